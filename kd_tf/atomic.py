@@ -67,8 +67,14 @@ def directory(path: Path) -> Iterator[Path]:
             if path.exists():
                 # A folder cannot be renamed over a full one: the old one steps aside first.
                 retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
-                path.replace(retired / path.name)
-                temporary.replace(path)
+                try:
+                    path.replace(retired / path.name)
+                    temporary.replace(path)
+                except BaseException:
+                    if not path.exists():
+                        (retired / path.name).replace(path)
+                    shutil.rmtree(retired, ignore_errors=True)
+                    raise
                 shutil.rmtree(retired, ignore_errors=True)
             else:
                 temporary.replace(path)

@@ -1,0 +1,216 @@
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from kd_tf import atomic
+from kd_tf.errors import UserError
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def raiser(error: BaseException):
+    def fail(*_arguments, **_settings):
+        raise error
+
+    return fail
+
+
+def no_space() -> OSError:
+    return OSError(errno.ENOSPC, "No space left on device")
+
+
+def fail_on_write(monkeypatch, error: BaseException) -> None:
+    """Every file that is opened by its handle takes half of what is written, then fails."""
+    real = os.fdopen
+
+    def opened(handle, *arguments):
+        file = real(handle, *arguments)
+
+        class Failing:
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                file.close()
+
+            def write(self, content):
+                file.write(content[: len(content) // 2])
+                raise error
+
+        return Failing()
+
+    monkeypatch.setattr(os, "fdopen", opened)
+
+
+def fail_on_sync(monkeypatch, error: BaseException) -> None:
+    monkeypatch.setattr(os, "fsync", raiser(error))
+
+
+def fail_on_rename(monkeypatch, error: BaseException) -> None:
+    monkeypatch.setattr(Path, "replace", raiser(error))
+
+
+FAULTS = [fail_on_write, fail_on_sync, fail_on_rename]
+
+
+def test_what_is_written_is_there_and_nothing_else(tmp_path):
+    path = tmp_path / "new" / "folder" / "file.bin"
+    atomic.write_bytes(path, b"\0\xff\n\r")
+    assert path.read_bytes() == b"\0\xff\n\r"
+    atomic.write_bytes(path, b"")
+    assert path.read_bytes() == b""
+    assert names(path.parent) == ["file.bin"]
+
+
+def test_text_is_utf_8_with_its_line_ends_as_they_are(tmp_path):
+    atomic.write_text(tmp_path / "t", "é\r\n\n")
+    assert (tmp_path / "t").read_bytes() == b"\xc3\xa9\r\n\n"
+
+
+def test_json_is_what_any_parser_reads_or_nothing_is_written(tmp_path):
+    path = tmp_path / "r.json"
+    atomic.write_json(path, {"title": "À", "ndcg@10": 0.25})
+    assert json.loads(path.read_bytes()) == {"title": "À", "ndcg@10": 0.25}
+    for value in (float("nan"), float("inf")):
+        with pytest.raises(ValueError, match="JSON"):
+            atomic.write_json(path, {"ndcg@10": value})
+    assert json.loads(path.read_bytes())["ndcg@10"] == 0.25
+    assert names(tmp_path) == ["r.json"]
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o077])
+def test_files_and_folders_get_the_rights_that_others_of_this_process_get(tmp_path, mask):
+    before = os.umask(mask)
+    try:
+        atomic.write_bytes(tmp_path / "file", b"")
+        with atomic.directory(tmp_path / "folder"):
+            pass
+        assert os.umask(mask) == mask, "the mask itself is left as it was"
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o666 & ~mask
+    assert stat.S_IMODE((tmp_path / "folder").stat().st_mode) == 0o777 & ~mask
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("there_before", [True, False])
+def test_a_full_disk_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, fault, there_before):
+    path = tmp_path / "file"
+    if there_before:
+        path.write_bytes(b"old")
+    fault(monkeypatch, no_space())
+    with pytest.raises(UserError) as caught:
+        atomic.write_bytes(path, b"new content")
+    monkeypatch.undo()
+    assert caught.value.where == str(path)
+    assert "No space left" in caught.value.what
+    assert "free some space" in caught.value.hint
+    assert names(tmp_path) == (["file"] if there_before else [])
+    assert not there_before or path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(errno.EIO, "Input/output error")])
+def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, fault, error):
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    fault(monkeypatch, error)
+    with pytest.raises(type(error)) as caught:
+        atomic.write_bytes(path, b"new content")
+    monkeypatch.undo()
+    assert caught.value is error, "what is not the caller's fault is not dressed up as such"
+    assert names(tmp_path) == ["file"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_file_in_place_of_a_folder_is_the_callers_fault(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    for call in (
+        lambda: atomic.write_bytes(tmp_path / "file" / "inside", b""),
+        lambda: atomic.directory(tmp_path / "file" / "inside").__enter__(),
+    ):
+        with pytest.raises(UserError) as caught:
+            call()
+        assert "choose another folder" in caught.value.hint
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_a_folder_appears_whole_when_its_block_ends(tmp_path):
+    path = tmp_path / "runs" / "bundle"
+    with atomic.directory(path) as temporary:
+        (temporary / "model.tflite").write_bytes(b"new")
+        assert not path.exists()
+    assert names(path) == ["model.tflite"]
+    assert names(path.parent) == ["bundle"]
+
+
+def test_a_folder_takes_the_place_of_the_old_one_with_all_that_was_in_it(tmp_path):
+    path = tmp_path / "bundle"
+    (path / "deep").mkdir(parents=True)
+    (path / "deep" / "old").write_bytes(b"old")
+    with atomic.directory(path) as temporary:
+        (temporary / "new").write_bytes(b"new")
+        assert (path / "deep" / "old").read_bytes() == b"old"
+    assert names(path) == ["new"]
+    assert names(tmp_path) == ["bundle"]
+
+
+@pytest.mark.parametrize("there_before", [True, False])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (no_space(), UserError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (SystemExit(1), SystemExit),
+        (ZeroDivisionError(), ZeroDivisionError),
+    ],
+)
+def test_a_block_that_fails_leaves_the_old_folder_and_no_other(
+    tmp_path, there_before, error, expected
+):
+    path = tmp_path / "bundle"
+    if there_before:
+        path.mkdir()
+        (path / "old").write_bytes(b"old")
+
+    def fail_half_way():
+        with atomic.directory(path) as temporary:
+            (temporary / "half").write_bytes(b"half")
+            raise error
+
+    with pytest.raises(expected) as caught:
+        fail_half_way()
+    assert names(tmp_path) == (["bundle"] if there_before else [])
+    assert not there_before or names(path) == ["old"]
+    if expected is UserError:
+        assert caught.value.where == str(path)
+        assert "free some space" in caught.value.hint
+
+
+@pytest.mark.parametrize("error", [no_space(), KeyboardInterrupt()])
+@pytest.mark.parametrize("failing_rename", [1, 2])
+def test_a_folder_that_cannot_be_swapped_in_leaves_the_old_one(
+    tmp_path, monkeypatch, error, failing_rename
+):
+    path = tmp_path / "bundle"
+    path.mkdir()
+    (path / "old").write_bytes(b"old")
+    real, calls = Path.replace, []
+
+    def replace(self, target):
+        calls.append(target)
+        if len(calls) == failing_rename:
+            raise error
+        return real(self, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+    with pytest.raises((UserError, KeyboardInterrupt)), atomic.directory(path) as temporary:
+        (temporary / "new").write_bytes(b"new")
+    assert names(tmp_path) == ["bundle"]
+    assert names(path) == ["old"]
