@@ -1,0 +1,93 @@
+"""Training examples: part of a history, and the books that should follow from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from kd_tf.data.histories import Histories
+
+
+@dataclass(frozen=True)
+class Examples:
+    """A fixed set of examples in passes: each pass holds one example of every reader.
+
+    Fixed and not drawn anew in each epoch, so that a teacher's answers can be cached once.
+
+    Attributes:
+        history: int32 [passes, readers, L], oldest first, padded with 0 at the end.
+        targets: int32 [passes, readers, M], books to be found, padded with 0 at the end.
+    """
+
+    history: np.ndarray
+    targets: np.ndarray
+
+    @property
+    def passes(self) -> int:
+        """How many examples each reader has."""
+        return self.history.shape[0]
+
+
+def draw(
+    histories: Histories,
+    *,
+    passes: int,
+    history_length: int,
+    targets: int,
+    ordered: bool,
+    empty_share: float = 0.02,
+    seed: int,
+) -> Examples:
+    """Cuts every history `passes` times at a random place.
+
+    Args:
+        histories: At least two books each.
+        passes: How many examples each reader gives.
+        history_length: L; longer inputs keep their newest books.
+        targets: M, at most so many books to find an example.
+        ordered: True where the order of a history means something: then the targets follow
+            the input in time. False shuffles first.
+        empty_share: This share of the inputs is emptied, so that a model learns what to
+            recommend to somebody of whom it knows nothing.
+        seed: Draws everything.
+    """
+    random = np.random.default_rng(seed)
+    drawn = [
+        _one_pass(histories, history_length, targets, ordered, empty_share, random)
+        for _ in range(passes)
+    ]
+    return Examples(np.stack([d[0] for d in drawn]), np.stack([d[1] for d in drawn]))
+
+
+def _one_pass(
+    histories: Histories,
+    history_length: int,
+    targets: int,
+    ordered: bool,
+    empty_share: float,
+    random: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    lengths = histories.lengths
+    items = histories.items
+    if not ordered:
+        row = np.repeat(np.arange(len(histories)), lengths)
+        items = items[np.lexsort((random.random(len(items)), row))]
+    # Short inputs are as likely as long ones: people open an app with few books on the shelf.
+    shown = 1 + np.floor(random.random(len(histories)) * (lengths - 1)).astype(np.int64)
+    shown[random.random(len(histories)) < empty_share] = 0
+    start, end = histories.offsets[:-1], histories.offsets[1:]
+    first = start + np.maximum(shown - history_length, 0)
+    return (
+        _window(items, first, start + shown, history_length),
+        _window(items, start + shown, end, targets),
+    )
+
+
+def _window(items: np.ndarray, first: np.ndarray, end: np.ndarray, width: int) -> np.ndarray:
+    """int32 [n, width]: ``items[first:end]`` of each row, cut at `width`, padded with 0."""
+    source = first[:, None] + np.arange(width)
+    filled = source < end[:, None]
+    window = np.zeros(filled.shape, np.int32)
+    window[filled] = items[source[filled]]
+    return window

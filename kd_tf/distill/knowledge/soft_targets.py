@@ -1,0 +1,46 @@
+"""Soft targets: the teacher's softened distribution over its best books."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from kd_tf.distill.knowledge.base import Knowledge
+from kd_tf.keras import keras, tf
+from kd_tf.models.losses import MASKED
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class SoftTargets(Knowledge):
+    """T^2 * KL(teacher || student), both softened by the temperature T.
+
+    Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network" (2015). The teacher's
+    distribution is that of its cached top K (the rest counts as 0), the student's is over the
+    whole catalogue, so that it also learns what the teacher does not recommend. T^2 keeps the
+    gradient's size the same at every temperature.
+
+    Args:
+        temperature: T, above 0; higher makes the teacher's second choices count more.
+    """
+
+    def __init__(self, temperature: float = 1.0) -> None:
+        if temperature <= 0:
+            raise ValueError(f"temperature must be above 0, not {temperature}")
+        self.temperature = temperature
+
+    def loss(self, logits: tf.Tensor, labels: Mapping[str, tf.Tensor]) -> tf.Tensor:
+        ids = labels["teacher_ids"]
+        there = tf.cast(ids > 0, tf.float32)
+        teacher = labels["teacher_logits"] / self.temperature + (1 - there) * MASKED
+        log_teacher = tf.nn.log_softmax(teacher, axis=1)
+        student = logits / self.temperature
+        log_student = tf.gather(student, ids, batch_dims=1) - tf.reduce_logsumexp(
+            student, axis=1, keepdims=True
+        )
+        divergence = tf.reduce_sum(
+            there * tf.exp(log_teacher) * (log_teacher - log_student), axis=1
+        )
+        return self.temperature**2 * divergence
+
+    def get_config(self) -> dict[str, Any]:
+        return {"temperature": self.temperature}

@@ -1,0 +1,64 @@
+"""A trained model on disk: what it is as JSON, its weights as HDF5. Nothing is unpickled."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from kd_tf import atomic
+from kd_tf.errors import UserError
+from kd_tf.keras import keras
+from kd_tf.models.base import HistoryModel
+
+MODEL_FILE = "model.json"
+WEIGHTS_FILE = "model.weights.h5"
+
+
+def save(model: HistoryModel, folder: Path) -> None:
+    """Writes `folder` in one step, replacing what is there."""
+    with atomic.directory(folder) as unfinished:
+        model.save_weights(unfinished / WEIGHTS_FILE)
+        description = {
+            "model": keras.saving.serialize_keras_object(model),
+            "fingerprint": fingerprint(model),
+        }
+        atomic.write_json(unfinished / MODEL_FILE, description)
+
+
+def load(folder: Path) -> HistoryModel:
+    """The model that `save` wrote.
+
+    Raises:
+        UserError: The folder does not hold a model, or its files do not fit together.
+    """
+    # The classes register themselves by being imported.
+    from kd_tf.models import students, teachers  # noqa: F401
+
+    try:
+        description = json.loads((folder / MODEL_FILE).read_text("utf-8"))
+        model = keras.saving.deserialize_keras_object(description["model"])
+        if not isinstance(model, HistoryModel):
+            raise ValueError(f"it describes a {type(model).__name__}")
+        model.create_weights()
+        model.load_weights(folder / WEIGHTS_FILE)
+        if fingerprint(model) != description["fingerprint"]:
+            raise ValueError("the weights are not those that were saved")
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(
+            f"no model can be loaded: {error}",
+            where=str(folder),
+            hint="Delete the folder and run again: the model is then trained anew.",
+        ) from error
+    return model
+
+
+def fingerprint(model: HistoryModel) -> str:
+    """SHA-256 over the weights in order: the same for the same model, saved and loaded or not."""
+    digest = hashlib.sha256()
+    for weight in model.trainable_weights:
+        # The shape too, for two weights that only meet at another place. Not the name: Keras
+        # numbers names by how many models a process has made.
+        digest.update(str(weight.shape).encode())
+        digest.update(weight.numpy().tobytes())
+    return digest.hexdigest()

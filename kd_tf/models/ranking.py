@@ -1,0 +1,52 @@
+"""A Keras model as a ranker that the evaluation room can judge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kd_tf.data.histories import Histories
+from kd_tf.evaluate.protocol import Ranker, top_k_excluding
+from kd_tf.keras import tf
+from kd_tf.models.base import HistoryModel
+
+SCORES_AT_ONCE = 8_000_000
+"""How many scores are held at a time: 32 MB of float32."""
+
+
+def scores(model: HistoryModel, histories: np.ndarray) -> np.ndarray:
+    """float32 [n, V + 1] scores of int32 [n, L] padded histories, without dropout."""
+    forward = _forward(model)
+    rows = rows_at_once(model)
+    return np.concatenate(
+        [
+            forward(tf.constant(histories[start : start + rows])).numpy()
+            for start in range(0, len(histories), rows)
+        ]
+    )
+
+
+def ranker(model: HistoryModel) -> Ranker:
+    """Ranks by the model's scores; it sees the newest L books, all are excluded."""
+    forward = _forward(model)
+    rows = rows_at_once(model)
+
+    def rank(histories: Histories, k: int) -> np.ndarray:
+        best = np.zeros((len(histories), k), np.int32)
+        for start in range(0, len(histories), rows):
+            part = np.arange(start, min(start + rows, len(histories)))
+            some = histories.take(part)
+            scored = forward(tf.constant(some.padded(model.history_length))).numpy()
+            best[part] = top_k_excluding(scored, some, k)
+        return best
+
+    return rank
+
+
+def rows_at_once(model: HistoryModel) -> int:
+    """How many histories are scored together."""
+    return max(SCORES_AT_ONCE // (model.books + 1), 1)
+
+
+def _forward(model: HistoryModel) -> tf.types.experimental.PolymorphicFunction:
+    signature = [tf.TensorSpec([None, model.history_length], tf.int32)]
+    return tf.function(lambda history: model(history, training=False), input_signature=signature)

@@ -1,0 +1,85 @@
+"""A convolutional teacher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kd_tf.keras import keras, tf
+from kd_tf.models.tied_table import TiedTableModel, pooled, there
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class CNNTeacher(TiedTableModel):
+    """One-dimensional convolutions over the history, pooled and added to the books' own rows.
+
+    After Tang & Wang, "Personalized Top-N Sequential Recommendation via Convolutional Sequence
+    Embedding" (2018), with residual blocks in place of their full-width filters.
+
+    Args:
+        books: V.
+        history_length: L.
+        dimensions: d.
+        filters: Width of the convolutions.
+        kernel_size: How many neighbouring books a filter sees.
+        blocks: How many residual convolutions follow each other.
+        hidden: Width of the layer between the convolutions and the reader's vector.
+        book_dropout: See `TiedTableModel`.
+        dropout: On the hidden layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        books: int,
+        history_length: int,
+        dimensions: int = 256,
+        filters: int = 128,
+        kernel_size: int = 3,
+        blocks: int = 2,
+        hidden: int = 512,
+        book_dropout: float = 0.4,
+        dropout: float = 0.3,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            books=books,
+            history_length=history_length,
+            dimensions=dimensions,
+            book_dropout=book_dropout,
+            **kwargs,
+        )
+        self.filters, self.kernel_size, self.blocks = filters, kernel_size, blocks
+        self.hidden, self.dropout = hidden, dropout
+        self.project = keras.layers.Dense(filters)
+        self.convolutions = [
+            keras.layers.Conv1D(filters, kernel_size, padding="same", activation="relu")
+            for _ in range(blocks)
+        ]
+        self.core = keras.Sequential(
+            [
+                keras.layers.Dense(hidden, activation="relu"),
+                keras.layers.Dropout(dropout),
+                keras.layers.Dense(dimensions),
+            ]
+        )
+
+    def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
+        real = there(weights)
+        states = self.project(rows) * real
+        for convolution in self.convolutions:
+            states += convolution(states) * real
+        count = tf.maximum(tf.reduce_sum(real, axis=1), 1.0)
+        mean = tf.reduce_sum(states, axis=1) / count
+        strongest = tf.reduce_max(states, axis=1)
+        own = pooled(rows, weights)
+        return own + self.core(tf.concat([own, mean, strongest], axis=1), training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "blocks": self.blocks,
+            "hidden": self.hidden,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,80 @@
+"""A recurrent teacher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kd_tf.keras import keras, tf
+from kd_tf.models.tied_table import TiedTableModel, pooled, there
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class GRUTeacher(TiedTableModel):
+    """A gated recurrent unit over the history, its states pooled and added to the books' own.
+
+    After Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks" (2016).
+    All states are pooled, not only the last one: where a history has no order (ratings without
+    dates) the last book says no more than any other.
+
+    Args:
+        books: V.
+        history_length: L.
+        dimensions: d.
+        units: Width of the recurrent state.
+        hidden: Width of the layer between the states and the reader's vector.
+        book_dropout: See `TiedTableModel`.
+        dropout: On the hidden layer.
+    """
+
+    def __init__(
+        self,
+        *,
+        books: int,
+        history_length: int,
+        dimensions: int = 256,
+        units: int = 128,
+        hidden: int = 512,
+        book_dropout: float = 0.4,
+        dropout: float = 0.3,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            books=books,
+            history_length=history_length,
+            dimensions=dimensions,
+            book_dropout=book_dropout,
+            **kwargs,
+        )
+        self.units, self.hidden, self.dropout = units, hidden, dropout
+        self.project = keras.layers.Dense(units)
+        self.gru = keras.layers.GRU(units, return_sequences=True)
+        self.core = keras.Sequential(
+            [
+                keras.layers.Dense(hidden, activation="relu"),
+                keras.layers.Dropout(dropout),
+                keras.layers.Dense(dimensions),
+            ]
+        )
+
+    def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
+        real = there(weights)
+        states = self.gru(self.project(rows), mask=real[..., 0] > 0, training=training) * real
+        count = tf.maximum(tf.reduce_sum(real, axis=1), 1.0)
+        mean = tf.reduce_sum(states, axis=1) / count
+        newest = tf.reduce_sum(states * _newest(real), axis=1)
+        own = pooled(rows, weights)
+        return own + self.core(tf.concat([own, mean, newest], axis=1), training=training)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "units": self.units,
+            "hidden": self.hidden,
+            "dropout": self.dropout,
+        }
+
+
+def _newest(real: tf.Tensor) -> tf.Tensor:
+    """float32 [B, L, 1]: 1 at the newest book that is there, 0 elsewhere."""
+    later = tf.cumsum(real, axis=1, reverse=True, exclusive=True)
+    return real * tf.cast(later < 0.5, tf.float32)

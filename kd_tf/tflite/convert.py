@@ -1,0 +1,87 @@
+"""A Keras student -> one .tflite, in each of the forms that an app may want."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from enum import Enum
+
+import numpy as np
+
+from kd_tf.keras import quiet_native_stderr, tf
+from kd_tf.models.base import HistoryModel
+from kd_tf.tflite.shared_table import share_table
+from kd_tf.tflite.signatures import Signatures
+
+
+class Quantization(Enum):
+    """How the weights and the arithmetic are stored; the value is the name in tables."""
+
+    FLOAT32 = "float32"
+    FLOAT16 = "float16"
+    DYNAMIC_INT8 = "dynamic-int8"
+    INT8 = "int8"
+
+    @property
+    def bytes_per_weight(self) -> int:
+        """What one weight needs in the file."""
+        return {"float32": 4, "float16": 2}.get(self.value, 1)
+
+
+def convert(
+    student: HistoryModel,
+    quantization: Quantization,
+    *,
+    recommendations: int,
+    calibration: np.ndarray | None = None,
+) -> bytes:
+    """Converts a trained student with the signatures ``recommend`` and ``similar``.
+
+    float32 is the student as it is. float16 stores half the bytes and computes in float32.
+    dynamic-int8 stores int8 weights, one scale a tensor, and quantizes what it multiplies them
+    with on the fly. int8 computes the encoder in whole numbers whose ranges come from
+    `calibration`; see `kd_tf.tflite.shared_table` for what happens to the list of scores.
+
+    Args:
+        student: Built and trained.
+        quantization: The form.
+        recommendations: K.
+        calibration: For int8: int32 [n, L], histories of training readers.
+
+    Returns:
+        The content of the file. Compare it with the student (`kd_tf.tflite.parity`) before
+        anything relies on it: converters return wrong numbers without a word.
+
+    Raises:
+        ValueError: int8 without calibration, K out of range, or a student without weights.
+    """
+    if quantization is Quantization.INT8 and (calibration is None or not len(calibration)):
+        raise ValueError("int8 needs calibration histories, at least one")
+    if not student.built:
+        raise ValueError(f"{student.name} has no weights yet: call create_weights and train it")
+    module = Signatures(student, recommendations)
+    with tempfile.TemporaryDirectory() as folder, quiet_native_stderr():
+        tf.saved_model.save(module, folder, signatures=module.functions)
+        converter = tf.lite.TFLiteConverter.from_saved_model(
+            folder, signature_keys=list(module.functions)
+        )
+        if quantization is not Quantization.FLOAT32:
+            converter.optimizations = [tf.lite.Optimize.DEFAULT]
+            # One scale a row would give the scoring a second copy of the table. A private flag:
+            # test_convert.py fails with advice when a TensorFlow release drops it.
+            converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+        if quantization is Quantization.FLOAT16:
+            converter.target_spec.supported_types = [tf.float16]
+        if quantization is Quantization.INT8:
+            assert calibration is not None
+            converter.representative_dataset = lambda: _representative(calibration)
+        content: bytes = converter.convert()
+    return share_table(content, student.books + 1)
+
+
+def _representative(histories: np.ndarray) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    for history in histories:
+        yield "recommend", {"history": history[np.newaxis]}
+        # The same readers' newest books: what somebody who asks for similar ones looks at.
+        newest = history[max(int((history > 0).sum()) - 1, 0)]
+        yield "similar", {"book": np.array([newest], np.int32)}
