@@ -35,13 +35,15 @@ def multinomial_loss(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
 
     Args:
         logits: float32 [B, V + 1], masked (`mask_history`).
-        targets: int32 [B, M], padded with 0.
+        targets: int32 [B, M], padded with 0; masked ones are left out.
 
     Returns:
         float32 [B], 0 for a row without targets.
     """
-    found = tf.cast(targets > 0, tf.float32)
-    chosen = tf.gather(logits, targets, batch_dims=1) * found
+    chosen = tf.gather(logits, targets, batch_dims=1)
+    # A target that is masked cannot be learnt; one of them would drown the whole batch.
+    found = tf.cast((targets > 0) & (chosen > MASKED / 2), tf.float32)
+    chosen *= found
     count = tf.reduce_sum(found, axis=1)
     log_partition = tf.reduce_logsumexp(logits, axis=1)
     mean = tf.math.divide_no_nan(tf.reduce_sum(chosen, axis=1), count)
