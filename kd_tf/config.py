@@ -1,0 +1,223 @@
+"""One configuration for a whole run, validated before anything is computed."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kd_tf import atomic
+from kd_tf.errors import UserError
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Positive = Annotated[int, Field(ge=1)]
+
+
+class _Section(BaseModel):
+    # A misspelt key must not silently leave a default in place.
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Columns(_Section):
+    """Column names of a user's own interactions table."""
+
+    user: str = "user"
+    item: str = "item"
+    rating: str | None = None
+    timestamp: str | None = None
+
+
+class BookColumns(_Section):
+    """Column names of a user's own book table; only the id must be there."""
+
+    item_id: str = "item"
+    title: str | None = None
+    authors: str | None = None
+    series: str | None = None
+    genre: str | None = None
+    year: str | None = None
+    text: str | None = None
+    cover: str | None = None
+
+
+class Data(_Section):
+    """Where the interactions come from and which of them count."""
+
+    dataset: Literal["synthetic", "goodbooks", "csv"] = "synthetic"
+    data_dir: Path | None = Field(None, description="goodbooks: the folder with its files")
+    interactions: Path | None = Field(None, description="csv: the table of who read what")
+    books: Path | None = Field(None, description="csv: the table of books")
+    columns: Columns = Columns()
+    book_columns: BookColumns = BookColumns()
+    on_bad_rows: Literal["stop", "skip"] = "stop"
+    min_rating: float | None = Field(
+        None, description="rows rated lower do not count; goodbooks: 4 unless given"
+    )
+    min_user_interactions: Annotated[int, Field(ge=2)] = 5
+    synthetic_books: Positive = 2000
+    synthetic_readers: Positive = 3000
+
+    @model_validator(mode="after")
+    def _has_its_files(self) -> Data:
+        if self.dataset == "goodbooks" and self.data_dir is None:
+            raise ValueError("dataset goodbooks needs data_dir, the folder with its files")
+        if self.dataset == "csv" and self.interactions is None:
+            raise ValueError("dataset csv needs interactions, the table of who read what")
+        return self
+
+
+class Split(_Section):
+    """Who is held out: protocol unseen-users."""
+
+    test_users: Positive | None = Field(
+        None, description="default: a fifth of the readers, at most 5000"
+    )
+    validation_users: Positive | None = Field(None, description="default: half of test_users")
+    held_out: Share = 0.2
+
+
+class Learning(_Section):
+    """How long and how fast a model learns."""
+
+    epochs: Positive
+    learning_rate: Annotated[float, Field(gt=0)]
+    batch_size: Positive | None = Field(
+        None, description="default: an eighth of the training readers, 32 to 512"
+    )
+    patience: Positive = 5
+
+
+class Teacher(_Section):
+    """The large model."""
+
+    kind: Literal["gru", "cnn"] = "cnn"
+    objective: Literal["auto", "full-softmax", "in-batch"] = Field(
+        "auto", description="auto: in-batch for catalogues of more than 50,000 books"
+    )
+    dimensions: Positive = 512
+    learning: Learning = Learning(epochs=40, learning_rate=0.002)
+
+
+class Student(_Section):
+    """The small model that is shipped."""
+
+    kind: Literal["mlp", "shallow-cnn"] = "mlp"
+    dimensions: Positive = 32
+    learning: Learning = Learning(epochs=60, learning_rate=0.01, patience=8)
+
+
+class Distillation(_Section):
+    """What the student is told: alpha * hard + (1 - alpha) * T^2 * KL(soft)."""
+
+    alpha: Annotated[float, Field(ge=0, le=1)] = 0.3
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+    top: Positive = Field(100, description="how many of the teacher's best books are kept")
+
+
+class Examples(_Section):
+    """What is cut out of the training histories."""
+
+    passes: Positive = Field(8, description="examples a reader gives")
+    targets: Positive | None = Field(
+        None, description="books to find an example; default: 4 in order of time, 16 without"
+    )
+
+
+class Pruning(_Section):
+    """Zeros in the student's dense core; sparsity 0 leaves it whole."""
+
+    sparsity: Annotated[float, Field(ge=0, lt=1)] = 0.5
+    begin: Share = Field(0.2, description="share of the training after which pruning begins")
+    end: Share = Field(0.6, description="share of the training after which it is done")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Pruning:
+        if self.begin >= self.end:
+            raise ValueError(f"begin must be before end, not {self.begin} and {self.end}")
+        return self
+
+
+class Export(_Section):
+    """The .tflite files and the one that is bundled."""
+
+    history_length: Positive = Field(50, description="L, the newest books a model sees")
+    recommendations: Positive = Field(50, description="K, how many books an answer has")
+    variants: tuple[Literal["float32", "float16", "dynamic-int8", "int8"], ...] = (
+        "float32",
+        "float16",
+        "dynamic-int8",
+        "int8",
+    )
+    ship: Literal["auto", "float32", "float16", "dynamic-int8", "int8"] = Field(
+        "auto",
+        description="auto: the smallest whose validation NDCG@10 is within 1 % of the best",
+    )
+
+    @model_validator(mode="after")
+    def _ships_what_it_makes(self) -> Export:
+        if not self.variants:
+            raise ValueError("variants must name at least one")
+        if self.ship not in ("auto", *self.variants):
+            raise ValueError(f"ship is {self.ship}, which is not among variants {self.variants}")
+        return self
+
+
+class Config(_Section):
+    """Everything that a run depends on."""
+
+    name: str = "synthetic"
+    seed: Annotated[int, Field(ge=0)] = 42
+    data: Data = Data()
+    split: Split = Split()
+    examples: Examples = Examples()
+    teacher: Teacher = Teacher()
+    student: Student = Student()
+    distillation: Distillation = Distillation()
+    pruning: Pruning = Pruning()
+    export: Export = Export()
+
+
+def from_values(values: dict[str, Any], *, where: str = "configuration") -> Config:
+    """Validates nested settings.
+
+    Raises:
+        UserError: A key is unknown or a value is out of range; every one is named.
+    """
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        lines = [
+            f"{'.'.join(str(part) for part in one['loc']) or 'configuration'}: "
+            f"{one['msg'].removeprefix('Value error, ')}"
+            + (f" (given: {one['input']!r})" if one["loc"] and one["type"] != "missing" else "")
+            for one in error.errors()
+        ]
+        raise UserError(
+            "; ".join(lines), where=where, hint="`kd-tf run --help` lists every setting."
+        ) from error
+
+
+def read(path: Path) -> Config:
+    """Reads a TOML file.
+
+    Raises:
+        UserError: The file is missing, is not TOML, or a setting is wrong.
+    """
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise UserError("there is no such file", where=str(path)) from error
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UserError(
+            f"this cannot be read as TOML: {error}", where=str(path), hint="See docs/config.md."
+        ) from error
+    return from_values(values, where=str(path))
+
+
+def write(config: Config, path: Path) -> None:
+    """Writes the resolved configuration, enough to repeat the run."""
+    values = config.model_dump(mode="json", exclude_none=True)
+    atomic.write_text(path, tomli_w.dumps(values))
