@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kd_tf import atomic
+from kd_tf.tflite.artifact import Artifact
 
 VERSION = 1
 FILE = "results.json"
@@ -51,41 +52,6 @@ class ModelResult:
     bytes: int
     metrics: dict[str, float]
     train_seconds: float
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """One .tflite, measured by running the file itself.
-
-    Attributes:
-        name: Of the variant.
-        path: Relative to the run's folder.
-        bytes: Of the file.
-        floor_bytes: What the weights alone need in this form.
-        quantization: The form.
-        sparsity: Share of zeros in the student's dense core.
-        signatures: What an app can call.
-        metrics: On the test readers.
-        validation_ndcg: NDCG@10 on the validation readers: what the choice is made by.
-        parity: ``histories``, ``top10_overlap`` and ``max_score_error`` against the student.
-        latency_us: ``p50``, ``p90``, ``p99`` in microseconds and ``threads``.
-        peak_memory_bytes: Growth of a fresh process that loads and runs the file.
-        min_runtime_version: The least TensorFlow Lite version that runs it.
-    """
-
-    name: str
-    path: str
-    bytes: int
-    floor_bytes: int
-    quantization: str
-    sparsity: float
-    signatures: list[str]
-    metrics: dict[str, float]
-    validation_ndcg: float
-    parity: dict[str, float]
-    latency_us: dict[str, float]
-    peak_memory_bytes: int
-    min_runtime_version: str
 
 
 @dataclass(frozen=True)

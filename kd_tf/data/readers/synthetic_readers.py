@@ -17,7 +17,6 @@ LENGTH_SPREAD = 0.62
 OPENED, CLOSED = 1514764800, 1735689600
 """The shop's log runs from 2018-01-01 to 2024-12-31, in seconds since 1970."""
 
-
 POPULARITY_EXPONENT = 1.0
 """Within a genre the book of rank r is chosen in proportion to 1 / (r + 3), as in Zipf's law."""
 NOISE = 0.09

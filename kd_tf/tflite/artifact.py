@@ -1,0 +1,127 @@
+"""One exported file, measured by running it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kd_tf.data.histories import Histories
+from kd_tf.data.split import Split
+from kd_tf.evaluate.protocol import Ranker, TrainingStatistics, evaluate
+from kd_tf.models.base import HistoryModel
+from kd_tf.runtime.benchmark import measure_latency, peak_memory
+from kd_tf.runtime.model import TFLiteModel
+from kd_tf.tflite.compatibility import min_runtime_version
+from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.parity import check_parity
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """One .tflite, measured by running the file itself.
+
+    Attributes:
+        name: Of the variant.
+        path: Relative to the run's folder.
+        bytes: Of the file.
+        floor_bytes: What the weights alone need in this form.
+        quantization: The form.
+        sparsity: Share of zeros in the student's dense core.
+        signatures: What an app can call.
+        metrics: On the test readers.
+        validation_ndcg: NDCG@10 on the validation readers: what the choice is made by.
+        parity: ``histories``, ``top10_overlap`` and ``max_score_error`` against the student.
+        latency_us: ``p50``, ``p90``, ``p99`` in microseconds and ``threads``.
+        peak_memory_bytes: Growth of a fresh process that loads and runs the file.
+        min_runtime_version: The least TensorFlow Lite version that runs it.
+    """
+
+    name: str
+    path: str
+    bytes: int
+    floor_bytes: int
+    quantization: str
+    sparsity: float
+    signatures: list[str]
+    metrics: dict[str, float]
+    validation_ndcg: float
+    parity: dict[str, float]
+    latency_us: dict[str, float]
+    peak_memory_bytes: int
+    min_runtime_version: str
+
+
+def measure(
+    path: Path,
+    student: HistoryModel,
+    quantization: Quantization,
+    *,
+    split: Split,
+    statistics: TrainingStatistics,
+    sparsity: float,
+) -> Artifact:
+    """Runs a .tflite on every validation and test reader and times it.
+
+    Args:
+        path: The file.
+        student: What it was converted from.
+        quantization: Its form.
+        split: Who judges.
+        statistics: Of the training part of `split`.
+        sparsity: Share of zeros in the student's dense core.
+
+    Raises:
+        ParityError: The file does not answer like the student within the form's bound.
+    """
+    model = TFLiteModel(path)
+    histories = split.test.histories.padded(student.history_length)
+    parity = check_parity(path.read_bytes(), student, histories, quantization=quantization)
+    rank = tflite_ranker(model)
+    latency = measure_latency(model, histories)
+    weights = sum(int(np.prod(weight.shape)) for weight in student.trainable_weights)
+    return Artifact(
+        name=quantization.value,
+        path=f"artifacts/{path.name}",
+        bytes=path.stat().st_size,
+        floor_bytes=weights * quantization.bytes_per_weight,
+        quantization=quantization.value,
+        sparsity=sparsity,
+        signatures=list(model.signatures),
+        metrics=evaluate(rank, split.test, statistics).overall,
+        validation_ndcg=evaluate(rank, split.validation, statistics, ks=(10,)).overall["ndcg@10"],
+        parity={
+            "histories": parity.histories,
+            "top10_overlap": parity.top10_overlap,
+            "max_score_error": parity.max_score_error,
+        },
+        latency_us={
+            "p50": latency.p50,
+            "p90": latency.p90,
+            "p99": latency.p99,
+            "threads": latency.threads,
+        },
+        peak_memory_bytes=peak_memory(path),
+        min_runtime_version=min_runtime_version(path.read_bytes()),
+    )
+
+
+def tflite_ranker(model: TFLiteModel) -> Ranker:
+    """Ranks by running the file, as an app does: its K books without any that were read.
+
+    The file sees the newest L books and leaves those out; an app leaves out the older ones too,
+    so lists of readers with more than L books can end early.
+    """
+
+    def rank(histories: Histories, k: int) -> np.ndarray:
+        if k > model.k:
+            raise ValueError(f"the file gives {model.k} books, not {k}")
+        ids, _ = model.recommend_all(histories.padded(model.history_length))
+        best = np.zeros((len(histories), k), np.int32)
+        for row in range(len(histories)):
+            left = ids[row][(ids[row] > 0) & ~np.isin(ids[row], histories[row])][:k]
+            best[row, : len(left)] = left
+        return best
+
+    return rank
