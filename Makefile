@@ -1,0 +1,58 @@
+# make demo   sets up .venv and runs the main job on the embedded bookshop
+# make test   sets up .venv and passes the whole test run
+# make help   lists everything
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint unit notebooks upgrade clean
+
+help:
+	@echo "make demo       set up .venv and run the main job on the embedded bookshop (runs/demo)"
+	@echo "make test       set up .venv and run ruff, mypy, import-linter and pytest"
+	@echo "make lint       only ruff, mypy and import-linter"
+	@echo "make unit       only pytest, without the notebooks"
+	@echo "make notebooks  only the notebooks"
+	@echo "make upgrade    resolve the newest versions and write constraints.txt anew"
+	@echo "make clean      remove .venv, caches and runs/demo"
+
+$(READY): setup.cfg constraints.txt
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else \
+	  f"kd_tf needs Python 3.11 to 3.13, this is {v[0]}.{v[1]}: make PYTHON=python3.11 demo")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "No virtual environment could be made. On Debian: apt-get install python3-venv"; exit 1; }
+	@echo "installing into $(VENV) (once, about 1.5 GB, some minutes)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[dev,notebook]'
+	@touch $@
+
+demo: $(READY)
+	@$(BIN)/kd-tf demo --out runs/demo
+
+test: lint $(READY)
+	@$(BIN)/pytest -n auto --nbmake
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+unit: $(READY)
+	@$(BIN)/pytest -n auto tests
+
+notebooks: $(READY)
+	@$(BIN)/pytest --nbmake notebooks
+
+upgrade:
+	@rm -rf $(VENV)/upgrade && $(PYTHON) -m venv $(VENV)/upgrade
+	@$(VENV)/upgrade/bin/python -m pip install --quiet --disable-pip-version-check '.[dev,notebook]'
+	@{ echo '# Every version that the project is tested with. Written by: make upgrade'; \
+	   $(VENV)/upgrade/bin/python -m pip freeze --exclude kd_tf; } > constraints.new
+	@mv constraints.new constraints.txt && rm -rf $(VENV)/upgrade
+	@echo "constraints.txt is new: run make test, then commit it"
+
+clean:
+	@rm -rf $(VENV) runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
