@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import traceback
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +37,7 @@ Settings = Annotated[
 ]
 
 
-class DatasetName(str, Enum):
+class DatasetName(StrEnum):
     """Where interactions come from."""
 
     synthetic = "synthetic"
@@ -239,7 +239,8 @@ def _run(
         return
     console = Console(highlight=False)
     table.print_results(finished.results, console)
-    shelf.print_shelf(finished, console)
+    chosen = shelf.choose_shelf(finished.dataset, finished.split, finished.teacher, finished.bundle)
+    shelf.print_shelf(chosen, console)
     console.print(f"\nBundle: {finished.bundle.folder}", markup=False)
     console.print(f"Report: {out / 'report.html'}", markup=False)
 

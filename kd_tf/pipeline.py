@@ -321,6 +321,7 @@ class _Corridor:
                 label=f"teacher ({settings.kind})",
                 progress=self.progress,
             )
+            model.remember(self.split, self.progress)
             checkpoint.save(model, unfinished / "model")
             atomic.write_json(unfinished / "training.json", asdict(training))
 
@@ -498,7 +499,7 @@ def _compare(model: str, against: str, evaluations: dict[str, Evaluation]) -> Co
 
 
 def _parameters(model: HistoryModel) -> int:
-    return int(sum(np.prod(weight.shape) for weight in model.trainable_weights))
+    return int(sum(np.prod(weight.shape) for weight in checkpoint.stored(model)))
 
 
 def _digest(*arrays: np.ndarray) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from kd_tf import atomic
 from kd_tf.errors import UserError
-from kd_tf.keras import keras
+from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
 
 MODEL_FILE = "model.json"
@@ -56,9 +56,15 @@ def load(folder: Path) -> HistoryModel:
 def fingerprint(model: HistoryModel) -> str:
     """SHA-256 over the weights in order: the same for the same model, saved and loaded or not."""
     digest = hashlib.sha256()
-    for weight in model.trainable_weights:
+    for weight in stored(model):
         # The shape too, for two weights that only meet at another place. Not the name: Keras
         # numbers names by how many models a process has made.
         digest.update(str(weight.shape).encode())
         digest.update(weight.numpy().tobytes())
     return digest.hexdigest()
+
+
+def stored(model: HistoryModel) -> list[tf.Variable]:
+    """Every number that the model answers with: its weights without those of its metrics."""
+    counters = {id(one) for metric in model.metrics for one in metric.variables}
+    return [weight for weight in model.weights if id(weight) not in counters]

@@ -88,12 +88,16 @@ class TiedTableModel(HistoryModel):
     def reader(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """What a book's row is multiplied with: float32 [B, d] of histories int32 [B, L]."""
         ids = self.known(history)
-        present = tf.cast(ids > 0, tf.float32)
-        age = tf.cast(tf.cumsum(present, axis=1, reverse=True, exclusive=True), tf.int32)
-        weights = present * tf.gather(tf.nn.softplus(self.recency), age)
+        weights = self.book_weights(ids)
         if training and self.book_dropout:
             weights = self._dropout(weights, training=True)
         return self.encode(tf.gather(self.table, ids), weights, training)
+
+    def book_weights(self, ids: tf.Tensor) -> tf.Tensor:
+        """How much each book of a history counts by its age: float32 [B, L], 0 for padding."""
+        present = tf.cast(ids > 0, tf.float32)
+        age = tf.cast(tf.cumsum(present, axis=1, reverse=True, exclusive=True), tf.int32)
+        return present * tf.gather(tf.nn.softplus(self.recency), age)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
         return tf.matmul(tf.gather(self.table, self.known(book)), self.table, transpose_b=True)

@@ -76,8 +76,13 @@ def train(
         progress: Where to report.
 
     Raises:
+        ValueError: `choose_from_epoch` is later than the last epoch.
         FloatingPointError: The loss is no longer finite.
     """
+    if choose_from_epoch > schedule.epochs:
+        raise ValueError(
+            f"choose_from_epoch is {choose_from_epoch}, but there are only {schedule.epochs} epochs"
+        )
     started = time.monotonic()
     total = schedule.epochs * steps
     model.compile(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from kd_tf.models.teachers.cnn import CNNTeacher
 from kd_tf.models.teachers.gru import GRUTeacher
-from kd_tf.models.tied_table import TiedTableModel
+from kd_tf.models.teachers.wide import WideAndDeepTeacher
 
-TEACHERS: dict[str, type[TiedTableModel]] = {
+TEACHERS: dict[str, type[WideAndDeepTeacher]] = {
     "gru": GRUTeacher,
     "cnn": CNNTeacher,
 }

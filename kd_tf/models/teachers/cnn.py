@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.keras import keras, tf
-from kd_tf.models.tied_table import TiedTableModel, pooled, there
+from kd_tf.models.teachers.wide import WideAndDeepTeacher
+from kd_tf.models.tied_table import pooled, there
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class CNNTeacher(TiedTableModel):
+class CNNTeacher(WideAndDeepTeacher):
     """One-dimensional convolutions over the history, pooled and added to the books' own rows.
 
     After Tang & Wang, "Personalized Top-N Sequential Recommendation via Convolutional Sequence
@@ -32,13 +33,13 @@ class CNNTeacher(TiedTableModel):
         *,
         books: int,
         history_length: int,
-        dimensions: int = 256,
-        filters: int = 128,
+        dimensions: int = 512,
+        filters: int = 64,
         kernel_size: int = 3,
         blocks: int = 2,
         hidden: int = 512,
-        book_dropout: float = 0.4,
-        dropout: float = 0.3,
+        book_dropout: float = 0.5,
+        dropout: float = 0.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -70,7 +71,8 @@ class CNNTeacher(TiedTableModel):
             states += convolution(states) * real
         count = tf.maximum(tf.reduce_sum(real, axis=1), 1.0)
         mean = tf.reduce_sum(states, axis=1) / count
-        strongest = tf.reduce_max(states, axis=1)
+        # At least the 0 of padding, so that a full history is pooled like any other.
+        strongest = tf.maximum(tf.reduce_max(states, axis=1), 0.0)
         own = pooled(rows, weights)
         return own + self.core(tf.concat([own, mean, strongest], axis=1), training=training)
 

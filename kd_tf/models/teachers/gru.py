@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.keras import keras, tf
-from kd_tf.models.tied_table import TiedTableModel, pooled, there
+from kd_tf.models.teachers.wide import WideAndDeepTeacher
+from kd_tf.models.tied_table import pooled, there
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class GRUTeacher(TiedTableModel):
+class GRUTeacher(WideAndDeepTeacher):
     """A gated recurrent unit over the history, its states pooled and added to the books' own.
 
     After Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks" (2016).
@@ -31,11 +32,11 @@ class GRUTeacher(TiedTableModel):
         *,
         books: int,
         history_length: int,
-        dimensions: int = 256,
+        dimensions: int = 512,
         units: int = 128,
         hidden: int = 512,
-        book_dropout: float = 0.4,
-        dropout: float = 0.3,
+        book_dropout: float = 0.5,
+        dropout: float = 0.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(

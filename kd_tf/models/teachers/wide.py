@@ -1,0 +1,132 @@
+"""Teachers with a memory: a deep encoder, and beside it what is known of each pair of books."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kd_tf.data.split import HeldOut, Split
+from kd_tf.evaluate import metrics
+from kd_tf.evaluate.protocol import top_k_excluding
+from kd_tf.keras import tf
+from kd_tf.models.ranking import rows_at_once
+from kd_tf.models.teachers.local_ridge import local_ridge, strongest_targets
+from kd_tf.models.tied_table import TiedTableModel
+from kd_tf.progress import Progress
+
+REGULARIZATIONS = (10.0, 30.0, 100.0)
+WEIGHTS = (0.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+RECENCY_POWERS = (0.0, 1.0, 2.0)
+
+
+class WideAndDeepTeacher(TiedTableModel):
+    """Adds to the deep scores a weighted sum over the history of item-to-item weights.
+
+    After Cheng et al., "Wide & Deep Learning for Recommender Systems" (2016): the deep part
+    generalises, the wide part remembers. A dot product of d dimensions cannot hold which of ten
+    thousand books goes with which (their matrix has a far higher rank), a sparse table can. The
+    wide part is in closed form (`local_ridge`); its weight is fitted on validation readers after
+    the deep part has learnt, because on training readers it has seen the answers.
+
+    Args:
+        memory: How many books each book speaks for, 0 for no wide part. `remember` fills it.
+        **kwargs: As for `TiedTableModel`.
+    """
+
+    def __init__(self, *, memory: int = 50, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if memory < 0:
+            raise ValueError(f"memory must be 0 or more, not {memory}")
+        self.memory = memory
+        shape = (self.books + 1, memory)
+
+        def constant(name: str, shape: tuple[int, ...], dtype: str = "float32") -> tf.Variable:
+            return self.add_weight(
+                name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False
+            )
+
+        self.memory_ids = constant("memory_ids", shape, "int32")
+        self.memory_weights = constant("memory_weights", shape)
+        self.memory_weight = constant("memory_weight", ())
+        self.recency_power = constant("recency_power", ())
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        deep = super().call(inputs, training=training)
+        if training or not self.memory:
+            return deep
+        return deep + self.memory_weight * self.remembered(inputs, self.recency_power)
+
+    def remembered(self, history: tf.Tensor, recency_power: tf.Tensor) -> tf.Tensor:
+        """The wide part alone: float32 [B, V + 1].
+
+        Args:
+            history: int32 [B, L].
+            recency_power: The learnt weight of a book by its age is raised to this.
+        """
+        ids = self.known(history)
+        weights = self.book_weights(ids)
+        # 0 ** 0 is 1, but padding must weigh nothing at any power.
+        weights = tf.where(weights > 0, tf.pow(weights, recency_power), 0.0)
+        values = tf.gather(self.memory_weights, ids) * weights[..., tf.newaxis]
+        targets = tf.gather(self.memory_ids, ids)
+        batch = tf.shape(ids)[0]
+        row = tf.range(batch)[:, tf.newaxis, tf.newaxis] * (self.books + 1)
+        flat = tf.math.unsorted_segment_sum(
+            tf.reshape(values, [-1]),
+            tf.reshape(targets + row, [-1]),
+            batch * (self.books + 1),
+        )
+        return tf.reshape(flat, [batch, self.books + 1])
+
+    def remember(self, split: Split, progress: Progress) -> None:
+        """Fills the memory from the training readers; validation readers choose its strength.
+
+        Args:
+            split: The test readers are not looked at.
+            progress: Where to report.
+        """
+        if not self.memory:
+            return
+        best = -1.0
+        kept: list[np.ndarray] = []
+        own = [self.memory_ids, self.memory_weights, self.memory_weight, self.recency_power]
+        for regularization in REGULARIZATIONS:
+            weights = local_ridge(
+                split.train, self.books, regularization=regularization, progress=progress
+            )
+            ids, values = strongest_targets(weights, self.memory)
+            self.memory_ids.assign(ids)
+            self.memory_weights.assign(values)
+            reached = self._fit_weight(split.validation, progress)
+            if reached > best:
+                best, kept = reached, [one.numpy() for one in own]
+        for one, value in zip(own, kept, strict=True):
+            one.assign(value)
+
+    def _fit_weight(self, readers: HeldOut, progress: Progress) -> float:
+        """Chooses the memory's weight and recency on `readers`; gives the NDCG@10 reached."""
+        found = {(w, p): 0.0 for w in WEIGHTS for p in RECENCY_POWERS}
+        rows = rows_at_once(self)
+        deep = tf.function(lambda history: TiedTableModel.call(self, history))
+        wide = tf.function(self.remembered)
+        with progress.task("weighing the memory", len(readers.histories)) as advance:
+            for start in range(0, len(readers.histories), rows):
+                part = np.arange(start, min(start + rows, len(readers.histories)))
+                histories, targets = readers.histories.take(part), readers.targets.take(part)
+                padded = tf.constant(histories.padded(self.history_length))
+                learnt = deep(padded).numpy()
+                for power in RECENCY_POWERS:
+                    remembered = wide(padded, tf.constant(power)).numpy()
+                    for weight in WEIGHTS:
+                        ranked = top_k_excluding(learnt + weight * remembered, histories, 10)
+                        gain = metrics.per_reader(ranked, targets, (10,))
+                        found[weight, power] += float(gain["ndcg@10"].sum())
+                advance(len(part))
+        weight, power = max(found, key=lambda key: found[key])
+        self.memory_weight.assign(weight)
+        self.recency_power.assign(power)
+        return found[weight, power] / len(readers.histories)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "memory": self.memory}
