@@ -80,7 +80,13 @@ class Run:
     bundle: Bundle
 
 
-def run(settings: Config, folder: Path, progress: Progress | None = None) -> Run:
+def run(
+    settings: Config,
+    folder: Path,
+    progress: Progress | None = None,
+    *,
+    dataset: Dataset | None = None,
+) -> Run:
     """Interactions in, a measured bundle out.
 
     A run that was stopped goes on from its finished stages when it is started again with the
@@ -91,14 +97,15 @@ def run(settings: Config, folder: Path, progress: Progress | None = None) -> Run
         folder: Gets config.toml, results.json, report.html, teacher/, student/, targets/,
             artifacts/ and bundle/.
         progress: Where to report; nothing by default.
+        dataset: Data that is already in memory (`kd_tf.data.readers.dataframe`); by default
+            what ``settings.data`` names is read.
 
     Raises:
         UserError: The data or a setting cannot be used.
         ParityError: A converted file does not answer like its student.
     """
     progress = progress or Silent()
-    corridor = _Corridor(settings, Path(folder), progress)
-    return corridor.walk()
+    return _Corridor(settings, Path(folder), progress, dataset or read(settings)).walk()
 
 
 def read(settings: Config) -> Dataset:
@@ -143,12 +150,44 @@ def divide(settings: Config, dataset: Dataset) -> tuple[Interactions, list[Clean
     return interactions, steps, split
 
 
+def draw_examples(
+    settings: Config, split: Split, purpose: int, *, ordered: bool
+) -> examples.Examples:
+    """Examples for one purpose; teacher and student learn from different cuts."""
+    return examples.draw(
+        split.train,
+        passes=settings.examples.passes,
+        history_length=settings.export.history_length,
+        targets=settings.examples.targets or (4 if ordered else 16),
+        ordered=ordered,
+        seed=1000 * settings.seed + purpose,
+    )
+
+
+def calibration(settings: Config, split: Split) -> np.ndarray:
+    """int32 [n, L]: parts of training histories, short and long, that give int8 its ranges.
+
+    Whole histories would not do: the fewer books a reader has, the more each of them counts, and
+    a range that never saw a short history cuts it off.
+    """
+    return examples.draw(
+        split.train,
+        passes=1,
+        history_length=settings.export.history_length,
+        targets=1,
+        ordered=True,
+        seed=1000 * settings.seed + 3,
+    ).history[0][:CALIBRATION_HISTORIES]
+
+
 class _Corridor:
     """What the stages of one run share."""
 
-    def __init__(self, settings: Config, folder: Path, progress: Progress) -> None:
+    def __init__(
+        self, settings: Config, folder: Path, progress: Progress, dataset: Dataset
+    ) -> None:
         self.settings, self.folder, self.progress = settings, folder, progress
-        self.dataset = read(settings)
+        self.dataset = dataset
         for note in self.dataset.notes:
             progress.warn(note)
         interactions, steps, self.split = divide(settings, self.dataset)
@@ -260,16 +299,7 @@ class _Corridor:
         ]
 
     def _examples(self, purpose: int) -> examples.Examples:
-        """Examples for one purpose; teacher and student learn from different cuts."""
-        settings = self.settings.examples
-        return examples.draw(
-            self.split.train,
-            passes=settings.passes,
-            history_length=self.settings.export.history_length,
-            targets=settings.targets or (4 if self.ordered else 16),
-            ordered=self.ordered,
-            seed=1000 * self.settings.seed + purpose,
-        )
+        return draw_examples(self.settings, self.split, purpose, ordered=self.ordered)
 
     def _schedule(self, learning: config.Learning) -> Schedule:
         return Schedule(
@@ -409,7 +439,6 @@ class _Corridor:
         )
 
         def make(unfinished: Path) -> None:
-            drawn = self._examples(3).history[0]
             variants = [Quantization(name) for name in self.settings.export.variants]
             measured = []
             with self.progress.task("exporting", len(variants)) as advance:
@@ -418,7 +447,7 @@ class _Corridor:
                         student,
                         variant,
                         recommendations=self.settings.export.recommendations,
-                        calibration=drawn[:CALIBRATION_HISTORIES],
+                        calibration=calibration(self.settings, self.split),
                     )
                     path = unfinished / f"{variant.value}.tflite"
                     atomic.write_bytes(path, content)

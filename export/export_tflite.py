@@ -1,0 +1,94 @@
+"""Exports the trained student of a run to one .tflite, and checks the file against it.
+
+    python export/export_tflite.py runs/goodbooks --out model.tflite --quantization dynamic-int8
+
+A run's folder knows its data, so the int8 ranges come from its own training readers and the file
+is compared with the student on its validation readers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from kd_tf import atomic, config
+from kd_tf.errors import ParityError, UserError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the script; 0 when all went well, 2 when the caller can put it right, 1 otherwise."""
+    options = _options(arguments)
+    try:
+        _export(options)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except ParityError as error:
+        print(f"the file does not answer like the student: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Exports the student of a run to one .tflite.")
+    parser.add_argument("run", type=Path, metavar="RUN", help="a run's folder, e.g. runs/demo")
+    parser.add_argument("--out", type=Path, required=True, help="the .tflite to write")
+    parser.add_argument(
+        "--quantization",
+        choices=["float32", "float16", "dynamic-int8", "int8"],
+        default="dynamic-int8",
+    )
+    parser.add_argument(
+        "--student", choices=["distilled", "alone"], default="distilled", help="which of the two"
+    )
+    parser.add_argument(
+        "--recommendations", type=int, help="K, how many books an answer has (default: the run's)"
+    )
+    return parser.parse_args(arguments)
+
+
+def _export(options: argparse.Namespace) -> None:
+    settings = config.read(options.run / "config.toml")
+    K = options.recommendations or settings.export.recommendations
+    # TensorFlow starts late, so that a wrong path is answered at once.
+    from kd_tf import pipeline
+    from kd_tf.models import checkpoint
+    from kd_tf.tflite.compatibility import min_runtime_version
+    from kd_tf.tflite.convert import Quantization, convert
+    from kd_tf.tflite.parity import check_parity
+
+    student = checkpoint.load(options.run / "student" / options.student / "model")
+    if not 1 <= K <= student.books:
+        raise UserError(f"--recommendations must be in 1..{student.books}, not {K}")
+    _, _, split = pipeline.divide(settings, pipeline.read(settings))
+    if split.books != student.books:
+        raise UserError(
+            f"the data now has {split.books} books, the student was trained on {student.books}",
+            where=str(options.run),
+            hint="Run `kd-tf run` again, then export.",
+        )
+    quantization = Quantization(options.quantization)
+    content = convert(
+        student,
+        quantization,
+        recommendations=K,
+        calibration=pipeline.calibration(settings, split),
+    )
+    parity = check_parity(
+        content,
+        student,
+        split.validation.histories.padded(student.history_length),
+        quantization=quantization,
+    )
+    atomic.write_bytes(options.out, content)
+    print(f"{options.out}: {len(content):,} bytes, {quantization.value}")
+    print(
+        f"same ten best books as the student: {parity.top10_overlap:.4f} of them over "
+        f"{parity.histories:,} histories, largest score error {parity.max_score_error:.2g}"
+    )
+    print(f"needs TensorFlow Lite {min_runtime_version(content)} or newer")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

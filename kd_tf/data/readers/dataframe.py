@@ -1,0 +1,84 @@
+"""Interactions that are already in memory: a pandas DataFrame, as notebooks have them."""
+
+from __future__ import annotations
+
+import pandas as pd
+import polars as pl
+
+from kd_tf.data.catalog import COLUMNS
+from kd_tf.data.interactions import Dataset, from_frame
+from kd_tf.errors import UserError
+
+
+def read_dataframe(
+    interactions: pd.DataFrame, books: pd.DataFrame | None = None, *, name: str = "dataframe"
+) -> Dataset:
+    """Takes over a table of who read what, and one of books.
+
+    Args:
+        interactions: Columns ``user`` and ``item`` (anything that makes a text), optionally
+            ``rating`` (numbers) and ``timestamp`` (datetimes, or numbers: seconds since 1970).
+        books: ``item_id`` and any other column of `kd_tf.data.catalog.COLUMNS`.
+        name: Names the data.
+
+    Raises:
+        UserError: A column is missing or unknown, or a value is missing; its row is named.
+
+    Example:
+        >>> read_dataframe(pd.DataFrame({"user": ["a", "b"], "item": [7, 7]})).interactions.books
+        1
+    """
+    _check_columns(interactions, {"user", "item"}, {"rating", "timestamp"}, "interactions")
+    columns = {}
+    for column in interactions.columns:
+        values = interactions[column]
+        if values.isna().any():
+            row = int(values.isna().to_numpy().argmax())
+            raise UserError(
+                f"{column} is missing",
+                where=f"interactions, row {row}",
+                hint="Drop such rows first: interactions.dropna().",
+            )
+        if column in ("user", "item"):
+            columns[column] = pl.Series(values.astype(str).tolist(), dtype=pl.String)
+        elif column == "timestamp" and pd.api.types.is_datetime64_any_dtype(values):
+            seconds = (values - pd.Timestamp(0, tz=values.dt.tz)) // pd.Timedelta(seconds=1)
+            columns[column] = pl.Series(seconds.tolist(), dtype=pl.Int64)
+        else:
+            numbers = pd.to_numeric(values, errors="coerce")
+            if numbers.isna().any():
+                row = int(numbers.isna().to_numpy().argmax())
+                raise UserError(
+                    f"{column} is {values.iloc[row]!r}, which is not a number",
+                    where=f"interactions, row {row}",
+                )
+            columns[column] = pl.Series(
+                numbers.tolist(), dtype=pl.Int64 if column == "timestamp" else pl.Float64
+            )
+    catalog = None
+    if books is not None:
+        _check_columns(books, {"item_id"}, set(COLUMNS) - {"item_id"}, "books")
+        catalog = pl.DataFrame(
+            {
+                column: pl.Series(
+                    [
+                        None if pd.isna(value) else int(value) if column == "year" else str(value)
+                        for value in books[column]
+                    ],
+                    dtype=COLUMNS[column],
+                )
+                for column in books.columns
+            }
+        )
+    return from_frame(name, pl.DataFrame(columns), catalog)
+
+
+def _check_columns(frame: pd.DataFrame, needed: set[str], optional: set[str], name: str) -> None:
+    missing = sorted(needed - set(frame.columns))
+    unknown = sorted(set(map(str, frame.columns)) - needed - optional)
+    if missing or unknown:
+        raise UserError(
+            f"{name} needs the columns {sorted(needed)} and may have {sorted(optional)}; "
+            f"missing: {missing}, unknown: {unknown}",
+            hint="Rename or drop columns first: frame.rename(columns={...}), frame[[...]].",
+        )
