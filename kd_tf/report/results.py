@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kd_tf import atomic
+from kd_tf.evaluate.comparison import PairedComparison
 from kd_tf.tflite.artifact import Artifact
 
 VERSION = 1
@@ -64,6 +65,14 @@ class ComparisonResult:
     difference: float
     standard_error: float
     readers: int
+
+    @property
+    def verdict(self) -> str:
+        """``above``, ``below``, or ``not distinguishable from`` within two standard errors."""
+        ratio = PairedComparison(self.difference, self.standard_error, self.readers).ratio
+        if abs(ratio) < 2:
+            return "not distinguishable from"
+        return "above" if ratio > 0 else "below"
 
 
 @dataclass(frozen=True)

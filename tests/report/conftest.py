@@ -1,0 +1,86 @@
+"""A run's results, made by hand: every figure differs from every other of its kind."""
+
+from __future__ import annotations
+
+import pytest
+
+from kd_tf.report.results import ComparisonResult, DatasetResult, ModelResult, Results
+from kd_tf.tflite.artifact import Artifact
+
+NAMES = (
+    "ndcg", "recall", "precision", "f1", "hit_rate", "mrr", "coverage", "diversity", "novelty",
+)  # fmt: skip
+
+
+def figures(ndcg: float) -> dict[str, float]:
+    """18 metrics that follow from one number and differ from each other in four decimals."""
+    shift = {
+        f"{name}@{k}": i for i, (k, name) in enumerate((k, n) for k in (10, 20) for n in NAMES)
+    }
+    measured = {name: ndcg + 0.0101 * place for name, place in shift.items()}
+    measured["novelty@10"], measured["novelty@20"] = 7 + ndcg, 8 + ndcg
+    return measured
+
+
+def _model(name, role, kind, parameters, ndcg, seconds):
+    return ModelResult(name, role, kind, parameters, 4 * parameters, figures(ndcg), seconds)
+
+
+def _artifact(name, size, floor, ndcg, p50):
+    return Artifact(
+        name=name,
+        path=f"artifacts/{name}.tflite",
+        bytes=size,
+        floor_bytes=floor,
+        quantization=name,
+        sparsity=0.4987,
+        signatures=["recommend", "similar"],
+        metrics=figures(ndcg),
+        validation_ndcg=ndcg + 0.003,
+        parity={"histories": 600, "top10_overlap": 1 - ndcg / 100, "max_score_error": ndcg / 1000},
+        latency_us={"p50": p50, "p90": p50 + 4.2, "p99": p50 + 31.7, "threads": 1},
+        peak_memory_bytes=size + 1_234_567,
+        min_runtime_version="2.3.0",
+    )
+
+
+@pytest.fixture
+def results():
+    return Results(
+        dataset=DatasetResult(
+            name="synthetic",
+            users=3000,
+            items=2000,
+            interactions=81_234,
+            protocol="unseen-users",
+            seed=42,
+            train_users=2100,
+            validation_users=300,
+            test_users=600,
+            cleaning=[
+                {"name": "repeated pair (the latest is kept)", "interactions": 17, "users": 0},
+                {"name": "reader with fewer than 5 books", "interactions": 1203, "users": 411},
+            ],
+            notes=["12 books were never read"],
+        ),
+        models=[
+            _model("popularity", "baseline", "popularity", 2000, 0.0512, 0.0),
+            _model("item-knn", "baseline", "item-knn", 183_211, 0.1999, 0.0),
+            _model("teacher", "teacher", "cnn", 2_367_488, 0.2311, 95.3),
+            _model("student-alone", "student", "mlp", 66_112, 0.2017, 21.4),
+            _model("student-distilled", "student", "mlp", 66_112, 0.2204, 33.9),
+        ],
+        artifacts=[
+            _artifact("float32", 270_123, 264_448, 0.2204, 61.2),
+            _artifact("float16", 137_456, 132_224, 0.2203, 63.4),
+            _artifact("dynamic-int8", 72_345, 66_112, 0.2198, 48.6),
+            _artifact("int8", 71_234, 66_112, 0.2187, 39.1),
+        ],
+        comparisons=[
+            ComparisonResult("student-distilled", "student-alone", "ndcg@10", 0.0187, 0.0031, 600),
+            ComparisonResult("student-distilled", "teacher", "ndcg@10", -0.0107, 0.0029, 600),
+            ComparisonResult("student-distilled", "item-knn", "ndcg@10", 0.0041, 0.0033, 600),
+        ],
+        chosen="int8",
+        environment={"kd_tf": "0.1.0", "python": "3.11.9", "machine": "x86_64"},
+    )

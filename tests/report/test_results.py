@@ -1,0 +1,92 @@
+"""results.json keeps every key of version 1 and every figure."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+
+import pytest
+
+from kd_tf.evaluate.metrics import OVER_ALL, PER_READER
+from kd_tf.report.results import FILE, ComparisonResult, DatasetResult, ModelResult, Results
+from kd_tf.tflite.artifact import Artifact
+
+# Version 1 as it was promised. Keys may be added in the code; this list only ever grows.
+TOP = {"version", "dataset", "models", "artifacts", "chosen"}
+DATASET = {"name", "users", "items", "interactions", "protocol", "seed"}
+MODEL = {"name", "role", "kind", "parameters", "bytes", "metrics", "train_seconds"}
+ARTIFACT = {
+    "name", "path", "bytes", "floor_bytes", "quantization", "sparsity", "signatures", "metrics",
+    "parity", "latency_us", "peak_memory_bytes", "min_runtime_version",
+}  # fmt: skip
+METRICS = {
+    f"{name}@{k}"
+    for name in (
+        "ndcg", "recall", "precision", "f1", "hit_rate", "mrr", "coverage", "diversity", "novelty",
+    )
+    for k in (10, 20)
+}  # fmt: skip
+
+
+def test_the_file_has_every_key_of_version_1(results, tmp_path):
+    results.write(tmp_path)
+    content = json.loads((tmp_path / FILE).read_text("utf-8"))
+    assert content["version"] == 1
+    assert next(iter(content)) == "version"
+    assert content.keys() >= TOP
+    assert content["dataset"].keys() >= DATASET
+    assert all(one.keys() >= MODEL for one in content["models"])
+    assert all(one.keys() >= ARTIFACT for one in content["artifacts"])
+    assert {one["role"] for one in content["models"]} == {"baseline", "teacher", "student"}
+
+
+def test_the_evaluation_measures_every_metric_of_version_1():
+    assert {f"{name}@{k}" for name in (*PER_READER, *OVER_ALL) for k in (10, 20)} >= METRICS
+
+
+def test_the_file_gives_back_every_figure(results, tmp_path):
+    results.write(tmp_path)
+    content = json.loads((tmp_path / FILE).read_text("utf-8"))
+    again = Results(
+        dataset=DatasetResult(**content["dataset"]),
+        models=[ModelResult(**one) for one in content["models"]],
+        artifacts=[Artifact(**one) for one in content["artifacts"]],
+        comparisons=[ComparisonResult(**one) for one in content["comparisons"]],
+        chosen=content["chosen"],
+        environment=content["environment"],
+        version=content["version"],
+    )
+    assert again == results
+
+
+def test_a_figure_that_is_no_number_is_refused_and_leaves_the_old_file(results, tmp_path):
+    results.write(tmp_path)
+    before = (tmp_path / FILE).read_bytes()
+    results.models[0].metrics["ndcg@10"] = math.nan
+    with pytest.raises(ValueError, match="JSON"):
+        results.write(tmp_path)
+    assert (tmp_path / FILE).read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == [FILE]
+
+
+def test_the_shipped_artifact_is_the_chosen_one(results):
+    for one in results.artifacts:
+        assert dataclasses.replace(results, chosen=one.name).shipped is one
+
+
+@pytest.mark.parametrize(
+    ("difference", "standard_error", "verdict"),
+    [
+        (0.02, 0.0101, "not distinguishable from"),
+        (-0.02, 0.0101, "not distinguishable from"),
+        (0.02, 0.0099, "above"),
+        (-0.02, 0.0099, "below"),
+        (0.0, 0.0, "not distinguishable from"),
+        (0.001, 0.0, "above"),
+        (-0.001, 0.0, "below"),
+    ],
+)
+def test_only_two_standard_errors_make_a_difference(difference, standard_error, verdict):
+    one = ComparisonResult("a", "b", "ndcg@10", difference, standard_error, 9)
+    assert one.verdict == verdict
