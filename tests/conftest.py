@@ -9,7 +9,7 @@ import os
 for _threads in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
     os.environ.setdefault(_threads, "1")
 
-from hypothesis import settings
+from hypothesis import settings  # noqa: E402 - after the threads, for whatever it loads
 
 # No deadline: the first example of a test pays for TensorFlow's tracing.
 settings.register_profile("kd_tf", deadline=None, print_blob=True)

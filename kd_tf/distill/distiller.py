@@ -81,7 +81,8 @@ class Distiller(keras.Model):
     def _weighted_losses(
         self, history: tf.Tensor, labels: dict[str, tf.Tensor], training: bool
     ) -> dict[str, tf.Tensor]:
-        logits = self.student(history, training=training)
+        # Through `call` and not the student itself: it marks the Distiller as built for saving.
+        logits = self(history, training=training)
         hard = tf.reduce_mean(self.student.hard_loss(history, labels["targets"], logits))
         masked = mask_history(logits, history)
         soft = tf.add_n(

@@ -59,7 +59,8 @@ def teacher_targets(
     top = min(top, teacher.books)
     key = {
         "teacher": fingerprint(teacher),
-        "examples": hashlib.sha256(np.ascontiguousarray(examples.history)).hexdigest(),
+        "examples": hashlib.sha256(np.ascontiguousarray(examples.history).data).hexdigest(),
+        "shape": list(examples.history.shape),
         "top": top,
     }
     if _key_of(folder) != key:

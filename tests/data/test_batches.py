@@ -82,9 +82,7 @@ def test_memory_mapped_arrays_give_the_same_batches(tmp_path):
     np.save(tmp_path / "targets.npy", labels["targets"])
     mapped = np.load(tmp_path / "history.npy", mmap_mode="r")
     targets = np.load(tmp_path / "targets.npy", mmap_mode="r")
-    from_memory = first(
-        6, history, {"targets": labels["targets"]}, batch_size=3, seed=4
-    )
+    from_memory = first(6, history, {"targets": labels["targets"]}, batch_size=3, seed=4)
     from_disk = first(6, mapped, {"targets": targets}, batch_size=3, seed=4)
     for (one, one_labels), (other, other_labels) in zip(from_memory, from_disk, strict=True):
         np.testing.assert_array_equal(one, other)

@@ -21,9 +21,7 @@ def books(row: np.ndarray) -> list[int]:
 
 @given(readers, st.integers(1, 7), st.integers(1, 7), st.integers(0, 2**16))
 def test_ordered_targets_directly_follow_the_newest_books_of_the_input(rows, L, M, seed):
-    drawn = draw(
-        from_lists(rows), passes=3, history_length=L, targets=M, ordered=True, seed=seed
-    )
+    drawn = draw(from_lists(rows), passes=3, history_length=L, targets=M, ordered=True, seed=seed)
     assert drawn.history.dtype == drawn.targets.dtype == np.int32
     assert drawn.history.shape == (3, len(rows), L)
     assert drawn.targets.shape == (3, len(rows), M)
@@ -53,9 +51,7 @@ def test_an_example_holds_books_of_its_own_reader_each_at_most_once(rows, ordere
 
 @given(readers, st.integers(0, 2**16))
 def test_without_order_history_and_targets_are_a_permutation_of_the_books(rows, seed):
-    drawn = draw(
-        from_lists(rows), passes=2, history_length=9, targets=9, ordered=False, seed=seed
-    )
+    drawn = draw(from_lists(rows), passes=2, history_length=9, targets=9, ordered=False, seed=seed)
     for one_pass in range(2):
         for row, whole in enumerate(rows):
             together = books(drawn.history[one_pass, row]) + books(drawn.targets[one_pass, row])
@@ -112,9 +108,7 @@ def test_the_seed_alone_decides_and_passes_differ(ordered):
     histories = from_lists([list(range(1, 21)), list(range(21, 41)), list(range(41, 61))] * 5)
 
     def drawn(seed):
-        return draw(
-            histories, passes=2, history_length=8, targets=8, ordered=ordered, seed=seed
-        )
+        return draw(histories, passes=2, history_length=8, targets=8, ordered=ordered, seed=seed)
 
     one, same, other = drawn(1), drawn(1), drawn(2)
     np.testing.assert_array_equal(one.history, same.history)

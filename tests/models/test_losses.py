@@ -74,9 +74,7 @@ def test_masked_ids_get_no_gradient_and_all_others_do(problem):
     logits, history, targets = problem
     variable = tf.Variable(np.clip(logits, -3, 3))
     with tf.GradientTape() as tape:
-        loss = multinomial_loss(
-            mask_history(variable, tf.constant(history)), tf.constant(targets)
-        )
+        loss = multinomial_loss(mask_history(variable, tf.constant(history)), tf.constant(targets))
     gradient = tf.convert_to_tensor(tape.gradient(loss, variable)).numpy()
     assert np.isfinite(gradient).all()
     for row in range(len(logits)):

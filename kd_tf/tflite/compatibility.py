@@ -1,0 +1,91 @@
+"""The oldest runtime that a .tflite runs on, found from the versions of its operators.
+
+A runtime that meets an operator version that it does not know refuses the file, and where a tool
+forgot to raise the version, it reads the file wrongly without a word. So the least version is
+computed from what is in the file, after every pass over it; the converter's own note in the
+metadata knows nothing of `kd_tf.tflite.shared_table`.
+"""
+
+from __future__ import annotations
+
+from ai_edge_litert import schema_py_generated as schema
+
+_SINCE = {
+    "ADD": "1.5.0 1.14.0 2.4.0 2.6.0 2.13.0 2.23.0",
+    "BATCH_MATMUL": "2.3.0 2.3.0 2.4.0 2.5.0",
+    "CAST": "1.5.0 2.7.0 2.8.0 2.9.0 2.12.0 2.15.0 2.17.0 2.21.0",
+    "CONCATENATION": "1.5.0 1.14.0 2.3.0 2.14.0 2.21.0",
+    "CONV_2D": "1.5.0 1.14.0 1.14.0 2.3.0 2.4.0 2.9.0 2.11.0 2.15.0",
+    "CUMSUM": "2.4.0",
+    "DEQUANTIZE": "1.13.1 1.14.0 1.15.0 2.2.0 2.7.0 2.18.0 2.21.0 2.22.0",
+    "EQUAL": "1.14.0 1.14.0 2.3.0 2.13.0 2.21.0",
+    "FULLY_CONNECTED": "1.5.0 1.10.0 1.14.0 1.14.0 2.0.0 2.1.0 2.3.0 2.3.0 2.3.0 2.11.0 2.15.0 "
+    "2.17.0 2.18.0 2.21.0",
+    "GATHER": "1.6.0 1.14.0 1.15.0 2.4.0 2.5.0 2.13.0 2.15.0",
+    "GREATER": "1.14.0 1.14.0",
+    "GREATER_EQUAL": "1.14.0 1.14.0 2.13.0",
+    "LESS_EQUAL": "1.14.0 1.14.0",
+    "LOGICAL_AND": "1.11.0",
+    "LOGICAL_OR": "1.11.0",
+    "MAXIMUM": "1.14.0 1.14.0 2.3.0 2.3.0",
+    "MUL": "1.5.0 1.14.0 1.15.0 2.3.0 2.6.0 2.11.0 2.13.0 2.23.0",
+    "QUANTIZE": "1.14.0 1.15.0 2.7.0 2.21.0 2.21.0 2.21.0",
+    "REDUCE_ANY": "1.11.0",
+    "RESHAPE": "1.5.0",
+    "RSQRT": "1.10.0 2.5.0 2.15.0",
+    "SELECT": "1.14.0 1.14.0 2.12.0 2.12.0",
+    "SELECT_V2": "2.2.0 2.12.0",
+    "STRIDED_SLICE": "1.6.0 1.14.0 2.1.0 2.2.0 2.5.0 2.6.0 2.14.0 2.14.0",
+    "SUM": "1.10.0 1.15.0",
+    "TOPK_V2": "1.7.0 1.14.0 2.13.0",
+}
+"""For every operator that our graphs use the first TensorFlow Lite release that has its version 1,
+2, 3, ...; from ``FindMinimumRuntimeVersionForOp`` in TensorFlow's
+``tensorflow/compiler/mlir/lite/tools/versioning/runtime_version.cc``."""
+
+_NAMES = {
+    code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
+}
+
+
+def min_runtime_version(content: bytes) -> str:
+    """The least TensorFlow Lite version that knows every operator version in the file.
+
+    Args:
+        content: A .tflite file.
+
+    Returns:
+        For example ``"2.5.0"``.
+
+    Raises:
+        NotImplementedError: The file has an operator, or a version of one, that is not in the
+            table here, so that nothing can be promised of it.
+    """
+    model = schema.ModelT.InitFromPackedBuf(bytearray(content))
+    # Only what is used: a pass that replaced an operator leaves its code in the list.
+    used = {operator.opcodeIndex for graph in model.subgraphs for operator in graph.operators}
+    needed = [_since(model.operatorCodes[index]) for index in used]
+    return max(needed, key=release)
+
+
+def release(version: str) -> tuple[int, ...]:
+    """A version as numbers, so that 2.16.1 comes after 2.5.0."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def _since(code: schema.OperatorCodeT) -> str:
+    # Codes above 127 do not fit the old one-byte field, which then holds 127.
+    builtin = max(code.builtinCode, code.deprecatedBuiltinCode)
+    name = _NAMES.get(builtin, f"number {builtin}")
+    if builtin == schema.BuiltinOperator.CUSTOM:
+        raise NotImplementedError(
+            f"the file has the custom operator {(code.customCode or b'').decode()!r}, which no "
+            "runtime has built in"
+        )
+    since = _SINCE.get(name, "").split()
+    if not 1 <= code.version <= len(since):
+        raise NotImplementedError(
+            f"operator {name} version {code.version} is not in the table of runtime versions: look "
+            "it up in TensorFlow's runtime_version.cc and add it to kd_tf/tflite/compatibility.py"
+        )
+    return since[code.version - 1]

@@ -1,0 +1,313 @@
+"""The gate that every .tflite passes: does the file answer like the Keras student it came from?
+
+Converters return wrong numbers without a word: a wrong option, a runtime that reads weights in
+another way, a pass over the flatbuffer that mixes up two tensors. So nothing is believed of a file
+before it was run beside the student on the same histories.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from kd_tf.errors import ParityError, UserError
+from kd_tf.keras import tf
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.ranking import rows_at_once
+from kd_tf.models.ranking import scores as keras_scores
+from kd_tf.runtime.model import TFLiteModel
+from kd_tf.tflite.contract import check_answers, is_book
+from kd_tf.tflite.convert import Quantization
+
+TOP = 10
+"""How many of the best books are compared."""
+
+SIMILAR_BOOKS = 200
+"""At most so many books are asked about with ``similar``, spread evenly over the catalogue."""
+
+SINGLE_BOOKS = 100
+"""At most so many books are tried as the only one of a history, spread as evenly."""
+
+ASKED_AGAIN = 50
+"""So many histories are asked twice: the same input must give the same answer."""
+
+TIE = 1e-5
+"""Keras scores that differ by less than this share of the largest count as equal: float32 sums in
+another order differ by more than the gap between two such books."""
+
+
+@dataclass(frozen=True)
+class Bound:
+    """How far a file may be from its student.
+
+    Attributes:
+        top10_overlap: At least this share of the ten best books is the same.
+        score_error: No score differs by more than this share of the largest score, or by more
+            than this number where all scores are below 1.
+    """
+
+    top10_overlap: float
+    score_error: float
+
+
+BOUNDS: dict[Quantization, Bound] = {
+    Quantization.FLOAT32: Bound(top10_overlap=0.999, score_error=1e-4),
+    Quantization.FLOAT16: Bound(top10_overlap=0.98, score_error=5e-3),
+    Quantization.DYNAMIC_INT8: Bound(top10_overlap=0.90, score_error=0.1),
+    # Wide in scores: a history unlike all that the ranges were calibrated with is cut off there.
+    Quantization.INT8: Bound(top10_overlap=0.90, score_error=0.5),
+}
+"""What each form is held to. A file below an overlap of .90 is not a compressed student but another
+model; those that were measured are above .95."""
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How close a file is to its student.
+
+    Attributes:
+        histories: How many histories were compared.
+        top10_overlap: Mean share of the student's ten best books that the file names too.
+        max_score_error: Largest difference between the file's score of a book that it
+            recommends and the student's score of that book.
+    """
+
+    histories: int
+    top10_overlap: float
+    max_score_error: float
+
+
+def check_parity(
+    content: bytes, student: HistoryModel, histories: np.ndarray, *, quantization: Quantization
+) -> Parity:
+    """Runs a file and its student side by side and refuses the file where they differ.
+
+    Besides agreeing within `BOUNDS`, every answer must keep contract version 1, whatever the
+    form: K books of 1..V, none twice, none of the history, zeros only at the end and only where
+    no book is left; finite scores, best first; the same answer on every call. Histories that no
+    app should send are tried as well: empty ones, one book over and over, ids that no book has.
+
+    Args:
+        content: The file.
+        student: What it was converted from.
+        histories: int32 [n, L], at least one, padded with 0 at the end. Take short and long
+            ones: a file may be right for the one and wrong for the other.
+        quantization: The file's form, which says how close it must be.
+
+    Returns:
+        The figures over `histories`.
+
+    Raises:
+        ParityError: The file cannot be run, breaks the contract, or is not close enough.
+        ValueError: `histories` is empty or has another shape or type.
+    """
+    L = student.history_length
+    if histories.dtype != np.int32 or histories.ndim != 2 or histories.shape[1] != L:
+        raise ValueError(
+            f"histories must be int32 [n, {L}], not {histories.dtype} {list(histories.shape)}"
+        )
+    if not len(histories):
+        raise ValueError("parity needs at least one history")
+    model = _load(content, student)
+    bound = BOUNDS[quantization]
+
+    _check_stateless(model, histories[:ASKED_AGAIN])
+    agreement = _recommended(model, student, histories)
+    _hold(agreement, bound, f"recommend ({quantization.value}) over {len(histories)} histories")
+    _check_strange_histories(model, student, bound, quantization)
+    _check_similar(model, student, bound, quantization)
+    return Parity(len(histories), agreement.overlap, agreement.error)
+
+
+def _load(content: bytes, student: HistoryModel) -> TFLiteModel:
+    try:
+        model = TFLiteModel(content)
+    except UserError as error:
+        raise ParityError(f"the converted file cannot be used: {error.what}") from error
+    if "similar" not in model.signatures:
+        raise ParityError("the converted file has no signature similar")
+    if model.history_length != student.history_length:
+        raise ParityError(
+            f"the converted file takes {model.history_length} books of a history, the student "
+            f"{student.history_length}"
+        )
+    return model
+
+
+def _check_stateless(model: TFLiteModel, histories: np.ndarray) -> None:
+    with _failing_as_parity_error("recommend"):
+        first = model.recommend_all(histories)
+        # In another order, so that whatever a call leaves behind meets another history.
+        again = model.recommend_all(histories[::-1])
+    # A NaN is the same answer here; the contract's check says better what is wrong with it.
+    if not all(
+        np.array_equal(a, b[::-1], equal_nan=True) for a, b in zip(first, again, strict=True)
+    ):
+        raise ParityError("recommend gives another answer when it is asked the same again")
+
+
+@dataclass(frozen=True)
+class _Agreement:
+    overlap: float
+    error: float
+    largest: float
+    """The largest absolute score that the student gives a recommended book."""
+
+
+def _recommended(model: TFLiteModel, student: HistoryModel, histories: np.ndarray) -> _Agreement:
+    parts = []
+    for part in _parts(histories, student):
+        with _failing_as_parity_error("recommend"):
+            ids, scores = model.recommend_all(part)
+        check_answers("recommend", ids, scores, part, student.books)
+        parts.append(_compare(ids, scores, keras_scores(student, part), part))
+    return _agreement(parts)
+
+
+def _similar(model: TFLiteModel, student: HistoryModel, books: np.ndarray) -> _Agreement:
+    parts = []
+    for part in _parts(books, student):
+        ids, scores = _ask_similar(model, part)
+        check_answers("similar", ids, scores, part[:, np.newaxis], student.books)
+        expected = student.similar(tf.constant(part)).numpy()
+        parts.append(_compare(ids, scores, expected, part[:, np.newaxis]))
+    return _agreement(parts)
+
+
+def _parts(rows: np.ndarray, student: HistoryModel) -> Iterator[np.ndarray]:
+    """`rows` in parts for which all scores fit into memory."""
+    size = rows_at_once(student)
+    for start in range(0, len(rows), size):
+        yield rows[start : start + size]
+
+
+def _compare(
+    ids: np.ndarray, scores: np.ndarray, expected: np.ndarray, excluded: np.ndarray
+) -> tuple[np.ndarray, float, float]:
+    """One part of the rows: the overlap of each [n], the largest error, the largest score.
+
+    Args:
+        ids: int32 [n, K], what the file recommends.
+        scores: float32 [n, K], how it scores them.
+        expected: float32 [n, V + 1], how the student scores every book.
+        excluded: int32 [n, L], what must not be recommended; unknown ids mean nothing.
+    """
+    books = expected.shape[1] - 1
+    given = ids > 0
+    own = np.take_along_axis(expected, ids, axis=1)
+    largest = float(np.abs(own[given]).max(initial=0))
+    error = float(np.abs(scores - own)[given].max(initial=0))
+
+    left = expected.copy()
+    left[:, 0] = -np.inf
+    rows = np.arange(len(ids))[:, np.newaxis]
+    left[rows, np.where(is_book(excluded, books), excluded, 0)] = -np.inf
+    width = min(TOP, ids.shape[1], books)
+    last = np.partition(left, -width, axis=1)[:, -width]
+    # Where fewer are left than that, all of them are expected.
+    last = np.where(np.isneginf(last), np.finfo(np.float32).min, last)
+    wanted = np.minimum(width, np.isfinite(left).sum(axis=1))
+    # As good as the last of the best is among the best: equal scores have no order.
+    hits = own[:, :width] >= last[:, np.newaxis] - TIE * max(largest, 1.0)
+    hits &= given[:, :width]
+    return np.where(wanted > 0, hits.sum(axis=1) / np.maximum(wanted, 1), 1.0), error, largest
+
+
+def _agreement(parts: list[tuple[np.ndarray, float, float]]) -> _Agreement:
+    overlaps, errors, largest = zip(*parts, strict=True)
+    # np.max hands a NaN on, which max() may lose.
+    return _Agreement(
+        float(np.concatenate(overlaps).mean()), float(np.max(errors)), float(np.max(largest))
+    )
+
+
+def _hold(agreement: _Agreement, bound: Bound, where: str) -> None:
+    _hold_overlap(agreement, bound, where)
+    allowed = bound.score_error * max(agreement.largest, 1.0)
+    if not agreement.error <= allowed:  # also for NaN
+        raise ParityError(
+            f"{where}: a score differs from the Keras student's by {agreement.error:.3g}, more "
+            f"than {allowed:.3g} (the largest score is {agreement.largest:.3g})"
+        )
+
+
+def _hold_overlap(agreement: _Agreement, bound: Bound, where: str) -> None:
+    if not agreement.overlap >= bound.top10_overlap:
+        raise ParityError(
+            f"{where}: top-10 overlap with the Keras student is {agreement.overlap:.4f}, below "
+            f"{bound.top10_overlap}"
+        )
+
+
+def _unknown(books: int) -> np.ndarray:
+    """int32 [n]: ids that no book has."""
+    limits = np.iinfo(np.int32)
+    return np.array([0, -1, books + 1, limits.max, limits.min], np.int32)
+
+
+def _check_strange_histories(
+    model: TFLiteModel, student: HistoryModel, bound: Bound, quantization: Quantization
+) -> None:
+    unknown, L = _unknown(student.books), student.history_length
+    only_unknown = np.concatenate([np.repeat(unknown, L), np.resize(unknown, L)]).reshape(-1, L)
+    with _failing_as_parity_error("recommend"):
+        ids, scores = model.recommend_all(only_unknown)
+    check_answers("recommend", ids, scores, only_unknown, student.books)
+    if (ids != ids[0]).any() or (scores != scores[0]).any():
+        raise ParityError("recommend does not take ids that no book has for padding")
+
+    some = _spread(student.books, SINGLE_BOOKS)
+    short = np.zeros((len(some), L), np.int32)
+    short[:, 0] = some
+    # Every other one between ids that mean nothing.
+    short[::2, 1:] = np.resize(unknown, L - 1)
+    strange = np.concatenate(
+        [
+            short,
+            np.zeros((1, L), np.int32),
+            # A longer vector than any real history gives: int8 cuts it off, so only a few of them.
+            np.tile(_spread(student.books, 4)[:, np.newaxis], (1, L)),
+        ]
+    )
+    where = (
+        f"recommend ({quantization.value}) for histories that are empty, or have a single book, "
+        "one book over and over, or unknown ids"
+    )
+    if quantization is Quantization.INT8:
+        where += " (calibrate with short histories as well as with long ones)"
+    _hold_overlap(_recommended(model, student, strange), bound, where)
+
+
+def _check_similar(
+    model: TFLiteModel, student: HistoryModel, bound: Bound, quantization: Quantization
+) -> None:
+    books = _spread(student.books, SIMILAR_BOOKS)
+    agreement = _similar(model, student, books)
+    _hold(agreement, bound, f"similar ({quantization.value}) for {len(books)} books")
+    unknown = _unknown(student.books)
+    ids, scores = _ask_similar(model, unknown)
+    check_answers("similar", ids, scores, unknown[:, np.newaxis], student.books)
+    if (ids != ids[0]).any() or (scores != scores[0]).any():
+        raise ParityError("similar does not take ids that no book has for padding")
+
+
+def _spread(books: int, most: int) -> np.ndarray:
+    """int32, at most `most` ids from 1 to V, evenly spread."""
+    return np.unique(np.linspace(1, books, min(books, most)).astype(np.int32))
+
+
+def _ask_similar(model: TFLiteModel, books: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with _failing_as_parity_error("similar"):
+        answers = [model.similar(int(book)) for book in books]
+    return np.stack([ids for ids, _ in answers]), np.stack([scores for _, scores in answers])
+
+
+@contextlib.contextmanager
+def _failing_as_parity_error(signature: str) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise ParityError(f"{signature} fails in the interpreter: {error}") from error

@@ -1,0 +1,230 @@
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from kd_tf.distill.distiller import Distiller
+from kd_tf.distill.knowledge.base import Knowledge
+from kd_tf.distill.knowledge.soft_targets import SoftTargets
+from kd_tf.keras import keras, tf
+from kd_tf.models.students.mlp import MLPStudent
+from kd_tf.models.students.shallow_cnn import ShallowCNNStudent
+
+V, L, d, K, B = 40, 6, 8, 10, 16
+
+
+def student(kind=MLPStudent, seed: int = 0, **settings):
+    keras.utils.set_random_seed(seed)
+    made = kind(
+        books=V, history_length=L, dimensions=d, hidden=9, **{"book_dropout": 0.0, **settings}
+    )
+    made.create_weights()
+    return made
+
+
+@pytest.fixture(scope="module")
+def batch():
+    """Readers, and a teacher whose mass lies on a few books that fit the history."""
+    random = np.random.default_rng(0)
+    history = np.stack([random.permutation(V - K)[:L] + 1 for _ in range(B)]).astype(np.int32)
+    history[0] = 0
+    ids = np.stack([random.permutation(K)[:K] + V - K + 1 for _ in range(B)]).astype(np.int32)
+    ids[1, 5:] = 0
+    logits = -np.sort(-random.normal(0, 2, (B, K)).astype(np.float32))
+    return history, {
+        "targets": ids[:, :2].copy(),
+        "teacher_ids": ids,
+        "teacher_logits": np.where(ids > 0, logits, 0),
+    }
+
+
+@pytest.fixture(scope="module")
+def data(batch):
+    """The same batch for ever."""
+    return tf.data.Dataset.from_tensors(batch).repeat()
+
+
+def distilled(made, data, steps=3, optimizer=None, **settings):
+    """Fits a Distiller around `made`; gives it and its logs, an epoch a step."""
+    distiller = Distiller(made, **settings)
+    distiller.compile(optimizer=optimizer or keras.optimizers.Adam(0.03))
+    logs = distiller.fit(data, epochs=steps, steps_per_epoch=1, verbose=0).history
+    return distiller, logs
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])
+def test_the_loss_is_alpha_hard_and_the_rest_soft(data, alpha):
+    _, logs = distilled(student(), data, knowledge=[SoftTargets(2.0)], alpha=alpha)
+    hard, soft = np.array(logs["hard_loss"]), np.array(logs["soft_loss"])
+    assert (hard > 0).all()
+    assert (soft > 0).all()
+    np.testing.assert_allclose(logs["loss"], alpha * hard + (1 - alpha) * soft, rtol=1e-6)
+
+
+def test_hard_and_soft_are_what_scipy_says(batch, data):
+    made = student()
+    history, labels = batch
+    logits = made(history).numpy().astype(np.float64)
+    logits[:, 0] = -np.inf
+    np.put_along_axis(logits, history, -np.inf, axis=1)
+    distiller = Distiller(made, knowledge=[SoftTargets(2.0)], alpha=0.5)
+    distiller.compile()
+    found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)
+    likelihood = special.log_softmax(logits, axis=1)
+    hard = -np.take_along_axis(likelihood, labels["targets"], axis=1).mean()
+    assert found["hard_loss"] == pytest.approx(hard, rel=1e-5)
+    softened = special.softmax(logits / 2, axis=1)
+    divergences = []
+    for row, ids in enumerate(labels["teacher_ids"]):
+        ids = ids[ids > 0]
+        teacher = np.zeros(V + 1)
+        teacher[ids] = special.softmax(labels["teacher_logits"][row, : len(ids)] / 2)
+        divergences.append(stats.entropy(teacher, softened[row]))
+    assert found["soft_loss"] == pytest.approx(4 * np.mean(divergences), rel=1e-4)
+
+
+def test_the_losses_of_several_methods_are_added(data):
+    def soft(*knowledge):
+        distiller = Distiller(student(), knowledge=knowledge, alpha=0.5)
+        distiller.compile()
+        return distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["soft_loss"]
+
+    one, other = SoftTargets(1.0), SoftTargets(4.0)
+    assert soft(one, other) == pytest.approx(soft(one) + soft(other), rel=1e-6)
+
+
+@pytest.mark.parametrize("kind", [MLPStudent, ShallowCNNStudent])
+def test_alone_a_student_learns_exactly_as_by_itself(data, kind):
+    by_itself = student(kind)
+    by_itself.compile(optimizer=keras.optimizers.Adam(0.03))
+    by_itself.fit(data, epochs=1, steps_per_epoch=5, verbose=0)
+    in_distiller = student(kind)
+    before = in_distiller.table.numpy()
+    distilled(in_distiller, data, steps=5, alpha=1.0)
+    assert np.abs(in_distiller.table.numpy() - before).max() > 0.01
+    for one, other in zip(by_itself.trainable_weights, in_distiller.trainable_weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
+
+
+def test_knowledge_without_weight_changes_nothing(data):
+    alone, watched = student(), student()
+    distilled(alone, data, steps=5)
+    distilled(watched, data, steps=5, knowledge=[SoftTargets(2.0)], alpha=1.0)
+    np.testing.assert_allclose(alone.table, watched.table, atol=1e-5)
+
+
+def test_at_alpha_zero_the_readers_own_books_do_not_matter(batch):
+    history, labels = batch
+    learnt = []
+    for targets in (labels["targets"], labels["targets"][:, ::-1] - 5):
+        made = student()
+        changed = (history, {**labels, "targets": targets})
+        distilled(
+            made,
+            tf.data.Dataset.from_tensors(changed).repeat(),
+            knowledge=[SoftTargets(1.0)],
+            alpha=0.0,
+        )
+        learnt.append(made.table.numpy())
+    np.testing.assert_allclose(learnt[0], learnt[1], atol=1e-6)
+
+
+@pytest.mark.parametrize("alpha", [-0.1, 1.5])
+def test_an_alpha_outside_its_range_is_refused(alpha):
+    with pytest.raises(ValueError, match=rf"alpha must be in \[0, 1\], not {alpha}"):
+        Distiller(student(), knowledge=[SoftTargets()], alpha=alpha)
+
+
+def test_weight_for_knowledge_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="there is no knowledge"):
+        Distiller(student(), alpha=0.9)
+
+
+def test_testing_learns_nothing_and_gives_the_same_figures_every_time(data):
+    made = student(book_dropout=0.5)
+    distiller = Distiller(made, knowledge=[SoftTargets(2.0)], alpha=0.5)
+    distiller.compile(optimizer=keras.optimizers.Adam(0.1))
+    before = [weight.numpy() for weight in made.trainable_weights]
+    one = distiller.evaluate(data, steps=2, verbose=0, return_dict=True)
+    assert distiller.evaluate(data, steps=2, verbose=0, return_dict=True) == one
+    for weight, was in zip(made.trainable_weights, before, strict=True):
+        np.testing.assert_array_equal(weight, was)
+
+
+def test_dropout_is_on_in_training(data):
+    _, logs = distilled(
+        student(book_dropout=0.5), data, steps=3, optimizer=keras.optimizers.SGD(0.0)
+    )
+    assert len(set(logs["loss"])) == 3
+
+
+def test_only_the_students_weights_are_trained(data):
+    class Fixed(Knowledge):
+        """Has a variable of its own in the loss, as a teacher's layer would be."""
+
+        def __init__(self) -> None:
+            self.scale = keras.layers.Dense(1, use_bias=False)
+            self.scale.build([None, V + 1])
+
+        def loss(self, logits, labels):
+            return tf.square(self.scale(tf.nn.softmax(logits))[:, 0] - 1.0)
+
+    fixed = Fixed()
+    before = fixed.scale.kernel.numpy()
+    made = student()
+    table = made.table.numpy()
+    distilled(made, data, knowledge=[fixed], alpha=0.0)
+    np.testing.assert_array_equal(fixed.scale.kernel, before)
+    assert np.abs(made.table.numpy() - table).max() > 0
+
+
+def test_the_student_comes_close_to_the_teacher(batch, data):
+    made = student()
+    _, logs = distilled(made, data, steps=120, knowledge=[SoftTargets(1.0)], alpha=0.0)
+    assert logs["soft_loss"][-1] < 0.05 * logs["soft_loss"][0]
+    history, labels = batch
+    scores = made(history).numpy()
+    scores[:, 0] = -np.inf
+    np.put_along_axis(scores, history, -np.inf, axis=1)
+    clear = labels["teacher_logits"][:, 0] - labels["teacher_logits"][:, 1] > 0.5
+    assert clear.sum() > 3
+    assert (scores.argmax(axis=1) == labels["teacher_ids"][:, 0])[clear].all()
+
+
+def test_calling_a_distiller_is_calling_its_student(batch):
+    made = student()
+    np.testing.assert_array_equal(Distiller(made)(batch[0]), made(batch[0]))
+
+
+@pytest.mark.parametrize("kind", [MLPStudent, ShallowCNNStudent])
+@pytest.mark.filterwarnings("error")
+def test_a_distiller_comes_back_from_a_keras_file(kind, batch, data, tmp_path):
+    made = student(kind)
+    distiller, _ = distilled(made, data, knowledge=[SoftTargets(2.5)], alpha=0.25)
+    distiller.save(tmp_path / "distiller.keras")
+    loaded = keras.models.load_model(tmp_path / "distiller.keras")
+    assert type(loaded) is Distiller
+    assert type(loaded.student) is kind
+    assert loaded.alpha == 0.25
+    assert [known.temperature for known in loaded.knowledge] == [2.5]
+    np.testing.assert_array_equal(loaded(batch[0]), distiller(batch[0]))
+    for one, other in zip(loaded.student.trainable_weights, made.trainable_weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_loaded_distiller_goes_on_learning(data, tmp_path):
+    distiller, logs = distilled(student(), data, steps=20)
+    distiller.save(tmp_path / "distiller.keras")
+    loaded = keras.models.load_model(tmp_path / "distiller.keras")
+    loaded.compile(optimizer=keras.optimizers.Adam(0.03))
+    more = loaded.fit(data, epochs=20, steps_per_epoch=1, verbose=0).history["loss"]
+    assert more[0] < logs["loss"][-1] + 0.1 < logs["loss"][0]
+    assert more[-1] < more[0]
+
+
+def test_the_configuration_makes_the_same_distiller():
+    distiller = Distiller(
+        student(), knowledge=[SoftTargets(2.0), SoftTargets(3.0)], alpha=0.1, name="both"
+    )
+    config = distiller.get_config()
+    assert Distiller.from_config(config).get_config() == config
+    assert config["name"] == "both"

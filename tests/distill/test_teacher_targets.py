@@ -1,0 +1,208 @@
+import contextlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from kd_tf.data.examples import Examples
+from kd_tf.distill.teacher_targets import teacher_targets
+from kd_tf.keras import tf
+from kd_tf.models import ranking
+from kd_tf.models.base import HistoryModel
+from kd_tf.progress import Silent
+
+V, L = 12, 5
+
+
+class Teacher(HistoryModel):
+    """Scores a book by the sum of what the books of the history say of it."""
+
+    def __init__(self, seed: int = 0) -> None:
+        super().__init__(books=V, history_length=L)
+        self.says = self.add_weight(name="says", shape=(V + 1, V + 1))
+        self.says.assign(np.random.default_rng(seed).normal(0, 1, (V + 1, V + 1)))
+        self.asked = 0
+
+    def call(self, inputs, training=False):
+        assert not training
+        self.asked += 1  # counts tracing, which is once for every time that it is asked
+        return tf.reduce_sum(tf.gather(self.says, inputs), axis=1)
+
+
+def drawn(passes: int = 2, readers: int = 7, seed: int = 0) -> Examples:
+    random = np.random.default_rng(seed)
+    history = np.zeros((passes, readers, L), np.int32)
+    for one_pass in range(passes):
+        for reader in range(readers):
+            length = random.integers(0, L + 1)
+            history[one_pass, reader, :length] = random.permutation(V)[:length] + 1
+    return Examples(history, np.ones((passes, readers, 1), np.int32))
+
+
+def ask(teacher, examples, folder, top=4, progress=None):
+    return teacher_targets(teacher, examples, top=top, folder=folder, progress=progress or Silent())
+
+
+def expected(teacher: Teacher, examples: Examples, top: int) -> tuple[np.ndarray, np.ndarray]:
+    """NumPy's answer."""
+    says = teacher.says.numpy()
+    shape = (*examples.history.shape[:2], top)
+    ids, logits = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
+    for where in np.ndindex(*shape[:2]):
+        history = examples.history[where]
+        scores = says[history].sum(axis=0)
+        left = np.setdiff1d(np.arange(1, V + 1), history)
+        best = left[np.argsort(-scores[left])][:top]
+        ids[where][: len(best)], logits[where][: len(best)] = best, scores[best]
+    return ids, logits
+
+
+def same(targets, teacher, examples, top=4) -> None:
+    ids, logits = expected(teacher, examples, top)
+    np.testing.assert_array_equal(targets.ids, ids)
+    np.testing.assert_allclose(targets.logits, logits, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("top", [1, 4, V - L, V - 1, V])
+def test_the_targets_are_the_best_books_without_history_and_padding(tmp_path, top):
+    teacher, examples = Teacher(), drawn()
+    targets = ask(teacher, examples, tmp_path / "targets", top)
+    same(targets, teacher, examples, top)
+
+
+def test_fewer_books_than_asked_for_end_in_zeros(tmp_path):
+    targets = ask(Teacher(), drawn(), tmp_path / "targets", V)
+    lengths = (drawn().history > 0).sum(axis=2)
+    assert lengths.max() > 0
+    np.testing.assert_array_equal((targets.ids > 0).sum(axis=2), V - lengths)
+    assert (targets.logits[targets.ids == 0] == 0).all()
+
+
+def test_more_than_the_catalogue_is_all_of_the_catalogue(tmp_path):
+    teacher, examples = Teacher(), drawn()
+    same(ask(teacher, examples, tmp_path / "targets", 100), teacher, examples, V)
+    asked = teacher.asked
+    assert ask(teacher, examples, tmp_path / "targets", 200).ids.shape[2] == V
+    assert teacher.asked == asked
+
+
+def test_how_many_are_asked_at_once_changes_nothing(tmp_path, monkeypatch):
+    teacher, examples = Teacher(), drawn()
+    together = ask(teacher, examples, tmp_path / "together")
+    monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 3 * (V + 1))
+    apart = ask(teacher, examples, tmp_path / "apart")
+    np.testing.assert_array_equal(together.ids, apart.ids)
+    np.testing.assert_allclose(together.logits, apart.logits, rtol=1e-6)
+
+
+def test_the_targets_are_int32_and_float32_and_stay_on_disk(tmp_path):
+    targets = ask(Teacher(), drawn(), tmp_path / "targets")
+    assert (targets.ids.dtype, targets.logits.dtype) == (np.int32, np.float32)
+    for array in (targets.ids, targets.logits):
+        assert isinstance(array, np.memmap)
+        assert not array.flags.writeable
+    assert targets.labels().keys() == {"teacher_ids", "teacher_logits"}
+    assert targets.labels()["teacher_ids"] is targets.ids
+    assert targets.labels()["teacher_logits"] is targets.logits
+
+
+def test_the_second_time_the_teacher_is_not_asked(tmp_path):
+    teacher, examples = Teacher(), drawn()
+    first = ask(teacher, examples, tmp_path / "targets")
+    assert teacher.asked == 1
+    # A process later the same weights are another object.
+    again = Teacher()
+    second = ask(again, drawn(), tmp_path / "targets")
+    assert again.asked == 0
+    np.testing.assert_array_equal(first.ids, second.ids)
+    np.testing.assert_array_equal(first.logits, second.logits)
+
+
+def one_other_weight() -> Teacher:
+    teacher = Teacher()
+    teacher.says[3, 5].assign(teacher.says[3, 5] + 9.0)
+    return teacher
+
+
+@pytest.mark.parametrize(
+    ("teacher", "examples", "top"),
+    [
+        (one_other_weight(), drawn(), 4),
+        (Teacher(), drawn(seed=1), 4),
+        (Teacher(), drawn(passes=1), 4),
+        (Teacher(), Examples(drawn().history.reshape(1, 14, L), drawn().targets), 4),
+        (Teacher(), drawn(), 3),
+        (Teacher(), drawn(), 5),
+    ],
+    ids=["weights", "history", "passes", "shape", "fewer", "more"],
+)
+def test_when_anything_else_changes_the_teacher_is_asked_anew(tmp_path, teacher, examples, top):
+    folder = tmp_path / "targets"
+    ask(Teacher(), drawn(), folder)
+    same(ask(teacher, examples, folder, top), teacher, examples, top)
+    assert teacher.asked == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["targets"]
+
+
+class Interrupted(Silent):
+    """Ctrl-C after the second batch."""
+
+    @contextlib.contextmanager
+    def task(self, label, total):
+        calls = []
+
+        def advance(steps=1, note=""):
+            calls.append(steps)
+            if len(calls) == 2:
+                raise KeyboardInterrupt
+
+        yield advance
+
+
+@pytest.fixture
+def small_batches(monkeypatch):
+    monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 3 * (V + 1))
+
+
+def test_an_interrupted_run_leaves_nothing_and_the_next_one_works(tmp_path, small_batches):
+    teacher, examples = Teacher(), drawn()
+    with pytest.raises(KeyboardInterrupt):
+        ask(teacher, examples, tmp_path / "targets", progress=Interrupted())
+    assert list(tmp_path.iterdir()) == []
+    same(ask(teacher, examples, tmp_path / "targets"), teacher, examples)
+
+
+def test_an_interrupted_run_keeps_the_cache_of_before(tmp_path, small_batches):
+    teacher, examples = Teacher(), drawn()
+    ask(teacher, examples, tmp_path / "targets")
+    with pytest.raises(KeyboardInterrupt):
+        ask(Teacher(1), examples, tmp_path / "targets", progress=Interrupted())
+    assert [path.name for path in tmp_path.iterdir()] == ["targets"]
+    asked = teacher.asked
+    same(ask(teacher, examples, tmp_path / "targets"), teacher, examples)
+    assert teacher.asked == asked
+
+
+@pytest.mark.parametrize("key", ["", "{", "[]", "null", "{}", "\x00"])
+def test_a_folder_without_a_readable_key_is_no_cache(tmp_path, key):
+    teacher, examples, folder = Teacher(), drawn(), tmp_path / "targets"
+    ask(teacher, examples, folder)
+    (folder / "key.json").write_text(key)
+    np.save(folder / "ids.npy", np.zeros(3))
+    same(ask(teacher, examples, folder), teacher, examples)
+    assert json.loads((folder / "key.json").read_text())["top"] == 4
+    shutil.rmtree(folder)
+
+
+def test_progress_counts_every_example(tmp_path, small_batches):
+    done = []
+
+    class Counted(Silent):
+        @contextlib.contextmanager
+        def task(self, label, total):
+            assert total == 14
+            yield lambda steps=1, note="": done.append(steps)
+
+    ask(Teacher(), drawn(), tmp_path / "targets", progress=Counted())
+    assert done == [3, 3, 3, 3, 2]

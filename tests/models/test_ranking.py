@@ -1,0 +1,86 @@
+import numpy as np
+import pytest
+
+from kd_tf.data.histories import from_lists
+from kd_tf.keras import tf, tfrs
+from kd_tf.models import ranking
+from kd_tf.models.students.mlp import MLPStudent
+from kd_tf.models.teachers.gru import GRUTeacher
+
+V, L, d, K = 40, 6, 5, 9
+
+
+@pytest.fixture(
+    scope="module",
+    params=[lambda **sizes: MLPStudent(**sizes), lambda **sizes: GRUTeacher(units=4, **sizes)],
+    ids=["mlp", "gru"],
+)
+def model(request):
+    made = request.param(books=V, history_length=L, dimensions=d, hidden=7, book_dropout=0.5)
+    made.create_weights()
+    random = np.random.default_rng(0)
+    for weight in made.trainable_weights:
+        weight.assign(random.normal(0, 0.5, weight.shape))
+    return made
+
+
+@pytest.fixture(scope="module")
+def histories():
+    """Empty, short, full and longer than the model sees."""
+    random = np.random.default_rng(1)
+    lengths = [0, 1, 3, L, L + 1, 3 * L, *random.integers(0, 20, 30)]
+    return from_lists([random.permutation(V)[:length] + 1 for length in lengths])
+
+
+def test_the_ranker_agrees_with_tfrs_brute_force_with_exclusions(model, histories):
+    index = tfrs.layers.factorized_top_k.BruteForce()
+    index.index(model.table[1:], identifiers=tf.range(1, V + 1))
+    _, expected = index.query_with_exclusions(
+        model.reader(tf.constant(histories.padded(L))),
+        tf.constant(histories.padded(20)),  # all that was read, not only what the model sees
+        k=K,
+    )
+    found = ranking.ranker(model)(histories, K)
+    assert found.dtype == np.int32
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_reader_of_nearly_everything_gets_what_is_left_and_then_zeros(model):
+    read = np.setdiff1d(np.arange(1, V + 1), [4, 17])
+    found = ranking.ranker(model)(from_lists([read]), 5)
+    assert sorted(found[0, :2]) == [4, 17]
+    assert found[0, 2:].tolist() == [0, 0, 0]
+
+
+def test_how_many_are_scored_at_once_changes_nothing(model, histories, monkeypatch):
+    padded = histories.padded(L)
+    together = ranking.scores(model, padded)
+    ranked = ranking.ranker(model)(histories, K)
+    monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 7 * (V + 1))
+    assert ranking.rows_at_once(model) == 7
+    np.testing.assert_allclose(ranking.scores(model, padded), together, atol=1e-5)
+    np.testing.assert_array_equal(ranking.ranker(model)(histories, K), ranked)
+
+
+def test_a_catalogue_larger_than_the_limit_is_scored_row_by_row(model, monkeypatch):
+    monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 3)
+    assert ranking.rows_at_once(model) == 1
+
+
+def test_scores_are_the_models_own_without_dropout(model, histories):
+    padded = histories.padded(L)
+    scores = ranking.scores(model, padded)
+    assert scores.dtype == np.float32
+    np.testing.assert_allclose(scores, model(tf.constant(padded), training=False), atol=1e-5)
+
+
+def test_a_ranker_made_before_training_ranks_by_the_weights_of_the_moment(model, histories):
+    rank = ranking.ranker(model)
+    before = rank(histories, K)
+    table = model.table.numpy()
+    try:
+        model.table.assign(-table)
+        assert (rank(histories, K) != before).any()
+    finally:
+        model.table.assign(table)
+    np.testing.assert_array_equal(rank(histories, K), before)

@@ -1,0 +1,106 @@
+"""Briefly trained students and their files, each made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from kd_tf.data.batches import batches, steps_per_epoch
+from kd_tf.data.examples import Examples, draw
+from kd_tf.data.readers.synthetic import read_synthetic
+from kd_tf.data.split import Split, unseen_users
+from kd_tf.keras import keras
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.students import STUDENTS
+from kd_tf.tflite import convert as convert_module
+from kd_tf.tflite.convert import Quantization, convert
+
+V, L, d, K = 250, 10, 16, 20
+"""Books, history length, width of a row and recommendations of every student here."""
+
+
+@pytest.fixture(scope="session")
+def split() -> Split:
+    data = read_synthetic(books=V, readers=600, seed=1)
+    return unseen_users(data.interactions, test_users=100, validation_users=50)
+
+
+@pytest.fixture(scope="session")
+def examples(split: Split) -> Examples:
+    return draw(
+        split.train, passes=4, history_length=L, targets=8, ordered=True, empty_share=0.05, seed=0
+    )
+
+
+@pytest.fixture(scope="session")
+def calibration(examples: Examples) -> np.ndarray:
+    """int32 [200, L], short and long histories."""
+    return examples.history[0][:200]
+
+
+@pytest.fixture(scope="session")
+def histories(examples: Examples) -> np.ndarray:
+    """int32 [300, L], short and long histories that nothing was calibrated with."""
+    return examples.history[3][-300:]
+
+
+@pytest.fixture(scope="session")
+def student(examples: Examples) -> Callable[[str], HistoryModel]:
+    """``student(name)``: trained, because the books of a random one all score nearly the same."""
+    made: dict[str, HistoryModel] = {}
+
+    def make(name: str) -> HistoryModel:
+        if name not in made:
+            keras.utils.set_random_seed(0)
+            model = STUDENTS[name](books=V, history_length=L, dimensions=d)
+            model.create_weights()
+            model.compile(keras.optimizers.Adam(5e-3))
+            readers = examples.history.shape[1]
+            model.fit(
+                batches(examples.history, {"targets": examples.targets}, batch_size=64, seed=0),
+                epochs=20,
+                steps_per_epoch=steps_per_epoch(readers, 64),
+                verbose=0,
+            )
+            made[name] = model
+        return made[name]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def file(
+    student: Callable[[str], HistoryModel], calibration: np.ndarray
+) -> Callable[[str, Quantization], bytes]:
+    """``file(name, quantization)``: what `convert` makes of a student."""
+    made: dict[tuple[str, Quantization], bytes] = {}
+
+    def make(name: str, quantization: Quantization) -> bytes:
+        if (name, quantization) not in made:
+            made[name, quantization] = convert(
+                student(name), quantization, recommendations=K, calibration=calibration
+            )
+        return made[name, quantization]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def unshared(
+    student: Callable[[str], HistoryModel], calibration: np.ndarray
+) -> Callable[[str], bytes]:
+    """``unshared(name)``: the int8 file as TensorFlow's converter leaves it."""
+    made: dict[str, bytes] = {}
+
+    def make(name: str) -> bytes:
+        if name not in made:
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(convert_module, "share_table", lambda content, rows: content)
+                made[name] = convert(
+                    student(name), Quantization.INT8, recommendations=K, calibration=calibration
+                )
+        return made[name]
+
+    return make
