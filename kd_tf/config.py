@@ -98,7 +98,7 @@ class Teacher(_Section):
         "auto", description="auto: in-batch for catalogues of more than 50,000 books"
     )
     dimensions: Positive = 512
-    learning: Learning = Learning(epochs=40, learning_rate=0.002)
+    learning: Learning = Learning(epochs=30, learning_rate=0.0025)
 
 
 class Student(_Section):

@@ -548,5 +548,3 @@ def _environment() -> dict[str, str]:
         "machine": platform.machine(),
         **{name: metadata.version(name) for name in packages},
     }
-
-

@@ -10,6 +10,7 @@ import numpy as np
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
 from kd_tf.evaluate.protocol import Ranker, TrainingStatistics, evaluate
+from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
 from kd_tf.runtime.benchmark import measure_latency, peak_memory
 from kd_tf.runtime.model import TFLiteModel
@@ -75,12 +76,12 @@ def measure(
     Raises:
         ParityError: The file does not answer like the student within the form's bound.
     """
-    model = TFLiteModel(path)
     histories = split.test.histories.padded(student.history_length)
     parity = check_parity(path.read_bytes(), student, histories, quantization=quantization)
+    model = TFLiteModel(path)
     rank = tflite_ranker(model)
     latency = measure_latency(model, histories)
-    weights = sum(int(np.prod(weight.shape)) for weight in student.trainable_weights)
+    weights = sum(int(np.prod(weight.shape)) for weight in checkpoint.stored(student))
     return Artifact(
         name=quantization.value,
         path=f"artifacts/{path.name}",
