@@ -230,10 +230,10 @@ def _run(
         progress = ConsoleProgress()
         progress.say("starting TensorFlow")
     # Imported late: `kd-tf --help` and `kd-tf recommend` answer at once.
-    from kd_tf import pipeline
+    from kd_tf.pipeline.run import run as run_pipeline
     from kd_tf.report import shelf, table
 
-    finished = pipeline.run(resolved, out, progress)
+    finished = run_pipeline(resolved, out, progress)
     if as_json:
         _print_json(finished.results.to_json())
         return

@@ -235,7 +235,7 @@ def _merge_equal_buffers(model: schema.ModelT) -> None:
         data = model.buffers[reader.buffer].data
         if reader.buffer in moved or data is None or not len(data):
             continue
-        key = hashlib.sha256(np.ascontiguousarray(data)).digest()
+        key = hashlib.sha256(np.ascontiguousarray(data).data).digest()
         if key not in place:
             place[key] = len(buffers)
             buffers.append(model.buffers[reader.buffer])
@@ -245,7 +245,7 @@ def _merge_equal_buffers(model: schema.ModelT) -> None:
     model.buffers = buffers
 
 
-class _AlignedBuffer(schema.BufferT):  # type: ignore[misc]
+class _AlignedBuffer(schema.BufferT):
     """A buffer whose data begins at a multiple of 16 bytes, as the schema's force_align demands.
 
     The generated packer ignores that attribute; kernels that load 16 bytes at once do not.

@@ -1,0 +1,68 @@
+"""The stage that exports: every variant converted, checked and measured, and one chosen."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from kd_tf import atomic
+from kd_tf.compress import prune
+from kd_tf.models import checkpoint
+from kd_tf.models.base import HistoryModel
+from kd_tf.pipeline.context import Context, digest
+from kd_tf.pipeline.sources import calibration
+from kd_tf.tflite.artifact import Artifact, measure
+from kd_tf.tflite.convert import Quantization, convert
+
+SHIP_WITHIN = 0.99
+"""``ship = "auto"`` takes the smallest file with at least this share of the best validation
+NDCG@10: below that a reader would notice, above it bytes matter more."""
+
+
+def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
+    folder = context.folder / "artifacts"
+    key = context.key(
+        student=checkpoint.fingerprint(student),
+        export=context.settings.export.model_dump(mode="json", exclude={"ship"}),
+        test=digest(context.split.test.histories.items, context.split.test.targets.items),
+    )
+
+    def make(unfinished: Path) -> None:
+        variants = [Quantization(name) for name in context.settings.export.variants]
+        measured = []
+        with context.progress.task("exporting", len(variants)) as advance:
+            for variant in variants:
+                content = convert(
+                    student,
+                    variant,
+                    recommendations=context.settings.export.recommendations,
+                    calibration=calibration(context.settings, context.split),
+                )
+                path = unfinished / f"{variant.value}.tflite"
+                atomic.write_bytes(path, content)
+                measured.append(
+                    measure(
+                        path,
+                        student,
+                        variant,
+                        split=context.split,
+                        statistics=context.statistics,
+                        sparsity=prune.core_sparsity(student),
+                    )
+                )
+                advance(1, variant.value)
+        atomic.write_json(unfinished / "artifacts.json", [asdict(one) for one in measured])
+
+    context.stage(folder, key, make)
+    listed = json.loads((folder / "artifacts.json").read_text("utf-8"))
+    return [Artifact(**one) for one in listed]
+
+
+def choose(context: Context, measured: list[Artifact]) -> Artifact:
+    ship = context.settings.export.ship
+    if ship != "auto":
+        return next(one for one in measured if one.name == ship)
+    best = max(one.validation_ndcg for one in measured)
+    good = [one for one in measured if one.validation_ndcg >= SHIP_WITHIN * best]
+    return min(good, key=lambda one: one.bytes)
