@@ -80,13 +80,21 @@ class Split(_Section):
 
 
 class Learning(_Section):
-    """How long and how fast a model learns."""
+    """How long and how fast a model learns; the defaults are the student's."""
 
-    epochs: Positive
-    learning_rate: Annotated[float, Field(gt=0)]
+    epochs: Positive = 60
+    learning_rate: Annotated[float, Field(gt=0)] = 0.01
     batch_size: Positive | None = Field(
         None, description="default: an eighth of the training readers, 32 to 512"
     )
+    patience: Positive = 8
+
+
+class TeacherLearning(Learning):
+    """The same for a large model, which needs fewer and smaller steps."""
+
+    epochs: Positive = 30
+    learning_rate: Annotated[float, Field(gt=0)] = 0.0025
     patience: Positive = 5
 
 
@@ -98,7 +106,7 @@ class Teacher(_Section):
         "auto", description="auto: in-batch for catalogues of more than 50,000 books"
     )
     dimensions: Positive = 512
-    learning: Learning = Learning(epochs=30, learning_rate=0.0025)
+    learning: TeacherLearning = TeacherLearning()
 
 
 class Student(_Section):
@@ -106,7 +114,7 @@ class Student(_Section):
 
     kind: Literal["mlp", "shallow-cnn"] = "mlp"
     dimensions: Positive = 32
-    learning: Learning = Learning(epochs=60, learning_rate=0.01, patience=8)
+    learning: Learning = Learning()
 
 
 class Distillation(_Section):
@@ -196,7 +204,7 @@ def from_values(values: dict[str, Any], *, where: str = "configuration") -> Conf
             for one in error.errors()
         ]
         raise UserError(
-            "; ".join(lines), where=where, hint="`kd-tf run --help` lists every setting."
+            "; ".join(lines), where=where, hint="docs/config.md lists every setting and its default."
         ) from error
 
 

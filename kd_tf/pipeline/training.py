@@ -141,4 +141,9 @@ def trained(
 ) -> tuple[HistoryModel, float]:
     context.stage(folder, key, make)
     training = json.loads((folder / "training.json").read_text("utf-8"))
+    context.progress.say(
+        f"{folder.relative_to(context.folder).as_posix()}: validation NDCG@10 "
+        f"{training['best']:.4f} in epoch {training['best_epoch']} of {training['epochs']}, "
+        f"{training['seconds']:.0f} s"
+    )
     return checkpoint.load(folder / "model"), float(training["seconds"])
