@@ -14,6 +14,7 @@ from rich.console import Console
 
 from kd_tf import __version__
 from kd_tf.errors import ParityError, UserError
+from kd_tf.native_stderr import quiet_native_stderr
 from kd_tf.progress import Progress, Silent
 
 app = typer.Typer(
@@ -156,7 +157,8 @@ def recommend(
     # No TensorFlow here: an answer takes well under a second, start included.
     from kd_tf.runtime.recommender import Recommender
 
-    recommender = Recommender.load(bundle)
+    with quiet_native_stderr():
+        recommender = Recommender.load(bundle)
     read = [recommender.titles.resolve(one).book for one in history]
     found = recommender.recommend([book.item_id for book in read], k)
     if as_json:
@@ -239,7 +241,10 @@ def _run(
         return
     console = Console(highlight=False)
     table.print_results(finished.results, console)
-    chosen = shelf.choose_shelf(finished.dataset, finished.split, finished.teacher, finished.bundle)
+    with quiet_native_stderr():
+        chosen = shelf.choose_shelf(
+            finished.dataset, finished.split, finished.teacher, finished.bundle
+        )
     shelf.print_shelf(chosen, console)
     console.print(f"\nBundle: {finished.bundle.folder}", markup=False)
     console.print(f"Report: {out / 'report.html'}", markup=False)

@@ -204,7 +204,9 @@ def from_values(values: dict[str, Any], *, where: str = "configuration") -> Conf
             for one in error.errors()
         ]
         raise UserError(
-            "; ".join(lines), where=where, hint="docs/config.md lists every setting and its default."
+            "; ".join(lines),
+            where=where,
+            hint="docs/config.md lists every setting and its default.",
         ) from error
 
 

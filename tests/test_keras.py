@@ -1,9 +1,7 @@
 import subprocess
 import sys
 
-import pytest
-
-from kd_tf.keras import keras, quiet_native_stderr, tf, tfmot, tfrs
+from kd_tf.keras import keras, tf, tfmot, tfrs
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -23,22 +21,3 @@ def test_every_library_means_the_same_keras_2():
     assert issubclass(tfrs.tasks.Retrieval, keras.layers.Layer)
     assert issubclass(tfmot.sparsity.keras.UpdatePruningStep, keras.callbacks.Callback)
     assert tf.keras.Model is keras.Model
-
-
-def test_native_stderr_is_silent_inside_the_block_back_after_it_and_shown_when_it_raises():
-    done = python("""
-import os
-from kd_tf.keras import quiet_native_stderr
-with quiet_native_stderr():
-    os.write(2, b"never seen. ")
-os.write(2, b"after. ")
-with quiet_native_stderr():
-    os.write(2, b"why it broke. ")
-    raise SystemExit(3)
-""")
-    assert (done.returncode, done.stdout, done.stderr) == (3, "", "after. why it broke. ")
-
-
-def test_the_block_raises_what_was_raised_in_it():
-    with pytest.raises(KeyError), quiet_native_stderr():
-        raise KeyError("x")

@@ -8,8 +8,10 @@ from enum import Enum
 
 import numpy as np
 
-from kd_tf.keras import quiet_native_stderr, tf
+from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
+from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.shared_table import share_table
 from kd_tf.tflite.signatures import Signatures
 
@@ -75,8 +77,10 @@ def convert(
         if quantization is Quantization.INT8:
             assert calibration is not None
             converter.representative_dataset = lambda: _representative(calibration)
-        content: bytes = converter.convert()
-    return share_table(content, student.books + 1)
+        content: bytes = share_table(converter.convert(), student.books + 1)
+        # Loads or raises here, in the quiet: LiteRT announces its delegate to the first caller.
+        TFLiteModel(content)
+    return content
 
 
 def _representative(histories: np.ndarray) -> Iterator[tuple[str, dict[str, np.ndarray]]]:

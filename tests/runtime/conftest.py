@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kd_tf.keras import quiet_native_stderr, tf
+from kd_tf.keras import tf
+from kd_tf.native_stderr import quiet_native_stderr
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
 
 V, d, L, K = 200, 8, 10, 20
