@@ -94,6 +94,9 @@ def run(
     min_rating: Annotated[
         float | None, typer.Option(help="Rows rated lower do not count as liked.")
     ] = None,
+    on_bad_rows: Annotated[
+        str | None, typer.Option(help="stop (names file and line) or skip (counts and lists).")
+    ] = None,
     teacher: Annotated[str | None, typer.Option(help="gru or cnn.")] = None,
     student: Annotated[str | None, typer.Option(help="mlp or shallow-cnn.")] = None,
     name: Annotated[str | None, typer.Option(help="What tables call the run.")] = None,
@@ -125,6 +128,7 @@ def run(
     put("data", "interactions", _text(interactions))
     put("data", "books", _text(books))
     put("data", "min_rating", min_rating)
+    put("data", "on_bad_rows", on_bad_rows)
     put("teacher", "kind", teacher)
     put("student", "kind", student)
     columns = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
