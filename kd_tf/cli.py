@@ -26,6 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+STOPPED = 130
+"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 Settings = Annotated[
@@ -197,12 +200,14 @@ def main() -> None:
     except ParityError as error:
         errors.print(f"kd-tf: the export was stopped: {error}", style="red", markup=False)
         sys.exit(1)
-    except KeyboardInterrupt:
-        errors.print(
-            "\nkd-tf: stopped. Finished stages are kept: the same command goes on from there.",
-            markup=False,
-        )
-        sys.exit(130)
+    except SystemExit as end:
+        # Typer turns Ctrl-C into this exit code without a word.
+        if end.code == STOPPED:
+            errors.print(
+                "\nkd-tf: stopped. Finished stages are kept: the same command goes on from there.",
+                markup=False,
+            )
+        raise
     except MemoryError:
         errors.print(
             "kd-tf: the machine has too little memory for this. Lower teacher.dimensions or "
