@@ -1,0 +1,74 @@
+"""A whole small run: what it leaves, and that what is finished is kept."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from kd_tf import config
+from kd_tf.pipeline import training
+from kd_tf.pipeline.run import Run, run
+from kd_tf.runtime.recommender import Recommender
+
+SETTINGS = config.from_values(
+    {
+        "name": "small",
+        "data": {"synthetic_books": 200, "synthetic_readers": 200},
+        "teacher": {"dimensions": 16, "learning": {"epochs": 2}},
+        "student": {"dimensions": 8, "learning": {"epochs": 4}},
+        "export": {"recommendations": 20},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(SETTINGS, tmp_path_factory.mktemp("runs") / "small")
+
+
+def fail(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_run_leaves_what_the_readme_says(finished: Run) -> None:
+    for name in ("config.toml", "results.json", "report.html", "targets/ids.npy"):
+        assert (finished.folder / name).is_file()
+    written = json.loads((finished.folder / "results.json").read_text("utf-8"))
+    assert written["version"] == 1
+    names = [one["name"] for one in written["models"]]
+    assert names == ["popularity", "item-knn", "teacher", "student-alone", "student-distilled"]
+    for one in written["artifacts"]:
+        assert (finished.folder / one["path"]).stat().st_size == one["bytes"]
+    assert config.read(finished.folder / "config.toml") == SETTINGS
+
+
+def test_the_bundle_is_the_chosen_file_and_answers(finished: Run) -> None:
+    shipped = finished.folder / finished.results.shipped.path
+    assert finished.bundle.model.read_bytes() == shipped.read_bytes()
+    recommender = Recommender.load(finished.bundle.folder)
+    first = recommender.bundle.books[0].item_id
+    assert first not in [one.book.item_id for one in recommender.recommend([first])]
+
+
+def test_a_second_run_keeps_every_stage(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "train", fail)
+    again = run(SETTINGS, finished.folder)
+    assert again.results.artifacts == finished.results.artifacts
+
+
+def test_ctrl_c_in_a_stage_keeps_those_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = SETTINGS.model_copy(
+        update={"student": SETTINGS.student.model_copy(update={"kind": "shallow-cnn"})}
+    )
+    with monkeypatch.context() as interrupted:
+        interrupted.setattr(training, "Distiller", fail)
+        with pytest.raises(KeyboardInterrupt):
+            run(small, tmp_path / "run")
+    left = {path.name for path in (tmp_path / "run").iterdir()}
+    assert left == {"config.toml", "teacher", "student"}
+    assert not list((tmp_path / "run" / "student").iterdir())
+    run(small, tmp_path / "run")
