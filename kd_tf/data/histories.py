@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 
 @dataclass(frozen=True)
@@ -14,14 +15,19 @@ class Histories:
     Attributes:
         items: int32 [total], ids 1..V of all histories one after the other.
         offsets: int64 [n + 1]; history ``r`` is ``items[offsets[r]:offsets[r + 1]]``.
+        weights: float32 [total], above 0: how much each item counts (see
+            `kd_tf.data.clean.weigh`); None where all count the same.
     """
 
     items: np.ndarray
     offsets: np.ndarray
+    weights: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.offsets[0] != 0 or self.offsets[-1] != len(self.items):
             raise ValueError("offsets must begin with 0 and end with the number of items")
+        if self.weights is not None and len(self.weights) != len(self.items):
+            raise ValueError(f"{len(self.weights)} weights for {len(self.items)} items")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -49,7 +55,24 @@ class Histories:
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return Histories(self.items[np.repeat(self.offsets[:-1][rows], lengths) + within], offsets)
+        source = np.repeat(self.offsets[:-1][rows], lengths) + within
+        weights = None if self.weights is None else self.weights[source]
+        return Histories(self.items[source], offsets, weights)
+
+    def matrix(self, books: int) -> sparse.csr_array:
+        """float32 CSR [n, `books` + 1]: an item's weight, or 1, where it stands in the history.
+
+        A book that stands in a history more than once counts once, with its greatest weight.
+        """
+        row = np.repeat(np.arange(len(self)), self.lengths)
+        weights = np.ones(len(self.items), np.float32) if self.weights is None else self.weights
+        order = np.lexsort((weights, self.items, row))
+        row, items, weights = row[order], self.items[order], weights[order]
+        last = np.append((row[1:] != row[:-1]) | (items[1:] != items[:-1]), True)[: len(row)]
+        return sparse.csr_array(
+            (weights[last].astype(np.float32), (row[last], items[last])),
+            shape=(len(self), books + 1),
+        )
 
 
 def from_lists(rows: list[list[int]] | list[np.ndarray]) -> Histories:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import polars as pl
@@ -22,6 +23,7 @@ class Interactions:
         timestamp: int64 [n], seconds since 1970 (negative before), or None.
         user_ids: The caller's own reader ids; ``user_ids[u]`` is reader ``u``.
         books: V, the number of books in the catalogue.
+        weight: float32 [n], above 0: how much each row counts, or None where all count the same.
     """
 
     user: np.ndarray
@@ -30,6 +32,7 @@ class Interactions:
     timestamp: np.ndarray | None
     user_ids: list[str]
     books: int
+    weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         rows = len(self.user)
@@ -37,6 +40,7 @@ class Interactions:
             ("item", self.item),
             ("rating", self.rating),
             ("timestamp", self.timestamp),
+            ("weight", self.weight),
         ):
             if column is not None and len(column) != rows:
                 raise ValueError(f"{name} has {len(column)} rows, user has {rows}")
@@ -51,6 +55,10 @@ class Interactions:
         """U, the number of readers."""
         return len(self.user_ids)
 
+    def counts(self) -> Counts:
+        """Rows, readers, and books that at least one row names."""
+        return Counts(len(self), self.users, len(np.unique(self.item)))
+
     def keep(self, rows: np.ndarray) -> Interactions:
         """The interactions where boolean `rows` [n] is true; readers left without any go."""
         left, user = np.unique(self.user[rows], return_inverse=True)
@@ -61,7 +69,32 @@ class Interactions:
             timestamp=None if self.timestamp is None else self.timestamp[rows],
             user_ids=[self.user_ids[u] for u in left],
             books=self.books,
+            weight=None if self.weight is None else self.weight[rows],
         )
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How much of a data set there is at some point of its way."""
+
+    interactions: int
+    users: int
+    items: int
+
+
+@dataclass(frozen=True)
+class CleaningStep:
+    """What one step took away.
+
+    Attributes:
+        name: What the step does.
+        before: Rows, their readers and their books before the step.
+        after: The same after it.
+    """
+
+    name: str
+    before: Counts
+    after: Counts
 
 
 @dataclass(frozen=True)
@@ -73,67 +106,89 @@ class Dataset:
         interactions: Who read what.
         catalog: The books; ``len(catalog) == interactions.books``.
         notes: What the reader found that a person should know, one sentence each.
+        left_out: How many rows of the files the reader left out, by reason, for example
+            ``{"bad row": 3}``; they are in none of the other counts.
+        friendships: int32 [m, 2], pairs of readers (numbers as in ``interactions.user``), the
+            lower first, each pair once, where the publisher gives them; else None.
+        part: int8 [n], 0 where a row trains, 1 where it validates, 2 where it tests, if the
+            files came divided; else None.
     """
 
     name: str
     interactions: Interactions
     catalog: Catalog
     notes: tuple[str, ...] = ()
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    friendships: np.ndarray | None = None
+    part: np.ndarray | None = None
 
 
 def from_frame(name: str, frame: pl.DataFrame, books: pl.DataFrame | None = None) -> Dataset:
-    """Numbers readers and books and joins both tables.
+    """As `from_chunks`, for a table that is in memory as a whole."""
+    return from_chunks(name, [frame], books)
+
+
+def from_chunks(
+    name: str, chunks: Iterable[pl.DataFrame], books: pl.DataFrame | None = None
+) -> Dataset:
+    """Numbers readers and books and joins both tables, a chunk at a time.
 
     Readers are numbered in the order of their first row. Books are numbered in the order of
-    `books`; those that only `frame` names follow after them, in the order of their first row.
+    `books`; those that only `chunks` name follow after them, in the order of their first row.
+    What is kept of a row are its numbers: 20 bytes, whatever its ids look like.
 
     Args:
         name: Names the data.
-        frame: Columns ``user`` and ``item`` (strings, no nulls), optionally ``rating``
-            (float, no nulls) and ``timestamp`` (Int64 seconds, no nulls).
+        chunks: Each with the columns ``user`` and ``item`` (strings, no nulls), optionally
+            ``rating`` (float, no nulls) and ``timestamp`` (Int64 seconds, no nulls).
         books: A catalogue frame as `Catalog` describes it, or None where only ids are known.
 
     Raises:
-        UserError: `frame` is empty, or two books share an id.
+        UserError: There is no row, or two books share an id.
     """
-    if frame.is_empty():
+    # Checks the ids before anything is joined on them.
+    listed = None if books is None else Catalog(books).frame
+    readers, items = Numbering(), Numbering(() if listed is None else listed["item_id"])
+    columns: dict[str, list[np.ndarray]] = {}
+    for chunk in chunks:
+        numbers = {
+            "user": readers.number(chunk["user"]),
+            "item": items.number(chunk["item"]) + 1,
+        }
+        for column, dtype in (("rating", np.float32), ("timestamp", np.int64)):
+            if column in chunk.columns:
+                numbers[column] = chunk[column].to_numpy().astype(dtype)
+        for column, values in numbers.items():
+            columns.setdefault(column, []).append(values)
+    joined = {column: np.concatenate(columns.pop(column)) for column in list(columns)}
+    if not len(joined.get("user", ())):
         raise UserError("the table has no interactions", hint="Give a table with at least one row.")
     notes = []
-    readers = frame["user"].unique(maintain_order=True)
-    seen = frame["item"].unique(maintain_order=True)
-    if books is None:
-        catalog = Catalog(pl.DataFrame({"item_id": seen}))
+    if listed is None:
+        catalog = Catalog(pl.DataFrame({"item_id": items.names}, schema={"item_id": pl.String}))
     else:
-        listed = Catalog(books)  # checks the ids before anything is joined on them
-        unlisted = seen.filter(~seen.is_in(listed.frame["item_id"].implode()))
-        if len(unlisted):
+        extra = items.names[len(listed) :]
+        if extra:
             notes.append(
-                f"{len(unlisted)} books were read but are not in the book table (the first is "
-                f"{unlisted[0]!r}): they are known by their id only"
+                f"{len(extra)} books were read but are not in the book table (the first is "
+                f"{extra[0]!r}): they are known by their id only"
             )
-        extra = pl.DataFrame({"item_id": unlisted})
-        catalog = Catalog(pl.concat([listed.frame, extra], how="diagonal"))
-        unread = len(catalog) - len(seen)
+        added = pl.DataFrame({"item_id": extra}, schema={"item_id": pl.String})
+        catalog = Catalog(pl.concat([listed, added], how="diagonal"))
+        unread = len(catalog) - len(np.unique(joined["item"]))
         if unread:
             notes.append(
                 f"{unread} books of {len(catalog)} were never read: they keep their place in "
                 "the catalogue but cannot be recommended well"
             )
-    numbered = frame.join(
-        pl.DataFrame({"user": readers}).with_row_index("u"), on="user", maintain_order="left"
-    ).join(
-        catalog.frame.select(pl.col("item_id").alias("item")).with_row_index("i", offset=1),
-        on="item",
-        maintain_order="left",
-    )
     return Dataset(
         name=name,
         interactions=Interactions(
-            user=numbered["u"].to_numpy().astype(np.int32),
-            item=numbered["i"].to_numpy().astype(np.int32),
-            rating=_column(numbered, "rating", np.float32),
-            timestamp=_column(numbered, "timestamp", np.int64),
-            user_ids=readers.to_list(),
+            user=joined["user"],
+            item=joined["item"],
+            rating=joined.get("rating"),
+            timestamp=joined.get("timestamp"),
+            user_ids=readers.names,
             books=len(catalog),
         ),
         catalog=catalog,
@@ -141,5 +196,29 @@ def from_frame(name: str, frame: pl.DataFrame, books: pl.DataFrame | None = None
     )
 
 
-def _column(frame: pl.DataFrame, name: str, dtype: type) -> np.ndarray | None:
-    return frame[name].to_numpy().astype(dtype) if name in frame.columns else None
+class Numbering:
+    """Gives names numbers from 0, in the order in which they first come.
+
+    Attributes:
+        names: The name of each number.
+
+    Args:
+        names: Those that have their numbers already, each once.
+    """
+
+    def __init__(self, names: Iterable[str] = ()) -> None:
+        self.names = list(names)
+        self._numbers = {name: number for number, name in enumerate(self.names)}
+
+    def number(self, names: pl.Series) -> np.ndarray:
+        """int32 [n], the number of each name; new names get the next ones."""
+        distinct = names.unique(maintain_order=True).alias("name")
+        for name in distinct:
+            if name not in self._numbers:
+                self._numbers[name] = len(self.names)
+                self.names.append(name)
+        numbers = pl.Series("number", [self._numbers[name] for name in distinct], dtype=pl.Int32)
+        found = pl.DataFrame({"name": names}).join(
+            pl.DataFrame([distinct, numbers]), on="name", how="left", maintain_order="left"
+        )
+        return found["number"].to_numpy()

@@ -18,14 +18,18 @@ class HeldOut:
     """Readers to be judged on: what a model is shown and what it should find.
 
     Attributes:
-        histories: What the model sees, at least one book each.
+        histories: What the model sees; a history may be empty.
         targets: The held-out books of the same readers, at least one each.
         readers: int32 [n], the readers' numbers in `Interactions`.
+        also_read: Books that the readers are known to have read beside their histories and
+            that are not asked about, so that no list may hold them: the validation books when
+            the test is measured, where a protocol does not show them. None where there are none.
     """
 
     histories: Histories
     targets: Histories
     readers: np.ndarray
+    also_read: Histories | None = None
 
 
 @dataclass(frozen=True)
@@ -33,15 +37,17 @@ class Split:
     """A data set divided for training, choosing and judging.
 
     Attributes:
-        train: Whole histories of the readers that models learn from.
-        validation: Readers that choose (when to stop, which settings).
-        test: Readers that only the final figures are measured on.
+        train: Histories that models learn from.
+        train_readers: int32 [n], the readers' numbers in `Interactions`.
+        validation: Readers, or books of readers, that choose (when to stop, which settings).
+        test: Those that only the final figures are measured on.
         protocol: The name of the protocol, for tables.
         seed: What drew the readers and the held-out books.
         books: V.
     """
 
     train: Histories
+    train_readers: np.ndarray
     validation: HeldOut
     test: HeldOut
     protocol: str
@@ -99,6 +105,7 @@ def unseen_users(
     test, validation, train = np.split(drawn, [test_users, needed])
     return Split(
         train=everyone.take(np.sort(train)),
+        train_readers=np.sort(train),
         validation=_hold_out(everyone, np.sort(validation), held_out),
         test=_hold_out(everyone, np.sort(test), held_out),
         protocol=UNSEEN_USERS,

@@ -1,8 +1,9 @@
-"""Any CSV or TSV with named columns: who read what, and a table of the books beside it."""
+"""Any CSV, TSV or Parquet table: who read what, and a table of the books beside it."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,8 +11,11 @@ from pathlib import Path
 import polars as pl
 
 from kd_tf.data.catalog import COLUMNS
-from kd_tf.data.interactions import Dataset, from_frame
-from kd_tf.data.readers.tables import OnBadRows, Table, read_table
+from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
+from kd_tf.data.readers.files import Source, single
+from kd_tf.data.readers.parquet import read_parquet
+from kd_tf.data.readers.tables import Dialect, parse, read_table
 from kd_tf.errors import UserError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -68,18 +72,22 @@ def read_delimited(
     *,
     books: Path | None = None,
     book_columns: BookColumns | None = None,
+    header: bool | None = None,
     on_bad_rows: OnBadRows = "stop",
     name: str | None = None,
 ) -> Dataset:
     """Reads a table of who read what and, where there is one, the table of the books.
 
-    Which files can be read says `kd_tf.data.readers.tables.read_table`.
+    Which files can be read says `kd_tf.data.readers.tables.read_table`, and
+    `kd_tf.data.readers.parquet` for ``.parquet``.
 
     Args:
         path: The interaction table: a row each time that a reader read, rated or opened a book.
-        columns: What its columns are called.
+        columns: What its columns are called, or their order where it has no header.
         books: The book table; without it books are known by their ids only.
         book_columns: What its columns are called.
+        header: Whether the interaction table begins with the names of its columns; None finds
+            out.
         on_bad_rows: "stop" raises at the first row with too few or many fields, an empty id,
             or a rating or timestamp that is none; "skip" leaves such rows out and lists them
             in the notes.
@@ -98,37 +106,100 @@ def read_delimited(
             where=str(books or path),
             hint="Give both, or neither.",
         )
-    interactions, notes = read_interactions(path, columns, on_bad_rows=on_bad_rows)
-    catalog = None
+    catalog: pl.DataFrame | None = None
+    notes: tuple[str, ...] = ()
     if books is not None and book_columns is not None:
-        catalog, book_notes = read_books(books, book_columns, on_bad_rows=on_bad_rows)
-        notes += book_notes
-    dataset = from_frame(name or _name(path), interactions, catalog)
-    return dataclasses.replace(dataset, notes=notes + dataset.notes)
+        catalog, notes = read_books(single(books), book_columns, on_bad_rows=on_bad_rows)
+    rows = InteractionRows(
+        single(path), columns, on_bad_rows=on_bad_rows, dialect=Dialect(header=header)
+    )
+    dataset = from_chunks(name or _name(path), rows, catalog)
+    return rows.noted(dataset, notes)
 
 
-def read_interactions(
-    path: Path, columns: InteractionColumns, *, on_bad_rows: OnBadRows
-) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The frame that `kd_tf.data.interactions.from_frame` takes, and notes on skipped rows.
+class InteractionRows:
+    """The rows of an interaction table, as `from_chunks` takes them.
 
-    Raises:
-        UserError: As `read_delimited`.
+    Iterating reads the file, and raises UserError as `read_delimited` does.
+
+    Attributes:
+        bad: The bad rows, known after the last row.
+        notes: On rows that were skipped, known after the last row.
+
+    Args:
+        source: The file.
+        columns: What its columns are called.
+        on_bad_rows: What a bad row does.
+        dialect: How the file is written.
     """
-    table = read_table(path, _given(columns))
-    table = table.parse("user", _identifier, "is no reader's id")
-    table = table.parse("item", _identifier, "is no book's id")
-    if columns.rating is not None:
-        table = table.parse("rating", _rating, "is not a finite number")
-    if columns.timestamp is not None:
-        table = table.parse("timestamp", _seconds, "is neither seconds nor an ISO 8601 time")
-        _refuse_milliseconds(table)
-    frame, notes = table.good_rows(on_bad_rows)
-    return frame.drop("line"), notes
+
+    def __init__(
+        self,
+        source: Source,
+        columns: InteractionColumns,
+        *,
+        on_bad_rows: OnBadRows,
+        dialect: Dialect | None = None,
+    ) -> None:
+        self.source, self.columns, self.dialect = source, _given(columns), dialect
+        self.bad = BadRows(source, on_bad_rows)
+        self.notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        if self.source.name.lower().endswith(".parquet"):
+            blocks = read_parquet(self.source, self.columns)
+        else:
+            blocks = read_table(self.source, self.columns, self.bad, dialect=self.dialect)
+        good_rows = 0
+        for block in blocks:
+            frame = self._parsed(block, "user", identifier, "is no reader's id")
+            frame = self._parsed(frame, "item", identifier, "is no book's id")
+            if "rating" in self.columns:
+                frame = self._parsed(frame, "rating", rating, "is not a finite number")
+            if "timestamp" in self.columns:
+                frame = self._parsed(
+                    frame, "timestamp", seconds, "is neither seconds nor an ISO 8601 time"
+                )
+                self._refuse_milliseconds(frame)
+            self.bad.settle()
+            good_rows += len(frame)
+            yield frame.drop("line")
+        self.notes = self.bad.finish(good_rows)
+
+    def noted(self, dataset: Dataset, notes: tuple[str, ...] = ()) -> Dataset:
+        """The data set that was made of the rows, with what was left out of them."""
+        return dataclasses.replace(
+            dataset,
+            notes=self.notes + notes + dataset.notes,
+            left_out=self.bad.left_out(),
+        )
+
+    def _parsed(
+        self,
+        frame: pl.DataFrame,
+        role: str,
+        parser: Callable[[pl.Series], pl.Series],
+        reason: str,
+    ) -> pl.DataFrame:
+        return parse(frame, role, parser, self.bad, column=self.columns[role], reason=reason)
+
+    def _refuse_milliseconds(self, frame: pl.DataFrame) -> None:
+        late = frame["timestamp"] > _LATEST_SECONDS
+        if len(frame) and late.all():
+            raise UserError(
+                f"the timestamps look like milliseconds (the first is {frame['timestamp'][0]}), "
+                "but seconds are needed",
+                where=self.bad.where(frame["line"][0], self.columns["timestamp"]),
+                hint="Divide the column by 1000.",
+            )
 
 
 def read_books(
-    path: Path, columns: BookColumns, *, on_bad_rows: OnBadRows
+    source: Source,
+    columns: BookColumns,
+    *,
+    on_bad_rows: OnBadRows,
+    dialect: Dialect | None = None,
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A frame for `kd_tf.data.catalog.Catalog`, in the order of the file, and notes.
 
@@ -137,29 +208,41 @@ def read_books(
     Raises:
         UserError: As `read_delimited`.
     """
-    table = read_table(path, _given(columns))
-    table = table.parse("item_id", _identifier, "is no book's id")
-    frame, notes = table.good_rows(on_bad_rows)
+    given = _given(columns)
+    bad = BadRows(source, on_bad_rows)
+    if source.name.lower().endswith(".parquet"):
+        blocks = read_parquet(source, given)
+    else:
+        blocks = read_table(source, given, bad, dialect=dialect)
+    parts = []
+    for block in blocks:
+        parts.append(
+            parse(
+                block, "item_id", identifier, bad, column=given["item_id"], reason="is no book's id"
+            )
+        )
+        bad.settle()
+    frame = pl.concat(parts)
+    notes = bad.finish(len(frame))
     repeated = frame.filter(~pl.col("item_id").is_first_distinct()).head(1)
     if len(repeated):
         twice, line = repeated["item_id"][0], repeated["line"][0]
         first = frame.filter(pl.col("item_id") == twice)["line"][0]
         raise UserError(
             f"{twice!r} is the id of the book in line {first} already",
-            where=table.where(line, "item_id"),
+            where=bad.where(line, given["item_id"]),
             hint="Every book needs one row and an id of its own.",
         )
-    texts = [role for role in table.names if COLUMNS[role] == pl.String]
+    texts = [role for role in given if COLUMNS[role] == pl.String]
     frame = frame.with_columns(pl.col(texts).replace("", None)).drop("line")
     if columns.year is not None:
-        given = frame["year"].str.strip_chars()
-        frame = frame.with_columns(_year(given))
-        dropped = int((frame["year"].is_null() & (given != "")).sum())
-        if dropped:
-            example = given.filter(frame["year"].is_null() & (given != ""))[0]
+        written = frame["year"].str.strip_chars()
+        frame = frame.with_columns(_year(written))
+        dropped = frame["year"].is_null() & (written != "")
+        if dropped.any():
             notes += (
-                f"{dropped} books of {path.name} have a year that is no whole number (the first "
-                f"is {example!r}): they are kept without a year",
+                f"{int(dropped.sum())} books of {source.name} have a year that is no whole number "
+                f"(the first is {written.filter(dropped)[0]!r}): they are kept without a year",
             )
     return frame, notes
 
@@ -176,28 +259,28 @@ def _name(path: Path) -> str:
     return name
 
 
-def _identifier(values: pl.Series) -> pl.Series:
+def identifier(values: pl.Series) -> pl.Series:
     """Ids as they are: "007" is not "7", and " a" is not "a"."""
     return values.replace("", None)
 
 
-def _rating(values: pl.Series) -> pl.Series:
+def rating(values: pl.Series) -> pl.Series:
     return _finite(_number(values).cast(pl.Float32, strict=False))
 
 
-def _seconds(values: pl.Series) -> pl.Series:
+def seconds(values: pl.Series) -> pl.Series:
     """Int64 seconds since 1970, rounded down, of numbers and of ISO 8601 text."""
     values = values.str.strip_chars()
     # As an integer first: a float has not enough digits for all of them.
-    seconds = values.cast(pl.Int64, strict=False)
-    if seconds.null_count():
+    found = values.cast(pl.Int64, strict=False)
+    if found.null_count():
         rounded = _finite(_number(values)).floor().cast(pl.Int64, strict=False)
-        seconds = seconds.zip_with(seconds.is_not_null(), rounded)
-    if seconds.null_count():
-        left = seconds.is_null()
+        found = found.zip_with(found.is_not_null(), rounded)
+    if found.null_count():
+        left = found.is_null()
         parsed = pl.Series([_iso_seconds(value) for value in values.filter(left)], dtype=pl.Int64)
-        seconds = seconds.scatter(left.arg_true(), parsed)
-    return seconds
+        found = found.scatter(left.arg_true(), parsed)
+    return found
 
 
 def _iso_seconds(value: str) -> int | None:
@@ -208,17 +291,6 @@ def _iso_seconds(value: str) -> int | None:
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
     return (time - _EPOCH) // timedelta(seconds=1)
-
-
-def _refuse_milliseconds(table: Table) -> None:
-    times = table.frame.select("line", "timestamp").filter(pl.col("timestamp") > _LATEST_SECONDS)
-    if len(times) and len(times) == len(table.frame):
-        raise UserError(
-            f"the timestamps look like milliseconds (the first is {times['timestamp'][0]}), "
-            "but seconds are needed",
-            where=table.where(times["line"][0], "timestamp"),
-            hint="Divide the column by 1000.",
-        )
 
 
 def _year(values: pl.Series) -> pl.Series:

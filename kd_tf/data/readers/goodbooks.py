@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path
 
 import polars as pl
 
-from kd_tf.data.interactions import Dataset, from_frame
+from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.readers.bad_rows import OnBadRows
 from kd_tf.data.readers.delimited import (
     BookColumns,
     InteractionColumns,
+    InteractionRows,
     read_books,
-    read_interactions,
 )
-from kd_tf.data.readers.tables import OnBadRows, header
+from kd_tf.data.readers.files import Source, locate
+from kd_tf.data.readers.tables import Dialect, read_layout
 from kd_tf.errors import UserError
 
+NAME = "goodbooks-10k"
 
-def read_goodbooks(data_dir: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
-    """Reads ``ratings.csv`` and ``books.csv``, or both as published: ``.csv.zip``.
+
+def read_goodbooks(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
+    """Reads ``ratings.csv`` and ``books.csv``, plain or packed.
 
     In the first release ``ratings.book_id`` is ``books.id`` (``books.book_id`` is Goodreads'
     own); in the second it is ``books.book_id``. The header of the book table tells which one
@@ -28,14 +31,15 @@ def read_goodbooks(data_dir: Path, *, on_bad_rows: OnBadRows = "stop") -> Datase
     Source: https://github.com/zygmuntz/goodbooks-10k
 
     Args:
-        data_dir: The folder with both files.
+        place: The folder or archive with both files.
         on_bad_rows: As in `kd_tf.data.readers.delimited.read_delimited`.
 
     Raises:
         UserError: A file is missing, or is not the one of goodbooks-10k; a row is bad.
     """
-    ratings, books = _find(data_dir, "ratings"), _find(data_dir, "books")
-    catalog, book_notes = read_books(
+    ratings = locate(place, "ratings.csv", dataset=NAME)
+    books = locate(place, "books.csv", dataset=NAME)
+    catalog, notes = read_books(
         books,
         BookColumns(
             item_id=_id_column(books),
@@ -46,32 +50,14 @@ def read_goodbooks(data_dir: Path, *, on_bad_rows: OnBadRows = "stop") -> Datase
         ),
         on_bad_rows=on_bad_rows,
     )
-    interactions, notes = read_interactions(
+    rows = InteractionRows(
         ratings, InteractionColumns("user_id", "book_id", rating="rating"), on_bad_rows=on_bad_rows
     )
-    dataset = from_frame("goodbooks-10k", interactions, catalog.with_columns(series=_series()))
-    return dataclasses.replace(dataset, notes=notes + book_notes + dataset.notes)
+    return rows.noted(from_chunks(NAME, rows, catalog.with_columns(series=_series())), notes)
 
 
-def _find(data_dir: Path, table: str) -> Path:
-    names = [f"{table}.csv.zip", f"{table}.csv"]
-    for name in names:
-        if (data_dir / name).is_file():
-            return data_dir / name
-    if not data_dir.is_dir():
-        raise UserError(
-            "there is no such folder", where=str(data_dir), hint="Name the folder of goodbooks-10k."
-        )
-    has = ", ".join(sorted(path.name for path in data_dir.iterdir())) or "nothing"
-    raise UserError(
-        f"there is neither {names[0]} nor {names[1]}",
-        where=str(data_dir),
-        hint=f"Put the published file there. The folder has: {has}.",
-    )
-
-
-def _id_column(books: Path) -> str:
-    names = header(books)
+def _id_column(books: Source) -> str:
+    names = read_layout(books, dialect=Dialect(header=True)).names
     if "id" in names:
         return "id"
     if "goodreads_book_id" in names:

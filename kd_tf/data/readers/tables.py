@@ -1,238 +1,217 @@
-"""A delimited table with named columns, read so that every fault is named by its line."""
+"""Delimited tables with or without a header, read so that every fault is named by its line."""
 
 from __future__ import annotations
 
-import codecs
-import contextlib
 import csv
 import difflib
-import gzip
 import io
-import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from operator import itemgetter
-from pathlib import Path
-from typing import IO, Literal, cast
+from dataclasses import dataclass
 
 import polars as pl
 
+from kd_tf.data.readers.bad_rows import BadRows
+from kd_tf.data.readers.files import Source
+from kd_tf.data.readers.lines import LONGEST_LINE, Lines, read_lines
 from kd_tf.errors import UserError
 
-OnBadRows = Literal["stop", "skip"]
-"""What a bad row does: ends the run, or is left out, counted and listed in the notes."""
+BLANK = " "
+SEPARATORS = (",", ";", "\t", "|", "::", BLANK)
+"""What can stand between two fields; where the first line leaves a doubt, the first one wins."""
 
-SEPARATORS = (",", ";", "\t", "|")
-"""What can stand between two fields; where the header leaves a doubt, the first one wins."""
-
-_BAD_ROWS = {"line": pl.Int64, "role": pl.String, "value": pl.String, "reason": pl.String}
-_ROWS_AT_ONCE = 1 << 16
-_LISTED = 5
+# An unclosed quote swallows all that follows: it ends where no line of any file would.
+csv.field_size_limit(LONGEST_LINE)
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of a file, as text until `parse` gives a column its type, and the rows that are bad.
+class Dialect:
+    """How a delimited file is written.
 
     Attributes:
-        path: Where the rows come from.
-        names: The name that each role has in the header, for example ``{"user": "user_id"}``.
-        frame: Column ``line`` (Int64, the line of the file that the row begins at; the header
-            is line 1) and one column a role.
-        bad: Columns ``line``, ``role`` (null where the row as a whole is bad), ``value`` (what
-            stands there) and ``reason``.
+        separator: Between fields, or None to find it in the first line.
+        header: Whether the first line names the columns; None to find out.
+        quoted: Fields may stand in double quotes, as in RFC 4180; False takes quotes as text.
+        escape: What makes a quote inside a quoted field text, beside doubling it; or None.
+        encoding: ``utf-8`` or ``latin-1``.
     """
 
-    path: Path
-    names: Mapping[str, str]
-    frame: pl.DataFrame
-    bad: pl.DataFrame
-
-    def parse(self, role: str, parser: Callable[[pl.Series], pl.Series], reason: str) -> Table:
-        """The table with a column parsed; rows for which `parser` gives null become bad.
-
-        Args:
-            role: The column.
-            parser: Strings [n] -> values [n], null where a string is none.
-            reason: Follows the value in messages, for example "is not a number".
-        """
-        values = parser(self.frame[role]).alias(role)
-        if not values.null_count():
-            return replace(self, frame=self.frame.with_columns(values))
-        fails = values.is_null()
-        failed = self.frame.filter(fails).select(
-            "line", role=pl.lit(role), value=role, reason=pl.lit(reason)
-        )
-        return replace(
-            self,
-            frame=self.frame.with_columns(values).filter(~fails),
-            bad=pl.concat([self.bad, failed]),
-        )
-
-    def good_rows(self, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
-        """The rows that passed, and a note on those that did not.
-
-        Raises:
-            UserError: A row is bad and `on_bad_rows` is "stop", or no row is good.
-        """
-        if self.bad.is_empty():
-            return self.frame, ()
-        listed = self.bad.sort("line").head(_LISTED).to_dicts()
-        first = listed[0]
-        if on_bad_rows == "stop":
-            others = len(self.bad) - 1
-            raise UserError(
-                _described(first) + (f" ({others} more rows are bad)" if others else ""),
-                where=self.where(first["line"], first["role"]),
-                hint="Correct the file, or skip bad rows (--on-bad-rows skip): they are "
-                "counted and listed.",
-            )
-        if self.frame.is_empty():
-            raise UserError(
-                f"every row is bad; the first: {_described(first)}",
-                where=self.where(first["line"], first["role"]),
-                hint="Check the separator and the names of the columns.",
-            )
-        examples = "; ".join(
-            f"line {row['line']}"
-            + (f', column "{self.names[row["role"]]}"' if row["role"] else "")
-            + f": {_described(row)}"
-            for row in listed
-        )
-        rest = len(self.bad) - len(listed)
-        note = f"{len(self.bad)} bad rows of {self.path.name} were skipped: {examples}" + (
-            f"; and {rest} more" if rest else ""
-        )
-        return self.frame, (note,)
-
-    def where(self, line: int, role: str | None = None) -> str:
-        """A place in the file as messages name it: ``ratings.csv:17, column "rating"``."""
-        return f"{self.path}:{line}" + (f', column "{self.names[role]}"' if role else "")
+    separator: str | None = None
+    header: bool | None = None
+    quoted: bool = True
+    escape: str | None = None
+    encoding: str = "utf-8"
 
 
-def read_table(path: Path, columns: Mapping[str, str]) -> Table:
-    """Reads the asked columns of a delimited text file, every value as the text it is.
+@dataclass(frozen=True)
+class Layout:
+    """What the first line of a file tells.
 
-    The file is UTF-8, with or without a byte order mark, plain, ``.gz``, or a ``.zip`` that
-    holds one table. The separator is a comma in ``.csv`` and a tab in ``.tsv``; where the
-    header has none of them, and in files of other names, it is found in the header (see
-    `SEPARATORS`). Quoting is that of RFC 4180: fields in double quotes may hold separators,
-    line ends and doubled quotes. Blank lines are passed over.
+    Attributes:
+        separator: Between fields.
+        header: Whether the first line names the columns.
+        names: The columns' names; empty without a header.
+        fields: How many fields the first line has.
+    """
+
+    separator: str
+    header: bool
+    names: list[str]
+    fields: int
+
+
+def read_table(
+    source: Source,
+    columns: Mapping[str, str],
+    bad: BadRows,
+    *,
+    dialect: Dialect | None = None,
+) -> Iterator[pl.DataFrame]:
+    """Reads the asked columns block by block, every value as the text that it is.
+
+    The file is plain, ``.gz`` or inside a ``.zip``. The separator is a comma in ``.csv`` and a
+    tab in ``.tsv``; where the first line has none of them, and in files of other names, it is
+    found (see `SEPARATORS`). Fields in quotes may hold separators, doubled quotes, and line ends,
+    which all become LF. Where the file has a header the columns are found by name; where it
+    has none they stand in the order of `columns`, and fields beyond them are not looked at. A
+    first line with a number in it is no header. Blank lines are passed over.
 
     Args:
-        path: The file.
+        source: The file.
         columns: The header's name for each role; roles name the columns of the result.
+        bad: Gets the rows with another number of fields than the first line; who takes a block
+            settles it, after parsing the columns.
+        dialect: How the file is written; by default all of it is found out.
 
-    Returns:
-        The rows; those with another number of fields than the header are bad already.
+    Yields:
+        Column ``line`` (Int64, the line of the file that the row begins at, from 1) and one
+        String column a role.
 
     Raises:
-        UserError: The file is missing, broken, binary, empty or not UTF-8; a column is missing
-            or named twice; a quote is never closed, so that nobody can tell where a row ends.
+        UserError: The file is missing, broken, binary, empty or in another encoding; a column is
+            missing or named twice; a quote is never closed, so that nobody can tell where a row
+            ends.
     """
-    separator, names = _layout(path)
-    positions = _positions(path, names, columns)
-    schema = {"line": pl.Int64, **dict.fromkeys(columns, pl.String)}
-    parts = [pl.DataFrame(schema=schema)]
-    lines: list[int] = []
-    rows: list[tuple[str, ...]] = []
-    bad: list[tuple[int, str, str]] = []
-    # Other columns are let go at once: the texts of a book table can be long. With one index
-    # alone itemgetter would give no tuple, so the first one stands twice.
-    asked = itemgetter(positions[0], *positions)
-
-    def flush() -> None:
-        if rows:
-            _, *values = zip(*rows, strict=True)
-            parts.append(pl.DataFrame([lines, *values], schema=schema, orient="col"))
-            lines.clear()
-            rows.clear()
-
-    records = _records(path, separator)
-    next(records)  # the header
-    for line, last_line, row in records:
-        if isinstance(row, csv.Error):
-            bad.append((line, "", _quote_fault(path, line, last_line, row)))
-        elif len(row) == len(names):
-            lines.append(line)
-            rows.append(asked(row))
-            if len(rows) == _ROWS_AT_ONCE:
-                flush()
+    dialect = dialect or Dialect()
+    layout = read_layout(source, columns, dialect=dialect)
+    positions = _positions(source, layout, columns)
+    width = layout.fields
+    if not layout.header:
+        # Without names only the order tells what a field is; those after the asked ones do not
+        # matter, but must be there in every row alike.
+        width = max(width, len(columns))
+    blocks = read_lines(source, encoding=dialect.encoding)
+    skip_header = layout.header
+    for lines in blocks:
+        quoted = dialect.quoted and bool(lines.text.str.contains('"', literal=True).any())
+        if quoted:
+            frame = _strict(source, lines, blocks, layout.separator, dialect, width, bad, positions)
         else:
-            until = f" (lines {line} to {last_line})" if last_line > line else ""
-            reason = f"has {len(row)} fields, the header has {len(names)}{until}"
-            bad.append((line, separator.join(row), reason))
-    flush()
-    table = Table(
-        path=path,
-        names=dict(columns),
-        frame=pl.concat(parts),
-        bad=pl.DataFrame(
-            [(line, None, value, reason) for line, value, reason in bad],
-            schema=_BAD_ROWS,
-            orient="row",
-        ),
+            frame = _plain(lines, layout.separator, width, bad, positions)
+        frame = frame.rename({f"field_{at}": role for role, at in positions.items()})
+        if skip_header and len(frame):
+            frame, skip_header = frame.slice(1), False
+        yield frame.select("line", *columns)
+
+
+def parse(
+    frame: pl.DataFrame,
+    role: str,
+    parser: Callable[[pl.Series], pl.Series],
+    bad: BadRows,
+    *,
+    column: str,
+    reason: str,
+) -> pl.DataFrame:
+    """The rows with a column parsed, without those for which `parser` gives null.
+
+    Args:
+        frame: From `read_table`.
+        role: The column.
+        parser: Strings [n] -> values [n], null where a string is none.
+        bad: Gets the rows that fail.
+        column: The column's name in the file.
+        reason: Follows the value in messages, for example "is not a number".
+    """
+    values = parser(frame[role]).alias(role)
+    if not values.null_count():
+        return frame.with_columns(values)
+    fails = values.is_null()
+    failed = frame.filter(fails)
+    bad.add_all(failed["line"], failed[role], reason, column)
+    return frame.with_columns(values).filter(~fails)
+
+
+def read_layout(
+    source: Source, columns: Mapping[str, str] | None = None, *, dialect: Dialect | None = None
+) -> Layout:
+    """What the first line of a file tells; raises what `read_table` raises for it.
+
+    Args:
+        source: The file.
+        columns: The asked columns: where all of them stand in the first line it is the header.
+        dialect: What is known already.
+    """
+    dialect = dialect or Dialect()
+    beginning = next(read_lines(source, encoding=dialect.encoding), None)
+    text = "" if beginning is None else "\n".join(beginning.text.head(1000))
+    if not text.strip():
+        raise UserError(
+            "the file is empty", where=str(source), hint="Give a table with at least one row."
+        )
+    separator = dialect.separator
+    if separator is None:
+        found = {one: _first_record(text, one, dialect) for one in SEPARATORS}
+        expected = {".csv": ",", ".tsv": "\t"}.get(source.name[-4:].lower())
+        if expected is None or len(found[expected]) < 2:
+            separator = max(SEPARATORS, key=lambda one: len(found[one]))
+            # Blanks stand inside names and titles as well.
+            if separator == BLANK:
+                separator = max(SEPARATORS[:-1], key=lambda one: len(found[one]))
+                separator = separator if len(found[separator]) > 1 else BLANK
+        else:
+            separator = expected
+    record = _first_record(text, separator, dialect)
+    if not record:
+        raise UserError(
+            "the first line has a quote that is not closed properly",
+            where=f"{source}:1",
+            hint="Close the quote, or double every quote inside a quoted field.",
+        )
+    header = dialect.header
+    if header is None:
+        named = columns is not None and set(columns.values()) <= set(record)
+        header = named or not any(_is_number(field) for field in record)
+    return Layout(separator, header, record if header else [], len(record))
+
+
+def _is_number(field: str) -> bool:
+    try:
+        float(field)
+    except ValueError:
+        return False
+    return True
+
+
+def _first_record(text: str, separator: str, dialect: Dialect) -> list[str]:
+    if len(separator) > 1 or not dialect.quoted:
+        first = next((line for line in text.split("\n") if line), "")
+        return [] if dialect.quoted and '"' in first else first.split(separator)
+    reader = csv.reader(
+        io.StringIO(text, newline=""),
+        delimiter=separator,
+        escapechar=dialect.escape,
+        strict=True,
     )
-    if table.frame.is_empty() and table.bad.is_empty():
-        raise UserError(
-            "the table has a header but no rows", where=str(path), hint="Give at least one row."
-        )
-    return table
-
-
-def header(path: Path) -> list[str]:
-    """The names of the columns; raises what `read_table` raises for the file as a whole."""
-    return _layout(path)[1]
-
-
-def _layout(path: Path) -> tuple[str, list[str]]:
-    """The separator and the names in the header, after the whole file proved to be text."""
-    _require_file(path)
-    _require_text(path)
-    with _opened(path) as (name, stream):
-        beginning = _text(stream).read(1 << 16)
-    headers = {separator: _first_record(beginning, separator) for separator in SEPARATORS}
-    expected = {".csv": ",", ".tsv": "\t"}.get(Path(name).suffix.lower())
-    if expected is None or len(headers[expected]) < 2:
-        separator = max(SEPARATORS, key=lambda candidate: len(headers[candidate]))
-    else:
-        separator = expected
-    names = headers[separator]
-    if not names:
-        if beginning.strip():
-            raise UserError(
-                "the header has a quote that is not closed properly",
-                where=f"{path}:1",
-                hint="Begin the file with one line of column names.",
-            )
-        raise UserError(
-            "the file is empty",
-            where=str(path),
-            hint="Give a table with a line of column names and at least one row.",
-        )
-    return separator, names
-
-
-def _first_record(beginning: str, separator: str) -> list[str]:
-    reader = csv.reader(io.StringIO(beginning, newline=""), delimiter=separator, strict=True)
     try:
         return next((row for row in reader if row), [])
     except csv.Error:
         return []
 
 
-def _positions(path: Path, names: list[str], columns: Mapping[str, str]) -> list[int]:
+def _positions(source: Source, layout: Layout, columns: Mapping[str, str]) -> dict[str, int]:
     """Where in a row the column of each role stands."""
-    where = f"{path}:1"
-    for name, count in Counter(names).items():
-        if count > 1 and name:  # exports often leave several columns without a name
-            raise UserError(
-                f"{count} columns are named {name!r}",
-                where=where,
-                hint="Give every column a name of its own.",
-            )
+    where = f"{source}:1"
     for name, count in Counter(columns.values()).items():
         if count > 1:
             roles = [role for role in columns if columns[role] == name]
@@ -241,81 +220,41 @@ def _positions(path: Path, names: list[str], columns: Mapping[str, str]) -> list
                 where=where,
                 hint="Name another column for one of them, or leave it out.",
             )
-        if name not in names:
+    if not layout.header:
+        if layout.fields < len(columns):
             raise UserError(
-                f"there is no column {name!r}; the columns are {_listed(names)}",
+                f"the first row has {layout.fields} fields, but {len(columns)} columns are asked "
+                f"for ({', '.join(columns)})",
                 where=where,
-                hint=_column_hint(name, names),
+                hint="Without a header the columns are taken in order. Ask for fewer, or check "
+                "the separator: it is one of comma, semicolon, tab, |, :: and blank.",
             )
-    return [names.index(name) for name in columns.values()]
+        return {role: at for at, role in enumerate(columns)}
+    for name, count in Counter(layout.names).items():
+        if count > 1 and name:  # exports often leave several columns without a name
+            raise UserError(
+                f"{count} columns are named {name!r}",
+                where=where,
+                hint="Give every column a name of its own.",
+            )
+    for name in columns.values():
+        if name not in layout.names:
+            raise UserError(
+                f"there is no column {name!r}; the columns are {_listed(layout.names)}",
+                where=where,
+                hint=_column_hint(name, layout.names),
+            )
+    return {role: layout.names.index(name) for role, name in columns.items()}
 
 
 def _column_hint(name: str, names: list[str]) -> str:
     if len(names) == 1:
-        return "Is the separator one of comma, semicolon, tab and |?"
+        return "Is the separator one of comma, semicolon, tab, |, :: and blank?"
     folded = {other.strip().casefold(): other for other in reversed(names) if other}
     close = difflib.get_close_matches(name.strip().casefold(), folded, n=1, cutoff=0.5)
-    return f"Did you mean {folded[close[0]]!r}?" if close else "Name one of these columns."
-
-
-def _records(path: Path, separator: str) -> Iterator[tuple[int, int, list[str] | csv.Error]]:
-    """First line, last line and fields of each record that is not blank, or what is wrong.
-
-    Python's own parser and not that of polars: it tells the line of each record, does not fill
-    up short rows, and is strict with quotes. A million narrow rows take about a second.
-    """
-    with _opened(path) as (_, stream):
-        reader = csv.reader(_text(stream), delimiter=separator, strict=True)
-        end = 0
-        while True:
-            begin = end + 1
-            try:
-                row = next(reader, None)
-            except csv.Error as error:
-                end = reader.line_num
-                yield begin, end, error
-                continue
-            if row is None:
-                return
-            end = reader.line_num
-            if row:
-                yield begin, end, row
-
-
-def _quote_fault(path: Path, line: int, last_line: int, error: csv.Error) -> str:
-    """Why one line is bad; raises where the fault may have swallowed more than that line."""
-    if "expected after" in str(error) and line == last_line:
-        return "has a quote inside a quoted field that is not doubled"
-    raise UserError(
-        f"a quote that opens in this row is not closed properly ({error}, line {last_line})",
-        where=f"{path}:{line}",
-        hint='Close the quote, or double every quote inside a quoted field (""). Such a row '
-        "cannot be skipped, because nobody can tell where it ends.",
-    )
-
-
-def _require_file(path: Path) -> None:
-    if path.is_file():
-        return
-    if path.is_dir():
-        raise UserError(
-            "this is a folder, not a file",
-            where=str(path),
-            hint=f"Name one of its files. It has: {_contents(path)}.",
-        )
-    folder = path.parent
-    if not folder.is_dir():
-        hint = f"There is no folder {folder} either."
-    else:
-        close = difflib.get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1)
-        hint = (f"Did you mean {close[0]!r}? " if close else "") + (
-            f"The folder {folder} has: {_contents(folder)}."
-        )
-    raise UserError(f"there is no file {path.name!r}", where=str(path), hint=hint)
-
-
-def _contents(folder: Path) -> str:
-    return _listed(sorted(path.name for path in folder.iterdir())) or "nothing"
+    if close:
+        return f"Did you mean {folded[close[0]]!r}?"
+    return "Name one of these columns; if this line is a row and no header, say so (header=no)."
 
 
 def _listed(names: list[str], most: int = 30) -> str:
@@ -323,125 +262,101 @@ def _listed(names: list[str], most: int = 30) -> str:
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def _require_text(path: Path) -> None:
-    """Raises unless all bytes are UTF-8 without NUL, and compressed ones are whole."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    with _opened(path) as (_, stream):
-        first = block = stream.read(1 << 20)
-        if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            raise UserError(
-                "the file is UTF-16, not UTF-8", where=str(path), hint=_convert("UTF-16")
-            )
+def _plain(
+    lines: Lines, separator: str, width: int, bad: BadRows, positions: Mapping[str, int]
+) -> pl.DataFrame:
+    """Rows of a block without quotes: a row a line."""
+    frame = pl.DataFrame([lines.numbers(), lines.text]).filter(pl.col("text") != "")
+    count = frame["text"].str.count_matches(separator, literal=True) + 1
+    if (count != width).any():
+        wrong = frame.filter(count != width)
+        for line, text, fields in zip(
+            wrong["line"], wrong["text"], count.filter(count != width), strict=True
+        ):
+            bad.add(line, text, f"has {fields} fields, the first line has {width}")
+        frame = frame.filter(count == width)
+    fields = frame["text"].str.split_exact(separator, width - 1).struct.unnest()
+    return fields.select(f"field_{at}" for at in positions.values()).insert_column(0, frame["line"])
+
+
+def _strict(
+    source: Source,
+    lines: Lines,
+    blocks: Iterator[Lines],
+    separator: str,
+    dialect: Dialect,
+    width: int,
+    bad: BadRows,
+    positions: Mapping[str, int],
+) -> pl.DataFrame:
+    """Rows of a block with quotes, by Python's own parser.
+
+    That of polars fills up short rows, takes what follows a closing quote, and does not tell
+    lines. A record that goes on in the next block takes that block along.
+    """
+    if len(separator) > 1:
+        raise UserError(
+            f"fields in quotes cannot be separated by {separator!r}",
+            where=str(source),
+            hint="Write the table with commas or tabs.",
+        )
+    text = lines.text.to_list()
+    fed = 0
+
+    def feed() -> Iterator[str]:
+        nonlocal fed
+        while True:
+            while fed < len(text):
+                fed += 1
+                yield text[fed - 1] + "\n"
+            following = next(blocks, None)
+            if following is None:
+                return
+            text.extend(following.text)
+
+    numbers: list[int] = []
+    rows: list[list[str]] = []
+    reader = csv.reader(feed(), delimiter=separator, escapechar=dialect.escape, strict=True)
+    # All lines fed means that a record has just ended: going on would only pull the next block.
+    while fed < len(text):
+        begin = lines.first + fed
         try:
-            while block:
-                if b"\0" in block:
-                    raise _binary(path, first)
-                decoder.decode(block)
-                block = stream.read(1 << 20)
-            decoder.decode(b"", final=True)
-        except UnicodeDecodeError as error:
-            raise _not_utf8(path) from error
-
-
-def _binary(path: Path, beginning: bytes) -> UserError:
-    packed = {b"PK": ".zip", b"\x1f\x8b": ".gz"}.get(beginning[:2])
-    return UserError(
-        "this is a binary file, not a table in text (it has NUL bytes)",
-        where=str(path),
-        hint="Export the table as CSV in UTF-8."
-        + (f" If it is a compressed table, its name must end in {packed}." if packed else ""),
-    )
-
-
-def _not_utf8(path: Path) -> UserError:
-    """Names the first byte that is not UTF-8."""
-    found, where = "", str(path)
-    with _opened(path) as (_, stream):
-        # Latin-1 maps each byte to one character, so lines are counted as in the real text.
-        for number, line in enumerate(io.TextIOWrapper(stream, "latin-1", newline=""), start=1):
-            raw = line.encode("latin-1")
-            try:
-                raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                found = f": byte {error.start + 1} of the line is 0x{raw[error.start]:02x}"
-                where = f"{path}:{number}"
-                break
-    return UserError(f"the file is not UTF-8{found}", where=where, hint=_convert("WINDOWS-1252"))
-
-
-def _convert(encoding: str) -> str:
-    return (
-        f"Convert it, for example: iconv -f {encoding} -t UTF-8 OLD > NEW (after -f the "
-        "encoding that it was written in)."
-    )
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """The table's own file name and its bytes, decompressed."""
-    try:
-        if path.suffix.lower() == ".zip":
-            with zipfile.ZipFile(path) as archive:
-                member = _only_table(path, archive)
-                with _unpacked(path, archive, member) as stream:
-                    yield member, stream
-        elif path.suffix.lower() == ".gz":
-            with gzip.open(path, "rb") as stream:
-                yield path.stem, cast("IO[bytes]", stream)
+            row = next(reader, None)
+        except csv.Error as error:
+            end = lines.first + fed - 1
+            bad.add(begin, "", _quote_fault(source, begin, end, error))
+            continue
+        if not row:
+            continue
+        if len(row) == width:
+            numbers.append(begin)
+            rows.append(row)
         else:
-            with path.open("rb") as stream:
-                yield path.name, stream
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
-        raise UserError(
-            f"the compressed file is cut off, damaged or no {path.suffix.lower()} file ({error})",
-            where=str(path),
-            hint="Copy or download it again.",
-        ) from error
-    except OSError as error:
-        raise UserError(
-            f"the file cannot be read ({error.strerror or error})",
-            where=str(path),
-            hint="Check the file and its rights.",
-        ) from error
-
-
-def _only_table(path: Path, archive: zipfile.ZipFile) -> str:
-    """The one table of a zip file: its only file, or the only one named .csv or .tsv."""
-    files = [
-        name
-        for name in archive.namelist()
-        # what macOS and file managers add
-        if not name.endswith("/") and not Path(name).name.startswith(".") and "__MACOSX" not in name
-    ]
-    tables = [name for name in files if name.lower().endswith((".csv", ".tsv"))]
-    for candidates in (files, tables):
-        if len(candidates) == 1:
-            return candidates[0]
-    raise UserError(
-        f"the zip file must hold one table, it has {_listed(files) or 'no files'}",
-        where=str(path),
-        hint="Unpack it and name the table.",
+            end = lines.first + fed - 1
+            until = f" (lines {begin} to {end})" if end > begin else ""
+            bad.add(
+                begin,
+                separator.join(row),
+                f"has {len(row)} fields, the first line has {width}{until}",
+            )
+    return pl.DataFrame(
+        {
+            "line": pl.Series(numbers, dtype=pl.Int64),
+            **{
+                f"field_{at}": pl.Series([row[at] for row in rows], dtype=pl.String)
+                for at in positions.values()
+            },
+        }
     )
 
 
-def _unpacked(path: Path, archive: zipfile.ZipFile, member: str) -> IO[bytes]:
-    try:
-        return archive.open(member)
-    except RuntimeError as error:  # zipfile's word for a password or an unknown compression
-        raise UserError(
-            f"the zip file cannot be unpacked ({error})",
-            where=str(path),
-            hint="Unpack it and name the table.",
-        ) from error
-
-
-def _text(stream: IO[bytes]) -> io.TextIOWrapper:
-    return io.TextIOWrapper(stream, "utf-8-sig", newline="")
-
-
-def _described(row: dict[str, str | None]) -> str:
-    value = row["value"] or ""
-    shown = repr(value if len(value) <= 60 else value[:60] + "…")
-    if row["role"]:
-        return f"{shown} {row['reason']}"
-    return f"the row {shown} {row['reason']}" if value else f"the row {row['reason']}"
+def _quote_fault(source: Source, line: int, last_line: int, error: csv.Error) -> str:
+    """Why one line is bad; raises where the fault may have swallowed more than that line."""
+    if "expected after" in str(error) and line == last_line:
+        return "has a quote inside a quoted field that is not doubled"
+    raise UserError(
+        f"a quote that opens in this row is not closed properly ({error}, line {last_line})",
+        where=f"{source}:{line}",
+        hint='Close the quote, or double every quote inside a quoted field (""). Such a row '
+        "cannot be skipped, because nobody can tell where it ends.",
+    )
