@@ -43,40 +43,144 @@ class BookColumns(_Section):
     cover: str | None = None
 
 
-class Data(_Section):
-    """Where the interactions come from and which of them count."""
+DatasetName = Literal[
+    "synthetic",
+    "csv",
+    "goodbooks",
+    "movielens",
+    "book-crossing",
+    "amazon-reviews",
+    "netflix-prize",
+    "gowalla",
+    "user-item-lists",
+]
 
-    dataset: Literal["synthetic", "goodbooks", "csv"] = "synthetic"
-    data_dir: Path | None = Field(None, description="goodbooks: the folder with its files")
+
+class Data(_Section):
+    """Where the interactions come from."""
+
+    dataset: DatasetName = Field(
+        "synthetic", description="which reader (docs/data.md); csv is for tables of your own"
+    )
+    data_dir: Path | None = Field(
+        None, description="published data sets: the folder, archive or file"
+    )
     interactions: Path | None = Field(None, description="csv: the table of who read what")
+    train: Path | None = Field(None, description="csv, user-item-lists: a published split")
+    validation: Path | None = Field(None, description="csv, user-item-lists: may be missing")
+    test: Path | None = Field(None, description="csv, user-item-lists: a published split")
     books: Path | None = Field(None, description="csv: the table of books")
     columns: Columns = Columns()
     book_columns: BookColumns = BookColumns()
-    on_bad_rows: Literal["stop", "skip"] = "stop"
-    min_rating: float | None = Field(
-        None, description="rows rated lower do not count; goodbooks: 4 unless given"
+    header: bool | None = Field(
+        None, description="csv: whether the first line names the columns; found out by default"
     )
-    min_user_interactions: Annotated[int, Field(ge=2)] = 5
+    on_bad_rows: Literal["stop", "skip"] = Field(
+        "stop", description="stop names file and line; skip counts and lists"
+    )
+    amazon_release: Literal["2014", "2018", "2023"] | None = Field(
+        None, description="amazon-reviews: only where the files do not tell"
+    )
+    book_crossing_feedback: Literal["all", "explicit", "implicit"] = Field(
+        "all", description="book-crossing: ratings from 1 to 10, rating 0, or both"
+    )
     synthetic_books: Positive = 2000
     synthetic_readers: Positive = 3000
 
+    @property
+    def is_divided(self) -> bool:
+        """Whether the files come as a published split."""
+        return self.train is not None
+
     @model_validator(mode="after")
     def _has_its_files(self) -> Data:
-        if self.dataset == "goodbooks" and self.data_dir is None:
-            raise ValueError("dataset goodbooks needs data_dir, the folder with its files")
-        if self.dataset == "csv" and self.interactions is None:
-            raise ValueError("dataset csv needs interactions, the table of who read what")
+        divided = self.dataset in ("csv", "user-item-lists")
+        if not divided and (self.train or self.validation or self.test):
+            raise ValueError(
+                f"dataset {self.dataset} is not divided; train, validation and test belong to csv "
+                "and user-item-lists"
+            )
+        if (self.train is None) != (self.test is None) or (self.validation and not self.train):
+            raise ValueError("a published split needs train and test (and may have validation)")
+        if self.dataset == "csv" and (self.interactions is None) == (self.train is None):
+            raise ValueError(
+                "dataset csv needs interactions, the table of who read what, or train and test"
+            )
+        if self.dataset == "user-item-lists" and self.train is None:
+            raise ValueError("dataset user-item-lists needs train and test")
+        needs_place = self.dataset not in ("synthetic", "csv", "user-item-lists")
+        if needs_place and self.data_dir is None:
+            raise ValueError(f"dataset {self.dataset} needs data_dir, where its files are")
         return self
 
 
-class Split(_Section):
-    """Who is held out: protocol unseen-users."""
+class Cleaning(_Section):
+    """Which interactions count; a published split is taken as it is."""
 
-    test_users: Positive | None = Field(
-        None, description="default: a fifth of the readers, at most 5000"
+    since: str | None = Field(None, description="seconds or ISO 8601; older rows do not count")
+    until: str | None = Field(None, description="rows from this time on do not count")
+    min_rating: float | None = Field(
+        None, description="rows rated lower do not count; goodbooks: 4 unless given"
     )
-    validation_users: Positive | None = Field(None, description="default: half of test_users")
-    held_out: Share = 0.2
+    weights: Literal["none", "rating", "log", "count"] = Field(
+        "none", description="how much a row counts: equal, its rating, 1 + ln(1 + rating), repeats"
+    )
+    duplicates: Literal["last", "max", "mean", "error"] = Field(
+        "last", description="what stays of several rows of one reader and one book"
+    )
+    max_user_quantile: Share | None = Field(
+        None, description="readers with more books than this quantile of all go (robots)"
+    )
+    min_user_interactions: Annotated[int, Field(ge=2)] = 5
+    min_item_interactions: Positive = Field(
+        1, description="with min_user_interactions a core, iterated until both hold"
+    )
+
+
+class Split(_Section):
+    """Who is held out, and what of them."""
+
+    protocol: Literal["unseen-users", "leave-one-out", "temporal", "random", "given"] | None = (
+        Field(None, description="default: given where the files are divided, else unseen-users")
+    )
+    test_users: Positive | None = Field(
+        None, description="unseen-users: a fifth of the readers by default, at most 5000"
+    )
+    validation_users: Positive | None = Field(
+        None, description="unseen-users: half of test_users by default"
+    )
+    held_out: Share = Field(0.2, description="unseen-users: share of a reader's books")
+    test_share: Share = Field(0.2, description="random, temporal: share of the interactions")
+    validation_share: Share = Field(0.1, description="random, temporal: the same for choosing")
+    show_validation: bool = Field(
+        False, description="given: the validation books are history when the test is measured"
+    )
+    folds: Annotated[int, Field(ge=3)] | None = Field(
+        None, description="unseen-users, random: k-fold cross-validation (kd-tf baselines only)"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Split:
+        if self.test_share + self.validation_share >= 1:
+            raise ValueError("test_share and validation_share must leave something to learn from")
+        if self.folds is not None and self.protocol not in (None, "unseen-users", "random"):
+            raise ValueError(f"there are no folds for protocol {self.protocol}")
+        return self
+
+
+class Evaluation(_Section):
+    """How models are measured."""
+
+    candidates: Annotated[str, Field(pattern=r"^(full|sampled:[1-9][0-9]*)$")] = Field(
+        "full", description="full, or sampled:N: among N books that the reader did not read"
+    )
+    ks: tuple[Positive, ...] = Field((10, 20), description="lengths of the lists")
+
+    @model_validator(mode="after")
+    def _has_lengths(self) -> Evaluation:
+        if not self.ks or len(set(self.ks)) != len(self.ks):
+            raise ValueError(f"ks must name at least one length, each once, not {self.ks}")
+        return self
 
 
 class Learning(_Section):
@@ -176,10 +280,14 @@ class Export(_Section):
 class Config(_Section):
     """Everything that a run depends on."""
 
-    name: str = "synthetic"
-    seed: Annotated[int, Field(ge=0)] = 42
+    name: str = Field("synthetic", description="what tables call the run")
+    seed: Annotated[int, Field(ge=0)] = Field(
+        42, description="of the synthetic data, the split, the drawn candidates and the training"
+    )
     data: Data = Data()
+    cleaning: Cleaning = Cleaning()
     split: Split = Split()
+    evaluation: Evaluation = Evaluation()
     examples: Examples = Examples()
     teacher: Teacher = Teacher()
     student: Student = Student()

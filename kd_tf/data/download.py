@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import http.client
 import ipaddress
 import os
 import re
@@ -16,9 +15,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from email.message import Message
+from http import HTTPStatus
+from http.client import HTTPException, HTTPMessage, HTTPResponse
+from io import BufferedRandom, BufferedReader
 from pathlib import Path, PurePosixPath
-from typing import IO, BinaryIO
+from typing import IO
 from urllib.parse import urlsplit
 
 from kd_tf.errors import UserError
@@ -28,8 +29,21 @@ _CHUNK_BYTES = 1 << 18
 _MOST_BYTES_OF_UNKNOWN_SIZE = 1 << 30
 
 
+def _is_https(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme == "https" and bool(parts.hostname)
+
+
+def _is_local_http(address: str) -> bool:
+    parts = urlsplit(address)
+    try:
+        return parts.scheme == "http" and ipaddress.ip_address(parts.hostname or "").is_loopback
+    except ValueError:  # a name, which may stand for any machine
+        return False
+
+
 @dataclass(frozen=True)
-class Source:
+class PublishedFile:
     """A file that its publisher keeps unchanged at one address.
 
     Args:
@@ -67,8 +81,8 @@ class Source:
         return PurePosixPath(urlsplit(self.address).path).name
 
 
-def _movielens(size: str, file_bytes: int, sha256: str) -> Source:
-    return Source(
+def _movielens(size: str, file_bytes: int, sha256: str) -> PublishedFile:
+    return PublishedFile(
         address=f"https://files.grouplens.org/datasets/movielens/ml-{size}.zip",
         bytes=file_bytes,
         sha256=sha256,
@@ -78,7 +92,7 @@ def _movielens(size: str, file_bytes: int, sha256: str) -> Source:
 
 
 # MovieLens "latest" is missing on purpose: its publisher replaces it now and then.
-SOURCES: dict[str, Source] = {
+SOURCES: dict[str, PublishedFile] = {
     "movielens-100k": _movielens(
         "100k", 4_924_029, "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"
     ),
@@ -91,7 +105,10 @@ SOURCES: dict[str, Source] = {
     "movielens-25m": _movielens(
         "25m", 261_978_986, "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa"
     ),
-    "goodbooks-10k": Source(
+    "movielens-32m": _movielens(
+        "32m", 238_950_008, "e4a68655d7386b8f95f2f2424b2ff975dfdd15ffd59e0d864a14dca43e99d6ee"
+    ),
+    "goodbooks-10k": PublishedFile(
         address="https://github.com/zygmuntz/goodbooks-10k/releases/download/v1.0/goodbooks-10k.zip",
         bytes=None,
         # As in Ludwig, ludwig/datasets/configs/goodbooks_books.yaml (github.com/ludwig-ai/ludwig).
@@ -117,7 +134,7 @@ def download(
     folder: Path,
     progress: Progress | None = None,
     *,
-    source: Source | None = None,
+    source: PublishedFile | None = None,
     retry_waits: Sequence[float] = (1.0, 4.0, 15.0),
     timeout: float = 30.0,
 ) -> Path:
@@ -129,7 +146,7 @@ def download(
     readers read archives.
 
     Args:
-        name: A key of `SOURCES`.
+        name: A key of `SOURCES`; beside `source` no more than the label of the progress.
         folder: Where the file goes; made where it is missing.
         progress: Shows the bytes received, and each connection that was lost.
         source: The file to fetch, in place of ``SOURCES[name]``.
@@ -143,19 +160,377 @@ def download(
             fetching the same file; a file with this name is there and is not the published one.
     """
     source = source or _published(name)
-    progress = progress or Silent()
     target = folder / source.file_name
     with _disk_errors_explained(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with _locked(folder / f"{source.file_name}.lock"):
-            if os.path.lexists(target):
-                _require_published(target, source)
-                return target
-            with _part(folder / f"{source.file_name}.part") as part:
-                attempts = _Attempts(retry_waits, progress)
-                while not _receive(part, source, progress, attempts, timeout):
-                    attempts.wait()
-                _verify(part, source)
-            _give_name(folder / f"{source.file_name}.part", target, source)
-    progress.say(f"{target}: as published at {source.home}, licence: {source.licence}")
+        if not _is_there(target, source):
+            folder.mkdir(parents=True, exist_ok=True)
+            with _locked(_beside(target, "lock")):
+                # Another process may have finished it in between.
+                if not _is_there(target, source):
+                    _fetch(name, target, source, progress or Silent(), retry_waits, timeout)
     return target
+
+
+def _published(name: str) -> PublishedFile:
+    if name in SOURCES:
+        return SOURCES[name]
+    if name in PAGES:
+        raise UserError(
+            f"{name} cannot be downloaded for you: there is no known SHA-256 to check it against",
+            hint=f"Download it by hand from {PAGES[name]} and give its folder: --data-dir FOLDER",
+        )
+    raise UserError(
+        f"there is no published data set named {name!r}",
+        hint=f"Those that can be downloaded: {', '.join(SOURCES)}.",
+    )
+
+
+def _is_there(target: Path, source: PublishedFile) -> bool:
+    """Whether the published file is at `target`; another file there is never overwritten."""
+    if not os.path.lexists(target):
+        return False
+    with target.open("rb") as file:
+        found = _sha256(file)
+    if found != source.sha256:
+        raise UserError(
+            "there is a file with this name already, and it is not the published one: "
+            f"its SHA-256 is {found}, the published one is {source.sha256}",
+            where=str(target),
+            hint="Move it away or choose another folder, then run again.",
+        )
+    return True
+
+
+def _fetch(
+    name: str,
+    target: Path,
+    source: PublishedFile,
+    progress: Progress,
+    retry_waits: Sequence[float],
+    timeout: float,
+) -> None:
+    with _part(_beside(target, "part")) as part:
+        _receive_all(name, part, source, progress, retry_waits, timeout)
+        found = _sha256(part)
+        if found != source.sha256:
+            part.truncate(0)
+            raise UserError(
+                f"what arrived is not the published file: its SHA-256 is {found}, "
+                f"the published one is {source.sha256}",
+                where=source.address,
+                hint="It was deleted. Run again; if it happens again, download the file by hand "
+                f"from {source.home} and see whether the publisher has changed it.",
+            )
+        part.flush()
+        os.fsync(part.fileno())
+    if _is_there(target, source):  # a person copied it there meanwhile
+        _beside(target, "part").unlink()
+    else:
+        _beside(target, "part").replace(target)
+    progress.say(f"{target}: as published at {source.home}, licence: {source.licence}")
+
+
+def _receive_all(
+    name: str,
+    part: BufferedRandom,
+    source: PublishedFile,
+    progress: Progress,
+    retry_waits: Sequence[float],
+    timeout: float,
+) -> None:
+    """Attempt after attempt, until `part` is as long as the published file."""
+    failures = 0
+    furthest = part.seek(0, os.SEEK_END)
+    while True:
+        try:
+            _receive(name, part, source, progress, timeout)
+            return
+        except _TemporaryError as interruption:
+            received = part.seek(0, os.SEEK_END)
+            if received > furthest:
+                failures, furthest = 0, received
+            if failures == len(retry_waits):
+                raise UserError(
+                    f"the file did not arrive: {interruption}",
+                    where=source.address,
+                    hint=f"{received:,} bytes are kept: run again to go on from there, or "
+                    f"download it by hand from {source.home} into the folder.",
+                ) from interruption
+            wait = retry_waits[failures]
+            failures += 1
+            progress.warn(f"{source.address}: {interruption}; trying again in {wait:g} s")
+            time.sleep(wait)
+
+
+class _TemporaryError(Exception):
+    """An attempt ended early for a reason that may pass by itself."""
+
+
+def _receive(
+    name: str, part: BufferedRandom, source: PublishedFile, progress: Progress, timeout: float
+) -> None:
+    """One attempt to receive what `part` lacks; `_TemporaryError` when it was cut short."""
+    received = part.seek(0, os.SEEK_END)
+    if source.bytes is not None:
+        if received > source.bytes:  # no beginning of the published file
+            received = _start_anew(part)
+        if received == source.bytes:
+            return
+        _require_space(part, source.bytes - received)
+
+    response = _request(source, received, timeout)
+    if response is None:
+        return
+    with response:
+        body = _announced(response, asked_from=received)
+        if body is None:
+            _start_anew(part)
+            raise _TemporaryError("the server sent another range than the one asked for")
+        _require_size(source, body.file_bytes)
+        if body.start == 0:
+            received = _start_anew(part)
+        if source.bytes is None:
+            _require_space(part, (body.file_bytes or 0) - received)
+        whole = source.bytes or body.file_bytes
+        limit = whole or _MOST_BYTES_OF_UNKNOWN_SIZE
+        with progress.task(f"download {name}", whole or 0) as advance:
+            advance(received)
+            for chunk in _chunks(response, None if body.end is None else body.end - received):
+                if received + len(chunk) > limit:
+                    _start_anew(part)
+                    raise _too_long(source, f"more than {limit:,}")
+                part.write(chunk)
+                received += len(chunk)
+                advance(len(chunk))
+    if whole is not None and received < whole:
+        raise _TemporaryError(f"the connection ended after {received:,} of {whole:,} bytes")
+
+
+def _start_anew(part: BufferedRandom) -> int:
+    part.seek(0)
+    return part.truncate(0)
+
+
+@dataclass(frozen=True)
+class _Body:
+    """What a response says it holds: bytes `start` to `end` of a file; None: it does not say."""
+
+    start: int
+    end: int | None
+    file_bytes: int | None
+
+
+def _announced(response: HTTPResponse, asked_from: int) -> _Body | None:
+    """None for a range that does not begin where it was asked to."""
+    if response.status != HTTPStatus.PARTIAL_CONTENT:
+        # The file from its beginning, whether a range was asked for or not.
+        return _Body(0, response.length, response.length)
+    form = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
+    if form is None:
+        return None
+    first, last, file_bytes = (int(digits) for digits in form.groups())
+    return _Body(first, last + 1, file_bytes) if first == asked_from <= last < file_bytes else None
+
+
+def _chunks(response: HTTPResponse, most: int | None) -> Iterator[bytes]:
+    """What arrives, as it arrives, at most `most` bytes; a lost connection is `_TemporaryError`."""
+    while most is None or most > 0:
+        try:
+            # read1 returns what is there, so that nothing received is lost with the connection.
+            chunk = response.read1(_CHUNK_BYTES if most is None else min(most, _CHUNK_BYTES))
+        except (OSError, HTTPException) as error:
+            raise _TemporaryError(f"the connection was lost: {_reason(error)}") from error
+        if not chunk:
+            return
+        yield chunk
+        if most is not None:
+            most -= len(chunk)
+
+
+def _require_size(source: PublishedFile, announced: int | None) -> None:
+    """Refuses a file of another size before a byte of it replaces what is here already."""
+    if announced is None:
+        return
+    if source.bytes is None and announced > _MOST_BYTES_OF_UNKNOWN_SIZE:
+        raise _too_long(source, f"{announced:,}")
+    if source.bytes is not None and announced != source.bytes:
+        raise UserError(
+            f"the server offers {announced:,} bytes, the published file has {source.bytes:,}",
+            where=source.address,
+            hint="A network that asks for a login answers like that: open the address in a "
+            f"browser. Or the publisher has changed the file: see {source.home}",
+        )
+
+
+def _too_long(source: PublishedFile, sent: str) -> UserError:
+    expected = source.bytes or _MOST_BYTES_OF_UNKNOWN_SIZE
+    return UserError(
+        f"the server sends {sent} bytes where at most {expected:,} are expected",
+        where=source.address,
+        hint=f"Nothing of it was kept. Download the file by hand from {source.home}",
+    )
+
+
+def _request(source: PublishedFile, received: int, timeout: float) -> HTTPResponse | None:
+    """The server's answer with the bytes from `received` on; None when it has no more."""
+    request = urllib.request.Request(
+        source.address, headers={"User-Agent": "kd_tf", "Accept-Encoding": "identity"}
+    )
+    if received:
+        request.add_header("Range", f"bytes={received}-")
+    try:
+        return _opener(source).open(request, timeout=timeout)
+    except urllib.error.HTTPError as error:
+        error.close()
+        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and received:
+            return None  # whether what is here is the whole file is for its SHA-256 to say
+        if error.code in (408, 429) or error.code >= 500:
+            raise _TemporaryError(f"the server answered {error.code} {error.reason}") from error
+        raise UserError(
+            f"the server answered {error.code} {error.reason}",
+            where=source.address,
+            hint=f"See whether the publisher has moved the file: {source.home}",
+        ) from error
+    except (OSError, HTTPException) as error:
+        cause = error.reason if isinstance(error, urllib.error.URLError) else error
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            # Trying again changes nothing, and going on without would hide who answers.
+            raise UserError(
+                f"the server's certificate is not valid: {cause.verify_message}",
+                where=source.address,
+                hint=f"Download the file by hand from {source.home} into the folder and run "
+                "again: it is checked against its SHA-256 all the same.",
+            ) from error
+        raise _TemporaryError(f"no connection: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    cause = error.reason if isinstance(error, urllib.error.URLError) else error
+    return str(cause) or type(cause).__name__
+
+
+def _opener(source: PublishedFile) -> urllib.request.OpenerDirector:
+    """Speaks http and https alone; urllib's default opener also follows to ftp."""
+    opener = urllib.request.OpenerDirector()
+    opener.add_handler(urllib.request.HTTPHandler())
+    opener.add_handler(urllib.request.HTTPSHandler())
+    opener.add_handler(urllib.request.HTTPErrorProcessor())
+    opener.add_handler(urllib.request.HTTPDefaultErrorHandler())
+    opener.add_handler(_SafeRedirects())
+    if _is_https(source.address):  # a proxy cannot reach this machine's loopback
+        opener.add_handler(urllib.request.ProxyHandler())
+    return opener
+
+
+class _SafeRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows to https only, and on this machine itself to the same host."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        same_host = urlsplit(newurl).hostname == urlsplit(req.full_url).hostname
+        if _is_https(newurl) or (_is_local_http(newurl) and same_host):
+            return super().redirect_request(req, fp, code, msg, headers, newurl)
+        fp.close()
+        raise UserError(
+            f"the server sends on to {newurl}, which is not safe to follow",
+            where=req.full_url,
+            hint="Only https addresses are followed. Download the file by hand.",
+        )
+
+
+def _sha256(file: BufferedRandom | BufferedReader) -> str:
+    file.seek(0)
+    return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _require_space(part: BufferedRandom, needed: int) -> None:
+    free = shutil.disk_usage(Path(part.name).parent).free
+    if free < needed:
+        raise UserError(
+            f"{needed:,} bytes are needed and {free:,} are free on the disk",
+            where=str(Path(part.name).parent),
+            hint="Free some space or choose another folder, and run again.",
+        )
+
+
+def _beside(target: Path, ending: str) -> Path:
+    return target.with_name(f"{target.name}.{ending}")
+
+
+@contextlib.contextmanager
+def _part(path: Path) -> Iterator[BufferedRandom]:
+    """The file that receives, with what earlier calls left in it; removed if it stays empty."""
+    path.touch()
+    try:
+        with path.open("r+b") as part:
+            yield part
+    finally:
+        if path.stat().st_size == 0:
+            path.unlink()
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Keeps other processes out by a lock that the system itself drops when this one dies."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if not _lock(descriptor):
+                raise UserError(
+                    "another process is downloading this file",
+                    where=str(path),
+                    hint="Wait until it has finished and run again.",
+                )
+            if not _is_at(descriptor, path):
+                continue  # its last holder removed it between the two lines above
+            try:
+                yield
+            finally:
+                # On Windows an open file cannot be removed; an unheld lock hinders nobody.
+                with contextlib.suppress(OSError):
+                    path.unlink()
+            return
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def _disk_errors_explained(folder: Path) -> Iterator[None]:
+    """Errors of the network never get here: they are `_TemporaryError` long before."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot store the file: {error.strerror or error}",
+            where=str(error.filename or folder),
+            hint="See that the disk is not full and that the folder can be written.",
+        ) from error

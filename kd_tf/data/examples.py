@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kd_tf.data.histories import Histories
+from kd_tf.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,11 @@ class Examples:
         """How many examples each reader has."""
         return self.history.shape[0]
 
+    @property
+    def readers(self) -> int:
+        """How many examples a pass holds."""
+        return self.history.shape[1]
+
 
 def draw(
     histories: Histories,
@@ -42,7 +48,7 @@ def draw(
     """Cuts every history `passes` times at a random place.
 
     Args:
-        histories: At least two books each.
+        histories: Those with fewer than two books give no examples.
         passes: How many examples each reader gives.
         history_length: L; longer inputs keep their newest books.
         targets: M, at most so many books to find an example.
@@ -51,8 +57,17 @@ def draw(
         empty_share: This share of the inputs is emptied, so that a model learns what to
             recommend to somebody of whom it knows nothing.
         seed: Draws everything.
+
+    Raises:
+        UserError: No reader has two books.
     """
     random = np.random.default_rng(seed)
+    histories = histories.take(np.flatnonzero(histories.lengths >= 2))
+    if not len(histories):
+        raise UserError(
+            "no reader has two books to learn from",
+            hint="Bring more interactions, or clean less of them away.",
+        )
     drawn = [
         _one_pass(histories, history_length, targets, ordered, empty_share, random)
         for _ in range(passes)

@@ -62,8 +62,12 @@ class SampledCandidates:
         return drawn
 
 
-def parse_candidates(text: str) -> SampledCandidates | None:
+def parse_candidates(text: str, seed: int = 42) -> SampledCandidates | None:
     """What ``full`` or ``sampled:499`` means; None for the full ranking.
+
+    Args:
+        text: One of both.
+        seed: Draws the sample.
 
     Raises:
         UserError: It is neither.
@@ -76,7 +80,7 @@ def parse_candidates(text: str) -> SampledCandidates | None:
             f"candidates must be full or sampled:N with N negatives, not {text!r}",
             hint="For example --candidates sampled:499.",
         )
-    return SampledCandidates(int(number))
+    return SampledCandidates(int(number), seed)
 
 
 def only_candidates(scores: np.ndarray, targets: Histories, negatives: np.ndarray) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""A Keras model as a ranker that the evaluation room can judge."""
+"""A Keras model as a scorer that the evaluation room can judge."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from kd_tf.data.histories import Histories
-from kd_tf.evaluate.protocol import Ranker, top_k_excluding
+from kd_tf.evaluate.protocol import Scorer
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 
@@ -25,21 +25,15 @@ def scores(model: HistoryModel, histories: np.ndarray) -> np.ndarray:
     )
 
 
-def ranker(model: HistoryModel) -> Ranker:
-    """Ranks by the model's scores; it sees the newest L books, all are excluded."""
+def scorer(model: HistoryModel) -> Scorer:
+    """The model as `kd_tf.evaluate` takes it: it sees the newest L books of a history."""
     forward = _forward(model)
-    rows = rows_at_once(model)
 
-    def rank(histories: Histories, k: int) -> np.ndarray:
-        best = np.zeros((len(histories), k), np.int32)
-        for start in range(0, len(histories), rows):
-            part = np.arange(start, min(start + rows, len(histories)))
-            some = histories.take(part)
-            scored = forward(tf.constant(some.padded(model.history_length))).numpy()
-            best[part] = top_k_excluding(scored, some, k)
-        return best
+    def score(histories: Histories) -> np.ndarray:
+        padded = histories.padded(model.history_length)
+        return np.asarray(forward(tf.constant(padded)).numpy())
 
-    return rank
+    return score
 
 
 def rows_at_once(model: HistoryModel) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +15,13 @@ from kd_tf.config import Config
 from kd_tf.data.examples import Examples
 from kd_tf.data.interactions import Dataset
 from kd_tf.errors import UserError
-from kd_tf.evaluate.protocol import Evaluation, Ranker, TrainingStatistics, evaluate
+from kd_tf.evaluate.protocol import Evaluation, Scorer, TrainingStatistics, evaluate
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import ranker
+from kd_tf.models.ranking import scorer
 from kd_tf.models.training import Schedule
-from kd_tf.pipeline.sources import divide, draw_examples
+from kd_tf.pipeline.describing import described
+from kd_tf.pipeline.sources import draw_examples, prepare, with_validation
 from kd_tf.progress import Progress
-from kd_tf.report.results import DatasetResult
 
 
 class Context:
@@ -51,7 +50,8 @@ class Context:
         self.dataset = dataset
         for note in self.dataset.notes:
             progress.warn(note)
-        interactions, steps, self.split = divide(settings, self.dataset)
+        prepared = prepare(settings, self.dataset)
+        self.split = with_validation(prepared.split)
         if settings.export.recommendations > self.split.books:
             raise UserError(
                 f"export.recommendations is {settings.export.recommendations}, but the catalogue "
@@ -59,7 +59,7 @@ class Context:
                 hint=f"Set it to {self.split.books} or less.",
             )
         self.statistics = TrainingStatistics.from_split(self.split)
-        self.ordered = interactions.timestamp is not None
+        self.ordered = prepared.interactions.timestamp is not None
         # What every stage depends on: the very histories, not the name of a file.
         self.data_key = {
             "train": digest(self.split.train.items, self.split.train.offsets),
@@ -70,33 +70,27 @@ class Context:
             "seed": settings.seed,
             "kd_tf": __version__,
         }
-        self.described = DatasetResult(
-            name=self.dataset.name,
-            users=interactions.users,
-            items=self.split.books,
-            interactions=len(interactions),
-            protocol=self.split.protocol,
-            seed=settings.seed,
-            train_users=len(self.split.train),
-            validation_users=len(self.split.validation.histories),
-            test_users=len(self.split.test.histories),
-            cleaning=[asdict(step) for step in steps],
-            notes=list(self.dataset.notes),
-        )
+        self.described = described(settings, prepared, self.split)
         progress.say(
-            f"{interactions.users:,} readers, {self.split.books:,} books, "
-            f"{len(interactions):,} interactions; {self.described.train_users:,} readers train, "
-            f"{self.described.validation_users:,} choose, {self.described.test_users:,} judge"
+            f"{self.described.users:,} readers, {self.split.books:,} books, "
+            f"{self.described.interactions:,} interactions; {self.described.train_users:,} readers "
+            f"train, {self.described.validation_users:,} choose, "
+            f"{self.described.test_users:,} judge ({self.split.protocol})"
         )
 
-    def judge(self, name: str, rank: Ranker) -> Evaluation:
-        """Measures a ranker on the test readers."""
+    def judge(self, name: str, score: Scorer) -> Evaluation:
+        """Measures a model on the test readers."""
         self.progress.say(f"measuring {name}")
-        return evaluate(rank, self.split.test, self.statistics, progress=self.progress)
+        return evaluate(score, self.split.test, self.statistics, ks=self.ks, progress=self.progress)
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The lengths of the lists: those that are asked for, and those that tables show."""
+        return tuple(sorted({10, 20, *self.settings.evaluation.ks}))
 
     def validation(self, model: HistoryModel) -> Callable[[], float]:
-        rank = ranker(model)
-        return lambda: evaluate(rank, self.split.validation, self.statistics, ks=(10,)).overall[
+        score = scorer(model)
+        return lambda: evaluate(score, self.split.validation, self.statistics, ks=(10,)).overall[
             "ndcg@10"
         ]
 

@@ -48,6 +48,7 @@ def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
                         variant,
                         split=context.split,
                         statistics=context.statistics,
+                        ks=context.ks,
                         sparsity=prune.core_sparsity(student),
                     )
                 )

@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
-import platform
+import time
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
 
-from kd_tf import __version__, config
+from kd_tf import config
 from kd_tf.config import Config
 from kd_tf.data.interactions import Dataset
 from kd_tf.data.split import Split
-from kd_tf.evaluate.baselines import item_knn, popularity
-from kd_tf.evaluate.comparison import paired_comparison
+from kd_tf.errors import UserError
+from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.evaluate.protocol import Evaluation
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import ranker
+from kd_tf.models.ranking import scorer
 from kd_tf.pipeline import exporting, training
 from kd_tf.pipeline.context import Context
+from kd_tf.pipeline.describing import comparisons, environment, model_result
 from kd_tf.pipeline.sources import read
 from kd_tf.progress import Progress, Silent
 from kd_tf.report import html, model_card
-from kd_tf.report.results import ComparisonResult, ModelResult, Results
+from kd_tf.report.results import ModelResult, Results
 from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
 
 
@@ -83,21 +83,7 @@ def _walk(context: Context) -> Run:
     """Every stage in order."""
     context.folder.mkdir(parents=True, exist_ok=True)
     config.write(context.settings, context.folder / "config.toml")
-    models, evaluations = [], {}
-    for baseline in (popularity.fit(context.split), item_knn.fit(context.split)):
-        evaluation = context.judge(baseline.name, baseline.rank)
-        evaluations[baseline.name] = evaluation
-        models.append(
-            ModelResult(
-                name=baseline.name,
-                role="baseline",
-                kind=baseline.name,
-                parameters=baseline.parameters,
-                bytes=baseline.bytes,
-                metrics=evaluation.overall,
-                train_seconds=0.0,
-            )
-        )
+    models, evaluations = _baselines(context)
     teacher, teacher_seconds = training.teacher(context)
     alone, alone_seconds = training.student(context, "alone", None)
     student, student_seconds = training.student(context, "distilled", teacher)
@@ -106,17 +92,17 @@ def _walk(context: Context) -> Run:
         ("student-alone", "student", context.settings.student.kind, alone, alone_seconds),
         ("student-distilled", "student", context.settings.student.kind, student, student_seconds),
     ):
-        evaluations[name] = context.judge(name, ranker(model))
+        evaluations[name] = context.judge(name, scorer(model))
         parameters = _parameters(model)
         models.append(
-            ModelResult(
-                name=name,
-                role=role,
-                kind=kind,
+            model_result(
+                name,
+                role,
+                kind,
+                evaluations[name],
                 parameters=parameters,
                 bytes=4 * parameters,
-                metrics=evaluations[name].overall,
-                train_seconds=seconds,
+                seconds=seconds,
             )
         )
     artifacts = exporting.artifacts(context, student)
@@ -125,18 +111,45 @@ def _walk(context: Context) -> Run:
         dataset=context.described,
         models=models,
         artifacts=artifacts,
-        comparisons=[
-            _compare("student-distilled", "student-alone", evaluations),
-            _compare("student-distilled", "teacher", evaluations),
-            _compare("student-distilled", "item-knn", evaluations),
-        ],
+        comparisons=comparisons(
+            [("student-distilled", other) for other in ("student-alone", "teacher", "item-knn")],
+            evaluations,
+            "ndcg@10",
+        ),
         chosen=chosen.name,
-        environment=_environment(),
+        environment=environment(),
     )
     bundle = _bundle(context, results)
     results.write(context.folder)
     html.write(results, context.folder)
     return Run(context.folder, results, context.dataset, context.split, teacher, student, bundle)
+
+
+def _baselines(context: Context) -> tuple[list[ModelResult], dict[str, Evaluation]]:
+    """All of them: a table without one would hide that it was better."""
+    models, evaluations = [], {}
+    for name, fit in BASELINES.items():
+        begin = time.perf_counter()
+        try:
+            baseline = fit(context.split, context.dataset.catalog, context.progress)
+        except UserError as error:
+            context.progress.warn(f"{name} is left out: {error.what}")
+            context.described.notes.append(f"{name} is left out: {error.what}")
+            continue
+        seconds = time.perf_counter() - begin
+        evaluations[name] = context.judge(name, baseline.scores)
+        models.append(
+            model_result(
+                name,
+                "baseline",
+                name,
+                evaluations[name],
+                parameters=baseline.parameters,
+                bytes=baseline.bytes,
+                seconds=seconds,
+            )
+        )
+    return models, evaluations
 
 
 def _bundle(context: Context, results: Results) -> Bundle:
@@ -167,25 +180,5 @@ def _bundle(context: Context, results: Results) -> Bundle:
     )
 
 
-def _compare(model: str, against: str, evaluations: dict[str, Evaluation]) -> ComparisonResult:
-    metric = "ndcg@10"
-    found = paired_comparison(
-        evaluations[against].per_reader[metric], evaluations[model].per_reader[metric]
-    )
-    return ComparisonResult(
-        model, against, metric, found.difference, found.standard_error, found.readers
-    )
-
-
 def _parameters(model: HistoryModel) -> int:
     return int(sum(np.prod(weight.shape) for weight in checkpoint.stored(model)))
-
-
-def _environment() -> dict[str, str]:
-    packages = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "ai-edge-litert")
-    return {
-        "kd_tf": __version__,
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        **{name: metadata.version(name) for name in packages},
-    }

@@ -2,62 +2,254 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
 import numpy as np
 
+from kd_tf import config
 from kd_tf.config import Config
 from kd_tf.data import examples
-from kd_tf.data.clean import CleaningStep, clean
-from kd_tf.data.interactions import Dataset, Interactions
+from kd_tf.data.clean import CleaningRules, clean, left_out_steps
+from kd_tf.data.interactions import CleaningStep, Dataset, Interactions
+from kd_tf.data.readers.amazon_reviews import read_amazon_reviews
+from kd_tf.data.readers.book_crossing import read_book_crossing
 from kd_tf.data.readers.delimited import BookColumns, InteractionColumns, read_delimited
+from kd_tf.data.readers.given_tables import read_given
 from kd_tf.data.readers.goodbooks import read_goodbooks
+from kd_tf.data.readers.gowalla import read_gowalla
+from kd_tf.data.readers.movielens import read_movielens
+from kd_tf.data.readers.netflix_prize import read_netflix_prize
 from kd_tf.data.readers.synthetic import read_synthetic
-from kd_tf.data.split import Split, unseen_users
+from kd_tf.data.readers.user_item_lists import read_user_item_lists
+from kd_tf.data.split import Split
+from kd_tf.data.splits.carve_validation import carve_validation
+from kd_tf.data.splits.folds import folds_of_interactions, folds_of_readers
+from kd_tf.data.splits.given import GIVEN, given
+from kd_tf.data.splits.leakage import check_leakage
+from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT, leave_one_out
+from kd_tf.data.splits.random_holdout import RANDOM, random_holdout
+from kd_tf.data.splits.temporal import TEMPORAL, temporal
+from kd_tf.data.splits.unseen_users import UNSEEN_USERS, unseen_users
+from kd_tf.errors import UserError
 
 CALIBRATION_HISTORIES = 500
 GOODBOOKS_MIN_RATING = 4.0
 """Readers rated these books from 1 to 5; 4 and 5 are those that they liked."""
 
 
+@dataclass(frozen=True)
+class Prepared:
+    """Data that is ready to learn from.
+
+    Attributes:
+        dataset: As it was read.
+        interactions: What is left of it after cleaning.
+        steps: What each cleaning step did, in order.
+        splits: One, or one for each fold.
+    """
+
+    dataset: Dataset
+    interactions: Interactions
+    steps: list[CleaningStep]
+    splits: list[Split]
+
+    @property
+    def split(self) -> Split:
+        """The one split.
+
+        Raises:
+            UserError: There are folds.
+        """
+        if len(self.splits) > 1:
+            raise UserError(
+                "split.folds is for kd-tf baselines: a model that is shipped needs one split",
+                hint="Leave split.folds out.",
+            )
+        return self.splits[0]
+
+
+def prepare(settings: Config, dataset: Dataset) -> Prepared:
+    """Cleans the interactions, divides them, and checks that nothing leaks.
+
+    Raises:
+        UserError: A setting does not fit the data.
+    """
+    interactions, steps = clean_up(settings, dataset)
+    if _protocol(settings, dataset) == GIVEN:
+        assert dataset.part is not None
+        splits = [
+            given(
+                interactions,
+                dataset.part,
+                show_validation=settings.split.show_validation,
+                on_repeated="keep-train" if settings.data.on_bad_rows == "skip" else "stop",
+            )
+        ]
+    else:
+        splits = _divided(settings, interactions, _protocol(settings, dataset))
+    for split in splits:
+        check_leakage(split, interactions)
+    return Prepared(dataset, interactions, steps, splits)
+
+
+def clean_up(settings: Config, dataset: Dataset) -> tuple[Interactions, list[CleaningStep]]:
+    """What is left after cleaning, and what each step did; a published split is left as it is.
+
+    Raises:
+        UserError: A setting does not fit the data, or nothing is left.
+    """
+    steps = left_out_steps(dataset)
+    if _protocol(settings, dataset) == GIVEN:
+        touched = sorted(settings.cleaning.model_fields_set)
+        if touched:
+            raise UserError(
+                f"a published split is taken as it is, but cleaning.{touched[0]} is set",
+                hint="Leave it out, or choose another protocol, which divides all rows anew.",
+            )
+        return dataset.interactions, steps
+    interactions, cleaned = clean(dataset.interactions, _rules(settings))
+    return interactions, steps + cleaned
+
+
+def _protocol(settings: Config, dataset: Dataset) -> str:
+    divided = dataset.part is not None
+    protocol = settings.split.protocol or (GIVEN if divided else UNSEEN_USERS)
+    if protocol == GIVEN and not divided:
+        raise UserError(
+            f"protocol {GIVEN} needs files that are divided already",
+            hint="Give --train and --test, or choose another protocol.",
+        )
+    return protocol
+
+
+def with_validation(split: Split) -> Split:
+    """The split itself, or one that hides a part of the training books to choose by."""
+    return split if len(split.validation.histories) else carve_validation(split)
+
+
 def read(settings: Config) -> Dataset:
-    """The data set that the settings name."""
+    """The data set that the settings name.
+
+    Raises:
+        UserError: Its files cannot be read.
+    """
     data = settings.data
     if data.dataset == "synthetic":
         return read_synthetic(
             books=data.synthetic_books, readers=data.synthetic_readers, seed=settings.seed
         )
-    if data.dataset == "goodbooks":
-        assert data.data_dir is not None
-        return read_goodbooks(data.data_dir, on_bad_rows=data.on_bad_rows)
+    if data.dataset == "user-item-lists":
+        assert data.train is not None
+        assert data.test is not None
+        return read_user_item_lists(
+            data.train,
+            data.test,
+            data.validation,
+            on_bad_rows=data.on_bad_rows,
+            name=settings.name,
+        )
+    if data.dataset == "csv":
+        return _own_tables(settings)
+    assert data.data_dir is not None
+    return _PUBLISHED[data.dataset](data.data_dir, data)
+
+
+_PUBLISHED: dict[str, Callable[[Path, config.Data], Dataset]] = {
+    "goodbooks": lambda place, data: read_goodbooks(place, on_bad_rows=data.on_bad_rows),
+    "movielens": lambda place, data: read_movielens(place, on_bad_rows=data.on_bad_rows),
+    "book-crossing": lambda place, data: read_book_crossing(
+        place, feedback=data.book_crossing_feedback, on_bad_rows=data.on_bad_rows
+    ),
+    "amazon-reviews": lambda place, data: read_amazon_reviews(
+        place, release=data.amazon_release, on_bad_rows=data.on_bad_rows
+    ),
+    "netflix-prize": lambda place, data: read_netflix_prize(place, on_bad_rows=data.on_bad_rows),
+    "gowalla": lambda place, data: read_gowalla(place, on_bad_rows=data.on_bad_rows),
+}
+
+
+def _own_tables(settings: Config) -> Dataset:
+    data = settings.data
+    columns = InteractionColumns(**data.columns.model_dump())
+    book_columns = BookColumns(**data.book_columns.model_dump()) if data.books else None
+    if data.train is not None and data.test is not None:
+        return read_given(
+            data.train,
+            data.test,
+            columns,
+            validation=data.validation,
+            books=data.books,
+            book_columns=book_columns,
+            header=data.header,
+            on_bad_rows=data.on_bad_rows,
+            name=settings.name,
+        )
     assert data.interactions is not None
     return read_delimited(
         data.interactions,
-        InteractionColumns(**data.columns.model_dump()),
+        columns,
         books=data.books,
-        book_columns=BookColumns(**data.book_columns.model_dump()) if data.books else None,
+        book_columns=book_columns,
+        header=data.header,
         on_bad_rows=data.on_bad_rows,
         name=settings.name,
     )
 
 
-def divide(settings: Config, dataset: Dataset) -> tuple[Interactions, list[CleaningStep], Split]:
-    """Cleans the interactions and holds readers out."""
-    min_rating = settings.data.min_rating
-    if min_rating is None and settings.data.dataset == "goodbooks":
-        min_rating = GOODBOOKS_MIN_RATING
-    interactions, steps = clean(
-        dataset.interactions,
-        min_rating=min_rating,
-        min_user_interactions=settings.data.min_user_interactions,
-    )
-    test = settings.split.test_users or min(5000, max(interactions.users // 5, 1))
-    split = unseen_users(
-        interactions,
-        test_users=test,
-        validation_users=settings.split.validation_users or max(test // 2, 1),
-        held_out=settings.split.held_out,
-        seed=settings.seed,
-    )
-    return interactions, steps, split
+def _rules(settings: Config) -> CleaningRules:
+    values = settings.cleaning.model_dump()
+    if values["min_rating"] is None and settings.data.dataset == "goodbooks":
+        values["min_rating"] = GOODBOOKS_MIN_RATING
+    for bound in ("since", "until"):
+        if values[bound] is not None:
+            values[bound] = _seconds(values[bound], f"cleaning.{bound}")
+    return CleaningRules(**values)
+
+
+def _seconds(text: str, name: str) -> int:
+    """Seconds since 1970 of a number or of ISO 8601 text, which is UTC unless it says so."""
+    try:
+        return int(text)
+    except ValueError:
+        pass
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UserError(
+            f"{name} is {text!r}, which is neither seconds since 1970 nor an ISO 8601 time",
+            hint="For example 2015-01-01.",
+        ) from error
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
+
+
+def _divided(settings: Config, interactions: Interactions, protocol: str) -> list[Split]:
+    how, seed = settings.split, settings.seed
+    if protocol == UNSEEN_USERS:
+        if how.folds:
+            return folds_of_readers(interactions, how.folds, held_out=how.held_out, seed=seed)
+        test = how.test_users or min(5000, max(interactions.users // 5, 1))
+        validation = how.validation_users or max(test // 2, 1)
+        return [
+            unseen_users(
+                interactions,
+                test_users=test,
+                validation_users=validation,
+                held_out=how.held_out,
+                seed=seed,
+            )
+        ]
+    if protocol == LEAVE_ONE_OUT:
+        return [leave_one_out(interactions, seed=seed)]
+    shares = {"test_share": how.test_share, "validation_share": how.validation_share}
+    if protocol == TEMPORAL:
+        return [temporal(interactions, **shares)]
+    assert protocol == RANDOM
+    if how.folds:
+        return folds_of_interactions(interactions, how.folds, seed=seed)
+    return [random_holdout(interactions, **shares, seed=seed)]
 
 
 def draw_examples(

@@ -54,7 +54,7 @@ def teacher(context: Context) -> tuple[HistoryModel, float]:
                 batch_size=schedule.batch_size,
                 seed=context.settings.seed,
             ),
-            steps=batches.steps_per_epoch(len(context.split.train), schedule.batch_size),
+            steps=batches.steps_per_epoch(drawn.readers, schedule.batch_size),
             schedule=schedule,
             validate=context.validation(model),
             label=f"teacher ({settings.kind})",
@@ -104,7 +104,7 @@ def student(
                 model, knowledge=[SoftTargets(wanted.temperature)], alpha=wanted.alpha
             )
         schedule = context.schedule(settings.learning)
-        steps = batches.steps_per_epoch(len(context.split.train), schedule.batch_size)
+        steps = batches.steps_per_epoch(drawn.readers, schedule.batch_size)
         total = steps * schedule.epochs
         callbacks: list[keras.callbacks.Callback] = []
         if pruning.sparsity:

@@ -78,8 +78,9 @@ def _data(results: Results) -> str:
         f"- Seed: {data.seed}",
     ]
     lines += [
-        f"- Cleaning, {escape(step['name'])}: {step['interactions']:,} interactions and "
-        f"{step['users']:,} readers left out"
+        f"- Cleaning, {escape(step['name'])}: "
+        f"{step['before']['interactions'] - step['after']['interactions']:,} interactions and "
+        f"{step['before']['users'] - step['after']['users']:,} readers left out"
         for step in data.cleaning
     ]
     lines += [f"- Note: {escape(note)}" for note in data.notes]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kd_tf import atomic
+from kd_tf.data.interactions import CleaningStep, Counts
 from kd_tf.evaluate.comparison import PairedComparison
 from kd_tf.tflite.artifact import Artifact
 
@@ -17,7 +18,22 @@ FILE = "results.json"
 
 @dataclass(frozen=True)
 class DatasetResult:
-    """What was learnt from and how it was judged."""
+    """What was learnt from and how it was judged.
+
+    Attributes:
+        name: Of the data.
+        users: Readers after cleaning.
+        items: Books in the catalogue.
+        interactions: Rows after cleaning.
+        protocol: How readers or books were held out.
+        seed: What drew them.
+        train_users: How many readers models learn from.
+        validation_users: How many choose.
+        test_users: How many judge.
+        cleaning: Name, and counts before and after, of every step (`CleaningStep`).
+        notes: What a person should know of the data, one sentence each.
+        candidates: ``full``, or ``sampled:N`` where held-out books are ranked among N others.
+    """
 
     name: str
     users: int
@@ -30,6 +46,7 @@ class DatasetResult:
     test_users: int
     cleaning: list[dict[str, Any]]
     notes: list[str]
+    candidates: str = "full"
 
 
 @dataclass(frozen=True)
@@ -44,6 +61,9 @@ class ModelResult:
         bytes: What they take in memory.
         metrics: By name, for example ``ndcg@10``.
         train_seconds: Wall time of the fit, validation included.
+        intervals: 95 % bootstrap confidence intervals of those metrics that are means over
+            readers.
+        slices: By the slice's name how many ``readers`` it has and their ``metrics``.
     """
 
     name: str
@@ -53,11 +73,24 @@ class ModelResult:
     bytes: int
     metrics: dict[str, float]
     train_seconds: float
+    intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    slices: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """Paired difference of two models over the test readers: ``model`` minus ``against``."""
+    """Paired difference of two models over the test readers: ``model`` minus ``against``.
+
+    Attributes:
+        model: The name of the one.
+        against: The name of the other.
+        metric: What was compared.
+        difference: Mean difference.
+        standard_error: Of that mean.
+        readers: How many readers both were measured on.
+        p_value: Two-sided paired t-test; where several models are compared with one, adjusted by
+            Holm's method.
+    """
 
     model: str
     against: str
@@ -65,6 +98,7 @@ class ComparisonResult:
     difference: float
     standard_error: float
     readers: int
+    p_value: float
 
     @property
     def verdict(self) -> str:
@@ -73,6 +107,55 @@ class ComparisonResult:
         if abs(ratio) < 2:
             return "not distinguishable from"
         return "above" if ratio > 0 else "below"
+
+
+@dataclass(frozen=True)
+class DataSummary:
+    """A data set before, during and after cleaning.
+
+    Attributes:
+        name: Of the data.
+        read: What the files hold, bad rows aside.
+        steps: Every cleaning step with counts before and after it, in order.
+        cleaned: What is left.
+        catalogue: Books in the catalogue, read or not.
+        density: Share of the pairs of a reader and a read book that are there, 0 to 1.
+        books_per_reader: Quantiles by their share, for example ``"0.5"``.
+        readers_per_book: The same for the books that somebody read.
+        columns: Which optional parts there are: rating, timestamp, text, cover and so on.
+        notes: What a person should know, one sentence each.
+    """
+
+    name: str
+    read: Counts
+    steps: list[CleaningStep]
+    cleaned: Counts
+    catalogue: int
+    density: float
+    books_per_reader: dict[str, float]
+    readers_per_book: dict[str, float]
+    columns: list[str]
+    notes: list[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """As the fields stand."""
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class ModelTable:
+    """Models measured on the same readers, without a file for the app among them."""
+
+    dataset: DatasetResult
+    models: list[ModelResult]
+    comparisons: list[ComparisonResult]
+    environment: dict[str, str] = field(default_factory=dict)
+    version: int = VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Version first, then as the fields stand."""
+        values = dataclasses.asdict(self)
+        return {"version": values.pop("version"), **values}
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ from kd_tf.data.catalog import Catalog
 from kd_tf.data.interactions import Dataset
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
+from kd_tf.evaluate.top_k import top_k_excluding
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import ranker
+from kd_tf.models.ranking import scorer
 from kd_tf.runtime.bundle import Bundle
 from kd_tf.runtime.recommender import Recommender
 
@@ -100,7 +101,8 @@ def choose_shelf(
     k = min(RECOMMENDATIONS, recommender.model.k)
     item_ids = dataset.catalog.item_ids
     shown = histories[reader].tolist()
-    best = ranker(teacher)(histories.take(np.array([reader])), k)[0].tolist()
+    shelf = histories.take(np.array([reader]))
+    best = top_k_excluding(scorer(teacher)(shelf), shelf, k)[0].tolist()
     answer = recommender.recommend([item_ids[book - 1] for book in shown], k)
     return Shelf(
         reader=reader,

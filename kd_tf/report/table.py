@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kd_tf.report.results import Results
+from kd_tf.report.results import ComparisonResult, DataSummary, ModelTable, Results
 
 
 def print_results(results: Results, console: Console) -> None:
@@ -21,7 +23,7 @@ def print_results(results: Results, console: Console) -> None:
             f"{data.name}: {data.protocol}, {data.test_users:,} test readers, seed {data.seed}"
         ),
         caption="Measured on the test readers, artifacts by running the .tflite file; "
-        "recall divides by min(20, held out). "
+        "recall divides by all books held out. "
         f"Latency: {threads:.0f} thread{'' if threads == 1 else 's'}, this machine.",
         title_justify="left",
         caption_justify="left",
@@ -54,10 +56,83 @@ def print_results(results: Results, console: Console) -> None:
         )
     console.print(table)
     console.print("* in the bundle", markup=False)
-    for pair in results.comparisons:
+    _print_comparisons(results.comparisons, console)
+
+
+def print_models(found: ModelTable, console: Console) -> None:
+    """Prints models that were measured on the same readers, and how the best compares."""
+    data = found.dataset
+    ks = sorted(int(name.partition("@")[2]) for name in found.models[0].metrics if "ndcg@" in name)
+    short, long = ks[0], ks[-1]
+    shown = {
+        f"NDCG\n@{short}": f"ndcg@{short}",
+        f"NDCG\n@{long}": f"ndcg@{long}",
+        f"recall\n@{long}": f"recall@{long}",
+        f"hit\nrate@{short}": f"hit_rate@{short}",
+        "AUC": "auc",
+        f"cover-\nage@{short}": f"coverage@{short}",
+    }
+    sampled = "" if data.candidates == "full" else f", candidates {data.candidates}"
+    table = Table(
+        title=Text(
+            f"{data.name}: {data.protocol}{sampled}, {data.test_users:,} test readers, "
+            f"seed {data.seed}"
+        ),
+        caption="In brackets: 95 % bootstrap interval over the readers; recall divides by all "
+        "books held out.",
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+    )
+    table.add_column("")
+    for heading in shown:
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    for model in found.models:
+        low, high = model.intervals[f"ndcg@{short}"]
+        first, *others = [f"{model.metrics[name]:.4f}" for name in shown.values()]
+        table.add_row(
+            model.name,
+            f"{first} [{low:.4f}, {high:.4f}]",
+            *others,
+            f"{model.train_seconds:.1f}",
+        )
+    console.print(table)
+    _print_comparisons(found.comparisons, console)
+
+
+def print_data(summary: DataSummary, console: Console) -> None:
+    """Prints what each cleaning step left."""
+    table = Table(
+        title=Text(summary.name), title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0
+    )
+    table.add_column("")
+    for heading in ("interactions", "readers", "books"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    rows = [("read", summary.read)]
+    rows += [(step.name, step.after) for step in summary.steps]
+    for name, counts in rows:
+        table.add_row(
+            Text(name), f"{counts.interactions:,}", f"{counts.users:,}", f"{counts.items:,}"
+        )
+    console.print(table)
+    console.print(f"density {summary.density:.5f}, columns: {', '.join(summary.columns) or '-'}")
+    for heading, quantiles in (
+        ("books a reader", summary.books_per_reader),
+        ("readers a book", summary.readers_per_book),
+    ):
+        shares = ", ".join(f"{share}: {value:g}" for share, value in quantiles.items())
+        console.print(f"{heading}, quantiles {shares}", markup=False)
+
+
+def _print_comparisons(pairs: Sequence[ComparisonResult], console: Console) -> None:
+    for pair in pairs:
         console.print(
             f"{pair.model} - {pair.against}: {pair.metric} {pair.difference:+.4f} "
-            f"(paired standard error {pair.standard_error:.4f}, {pair.readers:,} readers)",
+            f"(paired standard error {pair.standard_error:.4f}, p {pair.p_value:.2g}, "
+            f"{pair.readers:,} readers)",
             markup=False,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
-from kd_tf.evaluate.protocol import Ranker, TrainingStatistics, evaluate
+from kd_tf.evaluate.protocol import Ranker, TrainingStatistics, evaluate_lists
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
 from kd_tf.runtime.benchmark import measure_latency, peak_memory
@@ -62,6 +63,7 @@ def measure(
     split: Split,
     statistics: TrainingStatistics,
     sparsity: float,
+    ks: Sequence[int] = (10, 20),
 ) -> Artifact:
     """Runs a .tflite on every validation and test reader and times it.
 
@@ -72,6 +74,7 @@ def measure(
         split: Who judges.
         statistics: Of the training part of `split`.
         sparsity: Share of zeros in the student's dense core.
+        ks: Lengths of the lists that are measured.
 
     Raises:
         ParityError: The file does not answer like the student within the form's bound.
@@ -90,8 +93,10 @@ def measure(
         quantization=quantization.value,
         sparsity=sparsity,
         signatures=list(model.signatures),
-        metrics=evaluate(rank, split.test, statistics).overall,
-        validation_ndcg=evaluate(rank, split.validation, statistics, ks=(10,)).overall["ndcg@10"],
+        metrics=evaluate_lists(rank, split.test, statistics, ks=ks).overall,
+        validation_ndcg=evaluate_lists(rank, split.validation, statistics, ks=(10,)).overall[
+            "ndcg@10"
+        ],
         parity={
             "histories": parity.histories,
             "top10_overlap": parity.top10_overlap,
@@ -112,17 +117,19 @@ def tflite_ranker(model: TFLiteModel) -> Ranker:
     """Ranks by running the file, as an app does: its K books without any that were read.
 
     The file sees the newest L books and leaves those out; an app leaves out the older ones too,
-    so lists of readers with more than L books can end early.
+    so lists of readers with more than L books can end early, and so do lists beyond K.
     """
 
     def rank(histories: Histories, k: int) -> np.ndarray:
-        if k > model.k:
-            raise ValueError(f"the file gives {model.k} books, not {k}")
         ids, _ = model.recommend_all(histories.padded(model.history_length))
+        reader = np.arange(len(histories), dtype=np.int64)[:, None]
+        width = int(max(ids.max(initial=0), histories.items.max(initial=0))) + 1
+        read = np.repeat(reader[:, 0], histories.lengths) * width + histories.items
+        left = (ids > 0) & ~np.isin(reader * width + ids, read)
+        order = np.argsort(~left, axis=1, kind="stable")
+        moved = np.take_along_axis(np.where(left, ids, 0), order, axis=1)[:, :k]
         best = np.zeros((len(histories), k), np.int32)
-        for row in range(len(histories)):
-            left = ids[row][(ids[row] > 0) & ~np.isin(ids[row], histories[row])][:k]
-            best[row, : len(left)] = left
+        best[:, : moved.shape[1]] = moved
         return best
 
     return rank

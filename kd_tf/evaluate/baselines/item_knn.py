@@ -12,7 +12,7 @@ from scipy import sparse
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
-from kd_tf.evaluate.protocol import check_ids
+from kd_tf.evaluate.top_k import check_ids
 
 NEIGHBOURS = 50
 """How many neighbours a book keeps: in the middle of what the literature uses (20 to 200), set

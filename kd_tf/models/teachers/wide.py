@@ -8,7 +8,7 @@ import numpy as np
 
 from kd_tf.data.split import HeldOut, Split
 from kd_tf.evaluate import metrics
-from kd_tf.evaluate.protocol import top_k_excluding
+from kd_tf.evaluate.top_k import top_k_excluding
 from kd_tf.keras import tf
 from kd_tf.models.ranking import rows_at_once
 from kd_tf.models.teachers.local_ridge import local_ridge, strongest_targets

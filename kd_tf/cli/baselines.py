@@ -1,0 +1,47 @@
+"""`kd-tf baselines`: what a model of one's own must beat."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from kd_tf.cli.data_options import data_options, put
+from kd_tf.cli.output import JsonFile, Quiet, progress_for, write_json
+from kd_tf.errors import UserError
+
+
+@data_options()
+def baselines(
+    values: dict[str, Any],
+    models: Annotated[
+        str | None, typer.Option(help="Some of them, separated by commas; all by default.")
+    ] = None,
+    candidates: Annotated[
+        str | None, typer.Option(help="full, or sampled:N: among N books that were not read.")
+    ] = None,
+    k: Annotated[str | None, typer.Option("-k", "--k", help="Lengths of lists: 10,20.")] = None,
+    folds: Annotated[int | None, typer.Option(help="k-fold cross-validation.")] = None,
+    json: JsonFile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Fit and measure popularity, neighbours, factorisation, text and linear baselines."""
+    from kd_tf import config
+    from kd_tf.pipeline.baselines import baselines as measure
+    from kd_tf.report import table
+
+    put(values, ("evaluation", "candidates"), candidates)
+    put(values, ("evaluation", "ks"), None if k is None else _lengths(k))
+    put(values, ("split", "folds"), folds)
+    names = None if models is None else [name.strip() for name in models.split(",")]
+    found = measure(config.from_values(values), progress_for(quiet), models=names)
+    write_json(json, found.to_json())
+    table.print_models(found, Console(highlight=False))
+
+
+def _lengths(text: str) -> list[int]:
+    try:
+        return [int(one) for one in text.split(",")]
+    except ValueError as error:
+        raise UserError(f"--k {text!r} is no list of lengths", hint="For example 10,20.") from error

@@ -1,0 +1,36 @@
+"""`kd-tf data` and `kd-tf download`: what a data set holds, and where it comes from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from kd_tf.cli.data_options import data_options
+from kd_tf.cli.output import JsonFile, Quiet, progress_for, write_json
+
+
+@data_options(without=("dataset",))
+def data(values: dict[str, Any], json: JsonFile = None, quiet: Quiet = False) -> None:
+    """Read and clean a data set, and count what every step left."""
+    from kd_tf import config
+    from kd_tf.pipeline.data_summary import data_summary
+    from kd_tf.report import table
+
+    summary = data_summary(config.from_values(values), progress_for(quiet))
+    write_json(json, summary.to_json())
+    table.print_data(summary, Console(highlight=False))
+
+
+def download(
+    name: Annotated[str, typer.Argument(help="A published data set; see docs/data.md.")],
+    to: Annotated[Path, typer.Option(help="Folder for the file.")] = Path("data"),
+    quiet: Quiet = False,
+) -> None:
+    """Fetch a published data set, checked by its SHA-256, going on where it stopped before."""
+    from kd_tf.data import download as downloader
+
+    path = downloader.download(name, to, progress_for(quiet))
+    typer.echo(str(path))

@@ -1,0 +1,39 @@
+"""What commands print and write."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kd_tf import atomic
+from kd_tf.progress import Progress, Silent
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+JsonFile = Annotated[
+    Path | None, typer.Option("--json", metavar="FILE", help="Write every figure to this file.")
+]
+
+
+def progress_for(quiet: bool) -> Progress:
+    """Bars on the console, or nothing."""
+    if quiet:
+        return Silent()
+    from kd_tf.console import ConsoleProgress
+
+    return ConsoleProgress()
+
+
+def print_json(content: Any) -> None:
+    """JSON on the standard output."""
+    typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write_json(path: Path | None, content: Any) -> None:
+    """JSON into a file, as a whole or not at all."""
+    if path is not None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_json(path, content)

@@ -1,0 +1,74 @@
+"""`kd-tf demo` and `kd-tf run`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from kd_tf.cli.data_options import Settings, apply_settings, data_options, put
+from kd_tf.cli.output import AsJson, Quiet, print_json, progress_for
+from kd_tf.native_stderr import quiet_native_stderr
+
+
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything the run leaves.")] = Path(
+        "runs/demo"
+    ),
+    seed: Annotated[int, typer.Option(help="Of the shop, the split and the training.")] = 42,
+    settings: Settings = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """The main job on the embedded bookshop, and what it recommends to one of its readers."""
+    values: dict[str, Any] = {"name": "synthetic", "seed": seed}
+    apply_settings(values, settings)
+    _run(values, out, quiet, as_json)
+
+
+@data_options()
+def run(
+    values: dict[str, Any],
+    teacher: Annotated[str | None, typer.Option(help="gru or cnn.")] = None,
+    student: Annotated[str | None, typer.Option(help="mlp or shallow-cnn.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for everything the run leaves [runs/NAME].")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train, distil, prune, quantize, export, measure and bundle.
+
+    For a table of your own: kd-tf run --dataset csv --interactions loans.csv --user reader
+    --item book --books books.csv --title title --out runs/mine
+    """
+    put(values, ("teacher", "kind"), teacher)
+    put(values, ("student", "kind"), student)
+    _run(values, out or Path("runs") / values["name"], quiet, as_json)
+
+
+def _run(values: dict[str, Any], out: Path, quiet: bool, as_json: bool) -> None:
+    from kd_tf import config as configuration
+
+    resolved = configuration.from_values(values)
+    progress = progress_for(quiet)
+    progress.say("starting TensorFlow")
+    # Imported late: `kd-tf --help` and `kd-tf recommend` answer at once.
+    from kd_tf.pipeline.run import run as run_pipeline
+    from kd_tf.report import shelf, table
+
+    finished = run_pipeline(resolved, out, progress)
+    if as_json:
+        print_json(finished.results.to_json())
+        return
+    console = Console(highlight=False)
+    table.print_results(finished.results, console)
+    with quiet_native_stderr():
+        chosen = shelf.choose_shelf(
+            finished.dataset, finished.split, finished.teacher, finished.bundle
+        )
+    shelf.print_shelf(chosen, console)
+    console.print(f"\nBundle: {finished.bundle.folder}", markup=False)
+    console.print(f"Report: {out / 'report.html'}", markup=False)
