@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
+import zipfile
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from kd_tf import atomic
 from kd_tf.data.histories import Histories
-from kd_tf.data.interactions import Interactions
 from kd_tf.errors import UserError
 
-UNSEEN_USERS = "unseen-users"
+_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Split:
         protocol: The name of the protocol, for tables.
         seed: What drew the readers and the held-out books.
         books: V.
+        notes: What a person should know of the division, one sentence each.
     """
 
     train: Histories
@@ -53,89 +60,109 @@ class Split:
     protocol: str
     seed: int
     books: int
+    notes: tuple[str, ...] = ()
 
     def popularity(self) -> np.ndarray:
         """int64 [V + 1], in how many training histories each id stands; index 0 is padding."""
         return np.bincount(self.train.items, minlength=self.books + 1)
 
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that a figure depends on: two equal splits have the same."""
+        digest = hashlib.sha256(json.dumps(self._described(), sort_keys=True).encode())
+        for name, array in self._arrays().items():
+            digest.update(f"{name} {array.dtype} {array.shape}".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
-def unseen_users(
-    interactions: Interactions,
-    *,
-    test_users: int,
-    validation_users: int,
-    held_out: float = 0.2,
-    seed: int = 42,
-) -> Split:
-    """Strong generalisation: test readers are nowhere in training, part of their books is shown.
+    def save(self, path: Path) -> None:
+        """Writes the split into one .npz file, as a whole or not at all."""
+        described = {**self._described(), "version": _VERSION, "sha256": self.fingerprint()}
+        text = np.frombuffer(json.dumps(described).encode(), np.uint8)
+        stream = io.BytesIO()
+        # mypy takes the arrays for the option allow_pickle as well.
+        np.savez_compressed(stream, described=text, **self._arrays())  # type: ignore[arg-type]
+        atomic.write_bytes(path, stream.getvalue())
 
-    Of each validation and test reader the share `held_out` of books is hidden, at least one,
-    and at least one is shown: the newest where there are timestamps, else drawn by `seed`.
-    Source of the protocol: Liang et al., "Variational Autoencoders for Collaborative
-    Filtering", 2018, section 4.1.
+    def _described(self) -> dict[str, Any]:
+        return {
+            "protocol": self.protocol,
+            "seed": self.seed,
+            "books": self.books,
+            "notes": list(self.notes),
+        }
 
-    Args:
-        interactions: Each pair of reader and book at most once (see `kd_tf.data.clean`).
-        test_users: How many readers are drawn for the test.
-        validation_users: How many are drawn for validation.
-        held_out: Share of a reader's books that is hidden, above 0 and below 1.
-        seed: Draws readers and books.
+    def _arrays(self) -> dict[str, np.ndarray]:
+        arrays = {"train_readers": self.train_readers}
+        parts = {"train": self.train}
+        for name, held_out in (("validation", self.validation), ("test", self.test)):
+            arrays[f"{name}_readers"] = held_out.readers
+            parts[f"{name}_histories"] = held_out.histories
+            parts[f"{name}_targets"] = held_out.targets
+            if held_out.also_read is not None:
+                parts[f"{name}_also_read"] = held_out.also_read
+        for name, histories in parts.items():
+            arrays[f"{name}_items"], arrays[f"{name}_offsets"] = histories.items, histories.offsets
+            if histories.weights is not None:
+                arrays[f"{name}_weights"] = histories.weights
+        return arrays
+
+
+def load(path: Path) -> Split:
+    """Reads what `Split.save` wrote.
 
     Raises:
-        UserError: There are too few readers, or one has fewer than two books.
+        UserError: The file is missing, damaged, or of another kind or version.
     """
-    if not 0 < held_out < 1:
-        raise UserError(f"held_out must be above 0 and below 1, not {held_out}")
-    needed = test_users + validation_users
-    if interactions.users <= needed:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        described = json.loads(arrays.pop("described").tobytes())
+        if described["version"] != _VERSION:
+            raise UserError(
+                f"the split has version {described['version']}, this program reads {_VERSION}",
+                where=str(path),
+                hint="Make it anew.",
+            )
+        split = _from(described, arrays)
+    except FileNotFoundError as error:
+        raise UserError("there is no such file", where=str(path)) from error
+    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"{interactions.users} readers are left, but {test_users} for the test and "
-            f"{validation_users} for validation leave none to learn from",
-            hint="Bring more readers, or lower test_users and validation_users.",
-        )
-    random = np.random.default_rng(seed)
-    drawn = random.permutation(interactions.users).astype(np.int32)
-    everyone = _histories(interactions, random)
-    if len(everyone) and everyone.lengths.min() < 2:
-        alone = interactions.user_ids[int(everyone.lengths.argmin())]
+            f"this is no saved split, or a damaged one ({error})",
+            where=str(path),
+            hint="Make it anew.",
+        ) from error
+    if split.fingerprint() != described["sha256"]:
         raise UserError(
-            f"reader {alone!r} has fewer than two books, so none can be shown and one hidden",
-            hint="Set min_user_interactions to 2 or more.",
+            "the contents of the split are not those that were saved",
+            where=str(path),
+            hint="Make it anew.",
         )
-    test, validation, train = np.split(drawn, [test_users, needed])
+    return split
+
+
+def _from(described: dict[str, Any], arrays: dict[str, np.ndarray]) -> Split:
+    def histories(name: str) -> Histories:
+        return Histories(
+            arrays[f"{name}_items"], arrays[f"{name}_offsets"], arrays.get(f"{name}_weights")
+        )
+
+    def held_out(name: str) -> HeldOut:
+        also_read = f"{name}_also_read"
+        return HeldOut(
+            histories(f"{name}_histories"),
+            histories(f"{name}_targets"),
+            arrays[f"{name}_readers"],
+            histories(also_read) if f"{also_read}_items" in arrays else None,
+        )
+
     return Split(
-        train=everyone.take(np.sort(train)),
-        train_readers=np.sort(train),
-        validation=_hold_out(everyone, np.sort(validation), held_out),
-        test=_hold_out(everyone, np.sort(test), held_out),
-        protocol=UNSEEN_USERS,
-        seed=seed,
-        books=interactions.books,
+        train=histories("train"),
+        train_readers=arrays["train_readers"],
+        validation=held_out("validation"),
+        test=held_out("test"),
+        protocol=described["protocol"],
+        seed=described["seed"],
+        books=described["books"],
+        notes=tuple(described["notes"]),
     )
-
-
-def _histories(interactions: Interactions, random: np.random.Generator) -> Histories:
-    """One history a reader: by time where it is known, in random order where it is not.
-
-    Random and not as the file has it: files sorted by book would leak what is popular.
-    """
-    tie = random.random(len(interactions))
-    keys = (tie,) if interactions.timestamp is None else (tie, interactions.timestamp)
-    order = np.lexsort((*keys, interactions.user))
-    lengths = np.bincount(interactions.user, minlength=interactions.users)
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Histories(interactions.item[order], offsets)
-
-
-def _hold_out(everyone: Histories, readers: np.ndarray, share: float) -> HeldOut:
-    chosen = everyone.take(readers)
-    lengths = chosen.lengths
-    hidden = np.clip(np.round(lengths * share).astype(np.int64), 1, lengths - 1)
-    position = np.arange(len(chosen.items)) - np.repeat(chosen.offsets[:-1], lengths)
-    is_hidden = position >= np.repeat(lengths - hidden, lengths)
-
-    def part(rows: np.ndarray, sizes: np.ndarray) -> Histories:
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        return Histories(chosen.items[rows], offsets)
-
-    return HeldOut(part(~is_hidden, lengths - hidden), part(is_hidden, hidden), readers)

@@ -18,6 +18,7 @@ from kd_tf.evaluate.metrics import lists
 from kd_tf.evaluate.metrics.binary import accuracy_per_reader
 from kd_tf.evaluate.metrics.ranked import has_duplicate, per_reader
 from kd_tf.evaluate.metrics.scored import auc
+from kd_tf.evaluate.metrics.serendipity import serendipity
 from kd_tf.evaluate.slices import slices
 from kd_tf.evaluate.top_k import check_ids, top_k_excluding
 from kd_tf.progress import Progress, Silent
@@ -254,7 +255,7 @@ def _figures(
     measured = per_reader(ranked, held_out.targets, ks)
     order = np.argsort(-training.popularity[1:], kind="stable").astype(np.int32) + 1
     for k in ks:
-        measured[f"serendipity@{k}"] = lists.serendipity(
+        measured[f"serendipity@{k}"] = serendipity(
             ranked[:, :k], held_out.targets, held_out.histories, order
         )
     measured.update(more)

@@ -664,7 +664,7 @@ def test_a_killed_process_leaves_no_lock_that_holds(publisher: Publisher, tmp_pa
 
     publisher.script = [held_back]
     code = (
-        "import sys; from pathlib import Path; from kd_tf.data.download import PublishedFile, download;"
+        "import sys; from pathlib import Path; from kd_tf.data.download import PublishedFile, download;"  # noqa: E501
         "source = PublishedFile(sys.argv[1], int(sys.argv[2]), sys.argv[3], '', '');"
         "download('a set', Path(sys.argv[4]), source=source)"
     )

@@ -1,4 +1,4 @@
-"""What every baseline offers: a ranker with a name and a size."""
+"""What every baseline offers: scores, a name and a size."""
 
 from __future__ import annotations
 
@@ -24,5 +24,12 @@ class Baseline(Protocol):
     def bytes(self) -> int:
         """What these numbers, with the indices that find them, take in memory."""
 
-    def rank(self, histories: Histories, k: int) -> np.ndarray:
-        """int32 [n, k], as `kd_tf.evaluate.protocol.Ranker` promises."""
+    def scores(self, histories: Histories) -> np.ndarray:
+        """float32 [n, V + 1], as `kd_tf.evaluate.protocol.Scorer` promises.
+
+        -inf for a book about which the model knows nothing, given this history, and for the
+        padding in column 0. Books of the history have scores like others.
+
+        Raises:
+            ValueError: A history holds an id outside 1..V.
+        """

@@ -1,12 +1,13 @@
-"""Books read by the same readers: item-based nearest neighbours with cosine similarity."""
+"""Books read by the same readers: item-based nearest neighbours."""
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
-from implicit.nearest_neighbours import CosineRecommender
+from implicit.nearest_neighbours import BM25Recommender, CosineRecommender, ItemItemRecommender
 from implicit.utils import ParameterWarning
 from scipy import sparse
 
@@ -14,9 +15,11 @@ from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
 from kd_tf.evaluate.top_k import check_ids
 
-NEIGHBOURS = 50
-"""How many neighbours a book keeps: in the middle of what the literature uses (20 to 200), set
-once and not tuned, so that the baseline stays the same from one data set to the next."""
+NEIGHBOURS = 20
+"""How many neighbours a book keeps, as published figures have it; not tuned, so that the baseline
+stays the same from one data set to the next."""
+
+Side = Literal["candidate", "history"]
 
 
 @dataclass(frozen=True)
@@ -24,13 +27,13 @@ class ItemKNN:
     """Scores a book by its similarity to the books of the history, added up; see `fit`.
 
     Attributes:
-        similarity: float32 CSR [V + 1, V + 1], row i holds the neighbours of book i and not
-            book i itself; row and column 0 are empty.
+        similarity: float32 CSR [V + 1, V + 1]; entry (h, c) is what book h of the history adds
+            to the score of candidate c. Row and column 0 and the diagonal are empty.
         name: How tables call it.
     """
 
     similarity: sparse.csr_array
-    name: str = "item-knn"
+    name: str
 
     @property
     def parameters(self) -> int:
@@ -41,45 +44,42 @@ class ItemKNN:
         matrix = self.similarity
         return matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
 
-    def rank(self, histories: Histories, k: int) -> np.ndarray:
-        """int32 [n, k], highest score first, equal ones by id.
-
-        Only neighbours of the history are ranked, so a row ends in zeros where there are fewer
-        than k: a book about which nothing is known is not recommended.
-
-        Raises:
-            ValueError: A history holds an id outside 1..V.
-        """
+    def scores(self, histories: Histories) -> np.ndarray:
+        """float32 [n, V + 1], -inf for books without a neighbour in the history."""
         books = self.similarity.shape[0] - 1
         check_ids(histories, books)
-        # implicit's own `recommend` is not used: when it runs out of neighbours it fills up with
-        # -1 and with books of the history, and it breaks ties as its heap happens to.
-        scores = (_rows(histories, books) @ self.similarity).tocoo()
-        reader, book, score = scores.row.astype(np.int64), scores.col, scores.data
-        key = reader * (books + 1) + book
-        own = np.repeat(np.arange(len(histories)), histories.lengths) * (books + 1)
-        unread = ~np.isin(key, own + histories.items)
-        reader, book, score = reader[unread], book[unread], score[unread]
-
-        order = np.lexsort((book, -score, reader))
-        reader, book = reader[order], book[order]
-        position = np.arange(len(reader)) - np.searchsorted(reader, reader)
-        kept = position < k
-        ranked = np.zeros((len(histories), k), np.int32)
-        ranked[reader[kept], position[kept]] = book[kept]
-        return ranked
+        found = histories.matrix(books) @ self.similarity
+        scores = np.full(found.shape, -np.inf, np.float32)
+        found = found.tocoo()
+        scores[found.row, found.col] = found.data
+        return scores
 
 
-def fit(split: Split, neighbours: int = NEIGHBOURS) -> ItemKNN:
+def fit(
+    split: Split,
+    *,
+    weighting: Literal["cosine", "bm25"] = "cosine",
+    side: Side = "candidate",
+    neighbours: int = NEIGHBOURS,
+) -> ItemKNN:
     """Finds each book's most similar books in the training histories of `split`.
 
-    The similarity of two books is the cosine of their sets of training readers: readers of both
-    over the root of the product of their reader counts.
-    Source: Sarwar et al., "Item-based collaborative filtering recommendation algorithms", 2001;
-    the search is that of the library implicit, on all cores.
+    With ``cosine`` the similarity of two books is that of their sets of training readers: readers
+    of both over the root of the product of their reader counts (Sarwar et al., "Item-based
+    collaborative filtering recommendation algorithms", 2001). With ``bm25`` it is the product of
+    their columns weighted by Okapi BM25 with K1 = 1.2 and B = 0.75 (Robertson and Zaragoza, "The
+    probabilistic relevance framework: BM25 and beyond", 2009), weights of histories included.
+
+    Published figures differ in who keeps the nearest books. On the ``candidate`` side each
+    candidate keeps its own nearest ones and adds up those of them that are in the history, so
+    that every book can be recommended; on the ``history`` side each book of the history keeps its
+    nearest ones and proposes those. Which of several equally near ones are kept at the border is
+    up to the library implicit, which searches; it is the same on every run.
 
     Args:
         split: Only its training part is looked at.
+        weighting: The similarity.
+        side: Who keeps the nearest books.
         neighbours: How many other books a book keeps, at least 1.
 
     Raises:
@@ -87,27 +87,40 @@ def fit(split: Split, neighbours: int = NEIGHBOURS) -> ItemKNN:
     """
     if neighbours < 1:
         raise ValueError(f"neighbours must be 1 or more, not {neighbours}")
+    histories = split.train
+    model: ItemItemRecommender
     # For implicit every book is also its own nearest neighbour: one more is asked for, and the
     # book itself taken out.
-    model = CosineRecommender(K=neighbours + 1, num_threads=0)
+    if weighting == "bm25":
+        model = BM25Recommender(K=neighbours + 1, K1=1.2, B=0.75, num_threads=0)
+        matrix = histories.matrix(split.books)
+    else:
+        model = CosineRecommender(K=neighbours + 1, num_threads=0)
+        matrix = Histories(histories.items, histories.offsets).matrix(split.books)
     with warnings.catch_warnings():
-        # implicit warns of a conversion that its own cosine weighting makes necessary.
+        # implicit warns of a conversion that its own weighting makes necessary.
         warnings.simplefilter("ignore", ParameterWarning)
-        model.fit(sparse.csr_matrix(_rows(split.train, split.books)), show_progress=False)
+        model.fit(sparse.csr_matrix(matrix.astype(np.float64)), show_progress=False)
     found = model.similarity.tocoo()
     other = (found.row != found.col) & (found.data > 0)
-    similarity = sparse.csr_array(
-        (found.data[other].astype(np.float32), (found.row[other], found.col[other])),
-        shape=found.shape,
-    )
-    return ItemKNN(similarity)
+    owner, near, data = found.row[other], found.col[other], found.data[other].astype(np.float32)
+    place = _first(owner, data, neighbours)
+    owner, near, data = owner[place], near[place], data[place]
+    entries = (near, owner) if side == "candidate" else (owner, near)
+    name = {
+        ("cosine", "candidate"): "item-knn",
+        ("cosine", "history"): "item-knn-history",
+    }.get((weighting, side), f"item-knn-{weighting}")
+    return ItemKNN(sparse.csr_array((data, entries), shape=found.shape), name)
 
 
-def _rows(histories: Histories, books: int) -> sparse.csr_array:
-    """float64 [n, V + 1], 1 where the book stands in the history, however often."""
-    reader = np.repeat(np.arange(len(histories)), histories.lengths)
-    rows = sparse.csr_array(
-        (np.ones(len(reader)), (reader, histories.items)), shape=(len(histories), books + 1)
-    )
-    rows.data[:] = 1
-    return rows
+def _first(owner: np.ndarray, similarity: np.ndarray, neighbours: int) -> np.ndarray:
+    """The entries of the `neighbours` most similar ones of each owner.
+
+    A book that shares all its readers with many others need not be among its own nearest ones:
+    then one neighbour too many is left.
+    """
+    order = np.lexsort((-similarity, owner))
+    ordered = owner[order]
+    place = np.arange(len(order)) - np.searchsorted(ordered, ordered)
+    return order[place < neighbours]

@@ -1,4 +1,4 @@
-"""The same list for everyone: the most read books, without those that the reader knows."""
+"""The same list for everyone: the most read books."""
 
 from __future__ import annotations
 
@@ -13,49 +13,32 @@ from kd_tf.evaluate.top_k import check_ids
 
 @dataclass(frozen=True)
 class Popularity:
-    """Ranks by the number of training readers; see `fit`.
+    """Scores a book by the number of its training readers; see `fit`.
 
     Attributes:
-        order: int32 [V], all books, the most read first, equally read ones by id.
+        readers: float32 [V + 1], training readers of each book, -inf for the padding.
         name: How tables call it.
     """
 
-    order: np.ndarray
+    readers: np.ndarray
     name: str = "popularity"
 
     @property
     def parameters(self) -> int:
-        return len(self.order)
+        return len(self.readers) - 1
 
     @property
     def bytes(self) -> int:
-        return self.order.nbytes
+        return self.readers.nbytes
 
-    def rank(self, histories: Histories, k: int) -> np.ndarray:
-        """int32 [n, k], the most read books that are not in the history, zeros when none is left.
-
-        Raises:
-            ValueError: A history holds an id outside 1..V.
-        """
-        books = len(self.order)
-        check_ids(histories, books)
-        place = np.empty(books + 1, np.int64)
-        place[self.order] = np.arange(books)
-        # A list of k books needs no more than the head of the order: k and what is struck out.
-        head = min(books, k + int(histories.lengths.max(initial=0)))
-        reader = np.repeat(np.arange(len(histories)), histories.lengths)
-        struck = place[histories.items]
-        left = np.ones((len(histories), head), bool)
-        left[reader[struck < head], struck[struck < head]] = False
-
-        position = np.cumsum(left, axis=1) - 1
-        row, column = np.nonzero(left & (position < k))
-        ranked = np.zeros((len(histories), k), np.int32)
-        ranked[row, position[row, column]] = self.order[column]
-        return ranked
+    def scores(self, histories: Histories) -> np.ndarray:
+        """float32 [n, V + 1], the same for all."""
+        check_ids(histories, len(self.readers) - 1)
+        return np.tile(self.readers, (len(histories), 1))
 
 
 def fit(split: Split) -> Popularity:
     """Counts the training histories of `split`."""
-    counts = split.popularity()[1:]
-    return Popularity((np.argsort(-counts, kind="stable") + 1).astype(np.int32))
+    readers = split.popularity().astype(np.float32)
+    readers[0] = -np.inf
+    return Popularity(readers)

@@ -1,0 +1,148 @@
+"""Proof that a split tells no model what it will be asked."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kd_tf.data.histories import Histories
+from kd_tf.data.interactions import Interactions
+from kd_tf.data.split import Split
+from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT
+from kd_tf.data.splits.temporal import TEMPORAL
+from kd_tf.data.splits.unseen_users import UNSEEN_USERS
+
+
+class LeakageError(ValueError):
+    """A split shows what it asks for: its figures would be too good."""
+
+
+def check_leakage(split: Split, interactions: Interactions) -> None:
+    """Refuses a split with a leak.
+
+    - No pair of reader and held-out book is in training, in the reader's own history or among the
+      books that are known to be read; none is in the validation and the test alike.
+    - Every pair comes from `interactions`, and ids are books.
+    - Unseen readers: none of them trains.
+    - Temporal: all that is learnt from or shown is older than all that is asked for.
+    - Leave-one-out with timestamps: no book in a history is younger than the one asked for.
+
+    Args:
+        split: To be checked.
+        interactions: What it was made of.
+
+    Raises:
+        LeakageError: There is one; it is named.
+    """
+    known = np.unique(_pairs(interactions.user, interactions.item, split.books))
+    train = _keys(split.train, split.train_readers, split.books)
+    _require_known(train, known, "training")
+    targets = {}
+    for name, held_out in (("validation", split.validation), ("test", split.test)):
+        asked = _keys(held_out.targets, held_out.readers, split.books)
+        targets[name] = asked
+        _require_known(asked, known, f"{name} targets")
+        if np.any(held_out.targets.lengths < 1):
+            raise LeakageError(f"a {name} reader has no held-out book")
+        _refuse_shared(asked, train, f"{name} targets", "training", interactions, split.books)
+        for part, histories in (
+            ("histories", held_out.histories),
+            ("known books", held_out.also_read),
+        ):
+            if histories is not None:
+                shown = _keys(histories, held_out.readers, split.books)
+                _require_known(shown, known, f"{name} {part}")
+                _refuse_shared(
+                    asked, shown, f"{name} targets", f"its own {part}", interactions, split.books
+                )
+        if split.protocol == UNSEEN_USERS:
+            both = np.intersect1d(held_out.readers, split.train_readers)
+            if len(both):
+                reader = interactions.user_ids[int(both[0])]
+                raise LeakageError(f"{name} reader {reader!r} is a training reader too")
+    _refuse_shared(
+        targets["validation"],
+        targets["test"],
+        "validation targets",
+        "test targets",
+        interactions,
+        split.books,
+    )
+    if split.protocol == UNSEEN_USERS:
+        both = np.intersect1d(split.validation.readers, split.test.readers)
+        if len(both):
+            reader = interactions.user_ids[int(both[0])]
+            raise LeakageError(f"reader {reader!r} both validates and tests")
+    if interactions.timestamp is not None and split.protocol in (TEMPORAL, LEAVE_ONE_OUT):
+        _check_times(split, interactions)
+
+
+def _check_times(split: Split, interactions: Interactions) -> None:
+    pairs = _pairs(interactions.user, interactions.item, split.books)
+    order = np.argsort(pairs)
+    assert interactions.timestamp is not None
+    pairs, time = pairs[order], interactions.timestamp[order]
+
+    def times(histories: Histories, readers: np.ndarray) -> np.ndarray:
+        return time[np.searchsorted(pairs, _keys(histories, readers, split.books))]
+
+    learnt = times(split.train, split.train_readers)
+    for name, held_out in (("validation", split.validation), ("test", split.test)):
+        shown = times(held_out.histories, held_out.readers)
+        asked = times(held_out.targets, held_out.readers)
+        if split.protocol == TEMPORAL:
+            youngest = max(learnt.max(initial=_NEVER), shown.max(initial=_NEVER))
+            if len(asked) and youngest >= asked.min():
+                raise LeakageError(
+                    f"{name}: what is learnt from or shown is as young as {youngest}, what is "
+                    f"asked for as old as {asked.min()}"
+                )
+        else:
+            latest = np.full(len(held_out.histories), _NEVER)
+            row = np.repeat(np.arange(len(latest)), held_out.histories.lengths)
+            np.maximum.at(latest, row, shown)
+            row = np.repeat(np.arange(len(latest)), held_out.targets.lengths)
+            future = latest[row] > asked
+            if future.any():
+                reader = interactions.user_ids[held_out.readers[row[future.argmax()]]]
+                raise LeakageError(
+                    f"{name}: the history of reader {reader!r} holds a book that is younger than "
+                    "the one asked for"
+                )
+
+
+_NEVER = np.iinfo(np.int64).min
+
+
+def _pairs(user: np.ndarray, item: np.ndarray, books: int) -> np.ndarray:
+    return user.astype(np.int64) * (books + 1) + item
+
+
+def _keys(histories: Histories, readers: np.ndarray, books: int) -> np.ndarray:
+    """int64 [total], a number for each pair of reader and book."""
+    items = histories.items
+    if len(items) and (items.min() < 1 or items.max() > books):
+        raise LeakageError(f"ids must be in 1..{books}, not {items.min()}..{items.max()}")
+    return _pairs(np.repeat(readers, histories.lengths), items, books)
+
+
+def _require_known(pairs: np.ndarray, known: np.ndarray, name: str) -> None:
+    place = np.minimum(np.searchsorted(known, pairs), len(known) - 1)
+    if len(pairs) and not (known[place] == pairs).all():
+        raise LeakageError(f"{name} hold a pair of reader and book that is in no interaction")
+
+
+def _refuse_shared(
+    asked: np.ndarray,
+    shown: np.ndarray,
+    one: str,
+    other: str,
+    interactions: Interactions,
+    books: int,
+) -> None:
+    both = np.intersect1d(asked, shown)
+    if len(both):
+        reader, book = divmod(int(both[0]), books + 1)
+        raise LeakageError(
+            f"{len(both)} pairs are in the {one} and in {other}; the first: reader "
+            f"{interactions.user_ids[reader]!r} and book {book}"
+        )

@@ -1,0 +1,51 @@
+"""Interactions in the order in which each reader read."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kd_tf.data.histories import Histories
+from kd_tf.data.interactions import Interactions
+
+
+def order_of_reading(interactions: Interactions, random: np.random.Generator) -> np.ndarray:
+    """int64 [n], the rows reader by reader, by time where it is known, else in random order.
+
+    Equal times are in random order too, and not as the file has them: files sorted by book would
+    leak what is popular.
+    """
+    tie = random.random(len(interactions))
+    keys = (tie,) if interactions.timestamp is None else (tie, interactions.timestamp)
+    return np.lexsort((*keys, interactions.user))
+
+
+def histories_of(
+    interactions: Interactions, rows: np.ndarray, readers: np.ndarray | None = None
+) -> Histories:
+    """Histories made of some rows.
+
+    Args:
+        interactions: All of them.
+        rows: int64 [m], reader by reader, as `order_of_reading` puts them.
+        readers: int32 [k], ascending, whose histories are wanted; all of them by default. A
+            reader without rows gets an empty history.
+    """
+    counts = np.bincount(interactions.user[rows], minlength=interactions.users)
+    if readers is not None:
+        wanted = np.zeros(interactions.users, bool)
+        wanted[readers] = True
+        rows = rows[wanted[interactions.user[rows]]]
+        counts = counts[readers]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+    weight = interactions.weight
+    return Histories(interactions.item[rows], offsets, None if weight is None else weight[rows])
+
+
+def place_in_history(
+    interactions: Interactions, order: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each row of `order`: its place in its reader's history, from 0, and that one's length."""
+    lengths = np.bincount(interactions.user, minlength=interactions.users)
+    offsets = np.cumsum(lengths) - lengths
+    reader = interactions.user[order]
+    return np.arange(len(order)) - offsets[reader], lengths[reader]

@@ -1,0 +1,75 @@
+"""A random share of each reader's books is the test, another share chooses."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kd_tf.data.interactions import Interactions
+from kd_tf.data.split import HeldOut, Split
+from kd_tf.data.splits.ordering import histories_of, order_of_reading, place_in_history
+from kd_tf.errors import UserError
+
+RANDOM = "random"
+
+
+def random_holdout(
+    interactions: Interactions,
+    *,
+    test_share: float = 0.2,
+    validation_share: float = 0.1,
+    seed: int = 42,
+) -> Split:
+    """Of each reader's books a share tests and another one validates, whenever they were read.
+
+    Shares are rounded; at least one book of a reader trains. What the test shows are all other
+    books, the validation books too. The order of histories is that of reading.
+    Source of the protocol: Wang et al., "Neural Graph Collaborative Filtering", 2019.
+
+    Args:
+        interactions: Each pair of reader and book at most once (see `kd_tf.data.clean`).
+        test_share: Above 0; together with `validation_share` below 1.
+        validation_share: Above 0.
+        seed: Draws the books.
+
+    Raises:
+        UserError: The shares do not fit, or are too small for readers with so few books.
+    """
+    if not (test_share > 0 and validation_share > 0 and test_share + validation_share < 1):
+        raise UserError(
+            "test_share and validation_share must be above 0 and below 1 together, not "
+            f"{test_share} and {validation_share}"
+        )
+    random = np.random.default_rng(seed)
+    order = order_of_reading(interactions, random)
+    drawn = np.lexsort((random.random(len(order)), interactions.user[order]))
+    place = np.empty(len(order), np.int64)
+    place[drawn], _ = place_in_history(interactions, order[drawn])
+    _, length = place_in_history(interactions, order)
+    test = np.minimum(np.round(length * test_share), length - 1)
+    validation = np.minimum(np.round(length * validation_share), length - 1 - test)
+    tests = place < test
+    validates = ~tests & (place < test + validation)
+    if not tests.any() or not validates.any():
+        raise UserError(
+            "the readers have too few books for a test share of "
+            f"{test_share} and a validation share of {validation_share}",
+            hint="Raise the shares, or min_user_interactions.",
+        )
+
+    def held_out(targets: np.ndarray, shown: np.ndarray) -> HeldOut:
+        readers = np.unique(interactions.user[order[targets]])
+        return HeldOut(
+            histories_of(interactions, order[shown], readers),
+            histories_of(interactions, order[targets], readers),
+            readers,
+        )
+
+    return Split(
+        train=histories_of(interactions, order[~tests & ~validates]),
+        train_readers=np.arange(interactions.users, dtype=np.int32),
+        validation=held_out(validates, ~tests & ~validates),
+        test=held_out(tests, ~tests),
+        protocol=RANDOM,
+        seed=seed,
+        books=interactions.books,
+    )

@@ -1,0 +1,89 @@
+"""Books whose texts are alike: no reader is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from kd_tf.data.catalog import Catalog
+from kd_tf.data.histories import Histories
+from kd_tf.data.split import Split
+from kd_tf.errors import UserError
+from kd_tf.evaluate.top_k import check_ids
+
+TEXTS = ("title", "authors", "series", "genre", "text")
+"""Columns of the catalogue that are read, where they are there."""
+
+
+@dataclass(frozen=True)
+class Content:
+    """Scores a book by the cosine of its text with the texts of the history; see `fit`.
+
+    Attributes:
+        vectors: float32 CSR [V + 1, terms], TF-IDF rows of length 1; empty for the padding and
+            for books without text.
+        name: How tables call it.
+    """
+
+    vectors: sparse.csr_array
+    name: str = "content"
+
+    @property
+    def parameters(self) -> int:
+        return self.vectors.nnz
+
+    @property
+    def bytes(self) -> int:
+        vectors = self.vectors
+        return vectors.data.nbytes + vectors.indices.nbytes + vectors.indptr.nbytes
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        """float32 [n, V + 1], -inf for books that share no term with the history."""
+        books = self.vectors.shape[0] - 1
+        check_ids(histories, books)
+        readers = histories.matrix(books) @ self.vectors
+        length = np.sqrt(readers.multiply(readers).sum(axis=1))
+        found = (readers @ self.vectors.T).tocoo()
+        scores = np.full(found.shape, -np.inf, np.float32)
+        scores[found.row, found.col] = found.data / length[found.row]
+        return scores
+
+
+def fit(split: Split, catalog: Catalog) -> Content:
+    """Weighs the terms of the catalogue by TF-IDF (scikit-learn), in whatever language they are.
+
+    The catalogue is known before anybody reads: that its texts are weighed as a whole, books that
+    only test readers have included, tells nothing of who read what.
+    Source: Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988, with
+    1 + ln(tf).
+
+    Raises:
+        UserError: The catalogue has no text.
+    """
+    columns = [column for column in TEXTS if column in catalog.frame.columns]
+    texts = (
+        catalog.frame.select(
+            pl.concat_str([pl.col(column) for column in columns], separator=" ", ignore_nulls=True)
+        )
+        .to_series()
+        .to_list()
+        if columns
+        else []
+    )
+    if not any(texts):
+        raise UserError(
+            "the catalogue has ids but no text",
+            hint="Give a table of books with titles (--books, --title).",
+        )
+    # A term of one book alone says nothing about another one.
+    vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2, dtype=np.float32)
+    try:
+        vectors = vectorizer.fit_transform(texts)
+    except ValueError as error:  # "After pruning, no terms remain"
+        raise UserError("no term stands in two books of the catalogue") from error
+    padding = sparse.csr_array((1, vectors.shape[1]), dtype=np.float32)
+    return Content(sparse.csr_array(sparse.vstack([padding, vectors], format="csr")))

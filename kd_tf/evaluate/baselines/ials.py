@@ -1,0 +1,103 @@
+"""Matrix factorisation of what was read, with weights: implicit alternating least squares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy import sparse
+
+from kd_tf.data.histories import Histories
+from kd_tf.data.split import Split
+from kd_tf.evaluate.top_k import check_ids
+from kd_tf.progress import Progress, Silent
+
+FACTORS = 128
+ITERATIONS = 16
+REGULARIZATION = 0.01
+ALPHA = 1.0
+
+
+@dataclass(frozen=True)
+class ImplicitALS:
+    """Scores a book by the product of its factors with those of the reader; see `fit`.
+
+    Attributes:
+        factors: float32 [V + 1, d], the books; row 0 is zero.
+        regularization: Of a reader's factors.
+        alpha: How much more than an unread book a read one counts.
+        name: How tables call it.
+    """
+
+    factors: np.ndarray
+    regularization: float
+    alpha: float
+    name: str = "ials"
+
+    @property
+    def parameters(self) -> int:
+        return self.factors.size
+
+    @property
+    def bytes(self) -> int:
+        return self.factors.nbytes
+
+    def scores(self, histories: Histories) -> np.ndarray:
+        """float32 [n, V + 1]; an empty history scores all books 0."""
+        check_ids(histories, len(self.factors) - 1)
+        scores = self.readers(histories) @ self.factors.T
+        scores[:, 0] = -np.inf
+        return scores
+
+    def readers(self, histories: Histories) -> np.ndarray:
+        """float32 [n, d], the factors of readers, known or not, from what they read.
+
+        With the books' factors Y fixed a reader's u solves (Y^T Y + reg I + sum (c - 1) y y^T) u
+        = sum c y over the books of the history, c = alpha times weight: the step of the training
+        itself, exact.
+        """
+        matrix = histories.matrix(len(self.factors) - 1)
+        dimensions = self.factors.shape[1]
+        gram = self.factors.T @ self.factors + self.regularization * np.eye(dimensions)
+        solved = np.empty((len(histories), dimensions), np.float32)
+        for row in range(len(histories)):
+            begin, end = matrix.indptr[row], matrix.indptr[row + 1]
+            read = self.factors[matrix.indices[begin:end]].astype(np.float64)
+            confidence = self.alpha * matrix.data[begin:end].astype(np.float64)
+            left = gram + (read * (confidence - 1)[:, None]).T @ read
+            solved[row] = np.linalg.solve(left, confidence @ read)
+        return solved
+
+
+def fit(
+    split: Split,
+    *,
+    factors: int = FACTORS,
+    iterations: int = ITERATIONS,
+    regularization: float = REGULARIZATION,
+    alpha: float = ALPHA,
+    progress: Progress | None = None,
+) -> ImplicitALS:
+    """Learns the books' factors from the training histories of `split`.
+
+    Source: Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets",
+    2008; the training is that of the library implicit, on all cores.
+    """
+    model = AlternatingLeastSquares(
+        factors=min(factors, max(split.books - 1, 1)),
+        iterations=iterations,
+        regularization=regularization,
+        alpha=alpha,
+        random_state=42,
+        num_threads=0,
+    )
+    with (progress or Silent()).task("ials", iterations) as advance:
+        model.fit(
+            sparse.csr_matrix(split.train.matrix(split.books)),
+            show_progress=False,
+            callback=lambda *_: advance(),
+        )
+    books = np.array(model.item_factors, np.float32)
+    books[0] = 0
+    return ImplicitALS(books, regularization, alpha)
