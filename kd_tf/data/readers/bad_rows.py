@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import polars as pl
@@ -115,6 +116,15 @@ class BadRows:
     def where(self, line: int, column: str | None = None) -> str:
         """A place in the file as messages name it: ``ratings.csv:17, column "rating"``."""
         return f"{self.source}:{line}" + (f', column "{column}"' if column else "")
+
+
+def combined(files: Iterable[BadRows]) -> dict[str, int]:
+    """What was left out of several files, by reason."""
+    total: dict[str, int] = {}
+    for bad in files:
+        for reason, count in bad.left_out().items():
+            total[reason] = total.get(reason, 0) + count
+    return total
 
 
 def _described(value: str, reason: str, column: str | None) -> str:

@@ -1,0 +1,85 @@
+"""A split that is published as two or three tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.readers.bad_rows import OnBadRows, combined
+from kd_tf.data.readers.delimited import (
+    BookColumns,
+    InteractionColumns,
+    InteractionRows,
+    read_books,
+)
+from kd_tf.data.readers.files import single
+from kd_tf.data.readers.tables import Dialect
+from kd_tf.data.splits.given import TEST, TRAIN, VALIDATION
+
+
+def read_given(
+    train: Path,
+    test: Path,
+    columns: InteractionColumns,
+    *,
+    validation: Path | None = None,
+    books: Path | None = None,
+    book_columns: BookColumns | None = None,
+    header: bool | None = None,
+    on_bad_rows: OnBadRows = "stop",
+    name: str = "given",
+) -> Dataset:
+    """Reads the tables of a published split under one numbering.
+
+    Books are numbered in the order in which they first come, in the book table, then in train,
+    validation and test.
+
+    Args:
+        train: The training table; see `kd_tf.data.readers.delimited.read_delimited`.
+        test: The test table.
+        columns: What the columns of all tables are called, or their order without a header.
+        validation: The validation table, where there is one.
+        books: The book table; without it books are known by their ids only.
+        book_columns: What its columns are called.
+        header: Whether the tables begin with the names of their columns; None finds out.
+        on_bad_rows: What a bad row does.
+        name: Names the data.
+
+    Raises:
+        UserError: A file cannot be read, a column is missing or a row is bad.
+    """
+    catalog: pl.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    if books is not None and book_columns is not None:
+        catalog, notes = read_books(single(books), book_columns, on_bad_rows=on_bad_rows)
+    files = [(TRAIN, train), (VALIDATION, validation), (TEST, test)]
+    parts = [
+        (
+            number,
+            InteractionRows(
+                single(path), columns, on_bad_rows=on_bad_rows, dialect=Dialect(header=header)
+            ),
+        )
+        for number, path in files
+        if path is not None
+    ]
+    counts: list[np.ndarray] = []
+
+    def chunks() -> Iterator[pl.DataFrame]:
+        for number, rows in parts:
+            for chunk in rows:
+                counts.append(np.full(len(chunk), number, np.int8))
+                yield chunk
+
+    dataset = from_chunks(name, chunks(), catalog)
+    return dataclasses.replace(
+        dataset,
+        notes=tuple(note for _, rows in parts for note in rows.notes) + notes + dataset.notes,
+        left_out=combined(rows.bad for _, rows in parts),
+        part=np.concatenate(counts),
+    )
