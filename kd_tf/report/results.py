@@ -103,7 +103,9 @@ class ComparisonResult:
     @property
     def verdict(self) -> str:
         """``above``, ``below``, or ``not distinguishable from`` within two standard errors."""
-        ratio = PairedComparison(self.difference, self.standard_error, self.readers, self.p_value).ratio
+        ratio = PairedComparison(
+            self.difference, self.standard_error, self.readers, self.p_value
+        ).ratio
         if abs(ratio) < 2:
             return "not distinguishable from"
         return "above" if ratio > 0 else "below"

@@ -158,7 +158,7 @@ class InteractionRows:
                 frame = self._parsed(frame, "rating", rating, "is not a finite number")
             if "timestamp" in self.columns:
                 frame = self._parsed(
-                    frame, "timestamp", seconds, "is neither seconds nor an ISO 8601 time"
+                    frame, "timestamp", self.times, "is neither seconds nor an ISO 8601 time"
                 )
                 self._refuse_milliseconds(frame)
             self.bad.settle()
@@ -168,11 +168,11 @@ class InteractionRows:
 
     def noted(self, dataset: Dataset, notes: tuple[str, ...] = ()) -> Dataset:
         """The data set that was made of the rows, with what was left out of them."""
-        return dataclasses.replace(
-            dataset,
-            notes=self.notes + notes + dataset.notes,
-            left_out=self.bad.left_out(),
-        )
+        return noted(dataset, self.bad, self.notes + notes)
+
+    def times(self, values: pl.Series) -> pl.Series:
+        """Int64 seconds since 1970, null where a text is no time."""
+        return seconds(values)
 
     def _parsed(
         self,
@@ -192,6 +192,13 @@ class InteractionRows:
                 where=self.bad.where(frame["line"][0], self.columns["timestamp"]),
                 hint="Divide the column by 1000.",
             )
+
+
+def noted(dataset: Dataset, bad: BadRows, notes: tuple[str, ...]) -> Dataset:
+    """The data set with what was left out of its rows, and with more notes before its own."""
+    return dataclasses.replace(
+        dataset, notes=notes + dataset.notes, left_out={**dataset.left_out, **bad.left_out()}
+    )
 
 
 def read_books(

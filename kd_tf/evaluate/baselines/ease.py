@@ -8,10 +8,10 @@ import numpy as np
 from scipy.linalg import lapack
 
 from kd_tf.data.histories import Histories
-from kd_tf.data.split import Split
+from kd_tf.data.split import HeldOut, Split
 from kd_tf.errors import UserError
-from kd_tf.evaluate.metrics.ranked import per_reader
-from kd_tf.evaluate.top_k import check_ids, top_k_excluding
+from kd_tf.evaluate.baselines.choosing import ndcg_of
+from kd_tf.evaluate.top_k import check_ids
 from kd_tf.progress import Advance, Progress, Silent
 
 DEFAULT_PENALTY = 100.0
@@ -19,7 +19,6 @@ PENALTIES = (30.0, 100.0, 300.0, 1000.0)
 MAX_BYTES = 8 << 30
 
 _CHOICE_BOOKS = 4000
-_CHOICE_READERS = 1000
 _ROWS_AT_ONCE = 512
 
 
@@ -104,15 +103,12 @@ def _chosen(split: Split, advance: Advance) -> float:
     gram = _gram(_renumbered(split.train, number), len(books))
     histories = _renumbered(split.validation.histories, number)
     targets = _renumbered(split.validation.targets, number)
-    rows = np.flatnonzero((targets.lengths > 0) & (histories.lengths > 0))[:_CHOICE_READERS]
-    if not len(rows):
-        return DEFAULT_PENALTY
-    histories, targets = histories.take(rows), targets.take(rows)
+    rows = np.flatnonzero(targets.lengths > 0)
+    validation = HeldOut(histories.take(rows), targets.take(rows), split.validation.readers[rows])
     found = {}
     for penalty in PENALTIES:
-        scores = Ease(_weights(gram.copy(order="F"), penalty), penalty).scores(histories)
-        ranked = top_k_excluding(scores, histories, 10)
-        found[penalty] = per_reader(ranked, targets, [10])["ndcg@10"].mean()
+        model = Ease(_weights(gram.copy(order="F"), penalty), penalty)
+        found[penalty] = ndcg_of(model.scores, validation)
         advance()
     return max(found, key=lambda one: found[one])
 

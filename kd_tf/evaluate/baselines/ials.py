@@ -10,13 +10,17 @@ from scipy import sparse
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
+from kd_tf.evaluate.baselines.choosing import ndcg_of
 from kd_tf.evaluate.top_k import check_ids
-from kd_tf.progress import Progress, Silent
+from kd_tf.progress import Advance, Progress, Silent
 
-FACTORS = 128
+FACTORS = 256
 ITERATIONS = 16
-REGULARIZATION = 0.01
-ALPHA = 1.0
+ALPHAS = (5.0, 20.0, 80.0)
+DEFAULT_ALPHA = 20.0
+
+_CHOICE_FACTORS = 128
+_CHOICE_ITERATIONS = 8
 
 
 @dataclass(frozen=True)
@@ -75,29 +79,62 @@ def fit(
     *,
     factors: int = FACTORS,
     iterations: int = ITERATIONS,
-    regularization: float = REGULARIZATION,
-    alpha: float = ALPHA,
+    alpha: float | None = None,
     progress: Progress | None = None,
 ) -> ImplicitALS:
     """Learns the books' factors from the training histories of `split`.
 
+    The regularisation grows with alpha, 5 + alpha / 4, which was near the best of those tried on
+    validation readers of four data sets, dense and sparse.
     Source: Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets",
     2008; the training is that of the library implicit, on all cores.
+
+    Args:
+        split: Its training part is learnt from.
+        factors: d, at most one an eighth of the books.
+        iterations: Of the alternation.
+        alpha: How much more than an unread book a read one counts, above 0. None chooses one of
+            `ALPHAS` by NDCG@10 of validation readers, with half the factors and iterations, or
+            takes `DEFAULT_ALPHA` where nobody validates.
+        progress: Told of every iteration.
     """
+    chooses = alpha is None and len(split.validation.histories) > 0
+    steps = iterations + chooses * len(ALPHAS) * _CHOICE_ITERATIONS
+    with (progress or Silent()).task("ials", steps) as advance:
+
+        def learnt(alpha: float, factors: int, iterations: int) -> ImplicitALS:
+            return _learnt(split, alpha, factors, iterations, advance)
+
+        if alpha is None:
+            alpha = DEFAULT_ALPHA
+        if chooses:
+            alpha = max(
+                ALPHAS,
+                key=lambda one: ndcg_of(
+                    learnt(one, min(factors, _CHOICE_FACTORS), _CHOICE_ITERATIONS).scores,
+                    split.validation,
+                ),
+            )
+        return learnt(alpha, factors, iterations)
+
+
+def _learnt(
+    split: Split, alpha: float, factors: int, iterations: int, advance: Advance
+) -> ImplicitALS:
+    regularization = 5 + alpha / 4
     model = AlternatingLeastSquares(
-        factors=min(factors, max(split.books - 1, 1)),
+        factors=int(np.clip(split.books // 8, 1, factors)),
         iterations=iterations,
         regularization=regularization,
         alpha=alpha,
         random_state=42,
         num_threads=0,
     )
-    with (progress or Silent()).task("ials", iterations) as advance:
-        model.fit(
-            sparse.csr_matrix(split.train.matrix(split.books)),
-            show_progress=False,
-            callback=lambda *_: advance(),
-        )
+    model.fit(
+        sparse.csr_matrix(split.train.matrix(split.books)),
+        show_progress=False,
+        callback=lambda *_: advance(),
+    )
     books = np.array(model.item_factors, np.float32)
     books[0] = 0
     return ImplicitALS(books, regularization, alpha)
