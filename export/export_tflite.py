@@ -52,8 +52,10 @@ def _export(options: argparse.Namespace) -> None:
     settings = config.read(options.run / "config.toml")
     K = options.recommendations or settings.export.recommendations
     # TensorFlow starts late, so that a wrong path is answered at once.
+    from kd_tf.data.split import load as load_split
     from kd_tf.models import checkpoint
     from kd_tf.pipeline import sources
+    from kd_tf.pipeline.run import SPLIT
     from kd_tf.tflite.compatibility import min_runtime_version
     from kd_tf.tflite.convert import Quantization, convert
     from kd_tf.tflite.parity import check_parity
@@ -61,13 +63,7 @@ def _export(options: argparse.Namespace) -> None:
     student = checkpoint.load(options.run / "student" / options.student / "model")
     if not 1 <= K <= student.books:
         raise UserError(f"--recommendations must be in 1..{student.books}, not {K}")
-    _, _, split = sources.divide(settings, sources.read(settings))
-    if split.books != student.books:
-        raise UserError(
-            f"the data now has {split.books} books, the student was trained on {student.books}",
-            where=str(options.run),
-            hint="Run `kd-tf run` again, then export.",
-        )
+    split = load_split(options.run / SPLIT)
     quantization = Quantization(options.quantization)
     content = convert(
         student,

@@ -84,7 +84,7 @@ def parse_candidates(text: str, seed: int = 42) -> SampledCandidates | None:
 
 
 def only_candidates(scores: np.ndarray, targets: Histories, negatives: np.ndarray) -> np.ndarray:
-    """The scores of the held-out and the drawn books; all others are -inf.
+    """The scores of the held-out and the drawn books; all others are NaN.
 
     Args:
         scores: float32 [b, V + 1].
@@ -95,9 +95,9 @@ def only_candidates(scores: np.ndarray, targets: Histories, negatives: np.ndarra
         float32 [b, V + 1].
     """
     rows = np.arange(len(scores))[:, None]
-    kept = np.full_like(scores, -np.inf)
+    kept = np.full_like(scores, np.nan)
     kept[rows, negatives] = scores[rows, negatives]
     held = np.repeat(rows[:, 0], targets.lengths), targets.items
     kept[held] = scores[held]
-    kept[:, 0] = -np.inf
+    kept[:, 0] = np.nan
     return kept

@@ -138,9 +138,11 @@ def evaluate(
 
     def measure(rows: np.ndarray, scores: np.ndarray) -> int:
         targets, excluded = held_out.targets.take(rows), _excluded(held_out, rows)
+        ranks = scores
         if negatives is not None:
             scores = only_candidates(scores, targets, negatives[rows])
-        ranked[rows] = top_k_excluding(scores, excluded, depth)
+            ranks = np.where(np.isnan(scores), -np.inf, scores)
+        ranked[rows] = top_k_excluding(ranks, excluded, depth)
         area[rows] = auc(scores, targets, excluded)
         return len(rows)
 

@@ -28,6 +28,10 @@ from kd_tf.report.results import ModelResult, Results
 from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
 
 
+SPLIT = "split.npz"
+"""Who learnt, chose and judged: enough to measure anything else on the same readers."""
+
+
 @dataclass(frozen=True)
 class Run:
     """A finished run.
@@ -65,7 +69,7 @@ def run(
 
     Args:
         settings: Everything the run depends on.
-        folder: Gets config.toml, results.json, report.html, teacher/, student/, targets/,
+        folder: Gets config.toml, split.npz, results.json, report.html, teacher/, student/, targets/,
             artifacts/ and bundle/.
         progress: Where to report; nothing by default.
         dataset: Data that is already in memory (`kd_tf.data.readers.dataframe`); by default
@@ -83,6 +87,7 @@ def _walk(context: Context) -> Run:
     """Every stage in order."""
     context.folder.mkdir(parents=True, exist_ok=True)
     config.write(context.settings, context.folder / "config.toml")
+    context.split.save(context.folder / SPLIT)
     models, evaluations = _baselines(context)
     teacher, teacher_seconds = training.teacher(context)
     alone, alone_seconds = training.student(context, "alone", None)

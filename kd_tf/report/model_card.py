@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import re
 
-from kd_tf.data.split import UNSEEN_USERS
+from kd_tf.data.splits.given import GIVEN
+from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT
+from kd_tf.data.splits.random_holdout import RANDOM
+from kd_tf.data.splits.temporal import TEMPORAL
+from kd_tf.data.splits.unseen_users import UNSEEN_USERS
 from kd_tf.report.results import ComparisonResult, ModelResult, Results
 from kd_tf.runtime.bundle import CONTRACT_VERSION
 from kd_tf.tflite.artifact import Artifact
@@ -18,6 +22,14 @@ METRICS = ("ndcg@10", "recall@10", "recall@20", "coverage@10", "novelty@10")
 PROTOCOLS = {
     UNSEEN_USERS: "the test readers are nowhere in training; a part of each one's books is "
     "hidden, and a model has to find them among all books of the catalogue",
+    LEAVE_ONE_OUT: "the last book of each reader is hidden, and a model that learnt from the "
+    "earlier ones has to find it among all books of the catalogue",
+    TEMPORAL: "all that was read after one moment is hidden, and a model that learnt from what was "
+    "read before has to find it among all books of the catalogue",
+    RANDOM: "a random share of each reader's books is hidden, and a model that learnt from the "
+    "others has to find them among all books of the catalogue",
+    GIVEN: "the division is its publisher's; a model has to find the test books among all books of "
+    "the catalogue",
 }
 
 

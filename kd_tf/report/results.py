@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kd_tf import atomic
 from kd_tf.data.interactions import CleaningStep, Counts
 from kd_tf.evaluate.comparison import PairedComparison
-from kd_tf.tflite.artifact import Artifact
+
+if TYPE_CHECKING:  # TensorFlow would start for a table of baselines
+    from kd_tf.tflite.artifact import Artifact
 
 VERSION = 1
 FILE = "results.json"

@@ -68,7 +68,7 @@ def print_models(found: ModelTable, console: Console) -> None:
         f"NDCG\n@{short}": f"ndcg@{short}",
         f"NDCG\n@{long}": f"ndcg@{long}",
         f"recall\n@{long}": f"recall@{long}",
-        f"hit\nrate@{short}": f"hit_rate@{short}",
+        f"hits\n@{short}": f"hit_rate@{short}",
         "AUC": "auc",
         f"cover-\nage@{short}": f"coverage@{short}",
     }
@@ -78,29 +78,38 @@ def print_models(found: ModelTable, console: Console) -> None:
             f"{data.name}: {data.protocol}{sampled}, {data.test_users:,} test readers, "
             f"seed {data.seed}"
         ),
-        caption="In brackets: 95 % bootstrap interval over the readers; recall divides by all "
-        "books held out.",
+        caption=f"95 %: bootstrap interval of NDCG@{short} over the readers; recall divides by "
+        "all books held out.",
         title_justify="left",
         caption_justify="left",
         box=SIMPLE_HEAD,
         show_edge=False,
-        padding=0,
+        padding=(0, 1, 0, 0),
     )
-    table.add_column("")
+    # Narrow enough for 80 columns: a figure is never cut.
+    table.add_column("", no_wrap=True)
     for heading in shown:
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
+        if len(table.columns) == 2:
+            table.add_column("95 %", no_wrap=True)
+    table.add_column("fit\ns", justify="right", no_wrap=True)
     for model in found.models:
+        first, *others = [_short(model.metrics[name]) for name in shown.values()]
         low, high = model.intervals[f"ndcg@{short}"]
-        first, *others = [f"{model.metrics[name]:.4f}" for name in shown.values()]
         table.add_row(
             model.name,
-            f"{first} [{low:.4f}, {high:.4f}]",
+            first,
+            f"{_short(low)}-{_short(high)}",
             *others,
-            f"{model.train_seconds:.1f}",
+            f"{model.train_seconds:.0f}",
         )
     console.print(table)
     _print_comparisons(found.comparisons, console)
+
+
+def _short(share: float) -> str:
+    """Four digits, and no zero before the point."""
+    return f"{share:.4f}".removeprefix("0")
 
 
 def print_data(summary: DataSummary, console: Console) -> None:
@@ -131,8 +140,7 @@ def _print_comparisons(pairs: Sequence[ComparisonResult], console: Console) -> N
     for pair in pairs:
         console.print(
             f"{pair.model} - {pair.against}: {pair.metric} {pair.difference:+.4f} "
-            f"(paired standard error {pair.standard_error:.4f}, p {pair.p_value:.2g}, "
-            f"{pair.readers:,} readers)",
+            f"(paired SE {pair.standard_error:.4f}, p {pair.p_value:.2g})",
             markup=False,
         )
 

@@ -62,8 +62,11 @@ def fit(split: Split, catalog: Catalog) -> Content:
     1 + ln(tf).
 
     Raises:
-        UserError: The catalogue has no text.
+        UserError: The catalogue has no text, or no two texts have a word in common.
+        ValueError: The catalogue has not as many books as the split.
     """
+    if len(catalog) != split.books:
+        raise ValueError(f"the catalogue has {len(catalog)} books, the split {split.books}")
     columns = [column for column in TEXTS if column in catalog.frame.columns]
     texts = (
         catalog.frame.select(
@@ -84,6 +87,9 @@ def fit(split: Split, catalog: Catalog) -> Content:
     try:
         vectors = vectorizer.fit_transform(texts)
     except ValueError as error:  # "After pruning, no terms remain"
-        raise UserError("no term stands in two books of the catalogue") from error
+        raise UserError(
+            "no word stands in two books of the catalogue",
+            hint="Give a table of books with more text: titles, authors, descriptions.",
+        ) from error
     padding = sparse.csr_array((1, vectors.shape[1]), dtype=np.float32)
     return Content(sparse.csr_array(sparse.vstack([padding, vectors], format="csr")))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
+from threadpoolctl import threadpool_limits
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
@@ -28,7 +29,7 @@ class ImplicitALS:
     """Scores a book by the product of its factors with those of the reader; see `fit`.
 
     Attributes:
-        factors: float32 [V + 1, d], the books; row 0 is zero.
+        factors: float32 [V + 1, d], the books; zero for the padding and for books that nobody read.
         regularization: Of a reader's factors.
         alpha: How much more than an unread book a read one counts.
         name: How tables call it.
@@ -48,10 +49,12 @@ class ImplicitALS:
         return self.factors.nbytes
 
     def scores(self, histories: Histories) -> np.ndarray:
-        """float32 [n, V + 1]; an empty history scores all books 0."""
+        """float32 [n, V + 1], -inf where the book, or every book of the history, was never read."""
         check_ids(histories, len(self.factors) - 1)
-        scores = self.readers(histories) @ self.factors.T
-        scores[:, 0] = -np.inf
+        readers = self.readers(histories)
+        scores = readers @ self.factors.T
+        scores[:, ~self.factors.any(axis=1)] = -np.inf
+        scores[~readers.any(axis=1)] = -np.inf
         return scores
 
     def readers(self, histories: Histories) -> np.ndarray:
@@ -122,19 +125,21 @@ def _learnt(
     split: Split, alpha: float, factors: int, iterations: int, advance: Advance
 ) -> ImplicitALS:
     regularization = 5 + alpha / 4
-    model = AlternatingLeastSquares(
-        factors=int(np.clip(split.books // 8, 1, factors)),
-        iterations=iterations,
-        regularization=regularization,
-        alpha=alpha,
-        random_state=42,
-        num_threads=0,
-    )
-    model.fit(
-        sparse.csr_matrix(split.train.matrix(split.books)),
-        show_progress=False,
-        callback=lambda *_: advance(),
-    )
+    # implicit has threads of its own, which those of BLAS would fight.
+    with threadpool_limits(1, "blas"):
+        model = AlternatingLeastSquares(
+            factors=int(np.clip(split.books // 8, 1, factors)),
+            iterations=iterations,
+            regularization=regularization,
+            alpha=alpha,
+            random_state=42,
+            num_threads=0,
+        )
+        model.fit(
+            sparse.csr_matrix(split.train.matrix(split.books)),
+            show_progress=False,
+            callback=lambda *_: advance(),
+        )
     books = np.array(model.item_factors, np.float32)
     books[0] = 0
     return ImplicitALS(books, regularization, alpha)

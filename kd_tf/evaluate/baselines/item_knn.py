@@ -107,10 +107,7 @@ def fit(
     place = _first(owner, data, neighbours)
     owner, near, data = owner[place], near[place], data[place]
     entries = (near, owner) if side == "candidate" else (owner, near)
-    name = {
-        ("cosine", "candidate"): "item-knn",
-        ("cosine", "history"): "item-knn-history",
-    }.get((weighting, side), f"item-knn-{weighting}")
+    name = "item-knn" + "-bm25" * (weighting == "bm25") + "-history" * (side == "history")
     return ItemKNN(sparse.csr_array((data, entries), shape=found.shape), name)
 
 

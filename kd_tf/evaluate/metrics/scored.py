@@ -17,7 +17,7 @@ def auc(scores: np.ndarray, targets: Histories, excluded: Histories) -> np.ndarr
     recommends are level with each other.
 
     Args:
-        scores: float32 [b, V + 1], without NaN; column 0 is not looked at.
+        scores: float32 [b, V + 1]; a book with NaN is not compared, nor is column 0.
         targets: The b readers' held-out books, at least one each.
         excluded: What the readers read beside them.
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kd_tf.data.split import HeldOut, Split
-from kd_tf.evaluate import metrics
+from kd_tf.evaluate.metrics.ranked import per_reader
 from kd_tf.evaluate.top_k import top_k_excluding
 from kd_tf.keras import tf
 from kd_tf.models.ranking import rows_at_once
@@ -135,7 +135,7 @@ class WideAndDeepTeacher(TiedTableModel):
                     remembered = wide(padded, tf.constant(power)).numpy()
                     for weight in WEIGHTS:
                         ranked = top_k_excluding(learnt + weight * remembered, histories, 10)
-                        gain = metrics.per_reader(ranked, targets, (10,))
+                        gain = per_reader(ranked, targets, (10,))
                         found[weight, power] += float(gain["ndcg@10"].sum())
                 advance(len(part))
         weight, power = max(found, key=lambda key: found[key])
