@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from kd_tf import cli
+from kd_tf.config import Config
 from kd_tf.errors import ParityError
 
 
@@ -71,12 +75,114 @@ def test_ctrl_c_and_our_own_faults_have_codes_of_their_own(
     def fail(*_: object) -> None:
         raise fault
 
-    monkeypatch.setattr(cli, "_run", fail)
+    monkeypatch.setattr(cli.run, "_run", fail)
     assert end_of(monkeypatch, "demo") == code
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["demo", "run", "recommend"])
+@pytest.fixture
+def shelves(tmp_path: Path) -> Path:
+    """A published split of two tables, and the same rows in one."""
+    rows = [f"u{u},b{(u * 7 + k * k) % 23},{1000 * k + u}" for u in range(40) for k in range(9)]
+    rows = list(dict.fromkeys(rows))
+    (tmp_path / "all.csv").write_text("user,item,time\n" + "\n".join(rows) + "\n")
+    pairs = list(dict.fromkeys(row.rpartition(",")[0] for row in rows))
+    for name, part in (("train", pairs[::2]), ("test", pairs[1::2])):
+        (tmp_path / f"{name}.csv").write_text("user,item\n" + "\n".join(part) + "\n")
+    return tmp_path
+
+
+def test_baselines_write_every_figure_in_the_form_of_results_json(
+    shelves: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = shelves / "new" / "found.json"
+    table = ["--dataset", "csv", "--interactions", str(shelves / "all.csv"), "--timestamp", "time"]
+    options = ["--protocol", "leave-one-out", "--k", "5,10", "--models", "popularity,item-knn"]
+    assert end_of(monkeypatch, "baselines", *table, *options, "--json", str(out), "-q") == 0
+    found = json.loads(out.read_text("utf-8"))
+    assert found["version"] == 1
+    assert found["dataset"]["protocol"] == "leave-one-out"
+    assert [one["name"] for one in found["models"]] == ["popularity", "item-knn"]
+    assert {"ndcg@5", "ndcg@10", "auc"} <= found["models"][0]["metrics"].keys()
+    assert all(one["role"] == "baseline" for one in found["models"])
+    assert "item-knn" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", [["--columns", "user,item"], ["--user", "user"], []])
+def test_a_published_split_is_read_with_the_columns_that_are_named(
+    columns: list[str], shelves: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = shelves / "found.json"
+    files = ["--train", str(shelves / "train.csv"), "--test", str(shelves / "test.csv")]
+    options = ["--models", "popularity", "--candidates", "sampled:3", "--json", str(out), "-q"]
+    command = ["baselines", "--dataset", "csv", *files, *columns, *options]
+    assert end_of(monkeypatch, *command) == 0
+    found = json.loads(out.read_text("utf-8"))
+    assert found["dataset"]["name"] == shelves.name
+    assert found["dataset"]["protocol"] == "given"
+    assert found["dataset"]["candidates"] == "sampled:3"
+
+
+def test_data_counts_before_and_after_every_cleaning_step(
+    shelves: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = shelves / "summary.json"
+    table = [
+        "--interactions",
+        str(shelves / "all.csv"),
+        "--set",
+        "cleaning.min_item_interactions=3",
+    ]
+    assert end_of(monkeypatch, "data", "csv", *table, "--json", str(out), "-q") == 0
+    found = json.loads(out.read_text("utf-8"))
+    assert found["steps"]
+    printed = capsys.readouterr().out
+    for step in found["steps"]:
+        assert step["before"]["interactions"] >= step["after"]["interactions"]
+        assert step["name"].split()[0] in printed
+    assert found["cleaned"] == found["steps"][-1]["after"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--columns", "user"], "is not USER,ITEM"),
+        (["--k", "ten"], "no list of lengths"),
+        (["--candidates", "some"], "evaluation.candidates"),
+        (["--protocol", "guess"], "split.protocol"),
+        (["--models", "magic"], "no baseline 'magic'"),
+        (["--test", "x.csv"], "needs train and test"),
+        (["--set", "data=3"], "data"),
+    ],
+)
+def test_a_wrong_option_of_baselines_is_named(
+    options: list[str],
+    message: str,
+    shelves: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = ["--dataset", "csv", "--interactions", str(shelves / "all.csv")]
+    assert end_of(monkeypatch, "baselines", *table, *options, "-q") == 2
+    assert message in capsys.readouterr().err.replace("\n", " ").replace("  ", " ")
+
+
+def test_the_documentation_lists_every_setting() -> None:
+    text = (Path(__file__).parents[1] / "docs" / "config.md").read_text("utf-8")
+
+    def keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+        for name, field in model.model_fields.items():
+            inner = field.annotation
+            if isinstance(inner, type) and issubclass(inner, BaseModel):
+                yield from keys(inner, f"{prefix}{name}.")
+            else:
+                yield f"{prefix}{name}"
+
+    missing = [key for key in keys(Config) if f"| `{key}` |" not in text]
+    assert not missing
+
+
+@pytest.mark.parametrize("command", ["demo", "run", "recommend", "data", "baselines"])
 def test_every_command_explains_itself(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

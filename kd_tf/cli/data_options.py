@@ -183,7 +183,9 @@ def _values(given: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _name(data: Mapping[str, Any]) -> str:
+def _name(data: Any) -> str:
     """A published split is called like the folder it lies in, other data like its reader."""
+    if not isinstance(data, dict):  # the configuration will say what is wrong
+        return "synthetic"
     folder = Path(data["train"]).resolve().parent.name if "train" in data else ""
     return folder or str(data.get("dataset", "synthetic"))

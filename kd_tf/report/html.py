@@ -43,6 +43,11 @@ def render(results: Results) -> str:
             "narrow": chart.draw(results, width=350, height=420),
         },
         metrics=_metric_names(results),
+        parts={
+            name: figures["readers"]
+            for one in results.models
+            for name, figures in one.slices.items()
+        },
     )
 
 

@@ -144,7 +144,7 @@ def _figures(results: Results) -> str:
     for name, size, metrics in rows:
         figures = [f"{metrics[metric]:.4f}" for metric in METRICS]
         lines.append(f"| {' | '.join([name, *figures, f'{size:,}'])} |")
-    lines += ["", "Recall divides by min(k, held out). Novelty is in bits."]
+    lines += ["", "Recall divides by all books held out. Novelty is in bits."]
     if results.comparisons:
         lines += ["", *(f"- {_compared(one)}" for one in results.comparisons)]
     return "\n".join(lines)

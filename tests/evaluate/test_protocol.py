@@ -1,35 +1,31 @@
-"""Full ranking: the gates that a broken ranker meets, and exact top-k."""
+"""Judging: what is measured, how, and the gates that a broken model meets."""
 
 import contextlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from scipy import sparse
 
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOut, Split
-from kd_tf.evaluate import metrics
+from kd_tf.evaluate import protocol
+from kd_tf.evaluate.candidates import SampledCandidates
+from kd_tf.evaluate.metrics import lists
+from kd_tf.evaluate.metrics.ranked import PER_READER, per_reader
 from kd_tf.evaluate.protocol import (
     Ranker,
     TrainingStatistics,
-    check_ids,
     evaluate,
-    top_k_excluding,
+    evaluate_lists,
+    merged,
 )
+from kd_tf.evaluate.top_k import top_k_excluding
 from kd_tf.progress import Advance, Silent
 
 BOOKS = 30
-NAMES = {
-    f"{name}@{k}"
-    for k in (10, 20)
-    for name in (
-        *("ndcg", "recall", "precision", "f1", "hit_rate", "mrr"),
-        *("coverage", "diversity", "novelty"),
-    )
-}
+OF_READERS = {f"{name}@{k}" for k in (10, 20) for name in (*PER_READER, "serendipity")}
+OF_LISTS = {f"{n}@{k}" for k in (10, 20) for n in ("coverage", "gini", "diversity", "novelty")}
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +46,7 @@ def split() -> Split:
 
     return Split(
         train=from_lists(rows(12, 6)),
+        train_readers=np.arange(100, 112, dtype=np.int32),
         validation=held_out(3),
         test=held_out(7),
         protocol="unseen-users",
@@ -63,15 +60,20 @@ def training(split: Split) -> TrainingStatistics:
     return TrainingStatistics.from_split(split)
 
 
+def scores_by_id(histories: Histories) -> np.ndarray:
+    return np.tile(-np.arange(BOOKS + 1, dtype=np.float32), (len(histories), 1))
+
+
 def by_id(histories: Histories, k: int) -> np.ndarray:
     """A ranker that keeps its promise: the lowest ids that are left."""
-    scores = np.tile(-np.arange(BOOKS + 1, dtype=np.float32), (len(histories), 1))
-    return top_k_excluding(scores, histories, k)
+    return top_k_excluding(scores_by_id(histories), histories, k)
 
 
 def test_training_statistics_count_the_training_readers_of_each_book() -> None:
     nobody = HeldOut(from_lists([]), from_lists([]), np.empty(0, np.int32))
-    split = Split(from_lists([[1, 3], [3], [3, 1, 3]]), nobody, nobody, "unseen-users", 0, 4)
+    split = Split(
+        from_lists([[1, 3], [3], [3, 1, 3]]), np.arange(3), nobody, nobody, "unseen-users", 0, 4
+    )
     training = TrainingStatistics.from_split(split)
     assert (training.books, training.readers) == (4, 3)
     assert training.popularity.tolist() == [0, 2, 0, 3, 0]
@@ -84,32 +86,148 @@ def test_training_statistics_count_the_training_readers_of_each_book() -> None:
     ]
 
 
-def test_evaluation_names_every_figure_of_results_json(
+def test_every_figure_has_a_name_and_is_a_number(
     split: Split, training: TrainingStatistics
 ) -> None:
-    found = evaluate(by_id, split.test, training)
-    assert set(found.overall) == NAMES
-    assert all(type(value) is float and np.isfinite(value) for value in found.overall.values())
-    assert set(found.per_reader) == {n for n in NAMES if n.split("@")[0] in metrics.PER_READER}
-    for name, values in found.per_reader.items():
-        assert values.shape == (7,)
-        assert found.overall[name] == values.mean()
+    scored = evaluate(scores_by_id, split.test, training)
+    listed = evaluate_lists(by_id, split.test, training)
+    assert set(scored.per_reader) == {*OF_READERS, "auc"}
+    assert set(listed.per_reader) == OF_READERS
+    for found in (scored, listed):
+        assert set(found.overall) == {*found.per_reader, *OF_LISTS}
+        assert all(type(value) is float and np.isfinite(value) for value in found.overall.values())
+        for name, values in found.per_reader.items():
+            assert values.shape == (7,)
+            assert found.overall[name] == values.mean()
+        assert set(found.intervals()) == set(found.per_reader)
 
 
-def test_evaluation_measures_the_lists_of_the_ranker(
+def test_scores_and_the_lists_made_of_them_have_the_same_figures(
     split: Split, training: TrainingStatistics
 ) -> None:
-    found = evaluate(by_id, split.test, training, ks=(5, 10))
+    scored = evaluate(scores_by_id, split.test, training, ks=(5, 10))
+    listed = evaluate_lists(by_id, split.test, training, ks=(5, 10))
+    assert {n: v for n, v in scored.overall.items() if n != "auc"} == listed.overall
+    assert scored.slices == listed.slices
+
+
+def test_the_figures_are_those_of_the_metrics(split: Split, training: TrainingStatistics) -> None:
+    found = evaluate(scores_by_id, split.test, training, ks=(5, 10))
     ranked = by_id(split.test.histories, 10)
-    expected = metrics.per_reader(ranked, split.test.targets, (5, 10))
+    expected = per_reader(ranked, split.test.targets, (5, 10))
     np.testing.assert_array_equal(found.per_reader["ndcg@5"], expected["ndcg@5"])
     assert found.per_reader["ndcg@10"].max() > 0
-    assert found.overall["coverage@5"] == metrics.coverage(ranked[:, :5], BOOKS)
+    assert found.overall["coverage@5"] == lists.coverage(ranked[:, :5], BOOKS)
     assert found.overall["coverage@5"] < found.overall["coverage@10"]
-    assert found.overall["diversity@5"] == metrics.diversity(
-        ranked[:, :5], training.readers_of_book
+    assert found.overall["gini@10"] == lists.gini(ranked, BOOKS)
+    assert found.overall["diversity@5"] == lists.diversity(ranked[:, :5], training.readers_of_book)
+    assert found.overall["novelty@10"] == lists.novelty(ranked, training.popularity, 12)
+
+
+def test_a_slice_is_measured_on_its_readers_and_books_alone(
+    split: Split, training: TrainingStatistics
+) -> None:
+    found = evaluate(scores_by_id, split.test, training)
+    assert found.slices["warm-readers"].readers == 7
+    assert "cold-readers" not in found.slices
+    for name in PER_READER:
+        mean = found.slices["warm-readers"].metrics[f"{name}@10"]
+        assert mean == pytest.approx(found.overall[f"{name}@10"])
+
+
+def test_how_many_are_scored_at_once_changes_nothing(
+    split: Split, training: TrainingStatistics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def score(histories: Histories) -> np.ndarray:
+        sizes.append(len(histories))
+        return scores_by_id(histories)
+
+    whole = evaluate(scores_by_id, split.test, training)
+    monkeypatch.setattr(protocol, "SCORES_AT_ONCE", 3 * (BOOKS + 1))
+    parts = evaluate(score, split.test, training)
+    assert parts.overall == whole.overall
+    assert sizes == [3, 3, 1]
+
+
+def also_reading(held_out: HeldOut) -> HeldOut:
+    """The same readers, who are known to have read the two lowest other books as well."""
+    more = []
+    for row in range(len(held_out.histories)):
+        known = {*held_out.histories[row].tolist(), *held_out.targets[row].tolist()}
+        more.append([book for book in range(1, BOOKS + 1) if book not in known][:2])
+    return HeldOut(held_out.histories, held_out.targets, held_out.readers, from_lists(more))
+
+
+def test_books_that_are_known_to_be_read_are_in_no_list_and_move_others_up(
+    split: Split, training: TrainingStatistics
+) -> None:
+    test = also_reading(split.test)
+    assert test.also_read is not None
+    known = from_lists(
+        [[*test.histories[row], *test.also_read[row]] for row in range(len(test.readers))]
     )
-    assert found.overall["novelty@10"] == metrics.novelty(ranked, training.popularity, 12)
+    expected = per_reader(by_id(known, 10), test.targets, (10,))
+    for found in (
+        evaluate(scores_by_id, test, training, ks=(10,)),
+        evaluate_lists(by_id, test, training, ks=(10,)),
+    ):
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found.per_reader[name], values)
+    without = evaluate(scores_by_id, split.test, training, ks=(10,))
+    assert found.overall["ndcg@10"] > without.overall["ndcg@10"]
+
+
+def test_sampled_candidates_are_ranked_among_themselves(
+    split: Split, training: TrainingStatistics
+) -> None:
+    sample = SampledCandidates(4, seed=1)
+    found = evaluate(scores_by_id, split.test, training, candidates=sample)
+    drawn = sample.draw(split.test, BOOKS)
+    for row in range(7):
+        targets = set(split.test.targets[row].tolist())
+        ranked = sorted({*targets, *drawn[row].tolist()})
+        hits = [book in targets for book in ranked]
+        assert found.per_reader["recall@10"][row] == 1, "all seven candidates stand in the list"
+        first = hits.index(True)
+        assert found.per_reader["mrr@10"][row] == 1 / (first + 1)
+        pairs = sum(a and not b for at, a in enumerate(hits) for b in hits[at:])
+        assert found.per_reader["auc"][row] == pytest.approx(pairs / (3 * 4))
+        missed = 3 - sum(hits[:3])
+        assert found.per_reader["accuracy"][row] == pytest.approx(1 - 2 * missed / 7)
+
+
+def test_a_perfect_model_has_an_area_of_one_and_a_constant_one_of_a_half(
+    split: Split, training: TrainingStatistics
+) -> None:
+    def perfect(histories: Histories) -> np.ndarray:
+        return split.test.targets.matrix(BOOKS).toarray()
+
+    found = evaluate(perfect, split.test, training)
+    assert found.overall["auc"] == 1
+    assert found.overall["ndcg@10"] == pytest.approx(1)
+    constant = evaluate(lambda h: np.zeros((len(h), BOOKS + 1), np.float32), split.test, training)
+    assert constant.overall["auc"] == 0.5
+
+
+def test_folds_are_merged_reader_by_reader(split: Split, training: TrainingStatistics) -> None:
+    one = evaluate(scores_by_id, split.test, training)
+    other = evaluate(scores_by_id, split.validation, training)
+    both = merged([one, other])
+    np.testing.assert_array_equal(
+        both.per_reader["ndcg@10"],
+        np.concatenate([one.per_reader["ndcg@10"], other.per_reader["ndcg@10"]]),
+    )
+    assert both.overall["ndcg@10"] == pytest.approx(
+        (7 * one.overall["ndcg@10"] + 3 * other.overall["ndcg@10"]) / 10
+    )
+    assert both.overall["coverage@10"] == pytest.approx(
+        (one.overall["coverage@10"] + other.overall["coverage@10"]) / 2
+    )
+    assert both.slices["warm-readers"].readers == 10
+    assert both.slices["warm-readers"].metrics["ndcg@10"] == pytest.approx(both.overall["ndcg@10"])
+    assert merged([one]) is one
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 7])
@@ -122,8 +240,8 @@ def test_the_batch_size_changes_nothing(
         sizes.append(len(histories))
         return by_id(histories, k)
 
-    whole = evaluate(by_id, split.test, training)
-    in_batches = evaluate(rank, split.test, training, batch=batch)
+    whole = evaluate_lists(by_id, split.test, training)
+    in_batches = evaluate_lists(rank, split.test, training, batch=batch)
     assert in_batches.overall == whole.overall
     assert sum(sizes) == 7
     assert max(sizes) == batch
@@ -133,7 +251,7 @@ def test_an_oracle_finds_everything(split: Split, training: TrainingStatistics) 
     def oracle(histories: Histories, k: int) -> np.ndarray:
         return split.test.targets.padded(k)
 
-    found = evaluate(oracle, split.test, training).overall
+    found = evaluate_lists(oracle, split.test, training).overall
     assert found["ndcg@10"] == pytest.approx(1)
     assert found["recall@10"] == 1
     assert found["precision@10"] == pytest.approx(3 / 10)
@@ -186,7 +304,7 @@ def test_a_ranker_that_breaks_its_promise_is_refused_with_the_reader_row(
     split: Split, training: TrainingStatistics, change, message: str
 ) -> None:
     with pytest.raises(ValueError, match=f"reader row 5 {message}"):
-        evaluate(broken(5, change), split.test, training, batch=4)
+        evaluate_lists(broken(5, change), split.test, training, batch=4)
 
 
 @pytest.mark.parametrize(
@@ -208,7 +326,7 @@ def test_an_answer_of_another_shape_or_type_is_refused(
         return answer(good) if len(histories) == 3 else good
 
     with pytest.raises(ValueError, match=message):
-        evaluate(rank, split.test, training, batch=4)
+        evaluate_lists(rank, split.test, training, batch=4)
 
 
 def test_an_answer_that_ends_in_zeros_is_accepted(
@@ -217,7 +335,7 @@ def test_an_answer_that_ends_in_zeros_is_accepted(
     def nothing(histories: Histories, k: int) -> np.ndarray:
         return np.zeros((len(histories), k), np.int32)
 
-    found = evaluate(nothing, split.test, training)
+    found = evaluate_lists(nothing, split.test, training)
     assert set(found.overall.values()) == {0.0}
 
 
@@ -226,12 +344,12 @@ def test_no_readers_and_unknown_books_are_refused(
 ) -> None:
     nobody = HeldOut(from_lists([]), from_lists([]), np.empty(0, np.int32))
     with pytest.raises(ValueError, match="no held-out readers"):
-        evaluate(by_id, nobody, training)
+        evaluate_lists(by_id, nobody, training)
     one = np.zeros(1, np.int32)
     for histories, targets in (([[BOOKS + 1]], [[1]]), ([[1]], [[BOOKS + 1]])):
         stranger = HeldOut(from_lists(histories), from_lists(targets), one)
         with pytest.raises(ValueError, match="reader row 0 holds the id 31"):
-            evaluate(by_id, stranger, training)
+            evaluate_lists(by_id, stranger, training)
 
 
 class Recorder(Silent):
@@ -249,7 +367,7 @@ class Recorder(Silent):
 
 def test_progress_is_told_of_every_reader(split: Split, training: TrainingStatistics) -> None:
     recorder = Recorder()
-    evaluate(by_id, split.test, training, batch=4, progress=recorder)
+    evaluate_lists(by_id, split.test, training, batch=4, progress=recorder)
     assert recorder.total == 7
     assert recorder.done == [4, 3]
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from kd_tf.data.histories import from_lists
+from kd_tf.evaluate.top_k import top_k_excluding
 from kd_tf.keras import tf, tfrs
 from kd_tf.models import ranking
 from kd_tf.models.students.mlp import MLPStudent
@@ -32,7 +33,7 @@ def histories():
     return from_lists([random.permutation(V)[:length] + 1 for length in lengths])
 
 
-def test_the_ranker_agrees_with_tfrs_brute_force_with_exclusions(model, histories):
+def test_the_ranking_agrees_with_tfrs_brute_force_with_exclusions(model, histories):
     index = tfrs.layers.factorized_top_k.BruteForce()
     index.index(model.table[1:], identifiers=tf.range(1, V + 1))
     _, expected = index.query_with_exclusions(
@@ -40,26 +41,17 @@ def test_the_ranker_agrees_with_tfrs_brute_force_with_exclusions(model, historie
         tf.constant(histories.padded(20)),  # all that was read, not only what the model sees
         k=K,
     )
-    found = ranking.ranker(model)(histories, K)
+    found = top_k_excluding(ranking.scorer(model)(histories), histories, K)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, expected)
-
-
-def test_a_reader_of_nearly_everything_gets_what_is_left_and_then_zeros(model):
-    read = np.setdiff1d(np.arange(1, V + 1), [4, 17])
-    found = ranking.ranker(model)(from_lists([read]), 5)
-    assert sorted(found[0, :2]) == [4, 17]
-    assert found[0, 2:].tolist() == [0, 0, 0]
 
 
 def test_how_many_are_scored_at_once_changes_nothing(model, histories, monkeypatch):
     padded = histories.padded(L)
     together = ranking.scores(model, padded)
-    ranked = ranking.ranker(model)(histories, K)
     monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 7 * (V + 1))
     assert ranking.rows_at_once(model) == 7
     np.testing.assert_allclose(ranking.scores(model, padded), together, atol=1e-5)
-    np.testing.assert_array_equal(ranking.ranker(model)(histories, K), ranked)
 
 
 def test_a_catalogue_larger_than_the_limit_is_scored_row_by_row(model, monkeypatch):
@@ -74,13 +66,18 @@ def test_scores_are_the_models_own_without_dropout(model, histories):
     np.testing.assert_allclose(scores, model(tf.constant(padded), training=False), atol=1e-5)
 
 
-def test_a_ranker_made_before_training_ranks_by_the_weights_of_the_moment(model, histories):
-    rank = ranking.ranker(model)
-    before = rank(histories, K)
+def test_a_scorer_sees_the_newest_books_of_a_history(model, histories):
+    scores = ranking.scorer(model)(histories)
+    np.testing.assert_array_equal(scores, ranking.scores(model, histories.padded(L)))
+
+
+def test_a_scorer_made_before_training_scores_by_the_weights_of_the_moment(model, histories):
+    score = ranking.scorer(model)
+    before = score(histories)
     table = model.table.numpy()
     try:
         model.table.assign(-table)
-        assert (rank(histories, K) != before).any()
+        assert (score(histories) != before).any()
     finally:
         model.table.assign(table)
-    np.testing.assert_array_equal(rank(histories, K), before)
+    np.testing.assert_array_equal(score(histories), before)

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from kd_tf import config
+from kd_tf.data.split import load as load_split
+from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.pipeline import training
 from kd_tf.pipeline.run import Run, run
 from kd_tf.runtime.recommender import Recommender
@@ -38,7 +40,13 @@ def test_a_run_leaves_what_the_readme_says(finished: Run) -> None:
     written = json.loads((finished.folder / "results.json").read_text("utf-8"))
     assert written["version"] == 1
     names = [one["name"] for one in written["models"]]
-    assert names == ["popularity", "item-knn", "teacher", "student-alone", "student-distilled"]
+    assert names == [*BASELINES, "teacher", "student-alone", "student-distilled"]
+    for one in written["models"]:
+        low, high = one["intervals"]["ndcg@10"]
+        assert low <= one["metrics"]["ndcg@10"] <= high
+        assert "warm-readers" in one["slices"]
+    split = load_split(finished.folder / "split.npz")
+    assert split.fingerprint() == finished.split.fingerprint()
     for one in written["artifacts"]:
         assert (finished.folder / one["path"]).stat().st_size == one["bytes"]
     assert config.read(finished.folder / "config.toml") == SETTINGS
@@ -69,6 +77,6 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
         with pytest.raises(KeyboardInterrupt):
             run(small, tmp_path / "run")
     left = {path.name for path in (tmp_path / "run").iterdir()}
-    assert left == {"config.toml", "teacher", "student"}
+    assert left == {"config.toml", "split.npz", "teacher", "student"}
     assert not list((tmp_path / "run" / "student").iterdir())
     run(small, tmp_path / "run")

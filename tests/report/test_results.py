@@ -6,9 +6,12 @@ import dataclasses
 import json
 import math
 
+import numpy as np
 import pytest
 
-from kd_tf.evaluate.metrics import OVER_ALL, PER_READER
+from kd_tf.data.histories import Histories, from_lists
+from kd_tf.data.split import HeldOut, Split
+from kd_tf.evaluate.protocol import TrainingStatistics, evaluate_lists
 from kd_tf.report.results import FILE, ComparisonResult, DatasetResult, ModelResult, Results
 from kd_tf.tflite.artifact import Artifact
 
@@ -42,7 +45,15 @@ def test_the_file_has_every_key_of_version_1(results, tmp_path):
 
 
 def test_the_evaluation_measures_every_metric_of_version_1():
-    assert {f"{name}@{k}" for name in (*PER_READER, *OVER_ALL) for k in (10, 20)} >= METRICS
+    books = 30
+    readers = HeldOut(from_lists([[1], [2]]), from_lists([[3], [4]]), np.arange(2))
+    split = Split(from_lists([[1, 2]]), np.arange(1), readers, readers, "unseen-users", 0, books)
+    training = TrainingStatistics.from_split(split)
+
+    def rank(histories: Histories, k: int) -> np.ndarray:
+        return np.tile(np.arange(3, 3 + k, dtype=np.int32), (len(histories), 1))
+
+    assert evaluate_lists(rank, readers, training).overall.keys() >= METRICS
 
 
 def test_the_file_gives_back_every_figure(results, tmp_path):
@@ -88,5 +99,5 @@ def test_the_shipped_artifact_is_the_chosen_one(results):
     ],
 )
 def test_only_two_standard_errors_make_a_difference(difference, standard_error, verdict):
-    one = ComparisonResult("a", "b", "ndcg@10", difference, standard_error, 9)
+    one = ComparisonResult("a", "b", "ndcg@10", difference, standard_error, 9, 0.5)
     assert one.verdict == verdict

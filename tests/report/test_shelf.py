@@ -89,7 +89,7 @@ def _split(lengths):
     judged = HeldOut(
         from_lists(shown), from_lists(held_out), np.arange(len(lengths), dtype=np.int32)
     )
-    return Split(from_lists([[1, 2]]), judged, judged, "unseen-users", 42, V)
+    return Split(from_lists([[1, 2]]), np.zeros(1, np.int32), judged, judged, "unseen-users", 42, V)
 
 
 def _dataset(catalog, timestamp=True):

@@ -79,7 +79,7 @@ def test_each_comparison_has_its_difference_and_its_error(results):
     for one in results.comparisons:
         assert (
             f"{one.model} - {one.against}: {one.metric} {one.difference:+.4f} "
-            f"(paired standard error {one.standard_error:.4f}, {one.readers:,} readers)"
+            f"(paired SE {one.standard_error:.4f}, p {one.p_value:.2g})"
         ) in text
 
 

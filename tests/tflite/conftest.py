@@ -10,7 +10,8 @@ import pytest
 from kd_tf.data.batches import batches, steps_per_epoch
 from kd_tf.data.examples import Examples, draw
 from kd_tf.data.readers.synthetic import read_synthetic
-from kd_tf.data.split import Split, unseen_users
+from kd_tf.data.split import Split
+from kd_tf.data.splits.unseen_users import unseen_users
 from kd_tf.keras import keras
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.students import STUDENTS

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import html
+import re
 from collections.abc import Iterator
+from html.entities import html5
 from pathlib import Path
 from typing import Literal
 
@@ -12,47 +14,69 @@ import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
-from kd_tf.data.readers.delimited import InteractionColumns, InteractionRows
+from kd_tf.data.readers.delimited import InteractionColumns, InteractionRows, identifier
 from kd_tf.data.readers.files import Source, find_all, locate
-from kd_tf.data.readers.tables import Dialect, read_layout, read_table
+from kd_tf.data.readers.lines import utf8_or_latin1
+from kd_tf.data.readers.tables import Dialect, parse, read_layout, read_table
+from kd_tf.errors import UserError
 
 Feedback = Literal["all", "explicit", "implicit"]
 
-_OLD = Dialect(separator=";", header=True, escape="\\", encoding="latin-1")
-_NEW = Dialect(separator=",", header=True)
 _BOOKS = {
     "item_id": "ISBN",
     "title": "Book-Title",
     "authors": "Book-Author",
     "year": "Year-Of-Publication",
     "cover": "Image-URL-L",
+    "smaller_cover": "Image-URL-M",
 }
+
+_TITLE_AND_AUTHOR = r'^(.*?)\\?";"?(.*?)"?$'
+"""A title that swallowed the author: ``Title\\";Author"``."""
+
+_ENTITY = re.compile(r"&#?\w+;")
 
 
 def read_book_crossing(
     place: Path, *, feedback: Feedback = "all", on_bad_rows: OnBadRows = "stop"
 ) -> Dataset:
-    """Reads ``BX-Book-Ratings.csv`` and ``BX-Books.csv``, or ``Ratings.csv`` and ``Books.csv``.
+    r"""Reads ``BX-Book-Ratings.csv`` and ``BX-Books.csv``, or ``Ratings.csv`` and ``Books.csv``.
 
-    The first are as their author published them: Latin-1, semicolons, every field in quotes,
-    quotes inside fields behind a backslash, and HTML entities in titles. The second are the same
-    tables in UTF-8 with commas, as they are handed on. A rating from 1 to 10 is explicit; 0 means
-    that the book stood on the shelf without a rating. Many rated ISBNs are not in the book table:
-    those books are known by their id only. Years that are none (0, names of publishers in shifted
-    rows) are null. There are no times.
-    Source: Ziegler et al., "Improving recommendation lists through topic diversification", 2005.
+    The first are as their author published them: Latin-1, semicolons, every field in double
+    quotes, ``\"`` for a quote inside a field. The second are the same tables in UTF-8 with commas,
+    as others hand them on; three books there have title and author in one column and all that
+    follows one column too early (``DK Publishing Inc`` is a year), which is put right and noted.
+
+    A rating from 1 to 10 is explicit, higher is better; 0 is implicit: the reader has the book and
+    did not rate it. ``feedback`` chooses; ``rating`` has the number as it is. There are no times.
+    One in ten ratings names an ISBN that is not in the book table, or that is none: those books
+    are known by what stands there. Titles and authors lose their HTML entities (``&amp;``);
+    ``NULL`` and the year 0 are missing values; a year that is no number is missing too, and
+    counted in a note. The cover is the address of the large picture.
+    Source: Ziegler, McNee, Konstan and Lausen, "Improving recommendation lists through topic
+    diversification", 2005; http://www2.informatik.uni-freiburg.de/~cziegler/BX/
 
     Args:
-        place: The folder or archive with both files, or the table of ratings.
-        feedback: Which rows count: ``explicit`` ratings, ``implicit`` ones (0), or both.
+        place: The folder or archive with both files, or the file of ratings alone.
+        feedback: Which rows count: "explicit" ratings, "implicit" ones (0), or "all". The others
+            are counted in ``Dataset.left_out``.
         on_bad_rows: As in `kd_tf.data.readers.delimited.read_delimited`.
 
     Raises:
-        UserError: The ratings are missing, or a row is bad.
+        UserError: The ratings are missing, a row is bad, or no row is of the chosen feedback.
     """
-    old = find_all(place, "BX-Book-Ratings.csv")
-    ratings = old[0] if old else locate(place, "Ratings.csv", dataset="Book-Crossing")
-    inner = _Feedback(
+    original = find_all(place, "BX-Book-Ratings.csv")
+    ratings = (
+        original[0]
+        if original
+        else locate(place, "Ratings.csv", dataset="Book-Crossing, nor BX-Book-Ratings.csv")
+    )
+    books = find_all(place, "BX-Books.csv" if original else "Books.csv")
+    catalog: pl.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    if books:
+        catalog, notes = _books(books[0], on_bad_rows)
+    chosen = _Chosen(
         InteractionRows(
             ratings,
             InteractionColumns("User-ID", "ISBN", "Book-Rating"),
@@ -61,74 +85,128 @@ def read_book_crossing(
         ),
         feedback,
     )
-    books = find_all(place, "BX-Books.csv" if old else "Books.csv") if place != ratings.path else []
-    catalog: pl.DataFrame | None = None
-    notes: tuple[str, ...] = ()
-    if books:
-        catalog, notes = _books(books[0], on_bad_rows)
-    dataset = inner.rows.noted(from_chunks("book-crossing", inner, catalog), notes)
-    if not inner.other_rows:
+    dataset = chosen.rows.noted(from_chunks("book-crossing", chosen, catalog), notes)
+    if not chosen.others:
         return dataset
-    return dataclasses.replace(
-        dataset,
-        left_out={
-            **dataset.left_out,
-            f"rating that is not {feedback} feedback": inner.other_rows,
-        },
-    )
+    reason = f"rating that is not {feedback} feedback"
+    return dataclasses.replace(dataset, left_out={**dataset.left_out, reason: chosen.others})
 
 
-class _Feedback:
-    """The rows of one kind of feedback; the others are counted."""
+class _Chosen:
+    """The rows of the chosen feedback; the others are counted.
+
+    Attributes:
+        others: Known after the last row.
+
+    Args:
+        rows: All of them.
+        feedback: The choice.
+    """
 
     def __init__(self, rows: InteractionRows, feedback: Feedback) -> None:
         self.rows, self.feedback = rows, feedback
-        self.other_rows = 0
+        self.others = 0
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
+        found = 0
         for chunk in self.rows:
-            if self.feedback == "all":
-                yield chunk
-                continue
-            kept = chunk.filter((chunk["rating"] > 0) == (self.feedback == "explicit"))
-            self.other_rows += len(chunk) - len(kept)
-            yield kept
+            chosen = chunk
+            if self.feedback != "all":
+                chosen = chunk.filter((chunk["rating"] > 0) == (self.feedback == "explicit"))
+            found += len(chosen)
+            self.others += len(chunk) - len(chosen)
+            yield chosen
+        if not found:
+            raise UserError(
+                f"no row is {self.feedback} feedback",
+                where=str(self.rows.source),
+                hint="Choose all, explicit (1 to 10) or implicit (0).",
+            )
 
 
 def _dialect(source: Source) -> Dialect:
-    """The original has semicolons, whatever the file is called."""
+    """Told by the header: copies of both forms go by either name."""
     layout = read_layout(source, dialect=Dialect(header=True, encoding="latin-1"))
-    return _OLD if layout.separator == ";" else _NEW
+    if layout.separator != ";":
+        return Dialect(separator=",", header=True)
+    return Dialect(separator=";", header=True, escape="\\", encoding=utf8_or_latin1(source))
 
 
 def _books(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A catalogue frame, and notes on what was mended or left out."""
+    """A catalogue frame in the order of the file, and notes on what was mended or left out."""
     bad = BadRows(source, on_bad_rows)
     parts = []
     for block in read_table(source, _BOOKS, bad, dialect=_dialect(source)):
+        frame = parse(block, "item_id", identifier, bad, column="ISBN", reason="is no book's ISBN")
         bad.settle()
-        parts.append(block)
-    frame = pl.concat(parts)
-    notes = bad.finish(len(frame))
-    repeated = ~frame["item_id"].is_first_distinct()
-    if repeated.any():
+        parts.append(frame)
+    books = pl.concat(parts)
+    repeated = books.filter(~pl.col("item_id").is_first_distinct())
+    bad.add_all(repeated["line"], repeated["item_id"], "is the ISBN of a book above", "ISBN")
+    bad.settle()
+    books = books.filter(pl.col("item_id").is_first_distinct()).drop("line")
+    notes = bad.finish(len(books))
+    texts = pl.exclude("item_id").str.strip_chars()
+    books = books.with_columns(texts.replace(["", "NULL"], None))
+    shifted = _shifted(books)
+    if shifted.any():
+        books = _shifted_back(books, shifted)
         notes += (
-            f"{int(repeated.sum())} books of {source.name} are repeats of an ISBN: the first stays",
+            f"{int(shifted.sum())} books of {source.name} had title and author in one column (the "
+            f"first is {books['item_id'].filter(shifted)[0]!r}): their columns were put right",
         )
-        frame = frame.filter(~repeated)
-    year = frame["year"].str.strip_chars().cast(pl.Int32, strict=False)
-    year = year.set(year == 0, None)
-    given = frame["year"].str.strip_chars()
-    strange = year.is_null() & ~given.is_in(["", "0"])
+    year = _year(books["year"])
+    strange = year.is_null() & books["year"].is_not_null()
     if strange.any():
         notes += (
-            f"{int(strange.sum())} books of {source.name} have a year that is none (the first is "
-            f"{frame['year'].filter(strange)[0]!r}): they are kept without a year",
+            f"{int(strange.sum())} books of {source.name} have a year that is no number (the "
+            f"first is {books['year'].filter(strange)[0]!r}): they are kept without a year",
         )
-    text = pl.col("title", "authors").map_elements(html.unescape, return_dtype=pl.String)
     return (
-        frame.with_columns(text, year.alias("year"))
-        .with_columns(pl.col("title", "authors", "cover").replace(["", "NULL"], None))
-        .drop("line"),
+        books.with_columns(
+            _without_entities(books["title"]),
+            _without_entities(books["authors"]),
+            year.set(year == 0, None),
+        ).drop("smaller_cover"),
         notes,
     )
+
+
+def _shifted(books: pl.DataFrame) -> pl.Series:
+    """Boolean [n]: where the author is in the title, and the year where the author should be."""
+    return books.select(
+        pl.col("title").str.contains('";', literal=True).fill_null(value=False)
+        & _year(books["year"]).is_null()
+        & _year(books["authors"]).is_not_null()
+    ).to_series()
+
+
+def _shifted_back(books: pl.DataFrame, shifted: pl.Series) -> pl.DataFrame:
+    parts = pl.col("title").str.extract_groups(_TITLE_AND_AUTHOR)
+    right = {
+        "title": parts.struct.field("1"),
+        "authors": parts.struct.field("2"),
+        "year": pl.col("authors"),
+        "cover": pl.col("smaller_cover"),  # the large one stands where the smaller belongs
+    }
+    return books.with_columns(
+        pl.when(shifted).then(expression).otherwise(pl.col(name)).alias(name)
+        for name, expression in right.items()
+    )
+
+
+def _year(values: pl.Series) -> pl.Series:
+    """Int32, null where a text is no whole number."""
+    return values.str.replace(r"\.0$", "").cast(pl.Int32, strict=False)
+
+
+def _without_entities(values: pl.Series) -> pl.Series:
+    """Whole entities only: `html.unescape` alone would find a paragraph sign in "Q&sections"."""
+    coded = values.str.contains("&", literal=True).fill_null(value=False)
+    plain = [_ENTITY.sub(_character, text) for text in values.filter(coded)]
+    return values.scatter(coded.arg_true(), plain)
+
+
+def _character(entity: re.Match[str]) -> str:
+    name = entity[0].removeprefix("&")
+    return html.unescape(entity[0]) if name.startswith("#") or name in html5 else entity[0]

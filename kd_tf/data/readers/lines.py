@@ -80,6 +80,26 @@ def read_lines(source: Source, *, encoding: str = "utf-8") -> Iterator[Lines]:
                 return
 
 
+def utf8_or_latin1(source: Source) -> str:
+    """``utf-8`` where the whole file is that, else ``latin-1``.
+
+    For old releases in Latin-1, which people hand on in UTF-8 as well: Latin-1 text with letters
+    beyond ASCII is not UTF-8 but by a freak.
+
+    Raises:
+        UserError: The file cannot be read.
+    """
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    with opened(source) as stream:
+        try:
+            while block := stream.read(_BLOCK):
+                decoder.decode(block)
+            decoder.decode(b"", final=True)
+        except UnicodeDecodeError:
+            return "latin-1"
+    return "utf-8"
+
+
 def _decoded(source: Source, complete: bytes, first: int, encoding: str) -> str:
     try:
         return complete.decode(encoding)

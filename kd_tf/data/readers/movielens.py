@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,151 +10,185 @@ import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
-from kd_tf.data.readers.delimited import InteractionColumns, InteractionRows
+from kd_tf.data.readers.delimited import InteractionColumns, InteractionRows, identifier
 from kd_tf.data.readers.files import Source, find_all, locate
-from kd_tf.data.readers.tables import Dialect, read_table
+from kd_tf.data.readers.lines import utf8_or_latin1
+from kd_tf.data.readers.tables import Dialect, parse, read_table
 from kd_tf.errors import UserError
 
+_UNKNOWN = "unknown"
 _GENRES_100K = (
-    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
+    *(_UNKNOWN, "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
     *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
     *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
-"""The order of the flags in u.item; u.genre beside it lists the same."""
+"""The order of the flags in u.item, which u.genre lists."""
+
+_NO_GENRES = "(no genres listed)"
+
+_YEAR = r"\s*\((\d{4})\s*(?:[-–]\s*(?:\d{4})?\s*)?\){1,2}(?:\s*\(V\))?$"
+"""The end of a title: "(1995)"; a span of a series, "(1975-1979)" or "(2009– )", of which the first
+year counts; "(1983))", a slip of 20M; "(1995) (V)", the mark of a video in 100k."""
 
 
 @dataclass(frozen=True)
 class _Release:
-    """How one generation of releases is written."""
+    """How one generation of releases is written.
+
+    Attributes:
+        ratings: The file of the ratings.
+        films: The file of the films.
+        columns: Of the ratings.
+        dialect: Of the ratings.
+        film_columns: The file's name for each role; the genres are one column, or flags.
+        film_dialect: Of the films.
+        old: The films were published in Latin-1, at least once.
+    """
 
     ratings: str
-    movies: str
+    films: str
     columns: InteractionColumns
     dialect: Dialect
-    movie_columns: dict[str, str]
-    movie_dialects: tuple[Dialect, ...]
+    film_columns: dict[str, str]
+    film_dialect: Dialect
+    old: bool
 
 
+_ORDERED = InteractionColumns("user", "item", "rating", "timestamp")
+_COLONS = Dialect(separator="::", header=False, quoted=False)
+_COMMAS = Dialect(separator=",", header=True)
 _RELEASES = (
     _Release(
         "u.data",
         "u.item",
-        InteractionColumns("user", "item", "rating", "timestamp"),
+        _ORDERED,
         Dialect(separator="\t", header=False, quoted=False),
         {name: name for name in ("item_id", "title", "date", "video", "address", *_GENRES_100K)},
-        (Dialect(separator="|", header=False, quoted=False, encoding="latin-1"),),
+        Dialect(separator="|", header=False, quoted=False),
+        old=True,
     ),
     _Release(
         "ratings.dat",
         "movies.dat",
-        InteractionColumns("user", "item", "rating", "timestamp"),
-        Dialect(separator="::", header=False, quoted=False),
-        {"item_id": "item_id", "title": "title", "genre": "genre"},
-        (
-            # 10M is UTF-8, 1M is Latin-1: what is no UTF-8 is the older one.
-            Dialect(separator="::", header=False, quoted=False),
-            Dialect(separator="::", header=False, quoted=False, encoding="latin-1"),
-        ),
+        _ORDERED,
+        _COLONS,
+        {name: name for name in ("item_id", "title", "genre")},
+        _COLONS,
+        old=True,
     ),
     _Release(
         "ratings.csv",
         "movies.csv",
         InteractionColumns("userId", "movieId", "rating", "timestamp"),
-        Dialect(separator=",", header=True),
+        _COMMAS,
         {"item_id": "movieId", "title": "title", "genre": "genres"},
-        (Dialect(separator=",", header=True),),
+        _COMMAS,
+        old=False,
     ),
 )
 
 
 def read_movielens(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
-    """Reads 100k (``u.data``), 1M and 10M (``ratings.dat``), 20M and later (``ratings.csv``).
+    """Reads any release; which one it is, its files tell.
 
-    Which one it is is told by the files that are there. Ratings go from 1 to 5, in half stars from
-    10M on (from 0.5); times are seconds. The table of films is read when it is there: its titles
-    are parted into title and year ("Heat (1995)"), and its genres joined by ", ".
+    - 100k: ``u.data``, parted by tabs, and ``u.item`` in Latin-1, parted by ``|``: id, title, two
+      dates, an address, and nineteen flags for the genres that ``u.genre`` lists. Film 267 is
+      called "unknown" and has no dates.
+    - 1M and 10M: ``ratings.dat`` and ``movies.dat``, parted by ``::``, without quotes; the films of
+      1M are in Latin-1, those of 10M in UTF-8.
+    - 20M, 25M, 32M and latest: ``ratings.csv`` and ``movies.csv``, with headers, in UTF-8.
+
+    A rating says how much somebody liked a film: whole stars from 1 to 5 in 100k and 1M, half
+    stars from 0.5 to 5 afterwards. Times are seconds since 1970. No pair of user and film repeats.
+    The catalogue has the titles without the year at their end, the year (a few films, like
+    "Babylon 5", have none), and the genres joined by ", "; films that nobody rated stay in it.
+    Without the file of the films their ids are all that is known.
     Source: Harper and Konstan, "The MovieLens datasets: history and context", 2015;
     https://grouplens.org/datasets/movielens/
 
     Args:
-        place: The folder or archive as published, or the table of ratings.
+        place: The folder or archive of one release, or the file of its ratings alone.
         on_bad_rows: As in `kd_tf.data.readers.delimited.read_delimited`.
 
     Raises:
-        UserError: No release is there, or a row is bad.
+        UserError: There is no release or more than one, or a row is bad.
     """
-    for release in _RELEASES:
-        found = find_all(place, release.ratings)
-        if found:
-            return _read(place, found[0], release, on_bad_rows)
-    names = ", ".join(release.ratings for release in _RELEASES)
-    locate(place, _RELEASES[-1].ratings, dataset=f"MovieLens (nor any of {names})")
-    raise AssertionError("locate raises where nothing is found")
-
-
-def _read(place: Path, ratings: Source, release: _Release, on_bad_rows: OnBadRows) -> Dataset:
+    release, ratings = _found(place)
+    catalog: pl.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    films = find_all(place, release.films)
+    if films:
+        catalog, notes = _films(films[0], release, on_bad_rows)
     rows = InteractionRows(
         ratings, release.columns, on_bad_rows=on_bad_rows, dialect=release.dialect
     )
-    movies = find_all(place, release.movies) if place.is_dir() or place.suffix == ".zip" else []
-    catalog: pl.DataFrame | None = None
-    notes: tuple[str, ...] = ()
-    if movies:
-        catalog, notes = _movies(movies[0], release, on_bad_rows)
     return rows.noted(from_chunks("movielens", rows, catalog), notes)
 
 
-def _movies(
+def _found(place: Path) -> tuple[_Release, Source]:
+    found = [(one, source) for one in _RELEASES for source in find_all(place, one.ratings)]
+    if not found:
+        *others, last = [one.ratings for one in _RELEASES]
+        locate(place, last, dataset=f"MovieLens, nor {' or '.join(others)}")
+        raise AssertionError("locate raises where nothing is found")
+    if len(found) > 1:
+        raise UserError(
+            f"there are several releases of MovieLens: {', '.join(str(one) for _, one in found)}",
+            where=str(place),
+            hint="Name the folder or the archive of one of them.",
+        )
+    return found[0]
+
+
+def _films(
     source: Source, release: _Release, on_bad_rows: OnBadRows
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A catalogue frame and notes on skipped rows."""
-    *others, last = release.movie_dialects
-    for dialect in others:
-        try:
-            return _movies_as(source, release, dialect, on_bad_rows)
-        except UserError as error:
-            if "is not UTF-8" not in error.what:
-                raise
-    return _movies_as(source, release, last, on_bad_rows)
-
-
-def _movies_as(
-    source: Source, release: _Release, dialect: Dialect, on_bad_rows: OnBadRows
-) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """A catalogue frame in the order of the file, and notes on skipped rows."""
+    columns = release.film_columns
+    flagged = "genre" not in columns
+    dialect = release.film_dialect
+    if release.old:
+        dialect = dataclasses.replace(dialect, encoding=utf8_or_latin1(source))
     bad = BadRows(source, on_bad_rows)
     parts = []
-    for block in read_table(source, release.movie_columns, bad, dialect=dialect):
-        empty = block.filter(block["item_id"] == "")
-        bad.add_all(empty["line"], empty["item_id"], "is no film's id", "item_id")
+    for block in read_table(source, columns, bad, dialect=dialect):
+        frame = parse(
+            block, "item_id", identifier, bad, column=columns["item_id"], reason="is no film's id"
+        )
+        for genre in _GENRES_100K if flagged else ():
+            frame = parse(frame, genre, _flag, bad, column=genre, reason="is neither 0 nor 1")
         bad.settle()
-        parts.append(block.filter(block["item_id"] != ""))
-    frame = pl.concat(parts)
-    notes = bad.finish(len(frame))
-    genre: Callable[[], pl.Expr] = _flagged if "genre" not in release.movie_columns else _listed
+        parts.append(frame)
+    films = pl.concat(parts)
+    repeated = films.filter(~pl.col("item_id").is_first_distinct())
+    bad.add_all(
+        repeated["line"], repeated["item_id"], "is the id of a film above", columns["item_id"]
+    )
+    bad.settle()
+    films = films.filter(pl.col("item_id").is_first_distinct())
+    notes = bad.finish(len(films))
     title = pl.col("title").str.strip_chars()
-    # "Babylon 5" has no year, "Fawlty Towers (1975-1979)" a span: the first one counts.
-    year = title.str.extract(r"\((\d{4})(?:\s*[-–]\s*(?:\d{4})?)?\s*\)$").cast(pl.Int32)
-    named = title.str.replace(r"\s*\(\d{4}(?:\s*[-–]\s*(?:\d{4})?)?\s*\)$", "")
     return (
-        frame.select(
+        films.select(
             "item_id",
-            named.replace("", None).alias("title"),
-            year.alias("year"),
-            genre().alias("genre"),
+            title.str.replace(_YEAR, "").str.strip_chars().replace("", None).alias("title"),
+            (_flagged() if flagged else _listed()).alias("genre"),
+            title.str.extract(_YEAR).cast(pl.Int32).alias("year"),
         ),
         notes,
     )
 
 
+def _flag(values: pl.Series) -> pl.Series:
+    """Boolean, null where a flag is none."""
+    return values.replace_strict({"0": False, "1": True}, default=None, return_dtype=pl.Boolean)
+
+
 def _flagged() -> pl.Expr:
-    """Genres of 100k: nineteen columns of 0 and 1."""
-    return pl.concat_str(
-        [pl.when(pl.col(name) == "1").then(pl.lit(name)) for name in _GENRES_100K],
-        separator=", ",
-        ignore_nulls=True,
-    ).replace("", None)
+    names = [pl.when(name).then(pl.lit(name)) for name in _GENRES_100K if name != _UNKNOWN]
+    return pl.concat_str(names, separator=", ", ignore_nulls=True).replace("", None)
 
 
 def _listed() -> pl.Expr:
     joined = pl.col("genre").str.strip_chars().str.replace_all("|", ", ", literal=True)
-    return joined.replace(["", "(no genres listed)"], None)
+    return joined.replace(["", _NO_GENRES], None)

@@ -100,7 +100,12 @@ def fit(
             `ALPHAS` by NDCG@10 of validation readers, with half the factors and iterations, or
             takes `DEFAULT_ALPHA` where nobody validates.
         progress: Told of every iteration.
+
+    Raises:
+        ValueError: `alpha` is not above 0.
     """
+    if alpha is not None and not alpha > 0:
+        raise ValueError(f"alpha must be above 0, not {alpha}")
     chooses = alpha is None and len(split.validation.histories) > 0
     steps = iterations + chooses * len(ALPHAS) * _CHOICE_ITERATIONS
     with (progress or Silent()).task("ials", steps) as advance:

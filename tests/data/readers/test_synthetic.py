@@ -18,7 +18,7 @@ from kd_tf.data.clean import clean
 from kd_tf.data.interactions import Dataset
 from kd_tf.data.readers.synthetic import MOST_BOOKS, read_synthetic
 from kd_tf.data.readers.synthetic_words import GENRES
-from kd_tf.data.split import unseen_users
+from kd_tf.data.splits.unseen_users import unseen_users
 from kd_tf.errors import UserError
 
 FINGERPRINT = """

@@ -26,9 +26,7 @@ def split_of() -> SplitOf:
     ) -> Split:
         histories = from_lists([list(row) for row in train])
         if weights is not None:
-            histories = Histories(
-                histories.items, histories.offsets, np.array(weights, np.float32)
-            )
+            histories = Histories(histories.items, histories.offsets, np.array(weights, np.float32))
         shown, held = (from_lists([list(row) for row in part]) for part in validation)
         nobody = HeldOut(from_lists([]), from_lists([]), np.empty(0, np.int32))
         return Split(

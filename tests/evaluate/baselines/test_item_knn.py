@@ -1,23 +1,22 @@
 """Item-kNN by hand and against dense algebra."""
 
+from __future__ import annotations
+
 import math
 import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from implicit.nearest_neighbours import CosineRecommender
 from scipy import sparse
 
-from kd_tf.data.histories import from_lists
-from kd_tf.data.split import HeldOut, Split
-from kd_tf.evaluate.baselines import item_knn, popularity
-from kd_tf.evaluate.protocol import TrainingStatistics, evaluate
+from kd_tf.data.histories import Histories, from_lists
+from kd_tf.data.split import Split
+from kd_tf.evaluate.baselines import item_knn
+from kd_tf.evaluate.top_k import top_k_excluding
 
-
-def split_of(train: list, books: int, test: HeldOut | None = None) -> Split:
-    nobody = HeldOut(from_lists([]), from_lists([]), np.empty(0, np.int32))
-    return Split(from_lists(train), nobody, test or nobody, "unseen-users", 0, books)
-
+SplitOf = Callable[..., Split]
 
 # Readers of book 1: {0, 1, 2}, 2: {0, 1}, 3: {1, 3}, 4: {3}, 5: nobody.
 TRAIN = [[2, 1], [1, 2, 3], [1], [4, 3]]
@@ -29,31 +28,99 @@ COSINE = {
 }
 
 
-def test_the_similarity_is_the_cosine_of_the_reader_sets() -> None:
+@pytest.fixture
+def model(split_of: SplitOf) -> item_knn.ItemKNN:
+    return item_knn.fit(split_of(TRAIN, 5))
+
+
+def test_the_similarity_is_the_cosine_of_the_reader_sets(model: item_knn.ItemKNN) -> None:
     expected = np.zeros((6, 6))
     for (one, other), cosine in COSINE.items():
         expected[one, other] = expected[other, one] = cosine
-    model = item_knn.fit(split_of(TRAIN, 5))
     np.testing.assert_allclose(model.similarity.toarray(), expected, rtol=1e-6)
 
 
-def test_books_rank_by_the_sum_of_their_similarities() -> None:
-    model = item_knn.fit(split_of(TRAIN, 5))
-    ranked = model.rank(from_lists([[1], [3], [4, 2], [1, 4]]), 3)
-    assert ranked.dtype == np.int32
+def test_books_rank_by_the_sum_of_their_similarities(model: item_knn.ItemKNN) -> None:
+    histories = from_lists([[1], [3], [4, 2], [1, 4]])
+    ranked = top_k_excluding(model.scores(histories), histories, 3)
     # [4, 2]: book 3 has 0.71 + 0.5, book 1 has 0.82. [1, 4]: 3 has 0.41 + 0.71, 2 has 0.82.
     assert ranked.tolist() == [[2, 3, 0], [4, 2, 1], [3, 1, 0], [3, 2, 0]]
 
 
-def test_where_no_neighbour_is_left_the_row_is_zero() -> None:
-    model = item_knn.fit(split_of(TRAIN, 5))
-    ranked = model.rank(from_lists([[5], [], [1, 2, 3, 4]]), 5)
-    assert not ranked.any()
+def test_a_book_without_a_neighbour_in_the_history_is_not_recommended(
+    model: item_knn.ItemKNN,
+) -> None:
+    found = model.scores(from_lists([[4], [5], []])) > -np.inf
+    assert found.tolist() == [
+        [False, False, False, True, False, False],
+        [False] * 6,
+        [False] * 6,
+    ]
+
+
+def test_candidate_and_history_side_keep_the_nearest_books_of_different_books(
+    split_of: SplitOf,
+) -> None:
+    # The nearest of 1 is 2, of 2 is 1, of 3 is 4, of 4 is 3.
+    candidate = item_knn.fit(split_of(TRAIN, 5), neighbours=1)
+    assert _neighbours(candidate) == [(1, 2), (2, 1), (3, 4), (4, 3)]
+    # A hub: 1 is the nearest of all, and has but one nearest itself.
+    hub = split_of([[1, 2], [1, 2], [1, 3], [1, 4]], 4)
+    candidate = item_knn.fit(hub, neighbours=1)
+    history = item_knn.fit(hub, neighbours=1, side="history")
+    assert _neighbours(candidate) == [(1, 2), (1, 3), (1, 4), (2, 1)]
+    assert _neighbours(history) == [(1, 2), (2, 1), (3, 1), (4, 1)]
+    # Each candidate keeps a book of the history: all can be recommended to a reader of 1.
+    only_hub = from_lists([[1]])
+    assert top_k_excluding(candidate.scores(only_hub), only_hub, 3).tolist() == [[2, 3, 4]]
+    assert top_k_excluding(history.scores(only_hub), only_hub, 3).tolist() == [[2, 0, 0]]
+
+
+def _neighbours(model: item_knn.ItemKNN) -> list[tuple[int, int]]:
+    """Pairs (book of the history, candidate)."""
+    found = model.similarity.tocoo()
+    return sorted(zip(found.row.tolist(), found.col.tolist(), strict=True))
+
+
+@pytest.mark.parametrize("neighbours", [1, 2, 5, 9])
+def test_no_book_keeps_more_neighbours_than_asked_for_when_many_are_the_same(
+    split_of: SplitOf, neighbours: int
+) -> None:
+    # Ten books with the same readers are all at distance 0, the book itself being one of them.
+    model = item_knn.fit(split_of([list(range(1, 11))] * 3, 10), neighbours=neighbours)
+    similarity = model.similarity.toarray()
+    assert (np.count_nonzero(similarity, axis=0)[1:] == neighbours).all()
+    assert not similarity.diagonal().any()
+
+
+def test_a_book_that_is_not_among_its_own_nearest_keeps_the_nearest_of_the_others(
+    split_of: SplitOf,
+) -> None:
+    # BM25 grows with the weight: to book 1 all others are nearer than itself.
+    split = split_of([[1, 2, 3, 4]], 8, weights=[1, 2, 4, 8])
+    model = item_knn.fit(split, weighting="bm25", side="history", neighbours=2)
+    assert [pair for pair in _neighbours(model) if pair[0] == 1] == [(1, 3), (1, 4)]
+
+
+def test_names_tell_the_variants_apart(split_of: SplitOf) -> None:
+    split = split_of(TRAIN, 5)
+    names = {
+        item_knn.fit(split, weighting=weighting, side=side).name
+        for weighting in ("cosine", "bm25")
+        for side in ("candidate", "history")
+    }
+    assert names == {"item-knn", "item-knn-history", "item-knn-bm25", "item-knn-bm25-history"}
+
+
+def test_size_is_what_is_stored(split_of: SplitOf) -> None:
+    model = item_knn.fit(split_of(TRAIN, 5), neighbours=1)
+    assert model.parameters == 4
+    assert model.bytes == 4 * (4 + 4) + 7 * 4
 
 
 @pytest.mark.filterwarnings("ignore::implicit.utils.ParameterWarning")
 def test_implicit_itself_recommends_books_of_the_history_when_neighbours_run_out() -> None:
-    # Why `rank` does not call implicit's `recommend`. When this fails, it could.
+    # Why `scores` does not call implicit's `recommend`. When this fails, it could.
     model = CosineRecommender(K=5, num_threads=1)
     read = np.zeros((len(TRAIN), 6))
     for reader, books in enumerate(TRAIN):
@@ -64,77 +131,86 @@ def test_implicit_itself_recommends_books_of_the_history_when_neighbours_run_out
     assert 1 in ids
 
 
-def test_equal_scores_go_by_id() -> None:
-    model = item_knn.fit(split_of([[4, 2, 3, 1]], 4))
-    assert model.rank(from_lists([[3]]), 3).tolist() == [[1, 2, 4]]
-
-
-def test_only_the_nearest_neighbours_are_kept_and_the_book_itself_is_not_one() -> None:
-    model = item_knn.fit(split_of(TRAIN, 5), neighbours=1)
-    found = model.similarity.tocoo()
-    pairs = dict(zip(found.row.tolist(), found.col.tolist(), strict=True))
-    assert pairs == {1: 2, 2: 1, 3: 4, 4: 3}
-    assert model.parameters == 4
-    assert model.bytes == 4 * (4 + 4) + 7 * 4
-
-
-def test_no_warning_reaches_the_caller() -> None:
+def test_no_warning_reaches_the_caller(split_of: SplitOf) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        item_knn.fit(split_of(TRAIN, 5))
+        for weighting in ("cosine", "bm25"):
+            item_knn.fit(split_of(TRAIN, 5), weighting=weighting)
 
 
-@pytest.fixture(scope="module")
-def random_split() -> Split:
-    """Readers who keep to one of four shelves most of the time, so that neighbours exist."""
-    random = np.random.default_rng(5)
-
-    def whole() -> np.ndarray:
-        shelf = random.integers(0, 4) * 20 + np.arange(20)
-        return np.concatenate([random.permutation(shelf)[:9], 80 + random.permutation(20)[:3]]) + 1
-
-    rows = [random.permutation(whole()) for _ in range(60)]
-    test = HeldOut(
-        from_lists([row[:8] for row in rows]),
-        from_lists([row[8:] for row in rows]),
-        np.arange(60, dtype=np.int32),
-    )
-    return split_of([whole() for _ in range(200)], 100, test)
+def _dense(histories: Histories, books: int) -> np.ndarray:
+    """float64 [n, V + 1] with the weights, one entry after the other."""
+    read = np.zeros((len(histories), books + 1))
+    weights = np.ones(len(histories.items)) if histories.weights is None else histories.weights
+    row = np.repeat(np.arange(len(histories)), histories.lengths)
+    for reader, book, weight in zip(row, histories.items, weights, strict=True):
+        read[reader, book] = weight
+    return read
 
 
-def test_ranking_agrees_with_dense_algebra(random_split: Split) -> None:
-    neighbours = 7
-    read = item_knn._rows(random_split.train, 100).toarray()
+def _cosine(split: Split) -> np.ndarray:
+    read = (_dense(split.train, split.books) > 0).astype(float)
     length = np.sqrt(read.sum(axis=0))
-    cosine = read.T @ read / np.maximum(np.outer(length, length), 1)
-    np.fill_diagonal(cosine, 0)
-    model = item_knn.fit(random_split, neighbours)
-    similarity = model.similarity.toarray()
-    for book in range(1, 101):
-        kept = similarity[book] > 0
+    return read.T @ read / np.maximum(np.outer(length, length), 1)
+
+
+def _bm25(split: Split) -> np.ndarray:
+    """Each book is a document and its readers are the terms."""
+    counts = _dense(split.train, split.books).T
+    length = counts.sum(axis=1, keepdims=True)
+    normalised = 1.2 * (1 - 0.75 + 0.75 * length / length.mean())
+    idf = np.log(len(counts) / (1 + (counts > 0).sum(axis=0)))
+    weighted = np.where(counts > 0, counts * 2.2 / (normalised + counts), 0) * idf
+    return weighted @ weighted.T
+
+
+@pytest.mark.parametrize("side", ["candidate", "history"])
+@pytest.mark.parametrize(("weighting", "oracle"), [("cosine", _cosine), ("bm25", _bm25)])
+def test_scores_agree_with_dense_algebra(
+    shelves: Split,
+    weighting: item_knn.Side,
+    oracle: Callable[[Split], np.ndarray],
+    side: item_knn.Side,
+) -> None:
+    neighbours = 7
+    expected = oracle(shelves)
+    np.fill_diagonal(expected, 0)
+    model = item_knn.fit(shelves, weighting=weighting, side=side, neighbours=neighbours)
+    similarity = model.similarity.toarray().astype(np.float64)
+    owned = similarity.T if side == "candidate" else similarity
+    for book in range(1, 81):
+        kept = owned[book] > 0
         assert kept.sum() == neighbours
-        np.testing.assert_allclose(similarity[book, kept], cosine[book, kept], rtol=1e-6)
-        assert cosine[book, kept].min() >= cosine[book, ~kept].max() - 1e-12
+        np.testing.assert_allclose(owned[book, kept], expected[book, kept], rtol=1e-5)
+        assert expected[book, kept].min() >= expected[book, ~kept].max() - 1e-6
 
-    histories = random_split.test.histories
-    ranked = model.rank(histories, 10)
-    scores = item_knn._rows(histories, 100).toarray() @ similarity.astype(np.float64)
-    for row in range(len(histories)):
-        scores[row, histories[row]] = 0
-        best = np.sort(scores[row])[::-1][:10]
-        np.testing.assert_allclose(scores[row, ranked[row]], best, rtol=1e-12)
+    histories = shelves.validation.histories
+    sums = _dense(histories, shelves.books) @ similarity
+    np.testing.assert_allclose(
+        model.scores(histories), np.where(sums > 0, sums, -np.inf), rtol=1e-5
+    )
 
 
-def test_it_keeps_the_promise_of_a_ranker_and_beats_popularity(random_split: Split) -> None:
-    training = TrainingStatistics.from_split(random_split)
-    neighbours, popular = item_knn.fit(random_split), popularity.fit(random_split)
-    found = evaluate(neighbours.rank, random_split.test, training, batch=16).overall
-    floor = evaluate(popular.rank, random_split.test, training, batch=16).overall
-    assert found["ndcg@10"] > 1.5 * floor["ndcg@10"]
+def test_weights_of_a_history_count_in_its_scores_but_not_in_the_cosine(
+    split_of: SplitOf, model: item_knn.ItemKNN
+) -> None:
+    weighted = item_knn.fit(split_of(TRAIN, 5, weights=[1, 2, 3, 4, 5, 6, 7, 8]))
+    np.testing.assert_array_equal(weighted.similarity.toarray(), model.similarity.toarray())
+    history = from_lists([[4, 2]])
+    scores = model.scores(Histories(history.items, history.offsets, np.float32([0.5, 3])))
+    expected = 0.5 * COSINE[3, 4] + 3 * COSINE[2, 3]
+    assert scores[0, 3] == pytest.approx(expected, rel=1e-6)
 
 
-def test_faulty_input_is_refused() -> None:
-    with pytest.raises(ValueError, match="neighbours must be 1 or more"):
+def test_weights_count_in_bm25(split_of: SplitOf) -> None:
+    train = [[1, 2], [1, 3], [4], [5], [6]]
+    plain = item_knn.fit(split_of(train, 6), weighting="bm25")
+    glad = item_knn.fit(split_of(train, 6, weights=[1, 1, 5, 5, 1, 1, 1]), weighting="bm25")
+    history = from_lists([[1]])
+    assert plain.scores(history)[0, 2] == plain.scores(history)[0, 3]
+    assert glad.scores(history)[0, 3] > glad.scores(history)[0, 2]
+
+
+def test_less_than_one_neighbour_is_refused(split_of: SplitOf) -> None:
+    with pytest.raises(ValueError, match="neighbours must be 1 or more, not 0"):
         item_knn.fit(split_of(TRAIN, 5), neighbours=0)
-    with pytest.raises(ValueError, match="reader row 0 holds the id 6"):
-        item_knn.fit(split_of(TRAIN, 5)).rank(from_lists([[6]]), 2)
