@@ -63,7 +63,9 @@ class _Ratings:
             frame = pl.DataFrame([lines.numbers(), lines.text]).filter(pl.col("text") != "")
             begins = frame["text"].str.extract(r"^([0-9]+):$")
             # A film's lines go on in the next block.
-            films = begins.fill_null(strategy="forward").fill_null(film)
+            films = begins.fill_null(strategy="forward")
+            if film is not None:
+                films = films.fill_null(film)
             film = films[-1] if len(films) else film
             rows = frame.with_columns(films.alias("item")).filter(begins.is_null())
             part = rows["text"].str.extract_groups(
@@ -109,8 +111,8 @@ def _titles(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple
             bad.add_all(failed["line"], failed["text"], "is not FILM,YEAR,TITLE")
             bad.settle()
         parts.append(fields.struct.unnest().filter(~wrong))
+    notes = bad.finish(sum(map(len, parts)))
     frame = pl.concat(parts)
-    notes = bad.finish(len(frame))
     return (
         frame.select(
             "item_id",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping
 
 import polars as pl
@@ -32,15 +33,9 @@ def read_parquet(source: Source, columns: Mapping[str, str]) -> Iterator[pl.Data
             where=str(source),
             hint="Unpack it: Parquet is compressed already.",
         )
-    try:
-        table = pl.scan_parquet(source.path)
+    table = pl.scan_parquet(source.path)
+    with _refusing(source):
         schema = table.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UserError(
-            f"this is no Parquet file, or a damaged one ({str(error).splitlines()[0]})",
-            where=str(source),
-            hint="Write it again.",
-        ) from error
     for role, name in columns.items():
         if name not in schema:
             raise UserError(
@@ -58,11 +53,26 @@ def read_parquet(source: Source, columns: Mapping[str, str]) -> Iterator[pl.Data
     asked = table.select(_text(name, schema[name]).alias(role) for role, name in columns.items())
     begin = 0
     while True:
-        block = asked.slice(begin, _ROWS_AT_ONCE).collect()
+        with _refusing(source):
+            block = asked.slice(begin, _ROWS_AT_ONCE).collect()
         if not len(block) and begin:
             return
         yield block.with_row_index("line", offset=begin + 1).cast({"line": pl.Int64})
         begin += _ROWS_AT_ONCE
+
+
+@contextlib.contextmanager
+def _refusing(source: Source) -> Iterator[None]:
+    """Turns what polars says of a damaged file into an error that names it."""
+    try:
+        yield
+    # A panic is how polars meets some damaged files; it is no Exception.
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
+        raise UserError(
+            f"this is no Parquet file, or a damaged one ({str(error).partition(chr(10))[0]})",
+            where=str(source),
+            hint="Write it again.",
+        ) from error
 
 
 def _text(name: str, dtype: pl.DataType) -> pl.Expr:

@@ -79,6 +79,7 @@ def fit(
         penalty: The ridge, above 0. None chooses one of `PENALTIES` by NDCG@10 on at most 1,000
             validation readers, among the 4,000 most read books where there are more (the choice
             would else cost more than the fit), or takes `DEFAULT_PENALTY` where nobody validates.
+            Choosing among all of them was .0003 better with 22,347 books, and no other with 10,000.
         max_bytes: One matrix of V x V float32 must fit in; all else is small (1.04 matrices
             measured at 8,000 books).
         progress: Told of the fits.

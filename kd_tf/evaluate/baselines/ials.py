@@ -87,8 +87,9 @@ def fit(
 ) -> ImplicitALS:
     """Learns the books' factors from the training histories of `split`.
 
-    The regularisation grows with alpha, 5 + alpha / 4, which was near the best of those tried on
-    validation readers of four data sets, dense and sparse.
+    The regularisation is alpha. On validation readers of four data sets, dense and sparse, that
+    ranked the whole catalogue within .004 NDCG@10 of 5 + alpha / 4 or up to .011 better, and the
+    sparsest one's 499 sampled candidates clearly better (alpha 80: hit rate@10 .616 against .589).
     Source: Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets",
     2008; the training is that of the library implicit, on all cores.
 
@@ -129,13 +130,12 @@ def fit(
 def _learnt(
     split: Split, alpha: float, factors: int, iterations: int, advance: Advance
 ) -> ImplicitALS:
-    regularization = 5 + alpha / 4
     # implicit has threads of its own, which those of BLAS would fight.
     with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
             factors=int(np.clip(split.books // 8, 1, factors)),
             iterations=iterations,
-            regularization=regularization,
+            regularization=alpha,
             alpha=alpha,
             random_state=42,
             num_threads=0,
@@ -147,4 +147,4 @@ def _learnt(
         )
     books = np.array(model.item_factors, np.float32)
     books[0] = 0
-    return ImplicitALS(books, regularization, alpha)
+    return ImplicitALS(books, regularization=alpha, alpha=alpha)
