@@ -6,6 +6,8 @@ import contextlib
 import difflib
 import fnmatch
 import gzip
+import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -21,6 +23,18 @@ to a tenth, seldom to a fiftieth; archives made to fill a disk reach the thousan
 
 UNSUSPECTED_BYTES = 64 << 20
 """So much may be unpacked whatever the ratio; small files of equal lines can be very dense."""
+
+
+_DAMAGED = (
+    zipfile.BadZipFile,
+    gzip.BadGzipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    # zipfile meets versions, flags and compressions that no archive has.
+    NotImplementedError,
+    struct.error,
+)
 
 
 class ByteStream(Protocol):
@@ -153,7 +167,7 @@ def opened(source: Source) -> Iterator[ByteStream]:
             _require_file(path)
             with path.open("rb") as stream:
                 yield stream
-    except (zipfile.BadZipFile, gzip.BadGzipFile, zlib.error, EOFError) as error:
+    except _DAMAGED as error:
         raise UserError(
             f"the compressed file is cut off, damaged or no {path.suffix.lower()} file ({error})",
             where=str(source),
@@ -209,7 +223,7 @@ def _members(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, OSError) as error:
+    except (*_DAMAGED, UnicodeDecodeError, ValueError, OSError) as error:
         raise UserError(
             f"the compressed file is cut off, damaged or no .zip file ({error})",
             where=str(path),
