@@ -1,12 +1,15 @@
 """Paired comparison by hand."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
-from kd_tf.evaluate.comparison import paired_comparison
+from kd_tf.evaluate.comparison import holm, paired_comparison
 
 
 def test_difference_and_standard_error_match_the_hand_computed_case() -> None:
@@ -21,7 +24,9 @@ def test_difference_and_standard_error_match_the_hand_computed_case() -> None:
 def test_the_ratio_is_the_statistic_of_the_paired_t_test() -> None:
     random = np.random.default_rng(4)
     a, b = random.random(50), random.random(50)
-    assert paired_comparison(a, b).ratio == pytest.approx(stats.ttest_rel(b, a).statistic)
+    found = paired_comparison(a, b)
+    assert found.ratio == pytest.approx(stats.ttest_rel(b, a).statistic)
+    assert found.p_value == pytest.approx(stats.ttest_rel(b, a).pvalue)
 
 
 def test_swapping_the_models_turns_the_sign() -> None:
@@ -36,6 +41,8 @@ def test_a_difference_without_spread_has_a_defined_ratio() -> None:
     assert paired_comparison(a, a).ratio == 0
     assert paired_comparison(a, a + 1).ratio == math.inf
     assert paired_comparison(a, a - 1).ratio == -math.inf
+    assert paired_comparison(a, a).p_value == 1
+    assert paired_comparison(a, a + 0.1).p_value == 0
 
 
 @pytest.mark.parametrize(
@@ -50,3 +57,22 @@ def test_a_difference_without_spread_has_a_defined_ratio() -> None:
 def test_figures_that_cannot_be_paired_are_refused(a: np.ndarray, b: np.ndarray) -> None:
     with pytest.raises(ValueError, match="figure"):
         paired_comparison(a, b)
+
+
+def test_holm_matches_the_hand_computed_case() -> None:
+    # 3 x .01, 2 x .02 and 1 x .03, of which the last may not fall below the one before.
+    assert holm([0.02, 0.01, 0.03]) == pytest.approx([0.04, 0.03, 0.04])
+    assert holm([0.5, 0.9]) == [1, 1]
+    assert holm([]) == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=12))
+def test_holm_keeps_the_order_and_lies_between_none_and_bonferroni(p_values) -> None:
+    adjusted = holm(p_values)
+    for (p, q), (other_p, other_q) in itertools.combinations(
+        zip(p_values, adjusted, strict=True), 2
+    ):
+        if p < other_p:
+            assert q <= other_q
+    for p, q in zip(p_values, adjusted, strict=True):
+        assert p <= q <= min(1, p * len(p_values)) + 1e-12

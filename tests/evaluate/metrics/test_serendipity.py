@@ -1,0 +1,53 @@
+"""Serendipity against its definition in plain Python."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kd_tf.data.histories import from_lists
+from kd_tf.evaluate.metrics.serendipity import serendipity
+
+
+def test_it_matches_the_hand_computed_case() -> None:
+    by_popularity = np.array([3, 1, 4, 2, 5], np.int32)
+    # Read: 3. The two most read others are 1 and 4: of the hits 1 and 2 only 2 is unexpected.
+    found = serendipity(
+        np.array([[1, 2]], np.int32), from_lists([[1, 2]]), from_lists([[3]]), by_popularity
+    )
+    assert found.tolist() == [1 / 2]
+
+
+@st.composite
+def cases(draw: st.DrawFn):
+    books = draw(st.integers(2, 9))
+    order = draw(st.permutations(range(1, books + 1)))
+    k = draw(st.integers(1, books))
+    ranked, targets, histories = [], [], []
+    for _ in range(draw(st.integers(1, 4))):
+        own = draw(st.permutations(range(1, books + 1)))
+        read = draw(st.integers(0, books - 1))
+        histories.append(own[:read])
+        targets.append(own[read : read + draw(st.integers(1, books))])
+        shown = draw(st.permutations(own[read:]))[:k]
+        ranked.append(list(shown) + [0] * (k - len(shown)))
+    return np.array(order, np.int32), np.array(ranked, np.int32), targets, histories
+
+
+@given(cases())
+def test_it_is_what_the_list_of_the_most_read_books_has_not(case) -> None:
+    order, ranked, targets, histories = case
+    found = serendipity(ranked, from_lists(targets), from_lists(histories), order)
+    k = ranked.shape[1]
+    for row in range(len(ranked)):
+        popular = [book for book in order.tolist() if book not in histories[row]][:k]
+        hits = [book for book in ranked[row].tolist() if book in targets[row]]
+        assert found[row] == pytest.approx(sum(book not in popular for book in hits) / k)
+
+
+def test_the_most_read_books_themselves_are_no_surprise() -> None:
+    order = np.arange(1, 21, dtype=np.int32)
+    histories = [[1, 2, 5], [], [20]]
+    ranked = np.array([[b for b in order if b not in h][:6] for h in histories], np.int32)
+    targets = from_lists([row.tolist() for row in ranked])
+    assert serendipity(ranked, targets, from_lists(histories), order).tolist() == [0, 0, 0]
