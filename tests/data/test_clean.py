@@ -1,10 +1,16 @@
+"""Cleaning against a slow loop and hand-computed cases; every step counted."""
+
+import itertools
+
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kd_tf.data.clean import clean
-from kd_tf.data.interactions import Interactions
+from kd_tf.data.catalog import Catalog
+from kd_tf.data.clean import CleaningRules, clean, left_out_steps
+from kd_tf.data.interactions import Counts, Dataset, Interactions
 from kd_tf.errors import UserError
 
 
@@ -37,6 +43,21 @@ rows_of_a_table = st.lists(
 )
 
 
+def removed(steps) -> list[tuple[int, int]]:
+    """Rows and readers that each step took."""
+    return [
+        (
+            step.before.interactions - step.after.interactions,
+            step.before.users - step.after.users,
+        )
+        for step in steps
+    ]
+
+
+def rules(**values) -> CleaningRules:
+    return CleaningRules(**{"min_user_interactions": 2, **values})
+
+
 def test_each_step_is_counted_by_hand():
     data = table(
         [
@@ -47,12 +68,20 @@ def test_each_step_is_counted_by_hand():
             ("c", 1, 4, 1),
             ("c", 1, 5, 2),
             ("c", 1, 4, 0),  # two of these three repeat
+            ("c", 1, 5, 2),  # and this one in every column
             ("d", 4, 4, 0),  # d and c have one book each
+            ("e", 1, 5, 99),  # too late
         ]
     )
-    cleaned, steps = clean(data, min_rating=4, min_user_interactions=2)
-    assert [(step.interactions, step.users) for step in steps] == [(2, 1), (2, 0), (2, 2)]
-    assert [step.name.split()[0] for step in steps] == ["rating", "repeated", "reader"]
+    cleaned, steps = clean(data, rules(min_rating=4, until=50))
+    assert removed(steps) == [(1, 1), (2, 1), (1, 0), (2, 0), (2, 2)]
+    assert [step.name.split()[0] for step in steps] == [
+        *("time", "rating", "exact", "repeated", "reader")
+    ]
+    assert steps[0].before == data.counts() == Counts(10, 5, 4)
+    assert steps[-1].after == cleaned.counts() == Counts(2, 1, 2)
+    for step, following in itertools.pairwise(steps):
+        assert step.after == following.before
     assert triples(cleaned) == [("a", 1, 5), ("a", 2, 4)]
     assert cleaned.books == 9, "books that nobody reads any more keep their ids"
 
@@ -60,61 +89,197 @@ def test_each_step_is_counted_by_hand():
 @settings(deadline=None)
 @given(rows_of_a_table, st.none() | st.integers(1, 5), st.integers(2, 4), st.booleans())
 def test_what_is_left_is_what_a_slow_loop_leaves(rows, min_rating, least, times):
-    # The oracle: a dict keeps the last of those with the highest time, reader by reader.
-    latest: dict[tuple[str, int], tuple[int, int]] = {}
+    # The oracle: a dict keeps the last of those with the highest time, reader by reader; of rows
+    # that are equal in every column the first counts.
+    seen, latest = set(), {}
     for index, (user, book, rating, time) in enumerate(rows):
-        if min_rating is not None and rating < min_rating:
+        same = (user, book, rating, time if times else None)
+        if same in seen or (min_rating is not None and rating < min_rating):
             continue
+        seen.add(same)
         key = (time if times else 0, index)
         latest[user, book] = max(latest.get((user, book), key), key)
     books_of = {user: sum(pair[0] == user for pair in latest) for user, _ in latest}
     kept = sorted(index for (user, _), (_, index) in latest.items() if books_of[user] >= least)
     data = table(rows, times=times)
+    wanted = CleaningRules(min_rating=min_rating, min_user_interactions=least)
     if not kept:
         with pytest.raises(UserError, match="no interactions are left"):
-            clean(data, min_rating=min_rating, min_user_interactions=least)
+            clean(data, wanted)
         return
-    cleaned, steps = clean(data, min_rating=min_rating, min_user_interactions=least)
+    cleaned, steps = clean(data, wanted)
     assert triples(cleaned) == [rows[index][:3] for index in kept]
-    assert len(data) - sum(step.interactions for step in steps) == len(cleaned)
-    assert data.users - sum(step.users for step in steps) == cleaned.users
-    again, nothing = clean(cleaned, min_rating=min_rating, min_user_interactions=least)
+    assert len(data) - sum(rows for rows, _ in removed(steps)) == len(cleaned)
+    assert data.users - sum(users for _, users in removed(steps)) == cleaned.users
+    again, nothing = clean(cleaned, wanted)
     assert triples(again) == triples(cleaned)
-    assert all(step.interactions == step.users == 0 for step in nothing)
+    assert set(removed(nothing)) == {(0, 0)}
 
 
 def test_of_a_repeated_pair_the_newest_stays_and_of_equals_the_last_in_the_file():
     rows = [("a", 1, 5, 9), ("a", 1, 4, 7), ("a", 2, 1, 3), ("a", 2, 2, 3)]
-    cleaned, _ = clean(table(rows), min_user_interactions=2)
+    cleaned, _ = clean(table(rows), rules())
     assert triples(cleaned) == [("a", 1, 5), ("a", 2, 2)]
-    cleaned, _ = clean(table(rows, times=False), min_user_interactions=2)
+    cleaned, _ = clean(table(rows, times=False), rules())
     assert triples(cleaned) == [("a", 1, 4), ("a", 2, 2)]
+
+
+REPEATED = [("a", 1, 5, 1), ("a", 1, 2, 3), ("a", 1, 3, 2), ("a", 2, 4, 0)]
+
+
+@pytest.mark.parametrize(
+    ("policy", "rating", "time"), [("last", 2, 3), ("max", 5, 1), ("mean", 10 / 3, 3)]
+)
+def test_the_policy_decides_what_stays_of_a_repeated_pair(policy, rating, time):
+    cleaned, _ = clean(table(REPEATED), rules(duplicates=policy))
+    assert triples(cleaned) == [("a", 1, pytest.approx(rating)), ("a", 2, 4)]
+    assert cleaned.timestamp.tolist() == [time, 0]
+
+
+def test_a_repeated_pair_can_be_an_error_but_an_exact_repeat_is_none():
+    with pytest.raises(UserError, match="reader 'a' has book 1"):
+        clean(table(REPEATED), rules(duplicates="error"))
+    exact = [("a", 1, 5, 1), ("a", 1, 5, 1), ("a", 2, 4, 0)]
+    assert len(clean(table(exact), rules(duplicates="error"))[0]) == 2
+
+
+@pytest.mark.parametrize("policy", ["max", "mean"])
+def test_a_policy_of_ratings_needs_ratings(policy):
+    with pytest.raises(UserError, match="no ratings"):
+        clean(table(REPEATED, ratings=False), rules(duplicates=policy))
+
+
+@given(rows_of_a_table)
+def test_mean_ratings_agree_with_a_slow_loop(rows):
+    cleaned, _ = clean(table([("z", 1, 1, 0), ("z", 2, 1, 0), *rows]), rules(duplicates="mean"))
+    distinct = list(dict.fromkeys([("z", 1, 1, 0), ("z", 2, 1, 0), *rows]))
+    for user, book, rating in triples(cleaned):
+        ratings = [r for u, b, r, _ in distinct if (u, b) == (user, book)]
+        assert rating == pytest.approx(np.mean(ratings), abs=1e-6)
+
+
+@settings(deadline=None)
+@given(rows_of_a_table, st.integers(2, 4), st.integers(1, 4))
+def test_the_core_is_the_largest_in_which_all_have_enough(rows, users, items):
+    pairs = {(user, book) for user, book, *_ in rows}
+    while True:
+        readers = {u for u, _ in pairs if sum(x == u for x, _ in pairs) >= users}
+        books = {b for _, b in pairs if sum(x == b for _, x in pairs) >= items}
+        left = {(u, b) for u, b in pairs if u in readers and b in books}
+        if left == pairs:
+            break
+        pairs = left
+    wanted = rules(min_user_interactions=users, min_item_interactions=items)
+    if not pairs:
+        with pytest.raises(UserError, match="no interactions are left"):
+            clean(table(rows), wanted)
+        return
+    cleaned, _ = clean(table(rows), wanted)
+    assert {(user, book) for user, book, _ in triples(cleaned)} == pairs
+
+
+def test_the_core_says_how_many_rounds_it_took():
+    rows = [("a", 1), ("a", 2), ("b", 2), ("b", 3), ("c", 3), ("c", 4), ("d", 5), ("d", 6)]
+    rows += [("e", 5), ("e", 6)]
+    data = table([(user, book, 1, 0) for user, book in rows])
+    cleaned, steps = clean(data, rules(min_item_interactions=2))
+    assert {user for user, *_ in triples(cleaned)} == {"d", "e"}
+    # a and c lose a book, then b both of its own.
+    assert "3 rounds" in steps[-1].name or "4 rounds" in steps[-1].name
+
+
+def test_readers_beyond_the_quantile_go_and_those_at_it_stay():
+    rows = [
+        (user, book, 1, 0)
+        for user, n in zip("abcde", (2, 2, 3, 3, 9), strict=True)
+        for book in range(1, n + 1)
+    ]
+    cleaned, steps = clean(table(rows), rules(max_user_quantile=0.75))
+    assert set(cleaned.user_ids) == set("abcd")
+    assert "more than 3 books (quantile 0.75)" in steps[-2].name
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "left"), [(2, None, [2, 3]), (None, 2, [0, 1]), (1, 3, [1, 2])]
+)
+def test_the_time_range_has_its_beginning_and_not_its_end(since, until, left):
+    rows = [("a", book, 1, book) for book in range(1, 4)] + [("a", 9, 1, 0)]
+    cleaned, _ = clean(table(rows), rules(since=since, until=until))
+    assert sorted(cleaned.timestamp) == left
+
+
+def test_weights_are_ratings_their_logarithm_or_counts():
+    rows = [("a", 1, 3, 0), ("a", 1, 5, 1), ("a", 2, 1, 0)]
+    for weights, expected in (
+        ("rating", [5, 1]),
+        ("log", [1 + np.log(6), 1 + np.log(2)]),
+        ("count", [2, 1]),
+    ):
+        cleaned, _ = clean(table(rows), rules(weights=weights))
+        np.testing.assert_allclose(cleaned.weight, expected, rtol=1e-6)
+        assert cleaned.weight.dtype == np.float32
+    assert clean(table(rows), rules())[0].weight is None
+    mean, _ = clean(table(rows), rules(weights="rating", duplicates="mean"))
+    np.testing.assert_allclose(mean.weight, [4, 1])
+
+
+@pytest.mark.parametrize(("weights", "rating"), [("rating", 0), ("rating", -1), ("log", -1)])
+def test_ratings_that_make_no_weight_are_refused(weights, rating):
+    with pytest.raises(UserError, match="lowest"):
+        clean(table([("a", 1, 5, 0), ("a", 2, rating, 0)]), rules(weights=weights))
+
+
+def test_rows_that_the_reader_left_out_are_the_first_steps():
+    data = table([("a", 1, 1, 0), ("a", 2, 1, 0)])
+    catalog = Catalog(pl.DataFrame({"item_id": [str(i) for i in range(9)]}))
+    dataset = Dataset("t", data, catalog, left_out={"bad row": 3, "implicit": 5})
+    steps = left_out_steps(dataset)
+    assert [(step.name, *removed([step])[0]) for step in steps] == [
+        ("bad row", 3, 0),
+        ("implicit", 5, 0),
+    ]
+    assert steps[0].before.interactions == 10
+    assert steps[0].after == steps[1].before
+    assert steps[-1].after == data.counts()
 
 
 def test_without_a_threshold_low_ratings_stay_and_ratings_are_not_needed():
     rows = [("a", 1, 1, 0), ("a", 2, 1, 0)]
-    assert len(clean(table(rows), min_user_interactions=2)[0]) == 2
-    cleaned, steps = clean(table(rows, ratings=False), min_user_interactions=2)
+    assert len(clean(table(rows), rules())[0]) == 2
+    cleaned, steps = clean(table(rows, ratings=False), rules())
     assert len(cleaned) == 2
-    assert len(steps) == 2
+    assert len(steps) == 3
 
 
-def test_a_threshold_without_ratings_is_refused():
+def test_a_rule_without_its_column_is_refused():
     with pytest.raises(UserError, match="no ratings") as caught:
-        clean(table([("a", 1, 1, 0)], ratings=False), min_rating=4)
+        clean(table([("a", 1, 1, 0)], ratings=False), rules(min_rating=4))
     assert "rating column" in caught.value.hint
+    with pytest.raises(UserError, match="no times"):
+        clean(table([("a", 1, 1, 0)], times=False), rules(since=4))
 
 
-@pytest.mark.parametrize("least", [1, 0, -1])
-def test_a_reader_needs_one_book_to_show_and_one_to_hide(least):
-    with pytest.raises(UserError, match="2 or more"):
-        clean(table([("a", 1, 1, 0)]), min_user_interactions=least)
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"min_user_interactions": 1}, "2 or more"),
+        ({"min_item_interactions": 0}, "1 or more"),
+        ({"since": 5, "until": 5}, "before until"),
+        ({"min_rating": float("nan")}, "finite"),
+        ({"weights": "heavy"}, "one of none"),
+        ({"duplicates": "first"}, "one of last"),
+        ({"max_user_quantile": 1.0}, "below 1"),
+    ],
+)
+def test_rules_out_of_range_are_refused(values, message):
+    with pytest.raises(UserError, match=message):
+        CleaningRules(**values)
 
 
 def test_nothing_left_is_refused_with_what_each_step_took():
     with pytest.raises(UserError) as caught:
-        clean(table([("a", 1, 1, 0), ("a", 2, 5, 0)]), min_rating=4, min_user_interactions=2)
+        clean(table([("a", 1, 1, 0), ("a", 2, 5, 0)]), rules(min_rating=4))
     assert "rating below 4: 1 rows" in caught.value.what
     assert "fewer than 2 books: 1 rows" in caught.value.what
     with pytest.raises(UserError, match="no interactions are left"):
-        clean(table([("a", 1, 1, 0)]), min_rating=4)
+        clean(table([("a", 1, 1, 0)]), rules(min_rating=4))

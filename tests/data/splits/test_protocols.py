@@ -1,0 +1,404 @@
+"""What every protocol promises: nothing leaks, nothing is lost, and a seed repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from kd_tf.data.interactions import Interactions
+from kd_tf.data.split import Split
+from kd_tf.data.splits.carve_validation import carve_validation
+from kd_tf.data.splits.folds import folds_of_interactions, folds_of_readers
+from kd_tf.data.splits.given import GIVEN
+from kd_tf.data.splits.given import given as given_split
+from kd_tf.data.splits.leakage import check_leakage
+from kd_tf.data.splits.leave_one_out import leave_one_out
+from kd_tf.data.splits.random_holdout import random_holdout
+from kd_tf.data.splits.temporal import temporal
+from kd_tf.data.splits.unseen_users import unseen_users
+from kd_tf.errors import UserError
+
+BOOKS = 12
+
+
+@st.composite
+def tables(draw: st.DrawFn, times: bool | None = None) -> Interactions:
+    """Readers of 2 to 9 books, with times that tie, in any order of rows; weights tell the rows."""
+    books_of = draw(
+        st.lists(
+            st.lists(st.integers(1, BOOKS), min_size=2, max_size=9, unique=True),
+            min_size=4,
+            max_size=9,
+        )
+    )
+    pairs = [(user, book) for user, books in enumerate(books_of) for book in books]
+    pairs = draw(st.permutations(pairs))
+    n = len(pairs)
+    timed = draw(st.booleans()) if times is None else times
+    time = np.array(draw(st.lists(st.integers(-3, 5), min_size=n, max_size=n)), np.int64)
+    return Interactions(
+        user=np.array([user for user, _ in pairs], np.int32),
+        item=np.array([book for _, book in pairs], np.int32),
+        rating=None,
+        timestamp=time if timed else None,
+        user_ids=[f"r{user}" for user in range(len(books_of))],
+        books=BOOKS,
+        weight=np.arange(1, n + 1, dtype=np.float32),
+    )
+
+
+def pairs_of(histories, readers) -> set[tuple[int, int]]:
+    return {
+        (int(reader), int(book)) for row, reader in enumerate(readers) for book in histories[row]
+    }
+
+
+def everything(interactions: Interactions) -> set[tuple[int, int]]:
+    return set(zip(interactions.user.tolist(), interactions.item.tolist(), strict=True))
+
+
+def attempt(make: Callable[[], Split]) -> Split:
+    """Small tables can be too small for a protocol: those are not what is tested here."""
+    try:
+        return make()
+    except UserError:
+        assume(False)
+        raise AssertionError from None
+
+
+PROTOCOLS: dict[str, Callable[[Interactions, int], Split]] = {
+    "unseen-users": lambda t, seed: unseen_users(t, test_users=1, validation_users=1, seed=seed),
+    "leave-one-out": lambda t, seed: leave_one_out(t, seed=seed),
+    "temporal": lambda t, seed: temporal(t, test_share=0.3, validation_share=0.3),
+    "random": lambda t, seed: random_holdout(t, test_share=0.3, validation_share=0.3, seed=seed),
+}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@settings(max_examples=60)
+@given(data=st.data())
+def test_no_protocol_leaks_and_each_is_called_by_its_name(protocol: str, data) -> None:
+    table = data.draw(tables(times=True if protocol == "temporal" else None))
+    split = attempt(lambda: PROTOCOLS[protocol](table, data.draw(st.integers(0, 9))))
+    assert split.protocol == protocol
+    check_leakage(split, table)
+    for held_out in (split.validation, split.test):
+        assert (held_out.targets.lengths >= 1).all()
+        assert len(held_out.readers) == len(held_out.histories) == len(held_out.targets)
+        assert np.array_equal(held_out.readers, np.unique(held_out.readers))
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_every_history_carries_the_weights_of_its_rows(protocol: str, data) -> None:
+    table = data.draw(tables(times=True))
+    split = attempt(lambda: PROTOCOLS[protocol](table, 3))
+    weight = {
+        (int(u), int(i)): w for u, i, w in zip(table.user, table.item, table.weight, strict=True)
+    }
+    for histories, readers in (
+        (split.train, split.train_readers),
+        (split.test.histories, split.test.readers),
+        (split.test.targets, split.test.readers),
+    ):
+        row = np.repeat(readers, histories.lengths)
+        expected = [weight[int(u), int(i)] for u, i in zip(row, histories.items, strict=True)]
+        assert histories.weights.tolist() == expected
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@settings(max_examples=30)
+@given(data=st.data())
+def test_a_seed_repeats_a_split(protocol: str, data) -> None:
+    table = data.draw(tables(times=True))
+    first = attempt(lambda: PROTOCOLS[protocol](table, 3))
+    assert PROTOCOLS[protocol](table, 3).fingerprint() == first.fingerprint()
+
+
+def large_table(times: bool) -> Interactions:
+    random = np.random.default_rng(0)
+    user = np.repeat(np.arange(60, dtype=np.int32), 10)
+    item = np.concatenate([random.permutation(40)[:10] + 1 for _ in range(60)]).astype(np.int32)
+    time = random.integers(0, 1000, 600) if times else None
+    return Interactions(user, item, None, time, [str(u) for u in range(60)], 40)
+
+
+@pytest.mark.parametrize("protocol", ["unseen-users", "leave-one-out", "random"])
+def test_another_seed_makes_another_split(protocol: str) -> None:
+    table = large_table(times=False)
+    splits = [PROTOCOLS[protocol](table, seed).test for seed in (1, 2)]
+    assert not (
+        np.array_equal(splits[0].targets.items, splits[1].targets.items)
+        and np.array_equal(splits[0].readers, splits[1].readers)
+    )
+
+
+@settings(max_examples=60)
+@given(tables())
+def test_leave_one_out_parts_every_readers_books_into_three(table: Interactions) -> None:
+    split = attempt(lambda: leave_one_out(table))
+    parts = [
+        pairs_of(split.train, split.train_readers),
+        pairs_of(split.validation.targets, split.validation.readers),
+        pairs_of(split.test.targets, split.test.readers),
+    ]
+    assert set().union(*parts) == everything(table)
+    assert sum(map(len, parts)) == len(table)
+    counts = np.bincount(table.user)
+    assert split.test.readers.tolist() == np.flatnonzero(counts >= 3).tolist()
+    assert (split.test.targets.lengths == 1).all()
+    assert (split.validation.targets.lengths == 1).all()
+    for row in range(len(split.test.readers)):
+        shown = split.test.histories[row].tolist()
+        earlier = split.validation.histories[row].tolist() + split.validation.targets[row].tolist()
+        assert shown == earlier
+
+
+def test_leave_one_out_matches_the_hand_computed_case() -> None:
+    table = Interactions(
+        user=np.array([0, 0, 0, 0, 1, 1], np.int32),
+        item=np.array([4, 3, 2, 1, 1, 2], np.int32),
+        rating=None,
+        timestamp=np.array([30, 10, 20, 40, 1, 2]),
+        user_ids=["a", "b"],
+        books=4,
+    )
+    split = leave_one_out(table)
+    assert [split.train[row].tolist() for row in range(2)] == [[3, 2], [1, 2]]
+    assert split.validation.targets[0].tolist() == [4]
+    assert split.test.histories[0].tolist() == [3, 2, 4]
+    assert split.test.targets[0].tolist() == [1]
+    assert split.test.readers.tolist() == [0]
+
+
+def test_nobody_with_three_books_is_refused() -> None:
+    table = Interactions(np.zeros(2, np.int32), np.array([1, 2], np.int32), None, None, ["a"], 2)
+    with pytest.raises(UserError, match="three books"):
+        leave_one_out(table)
+
+
+@settings(max_examples=60)
+@given(tables())
+def test_random_holdout_parts_every_readers_books_by_share(table: Interactions) -> None:
+    split = attempt(lambda: random_holdout(table, test_share=0.25, validation_share=0.25))
+    train = pairs_of(split.train, split.train_readers)
+    validation = pairs_of(split.validation.targets, split.validation.readers)
+    test = pairs_of(split.test.targets, split.test.readers)
+    assert train | validation | test == everything(table)
+    assert len(train) + len(validation) + len(test) == len(table)
+    for reader, count in enumerate(np.bincount(table.user)):
+        held = min(int(np.round(count * 0.25)), count - 1)
+        assert sum(u == reader for u, _ in test) == held
+        assert sum(u == reader for u, _ in train) >= 1
+    shown = pairs_of(split.test.histories, split.test.readers)
+    tested = {reader for reader, _ in test}
+    assert shown == {(u, b) for u, b in train | validation if u in tested}
+
+
+@settings(max_examples=60)
+@given(tables(times=True))
+def test_temporal_shows_the_past_and_asks_for_the_future(table: Interactions) -> None:
+    split = attempt(lambda: temporal(table, test_share=0.3, validation_share=0.3))
+    time = {
+        (int(u), int(i)): int(t)
+        for u, i, t in zip(table.user, table.item, table.timestamp, strict=True)
+    }
+
+    def times(histories, readers) -> list[int]:
+        return [time[pair] for pair in pairs_of(histories, readers)]
+
+    learnt = times(split.train, split.train_readers)
+    for held_out in (split.validation, split.test):
+        asked = times(held_out.targets, held_out.readers)
+        assert max(learnt) < min(asked)
+        assert max(times(held_out.histories, held_out.readers)) < min(asked)
+        assert (held_out.histories.lengths >= 1).all()
+    cut = min(t for t in time.values() if t > max(learnt))
+    assert pairs_of(split.train, split.train_readers) == {p for p, t in time.items() if t < cut}
+    assert len(split.notes) == 1
+
+
+def test_temporal_matches_the_hand_computed_case() -> None:
+    # Cuts at 60 % and 80 % of ten rows: times 6 and 8; c has nothing before 8 and is left out.
+    users, books = "aaaabbbbcc", [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]
+    times = [0, 3, 6, 8, 1, 2, 4, 7, 8, 9]
+    table = Interactions(
+        np.array(["abc".index(u) for u in users], np.int32),
+        np.array(books, np.int32),
+        None,
+        np.array(times),
+        ["a", "b", "c"],
+        4,
+    )
+    split = temporal(table, test_share=0.3, validation_share=0.2)
+    assert [split.train[row].tolist() for row in range(2)] == [[1, 2], [1, 2, 3]]
+    assert split.validation.readers.tolist() == [0, 1]
+    assert [split.validation.targets[row].tolist() for row in range(2)] == [[3], [4]]
+    assert split.test.readers.tolist() == [0]
+    assert split.test.histories[0].tolist() == [1, 2, 3]
+    assert split.test.targets[0].tolist() == [4]
+    assert "1 of the test part" in split.notes[0]
+
+
+def test_temporal_needs_times() -> None:
+    with pytest.raises(UserError, match="timestamps"):
+        temporal(large_table(times=False))
+
+
+@pytest.mark.parametrize("split", [temporal, random_holdout])
+@pytest.mark.parametrize("shares", [(0.5, 0.5), (0, 0.1), (0.1, 0), (-0.1, 0.2)])
+def test_shares_that_leave_nothing_are_refused(split, shares) -> None:
+    test_share, validation_share = shares
+    with pytest.raises(UserError, match="test_share"):
+        split(large_table(times=True), test_share=test_share, validation_share=validation_share)
+
+
+@settings(max_examples=40)
+@given(tables(), st.integers(3, 4))
+def test_each_reader_tests_in_one_fold_and_validates_in_another(table, folds) -> None:
+    splits = folds_of_readers(table, folds)
+    for name in ("test", "validation"):
+        readers = np.concatenate([getattr(split, name).readers for split in splits])
+        assert sorted(readers) == list(range(table.users))
+    for split in splits:
+        check_leakage(split, table)
+        divided = [split.train_readers, split.validation.readers, split.test.readers]
+        assert sorted(np.concatenate(divided)) == list(range(table.users))
+
+
+@settings(max_examples=40)
+@given(tables(), st.integers(3, 4))
+def test_each_interaction_tests_in_one_fold(table, folds) -> None:
+    splits = folds_of_interactions(table, folds)
+    tested: list[tuple[int, int]] = []
+    for split in splits:
+        check_leakage(split, table)
+        tested += pairs_of(split.test.targets, split.test.readers)
+    assert len(tested) == len(set(tested))
+    # Only books of readers who have nothing else to be shown are never asked for.
+    lost = everything(table) - set(tested)
+    assert not lost
+
+
+@pytest.mark.parametrize("make", [folds_of_readers, folds_of_interactions])
+def test_folds_that_make_no_sense_are_refused(make) -> None:
+    with pytest.raises(UserError, match="3 or more"):
+        make(large_table(times=False), 2)
+    with pytest.raises(UserError, match="do not make 1000 folds"):
+        make(large_table(times=False), 1000)
+
+
+# Published splits
+
+
+def published(rows: list[tuple[int, int, int]]) -> tuple[Interactions, np.ndarray]:
+    """From (user, book, part)."""
+    users = sorted({user for user, *_ in rows})
+    table = Interactions(
+        np.array([users.index(user) for user, *_ in rows], np.int32),
+        np.array([book for _, book, _ in rows], np.int32),
+        None,
+        None,
+        [f"u{user}" for user in users],
+        BOOKS,
+    )
+    return table, np.array([part for *_, part in rows], np.int8)
+
+
+ROWS = [(0, 5, 0), (0, 2, 0), (0, 7, 1), (0, 1, 2), (1, 3, 0), (1, 4, 0), (2, 9, 2), (2, 8, 1)]
+
+
+def test_a_published_split_is_what_its_files_say() -> None:
+    table, part = published(ROWS)
+    split = given_split(table, part)
+    check_leakage(split, table)
+    assert split.protocol == GIVEN
+    assert split.train_readers.tolist() == [0, 1]
+    assert [split.train[row].tolist() for row in range(2)] == [[5, 2], [3, 4]]
+    assert split.test.readers.tolist() == [0, 2]
+    assert [split.test.histories[row].tolist() for row in range(2)] == [[5, 2], []]
+    assert [split.test.targets[row].tolist() for row in range(2)] == [[1], [9]]
+    assert [split.test.also_read[row].tolist() for row in range(2)] == [[7], [8]]
+    assert split.validation.also_read is None
+    assert split.validation.histories[0].tolist() == [5, 2]
+
+
+def test_validation_books_can_be_shown() -> None:
+    table, part = published(ROWS)
+    split = given_split(table, part, show_validation=True)
+    check_leakage(split, table)
+    assert [split.test.histories[row].tolist() for row in range(2)] == [[5, 2, 7], [8]]
+    assert split.test.also_read is None
+    assert split.train.items.tolist() == [5, 2, 3, 4]
+
+
+def test_a_pair_in_two_parts_is_refused_or_stays_in_the_earlier_one() -> None:
+    table, part = published([*ROWS, (1, 3, 2), (1, 3, 1)])
+    with pytest.raises(UserError, match="'u1' has the same book in the validation part") as caught:
+        given_split(table, part)
+    assert "--on-bad-rows skip" in caught.value.hint
+    split = given_split(table, part, on_repeated="keep-train")
+    check_leakage(split, table)
+    assert split.test.readers.tolist() == [0, 2]
+    assert "2 pairs stay in the earlier part" in split.notes[0]
+
+
+def test_a_pair_that_repeats_within_a_part_counts_once() -> None:
+    table, part = published([*ROWS, (0, 5, 0)])
+    split = given_split(table, part)
+    assert split.train[0].tolist() == [5, 2]
+    assert "1 pairs of reader and book are repeated within a part" in split.notes[0]
+
+
+@pytest.mark.parametrize(("missing", "name"), [(0, "training"), (2, "test")])
+def test_a_published_split_needs_training_and_test_rows(missing: int, name: str) -> None:
+    table, part = published([row for row in ROWS if row[2] != missing])
+    with pytest.raises(UserError, match=f"no {name} rows"):
+        given_split(table, part)
+
+
+@settings(max_examples=60)
+@given(tables(), st.data())
+def test_any_division_of_pairs_is_a_published_split(table: Interactions, data) -> None:
+    part = np.array(
+        data.draw(st.lists(st.integers(0, 2), min_size=len(table), max_size=len(table))), np.int8
+    )
+    split = attempt(lambda: given_split(table, part))
+    check_leakage(split, table)
+    for number, found in (
+        (0, pairs_of(split.train, split.train_readers)),
+        (1, pairs_of(split.validation.targets, split.validation.readers)),
+        (2, pairs_of(split.test.targets, split.test.readers)),
+    ):
+        rows = part == number
+        expected = set(zip(table.user[rows].tolist(), table.item[rows].tolist(), strict=True))
+        assert found == expected
+
+
+@settings(max_examples=60)
+@given(tables(), st.data())
+def test_a_carved_validation_part_takes_training_books_and_nothing_else(table, data) -> None:
+    part = np.array(
+        data.draw(st.lists(st.sampled_from([0, 2]), min_size=len(table), max_size=len(table))),
+        np.int8,
+    )
+    split = attempt(lambda: given_split(table, part))
+    carved = attempt(lambda: carve_validation(split))
+    check_leakage(carved, table)
+    before = pairs_of(split.train, split.train_readers)
+    after = pairs_of(carved.train, carved.train_readers)
+    hidden = pairs_of(carved.validation.targets, carved.validation.readers)
+    assert after | hidden == before
+    assert not after & hidden
+    assert hidden
+    assert carved.test is split.test
+    assert (carved.train.lengths[split.train.lengths > 0] >= 1).all()
+    shown = pairs_of(carved.validation.histories, carved.validation.readers)
+    chosen = set(carved.validation.readers.tolist())
+    assert shown == {(u, b) for u, b in after if u in chosen}
+    assert "no validation part" in carved.notes[-1]

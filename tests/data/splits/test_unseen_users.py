@@ -1,0 +1,200 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kd_tf.data.histories import Histories
+from kd_tf.data.interactions import Interactions
+from kd_tf.data.split import HeldOut, Split
+from kd_tf.data.splits.unseen_users import unseen_users
+from kd_tf.errors import UserError
+
+BOOKS = 30
+
+
+def table(books_of: list[list[int]], times_of: list[list[int]] | None = None) -> Interactions:
+    """Rows in the order reader by reader; reader ``r`` read ``books_of[r]``."""
+    return Interactions(
+        user=np.repeat(np.arange(len(books_of)), [len(books) for books in books_of]).astype("i4"),
+        item=np.concatenate([np.array(books, np.int32) for books in books_of]),
+        rating=None,
+        timestamp=None if times_of is None else np.concatenate(times_of).astype(np.int64),
+        user_ids=[f"reader {number}" for number in range(len(books_of))],
+        books=BOOKS,
+    )
+
+
+def shuffled(interactions: Interactions, order: np.ndarray) -> Interactions:
+    time = interactions.timestamp
+    return Interactions(
+        interactions.user[order],
+        interactions.item[order],
+        None,
+        None if time is None else time[order],
+        interactions.user_ids,
+        interactions.books,
+    )
+
+
+def rows(histories: Histories) -> list[list[int]]:
+    return [histories[row].tolist() for row in range(len(histories))]
+
+
+readers_books = st.lists(
+    st.lists(st.integers(1, BOOKS), min_size=2, max_size=12, unique=True), min_size=3, max_size=12
+)
+
+
+@st.composite
+def splits(draw) -> tuple[list[list[int]], Split, float]:
+    books_of = draw(readers_books)
+    test_users = draw(st.integers(1, len(books_of) - 2))
+    validation_users = draw(st.integers(1, len(books_of) - 1 - test_users))
+    held_out = draw(st.floats(0.05, 0.95))
+    data = table(books_of)
+    if draw(st.booleans()):
+        time = np.array(draw(st.lists(st.integers(-5, 5), min_size=len(data), max_size=len(data))))
+        data = Interactions(data.user, data.item, None, time, data.user_ids, BOOKS)
+    split = unseen_users(
+        data,
+        test_users=test_users,
+        validation_users=validation_users,
+        held_out=held_out,
+        seed=draw(st.integers(0, 99)),
+    )
+    assert len(split.test.readers) == test_users
+    assert len(split.validation.readers) == validation_users
+    assert len(split.train) == len(books_of) - test_users - validation_users
+    return books_of, split, held_out
+
+
+@settings(deadline=None)
+@given(splits())
+def test_no_reader_is_in_two_parts_and_none_is_lost(drawn):
+    books_of, split, _ = drawn
+    judged = [*split.validation.readers.tolist(), *split.test.readers.tolist()]
+    assert len(set(judged)) == len(judged)
+    # Each reader's books are somewhere once: those of training readers in training, whole.
+    left = sorted(sorted(books) for r, books in enumerate(books_of) if r not in judged)
+    assert sorted(sorted(row) for row in rows(split.train)) == left
+
+
+@settings(deadline=None)
+@given(splits())
+def test_what_is_shown_and_what_is_hidden_are_a_readers_books_each_once(drawn):
+    books_of, split, _ = drawn
+    for part in (split.validation, split.test):
+        assert len(part.histories) == len(part.targets) == len(part.readers)
+        for reader, shown, hidden in zip(
+            part.readers, rows(part.histories), rows(part.targets), strict=True
+        ):
+            assert shown
+            assert hidden
+            assert sorted(shown + hidden) == sorted(books_of[reader])
+
+
+@settings(deadline=None)
+@given(splits())
+def test_the_asked_share_is_hidden_to_the_nearest_book(drawn):
+    books_of, split, held_out = drawn
+    for part in (split.validation, split.test):
+        for reader, hidden in zip(part.readers, rows(part.targets), strict=True):
+            asked = held_out * len(books_of[reader])
+            nearest = abs(len(hidden) - asked) <= 0.5
+            assert nearest or len(hidden) in (1, len(books_of[reader]) - 1)
+
+
+def test_the_shares_by_hand():
+    lengths = [2, 3, 5, 8, 10, 20]
+    data = table([list(range(1, length + 1)) for length in lengths] + [[1, 2]])
+    split = unseen_users(data, test_users=6, validation_users=0, held_out=0.2)
+    hidden = dict(zip(split.test.readers.tolist(), split.test.targets.lengths, strict=True))
+    by_hand = {0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 1}
+    assert hidden == {reader: by_hand[reader] for reader in hidden}
+    assert len(hidden) == 6
+
+
+@settings(deadline=None)
+@given(readers_books, st.integers(0, 99), st.randoms(use_true_random=False))
+def test_where_times_are_known_the_newest_are_hidden_and_histories_run_oldest_first(
+    books_of, seed, random
+):
+    # Book b is read at time -b: all differ, and the file is in any order.
+    data = table(books_of, [[-book for book in books] for books in books_of])
+    order = np.array(random.sample(range(len(data)), len(data)))
+    split = unseen_users(shuffled(data, order), test_users=1, validation_users=1, seed=seed)
+    for row in rows(split.train):
+        assert row == sorted(row, reverse=True)
+    for part in (split.validation, split.test):
+        assert isinstance(part, HeldOut)
+        for shown, hidden in zip(rows(part.histories), rows(part.targets), strict=True):
+            assert shown + hidden == sorted(shown + hidden, reverse=True)
+
+
+def test_without_times_the_order_of_the_file_tells_nothing():
+    # 2,000 readers whose books all stand in rising order: if the file's order counted, book 5
+    # would be the hidden one each time.
+    data = table([[1, 2, 3, 4, 5]] * 2000)
+    split = unseen_users(data, test_users=1000, validation_users=900)
+    hidden = np.bincount(split.test.targets.items, minlength=6)[1:]
+    assert hidden.sum() == 1000
+    assert hidden.min() > 140  # 200 expected each, standard deviation 12.6
+    assert hidden.max() < 260
+    first = np.bincount([row[0] for row in rows(split.train)], minlength=6)[1:]
+    assert first.max() < 50  # 20 expected each of the 100 that train
+    times = [[0] * 5] * 2000  # times that are all equal tell no more
+    split = unseen_users(
+        table([[1, 2, 3, 4, 5]] * 2000, times), test_users=1000, validation_users=900
+    )
+    assert np.bincount(split.test.targets.items, minlength=6)[1:].min() > 140
+
+
+def parts(split: Split) -> list[list]:
+    return [
+        rows(split.train),
+        *(
+            found
+            for part in (split.validation, split.test)
+            for found in (rows(part.histories), rows(part.targets), part.readers.tolist())
+        ),
+    ]
+
+
+def test_a_seed_gives_one_split_and_another_seed_another():
+    data = table([list(range(1, 11))] * 40)
+    first, again, other = (
+        unseen_users(data, test_users=10, validation_users=10, seed=seed) for seed in (1, 1, 2)
+    )
+    assert parts(first) == parts(again)
+    assert first.test.readers.tolist() != other.test.readers.tolist()
+    assert rows(first.test.targets) != rows(other.test.targets)
+    assert (first.seed, first.protocol, first.books) == (1, "unseen-users", BOOKS)
+
+
+def test_popularity_counts_training_histories_only():
+    data = table([[1, 2]] * 5 + [[2, 3]] * 5)
+    split = unseen_users(data, test_users=3, validation_users=3, seed=0)
+    counts = split.popularity()
+    assert counts.shape == (BOOKS + 1,)
+    assert counts[0] == 0
+    assert counts[2] == len(split.train) == 4
+    expected = [sum(book in row for row in rows(split.train)) for book in range(BOOKS + 1)]
+    assert counts.tolist() == expected
+
+
+@pytest.mark.parametrize(("test", "validation"), [(3, 0), (2, 1), (1, 5)])
+def test_a_split_that_leaves_no_reader_to_learn_from_is_refused(test, validation):
+    with pytest.raises(UserError, match="none to learn from") as caught:
+        unseen_users(table([[1, 2]] * 3), test_users=test, validation_users=validation)
+    assert "lower" in caught.value.hint
+
+
+def test_a_reader_with_one_book_is_refused_by_the_callers_own_id():
+    with pytest.raises(UserError, match="'reader 1' has fewer than two books"):
+        unseen_users(table([[1, 2], [3], [1, 2]]), test_users=1, validation_users=1)
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
+def test_a_share_that_shows_or_hides_all_is_refused(share):
+    with pytest.raises(UserError, match="above 0 and below 1"):
+        unseen_users(table([[1, 2]] * 3), test_users=1, validation_users=1, held_out=share)
