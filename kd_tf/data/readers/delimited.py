@@ -260,7 +260,7 @@ def _given(columns: InteractionColumns | BookColumns) -> dict[str, str]:
 
 def _name(path: Path) -> str:
     name = path.name
-    for endings in ((".zip", ".gz"), (".csv", ".tsv", ".txt")):
+    for endings in ((".zip", ".gz"), (".csv", ".tsv", ".txt", ".parquet")):
         if name.lower().endswith(endings):
             name = Path(name).stem
     return name
