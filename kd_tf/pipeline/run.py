@@ -27,7 +27,6 @@ from kd_tf.report import html, model_card
 from kd_tf.report.results import ModelResult, Results
 from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
 
-
 SPLIT = "split.npz"
 """Who learnt, chose and judged: enough to measure anything else on the same readers."""
 

@@ -93,7 +93,7 @@ def try_one(data: bytes) -> None:
         assert error.what
     else:
         interactions = dataset.interactions
-        assert 0 < len(interactions)
+        assert len(interactions) > 0
         assert interactions.books == len(dataset.catalog)
         assert interactions.user.max() + 1 == len(set(interactions.user_ids))
     finally:

@@ -252,7 +252,8 @@ def _matches(name: str, *patterns: str) -> bool:
 def _unpacked(path: Path, archive: zipfile.ZipFile, member: str) -> IO[bytes]:
     try:
         return archive.open(member)
-    except (RuntimeError, NotImplementedError) as error:  # a password or an unknown compression
+    # A password, an unknown compression, a name that is no text.
+    except (RuntimeError, NotImplementedError, UnicodeDecodeError) as error:
         raise UserError(
             f"the zip file cannot be unpacked ({error})",
             where=str(path),

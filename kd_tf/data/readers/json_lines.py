@@ -99,6 +99,7 @@ def _literal(text: str) -> dict[str, Any] | None:
         return None
     try:
         found = ast.literal_eval(text.strip())
-    except (ValueError, SyntaxError, RecursionError, MemoryError):
+    # TypeError: a list as a key.
+    except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
     return found if isinstance(found, dict) else None

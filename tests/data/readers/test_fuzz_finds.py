@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from kd_tf.data.readers.amazon_reviews import read_amazon_reviews
 from kd_tf.data.readers.delimited import InteractionColumns, read_delimited
 from kd_tf.data.readers.netflix_prize import read_netflix_prize
 from kd_tf.errors import UserError
@@ -28,6 +29,26 @@ def test_a_zip_with_a_mangled_directory_is_refused(tmp_path: Path, content: str)
     (tmp_path / "t.zip").write_bytes(base64.b64decode(content))
     with pytest.raises(UserError, match="damaged"):
         read_delimited(tmp_path / "t.zip", COLUMNS)
+
+
+def test_a_zip_whose_entry_has_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    content = (
+        "UEsDBBQAIiwiMgozIiw0LjUsMjAyMC0wMS0wMQpkLMOpLDMsMTk3MC0wMS0wMVQwMDowMDowMFoKUEsBAhQDFAAA"
+        "AAAAcCV1XXDLPbhYIiw0LjUsMjAyMC0wMS0wMQpkLMOpLDMsMTk3MC0wMS0wMVQwMDowMDowMFoKUEsBAhQDFAAA"
+        "AAAAcCV1XXDLPbhYAAAAWAAAAAUAAAAAAAAAAAAAAIABAAAAAHQuY3N2UEsFBgAAAAABAAEAMwAAAHsAAAAAAA=="
+    )
+    (tmp_path / "t.zip").write_bytes(base64.b64decode(content))
+    with pytest.raises(UserError):
+        read_delimited(tmp_path / "t.zip", COLUMNS)
+
+
+@pytest.mark.parametrize("line", ['{ ["b"]}', '{["b"]: 1}', "{{}: 1}"])
+def test_a_description_with_a_list_as_a_key_is_refused(tmp_path: Path, line: str) -> None:
+    review = '{"reviewerID": "A", "asin": "1", "overall": 5, "unixReviewTime": 1}'
+    (tmp_path / "Books_5.json").write_text(review + "\n")
+    (tmp_path / "meta_Books.json").write_text(line + "\n")
+    with pytest.raises(UserError, match="no JSON object"):
+        read_amazon_reviews(tmp_path)
 
 
 def test_a_parquet_file_with_a_piece_cut_out_is_refused(tmp_path: Path) -> None:
