@@ -30,8 +30,11 @@ def main() -> None:
     for readers in options.readers:
         # A process of its own: its peak memory is that of this number of readers.
         subprocess.run(
-            [sys.executable, __file__, "--measure", str(readers), "--books", str(options.books)]
-            + ["--dimensions", str(options.dimensions), "--seed", str(options.seed)],
+            [
+                *(sys.executable, __file__, "--measure", str(readers)),
+                *("--books", str(options.books), "--dimensions", str(options.dimensions)),
+                *("--seed", str(options.seed)),
+            ],
             check=True,
         )
 

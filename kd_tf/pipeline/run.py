@@ -68,8 +68,8 @@ def run(
 
     Args:
         settings: Everything the run depends on.
-        folder: Gets config.toml, split.npz, results.json, report.html, teacher/, student/, targets/,
-            artifacts/ and bundle/.
+        folder: Gets config.toml, split.npz, results.json, report.html, teacher/, student/,
+            targets/, artifacts/ and bundle/.
         progress: Where to report; nothing by default.
         dataset: Data that is already in memory (`kd_tf.data.readers.dataframe`); by default
             what ``settings.data`` names is read.
@@ -109,6 +109,9 @@ def _walk(context: Context) -> Run:
                 seconds=seconds,
             )
         )
+    best = max(
+        (one for one in models if one.role == "baseline"), key=lambda one: one.metrics["ndcg@10"]
+    ).name
     artifacts = exporting.artifacts(context, student)
     chosen = exporting.choose(context, artifacts)
     results = Results(
@@ -116,7 +119,7 @@ def _walk(context: Context) -> Run:
         models=models,
         artifacts=artifacts,
         comparisons=comparisons(
-            [("student-distilled", other) for other in ("student-alone", "teacher", "item-knn")],
+            [("student-distilled", other) for other in ("student-alone", "teacher", best)],
             evaluations,
             "ndcg@10",
         ),

@@ -103,7 +103,10 @@ class _Label:
 def draw(results: Results, *, width: float, height: float) -> Chart:
     """Lays the chart out for a drawing of that size in pixels."""
     left, right, top, bottom = 48.0, width - 12.0, 12.0, height - 44.0
-    entries = [(one.name, one.role, one.bytes, one.metrics[METRIC]) for one in results.models]
+    # A model without bytes has no place on a logarithmic axis.
+    entries = [
+        (one.name, one.role, one.bytes, one.metrics[METRIC]) for one in results.models if one.bytes
+    ]
     entries += [(one.name, "artifact", one.bytes, one.metrics[METRIC]) for one in results.artifacts]
     # Half and double leave room at both sides and a range where all sizes are equal.
     least = math.log10(max(min(entry[2] for entry in entries), 1) / 2)

@@ -89,8 +89,8 @@ def try_one(data: bytes) -> None:
         (FOLDER / name).write_bytes(content)
     try:
         dataset = read(FOLDER, "skip" if data[0] & 1 else "stop")
-    except UserError as error:
-        assert error.what
+    except UserError:
+        pass  # what every other file is promised
     else:
         interactions = dataset.interactions
         assert len(interactions) > 0
