@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from kd_tf.data.examples import draw
 from kd_tf.data.histories import from_lists
+from kd_tf.errors import UserError
 
 # Each reader's books are distinct, at least two of them.
 readers = st.lists(
@@ -115,3 +116,12 @@ def test_the_seed_alone_decides_and_passes_differ(ordered):
     np.testing.assert_array_equal(one.targets, same.targets)
     assert (one.history != other.history).any()
     assert (one.history[0] != one.history[1]).any()
+
+
+def test_histories_with_fewer_than_two_books_give_no_examples():
+    histories = from_lists([[1, 2, 3], [], [4], [5, 6]])
+    examples = draw(histories, passes=2, history_length=3, targets=2, ordered=True, seed=0)
+    assert examples.readers == 2
+    assert not np.isin([4], examples.history).any()
+    with pytest.raises(UserError, match="two books to learn from"):
+        draw(from_lists([[1], []]), passes=1, history_length=3, targets=2, ordered=True, seed=0)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kd_tf import config
+from kd_tf.data.readers.synthetic import read_synthetic
 from kd_tf.data.split import load as load_split
 from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.pipeline import training
@@ -80,3 +83,23 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
     assert left == {"config.toml", "split.npz", "teacher", "student"}
     assert not list((tmp_path / "run" / "student").iterdir())
     run(small, tmp_path / "run")
+
+
+def test_a_published_split_without_validation_is_trained_on_and_measured(tmp_path: Path) -> None:
+    shop = read_synthetic(books=120, readers=150, seed=1)
+    data = shop.interactions
+    pair = data.user.astype(np.int64) * 1000 + data.item
+    _, first = np.unique(pair, return_index=True)
+    rows = np.zeros(len(data), bool)
+    rows[first] = True
+    data = data.keep(rows)
+    part = np.where(np.random.default_rng(0).random(len(data)) < 0.2, 2, 0).astype(np.int8)
+    divided = dataclasses.replace(shop, interactions=data, part=part)
+    found = run(SETTINGS, tmp_path / "run", dataset=divided)
+    described = found.results.dataset
+    assert described.protocol == "given"
+    assert described.cleaning == []
+    assert any("no validation part" in note for note in described.notes)
+    assert described.test_users == len(np.unique(data.user[part == 2]))
+    assert described.validation_users > 0
+    assert found.results.shipped.metrics["ndcg@10"] > 0

@@ -568,3 +568,18 @@ def test_the_header_alone_can_be_asked_for(tmp_path):
     path = write(tmp_path, "t.csv", '\ufeffuser,"item\nor book"\na,x\n')
     layout = read_layout(single(path), dialect=Dialect(header=True))
     assert layout.names == ["user", "item\nor book"]
+
+
+def test_one_bad_row_at_the_end_of_a_long_file_is_named_or_skipped(tmp_path):
+    n = 1_000_000
+    path = write(tmp_path, "t.csv", "user,item\n" + "1,2\n" * n + "3\n")
+    assert refusal(read_delimited, path, PLAIN).where == f"{path}:{n + 2}"
+    dataset = read_delimited(path, PLAIN, on_bad_rows="skip")
+    assert len(dataset.interactions) == n
+    assert dataset.left_out == {"bad row": 1}
+
+
+def test_whole_numbers_beyond_64_bits_are_ids_like_any_text(tmp_path):
+    ids = [str(2**63), str(2**63 + 1), "9" * 40, "-0", "0"]
+    path = write(tmp_path, "t.csv", "user,item\n" + "".join(f"{one},x\n" for one in ids))
+    assert read_delimited(path, PLAIN).interactions.user_ids == ids
