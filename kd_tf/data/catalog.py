@@ -21,6 +21,9 @@ COLUMNS = {
 """Every column that a catalogue can have; only ``item_id`` must be there."""
 
 
+_WORDS = ("title", "authors", "series", "genre", "text")
+
+
 @dataclass(frozen=True)
 class Catalog:
     """The books of a data set; row ``i`` is the book with model id ``i + 1`` (0 is padding).
@@ -59,6 +62,14 @@ class Catalog:
     def item_ids(self) -> list[str]:
         """The caller's own ids in model order: position ``i`` is model id ``i + 1``."""
         return self.frame["item_id"].to_list()
+
+    def texts(self) -> list[str]:
+        """All that the catalogue says of each book in words, in model order; "" where nothing."""
+        columns = [pl.col(column) for column in _WORDS if column in self.frame.columns]
+        if not columns:
+            return [""] * len(self)
+        words = pl.concat_str(columns, separator=" ", ignore_nulls=True)
+        return self.frame.select(words).to_series().to_list()
 
     def label(self, book: int) -> str:
         """How a person knows the book with model id `book`: title and author, or its id."""

@@ -77,7 +77,7 @@ class BookFeatures:
         self._scaler = _scaled(self.scaling).fit(self._numbers[read])
         missing = self._scaler[0].indicator_
         self.names = names + [f"{names[column]} is missing" for column in missing.features_]
-        self._texts, self._vectorizer = _texts(catalog), None
+        self._texts, self._vectorizer = catalog.texts(), None
         if self.terms and any(self._texts):
             vectorizer = TfidfVectorizer(
                 sublinear_tf=True, max_features=self.terms, dtype=np.float32
@@ -178,12 +178,3 @@ def _days_since_read(split: Split, interactions: Interactions) -> np.ndarray:
     days = (last.max() - last[1:]) / _DAY
     days[~np.isfinite(days)] = np.nan
     return days
-
-
-def _texts(catalog: Catalog) -> list[str]:
-    wanted = ("title", "authors", "series", "genre", "text")
-    columns = [column for column in wanted if column in catalog.frame.columns]
-    if not columns:
-        return [""] * len(catalog)
-    joined = pl.concat_str([pl.col(column) for column in columns], separator=" ", ignore_nulls=True)
-    return catalog.frame.select(joined).to_series().fill_null("").to_list()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 from scipy import sparse
 from sklearn.feature_extraction.text import TfidfVectorizer
 
@@ -14,9 +13,6 @@ from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
 from kd_tf.evaluate.top_k import check_ids
-
-TEXTS = ("title", "authors", "series", "genre", "text")
-"""Columns of the catalogue that are read, where they are there."""
 
 
 @dataclass(frozen=True)
@@ -67,16 +63,7 @@ def fit(split: Split, catalog: Catalog) -> Content:
     """
     if len(catalog) != split.books:
         raise ValueError(f"the catalogue has {len(catalog)} books, the split {split.books}")
-    columns = [column for column in TEXTS if column in catalog.frame.columns]
-    texts = (
-        catalog.frame.select(
-            pl.concat_str([pl.col(column) for column in columns], separator=" ", ignore_nulls=True)
-        )
-        .to_series()
-        .to_list()
-        if columns
-        else []
-    )
+    texts = catalog.texts()
     if not any(texts):
         raise UserError(
             "the catalogue has ids but no text",
