@@ -254,7 +254,7 @@ def _column_hint(name: str, names: list[str]) -> str:
     close = difflib.get_close_matches(name.strip().casefold(), folded, n=1, cutoff=0.5)
     if close:
         return f"Did you mean {folded[close[0]]!r}?"
-    return "Name one of these columns; if this line is a row and no header, say so (header=no)."
+    return "Name one of these columns; if this line is a row and no header, say so (--no-header)."
 
 
 def _listed(names: list[str], most: int = 30) -> str:
