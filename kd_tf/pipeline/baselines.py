@@ -61,8 +61,12 @@ def baselines(
         described(settings, prepared, prepared.splits[0]), candidates=str(sampled or FULL)
     )
     if len(prepared.splits) > 1:
+        data = dataclasses.replace(
+            data, test_users=sum(len(split.test.histories) for split in prepared.splits)
+        )
         data.notes.append(
-            f"{len(prepared.splits)}-fold cross-validation: readers are those of the first fold"
+            f"{len(prepared.splits)}-fold cross-validation: test readers are those of all folds, "
+            "training and validation readers those of the first"
         )
     results: list[ModelResult] = []
     evaluations: dict[str, Evaluation] = {}
