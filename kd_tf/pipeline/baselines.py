@@ -34,12 +34,12 @@ def baselines(
     Args:
         settings: Data, cleaning, split and evaluation; the rest is not looked at.
         progress: Where to report; nothing by default.
-        models: Names from `BASELINES`; all by default, without those that cannot be fitted to
-            this data, of which a warning tells.
+        models: Names from `BASELINES`; all by default. Those that cannot be fitted to this data
+            are left out with a warning and a note.
         dataset: Data that is already in memory; by default what ``settings.data`` names is read.
 
     Raises:
-        UserError: The data or a setting cannot be used, or a model in `models` cannot be fitted.
+        UserError: The data or a setting cannot be used, or no model can be fitted.
     """
     progress = progress or Silent()
     names = list(dict.fromkeys(models)) if models else list(BASELINES)
@@ -75,13 +75,15 @@ def baselines(
         try:
             result, evaluation = _measured(name, prepared, settings, sampled, progress)
         except UserError as error:
-            if models:
+            if len(names) == 1:
                 raise
             progress.warn(f"{name} is left out: {error.what}")
             data.notes.append(f"{name} is left out: {error.what}")
             continue
         results.append(result)
         evaluations[name] = evaluation
+    if not results:
+        raise UserError("no baseline fits this data: " + "; ".join(data.notes))
     metric = f"ndcg@{settings.evaluation.ks[0]}"
     best = max(results, key=lambda one: one.metrics[metric]).name
     pairs = [(best, one.name) for one in results if one.name != best]

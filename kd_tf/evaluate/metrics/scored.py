@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from kd_tf.data.histories import Histories
@@ -28,14 +30,35 @@ def auc(scores: np.ndarray, targets: Histories, excluded: Histories) -> np.ndarr
     others[:, 0] = np.nan  # in no order to any score
     for known in (targets, excluded):
         others[np.repeat(np.arange(len(scores)), known.lengths), known.items] = np.nan
+    # Sorted once a reader (NaN stands last), instead of a pass over all books for each target.
+    others.sort(axis=1)
     number = scores.shape[1] - np.count_nonzero(np.isnan(others), axis=1)
-    right = np.zeros(len(scores))
-    held_out = targets.lengths
-    for place in range(int(held_out.max(initial=0))):
-        rows = np.flatnonzero(held_out > place)
-        some = others if len(rows) == len(others) else others[rows]
-        held = scores[rows, targets.items[targets.offsets[rows] + place], None]
-        below = np.count_nonzero(some < held, axis=1)
-        right[rows] += below + 0.5 * np.count_nonzero(some == held, axis=1)
-    pairs = held_out * number
+    row = np.repeat(np.arange(len(scores)), targets.lengths)
+    held = scores[row, targets.items]
+    below = _places(others, row, number[row], held, lambda other, own: other < own)
+    reached = _places(others, row, number[row], held, lambda other, own: other <= own)
+    right = np.bincount(row, (below + reached) / 2, minlength=len(scores))
+    pairs = targets.lengths * number
     return np.where(pairs > 0, right / np.maximum(pairs, 1), 0.5)
+
+
+def _places(
+    ordered: np.ndarray,
+    row: np.ndarray,
+    number: np.ndarray,
+    held: np.ndarray,
+    before: Callable[[np.ndarray, np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """int64 [t], how many of the first `number` of each row stand before the held-out score.
+
+    A binary search in many rows at once.
+    """
+    low, high = np.zeros(len(row), np.int64), number.copy()
+    while (low < high).any():
+        middle = (low + high) // 2
+        # A search that is over looks at any place, and moves no more.
+        goes_on = low < high
+        behind = before(ordered[row, np.minimum(middle, ordered.shape[1] - 1)], held) & goes_on
+        low = np.where(behind, middle + 1, low)
+        high = np.where(goes_on & ~behind, middle, high)
+    return low
