@@ -15,6 +15,7 @@ from kd_tf.config import Config
 from kd_tf.data.examples import Examples
 from kd_tf.data.interactions import Dataset
 from kd_tf.errors import UserError
+from kd_tf.evaluate.candidates import FULL
 from kd_tf.evaluate.protocol import Evaluation, Scorer, TrainingStatistics, evaluate
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.ranking import scorer
@@ -50,6 +51,12 @@ class Context:
         self.dataset = dataset
         for note in self.dataset.notes:
             progress.warn(note)
+        if settings.evaluation.candidates != FULL:
+            raise UserError(
+                f"evaluation.candidates is {settings.evaluation.candidates}, but an exported file "
+                "gives lists and can only be measured among all books",
+                hint="Leave it out; kd-tf baselines measures sampled candidates.",
+            )
         prepared = prepare(settings, self.dataset)
         self.split = with_validation(prepared.split)
         if settings.export.recommendations > self.split.books:

@@ -12,6 +12,7 @@ import pytest
 from kd_tf import config
 from kd_tf.data.readers.synthetic import read_synthetic
 from kd_tf.data.split import load as load_split
+from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.pipeline import training
 from kd_tf.pipeline.run import Run, run
@@ -103,3 +104,19 @@ def test_a_published_split_without_validation_is_trained_on_and_measured(tmp_pat
     assert described.test_users == len(np.unique(data.user[part == 2]))
     assert described.validation_users > 0
     assert found.results.shipped.metrics["ndcg@10"] > 0
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"evaluation": {"candidates": "sampled:99"}}, "gives lists"),
+        ({"split": {"folds": 3}}, "needs one split"),
+    ],
+)
+def test_what_a_run_cannot_measure_is_refused_before_anything_is_trained(
+    section: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    settings = config.from_values({**SETTINGS.model_dump(mode="json"), **section})
+    with pytest.raises(UserError, match=message):
+        run(settings, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
