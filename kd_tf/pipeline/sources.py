@@ -103,7 +103,13 @@ def clean_up(settings: Config, dataset: Dataset) -> tuple[Interactions, list[Cle
     """
     steps = left_out_steps(dataset)
     if _protocol(settings, dataset) == GIVEN:
-        touched = sorted(settings.cleaning.model_fields_set)
+        # Not the fields that were set: a configuration that was written names every default.
+        untouched = config.Cleaning()
+        touched = [
+            name
+            for name in config.Cleaning.model_fields
+            if getattr(settings.cleaning, name) != getattr(untouched, name)
+        ]
         if touched:
             raise UserError(
                 f"a published split is taken as it is, but cleaning.{touched[0]} is set",

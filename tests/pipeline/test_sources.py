@@ -152,6 +152,9 @@ def test_a_published_split_is_taken_as_it_is(tmp_path: Path) -> None:
     assert len(prepared.split.validation.histories) == 0
     carved = sources.with_validation(prepared.split)
     assert len(carved.validation.histories) == 3
+    config.write(given, tmp_path / "config.toml")
+    again = config.read(tmp_path / "config.toml")
+    assert sources.prepare(again, read).split.fingerprint() == prepared.split.fingerprint()
     touched = config.from_values({"data": data, "cleaning": {"min_rating": 3}})
     with pytest.raises(UserError, match=r"cleaning\.min_rating"):
         sources.prepare(touched, read)
