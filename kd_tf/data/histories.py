@@ -16,7 +16,7 @@ class Histories:
         items: int32 [total], ids 1..V of all histories one after the other.
         offsets: int64 [n + 1]; history ``r`` is ``items[offsets[r]:offsets[r + 1]]``.
         weights: float32 [total], above 0: how much each item counts (see
-            `kd_tf.data.clean.weigh`); None where all count the same.
+            `kd_tf.data.clean.CleaningRules`); None where all count the same.
     """
 
     items: np.ndarray
@@ -58,6 +58,14 @@ class Histories:
         source = np.repeat(self.offsets[:-1][rows], lengths) + within
         weights = None if self.weights is None else self.weights[source]
         return Histories(self.items[source], offsets, weights)
+
+    def keep(self, items: np.ndarray) -> Histories:
+        """The same readers with only those items for which boolean `items` [total] is true."""
+        row = np.repeat(np.arange(len(self)), self.lengths)[items]
+        lengths = np.bincount(row, minlength=len(self))
+        offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        weights = None if self.weights is None else self.weights[items]
+        return Histories(self.items[items], offsets, weights)
 
     def matrix(self, books: int) -> sparse.csr_array:
         """float32 CSR [n, `books` + 1]: an item's weight, or 1, where it stands in the history.

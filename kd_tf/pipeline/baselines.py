@@ -68,12 +68,13 @@ def baselines(
             f"{len(prepared.splits)}-fold cross-validation: test readers are those of all folds, "
             "training and validation readers those of the first"
         )
+    statistics = [TrainingStatistics.from_split(split) for split in prepared.splits]
     results: list[ModelResult] = []
     evaluations: dict[str, Evaluation] = {}
     for name in names:
         progress.say(f"{name}: fitting and measuring")
         try:
-            result, evaluation = _measured(name, prepared, settings, sampled, progress)
+            result, evaluation = _measured(name, prepared, statistics, settings, sampled, progress)
         except UserError as error:
             if len(names) == 1:
                 raise
@@ -98,6 +99,7 @@ def baselines(
 def _measured(
     name: str,
     prepared: Prepared,
+    statistics: list[TrainingStatistics],
     settings: Config,
     sampled: SampledCandidates | None,
     progress: Progress,
@@ -106,7 +108,7 @@ def _measured(
     seconds = 0.0
     parameters, size = [], []
     evaluations = []
-    for split in prepared.splits:
+    for split, training in zip(prepared.splits, statistics, strict=True):
         begin = time.perf_counter()
         model = BASELINES[name](split, prepared.dataset.catalog, progress)
         seconds += time.perf_counter() - begin
@@ -116,7 +118,7 @@ def _measured(
             evaluate(
                 model.scores,
                 split.test,
-                TrainingStatistics.from_split(split),
+                training,
                 ks=settings.evaluation.ks,
                 candidates=sampled,
                 progress=progress,

@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 
-from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOut, Split
 from kd_tf.errors import UserError
 
@@ -44,8 +43,8 @@ def carve_validation(split: Split, *, share: float = 0.1, seed: int = 42) -> Spl
     place = np.empty(len(reader), np.int64)
     place[drawn] = np.arange(len(reader)) - np.repeat(split.train.offsets[:-1], lengths)
     validates = place < hidden[reader]
-    train = _some(split.train, ~validates)
-    targets = _some(split.train, validates)
+    train = split.train.keep(~validates)
+    targets = split.train.keep(validates)
     return dataclasses.replace(
         split,
         train=train,
@@ -57,13 +56,4 @@ def carve_validation(split: Split, *, share: float = 0.1, seed: int = 42) -> Spl
             f"the split has no validation part: {len(targets.items)} training books of "
             f"{len(chosen)} readers choose",
         ),
-    )
-
-
-def _some(histories: Histories, kept: np.ndarray) -> Histories:
-    row = np.repeat(np.arange(len(histories)), histories.lengths)[kept]
-    lengths = np.bincount(row, minlength=len(histories))
-    weights = None if histories.weights is None else histories.weights[kept]
-    return Histories(
-        histories.items[kept], np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64), weights
     )

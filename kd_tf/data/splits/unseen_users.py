@@ -80,10 +80,4 @@ def hold_out(everyone: Histories, readers: np.ndarray, share: float) -> HeldOut:
     hidden = np.clip(np.round(lengths * share).astype(np.int64), 1, lengths - 1)
     position = np.arange(len(chosen.items)) - np.repeat(chosen.offsets[:-1], lengths)
     is_hidden = position >= np.repeat(lengths - hidden, lengths)
-
-    def part(rows: np.ndarray, sizes: np.ndarray) -> Histories:
-        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        weights = None if chosen.weights is None else chosen.weights[rows]
-        return Histories(chosen.items[rows], offsets, weights)
-
-    return HeldOut(part(~is_hidden, lengths - hidden), part(is_hidden, hidden), readers)
+    return HeldOut(chosen.keep(~is_hidden), chosen.keep(is_hidden), readers)

@@ -130,12 +130,7 @@ def _chosen(split: Split, advance: Advance) -> float:
 def _renumbered(histories: Histories, number: np.ndarray) -> Histories:
     """The histories with other ids; those that become 0 go."""
     items = number[histories.items]
-    kept = items > 0
-    row = np.repeat(np.arange(len(histories)), histories.lengths)[kept]
-    lengths = np.bincount(row, minlength=len(histories))
-    weights = None if histories.weights is None else histories.weights[kept]
-    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-    return Histories(items[kept], offsets, weights)
+    return Histories(items, histories.offsets, histories.weights).keep(items > 0)
 
 
 def _gram(histories: Histories, books: int) -> np.ndarray:
