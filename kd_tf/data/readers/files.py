@@ -81,7 +81,7 @@ def single(path: Path) -> Source:
         if len(candidates) == 1:
             return Source(path, candidates[0])
     raise UserError(
-        f"the zip file must hold one table, it has {_listed(files) or 'no files'}",
+        f"the zip file must hold one table, it has {listed(files) or 'no files'}",
         where=str(path),
         hint="Unpack it and name the table.",
     )
@@ -282,9 +282,10 @@ def _require_file(path: Path) -> None:
 
 
 def _contents(folder: Path) -> str:
-    return _listed(sorted(path.name for path in folder.iterdir())) or "nothing"
+    return listed(sorted(path.name for path in folder.iterdir())) or "nothing"
 
 
-def _listed(names: list[str], most: int = 30) -> str:
+def listed(names: list[str], most: int = 30) -> str:
+    """Names as messages show them; of very many only the first."""
     shown = ", ".join(repr(name) for name in names[:most])
     return shown + (f" and {len(names) - most} more" if len(names) > most else "")

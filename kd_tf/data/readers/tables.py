@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from kd_tf.data.readers.bad_rows import BadRows
-from kd_tf.data.readers.files import Source
+from kd_tf.data.readers.files import Source, listed
 from kd_tf.data.readers.lines import LONGEST_LINE, Lines, read_lines
 from kd_tf.errors import UserError
 
@@ -240,7 +240,7 @@ def _positions(source: Source, layout: Layout, columns: Mapping[str, str]) -> di
     for name in columns.values():
         if name not in layout.names:
             raise UserError(
-                f"there is no column {name!r}; the columns are {_listed(layout.names)}",
+                f"there is no column {name!r}; the columns are {listed(layout.names)}",
                 where=where,
                 hint=_column_hint(name, layout.names),
             )
@@ -255,11 +255,6 @@ def _column_hint(name: str, names: list[str]) -> str:
     if close:
         return f"Did you mean {folded[close[0]]!r}?"
     return "Name one of these columns; if this line is a row and no header, say so (--no-header)."
-
-
-def _listed(names: list[str], most: int = 30) -> str:
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def _plain(
