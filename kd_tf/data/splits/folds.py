@@ -6,7 +6,7 @@ import numpy as np
 
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import HeldOut, Split
-from kd_tf.data.splits.ordering import histories_of, order_of_reading, place_in_history
+from kd_tf.data.splits.ordering import drawn_place, histories_of, order_of_reading
 from kd_tf.data.splits.random_holdout import RANDOM
 from kd_tf.data.splits.unseen_users import UNSEEN_USERS, hold_out, require_two_books
 from kd_tf.errors import UserError
@@ -66,9 +66,7 @@ def folds_of_interactions(interactions: Interactions, folds: int, *, seed: int =
     _check(folds, len(interactions), "interactions")
     random = np.random.default_rng(seed)
     order = order_of_reading(interactions, random)
-    drawn = np.lexsort((random.random(len(order)), interactions.user[order]))
-    place = np.empty(len(order), np.int64)
-    place[drawn], _ = place_in_history(interactions, order[drawn])
+    place = drawn_place(interactions, order, random)
     # Each reader begins at another fold, else the first folds would get all the short histories.
     fold = (place + random.integers(0, folds, interactions.users)[interactions.user[order]]) % folds
 

@@ -49,3 +49,13 @@ def place_in_history(
     offsets = np.cumsum(lengths) - lengths
     reader = interactions.user[order]
     return np.arange(len(order)) - offsets[reader], lengths[reader]
+
+
+def drawn_place(
+    interactions: Interactions, order: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """int64 [n], for each row of `order` its place if its reader's books were drawn one by one."""
+    drawn = np.lexsort((random.random(len(order)), interactions.user[order]))
+    place = np.empty(len(order), np.int64)
+    place[drawn], _ = place_in_history(interactions, order[drawn])
+    return place

@@ -6,7 +6,7 @@ import numpy as np
 
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import HeldOut, Split
-from kd_tf.data.splits.ordering import histories_of, order_of_reading, place_in_history
+from kd_tf.data.splits.ordering import drawn_place, histories_of, order_of_reading, place_in_history
 from kd_tf.errors import UserError
 
 RANDOM = "random"
@@ -41,9 +41,7 @@ def random_holdout(
         )
     random = np.random.default_rng(seed)
     order = order_of_reading(interactions, random)
-    drawn = np.lexsort((random.random(len(order)), interactions.user[order]))
-    place = np.empty(len(order), np.int64)
-    place[drawn], _ = place_in_history(interactions, order[drawn])
+    place = drawn_place(interactions, order, random)
     _, length = place_in_history(interactions, order)
     test = np.minimum(np.round(length * test_share), length - 1)
     validation = np.minimum(np.round(length * validation_share), length - 1 - test)
