@@ -50,6 +50,11 @@ class Histories:
         padded[filled] = self.items[source[filled]]
         return padded
 
+    def newest(self, length: int) -> Histories:
+        """The same readers with only the newest `length` books of each."""
+        behind = np.repeat(self.offsets[1:], self.lengths) - np.arange(len(self.items))
+        return self.keep(behind <= length)
+
     def take(self, rows: np.ndarray) -> Histories:
         """The histories with these indices, in this order."""
         lengths = self.lengths[rows]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from kd_tf.data.histories import Histories
 from kd_tf.keras import keras, tf
 from kd_tf.models.losses import mask_history, multinomial_loss
 
@@ -11,14 +14,20 @@ from kd_tf.models.losses import mask_history, multinomial_loss
 class HistoryModel(keras.Model):
     """Base of every model that ranks the catalogue for a reading history.
 
-    A subclass implements `call` and `similar`. Ids are 1..V for books and 0 for padding; every
-    other number counts as padding. A model is stateless: the same history gives the same scores
-    on every call.
+    A subclass implements `call`; `score`, `similar` and `contributions` follow from it, and are
+    overridden where a model knows a shorter way. Ids are 1..V for books and 0 for padding; every
+    other number counts as padding, and a book counts once however often it stands in a history. A
+    model is stateless: the same history gives the same scores on every call.
 
     Args:
         books: V.
         history_length: L, how many books of a history the model sees.
+
+    Attributes:
+        vectors_at_once: How many vectors of V + 1 numbers one history needs while it is scored.
     """
+
+    vectors_at_once = 1
 
     def __init__(self, *, books: int, history_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -43,13 +52,84 @@ class HistoryModel(keras.Model):
         """
         raise NotImplementedError
 
+    def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        """Scores of some books.
+
+        Args:
+            history: int32 [B, L].
+            candidates: int32 [B, C].
+
+        Returns:
+            float32 [B, C], as in `call`; 0 for candidates that are no books.
+        """
+        ids = self.known(candidates)
+        scores = tf.gather(self(history, training=False), ids, batch_dims=1)
+        return tf.where(ids > 0, scores, 0.0)
+
     def similar(self, book: tf.Tensor) -> tf.Tensor:
-        """How much every book is like `book` (int32 [B]): float32 [B, V + 1], higher is more."""
-        raise NotImplementedError
+        """How much every book is like `book` (int32 [B]): float32 [B, V + 1], higher is more.
+
+        Unless a model knows better: what it recommends to somebody who read nothing else.
+        """
+        return self(tf.pad(book[:, tf.newaxis], [[0, 0], [0, self.history_length - 1]]))
+
+    def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
+        """How much each book of a history adds to the score of one book.
+
+        Unless a model knows better: by how much the score falls without it.
+
+        Args:
+            history: int32 [B, L].
+            book: int32 [B].
+
+        Returns:
+            float32 [B, L]; 0 for padding, and for a book that stood in the history before.
+        """
+        L = self.history_length
+        ids = self.known(history)
+        without = ids[:, tf.newaxis] * (1 - tf.eye(L, dtype=tf.int32))
+        repeated = tf.repeat(book[:, tf.newaxis, tf.newaxis], L, axis=1)
+        less = self.score(tf.reshape(without, [-1, L]), tf.reshape(repeated, [-1, 1]))
+        whole = self.score(ids, book[:, tf.newaxis])
+        given = self.first_occurrences(ids)
+        return tf.where(given, whole - tf.reshape(less, tf.shape(ids)), 0.0)
+
+    def numpy_scores(self, histories: Histories) -> np.ndarray | None:
+        """A shorter way to the scores of `call` outside TensorFlow, None where there is none.
+
+        Args:
+            histories: At most L books each.
+
+        Returns:
+            float32 [n, V + 1], equal to those of `call` up to rounding.
+        """
+        return None
 
     def known(self, ids: tf.Tensor) -> tf.Tensor:
         """`ids` with everything outside 1..V made padding."""
         return tf.where((ids >= 1) & (ids <= self.books), ids, tf.zeros_like(ids))
+
+    def first_occurrences(self, ids: tf.Tensor) -> tf.Tensor:
+        """bool [B, L]: where known `ids` hold a book that did not stand in the row before."""
+        equal = tf.cast(ids[:, :, tf.newaxis] == ids[:, tf.newaxis, :], tf.int32)
+        # Of several equal places argmax names the first.
+        first = tf.argmax(equal, axis=2, output_type=tf.int32) == tf.range(ids.shape[1])
+        return (ids > 0) & first
+
+    def books_of(self, history: tf.Tensor) -> tf.Tensor:
+        """int32 [B, L]: the books of histories, each once, in order, padded with 0 at the end."""
+        ids = self.known(history)
+        first = self.first_occurrences(ids)
+        L = ids.shape[1]
+        # What goes is sent to one place more, which is cut off.
+        place = tf.where(first, tf.cumsum(tf.cast(first, tf.int32), axis=1) - 1, L)
+        row = tf.range(tf.shape(ids)[0])[:, tf.newaxis] * (L + 1)
+        flat = tf.scatter_nd(
+            tf.reshape(place + row, [-1, 1]),
+            tf.reshape(tf.where(first, ids, 0), [-1]),
+            [tf.shape(ids)[0] * (L + 1)],
+        )
+        return tf.reshape(flat, [-1, L + 1])[:, :L]
 
     def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """float32 [B]: how badly `logits` explain the books that the readers really chose."""

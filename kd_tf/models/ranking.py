@@ -30,15 +30,23 @@ def scorer(model: HistoryModel) -> Scorer:
     forward = _forward(model)
 
     def score(histories: Histories) -> np.ndarray:
+        found = model.numpy_scores(histories.newest(model.history_length))
+        if found is not None:
+            return found
         padded = histories.padded(model.history_length)
-        return np.asarray(forward(tf.constant(padded)).numpy())
+        rows = rows_at_once(model)
+        parts = [
+            forward(tf.constant(padded[start : start + rows])).numpy()
+            for start in range(0, len(padded), rows)
+        ]
+        return np.concatenate(parts)
 
     return score
 
 
 def rows_at_once(model: HistoryModel) -> int:
     """How many histories are scored together."""
-    return max(SCORES_AT_ONCE // (model.books + 1), 1)
+    return max(SCORES_AT_ONCE // ((model.books + 1) * model.vectors_at_once), 1)
 
 
 def _forward(model: HistoryModel) -> tf.types.experimental.PolymorphicFunction:

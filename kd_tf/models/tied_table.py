@@ -87,7 +87,7 @@ class TiedTableModel(HistoryModel):
 
     def reader(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """What a book's row is multiplied with: float32 [B, d] of histories int32 [B, L]."""
-        ids = self.known(history)
+        ids = self.books_of(history)
         weights = self.book_weights(ids)
         if training and self.book_dropout:
             weights = self._dropout(weights, training=True)

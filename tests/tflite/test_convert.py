@@ -41,8 +41,8 @@ def test_a_file_is_hardly_larger_than_its_table(form):
     histories = np.random.default_rng(0).integers(1, books + 1, (8, L), np.int32)
     content = convert(student, form, recommendations=K, calibration=histories)
     floor = (books + 1) * 32 * form.bytes_per_weight
-    # The core and the graph take about 20 kB, whatever the number of books.
-    assert floor < len(content) < floor + 32_000
+    # The core and the graph take about 20 kB, in float32 35 kB, whatever the number of books.
+    assert floor < len(content) < floor + 36_000
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 from scipy.linalg import lapack
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOut, Split
 from kd_tf.errors import UserError
-from kd_tf.evaluate.baselines.choosing import ndcg_of
+from kd_tf.evaluate.chooser import Chooser
 from kd_tf.evaluate.top_k import check_ids
 from kd_tf.progress import Advance, Progress, Silent
 
@@ -101,7 +102,7 @@ def fit(
     with (progress or Silent()).task("ease", 1 + len(PENALTIES) * chooses) as advance:
         if penalty is None:
             penalty = _chosen(split, advance) if chooses else DEFAULT_PENALTY
-        model = _solved(_gram(split.train, split.books), penalty)
+        model = _model(gram_of(split.train.matrix(split.books)), penalty)
         advance()
     return model
 
@@ -111,7 +112,7 @@ def _chosen(split: Split, advance: Advance) -> float:
     books = np.sort(np.argsort(-split.popularity()[1:], kind="stable")[:_CHOICE_BOOKS]) + 1
     number = np.zeros(split.books + 1, np.int32)
     number[books] = np.arange(1, len(books) + 1)
-    gram = _gram(_renumbered(split.train, number), len(books))
+    gram = gram_of(_renumbered(split.train, number).matrix(len(books)))
     histories = _renumbered(split.validation.histories, number)
     targets = _renumbered(split.validation.targets, number)
     rows = np.flatnonzero((histories.lengths > 0) & (targets.lengths > 0))
@@ -121,8 +122,8 @@ def _chosen(split: Split, advance: Advance) -> float:
     validation = HeldOut(histories.take(rows), targets.take(rows), split.validation.readers[rows])
     found = {}
     for penalty in PENALTIES:
-        model = _solved(gram.copy(order="F"), penalty)
-        found[penalty] = ndcg_of(model.scores, validation)
+        model = _model(gram.copy(order="F"), penalty)
+        found[penalty] = Chooser(validation, len(books))(model.scores)
         advance()
     return max(found, key=lambda one: found[one])
 
@@ -133,9 +134,10 @@ def _renumbered(histories: Histories, number: np.ndarray) -> Histories:
     return Histories(items, histories.offsets, histories.weights).keep(items > 0)
 
 
-def _gram(histories: Histories, books: int) -> np.ndarray:
-    """float32 [V, V] X^T X in Fortran order: LAPACK would copy any other."""
-    matrix = histories.matrix(books)[:, 1:].tocsr()
+def gram_of(matrix: sparse.csr_array) -> np.ndarray:
+    """float32 [V, V] X^T X of CSR [n, V + 1] X, in Fortran order: LAPACK would copy any other."""
+    matrix = matrix[:, 1:].tocsr()
+    books = matrix.shape[1]
     transposed = matrix.T.tocsr()
     gram = np.empty((books, books), np.float32, order="F")
     for start in range(0, books, _ROWS_AT_ONCE):
@@ -144,8 +146,13 @@ def _gram(histories: Histories, books: int) -> np.ndarray:
     return gram
 
 
-def _solved(gram: np.ndarray, penalty: float) -> Ease:
-    """The model from X^T X, in whose memory its weights are."""
+def _model(gram: np.ndarray, penalty: float) -> Ease:
+    weights = solved(gram, penalty)
+    return Ease(weights, np.any(weights, axis=0), penalty)
+
+
+def solved(gram: np.ndarray, penalty: float) -> np.ndarray:
+    """The weights from X^T X (see `fit`), in its memory: float32 [V, V] in C order."""
     books = len(gram)
     gram[np.diag_indices(books)] += penalty
     gram, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
@@ -164,4 +171,4 @@ def _solved(gram: np.ndarray, penalty: float) -> Ease:
     weights = gram.T
     weights /= -diagonal
     weights[np.diag_indices(books)] = 0
-    return Ease(weights, np.any(weights, axis=0), penalty)
+    return weights

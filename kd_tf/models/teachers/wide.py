@@ -10,11 +10,14 @@ from kd_tf.data.split import HeldOut, Split
 from kd_tf.evaluate.metrics.ranked import per_reader
 from kd_tf.evaluate.top_k import top_k_excluding
 from kd_tf.keras import tf
+from kd_tf.models.closed_form.co_reading import co_reading
+from kd_tf.models.closed_form.local_ridge import local_ridge
+from kd_tf.models.closed_form.pruning import strongest_targets
 from kd_tf.models.ranking import rows_at_once
-from kd_tf.models.teachers.local_ridge import local_ridge, strongest_targets
 from kd_tf.models.tied_table import TiedTableModel
 from kd_tf.progress import Progress
 
+NEIGHBOURS = 50
 REGULARIZATIONS = (10.0, 30.0, 100.0)
 WEIGHTS = (0.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 RECENCY_POWERS = (0.0, 1.0, 2.0)
@@ -72,7 +75,7 @@ class WideAndDeepTeacher(TiedTableModel):
             history: int32 [B, L].
             recency_power: The learnt weight of a book by its age is raised to this.
         """
-        ids = self.known(history)
+        ids = self.books_of(history)
         weights = self.book_weights(ids)
         # 0 ** 0 is 1, but padding must weigh nothing at any power.
         weights = tf.where(weights > 0, tf.pow(weights, recency_power), 0.0)
@@ -96,7 +99,9 @@ class WideAndDeepTeacher(TiedTableModel):
         """
         if not self.memory:
             return
-        some = np.arange(min(len(split.validation.histories), FITTING_READERS))
+        # At random: readers often stand in the order in which they joined.
+        some = np.random.default_rng(0).permutation(len(split.validation.histories))
+        some = some[:FITTING_READERS]
         readers = HeldOut(
             split.validation.histories.take(some),
             split.validation.targets.take(some),
@@ -105,11 +110,12 @@ class WideAndDeepTeacher(TiedTableModel):
         best = -1.0
         kept: list[np.ndarray] = []
         own = [self.memory_ids, self.memory_weights, self.memory_weight, self.recency_power]
+        pairs = co_reading(split.train, self.books, progress=progress)
         for regularization in REGULARIZATIONS:
-            weights = local_ridge(
-                split.train, self.books, regularization=regularization, progress=progress
+            ridge = local_ridge(
+                pairs, neighbours=NEIGHBOURS, regularization=regularization, progress=progress
             )
-            ids, values = strongest_targets(weights, self.memory)
+            ids, values = strongest_targets(ridge.matrix(), self.memory)
             self.memory_ids.assign(ids)
             self.memory_weights.assign(values)
             reached = self._fit_weight(readers, progress)

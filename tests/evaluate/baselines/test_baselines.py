@@ -14,7 +14,7 @@ from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import Split
 from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.evaluate.baselines.baseline import Baseline
-from kd_tf.evaluate.baselines.choosing import ndcg_of
+from kd_tf.evaluate.chooser import Chooser
 from kd_tf.evaluate.top_k import top_k_excluding
 from kd_tf.progress import Advance, Silent
 
@@ -143,7 +143,8 @@ def test_scoring_leaves_the_model_and_the_histories_as_they_are(model: Baseline)
 def test_whoever_learns_from_readers_beats_popularity_where_readers_differ(
     fitted: dict[str, Baseline], shelves: Split
 ) -> None:
-    found = {name: ndcg_of(model.scores, shelves.validation) for name, model in fitted.items()}
+    choose = Chooser(shelves.validation, shelves.books)
+    found = {name: choose(model.scores) for name, model in fitted.items()}
     floor = max(found["popularity"], found["random"])
     assert all(found[name] > 2 * floor for name in set(found) - {"popularity", "random"}), found
 

@@ -11,7 +11,8 @@ from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOut, Split
 from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import ease
-from kd_tf.evaluate.baselines.choosing import ndcg_of
+from kd_tf.evaluate.chooser import Chooser
+from kd_tf.evaluate.protocol import Scorer
 
 SplitOf = Callable[..., Split]
 
@@ -94,7 +95,9 @@ def test_size_is_what_is_stored(split_of: SplitOf) -> None:
 
 def test_readers_who_validate_choose_the_penalty(shelves: Split) -> None:
     found = {
-        penalty: ndcg_of(ease.fit(shelves, penalty=penalty).scores, shelves.validation)
+        penalty: Chooser(shelves.validation, shelves.books)(
+            ease.fit(shelves, penalty=penalty).scores
+        )
         for penalty in ease.PENALTIES
     }
     assert ease.fit(shelves).penalty == max(found, key=lambda penalty: found[penalty])
@@ -106,14 +109,18 @@ def test_the_penalty_is_chosen_among_the_most_read_books(
     monkeypatch.setattr(ease, "_CHOICE_BOOKS", 3)
     seen: list[HeldOut] = []
 
-    def judged(score: Callable[[Histories], np.ndarray], held_out: HeldOut) -> float:
+    def judged(held_out: HeldOut, books: int) -> Callable[[Scorer], float]:
+        assert books == 3
         seen.append(held_out)
+        return one
+
+    def one(score: Scorer) -> float:
         model = score.__self__  # type: ignore[attr-defined]
         assert model.weights.shape == (3, 3)
         np.testing.assert_allclose(model.weights, dense(three, model.penalty), atol=1e-6)
         return -abs(model.penalty - 300)
 
-    monkeypatch.setattr(ease, "ndcg_of", judged)
+    monkeypatch.setattr(ease, "Chooser", judged)
     # Books 2, 4 and 5 are read most: they become 1, 2 and 3.
     train = [[2, 4, 1], [5, 2], [4, 5, 2], [3, 4], [5, 4]]
     three = split_of([[1, 2], [3, 1], [2, 3, 1], [2], [3, 2]], 3)

@@ -12,7 +12,7 @@ from scipy import sparse
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import Split
 from kd_tf.evaluate.baselines import ials
-from kd_tf.evaluate.baselines.choosing import ndcg_of
+from kd_tf.evaluate.chooser import Chooser
 
 SplitOf = Callable[..., Split]
 
@@ -71,14 +71,14 @@ def test_by_hand_in_one_dimension() -> None:
 
 
 def test_books_that_nobody_read_have_zero_factors(shelves: Split) -> None:
-    model = ials.fit(shelves, alpha=20.0)
+    model = ials.fit(shelves, setting=(20.0, 20.0))
     assert np.flatnonzero(~model.factors.any(axis=1)).tolist() == [0, 81, 82, 83]
 
 
 def test_training_readers_are_folded_in_where_training_left_them(shelves: Split) -> None:
     # After many alternations readers and books fit each other: one more half step back to the
     # books changes nothing.
-    model = ials.fit(shelves, alpha=20.0, iterations=200)
+    model = ials.fit(shelves, setting=(20.0, 20.0), iterations=200)
     read = shelves.train.matrix(shelves.books).toarray().astype(np.float64)
     u = model.readers(shelves.train).astype(np.float64)
     confidence = np.where(read > 0, 20.0 * read, 1.0)
@@ -89,43 +89,50 @@ def test_training_readers_are_folded_in_where_training_left_them(shelves: Split)
 
 
 def test_a_catalogue_of_few_books_gets_few_factors(split_of: SplitOf, shelves: Split) -> None:
-    assert ials.fit(shelves, alpha=20.0).factors.shape == (84, 10)
-    assert ials.fit(shelves, alpha=20.0, factors=4).factors.shape == (84, 4)
-    tiny = ials.fit(split_of([[1, 2], [2]], 3), alpha=20.0)
+    assert ials.fit(shelves, setting=(20.0, 20.0)).factors.shape == (84, 10)
+    assert ials.fit(shelves, setting=(20.0, 20.0), factors=4).factors.shape == (84, 4)
+    tiny = ials.fit(split_of([[1, 2], [2]], 3), setting=(20.0, 20.0))
     assert tiny.factors.shape == (4, 1)
     assert (tiny.parameters, tiny.bytes) == (4, 16)
 
 
-def test_readers_who_validate_choose_alpha(shelves: Split) -> None:
+def test_readers_who_validate_choose_the_setting(shelves: Split) -> None:
+    choose = Chooser(shelves.validation, shelves.books)
     found = {
-        alpha: ndcg_of(ials.fit(shelves, alpha=alpha, iterations=8).scores, shelves.validation)
-        for alpha in ials.ALPHAS
+        setting: choose(ials.fit(shelves, setting=setting, iterations=8).scores)
+        for setting in ials.SETTINGS
     }
-    assert ials.fit(shelves).alpha == max(found, key=lambda alpha: found[alpha])
+    model = ials.fit(shelves)
+    assert (model.alpha, model.regularization) == max(found, key=lambda one: found[one])
 
 
-def test_every_alpha_can_be_chosen(shelves: Split, monkeypatch: pytest.MonkeyPatch) -> None:
-    for best in ials.ALPHAS:
-        # `scores` is a bound method: what validates it sees the alpha of its model.
-        monkeypatch.setattr(
-            ials, "ndcg_of", lambda score, held_out, best=best: -abs(score.__self__.alpha - best)
-        )
-        assert ials.fit(shelves, iterations=1).alpha == best
+def test_every_setting_can_be_chosen(shelves: Split) -> None:
+    for best in ials.SETTINGS:
+
+        class Choose(Chooser):
+            # `scores` is a bound method: what validates it sees the settings of its model.
+            def __call__(self, score, best=best) -> float:  # type: ignore[no-untyped-def]
+                model = score.__self__
+                return -float((model.alpha, model.regularization) != best)
+
+        choose = Choose(shelves.validation, shelves.books)
+        model = ials.fit(shelves, iterations=1, choose=choose)
+        assert (model.alpha, model.regularization) == best
 
 
-def test_without_validation_alpha_is_the_default(split_of: SplitOf) -> None:
+def test_without_validation_the_setting_is_the_default(split_of: SplitOf) -> None:
     model = ials.fit(split_of([[1, 2], [2, 3]], 3))
-    assert model.alpha == ials.DEFAULT_ALPHA
+    assert (model.alpha, model.regularization) == ials.DEFAULT_SETTING
 
 
 def test_weights_of_training_count(split_of: SplitOf) -> None:
     train = [[1, 2], [1, 3]] * 20
-    model = ials.fit(split_of(train, 3, weights=[1, 1, 3, 3] * 20), alpha=5.0)
+    model = ials.fit(split_of(train, 3, weights=[1, 1, 3, 3] * 20), setting=(5.0, 5.0))
     scores = model.scores(from_lists([[1]]))[0]
     assert scores[3] > scores[2] > -np.inf
 
 
 @pytest.mark.parametrize("alpha", [0.0, -1.0, float("nan")])
 def test_alpha_must_be_above_0(split_of: SplitOf, alpha: float) -> None:
-    with pytest.raises(ValueError, match="alpha must be above 0, not"):
-        ials.fit(split_of([[1]], 1), alpha=alpha)
+    with pytest.raises(ValueError, match="alpha and regularisation must be above 0, not"):
+        ials.fit(split_of([[1]], 1), setting=(alpha, 1.0))

@@ -1,0 +1,64 @@
+"""Models whose score is a sum over the books of the history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kd_tf.keras import tf
+from kd_tf.models.base import HistoryModel
+
+
+class AdditiveModel(HistoryModel):
+    """``score(i) = prior(i) + sum over the books h of the history of added(h, i)``.
+
+    What a book adds does not depend on the others, so every score can be taken apart. The prior
+    is what an empty history gets; it also ranks books that nothing of the history speaks for.
+
+    A subclass implements `added`, and where the sum has a shorter form `summed`.
+
+    Args:
+        books: V.
+        history_length: L.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.vectors_at_once = self.history_length
+        self.prior = self.add_weight(name="prior", shape=(self.books + 1,), initializer="zeros")
+
+    def added(self, ids: tf.Tensor) -> tf.Tensor:
+        """What books add to all scores: float32 [N, V + 1] of int32 [N], 0 for the padding."""
+        raise NotImplementedError
+
+    def summed(self, ids: tf.Tensor) -> tf.Tensor:
+        """The sum of `added` over rows of different books: float32 [B, V + 1] of int32 [B, L]."""
+        added = self.added(tf.reshape(ids, [-1]))
+        return tf.reduce_sum(tf.reshape(added, [-1, ids.shape[1], self.books + 1]), axis=1)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.prior + self.summed(self.books_of(inputs))
+
+    def similar(self, book: tf.Tensor) -> tf.Tensor:
+        return self.added(self.known(book))
+
+    def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
+        ids = self.known(history)
+        L = ids.shape[1]
+        added = tf.reshape(self.added(tf.reshape(ids, [-1])), [-1, L, self.books + 1])
+        asked = tf.repeat(self.known(book)[:, tf.newaxis, tf.newaxis], L, axis=1)
+        own = tf.gather(added, asked, batch_dims=2)[:, :, 0]
+        return tf.where(self.first_occurrences(ids) & (book[:, tf.newaxis] > 0), own, 0.0)
+
+
+def popularity_prior(popularity: np.ndarray, strength: float) -> np.ndarray:
+    """float32 [V + 1]: `strength` times how popular a book is, from 0 to 1 on a log scale.
+
+    Args:
+        popularity: [V + 1], training readers of each book.
+        strength: The prior of the most read book.
+    """
+    logarithm = np.log1p(popularity.astype(np.float64))
+    logarithm[0] = 0
+    return (strength * logarithm / max(float(logarithm.max()), 1e-9)).astype(np.float32)

@@ -1,0 +1,167 @@
+"""Several models as one: the weighted sum of their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from kd_tf.data.histories import Histories
+from kd_tf.keras import keras, tf
+from kd_tf.models.base import HistoryModel
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class BlendModel(HistoryModel):
+    """``score = sum over the parts m of weight_m * n^power_m * score_m``, n the books read.
+
+    The power says how the confidence in a part changes from short histories to long ones.
+
+    Args:
+        parts: Models of one catalogue with the same history length, at least one.
+        weights: One a part; 1 by default.
+        powers: One a part; 0 by default.
+    """
+
+    def __init__(
+        self,
+        *,
+        parts: Sequence[HistoryModel],
+        weights: Sequence[float] | None = None,
+        powers: Sequence[float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        sizes = {(part.books, part.history_length) for part in parts}
+        if len(sizes) != 1:
+            raise ValueError(
+                "parts must be models of one catalogue and one history length, not of "
+                f"{sorted(sizes) or 'nothing'}"
+            )
+        books, history_length = sizes.pop()
+        super().__init__(books=books, history_length=history_length, **kwargs)
+        self.parts = list(parts)
+        self.blend_weights = tuple(weights) if weights is not None else (1.0,) * len(parts)
+        self.powers = tuple(powers) if powers is not None else (0.0,) * len(parts)
+        if not len(self.parts) == len(self.blend_weights) == len(self.powers):
+            raise ValueError(
+                f"{len(self.parts)} parts need as many weights and powers, not "
+                f"{len(self.blend_weights)} and {len(self.powers)}"
+            )
+        self.vectors_at_once = sum(part.vectors_at_once for part in self.parts)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return tf.add_n(
+            [
+                confidence[:, tf.newaxis] * part(inputs, training=training)
+                for confidence, part in zip(self._confidence(inputs), self.parts, strict=True)
+            ]
+        )
+
+    def similar(self, book: tf.Tensor) -> tf.Tensor:
+        return tf.add_n(
+            [
+                weight * part.similar(book)
+                for weight, part in zip(self.blend_weights, self.parts, strict=True)
+            ]
+        )
+
+    def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
+        return tf.add_n(
+            [
+                confidence[:, tf.newaxis] * part.contributions(history, book)
+                for confidence, part in zip(self._confidence(history), self.parts, strict=True)
+            ]
+        )
+
+    def _confidence(self, history: tf.Tensor) -> list[tf.Tensor]:
+        """float32 [B] for each part."""
+        present = self.first_occurrences(self.known(history))
+        count = tf.maximum(tf.reduce_sum(tf.cast(present, tf.float32), axis=1), 1.0)
+        return [
+            weight * (count**power if power else tf.ones_like(count))
+            for weight, power in zip(self.blend_weights, self.powers, strict=True)
+        ]
+
+    def numpy_scores(self, histories: Histories) -> np.ndarray | None:
+        read = Histories(histories.items, histories.offsets).matrix(self.books)
+        count = np.maximum(np.diff(read.indptr), 1).astype(np.float32)
+        total = np.zeros((len(histories), self.books + 1), np.float32)
+        for part, weight, power in zip(self.parts, self.blend_weights, self.powers, strict=True):
+            scores = part.numpy_scores(histories)
+            if scores is None:
+                return None
+            total += np.float32(weight) * (count**power)[:, None] * scores
+        return total
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            "name": self.name,
+            "parts": [keras.saving.serialize_keras_object(part) for part in self.parts],
+            "weights": list(self.blend_weights),
+            "powers": list(self.powers),
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> BlendModel:
+        """The model that `get_config` described, with new weights."""
+        parts = [keras.saving.deserialize_keras_object(part) for part in config.pop("parts")]
+        return cls(parts=parts, **config)
+
+
+def fit_blend(
+    scores: Sequence[np.ndarray], counts: np.ndarray, judge, *, rounds: int = 3  # type: ignore[no-untyped-def]
+) -> tuple[list[float], list[float], float]:
+    """Weights and powers of a blend by coordinate ascent.
+
+    Args:
+        scores: Of each part float32 [n, V + 1] for the readers who choose.
+        counts: [n], how many books each of them has read.
+        judge: How good scores [n, V + 1] are, higher is better.
+        rounds: How often all parts are gone through.
+
+    Returns:
+        Weights and powers (a part that is no help weighs 0), and what `judge` says of the blend.
+    """
+    sizes = [float(np.sqrt(np.mean(np.square(one, dtype=np.float64)))) or 1.0 for one in scores]
+    alone = [judge(one) for one in scores]
+    first = int(np.argmax(alone))
+    weights = [0.0] * len(scores)
+    powers = [0.0] * len(scores)
+    weights[first] = 1 / sizes[first]
+    best = alone[first]
+    typical = float(np.median(counts)) or 1.0
+
+    def scaled(part: int, weight: float, power: float) -> np.ndarray:
+        return np.float32(weight) * ((counts / typical) ** power).astype(np.float32)[:, None] * (
+            scores[part]
+        )
+
+    for _ in range(rounds):
+        before = best
+        for part in range(len(scores)):
+            if part == first:
+                continue
+            others = [
+                scaled(other, weights[other], powers[other])
+                for other in range(len(scores))
+                if other != part and weights[other]
+            ]
+            base = np.sum(others, axis=0)
+            for power in POWERS:
+                for share in SHARES:
+                    found = judge(base + scaled(part, share / sizes[part], power))
+                    if found > best:
+                        best, weights[part], powers[part] = found, share / sizes[part], power
+        if best - before < 1e-5:
+            break
+    # n^p and not (n / typical)^p is what the model computes.
+    weights = [weight / typical**power for weight, power in zip(weights, powers, strict=True)]
+    return weights, powers, best
+
+
+SHARES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
+"""How strong a part may be beside the best one, when both are of one size."""
+
+POWERS = (0.0, -0.5, 0.5)
+"""How the confidence in a part may change with the length of the history."""

@@ -1,0 +1,1 @@
+"""Models of which books are read together that one calculation solves, without training steps."""

@@ -1,0 +1,125 @@
+"""Matrix factorisation that finds a reader's factors from the history, inside the model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kd_tf.data.histories import Histories
+from kd_tf.keras import tf
+from kd_tf.models.base import HistoryModel
+
+STEPS = 12
+"""Of the conjugate gradients; measured on factors of four data sets, eight are within 1e-3 of the
+exact solution."""
+
+
+class FoldInModel(HistoryModel):
+    """Factors of books, and the reader's as the solution of a small least-squares problem.
+
+    Weighted matrix factorisation (Hu, Koren & Volinsky, "Collaborative filtering for implicit
+    feedback datasets", 2008) without a table of readers: with the books' factors Y the reader's u
+    solves ``(Y^T Y + reg I + sum (alpha - 1) y y^T) u = sum alpha y`` over the books of the
+    history. The problem is solved by conjugate gradients, preconditioned with what does not
+    depend on the reader, so that a few products of small matrices do, on a phone as well.
+
+    Args:
+        books: V.
+        history_length: L.
+        dimensions: d.
+        alpha: How much more than an unread book a read one counts.
+        regularization: Of a reader's factors. `assign` fills the rest.
+    """
+
+    def __init__(
+        self, *, dimensions: int, alpha: float, regularization: float, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if dimensions < 1 or alpha < 1 or regularization <= 0:
+            raise ValueError(
+                "dimensions and alpha must be at least 1 and regularization above 0, not "
+                f"{dimensions}, {alpha} and {regularization}"
+            )
+        self.dimensions, self.alpha, self.regularization = dimensions, alpha, regularization
+        self.vectors_at_once = 1 + 4 * self.history_length * dimensions // (self.books + 1)
+        self.factors = self.add_weight(
+            name="factors", shape=(self.books + 1, dimensions), initializer="zeros"
+        )
+        self.whitening = self.add_weight(
+            name="whitening", shape=(dimensions, dimensions), initializer="zeros", trainable=False
+        )
+        self.prior = self.add_weight(name="prior", shape=(self.books + 1,), initializer="zeros")
+
+    def assign(self, factors: np.ndarray) -> None:
+        """Takes over the books' factors: float32 [V + 1, d], row 0 is ignored.
+
+        Raises:
+            ValueError: The shape is another, or a number is not finite.
+        """
+        if factors.shape != (self.books + 1, self.dimensions) or not np.isfinite(factors).all():
+            raise ValueError(
+                f"factors must be finite [{self.books + 1}, {self.dimensions}], not "
+                f"{list(factors.shape)}: they belong to another catalogue"
+            )
+        factors = factors.astype(np.float32).copy()
+        factors[0] = 0
+        values, vectors = np.linalg.eigh(self._gram(factors))
+        self.factors.assign(factors)
+        self.whitening.assign((vectors / np.sqrt(values)) @ vectors.T)
+
+    def _gram(self, factors: np.ndarray) -> np.ndarray:
+        some = factors.astype(np.float64)
+        return np.asarray(some.T @ some + self.regularization * np.eye(self.dimensions))
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        reader = self.reader(self.books_of(inputs))
+        return tf.matmul(reader, self.factors, transpose_b=True) + self.prior
+
+    def reader(self, ids: tf.Tensor) -> tf.Tensor:
+        """float32 [B, d], the factors of readers of the books int32 [B, L], each once."""
+        # Row 0 of the factors is zero: padding adds nothing anywhere below.
+        rows = tf.matmul(tf.gather(self.factors, ids), self.whitening)
+        wanted = self.alpha * tf.reduce_sum(rows, axis=1)
+
+        def product(vector: tf.Tensor) -> tf.Tensor:
+            along = tf.matmul(rows, vector[:, :, tf.newaxis])
+            back = tf.matmul(rows, along, transpose_a=True)[:, :, 0]
+            return vector + (self.alpha - 1) * back
+
+        def dot(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_sum(left * right, axis=1, keepdims=True)
+
+        solution = tf.zeros_like(wanted)
+        residual = direction = wanted
+        size = dot(residual, residual)
+        for _ in range(STEPS):
+            image = product(direction)
+            # A solved reader (or an empty history) has no residual left: 0 / tiny stays 0.
+            step = size / tf.maximum(dot(direction, image), 1e-30)
+            solution += step * direction
+            residual -= step * image
+            left = dot(residual, residual)
+            direction = residual + left / tf.maximum(size, 1e-30) * direction
+            size = left
+        return tf.matmul(solution, self.whitening)
+
+    def numpy_scores(self, histories: Histories) -> np.ndarray:
+        factors = self.factors.numpy()
+        gram = self._gram(factors)
+        readers = np.empty((len(histories), self.dimensions), np.float32)
+        read = Histories(histories.items, histories.offsets).matrix(self.books)
+        for row in range(len(histories)):
+            own = factors[read.indices[read.indptr[row] : read.indptr[row + 1]]].astype(np.float64)
+            readers[row] = np.linalg.solve(
+                gram + (self.alpha - 1) * own.T @ own, self.alpha * own.sum(axis=0)
+            )
+        return np.asarray(readers @ factors.T + self.prior.numpy(), np.float32)
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "dimensions": self.dimensions,
+            "alpha": self.alpha,
+            "regularization": self.regularization,
+        }

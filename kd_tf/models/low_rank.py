@@ -1,0 +1,64 @@
+"""A matrix of which book speaks for which as the product of two thin ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kd_tf.data.histories import Histories
+from kd_tf.keras import keras, tf
+from kd_tf.models.additive import AdditiveModel
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class LowRankModel(AdditiveModel):
+    """``added(h, i) = <left_h, right_i>``: a linear model of the history with a bottleneck.
+
+    Args:
+        books: V.
+        history_length: L.
+        dimensions: d. `assign` fills both tables.
+    """
+
+    def __init__(self, *, dimensions: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if dimensions < 1:
+            raise ValueError(f"dimensions must be at least 1, not {dimensions}")
+        self.dimensions = dimensions
+        self.vectors_at_once = 1 + self.history_length * dimensions // (self.books + 1)
+        shape = (self.books + 1, dimensions)
+        small = keras.initializers.RandomNormal(stddev=0.05)
+        self.left = self.add_weight(name="left", shape=shape, initializer=small)
+        self.right = self.add_weight(name="right", shape=shape, initializer=small)
+
+    def assign(self, left: np.ndarray, right: np.ndarray) -> None:
+        """Takes over both tables: float32 [V + 1, d], row 0 is ignored.
+
+        Raises:
+            ValueError: A shape is another.
+        """
+        shape = (self.books + 1, self.dimensions)
+        if left.shape != shape or right.shape != shape:
+            raise ValueError(
+                f"the tables must be {list(shape)}, not {list(left.shape)} and "
+                f"{list(right.shape)}: they belong to another catalogue"
+            )
+        self.left.assign(left)
+        self.right.assign(right)
+
+    def added(self, ids: tf.Tensor) -> tf.Tensor:
+        return self.summed(ids[:, tf.newaxis])
+
+    def summed(self, ids: tf.Tensor) -> tf.Tensor:
+        there = tf.cast(ids > 0, tf.float32)[:, tf.newaxis]
+        reader = tf.matmul(there, tf.gather(self.left, ids))[:, 0]
+        return tf.matmul(reader, self.right, transpose_b=True)
+
+    def numpy_scores(self, histories: Histories) -> np.ndarray:
+        read = Histories(histories.items, histories.offsets).matrix(self.books)
+        scores = (read @ self.left.numpy()) @ self.right.numpy().T
+        return np.asarray(scores + self.prior.numpy(), np.float32)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dimensions": self.dimensions}

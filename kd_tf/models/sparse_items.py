@@ -1,0 +1,124 @@
+"""A sparse table of which book speaks for which: what local ridge and pruned neighbours are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from kd_tf.data.histories import Histories
+from kd_tf.keras import tf
+from kd_tf.models.additive import AdditiveModel
+
+
+class SparseItemModel(AdditiveModel):
+    """Adds up rows of a sparse matrix [V + 1, V + 1], stored row by row without gaps.
+
+    Rows may be of any length, so the same form holds a matrix that was pruned by candidate, by
+    book of the history or by a budget over all. Only entries of the history's rows are touched.
+
+    Args:
+        books: V.
+        history_length: L.
+        entries: E, how many weights there are. `assign` fills them.
+    """
+
+    def __init__(self, *, entries: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if entries < 0:
+            raise ValueError(f"entries must be 0 or more, not {entries}")
+        self.entries = entries
+        self.vectors_at_once = 2
+
+        def whole(name: str, size: int) -> tf.Variable:
+            return self.add_weight(
+                name=name, shape=(size,), dtype="int32", initializer="zeros", trainable=False
+            )
+
+        self.starts = whole("starts", self.books + 2)
+        # At least one, never read: an empty table converts to nothing that runtimes can load.
+        self.targets = whole("targets", max(entries, 1))
+        self.strengths = self.add_weight(
+            name="strengths", shape=(max(entries, 1),), initializer="zeros"
+        )
+
+    def assign(self, matrix: sparse.csr_array) -> None:
+        """Takes over a matrix: entry (h, i) is what book h adds to the score of i.
+
+        Args:
+            matrix: float32 CSR [V + 1, V + 1] with `entries` entries, none in row or column 0 or
+                on the diagonal.
+
+        Raises:
+            ValueError: Shape or number of entries differ, an entry is where none may be, or a
+                weight is not finite.
+        """
+        check_item_matrix(matrix, self.books)
+        if matrix.nnz != self.entries:
+            raise ValueError(f"the matrix has {matrix.nnz} entries, the model {self.entries}")
+        self.starts.assign(matrix.indptr)
+        if self.entries:
+            self.targets.assign(matrix.indices)
+            self.strengths.assign(matrix.data)
+
+    def matrix(self) -> sparse.csr_array:
+        """What `assign` took, with the weights as they are now."""
+        some = slice(0, self.entries)
+        return sparse.csr_array(
+            (
+                self.strengths.numpy()[some],
+                self.targets.numpy()[some],
+                self.starts.numpy(),
+            ),
+            shape=(self.books + 1, self.books + 1),
+        )
+
+    def added(self, ids: tf.Tensor) -> tf.Tensor:
+        return self.summed(ids[:, tf.newaxis])
+
+    def summed(self, ids: tf.Tensor) -> tf.Tensor:
+        L = ids.shape[1]
+        owner, entry = self.entries_of(tf.reshape(ids, [-1]))
+        batch = tf.shape(ids)[0]
+        cell = owner // L * (self.books + 1) + tf.gather(self.targets, entry)
+        flat = tf.scatter_nd(
+            cell[:, tf.newaxis], tf.gather(self.strengths, entry), [batch * (self.books + 1)]
+        )
+        return tf.reshape(flat, [batch, self.books + 1])
+
+    def entries_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Every entry of the rows `ids` (int32 [N]): int32 [n] places in `ids`, int32 [n] entries.
+
+        Rows one after the other by sums alone, which every runtime has: where a row ends a 1 is
+        put, and the running sum of these counts the rows.
+        """
+        begin = tf.gather(self.starts, ids)
+        count = tf.gather(self.starts, ids + 1) - begin
+        ends = tf.cumsum(count)
+        total = ends[-1]
+        ended = tf.scatter_nd(ends[:, tf.newaxis], tf.ones_like(ends), [total + 1])
+        owner = tf.cumsum(ended)[:total]
+        entry = tf.range(total) + tf.gather(begin - ends + count, owner)
+        return owner, entry
+
+    def numpy_scores(self, histories: Histories) -> np.ndarray:
+        read = Histories(histories.items, histories.offsets).matrix(self.books)
+        return np.asarray((read @ self.matrix()).toarray() + self.prior.numpy(), np.float32)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "entries": self.entries}
+
+
+def check_item_matrix(matrix: sparse.csr_array, books: int) -> None:
+    """Raises ValueError where `matrix` cannot be a table of which book speaks for which."""
+    if matrix.shape != (books + 1, books + 1):
+        raise ValueError(
+            f"the matrix is {matrix.shape[0]} x {matrix.shape[1]}, but {books} books need "
+            f"{books + 1} x {books + 1}: it belongs to another catalogue"
+        )
+    if not np.isfinite(matrix.data).all():
+        raise ValueError("the matrix holds a weight that is not finite")
+    row = np.repeat(np.arange(books + 1), np.diff(matrix.indptr))
+    if ((row == 0) | (matrix.indices == 0) | (row == matrix.indices)).any():
+        raise ValueError("no book speaks for itself, and padding for none")

@@ -1,0 +1,89 @@
+"""A small student of high rank: books speak for each other through an exponential kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kd_tf.data.histories import Histories
+from kd_tf.keras import keras, tf
+from kd_tf.models.additive import AdditiveModel
+
+NEVER = -1e4
+"""A bias that exp turns into 0."""
+
+_BOOKS_AT_ONCE = 256
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class ItemKernelStudent(AdditiveModel):
+    """``added(h, i) = exp(<e_h, e_i> + b_i + c_h)``.
+
+    A dot product of d dimensions can hold a matrix of rank d only; the matrix of which book goes
+    with which has a far higher one, but is sparse and positive, and the exponential of a low-rank
+    matrix can be both. `fit_kernel` learns it row by row from a teacher, without readers.
+
+    Args:
+        books: V.
+        history_length: L.
+        dimensions: d.
+    """
+
+    def __init__(self, *, dimensions: int = 32, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if dimensions < 1:
+            raise ValueError(f"dimensions must be at least 1, not {dimensions}")
+        self.dimensions = dimensions
+        self.table = self.add_weight(
+            name="table",
+            shape=(self.books + 1, dimensions),
+            initializer=keras.initializers.RandomNormal(stddev=0.3),
+        )
+        self.target_bias = self.add_weight(
+            name="target_bias", shape=(self.books + 1,), initializer="zeros"
+        )
+        self.history_bias = self.add_weight(
+            name="history_bias",
+            shape=(self.books + 1,),
+            initializer=keras.initializers.Constant(-4.0),
+        )
+
+    def assign(self, table: np.ndarray, target_bias: np.ndarray, history_bias: np.ndarray) -> None:
+        """Takes over a fitted kernel: [V + 1, d], [V + 1] and [V + 1], row 0 is ignored.
+
+        Raises:
+            ValueError: A shape is another.
+        """
+        if table.shape != (self.books + 1, self.dimensions):
+            raise ValueError(
+                f"the table must be [{self.books + 1}, {self.dimensions}], not "
+                f"{list(table.shape)}: it belongs to another catalogue"
+            )
+        self.table.assign(table)
+        self.target_bias.assign(target_bias)
+        self.history_bias.assign(history_bias)
+
+    def added(self, ids: tf.Tensor) -> tf.Tensor:
+        there = ids > 0
+        history = tf.where(there, tf.gather(self.history_bias, ids), NEVER)
+        inner = tf.matmul(tf.gather(self.table, ids), self.table, transpose_b=True)
+        return tf.exp(inner + self.target_bias + history[:, tf.newaxis])
+
+    def numpy_scores(self, histories: Histories) -> np.ndarray:
+        read = Histories(histories.items, histories.offsets).matrix(self.books)
+        table, target = self.table.numpy(), self.target_bias.numpy()
+        history = self.history_bias.numpy()
+        scores = np.tile(self.prior.numpy(), (len(histories), 1))
+        books = np.unique(read.indices)
+        columns = read.tocsc()
+        for start in range(0, len(books), _BOOKS_AT_ONCE):
+            some = books[start : start + _BOOKS_AT_ONCE]
+            inner = table[some] @ table.T
+            inner += target
+            inner += history[some, None]
+            scores += columns[:, some] @ np.exp(inner, out=inner)
+        return scores
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "dimensions": self.dimensions}

@@ -1,0 +1,109 @@
+"""A linear autoencoder with a zero diagonal, solved in closed form: EASE with more evidence."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from kd_tf.data.histories import Histories
+from kd_tf.errors import UserError
+from kd_tf.evaluate.baselines import ease
+from kd_tf.keras import keras, tf
+from kd_tf.models.additive import AdditiveModel, popularity_prior
+from kd_tf.models.closed_form.co_reading import HISTORY_POWER, shared_features
+from kd_tf.models.learning_data import LearningData
+
+REGULARIZATIONS = (20.0, 50.0, 150.0)
+SHARED_FEATURES = (0.0, 3.0)
+CHOOSES_UP_TO = 12_000
+"""Books beyond which the most read ones choose: a fit takes as long as their number cubed."""
+
+PRIOR = 1e-3
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class LinearAutoencoderTeacher(AdditiveModel):
+    """Every book is predicted from all others by one dense matrix.
+
+    EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019) on histories weighted
+    by their length to the -1/4, with authors and series as side information (Jeunen et al., 2020).
+    """
+
+    def __init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
+        super().__init__(**kwargs)
+        self.weights_of_pairs = self.add_weight(
+            name="weights_of_pairs", shape=(self.books + 1, self.books + 1), initializer="zeros"
+        )
+
+    def added(self, ids: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self.weights_of_pairs, ids)
+
+    def numpy_scores(self, histories: Histories) -> np.ndarray:
+        read = Histories(histories.items, histories.offsets).matrix(self.books)
+        return np.asarray(read @ self.weights_of_pairs.numpy() + self.prior.numpy(), np.float32)
+
+    @classmethod
+    def solved(cls, data: LearningData) -> LinearAutoencoderTeacher:
+        """Solves it, with lambda and the side information chosen by the validation readers.
+
+        Raises:
+            UserError: The matrix would not fit in memory; the message names the form that does.
+        """
+        books = data.split.books
+        needed = 4 * books**2
+        if needed > ease.MAX_BYTES:
+            raise UserError(
+                f"a linear autoencoder of {books:,} books needs a dense matrix of "
+                f"{needed / 2**30:.1f} GiB, and three of them while it is solved; the limit is "
+                f"{ease.MAX_BYTES / 2**30:.1f} GiB",
+                hint="Take the teacher local-ridge: the same model, sparse.",
+            )
+        features = shared_features(data.catalog)
+        strengths = SHARED_FEATURES if features.nnz else SHARED_FEATURES[:1]
+        settings = [(one, strength) for one in REGULARIZATIONS for strength in strengths]
+        with data.progress.task("linear autoencoder", len(settings) + 1) as advance:
+            gram, scale = _gram(data.split.train, books)
+
+            def solve(setting: tuple[float, float]) -> np.ndarray:
+                regularization, strength = setting
+                system = gram.copy(order="F")
+                if strength:
+                    _add(system, features, strength * scale)
+                weights = ease.solved(system, regularization * scale)
+                advance()
+                return weights
+
+            if books > CHOOSES_UP_TO or not len(data.choose):
+                chosen = (50.0, strengths[-1])
+            else:
+                chosen = max(settings, key=lambda one: data.choose(_scorer(solve(one))))
+            model = cls(books=books, history_length=data.history_length)
+            model.create_weights()
+            weights = np.zeros((books + 1, books + 1), np.float32)
+            weights[1:, 1:] = solve(chosen)
+            model.weights_of_pairs.assign(weights)
+        model.prior.assign(popularity_prior(data.split.popularity(), PRIOR))
+        return model
+
+
+def _gram(histories: Histories, books: int) -> tuple[np.ndarray, float]:
+    matrix = histories.matrix(books)
+    length = np.maximum(np.diff(matrix.indptr), 1).astype(np.float32)
+    weighted = sparse.csr_array(sparse.diags_array(length**HISTORY_POWER) @ matrix)
+    scale = float(np.sum(weighted.data.astype(np.float64) ** 2) / max(float(matrix.sum()), 1.0))
+    return ease.gram_of(weighted), scale
+
+
+def _add(gram: np.ndarray, features: sparse.csr_array, worth: float) -> None:
+    shared = features[1:, 1:].tocoo()
+    gram[shared.row, shared.col] += np.float32(worth) * shared.data
+
+
+def _scorer(weights: np.ndarray):  # type: ignore[no-untyped-def]
+    def score(histories: Histories) -> np.ndarray:
+        read = Histories(histories.items, histories.offsets).matrix(len(weights))[:, 1:]
+        scores = np.zeros((len(histories), len(weights) + 1), np.float32)
+        scores[:, 1:] = read @ weights
+        return scores
+
+    return score

@@ -1,0 +1,68 @@
+"""A filter on the graph of readers and books: strong where few have read much in common."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+from sklearn.utils.extmath import randomized_svd
+
+from kd_tf.keras import keras
+from kd_tf.models.additive import popularity_prior
+from kd_tf.models.learning_data import LearningData
+from kd_tf.models.low_rank import LowRankModel
+
+DIMENSIONS = 512
+HEATS = (1.0, 2.0, 4.0, 8.0)
+POPULARITY_POWERS = (0.0, 0.25, 0.5)
+
+PRIOR = 1e-6
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class SpectralFilterTeacher(LowRankModel):
+    """Smooths a history along the strongest eigenvectors of the item-item graph.
+
+    With R~ the readers' books divided by the roots of both degrees, l and v the eigenvalues (over
+    the largest) and eigenvectors of R~^T R~, the scores are r D^-1/2 [sum (exp(t l) - 1) v v^T]
+    D^p: the heat kernel of the graph without its identity. A low-pass graph filter as in Shen et
+    al., "How Powerful is Graph Convolution for Recommendation?" (GF-CF, 2021).
+    """
+
+    @classmethod
+    def solved(cls, data: LearningData) -> SpectralFilterTeacher:
+        """Finds the eigenvectors; validation chooses t and p."""
+        books = data.split.books
+        read = data.split.train.matrix(books)
+        degree = np.maximum(np.asarray((read != 0).sum(axis=0)).ravel(), 1).astype(np.float64)
+        length = np.maximum(np.diff(read.indptr), 1).astype(np.float64)
+        graph = sparse.csr_matrix(
+            sparse.diags_array(length**-0.5) @ read @ sparse.diags_array(degree**-0.5)
+        )
+        dimensions = int(max(min(DIMENSIONS, books // 4, min(read.shape) - 1), 1))
+        tries = [(heat, power) for heat in HEATS for power in POPULARITY_POWERS]
+        with data.progress.task("spectral filter", 2 + len(tries)) as advance:
+            _, values, vectors = randomized_svd(
+                graph, dimensions, n_iter=4, random_state=data.split.seed
+            )
+            advance(2)
+            share = (values / max(values[0], 1e-12)) ** 2
+            model = cls(
+                books=books, history_length=data.history_length, dimensions=dimensions
+            )
+            model.create_weights()
+            model.prior.assign(popularity_prior(data.split.popularity(), PRIOR))
+
+            def take(setting: tuple[float, float]) -> None:
+                heat, power = setting
+                left = (vectors * np.expm1(heat * share)[:, None]).T * degree[:, None] ** -0.5
+                right = vectors.T * degree[:, None] ** power
+                left[0] = right[0] = 0
+                model.assign(left.astype(np.float32), right.astype(np.float32))
+
+            def reached(setting: tuple[float, float]) -> float:
+                take(setting)
+                advance()
+                return data.choose(model.numpy_scores)
+
+            take(max(tries, key=reached) if len(data.choose) else (2.0, 0.25))
+        return model
