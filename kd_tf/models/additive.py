@@ -8,6 +8,7 @@ import numpy as np
 
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.book_vector import BookVector
 
 
 class AdditiveModel(HistoryModel):
@@ -21,12 +22,14 @@ class AdditiveModel(HistoryModel):
     Args:
         books: V.
         history_length: L.
+        coded: Whether numbers of books are stored in bytes (`BookVector`): for files.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
+    def __init__(self, *, coded: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
+        self.coded = coded
         self.vectors_at_once = self.history_length
-        self.prior = self.add_weight(name="prior", shape=(self.books + 1,), initializer="zeros")
+        self.prior = BookVector(self, "prior", coded=coded)
 
     def added(self, ids: tf.Tensor) -> tf.Tensor:
         """What books add to all scores: float32 [N, V + 1] of int32 [N], 0 for the padding."""
@@ -38,7 +41,8 @@ class AdditiveModel(HistoryModel):
         return tf.reduce_sum(tf.reshape(added, [-1, ids.shape[1], self.books + 1]), axis=1)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self.prior + self.summed(self.books_of(inputs))
+        ids = self.books_of(inputs)
+        return self.prior.all(ids) + self.summed(ids)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
         return self.added(self.known(book))
@@ -50,6 +54,9 @@ class AdditiveModel(HistoryModel):
         asked = tf.repeat(self.known(book)[:, tf.newaxis, tf.newaxis], L, axis=1)
         own = tf.gather(added, asked, batch_dims=2)[:, :, 0]
         return tf.where(self.first_occurrences(ids) & (book[:, tf.newaxis] > 0), own, 0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "coded": self.coded}
 
 
 def popularity_prior(popularity: np.ndarray, strength: float) -> np.ndarray:

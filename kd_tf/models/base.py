@@ -105,6 +105,10 @@ class HistoryModel(keras.Model):
         """
         return None
 
+    def compact(self) -> HistoryModel:
+        """The model with its weights in the form that a file should hold: itself by default."""
+        return self
+
     def known(self, ids: tf.Tensor) -> tf.Tensor:
         """`ids` with everything outside 1..V made padding."""
         return tf.where((ids >= 1) & (ids <= self.books), ids, tf.zeros_like(ids))

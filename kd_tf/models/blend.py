@@ -50,6 +50,15 @@ class BlendModel(HistoryModel):
             )
         self.vectors_at_once = sum(part.vectors_at_once for part in self.parts)
 
+    def compact(self) -> BlendModel:
+        compact = BlendModel(
+            parts=[part.compact() for part in self.parts],
+            weights=self.blend_weights,
+            powers=self.powers,
+        )
+        compact.create_weights()
+        return compact
+
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return tf.add_n(
             [
@@ -110,7 +119,11 @@ class BlendModel(HistoryModel):
 
 
 def fit_blend(
-    scores: Sequence[np.ndarray], counts: np.ndarray, judge, *, rounds: int = 3  # type: ignore[no-untyped-def]
+    scores: Sequence[np.ndarray],
+    counts: np.ndarray,
+    judge,
+    *,
+    rounds: int = 3,  # type: ignore[no-untyped-def]
 ) -> tuple[list[float], list[float], float]:
     """Weights and powers of a blend by coordinate ascent.
 
@@ -133,8 +146,10 @@ def fit_blend(
     typical = float(np.median(counts)) or 1.0
 
     def scaled(part: int, weight: float, power: float) -> np.ndarray:
-        return np.float32(weight) * ((counts / typical) ** power).astype(np.float32)[:, None] * (
-            scores[part]
+        return (
+            np.float32(weight)
+            * ((counts / typical) ** power).astype(np.float32)[:, None]
+            * (scores[part])
         )
 
     for _ in range(rounds):

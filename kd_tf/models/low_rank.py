@@ -47,6 +47,13 @@ class LowRankModel(AdditiveModel):
         self.left.assign(left)
         self.right.assign(right)
 
+    def compact(self) -> LowRankModel:
+        compact = type(self).from_config({**self.get_config(), "coded": True})
+        compact.create_weights()
+        compact.assign(self.left.numpy(), self.right.numpy())
+        compact.prior.assign(self.prior.numpy())
+        return compact
+
     def added(self, ids: tf.Tensor) -> tf.Tensor:
         return self.summed(ids[:, tf.newaxis])
 

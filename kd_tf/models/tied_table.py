@@ -83,7 +83,7 @@ class TiedTableModel(HistoryModel):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         # transpose_b on the table itself: the form that the converter turns into one
         # FULLY_CONNECTED over the very buffer that GATHER reads.
-        return tf.matmul(self.reader(inputs, training), self.table, transpose_b=True)
+        return tf.matmul(self.reader(inputs, training), self.scoring_table, transpose_b=True)
 
     def reader(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """What a book's row is multiplied with: float32 [B, d] of histories int32 [B, L]."""
@@ -99,8 +99,14 @@ class TiedTableModel(HistoryModel):
         age = tf.cast(tf.cumsum(present, axis=1, reverse=True, exclusive=True), tf.int32)
         return present * tf.gather(tf.nn.softplus(self.recency), age)
 
+    @property
+    def scoring_table(self) -> tf.Variable:
+        """float32 [V + 1, d]: what a reader's vector is multiplied with, the tied table itself."""
+        return self.table
+
     def similar(self, book: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(tf.gather(self.table, self.known(book)), self.table, transpose_b=True)
+        rows = tf.gather(self.scoring_table, self.known(book))
+        return tf.matmul(rows, self.scoring_table, transpose_b=True)
 
     def adapt(self, popularity: np.ndarray) -> None:
         """Tells the in-batch objective how often each book is drawn as a target.
@@ -126,7 +132,7 @@ class TiedTableModel(HistoryModel):
         with tf.GradientTape() as tape:
             loss = self._retrieval(
                 self.reader(history, training=True),
-                tf.gather(self.table, target),
+                tf.gather(self.scoring_table, target),
                 candidate_ids=target,
                 candidate_sampling_probability=tf.gather(self._sampling_probability, target),
                 compute_metrics=False,

@@ -12,6 +12,7 @@ from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.native_stderr import quiet_native_stderr
 from kd_tf.runtime.model import TFLiteModel
+from kd_tf.tflite.flatbuffer import without_names
 from kd_tf.tflite.shared_table import share_table
 from kd_tf.tflite.signatures import Signatures
 
@@ -61,6 +62,8 @@ def convert(
         raise ValueError("int8 needs calibration histories, at least one")
     if not student.built:
         raise ValueError(f"{student.name} has no weights yet: call create_weights and train it")
+    if quantization is not Quantization.FLOAT32:
+        student = student.compact()
     module = Signatures(student, recommendations)
     with tempfile.TemporaryDirectory() as folder, quiet_native_stderr():
         tf.saved_model.save(module, folder, signatures=module.functions)
@@ -77,7 +80,7 @@ def convert(
         if quantization is Quantization.INT8:
             assert calibration is not None
             converter.representative_dataset = lambda: _representative(calibration)
-        content: bytes = share_table(converter.convert(), student.books + 1)
+        content = without_names(share_table(converter.convert(), student.books + 1))
         # Loads or raises here, in the quiet: LiteRT announces its delegate to the first caller.
         TFLiteModel(content)
     return content

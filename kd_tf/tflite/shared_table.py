@@ -16,11 +16,11 @@ the converter already shares the table.
 from __future__ import annotations
 
 import copy
-import hashlib
 
-import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+from kd_tf.tflite.flatbuffer import merge_equal_buffers, pack
 
 _OPERATOR = schema.BuiltinOperator
 _TYPE = schema.TensorType
@@ -63,8 +63,8 @@ def share_table(content: bytes, rows: int) -> bytes:
     changed = [_Graph(model, graph, rows).share() for graph in model.subgraphs]
     if not any(changed):
         return content
-    _merge_equal_buffers(model)
-    return _pack(model)
+    merge_equal_buffers(model)
+    return pack(model)
 
 
 def table_buffers(content: bytes, rows: int) -> list[int]:
@@ -213,63 +213,6 @@ class _Graph:
         code.version = version
         self.model.operatorCodes.append(code)
         return len(self.model.operatorCodes) - 1
-
-
-def _merge_equal_buffers(model: schema.ModelT) -> None:
-    """Keeps each constant once and drops what nothing reads."""
-    tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
-    # Tensors that no operator and no signature touches keep their constants alive: unhook them.
-    for graph in model.subgraphs:
-        used = {int(i) for operator in graph.operators for i in operator.inputs}
-        used |= {int(i) for operator in graph.operators for i in operator.outputs}
-        used |= {int(i) for i in graph.inputs} | {int(i) for i in graph.outputs}
-        for index, tensor in enumerate(graph.tensors):
-            if index not in used:
-                tensor.buffer = 0
-                tensor.shape = np.zeros(1, np.int32)
-                tensor.quantization = None
-    readers = [*tensors, *(model.metadata or [])]
-    buffers, place = [schema.BufferT()], {}
-    moved = {}
-    for reader in readers:
-        data = model.buffers[reader.buffer].data
-        if reader.buffer in moved or data is None or not len(data):
-            continue
-        key = hashlib.sha256(np.ascontiguousarray(data).data).digest()
-        if key not in place:
-            place[key] = len(buffers)
-            buffers.append(model.buffers[reader.buffer])
-        moved[reader.buffer] = place[key]
-    for reader in readers:
-        reader.buffer = moved.get(reader.buffer, 0)
-    model.buffers = buffers
-
-
-class _AlignedBuffer(schema.BufferT):
-    """A buffer whose data begins at a multiple of 16 bytes, as the schema's force_align demands.
-
-    The generated packer ignores that attribute; kernels that load 16 bytes at once do not.
-    """
-
-    def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802
-        data = None
-        if self.data is not None and len(self.data):
-            content = np.ascontiguousarray(self.data, np.uint8).tobytes()
-            builder.StartVector(1, len(content), 16)
-            builder.head -= len(content)
-            builder.Bytes[builder.head : builder.head + len(content)] = content
-            data = builder.EndVector()
-        schema.BufferStart(builder)
-        if data is not None:
-            schema.BufferAddData(builder, data)
-        return int(schema.BufferEnd(builder))
-
-
-def _pack(model: schema.ModelT) -> bytes:
-    model.buffers = [_AlignedBuffer(data=buffer.data) for buffer in model.buffers]
-    builder = flatbuffers.Builder(1 << 20)
-    builder.Finish(model.Pack(builder), b"TFL3")
-    return bytes(builder.Output())
 
 
 def _builtin(code: schema.OperatorCodeT) -> int:

@@ -82,8 +82,17 @@ def co_reading(
 
     def rows(start: int, end: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return _partners(
-            offsets, by_book.indices.astype(np.int32), by_book.data.astype(np.float32),
-            read.indptr, read.indices, read.data, power, counts, start, end, width,
+            offsets,
+            by_book.indices.astype(np.int32),
+            by_book.data.astype(np.float32),
+            read.indptr,
+            read.indices,
+            read.data,
+            power,
+            counts,
+            start,
+            end,
+            width,
         )
 
     found = []
@@ -193,7 +202,7 @@ def _partners(  # type: ignore[no-untyped-def]
         if partners > width + 1:
             gain = np.empty(partners, np.float32)
             for one in range(partners):
-                gain[one] = -together[kept[one]] ** 2 / counts[kept[one]]
+                gain[one] = -(together[kept[one]] ** 2) / counts[kept[one]]
             kept = kept[np.argsort(gain, kind="mergesort")[:width]]
         kept = np.sort(kept)
         if filled + len(kept) > size:

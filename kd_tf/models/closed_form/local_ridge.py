@@ -79,9 +79,7 @@ def eliminate(
         regularization: The ridge's.
         progress: Told of the books.
     """
-    return _each_book(
-        pairs, ridge.partners, regularization, kept, "partners that matter", progress
-    )
+    return _each_book(pairs, ridge.partners, regularization, kept, "partners that matter", progress)
 
 
 def refit(
@@ -100,9 +98,7 @@ def strongest_partners(
     found = np.zeros((rows, neighbours), np.int32)
 
     def block(edges: tuple[int, int]) -> int:
-        _strongest(
-            gram.indptr, gram.indices, gram.data, pairs.counts + penalty, *edges, found
-        )
+        _strongest(gram.indptr, gram.indices, gram.data, pairs.counts + penalty, *edges, found)
         return edges[1] - edges[0]
 
     _in_blocks(block, rows, "strongest partners", progress)
@@ -132,7 +128,14 @@ def _each_book(
             _solve(gram.indptr, gram.indices, gram.data, diagonal, partners, *edges, weights)
         else:
             _eliminate(
-                gram.indptr, gram.indices, gram.data, diagonal, partners, kept, *edges, weights,
+                gram.indptr,
+                gram.indices,
+                gram.data,
+                diagonal,
+                partners,
+                kept,
+                *edges,
+                weights,
                 saliency,
             )
         return edges[1] - edges[0]
@@ -236,9 +239,7 @@ def _factored(  # type: ignore[no-untyped-def]
     """The factored system of one book; a system with cut-off counts may need more ridge."""
     more = 0.0
     while True:
-        size = _system(
-            indptr, indices, data, diagonal, partners, book, position, matrix, target
-        )
+        size = _system(indptr, indices, data, diagonal, partners, book, position, matrix, target)
         for place in range(size):
             matrix[place, place] *= 1 + more
         if _cholesky(matrix, size):
@@ -255,9 +256,7 @@ def _solve(  # type: ignore[no-untyped-def]
     matrix = np.empty((width, width))
     target = np.empty(width)
     for book in range(start, end):
-        size = _factored(
-            indptr, indices, data, diagonal, partners, book, position, matrix, target
-        )
+        size = _factored(indptr, indices, data, diagonal, partners, book, position, matrix, target)
         _substitute(matrix, size, target)
         done = 0
         for place in range(width):
@@ -277,9 +276,7 @@ def _eliminate(  # type: ignore[no-untyped-def]
     inverse = np.empty((width, width))
     column = np.empty(width)
     for book in range(start, end):
-        size = _factored(
-            indptr, indices, data, diagonal, partners, book, position, matrix, target
-        )
+        size = _factored(indptr, indices, data, diagonal, partners, book, position, matrix, target)
         for one in range(size):
             column[:size] = 0
             column[one] = 1

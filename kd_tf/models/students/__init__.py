@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.blend import BlendModel
+from kd_tf.models.low_rank import LowRankModel
+from kd_tf.models.students.fold_in import FoldInStudent
+from kd_tf.models.students.item_kernel import ItemKernelStudent
+from kd_tf.models.students.logistic import LogisticStudent
 from kd_tf.models.students.mlp import MLPStudent
+from kd_tf.models.students.multi_interest import MultiInterestStudent
+from kd_tf.models.students.neighbours import NeighboursStudent
 from kd_tf.models.students.shallow_cnn import ShallowCNNStudent
-from kd_tf.models.tied_table import TiedTableModel
+from kd_tf.models.students.two_tower import TwoTowerStudent
 
-STUDENTS: dict[str, type[TiedTableModel]] = {
+TRAINED_STUDENTS: dict[str, type[HistoryModel]] = {
     "mlp": MLPStudent,
     "shallow-cnn": ShallowCNNStudent,
+    "logistic": LogisticStudent,
+    "two-tower": TwoTowerStudent,
+    "multi-interest": MultiInterestStudent,
 }
+"""Those that begin at random and learn everything in training."""
+
+STARTED_STUDENTS: dict[str, type[HistoryModel]] = {
+    "neighbours": NeighboursStudent,
+    "item-kernel": ItemKernelStudent,
+    "low-rank": LowRankModel,
+    "fold-in": FoldInStudent,
+    "low-rank-residual": BlendModel,
+    "kernel-residual": BlendModel,
+    "fold-in-residual": BlendModel,
+}
+"""Those that begin as what a teacher knows of every book (`kd_tf.distill.starts`)."""
+
+STUDENTS = {**TRAINED_STUDENTS, **STARTED_STUDENTS}

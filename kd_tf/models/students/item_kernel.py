@@ -9,9 +9,13 @@ import numpy as np
 from kd_tf.data.histories import Histories
 from kd_tf.keras import keras, tf
 from kd_tf.models.additive import AdditiveModel
+from kd_tf.models.book_vector import BookVector
 
 NEVER = -1e4
 """A bias that exp turns into 0."""
+
+SILENT = 10.0
+"""So far below all others a bias means as little as never: exp(-10) is 5e-5."""
 
 _BOOKS_AT_ONCE = 256
 
@@ -40,14 +44,8 @@ class ItemKernelStudent(AdditiveModel):
             shape=(self.books + 1, dimensions),
             initializer=keras.initializers.RandomNormal(stddev=0.3),
         )
-        self.target_bias = self.add_weight(
-            name="target_bias", shape=(self.books + 1,), initializer="zeros"
-        )
-        self.history_bias = self.add_weight(
-            name="history_bias",
-            shape=(self.books + 1,),
-            initializer=keras.initializers.Constant(-4.0),
-        )
+        self.target_bias = BookVector(self, "target_bias", coded=self.coded)
+        self.history_bias = BookVector(self, "history_bias", coded=self.coded, start=-4.0)
 
     def assign(self, table: np.ndarray, target_bias: np.ndarray, history_bias: np.ndarray) -> None:
         """Takes over a fitted kernel: [V + 1, d], [V + 1] and [V + 1], row 0 is ignored.
@@ -64,11 +62,19 @@ class ItemKernelStudent(AdditiveModel):
         self.target_bias.assign(target_bias)
         self.history_bias.assign(history_bias)
 
+    def compact(self) -> ItemKernelStudent:
+        compact = type(self).from_config({**self.get_config(), "coded": True})
+        compact.create_weights()
+        vectors = self.target_bias.numpy(), self.history_bias.numpy()
+        compact.assign(self.table.numpy(), *(_without_never(one) for one in vectors))
+        compact.prior.assign(self.prior.numpy())
+        return compact
+
     def added(self, ids: tf.Tensor) -> tf.Tensor:
         there = ids > 0
-        history = tf.where(there, tf.gather(self.history_bias, ids), NEVER)
+        history = tf.where(there, self.history_bias.at(ids), NEVER)
         inner = tf.matmul(tf.gather(self.table, ids), self.table, transpose_b=True)
-        return tf.exp(inner + self.target_bias + history[:, tf.newaxis])
+        return tf.exp(inner + self.target_bias.all(ids) + history[:, tf.newaxis])
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         read = Histories(histories.items, histories.offsets).matrix(self.books)
@@ -87,3 +93,10 @@ class ItemKernelStudent(AdditiveModel):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dimensions": self.dimensions}
+
+
+def _without_never(bias: np.ndarray) -> np.ndarray:
+    """Biases of books that never count brought near the others: 256 steps span their range."""
+    counted = bias > NEVER / 2
+    lowest = float(bias[counted].min()) if counted.any() else 0.0
+    return np.maximum(bias, lowest - SILENT).astype(np.float32)

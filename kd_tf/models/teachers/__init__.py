@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+from kd_tf.models.base import HistoryModel
 from kd_tf.models.teachers.cnn import CNNTeacher
+from kd_tf.models.teachers.ensemble import EnsembleTeacher
 from kd_tf.models.teachers.gru import GRUTeacher
-from kd_tf.models.teachers.wide import WideAndDeepTeacher
+from kd_tf.models.teachers.ials import ImplicitALSTeacher
+from kd_tf.models.teachers.linear_autoencoder import LinearAutoencoderTeacher
+from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher
+from kd_tf.models.teachers.spectral import SpectralFilterTeacher
+from kd_tf.models.teachers.transformer import TransformerTeacher
+from kd_tf.models.teachers.two_tower import TwoTowerTeacher
+from kd_tf.models.teachers.vae import VAETeacher
+from kd_tf.models.tied_table import TiedTableModel
 
-TEACHERS: dict[str, type[WideAndDeepTeacher]] = {
+TRAINED_TEACHERS: dict[str, type[TiedTableModel]] = {
     "gru": GRUTeacher,
     "cnn": CNNTeacher,
+    "transformer": TransformerTeacher,
+    "vae": VAETeacher,
+    "two-tower": TwoTowerTeacher,
+}
+"""Those that learn in training steps."""
+
+SOLVED_TEACHERS: dict[
+    str,
+    type[LocalRidgeTeacher | LinearAutoencoderTeacher | ImplicitALSTeacher | SpectralFilterTeacher],
+] = {
+    "local-ridge": LocalRidgeTeacher,
+    "linear-autoencoder": LinearAutoencoderTeacher,
+    "ials": ImplicitALSTeacher,
+    "spectral": SpectralFilterTeacher,
+}
+"""Those that one calculation makes: their class method ``solved`` takes a `LearningData`."""
+
+TEACHERS: dict[str, type[HistoryModel]] = {
+    **TRAINED_TEACHERS,
+    **SOLVED_TEACHERS,
+    "ensemble": EnsembleTeacher,
 }

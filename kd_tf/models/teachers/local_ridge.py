@@ -38,9 +38,7 @@ class LocalRidgeTeacher(SparseItemModel):
     def of(cls, ridge: LocalRidge, data: LearningData) -> LocalRidgeTeacher:
         """The model of one solved ridge."""
         matrix = ridge.matrix()
-        model = cls(
-            books=data.split.books, history_length=data.history_length, entries=matrix.nnz
-        )
+        model = cls(books=data.split.books, history_length=data.history_length, entries=matrix.nnz)
         model.create_weights()
         model.assign(matrix)
         model.prior.assign(popularity_prior(data.split.popularity(), PRIOR))

@@ -46,9 +46,7 @@ class SpectralFilterTeacher(LowRankModel):
             )
             advance(2)
             share = (values / max(values[0], 1e-12)) ** 2
-            model = cls(
-                books=books, history_length=data.history_length, dimensions=dimensions
-            )
+            model = cls(books=books, history_length=data.history_length, dimensions=dimensions)
             model.create_weights()
             model.prior.assign(popularity_prior(data.split.popularity(), PRIOR))
 

@@ -1,0 +1,26 @@
+"""Logistic regression of every book on the history, through a bottleneck."""
+
+from __future__ import annotations
+
+from kd_tf.keras import keras, tf
+from kd_tf.models.losses import MASKED, mask_history
+from kd_tf.models.low_rank import LowRankModel
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class LogisticStudent(LowRankModel):
+    """A logistic model a book, ``sigmoid(prior_i + sum over h of <left_h, right_i>)``.
+
+    Unlike under a softmax, books do not compete: every score is the log-odds that the reader has
+    read that very book. Books that were not read count as negatives.
+    """
+
+    def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+        """float32 [B]: binary cross-entropy, summed over the catalogue, a target each."""
+        masked = mask_history(logits, history)
+        chosen = tf.gather(masked, targets, batch_dims=1)
+        found = tf.cast((targets > 0) & (chosen > MASKED / 2), tf.float32)
+        positives = tf.reduce_sum(found * chosen, axis=1)
+        count = tf.reduce_sum(found, axis=1)
+        everything = tf.reduce_sum(tf.nn.softplus(masked), axis=1)
+        return tf.where(count > 0, (everything - positives) / tf.maximum(count, 1.0), 0.0)

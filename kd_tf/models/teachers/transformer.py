@@ -1,0 +1,101 @@
+"""A self-attentive teacher."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kd_tf.keras import keras, tf
+from kd_tf.models.teachers.wide import WideAndDeepTeacher
+from kd_tf.models.tied_table import pooled, there
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class TransformerTeacher(WideAndDeepTeacher):
+    """Blocks of self-attention over the history, with a vector for every age of a book.
+
+    After Kang & McAuley, "Self-Attentive Sequential Recommendation" (SASRec, 2018). Every book of
+    the history sees every other, as what follows is asked once for a whole history and not after
+    each of its books; the reader is the newest book's state beside the pooled rows.
+
+    Args:
+        books: V.
+        history_length: L.
+        dimensions: d.
+        width: Of the attention's states.
+        heads: Attentions side by side.
+        blocks: How many follow each other.
+        book_dropout: See `TiedTableModel`.
+        dropout: Inside the blocks.
+    """
+
+    def __init__(
+        self,
+        *,
+        books: int,
+        history_length: int,
+        dimensions: int = 512,
+        width: int = 128,
+        heads: int = 4,
+        blocks: int = 2,
+        book_dropout: float = 0.5,
+        dropout: float = 0.2,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            books=books,
+            history_length=history_length,
+            dimensions=dimensions,
+            book_dropout=book_dropout,
+            **kwargs,
+        )
+        self.width, self.heads, self.blocks, self.dropout = width, heads, blocks, dropout
+        self.project = keras.layers.Dense(width)
+        self.age = self.add_weight(
+            name="age",
+            shape=(history_length, width),
+            initializer=keras.initializers.RandomNormal(stddev=0.02),
+        )
+        self.attentions = [
+            keras.layers.MultiHeadAttention(heads, width // heads or 1, dropout=dropout)
+            for _ in range(blocks)
+        ]
+        self.before = [keras.layers.LayerNormalization() for _ in range(2 * blocks)]
+        self.feed_forward = [
+            keras.Sequential(
+                [
+                    keras.layers.Dense(2 * width, activation="relu"),
+                    keras.layers.Dropout(dropout),
+                    keras.layers.Dense(width),
+                ]
+            )
+            for _ in range(blocks)
+        ]
+        self.core = keras.layers.Dense(dimensions)
+
+    def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
+        real = there(weights)
+        present = real[:, :, 0]
+        behind = tf.cast(tf.cumsum(present, axis=1, reverse=True, exclusive=True), tf.int32)
+        states = (self.project(rows) + tf.gather(self.age, behind)) * real
+        visible = tf.cast(present, tf.bool)[:, tf.newaxis, :]
+        for block in range(self.blocks):
+            normed = self.before[2 * block](states)
+            attended = self.attentions[block](
+                normed, normed, attention_mask=visible, training=training
+            )
+            states = (states + attended) * real
+            normed = self.before[2 * block + 1](states)
+            states = (states + self.feed_forward[block](normed, training=training)) * real
+        newest = tf.cast(present, tf.float32) * tf.cast(behind == 0, tf.float32)
+        last = tf.matmul(newest[:, tf.newaxis], states)[:, 0]
+        own = pooled(rows, weights)
+        return own + self.core(tf.concat([own, last], axis=1))
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "width": self.width,
+            "heads": self.heads,
+            "blocks": self.blocks,
+            "dropout": self.dropout,
+        }

@@ -1,0 +1,109 @@
+"""A variational autoencoder of histories."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kd_tf.keras import keras, tf
+from kd_tf.models.tied_table import TiedTableModel, pooled
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class VAETeacher(TiedTableModel):
+    """Encodes a history into a distribution over codes and decodes one of them into all books.
+
+    Multinomial likelihood with a divergence that is let in slowly: Liang et al., "Variational
+    Autoencoders for Collaborative Filtering" (Mult-VAE, 2018). The mean code is used to recommend.
+
+    Args:
+        books: V.
+        history_length: L.
+        dimensions: d, of the tables and of the code.
+        hidden: Width of the layer between them.
+        beta: Weight of the divergence at the end.
+        annealing: Steps until it has this weight.
+        book_dropout: Of the books that the encoder sees.
+    """
+
+    def __init__(
+        self,
+        *,
+        books: int,
+        history_length: int,
+        dimensions: int = 256,
+        hidden: int = 512,
+        beta: float = 0.2,
+        annealing: int = 4000,
+        book_dropout: float = 0.5,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            books=books,
+            history_length=history_length,
+            dimensions=dimensions,
+            book_dropout=book_dropout,
+            **kwargs,
+        )
+        if beta < 0 or annealing < 1:
+            raise ValueError(
+                f"beta must be 0 or more and annealing 1 or more, not {beta} and {annealing}"
+            )
+        self.hidden, self.beta, self.annealing = hidden, beta, annealing
+        self.decoder = self.add_weight(
+            name="decoder",
+            shape=(books + 1, dimensions),
+            initializer=keras.initializers.RandomNormal(stddev=dimensions**-0.5),
+        )
+        self.bias = self.add_weight(name="bias", shape=(books + 1,), initializer="zeros")
+        self.core = keras.layers.Dense(hidden, activation="tanh")
+        self.mean = keras.layers.Dense(dimensions)
+        self.log_variance = keras.layers.Dense(
+            dimensions, kernel_initializer=keras.initializers.RandomNormal(stddev=0.001)
+        )
+
+    @property
+    def scoring_table(self) -> tf.Variable:
+        return self.decoder
+
+    def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
+        return self._code(rows, weights, training)[0]
+
+    def _code(
+        self, rows: tf.Tensor, weights: tf.Tensor, training: bool
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """A code float32 [B, d], drawn in training, and its divergence float32 [B]."""
+        hidden = self.core(tf.nn.tanh(pooled(rows, weights)))
+        mean = self.mean(hidden)
+        variance = self.log_variance(hidden)
+        divergence = 0.5 * tf.reduce_sum(tf.exp(variance) + tf.square(mean) - 1 - variance, axis=1)
+        if training:
+            noise = tf.random.normal(tf.shape(mean))
+            return mean + tf.exp(0.5 * variance) * noise, divergence
+        return mean, divergence
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return super().call(inputs, training) + self.bias
+
+    def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+        history, labels = data
+        with tf.GradientTape() as tape:
+            ids = self.books_of(history)
+            weights = self._dropout(self.book_weights(ids), training=True)
+            code, divergence = self._code(tf.gather(self.table, ids), weights, True)
+            logits = tf.matmul(code, self.decoder, transpose_b=True) + self.bias
+            share = tf.cast(self.optimizer.iterations, tf.float32) / self.annealing
+            loss = tf.reduce_mean(
+                self.hard_loss(history, labels["targets"], logits)
+                + self.beta * tf.minimum(share, 1.0) * divergence / self.dimensions
+            )
+        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        self._loss.update_state(loss)
+        return {"loss": self._loss.result()}
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "hidden": self.hidden,
+            "beta": self.beta,
+            "annealing": self.annealing,
+        }
