@@ -183,6 +183,19 @@ class Evaluation(_Section):
         return self
 
 
+TeacherKind = Literal[
+    "gru",
+    "cnn",
+    "transformer",
+    "vae",
+    "two-tower",
+    "local-ridge",
+    "linear-autoencoder",
+    "ials",
+    "spectral",
+]
+
+
 class Learning(_Section):
     """How long and how fast a model learns; the defaults are the student's."""
 
@@ -205,7 +218,14 @@ class TeacherLearning(Learning):
 class Teacher(_Section):
     """The large model."""
 
-    kind: Literal["gru", "cnn"] = "cnn"
+    kind: Literal[TeacherKind, "ensemble"] = Field(
+        "ensemble", description="docs/teachers.md; ensemble: `members` with fitted weights"
+    )
+    members: tuple[TeacherKind, ...] | None = Field(
+        None,
+        description="ensemble: by default local-ridge, ials up to 300,000 books, and spectral up "
+        "to 30,000",
+    )
     objective: Literal["auto", "full-softmax", "in-batch"] = Field(
         "auto", description="auto: in-batch for catalogues of more than 50,000 books"
     )
@@ -216,8 +236,32 @@ class Teacher(_Section):
 class Student(_Section):
     """The small model that is shipped."""
 
-    kind: Literal["mlp", "shallow-cnn"] = "mlp"
-    dimensions: Positive = 32
+    kind: Literal[
+        "auto",
+        "mlp",
+        "shallow-cnn",
+        "logistic",
+        "two-tower",
+        "multi-interest",
+        "neighbours",
+        "item-kernel",
+        "low-rank",
+        "fold-in",
+        "low-rank-residual",
+        "kernel-residual",
+        "fold-in-residual",
+    ] = Field("auto", description="docs/students.md; auto tries them within max_bytes")
+    max_bytes: Positive | None = Field(
+        None,
+        description="of the int8 weights; default: 1,000,000, beyond 25,000 books 40 each",
+    )
+    dimensions: Positive = Field(
+        32,
+        description="mlp, shallow-cnn, logistic, two-tower, multi-interest; others fill max_bytes",
+    )
+    fine_tuning_epochs: Annotated[int, Field(ge=0)] = Field(
+        2, description="students that start from what is known: kept only where validation gains"
+    )
     learning: Learning = Learning()
 
 
@@ -257,11 +301,8 @@ class Export(_Section):
 
     history_length: Positive = Field(50, description="L, the newest books a model sees")
     recommendations: Positive = Field(50, description="K, how many books an answer has")
-    variants: tuple[Literal["float32", "float16", "dynamic-int8", "int8"], ...] = (
-        "float32",
-        "float16",
-        "dynamic-int8",
-        "int8",
+    variants: tuple[Literal["float32", "float16", "dynamic-int8", "int8"], ...] | None = Field(
+        None, description="default: all, or float32 and dynamic-int8 where scores are sums"
     )
     ship: Literal["auto", "float32", "float16", "dynamic-int8", "int8"] = Field(
         "auto",
@@ -270,6 +311,8 @@ class Export(_Section):
 
     @model_validator(mode="after")
     def _ships_what_it_makes(self) -> Export:
+        if self.variants is None:
+            return self
         if not self.variants:
             raise ValueError("variants must name at least one")
         if self.ship not in ("auto", *self.variants):

@@ -23,7 +23,13 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """The main job on the embedded bookshop, and what it recommends to one of its readers."""
-    values: dict[str, Any] = {"name": "synthetic", "seed": seed}
+    # A small network taught by a large one: what distilling, pruning and quantizing do.
+    values: dict[str, Any] = {
+        "name": "synthetic",
+        "seed": seed,
+        "teacher": {"kind": "cnn"},
+        "student": {"kind": "mlp"},
+    }
     apply_settings(values, settings)
     _run(values, out, quiet, as_json)
 
@@ -31,8 +37,15 @@ def demo(
 @data_options()
 def run(
     values: dict[str, Any],
-    teacher: Annotated[str | None, typer.Option(help="gru or cnn.")] = None,
-    student: Annotated[str | None, typer.Option(help="mlp or shallow-cnn.")] = None,
+    teacher: Annotated[
+        str | None, typer.Option(help="Its kind; docs/teachers.md [ensemble].")
+    ] = None,
+    student: Annotated[
+        str | None, typer.Option(help="Its kind, or auto; docs/students.md [auto].")
+    ] = None,
+    max_bytes: Annotated[
+        int | None, typer.Option(help="Of the student's weights [1 MB, or 40 a book].")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for everything the run leaves [runs/NAME].")
     ] = None,
@@ -46,6 +59,7 @@ def run(
     """
     put(values, ("teacher", "kind"), teacher)
     put(values, ("student", "kind"), student)
+    put(values, ("student", "max_bytes"), max_bytes)
     _run(values, out or Path("runs") / values["name"], quiet, as_json)
 
 

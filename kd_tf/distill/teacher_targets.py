@@ -87,14 +87,16 @@ def _write(
     folder: Path,
     progress: Progress,
 ) -> None:
-    @tf.function(input_signature=[tf.TensorSpec([None, teacher.history_length], tf.int32)])
+    passes, readers, length = examples.history.shape
+
+    # Not the teacher's own length: a teacher may see more than the student's examples hold.
+    @tf.function(input_signature=[tf.TensorSpec([None, length], tf.int32)])
     def best(history: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits = mask_history(teacher(history, training=False), history)
         values, ids = tf.math.top_k(logits, top)
         there = values > MASKED / 2
         return tf.where(there, ids, 0), tf.where(there, values, 0.0)
 
-    passes, readers, length = examples.history.shape
     shape = (passes, readers, top)
     rows = examples.history.reshape(-1, length)
     with atomic.directory(folder) as unfinished:

@@ -53,7 +53,8 @@ class AdditiveModel(HistoryModel):
         added = tf.reshape(self.added(tf.reshape(ids, [-1])), [-1, L, self.books + 1])
         asked = tf.repeat(self.known(book)[:, tf.newaxis, tf.newaxis], L, axis=1)
         own = tf.gather(added, asked, batch_dims=2)[:, :, 0]
-        return tf.where(self.first_occurrences(ids) & (book[:, tf.newaxis] > 0), own, 0.0)
+        asked_for = self.known(book)[:, tf.newaxis] > 0
+        return tf.where(self.first_occurrences(ids) & asked_for, own, 0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "coded": self.coded}

@@ -25,9 +25,11 @@ class HistoryModel(keras.Model):
 
     Attributes:
         vectors_at_once: How many vectors of V + 1 numbers one history needs while it is scored.
+        tables: Names of the weights that a file holds in one byte a number.
     """
 
     vectors_at_once = 1
+    tables: tuple[str, ...] = ()
 
     def __init__(self, *, books: int, history_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -121,9 +121,9 @@ class BlendModel(HistoryModel):
 def fit_blend(
     scores: Sequence[np.ndarray],
     counts: np.ndarray,
-    judge,
+    judge: Callable[[np.ndarray], float],
     *,
-    rounds: int = 3,  # type: ignore[no-untyped-def]
+    rounds: int = 3,
 ) -> tuple[list[float], list[float], float]:
     """Weights and powers of a blend by coordinate ascent.
 

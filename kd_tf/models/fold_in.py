@@ -33,6 +33,8 @@ class FoldInModel(HistoryModel):
         coded: Whether the prior is stored in bytes (`BookVector`): for files.
     """
 
+    tables = ("factors", "whitening")
+
     def __init__(
         self,
         *,

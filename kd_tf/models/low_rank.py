@@ -21,6 +21,8 @@ class LowRankModel(AdditiveModel):
         dimensions: d. `assign` fills both tables.
     """
 
+    tables = ("left", "right")
+
     def __init__(self, *, dimensions: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if dimensions < 1:
@@ -28,9 +30,13 @@ class LowRankModel(AdditiveModel):
         self.dimensions = dimensions
         self.vectors_at_once = 1 + self.history_length * dimensions // (self.books + 1)
         shape = (self.books + 1, dimensions)
-        small = keras.initializers.RandomNormal(stddev=0.05)
-        self.left = self.add_weight(name="left", shape=shape, initializer=small)
-        self.right = self.add_weight(name="right", shape=shape, initializer=small)
+
+        def drawn(name: str) -> tf.Variable:
+            # An initializer each: one alone would draw the same table twice.
+            small = keras.initializers.RandomNormal(stddev=0.05)
+            return self.add_weight(name=name, shape=shape, initializer=small)
+
+        self.left, self.right = drawn("left"), drawn("right")
 
     def assign(self, left: np.ndarray, right: np.ndarray) -> None:
         """Takes over both tables: float32 [V + 1, d], row 0 is ignored.

@@ -30,6 +30,8 @@ class TiedTableModel(HistoryModel):
             in the denoising autoencoders of Liang et al. (2018).
     """
 
+    tables: tuple[str, ...] = ("table",)
+
     def __init__(
         self,
         *,

@@ -38,7 +38,7 @@ class Training:
 
     Attributes:
         epochs: How many were run.
-        best_epoch: The epoch whose weights were kept, from 1.
+        best_epoch: The epoch whose weights were kept, from 1; 0 is the start.
         best: The validation figure of those weights.
         seconds: Wall time, validation included.
     """
@@ -57,6 +57,7 @@ def train(
     schedule: Schedule,
     validate: Callable[[], float],
     choose_from_epoch: int = 1,
+    keep_start: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
     label: str,
     progress: Progress,
@@ -71,6 +72,7 @@ def train(
         validate: Gives the figure to choose by, higher is better.
         choose_from_epoch: Earlier epochs are never chosen (while pruning is under way the
             weights are not yet those that will be kept).
+        keep_start: The weights that the model has may be chosen too: epoch 0.
         callbacks: More callbacks for `fit`.
         label: What the progress bar says.
         progress: Where to report.
@@ -97,6 +99,8 @@ def train(
     )
     with progress.task(label, schedule.epochs) as advance:
         best = _KeepBest(validate, schedule, choose_from_epoch, advance)
+        if keep_start:
+            best.start_from(model)
         model.fit(
             batches,
             epochs=schedule.epochs,
@@ -121,6 +125,10 @@ class _KeepBest(keras.callbacks.Callback):
         self.choose_from_epoch = choose_from_epoch
         self.best, self.best_epoch, self.epochs, self.worse = -np.inf, 0, 0, 0
         self._weights: list[np.ndarray] = []
+
+    def start_from(self, model: keras.Model) -> None:
+        self.best = self.validate()
+        self._weights = model.get_weights()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         loss = float((logs or {})["loss"])

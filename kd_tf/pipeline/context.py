@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable
@@ -15,14 +16,23 @@ from kd_tf.config import Config
 from kd_tf.data.examples import Examples
 from kd_tf.data.interactions import Dataset
 from kd_tf.errors import UserError
-from kd_tf.evaluate.candidates import FULL
+from kd_tf.evaluate.candidates import FULL, parse_candidates
+from kd_tf.evaluate.chooser import Chooser
 from kd_tf.evaluate.protocol import Evaluation, Scorer, TrainingStatistics, evaluate
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.learning_data import LearningData
 from kd_tf.models.ranking import scorer
 from kd_tf.models.training import Schedule
 from kd_tf.pipeline.describing import described
 from kd_tf.pipeline.sources import draw_examples, prepare, with_validation
 from kd_tf.progress import Progress
+
+DEFAULT_BYTES = 1_000_000
+BYTES_A_BOOK = 40
+"""Of the student's weights, unless the settings say more: whichever of both is larger."""
+
+LONGEST_HISTORY = 1000
+"""Books of a reader beyond which no teacher looks."""
 
 
 class Context:
@@ -51,12 +61,7 @@ class Context:
         self.dataset = dataset
         for note in self.dataset.notes:
             progress.warn(note)
-        if settings.evaluation.candidates != FULL:
-            raise UserError(
-                f"evaluation.candidates is {settings.evaluation.candidates}, but an exported file "
-                "gives lists and can only be measured among all books",
-                hint="Leave it out; kd-tf baselines measures sampled candidates.",
-            )
+        self.candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
         prepared = prepare(settings, self.dataset)
         self.split = with_validation(prepared.split)
         if settings.export.recommendations > self.split.books:
@@ -77,7 +82,15 @@ class Context:
             "seed": settings.seed,
             "kd_tf": __version__,
         }
-        self.described = described(settings, prepared, self.split)
+        self.described = dataclasses.replace(
+            described(settings, prepared, self.split), candidates=str(self.candidates or FULL)
+        )
+        if self.candidates is not None:
+            self.described.notes.append(
+                f"models rank held-out books among {self.candidates.negatives} others; files give "
+                "lists and are measured among all books, so the figures of both do not compare"
+            )
+        self.choose = Chooser(self.split.validation, self.split.books, self.candidates)
         progress.say(
             f"{self.described.users:,} readers, {self.split.books:,} books, "
             f"{self.described.interactions:,} interactions; {self.described.train_users:,} readers "
@@ -88,7 +101,14 @@ class Context:
     def judge(self, name: str, score: Scorer) -> Evaluation:
         """Measures a model on the test readers."""
         self.progress.say(f"measuring {name}")
-        return evaluate(score, self.split.test, self.statistics, ks=self.ks, progress=self.progress)
+        return evaluate(
+            score,
+            self.split.test,
+            self.statistics,
+            ks=self.ks,
+            candidates=self.candidates,
+            progress=self.progress,
+        )
 
     @property
     def ks(self) -> tuple[int, ...]:
@@ -96,10 +116,38 @@ class Context:
         return tuple(sorted({10, 20, *self.settings.evaluation.ks}))
 
     def validation(self, model: HistoryModel) -> Callable[[], float]:
+        """NDCG@10 of the validation readers, as `train` asks for it."""
         score = scorer(model)
-        return lambda: evaluate(score, self.split.validation, self.statistics, ks=(10,)).overall[
-            "ndcg@10"
-        ]
+        return lambda: self.choose(score)
+
+    def learning_data(self, history_length: int) -> LearningData:
+        """What models of this history length are solved from."""
+        return LearningData(
+            split=self.split,
+            catalog=self.dataset.catalog,
+            history_length=history_length,
+            choose=self.choose,
+            progress=self.progress,
+        )
+
+    @property
+    def max_bytes(self) -> int:
+        """The student's budget: of its weights in an int8 file."""
+        given = self.settings.student.max_bytes
+        return given or max(DEFAULT_BYTES, BYTES_A_BOOK * self.split.books)
+
+    def catalog_digest(self) -> str:
+        """SHA-256 of what teachers read of the catalogue."""
+        frame = self.dataset.catalog.frame
+        columns = [name for name in ("authors", "series") if name in frame.columns]
+        return hashlib.sha256(frame.select(columns).write_json().encode()).hexdigest()
+
+    @property
+    def longest_history(self) -> int:
+        """How many books a teacher sees that need not be trained for a fixed number of them."""
+        readers = (self.split.train, self.split.validation.histories)
+        longest = max(int(some.lengths.max(initial=1)) for some in readers)
+        return int(np.clip(longest, self.settings.export.history_length, LONGEST_HISTORY))
 
     def examples(self, purpose: int) -> Examples:
         return draw_examples(self.settings, self.split, purpose, ordered=self.ordered)

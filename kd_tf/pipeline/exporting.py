@@ -8,12 +8,17 @@ from pathlib import Path
 
 from kd_tf import atomic
 from kd_tf.compress import prune
+from kd_tf.errors import UserError
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.tied_table import TiedTableModel
 from kd_tf.pipeline.context import Context, digest
 from kd_tf.pipeline.sources import calibration
 from kd_tf.tflite.artifact import Artifact, measure
 from kd_tf.tflite.convert import Quantization, convert
+
+ADDITIVE_VARIANTS = ("float32", "dynamic-int8")
+"""Integer arithmetic has no range that fits one book's weight and a sum over fifty."""
 
 SHIP_WITHIN = 0.99
 """``ship = "auto"`` takes the smallest file with at least this share of the best validation
@@ -29,7 +34,7 @@ def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
     )
 
     def make(unfinished: Path) -> None:
-        variants = [Quantization(name) for name in context.settings.export.variants]
+        variants = [Quantization(name) for name in _variants(context, student)]
         measured = []
         with context.progress.task("exporting", len(variants)) as advance:
             for variant in variants:
@@ -58,6 +63,21 @@ def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
     context.stage(folder, key, make)
     listed = json.loads((folder / "artifacts.json").read_text("utf-8"))
     return [Artifact(**one) for one in listed]
+
+
+def _variants(context: Context, student: HistoryModel) -> tuple[str, ...]:
+    wanted = context.settings.export.variants
+    additive = not isinstance(student, TiedTableModel)
+    if wanted is None:
+        return ADDITIVE_VARIANTS if additive else tuple(one.value for one in Quantization)
+    refused = [name for name in wanted if additive and name not in ADDITIVE_VARIANTS]
+    if refused:
+        raise UserError(
+            f"{refused[0]} is not a form of this student, whose scores are sums of weights",
+            where="export.variants",
+            hint=f"Leave it out; there are: {', '.join(ADDITIVE_VARIANTS)}.",
+        )
+    return wanted
 
 
 def choose(context: Context, measured: list[Artifact]) -> Artifact:

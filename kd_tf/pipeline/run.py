@@ -18,7 +18,8 @@ from kd_tf.evaluate.protocol import Evaluation
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.ranking import scorer
-from kd_tf.pipeline import exporting, training
+from kd_tf.models.stored import stored_bytes
+from kd_tf.pipeline import exporting, students, teachers
 from kd_tf.pipeline.context import Context
 from kd_tf.pipeline.describing import comparisons, environment, model_result
 from kd_tf.pipeline.sources import read
@@ -88,27 +89,29 @@ def _walk(context: Context) -> Run:
     config.write(context.settings, context.folder / "config.toml")
     context.split.save(context.folder / SPLIT)
     models, evaluations = _baselines(context)
-    teacher, teacher_seconds = training.teacher(context)
-    alone, alone_seconds = training.student(context, "alone", None)
-    student, student_seconds = training.student(context, "distilled", teacher)
-    for name, role, kind, model, seconds in (
-        ("teacher", "teacher", context.settings.teacher.kind, teacher, teacher_seconds),
-        ("student-alone", "student", context.settings.student.kind, alone, alone_seconds),
-        ("student-distilled", "student", context.settings.student.kind, student, student_seconds),
+    taught = teachers.teachers(context)
+    teacher = taught[-1].model
+    distilled = students.student(context, "distilled", teacher)
+    # Of the same kind, so that the difference is what the teacher is worth.
+    alone = students.student(context, "alone", None, kind=distilled.kind)
+    for role, one in (
+        *(("teacher", one) for one in taught),
+        *(("student", one) for one in (alone, distilled)),
     ):
-        evaluations[name] = context.judge(name, scorer(model))
-        parameters = _parameters(model)
+        evaluations[one.name] = context.judge(one.name, scorer(one.model))
+        parameters = _parameters(one.model)
         models.append(
             model_result(
-                name,
+                one.name,
                 role,
-                kind,
-                evaluations[name],
+                one.kind,
+                evaluations[one.name],
                 parameters=parameters,
-                bytes=4 * parameters,
-                seconds=seconds,
+                bytes=stored_bytes(one.model) if role == "student" else 4 * parameters,
+                seconds=one.seconds,
             )
         )
+    student = distilled.model
     best = max(
         (one for one in models if one.role == "baseline"), key=lambda one: one.metrics["ndcg@10"]
     ).name
@@ -124,6 +127,7 @@ def _walk(context: Context) -> Run:
             "ndcg@10",
         ),
         chosen=chosen.name,
+        tried=distilled.tried,
         environment=environment(),
     )
     bundle = _bundle(context, results)

@@ -60,7 +60,7 @@ class ModelResult:
         role: ``baseline``, ``teacher`` or ``student``.
         kind: The architecture.
         parameters: How many numbers it stores.
-        bytes: What they take in memory.
+        bytes: What they take in memory; of a student, in an int8 file.
         metrics: By name, for example ``ndcg@10``.
         train_seconds: Wall time of the fit, validation included.
         intervals: 95 % bootstrap confidence intervals of those metrics that are means over
@@ -163,14 +163,45 @@ class ModelTable:
 
 
 @dataclass(frozen=True)
+class TriedStudent:
+    """A student that was tried within the byte budget.
+
+    Attributes:
+        kind: Its family.
+        setting: What was set.
+        bytes: Of its int8 weights.
+        validation_ndcg: NDCG@10 of the validation readers, with these weights.
+        chosen: Whether it became the run's student.
+    """
+
+    kind: str
+    setting: str
+    bytes: int
+    validation_ndcg: float
+    chosen: bool = False
+
+
+@dataclass(frozen=True)
 class Results:
-    """Everything that a run measured."""
+    """Everything that a run measured.
+
+    Attributes:
+        dataset: What it was measured on.
+        models: Baselines, teachers, and the student alone and distilled.
+        artifacts: Every .tflite.
+        comparisons: Paired differences.
+        chosen: The artifact in the bundle.
+        tried: Students that validation chose among; empty where the student was given.
+        environment: Versions.
+        version: Of this form.
+    """
 
     dataset: DatasetResult
     models: list[ModelResult]
     artifacts: list[Artifact]
     comparisons: list[ComparisonResult]
     chosen: str
+    tried: list[TriedStudent] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
 

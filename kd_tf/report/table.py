@@ -9,7 +9,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kd_tf.report.results import ComparisonResult, DataSummary, ModelTable, Results
+from kd_tf.report.results import (
+    ComparisonResult,
+    DataSummary,
+    ModelTable,
+    Results,
+    TriedStudent,
+)
 
 
 def print_results(results: Results, console: Console) -> None:
@@ -57,6 +63,7 @@ def print_results(results: Results, console: Console) -> None:
     console.print(table)
     console.print("* in the bundle", markup=False)
     _print_comparisons(results.comparisons, console)
+    _print_tried(results.tried, console)
 
 
 def print_models(found: ModelTable, console: Console) -> None:
@@ -134,6 +141,27 @@ def print_data(summary: DataSummary, console: Console) -> None:
     ):
         shares = ", ".join(f"{share}: {value:g}" for share, value in quantiles.items())
         console.print(f"{heading}, quantiles {shares}", markup=False)
+
+
+def _print_tried(tried: Sequence[TriedStudent], console: Console) -> None:
+    """The best of each family that validation chose among."""
+    best: dict[str, TriedStudent] = {}
+    for one in tried:
+        known = best.get(one.kind)
+        if known is None or one.validation_ndcg > known.validation_ndcg:
+            best[one.kind] = one
+    if not best:
+        return
+    console.print(
+        f"Students tried ({len(tried)} settings; the best of each kind by validation, * chosen):",
+        markup=False,
+    )
+    for one in sorted(best.values(), key=lambda one: -one.validation_ndcg):
+        console.print(
+            f"{'*' if one.chosen else ' '} {one.validation_ndcg:.4f} {one.kind} ({one.setting}), "
+            f"{one.bytes:,} bytes",
+            markup=False,
+        )
 
 
 def _print_comparisons(pairs: Sequence[ComparisonResult], console: Console) -> None:

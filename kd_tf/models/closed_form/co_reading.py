@@ -104,11 +104,14 @@ def co_reading(
             found.append(part)
             advance(len(part[0]))
     lengths = np.concatenate([[0], *(part[0] for part in found)])
+    if lengths.sum() >= 2**31:
+        raise ValueError(f"{lengths.sum()} counts are too many: give a smaller max_entries")
     gram = sparse.csr_array(
         (
             np.concatenate([part[2] for part in found]),
             np.concatenate([part[1] for part in found]),
-            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64),
+            # SciPy widens the columns to the type of this: 4 bytes a count.
+            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32),
         ),
         shape=(books + 1, books + 1),
     )
@@ -173,7 +176,7 @@ def _rows(indptr: np.ndarray) -> np.ndarray:
     return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
 
 
-@njit(nogil=True, cache=True)  # type: ignore[misc]
+@njit(nogil=True, cache=True)
 def _partners(  # type: ignore[no-untyped-def]
     offsets, readers, has, histories, items, weights, power, counts, start, end, width
 ):

@@ -93,7 +93,7 @@ def gradient(
     columns: np.ndarray,
     ids: np.ndarray,
     share: np.ndarray,
-    offset: float = 0.0,
+    offsets: np.ndarray | None = None,
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """Cross-entropy of some rows and its gradient.
 
@@ -104,8 +104,9 @@ def gradient(
         columns: [m], the books that the softmax runs over; all ids are among them.
         ids: [n, K], a row's targets, 0 is none.
         share: float32 [n, K], their shares, 0 where there is none.
-        offset: Added to the logits of columns that are no target of the row: the logarithm of
-            how many books each sampled one stands for.
+        offsets: float32 [m], added to the logits of columns that are no target of the row: the
+            logarithm of how many books a drawn one stands for, and minus infinity, nearly, for
+            one that was not drawn and is there as a target of another row.
 
     Returns:
         The mean loss, and the gradients of its sum by the rows' vectors [n, d], by the columns'
@@ -120,9 +121,9 @@ def gradient(
     real = (ids > 0) & (share > 0)
     owner = np.broadcast_to(row[:, None], ids.shape)[real]
     target = at[real]
-    if offset:
+    if offsets is not None:
         own = logits[owner, target]
-        logits += np.float32(offset)
+        logits += offsets
         logits[owner, target] = own
     itself = place[sources]
     inside = itself >= 0
@@ -140,6 +141,24 @@ def gradient(
     return loss, logits @ table[columns], logits.T @ table[sources], logits.sum(axis=0)
 
 
+class _Adam:
+    """Adam (Kingma & Ba, 2015) that leaves untouched rows and their moments alone."""
+
+    def __init__(self, value: np.ndarray) -> None:
+        self.first, self.second = np.zeros_like(value), np.zeros_like(value)
+        self.steps = 0
+
+    def step(
+        self, value: np.ndarray, by: np.ndarray, rate: float, touched: np.ndarray | slice
+    ) -> None:
+        self.steps += 1
+        by = by[touched]
+        self.first[touched] = first = 0.9 * self.first[touched] + 0.1 * by
+        self.second[touched] = second = 0.98 * self.second[touched] + 0.02 * by * by
+        size = np.sqrt(second / (1 - 0.98**self.steps)) + 1e-7
+        value[touched] -= np.float32(rate / (1 - 0.9**self.steps)) * first / size
+
+
 class _Learner:
     """Vectors, biases and Adam's moments."""
 
@@ -147,41 +166,30 @@ class _Learner:
         self.random = random
         self.table = random.normal(0, 0.3, (rows, dimensions)).astype(np.float32)
         self.bias = np.zeros(rows, np.float32)
-        self._moments = [np.zeros_like(one) for one in (self.table, self.table)]
-        self._moments += [np.zeros_like(self.bias), np.zeros_like(self.bias)]
-        self._steps = 0
+        self._table_moments, self._bias_moments = _Adam(self.table), _Adam(self.bias)
 
     def step(self, sources: np.ndarray, ids: np.ndarray, share: np.ndarray, rate: float) -> float:
         rows = len(self.table)
         if rows <= FULL_SOFTMAX_UP_TO:
-            columns, offset = np.arange(rows), 0.0
+            columns, offsets = np.arange(rows), None
         else:
-            drawn = self.random.choice(rows - 1, SAMPLED_BOOKS, replace=False) + 1
+            drawn = np.sort(self.random.choice(rows - 1, SAMPLED_BOOKS, replace=False) + 1)
             columns = np.union1d(drawn, ids[ids > 0])
-            offset = float(np.log(rows / SAMPLED_BOOKS))
+            stands_for = np.float32(np.log((rows - 1) / SAMPLED_BOOKS))
+            offsets = np.where(np.isin(columns, drawn), stands_for, _NEVER).astype(np.float32)
         loss, by_source, by_column, by_bias = gradient(
-            self.table, self.bias, sources, columns, ids, share, offset
+            self.table, self.bias, sources, columns, ids, share, offsets
         )
         by_table = np.zeros((rows, self.table.shape[1]), np.float32)
         by_table[columns] = by_column
         np.add.at(by_table, sources, by_source)
-        self._steps += 1
-        touched = np.union1d(columns, sources) if offset else slice(None)
+        touched = np.union1d(columns, sources) if offsets is not None else slice(None)
         scale = np.float32(20 / len(sources))
-        self._adam(self.table, by_table, *self._moments[:2], rate, scale, touched)
         whole = np.zeros(rows, np.float32)
         whole[columns] = by_bias
-        self._adam(self.bias, whole, *self._moments[2:], rate, scale, touched)
+        self._table_moments.step(self.table, by_table * scale, rate, touched)
+        self._bias_moments.step(self.bias, whole * scale, rate, touched)
         return loss
-
-    def _adam(  # type: ignore[no-untyped-def]
-        self, value, by, first, second, rate: float, scale: np.float32, touched
-    ) -> None:
-        by = by[touched] * scale
-        first[touched] = 0.9 * first[touched] + 0.1 * by
-        second[touched] = 0.98 * second[touched] + 0.02 * by * by
-        size = np.sqrt(second[touched] / (1 - 0.98**self._steps)) + 1e-7
-        value[touched] -= np.float32(rate / (1 - 0.9**self._steps)) * first[touched] / size
 
     def kernel(self, mass: np.ndarray) -> Kernel:
         """With the biases of the rows that give each its own mass."""

@@ -152,7 +152,7 @@ def _in_blocks(block, rows: int, label: str, progress: Progress) -> None:  # typ
             advance(done)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[misc]
+@njit(nogil=True, cache=True)
 def _strongest(indptr, indices, data, counts, start, end, found):  # type: ignore[no-untyped-def]
     width = found.shape[1]
     for book in range(start, end):
@@ -166,7 +166,7 @@ def _strongest(indptr, indices, data, counts, start, end, found):  # type: ignor
             found[book, place] = indices[first + order[place]]
 
 
-@njit(nogil=True, cache=True, inline="always")  # type: ignore[misc]
+@njit(nogil=True, cache=True, inline="always")
 def _system(  # type: ignore[no-untyped-def]
     indptr, indices, data, diagonal, partners, book, position, matrix, target
 ):
@@ -200,7 +200,7 @@ def _system(  # type: ignore[no-untyped-def]
     return size
 
 
-@njit(nogil=True, cache=True, fastmath=True)  # type: ignore[misc]
+@njit(nogil=True, cache=True, fastmath=True)
 def _cholesky(matrix, size):  # type: ignore[no-untyped-def]
     """The lower factor, in place; False where the matrix is not positive definite."""
     for row in range(size):
@@ -217,7 +217,7 @@ def _cholesky(matrix, size):  # type: ignore[no-untyped-def]
     return True
 
 
-@njit(nogil=True, cache=True, fastmath=True)  # type: ignore[misc]
+@njit(nogil=True, cache=True, fastmath=True)
 def _substitute(factor, size, right):  # type: ignore[no-untyped-def]
     """Solves in place with the factor and its transpose."""
     for row in range(size):
@@ -232,7 +232,7 @@ def _substitute(factor, size, right):  # type: ignore[no-untyped-def]
             right[inner] -= factor[row, inner] * value
 
 
-@njit(nogil=True, cache=True)  # type: ignore[misc]
+@njit(nogil=True, cache=True)
 def _factored(  # type: ignore[no-untyped-def]
     indptr, indices, data, diagonal, partners, book, position, matrix, target
 ):
@@ -247,7 +247,7 @@ def _factored(  # type: ignore[no-untyped-def]
         more = max(2 * more, 0.05)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[misc]
+@njit(nogil=True, cache=True)
 def _solve(  # type: ignore[no-untyped-def]
     indptr, indices, data, diagonal, partners, start, end, weights
 ):
@@ -265,7 +265,7 @@ def _solve(  # type: ignore[no-untyped-def]
                 done += 1
 
 
-@njit(nogil=True, cache=True, fastmath=True)  # type: ignore[misc]
+@njit(nogil=True, cache=True, fastmath=True)
 def _eliminate(  # type: ignore[no-untyped-def]
     indptr, indices, data, diagonal, partners, kept, start, end, weights, saliency
 ):

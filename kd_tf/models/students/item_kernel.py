@@ -34,6 +34,8 @@ class ItemKernelStudent(AdditiveModel):
         dimensions: d.
     """
 
+    tables = ("table",)
+
     def __init__(self, *, dimensions: int = 32, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if dimensions < 1:

@@ -24,6 +24,8 @@ class TwoTowerStudent(MLPStudent):
         book_dropout: See `TiedTableModel`.
     """
 
+    tables = ("table", "candidate_table")
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.candidate_table = self.add_weight(

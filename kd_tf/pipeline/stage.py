@@ -1,0 +1,78 @@
+"""A trained model as a stage of a run: kept in a folder, found again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kd_tf import atomic
+from kd_tf.models import checkpoint
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.training import Training
+from kd_tf.pipeline.context import Context
+from kd_tf.report.results import TriedStudent
+
+FILE = "training.json"
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model of a run and how it came about.
+
+    Attributes:
+        name: In tables.
+        kind: The architecture.
+        model: Loaded from the stage.
+        seconds: Wall time of the fit, validation included.
+        tried: What it was chosen among.
+    """
+
+    name: str
+    kind: str
+    model: HistoryModel
+    seconds: float
+    tried: list[TriedStudent] = field(default_factory=list)
+
+
+def trained(
+    context: Context,
+    name: str,
+    folder: Path,
+    key: dict[str, Any],
+    make: Callable[[Path], tuple[HistoryModel, str, Training, list[TriedStudent]]],
+) -> Trained:
+    """Makes a model unless the stage in `folder` was made from the same inputs.
+
+    Args:
+        context: Of the run.
+        name: Of the model.
+        folder: Of the stage.
+        key: All that the model depends on.
+        make: Gives the model, its kind, how its training went, and what it was chosen among.
+    """
+
+    def write(unfinished: Path) -> None:
+        model, kind, training, tried = make(unfinished)
+        checkpoint.save(model, unfinished / "model")
+        atomic.write_json(
+            unfinished / FILE,
+            {**asdict(training), "kind": kind, "tried": [asdict(one) for one in tried]},
+        )
+
+    context.stage(folder, key, write)
+    stored = json.loads((folder / FILE).read_text("utf-8"))
+    epochs = f" in epoch {stored['best_epoch']} of {stored['epochs']}" if stored["epochs"] else ""
+    context.progress.say(
+        f"{folder.relative_to(context.folder).as_posix()}: {stored['kind']}, validation NDCG@10 "
+        f"{stored['best']:.4f}{epochs}, {stored['seconds']:.0f} s"
+    )
+    return Trained(
+        name,
+        stored["kind"],
+        checkpoint.load(folder / "model"),
+        float(stored["seconds"]),
+        [TriedStudent(**one) for one in stored["tried"]],
+    )

@@ -1,0 +1,265 @@
+"""The stages that make the students: given or found, alone or with the teacher."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+from kd_tf.compress import prune
+from kd_tf.data import batches
+from kd_tf.distill.distiller import Distiller
+from kd_tf.distill.knowledge.soft_targets import SoftTargets
+from kd_tf.distill.starts import STARTS, Source
+from kd_tf.distill.teacher_targets import teacher_targets
+from kd_tf.errors import UserError
+from kd_tf.keras import keras
+from kd_tf.models import checkpoint
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.ranking import scorer
+from kd_tf.models.stored import as_stored, stored_bytes
+from kd_tf.models.students import TRAINED_STUDENTS
+from kd_tf.models.students.neighbours import packed_bytes
+from kd_tf.models.training import Schedule, Training, train
+from kd_tf.pipeline.context import Context
+from kd_tf.pipeline.stage import Trained, trained
+from kd_tf.report.results import TriedStudent
+
+FINE_TUNING_RATE = 5e-4
+"""Larger steps only unlearnt what the start knew, on every data set that was tried."""
+
+FINE_TUNING_SCORES = 3_000_000_000
+"""Scores of a pass over the readers beyond which fine-tuning would take minutes an epoch."""
+
+TRAINED_UP_TO_SCORES = 30_000_000
+"""Scores of a pass below which ``auto`` also trains a student from nothing: less than a minute."""
+
+BETTER_BY = 0.0005
+"""Fine-tuned weights are kept where validation gains at least this much; less is chance."""
+
+
+def student(
+    context: Context, name: str, teacher: HistoryModel | None, *, kind: str | None = None
+) -> Trained:
+    """The student, distilled where there is a teacher.
+
+    Args:
+        context: Of the run.
+        name: ``alone`` or ``distilled``.
+        teacher: What it learns from, None for readers' books alone.
+        kind: Of the student; by default what the settings say.
+    """
+    settings = context.settings
+    kind = kind or settings.student.kind
+    key = context.key(
+        student={**settings.student.model_dump(mode="json"), "kind": kind},
+        pruning=settings.pruning.model_dump(mode="json"),
+        distillation=settings.distillation.model_dump(mode="json") if teacher else None,
+        teacher=checkpoint.fingerprint(teacher) if teacher else None,
+        candidates=str(context.candidates),
+    )
+
+    def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+        if kind in TRAINED_STUDENTS:
+            given = settings.student
+            # What `auto` chose is made alone with the same width.
+            dimensions = _mlp_dimensions(context) if given.kind == "auto" else given.dimensions
+            model, training = _learnt(context, name, kind, dimensions, teacher)
+            return model, kind, training, []
+        return _found(context, name, kind, teacher)
+
+    return trained(context, f"student-{name}", context.folder / "student" / name, key, make)
+
+
+def _found(
+    context: Context, name: str, kind: str, teacher: HistoryModel | None
+) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+    """The best student within the bytes, of one family or of all."""
+    begin = time.monotonic()
+    keras.utils.set_random_seed(context.settings.seed)
+    source = Source(context.learning_data(context.settings.export.history_length), teacher)
+    families = STARTS if kind == "auto" else {kind: STARTS[kind]}
+    tried: list[TriedStudent] = []
+    best: tuple[HistoryModel, TriedStudent] | None = None
+
+    def consider(model: HistoryModel, family: str, setting: str) -> None:
+        nonlocal best
+        found = TriedStudent(
+            family, setting, stored_bytes(model), context.choose(scorer(as_stored(model)))
+        )
+        context.progress.say(
+            f"student {name}: {family} ({setting}), {found.bytes:,} bytes, validation NDCG@10 "
+            f"{found.validation_ndcg:.4f}"
+        )
+        tried.append(found)
+        if best is None or found.validation_ndcg > best[1].validation_ndcg:
+            best = model, found
+
+    for family, starts in families.items():
+        for start in starts(source, context.max_bytes):
+            consider(start.model, family, start.setting)
+    if kind == "auto" and _readers_times_books(context) <= TRAINED_UP_TO_SCORES:
+        dimensions = _mlp_dimensions(context)
+        if dimensions:
+            model, _ = _learnt(context, name, "mlp", dimensions, teacher)
+            consider(model, "mlp", f"d={dimensions}, trained")
+    if best is None:
+        raise UserError(
+            f"no student of {context.split.books:,} books fits into {context.max_bytes:,} bytes",
+            where="student.max_bytes",
+            hint=f"The least that any needs is {_least(context, kind):,} bytes"
+            + (f" (student.kind {kind})." if kind != "auto" else "."),
+        )
+    model, chosen = best
+    epochs = best_epoch = 0
+    reached = chosen.validation_ndcg
+    if teacher is not None and chosen.kind not in TRAINED_STUDENTS:
+        training = _fine_tuned(context, model, teacher, reached)
+        if training is not None:
+            epochs, best_epoch, reached = training.epochs, training.best_epoch, training.best
+    tried = [replace(one, chosen=one is chosen) for one in tried]
+    seconds = time.monotonic() - begin
+    return model, chosen.kind, Training(epochs, best_epoch, reached, seconds), tried
+
+
+def _fine_tuned(
+    context: Context, model: HistoryModel, teacher: HistoryModel, reached: float
+) -> Training | None:
+    """Trains a started student with the Distiller; its weights change only where that helps."""
+    epochs = context.settings.student.fine_tuning_epochs
+    cost = _readers_times_books(context) * model.vectors_at_once
+    if not epochs or cost > FINE_TUNING_SCORES or not model.trainable_variables:
+        return None
+    start = model.get_weights()
+    schedule = context.schedule(context.settings.student.learning)
+    schedule = replace(
+        schedule, epochs=epochs, learning_rate=FINE_TUNING_RATE, validate_every=1, patience=1
+    )
+    training = _distilled(context, model, teacher, schedule, alpha=0.0, label="fine-tuning")
+    if training.best >= reached + BETTER_BY:
+        after = context.choose(scorer(as_stored(model)))
+        if after >= reached + BETTER_BY:
+            context.progress.say(
+                f"fine-tuned by the Distiller: validation NDCG@10 {after:.4f} after {reached:.4f}"
+            )
+            return replace(training, best=after)
+    model.set_weights(start)
+    context.progress.say(
+        f"fine-tuning by the Distiller gained nothing ({training.best:.4f}, start {reached:.4f}): "
+        "the student stays as it started"
+    )
+    return None
+
+
+def _distilled(
+    context: Context,
+    model: HistoryModel,
+    teacher: HistoryModel,
+    schedule: Schedule,
+    *,
+    alpha: float,
+    label: str,
+) -> Training:
+    drawn = context.examples(2)
+    wanted = context.settings.distillation
+    targets = teacher_targets(
+        teacher,
+        drawn,
+        top=wanted.top,
+        folder=context.folder / "targets",
+        progress=context.progress,
+    )
+    return train(
+        Distiller(model, knowledge=[SoftTargets(wanted.temperature)], alpha=alpha),
+        batches.batches(
+            drawn.history,
+            {"targets": drawn.targets, **targets.labels()},
+            batch_size=schedule.batch_size,
+            seed=context.settings.seed,
+        ),
+        steps=batches.steps_per_epoch(drawn.readers, schedule.batch_size),
+        schedule=schedule,
+        validate=context.validation(model),
+        keep_start=True,
+        label=label,
+        progress=context.progress,
+    )
+
+
+def _learnt(
+    context: Context, name: str, kind: str, dimensions: int, teacher: HistoryModel | None
+) -> tuple[HistoryModel, Training]:
+    """A student trained from nothing, its core pruned on the way."""
+    settings, pruning = context.settings.student, context.settings.pruning
+    # The same seed for both students: they begin equal and see the same batches.
+    keras.utils.set_random_seed(context.settings.seed)
+    model = TRAINED_STUDENTS[kind](
+        books=context.split.books,
+        history_length=context.settings.export.history_length,
+        dimensions=dimensions,
+    )
+    model.create_weights()
+    drawn = context.examples(2)
+    labels = {"targets": drawn.targets}
+    distiller = Distiller(model)
+    if teacher is not None:
+        wanted = context.settings.distillation
+        targets = teacher_targets(
+            teacher,
+            drawn,
+            top=wanted.top,
+            folder=context.folder / "targets",
+            progress=context.progress,
+        )
+        labels.update(targets.labels())
+        distiller = Distiller(
+            model, knowledge=[SoftTargets(wanted.temperature)], alpha=wanted.alpha
+        )
+    schedule = context.schedule(settings.learning)
+    steps = batches.steps_per_epoch(drawn.readers, schedule.batch_size)
+    total = steps * schedule.epochs
+    callbacks: list[keras.callbacks.Callback] = []
+    prunes = pruning.sparsity > 0 and hasattr(model, "core")
+    if prunes:
+        prune.wrap_core(
+            model,
+            sparsity=pruning.sparsity,
+            begin_step=int(total * pruning.begin),
+            end_step=max(int(total * pruning.end), int(total * pruning.begin) + 1),
+        )
+        callbacks = prune.callbacks()
+    training = train(
+        distiller,
+        batches.batches(
+            drawn.history, labels, batch_size=schedule.batch_size, seed=context.settings.seed
+        ),
+        steps=steps,
+        schedule=schedule,
+        validate=context.validation(model),
+        choose_from_epoch=int(schedule.epochs * pruning.end) + 1 if callbacks else 1,
+        callbacks=callbacks,
+        label=f"student {name} ({kind})",
+        progress=context.progress,
+    )
+    if prunes:
+        prune.strip_core(model)
+    return model, training
+
+
+def _readers_times_books(context: Context) -> int:
+    return len(context.split.train) * context.split.books
+
+
+def _mlp_dimensions(context: Context) -> int:
+    """As wide as the bytes allow, in steps of 8; 0 where not even 8 fit."""
+    per_dimension = context.split.books + 1 + 4 * 2 * 64
+    return int(min(context.max_bytes // per_dimension, 64) // 8 * 8)
+
+
+def _least(context: Context, kind: str) -> int:
+    """About the smallest budget in which a student of this kind exists."""
+    books = context.split.books
+    table = (books + 1) * 7 + 3 * 1024
+    if kind in ("neighbours", "auto"):
+        return min(packed_bytes(books, books), table)
+    return table + (packed_bytes(books, books) if kind.endswith("residual") else 0)

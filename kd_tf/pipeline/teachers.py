@@ -1,0 +1,133 @@
+"""The stage that makes the teacher: one model, or several and their weights."""
+
+from __future__ import annotations
+
+import time
+
+from kd_tf.data import batches
+from kd_tf.errors import UserError
+from kd_tf.keras import keras
+from kd_tf.models import checkpoint
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.ranking import scorer
+from kd_tf.models.teachers import SOLVED_TEACHERS, TRAINED_TEACHERS, EnsembleTeacher
+from kd_tf.models.teachers.wide import WideAndDeepTeacher
+from kd_tf.models.tied_table import FULL_SOFTMAX, IN_BATCH
+from kd_tf.models.training import Training, train
+from kd_tf.pipeline.context import Context
+from kd_tf.pipeline.stage import Trained, trained
+from kd_tf.report.results import TriedStudent
+
+IN_BATCH_ABOVE = 50_000
+"""Books beyond which a teacher's scores of a batch (512 x V float32) outgrow 100 MB."""
+
+_UP_TO_BOOKS = {"local-ridge": 10**9, "ials": 300_000, "spectral": 30_000}
+"""Default members of an ensemble, and the catalogues that they are quick for."""
+
+CNN_UP_TO_SCORES = 30_000_000
+"""Scores of a pass over the readers below which a network is a member too: about a minute."""
+
+
+def teachers(context: Context) -> list[Trained]:
+    """The members of the ensemble, if it is one, and the teacher itself as the last."""
+    settings = context.settings.teacher
+    if settings.kind != "ensemble":
+        return [
+            _teacher(context, settings.kind, "teacher", _history_length(context, settings.kind))
+        ]
+    wanted = settings.members or _default_members(context)
+    length = min(_history_length(context, kind) for kind in wanted)
+    members = [_teacher(context, kind, f"teacher-{kind}", length) for kind in dict.fromkeys(wanted)]
+    key = context.key(members=[checkpoint.fingerprint(one.model) for one in members])
+
+    def make(_: object) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+        begin = time.monotonic()
+        model = EnsembleTeacher.weighed(
+            [one.model for one in members], context.learning_data(length)
+        )
+        model.create_weights()
+        reached = context.choose(scorer(model))
+        seconds = time.monotonic() - begin + sum(one.seconds for one in members)
+        return model, "ensemble", Training(0, 0, reached, seconds), []
+
+    return [*members, trained(context, "teacher", context.folder / "teacher", key, make)]
+
+
+def _default_members(context: Context) -> tuple[str, ...]:
+    books = context.split.books
+    solved = tuple(kind for kind, most in _UP_TO_BOOKS.items() if books <= most)
+    small = len(context.split.train) * books <= CNN_UP_TO_SCORES
+    return (*solved, "cnn") if small else solved
+
+
+def _history_length(context: Context, kind: str) -> int:
+    """A solved teacher sees whole histories, a trained one what the student will see."""
+    if kind in SOLVED_TEACHERS:
+        return context.longest_history
+    return context.settings.export.history_length
+
+
+def _teacher(context: Context, kind: str, name: str, history_length: int) -> Trained:
+    settings = context.settings.teacher
+    solved = kind in SOLVED_TEACHERS
+    own = {} if solved else settings.model_dump(mode="json", exclude={"kind", "members"})
+    key = context.key(
+        teacher={"kind": kind, **own},
+        length=history_length,
+        candidates=str(context.candidates),
+        books_table=context.catalog_digest() if solved else None,
+    )
+
+    def make(_: object) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+        keras.utils.set_random_seed(context.settings.seed)
+        if not solved:
+            model, training = _trained(context, kind)
+            return model, kind, training, []
+        begin = time.monotonic()
+        found = SOLVED_TEACHERS[kind].solved(context.learning_data(history_length))
+        seconds = time.monotonic() - begin
+        return found, kind, Training(0, 0, context.choose(scorer(found)), seconds), []
+
+    folder = context.folder / ("teacher" if name == "teacher" else f"teachers/{kind}")
+    return trained(context, name, folder, key, make)
+
+
+def _trained(context: Context, kind: str) -> tuple[HistoryModel, Training]:
+    settings = context.settings.teacher
+    objective: str = settings.objective
+    if objective == "auto":
+        large = context.split.books > IN_BATCH_ABOVE or kind == "two-tower"
+        objective = IN_BATCH if large else FULL_SOFTMAX
+    if kind == "vae" and objective == IN_BATCH:
+        raise UserError(
+            f"a variational autoencoder scores all {context.split.books:,} books in every step",
+            where="teacher.kind",
+            hint="Take local-ridge, or two-tower, whose steps do not grow with the catalogue.",
+        )
+    model = TRAINED_TEACHERS[kind](
+        books=context.split.books,
+        history_length=context.settings.export.history_length,
+        dimensions=settings.dimensions,
+        objective=objective,
+    )
+    model.create_weights()
+    model.adapt(context.split.popularity())
+    drawn = context.examples(1)
+    schedule = context.schedule(settings.learning)
+    training = train(
+        model,
+        batches.batches(
+            drawn.history,
+            {"targets": drawn.targets},
+            batch_size=schedule.batch_size,
+            seed=context.settings.seed,
+        ),
+        steps=batches.steps_per_epoch(drawn.readers, schedule.batch_size),
+        schedule=schedule,
+        validate=context.validation(model),
+        label=f"teacher ({kind})",
+        progress=context.progress,
+    )
+    if isinstance(model, WideAndDeepTeacher):
+        model.remember(context.split, context.progress)
+    return model, training
