@@ -24,7 +24,7 @@ from kd_tf.distill.starts.neighbours import neighbours_starts
 from kd_tf.evaluate.chooser import Chooser
 from kd_tf.models.learning_data import LearningData
 from kd_tf.models.ranking import scorer
-from kd_tf.models.stored import as_stored, stored_bytes
+from kd_tf.models.stored import settled, stored_bytes
 from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher
 from kd_tf.progress import Silent
 
@@ -60,7 +60,7 @@ def main() -> None:
     source = Source(data, teacher)
     for start in neighbours_starts(source, asked.bytes_a_book * asked.books):
         report(f"neighbours, {start.setting}: {stored_bytes(start.model):,} bytes")
-        report(f"NDCG@10 {data.choose(scorer(as_stored(start.model))):.4f}")
+        report(f"NDCG@10 {data.choose(scorer(settled(start.model))):.4f}")
 
 
 def _drawn(books: int, interactions: int, history: int) -> Split:

@@ -60,9 +60,9 @@ class BookVector:
         return self.size + 256 * 4 if self.coded else self.size * 4
 
     def assign(self, values: np.ndarray) -> None:
-        """Takes over float32 [V + 1]; coded, to the nearest of the 256 values.
+        """Takes over float32 [V + 1]; coded, each becomes the nearest of the 256 values.
 
-        Equal ratios are rounded up, so that a scale is never below what it was made for.
+        What was coded before becomes itself: the least and the greatest number stay as they are.
         """
         if not self.coded:
             self._floats.assign(values)
@@ -74,8 +74,8 @@ class BookVector:
             if there.any():
                 low, high = float(values[there].min()), float(values[there].max())
                 table[1:] = np.geomspace(low, high, 255) if high > low else high
-                above = np.searchsorted(table[1:], values[there] * 0.999999)
-                codes[there] = np.minimum(above, 254) + 1
+                step = max(np.log(high / low) / 254, 1e-30)
+                codes[there] = np.round(np.log(values[there] / low) / step).astype(np.int64) + 1
         else:
             low, high = float(values.min()), float(values.max())
             table = np.linspace(low, high, 256).astype(np.float32)

@@ -5,8 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from kd_tf.models import checkpoint
+from kd_tf.models.additive import AdditiveModel
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.blend import BlendModel
+from kd_tf.models.book_vector import BookVector
+from kd_tf.models.fold_in import FoldInModel
+from kd_tf.models.students.neighbours import NeighboursStudent
 
 
 def stored_bytes(model: HistoryModel) -> int:
@@ -21,21 +25,40 @@ def stored_bytes(model: HistoryModel) -> int:
     )
 
 
-def as_stored(model: HistoryModel) -> HistoryModel:
-    """A copy that scores like the int8 file: one scale a table, as the converter rounds it."""
+def settled(model: HistoryModel) -> HistoryModel:
+    """A copy whose weights lie where a file can hold them, so that packing changes nothing more.
+
+    Neighbours lie on the steps of 4 bits, tables on those of 8 with one scale a table (as the
+    converter rounds them), numbers of books among 256 values. Models that learn in training alone
+    are given back as they are: their export has several forms to choose from.
+    """
     if isinstance(model, BlendModel):
-        return BlendModel(
-            parts=[as_stored(part) for part in model.parts],
+        blend = BlendModel(
+            parts=[settled(part) for part in model.parts],
             weights=model.blend_weights,
             powers=model.powers,
         )
-    compact = model.compact()
-    if compact is model:
+        blend.create_weights()
+        return blend
+    if isinstance(model, NeighboursStudent):
+        packed = model.compact()
+        return NeighboursStudent.of(
+            packed.unpacked(), history_length=model.history_length, prior=packed.prior.numpy()
+        )
+    if not isinstance(model, (AdditiveModel, FoldInModel)):
         return model
-    for name in compact.tables:
-        table = getattr(compact, name)
-        table.assign(rounded(table.numpy()))
-    return compact
+    compact = model.compact()
+    plain = type(model).from_config(model.get_config())
+    plain.create_weights()
+    if isinstance(compact, FoldInModel):
+        plain.assign(rounded(compact.factors.numpy()))
+    else:
+        for name in compact.tables:
+            getattr(plain, name).assign(rounded(getattr(compact, name).numpy()))
+    for name, vector in vars(compact).items():
+        if isinstance(vector, BookVector):
+            getattr(plain, name).assign(vector.numpy())
+    return plain
 
 
 def rounded(table: np.ndarray, bits: int = 8, *, by_row: bool = False) -> np.ndarray:

@@ -54,7 +54,7 @@ def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
                         split=context.split,
                         statistics=context.statistics,
                         ks=context.ks,
-                        sparsity=prune.core_sparsity(student),
+                        sparsity=prune.core_sparsity(student) if hasattr(student, "core") else 0.0,
                     )
                 )
                 advance(1, variant.value)

@@ -17,7 +17,7 @@ from kd_tf.keras import keras
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.ranking import scorer
-from kd_tf.models.stored import as_stored, stored_bytes
+from kd_tf.models.stored import settled, stored_bytes
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.neighbours import packed_bytes
 from kd_tf.models.training import Schedule, Training, train
@@ -85,7 +85,7 @@ def _found(
     def consider(model: HistoryModel, family: str, setting: str) -> None:
         nonlocal best
         found = TriedStudent(
-            family, setting, stored_bytes(model), context.choose(scorer(as_stored(model)))
+            family, setting, stored_bytes(model), context.choose(scorer(settled(model)))
         )
         context.progress.say(
             f"student {name}: {family} ({setting}), {found.bytes:,} bytes, validation NDCG@10 "
@@ -117,6 +117,7 @@ def _found(
         training = _fine_tuned(context, model, teacher, reached)
         if training is not None:
             epochs, best_epoch, reached = training.epochs, training.best_epoch, training.best
+    model = settled(model)
     tried = [replace(one, chosen=one is chosen) for one in tried]
     seconds = time.monotonic() - begin
     return model, chosen.kind, Training(epochs, best_epoch, reached, seconds), tried
@@ -137,7 +138,7 @@ def _fine_tuned(
     )
     training = _distilled(context, model, teacher, schedule, alpha=0.0, label="fine-tuning")
     if training.best >= reached + BETTER_BY:
-        after = context.choose(scorer(as_stored(model)))
+        after = context.choose(scorer(settled(model)))
         if after >= reached + BETTER_BY:
             context.progress.say(
                 f"fine-tuned by the Distiller: validation NDCG@10 {after:.4f} after {reached:.4f}"

@@ -13,6 +13,7 @@ from kd_tf.data.split import Split
 from kd_tf.evaluate.protocol import Ranker, TrainingStatistics, evaluate_lists
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.stored import stored_bytes
 from kd_tf.runtime.benchmark import measure_latency, peak_memory
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.compatibility import min_runtime_version
@@ -84,12 +85,16 @@ def measure(
     model = TFLiteModel(path)
     rank = tflite_ranker(model)
     latency = measure_latency(model, histories)
-    weights = sum(int(np.prod(weight.shape)) for weight in checkpoint.stored(student))
+    numbers = sum(int(np.prod(weight.shape)) for weight in checkpoint.stored(student))
+    floor = numbers * quantization.bytes_per_weight
+    if quantization is not Quantization.FLOAT32:
+        # Packed weights need less than a byte each.
+        floor = min(floor, stored_bytes(student))
     return Artifact(
         name=quantization.value,
         path=f"artifacts/{path.name}",
         bytes=path.stat().st_size,
-        floor_bytes=weights * quantization.bytes_per_weight,
+        floor_bytes=floor,
         quantization=quantization.value,
         sparsity=sparsity,
         signatures=list(model.signatures),

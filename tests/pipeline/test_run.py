@@ -14,7 +14,7 @@ from kd_tf.data.readers.synthetic import read_synthetic
 from kd_tf.data.split import load as load_split
 from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import BASELINES
-from kd_tf.pipeline import training
+from kd_tf.pipeline import students, teachers
 from kd_tf.pipeline.run import Run, run
 from kd_tf.runtime.recommender import Recommender
 
@@ -22,8 +22,8 @@ SETTINGS = config.from_values(
     {
         "name": "small",
         "data": {"synthetic_books": 200, "synthetic_readers": 200},
-        "teacher": {"dimensions": 16, "learning": {"epochs": 2}},
-        "student": {"dimensions": 8, "learning": {"epochs": 4}},
+        "teacher": {"kind": "cnn", "dimensions": 16, "learning": {"epochs": 2}},
+        "student": {"kind": "mlp", "dimensions": 8, "learning": {"epochs": 4}},
         "export": {"recommendations": 20},
     }
 )
@@ -65,7 +65,8 @@ def test_the_bundle_is_the_chosen_file_and_answers(finished: Run) -> None:
 
 
 def test_a_second_run_keeps_every_stage(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "train", fail)
+    monkeypatch.setattr(teachers, "train", fail)
+    monkeypatch.setattr(students, "train", fail)
     again = run(SETTINGS, finished.folder)
     assert again.results.artifacts == finished.results.artifacts
 
@@ -77,7 +78,7 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
         update={"student": SETTINGS.student.model_copy(update={"kind": "shallow-cnn"})}
     )
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(training, "Distiller", fail)
+        interrupted.setattr(students, "Distiller", fail)
         with pytest.raises(KeyboardInterrupt):
             run(small, tmp_path / "run")
     left = {path.name for path in (tmp_path / "run").iterdir()}
@@ -109,7 +110,6 @@ def test_a_published_split_without_validation_is_trained_on_and_measured(tmp_pat
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"evaluation": {"candidates": "sampled:99"}}, "gives lists"),
         ({"split": {"folds": 3}}, "needs one split"),
     ],
 )
@@ -120,3 +120,92 @@ def test_what_a_run_cannot_measure_is_refused_before_anything_is_trained(
     with pytest.raises(UserError, match=message):
         run(settings, tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+SEARCHED = config.from_values(
+    {
+        "name": "searched",
+        "data": {"synthetic_books": 200, "synthetic_readers": 300},
+        "teacher": {"kind": "ensemble", "members": ["local-ridge", "ials", "spectral"]},
+        "student": {"max_bytes": 6000, "learning": {"epochs": 3}},
+        "examples": {"passes": 2},
+        "export": {"recommendations": 20},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def searched(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return run(SEARCHED, tmp_path_factory.mktemp("runs") / "searched")
+
+
+def test_the_best_student_within_the_bytes_is_shipped(searched: Run) -> None:
+    tried = searched.results.tried
+    assert {one.kind for one in tried} >= {"neighbours", "item-kernel", "fold-in", "low-rank"}
+    chosen = [one for one in tried if one.chosen]
+    assert len(chosen) == 1
+    assert chosen[0].validation_ndcg == max(one.validation_ndcg for one in tried)
+    assert all(one.bytes <= 6000 for one in tried)
+    by_name = {one.name: one for one in searched.results.models}
+    assert by_name["student-distilled"].kind == by_name["student-alone"].kind == chosen[0].kind
+    assert by_name["student-distilled"].bytes <= 6000
+
+
+def test_every_member_of_the_ensemble_is_in_the_table(searched: Run) -> None:
+    teachers_named = [one.name for one in searched.results.models if one.role == "teacher"]
+    assert teachers_named == ["teacher-local-ridge", "teacher-ials", "teacher-spectral", "teacher"]
+
+
+def test_a_budget_below_any_student_is_refused_with_the_least_one(tmp_path: Path) -> None:
+    settings = SEARCHED.model_copy(
+        update={"student": SEARCHED.student.model_copy(update={"max_bytes": 500})}
+    )
+    with pytest.raises(UserError, match="fits into 500 bytes") as refused:
+        run(settings, tmp_path / "run")
+    least = int(str(refused.value.hint).split(" is ")[1].split(" bytes")[0].replace(",", ""))
+    enough = settings.model_copy(
+        update={"student": settings.student.model_copy(update={"max_bytes": least})}
+    )
+    assert run(enough, tmp_path / "run").results.tried
+
+
+@pytest.mark.parametrize("kind", ["kernel-residual", "fold-in-residual", "logistic"])
+def test_a_student_that_is_asked_for_is_made(kind: str, tmp_path: Path) -> None:
+    settings = SEARCHED.model_copy(
+        update={
+            "teacher": SEARCHED.teacher.model_copy(update={"kind": "local-ridge"}),
+            "student": SEARCHED.student.model_copy(update={"kind": kind, "max_bytes": 20_000}),
+        }
+    )
+    found = run(settings, tmp_path / "run")
+    assert {one.kind for one in found.results.models if one.role == "student"} == {kind}
+    assert {one.kind for one in found.results.tried} <= {kind}
+    assert found.results.shipped.metrics["ndcg@10"] > 0
+
+
+def test_models_can_be_measured_on_sampled_candidates(tmp_path: Path) -> None:
+    settings = SEARCHED.model_copy(
+        update={
+            "evaluation": SEARCHED.evaluation.model_copy(update={"candidates": "sampled:50"}),
+            "teacher": SEARCHED.teacher.model_copy(update={"kind": "ials"}),
+            "student": SEARCHED.student.model_copy(update={"kind": "fold-in"}),
+        }
+    )
+    found = run(settings, tmp_path / "run").results
+    assert found.dataset.candidates == "sampled:50"
+    assert any("do not compare" in note for note in found.dataset.notes)
+    distilled = next(one for one in found.models if one.name == "student-distilled")
+    full = next(one for one in found.artifacts if one.name == "float32")
+    assert distilled.metrics["ndcg@10"] > full.metrics["ndcg@10"]
+
+
+def test_a_form_that_a_student_has_not_is_refused(tmp_path: Path) -> None:
+    settings = SEARCHED.model_copy(
+        update={
+            "teacher": SEARCHED.teacher.model_copy(update={"kind": "local-ridge"}),
+            "student": SEARCHED.student.model_copy(update={"kind": "neighbours"}),
+            "export": SEARCHED.export.model_copy(update={"variants": ("int8",)}),
+        }
+    )
+    with pytest.raises(UserError, match="int8 is not a form of this student"):
+        run(settings, tmp_path / "run")
