@@ -25,6 +25,9 @@ class AdditiveModel(HistoryModel):
         coded: Whether numbers of books are stored in bytes (`BookVector`): for files.
     """
 
+    # Integer arithmetic has no range that fits one book's weight and a sum over fifty.
+    forms = ("float32", "dynamic-int8")
+
     def __init__(self, *, coded: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.coded = coded

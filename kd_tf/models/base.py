@@ -26,10 +26,12 @@ class HistoryModel(keras.Model):
     Attributes:
         vectors_at_once: How many vectors of V + 1 numbers one history needs while it is scored.
         tables: Names of the weights that a file holds in one byte a number.
+        forms: In which forms it can be exported (`kd_tf.tflite.convert.Quantization`).
     """
 
     vectors_at_once = 1
     tables: tuple[str, ...] = ()
+    forms: tuple[str, ...] = ("float32", "float16", "dynamic-int8", "int8")
 
     def __init__(self, *, books: int, history_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -89,7 +91,9 @@ class HistoryModel(keras.Model):
         """
         L = self.history_length
         ids = self.known(history)
-        without = ids[:, tf.newaxis] * (1 - tf.eye(L, dtype=tf.int32))
+        # A book that stands there twice goes at once.
+        same = ids[:, :, tf.newaxis] == ids[:, tf.newaxis, :]
+        without = tf.where(same, 0, ids[:, tf.newaxis])
         repeated = tf.repeat(book[:, tf.newaxis, tf.newaxis], L, axis=1)
         less = self.score(tf.reshape(without, [-1, L]), tf.reshape(repeated, [-1, 1]))
         whole = self.score(ids, book[:, tf.newaxis])

@@ -24,6 +24,8 @@ class BlendModel(HistoryModel):
         powers: One a part; 0 by default.
     """
 
+    forms = ("float32", "dynamic-int8")
+
     def __init__(
         self,
         *,
@@ -114,8 +116,8 @@ class BlendModel(HistoryModel):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BlendModel:
         """The model that `get_config` described, with new weights."""
-        parts = [keras.saving.deserialize_keras_object(part) for part in config.pop("parts")]
-        return cls(parts=parts, **config)
+        parts = [keras.saving.deserialize_keras_object(part) for part in config["parts"]]
+        return cls(**{**config, "parts": parts})
 
 
 def fit_blend(
@@ -143,7 +145,9 @@ def fit_blend(
     powers = [0.0] * len(scores)
     weights[first] = 1 / sizes[first]
     best = alone[first]
-    typical = float(np.median(counts)) or 1.0
+    # As the model counts: nobody has read less than one book.
+    counts = np.maximum(counts, 1)
+    typical = float(np.median(counts))
 
     def scaled(part: int, weight: float, power: float) -> np.ndarray:
         return (

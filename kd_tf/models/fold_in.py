@@ -11,8 +11,9 @@ from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.book_vector import BookVector
 
-STEPS = 8
-"""Of the conjugate gradients."""
+STEPS = 12
+"""Of the conjugate gradients: on factors learnt from MovieLens 100k scores are then within 2e-5 of
+the exact ones (8 steps: 1e-3), on clustered random data within 2e-3."""
 
 
 class FoldInModel(HistoryModel):
@@ -34,6 +35,7 @@ class FoldInModel(HistoryModel):
     """
 
     tables = ("factors", "whitening")
+    forms = ("float32", "dynamic-int8")
 
     def __init__(
         self,

@@ -37,7 +37,7 @@ class SparseItemModel(AdditiveModel):
             )
 
         self.starts = whole("starts", self.books + 2)
-        # At least one, never read: an empty table converts to nothing that runtimes can load.
+        # At least one, never read: a variable without elements cannot be saved.
         self.targets = whole("targets", max(entries, 1))
         self.strengths = self.add_weight(
             name="strengths", shape=(max(entries, 1),), initializer="zeros"

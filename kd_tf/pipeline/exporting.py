@@ -11,14 +11,10 @@ from kd_tf.compress import prune
 from kd_tf.errors import UserError
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.tied_table import TiedTableModel
 from kd_tf.pipeline.context import Context, digest
 from kd_tf.pipeline.sources import calibration
 from kd_tf.tflite.artifact import Artifact, measure
 from kd_tf.tflite.convert import Quantization, convert
-
-ADDITIVE_VARIANTS = ("float32", "dynamic-int8")
-"""Integer arithmetic has no range that fits one book's weight and a sum over fifty."""
 
 SHIP_WITHIN = 0.99
 """``ship = "auto"`` takes the smallest file with at least this share of the best validation
@@ -67,15 +63,14 @@ def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
 
 def _variants(context: Context, student: HistoryModel) -> tuple[str, ...]:
     wanted = context.settings.export.variants
-    additive = not isinstance(student, TiedTableModel)
     if wanted is None:
-        return ADDITIVE_VARIANTS if additive else tuple(one.value for one in Quantization)
-    refused = [name for name in wanted if additive and name not in ADDITIVE_VARIANTS]
+        return student.forms
+    refused = [name for name in wanted if name not in student.forms]
     if refused:
         raise UserError(
-            f"{refused[0]} is not a form of this student, whose scores are sums of weights",
+            f"{refused[0]} is not a form of this student",
             where="export.variants",
-            hint=f"Leave it out; there are: {', '.join(ADDITIVE_VARIANTS)}.",
+            hint=f"There are: {', '.join(student.forms)}.",
         )
     return wanted
 

@@ -7,12 +7,12 @@ import pytest
 from kd_tf.errors import UserError
 from kd_tf.keras import keras, tf
 from kd_tf.models import checkpoint
-from kd_tf.models.students import STUDENTS
+from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.models.teachers import TEACHERS
+from kd_tf.models.teachers import TRAINED_TEACHERS
 
 V, L = 40, 8
-KINDS = {**TEACHERS, **STUDENTS}
+KINDS = {**TRAINED_TEACHERS, **TRAINED_STUDENTS}
 histories = tf.constant([[3, 1, 4, 0, 0, 0, 0, 0], [0] * L, list(range(1, L + 1))])
 
 

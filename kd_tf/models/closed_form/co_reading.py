@@ -164,7 +164,11 @@ def shared_features(catalog: Catalog) -> sparse.csr_array:
                 rows.append(book)
                 columns.append(numbers.setdefault((name, part), len(numbers)))
     has = sparse.csr_array(
-        (np.ones(len(rows), np.float32), (rows, columns)),
+        (
+            np.ones(len(rows), np.float32),
+            # Not lists, which become 8 bytes a number and make the sum's numbers as long.
+            (np.array(rows, np.int32), np.array(columns, np.int32)),
+        ),
         shape=(len(catalog) + 1, max(len(numbers), 1)),
     )
     size = np.bincount(columns, minlength=has.shape[1])
@@ -184,6 +188,7 @@ def _partners(  # type: ignore[no-untyped-def]
     books = len(counts)
     together = np.zeros(books, np.float32)
     seen = np.empty(books, np.int32)
+    stamp = np.full(books, -1, np.int32)
     lengths = np.zeros(end - start, np.int64)
     size = 1024
     columns = np.empty(size, np.int32)
@@ -196,7 +201,8 @@ def _partners(  # type: ignore[no-untyped-def]
             weight = power[reader] * has[place]
             for one in range(histories[reader], histories[reader + 1]):
                 item = items[one]
-                if together[item] == 0:
+                if stamp[item] != book:
+                    stamp[item] = book
                     seen[partners] = item
                     partners += 1
                 together[item] += weight * weights[one]

@@ -23,7 +23,8 @@ class LocalRidge:
         weights: float32 [V + 1, K], how much; 0 where there is no partner.
         saliency: float32 [V + 1, K], by how much the fit of the book (weighted squared error
             over the readers) gets worse when this partner goes after all that matter less are
-            gone; 0 where there is none. Filled by `eliminate` only.
+            gone. Filled by `eliminate` only, in the places of the partners that it was given:
+            those that went have theirs as well.
     """
 
     partners: np.ndarray
@@ -58,6 +59,8 @@ def local_ridge(
         regularization: Lambda, in readers (see `CoReading.scale`), above 0.
         progress: Told of the books.
     """
+    if not regularization > 0:
+        raise ValueError(f"regularization must be above 0, not {regularization}")
     partners = strongest_partners(pairs, neighbours, regularization, progress)
     return _each_book(pairs, partners, regularization, None, "ridge of each book", progress)
 
@@ -296,7 +299,7 @@ def _eliminate(  # type: ignore[no-untyped-def]
                 for one in range(size):
                     if alive[one]:
                         weights[book, places[one]] = target[one]
-            worst, least = -1, np.inf
+            worst, least = -1, 1e300
             for one in range(size):
                 if alive[one]:
                     loss = target[one] * target[one] / max(inverse[one, one], 1e-30)

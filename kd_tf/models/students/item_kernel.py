@@ -60,6 +60,12 @@ class ItemKernelStudent(AdditiveModel):
                 f"the table must be [{self.books + 1}, {self.dimensions}], not "
                 f"{list(table.shape)}: it belongs to another catalogue"
             )
+        for bias in (target_bias, history_bias):
+            if bias.shape != (self.books + 1,):
+                raise ValueError(
+                    f"biases must be [{self.books + 1}], not {list(bias.shape)}: they belong to "
+                    "another catalogue"
+                )
         self.table.assign(table)
         self.target_bias.assign(target_bias)
         self.history_bias.assign(history_bias)
@@ -101,4 +107,6 @@ def _without_never(bias: np.ndarray) -> np.ndarray:
     """Biases of books that never count brought near the others: 256 steps span their range."""
     counted = bias > NEVER / 2
     lowest = float(bias[counted].min()) if counted.any() else 0.0
-    return np.maximum(bias, lowest - SILENT).astype(np.float32)
+    near = np.maximum(bias, lowest - SILENT)
+    near[0] = lowest  # never read: it need not stretch the range
+    return np.asarray(near, np.float32)

@@ -6,15 +6,15 @@ from typing import Any
 
 from kd_tf.keras import keras, tf
 from kd_tf.models.losses import MASKED
-from kd_tf.models.tied_table import TiedTableModel
+from kd_tf.models.tied_table import IN_BATCH, TiedTableModel
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class MultiInterestStudent(TiedTableModel):
     """Attends to the history once for each interest; a book is scored by the sum of their odds.
 
-    ``score(i) = log sum over k of exp(s <u_k, e_i>)`` with u_k the k-th attention's mean row, of
-    length 1. Self-attentive interests as in Cen et al., "Controllable Multi-Interest Framework for
+    ``score(i) = b_i + log sum over k of exp(s <u_k, e_i>)`` with u_k the k-th attention's mean
+    row, of length 1. Self-attentive interests as in Cen et al., "Controllable Multi-Interest Framework for
     Recommendation" (ComiRec, 2020), joined by a soft maximum, so that a book that fits one of
     them well beats a book that fits all of them a little.
 
@@ -25,6 +25,9 @@ class MultiInterestStudent(TiedTableModel):
         interests: K.
         book_dropout: See `TiedTableModel`.
     """
+
+    # Its scores go through operators that the integer pass does not know.
+    forms = ("float32", "float16", "dynamic-int8")
 
     def __init__(
         self,
@@ -43,6 +46,8 @@ class MultiInterestStudent(TiedTableModel):
             book_dropout=book_dropout,
             **kwargs,
         )
+        if self.objective == IN_BATCH:
+            raise ValueError("several interests cannot be trained in-batch")
         if interests < 1:
             raise ValueError(f"interests must be at least 1, not {interests}")
         self.interests = interests
@@ -51,6 +56,7 @@ class MultiInterestStudent(TiedTableModel):
             shape=(dimensions, interests),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
+        self.bias = self.add_weight(name="bias", shape=(books + 1,), initializer="zeros")
         self.sharpness = self.add_weight(
             name="sharpness", shape=(), initializer=keras.initializers.Constant(10.0)
         )
@@ -70,7 +76,7 @@ class MultiInterestStudent(TiedTableModel):
         flat = tf.reshape(interests, [-1, self.dimensions])
         scores = tf.matmul(flat, self.scoring_table, transpose_b=True)
         scores = tf.reshape(scores, [-1, self.interests, self.books + 1])
-        return tf.reduce_logsumexp(scores, axis=1)
+        return tf.reduce_logsumexp(scores, axis=1) + self.bias
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "interests": self.interests}

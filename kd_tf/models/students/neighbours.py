@@ -23,6 +23,12 @@ ROWS_A_START = 16
 
 _LEVELS = 2**WEIGHT_BITS - 1
 
+_SPARE = 4
+"""Bytes behind the last entry, so that four can be read from wherever it begins."""
+
+_MOST_ENTRY_BITS = 26
+"""With one more an entry may lie in five bytes; 26 begin at even bits only."""
+
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class NeighboursStudent(SparseItemModel):
@@ -58,9 +64,10 @@ class NeighboursStudent(SparseItemModel):
 def packed_bytes(books: int, entries: int) -> int:
     """What `entries` weights take when they are packed, everything included."""
     bits = entries * (_id_bits(books) + WEIGHT_BITS)
-    starts = 4 * (-(-(books + 2) // ROWS_A_START))
+    blocks = -(-(books + 2) // ROWS_A_START)
     # Row lengths, scales and priors are a byte each; two tables of 256 floats give them values.
-    return -(-bits // 8) + starts + 3 * (books + 1) + 2 * 256 * 4
+    rows = blocks * (ROWS_A_START + 4) + 2 * (books + 1) + 2 * 256 * 4
+    return -(-bits // 8) + _SPARE + rows
 
 
 def entries_within(books: int, max_bytes: int) -> int:
@@ -110,7 +117,13 @@ class PackedNeighbours(AdditiveModel):
                 "can address",
                 hint="Give a smaller --max-bytes.",
             )
-        size = -(-entries * self.entry_bits // 8) + 4
+        if self.entry_bits > _MOST_ENTRY_BITS:
+            raise UserError(
+                f"{self.books:,} books are more than neighbours can number: the most are "
+                f"{2 ** (_MOST_ENTRY_BITS - WEIGHT_BITS) - 1:,}",
+                hint="Clean away rarely read books (cleaning.min_item_interactions).",
+            )
+        size = -(-entries * self.entry_bits // 8) + _SPARE
 
         self.packed = self._stored("packed", (size,), "uint8")
         self.lengths = self._stored(

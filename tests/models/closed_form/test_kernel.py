@@ -1,0 +1,350 @@
+"""The kernel's gradient against differences and TensorFlow's; what a fit gives against its rows."""
+
+import contextlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from kd_tf.keras import tf
+from kd_tf.models.closed_form import kernel as module
+from kd_tf.models.closed_form.kernel import Kernel, fit_kernel, gradient
+from kd_tf.progress import Silent
+
+V, d, K = 9, 4, 3
+
+
+@pytest.fixture(
+    params=[
+        (range(V + 1), None),
+        ((0, 2, 3, 5, 6, 8), [0.75, 0.5, -0.25, 0.75, 1.5, -1e4]),
+        ((1, 2, 3, 5, 6, 8), [-1e4, 0.75, 0.75, 0.75, -1e4, 0.75]),
+    ],
+    ids=["all", "sampled", "sampled without padding"],
+)
+def case(request):
+    """Rows of one to three targets; of the rows' own books only some are among the columns."""
+    columns, offsets = request.param
+    random = np.random.default_rng(0)
+    sources = np.array([2, 9, 3, 1])
+    ids = np.array([[3, 5, 6], [8, 0, 0], [6, 2, 0], [8, 0, 5]], np.int32)
+    share = random.uniform(0.2, 1, ids.shape) * (ids > 0)
+    return {
+        "table": random.normal(0, 0.7, (V + 1, d)),
+        "bias": random.normal(0, 0.7, V + 1),
+        "sources": sources,
+        "columns": np.array(columns),
+        "ids": ids,
+        "share": share / share.sum(axis=1, keepdims=True),
+        "offsets": None if offsets is None else np.array(offsets, np.float32),
+    }
+
+
+def whole(case):
+    """The loss's sum, and its gradients by all vectors and all biases."""
+    loss, by_source, by_column, by_bias = gradient(**case)
+    table, bias = np.zeros_like(case["table"]), np.zeros(V + 1)
+    table[case["columns"]] += by_column
+    np.add.at(table, case["sources"], by_source)
+    bias[case["columns"]] += by_bias
+    return loss * len(case["sources"]), table, bias
+
+
+def cross_entropy(case, table, bias):
+    """The sum over the rows in TensorFlow, by masks of [n, V + 1]: no index is translated."""
+    sources, share = case["sources"], case["share"]
+    target = np.zeros((len(sources), V + 1))
+    for row, ids in enumerate(case["ids"]):
+        target[row, ids[ids > 0]] = share[row, ids > 0]
+    allowed = np.isin(np.arange(V + 1), case["columns"]) & (np.arange(V + 1) > 0)
+    allowed = np.tile(allowed, (len(sources), 1))
+    allowed[np.arange(len(sources)), sources] = False
+    logits = tf.linalg.matmul(tf.gather(table, sources), table, transpose_b=True) + bias
+    if case["offsets"] is not None:
+        added = np.zeros(V + 1)
+        added[case["columns"]] = case["offsets"]
+        logits += added * (target == 0)
+    masked = tf.where(allowed, logits, tf.constant(-1e9, tf.float64))
+    return tf.reduce_sum(tf.nn.softmax_cross_entropy_with_logits(target, masked))
+
+
+def test_the_loss_and_its_gradient_are_tensorflows(case):
+    table, bias = tf.constant(case["table"]), tf.constant(case["bias"])
+    with tf.GradientTape() as tape:
+        tape.watch((table, bias))
+        loss = cross_entropy(case, table, bias)
+    by_table, by_bias = tape.gradient(loss, (table, bias))
+    found = whole(case)
+    assert found[0] == pytest.approx(float(loss), rel=1e-6)
+    np.testing.assert_allclose(found[1], tf.convert_to_tensor(by_table), atol=1e-7)
+    np.testing.assert_allclose(found[2], by_bias, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", ["table", "bias"])
+def test_the_gradient_is_the_slope_of_the_loss(case, name):
+    loss_and = dict(zip(("loss", "table", "bias"), whole(case), strict=True))
+    step = 1e-5
+    slope = np.zeros_like(case[name])
+    for place in np.ndindex(slope.shape):
+        for sign in (1, -1):
+            moved = case[name].copy()
+            moved[place] += sign * step
+            slope[place] += sign * whole(case | {name: moved})[0] / (2 * step)
+    np.testing.assert_allclose(loss_and[name], slope, atol=1e-7)
+
+
+def test_the_gradient_comes_row_by_row_and_column_by_column(case):
+    _, by_source, by_column, by_bias = gradient(**case)
+    assert by_source.shape == (4, d)
+    assert by_column.shape == (len(case["columns"]), d)
+    assert by_bias.shape == (len(case["columns"]),)
+    for row in range(4):
+        alone = {name: case[name][[row]] for name in ("sources", "ids", "share")}
+        np.testing.assert_allclose(gradient(**case | alone)[1][0], by_source[row], atol=1e-12)
+
+
+def test_the_padding_and_a_row_s_own_book_are_no_candidates(case):
+    before, _, by_column, by_bias = gradient(**case)
+    padding = case["columns"] == 0
+    assert not by_column[padding].any()
+    assert not by_bias[padding].any()
+    moved = case["bias"].copy()
+    moved[0] += 3
+    assert gradient(**case | {"bias": moved})[0] == before
+    alone = {name: case[name][[0]] for name in ("sources", "ids", "share")}
+    own = case["columns"] == case["sources"][0]
+    assert own.any()
+    assert gradient(**case | alone)[3][own] == 0
+
+
+# Fits.
+
+
+def fit(dense, *, targets=V, dimensions=8, epochs=150, seed=0, progress=None) -> Kernel:
+    return fit_kernel(
+        sparse.csr_array(np.asarray(dense, np.float32)),
+        dimensions=dimensions,
+        targets=targets,
+        epochs=epochs,
+        seed=seed,
+        progress=progress or Silent(),
+    )
+
+
+def spoken(kernel):
+    """float64 [V + 1, V + 1]: what the kernel lets book h add to the score of i."""
+    table = kernel.table.astype(np.float64)
+    return np.exp(
+        table @ table.T + kernel.target_bias + kernel.history_bias.astype(np.float64)[:, None]
+    )
+
+
+def groups(books, size):
+    """Rows in which books of one group speak for each other, and everybody a little for some."""
+    random = np.random.default_rng(7)
+    group = np.append(-1, random.permutation(books) % (books // size))
+    rows = np.where(group == group[:, None], random.uniform(0.6, 1, (books + 1,) * 2), 0)
+    rows += random.uniform(0, 0.1, rows.shape) * (random.random(rows.shape) < 0.3)
+    rows *= random.uniform(0.2, 5, (books + 1, 1))
+    np.fill_diagonal(rows, 0)
+    rows[0], rows[:, 0] = 0, 0
+    return rows, group
+
+
+def recovers(kernel, group):
+    found = spoken(kernel)
+    np.fill_diagonal(found, 0)
+    np.testing.assert_array_equal(group[found.argmax(axis=1)][1:], group[1:])
+
+
+def kept_mass(rows, targets):
+    return np.sort(np.maximum(rows, 0), axis=1)[:, ::-1][:, :targets].sum(axis=1)
+
+
+def keeps_its_mass(kernel, rows, targets):
+    found = spoken(kernel)
+    assert (found[:, 0] == 0).all()  # the padding is never spoken for
+    np.fill_diagonal(found, 0)
+    mass = kept_mass(rows, targets)
+    np.testing.assert_allclose(found.sum(axis=1)[mass > 0], mass[mass > 0], rtol=1e-3)
+    np.testing.assert_array_equal(kernel.history_bias[mass == 0], np.float32(-1e4))
+
+
+def test_books_that_go_together_are_found_and_every_row_keeps_its_mass():
+    rows, group = groups(24, 3)
+    kernel = fit(rows, targets=6)
+    recovers(kernel, group)
+    keeps_its_mass(kernel, rows, 6)
+
+
+def test_books_that_go_together_are_found_from_samples_too(monkeypatch):
+    monkeypatch.setattr(module, "FULL_SOFTMAX_UP_TO", 10)
+    monkeypatch.setattr(module, "SAMPLED_BOOKS", 6)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 5)
+    rows, group = groups(24, 3)
+    kernel = fit(rows, targets=6, epochs=80)
+    recovers(kernel, group)
+    keeps_its_mass(kernel, rows, 6)
+
+
+def watch(monkeypatch, told):
+    """Has every call of `gradient` during a fit told first."""
+
+    def watched(*arguments):
+        told(*arguments)
+        return gradient(*arguments)
+
+    monkeypatch.setattr(module, "gradient", watched)
+
+
+@pytest.mark.parametrize(("limit", "least", "most"), [(21, 21, 21), (20, 5, 9)])
+def test_a_sample_is_taken_beyond_the_limit_only(limit, least, most, monkeypatch):
+    asked = []
+    watch(monkeypatch, lambda table, bias, sources, columns, *rest: asked.append(len(columns)))
+    monkeypatch.setattr(module, "FULL_SOFTMAX_UP_TO", limit)
+    monkeypatch.setattr(module, "SAMPLED_BOOKS", 5)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 4)
+    rows = np.roll(np.eye(21), 1, axis=1)  # each book speaks for the next
+    rows[20, 0] = rows[0] = 0
+    fit(rows, epochs=2)
+    assert len(asked) == 10
+    assert least <= min(asked) <= max(asked) <= most
+
+
+def test_every_epoch_goes_once_through_all_books_that_say_something(monkeypatch):
+    asked = []
+    watch(monkeypatch, lambda table, bias, sources, *rest: asked.extend(sources.tolist()))
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 7)
+    rows, _ = groups(24, 3)
+    rows[5] = 0
+    fit(rows, epochs=2)
+    first, second = asked[:23], asked[23:]
+    assert sorted(first) == sorted(second) == [one for one in range(1, 25) if one != 5]
+    assert first != second
+
+
+@pytest.mark.parametrize(
+    ("sampled", "popular"),
+    [
+        (20, 1),
+        (8, 6),  # most columns are there as targets of other rows, drawn or not
+    ],
+)
+def test_a_sample_stands_for_all_books(sampled, popular, monkeypatch):
+    ratios, seen = [], set()
+
+    def told(table, bias, sources, columns, ids, share, offsets):
+        seen.update(columns.tolist())
+        assert np.isin(ids[ids > 0], columns).all()
+        for row, book in enumerate(sources):
+            weight = np.exp(table[book] @ table.T + bias)
+            weight[[0, book]] = 0
+            stands_for = np.where(np.isin(columns, ids[row]), 1, np.exp(offsets))
+            ratios.append(weight[columns] @ stands_for / weight.sum())
+
+    watch(monkeypatch, told)
+    monkeypatch.setattr(module, "FULL_SOFTMAX_UP_TO", 10)
+    monkeypatch.setattr(module, "SAMPLED_BOOKS", sampled)
+    monkeypatch.setattr(module, "LEARNING_RATE", 0.0)
+    books = 40
+    rows = np.zeros((books + 1, books + 1))
+    for book in range(1, books + 1):  # every book speaks for one of a few
+        rows[book, 1 + book % popular if 1 + book % popular != book else popular + 1] = 1
+    fit(rows, epochs=40)
+    assert seen == set(range(1, books + 1))
+    assert np.mean(ratios) == pytest.approx(1, abs=0.1)
+
+
+def test_with_dimensions_enough_the_kernel_is_the_rows_themselves():
+    # Up to a factor of each row and of each column, what two books say of each other is alike.
+    random = np.random.default_rng(1)
+    rows = random.normal(0, 1, (V + 1, V + 1))
+    rows = np.exp((rows + rows.T) / 2 + random.normal(0, 1, V + 1))
+    rows /= rows.sum(axis=1, keepdims=True) * random.uniform(0.2, 1, (V + 1, 1))
+    np.fill_diagonal(rows, 0)
+    rows[0], rows[:, 0] = 0, 0
+    found = spoken(fit(rows, dimensions=24, epochs=400))
+    np.fill_diagonal(found, 0)
+    np.testing.assert_allclose(found, rows, rtol=1e-3)
+
+
+def test_a_fit_ends_where_no_vector_and_no_bias_can_lower_the_loss():
+    # So few dimensions that the rows cannot be met: a book as a row and as a target must agree.
+    rows, _ = groups(V, 3)
+    kernel = fit(rows, dimensions=2, epochs=1500)
+    case = {
+        "table": kernel.table.astype(np.float64),
+        "bias": kernel.target_bias.astype(np.float64),
+        "sources": np.arange(1, V + 1),
+        "columns": np.arange(V + 1),
+        "ids": np.tile(np.arange(V + 1), (V, 1)),
+        "share": rows[1:] / rows[1:].sum(axis=1, keepdims=True),
+    }
+    as_row = np.abs(gradient(**case)[1]).max()
+    assert as_row > 0.01
+    _, table, bias = whole(case)
+    assert np.abs(table).max() < 0.01 * as_row
+    assert np.abs(bias).max() < 0.01 * as_row
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 14), st.integers(0, 2))
+def test_however_little_is_learnt_every_row_keeps_the_mass_of_its_targets(
+    seed, books, targets, epochs
+):
+    random = np.random.default_rng(seed)
+    rows = random.normal(0, 1, (books + 1, books + 1)) * 10 ** random.uniform(-3, 3, (books + 1, 1))
+    rows *= random.random((books + 1, 1)) < 0.8
+    np.fill_diagonal(rows, 0)
+    rows[0], rows[:, 0] = 0, 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "ROWS_AT_ONCE", 5)
+        kernel = fit(rows, targets=targets, epochs=epochs)
+    keeps_its_mass(kernel, rows, targets)
+    assert kernel.table.shape == (books + 1, 8)
+    assert kernel.target_bias.shape == kernel.history_bias.shape == (books + 1,)
+    for one in (kernel.table, kernel.target_bias, kernel.history_bias):
+        assert one.dtype == np.float32
+        assert np.isfinite(one).all()
+
+
+def test_rows_of_which_nothing_is_known_say_nothing():
+    kernel = fit(np.zeros((6, 6)))
+    np.testing.assert_array_equal(kernel.history_bias, np.float32(-1e4))
+    assert not spoken(kernel).any()
+    against = np.zeros((6, 6))
+    against[2, 3] = -1  # only positive weights are learnt from
+    np.testing.assert_array_equal(fit(against).history_bias, np.float32(-1e4))
+
+
+@pytest.mark.parametrize("limit", [10, 30_000])
+def test_the_seed_decides_everything(limit, monkeypatch):
+    monkeypatch.setattr(module, "FULL_SOFTMAX_UP_TO", limit)
+    monkeypatch.setattr(module, "SAMPLED_BOOKS", 6)
+    monkeypatch.setattr(module, "ROWS_AT_ONCE", 7)
+    rows, _ = groups(24, 3)
+    one, again, other = (fit(rows, epochs=4, seed=seed) for seed in (5, 5, 6))
+    for name in ("table", "target_bias", "history_bias"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(again, name))
+        assert (getattr(one, name) != getattr(other, name)).any()
+
+
+def test_progress_is_told_of_every_epoch():
+    steps, notes = [], []
+
+    class Told(Silent):
+        @contextlib.contextmanager
+        def task(self, label, total):
+            steps.append(-total)
+
+            def advance(done=1, note=""):
+                steps.append(done)
+                notes.append(float(note.removeprefix("loss ")))
+
+            yield advance
+
+    fit(groups(24, 3)[0], epochs=60, progress=Told())
+    assert steps == [-60] + [1] * 60
+    assert notes[-1] < notes[0]

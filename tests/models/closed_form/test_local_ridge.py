@@ -1,0 +1,404 @@
+"""The ridge of each book, and of ever fewer partners, against dense solves in float64."""
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from kd_tf.data.histories import from_lists
+from kd_tf.models.closed_form import local_ridge as module
+from kd_tf.models.closed_form import threads
+from kd_tf.models.closed_form.co_reading import CoReading, co_reading
+from kd_tf.models.closed_form.local_ridge import (
+    LocalRidge,
+    eliminate,
+    local_ridge,
+    refit,
+    strongest_partners,
+)
+from kd_tf.progress import Silent
+
+seeds = st.integers(0, 10**6)
+regularizations = st.sampled_from([0.1, 1.0, 7.5])
+
+
+def pairs_of(gram, scale=1.0) -> CoReading:
+    """What was counted, from a dense [V + 1, V + 1] with the books' readers on the diagonal."""
+    gram = np.asarray(gram, np.float32)
+    return CoReading(sparse.csr_array(gram - np.diag(np.diag(gram))), np.diag(gram).copy(), scale)
+
+
+def random_pairs(seed, books, readers=25, density=0.4) -> CoReading:
+    """Random readers with random weights; some books share none with any other."""
+    random = np.random.default_rng(seed)
+    read = random.uniform(0.3, 1.5, (readers, books + 1))
+    read *= random.random(read.shape) < density * random.random(books + 1)
+    read[:, 0] = 0
+    return pairs_of(read.T @ read, scale=float(random.uniform(0.3, 2)))
+
+
+def system(pairs, regularization):
+    """G + lambda I in float64; entries known on one side only count on both."""
+    gram = pairs.gram.toarray().astype(np.float64)
+    gram = np.where(gram != 0, gram, gram.T)
+    penalty = regularization * pairs.scale
+    return gram + np.diag(pairs.counts.astype(np.float64) + penalty)
+
+
+def solve(pairs, regularization, neighbours) -> LocalRidge:
+    return local_ridge(
+        pairs, neighbours=neighbours, regularization=regularization, progress=Silent()
+    )
+
+
+@given(seeds, st.integers(1, 10), regularizations, st.integers(0, 3))
+def test_with_all_partners_the_weights_solve_the_normal_equations(
+    seed, books, regularization, spare
+):
+    pairs = random_pairs(seed, books)
+    found = solve(pairs, regularization, books + spare)
+    matrix = found.matrix().toarray()
+    full, gram = system(pairs, regularization), pairs.gram.toarray()
+    for book in range(books + 1):
+        others = np.flatnonzero(gram[book])
+        assert sorted(found.partners[book][found.partners[book] > 0]) == others.tolist()
+        weights = matrix[others, book].astype(np.float64)
+        np.testing.assert_allclose(
+            full[np.ix_(others, others)] @ weights, gram[book, others], atol=1e-5, rtol=1e-5
+        )
+        assert not np.delete(matrix[:, book], others).any()
+    assert not np.diag(matrix).any()
+
+
+def test_with_all_partners_it_is_the_ridge_regression_on_readers_histories():
+    random = np.random.default_rng(0)
+    books = 12
+    rows = [random.permutation(books)[: random.integers(2, 8)] + 1 for _ in range(40)]
+    pairs = co_reading(from_lists(rows), books, progress=Silent())
+    found = solve(pairs, 3.0, books).matrix().toarray()
+
+    read = np.zeros((len(rows), books + 1))
+    for reader, row in enumerate(rows):
+        read[reader, row] = len(row) ** -0.25
+    ridge = np.sqrt(3.0 * (read**2).sum() / sum(len(row) for row in rows))
+    for book in range(1, books + 1):
+        others = [i for i in range(1, books + 1) if i != book and read[:, i] @ read[:, book] > 0]
+        stacked = np.vstack([read[:, others], ridge * np.eye(len(others))])
+        target = np.append(read[:, book], np.zeros(len(others)))
+        expected = np.zeros(books + 1)
+        expected[others] = np.linalg.lstsq(stacked, target)[0]
+        np.testing.assert_allclose(found[:, book], expected, atol=1e-6)
+
+
+def test_a_ridge_by_hand():
+    # Book 3 on 1 and 2: (10 + 2) w1 + 4 w2 = 6 and 4 w1 + (6 + 2) w2 = 2.
+    gram = np.zeros((5, 5))
+    gram[1:, 1:] = [[10, 4, 6, 0], [4, 6, 2, 0], [6, 2, 9, 0], [0, 0, 0, 5]]
+    found = solve(pairs_of(gram, scale=0.5), 4.0, 3)
+    assert found.partners[3].tolist() == [1, 2, 0]
+    np.testing.assert_allclose(found.weights[3], [0.5, 0, 0], atol=1e-7)
+    assert not found.partners[4].any()  # nobody read it with another book
+    assert not found.weights[4].any()
+
+
+@given(seeds, st.integers(1, 8), st.integers(1, 8))
+def test_the_matrix_says_what_a_book_of_the_history_adds_to_a_candidate(seed, books, neighbours):
+    found = solve(random_pairs(seed, books), 1.0, neighbours)
+    assert found.partners.shape == found.weights.shape == (books + 1, neighbours)
+    assert (found.partners.dtype, found.weights.dtype) == (np.int32, np.float32)
+    assert found.saliency is None
+    expected = np.zeros((books + 1, books + 1), np.float32)
+    for candidate in range(books + 1):
+        for partner, weight in zip(
+            found.partners[candidate], found.weights[candidate], strict=True
+        ):
+            if partner:
+                expected[partner, candidate] = weight
+            else:
+                assert weight == 0
+    matrix = found.matrix()
+    np.testing.assert_array_equal(matrix.toarray(), expected)
+    assert matrix.dtype == np.float32
+    assert not expected[0].any()
+    assert not expected[:, 0].any()
+
+
+@given(
+    st.lists(st.integers(0, 4), min_size=21, max_size=21),
+    st.lists(st.integers(1, 9), min_size=7, max_size=7),
+    st.integers(1, 7),
+    st.sampled_from([1, 3]),
+)
+def test_partners_are_those_that_explain_most_alone_and_ties_go_to_the_first_id(
+    shared, counts, neighbours, regularization
+):
+    gram = np.zeros((8, 8))
+    gram[1:, 1:][np.triu_indices(7, 1)] = shared
+    gram += gram.T + np.diag([0, *counts])
+    found = strongest_partners(pairs_of(gram, scale=2.0), neighbours, regularization, Silent())
+    for book in range(8):
+        # Exact fractions, so that what ties here ties.
+        gain = {
+            one: Fraction(int(gram[book, one]) ** 2, counts[one - 1] + 2 * regularization)
+            for one in range(1, 8)
+            if one != book and gram[book, one]
+        }
+        best = sorted(gain, key=lambda one: (-gain[one], one))[:neighbours]
+        assert found[book].tolist() == best + [0] * (neighbours - len(best))
+
+
+def test_of_many_equal_partners_the_first_ids_are_taken():
+    gram = np.pad(np.ones((100, 100)), (1, 0))
+    found = strongest_partners(pairs_of(gram), 40, 1.0, Silent())
+    for book in range(1, 101):
+        assert found[book].tolist() == [one for one in range(1, 42) if one != book][:40]
+
+
+def test_a_larger_ridge_prefers_the_partner_with_more_readers():
+    gram = np.zeros((4, 4))
+    gram[1:, 1:] = [[50, 3, 10], [3, 4, 0], [10, 0, 60]]  # 9 / 4 against 100 / 60
+    assert solve(pairs_of(gram), 0.1, 1).partners[1].tolist() == [2]
+    assert solve(pairs_of(gram), 10.0, 1).partners[1].tolist() == [3]
+
+
+def test_few_neighbours_keep_the_strongest_and_a_lonely_book_has_none():
+    rows = [[1, 2], [1, 2], [1, 3], [2, 1], [4]]
+    found = solve(co_reading(from_lists(rows), 4, progress=Silent()), 30.0, 1).matrix().toarray()
+    assert found[2, 1] > 0
+    assert found[3, 1] == 0
+    assert not found[:, 4].any()
+
+
+@given(seeds, st.integers(2, 9), regularizations)
+def test_other_ids_for_the_books_give_the_same_weights_under_those_ids(seed, books, regularization):
+    pairs = random_pairs(seed, books)
+    gram = pairs.gram.toarray() + np.diag(pairs.counts)
+    other = np.append(0, np.random.default_rng(seed).permutation(books) + 1)
+    renamed = pairs_of(gram[np.ix_(other, other)], pairs.scale)
+    np.testing.assert_allclose(
+        solve(renamed, regularization, books).matrix().toarray(),
+        solve(pairs, regularization, books).matrix().toarray()[np.ix_(other, other)],
+        atol=1e-5,
+    )
+
+
+@pytest.mark.parametrize("regularization", [0.0, -1.0, float("nan")])
+def test_a_ridge_of_nothing_is_refused(regularization):
+    pairs = random_pairs(0, 5)
+    ridge = solve(pairs, 1.0, 3)
+    for call in (
+        lambda: solve(pairs, regularization, 3),
+        lambda: refit(pairs, ridge.partners, regularization=regularization, progress=Silent()),
+        lambda: eliminate(pairs, ridge, 2, regularization=regularization, progress=Silent()),
+    ):
+        with pytest.raises(ValueError, match=f"above 0, not {regularization}"):
+            call()
+
+
+def test_a_negative_ridge_that_cancels_the_readers_is_refused_too():
+    gram = np.zeros((3, 3))
+    gram[1:, 1:] = [[2, 1], [1, 2]]
+    with pytest.raises(ValueError, match="above 0"):
+        solve(pairs_of(gram), -2.0, 2)
+
+
+def test_keeping_no_partner_is_refused():
+    pairs = random_pairs(0, 5)
+    with pytest.raises(ValueError, match="at least 1 partner must be kept, not 0"):
+        eliminate(pairs, solve(pairs, 1.0, 3), 0, regularization=1.0, progress=Silent())
+
+
+@given(seeds, st.integers(1, 9), regularizations)
+def test_given_partners_are_solved_in_their_places(seed, books, regularization):
+    pairs = random_pairs(seed, books)
+    random = np.random.default_rng(seed)
+    partners = np.zeros((books + 1, books), np.int32)
+    for book in range(1, books + 1):
+        partners[book] = random.permutation(books) + 1
+        partners[book, partners[book] == book] = 0
+        partners[book, random.random(books) < 0.4] = 0
+    found = refit(pairs, partners, regularization=regularization, progress=Silent())
+    np.testing.assert_array_equal(found.partners, partners)
+    full, gram = system(pairs, regularization), pairs.gram.toarray()
+    for book in range(books + 1):
+        some = partners[book] > 0
+        others = partners[book, some]
+        expected = np.linalg.solve(full[np.ix_(others, others)], gram[book, others])
+        np.testing.assert_allclose(found.weights[book, some], expected, atol=1e-5)
+        assert not found.weights[book, ~some].any()
+
+
+# Fewer partners.
+
+
+def ridge_loss(full, gram, book, others):
+    """The least of ||y - X w||^2 + lambda ||w||^2 over w, less the constant ||y||^2."""
+    others = list(others)
+    target = gram[book, others]
+    return -target @ np.linalg.solve(full[np.ix_(others, others)], target) if others else 0.0
+
+
+def brute_force(full, gram, book, partners):
+    """Who goes first, second, ... and by how much the loss rises each time: by trying all."""
+    left, gone = [int(one) for one in partners if one], []
+    while left:
+        before = ridge_loss(full, gram, book, left)
+        rises = {
+            one: ridge_loss(full, gram, book, [other for other in left if other != one]) - before
+            for one in left
+        }
+        first = min(rises, key=rises.__getitem__)
+        gone.append((first, rises[first]))
+        left.remove(first)
+    return gone
+
+
+@settings(max_examples=60)
+@given(seeds, st.integers(2, 9), st.integers(1, 6), st.integers(1, 7), regularizations)
+def test_the_partner_without_which_the_ridge_loss_rises_least_goes_first(
+    seed, books, neighbours, kept, regularization
+):
+    pairs = random_pairs(seed, books, density=1.0)
+    ridge = solve(pairs, regularization, neighbours)
+    found = eliminate(pairs, ridge, kept, regularization=regularization, progress=Silent())
+    full, gram = system(pairs, regularization), pairs.gram.toarray()
+    for book in range(books + 1):
+        gone = brute_force(full, gram, book, ridge.partners[book])
+        survivors = {one for one, _ in gone[max(len(gone) - kept, 0) :]}
+        assert set(found.partners[book]) - {0} == survivors
+        place = {int(one): place for place, one in enumerate(ridge.partners[book])}
+        rises = [found.saliency[book, place[one]] for one, _ in gone]
+        np.testing.assert_allclose(rises, [rise for _, rise in gone], rtol=1e-3, atol=1e-6)
+        assert not found.saliency[book, ridge.partners[book] == 0].any()
+
+
+@given(seeds, st.integers(2, 9), st.integers(1, 8), st.integers(1, 9), regularizations)
+def test_after_elimination_the_weights_are_the_ridge_on_the_survivors(
+    seed, books, neighbours, kept, regularization
+):
+    pairs = random_pairs(seed, books, density=0.8)
+    ridge = solve(pairs, regularization, neighbours)
+    found = eliminate(pairs, ridge, kept, regularization=regularization, progress=Silent())
+    again = refit(pairs, found.partners, regularization=regularization, progress=Silent())
+    np.testing.assert_allclose(found.weights, again.weights, atol=1e-5)
+    before = np.count_nonzero(ridge.partners, axis=1)
+    np.testing.assert_array_equal(
+        np.count_nonzero(found.partners, axis=1), np.minimum(before, kept)
+    )
+    assert ((found.partners == ridge.partners) | (found.partners == 0)).all()
+    assert (found.weights[found.partners == 0] == 0).all()
+    assert (found.saliency[ridge.partners > 0] > 0).all()
+    assert (found.partners.dtype, found.weights.dtype) == (np.int32, np.float32)
+    assert found.saliency.dtype == np.float32
+
+
+@given(seeds, st.integers(2, 9), st.integers(1, 8), st.integers(0, 2), regularizations)
+def test_keeping_all_partners_adds_only_the_saliencies(
+    seed, books, neighbours, spare, regularization
+):
+    pairs = random_pairs(seed, books)
+    ridge = solve(pairs, regularization, neighbours)
+    found = eliminate(
+        pairs, ridge, neighbours + spare, regularization=regularization, progress=Silent()
+    )
+    np.testing.assert_array_equal(found.partners, ridge.partners)
+    np.testing.assert_allclose(found.weights, ridge.weights, atol=1e-5)
+
+
+@given(seeds, st.integers(4, 9), st.integers(2, 7), st.integers(1, 6), regularizations)
+def test_eliminating_in_two_goes_is_eliminating_in_one(seed, books, between, kept, regularization):
+    pairs = random_pairs(seed, books, density=0.8)
+    ridge = solve(pairs, regularization, books)
+
+    def fewer(from_, kept):
+        return eliminate(pairs, from_, kept, regularization=regularization, progress=Silent())
+
+    some = fewer(ridge, max(between, kept))  # with gaps where partners were
+    twice, once = fewer(some, kept), fewer(ridge, kept)
+    np.testing.assert_array_equal(twice.partners, once.partners)
+    np.testing.assert_allclose(twice.weights, once.weights, atol=1e-5)
+    left = some.partners > 0
+    np.testing.assert_allclose(twice.saliency[left], once.saliency[left], rtol=1e-3, atol=1e-6)
+    assert not twice.saliency[~left].any()
+
+
+def test_an_elimination_by_hand():
+    # Both partners share 6 readers with book 3. Alone, 1 explains 36 / 12 and 2 explains 36 / 9.
+    gram = np.zeros((4, 4))
+    gram[1:, 1:] = [[10, 0, 6], [0, 7, 6], [6, 6, 20]]
+    pairs = pairs_of(gram)
+    found = eliminate(pairs, solve(pairs, 2.0, 2), 1, regularization=2.0, progress=Silent())
+    assert found.partners[3].tolist() == [2, 0]  # 2 is the stronger partner and stands first
+    np.testing.assert_allclose(found.weights[3], [6 / 9, 0], rtol=1e-6)
+    np.testing.assert_allclose(found.saliency[3], [4, 3], rtol=1e-6)
+
+
+# Counts that were cut off.
+
+
+@pytest.mark.parametrize(("row", "column"), [(1, 2), (2, 1)])
+def test_a_count_known_on_one_side_of_a_pair_counts_on_both(row, column):
+    gram = np.zeros((4, 4), np.float32)
+    gram[1:, 1:] = [[10, 0, 6], [0, 6, 2], [6, 2, 9]]
+    gram[row, column] = 4
+    pairs = pairs_of(gram)
+    np.testing.assert_allclose(solve(pairs, 2.0, 2).matrix().toarray()[1:3, 3], [0.5, 0], atol=1e-7)
+    whole = eliminate(pairs, solve(pairs, 2.0, 2), 2, regularization=2.0, progress=Silent())
+    np.testing.assert_allclose(whole.weights[3], [0.5, 0], atol=1e-7)
+
+
+def test_counts_cut_off_so_far_that_they_contradict_each_other_are_still_solved():
+    # 1 goes with 2 and 2 with 3, but of 1 and 3 nothing is left: no readers are like that.
+    gram = np.zeros((5, 5))
+    gram[1:, 1:] = [[1, 0.95, 0, 0.5], [0.95, 1, 0.95, 0.6], [0, 0.95, 1, 0.7], [0, 0, 0, 1]]
+    gram[4, 1:4] = gram[1:4, 4]
+    pairs = pairs_of(gram)
+    full = system(pairs, 0.01)[1:4, 1:4]
+    assert np.linalg.eigvalsh(full)[0] < 0
+    ridge = solve(pairs, 0.01, 3)
+    weights = ridge.matrix().toarray()[1:4, 4].astype(np.float64)
+    assert np.isfinite(ridge.weights).all()
+    # They solve the system of a larger ridge, the same share more for each partner.
+    more = (gram[4, 1:4] - full @ weights) / (np.diag(full) * weights)
+    np.testing.assert_allclose(more, more[0], rtol=1e-3)
+    assert 0 < more[0] < 1
+
+    few = eliminate(pairs, ridge, 2, regularization=0.01, progress=Silent())
+    assert np.isfinite(few.weights).all()
+    assert (few.saliency[ridge.partners > 0] > 0).all()
+    assert np.count_nonzero(few.partners[4]) == 2
+
+
+@settings(max_examples=60)
+@given(seeds, st.integers(3, 9))
+def test_any_cut_off_counts_give_finite_weights(seed, books):
+    random = np.random.default_rng(seed)
+    gram = np.triu(random.uniform(0.8, 1, (books + 1, books + 1)), 1)
+    gram *= random.random(gram.shape) < 0.6
+    gram[0] = 0
+    pairs = pairs_of(gram + gram.T + np.diag([0.0] + [1.0] * books))
+    ridge = solve(pairs, 0.001, books)
+    few = eliminate(pairs, ridge, 2, regularization=0.001, progress=Silent())
+    for found in (ridge.weights, few.weights, few.saliency):
+        assert np.isfinite(found).all()
+    assert ((few.partners > 0).sum(axis=1) == np.minimum((gram + gram.T > 0).sum(axis=1), 2)).all()
+
+
+@pytest.mark.parametrize("at_once", [1, 3, 1000])
+@pytest.mark.parametrize("workers", [1, 4])
+def test_blocks_and_threads_make_no_difference(at_once, workers, monkeypatch):
+    pairs = random_pairs(3, 20, density=1.0)
+
+    def both():
+        ridge = solve(pairs, 2.0, 6)
+        few = eliminate(pairs, ridge, 3, regularization=2.0, progress=Silent())
+        return ridge.partners, ridge.weights, few.partners, few.weights, few.saliency
+
+    expected = both()
+    monkeypatch.setattr(threads, "BOOKS_AT_ONCE", at_once)
+    monkeypatch.setattr(module, "threads", lambda: workers)
+    for found, one in zip(both(), expected, strict=True):
+        np.testing.assert_array_equal(found, one)

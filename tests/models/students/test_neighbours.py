@@ -1,0 +1,312 @@
+"""Neighbours in bits, read back by a plain reader of bits."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import sparse
+
+from kd_tf.data.histories import from_lists
+from kd_tf.errors import UserError
+from kd_tf.keras import tf
+from kd_tf.models import checkpoint
+from kd_tf.models.students.neighbours import (
+    LONGEST_ROW,
+    ROWS_A_START,
+    NeighboursStudent,
+    PackedNeighbours,
+    entries_within,
+    packed_bytes,
+    shortened,
+)
+
+L = 5
+LEVELS = 15
+SIZES = [1, 2, 3, 14, 15, 16, 31, 127, 128, 129, 255, 256, 1000, 8191, 8192, 70_000, 2_000_003]
+"""Around the powers of two, where an id takes a bit more, and around blocks of rows."""
+
+
+def drawn(books: int, entries: int = 40, seed: int = 0) -> sparse.csr_array:
+    """Entries among all ids, the first and the last among them, with weights of all sizes."""
+    random = np.random.default_rng(seed)
+    rows, columns = random.integers(1, books + 1, (2, entries))
+    if books > 1:
+        rows[:3], columns[:3] = (1, books, books), (books, 1, books - 1)
+        rows[3:9] = 1  # one row with several entries
+    kept = rows != columns
+    # Made of a set: an entry that is drawn twice counts once.
+    cells = np.unique(np.stack([rows[kept], columns[kept]]), axis=1)
+    weights = np.exp(random.normal(0, 1.5, cells.shape[1])).astype(np.float32)
+    return sparse.csr_array((weights, (cells[0], cells[1])), shape=(books + 1, books + 1))
+
+
+def student(matrix: sparse.csr_array, prior: np.ndarray | None = None) -> NeighboursStudent:
+    prior = np.zeros(matrix.shape[0], np.float32) if prior is None else prior
+    return NeighboursStudent.of(matrix, history_length=L, prior=prior)
+
+
+def padded(*books: int) -> list[int]:
+    return [*books] + [0] * (L - len(books))
+
+
+def read_bits(packed: PackedNeighbours) -> list[tuple[int, int, int]]:
+    """(book of the history, candidate, level) of every entry, bit by bit."""
+    data = packed.packed.numpy().tobytes()
+    place = 0
+
+    def next_number(bits: int) -> int:
+        nonlocal place
+        number = 0
+        for bit in range(bits):
+            number |= (data[place // 8] >> (place % 8) & 1) << bit
+            place += 1
+        return number
+
+    id_bits = 0
+    while 2**id_bits <= packed.books:
+        id_bits += 1
+    found = []
+    lengths = packed.lengths.numpy()
+    assert not lengths[packed.books + 1 :].any()
+    for row in np.flatnonzero(lengths):
+        for _ in range(lengths[row]):
+            level = next_number(4)
+            found.append((int(row), next_number(id_bits), level))
+    assert (place + 7) // 8 <= len(data)
+    return found
+
+
+def as_matrix(packed: PackedNeighbours) -> dict[tuple[int, int], float]:
+    some = sparse.coo_array(packed.unpacked())
+    cells = zip(some.row.tolist(), some.col.tolist(), some.data.tolist(), strict=True)
+    return {(row, column): weight for row, column, weight in cells}
+
+
+@pytest.mark.parametrize("books", SIZES)
+def test_the_bits_hold_the_entries_exactly_and_weights_within_a_step(books):
+    matrix = drawn(books)
+    packed = student(matrix).compact()
+    largest = matrix.max(axis=0).toarray()
+    scale = packed.scale.numpy()
+    read = read_bits(packed)
+    there = sparse.coo_array(matrix)
+    assert [(row, column) for row, column, _ in read] == sorted(
+        zip(there.row.tolist(), there.col.tolist(), strict=True)
+    )
+    exact = matrix.todok()
+    for row, column, level in read:
+        step = largest[column] / LEVELS
+        assert abs(level * scale[column] - exact[row, column]) <= step
+    assert packed.entries == matrix.nnz
+
+
+@pytest.mark.parametrize("books", SIZES)
+def test_unpacked_is_what_a_reader_of_bits_reads(books):
+    packed = student(drawn(books)).compact()
+    scale = packed.scale.numpy()
+    wanted = {
+        (row, column): float(np.float32(level) * scale[column])
+        for row, column, level in read_bits(packed)
+    }
+    assert as_matrix(packed) == pytest.approx(wanted, rel=1e-6)
+
+
+@pytest.mark.parametrize("books", SIZES)
+def test_the_graph_reads_every_entry_at_every_shift(books):
+    packed = student(drawn(books)).compact()
+    read = read_bits(packed)
+    numbers = packed._numbers(tf.range(packed.entries)).numpy()
+    assert numbers.tolist() == [column * 16 + level for _, column, level in read]
+    shifts = {entry * packed.entry_bits % 8 for entry in range(packed.entries)}
+    if books > 3:
+        assert len(shifts) == 8 // np.gcd(packed.entry_bits, 8)
+
+
+@pytest.mark.parametrize("books", SIZES)
+def test_the_graph_scores_as_the_unpacked_matrix(books):
+    packed = student(drawn(books)).compact()
+    matrix = packed.unpacked()
+    there = np.unique(sparse.coo_array(matrix).row)
+    for history in (there[:L], there[-L:], [1], [books], []):
+        row = padded(*(int(book) for book in history))
+        wanted = np.zeros(books + 1)
+        for book in {id for id in row if id}:
+            wanted += matrix[[book]].toarray()[0]
+        found = packed(tf.constant([row], tf.int32)).numpy()[0]
+        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+
+
+@settings(max_examples=25)
+@given(books=st.integers(1, 600), entries=st.integers(0, 400), seed=st.integers(0, 99))
+def test_any_table_is_read_back(books, entries, seed):
+    matrix = drawn(books, max(entries, 9), seed) if entries else empty(books)
+    packed = student(matrix).compact()
+    read = read_bits(packed)
+    assert packed._numbers(tf.range(packed.entries)).numpy().tolist() == [
+        column * 16 + level for _, column, level in read
+    ]
+    found = packed.unpacked().toarray()
+    step = matrix.toarray().max(axis=0) / LEVELS
+    assert (np.abs(found - matrix.toarray()) <= step).all()
+    assert ((found != 0) <= (matrix.toarray() != 0)).all()
+    everyone = np.arange(1, books + 1)
+    scores = packed.similar(tf.constant(everyone, tf.int32)).numpy()
+    np.testing.assert_allclose(scores, found[1:], rtol=1e-5)
+
+
+def empty(books: int) -> sparse.csr_array:
+    return sparse.csr_array((books + 1, books + 1), dtype=np.float32)
+
+
+def test_a_table_without_entries_scores_by_the_prior_alone(tmp_path):
+    prior = np.linspace(0, 1, 21, dtype=np.float32)
+    packed = student(empty(20), prior).compact()
+    rows = tf.constant([padded(1, 20), padded()])
+    np.testing.assert_allclose(packed(rows), [prior] * 2, atol=0.5 / 255)
+    assert not packed.contributions(rows, tf.constant([3, 4])).numpy().any()
+    assert packed.unpacked().nnz == 0
+    checkpoint.save(packed, tmp_path / "model")
+    np.testing.assert_array_equal(checkpoint.load(tmp_path / "model")(rows), packed(rows))
+
+
+def test_every_row_around_the_blocks_of_rows_is_found():
+    books = 3 * ROWS_A_START
+    dense = np.zeros((books + 1, books + 1), np.float32)
+    for row in range(1, books + 1):
+        for other in range(row % 5):
+            dense[row, (row + other) % books + 1] = 1  # all alike: no level is 0
+    packed = student(sparse.csr_array(dense)).compact()
+    found = packed.similar(tf.range(1, books + 1)).numpy()
+    np.testing.assert_allclose(found, dense[1:], rtol=1e-5)
+
+
+def test_scores_are_near_those_of_the_student():
+    matrix, prior = drawn(300, 3000), np.random.default_rng(1).random(301).astype(np.float32)
+    whole = student(matrix, prior)
+    histories = from_lists([[1, 2, 3], [300], [], [7, 70, 270, 1, 99]])
+    rows = tf.constant(histories.padded(L))
+    error = np.abs(whole.compact()(rows) - whole(rows))
+    # An entry is half a step off, five may meet; a step is a 15th of the candidate's largest.
+    allowed = 5 * 0.55 * matrix.max(axis=0).toarray() / LEVELS + 1 / 255
+    assert (error <= allowed).all()
+    assert error.max() > 0
+
+
+def test_a_traced_model_scores_any_number_of_readers_alike():
+    packed = student(drawn(300, 3000)).compact()
+    traced = tf.function(packed.call, input_signature=[tf.TensorSpec([None, L], tf.int32)])
+    rows = tf.constant([padded(1, 2, 3), padded(), padded(300), padded(300, -1, 1, 1, 301)])
+    np.testing.assert_array_equal(traced(rows), packed(rows))
+    np.testing.assert_array_equal(traced(rows[:1]), packed(rows[:1]))
+
+
+def test_a_row_that_is_too_long_keeps_its_largest_weights():
+    books = LONGEST_ROW + 45
+    random = np.random.default_rng(0)
+    dense = np.zeros((books + 1, books + 1), np.float32)
+    dense[7, 8:] = random.permutation(np.arange(1, books - 6))
+    dense[9, 10:265] = 300.0  # exactly as many as a row may have
+    kept = shortened(sparse.csr_array(dense))
+    assert np.diff(kept.indptr)[[7, 9]].tolist() == [LONGEST_ROW, LONGEST_ROW]
+    largest = set(np.argsort(-dense[7], kind="stable")[:LONGEST_ROW].tolist())
+    assert set(kept[[7]].indices.tolist()) == largest
+    assert (kept[[9]].toarray() == dense[9]).all()
+    packed = student(sparse.csr_array(dense)).compact()
+    assert packed.entries == 2 * LONGEST_ROW
+    scores = packed(tf.constant([padded(7), padded(9)])).numpy()
+    assert set(np.flatnonzero(scores[0]).tolist()) <= largest
+    assert set(np.flatnonzero(scores[1]).tolist()) == set(range(10, 265))
+
+
+def test_weights_of_0_or_less_are_dropped():
+    dense = np.zeros((6, 6), np.float32)
+    dense[1, 2:] = (1, -1, 0, 3)  # the 0 is stored below
+    dense[4, 5] = -2
+    cells = np.nonzero(dense)
+    with_zero = np.append(dense[cells], 0), tuple(np.append(cells, [[1], [4]], axis=1))
+    matrix = sparse.csr_array(with_zero, shape=(6, 6))
+    assert matrix.nnz == 5
+    made = student(matrix)
+    assert sparse.coo_array(made.matrix()).coords[1].tolist() == [2, 5]
+    assert made.compact().entries == 2
+
+
+def test_weights_that_training_made_negative_are_dropped_when_packed():
+    made = student(drawn(50, 200))
+    made.strengths.assign(made.strengths - 1.0)
+    left = int((made.strengths.numpy() > 0).sum())
+    packed = made.compact()
+    assert 0 < left < made.entries
+    assert packed.entries == left
+    wanted = np.maximum(made.matrix().toarray(), 0)
+    found = packed.unpacked().toarray()
+    assert (np.abs(found - wanted) <= wanted.max(axis=0) / LEVELS).all()
+
+
+def test_stored_bytes_are_those_of_the_weights_within_four():
+    wrong = {}
+    for books in SIZES:
+        made = student(drawn(books))
+        packed = made.compact()
+        assert packed.stored_bytes == made.stored_bytes == packed_bytes(books, packed.entries)
+        real = sum(weight.numpy().nbytes for weight in checkpoint.stored(packed))
+        wrong[books] = real - packed.stored_bytes
+    assert max(wrong.values()) <= 4, wrong
+    assert min(wrong.values()) >= 0, wrong
+
+
+@settings(max_examples=100)
+@given(books=st.integers(1, 3_000_000), more=st.integers(-2000, 3_000_000))
+def test_entries_within_is_the_most_that_fit(books, more):
+    max_bytes = packed_bytes(books, 0) + more
+    most = entries_within(books, max_bytes)
+    assert packed_bytes(books, most + 1) > max_bytes
+    if most >= 0:
+        assert packed_bytes(books, most) <= max_bytes
+    else:
+        assert more < 0
+
+
+def test_the_prior_is_within_half_a_step():
+    prior = np.random.default_rng(1).normal(size=41).astype(np.float32)
+    packed = student(drawn(40), prior).compact()
+    half_a_step = (prior.max() - prior.min()) / 255 / 2
+    found = packed(tf.constant([padded()])).numpy()[0]
+    assert np.abs(found - prior).max() <= half_a_step * 1.001
+
+
+def test_a_saved_table_is_packed_alike_when_it_is_loaded(tmp_path):
+    packed = student(drawn(300, 3000)).compact()
+    checkpoint.save(packed, tmp_path / "model")
+    loaded = checkpoint.load(tmp_path / "model")
+    assert isinstance(loaded, PackedNeighbours)
+    assert as_matrix(loaded) == as_matrix(packed)
+    rows = tf.constant([padded(1, 2, 3), padded()])
+    np.testing.assert_array_equal(loaded(rows), packed(rows))
+
+
+def test_nothing_of_a_packed_table_is_trained():
+    assert not student(drawn(40)).compact().trainable_weights
+
+
+def test_more_neighbours_than_a_file_can_address_are_refused_before_they_are_made():
+    entries = 2**31 // (20 + 4)
+    with pytest.raises(UserError, match=f"{entries + 1:,} neighbours of 24 bits") as refused:
+        PackedNeighbours(books=2**20 - 1, history_length=L, entries=entries + 1)
+    assert "--max-bytes" in str(refused.value)
+
+
+@pytest.mark.parametrize("books", [2**22 - 1, 2**22, 2**22 + 9])
+def test_catalogues_too_large_for_four_bytes_an_entry_are_read_rightly_or_refused(books):
+    rows, columns = np.ones(24, int), books - np.arange(24)
+    matrix = sparse.csr_array(
+        (np.linspace(1, 2, 24, dtype=np.float32), (rows, columns)), shape=(books + 1, books + 1)
+    )
+    try:
+        packed = student(matrix).compact()
+    except (UserError, ValueError):
+        return
+    numbers = packed._numbers(tf.range(24)).numpy()
+    assert (numbers // 16).tolist() == sorted(columns.tolist())

@@ -1,0 +1,308 @@
+"""A reader's factors solved inside the model, against the exact solution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from implicit.cpu.als import AlternatingLeastSquares
+from scipy import sparse
+
+from kd_tf.data.histories import from_lists
+from kd_tf.keras import tf
+from kd_tf.models import checkpoint
+from kd_tf.models.fold_in import FoldInModel
+from kd_tf.models.students.fold_in import FoldInStudent
+
+V, L, d = 300, 12, 8
+UNKNOWN = [-(2**31), -1, V + 1, 2**31 - 1]
+CLOSE = 1e-3
+"""Of the largest score: how near the conjugate gradients come to the exact solution."""
+
+
+def random_factors(books: int = V, dimensions: int = d, seed: int = 0) -> np.ndarray:
+    factors = np.random.default_rng(seed).normal(0, 1, (books + 1, dimensions))
+    factors[0] = 9  # ignored
+    return factors.astype(np.float32)
+
+
+def learnt_factors(alpha: float, regularization: float) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Factors [1001, 64] that implicit learnt of readers with tastes, and some of the readers."""
+    random = np.random.default_rng(0)
+    books, readers = 1000, 1200
+    popularity = random.permutation(1 / np.arange(1, books + 1) ** 0.8)
+    genre = random.integers(0, 25, books)
+    tastes = random.integers(0, 25, (readers, 2))
+    liked = (genre == tastes[:, :1]) | (genre == tastes[:, 1:])
+    # The largest of log p + Gumbel noise are draws without replacement with probability p.
+    chance = np.log(popularity) + np.log(30) * liked
+    order = np.argsort(-(chance + random.gumbel(size=chance.shape)), axis=1)
+    sizes = np.clip(random.lognormal(3.2, 0.7, readers), 5, 200).astype(int)
+    read = np.arange(books) < sizes[:, None]
+    pairs = np.repeat(np.arange(readers), sizes), order[read]
+    matrix = sparse.csr_matrix((np.ones(len(pairs[0]), np.float32), pairs), (readers, books))
+    solver = AlternatingLeastSquares(
+        factors=64,
+        alpha=alpha,
+        regularization=regularization,
+        iterations=4,
+        num_threads=1,
+        random_state=0,
+    )
+    solver.fit(matrix, show_progress=False)
+    factors = np.concatenate([np.zeros((1, 64), np.float32), solver.item_factors])
+    return factors, [row[:50] + 1 for row in order[:20]]
+
+
+def model(
+    factors: np.ndarray | None = None,
+    *,
+    alpha: float = 40.0,
+    regularization: float = 20.0,
+    length: int = L,
+    prior: bool = True,
+) -> FoldInStudent:
+    factors = random_factors() if factors is None else factors
+    made = FoldInStudent(
+        books=len(factors) - 1,
+        history_length=length,
+        dimensions=factors.shape[1],
+        alpha=alpha,
+        regularization=regularization,
+    )
+    made.create_weights()
+    made.assign(factors)
+    if prior:
+        random = np.random.default_rng(7)
+        made.prior.assign(random.normal(0, 0.01, len(factors)).astype(np.float32))
+    return made
+
+
+def exact(factors: np.ndarray, alpha: float, regularization: float, read: set[int]) -> np.ndarray:
+    """float64 [V], without the prior: the weighted least squares of the paper, book by book."""
+    Y = factors[1:].astype(np.float64)
+    wanted = np.array([book in read for book in range(1, len(factors))], float)
+    weight = np.where(wanted > 0, alpha, 1.0)
+    left = (Y * weight[:, None]).T @ Y + regularization * np.eye(Y.shape[1])
+    return Y @ np.linalg.solve(left, Y.T @ (weight * wanted))
+
+
+def assert_close(found: np.ndarray, wanted: np.ndarray, tolerance: float = CLOSE) -> None:
+    assert np.abs(found - wanted).max() <= tolerance * max(np.abs(wanted).max(), 1e-9)
+
+
+some_books = st.lists(st.integers(1, V), max_size=L, unique=True)
+numbers = st.floats(1, 100)
+
+
+def padded(books: list[int], length: int = L) -> list[int]:
+    return books + [0] * (length - len(books))
+
+
+@settings(max_examples=25)
+@given(books=some_books, alpha=numbers, regularization=numbers)
+def test_numpy_scores_are_the_weighted_least_squares_of_the_paper(books, alpha, regularization):
+    made = model(alpha=alpha, regularization=regularization)
+    found = made.numpy_scores(from_lists([books]))
+    assert found.dtype == np.float32
+    wanted = exact(random_factors(), alpha, regularization, set(books)) + made.prior.numpy()[1:]
+    assert_close(found[0, 1:], wanted, 1e-5)
+
+
+@settings(max_examples=25)
+@given(books=some_books, alpha=numbers, regularization=numbers, seed=st.integers(0, 9))
+def test_the_model_solves_random_factors_within_a_thousandth_of_the_largest_score(
+    books, alpha, regularization, seed
+):
+    factors = random_factors(seed=seed)
+    made = model(factors, alpha=alpha, regularization=regularization)
+    found = made(tf.constant([padded(books)], tf.int32)).numpy()[0, 1:]
+    wanted = exact(factors, alpha, regularization, set(books)) + made.prior.numpy()[1:]
+    assert_close(found, wanted)
+
+
+@pytest.mark.parametrize(("alpha", "regularization"), [(20.0, 20.0), (80.0, 80.0), (80.0, 200.0)])
+def test_the_model_solves_long_histories_by_learnt_factors_as_closely(alpha, regularization):
+    factors, histories = learnt_factors(alpha, regularization)
+    made = model(factors, alpha=alpha, regularization=regularization, length=50, prior=False)
+    popular = np.argsort(-np.linalg.norm(factors[1:], axis=1))[:50] + 1
+    histories += [popular, popular[:20], popular[:5], popular[:1]]
+    rows = np.array([padded(books.tolist(), 50) for books in histories], np.int32)
+    found = made(tf.constant(rows)).numpy()[:, 1:]
+    for row, books in enumerate(histories):
+        assert_close(found[row], exact(factors, alpha, regularization, set(books.tolist())))
+
+
+def test_a_reader_is_hand_computed_where_there_is_one_dimension():
+    made = model(
+        np.array([[9], [2], [1], [0.5]], np.float32), alpha=3, regularization=0.75, prior=False
+    )
+    # Gram 4 + 1 + 1/4, and 3/4: 6. Book 1 read: (6 + 2 * 4) u = 3 * 2. Then 1 and 3 read:
+    # (6 + 2 * (4 + 1/4)) u = 3 * 2.5.
+    rows = tf.constant([padded([1]), padded([3, 1]), padded([])], tf.int32)
+    scores = made(rows).numpy()
+    np.testing.assert_allclose(scores[0, 1:], np.array([2, 1, 0.5]) * 6 / 14, rtol=1e-5)
+    np.testing.assert_allclose(scores[1, 1:], np.array([2, 1, 0.5]) * 7.5 / 14.5, rtol=1e-5)
+    assert not scores[2].any()
+
+
+def test_an_empty_history_gets_the_prior():
+    made = model()
+    prior = made.prior.numpy()[1:]
+    rows = tf.constant([[0] * L, [V + 1] * L], tf.int32)
+    np.testing.assert_array_equal(made(rows)[:, 1:], [prior] * 2)
+    np.testing.assert_array_equal(made.numpy_scores(from_lists([[], []]))[:, 1:], [prior] * 2)
+
+
+def test_padding_repeats_and_unknown_ids_change_no_score_wherever_they_stand():
+    made = model()
+    wanted = made(tf.constant([padded([4, 11, V, 1])])).numpy()
+    for nothing in (0, *UNKNOWN, 11):
+        rows = [
+            padded([*[4, 11, V, 1][:place], nothing, *[4, 11, V, 1][place:], nothing])
+            for place in range(5)
+        ]
+        found = made(tf.constant(rows, tf.int32)).numpy()
+        np.testing.assert_allclose(found, np.tile(wanted, (5, 1)), atol=1e-5)
+
+
+def test_the_order_of_a_history_does_not_matter():
+    made = model()
+    found = made(tf.constant([padded([4, 11, V, 1]), padded([1, V, 4, 11])])).numpy()
+    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+
+
+def test_a_reader_gets_the_same_scores_alone_and_in_a_batch():
+    made = model()
+    rows = [padded([3, 1, 4]), padded([]), list(range(1, L + 1)), padded([7])]
+    together = made(tf.constant(rows)).numpy()
+    alone = np.concatenate([made(tf.constant([row])).numpy() for row in rows])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_a_traced_model_scores_any_number_of_readers_alike():
+    made = model()
+    traced = tf.function(made.call, input_signature=[tf.TensorSpec([None, L], tf.int32)])
+    rows = tf.constant([padded([3, 1, 4]), padded([]), list(range(1, L + 1))])
+    np.testing.assert_allclose(traced(rows), made(rows), atol=1e-5)
+    np.testing.assert_allclose(traced(rows[:1]), made(rows[:1]), atol=1e-5)
+
+
+def test_similar_books_are_those_recommended_for_one_book_up_to_its_confidence():
+    made = model(prior=False)
+    books = tf.constant([3, 9, V])
+    alone = made(tf.constant([padded([3]), padded([9]), padded([V])])).numpy()
+    similar = made.similar(books).numpy()
+    for row in range(3):
+        ratio = alone[row, 1:] / similar[row, 1:]
+        assert ratio.min() > 0
+        np.testing.assert_allclose(ratio, np.median(ratio), rtol=1e-2)
+    np.testing.assert_array_equal(similar.argsort(axis=1)[:, -20:], alone.argsort(axis=1)[:, -20:])
+
+
+def test_nothing_is_similar_to_an_unknown_book():
+    assert not model().similar(tf.constant([0, *UNKNOWN])).numpy().any()
+
+
+def test_a_contribution_is_by_how_much_the_score_falls_without_the_book():
+    made = model()
+    history, book = [8, 3, V], 21
+    found = made.contributions(tf.constant([[8, 0, 3, V + 1, V, *[0] * 7]]), tf.constant([book]))
+    whole = exact(random_factors(), 40, 20, set(history))[book - 1]
+    wanted = np.zeros(L)
+    for place, read in ((0, 8), (2, 3), (4, V)):
+        rest = set(history) - {read}
+        wanted[place] = whole - exact(random_factors(), 40, 20, rest)[book - 1]
+    np.testing.assert_allclose(found[0], wanted, atol=2 * CLOSE * np.abs(wanted).max())
+
+
+def test_a_repeated_book_contributes_once_and_as_much_as_if_it_stood_there_once():
+    made = model()
+    once, twice = made.contributions(
+        tf.constant([padded([8, 3, V]), padded([8, 3, V, 8, 8])]), tf.constant([21, 21])
+    ).numpy()
+    assert not twice[3:].any()
+    np.testing.assert_allclose(twice, once, atol=1e-5)
+
+
+@settings(max_examples=10)
+@given(books=some_books, order=st.randoms(use_true_random=False))
+def test_other_ids_for_the_same_books_permute_the_scores_and_change_nothing_else(books, order):
+    new_ids = np.arange(V + 1)
+    new_ids[1:] = order.sample(range(1, V + 1), V)
+    factors = random_factors()
+    moved = np.empty_like(factors)
+    moved[new_ids] = factors
+    before = model(factors, prior=False)(tf.constant([padded(books)], tf.int32)).numpy()[0]
+    renamed = padded([int(new_ids[book]) for book in books])
+    after = model(moved, prior=False)(tf.constant([renamed], tf.int32)).numpy()[0]
+    assert_close(after[new_ids[1:]], before[1:], 1e-4)
+
+
+def test_the_compact_model_differs_by_the_rounding_of_its_prior_alone():
+    made = model()
+    compact = made.compact()
+    assert type(compact) is FoldInStudent
+    assert compact.coded
+    prior = made.prior.numpy()
+    half_a_step = (prior.max() - prior.min()) / 255 / 2
+    rows = tf.constant([padded([3, 1, 4]), padded([]), list(range(1, L + 1))])
+    difference = np.abs(compact(rows) - made(rows))[:, 1:]
+    assert 0 < difference.max() <= half_a_step * 1.001 + 1e-6
+    assert made.coded is False
+
+
+def test_a_saved_model_scores_alike_when_it_is_loaded(tmp_path):
+    rows = tf.constant([padded([3, 1, 4]), padded([]), list(range(1, L + 1))])
+    for name, made in (("float", model()), ("coded", model().compact())):
+        checkpoint.save(made, tmp_path / name)
+        loaded = checkpoint.load(tmp_path / name)
+        assert (loaded.alpha, loaded.regularization) == (40, 20)
+        np.testing.assert_array_equal(loaded(rows), made(rows))
+        histories = from_lists([[3, 1, 4]])
+        np.testing.assert_array_equal(loaded.numpy_scores(histories), made.numpy_scores(histories))
+
+
+@pytest.mark.parametrize("shape", [(V, d), (V + 2, d), (V + 1, d + 1), (V + 1,)])
+def test_factors_of_another_shape_are_refused_and_told_so(shape):
+    with pytest.raises(ValueError, match="another catalogue") as refused:
+        model().assign(np.zeros(shape, np.float32))
+    assert str(list(shape)) in str(refused.value)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_factors_that_are_not_finite_are_refused_and_nothing_is_taken(value):
+    made = model()
+    before = made.get_weights()
+    factors = random_factors()
+    factors[5, 2] = value
+    with pytest.raises(ValueError, match="finite"):
+        made.assign(factors)
+    for old, now in zip(before, made.get_weights(), strict=True):
+        np.testing.assert_array_equal(now, old)
+
+
+def test_the_given_factors_are_not_changed():
+    factors = random_factors()
+    model().assign(factors)
+    np.testing.assert_array_equal(factors, random_factors())
+
+
+def test_books_without_factors_have_no_score_of_their_own_and_speak_for_none():
+    factors = random_factors()
+    factors[7] = 0
+    made = model(factors, prior=False)
+    with_it, without = made(tf.constant([padded([3, 7, 4]), padded([3, 4])])).numpy()
+    assert with_it[7] == 0
+    np.testing.assert_allclose(with_it, without, atol=1e-6)
+    assert not made(tf.constant([padded([7])])).numpy().any()
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"dimensions": 0}, {"alpha": 0.5}, {"regularization": 0.0}, {"regularization": -1.0}]
+)
+def test_a_wrong_setting_is_refused_with_its_value(wrong):
+    settings = {"dimensions": d, "alpha": 2.0, "regularization": 3.0, **wrong}
+    with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
+        FoldInModel(books=V, history_length=L, **settings)
