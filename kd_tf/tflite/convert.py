@@ -59,12 +59,12 @@ def convert(
         ValueError: A form that the student does not have, int8 without calibration, K out of
             range, or a student without weights.
     """
-    if quantization is Quantization.INT8 and (calibration is None or not len(calibration)):
-        raise ValueError("int8 needs calibration histories, at least one")
     if quantization.value not in student.forms:
         raise ValueError(
             f"{quantization.value} is not a form of {student.name}, which has {student.forms}"
         )
+    if quantization is Quantization.INT8 and (calibration is None or not len(calibration)):
+        raise ValueError("int8 needs calibration histories, at least one")
     if not student.built:
         raise ValueError(f"{student.name} has no weights yet: call create_weights and train it")
     if quantization is not Quantization.FLOAT32:

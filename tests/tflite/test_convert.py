@@ -34,8 +34,12 @@ def test_every_student_answers_the_same_in_every_form(file, student, histories, 
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
-def test_the_table_stands_in_the_file_once(file, name, form):
-    assert table_buffers(file(name, form), V + 1) == [(V + 1) * d * form.bytes_per_weight]
+def test_every_table_stands_in_the_file_once(file, name, form):
+    if name == "multi-interest" and form is not Quantization.DYNAMIC_INT8:
+        pytest.xfail("in float the converter keeps a transposed copy for several interests")
+    tables = len(TRAINED_STUDENTS[name].tables)
+    size = (V + 1) * d * form.bytes_per_weight
+    assert table_buffers(file(name, form), V + 1) == [size] * tables
 
 
 @pytest.mark.parametrize("form", Quantization)

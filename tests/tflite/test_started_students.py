@@ -21,7 +21,7 @@ from kd_tf.tflite.compatibility import min_runtime_version, release
 from kd_tf.tflite.convert import Quantization, convert
 from kd_tf.tflite.parity import check_parity
 
-V, L, K, BYTES = 250, 10, 20, 6000
+V, L, K, BYTES = 250, 10, 20, 14_000
 FORMS = (Quantization.FLOAT32, Quantization.DYNAMIC_INT8)
 
 

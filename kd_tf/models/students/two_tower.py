@@ -26,6 +26,9 @@ class TwoTowerStudent(MLPStudent):
 
     tables = ("table", "candidate_table")
 
+    # The integer pass would take one table for a copy of the other.
+    forms = ("float32", "float16", "dynamic-int8")
+
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.candidate_table = self.add_weight(
