@@ -253,8 +253,10 @@ def _readers_times_books(context: Context) -> int:
 
 def _mlp_dimensions(context: Context) -> int:
     """As wide as the bytes allow, in steps of 8; 0 where not even 8 fit."""
-    per_dimension = context.split.books + 1 + 4 * 2 * 64
-    return int(min(context.max_bytes // per_dimension, 64) // 8 * 8)
+    # A table in bytes; two layers of 64 with biases, and a weight for every age, in floats.
+    fixed = 4 * (64 + context.settings.export.history_length)
+    room = (context.max_bytes - fixed) // (context.split.books + 1 + 4 * (2 * 64 + 1))
+    return int(max(min(room, 64) // 8 * 8, 0))
 
 
 def _least(context: Context, kind: str) -> int:
