@@ -14,9 +14,9 @@ class MultiInterestStudent(TiedTableModel):
     """Attends to the history once for each interest; a book is scored by the sum of their odds.
 
     ``score(i) = b_i + log sum over k of exp(s <u_k, e_i>)`` with u_k the k-th attention's mean
-    row, of length 1. Self-attentive interests as in Cen et al., "Controllable Multi-Interest Framework for
-    Recommendation" (ComiRec, 2020), joined by a soft maximum, so that a book that fits one of
-    them well beats a book that fits all of them a little.
+    row, of length 1. Self-attentive interests as in Cen et al., "Controllable Multi-Interest
+    Framework for Recommendation" (ComiRec, 2020), joined by a soft maximum, so that a book that
+    fits one of them well beats a book that fits all of them a little.
 
     Args:
         books: V.
