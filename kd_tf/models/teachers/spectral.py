@@ -42,7 +42,7 @@ class SpectralFilterTeacher(LowRankModel):
         tries = [(heat, power) for heat in HEATS for power in POPULARITY_POWERS]
         with data.progress.task("spectral filter", 2 + len(tries)) as advance:
             _, values, vectors = randomized_svd(
-                graph, dimensions, n_iter=4, random_state=data.split.seed
+                graph, dimensions, n_oversamples=64, n_iter=6, random_state=data.split.seed
             )
             advance(2)
             share = (values / max(values[0], 1e-12)) ** 2

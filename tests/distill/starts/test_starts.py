@@ -1,0 +1,160 @@
+"""Students that start from what is known: within the bytes, and near their teacher."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from kd_tf.data.readers.synthetic import read_synthetic
+from kd_tf.data.splits.unseen_users import unseen_users
+from kd_tf.distill.starts import STARTS, Source
+from kd_tf.distill.starts.neighbours import spared
+from kd_tf.distill.starts.source import item_rows, parts
+from kd_tf.evaluate.chooser import Chooser
+from kd_tf.models.additive import AdditiveModel
+from kd_tf.models.blend import BlendModel
+from kd_tf.models.closed_form.local_ridge import LocalRidge
+from kd_tf.models.closed_form.pruning import keep_strongest
+from kd_tf.models.learning_data import LearningData
+from kd_tf.models.ranking import scorer
+from kd_tf.models.stored import rounded, settled, stored_bytes
+from kd_tf.models.students import STUDENTS
+from kd_tf.models.students.neighbours import NeighboursStudent
+from kd_tf.models.teachers import EnsembleTeacher, ImplicitALSTeacher, LocalRidgeTeacher
+from kd_tf.progress import Silent
+
+V, L = 200, 12
+
+
+@pytest.fixture(scope="module")
+def data() -> LearningData:
+    shop = read_synthetic(books=V, readers=500, seed=2)
+    split = unseen_users(shop.interactions, test_users=50, validation_users=150)
+    return LearningData(split, shop.catalog, L, Chooser(split.validation, V), Silent())
+
+
+@pytest.fixture(scope="module")
+def ridge(data: LearningData) -> LocalRidgeTeacher:
+    return LocalRidgeTeacher.solved(data)
+
+
+@pytest.fixture(scope="module")
+def source(data: LearningData, ridge: LocalRidgeTeacher) -> Source:
+    ials = ImplicitALSTeacher.solved(data, dimensions=16)
+    ensemble = EnsembleTeacher.weighed([ridge, ials], data)
+    return Source(data, ensemble)
+
+
+@pytest.mark.parametrize("max_bytes", [3_000, 9_000, 40_000])
+@pytest.mark.parametrize("family", STARTS)
+def test_every_start_fits_the_bytes_and_is_of_its_family(source, family: str, max_bytes: int):
+    for start in STARTS[family](source, max_bytes):
+        assert start.kind == family
+        assert stored_bytes(start.model) <= max_bytes
+        assert isinstance(start.model, STUDENTS[family])
+
+
+@pytest.mark.parametrize("family", STARTS)
+def test_a_start_ranks_far_better_than_popularity(source, data, family: str):
+    popularity = data.split.popularity().astype(np.float32)
+    floor = data.choose(lambda some: np.tile(popularity, (len(some), 1)))
+    best = max(
+        data.choose(scorer(settled(start.model))) for start in STARTS[family](source, 40_000)
+    )
+    assert best > 1.2 * floor
+
+
+@pytest.mark.parametrize("family", STARTS)
+def test_without_room_a_family_gives_nothing(source, family: str):
+    assert list(STARTS[family](source, 400)) == []
+
+
+@pytest.mark.parametrize("family", ["neighbours", "item-kernel", "low-rank", "fold-in"])
+def test_a_student_alone_needs_no_teacher(data, family: str):
+    starts = list(STARTS[family](Source(data, None), 20_000))
+    assert starts
+    assert all(np.isfinite(data.choose(scorer(start.model))) for start in starts)
+
+
+def test_neighbours_with_room_for_all_are_their_teacher(data, ridge):
+    all_of_them = next(STARTS["neighbours"](Source(data, ridge), 10_000_000))
+    positive = ridge.matrix()
+    positive.data = np.maximum(positive.data, 0)
+    positive.eliminate_zeros()
+    assert abs(all_of_them.model.matrix() - positive).max() == 0
+
+
+def test_the_budget_over_all_books_is_spent_to_the_last_weight(data, source):
+    pruned = spared(source, 3 * V)
+    assert pruned.nnz == 3 * V
+    found, pairs, regularization = source.ridge
+    assert isinstance(found, LocalRidge)
+    # What is left of each book is the exact ridge on it: its gradient is zero.
+    gram = pairs.gram.toarray() + np.diag(pairs.counts + regularization * pairs.scale)
+    dense = pruned.toarray()
+    for book in range(1, V + 1):
+        own = np.flatnonzero(dense[:, book])
+        gradient = gram[np.ix_(own, own)] @ dense[own, book] - gram[own, book]
+        assert np.abs(gradient).max(initial=0) < 1e-3 * np.abs(gram[own, book]).max(initial=1)
+
+
+def test_what_is_spared_fits_better_than_what_a_cut_by_size_leaves(source):
+    found, pairs, regularization = source.ridge
+    gram = pairs.gram.toarray() + np.diag(pairs.counts + regularization * pairs.scale)
+
+    def loss(weights: sparse.csr_array) -> float:
+        dense = weights.toarray()
+        return float(
+            np.einsum("hi,hj,ji->", dense, gram, dense) - 2 * (dense * pairs.gram.toarray()).sum()
+        )
+
+    assert loss(spared(source, 4 * V)) < loss(keep_strongest(found.matrix(), 4, "candidate"))
+
+
+def test_item_rows_are_what_one_book_alone_makes_a_teacher_say(source, data):
+    teacher = source.teacher
+    rows = item_rows(teacher, data)
+    assert not rows.diagonal().any()
+    assert (rows.data > 0).all()
+    similar = teacher.similar(np.array([7], np.int32)).numpy()[0]
+    similar[[0, 7]] = 0
+    np.testing.assert_allclose(rows.toarray()[7], np.maximum(similar, 0), rtol=1e-5, atol=1e-7)
+
+
+def test_parts_that_weigh_nothing_are_no_parts(ridge, data):
+    other = ImplicitALSTeacher.solved(data, dimensions=8)
+    blend = BlendModel(parts=[ridge, other], weights=[1.0, 0.0])
+    assert parts(blend) == [ridge]
+    assert parts(None) == []
+
+
+def test_a_residual_brings_a_student_nearer_to_the_rows(source):
+    rows = source.rows.toarray()
+    ids = np.arange(1, V + 1, dtype=np.int32)
+    start = next(STARTS["low-rank-residual"](source, 40_000))
+    smooth, correction = start.model.parts
+    assert isinstance(smooth, AdditiveModel)
+    assert isinstance(correction, NeighboursStudent)
+    far = np.abs(smooth.added(ids).numpy() - rows[1:]).sum()
+    near = np.abs(start.model.similar(ids).numpy() - rows[1:]).sum()
+    assert near < far
+
+
+@pytest.mark.parametrize("bits", [2, 4, 8])
+@pytest.mark.parametrize("by_row", [True, False])
+def test_rounded_numbers_lie_on_the_grid_and_within_half_a_step(bits: int, by_row: bool):
+    table = np.random.default_rng(0).normal(0, [[1.0], [5.0], [0.01]], (3, 50)).astype(np.float32)
+    found = rounded(table, bits, by_row=by_row)
+    levels = 2 ** (bits - 1) - 1
+    largest = np.abs(table).max(axis=1 if by_row else None, keepdims=True)
+    steps = found / (largest / levels)
+    np.testing.assert_allclose(steps, np.round(steps), atol=1e-4)
+    assert (np.abs(found - table) <= largest / levels / 2 * 1.001).all()
+    np.testing.assert_allclose(rounded(found, bits, by_row=by_row), found, rtol=1e-5)
+
+
+@pytest.mark.parametrize("bits", [1, 9])
+def test_bits_outside_the_range_are_refused(bits: int):
+    with pytest.raises(ValueError, match=str(bits)):
+        rounded(np.ones((2, 2), np.float32), bits)
