@@ -24,7 +24,7 @@ from kd_tf.models.learning_data import LearningData
 from kd_tf.models.ranking import scorer
 from kd_tf.models.training import Schedule
 from kd_tf.pipeline.describing import described
-from kd_tf.pipeline.sources import draw_examples, prepare, with_validation
+from kd_tf.pipeline.sources import draw_examples, history_length, prepare, with_validation
 from kd_tf.progress import Progress
 
 DEFAULT_BYTES = 1_000_000
@@ -48,6 +48,7 @@ class Context:
         split: What is learnt from and judged on.
         statistics: Of the training readers, for the metrics.
         ordered: True where interactions have timestamps.
+        history_length: L of the student.
         described: The data set as results.json has it.
 
     Raises:
@@ -90,6 +91,7 @@ class Context:
                 f"models rank held-out books among {self.candidates.negatives} others; files give "
                 "lists and are measured among all books, so the figures of both do not compare"
             )
+        self.history_length = history_length(settings, self.split)
         self.choose = Chooser(self.split.validation, self.split.books, self.candidates)
         progress.say(
             f"{self.described.users:,} readers, {self.split.books:,} books, "
@@ -147,7 +149,7 @@ class Context:
         """How many books a teacher sees that need not be trained for a fixed number of them."""
         readers = (self.split.train, self.split.validation.histories)
         longest = max(int(some.lengths.max(initial=1)) for some in readers)
-        return int(np.clip(longest, self.settings.export.history_length, LONGEST_HISTORY))
+        return int(np.clip(longest, self.history_length, LONGEST_HISTORY))
 
     def examples(self, purpose: int) -> Examples:
         return draw_examples(self.settings, self.split, purpose, ordered=self.ordered)
@@ -164,7 +166,7 @@ class Context:
         return {
             **self.data_key,
             "examples": self.settings.examples.model_dump(mode="json"),
-            "history_length": self.settings.export.history_length,
+            "history_length": self.history_length,
             **more,
         }
 

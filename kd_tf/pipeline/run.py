@@ -172,7 +172,7 @@ def _bundle(context: Context, results: Results) -> Bundle:
         config=BundleConfig(
             name=context.settings.name,
             books=context.split.books,
-            history_length=context.settings.export.history_length,
+            history_length=context.history_length,
             recommendations=context.settings.export.recommendations,
             signatures=tuple(shipped.signatures),
             min_runtime_version=shipped.min_runtime_version,

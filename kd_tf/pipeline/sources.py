@@ -35,6 +35,10 @@ from kd_tf.data.splits.temporal import TEMPORAL, temporal
 from kd_tf.data.splits.unseen_users import UNSEEN_USERS, unseen_users
 from kd_tf.errors import UserError
 
+COVERED_READERS = 0.95
+HISTORY_LENGTHS = (50, 200)
+"""Shorter would save nothing, longer would cost an app time for the sake of few readers."""
+
 CALIBRATION_HISTORIES = 500
 GOODBOOKS_MIN_RATING = 4.0
 """Readers rated these books from 1 to 5; 4 and 5 are those that they liked."""
@@ -258,6 +262,14 @@ def _divided(settings: Config, interactions: Interactions, protocol: str) -> lis
     return [random_holdout(interactions, **shares, seed=seed)]
 
 
+def history_length(settings: Config, split: Split) -> int:
+    """L: what the settings say, or what most readers need, in steps of 10."""
+    if settings.export.history_length is not None:
+        return settings.export.history_length
+    needed = float(np.quantile(split.train.lengths, COVERED_READERS)) if len(split.train) else 0.0
+    return int(np.clip(10 * np.ceil(needed / 10), *HISTORY_LENGTHS))
+
+
 def draw_examples(
     settings: Config, split: Split, purpose: int, *, ordered: bool
 ) -> examples.Examples:
@@ -265,7 +277,7 @@ def draw_examples(
     return examples.draw(
         split.train,
         passes=settings.examples.passes,
-        history_length=settings.export.history_length,
+        history_length=history_length(settings, split),
         targets=settings.examples.targets or (4 if ordered else 16),
         ordered=ordered,
         seed=1000 * settings.seed + purpose,
@@ -281,7 +293,7 @@ def calibration(settings: Config, split: Split) -> np.ndarray:
     return examples.draw(
         split.train,
         passes=1,
-        history_length=settings.export.history_length,
+        history_length=history_length(settings, split),
         targets=1,
         ordered=True,
         seed=1000 * settings.seed + 3,

@@ -77,7 +77,7 @@ def _found(
     """The best student within the bytes, of one family or of all."""
     begin = time.monotonic()
     keras.utils.set_random_seed(context.settings.seed)
-    source = Source(context.learning_data(context.settings.export.history_length), teacher)
+    source = Source(context.learning_data(context.history_length), teacher)
     families = STARTS if kind == "auto" else {kind: STARTS[kind]}
     tried: list[TriedStudent] = []
     best: tuple[HistoryModel, TriedStudent] | None = None
@@ -196,7 +196,7 @@ def _learnt(
     keras.utils.set_random_seed(context.settings.seed)
     model = TRAINED_STUDENTS[kind](
         books=context.split.books,
-        history_length=context.settings.export.history_length,
+        history_length=context.history_length,
         dimensions=dimensions,
     )
     model.create_weights()
@@ -254,7 +254,7 @@ def _readers_times_books(context: Context) -> int:
 def _mlp_dimensions(context: Context) -> int:
     """As wide as the bytes allow, in steps of 8; 0 where not even 8 fit."""
     # A table in bytes; two layers of 64 with biases, and a weight for every age, in floats.
-    fixed = 4 * (64 + context.settings.export.history_length)
+    fixed = 4 * (64 + context.history_length)
     room = (context.max_bytes - fixed) // (context.split.books + 1 + 4 * (2 * 64 + 1))
     return int(max(min(room, 64) // 8 * 8, 0))
 

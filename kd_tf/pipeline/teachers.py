@@ -64,7 +64,7 @@ def _history_length(context: Context, kind: str) -> int:
     """A solved teacher sees whole histories, a trained one what the student will see."""
     if kind in SOLVED_TEACHERS:
         return context.longest_history
-    return context.settings.export.history_length
+    return context.history_length
 
 
 def _teacher(context: Context, kind: str, name: str, history_length: int) -> Trained:
@@ -106,7 +106,7 @@ def _trained(context: Context, kind: str) -> tuple[HistoryModel, Training]:
         )
     model = TRAINED_TEACHERS[kind](
         books=context.split.books,
-        history_length=context.settings.export.history_length,
+        history_length=context.history_length,
         dimensions=settings.dimensions,
         objective=objective,
     )

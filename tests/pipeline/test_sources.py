@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -10,6 +11,7 @@ import pytest
 
 from kd_tf import config
 from kd_tf.config import Config
+from kd_tf.data.histories import from_lists
 from kd_tf.data.interactions import Dataset
 from kd_tf.data.readers.dataframe import read_dataframe
 from kd_tf.errors import UserError
@@ -197,3 +199,16 @@ def test_the_summary_counts_before_and_after_every_step(dataset: Dataset) -> Non
     assert summary.books_per_reader["0"] >= 5
     assert summary.columns == ["rating", "timestamp", "title"]
     assert 0 < summary.density < 1
+
+
+def test_a_model_sees_what_most_readers_have_read():
+    def length(lengths: list[int], given: int | None = None) -> int:
+        rows = from_lists([np.arange(1, n + 1, dtype=np.int32) for n in lengths])
+        settings = config.from_values({"export": {"history_length": given}} if given else {})
+        return sources.history_length(settings, SimpleNamespace(train=rows))
+
+    assert length([5] * 100) == 50
+    assert length([5] * 90 + [118] * 10) == 120
+    assert length([5] * 97 + [118] * 3) == 50
+    assert length([900] * 10) == 200
+    assert length([900] * 10, given=7) == 7
