@@ -51,6 +51,8 @@ class Split:
         seed: What drew the readers and the held-out books.
         books: V.
         notes: What a person should know of the division, one sentence each.
+        also_read: What the training readers read beside `train` without its counting (ratings
+            below the limit), or None: it tells which books go together, and is never a target.
     """
 
     train: Histories
@@ -61,6 +63,7 @@ class Split:
     seed: int
     books: int
     notes: tuple[str, ...] = ()
+    also_read: Histories | None = None
 
     def popularity(self) -> np.ndarray:
         """int64 [V + 1], in how many training histories each id stands; index 0 is padding."""
@@ -94,6 +97,8 @@ class Split:
     def _arrays(self) -> dict[str, np.ndarray]:
         arrays = {"train_readers": self.train_readers}
         parts = {"train": self.train}
+        if self.also_read is not None:
+            parts["train_also_read"] = self.also_read
         for name, held_out in (("validation", self.validation), ("test", self.test)):
             arrays[f"{name}_readers"] = held_out.readers
             parts[f"{name}_histories"] = held_out.histories
@@ -165,4 +170,5 @@ def _from(described: dict[str, Any], arrays: dict[str, np.ndarray]) -> Split:
         seed=described["seed"],
         books=described["books"],
         notes=tuple(described["notes"]),
+        also_read=histories("train_also_read") if "train_also_read_items" in arrays else None,
     )

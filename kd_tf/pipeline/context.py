@@ -79,6 +79,9 @@ class Context:
             "validation": digest(
                 self.split.validation.histories.items, self.split.validation.targets.items
             ),
+            "also_read": None
+            if self.split.also_read is None
+            else digest(self.split.also_read.items, self.split.also_read.offsets),
             "books": self.split.books,
             "seed": settings.seed,
             "kd_tf": __version__,

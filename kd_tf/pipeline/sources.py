@@ -25,6 +25,7 @@ from kd_tf.data.readers.netflix_prize import read_netflix_prize
 from kd_tf.data.readers.synthetic import read_synthetic
 from kd_tf.data.readers.user_item_lists import read_user_item_lists
 from kd_tf.data.split import Split
+from kd_tf.data.splits.also_read import with_also_read
 from kd_tf.data.splits.carve_validation import carve_validation
 from kd_tf.data.splits.folds import folds_of_interactions, folds_of_readers
 from kd_tf.data.splits.given import GIVEN, given
@@ -94,6 +95,18 @@ def prepare(settings: Config, dataset: Dataset) -> Prepared:
         ]
     else:
         splits = _divided(settings, interactions, _protocol(settings, dataset))
+        rules = _rules(settings)
+        # Where readers are in one part only; in time their other books could lie in the future.
+        if (
+            _protocol(settings, dataset) == UNSEEN_USERS
+            and rules.min_rating is not None
+            and rules.since is None
+            and rules.until is None
+        ):
+            splits = [
+                with_also_read(split, interactions, dataset.interactions, rules.min_rating)
+                for split in splits
+            ]
     for split in splits:
         check_leakage(split, interactions)
     return Prepared(dataset, interactions, steps, splits)

@@ -76,7 +76,9 @@ class Source:
         """The local ridge, what it was solved from, and its lambda."""
         for part in parts(self.teacher):
             if isinstance(part, LocalRidgeTeacher):
-                solved = solve_again(self.data, part.regularization, part.shared_features)
+                solved = solve_again(
+                    self.data, part.regularization, part.shared_features, part.also_read
+                )
                 return *solved, part.regularization
         model, ridge, pairs = choose_ridge(self.data)
         return ridge, pairs, model.regularization

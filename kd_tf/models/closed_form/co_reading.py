@@ -54,6 +54,7 @@ def co_reading(
     histories: Histories,
     books: int,
     *,
+    also_read: Histories | None = None,
     max_entries: int = MAX_ENTRIES,
     progress: Progress,
 ) -> CoReading:
@@ -65,10 +66,13 @@ def co_reading(
     Args:
         histories: Of the training readers; their weights, if any, count.
         books: V.
+        also_read: More books of the same readers, which count as much (`Split.also_read`).
         max_entries: How many counts are kept at most.
         progress: Told of the books.
     """
     read = histories.matrix(books)
+    if also_read is not None:
+        read = sparse.csr_array(read.maximum(also_read.matrix(books)))
     read = sparse.csr_array(
         (read.data, read.indices.astype(np.int32), read.indptr.astype(np.int64)), shape=read.shape
     )

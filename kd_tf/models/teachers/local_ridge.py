@@ -6,7 +6,12 @@ from typing import Any
 
 from kd_tf.keras import keras
 from kd_tf.models.additive import popularity_prior
-from kd_tf.models.closed_form.co_reading import CoReading, co_reading, with_shared_features
+from kd_tf.models.closed_form.co_reading import (
+    CoReading,
+    co_reading,
+    shared_features,
+    with_shared_features,
+)
 from kd_tf.models.closed_form.local_ridge import LocalRidge, local_ridge
 from kd_tf.models.learning_data import LearningData
 from kd_tf.models.sparse_items import SparseItemModel
@@ -29,26 +34,38 @@ class LocalRidgeTeacher(SparseItemModel):
     Args:
         regularization: Lambda, in readers.
         shared_features: How many readers one common author or series is worth.
+        also_read: Whether what readers did not like counts too (`Split.also_read`).
     """
 
     def __init__(
-        self, *, regularization: float = 30.0, shared_features: float = 0.0, **kwargs: Any
+        self,
+        *,
+        regularization: float = 30.0,
+        shared_features: float = 0.0,
+        also_read: bool = False,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.regularization, self.shared_features = regularization, shared_features
+        self.also_read = also_read
 
     @classmethod
     def solved(cls, data: LearningData) -> LocalRidgeTeacher:
         """Counts who read what together and solves every book.
 
-        The ridge, and whether books of one author or series lend each other readers, are chosen
-        by the validation readers.
+        The ridge, whether books of one author or series lend each other readers, and whether
+        books that were read but not liked count, are chosen by the validation readers.
         """
         return choose_ridge(data)[0]
 
     @classmethod
     def of(
-        cls, ridge: LocalRidge, data: LearningData, regularization: float, shared_features: float
+        cls,
+        ridge: LocalRidge,
+        data: LearningData,
+        regularization: float,
+        shared_features: float,
+        also_read: bool,
     ) -> LocalRidgeTeacher:
         """The model of one solved ridge."""
         matrix = ridge.matrix()
@@ -58,6 +75,7 @@ class LocalRidgeTeacher(SparseItemModel):
             entries=matrix.nnz,
             regularization=regularization,
             shared_features=shared_features,
+            also_read=also_read,
         )
         model.create_weights()
         model.assign(matrix)
@@ -69,49 +87,60 @@ class LocalRidgeTeacher(SparseItemModel):
             **super().get_config(),
             "regularization": self.regularization,
             "shared_features": self.shared_features,
+            "also_read": self.also_read,
         }
 
 
 def choose_ridge(data: LearningData) -> tuple[LocalRidgeTeacher, LocalRidge, CoReading]:
-    """The ridge that ranks best for the validation readers, and the counts that it came from."""
-    books, progress = data.split.books, data.progress
-    plain = co_reading(data.split.train, books, progress=progress)
-    shared = {
-        strength: with_shared_features(plain, data.catalog, strength)
-        for strength in SHARED_FEATURES
-    }
-    if shared[SHARED_FEATURES[-1]] is plain:  # there are no authors
-        shared = {0.0: plain}
-    neighbours = min(NEIGHBOURS, max(books - 1, 1))
+    """The ridge that ranks best for the validation readers, and the counts that it came from.
+
+    One setting after the other: lambda, then whether authors and series count, then whether
+    what readers did not like does.
+    """
+    has_features = shared_features(data.catalog).nnz > 0
+    also = data.split.also_read is not None and len(data.split.also_read.items) > 0
+    strength = SHARED_FEATURES[-1] if has_features else 0.0
 
     def solve(
-        strength: float, regularization: float
+        regularization: float, strength: float, also_read: bool
     ) -> tuple[LocalRidgeTeacher, LocalRidge, CoReading]:
-        pairs = shared[strength]
-        ridge = local_ridge(
-            pairs, neighbours=neighbours, regularization=regularization, progress=progress
-        )
-        return LocalRidgeTeacher.of(ridge, data, regularization, strength), ridge, pairs
+        ridge, pairs = solve_again(data, regularization, strength, also_read)
+        return LocalRidgeTeacher.of(ridge, data, regularization, strength, also_read), ridge, pairs
 
-    if books > CHOOSES_UP_TO or not len(data.choose):
-        return solve(max(shared), DEFAULT_REGULARIZATION)
-    best = -1.0
-    for strength in shared:
-        for regularization in REGULARIZATIONS:
-            found = solve(strength, regularization)
-            reached = data.choose(found[0].numpy_scores)
-            if reached > best:
-                best, chosen = reached, found
+    if data.split.books > CHOOSES_UP_TO or not len(data.choose):
+        return solve(DEFAULT_REGULARIZATION, strength, also)
+    chosen = solve(REGULARIZATIONS[0], strength, False)
+    best = data.choose(chosen[0].numpy_scores)
+
+    def consider(regularization: float, strength: float, also_read: bool) -> None:
+        nonlocal best, chosen
+        found = solve(regularization, strength, also_read)
+        reached = data.choose(found[0].numpy_scores)
+        if reached > best:
+            best, chosen = reached, found
+
+    for regularization in REGULARIZATIONS[1:]:
+        consider(regularization, strength, False)
+    if has_features:
+        consider(chosen[0].regularization, 0.0, False)
+    if also:
+        consider(chosen[0].regularization, chosen[0].shared_features, True)
     return chosen
 
 
 def solve_again(
-    data: LearningData, regularization: float, shared_features: float
+    data: LearningData, regularization: float, shared_features: float, also_read: bool
 ) -> tuple[LocalRidge, CoReading]:
     """The ridge of settings that were chosen before, and its counts."""
-    pairs = co_reading(data.split.train, data.split.books, progress=data.progress)
+    split = data.split
+    pairs = co_reading(
+        split.train,
+        split.books,
+        also_read=split.also_read if also_read else None,
+        progress=data.progress,
+    )
     pairs = with_shared_features(pairs, data.catalog, shared_features)
-    neighbours = min(NEIGHBOURS, max(data.split.books - 1, 1))
+    neighbours = min(NEIGHBOURS, max(split.books - 1, 1))
     ridge = local_ridge(
         pairs, neighbours=neighbours, regularization=regularization, progress=data.progress
     )

@@ -325,3 +325,14 @@ def test_a_strength_of_0_changes_nothing():
 def test_a_catalogue_in_which_no_author_has_two_books_changes_nothing(columns):
     pairs = counted()
     assert with_shared_features(pairs, catalog(**columns), 3.0) is pairs
+
+
+def test_books_that_were_also_read_count_as_if_they_were_in_the_history():
+    liked = from_lists([np.array(row, np.int32) for row in ([1, 2], [3], [2, 4])])
+    other = from_lists([np.array(row, np.int32) for row in ([3], [], [2, 5])])
+    both = from_lists([np.array(row, np.int32) for row in ([1, 2, 3], [3], [2, 4, 5])])
+    found = co_reading(liked, 5, also_read=other, progress=Silent())
+    expected = co_reading(both, 5, progress=Silent())
+    np.testing.assert_allclose(found.gram.toarray(), expected.gram.toarray())
+    np.testing.assert_allclose(found.counts, expected.counts)
+    assert found.scale == expected.scale

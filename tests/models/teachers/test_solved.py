@@ -160,7 +160,7 @@ def test_the_spectral_filter_is_the_heat_kernel_of_the_dense_graph():
 def test_solving_again_gives_the_ridge_that_was_chosen():
     found = data()
     model = LocalRidgeTeacher.solved(found)
-    ridge, _ = solve_again(found, model.regularization, model.shared_features)
+    ridge, _ = solve_again(found, model.regularization, model.shared_features, model.also_read)
     assert abs(ridge.matrix() - model.matrix()).max() < 1e-6
 
 
