@@ -132,15 +132,20 @@ class FoldInModel(HistoryModel):
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         factors = self.factors.numpy()
-        gram = self._gram(factors)
-        readers = np.empty((len(histories), self.dimensions), np.float32)
+        # Afresh, as the factors may have been trained since they were assigned.
+        values, vectors = np.linalg.eigh(self._gram(factors))
+        whitening = ((vectors / np.sqrt(values)) @ vectors.T).astype(np.float32)
+        rows = factors @ whitening
+        readers = np.zeros((len(histories), self.dimensions), np.float32)
         read = Histories(histories.items, histories.offsets).matrix(self.books)
         for row in range(len(histories)):
-            own = factors[read.indices[read.indptr[row] : read.indptr[row + 1]]].astype(np.float64)
-            readers[row] = np.linalg.solve(
-                gram + (self.alpha - 1) * own.T @ own, self.alpha * own.sum(axis=0)
-            )
-        return np.asarray(readers @ factors.T + self.prior.numpy(), np.float32)
+            own = rows[read.indices[read.indptr[row] : read.indptr[row + 1]]]
+            # (I + b Z^T Z)^-1 Z^T 1 = Z^T (I + b Z Z^T)^-1 1: as small as the history is short.
+            inner = own @ own.T * np.float32(self.alpha - 1)
+            inner[np.diag_indices(len(own))] += 1
+            readers[row] = np.linalg.solve(inner, np.ones(len(own), np.float32)) @ own
+        readers *= np.float32(self.alpha)
+        return np.asarray(readers @ whitening @ factors.T + self.prior.numpy(), np.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {
