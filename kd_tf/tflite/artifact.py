@@ -87,7 +87,7 @@ def measure(
     latency = measure_latency(model, histories)
     numbers = sum(int(np.prod(weight.shape)) for weight in checkpoint.stored(student))
     floor = numbers * quantization.bytes_per_weight
-    if quantization is not Quantization.FLOAT32:
+    if quantization.bytes_per_weight == 1:
         # Packed weights need less than a byte each.
         floor = min(floor, stored_bytes(student))
     return Artifact(

@@ -51,6 +51,8 @@ def test_a_run_leaves_what_the_readme_says(finished: Run) -> None:
         assert "warm-readers" in one["slices"]
     split = load_split(finished.folder / "split.npz")
     assert split.fingerprint() == finished.split.fingerprint()
+    floors = {one["name"]: one["floor_bytes"] for one in written["artifacts"]}
+    assert floors["float32"] == 2 * floors["float16"] >= 4 * floors["int8"]
     for one in written["artifacts"]:
         assert (finished.folder / one["path"]).stat().st_size == one["bytes"]
     assert config.read(finished.folder / "config.toml") == SETTINGS
