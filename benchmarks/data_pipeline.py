@@ -61,7 +61,7 @@ def write(path: Path, rows: int, readers: int, books: int, seed: int) -> None:
 
 def measure(path: Path) -> None:
     """Every stage with its seconds and the peak memory so far."""
-    from kd_tf.data.batches import batches
+    from kd_tf.data.batches import Batches
     from kd_tf.data.clean import CleaningRules, clean
     from kd_tf.data.examples import draw
     from kd_tf.data.readers.delimited import InteractionColumns, read_delimited
@@ -87,9 +87,9 @@ def measure(path: Path) -> None:
     stage("split", f"{len(split.train):,} training histories")
     examples = draw(split.train, passes=1, history_length=50, targets=4, ordered=True, seed=0)
     stage("histories", f"{examples.readers:,} of at most 50 books")
-    stream = batches(examples.history, {"targets": examples.targets}, batch_size=512, seed=0)
+    batches = Batches(examples.history, {"targets": examples.targets}, batch_size=512, seed=0)
     rows = 0
-    for history, _ in stream.take(examples.readers // 512):
+    for history, _ in batches.stream().take(batches.steps):
         rows += len(history)
     stage("tf.data", f"{rows:,} histories in batches of 512")
     print(f"{'all':<12}{time.perf_counter() - begin:7.1f} s")

@@ -50,16 +50,21 @@ def callbacks() -> list[keras.callbacks.Callback]:
     return [_sparsity.UpdatePruningStep()]
 
 
+def is_wrapped(student: HistoryModel) -> bool:
+    """Whether the student's core, if it has one, is wrapped for pruning."""
+    core = getattr(student, "core", None)
+    return any(hasattr(layer, "pruning_step") for layer in getattr(core, "layers", ()))
+
+
 def strip_core(student: HistoryModel) -> None:
     """Takes the pruning wrappers off; the zeros stay.
 
     Raises:
         ValueError: The core is not wrapped.
     """
-    core = _core(student)
-    if not any(hasattr(layer, "pruning_step") for layer in core.layers):
+    if not is_wrapped(student):
         raise ValueError(f"the core of {student.name} is not wrapped for pruning")
-    student.core = _sparsity.strip_pruning(core)
+    student.core = _sparsity.strip_pruning(_core(student))
 
 
 def core_sparsity(student: HistoryModel) -> float:

@@ -8,6 +8,7 @@ import numpy as np
 
 from kd_tf.data.histories import Histories
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.losses import mask_history
 
@@ -112,7 +113,7 @@ class MatrixFactorization(HistoryModel):
     def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
         """float32 [B]: BPR, summed over the targets, with a new unread book for each."""
         there = tf.cast(targets > 0, tf.float32)
-        unread = tf.random.uniform(tf.shape(targets), 1, self.books + 1, tf.int32)
+        unread = randomness.uniform(tf.shape(targets), 1, self.books + 1, tf.int32)
         masked = mask_history(logits, self.excluded(history))
         # A drawn book that was read is masked, lies infinitely far below, and teaches nothing.
         distance = tf.gather(logits, targets, batch_dims=1) - tf.gather(

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kd_tf.keras import keras, tf, tfrs
+from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
 
 FULL_SOFTMAX = "full-softmax"
@@ -64,7 +65,7 @@ class TiedTableModel(HistoryModel):
         self.recency = self.add_weight(
             name="recency", shape=(history_length,), initializer=keras.initializers.Constant(1.0)
         )
-        self._dropout = keras.layers.Dropout(book_dropout)
+        self._dropout = randomness.Dropout(book_dropout)
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
         """The reader as one vector.
@@ -134,7 +135,7 @@ class TiedTableModel(HistoryModel):
             raise ValueError("call adapt(popularity) before fitting in-batch")
         history, labels = data
         # One target of each reader, drawn among those that are not padding.
-        drawn = tf.random.categorical(tf.where(labels["targets"] > 0, 0.0, -1e9), 1)
+        drawn = randomness.categorical(tf.where(labels["targets"] > 0, 0.0, -1e9), 1)
         target = tf.gather(labels["targets"], drawn[:, 0], batch_dims=1)
         with tf.GradientTape() as tape:
             loss = self._retrieval(

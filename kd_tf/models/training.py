@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
+from kd_tf.errors import UserError
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
+from kd_tf.models.unfinished import Snapshot, Unfinished
 from kd_tf.progress import Progress
 
 
@@ -49,16 +53,31 @@ class Training:
     seconds: float
 
 
+class DivergedError(UserError):
+    """The loss is no longer a number; the model has the best weights from before."""
+
+
+class Stream(Protocol):
+    """Batches of a training (`kd_tf.data.batches.Batches`)."""
+
+    @property
+    def steps(self) -> int:
+        """Steps an epoch."""
+
+    def stream(self, first: int = 0) -> tf.data.Dataset:
+        """Endless batches from step `first` on."""
+
+
 def train(
     model: keras.Model,
-    batches: tf.data.Dataset,
+    batches: Stream,
     *,
-    steps: int,
     schedule: Schedule,
     validate: Callable[[], float],
     choose_from_epoch: int = 1,
     keep_start: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    unfinished: Unfinished | None = None,
     label: str,
     progress: Progress,
 ) -> Training:
@@ -66,27 +85,28 @@ def train(
 
     Args:
         model: Not compiled yet; its weights exist.
-        batches: Endless (`kd_tf.data.batches`).
-        steps: Steps an epoch.
+        batches: What it learns from.
         schedule: See there.
         validate: Gives the figure to choose by, higher is better.
         choose_from_epoch: Earlier epochs are never chosen (while pruning is under way the
             weights are not yet those that will be kept).
         keep_start: The weights that the model has may be chosen too: epoch 0.
-        callbacks: More callbacks for `fit`.
+        callbacks: Keras callbacks that act at the begin and end of steps and epochs.
+        unfinished: Where the training is kept on its way. If one of the same key was killed
+            there, this one goes on, and ends with the same weights as if nothing had happened.
         label: What the progress bar says.
         progress: Where to report.
 
     Raises:
         ValueError: `choose_from_epoch` is later than the last epoch.
-        FloatingPointError: The loss is no longer finite.
+        DivergedError: The loss is no longer finite. The model is left with the weights that
+            validated best until then, or that it began with.
     """
     if choose_from_epoch > schedule.epochs:
         raise ValueError(
             f"choose_from_epoch is {choose_from_epoch}, but there are only {schedule.epochs} epochs"
         )
-    started = time.monotonic()
-    total = schedule.epochs * steps
+    total = schedule.epochs * batches.steps
     model.compile(
         optimizer=keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(
@@ -97,61 +117,120 @@ def train(
             )
         )
     )
+    learning = getattr(model, "learning_variables", model.trainable_variables)
+    model.optimizer.build(learning)
+    variables = [*model.variables, *model.optimizer.variables, randomness.state()]
+    judge = _Judge(model, validate, schedule, choose_from_epoch)
+    done = 0
+    found = unfinished.read() if unfinished else None
+    if found is not None:
+        found.assign(variables)
+        judge.go_on(found)
+        done = found.step
+        progress.say(f"{label}: goes on after {done:,} of {total:,} steps")
+    elif keep_start:
+        judge.judge(0)
+
+    def snapshot() -> Snapshot:
+        numbers = [variable.numpy() for variable in variables]
+        return Snapshot(done, numbers, judge.weights, judge.state())
+
+    steps = iter(batches.stream(done))
+    step = model.make_train_function()
+    called = keras.callbacks.CallbackList([*callbacks], model=model)
+    called.on_train_begin()
+    first, within = divmod(done, batches.steps)
     with progress.task(label, schedule.epochs) as advance:
-        best = _KeepBest(validate, schedule, choose_from_epoch, advance)
-        if keep_start:
-            best.start_from(model)
-        model.fit(
-            batches,
-            epochs=schedule.epochs,
-            steps_per_epoch=steps,
-            callbacks=[*callbacks, best],
-            verbose=0,
-        )
-    best.restore()
-    return Training(best.epochs, best.best_epoch, best.best, time.monotonic() - started)
+        advance(first)
+        for epoch in range(first, schedule.epochs):
+            called.on_epoch_begin(epoch)
+            if not within:
+                model.reset_metrics()
+            logs: dict[str, tf.Tensor] = {}
+            for number in range(within, batches.steps):
+                called.on_train_batch_begin(number)
+                logs = step(steps)
+                called.on_train_batch_end(number, logs)
+                done += 1
+                if not np.isfinite(float(logs["loss"])):
+                    judge.restore()
+                    raise DivergedError(
+                        f"{label}: the loss is {float(logs['loss'])} in step {number + 1} of epoch "
+                        f"{epoch + 1}, so the training stopped",
+                        hint=f"The weights of epoch {judge.best_epoch} are the last that were "
+                        "good. Lower the learning rate, or the weight of a method.",
+                    )
+                if unfinished and number + 1 < batches.steps:
+                    unfinished.write_if_due(snapshot)
+            within = 0
+            called.on_epoch_end(epoch)
+            judge.after(epoch + 1)
+            advance(1, f"loss {float(logs['loss']):.3f}, validation {max(judge.best, 0):.4f}")
+            if judge.is_over:
+                break
+            if unfinished:
+                unfinished.write_if_due(snapshot)
+    called.on_train_end()
+    judge.restore()
+    if unfinished:
+        unfinished.discard()
+    return Training(judge.epochs, judge.best_epoch, judge.best, judge.seconds)
 
 
-class _KeepBest(keras.callbacks.Callback):
+class _Judge:
+    """Validates after epochs, keeps the best weights, and says when it is time to stop."""
+
     def __init__(
         self,
+        model: keras.Model,
         validate: Callable[[], float],
         schedule: Schedule,
         choose_from_epoch: int,
-        advance: Callable[..., None],
     ) -> None:
-        super().__init__()
-        self.validate, self.schedule, self.advance = validate, schedule, advance
-        self.choose_from_epoch = choose_from_epoch
+        self._model, self._validate, self._schedule = model, validate, schedule
+        self._choose_from_epoch = choose_from_epoch
+        self._begin = time.monotonic()
         self.best, self.best_epoch, self.epochs, self.worse = -np.inf, 0, 0, 0
-        self._weights: list[np.ndarray] = []
+        self.weights: list[np.ndarray] = model.get_weights()
 
-    def start_from(self, model: keras.Model) -> None:
-        self.best = self.validate()
-        self._weights = model.get_weights()
+    @property
+    def is_over(self) -> bool:
+        return self.worse >= self._schedule.patience
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        loss = float((logs or {})["loss"])
-        if not np.isfinite(loss):
-            raise FloatingPointError(
-                f"the loss is {loss} after epoch {epoch + 1}: lower the learning rate"
-            )
-        self.epochs = epoch + 1
-        last = self.epochs == self.schedule.epochs
-        if self.epochs >= self.choose_from_epoch and (
-            last or self.epochs % self.schedule.validate_every == 0
-        ):
-            self._judge()
-        self.advance(1, f"loss {loss:.3f}, validation {max(self.best, 0):.4f}")
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begin
 
-    def _judge(self) -> None:
-        value = self.validate()
+    def after(self, epochs: int) -> None:
+        self.epochs = epochs
+        due = epochs % self._schedule.validate_every == 0 or epochs == self._schedule.epochs
+        if epochs >= self._choose_from_epoch and due:
+            self.judge(epochs)
+
+    def judge(self, epoch: int) -> None:
+        value = self._validate()
         if value > self.best:
-            self.best, self.best_epoch, self.worse = value, self.epochs, 0
-            self._weights = self.model.get_weights()
+            self.best, self.best_epoch, self.worse = value, epoch, 0
+            self.weights = self._model.get_weights()
         else:
             self.worse += 1
-            self.model.stop_training = self.worse >= self.schedule.patience
 
     def restore(self) -> None:
-        self.model.set_weights(self._weights)
+        self._model.set_weights(self.weights)
+
+    def state(self) -> dict[str, float | None]:
+        return {
+            "best": self.best if np.isfinite(self.best) else None,
+            "best_epoch": self.best_epoch,
+            "epochs": self.epochs,
+            "worse": self.worse,
+            "seconds": self.seconds,
+        }
+
+    def go_on(self, found: Snapshot) -> None:
+        best = found.judged["best"]
+        self.best = -np.inf if best is None else float(best)
+        self.best_epoch = int(found.judged["best_epoch"])
+        self.epochs, self.worse = int(found.judged["epochs"]), int(found.judged["worse"])
+        self._begin = time.monotonic() - float(found.judged["seconds"])
+        self.weights = found.best

@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kd_tf import atomic
 from kd_tf.config import MATRIX_FACTORIZATION, Config
-from kd_tf.data import batches
+from kd_tf.data.batches import Batches
 from kd_tf.data.interactions import Dataset
 from kd_tf.distill.balance.fixed import Fixed
 from kd_tf.distill.distiller import Distiller
@@ -19,14 +20,12 @@ from kd_tf.distill.knowledge import COMBINED, METHODS, Knowledge
 from kd_tf.distill.teacher_targets import teacher_targets
 from kd_tf.errors import UserError
 from kd_tf.evaluate.protocol import Evaluation
-from kd_tf.keras import keras
-from kd_tf.models import checkpoint
+from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.matrix_factorization import MatrixFactorization
 from kd_tf.models.ranking import scorer
 from kd_tf.models.stored import stored_bytes
 from kd_tf.models.students import TRAINED_STUDENTS
-from kd_tf.models.training import train
 from kd_tf.pipeline import teachers
 from kd_tf.pipeline.context import Context
 from kd_tf.pipeline.describing import comparisons, environment, model_result
@@ -161,7 +160,7 @@ def _student(context: Context, name: str, teacher: HistoryModel, seed: int) -> _
     )
 
     def make(unfinished: Path) -> None:
-        model, seconds = _trained(context, name, teacher, seed)
+        model, seconds = _trained(context, name, teacher, seed, key)
         evaluation = context.judge(f"{name}, seed {seed}", scorer(model))
         np.savez_compressed(unfinished / _PER_READER, **evaluation.per_reader)  # type: ignore[arg-type]
         atomic.write_json(
@@ -187,17 +186,21 @@ def _student(context: Context, name: str, teacher: HistoryModel, seed: int) -> _
 
 
 def _trained(
-    context: Context, name: str, teacher: HistoryModel, seed: int
+    context: Context, name: str, teacher: HistoryModel, seed: int, key: dict[str, Any]
 ) -> tuple[HistoryModel, float]:
     settings = context.settings
-    keras.utils.set_random_seed(settings.seed + seed)
+    randomness.seed(settings.seed + seed)
     model = _new(context)
     by_number = settings.student.kind == MATRIX_FACTORIZATION
     drawn = context.examples_by_reader() if by_number else context.examples(2)
-    labels = {"targets": drawn.targets}
     distiller = Distiller(model)
     schedule = context.schedule(settings.student.learning)
-    steps = batches.steps_per_epoch(drawn.readers, schedule.batch_size)
+    batches = Batches(
+        drawn.history,
+        {"targets": drawn.targets},
+        batch_size=schedule.batch_size,
+        seed=settings.seed + seed,
+    )
     if name != ALONE:
         parts = COMBINED.get(name, (name,))
         known = [_method(context, part) for part in parts]
@@ -210,10 +213,10 @@ def _trained(
         try:
             distiller.prepare(
                 context.lesson(
-                    model, teacher, steps=steps * schedule.epochs, seed=settings.seed + seed
+                    model, teacher, steps=batches.steps * schedule.epochs, seed=settings.seed + seed
                 )
             )
-            labels |= teacher_targets(
+            answers = teacher_targets(
                 teacher,
                 drawn,
                 top=settings.distillation.top,
@@ -221,21 +224,19 @@ def _trained(
                 folder=context.folder / "targets" / ("-".join(needs) or "best"),
                 progress=context.progress,
             )
+            batches = replace(batches, labels={**batches.labels, **answers})
         except ValueError as error:
             raise UserError(
                 f"{name} cannot teach a {settings.student.kind} from this teacher: {error}",
                 hint="Leave it out of --methods, or choose another student or teacher.",
             ) from error
-    training = train(
+    training = context.fit(
         distiller,
-        batches.batches(
-            drawn.history, labels, batch_size=schedule.batch_size, seed=settings.seed + seed
-        ),
-        steps=steps,
+        batches,
+        learner=model,
         schedule=schedule,
-        validate=context.validation(model),
         label=f"{name}, seed {seed}",
-        progress=context.progress,
+        key=key,
     )
     return model, training.seconds
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ from typing import Any
 import numpy as np
 
 from kd_tf import __version__, atomic, config
+from kd_tf.compress import prune
 from kd_tf.config import Config
+from kd_tf.data.batches import Batches
 from kd_tf.data.examples import Examples, draw_by_reader
 from kd_tf.data.interactions import Dataset
 from kd_tf.distill.knowledge.base import Lesson
@@ -20,10 +23,13 @@ from kd_tf.errors import UserError
 from kd_tf.evaluate.candidates import FULL, parse_candidates
 from kd_tf.evaluate.chooser import Chooser
 from kd_tf.evaluate.protocol import Evaluation, Scorer, TrainingStatistics, evaluate
+from kd_tf.keras import keras
+from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.learning_data import LearningData
 from kd_tf.models.ranking import scorer
-from kd_tf.models.training import Schedule
+from kd_tf.models.training import DivergedError, Schedule, Training, train
+from kd_tf.models.unfinished import Unfinished
 from kd_tf.pipeline.describing import described
 from kd_tf.pipeline.sources import draw_examples, history_length, prepare, with_validation
 from kd_tf.progress import Progress
@@ -203,6 +209,52 @@ class Context:
             learning_rate=learning.learning_rate,
             patience=learning.patience,
         )
+
+    def fit(
+        self,
+        model: keras.Model,
+        batches: Batches,
+        *,
+        label: str,
+        key: dict[str, Any],
+        learner: HistoryModel | None = None,
+        **settings: Any,
+    ) -> Training:
+        """Trains in a way that a killed run takes up again; see `kd_tf.models.training.train`.
+
+        Args:
+            model: A teacher or a Distiller.
+            batches: What it learns from.
+            label: What the progress bar says, of which the run has one only.
+            key: All that the training depends on.
+            learner: What validation measures and a failed training leaves; `model` by default.
+            settings: More of `train`.
+
+        Raises:
+            DivergedError: The loss is no longer finite; the last good weights are kept, and the
+                error says where.
+        """
+        folder = self.folder / "unfinished" / re.sub(r"\W+", "-", label).strip("-")
+        learner = learner or model
+        try:
+            return train(
+                model,
+                batches,
+                validate=self.validation(learner),
+                unfinished=Unfinished(folder, key),
+                label=label,
+                progress=self.progress,
+                **settings,
+            )
+        except DivergedError as error:
+            if prune.is_wrapped(learner):
+                prune.strip_core(learner)
+            checkpoint.save(learner, folder.with_name(f"{folder.name}-last-good"))
+            raise DivergedError(
+                error.what,
+                where=str(folder.with_name(f"{folder.name}-last-good")),
+                hint=error.hint,
+            ) from error
 
     def key(self, **more: Any) -> dict[str, Any]:
         return {

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kd_tf.compress import prune
-from kd_tf.data import batches
+from kd_tf.data.batches import Batches
 from kd_tf.data.examples import Examples
 from kd_tf.distill.balance.fixed import Fixed
 from kd_tf.distill.distiller import Distiller
@@ -18,7 +19,7 @@ from kd_tf.distill.starts import STARTS, Source
 from kd_tf.distill.teacher_targets import teacher_targets
 from kd_tf.errors import UserError
 from kd_tf.keras import keras
-from kd_tf.models import checkpoint
+from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.ranking import scorer
 from kd_tf.models.stored import settled, stored_bytes
@@ -66,19 +67,19 @@ def student(
             given = settings.student
             # What `auto` chose is made alone with the same width.
             dimensions = _mlp_dimensions(context) if given.kind == "auto" else given.dimensions
-            model, training = _learnt(context, name, kind, dimensions, teacher)
+            model, training = _learnt(context, name, kind, dimensions, teacher, key)
             return model, kind, training, []
-        return _found(context, name, kind, teacher)
+        return _found(context, name, kind, teacher, key)
 
     return trained(context, f"student-{name}", context.folder / "student" / name, key, make)
 
 
 def _found(
-    context: Context, name: str, kind: str, teacher: HistoryModel | None
+    context: Context, name: str, kind: str, teacher: HistoryModel | None, key: dict[str, Any]
 ) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
     """The best student within the bytes, of one family or of all."""
     begin = time.monotonic()
-    keras.utils.set_random_seed(context.settings.seed)
+    randomness.seed(context.settings.seed)
     source = Source(context.learning_data(context.history_length), teacher)
     families = STARTS if kind == "auto" else {kind: STARTS[kind]}
     tried: list[TriedStudent] = []
@@ -104,7 +105,7 @@ def _found(
     if kind == "auto" and context.small:
         dimensions = _mlp_dimensions(context)
         if dimensions:
-            model, _ = _learnt(context, name, "mlp", dimensions, teacher)
+            model, _ = _learnt(context, name, "mlp", dimensions, teacher, key)
             consider(model, "mlp", f"d={dimensions}, trained")
     if best is None:
         raise UserError(
@@ -140,13 +141,12 @@ def _fine_tuned(
         schedule, epochs=epochs, learning_rate=FINE_TUNING_RATE, validate_every=1, patience=1
     )
     drawn, labels = _labelled(context, teacher)
-    steps = batches.steps_per_epoch(drawn.readers, schedule.batch_size)
+    batches = Batches(
+        drawn.history, labels, batch_size=schedule.batch_size, seed=context.settings.seed
+    )
     training = train(
-        _distiller(context, model, teacher, alpha=0.0, steps=steps * schedule.epochs),
-        batches.batches(
-            drawn.history, labels, batch_size=schedule.batch_size, seed=context.settings.seed
-        ),
-        steps=steps,
+        _distiller(context, model, teacher, alpha=0.0, steps=batches.steps * schedule.epochs),
+        batches,
         schedule=schedule,
         validate=context.validation(model),
         keep_start=True,
@@ -202,17 +202,24 @@ def _distiller(
 
 
 def _learnt(
-    context: Context, name: str, kind: str, dimensions: int, teacher: HistoryModel | None
+    context: Context,
+    name: str,
+    kind: str,
+    dimensions: int,
+    teacher: HistoryModel | None,
+    key: dict[str, Any],
 ) -> tuple[HistoryModel, Training]:
     """A student trained from nothing, its core pruned on the way."""
     settings, pruning = context.settings.student, context.settings.pruning
     # The same seed for both students: they begin equal and see the same batches.
-    keras.utils.set_random_seed(context.settings.seed)
+    randomness.seed(context.settings.seed)
     model = untrained(context, kind, dimensions)
     drawn, labels = _labelled(context, teacher)
     schedule = context.schedule(settings.learning)
-    steps = batches.steps_per_epoch(drawn.readers, schedule.batch_size)
-    total = steps * schedule.epochs
+    batches = Batches(
+        drawn.history, labels, batch_size=schedule.batch_size, seed=context.settings.seed
+    )
+    total = batches.steps * schedule.epochs
     distiller = _distiller(
         context, model, teacher, alpha=context.settings.distillation.alpha, steps=total
     )
@@ -226,18 +233,15 @@ def _learnt(
             end_step=max(int(total * pruning.end), int(total * pruning.begin) + 1),
         )
         callbacks = prune.callbacks()
-    training = train(
+    training = context.fit(
         distiller,
-        batches.batches(
-            drawn.history, labels, batch_size=schedule.batch_size, seed=context.settings.seed
-        ),
-        steps=steps,
+        batches,
+        learner=model,
         schedule=schedule,
-        validate=context.validation(model),
         choose_from_epoch=int(schedule.epochs * pruning.end) + 1 if callbacks else 1,
         callbacks=callbacks,
         label=f"student {name} ({kind})",
-        progress=context.progress,
+        key=key,
     )
     if prunes:
         prune.strip_core(model)

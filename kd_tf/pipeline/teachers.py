@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from kd_tf.config import MATRIX_FACTORIZATION
-from kd_tf.data import batches
+from kd_tf.data.batches import Batches
 from kd_tf.errors import UserError
-from kd_tf.keras import keras
-from kd_tf.models import checkpoint
+from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.matrix_factorization import MatrixFactorization
 from kd_tf.models.ranking import scorer
 from kd_tf.models.teachers import SOLVED_TEACHERS, TRAINED_TEACHERS, EnsembleTeacher
 from kd_tf.models.teachers.wide import WideAndDeepTeacher
 from kd_tf.models.tied_table import FULL_SOFTMAX, IN_BATCH
-from kd_tf.models.training import Training, train
+from kd_tf.models.training import Training
 from kd_tf.pipeline.context import Context
 from kd_tf.pipeline.stage import Trained, trained
 from kd_tf.report.results import TriedStudent
@@ -77,9 +77,9 @@ def _teacher(context: Context, kind: str, name: str, history_length: int) -> Tra
     )
 
     def make(_: object) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
-        keras.utils.set_random_seed(context.settings.seed)
+        randomness.seed(context.settings.seed)
         if not solved:
-            model, training = _trained(context, kind)
+            model, training = _trained(context, kind, key)
             return model, kind, training, []
         begin = time.monotonic()
         found = SOLVED_TEACHERS[kind].solved(context.learning_data(history_length))
@@ -90,25 +90,23 @@ def _teacher(context: Context, kind: str, name: str, history_length: int) -> Tra
     return trained(context, name, folder, key, make)
 
 
-def _trained(context: Context, kind: str) -> tuple[HistoryModel, Training]:
+def _trained(context: Context, kind: str, key: dict[str, Any]) -> tuple[HistoryModel, Training]:
     if kind == MATRIX_FACTORIZATION:
         model, drawn = _factorisation(context), context.examples_by_reader()
     else:
         model, drawn = _network(context, kind), context.examples(1)
     schedule = context.schedule(context.settings.teacher.learning)
-    training = train(
+    training = context.fit(
         model,
-        batches.batches(
+        Batches(
             drawn.history,
             {"targets": drawn.targets},
             batch_size=schedule.batch_size,
             seed=context.settings.seed,
         ),
-        steps=batches.steps_per_epoch(drawn.readers, schedule.batch_size),
         schedule=schedule,
-        validate=context.validation(model),
         label=f"teacher ({kind})",
-        progress=context.progress,
+        key=key,
     )
     if isinstance(model, WideAndDeepTeacher):
         model.remember(context.split, context.progress)

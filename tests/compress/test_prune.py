@@ -4,7 +4,7 @@ import pytest
 from kd_tf.compress import prune
 from kd_tf.distill.distiller import Distiller
 from kd_tf.keras import keras, tf
-from kd_tf.models import checkpoint
+from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.students.shallow_cnn import ShallowCNNStudent
@@ -14,7 +14,7 @@ BEGIN, END = 4, 12
 
 
 def student(kind=MLPStudent):
-    keras.utils.set_random_seed(0)
+    randomness.seed(0)
     made = kind(books=V, history_length=L, dimensions=d, hidden=11, book_dropout=0.0)
     made.create_weights()
     return made

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kd_tf.data.batches import batches, steps_per_epoch
+from kd_tf.data.batches import Batches
 
 
 def marked(passes: int, readers: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
@@ -20,15 +20,15 @@ def marked(passes: int, readers: int) -> tuple[np.ndarray, dict[str, np.ndarray]
 
 def first(count: int, history, labels, **settings):
     """The first `count` batches as NumPy arrays."""
-    stream = batches(history, labels, **settings)
+    stream = Batches(history, labels, **settings).stream()
     return list(islice(stream.as_numpy_iterator(), count))
 
 
 @settings(max_examples=25)
 @given(st.integers(1, 3), st.integers(1, 12), st.integers(1, 15), st.integers(0, 99))
 def test_an_epoch_reads_its_pass_and_each_reader_at_most_once(passes, readers, size, seed):
-    steps = steps_per_epoch(readers, size)
     history, labels = marked(passes, readers)
+    steps = Batches(history, labels, batch_size=size, seed=seed).steps
     found = first(steps * 4, history, labels, batch_size=size, seed=seed)
     for epoch in range(4):
         rows = np.concatenate([h for h, _ in found[epoch * steps : (epoch + 1) * steps]])
@@ -69,11 +69,23 @@ def test_epochs_are_shuffled_and_differ_so_that_nobody_is_left_out_for_ever():
 
 def test_fewer_readers_than_a_batch_make_one_smaller_batch():
     history, labels = marked(1, 3)
-    stream = batches(history, labels, batch_size=100, seed=0)
+    batches = Batches(history, labels, batch_size=100, seed=0)
+    stream = batches.stream()
     assert stream.element_spec[0].shape == (3, 3)
     rows, _ = next(stream.as_numpy_iterator())
     assert sorted(rows[:, 1].tolist()) == [0, 1, 2]
-    assert steps_per_epoch(3, 100) == 1
+    assert batches.steps == 1
+
+
+@pytest.mark.parametrize("first", [1, 4, 5, 9, 23])
+def test_a_stream_from_a_later_step_on_goes_on_as_the_whole_one_would(first):
+    history, labels = marked(3, 22)
+    batches = Batches(history, labels, batch_size=4, seed=3)
+    whole = list(islice(batches.stream().as_numpy_iterator(), first + 8))[first:]
+    rest = list(islice(batches.stream(first).as_numpy_iterator(), 8))
+    for (one, one_labels), (other, other_labels) in zip(whole, rest, strict=True):
+        np.testing.assert_array_equal(one, other)
+        np.testing.assert_array_equal(one_labels["targets"], other_labels["targets"])
 
 
 def test_memory_mapped_arrays_give_the_same_batches(tmp_path):
@@ -93,4 +105,4 @@ def test_memory_mapped_arrays_give_the_same_batches(tmp_path):
 def test_labels_of_other_readers_or_passes_are_refused_by_name(shape):
     history, _ = marked(2, 8)
     with pytest.raises(ValueError, match="teacher_ids has shape"):
-        batches(history, {"teacher_ids": np.zeros(shape, np.int32)}, batch_size=2, seed=0)
+        Batches(history, {"teacher_ids": np.zeros(shape, np.int32)}, batch_size=2, seed=0)

@@ -11,6 +11,7 @@ from kd_tf.distill.balance.fixed import Fixed
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 from kd_tf.models.losses import MASKED
 from kd_tf.models.students.mlp import MLPStudent
 
@@ -61,7 +62,7 @@ class Responses:
         """
 
         def loss(at) -> tf.Tensor:
-            tf.random.set_seed(3)
+            randomness.seed(3)
             return tf.reduce_sum(method.loss(step_of(at)))
 
         random, size, errors = np.random.default_rng(0), 0.02, []
@@ -83,7 +84,7 @@ class Responses:
 
         The overlap is the share of the teacher's best K that is among the student's best K.
         """
-        keras.utils.set_random_seed(0)
+        randomness.seed(0)
         random = np.random.default_rng(0)
         books = np.stack([random.permutation(V) + 1 for _ in range(B)]).astype(np.int32)
         history, ids = books[:, :L], books[:, L : L + K]

@@ -7,6 +7,7 @@ from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.knowledge.base import Knowledge, Lesson
 from kd_tf.distill.knowledge.soft_targets import SoftTargets
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.students.shallow_cnn import ShallowCNNStudent
 
@@ -14,7 +15,7 @@ V, L, d, K, B = 40, 6, 8, 10, 16
 
 
 def student(kind=MLPStudent, seed: int = 0, **settings):
-    keras.utils.set_random_seed(seed)
+    randomness.seed(seed)
     made = kind(
         books=V, history_length=L, dimensions=d, hidden=9, **{"book_dropout": 0.0, **settings}
     )

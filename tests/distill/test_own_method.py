@@ -11,6 +11,7 @@ import numpy as np
 from kd_tf.distill.balance.fixed import Fixed
 from kd_tf.distill.distiller import Distiller
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 from kd_tf.models.students.mlp import MLPStudent
 
 DOCS = Path(__file__).parents[2] / "docs" / "distillation.md"
@@ -24,7 +25,7 @@ def test_a_method_in_a_file_of_its_own_is_short_and_teaches(tmp_path: Path):
     spec = importlib.util.spec_from_file_location("mine", tmp_path / "mine.py")
     mine = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(mine)
-    keras.utils.set_random_seed(0)
+    randomness.seed(0)
     student = MLPStudent(books=20, history_length=3, dimensions=8, book_dropout=0.0)
     student.create_weights()
     batch = (

@@ -10,7 +10,7 @@ from kd_tf.data.examples import draw_by_reader
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.distill.distiller import Distiller
 from kd_tf.keras import keras, tf
-from kd_tf.models import checkpoint
+from kd_tf.models import checkpoint, randomness
 from kd_tf.models.matrix_factorization import MatrixFactorization
 from kd_tf.models.ranking import scorer
 
@@ -29,7 +29,7 @@ def train() -> Histories:
 
 @pytest.fixture
 def model() -> MatrixFactorization:
-    keras.utils.set_random_seed(0)
+    randomness.seed(0)
     made = MatrixFactorization.of(train(), V, dimensions=d)
     random = np.random.default_rng(1)
     made.reader_table.assign(random.normal(size=(R + 1, d)))
@@ -81,7 +81,7 @@ def test_the_loss_is_bpr_by_hand(model):
     lengths = 5 + 1.25 + 4.0625
     found = set()
     for seed in range(12):
-        tf.random.set_seed(seed)
+        randomness.seed(seed)
         found.add(round(float(two.hard_loss(history, targets, two(history))[0]), 4))
     # The book itself was drawn: it is read and teaches no order.
     own = 0.1 * (5 + 1.25 + 1.25)
@@ -107,7 +107,7 @@ def test_examples_are_all_books_of_every_reader(model):
 
 
 def test_it_learns_whose_books_are_whose():
-    keras.utils.set_random_seed(0)
+    randomness.seed(0)
     learner = MatrixFactorization.of(train(), V, dimensions=d)
     examples = draw_by_reader(train(), passes=1, targets=8, seed=0)
     distiller = Distiller(learner)

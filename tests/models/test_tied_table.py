@@ -6,6 +6,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import special
 
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.tied_table import FULL_SOFTMAX, IN_BATCH, TiedTableModel, pooled, there
 
@@ -83,7 +84,7 @@ def test_book_dropout_leaves_out_whole_books_in_training_only_and_keeps_the_sum(
             return pooled(rows, weights)
 
     watched = Watched(books=V, history_length=L, dimensions=d, book_dropout=0.25)
-    keras.utils.set_random_seed(0)
+    randomness.seed(0)
     history = tf.constant(readers(2000)[0])
     watched(history, training=False)
     watched(history, training=True)
@@ -117,7 +118,7 @@ def test_the_objective_survives_the_configuration():
 
 
 def in_batch(popularity: np.ndarray | None, rate: float) -> TiedTableModel:
-    keras.utils.set_random_seed(0)
+    randomness.seed(0)
     made = model(objective=IN_BATCH)
     if popularity is not None:
         made.adapt(popularity)

@@ -15,7 +15,7 @@ from kd_tf.data.histories import from_lists
 from kd_tf.data.interactions import Dataset, Interactions
 from kd_tf.data.split import HeldOut, Split
 from kd_tf.errors import UserError
-from kd_tf.keras import keras
+from kd_tf.models import randomness
 from kd_tf.models.ranking import scores
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.report.shelf import Shelf, choose_shelf, print_shelf
@@ -28,7 +28,7 @@ LENGTHS = (3, 16, 12, 9)
 
 
 def _model(seed):
-    keras.utils.set_random_seed(seed)
+    randomness.seed(seed)
     model = MLPStudent(books=V, history_length=L, dimensions=8)
     model.create_weights()
     random = np.random.default_rng(seed)

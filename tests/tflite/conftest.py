@@ -7,12 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from kd_tf.data.batches import batches, steps_per_epoch
+from kd_tf.data.batches import Batches
 from kd_tf.data.examples import Examples, draw
 from kd_tf.data.readers.synthetic import read_synthetic
 from kd_tf.data.split import Split
 from kd_tf.data.splits.unseen_users import unseen_users
 from kd_tf.keras import keras
+from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.students import STUDENTS
 from kd_tf.tflite import convert as convert_module
@@ -54,17 +55,13 @@ def student(examples: Examples) -> Callable[[str], HistoryModel]:
 
     def make(name: str) -> HistoryModel:
         if name not in made:
-            keras.utils.set_random_seed(0)
+            randomness.seed(0)
             model = STUDENTS[name](books=V, history_length=L, dimensions=d)
             model.create_weights()
             model.compile(keras.optimizers.Adam(5e-3))
-            readers = examples.history.shape[1]
-            model.fit(
-                batches(examples.history, {"targets": examples.targets}, batch_size=64, seed=0),
-                epochs=20,
-                steps_per_epoch=steps_per_epoch(readers, 64),
-                verbose=0,
-            )
+            labels = {"targets": examples.targets}
+            batches = Batches(examples.history, labels, batch_size=64, seed=0)
+            model.fit(batches.stream(), epochs=20, steps_per_epoch=batches.steps, verbose=0)
             made[name] = model
         return made[name]
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kd_tf.keras import keras, tf
+from kd_tf.keras import tf
+from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.blend import BlendModel
 from kd_tf.models.book_table import BookTable, nibbles
@@ -363,7 +364,7 @@ def test_the_float_form_has_no_nibbles_and_loses_nothing(
 
 
 def test_a_model_that_knows_nothing_of_packed_tables_is_given_back_byte_for_byte():
-    keras.utils.set_random_seed(0)
+    randomness.seed(0)
     model = STUDENTS["mlp"](books=V, history_length=L, dimensions=8)
     model.create_weights()
     before, _ = before_and_after(model, Quantization.DYNAMIC_INT8)

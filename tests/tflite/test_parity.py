@@ -7,7 +7,8 @@ import pytest
 from ai_edge_litert import schema_py_generated as schema
 
 from kd_tf.errors import ParityError
-from kd_tf.keras import keras, tf
+from kd_tf.keras import tf
+from kd_tf.models import randomness
 from kd_tf.models.ranking import scores as keras_scores
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime.model import TFLiteModel
@@ -228,7 +229,7 @@ def test_histories_of_another_shape_or_none_are_refused(file, student, wrong, me
 
 def test_books_that_only_rounding_tells_apart_may_stand_in_any_order(histories):
     def nearly_equal_books(noise, seed):
-        keras.utils.set_random_seed(0)
+        randomness.seed(0)
         student = MLPStudent(books=V, history_length=L, dimensions=d)
         student.create_weights()
         random = np.random.default_rng(seed)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from kd_tf.keras import tf
+from kd_tf.models import randomness
 from kd_tf.models.losses import MASKED
 
 
@@ -23,12 +22,6 @@ def draw(log_weights: tf.Tensor, allowed: tf.Tensor, count: int) -> tuple[tf.Ten
         int32 [B, min(count, n)], places in 0..n - 1, and bool of the same shape, False where a
         row had too few.
     """
-    keys = tf.where(allowed, log_weights + gumbel(tf.shape(allowed)), MASKED)
+    keys = tf.where(allowed, log_weights + randomness.gumbel(tf.shape(allowed)), MASKED)
     found, places = tf.math.top_k(keys, tf.minimum(count, tf.shape(allowed)[1]))
     return places, found > MASKED / 2
-
-
-def gumbel(shape: tf.Tensor) -> tf.Tensor:
-    """Standard Gumbel noise, float32, always finite: ``-log(-log(u))``, u even in (0, 1)."""
-    # Never 0, of which the logarithm is not finite.
-    return -tf.math.log(-tf.math.log(tf.random.uniform(shape, np.finfo(np.float32).tiny)))

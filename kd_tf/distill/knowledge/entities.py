@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from kd_tf.distill.knowledge.base import Step
 from kd_tf.distill.knowledge.vectors import student_readers, teacher_readers
 from kd_tf.keras import tf
+from kd_tf.models import randomness
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def drawn_books(step: Step, most: int) -> tf.Tensor:
     present = tf.tensor_scatter_nd_update(
         tf.zeros([books + 1]), ids, tf.cast(ids[:, 0] > 0, tf.float32)
     )
-    noise = tf.random.uniform([books + 1]) if step.training else 0.0
+    noise = randomness.uniform([books + 1]) if step.training else 0.0
     keys, drawn = tf.math.top_k(present * (1.0 + noise), min(most, books))
     return tf.where(keys > 0, drawn, 0)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.drawing import gumbel
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 
 
 class Experts(keras.layers.Layer):
@@ -70,7 +70,7 @@ class Experts(keras.layers.Layer):
         logits = self.preferred(teacher)
         if not training:
             return tf.one_hot(tf.argmax(logits, axis=1), logits.shape[1])
-        return tf.nn.softmax((logits + gumbel(tf.shape(logits))) / temperature, axis=1)
+        return tf.nn.softmax((logits + randomness.gumbel(tf.shape(logits))) / temperature, axis=1)
 
     def reconstructed(self, student: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
         """The experts' answers, weighed: float32 [N, t] of float32 [N, s] and [N, count]."""

@@ -13,6 +13,7 @@ from kd_tf.distill.knowledge.relaxed_order import relaxed_order_loss
 from kd_tf.distill.knowledge.similar_books import similar_books
 from kd_tf.distill.knowledge.vectors import book_table
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -101,7 +102,7 @@ class ItemSideRanking(Knowledge):
         """int32 [n, uninteresting]: ids of 1..V."""
         books = step.student.books
         if step.training:
-            return tf.random.uniform([rows, self.uninteresting], 1, books + 1, tf.int32)
+            return randomness.uniform([rows, self.uninteresting], 1, books + 1, tf.int32)
         spread = 1 + np.arange(self.uninteresting) * books // self.uninteresting
         return tf.tile(tf.constant(spread[None], tf.int32), [rows, 1])
 

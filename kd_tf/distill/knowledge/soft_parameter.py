@@ -9,6 +9,7 @@ import numpy as np
 from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
 from kd_tf.distill.knowledge.vectors import book_table
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -51,7 +52,7 @@ class SoftParameter(Knowledge):
         if books <= self.books:
             rows = table[1:]
         elif step.training:
-            rows = tf.gather(table, tf.random.uniform([self.books], 1, books + 1, tf.int32))
+            rows = tf.gather(table, randomness.uniform([self.books], 1, books + 1, tf.int32))
         else:
             rows = tf.gather(table, 1 + np.arange(self.books) * books // self.books)
         difference = tf.square(self._shapes(rows) - self.wanted)

@@ -9,6 +9,7 @@ import numpy as np
 from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
 from kd_tf.distill.knowledge.best_books import best_books
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 from kd_tf.models.losses import MASKED
 
 
@@ -64,7 +65,7 @@ class UnbiasedDistillation(Knowledge):
         inside = best.there[:, tf.newaxis] & (group == tf.range(self.groups)[:, tf.newaxis])
         ranks = tf.cumsum(tf.cast(inside, tf.float32), axis=2)
         odds = tf.where(inside, -ranks / self.rank_decay, MASKED)
-        upper = tf.random.categorical(tf.reshape(odds, [-1, width]), self.pairs, tf.int32)
+        upper = randomness.categorical(tf.reshape(odds, [-1, width]), self.pairs)
         upper = tf.reshape(upper, [-1, self.groups * self.pairs])  # places in the teacher's list
 
         lower = self._random_books(tf.shape(best.ids)[0])
@@ -86,7 +87,7 @@ class UnbiasedDistillation(Knowledge):
         """int32 [rows, groups * pairs], books drawn evenly from each group, any from an empty."""
         size = self._sizes[:, np.newaxis]
         start = np.cumsum(size, axis=0, dtype=np.int32) - size
-        random = tf.random.uniform([rows, self.groups, self.pairs])
+        random = randomness.uniform([rows, self.groups, self.pairs])
         within = tf.minimum(tf.cast(random * size, tf.int32), np.maximum(size - 1, 0))
         place = tf.minimum(start + within, len(self._books) - 1)
         return tf.gather(self._books, tf.reshape(place, [-1, self.groups * self.pairs]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 from kd_tf.models.teachers.wide import WideAndDeepTeacher
 from kd_tf.models.tied_table import IN_BATCH, pooled
 
@@ -55,7 +56,7 @@ class TwoTowerTeacher(WideAndDeepTeacher):
         self.core = keras.Sequential(
             [
                 keras.layers.Dense(hidden, activation="relu"),
-                keras.layers.Dropout(dropout),
+                randomness.Dropout(dropout),
                 keras.layers.Dense(dimensions),
             ]
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 from kd_tf.models.tied_table import TiedTableModel, pooled
 
 
@@ -77,7 +78,7 @@ class VAETeacher(TiedTableModel):
         variance = self.log_variance(hidden)
         divergence = 0.5 * tf.reduce_sum(tf.exp(variance) + tf.square(mean) - 1 - variance, axis=1)
         if training:
-            noise = tf.random.normal(tf.shape(mean))
+            noise = randomness.normal(tf.shape(mean))
             return mean + tf.exp(0.5 * variance) * noise, divergence
         return mean, divergence
 

@@ -5,10 +5,11 @@ import pytest
 
 from kd_tf.distill.knowledge.drawing import draw
 from kd_tf.keras import tf
+from kd_tf.models import randomness
 
 
 def many(log_weights, allowed, count, rows):
-    tf.random.set_seed(0)
+    randomness.seed(0)
     places, drawn = draw(
         tf.constant(np.tile(np.float32(log_weights), (rows, 1))),
         tf.constant(np.tile(np.array(allowed, bool), (rows, 1))),

@@ -3,6 +3,7 @@ import pytest
 
 from kd_tf.distill.knowledge.relaxed_ranking import RelaxedRanking
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 
 V, K = 30, 8
 
@@ -61,7 +62,7 @@ def test_the_order_of_the_uninteresting_does_not_matter(responses):
 
 def drawn_books(method, responses, rows=4000):
     """Which books get a gradient: the interesting ones a negative one, by rows."""
-    tf.random.set_seed(0)
+    randomness.seed(0)
     logits = tf.Variable(np.zeros((rows, V + 1), np.float32))
     with tf.GradientTape() as tape:
         loss = method.loss(responses.step(logits, np.tile(np.arange(1, K + 1), (rows, 1))))

@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from kd_tf.distill.knowledge.unbiased import UnbiasedDistillation, popularity_groups
 from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
 
 V, K = 30, 8
 
@@ -52,7 +53,7 @@ def test_the_loss_by_hand(responses):
 
 def slopes_of(method, responses, ids, rows, logits=None):
     """The gradient of each example, [rows, V + 1]."""
-    tf.random.set_seed(0)
+    randomness.seed(0)
     start = np.zeros(V + 1) if logits is None else logits
     logits = tf.Variable(np.tile(start, (rows, 1)), dtype=tf.float32)
     with tf.GradientTape() as tape:

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from kd_tf.distill.knowledge.base import Lesson, Step
-from kd_tf.keras import keras, tf
+from kd_tf.keras import tf
+from kd_tf.models import randomness
 from kd_tf.models.matrix_factorization import MatrixFactorization
 from kd_tf.models.students.mlp import MLPStudent
 
@@ -38,7 +39,7 @@ class VectorModels:
         )
 
     def mlp(self, dimensions: int, seed: int, **settings) -> MLPStudent:
-        keras.utils.set_random_seed(seed)
+        randomness.seed(seed)
         settings = {"book_dropout": 0.0, "hidden": 6, **settings}
         model = MLPStudent(books=V, history_length=L, dimensions=dimensions, **settings)
         model.create_weights()

@@ -3,7 +3,8 @@ import pytest
 
 from kd_tf.distill.knowledge.entities import drawn_books, shares
 from kd_tf.distill.knowledge.vectors import unit
-from kd_tf.keras import keras, tf
+from kd_tf.keras import tf
+from kd_tf.models import randomness
 
 
 def test_every_target_book_of_a_batch_is_there_once(vector_models):
@@ -16,7 +17,7 @@ def test_every_target_book_of_a_batch_is_there_once(vector_models):
 def test_of_too_many_books_all_are_drawn_alike(vector_models):
     model = vector_models.drawn(2, seed=0)
     step = vector_models.step(model, model, [[1]], [[2, 2, 4, 6, 8]], training=True)
-    keras.utils.set_random_seed(0)
+    randomness.seed(0)
     drawn = np.concatenate([drawn_books(step, 2).numpy() for _ in range(400)])
     assert set(drawn) == {2, 4, 6, 8}
     assert np.bincount(drawn)[[2, 4, 6, 8]] == pytest.approx(200, abs=40)

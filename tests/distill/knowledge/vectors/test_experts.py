@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from kd_tf.distill.knowledge.experts import Experts
-from kd_tf.keras import keras, tf
+from kd_tf.keras import tf
+from kd_tf.models import randomness
 
 
 def test_the_experts_by_hand():
@@ -27,7 +28,7 @@ def test_the_experts_by_hand():
 def test_experts_are_drawn_as_often_as_they_are_preferred():
     experts = Experts(3, student=2, teacher=1, seed=0)
     experts.selection.assign([[0.0, np.log(2.0), np.log(5.0)]])
-    keras.utils.set_random_seed(0)
+    randomness.seed(0)
     chosen = experts.chosen(tf.ones([20_000, 1]), 0.01, training=True).numpy()
     np.testing.assert_allclose(chosen.sum(axis=1), 1, rtol=1e-5)
     assert (chosen.max(axis=1) > 0.99).mean() > 0.97

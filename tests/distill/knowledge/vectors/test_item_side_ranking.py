@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from kd_tf.distill.knowledge.item_side_ranking import ItemSideRanking
-from kd_tf.keras import keras, tf
+from kd_tf.keras import tf
+from kd_tf.models import randomness
 
 
 def by_hand(ordered, others):
@@ -32,7 +33,7 @@ def test_the_loss_is_that_of_the_students_vectors_in_the_teachers_order(vector_m
 def test_drawn_books_stand_in_the_teachers_order_and_better_ones_more_often(vector_models):
     method = ItemSideRanking(3, 5, 8, spread=2.0)
     strongest = tf.constant([[9, 8, 7, 6, 5, 4, 0, 0]] * 2000)
-    keras.utils.set_random_seed(0)
+    randomness.seed(0)
     drawn = method._interesting(strongest, training=True).numpy()
     assert (np.diff(drawn, axis=1) < 0).all()
     assert (drawn > 0).all()
