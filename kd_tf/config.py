@@ -288,13 +288,20 @@ class Method(_Section):
 
 
 class Distillation(_Section):
-    """What the student is told: alpha * hard + (1 - alpha) * T^2 * KL(soft)."""
+    """What the student is told: alpha * hard + (1 - alpha) * sum of weight * soft."""
 
-    alpha: Annotated[float, Field(ge=0, le=1)] = 0.3
-    temperature: Annotated[float, Field(gt=0)] = 1.0
+    knowledge: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+        ("soft-targets",),
+        description="the methods, docs/distillation.md; one of your own as module:Class",
+    )
+    alpha: Annotated[float, Field(ge=0, le=1)] = Field(0.3, description="of the hard loss")
+    balance: Literal["fixed", "uncertainty", "gradient-norm", "confidence"] = Field(
+        "fixed", description="how hard and soft losses are weighed"
+    )
+    curriculum: bool = Field(False, description="the easiest examples first")
     top: Positive = Field(100, description="how many of the teacher's best books are kept")
     methods: dict[str, Method] = Field(
-        {}, description="kd-tf compare: settings of single methods by name"
+        {}, description="settings of single methods by name, where their defaults do not do"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +17,10 @@ from kd_tf.cli.output import JsonFile, Quiet, progress_for, write_json
 def compare(
     values: dict[str, Any],
     methods: Annotated[
-        str | None, typer.Option(help="Some of them, separated by commas; all by default.")
+        str | None,
+        typer.Option(
+            help="Some of them, separated by commas, combined by +; all by default.",
+        ),
     ] = None,
     student: Annotated[str | None, typer.Option(help="Its kind [mlp].")] = None,
     teacher: Annotated[str | None, typer.Option(help="Its kind [ensemble].")] = None,
@@ -26,6 +30,13 @@ def compare(
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for what is finished [runs/compare-NAME].")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trainings at once [as many as cores].")
+    ] = None,
+    memory: Annotated[
+        float | None,
+        typer.Option(min=0, help="GB that all of them may take [80 % of the machine's]."),
     ] = None,
     json: JsonFile = None,
     quiet: Quiet = False,
@@ -45,12 +56,15 @@ def compare(
     progress = progress_for(quiet)
     progress.say("starting TensorFlow")
     from kd_tf.pipeline.comparing import compare as measure
+    from kd_tf.pipeline.workers import Workers
     from kd_tf.report import table
 
     names = None
     if methods not in (None, "all"):
         names = [name.strip() for name in (methods or "").split(",")]
     folder = out or Path("runs") / f"compare-{values['name']}"
-    found = measure(settings, folder, progress, methods=names, seeds=seeds)
+    bytes_allowed = 0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    workers = Workers(jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else bytes_allowed))
+    found = measure(settings, folder, progress, methods=names, seeds=seeds, workers=workers)
     write_json(json, found.to_json())
     table.print_models(found, Console(highlight=False))

@@ -36,6 +36,7 @@ def load(folder: Path) -> HistoryModel:
     """
     # The classes register themselves by being imported.
     from kd_tf.models import matrix_factorization, students, teachers  # noqa: F401
+    from kd_tf.models.teachers import panel  # noqa: F401
 
     try:
         description = json.loads((folder / MODEL_FILE).read_text("utf-8"))

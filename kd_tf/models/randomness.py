@@ -66,6 +66,8 @@ class Dropout(keras.layers.Layer):
         if not 0 <= rate < 1:
             raise ValueError(f"rate must be from 0 to below 1, not {rate}")
         self.rate = rate
+        # An exported model stores what training would draw from; it must find it.
+        self._generator = _generator
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training or not self.rate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,13 +12,11 @@ from typing import Any
 import numpy as np
 
 from kd_tf import atomic
-from kd_tf.config import MATRIX_FACTORIZATION, Config
-from kd_tf.data.batches import Batches
+from kd_tf.config import MATRIX_FACTORIZATION, Config, Distillation
+from kd_tf.data.examples import Examples
 from kd_tf.data.interactions import Dataset
-from kd_tf.distill.balance.fixed import Fixed
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge import COMBINED, METHODS, Knowledge
-from kd_tf.distill.teacher_targets import teacher_targets
+from kd_tf.distill.knowledge import COMBINED, METHODS
 from kd_tf.errors import UserError
 from kd_tf.evaluate.protocol import Evaluation
 from kd_tf.models import checkpoint, randomness
@@ -31,6 +30,8 @@ from kd_tf.pipeline.context import Context
 from kd_tf.pipeline.describing import comparisons, environment, model_result
 from kd_tf.pipeline.sources import read
 from kd_tf.pipeline.students import untrained
+from kd_tf.pipeline.teaching import alone, answers, knowledge, taught
+from kd_tf.pipeline.workers import Workers
 from kd_tf.progress import Progress, Silent
 from kd_tf.report.results import ModelResult, ModelTable
 
@@ -49,6 +50,7 @@ def compare(
     methods: Sequence[str] | None = None,
     seeds: int = 3,
     dataset: Dataset | None = None,
+    workers: Workers | None = None,
 ) -> ModelTable:
     """Trains the same student alone and with every method, and measures all on the test readers.
 
@@ -60,9 +62,10 @@ def compare(
             methods are made with and how much they weigh.
         folder: Gets the teacher, its targets and every finished student.
         progress: Where to report; nothing by default.
-        methods: Names of `METHODS` and `COMBINED`; all by default.
+        methods: Names of `METHODS` and `COMBINED`, several joined by ``+``; all by default.
         seeds: How many trainings each figure is the mean of.
         dataset: Data in memory; by default what ``settings.data`` names is read.
+        workers: How many trainings run at once; one by default.
 
     Returns:
         The teacher, the student alone, and one student a method; ``deviations`` holds the
@@ -72,13 +75,7 @@ def compare(
     Raises:
         UserError: A method or a kind is unknown, or the data cannot be used.
     """
-    every = [*METHODS, *COMBINED]
-    names = list(dict.fromkeys(methods)) if methods else every
-    unknown = [name for name in names if name not in every]
-    if unknown:
-        raise UserError(
-            f"there is no method {unknown[0]!r}", hint=f"There are: {', '.join(every)}."
-        )
+    names = list(dict.fromkeys(methods)) if methods else [*METHODS, *COMBINED]
     kinds = (MATRIX_FACTORIZATION, *TRAINED_STUDENTS)
     if settings.student.kind not in kinds:
         raise UserError(
@@ -86,47 +83,107 @@ def compare(
             where="student.kind",
             hint=f"Methods are compared on: {', '.join(kinds)}.",
         )
-    context = Context(settings, Path(folder), progress or Silent(), dataset or read(settings))
-    for name in names:  # what is set wrongly is told before hours of training
-        for part in COMBINED.get(name, (name,)):
-            _method(context, part)
-    teacher = teachers.teachers(context)[-1]
-    judged = {TEACHER: [context.judge(TEACHER, scorer(teacher.model))]}
+    asked = {name: _distillation(name, settings.distillation) for name in names}
+    needs = {  # what is set wrongly is told before hours of training
+        tuple(sorted({label for known in knowledge(one) for label in known.needs}))
+        for one in asked.values()
+    }
+    comparison = _Comparison(settings, Path(folder), progress or Silent(), dataset)
+    context = comparison.context
+    for labels in sorted(needs):
+        comparison.ask(labels)  # here, so that no two trainings write the same cache
+    tasks = [(name, seed) for name in (ALONE, *names) for seed in range(seeds)]
+    made: dict[str, list[_Made]] = {}
+    with context.progress.task("trainings", len(tasks)) as advance:
+        found = (workers or Workers()).each(
+            _student, tasks, comparison, _Comparison, (settings, Path(folder), Silent(), dataset)
+        )
+        for (name, seed), one in zip(tasks, found, strict=True):
+            advance(1, f"{name}, seed {seed}")
+            if isinstance(one, UserError):
+                if len(names) == 1:
+                    raise one
+                if seed == 0:
+                    context.progress.warn(f"{name} is left out: {one.what}")
+                    context.described.notes.append(f"{name} is left out: {one.what}")
+                made.pop(name, None)
+                continue
+            made.setdefault(name, []).append(one)
+    made = {name: some for name, some in made.items() if len(some) == seeds}
+    teacher = comparison.teacher
+    judged = {TEACHER: context.judge(TEACHER, scorer(teacher.model))}
+    judged |= {name: _mean([one.evaluation for one in some]) for name, some in made.items()}
     parameters = checkpoint.numbers(teacher.model)
     models = [
         model_result(
             TEACHER,
             "teacher",
             teacher.kind,
-            judged[TEACHER][0],
+            judged[TEACHER],
             parameters=parameters,
             bytes=4 * parameters,
             seconds=teacher.seconds,
-        )
+        ),
+        *(_summary(name, settings.student.kind, some) for name, some in made.items()),
     ]
-    for name in (ALONE, *names):
-        try:
-            made = [_student(context, name, teacher.model, seed) for seed in range(seeds)]
-        except UserError as error:
-            if len(names) == 1:
-                raise
-            context.progress.warn(f"{name} is left out: {error.what}")
-            context.described.notes.append(f"{name} is left out: {error.what}")
-            continue
-        judged[name] = [one.evaluation for one in made]
-        models.append(_summary(name, settings.student.kind, made))
-        context.progress.say(
-            f"{name}: ndcg@10 {models[-1].metrics['ndcg@10']:.4f} "
-            f"+- {models[-1].deviations.get('ndcg@10', 0):.4f}"
-        )
-    means = {name: _mean(found) for name, found in judged.items()}
-    pairs = [(name, ALONE) for name in names if name in judged]
+    pairs = [(name, ALONE) for name in names if name in made]
     return ModelTable(
         dataset=context.described,
         models=models,
-        comparisons=comparisons(pairs, means, "ndcg@10"),
+        comparisons=comparisons(pairs, judged, "ndcg@10"),
         environment=environment(),
     )
+
+
+def _distillation(name: str, settings: Distillation) -> Distillation:
+    """The settings of a method of the table: a name, or several joined by ``+``."""
+    every = [*METHODS, *COMBINED]
+    parts = COMBINED.get(name) or tuple(name.split("+"))
+    for part in parts:
+        if part not in METHODS and ":" not in part:
+            raise UserError(f"there is no method {part!r}", hint=f"There are: {', '.join(every)}.")
+    own = settings.methods.get(name)
+    if own is not None and own.alpha is not None:
+        settings = settings.model_copy(update={"alpha": own.alpha})
+    return settings.model_copy(update={"knowledge": parts})
+
+
+class _Comparison:
+    """What all trainings share; every worker makes its own from the same folder."""
+
+    def __init__(
+        self, settings: Config, folder: Path, progress: Progress, dataset: Dataset | None
+    ) -> None:
+        self.context = Context(settings, folder, progress, dataset or read(settings))
+        self.teacher = teachers.teachers(self.context)[-1]
+
+    @property
+    def is_by_number(self) -> bool:
+        return self.context.settings.student.kind == MATRIX_FACTORIZATION
+
+    def examples(self) -> Examples:
+        return self.context.examples_by_reader() if self.is_by_number else self.context.examples(2)
+
+    def ask(self, labels: Sequence[str]) -> None:
+        """Fills the cache of what methods need to know of the teacher, where it knows that."""
+        try:
+            answers(
+                self.context,
+                self.teacher.model,
+                self.context.settings.distillation,
+                self.examples(),
+                labels,
+            )
+        except ValueError as error:
+            self.context.progress.say(f"the teacher cannot say {', '.join(labels)}: {error}")
+
+    def new(self) -> HistoryModel:
+        given = self.context.settings.student
+        if self.is_by_number:
+            return MatrixFactorization.of(
+                self.context.split.train, self.context.split.books, dimensions=given.dimensions
+            )
+        return untrained(self.context, given.kind, given.dimensions)
 
 
 @dataclass(frozen=True)
@@ -139,28 +196,26 @@ class _Made:
     seconds: float
 
 
-def _student(context: Context, name: str, teacher: HistoryModel, seed: int) -> _Made:
-    """A student of one method and seed, from its folder where it is finished."""
+def _student(comparison: _Comparison, task: tuple[str, int]) -> _Made | UserError:
+    """A student of one method and seed, from its folder where it is finished.
+
+    Errors of the settings are given back, so that the other trainings go on.
+    """
+    (name, seed), context, teacher = task, comparison.context, comparison.teacher.model
     settings = context.settings
-    folder = context.folder / "compare" / f"{name}-{seed}"
-    own = settings.distillation.methods
+    folder = context.folder / "compare" / f"{re.sub(r'[^A-Za-z0-9-]+', '_', name)}-{seed}"
+    told = None if name == ALONE else _distillation(name, settings.distillation)
     key = context.key(
-        method=name,
-        own={
-            one: own[one].model_dump(mode="json")
-            for one in (name, *COMBINED.get(name, ()))
-            if one in own
-        },
-        distillation=settings.distillation.model_dump(mode="json", exclude={"methods"}),
+        told=told and _relevant(told),
         student=settings.student.model_dump(mode="json"),
-        teacher=None if name == ALONE else checkpoint.fingerprint(teacher),
+        teacher=None if told is None else checkpoint.fingerprint(teacher),
         candidates=str(context.candidates),
         training_seed=seed,
         ks=list(context.ks),
     )
 
     def make(unfinished: Path) -> None:
-        model, seconds = _trained(context, name, teacher, seed, key)
+        model, seconds = _trained(comparison, name, told, seed, key)
         evaluation = context.judge(f"{name}, seed {seed}", scorer(model))
         np.savez_compressed(unfinished / _PER_READER, **evaluation.per_reader)  # type: ignore[arg-type]
         atomic.write_json(
@@ -173,10 +228,14 @@ def _student(context: Context, name: str, teacher: HistoryModel, seed: int) -> _
             },
         )
 
-    context.stage(folder, key, make)
+    try:
+        context.stage(folder, key, make)
+    except UserError as error:
+        return error
     figures = json.loads((folder / _FIGURES).read_text("utf-8"))
     with np.load(folder / _PER_READER, allow_pickle=False) as stored:
         per_reader = {metric: stored[metric] for metric in stored.files}
+    context.progress.say(f"{name}, seed {seed}: ndcg@10 {figures['overall']['ndcg@10']:.4f}")
     return _Made(
         Evaluation(per_reader, figures["overall"], {}),
         figures["parameters"],
@@ -185,51 +244,36 @@ def _student(context: Context, name: str, teacher: HistoryModel, seed: int) -> _
     )
 
 
+def _relevant(told: Distillation) -> dict[str, Any]:
+    """What a training depends on: of the methods' settings those of its own."""
+    own = {name: one for name, one in told.methods.items() if name in told.knowledge}
+    return told.model_copy(update={"methods": own}).model_dump(mode="json")
+
+
 def _trained(
-    context: Context, name: str, teacher: HistoryModel, seed: int, key: dict[str, Any]
+    comparison: _Comparison,
+    name: str,
+    told: Distillation | None,
+    seed: int,
+    key: dict[str, Any],
 ) -> tuple[HistoryModel, float]:
-    settings = context.settings
-    randomness.seed(settings.seed + seed)
-    model = _new(context)
-    by_number = settings.student.kind == MATRIX_FACTORIZATION
-    drawn = context.examples_by_reader() if by_number else context.examples(2)
-    distiller = Distiller(model)
-    schedule = context.schedule(settings.student.learning)
-    batches = Batches(
-        drawn.history,
-        {"targets": drawn.targets},
-        batch_size=schedule.batch_size,
-        seed=settings.seed + seed,
-    )
-    if name != ALONE:
-        parts = COMBINED.get(name, (name,))
-        known = [_method(context, part) for part in parts]
-        own = settings.distillation.methods
-        alphas = [own[one].alpha for one in (name, *parts) if one in own]
-        alpha = next((one for one in alphas if one is not None), settings.distillation.alpha)
-        weights = [own[part].weight if part in own else 1.0 for part in parts]
-        needs = sorted({label for one in known for label in one.needs})
-        distiller = Distiller(model, known, Fixed(alpha, weights))
-        try:
-            distiller.prepare(
-                context.lesson(
-                    model, teacher, steps=batches.steps * schedule.epochs, seed=settings.seed + seed
-                )
-            )
-            answers = teacher_targets(
-                teacher,
-                drawn,
-                top=settings.distillation.top,
-                needs=needs,
-                folder=context.folder / "targets" / ("-".join(needs) or "best"),
-                progress=context.progress,
-            )
-            batches = replace(batches, labels={**batches.labels, **answers})
-        except ValueError as error:
-            raise UserError(
-                f"{name} cannot teach a {settings.student.kind} from this teacher: {error}",
-                hint="Leave it out of --methods, or choose another student or teacher.",
-            ) from error
+    context = comparison.context
+    drawn_with = context.settings.seed + seed
+    randomness.seed(drawn_with)
+    model = comparison.new()
+    schedule = context.schedule(context.settings.student.learning)
+    if told is None:
+        distiller, batches = Distiller(model), alone(comparison.examples(), schedule, drawn_with)
+    else:
+        distiller, batches = taught(
+            context,
+            model,
+            comparison.teacher.model,
+            told,
+            comparison.examples(),
+            schedule,
+            seed=drawn_with,
+        )
     training = context.fit(
         distiller,
         batches,
@@ -239,26 +283,6 @@ def _trained(
         key=key,
     )
     return model, training.seconds
-
-
-def _method(context: Context, name: str) -> Knowledge:
-    """The method, made as the settings say."""
-    own = context.settings.distillation.methods.get(name)
-    try:
-        return METHODS[name](**(own.settings if own else {}))
-    except (TypeError, ValueError) as error:
-        raise UserError(
-            f"{name} cannot be made: {error}", where=f"distillation.methods.{name}.settings"
-        ) from error
-
-
-def _new(context: Context) -> HistoryModel:
-    given = context.settings.student
-    if given.kind == MATRIX_FACTORIZATION:
-        return MatrixFactorization.of(
-            context.split.train, context.split.books, dimensions=given.dimensions
-        )
-    return untrained(context, given.kind, given.dimensions)
 
 
 def _mean(seeds: Sequence[Evaluation]) -> Evaluation:

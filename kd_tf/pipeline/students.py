@@ -7,16 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kd_tf.compress import prune
-from kd_tf.data.batches import Batches
-from kd_tf.data.examples import Examples
-from kd_tf.distill.balance.fixed import Fixed
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge.soft_targets import SoftTargets
 from kd_tf.distill.starts import STARTS, Source
-from kd_tf.distill.teacher_targets import teacher_targets
 from kd_tf.errors import UserError
 from kd_tf.keras import keras
 from kd_tf.models import checkpoint, randomness
@@ -28,6 +21,7 @@ from kd_tf.models.students.neighbours import packed_bytes
 from kd_tf.models.training import Training, train
 from kd_tf.pipeline.context import Context
 from kd_tf.pipeline.stage import Trained, trained
+from kd_tf.pipeline.teaching import alone, taught
 from kd_tf.report.results import TriedStudent
 
 FINE_TUNING_RATE = 5e-4
@@ -140,12 +134,19 @@ def _fine_tuned(
     schedule = replace(
         schedule, epochs=epochs, learning_rate=FINE_TUNING_RATE, validate_every=1, patience=1
     )
-    drawn, labels = _labelled(context, teacher)
-    batches = Batches(
-        drawn.history, labels, batch_size=schedule.batch_size, seed=context.settings.seed
+    # The readers' own books are what the start was solved from.
+    told = {"alpha": 0.0, "balance": "fixed", "curriculum": False}
+    distiller, batches = taught(
+        context,
+        model,
+        teacher,
+        context.settings.distillation.model_copy(update=told),
+        context.examples(2),
+        schedule,
+        seed=context.settings.seed,
     )
     training = train(
-        _distiller(context, model, teacher, alpha=0.0, steps=batches.steps * schedule.epochs),
+        distiller,
         batches,
         schedule=schedule,
         validate=context.validation(model),
@@ -168,39 +169,6 @@ def _fine_tuned(
     return None
 
 
-def _labelled(
-    context: Context, teacher: HistoryModel | None
-) -> tuple[Examples, dict[str, np.ndarray]]:
-    """The students' training examples, with the teacher's targets among their labels."""
-    drawn = context.examples(2)
-    labels = {"targets": drawn.targets}
-    if teacher is not None:
-        labels |= teacher_targets(
-            teacher,
-            drawn,
-            top=context.settings.distillation.top,
-            folder=context.folder / "targets",
-            progress=context.progress,
-        )
-    return drawn, labels
-
-
-def _distiller(
-    context: Context,
-    model: HistoryModel,
-    teacher: HistoryModel | None,
-    *,
-    alpha: float,
-    steps: int,
-) -> Distiller:
-    if teacher is None:
-        return Distiller(model)
-    known = SoftTargets(context.settings.distillation.temperature)
-    distiller = Distiller(model, [known], Fixed(alpha))
-    distiller.prepare(context.lesson(model, teacher, steps=steps, seed=context.settings.seed))
-    return distiller
-
-
 def _learnt(
     context: Context,
     name: str,
@@ -214,15 +182,21 @@ def _learnt(
     # The same seed for both students: they begin equal and see the same batches.
     randomness.seed(context.settings.seed)
     model = untrained(context, kind, dimensions)
-    drawn, labels = _labelled(context, teacher)
     schedule = context.schedule(settings.learning)
-    batches = Batches(
-        drawn.history, labels, batch_size=schedule.batch_size, seed=context.settings.seed
-    )
+    seed, examples = context.settings.seed, context.examples(2)
+    if teacher is None:
+        distiller, batches = Distiller(model), alone(examples, schedule, seed)
+    else:
+        distiller, batches = taught(
+            context,
+            model,
+            teacher,
+            context.settings.distillation,
+            examples,
+            schedule,
+            seed=seed,
+        )
     total = batches.steps * schedule.epochs
-    distiller = _distiller(
-        context, model, teacher, alpha=context.settings.distillation.alpha, steps=total
-    )
     callbacks: list[keras.callbacks.Callback] = []
     prunes = pruning.sparsity > 0 and hasattr(model, "core")
     if prunes:

@@ -1,0 +1,164 @@
+"""How a student is taught: the settings of a distillation as a Distiller and its batches."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from kd_tf import config
+from kd_tf.config import Distillation
+from kd_tf.data.batches import Batches
+from kd_tf.data.examples import Examples
+from kd_tf.distill.balance.base import Balance
+from kd_tf.distill.balance.confidence import Confidence
+from kd_tf.distill.balance.curriculum import Curriculum
+from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.gradient_norm import GradientNorm
+from kd_tf.distill.balance.uncertainty import Uncertainty
+from kd_tf.distill.distiller import Distiller
+from kd_tf.distill.knowledge import METHODS, Knowledge
+from kd_tf.distill.teacher_targets import teacher_targets
+from kd_tf.errors import UserError
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.training import Schedule
+from kd_tf.pipeline.context import Context
+
+
+def knowledge(settings: Distillation) -> list[Knowledge]:
+    """The methods that the settings name, made as they say.
+
+    Raises:
+        UserError: A method is unknown, or its settings are wrong.
+    """
+    return [_method(name, settings) for name in settings.knowledge]
+
+
+def taught(
+    context: Context,
+    model: HistoryModel,
+    teacher: HistoryModel,
+    settings: Distillation,
+    examples: Examples,
+    schedule: Schedule,
+    *,
+    seed: int,
+) -> tuple[Distiller, Batches]:
+    """A Distiller that is ready to learn, and what it learns from.
+
+    Args:
+        context: Of the run.
+        model: The student.
+        teacher: Who is asked.
+        settings: Of the distillation.
+        examples: What the student learns from.
+        schedule: How long.
+        seed: For what methods draw, and the order of the examples.
+
+    Raises:
+        UserError: A method cannot teach this student from this teacher, or its settings are
+            wrong.
+    """
+    known = knowledge(settings)
+    batches = alone(examples, schedule, seed)
+    distiller = Distiller(model, known, _balance(settings))
+    needs = sorted({label for one in known for label in one.needs})
+    try:
+        distiller.prepare(
+            context.lesson(model, teacher, steps=batches.steps * schedule.epochs, seed=seed)
+        )
+        labels = answers(context, teacher, settings, examples, needs)
+    except ValueError as error:
+        raise UserError(
+            f"{', '.join(settings.knowledge)} cannot teach this student ({type(model).__name__}) "
+            f"from this teacher ({type(teacher).__name__}): {error}",
+            where="distillation.knowledge",
+            hint="Choose another method, student or teacher.",
+        ) from error
+    return distiller, replace(batches, labels={**batches.labels, **labels})
+
+
+def answers(
+    context: Context,
+    teacher: HistoryModel,
+    settings: Distillation,
+    examples: Examples,
+    needs: Sequence[str],
+) -> dict[str, np.ndarray]:
+    """What the teacher says of the examples, from the run's cache where it was asked before.
+
+    Raises:
+        ValueError: It cannot say one of `needs`.
+    """
+    return teacher_targets(
+        teacher,
+        examples,
+        top=settings.top,
+        needs=needs,
+        folder=context.folder / "-".join(["targets", *needs]),
+        progress=context.progress,
+    )
+
+
+def alone(examples: Examples, schedule: Schedule, seed: int) -> Batches:
+    """What a student learns from without a teacher: the same batches in the same order."""
+    return Batches(
+        examples.history,
+        {"targets": examples.targets},
+        batch_size=schedule.batch_size,
+        seed=seed,
+    )
+
+
+def _method(name: str, settings: Distillation) -> Knowledge:
+    own = settings.methods.get(name, config.Method())
+    made = METHODS.get(name) or _own(name)
+    try:
+        return made(**own.settings)
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{name} cannot be made: {error}", where=f"distillation.methods.{name}.settings"
+        ) from error
+
+
+def _own(name: str) -> type[Knowledge]:
+    """A method of the user's, ``module:Class``."""
+    module, _, attribute = name.partition(":")
+    if not attribute:
+        raise UserError(
+            f"there is no method {name!r}",
+            where="distillation.knowledge",
+            hint=f"There are: {', '.join(METHODS)}; or module:Class of your own.",
+        )
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(
+            f"{name} cannot be imported: {error}",
+            where="distillation.knowledge",
+            hint="The module must be where Python finds it: in the folder that the command runs "
+            "in, or installed.",
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Knowledge)):
+        raise UserError(
+            f"{name} is not a subclass of kd_tf.distill.knowledge.Knowledge",
+            where="distillation.knowledge",
+        )
+    return found
+
+
+def _balance(settings: Distillation) -> Balance:
+    methods = [settings.methods.get(name, config.Method()) for name in settings.knowledge]
+    weights = [one.weight for one in methods]
+    # What a method of several wants of alpha is what all get: there is one hard loss.
+    alpha = next((one.alpha for one in methods if one.alpha is not None), settings.alpha)
+    balances: dict[str, Balance] = {
+        "fixed": Fixed(alpha, weights),
+        "uncertainty": Uncertainty(),
+        "gradient-norm": GradientNorm(alpha),
+        "confidence": Confidence(alpha),
+    }
+    found = balances[settings.balance]
+    return Curriculum(found) if settings.curriculum else found
