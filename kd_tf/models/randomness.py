@@ -6,36 +6,42 @@ nothing can read it: a training that was stopped could not go on as it would hav
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
 from kd_tf.keras import keras, tf
 
-_generator = tf.random.Generator.from_seed(0, alg="philox")
+
+@functools.cache
+def _generator() -> tf.random.Generator:
+    # Not before it is asked for: with it TensorFlow starts, and its threads are settled.
+    with tf.init_scope():
+        return tf.random.Generator.from_seed(0, alg="philox")
 
 
 def seed(value: int) -> None:
     """Starts anew: what is drawn from here on depends on `value` alone. Keras's weights too."""
     keras.utils.set_random_seed(value)
-    _generator.reset_from_seed(value)
+    _generator().reset_from_seed(value)
 
 
 def state() -> tf.Variable:
     """Where the generator is: what a stopped training stores, and assigns when it goes on."""
-    return _generator.state
+    return _generator().state
 
 
 def uniform(
     shape: Any, low: float = 0.0, high: float = 1.0, dtype: tf.DType = tf.float32
 ) -> tf.Tensor:
     """Evenly drawn numbers of ``[low, high)``; whole numbers where `dtype` is int32."""
-    return _generator.uniform(shape, low, high, dtype)
+    return _generator().uniform(shape, low, high, dtype)
 
 
 def normal(shape: Any) -> tf.Tensor:
     """Standard normal numbers, float32."""
-    return _generator.normal(shape)
+    return _generator().normal(shape)
 
 
 def gumbel(shape: Any) -> tf.Tensor:
@@ -67,7 +73,7 @@ class Dropout(keras.layers.Layer):
             raise ValueError(f"rate must be from 0 to below 1, not {rate}")
         self.rate = rate
         # An exported model stores what training would draw from; it must find it.
-        self._generator = _generator
+        self._generator = _generator()
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training or not self.rate:

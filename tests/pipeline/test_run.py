@@ -14,7 +14,9 @@ from kd_tf.data.readers.synthetic import read_synthetic
 from kd_tf.data.split import load as load_split
 from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import BASELINES
-from kd_tf.pipeline import students, teachers
+from kd_tf.models import checkpoint, unfinished
+from kd_tf.models.unfinished import Unfinished
+from kd_tf.pipeline import context, students
 from kd_tf.pipeline.run import Run, run
 from kd_tf.runtime.recommender import Recommender
 
@@ -67,7 +69,7 @@ def test_the_bundle_is_the_chosen_file_and_answers(finished: Run) -> None:
 
 
 def test_a_second_run_keeps_every_stage(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(teachers, "train", fail)
+    monkeypatch.setattr(context, "train", fail)
     monkeypatch.setattr(students, "train", fail)
     again = run(SETTINGS, finished.folder)
     assert again.results.artifacts == finished.results.artifacts
@@ -80,13 +82,51 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
         update={"student": SETTINGS.student.model_copy(update={"kind": "shallow-cnn"})}
     )
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(students, "Distiller", fail)
+        interrupted.setattr(students.prune, "wrap_core", fail)
         with pytest.raises(KeyboardInterrupt):
             run(small, tmp_path / "run")
     left = {path.name for path in (tmp_path / "run").iterdir()}
     assert left == {"config.toml", "split.npz", "teacher", "student", "targets"}
     assert not list((tmp_path / "run" / "student").iterdir())
     run(small, tmp_path / "run")
+
+
+def test_a_run_killed_in_the_midst_of_trainings_makes_the_same_student(
+    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unfinished, "SECONDS", 0.0)
+    monkeypatch.setattr(unfinished, "SHARE", 1e9)
+    real, written = Unfinished.write_if_due, []
+
+    def killed(self: Unfinished, snapshot) -> None:
+        real(self, snapshot)
+        written.append(self.folder.name)
+        if written.count(self.folder.name) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Unfinished, "write_if_due", killed)
+    for _ in range(3):  # the teacher, the student, the student alone
+        with pytest.raises(KeyboardInterrupt):
+            run(SETTINGS, tmp_path / "run")
+    again = run(SETTINGS, tmp_path / "run")
+    for one in ("teacher", "student"):
+        assert checkpoint.fingerprint(getattr(again, one)) == checkpoint.fingerprint(
+            getattr(finished, one)
+        )
+    assert not list((tmp_path / "run" / "unfinished").iterdir())
+
+
+def test_a_training_that_diverges_leaves_its_last_good_weights_and_says_where(
+    tmp_path: Path,
+) -> None:
+    wild = SETTINGS.student.learning.model_copy(update={"learning_rate": 1e30})
+    settings = SETTINGS.model_copy(
+        update={"student": SETTINGS.student.model_copy(update={"learning": wild})}
+    )
+    with pytest.raises(UserError, match=r"loss is nan.*Lower the learning rate") as stopped:
+        run(settings, tmp_path / "run")
+    model = checkpoint.load(Path(stopped.value.where))
+    assert all(np.isfinite(weight.numpy()).all() for weight in model.weights)
 
 
 def test_a_published_split_without_validation_is_trained_on_and_measured(tmp_path: Path) -> None:
