@@ -157,8 +157,12 @@ def train(
                     raise DivergedError(
                         f"{label}: the loss is {float(logs['loss'])} in step {number + 1} of epoch "
                         f"{epoch + 1}, so the training stopped",
-                        hint=f"The weights of epoch {judge.best_epoch} are the last that were "
-                        "good. Lower the learning rate, or the weight of a method.",
+                        hint=(
+                            f"The weights of epoch {judge.best_epoch}, the best before, are kept. "
+                            if judge.best_epoch
+                            else "The weights that it began with are kept. "
+                        )
+                        + "Lower the learning rate, or the weight of a method.",
                     )
                 if unfinished and number + 1 < batches.steps:
                     unfinished.write_if_due(snapshot)

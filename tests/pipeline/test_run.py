@@ -123,7 +123,7 @@ def test_a_training_that_diverges_leaves_its_last_good_weights_and_says_where(
     settings = SETTINGS.model_copy(
         update={"student": SETTINGS.student.model_copy(update={"learning": wild})}
     )
-    with pytest.raises(UserError, match=r"loss is nan.*Lower the learning rate") as stopped:
+    with pytest.raises(UserError, match=r"loss is nan") as stopped:
         run(settings, tmp_path / "run")
     model = checkpoint.load(Path(stopped.value.where))
     assert all(np.isfinite(weight.numpy()).all() for weight in model.weights)
