@@ -269,6 +269,9 @@ class Student(_Section):
         32,
         description="mlp, shallow-cnn, logistic, two-tower, multi-interest; others fill max_bytes",
     )
+    quantization_aware: bool = Field(
+        False, description="students that are trained: with tables rounded to what a file holds"
+    )
     fine_tuning_epochs: Annotated[int, Field(ge=0)] = Field(
         2, description="students that start from what is known: kept only where validation gains"
     )
@@ -299,6 +302,21 @@ class Distillation(_Section):
         "fixed", description="how hard and soft losses are weighed"
     )
     curriculum: bool = Field(False, description="the easiest examples first")
+    teachers: Literal["one", "average", "weighted", "confidence"] = Field(
+        "one",
+        description="who is asked: the teacher, or a panel of the ensemble's members: the mean of "
+        "their probabilities, weighed by validation, or for each reader by how sure they are",
+    )
+    assistant: Annotated[int, Field(ge=0)] = Field(
+        0,
+        description="so many times as wide as the student is an assistant, taught first, that "
+        "teaches it then; 0: none",
+    )
+    augmentation: Annotated[float, Field(ge=0, le=2)] = Field(
+        0.0,
+        description="histories that nobody has, for the teacher to label, as a share of the "
+        "readers: half thinned, half blended",
+    )
     top: Positive = Field(100, description="how many of the teacher's best books are kept")
     methods: dict[str, Method] = Field(
         {}, description="settings of single methods by name, where their defaults do not do"

@@ -57,7 +57,7 @@ def compare(
     progress.say("starting TensorFlow")
     from kd_tf.pipeline.comparing import compare as measure
     from kd_tf.pipeline.workers import Workers
-    from kd_tf.report import table
+    from kd_tf.report import method_chart, table
 
     names = None
     if methods not in (None, "all"):
@@ -67,4 +67,6 @@ def compare(
     workers = Workers(jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else bytes_allowed))
     found = measure(settings, folder, progress, methods=names, seeds=seeds, workers=workers)
     write_json(json, found.to_json())
+    method_chart.write(found, folder / "methods.svg")
     table.print_models(found, Console(highlight=False))
+    progress.say(f"drawn in {folder / 'methods.svg'}")

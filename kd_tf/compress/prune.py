@@ -62,9 +62,10 @@ def strip_core(student: HistoryModel) -> None:
     Raises:
         ValueError: The core is not wrapped.
     """
+    core = _core(student)
     if not is_wrapped(student):
         raise ValueError(f"the core of {student.name} is not wrapped for pruning")
-    student.core = _sparsity.strip_pruning(_core(student))
+    student.core = _sparsity.strip_pruning(core)
 
 
 def core_sparsity(student: HistoryModel) -> float:

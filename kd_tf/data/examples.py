@@ -12,7 +12,8 @@ from kd_tf.errors import UserError
 
 @dataclass(frozen=True)
 class Examples:
-    """A fixed set of examples in passes: each pass holds one example of every reader.
+    """A fixed set of examples in passes: each pass holds one example of every reader, and
+    perhaps histories that nobody has (`kd_tf.data.augmentation`).
 
     Fixed and not drawn anew in each epoch, so that a teacher's answers can be cached once.
 

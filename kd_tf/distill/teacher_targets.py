@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -66,16 +67,70 @@ def teacher_targets(
         raise ValueError(f"no teacher is asked for {unknown[0]!r}; there are {sorted(EXTRA)}")
     top = min(top, teacher.books)
     extra = sorted(set(needs))
-    key = {
-        "teacher": fingerprint(teacher),
+    key = {**_asked(examples, top), "teacher": fingerprint(teacher), "extra": extra}
+    if _key_of(folder) != key:
+        _write(teacher, examples, top, extra, key, folder, progress)
+    return _read(folder, ["teacher_ids", "teacher_logits", "teacher_total", *extra])
+
+
+def stage_targets(
+    stages: Sequence[HistoryModel],
+    examples: Examples,
+    *,
+    top: int,
+    folder: Path,
+    progress: Progress,
+) -> dict[str, np.ndarray]:
+    """The best books of several teachers, for `HeterogeneousStages`: asked once, kept on disk.
+
+    Args:
+        stages: Trained teachers of one catalogue from easy to hard, at least one.
+        examples: What the student will learn from.
+        top: K; at most V are kept.
+        folder: Where the cache lies, keyed and written as that of `teacher_targets`.
+        progress: Where to report.
+
+    Returns:
+        ``stage_ids``, memory-mapped int32 [passes, readers, S, K]: the ``teacher_ids`` of every
+        stage.
+
+    Raises:
+        ValueError: There is no stage, or they belong to different catalogues.
+    """
+    catalogues = {stage.books for stage in stages}
+    if len(catalogues) != 1:
+        raise ValueError(
+            f"stages must be models of one catalogue, not of {sorted(catalogues) or 'nothing'}"
+        )
+    top = min(top, catalogues.pop())
+    key = {**_asked(examples, top), "stages": [fingerprint(stage) for stage in stages]}
+    if _key_of(folder) != key:
+        passes, readers, _ = examples.history.shape
+        with atomic.directory(folder) as unfinished:
+            stacked = np.lib.format.open_memmap(
+                unfinished / "stage_ids.npy", "w+", np.int32, (passes, readers, len(stages), top)
+            )
+            for number, stage in enumerate(stages):
+                own = unfinished / "stage"
+                found = teacher_targets(stage, examples, top=top, folder=own, progress=progress)
+                stacked[:, :, number] = found["teacher_ids"]
+                del found  # some systems keep a file that is still mapped
+                shutil.rmtree(own)
+            stacked.flush()
+            atomic.write_json(unfinished / KEY_FILE, key)
+    return _read(folder, ["stage_ids"])
+
+
+def _asked(examples: Examples, top: int) -> dict[str, object]:
+    """What a cache depends on besides its teachers."""
+    return {
         "examples": hashlib.sha256(np.ascontiguousarray(examples.history).data).hexdigest(),
         "shape": list(examples.history.shape),
         "top": top,
-        "extra": extra,
     }
-    if _key_of(folder) != key:
-        _write(teacher, examples, top, extra, key, folder, progress)
-    names = ["teacher_ids", "teacher_logits", "teacher_total", *extra]
+
+
+def _read(folder: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     return {
         name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names
     }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +17,8 @@ from kd_tf.models.base import HistoryModel
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "model.weights.h5"
+
+_NOTED = ("name", "build_config", "compile_config")
 
 
 def save(model: HistoryModel, folder: Path) -> None:
@@ -56,15 +60,32 @@ def load(folder: Path) -> HistoryModel:
     return model
 
 
+def slug(label: str) -> str:
+    """A label as the name of a folder."""
+    return re.sub(r"\W+", "-", label).strip("-")
+
+
 def fingerprint(model: HistoryModel) -> str:
-    """SHA-256 over the weights in order: the same for the same model, saved and loaded or not."""
-    digest = hashlib.sha256()
+    """SHA-256 over configuration and weights: the same for the same model, saved and loaded or
+    not.
+    """
+    description = json.dumps(_unnamed(model.get_config()), sort_keys=True)
+    digest = hashlib.sha256(description.encode())
     for weight in stored(model):
-        # The shape too, for two weights that only meet at another place. Not the name: Keras
-        # numbers names by how many models a process has made.
+        # The shape too, for two weights that only meet at another place. Not the name.
         digest.update(str(weight.shape).encode())
         digest.update(weight.numpy().tobytes())
     return digest.hexdigest()
+
+
+def _unnamed(config: Any) -> Any:
+    """Without names, which Keras numbers by how many models a process has made, and without
+    what it notes of parts that were called.
+    """
+    if isinstance(config, dict):
+        left = {key: one for key, one in config.items() if key not in _NOTED}
+        return {key: _unnamed(value) for key, value in left.items()}
+    return [_unnamed(one) for one in config] if isinstance(config, list | tuple) else config
 
 
 def stored(model: HistoryModel) -> list[tf.Variable]:

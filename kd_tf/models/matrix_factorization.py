@@ -38,7 +38,7 @@ class MatrixFactorization(HistoryModel):
         readers: int,
         longest: int,
         dimensions: int,
-        regularization: float = 0.001,
+        regularization: float = 0.03,
         **kwargs: Any,
     ) -> None:
         super().__init__(**{**kwargs, "history_length": 1})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,22 +14,21 @@ from kd_tf import atomic
 from kd_tf.config import MATRIX_FACTORIZATION, Config, Distillation
 from kd_tf.data.examples import Examples
 from kd_tf.data.interactions import Dataset
-from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge import COMBINED, METHODS
 from kd_tf.errors import UserError
 from kd_tf.evaluate.protocol import Evaluation
-from kd_tf.models import checkpoint, randomness
+from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.matrix_factorization import MatrixFactorization
 from kd_tf.models.ranking import scorer
 from kd_tf.models.stored import stored_bytes
 from kd_tf.models.students import TRAINED_STUDENTS
-from kd_tf.pipeline import teachers
+from kd_tf.pipeline import teachers, ways
 from kd_tf.pipeline.context import Context
 from kd_tf.pipeline.describing import comparisons, environment, model_result
+from kd_tf.pipeline.learning import learnt
 from kd_tf.pipeline.sources import read
 from kd_tf.pipeline.students import untrained
-from kd_tf.pipeline.teaching import alone, answers, knowledge, taught
+from kd_tf.pipeline.teaching import Teaching, answers, knowledge, more
 from kd_tf.pipeline.workers import Workers
 from kd_tf.progress import Progress, Silent
 from kd_tf.report.results import ModelResult, ModelTable
@@ -62,7 +60,7 @@ def compare(
             methods are made with and how much they weigh.
         folder: Gets the teacher, its targets and every finished student.
         progress: Where to report; nothing by default.
-        methods: Names of `METHODS` and `COMBINED`, several joined by ``+``; all by default.
+        methods: See `kd_tf.pipeline.ways.settings_of`; all by default.
         seeds: How many trainings each figure is the mean of.
         dataset: Data in memory; by default what ``settings.data`` names is read.
         workers: How many trainings run at once; one by default.
@@ -75,7 +73,7 @@ def compare(
     Raises:
         UserError: A method or a kind is unknown, or the data cannot be used.
     """
-    names = list(dict.fromkeys(methods)) if methods else [*METHODS, *COMBINED]
+    names = list(dict.fromkeys(methods)) if methods else ways.names()
     kinds = (MATRIX_FACTORIZATION, *TRAINED_STUDENTS)
     if settings.student.kind not in kinds:
         raise UserError(
@@ -83,15 +81,12 @@ def compare(
             where="student.kind",
             hint=f"Methods are compared on: {', '.join(kinds)}.",
         )
-    asked = {name: _distillation(name, settings.distillation) for name in names}
-    needs = {  # what is set wrongly is told before hours of training
-        tuple(sorted({label for known in knowledge(one) for label in known.needs}))
-        for one in asked.values()
-    }
+    for name in names:  # what is set wrongly is told before hours of training
+        knowledge(ways.settings_of(name, settings).distillation)
     comparison = _Comparison(settings, Path(folder), progress or Silent(), dataset)
     context = comparison.context
-    for labels in sorted(needs):
-        comparison.ask(labels)  # here, so that no two trainings write the same cache
+    for name in names:
+        comparison.ask(name)  # here, so that no two trainings write the same cache
     tasks = [(name, seed) for name in (ALONE, *names) for seed in range(seeds)]
     made: dict[str, list[_Made]] = {}
     with context.progress.task("trainings", len(tasks)) as advance:
@@ -110,7 +105,7 @@ def compare(
                 continue
             made.setdefault(name, []).append(one)
     made = {name: some for name, some in made.items() if len(some) == seeds}
-    teacher = comparison.teacher
+    teacher = comparison.teachers[-1]
     judged = {TEACHER: context.judge(TEACHER, scorer(teacher.model))}
     judged |= {name: _mean([one.evaluation for one in some]) for name, some in made.items()}
     parameters = checkpoint.numbers(teacher.model)
@@ -135,19 +130,6 @@ def compare(
     )
 
 
-def _distillation(name: str, settings: Distillation) -> Distillation:
-    """The settings of a method of the table: a name, or several joined by ``+``."""
-    every = [*METHODS, *COMBINED]
-    parts = COMBINED.get(name) or tuple(name.split("+"))
-    for part in parts:
-        if part not in METHODS and ":" not in part:
-            raise UserError(f"there is no method {part!r}", hint=f"There are: {', '.join(every)}.")
-    own = settings.methods.get(name)
-    if own is not None and own.alpha is not None:
-        settings = settings.model_copy(update={"alpha": own.alpha})
-    return settings.model_copy(update={"knowledge": parts})
-
-
 class _Comparison:
     """What all trainings share; every worker makes its own from the same folder."""
 
@@ -155,7 +137,7 @@ class _Comparison:
         self, settings: Config, folder: Path, progress: Progress, dataset: Dataset | None
     ) -> None:
         self.context = Context(settings, folder, progress, dataset or read(settings))
-        self.teacher = teachers.teachers(self.context)[-1]
+        self.teachers = teachers.teachers(self.context, early=True)
 
     @property
     def is_by_number(self) -> bool:
@@ -164,26 +146,24 @@ class _Comparison:
     def examples(self) -> Examples:
         return self.context.examples_by_reader() if self.is_by_number else self.context.examples(2)
 
-    def ask(self, labels: Sequence[str]) -> None:
-        """Fills the cache of what methods need to know of the teacher, where it knows that."""
-        try:
-            answers(
-                self.context,
-                self.teacher.model,
-                self.context.settings.distillation,
-                self.examples(),
-                labels,
-            )
-        except ValueError as error:
-            self.context.progress.say(f"the teacher cannot say {', '.join(labels)}: {error}")
+    def teaching(self, settings: Config) -> Teaching:
+        return Teaching(settings.distillation, self.teachers)
 
-    def new(self) -> HistoryModel:
-        given = self.context.settings.student
+    def ask(self, name: str) -> None:
+        """Fills the cache of what a method needs to know of the teacher, where it knows that."""
+        settings = ways.settings_of(name, self.context.settings)
+        needs = {label for one in knowledge(settings.distillation) for label in one.needs}
+        try:
+            examples = more(self.examples(), settings.distillation, self.context)
+            answers(self.context, self.teaching(settings), examples, sorted(needs))
+        except (UserError, ValueError):
+            pass  # its training says why it is left out
+
+    def new(self, dimensions: int) -> HistoryModel:
+        split = self.context.split
         if self.is_by_number:
-            return MatrixFactorization.of(
-                self.context.split.train, self.context.split.books, dimensions=given.dimensions
-            )
-        return untrained(self.context, given.kind, given.dimensions)
+            return MatrixFactorization.of(split.train, split.books, dimensions=dimensions)
+        return untrained(self.context, self.context.settings.student.kind, dimensions)
 
 
 @dataclass(frozen=True)
@@ -201,21 +181,31 @@ def _student(comparison: _Comparison, task: tuple[str, int]) -> _Made | UserErro
 
     Errors of the settings are given back, so that the other trainings go on.
     """
-    (name, seed), context, teacher = task, comparison.context, comparison.teacher.model
-    settings = context.settings
-    folder = context.folder / "compare" / f"{re.sub(r'[^A-Za-z0-9-]+', '_', name)}-{seed}"
-    told = None if name == ALONE else _distillation(name, settings.distillation)
+    (name, seed), context = task, comparison.context
+    told = ways.settings_of(name if name != ALONE else "soft-targets", context.settings)
+    teaching = None if name == ALONE else comparison.teaching(told)
+    folder = context.folder / "compare" / f"{checkpoint.slug(name)}-{seed}"
     key = context.key(
-        told=told and _relevant(told),
-        student=settings.student.model_dump(mode="json"),
-        teacher=None if told is None else checkpoint.fingerprint(teacher),
+        told=teaching and _relevant(teaching.settings),
+        teacher=teaching and checkpoint.fingerprint(teaching.teacher),
+        student=told.student.model_dump(mode="json"),
+        pruning=told.pruning.model_dump(mode="json"),
         candidates=str(context.candidates),
         training_seed=seed,
         ks=list(context.ks),
     )
 
     def make(unfinished: Path) -> None:
-        model, seconds = _trained(comparison, name, told, seed, key)
+        model, training = learnt(
+            context.with_settings(told),
+            comparison.new,
+            told.student.dimensions,
+            teaching,
+            comparison.examples(),
+            seed=told.seed + seed,
+            label=f"{name}, seed {seed}",
+            key=key,
+        )
         evaluation = context.judge(f"{name}, seed {seed}", scorer(model))
         np.savez_compressed(unfinished / _PER_READER, **evaluation.per_reader)  # type: ignore[arg-type]
         atomic.write_json(
@@ -224,7 +214,7 @@ def _student(comparison: _Comparison, task: tuple[str, int]) -> _Made | UserErro
                 "overall": evaluation.overall,
                 "parameters": checkpoint.numbers(model),
                 "bytes": stored_bytes(model),
-                "seconds": seconds,
+                "seconds": training.seconds,
             },
         )
 
@@ -248,41 +238,6 @@ def _relevant(told: Distillation) -> dict[str, Any]:
     """What a training depends on: of the methods' settings those of its own."""
     own = {name: one for name, one in told.methods.items() if name in told.knowledge}
     return told.model_copy(update={"methods": own}).model_dump(mode="json")
-
-
-def _trained(
-    comparison: _Comparison,
-    name: str,
-    told: Distillation | None,
-    seed: int,
-    key: dict[str, Any],
-) -> tuple[HistoryModel, float]:
-    context = comparison.context
-    drawn_with = context.settings.seed + seed
-    randomness.seed(drawn_with)
-    model = comparison.new()
-    schedule = context.schedule(context.settings.student.learning)
-    if told is None:
-        distiller, batches = Distiller(model), alone(comparison.examples(), schedule, drawn_with)
-    else:
-        distiller, batches = taught(
-            context,
-            model,
-            comparison.teacher.model,
-            told,
-            comparison.examples(),
-            schedule,
-            seed=drawn_with,
-        )
-    training = context.fit(
-        distiller,
-        batches,
-        learner=model,
-        schedule=schedule,
-        label=f"{name}, seed {seed}",
-        key=key,
-    )
-    return model, training.seconds
 
 
 def _mean(seeds: Sequence[Evaluation]) -> Evaluation:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,12 @@ class Context:
             f"train, {self.described.validation_users:,} choose, "
             f"{self.described.test_users:,} judge ({self.split.protocol})"
         )
+
+    def with_settings(self, settings: Config) -> Context:
+        """The same run with other settings of teacher, student or distillation."""
+        other = copy.copy(self)
+        other.settings = settings
+        return other
 
     def judge(self, name: str, score: Scorer) -> Evaluation:
         """Measures a model on the test readers."""
@@ -234,7 +240,7 @@ class Context:
             DivergedError: The loss is no longer finite; the last good weights are kept, and the
                 error says where.
         """
-        folder = self.folder / "unfinished" / re.sub(r"\W+", "-", label).strip("-")
+        folder = self.folder / "unfinished" / checkpoint.slug(label)
         learner = learner or model
         try:
             return train(

@@ -96,9 +96,9 @@ def _walk(context: Context) -> Run:
     models, evaluations = _baselines(context)
     taught = teachers.teachers(context)
     teacher = taught[-1].model
-    distilled = students.student(context, "distilled", teacher)
+    distilled = students.student(context, "distilled", taught)
     # Of the same kind, so that the difference is what the teacher is worth.
-    alone = students.student(context, "alone", None, kind=distilled.kind)
+    alone = students.student(context, "alone", kind=distilled.kind)
     for role, one in (
         *(("teacher", one) for one in taught),
         *(("student", one) for one in (alone, distilled)),

@@ -27,6 +27,7 @@ class Trained:
         kind: The architecture.
         model: Loaded from the stage.
         seconds: Wall time of the fit, validation included.
+        validation: NDCG@10 of the readers who choose.
         tried: What it was chosen among.
     """
 
@@ -34,6 +35,7 @@ class Trained:
     kind: str
     model: HistoryModel
     seconds: float
+    validation: float = 0.0
     tried: list[TriedStudent] = field(default_factory=list)
 
 
@@ -74,5 +76,6 @@ def trained(
         stored["kind"],
         checkpoint.load(folder / "model"),
         float(stored["seconds"]),
+        float(stored["best"]),
         [TriedStudent(**one) for one in stored["tried"]],
     )

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kd_tf.compress import prune
-from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.starts import STARTS, Source
 from kd_tf.errors import UserError
-from kd_tf.keras import keras
 from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.ranking import scorer
@@ -20,8 +18,9 @@ from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.neighbours import packed_bytes
 from kd_tf.models.training import Training, train
 from kd_tf.pipeline.context import Context
+from kd_tf.pipeline.learning import learnt
 from kd_tf.pipeline.stage import Trained, trained
-from kd_tf.pipeline.teaching import alone, taught
+from kd_tf.pipeline.teaching import Teaching, taught
 from kd_tf.report.results import TriedStudent
 
 FINE_TUNING_RATE = 5e-4
@@ -36,23 +35,25 @@ BETTER_BY = 0.0005
 
 
 def student(
-    context: Context, name: str, teacher: HistoryModel | None, *, kind: str | None = None
+    context: Context, name: str, teachers: Sequence[Trained] = (), *, kind: str | None = None
 ) -> Trained:
-    """The student, distilled where there is a teacher.
+    """The student, distilled where there are teachers.
 
     Args:
         context: Of the run.
         name: ``alone`` or ``distilled``.
-        teacher: What it learns from, None for readers' books alone.
+        teachers: The ensemble's members and the teacher as the last; none for a student of
+            readers' books alone.
         kind: Of the student; by default what the settings say.
     """
     settings = context.settings
     kind = kind or settings.student.kind
+    teaching = Teaching(settings.distillation, teachers) if teachers else None
     key = context.key(
         student={**settings.student.model_dump(mode="json"), "kind": kind},
         pruning=settings.pruning.model_dump(mode="json"),
-        distillation=settings.distillation.model_dump(mode="json") if teacher else None,
-        teacher=checkpoint.fingerprint(teacher) if teacher else None,
+        distillation=settings.distillation.model_dump(mode="json") if teaching else None,
+        teacher=checkpoint.fingerprint(teaching.teacher) if teaching else None,
         candidates=str(context.candidates),
     )
 
@@ -61,20 +62,21 @@ def student(
             given = settings.student
             # What `auto` chose is made alone with the same width.
             dimensions = _mlp_dimensions(context) if given.kind == "auto" else given.dimensions
-            model, training = _learnt(context, name, kind, dimensions, teacher, key)
+            model, training = _learnt(context, name, kind, dimensions, teaching, key)
             return model, kind, training, []
-        return _found(context, name, kind, teacher, key)
+        return _found(context, name, kind, teaching, key)
 
     return trained(context, f"student-{name}", context.folder / "student" / name, key, make)
 
 
 def _found(
-    context: Context, name: str, kind: str, teacher: HistoryModel | None, key: dict[str, Any]
+    context: Context, name: str, kind: str, teaching: Teaching | None, key: dict[str, Any]
 ) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
     """The best student within the bytes, of one family or of all."""
     begin = time.monotonic()
     randomness.seed(context.settings.seed)
-    source = Source(context.learning_data(context.history_length), teacher)
+    data = context.learning_data(context.history_length)
+    source = Source(data, teaching.teacher if teaching else None)
     families = STARTS if kind == "auto" else {kind: STARTS[kind]}
     tried: list[TriedStudent] = []
     best: tuple[HistoryModel, TriedStudent] | None = None
@@ -99,7 +101,7 @@ def _found(
     if kind == "auto" and context.small:
         dimensions = _mlp_dimensions(context)
         if dimensions:
-            model, _ = _learnt(context, name, "mlp", dimensions, teacher, key)
+            model, _ = _learnt(context, name, "mlp", dimensions, teaching, key)
             consider(model, "mlp", f"d={dimensions}, trained")
     if best is None:
         raise UserError(
@@ -111,8 +113,8 @@ def _found(
     model, chosen = best
     epochs = best_epoch = 0
     reached = chosen.validation_ndcg
-    if teacher is not None and chosen.kind not in TRAINED_STUDENTS:
-        training = _fine_tuned(context, model, teacher, reached)
+    if teaching is not None and chosen.kind not in TRAINED_STUDENTS:
+        training = _fine_tuned(context, model, teaching, reached)
         if training is not None:
             epochs, best_epoch, reached = training.epochs, training.best_epoch, training.best
     model = settled(model)
@@ -122,7 +124,7 @@ def _found(
 
 
 def _fine_tuned(
-    context: Context, model: HistoryModel, teacher: HistoryModel, reached: float
+    context: Context, model: HistoryModel, teaching: Teaching, reached: float
 ) -> Training | None:
     """Trains a started student with the Distiller; its weights change only where that helps."""
     epochs = context.settings.student.fine_tuning_epochs
@@ -135,12 +137,11 @@ def _fine_tuned(
         schedule, epochs=epochs, learning_rate=FINE_TUNING_RATE, validate_every=1, patience=1
     )
     # The readers' own books are what the start was solved from.
-    told = {"alpha": 0.0, "balance": "fixed", "curriculum": False}
+    told = {"alpha": 0.0, "balance": "fixed", "curriculum": False, "assistant": 0}
     distiller, batches = taught(
         context,
         model,
-        teacher,
-        context.settings.distillation.model_copy(update=told),
+        replace(teaching, settings=teaching.settings.model_copy(update=told)),
         context.examples(2),
         schedule,
         seed=context.settings.seed,
@@ -174,52 +175,20 @@ def _learnt(
     name: str,
     kind: str,
     dimensions: int,
-    teacher: HistoryModel | None,
+    teaching: Teaching | None,
     key: dict[str, Any],
 ) -> tuple[HistoryModel, Training]:
-    """A student trained from nothing, its core pruned on the way."""
-    settings, pruning = context.settings.student, context.settings.pruning
-    # The same seed for both students: they begin equal and see the same batches.
-    randomness.seed(context.settings.seed)
-    model = untrained(context, kind, dimensions)
-    schedule = context.schedule(settings.learning)
-    seed, examples = context.settings.seed, context.examples(2)
-    if teacher is None:
-        distiller, batches = Distiller(model), alone(examples, schedule, seed)
-    else:
-        distiller, batches = taught(
-            context,
-            model,
-            teacher,
-            context.settings.distillation,
-            examples,
-            schedule,
-            seed=seed,
-        )
-    total = batches.steps * schedule.epochs
-    callbacks: list[keras.callbacks.Callback] = []
-    prunes = pruning.sparsity > 0 and hasattr(model, "core")
-    if prunes:
-        prune.wrap_core(
-            model,
-            sparsity=pruning.sparsity,
-            begin_step=int(total * pruning.begin),
-            end_step=max(int(total * pruning.end), int(total * pruning.begin) + 1),
-        )
-        callbacks = prune.callbacks()
-    training = context.fit(
-        distiller,
-        batches,
-        learner=model,
-        schedule=schedule,
-        choose_from_epoch=int(schedule.epochs * pruning.end) + 1 if callbacks else 1,
-        callbacks=callbacks,
+    """A student trained from nothing."""
+    return learnt(
+        context,
+        lambda wide: untrained(context, kind, wide),
+        dimensions,
+        teaching,
+        context.examples(2),
+        seed=context.settings.seed,
         label=f"student {name} ({kind})",
         key=key,
     )
-    if prunes:
-        prune.strip_core(model)
-    return model, training
 
 
 def untrained(context: Context, kind: str, dimensions: int) -> HistoryModel:

@@ -17,6 +17,7 @@ from kd_tf.models.teachers.wide import WideAndDeepTeacher
 from kd_tf.models.tied_table import FULL_SOFTMAX, IN_BATCH
 from kd_tf.models.training import Training
 from kd_tf.pipeline.context import Context
+from kd_tf.pipeline.faculty import KeepEarly
 from kd_tf.pipeline.stage import Trained, trained
 from kd_tf.report.results import TriedStudent
 
@@ -27,12 +28,20 @@ _UP_TO_BOOKS = {"local-ridge": 10**9, "ials": 300_000, "spectral": 30_000}
 """Default members of an ensemble, and the catalogues that they are quick for."""
 
 
-def teachers(context: Context) -> list[Trained]:
-    """The members of the ensemble, if it is one, and the teacher itself as the last."""
+def teachers(context: Context, *, early: bool = False) -> list[Trained]:
+    """The members of the ensemble, if it is one, and the teacher itself as the last.
+
+    Args:
+        context: Of the run.
+        early: Whether a single teacher that is trained also leaves its weights from early in
+            its training, for `kd_tf.pipeline.faculty.stages`.
+    """
     settings = context.settings.teacher
     if settings.kind != "ensemble":
         return [
-            _teacher(context, settings.kind, "teacher", _history_length(context, settings.kind))
+            _teacher(
+                context, settings.kind, "teacher", _history_length(context, settings.kind), early
+            )
         ]
     wanted = settings.members or _default_members(context)
     length = min(_history_length(context, kind) for kind in wanted)
@@ -65,7 +74,9 @@ def _history_length(context: Context, kind: str) -> int:
     return context.history_length
 
 
-def _teacher(context: Context, kind: str, name: str, history_length: int) -> Trained:
+def _teacher(
+    context: Context, kind: str, name: str, history_length: int, early: bool = False
+) -> Trained:
     settings = context.settings.teacher
     solved = kind in SOLVED_TEACHERS
     own = {} if solved else settings.model_dump(mode="json", exclude={"kind", "members"})
@@ -79,7 +90,7 @@ def _teacher(context: Context, kind: str, name: str, history_length: int) -> Tra
     def make(_: object) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
         randomness.seed(context.settings.seed)
         if not solved:
-            model, training = _trained(context, kind, key)
+            model, training = _trained(context, kind, key, early)
             return model, kind, training, []
         begin = time.monotonic()
         found = SOLVED_TEACHERS[kind].solved(context.learning_data(history_length))
@@ -90,7 +101,9 @@ def _teacher(context: Context, kind: str, name: str, history_length: int) -> Tra
     return trained(context, name, folder, key, make)
 
 
-def _trained(context: Context, kind: str, key: dict[str, Any]) -> tuple[HistoryModel, Training]:
+def _trained(
+    context: Context, kind: str, key: dict[str, Any], early: bool
+) -> tuple[HistoryModel, Training]:
     if kind == MATRIX_FACTORIZATION:
         model, drawn = _factorisation(context), context.examples_by_reader()
     else:
@@ -105,6 +118,7 @@ def _trained(context: Context, kind: str, key: dict[str, Any]) -> tuple[HistoryM
             seed=context.settings.seed,
         ),
         schedule=schedule,
+        callbacks=[KeepEarly(context, model, kind, schedule.epochs)] if early else [],
         label=f"teacher ({kind})",
         key=key,
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from kd_tf import config
 from kd_tf.config import Distillation
+from kd_tf.data.augmentation import augmented
 from kd_tf.data.batches import Batches
 from kd_tf.data.examples import Examples
 from kd_tf.distill.balance.base import Balance
@@ -20,11 +21,34 @@ from kd_tf.distill.balance.gradient_norm import GradientNorm
 from kd_tf.distill.balance.uncertainty import Uncertainty
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.knowledge import METHODS, Knowledge
-from kd_tf.distill.teacher_targets import teacher_targets
+from kd_tf.distill.teacher_targets import EXTRA, stage_targets, teacher_targets
 from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.training import Schedule
 from kd_tf.pipeline.context import Context
+from kd_tf.pipeline.faculty import asked, stages
+from kd_tf.pipeline.stage import Trained
+
+STAGES = "stage_ids"
+"""The label that methods need who learn from several teachers, one after another."""
+
+
+@dataclass(frozen=True)
+class Teaching:
+    """How a student is taught, and by whom.
+
+    Attributes:
+        settings: Of the distillation.
+        teachers: The members of the ensemble if it is one, and the teacher as the last.
+    """
+
+    settings: Distillation
+    teachers: Sequence[Trained]
+
+    @property
+    def teacher(self) -> HistoryModel:
+        """The last of the teachers."""
+        return self.teachers[-1].model
 
 
 def knowledge(settings: Distillation) -> list[Knowledge]:
@@ -39,8 +63,7 @@ def knowledge(settings: Distillation) -> list[Knowledge]:
 def taught(
     context: Context,
     model: HistoryModel,
-    teacher: HistoryModel,
-    settings: Distillation,
+    teaching: Teaching,
     examples: Examples,
     schedule: Schedule,
     *,
@@ -51,9 +74,8 @@ def taught(
     Args:
         context: Of the run.
         model: The student.
-        teacher: Who is asked.
-        settings: Of the distillation.
-        examples: What the student learns from.
+        teaching: How it is taught.
+        examples: What it learns from.
         schedule: How long.
         seed: For what methods draw, and the order of the examples.
 
@@ -61,15 +83,18 @@ def taught(
         UserError: A method cannot teach this student from this teacher, or its settings are
             wrong.
     """
+    settings = teaching.settings
     known = knowledge(settings)
+    examples = more(examples, settings, context)
     batches = alone(examples, schedule, seed)
     distiller = Distiller(model, known, _balance(settings))
     needs = sorted({label for one in known for label in one.needs})
+    teacher = asked(context, teaching.teachers, settings.teachers)
     try:
         distiller.prepare(
             context.lesson(model, teacher, steps=batches.steps * schedule.epochs, seed=seed)
         )
-        labels = answers(context, teacher, settings, examples, needs)
+        labels = answers(context, teaching, examples, needs)
     except ValueError as error:
         raise UserError(
             f"{', '.join(settings.knowledge)} cannot teach this student ({type(model).__name__}) "
@@ -80,24 +105,43 @@ def taught(
     return distiller, replace(batches, labels={**batches.labels, **labels})
 
 
+def more(examples: Examples, settings: Distillation, context: Context) -> Examples:
+    """The examples, and as many histories that nobody has as the settings say."""
+    if not settings.augmentation:
+        return examples
+    half = settings.augmentation / 2
+    return augmented(examples, thinned_share=half, blended_share=half, seed=context.settings.seed)
+
+
 def answers(
-    context: Context,
-    teacher: HistoryModel,
-    settings: Distillation,
-    examples: Examples,
-    needs: Sequence[str],
+    context: Context, teaching: Teaching, examples: Examples, needs: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """What the teacher says of the examples, from the run's cache where it was asked before.
+    """What the teachers say of the examples, from the run's cache where they were asked before.
 
     Raises:
-        ValueError: It cannot say one of `needs`.
+        ValueError: They cannot say one of `needs`.
     """
-    return teacher_targets(
+    settings = teaching.settings
+    teacher = asked(context, teaching.teachers, settings.teachers)
+    extra = [name for name in needs if name in EXTRA]
+    who = [] if settings.teachers == "one" else [settings.teachers]
+    also = ["augmented"] if settings.augmentation else []
+    folder = context.folder / "-".join(["targets", *who, *also, *extra])
+    found = teacher_targets(
         teacher,
         examples,
         top=settings.top,
-        needs=needs,
-        folder=context.folder / "-".join(["targets", *needs]),
+        needs=[name for name in needs if name != STAGES],
+        folder=folder,
+        progress=context.progress,
+    )
+    if STAGES not in needs:
+        return found
+    return found | stage_targets(
+        stages(context, teaching.teachers),
+        examples,
+        top=settings.top,
+        folder=folder.with_name(f"{folder.name}-stages"),
         progress=context.progress,
     )
 

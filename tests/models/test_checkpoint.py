@@ -7,6 +7,7 @@ import pytest
 from kd_tf.errors import UserError
 from kd_tf.keras import keras, tf
 from kd_tf.models import checkpoint
+from kd_tf.models.blend import BlendModel
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.teachers import TRAINED_TEACHERS
@@ -168,3 +169,14 @@ def test_what_the_metrics_counted_is_no_part_of_the_fingerprint(tiny):
     assert {id(weight) for weight in model.trainable_weights} <= {
         id(weight) for weight in checkpoint.stored(model)
     }
+
+
+def test_models_that_differ_in_their_configuration_alone_have_other_fingerprints(tiny):
+    parts = [tiny(MLPStudent), tiny(MLPStudent)]
+
+    def blend(weights):
+        model = BlendModel(parts=parts, weights=weights)
+        model.create_weights()
+        return checkpoint.fingerprint(model)
+
+    assert blend([1.0, 2.0]) == blend([1.0, 2.0]) != blend([1.0, 3.0])

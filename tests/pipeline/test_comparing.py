@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from kd_tf import config
-from kd_tf.distill.knowledge import COMBINED, METHODS
 from kd_tf.errors import UserError
-from kd_tf.pipeline import comparing
+from kd_tf.models import checkpoint
+from kd_tf.pipeline import comparing, ways
 from kd_tf.pipeline.comparing import ALONE, compare
 from kd_tf.pipeline.run import run
+from kd_tf.pipeline.workers import Workers
 from kd_tf.report.results import ModelTable
 
 VALUES = {
@@ -71,7 +72,7 @@ def test_a_figure_is_the_mean_of_its_seeds_and_its_deviation_that_of_them(
 
 
 def test_what_is_finished_is_kept(found: ModelTable, folder: Path, monkeypatch):
-    monkeypatch.setattr(comparing, "_trained", lambda *_: pytest.fail("trained again"))
+    monkeypatch.setattr(comparing, "learnt", lambda *_, **__: pytest.fail("trained again"))
     again = compare(config.from_values(VALUES), folder, methods=["soft-targets"], seeds=2)
     assert again.models[1:] == found.models[1:]
     assert again.comparisons == found.comparisons
@@ -81,13 +82,15 @@ def test_a_method_of_other_settings_is_made_anew_and_the_student_alone_is_not(
     found: ModelTable, folder: Path, monkeypatch
 ):
     trained = []
-    real = comparing._trained
+    real = comparing.learnt
     monkeypatch.setattr(
-        comparing, "_trained", lambda *given: trained.append(given[1]) or real(*given)
+        comparing,
+        "learnt",
+        lambda *given, **named: trained.append(named["label"]) or real(*given, **named),
     )
     settings = changed(distillation={"methods": {"soft-targets": {"weight": 2.0}}})
     compare(settings, folder, methods=["soft-targets"], seeds=1)
-    assert trained == ["soft-targets"]
+    assert trained == ["soft-targets, seed 0"]
 
 
 @pytest.mark.parametrize("kind", ["mlp", "two-tower"])
@@ -114,8 +117,11 @@ def test_every_method_teaches_or_says_why_not(kind: str, tmp_path: Path):
     found = compare(settings, tmp_path, seeds=1)
     told = [one.name for one in found.models[2:]]
     left_out = [note.split()[0] for note in found.dataset.notes if "is left out" in note]
-    assert {*told, *left_out} == {*METHODS, *COMBINED}
-    assert set(left_out) <= {"attention-transfer"}
+    assert {*told, *left_out} == set(ways.names())
+    # One teacher is no panel; a factorisation looks at no history and has no layers.
+    panels = {"average-teachers", "weighted-teachers", "confident-teachers"}
+    without = {"attention-transfer", "hierarchical-hints"} if kind != "mlp" else set()
+    assert panels <= set(left_out) <= {*panels, *without}
     assert all(np.isfinite(one.metrics["ndcg@10"]) for one in found.models)
 
 
@@ -149,3 +155,56 @@ def test_no_app_gets_a_model_of_readers_by_number(role: str, tmp_path: Path):
     settings = config.from_values({role: {"kind": "matrix-factorization"}})
     with pytest.raises(UserError, match="no app can use it"):
         run(settings, tmp_path)
+
+
+def test_trainings_in_several_processes_give_the_same_figures(found: ModelTable, tmp_path: Path):
+    settings = config.from_values(VALUES)
+    spread = compare(settings, tmp_path, methods=["soft-targets"], seeds=2, workers=Workers(2))
+    assert [one.name for one in spread.models] == [one.name for one in found.models]
+    for one, other in zip(spread.models, found.models, strict=True):
+        assert one.metrics["ndcg@10"] == pytest.approx(other.metrics["ndcg@10"], abs=2e-3)
+
+
+def test_several_teachers_answer_as_one(tmp_path: Path):
+    settings = changed(
+        student={"kind": "mlp", "dimensions": 8, "learning": {"epochs": 1}},
+        teacher={"kind": "ensemble", "members": ["local-ridge", "spectral"]},
+    )
+    panels = ["average-teachers", "weighted-teachers", "confident-teachers", "hetcomp"]
+    found = compare(settings, tmp_path, methods=panels, seeds=1)
+    assert [one.name for one in found.models] == ["teacher", ALONE, *panels]
+    rules = ("average", "weighted", "confidence")
+    # They are asked for other answers, each in a cache of its own.
+    answers = [np.load(tmp_path / f"targets-{who}" / "teacher_logits.npy") for who in rules]
+    assert not any(np.array_equal(answers[0], one) for one in answers[1:])
+    assert np.load(tmp_path / "targets-stages" / "stage_ids.npy").shape[2] == 3
+
+
+def test_methods_are_joined_and_ones_own_is_named_by_its_module(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "my_method.py").write_text(
+        "from kd_tf.distill.knowledge.soft_targets import SoftTargets\n"
+        "class Mine(SoftTargets):\n    pass\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    settings = changed(student={"learning": {"epochs": 1}}, distillation={"methods": {}})
+    names = ["my_method:Mine", "soft-targets", "rrd+my_method:Mine"]
+    found = compare(settings, tmp_path / "run", methods=names, seeds=1)
+    by_name = {one.name: one for one in found.models}
+    assert by_name["my_method:Mine"].metrics == by_name["soft-targets"].metrics
+    assert by_name["rrd+my_method:Mine"].metrics != by_name["soft-targets"].metrics
+    for wrong, said in [
+        ("no_module:Mine", "cannot be imported"),
+        ("my_method:Other", "cannot be imported"),
+        ("json:JSONDecoder", "not a subclass"),
+    ]:
+        with pytest.raises(UserError, match=said):
+            compare(settings, tmp_path / "run", methods=[wrong], seeds=1)
+
+
+def test_an_assistant_stands_between_and_is_as_much_wider(tmp_path: Path):
+    settings = changed(student={"learning": {"epochs": 1}}, distillation={"assistant": 5})
+    compare(settings, tmp_path, methods=["soft-targets"], seeds=1)
+    assistant = checkpoint.load(tmp_path / "assistants" / "soft-targets-seed-0" / "model")
+    assert assistant.dimensions == 5 * VALUES["student"]["dimensions"]

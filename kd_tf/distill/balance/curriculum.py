@@ -57,9 +57,10 @@ class Curriculum(Balance):
         own = tf.reduce_sum(tf.where(found, logits[:, tf.newaxis], 0.0), axis=2)
         own = tf.where(tf.reduce_any(found, axis=2), own, least[:, tf.newaxis])
         there = tf.cast(targets > 0, tf.float32)
-        mean = tf.math.divide_no_nan(
-            tf.reduce_sum(own * there, axis=1), tf.reduce_sum(there, axis=1)
-        )
+        count = tf.reduce_sum(there, axis=1)
+        mean = tf.math.divide_no_nan(tf.reduce_sum(own * there, axis=1), count)
+        # Of whom no books are known neither.
+        mean = tf.where(count > 0, mean, least)
         # Ranks are taken in the batch: how easy a reader is has no unit of its own.
         rank = tf.argsort(tf.argsort(-mean, stable=True), stable=True)
         size = tf.cast(tf.shape(mean)[0], tf.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kd_tf.distill.knowledge.adaptive_soft_targets import AdaptiveSoftTargets
 from kd_tf.distill.knowledge.adversarial import Adversarial
 from kd_tf.distill.knowledge.attention_transfer import AttentionTransfer
 from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
@@ -11,16 +12,21 @@ from kd_tf.distill.knowledge.dual_correction import DualCorrection
 from kd_tf.distill.knowledge.full_topology import FullTopology
 from kd_tf.distill.knowledge.hard_parameter import HardParameter
 from kd_tf.distill.knowledge.hard_predictions import HardPredictions
+from kd_tf.distill.knowledge.heterogeneous_stages import HeterogeneousStages
+from kd_tf.distill.knowledge.hierarchical_hints import HierarchicalHints
 from kd_tf.distill.knowledge.hierarchical_topology import HierarchicalTopology
 from kd_tf.distill.knowledge.hint import Hint
 from kd_tf.distill.knowledge.item_rows import ItemRows
+from kd_tf.distill.knowledge.item_side_dual_correction import ItemSideDualCorrection
 from kd_tf.distill.knowledge.item_side_ranking import ItemSideRanking
 from kd_tf.distill.knowledge.logit_matching import LogitMatching
+from kd_tf.distill.knowledge.mutual import Mutual
 from kd_tf.distill.knowledge.ranking_distillation import RankingDistillation
 from kd_tf.distill.knowledge.rejuvenated_cross_entropy import RejuvenatedCrossEntropy
 from kd_tf.distill.knowledge.relational_angles import RelationalAngles
 from kd_tf.distill.knowledge.relational_distances import RelationalDistances
 from kd_tf.distill.knowledge.relaxed_ranking import RelaxedRanking
+from kd_tf.distill.knowledge.shared_table import SharedTable
 from kd_tf.distill.knowledge.soft_parameter import SoftParameter
 from kd_tf.distill.knowledge.soft_targets import SoftTargets
 from kd_tf.distill.knowledge.top_k_with_tail import TopKWithTail
@@ -49,9 +55,12 @@ METHODS: dict[str, type[Knowledge]] = {
     "htd": HierarchicalTopology,
     "hard-parameter": HardParameter,
     "soft-parameter": SoftParameter,
+    "hetcomp": HeterogeneousStages,
+    "adaptive-temperature": AdaptiveSoftTargets,
+    "dcd-item": ItemSideDualCorrection,
+    "hierarchical-hints": HierarchicalHints,
+    "mutual": Mutual,
+    "shared-table": SharedTable,
 }
 
-COMBINED: dict[str, tuple[str, ...]] = {"ir-rrd": ("rrd", "item-side")}
-"""Methods of papers that are several of ours together."""
-
-__all__ = ["COMBINED", "METHODS", "Knowledge", "Lesson", "Step"]
+__all__ = ["METHODS", "Knowledge", "Lesson", "Step"]

@@ -67,14 +67,14 @@ class Step:
 class Knowledge(keras.layers.Layer):
     """Something that a teacher knows, and how far a student is from knowing it.
 
-    A method is a subclass with one loss function; the Distiller never changes for it. Weights of
-    its own (a projector) are made in `prepare` by ``add_weight`` or as layers, and learn with the
-    student. Register it with ``keras.saving.register_keras_serializable`` so that a saved
-    Distiller finds it.
+    A method is a subclass with one loss function; the Distiller never changes for it. Layers of
+    its own (a projector) are made in `prepare`, with their weights, and learn with the student.
+    Register it with ``keras.saving.register_keras_serializable`` so that a saved Distiller finds
+    it.
 
     Attributes:
         needs: Labels that it reads beyond the teacher's best books (see
-            `kd_tf.distill.teacher_targets.EXTRA`).
+            `kd_tf.distill.teacher_targets.EXTRA`; ``stage_ids``: see `stage_targets` there).
         watched: Names of the student's layers whose output it reads.
     """
 

@@ -25,10 +25,9 @@ class DualCorrection(Knowledge):
     as the teacher does has loss 0.
 
     DCD of Lee & Kim, "Dual Correction Strategy for Ranking Distillation in Top-N Recommender
-    System" (CIKM 2021). Its reader side alone: the other side ranks readers for a book, and
-    a batch holds too few for such a list. The paper adds it to relaxed ranking
-    distillation; give the Distiller `RelaxedRanking` beside it for that. The student's ranks are
-    exact and those of this step.
+    System" (CIKM 2021). Its reader side; `ItemSideDualCorrection` is the other. The paper adds
+    both to relaxed ranking distillation; give the Distiller `RelaxedRanking` beside them for
+    that. The student's ranks are exact and those of this step.
 
     Args:
         under: Under-estimated books to draw, at least 1.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kd_tf.distill.knowledge.adaptive_soft_targets import AdaptiveSoftTargets
 from kd_tf.distill.knowledge.base import Step
 from kd_tf.distill.knowledge.collaborative_distillation import CollaborativeDistillation
 from kd_tf.distill.knowledge.dual_correction import DualCorrection
@@ -22,6 +23,7 @@ V, K, B = 30, 8, 6
 
 # Everything is drawn, so that nothing is left to chance; but for the pairs of the last.
 CERTAIN = [
+    AdaptiveSoftTargets(),
     TopKWithTail(2.0),
     LogitMatching(),
     HardPredictions(5),

@@ -13,12 +13,15 @@ from kd_tf.distill.knowledge.attention_transfer import AttentionTransfer
 from kd_tf.distill.knowledge.distillation_experts import DistillationExperts
 from kd_tf.distill.knowledge.full_topology import FullTopology
 from kd_tf.distill.knowledge.hard_parameter import HardParameter
+from kd_tf.distill.knowledge.hierarchical_hints import HierarchicalHints
 from kd_tf.distill.knowledge.hierarchical_topology import HierarchicalTopology
 from kd_tf.distill.knowledge.hint import Hint
 from kd_tf.distill.knowledge.item_rows import ItemRows
 from kd_tf.distill.knowledge.item_side_ranking import ItemSideRanking
+from kd_tf.distill.knowledge.mutual import Mutual
 from kd_tf.distill.knowledge.relational_angles import RelationalAngles
 from kd_tf.distill.knowledge.relational_distances import RelationalDistances
+from kd_tf.distill.knowledge.shared_table import SharedTable
 from kd_tf.distill.knowledge.soft_parameter import SoftParameter
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
@@ -28,6 +31,7 @@ from kd_tf.models.students.multi_interest import MultiInterestStudent
 METHODS = {
     "hint": lambda: Hint(),
     "hint-layer": lambda: Hint("hidden"),
+    "hierarchical-hints": lambda: HierarchicalHints("hidden"),
     "experts": lambda: DistillationExperts(3),
     "full-topology": lambda: FullTopology(),
     "full-topology-few": lambda: FullTopology(books=4),
@@ -44,6 +48,8 @@ METHODS = {
     "item-rows": lambda: ItemRows(5),
     "item-side-ranking": lambda: ItemSideRanking(4, 10, 6),
     "adversarial": lambda: Adversarial(5),
+    "mutual": lambda: Mutual(),
+    "shared-table": lambda: SharedTable(6, 5),
 }
 
 methods = pytest.mark.parametrize("name", METHODS)
@@ -84,8 +90,8 @@ def made(method_made):
 
 def test_the_gradient_is_the_slope(made):
     distiller, student, step = made.distiller, made.student, made.step
-    if made.name == "adversarial":
-        pytest.skip("its gradient is reversed on purpose")
+    if made.name in ("adversarial", "mutual", "shared-table"):
+        pytest.skip("its gradient is reversed or stopped on purpose: see its own file")
     if made.name == "hard-parameter":
         student.table.assign_add(0.1 * tf.random.normal(student.table.shape, seed=3))
     # Without the reader of nothing: a zero vector has no direction, and any other has one.
@@ -232,7 +238,12 @@ def vectorless(vector_models):
 
 # Sorted: workers of a parallel run must agree on the order.
 @pytest.mark.parametrize(
-    "name", sorted(set(METHODS) - {"item-rows", "item-side-ranking", "hint-layer"})
+    "name",
+    sorted(
+        set(METHODS)
+        - {"item-rows", "item-side-ranking", "hint-layer", "hierarchical-hints"}
+        - {"mutual", "shared-table"}
+    ),
 )
 def test_models_without_vectors_are_refused(vector_models, name):
     good, bad = vector_models.mlp(4, seed=0), vectorless(vector_models)

@@ -1,0 +1,104 @@
+"""Rounding of a student's tables while it learns, so that it learns to do with what a file holds.
+
+Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+Inference" (CVPR 2018): the student computes with rounded numbers, the numbers below them learn.
+The gradient passes the rounding as if it were not there, the straight-through estimator of
+Bengio, Leonard & Courville, "Estimating or Propagating Gradients Through Stochastic Neurons for
+Conditional Computation" (2013). The order matters, as in `kd_tf.compress.prune`, which works on
+the other weights in the same training: prepare the Distiller, wrap, `fit`, strip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kd_tf.keras import tf
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.rounding import rounded
+
+_LEVELS = 127
+"""Even steps on either side of 0, as `kd_tf.models.rounding.rounded` and the converter have."""
+
+
+def wrap_tables(student: HistoryModel) -> None:
+    """Lets everything that reads the student's `tables` see them as a file of one byte holds them.
+
+    That is the student itself, in training, validation and knowledge, and its `numpy_scores`. The
+    weights that learn and that are saved remain the unrounded ones.
+
+    Args:
+        student: One of `kd_tf.models.students.TRAINED_STUDENTS`; its weights exist.
+
+    Raises:
+        ValueError: It has no tables, they are wrapped, or they are not plain weights.
+    """
+    if not student.tables:
+        raise ValueError(f"a {type(student).__name__} has no table to round")
+    if are_wrapped(student):
+        raise ValueError(f"the tables of {student.name} are rounded already")
+    for name in student.tables:
+        if not isinstance(getattr(student, name), tf.Variable):
+            raise ValueError(f"the {name} of a {type(student).__name__} is no plain weight")
+    for name in student.tables:
+        # Past Keras, which would take the weight off its lists.
+        student.__dict__[name] = _RoundedTable(getattr(student, name))
+
+
+def are_wrapped(student: HistoryModel) -> bool:
+    """Whether the student's tables are seen rounded."""
+    return any(isinstance(student.__dict__.get(name), _RoundedTable) for name in student.tables)
+
+
+def strip_tables(student: HistoryModel) -> None:
+    """Makes the tables plain weights again; the rounding stays, so no score changes.
+
+    Raises:
+        ValueError: They are not wrapped.
+    """
+    if not are_wrapped(student):
+        raise ValueError(f"the tables of {student.name} are not rounded")
+    for name in student.tables:
+        table: _RoundedTable = student.__dict__[name]
+        table.floats.assign(table.numpy())
+        student.__dict__[name] = table.floats
+
+
+class _RoundedTable:
+    """Stands where a model keeps a table, and is its rounded numbers wherever it is read.
+
+    Args:
+        floats: float32 [V + 1, d], what learns.
+    """
+
+    def __init__(self, floats: tf.Variable) -> None:
+        self.floats = floats
+
+    def __tf_tensor__(self, dtype: tf.DType | None = None, name: str | None = None) -> tf.Tensor:
+        # Whatever TensorFlow computes with comes through here, anew in every step.
+        return _straight_through(tf.convert_to_tensor(self.floats, dtype))
+
+    def numpy(self) -> np.ndarray:
+        """float32 [V + 1, d]."""
+        return rounded(self.floats.numpy())
+
+    def assign(self, table: np.ndarray) -> None:
+        """Takes over float32 [V + 1, d]."""
+        self.floats.assign(table)
+
+    @property
+    def shape(self) -> tf.TensorShape:
+        return self.floats.shape
+
+    @property
+    def dtype(self) -> tf.DType:
+        return self.floats.dtype
+
+
+@tf.custom_gradient
+def _straight_through(table: tf.Tensor) -> tuple[tf.Tensor, Callable[[Any], Any]]:
+    """`rounded`, of which the gradient is that of the identity."""
+    step = tf.maximum(tf.reduce_max(tf.abs(table)) / _LEVELS, 1e-30)
+    return tf.round(table / step) * step, lambda upstream: upstream

@@ -1,0 +1,109 @@
+"""Who is asked when a student learns: the teacher, several as one, or several one after another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from kd_tf.errors import UserError
+from kd_tf.keras import keras
+from kd_tf.models import checkpoint
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.ranking import scorer
+from kd_tf.models.teachers.panel import TeacherPanel, validation_weights
+from kd_tf.models.training import Training
+from kd_tf.pipeline.context import Context
+from kd_tf.pipeline.stage import Trained, trained
+from kd_tf.report.results import TriedStudent
+
+EARLY = (1 / 8, 1 / 4, 1 / 2)
+"""Shares of a teacher's training after which its weights are kept, for easy lists."""
+
+
+def asked(context: Context, taught: Sequence[Trained], rule: str) -> HistoryModel:
+    """The model that answers for all teachers.
+
+    Args:
+        context: Of the run.
+        taught: The members of the ensemble, and the teacher as the last.
+        rule: ``distillation.teachers``.
+
+    Raises:
+        UserError: Several are asked for, and there is one.
+    """
+    if rule == "one":
+        return taught[-1].model
+    members = taught[:-1]
+    if len(members) < 2:
+        raise UserError(
+            f"the {rule} of several teachers is asked for, but there is one",
+            where="distillation.teachers",
+            hint="Set teacher.kind to ensemble, and teacher.members if you like.",
+        )
+    key = context.key(members=[checkpoint.fingerprint(one.model) for one in members], rule=rule)
+
+    def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+        begin = time.monotonic()
+        weighted = rule == "weighted"
+        model = TeacherPanel.calibrated(
+            [one.model for one in members],
+            context.choose,
+            context.progress,
+            weights=validation_weights([one.validation for one in members]) if weighted else None,
+            by_confidence=rule == "confidence",
+        )
+        model.create_weights()
+        reached = context.choose(scorer(model))
+        return model, "panel", Training(0, 0, reached, time.monotonic() - begin), []
+
+    folder = context.folder / "teachers" / f"panel-{rule}"
+    return trained(context, f"teacher-{rule}", folder, key, make).model
+
+
+def stages(context: Context, taught: Sequence[Trained]) -> list[HistoryModel]:
+    """Teachers from easy to hard: an ensemble's members by what they reach, or a teacher as it
+    was early in its training; then the teacher.
+
+    Raises:
+        UserError: There is nothing easier than the teacher.
+    """
+    final = taught[-1]
+    if len(taught) > 1:
+        easier = [one.model for one in sorted(taught[:-1], key=lambda one: one.validation)]
+    else:
+        easier = [checkpoint.load(folder) for folder in early_folders(context, final.kind)]
+    if not easier:
+        raise UserError(
+            f"there is nothing easier to learn than the teacher ({final.kind})",
+            where="teacher.kind",
+            hint="Stages need an ensemble, or a teacher that is trained.",
+        )
+    return [*easier, final.model]
+
+
+def early_folders(context: Context, kind: str) -> list[Path]:
+    """Where the weights from early in a teacher's training lie, the earliest first."""
+    return sorted((context.folder / "teachers").glob(f"{kind}-early-*"))
+
+
+class KeepEarly(keras.callbacks.Callback):
+    """Keeps the weights of a teacher early in its training.
+
+    Args:
+        context: Of the run.
+        teacher: What is trained.
+        kind: Of the teacher.
+        epochs: How many there are at most.
+    """
+
+    def __init__(self, context: Context, teacher: HistoryModel, kind: str, epochs: int) -> None:
+        super().__init__()
+        self.teacher, self.epochs = teacher, epochs
+        self.folder = context.folder / "teachers"
+        self.kind = kind
+
+    def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        for number, share in enumerate(EARLY):
+            if epoch + 1 == max(round(share * self.epochs), 1):
+                checkpoint.save(self.teacher, self.folder / f"{self.kind}-early-{number}")

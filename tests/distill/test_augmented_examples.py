@@ -1,0 +1,125 @@
+"""Histories without targets, as `kd_tf.data.augmentation` makes them, through the Distiller."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kd_tf.data.augmentation import augmented
+from kd_tf.data.batches import Batches
+from kd_tf.data.examples import Examples
+from kd_tf.distill.balance.confidence import Confidence
+from kd_tf.distill.balance.curriculum import Curriculum
+from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.gradient_norm import GradientNorm
+from kd_tf.distill.balance.uncertainty import Uncertainty
+from kd_tf.distill.distiller import Distiller
+from kd_tf.distill.knowledge import METHODS
+from kd_tf.distill.knowledge.base import Lesson
+from kd_tf.distill.knowledge.soft_targets import SoftTargets
+from kd_tf.distill.teacher_targets import EXTRA, stage_targets, teacher_targets
+from kd_tf.keras import keras, tf
+from kd_tf.models import randomness
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.matrix_factorization import MatrixFactorization
+from kd_tf.models.students import TRAINED_STUDENTS
+from kd_tf.models.students.mlp import MLPStudent
+from kd_tf.progress import Silent
+
+V, L, READERS = 30, 6, 12
+
+
+def mlp(dimensions: int, seed: int) -> MLPStudent:
+    randomness.seed(seed)
+    made = MLPStudent(books=V, history_length=L, dimensions=dimensions, hidden=8, book_dropout=0.0)
+    made.create_weights()
+    return made
+
+
+@pytest.fixture(scope="module")
+def examples() -> Examples:
+    """Half of the rows are readers with targets, half histories that nobody has."""
+    random = np.random.default_rng(0)
+    books = np.stack([random.permutation(V) + 1 for _ in range(READERS)]).astype(np.int32)
+    given = Examples(books[None, :, :L].copy(), books[None, :, L : L + 2])
+    given.history[0, 0] = 0
+    return augmented(given, thinned_share=0.5, blended_share=0.5, seed=0)
+
+
+@pytest.fixture(scope="module")
+def labels(examples, tmp_path_factory):
+    teacher, folder = mlp(10, seed=1), tmp_path_factory.mktemp("targets")
+    found = teacher_targets(
+        teacher, examples, top=8, needs=EXTRA, folder=folder / "all", progress=Silent()
+    )
+    stages = stage_targets(
+        [mlp(4, 2), teacher], examples, top=8, folder=folder / "stages", progress=Silent()
+    )
+    return {"targets": examples.targets, **found, **stages}
+
+
+def one_batch(examples, labels):
+    """All of them, readers first."""
+    return (
+        tf.constant(examples.history[0]),
+        {name: tf.constant(np.array(one[0])) for name, one in labels.items()},
+    )
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_method_stays_finite_beside_histories_without_targets(name, examples, labels):
+    student, given = mlp(5, seed=0), one_batch(examples, labels)
+    distiller = Distiller(student, [METHODS[name]()], Fixed(0.3))
+    distiller.prepare(Lesson(student, [mlp(10, seed=1)], np.arange(V + 1), steps=10, seed=0))
+    distiller.compile()
+    with tf.GradientTape() as tape:
+        losses = distiller._weighted(*given, training=True)
+    assert np.isfinite(losses["soft_loss"])
+    for gradient in tape.gradient(losses["loss"], distiller.learning_variables):
+        assert gradient is None or np.isfinite(tf.convert_to_tensor(gradient)).all()
+
+
+@pytest.mark.parametrize(
+    "balance",
+    [
+        Uncertainty(),
+        GradientNorm(0.3),
+        Confidence(0.3),
+        Curriculum(Fixed(0.3)),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_every_balance_stays_finite_beside_histories_without_targets(balance, examples, labels):
+    student = mlp(5, seed=0)
+    distiller = Distiller(student, [SoftTargets()], balance)
+    distiller.prepare(Lesson(student, [mlp(10, seed=1)], np.arange(V + 1), steps=10, seed=0))
+    distiller.compile(optimizer=keras.optimizers.Adam(0.01))
+    batches = Batches(examples.history, labels, batch_size=2 * READERS, seed=0)
+    logs = distiller.fit(batches.stream(), steps_per_epoch=2, verbose=0)
+    assert np.isfinite(logs.history["loss"]).all()
+    for weight in distiller.learning_variables:
+        assert np.isfinite(weight).all(), weight.name
+
+
+def students() -> list[HistoryModel]:
+    made = [kind(books=V, history_length=L, dimensions=5) for kind in TRAINED_STUDENTS.values()]
+    for one in made:
+        one.create_weights()
+    return [*made, MatrixFactorization(books=V, readers=V, longest=2, dimensions=5)]
+
+
+@pytest.mark.parametrize("student", students(), ids=lambda one: type(one).__name__)
+def test_without_targets_the_hard_loss_and_its_gradient_are_exactly_zero(student, examples):
+    history = tf.constant(examples.history[0, READERS:, : student.history_length])
+    nothing = tf.zeros([len(history), 3], tf.int32)
+    with tf.GradientTape() as tape:
+        loss = student.hard_loss(history, nothing, student(history))
+    np.testing.assert_array_equal(loss, np.zeros(len(history)))
+    for gradient in tape.gradient(loss, student.trainable_variables):
+        assert gradient is None or not np.any(tf.convert_to_tensor(gradient))
+
+
+def test_every_batch_holds_some_histories_without_targets_and_some_with(examples, labels):
+    batches = Batches(examples.history, labels, batch_size=READERS, seed=0)
+    for _, (_, given) in zip(range(6), batches.stream(), strict=False):
+        assert 0 < given["targets"].numpy().any(axis=1).sum() < READERS

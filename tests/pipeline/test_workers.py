@@ -1,0 +1,47 @@
+"""Tasks in several processes at once."""
+
+from __future__ import annotations
+
+import operator
+import os
+
+import pytest
+
+from kd_tf.pipeline.workers import Workers
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_everything_is_done_once_and_comes_in_order(most: int):
+    tasks = [3, 1, 2, 5, 4]
+    found = Workers(most).each(operator.mul, tasks, 10, int, ("10",))
+    assert list(found) == [30, 10, 20, 50, 40]
+
+
+def test_a_failure_comes_out_and_ends_the_rest():
+    found = Workers(2).each(operator.floordiv, [2, 0, 1], 10, int, (10,))
+    assert next(found) == 5
+    with pytest.raises(ZeroDivisionError):
+        next(found)
+
+
+def test_memory_says_how_many_fit_and_one_always_does():
+    assert Workers(8, memory=100).fitting(30) == 3
+    assert Workers(2, memory=100).fitting(30) == 2
+    assert Workers(8, memory=100).fitting(1000) == 1
+    assert Workers(8).fitting(1000) == 8
+
+
+def test_processes_share_the_cores_and_this_one_keeps_its_own_settings(monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 6)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
+    names = ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"]
+    # Each of two processes is asked for its environment: a mapping and a name, as `make` gives it.
+    found = Workers(2).each(operator.getitem, names, dict(os.environ), _environment, ())
+    assert list(found) == ["3", "3"]
+    assert os.environ["OMP_NUM_THREADS"] == "5"
+    assert "TF_NUM_INTRAOP_THREADS" not in os.environ
+
+
+def _environment() -> dict[str, str]:
+    return dict(os.environ)
