@@ -111,6 +111,8 @@ class Distiller(keras.Model):
         # Through `call` and not the student itself: it marks the Distiller as built for saving.
         with watching(self.student, names) as hidden:
             logits = self(history, training=training)
+        # With half precision in the student: losses have exponentials and masks of -1e9.
+        logits = tf.cast(logits, tf.float32)
         hard = self.student.hard_loss(history, labels["targets"], logits)
         done = self.optimizer.iterations if training else 0
         step = Step(

@@ -173,7 +173,7 @@ class HistoryModel(keras.Model):
         """One step on (history int32 [B, L], {"targets": int32 [B, M], ...})."""
         history, labels = data
         with tf.GradientTape() as tape:
-            logits = self(history, training=True)
+            logits = tf.cast(self(history, training=True), tf.float32)
             loss = tf.reduce_mean(self.hard_loss(history, labels["targets"], logits))
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         self._loss.update_state(loss)
@@ -182,7 +182,7 @@ class HistoryModel(keras.Model):
     def test_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """The same loss without learning."""
         history, labels = data
-        logits = self(history, training=False)
+        logits = tf.cast(self(history, training=False), tf.float32)
         self._loss.update_state(self.hard_loss(history, labels["targets"], logits))
         return {"loss": self._loss.result()}
 

@@ -64,8 +64,9 @@ class LowRankModel(AdditiveModel):
         return self.summed(ids[:, tf.newaxis])
 
     def summed(self, ids: tf.Tensor) -> tf.Tensor:
-        there = tf.cast(ids > 0, tf.float32)[:, tf.newaxis]
-        reader = tf.matmul(there, tf.gather(self.left, ids))[:, 0]
+        rows = tf.gather(self.left, ids)
+        there = tf.cast(ids > 0, rows.dtype)[:, tf.newaxis]
+        reader = tf.matmul(there, rows)[:, 0]
         return tf.matmul(reader, self.right, transpose_b=True)
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:

@@ -96,16 +96,21 @@ class TiedTableModel(HistoryModel):
         weights = self.book_weights(ids)
         if training and self.book_dropout:
             weights = self._dropout(weights, training=True)
-        return self.encode(tf.gather(self.table, ids), weights, training)
+        # In the dtype of the layers within, which is half precision where Keras is told so.
+        rows, weights = (
+            tf.cast(one, self.compute_dtype) for one in (tf.gather(self.table, ids), weights)
+        )
+        return self.encode(rows, weights, training)
 
     def book_vectors(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.scoring_table)
 
     def book_weights(self, ids: tf.Tensor) -> tf.Tensor:
         """How much each book of a history counts by its age: float32 [B, L], 0 for padding."""
-        present = tf.cast(ids > 0, tf.float32)
-        age = tf.cast(tf.cumsum(present, axis=1, reverse=True, exclusive=True), tf.int32)
-        return present * tf.gather(tf.nn.softplus(self.recency), age)
+        present = tf.cast(ids > 0, tf.int32)
+        age = tf.cumsum(present, axis=1, reverse=True, exclusive=True)
+        found = tf.nn.softplus(tf.gather(self.recency, age))
+        return tf.cast(present, found.dtype) * found
 
     @property
     def scoring_table(self) -> tf.Variable:
@@ -175,4 +180,4 @@ def pooled(rows: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
 
 def there(weights: tf.Tensor) -> tf.Tensor:
     """float32 [B, L, 1]: 1 where there is a book, whatever it weighs."""
-    return tf.cast(weights > 0, tf.float32)[..., tf.newaxis]
+    return tf.cast(weights > 0, weights.dtype)[..., tf.newaxis]

@@ -49,7 +49,7 @@ class Adversarial(Knowledge):
 
         def dense(units: int, into: int, seed: int) -> keras.layers.Dense:
             drawn = keras.initializers.GlorotUniform(seed)
-            layer = keras.layers.Dense(units, kernel_initializer=drawn)
+            layer = keras.layers.Dense(units, kernel_initializer=drawn, dtype="float32")
             layer.build([None, into])
             return layer
 

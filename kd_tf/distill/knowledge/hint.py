@@ -40,7 +40,7 @@ class Hint(Knowledge):
             else _layer_width(lesson.student, self.layer)
         )
         self.projector = keras.layers.Dense(
-            width, kernel_initializer=keras.initializers.GlorotUniform(lesson.seed)
+            width, kernel_initializer=keras.initializers.GlorotUniform(lesson.seed), dtype="float32"
         )
         self.projector.build([None, own])
 

@@ -67,12 +67,13 @@ class Mutual(Knowledge):
 
     def _students(self, step: Step) -> tf.Tensor:
         """float32 [B]: what the student has to learn from the copy."""
-        told = mask_history(self.peer(step.history, training=False), _excluded(step))
+        told = tf.cast(self.peer(step.history, training=False), tf.float32)
+        told = mask_history(told, _excluded(step))
         return _divergence(tf.stop_gradient(told), step.logits)
 
     def _peers(self, step: Step) -> tf.Tensor:
         """float32 [B]: what the copy has to learn, from readers and from the student."""
-        logits = self.peer(step.history, training=step.training)
+        logits = tf.cast(self.peer(step.history, training=step.training), tf.float32)
         hard = self.peer.hard_loss(step.history, step.labels["targets"], logits)
         masked = mask_history(logits, _excluded(step))
         return hard + self.weight * _divergence(tf.stop_gradient(step.logits), masked)

@@ -50,14 +50,14 @@ class SharedTable(Knowledge):
 
         def dense(units: int, into: int, seed: int) -> keras.layers.Dense:
             drawn = keras.initializers.GlorotUniform(seed)
-            layer = keras.layers.Dense(units, kernel_initializer=drawn)
+            layer = keras.layers.Dense(units, kernel_initializer=drawn, dtype="float32")
             layer.build([None, into])
             return layer
 
         self.first = dense(self.hidden, self.extra + width, lesson.seed)
         self.second = dense(self.extra, self.hidden, lesson.seed + 1)
         # A layer and not a weight of the method: a saved Distiller is read before it is prepared.
-        self.columns = keras.layers.Embedding(lesson.student.books + 1, self.extra)
+        self.columns = keras.layers.Embedding(lesson.student.books + 1, self.extra, dtype="float32")
         self.columns.build(None)
         self.columns.set_weights([_beginning(lesson.teacher, self.extra, lesson.seed + 2)])
 
@@ -69,7 +69,7 @@ class SharedTable(Knowledge):
     def loss(self, step: Step) -> tf.Tensor:
         student = step.student
         # Not step.logits: a student of numbered readers has masked its targets in them.
-        narrow = student(step.history, training=step.training)
+        narrow = tf.cast(student(step.history, training=step.training), tf.float32)
         wide = narrow + tf.matmul(self.extra_readers(step), self.rows, transpose_b=True)
         hard = student.hard_loss(step.history, step.labels["targets"], wide)
         told = tf.stop_gradient(mask_history(wide, student.excluded(step.history)))

@@ -72,7 +72,8 @@ def teacher_readers(step: Step) -> tf.Tensor:
 
 def student_readers(step: Step) -> tf.Tensor:
     """The student's vectors of the batch's readers: float32 [B, d]."""
-    return step.student.reader_vectors(step.history, training=step.training)
+    # In single precision whatever the student computes in: distances and squares need it.
+    return tf.cast(step.student.reader_vectors(step.history, training=step.training), tf.float32)
 
 
 def unit(vectors: tf.Tensor) -> tf.Tensor:

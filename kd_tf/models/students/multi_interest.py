@@ -65,7 +65,7 @@ class MultiInterestStudent(TiedTableModel):
         """float32 [B, K, d], the interests; zeros for an empty history."""
         attended = tf.matmul(tf.nn.tanh(rows), self.attention)
         there = weights[:, :, tf.newaxis] > 0
-        share = tf.nn.softmax(tf.where(there, attended, MASKED), axis=1)
+        share = tf.nn.softmax(tf.where(there, attended, max(MASKED, attended.dtype.min)), axis=1)
         share = tf.where(there, share, 0.0) * weights[:, :, tf.newaxis]
         interests = tf.matmul(share, rows, transpose_a=True)
         length = tf.reduce_sum(tf.square(interests), axis=2, keepdims=True)
