@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,26 +15,32 @@ from kd_tf import atomic
 from kd_tf.config import MATRIX_FACTORIZATION, Config, Distillation
 from kd_tf.data.examples import Examples
 from kd_tf.data.interactions import Dataset
+from kd_tf.distill.starts import STARTS
 from kd_tf.errors import UserError
 from kd_tf.evaluate.protocol import Evaluation
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.matrix_factorization import MatrixFactorization
 from kd_tf.models.ranking import scorer
-from kd_tf.models.stored import stored_bytes
+from kd_tf.models.stored import settled, stored_bytes
 from kd_tf.models.students import TRAINED_STUDENTS
+from kd_tf.models.training import Training
 from kd_tf.pipeline import teachers, ways
 from kd_tf.pipeline.context import Context
 from kd_tf.pipeline.describing import comparisons, environment, model_result
 from kd_tf.pipeline.learning import learnt
 from kd_tf.pipeline.sources import read
-from kd_tf.pipeline.students import untrained
+from kd_tf.pipeline.stage import trained
+from kd_tf.pipeline.students import fine_tuned, started, untrained
 from kd_tf.pipeline.teaching import Teaching, answers, knowledge, more
 from kd_tf.pipeline.workers import Workers
 from kd_tf.progress import Progress, Silent
-from kd_tf.report.results import ModelResult, ModelTable
+from kd_tf.report.results import ModelResult, ModelTable, TriedStudent
 
 ALONE = "student-alone"
+START = "start"
+"""A student that is solved or pruned from the teacher, before any training."""
+
 TEACHER = "teacher"
 
 _FIGURES = "figures.json"
@@ -68,26 +75,35 @@ def compare(
     Returns:
         The teacher, the student alone, and one student a method; ``deviations`` holds the
         standard deviation of every figure over the seeds. Comparisons are paired over the
-        readers, each reader's figure being the mean of the seeds.
+        readers, each reader's figure being the mean of the seeds, and with the student alone.
+        Students that are not trained from nothing have a row more, ``start``: what is solved or
+        pruned from the teacher. The methods train it further and are compared with it.
 
     Raises:
         UserError: A method or a kind is unknown, or the data cannot be used.
     """
     names = list(dict.fromkeys(methods)) if methods else ways.names()
-    kinds = (MATRIX_FACTORIZATION, *TRAINED_STUDENTS)
+    kinds = (MATRIX_FACTORIZATION, *TRAINED_STUDENTS, *STARTS)
     if settings.student.kind not in kinds:
         raise UserError(
-            f"a student of kind {settings.student.kind} is not trained from nothing",
+            f"methods are compared on one kind of student, and {settings.student.kind} is none",
             where="student.kind",
-            hint=f"Methods are compared on: {', '.join(kinds)}.",
+            hint=f"There are: {', '.join(kinds)}.",
         )
     for name in names:  # what is set wrongly is told before hours of training
         knowledge(ways.settings_of(name, settings).distillation)
     comparison = _Comparison(settings, Path(folder), progress or Silent(), dataset)
     context = comparison.context
+    # Here, so that no two trainings write the same cache.
     for name in names:
-        comparison.ask(name)  # here, so that no two trainings write the same cache
-    tasks = [(name, seed) for name in (ALONE, *names) for seed in range(seeds)]
+        comparison.ask(name)
+    if comparison.is_started:
+        for teaching in (None, comparison.teaching(settings)):
+            comparison.start(teaching)
+    # A start draws nothing, so that it is made once.
+    rows = {ALONE: 1, START: 1} if comparison.is_started else {ALONE: seeds}
+    rows |= dict.fromkeys(names, seeds)
+    tasks = [(name, seed) for name, count in rows.items() for seed in range(count)]
     made: dict[str, list[_Made]] = {}
     with context.progress.task("trainings", len(tasks)) as advance:
         found = (workers or Workers()).each(
@@ -104,7 +120,7 @@ def compare(
                 made.pop(name, None)
                 continue
             made.setdefault(name, []).append(one)
-    made = {name: some for name, some in made.items() if len(some) == seeds}
+    made = {name: some for name, some in made.items() if len(some) == rows[name]}
     teacher = comparison.teachers[-1]
     judged = {TEACHER: context.judge(TEACHER, scorer(teacher.model))}
     judged |= {name: _mean([one.evaluation for one in some]) for name, some in made.items()}
@@ -121,7 +137,11 @@ def compare(
         ),
         *(_summary(name, settings.student.kind, some) for name, some in made.items()),
     ]
-    pairs = [(name, ALONE) for name in names if name in made]
+    # What a start is worth is not what training it adds.
+    against = START if comparison.is_started else ALONE
+    pairs = [(name, against) for name in names if name in made]
+    if comparison.is_started:
+        pairs.insert(0, (START, ALONE))
     return ModelTable(
         dataset=context.described,
         models=models,
@@ -143,6 +163,10 @@ class _Comparison:
     def is_by_number(self) -> bool:
         return self.context.settings.student.kind == MATRIX_FACTORIZATION
 
+    @property
+    def is_started(self) -> bool:
+        return self.context.settings.student.kind in STARTS
+
     def examples(self) -> Examples:
         return self.context.examples_by_reader() if self.is_by_number else self.context.examples(2)
 
@@ -158,6 +182,50 @@ class _Comparison:
             answers(self.context, self.teaching(settings), examples, sorted(needs))
         except (UserError, ValueError):
             pass  # its training says why it is left out
+
+    def start(self, teaching: Teaching | None) -> HistoryModel:
+        """What a student that is not trained from nothing begins with, made once."""
+        name, context = (START if teaching else ALONE), self.context
+        kind = context.settings.student.kind
+        key = context.key(
+            student=context.settings.student.model_dump(mode="json"),
+            teacher=teaching and checkpoint.fingerprint(teaching.teacher),
+            candidates=str(context.candidates),
+        )
+
+        def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+            begin = time.monotonic()
+            model, tried = started(context, name, kind, teaching, key)
+            chosen = next(one for one in tried if one.chosen)
+            seconds = time.monotonic() - begin
+            return model, kind, Training(0, 0, chosen.validation_ndcg, seconds), tried
+
+        return trained(context, name, context.folder / "starts" / name, key, make).model
+
+    def made(
+        self, name: str, told: Config, teaching: Teaching | None, seed: int, key: dict[str, Any]
+    ) -> tuple[HistoryModel, Training]:
+        """The student of one row and seed."""
+        label, drawn_with = f"{name}, seed {seed}", told.seed + seed
+        context = self.context.with_settings(told)
+        if not self.is_started:
+            return learnt(
+                context,
+                self.new,
+                told.student.dimensions,
+                teaching,
+                self.examples(),
+                seed=drawn_with,
+                label=label,
+                key=key,
+            )
+        model = self.start(teaching)
+        training = Training(0, 0, 0.0, 0.0)
+        if teaching is not None and name != START:
+            training = fine_tuned(
+                context, model, teaching, seed=drawn_with, label=label, keep_start=False
+            )
+        return settled(model), training
 
     def new(self, dimensions: int) -> HistoryModel:
         split = self.context.split
@@ -182,7 +250,8 @@ def _student(comparison: _Comparison, task: tuple[str, int]) -> _Made | UserErro
     Errors of the settings are given back, so that the other trainings go on.
     """
     (name, seed), context = task, comparison.context
-    told = ways.settings_of(name if name != ALONE else "soft-targets", context.settings)
+    method = name if name not in (ALONE, START) else "soft-targets"
+    told = ways.settings_of(method, context.settings)
     teaching = None if name == ALONE else comparison.teaching(told)
     folder = context.folder / "compare" / f"{checkpoint.slug(name)}-{seed}"
     key = context.key(
@@ -196,16 +265,7 @@ def _student(comparison: _Comparison, task: tuple[str, int]) -> _Made | UserErro
     )
 
     def make(unfinished: Path) -> None:
-        model, training = learnt(
-            context.with_settings(told),
-            comparison.new,
-            told.student.dimensions,
-            teaching,
-            comparison.examples(),
-            seed=told.seed + seed,
-            label=f"{name}, seed {seed}",
-            key=key,
-        )
+        model, training = comparison.made(name, told, teaching, seed, key)
         evaluation = context.judge(f"{name}, seed {seed}", scorer(model))
         np.savez_compressed(unfinished / _PER_READER, **evaluation.per_reader)  # type: ignore[arg-type]
         atomic.write_json(

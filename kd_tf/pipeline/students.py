@@ -74,6 +74,33 @@ def _found(
 ) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
     """The best student within the bytes, of one family or of all."""
     begin = time.monotonic()
+    model, tried = started(context, name, kind, teaching, key)
+    chosen = next(one for one in tried if one.chosen)
+    epochs = best_epoch = 0
+    reached = chosen.validation_ndcg
+    if teaching is not None and chosen.kind not in TRAINED_STUDENTS:
+        training = _fine_tuned_if_better(context, model, teaching, reached)
+        if training is not None:
+            epochs, best_epoch, reached = training.epochs, training.best_epoch, training.best
+    seconds = time.monotonic() - begin
+    return settled(model), chosen.kind, Training(epochs, best_epoch, reached, seconds), tried
+
+
+def started(
+    context: Context, name: str, kind: str, teaching: Teaching | None, key: dict[str, Any]
+) -> tuple[HistoryModel, list[TriedStudent]]:
+    """The best start within the bytes, of one family or of all, and what it was chosen among.
+
+    Args:
+        context: Of the run.
+        name: What progress calls the student.
+        kind: One of `STARTS`, or ``auto``.
+        teaching: Whose rows it starts from; None for readers' books alone.
+        key: All that it depends on.
+
+    Raises:
+        UserError: None fits into the bytes.
+    """
     randomness.seed(context.settings.seed)
     data = context.learning_data(context.history_length)
     source = Source(data, teaching.teacher if teaching else None)
@@ -111,30 +138,39 @@ def _found(
             + (f" (student.kind {kind})." if kind != "auto" else "."),
         )
     model, chosen = best
-    epochs = best_epoch = 0
-    reached = chosen.validation_ndcg
-    if teaching is not None and chosen.kind not in TRAINED_STUDENTS:
-        training = _fine_tuned(context, model, teaching, reached)
-        if training is not None:
-            epochs, best_epoch, reached = training.epochs, training.best_epoch, training.best
-    model = settled(model)
-    tried = [replace(one, chosen=one is chosen) for one in tried]
-    seconds = time.monotonic() - begin
-    return model, chosen.kind, Training(epochs, best_epoch, reached, seconds), tried
+    return model, [replace(one, chosen=one is chosen) for one in tried]
 
 
-def _fine_tuned(
-    context: Context, model: HistoryModel, teaching: Teaching, reached: float
-) -> Training | None:
-    """Trains a started student with the Distiller; its weights change only where that helps."""
-    epochs = context.settings.student.fine_tuning_epochs
-    cost = context.scores_of_a_pass * model.vectors_at_once
-    if not epochs or cost > FINE_TUNING_SCORES or not model.trainable_variables:
-        return None
-    start = model.get_weights()
-    schedule = context.schedule(context.settings.student.learning)
+def fine_tuned(
+    context: Context,
+    model: HistoryModel,
+    teaching: Teaching,
+    *,
+    seed: int,
+    label: str,
+    keep_start: bool,
+) -> Training:
+    """Trains a started student with the Distiller, on what the teacher says alone.
+
+    Args:
+        context: Of the run; its settings say how long.
+        model: Keeps the weights that validate best.
+        teaching: How it is taught.
+        seed: Orders the examples.
+        label: What the progress bar says.
+        keep_start: Whether the weights that it has may be the best.
+
+    Raises:
+        UserError: It cannot be taught so, or has nothing that learns.
+    """
+    if not model.trainable_variables:
+        raise UserError(f"a {type(model).__name__} has nothing that learns in steps")
     schedule = replace(
-        schedule, epochs=epochs, learning_rate=FINE_TUNING_RATE, validate_every=1, patience=1
+        context.schedule(context.settings.student.learning),
+        epochs=max(context.settings.student.fine_tuning_epochs, 1),
+        learning_rate=FINE_TUNING_RATE,
+        validate_every=1,
+        patience=1,
     )
     # The readers' own books are what the start was solved from.
     told = {"alpha": 0.0, "balance": "fixed", "curriculum": False, "assistant": 0}
@@ -144,16 +180,38 @@ def _fine_tuned(
         replace(teaching, settings=teaching.settings.model_copy(update=told)),
         context.examples(2),
         schedule,
-        seed=context.settings.seed,
+        seed=seed,
     )
-    training = train(
+    return train(
         distiller,
         batches,
         schedule=schedule,
         validate=context.validation(model),
-        keep_start=True,
-        label="fine-tuning",
+        keep_start=keep_start,
+        label=label,
         progress=context.progress,
+    )
+
+
+def _fine_tuned_if_better(
+    context: Context, model: HistoryModel, teaching: Teaching, reached: float
+) -> Training | None:
+    """Fine-tunes where that is cheap; the weights change only where it helps."""
+    cost = context.scores_of_a_pass * model.vectors_at_once
+    if (
+        not context.settings.student.fine_tuning_epochs
+        or cost > FINE_TUNING_SCORES
+        or not model.trainable_variables
+    ):
+        return None
+    start = model.get_weights()
+    training = fine_tuned(
+        context,
+        model,
+        teaching,
+        seed=context.settings.seed,
+        label="fine-tuning",
+        keep_start=True,
     )
     if training.best >= reached + BETTER_BY:
         after = context.choose(scorer(settled(model)))

@@ -12,7 +12,7 @@ from kd_tf import config
 from kd_tf.errors import UserError
 from kd_tf.models import checkpoint
 from kd_tf.pipeline import comparing, ways
-from kd_tf.pipeline.comparing import ALONE, compare
+from kd_tf.pipeline.comparing import ALONE, START, compare
 from kd_tf.pipeline.run import run
 from kd_tf.pipeline.workers import Workers
 from kd_tf.report.results import ModelTable
@@ -141,8 +141,8 @@ def test_impossible_wishes_are_refused(tmp_path: Path):
     settings = config.from_values(VALUES)
     with pytest.raises(UserError, match="no method 'soft-target'"):
         compare(settings, tmp_path, methods=["soft-target"])
-    with pytest.raises(UserError, match="not trained from nothing"):
-        compare(changed(student={"kind": "neighbours"}), tmp_path)
+    with pytest.raises(UserError, match="one kind of student, and auto is none"):
+        compare(changed(student={"kind": "auto"}), tmp_path)
     wrong = {"methods": {"soft-targets": {"settings": {"temperature": -1}}}}
     with pytest.raises(UserError, match="soft-targets cannot be made"):
         compare(changed(distillation=wrong), tmp_path, seeds=1)
@@ -208,3 +208,24 @@ def test_an_assistant_stands_between_and_is_as_much_wider(tmp_path: Path):
     compare(settings, tmp_path, methods=["soft-targets"], seeds=1)
     assistant = checkpoint.load(tmp_path / "assistants" / "soft-targets-seed-0" / "model")
     assert assistant.dimensions == 5 * VALUES["student"]["dimensions"]
+
+
+@pytest.mark.parametrize("kind", ["neighbours", "item-kernel"])
+def test_a_student_with_a_start_is_compared_with_its_start(kind: str, tmp_path: Path):
+    settings = changed(
+        student={"kind": kind, "max_bytes": 4000, "fine_tuning_epochs": 1},
+        teacher={"kind": "local-ridge"},
+    )
+    found = compare(settings, tmp_path, methods=["soft-targets", "rd"], seeds=2)
+    names = [one.name for one in found.models]
+    assert names == ["teacher", ALONE, START, "soft-targets", "rd"]
+    assert all(one.bytes <= 4000 for one in found.models[1:])
+    assert [(one.model, one.against) for one in found.comparisons] == [
+        (START, ALONE),
+        ("soft-targets", START),
+        ("rd", START),
+    ]
+    start, soft = found.models[2:4]
+    assert start.metrics["ndcg@10"] != soft.metrics["ndcg@10"]  # it was trained
+    assert soft.deviations
+    assert not start.deviations
