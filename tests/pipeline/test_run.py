@@ -16,7 +16,7 @@ from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.models import checkpoint, unfinished
 from kd_tf.models.unfinished import Unfinished
-from kd_tf.pipeline import context, students
+from kd_tf.pipeline import context, learning, students
 from kd_tf.pipeline.run import Run, run
 from kd_tf.runtime.recommender import Recommender
 
@@ -82,7 +82,7 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
         update={"student": SETTINGS.student.model_copy(update={"kind": "shallow-cnn"})}
     )
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(students.prune, "wrap_core", fail)
+        interrupted.setattr(learning.prune, "wrap_core", fail)
         with pytest.raises(KeyboardInterrupt):
             run(small, tmp_path / "run")
     left = {path.name for path in (tmp_path / "run").iterdir()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 import os
 
@@ -36,12 +37,8 @@ def test_processes_share_the_cores_and_this_one_keeps_its_own_settings(monkeypat
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     monkeypatch.delenv("TF_NUM_INTRAOP_THREADS", raising=False)
     names = ["OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"]
-    # Each of two processes is asked for its environment: a mapping and a name, as `make` gives it.
-    found = Workers(2).each(operator.getitem, names, dict(os.environ), _environment, ())
+    # What they share is a function that asks a process for its own environment.
+    found = Workers(2).each(operator.call, names, os.getenv, functools.partial, (os.getenv,))
     assert list(found) == ["3", "3"]
     assert os.environ["OMP_NUM_THREADS"] == "5"
     assert "TF_NUM_INTRAOP_THREADS" not in os.environ
-
-
-def _environment() -> dict[str, str]:
-    return dict(os.environ)
