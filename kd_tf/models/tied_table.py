@@ -107,11 +107,11 @@ class TiedTableModel(HistoryModel):
 
     def book_weights(self, ids: tf.Tensor) -> tf.Tensor:
         """How much each book of a history counts by its age: float32 [B, L], 0 for padding."""
-        present = tf.cast(ids > 0, tf.float32)
-        age = tf.cast(tf.cumsum(present, axis=1, reverse=True, exclusive=True), tf.int32)
+        present = tf.cast(ids > 0, tf.int32)
+        age = tf.cumsum(present, axis=1, reverse=True, exclusive=True)
         # Of the weights and not of what is gathered: a constant of the exported model.
         weights = tf.nn.softplus(tf.convert_to_tensor(self.recency))
-        return present * tf.cast(tf.gather(weights, age), tf.float32)
+        return tf.cast(present, weights.dtype) * tf.gather(weights, age)
 
     @property
     def scoring_table(self) -> tf.Variable:

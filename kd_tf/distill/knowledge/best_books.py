@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from kd_tf.distill.knowledge.base import Step
@@ -43,18 +44,41 @@ def best_books(step: Step) -> BestBooks:
     )
 
 
-def student_ranks(step: Step, scores: tf.Tensor) -> tf.Tensor:
+CERTAIN = 10.0
+"""Where tanh is 1 in float32: what it is taken of need not be known any better above."""
+
+
+def student_ranks(step: Step, scores: tf.Tensor, within: int) -> tf.Tensor:
     """Which rank the student gives to books with these scores.
 
-    Exact, over the whole catalogue. Books that tie share the worst rank: a student that does not
-    tell books apart, as one that has yet to learn, has ranked none of them well.
+    Exact as far as asked, over the whole catalogue: the best books are found without sorting the
+    others. Books that tie share the worst rank: a student that does not tell books apart, as one
+    that has yet to learn, has ranked none of them well.
 
     Args:
         step: The batch.
         scores: float32 [B, n], taken from ``step.logits``.
+        within: Up to which rank they are wanted, at least 1.
 
     Returns:
-        int32 [B, n], 1 is the best.
+        int32 [B, n], 1 is the best, ``within + 1`` stands for all ranks beyond.
     """
-    lowered = tf.sort(-tf.stop_gradient(step.logits), axis=1)
-    return tf.searchsorted(lowered, -tf.stop_gradient(scores), side="right")
+    width = tf.minimum(within + 1, tf.shape(step.logits)[1])
+    highest, _ = tf.math.top_k(tf.stop_gradient(step.logits), width)
+    return tf.searchsorted(-highest, -tf.stop_gradient(scores), side="right")
+
+
+def misplacement(step: Step, best: BestBooks, discrepancy: float) -> tf.Tensor:
+    """How many ranks the student places each of the teacher's best books too low.
+
+    Args:
+        step: The batch.
+        best: Its best books.
+        discrepancy: What the ranks are multiplied with before a tanh is taken: those beyond
+            `CERTAIN` are not told apart, as they make no difference there.
+
+    Returns:
+        int32 [B, K], negative for books that stand too high.
+    """
+    within = tf.shape(best.ids)[1] + math.ceil(CERTAIN / discrepancy)
+    return student_ranks(step, best.student, within) - best.ranks

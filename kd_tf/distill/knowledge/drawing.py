@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
+
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 from kd_tf.models.losses import MASKED
+
+LARGE = 32
+"""From how many times as many books as are drawn a catalogue is large."""
 
 
 def draw(log_weights: tf.Tensor, allowed: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -25,3 +32,35 @@ def draw(log_weights: tf.Tensor, allowed: tf.Tensor, count: int) -> tuple[tf.Ten
     keys = tf.where(allowed, log_weights + randomness.gumbel(tf.shape(allowed)), MASKED)
     found, places = tf.math.top_k(keys, tf.minimum(count, tf.shape(allowed)[1]))
     return places, found > MASKED / 2
+
+
+def draw_evenly(
+    books: int, rows: tf.Tensor, count: int, allowed: Callable[[tf.Tensor], tf.Tensor]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draws books of the catalogue evenly and without replacement.
+
+    Where the catalogue is large, three times as many as wanted are drawn with replacement and what
+    comes again or is not allowed is passed over: the same as drawing one after the other, without
+    a number for every book of the catalogue.
+
+    Args:
+        books: V.
+        rows: int32 [], B.
+        count: How many to draw of each row; at most V are.
+        allowed: Says of ids int32 [B, n] which may be drawn: bool [B, n].
+
+    Returns:
+        int32 [B, m], ids in 1..V, and bool [B, m], False for what is not drawn. At most `count`
+        of a row are True; fewer where a row has too few, or by chance where more than half of a
+        large catalogue is not allowed.
+    """
+    if books < LARGE * count:
+        everything = tf.tile(tf.range(1, books + 1)[tf.newaxis], [rows, 1])
+        places, drawn = draw(tf.zeros([rows, books]), allowed(everything), count)
+        return places + 1, drawn
+    ids = randomness.uniform([rows, 3 * count], 1, books + 1, tf.int32)
+    same = ids[:, :, tf.newaxis] == ids[:, tf.newaxis]
+    earlier = np.tri(3 * count, k=-1, dtype=bool)
+    drawn = allowed(ids) & ~tf.reduce_any(same & earlier, axis=2)
+    so_far = tf.cumsum(tf.cast(drawn, tf.int32), axis=1)
+    return ids, drawn & (so_far <= count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import best_books, student_ranks
+from kd_tf.distill.knowledge.best_books import best_books, misplacement
 from kd_tf.distill.knowledge.drawing import draw
 from kd_tf.distill.knowledge.relaxed_order import relaxed_order_loss
 from kd_tf.keras import keras, tf
@@ -49,8 +49,9 @@ class DualCorrection(Knowledge):
 
     def loss(self, step: Step) -> tf.Tensor:
         best = best_books(step)
-        too_low = student_ranks(step, best.student) - best.ranks
-        low, low_drawn = self._draw(too_low, best.there, self.under)
+        low, low_drawn = self._draw(
+            misplacement(step, best, self.discrepancy), best.there, self.under
+        )
 
         width = tf.minimum(tf.shape(best.ids)[1], tf.shape(step.logits)[1])
         top_scores, top = tf.math.top_k(step.logits, width)

@@ -98,7 +98,8 @@ def discrepancies(step: Step, lists: tf.Tensor) -> tf.Tensor:
     flat = tf.reshape(lists, [-1, S * K])
     scores = tf.gather(step.logits, flat, batch_dims=1)
     there = tf.reshape((flat > 0) & (scores > MASKED / 2), [-1, S, K])
-    student = tf.cast(tf.reshape(student_ranks(step, scores), [-1, S, K]), tf.float32)
+    # Beyond the length of a list a rank does not count.
+    student = tf.cast(tf.reshape(student_ranks(step, scores, K), [-1, S, K]), tf.float32)
     wanted = tf.cumsum(tf.cast(there, tf.float32), axis=2)
     worth = tf.where(there, 2.0 ** tf.exp((1 - wanted) / GAIN_RANKS) - 1, 0.0)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import best_books, student_ranks
+from kd_tf.distill.knowledge.best_books import best_books, misplacement
 from kd_tf.keras import keras, tf
 
 
@@ -57,7 +57,7 @@ class RankingDistillation(Knowledge):
         weight = tf.where(best.there, tf.exp((1 - ranks) / self.position_decay), 0.0)
         weight = tf.math.divide_no_nan(weight, tf.reduce_sum(weight, axis=1, keepdims=True))
         if step.training:
-            too_low = tf.cast(student_ranks(step, best.student), tf.float32) - ranks
+            too_low = tf.cast(misplacement(step, best, self.discrepancy), tf.float32)
             misplaced = tf.tanh(tf.maximum(self.discrepancy * too_low, 0.0))
             weight *= tf.where(step.progress < self.warm_up, 1.0, misplaced)
         return tf.reduce_sum(weight * tf.nn.softplus(-best.student), axis=1)

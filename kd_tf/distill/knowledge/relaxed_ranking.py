@@ -6,10 +6,10 @@ from typing import Any
 
 from kd_tf.distill.knowledge.base import Knowledge, Step
 from kd_tf.distill.knowledge.best_books import best_books
-from kd_tf.distill.knowledge.drawing import draw
+from kd_tf.distill.knowledge.drawing import draw, draw_evenly
 from kd_tf.distill.knowledge.relaxed_order import relaxed_order_loss
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED, mask_history
+from kd_tf.models.losses import MASKED
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -55,13 +55,19 @@ class RelaxedRanking(Knowledge):
         best = best_books(step)
         odds = -tf.cast(best.ranks, tf.float32) / self.temperature
         places, drawn = draw(odds, best.there, self.interesting)
-        rest = mask_history(step.logits, best.ids)
-        others, others_drawn = draw(tf.zeros_like(rest), rest > MASKED / 2, self.uninteresting)
+
+        def uninteresting(ids: tf.Tensor) -> tf.Tensor:
+            unread = tf.gather(step.logits, ids, batch_dims=1) > MASKED / 2
+            return unread & ~tf.reduce_any(ids[:, :, tf.newaxis] == best.ids[:, tf.newaxis], axis=2)
+
+        others, others_drawn = draw_evenly(
+            step.logits.shape[1] - 1, tf.shape(odds)[0], self.uninteresting, uninteresting
+        )
         return relaxed_order_loss(
             tf.gather(best.student, places, batch_dims=1),
             tf.gather(best.ranks, places, batch_dims=1),
             drawn,
-            tf.gather(rest, others, batch_dims=1),
+            tf.gather(step.logits, others, batch_dims=1),
             others_drawn,
         )
 

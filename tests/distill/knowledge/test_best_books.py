@@ -1,6 +1,7 @@
 import numpy as np
+import pytest
 
-from kd_tf.distill.knowledge.best_books import best_books, student_ranks
+from kd_tf.distill.knowledge.best_books import best_books, misplacement, student_ranks
 from kd_tf.models.losses import MASKED
 
 LOGITS = np.array([[0, 1.0, 5, 3, MASKED, 3, 2]])
@@ -16,4 +17,26 @@ def test_padding_and_masked_books_are_not_there_and_have_no_rank(responses):
 
 def test_ranks_are_those_of_the_whole_catalogue_and_ties_share_the_worst(responses):
     step = responses.step(LOGITS, [[2, 3, 5, 6, 1]])
-    assert student_ranks(step, best_books(step).student).numpy().tolist() == [[1, 3, 3, 4, 5]]
+    assert student_ranks(step, best_books(step).student, 9).numpy().tolist() == [[1, 3, 3, 4, 5]]
+
+
+def test_ranks_are_exact_as_far_as_asked_and_one_more_stands_for_all_beyond(responses):
+    step = responses.step(LOGITS, [[2, 3, 5, 6, 1]])
+    scores = best_books(step).student
+    assert student_ranks(step, scores, 3).numpy().tolist() == [[1, 3, 3, 4, 4]]
+    assert student_ranks(step, scores, 1).numpy().tolist() == [[1, 2, 2, 2, 2]]
+
+
+@pytest.mark.parametrize("discrepancy", [0.1, 1.0, 30.0])
+def test_the_tanh_of_a_misplacement_is_that_of_all_ranks(responses, discrepancy):
+    logits = np.random.default_rng(0).normal(size=(4, 300)).astype(np.float32)
+    step = responses.step(logits, [np.arange(1, 13)] * 4)
+    best = best_books(step)
+    found = misplacement(step, best, discrepancy).numpy()
+    exact = (logits[:, None] >= best.student.numpy()[:, :, None]).sum(axis=2) - best.ranks.numpy()
+    assert exact.max() > 200
+    np.testing.assert_allclose(
+        np.tanh(np.float32(discrepancy) * found.astype(np.float32)),
+        np.tanh(np.float32(discrepancy) * exact.astype(np.float32)),
+        rtol=1e-6,
+    )

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import pytest
 
-from kd_tf.distill.knowledge.drawing import draw
+from kd_tf.distill.knowledge.drawing import LARGE, draw, draw_evenly
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 
@@ -45,3 +45,24 @@ def test_too_few_books_are_all_drawn_and_the_rest_marked():
 def test_weights_may_be_as_small_as_they_like():
     _, drawn = many([-1e6, -2e6], [True, True], 2, 10)
     assert drawn.all()
+
+
+@pytest.mark.parametrize(("books", "count"), [(7, 3), (LARGE * 9, 9)])
+def test_evenly_drawn_books_are_allowed_and_different_and_all_come_as_often(books, count):
+    randomness.seed(0)
+    ids, drawn = draw_evenly(books, tf.constant(20_000), count, lambda ids: ids % 4 != 0)
+    ids, drawn = ids.numpy(), drawn.numpy()
+    assert (drawn.sum(axis=1) == count).all()
+    found = ids[drawn].reshape(-1, count)
+    assert (np.diff(np.sort(found, axis=1), axis=1) > 0).all()
+    allowed = [book for book in range(1, books + 1) if book % 4]
+    share = np.bincount(found.ravel(), minlength=books + 1) / len(found)
+    np.testing.assert_allclose(share[allowed], count / len(allowed), atol=0.02)
+    assert share.sum() == pytest.approx(share[allowed].sum())
+
+
+def test_rows_with_too_few_even_books_get_those_there_are():
+    ids, drawn = draw_evenly(9, tf.constant(50), 5, lambda ids: ids <= 2)
+    assert all(
+        set(row[there]) == {1, 2} for row, there in zip(ids.numpy(), drawn.numpy(), strict=True)
+    )
