@@ -94,6 +94,13 @@ class Histories:
         )
 
 
+def from_padded(rows: np.ndarray) -> Histories:
+    """Histories from int32 [n, L], oldest first, 0 is padding wherever it stands."""
+    there = rows > 0
+    offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int64)
+    return Histories(rows[there].astype(np.int32), offsets)
+
+
 def from_lists(rows: list[list[int]] | list[np.ndarray]) -> Histories:
     """Histories from one sequence of ids a reader."""
     lengths = [len(row) for row in rows]

@@ -16,7 +16,7 @@ from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.checkpoint import fingerprint
 from kd_tf.models.losses import MASKED, mask_history
-from kd_tf.models.ranking import rows_at_once
+from kd_tf.models.ranking import SCORES_AT_ONCE, rows_at_once
 from kd_tf.progress import Progress
 
 KEY_FILE = "key.json"
@@ -156,9 +156,15 @@ def _write(
     passes, readers, length = examples.history.shape
 
     # Not the teacher's own length: a teacher may see more than the student's examples hold.
-    @tf.function(input_signature=[tf.TensorSpec([None, length], tf.int32)])
-    def answers(history: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = mask_history(teacher(history, training=False), teacher.excluded(history))
+    row = tf.TensorSpec([None, length], tf.int32)
+
+    @tf.function(input_signature=[row])
+    def forward(history: tf.Tensor) -> tf.Tensor:
+        return teacher(history, training=False)
+
+    @tf.function(input_signature=[row, tf.TensorSpec([None, teacher.books + 1], tf.float32)])
+    def best_of(history: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+        logits = mask_history(logits, teacher.excluded(history))
         values, ids = tf.math.top_k(logits, top)
         there = values > MASKED / 2
         return {
@@ -169,6 +175,13 @@ def _write(
         }
 
     rows = examples.history.reshape(-1, length)
+    quick = teacher.numpy_scores(teacher.histories_of(rows[:1])) is not None
+
+    def answers(some: np.ndarray) -> dict[str, tf.Tensor]:
+        history = tf.constant(some)
+        logits = teacher.numpy_scores(teacher.histories_of(some)) if quick else forward(history)
+        return best_of(history, tf.convert_to_tensor(logits))
+
     shapes = {name: (one.shape[1:], one.dtype) for name, one in answers(rows[:1]).items()}
     with atomic.directory(folder) as unfinished:
         arrays = {
@@ -182,10 +195,12 @@ def _write(
         }
         flat = {name: one.reshape(len(rows), *one.shape[2:]) for name, one in arrays.items()}
         with progress.task("asking the teacher", len(rows)) as advance:
-            batch = rows_at_once(teacher)
+            batch = (
+                max(SCORES_AT_ONCE // (teacher.books + 1), 1) if quick else rows_at_once(teacher)
+            )
             for start in range(0, len(rows), batch):
                 part = slice(start, start + batch)
-                for name, found in answers(tf.constant(rows[part])).items():
+                for name, found in answers(rows[part]).items():
                     flat[name][part] = found.numpy()
                 advance(len(rows[part]))
         for one in arrays.values():

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kd_tf.data.histories import Histories
+from kd_tf.data.histories import Histories, from_padded
 from kd_tf.keras import keras, tf
 from kd_tf.models.losses import mask_history, multinomial_loss
 
@@ -126,6 +126,10 @@ class HistoryModel(keras.Model):
             float32 [n, V + 1], equal to those of `call` up to rounding.
         """
         return None
+
+    def histories_of(self, rows: np.ndarray) -> Histories:
+        """What rows int32 [n, L], as `call` takes them, stand for: as `numpy_scores` takes it."""
+        return from_padded(rows)
 
     def compact(self) -> HistoryModel:
         """The model with its weights in the form that a file should hold: itself by default."""

@@ -126,12 +126,13 @@ class BlendModel(HistoryModel):
     def numpy_scores(self, histories: Histories) -> np.ndarray | None:
         read = Histories(histories.items, histories.offsets).matrix(self.books)
         count = np.maximum(np.diff(read.indptr), 1).astype(np.float32)
-        total = np.zeros((len(histories), self.books + 1), np.float32)
+        total = None
         for part, weight, power in zip(self.parts, self.blend_weights, self.powers, strict=True):
             scores = part.numpy_scores(histories)
             if scores is None:
                 return None
-            total += np.float32(weight) * (count**power)[:, None] * scores
+            scores *= np.float32(weight) * (count**power)[:, None]
+            total = scores if total is None else np.add(total, scores, out=total)
         return total
 
     def get_config(self) -> dict[str, Any]:

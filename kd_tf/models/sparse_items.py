@@ -94,7 +94,9 @@ class SparseItemModel(AdditiveModel):
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         read = Histories(histories.items, histories.offsets).matrix(self.books)
-        return np.asarray((read @ self.matrix()).toarray() + self.prior.numpy(), np.float32)
+        scores = np.asarray((read @ self.matrix()).toarray(), np.float32)
+        scores += self.prior.numpy()
+        return scores
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "entries": self.entries}
