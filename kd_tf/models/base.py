@@ -127,6 +127,10 @@ class HistoryModel(keras.Model):
         """
         return None
 
+    def rows_of(self, histories: Histories) -> np.ndarray:
+        """Histories as `call` takes them: int32 [n, L]."""
+        return histories.padded(self.history_length)
+
     def histories_of(self, rows: np.ndarray) -> Histories:
         """What rows int32 [n, L], as `call` takes them, stand for: as `numpy_scores` takes it."""
         return from_padded(rows)

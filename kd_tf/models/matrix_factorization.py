@@ -10,6 +10,7 @@ from kd_tf.data.histories import Histories
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.by_reader import readers_of_rows, rows_of_readers
 from kd_tf.models.losses import mask_history
 
 
@@ -127,16 +128,11 @@ class MatrixFactorization(HistoryModel):
         each = tf.nn.softplus(-distance) + self.regularization * lengths
         return tf.reduce_sum(there * each, axis=1)
 
-    def histories_of(self, rows: np.ndarray) -> Histories:
-        offsets = np.zeros(len(rows) + 1, np.int64)
-        return Histories(np.zeros(0, np.int32), offsets, readers=rows[:, 0].astype(np.int32) - 1)
+    def rows_of(self, histories: Histories) -> np.ndarray:
+        return rows_of_readers(histories)
 
-    def numpy_scores(self, histories: Histories) -> np.ndarray:
-        if histories.readers is None:
-            raise ValueError("matrix factorisation needs to know whose the histories are")
-        numbers = histories.readers.astype(np.int64) + 1
-        numbers[(numbers < 1) | (numbers > self.readers)] = 0
-        return np.asarray(self.reader_table.numpy()[numbers] @ self.table.numpy().T, np.float32)
+    def histories_of(self, rows: np.ndarray) -> Histories:
+        return readers_of_rows(rows)
 
     def _numbers(self, history: tf.Tensor) -> tf.Tensor:
         numbers = history[:, 0]

@@ -33,7 +33,7 @@ def scorer(model: HistoryModel) -> Scorer:
         found = model.numpy_scores(histories.newest(model.history_length))
         if found is not None:
             return found
-        padded = histories.padded(model.history_length)
+        padded = model.rows_of(histories)
         rows = rows_at_once(model)
         parts = [
             forward(tf.constant(padded[start : start + rows])).numpy()

@@ -122,7 +122,8 @@ def compare(
             made.setdefault(name, []).append(one)
     made = {name: some for name, some in made.items() if len(some) == rows[name]}
     teacher = comparison.teachers[-1]
-    judged = {TEACHER: context.judge(TEACHER, scorer(teacher.model))}
+    heard = comparison.teaching(settings).heard(teacher.model)
+    judged = {TEACHER: context.judge(TEACHER, scorer(heard))}
     judged |= {name: _mean([one.evaluation for one in some]) for name, some in made.items()}
     parameters = checkpoint.numbers(teacher.model)
     models = [
@@ -171,7 +172,9 @@ class _Comparison:
         return self.context.examples_by_reader() if self.is_by_number else self.context.examples(2)
 
     def teaching(self, settings: Config) -> Teaching:
-        return Teaching(settings.distillation, self.teachers)
+        differ = self.is_by_number and self.teachers[-1].kind != MATRIX_FACTORIZATION
+        readers = self.context.split.train if differ else None
+        return Teaching(settings.distillation, self.teachers, readers)
 
     def ask(self, name: str) -> None:
         """Fills the cache of what a method needs to know of the teacher, where it knows that."""

@@ -13,6 +13,7 @@ from kd_tf.config import Distillation
 from kd_tf.data.augmentation import augmented
 from kd_tf.data.batches import Batches
 from kd_tf.data.examples import Examples
+from kd_tf.data.histories import Histories
 from kd_tf.distill.balance.base import Balance
 from kd_tf.distill.balance.confidence import Confidence
 from kd_tf.distill.balance.curriculum import Curriculum
@@ -24,6 +25,7 @@ from kd_tf.distill.knowledge import METHODS, Knowledge
 from kd_tf.distill.teacher_targets import EXTRA, stage_targets, teacher_targets
 from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.by_reader import ByReader
 from kd_tf.models.training import Schedule
 from kd_tf.pipeline.context import Context
 from kd_tf.pipeline.faculty import asked, stages
@@ -40,15 +42,22 @@ class Teaching:
     Attributes:
         settings: Of the distillation.
         teachers: The members of the ensemble if it is one, and the teacher as the last.
+        readers: The training readers, where the student knows them by number and the teachers by
+            what they read.
     """
 
     settings: Distillation
     teachers: Sequence[Trained]
+    readers: Histories | None = None
 
     @property
     def teacher(self) -> HistoryModel:
         """The last of the teachers."""
         return self.teachers[-1].model
+
+    def heard(self, teacher: HistoryModel) -> HistoryModel:
+        """A teacher as the student's examples ask it."""
+        return teacher if self.readers is None else ByReader.of(teacher, self.readers)
 
 
 def knowledge(settings: Distillation) -> list[Knowledge]:
@@ -89,7 +98,7 @@ def taught(
     batches = alone(examples, schedule, seed)
     distiller = Distiller(model, known, _balance(settings))
     needs = sorted({label for one in known for label in one.needs})
-    teacher = asked(context, teaching.teachers, settings.teachers)
+    teacher = teaching.heard(asked(context, teaching.teachers, settings.teachers))
     try:
         distiller.prepare(
             context.lesson(model, teacher, steps=batches.steps * schedule.epochs, seed=seed)
@@ -122,7 +131,7 @@ def answers(
         ValueError: They cannot say one of `needs`.
     """
     settings = teaching.settings
-    teacher = asked(context, teaching.teachers, settings.teachers)
+    teacher = teaching.heard(asked(context, teaching.teachers, settings.teachers))
     extra = [name for name in needs if name in EXTRA]
     who = [] if settings.teachers == "one" else [settings.teachers]
     also = ["augmented"] if settings.augmentation else []
@@ -138,7 +147,7 @@ def answers(
     if STAGES not in needs:
         return found
     return found | stage_targets(
-        stages(context, teaching.teachers),
+        [teaching.heard(one) for one in stages(context, teaching.teachers)],
         examples,
         top=settings.top,
         folder=folder.with_name(f"{folder.name}-stages"),

@@ -165,6 +165,16 @@ def test_trainings_in_several_processes_give_the_same_figures(found: ModelTable,
         assert one.metrics["ndcg@10"] == pytest.approx(other.metrics["ndcg@10"], abs=2e-3)
 
 
+def test_any_teacher_teaches_a_factorisation_by_readers(tmp_path: Path):
+    settings = changed(teacher={"kind": "ensemble", "members": ["local-ridge", "ials"]})
+    methods = ["soft-targets", "average-teachers", "hetcomp"]
+    found = compare(settings, tmp_path, methods=methods, seeds=1)
+    assert [one.name for one in found.models] == ["teacher", ALONE, *methods]
+    vectors = changed(teacher={"kind": "ials"})
+    found = compare(vectors, tmp_path / "vectors", methods=["de", "htd"], seeds=1)
+    assert [one.name for one in found.models] == ["teacher", ALONE, "de", "htd"]
+
+
 def test_several_teachers_answer_as_one(tmp_path: Path):
     settings = changed(
         student={"kind": "mlp", "dimensions": 8, "learning": {"epochs": 1}},
