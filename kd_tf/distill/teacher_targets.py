@@ -16,7 +16,7 @@ from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.checkpoint import fingerprint
 from kd_tf.models.losses import MASKED, mask_history
-from kd_tf.models.ranking import SCORES_AT_ONCE, rows_at_once
+from kd_tf.models.ranking import rows_at_once
 from kd_tf.progress import Progress
 
 KEY_FILE = "key.json"
@@ -195,9 +195,7 @@ def _write(
         }
         flat = {name: one.reshape(len(rows), *one.shape[2:]) for name, one in arrays.items()}
         with progress.task("asking the teacher", len(rows)) as advance:
-            batch = (
-                max(SCORES_AT_ONCE // (teacher.books + 1), 1) if quick else rows_at_once(teacher)
-            )
+            batch = rows_at_once(teacher, in_numpy=quick)
             for start in range(0, len(rows), batch):
                 part = slice(start, start + batch)
                 for name, found in answers(rows[part]).items():

@@ -44,9 +44,10 @@ def scorer(model: HistoryModel) -> Scorer:
     return score
 
 
-def rows_at_once(model: HistoryModel) -> int:
-    """How many histories are scored together."""
-    return max(SCORES_AT_ONCE // ((model.books + 1) * model.vectors_at_once), 1)
+def rows_at_once(model: HistoryModel, *, in_numpy: bool = False) -> int:
+    """How many histories are scored together: by `call`, or by `HistoryModel.numpy_scores`."""
+    vectors = 1 if in_numpy else model.vectors_at_once
+    return max(SCORES_AT_ONCE // ((model.books + 1) * vectors), 1)
 
 
 def _forward(model: HistoryModel) -> tf.types.experimental.PolymorphicFunction:
