@@ -12,7 +12,7 @@ from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
 from kd_tf.distill.watching import watching
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.losses import mask_history
+from kd_tf.models.scored import Scored
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -111,13 +111,12 @@ class Distiller(keras.Model):
         # Through `call` and not the student itself: it marks the Distiller as built for saving.
         with watching(self.student, names) as hidden:
             logits = self(history, training=training)
-        # With half precision in the student: losses have exponentials and masks of -1e9.
-        logits = tf.cast(logits, tf.float32)
-        hard = self.student.hard_loss(history, labels["targets"], logits)
+        scored = Scored.of(logits, self.student.excluded(history))
+        hard = self.student.hard_loss(history, labels["targets"], scored)
         done = self.optimizer.iterations if training else 0
         step = Step(
             history=history,
-            logits=mask_history(logits, self.student.excluded(history)),
+            scored=scored,
             labels=labels,
             student=self.student,
             hidden=hidden,

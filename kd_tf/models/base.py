@@ -8,7 +8,8 @@ import numpy as np
 
 from kd_tf.data.histories import Histories, from_padded
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import mask_history, multinomial_loss
+from kd_tf.models.losses import multinomial_loss
+from kd_tf.models.scored import Scored
 
 
 class HistoryModel(keras.Model):
@@ -169,9 +170,13 @@ class HistoryModel(keras.Model):
         )
         return tf.reshape(flat, [-1, L + 1])[:, :L]
 
-    def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-        """float32 [B]: how badly `logits` explain the books that the readers really chose."""
-        return multinomial_loss(mask_history(logits, self.excluded(history)), targets)
+    def scored(self, history: tf.Tensor, training: bool = False) -> Scored:
+        """What the model says of histories int32 [B, L]."""
+        return Scored.of(self(history, training=training), self.excluded(history))
+
+    def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, scored: Scored) -> tf.Tensor:
+        """float32 [B]: how badly scores explain the books that the readers really chose."""
+        return multinomial_loss(scored.masked, targets, scored.log_partition)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
@@ -181,8 +186,8 @@ class HistoryModel(keras.Model):
         """One step on (history int32 [B, L], {"targets": int32 [B, M], ...})."""
         history, labels = data
         with tf.GradientTape() as tape:
-            logits = tf.cast(self(history, training=True), tf.float32)
-            loss = tf.reduce_mean(self.hard_loss(history, labels["targets"], logits))
+            scored = self.scored(history, training=True)
+            loss = tf.reduce_mean(self.hard_loss(history, labels["targets"], scored))
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         self._loss.update_state(loss)
         return {"loss": self._loss.result()}
@@ -190,8 +195,8 @@ class HistoryModel(keras.Model):
     def test_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """The same loss without learning."""
         history, labels = data
-        logits = tf.cast(self(history, training=False), tf.float32)
-        self._loss.update_state(self.hard_loss(history, labels["targets"], logits))
+        scored = self.scored(history)
+        self._loss.update_state(self.hard_loss(history, labels["targets"], scored))
         return {"loss": self._loss.result()}
 
     def get_config(self) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def mask_history(logits: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
     return tf.tensor_scatter_nd_update(logits, indices, tf.fill(tf.shape(ids), MASKED))
 
 
-def multinomial_loss(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+def multinomial_loss(logits: tf.Tensor, targets: tf.Tensor, log_partition: tf.Tensor) -> tf.Tensor:
     """Negative mean log-likelihood of the targets under softmax(logits).
 
     The multinomial likelihood of Liang et al., "Variational Autoencoders for Collaborative
@@ -36,6 +36,7 @@ def multinomial_loss(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     Args:
         logits: float32 [B, V + 1], masked (`mask_history`).
         targets: int32 [B, M], padded with 0; masked ones are left out.
+        log_partition: float32 [B], the logarithm of the sum of exp over the logits.
 
     Returns:
         float32 [B], 0 for a row without targets.
@@ -45,6 +46,5 @@ def multinomial_loss(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
     found = tf.cast((targets > 0) & (chosen > MASKED / 2), tf.float32)
     chosen *= found
     count = tf.reduce_sum(found, axis=1)
-    log_partition = tf.reduce_logsumexp(logits, axis=1)
     mean = tf.math.divide_no_nan(tf.reduce_sum(chosen, axis=1), count)
     return tf.where(count > 0, log_partition - mean, 0.0)

@@ -11,7 +11,7 @@ from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.by_reader import readers_of_rows, rows_of_readers
-from kd_tf.models.losses import mask_history
+from kd_tf.models.scored import Scored
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -111,14 +111,13 @@ class MatrixFactorization(HistoryModel):
     def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
         raise ValueError("matrix factorisation does not look at the books of a history")
 
-    def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, scored: Scored) -> tf.Tensor:
         """float32 [B]: BPR, summed over the targets, with a new unread book for each."""
         there = tf.cast(targets > 0, tf.float32)
         unread = randomness.uniform(tf.shape(targets), 1, self.books + 1, tf.int32)
-        masked = mask_history(logits, self.excluded(history))
         # A drawn book that was read is masked, lies infinitely far below, and teaches nothing.
-        distance = tf.gather(logits, targets, batch_dims=1) - tf.gather(
-            masked, unread, batch_dims=1
+        distance = tf.gather(scored.logits, targets, batch_dims=1) - tf.gather(
+            scored.masked, unread, batch_dims=1
         )
         own = tf.reduce_sum(tf.square(self.reader_vectors(history)), axis=1, keepdims=True)
         lengths = own + sum(

@@ -13,6 +13,7 @@ from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.losses import MASKED
+from kd_tf.models.scored import Scored
 from kd_tf.models.students.mlp import MLPStudent
 
 V, L, B, K = 30, 5, 12, 8
@@ -34,7 +35,9 @@ class Responses:
         logits = tf.cast(logits, tf.float32)
         return Step(
             history=tf.zeros([ids.shape[0], 1], tf.int32),
-            logits=tf.concat([tf.fill([ids.shape[0], 1], MASKED), logits[:, 1:]], axis=1),
+            scored=Scored.of_masked(
+                tf.concat([tf.fill([ids.shape[0], 1], MASKED), logits[:, 1:]], axis=1)
+            ),
             labels={
                 "teacher_ids": tf.constant(ids),
                 "teacher_logits": tf.constant(teacher, tf.float32),

@@ -113,7 +113,7 @@ def test_without_targets_the_hard_loss_and_its_gradient_are_exactly_zero(student
     history = tf.constant(examples.history[0, READERS:, : student.history_length])
     nothing = tf.zeros([len(history), 3], tf.int32)
     with tf.GradientTape() as tape:
-        loss = student.hard_loss(history, nothing, student(history))
+        loss = student.hard_loss(history, nothing, student.scored(history))
     np.testing.assert_array_equal(loss, np.zeros(len(history)))
     for gradient in tape.gradient(loss, student.trainable_variables):
         assert gradient is None or not np.any(tf.convert_to_tensor(gradient))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.scored import Scored
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.teachers import TRAINED_TEACHERS
 
@@ -154,7 +155,7 @@ def test_gradients_reach_every_trainable_weight(plain):
     history = tf.constant(random.integers(1, V + 1, (16, L)), tf.int32)
     targets = tf.constant(random.integers(1, V + 1, (16, 3)), tf.int32)
     with tf.GradientTape() as tape:
-        loss = model.hard_loss(history, targets, model(history, training=True))
+        loss = model.hard_loss(history, targets, model.scored(history, training=True))
     gradients = tape.gradient(loss, model.trainable_weights)
     assert model.trainable_weights
     for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
@@ -195,15 +196,17 @@ def test_the_hard_loss_spends_nothing_on_padding_and_books_already_read(model):
     logits = tf.random.stateless_normal([1, V + 1], [1, 2])
     spent = tf.one_hot([[0, 1, 3, 4]], V + 1, on_value=50.0)
     changed = logits + tf.reduce_sum(spent, axis=1)
+    excluded = model.excluded(history)
     np.testing.assert_array_equal(
-        model.hard_loss(history, targets, logits), model.hard_loss(history, targets, changed)
+        model.hard_loss(history, targets, Scored.of(logits, excluded)),
+        model.hard_loss(history, targets, Scored.of(changed, excluded)),
     )
 
 
 def test_testing_judges_without_dropout(model):
     history = tf.constant([padded(3, 1, 4), padded(), list(range(1, L + 1))])
     targets = tf.constant([[7, 9], [2, 0], [V, 0]])
-    expected = tf.reduce_mean(model.hard_loss(history, targets, model(history, training=False)))
+    expected = tf.reduce_mean(model.hard_loss(history, targets, model.scored(history)))
     model.compile()
     data = tf.data.Dataset.from_tensors((history, {"targets": targets}))
     assert model.evaluate(data, verbose=0) == pytest.approx(float(expected), rel=1e-5)

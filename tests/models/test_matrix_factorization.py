@@ -82,7 +82,7 @@ def test_the_loss_is_bpr_by_hand(model):
     found = set()
     for seed in range(12):
         randomness.seed(seed)
-        found.add(round(float(two.hard_loss(history, targets, two(history))[0]), 4))
+        found.add(round(float(two.hard_loss(history, targets, two.scored(history))[0]), 4))
     # The book itself was drawn: it is read and teaches no order.
     own = 0.1 * (5 + 1.25 + 1.25)
     assert found == {round(float(ranking + 0.1 * lengths), 4), round(own, 4)}
@@ -90,7 +90,7 @@ def test_the_loss_is_bpr_by_hand(model):
 
 def test_targets_that_are_padding_teach_nothing(model):
     history = tf.constant([[1], [2]])
-    found = model.hard_loss(history, tf.zeros([2, 3], tf.int32), model(history))
+    found = model.hard_loss(history, tf.zeros([2, 3], tf.int32), model.scored(history))
     np.testing.assert_array_equal(found, [0, 0])
 
 

@@ -32,14 +32,13 @@ class GradientNorm(Balance):
     def combine(self, hard: tf.Tensor, soft: Sequence[tf.Tensor], step: Step) -> tf.Tensor:
         if not soft:
             raise ValueError("without methods there is nothing to balance")
-        # Of the masked logits too, so that both are measured at one place.
-        again = step.student.hard_loss(step.history, step.labels["targets"], step.logits)
-        wanted = _length(again, step.logits)
+        logits = step.scored.logits
+        wanted = _length(hard, logits)
         if wanted is None:
             raise ValueError("the hard loss does not depend on the student's logits")
         found = []
         for loss in soft:
-            own = _length(loss, step.logits)
+            own = _length(loss, logits)
             weight = tf.ones([]) if own is None else tf.math.divide_no_nan(wanted, own)
             found.append(tf.stop_gradient(weight) * loss)
         return self.alpha * hard + (1 - self.alpha) * tf.add_n(found) / len(soft)

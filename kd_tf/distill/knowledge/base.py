@@ -10,6 +10,7 @@ import numpy as np
 
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.scored import Scored
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Step:
 
     Attributes:
         history: int32 [B, L].
-        logits: float32 [B, V + 1], the student's, padding and history masked.
+        scored: What the student says.
         labels: What comes with the batch: ``targets`` int32 [B, M]; of the teacher
             ``teacher_ids`` int32 [B, K] (its best books, best first, 0 is padding),
             ``teacher_logits`` float32 [B, K], ``teacher_total`` float32 [B] (the logarithm of
@@ -56,12 +57,17 @@ class Step:
     """
 
     history: tf.Tensor
-    logits: tf.Tensor
+    scored: Scored
     labels: Mapping[str, tf.Tensor]
     student: HistoryModel
     hidden: Mapping[str, tf.Tensor]
     training: bool
     progress: tf.Tensor
+
+    @property
+    def logits(self) -> tf.Tensor:
+        """float32 [B, V + 1], the student's, padding and history masked."""
+        return self.scored.masked
 
 
 class Knowledge(keras.layers.Layer):

@@ -31,7 +31,8 @@ class HardPredictions(Knowledge):
         self.count = count
 
     def loss(self, step: Step) -> tf.Tensor:
-        return multinomial_loss(step.logits, step.labels["teacher_ids"][:, : self.count])
+        likely = step.labels["teacher_ids"][:, : self.count]
+        return multinomial_loss(step.logits, likely, step.scored.log_partition)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "count": self.count}

@@ -10,6 +10,7 @@ from kd_tf.distill.knowledge.dual_correction import DualCorrection
 from kd_tf.distill.knowledge.entities import drawn_books
 from kd_tf.keras import keras, tf
 from kd_tf.models.losses import MASKED
+from kd_tf.models.scored import Scored
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -75,12 +76,14 @@ class ItemSideDualCorrection(DualCorrection):
         found, best = tf.math.top_k(known, tf.minimum(self.readers, size))
         there = found > MASKED / 2
 
-        total = tf.reduce_logsumexp(step.logits, axis=1, keepdims=True)
+        total = step.scored.log_partition[:, tf.newaxis]
         own = tf.where(step.logits > MASKED / 2, step.logits - total, MASKED)
         own = tf.where(books > 0, tf.gather(own, books, axis=1), MASKED)
         return replace(
             step,
-            logits=tf.pad(tf.transpose(own), [[0, 0], [1, 0]], constant_values=MASKED),
+            scored=Scored.of_masked(
+                tf.pad(tf.transpose(own), [[0, 0], [1, 0]], constant_values=MASKED)
+            ),
             labels={
                 "teacher_ids": tf.where(there, best + 1, 0),
                 "teacher_logits": tf.where(there, found, 0.0),

@@ -8,6 +8,7 @@ from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.losses import mask_history
+from kd_tf.models.scored import Scored
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -73,10 +74,10 @@ class Mutual(Knowledge):
 
     def _peers(self, step: Step) -> tf.Tensor:
         """float32 [B]: what the copy has to learn, from readers and from the student."""
-        logits = tf.cast(self.peer(step.history, training=step.training), tf.float32)
-        hard = self.peer.hard_loss(step.history, step.labels["targets"], logits)
-        masked = mask_history(logits, _excluded(step))
-        return hard + self.weight * _divergence(tf.stop_gradient(step.logits), masked)
+        logits = self.peer(step.history, training=step.training)
+        scored = Scored.of(logits, _excluded(step))
+        hard = self.peer.hard_loss(step.history, step.labels["targets"], scored)
+        return hard + self.weight * _divergence(tf.stop_gradient(step.logits), scored.masked)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weight": self.weight, "alternating": self.alternating}

@@ -11,7 +11,7 @@ from kd_tf.distill.knowledge.hard_parameter import projected_table
 from kd_tf.distill.knowledge.vectors import book_table, reader_width, student_readers
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.losses import mask_history
+from kd_tf.models.scored import Scored
 from kd_tf.models.tied_table import pooled
 
 
@@ -68,11 +68,10 @@ class SharedTable(Knowledge):
 
     def loss(self, step: Step) -> tf.Tensor:
         student = step.student
-        # Not step.logits: a student of numbered readers has masked its targets in them.
-        narrow = tf.cast(student(step.history, training=step.training), tf.float32)
-        wide = narrow + tf.matmul(self.extra_readers(step), self.rows, transpose_b=True)
+        more = tf.matmul(self.extra_readers(step), self.rows, transpose_b=True)
+        wide = Scored.of(step.scored.logits + more, student.excluded(step.history))
         hard = student.hard_loss(step.history, step.labels["targets"], wide)
-        told = tf.stop_gradient(mask_history(wide, student.excluded(step.history)))
+        told = tf.stop_gradient(wide.masked)
         log_wide, log_student = tf.nn.log_softmax(told), tf.nn.log_softmax(step.logits)
         return hard + tf.reduce_sum(tf.exp(log_wide) * (log_wide - log_student), axis=1)
 

@@ -34,10 +34,11 @@ class SoftTargets(Knowledge):
         there = tf.cast(ids > 0, tf.float32)
         teacher = labels["teacher_logits"] / self.temperature + (1 - there) * MASKED
         log_teacher = tf.nn.log_softmax(teacher, axis=1)
-        # At T = 1 the very sum over the catalogue that the hard loss has: it is computed once.
-        student = step.logits if self.temperature == 1 else step.logits / self.temperature
-        log_partition = tf.reduce_logsumexp(student, axis=1)
-        log_student = tf.gather(student, ids, batch_dims=1) - log_partition[:, tf.newaxis]
+        log_partition = step.scored.log_partition
+        if self.temperature != 1:
+            log_partition = tf.reduce_logsumexp(step.logits / self.temperature, axis=1)
+        student = tf.gather(step.logits, ids, batch_dims=1) / self.temperature
+        log_student = student - log_partition[:, tf.newaxis]
         divergence = tf.reduce_sum(
             there * tf.exp(log_teacher) * (log_teacher - log_student), axis=1
         )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED, mask_history
+from kd_tf.models.losses import MASKED
 from kd_tf.models.low_rank import LowRankModel
+from kd_tf.models.scored import Scored
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -15,12 +16,11 @@ class LogisticStudent(LowRankModel):
     read that very book. Books that were not read count as negatives.
     """
 
-    def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, scored: Scored) -> tf.Tensor:
         """float32 [B]: binary cross-entropy, summed over the catalogue, a target each."""
-        masked = mask_history(logits, history)
-        chosen = tf.gather(masked, targets, batch_dims=1)
+        chosen = tf.gather(scored.masked, targets, batch_dims=1)
         found = tf.cast((targets > 0) & (chosen > MASKED / 2), tf.float32)
         positives = tf.reduce_sum(found * chosen, axis=1)
         count = tf.reduce_sum(found, axis=1)
-        everything = tf.reduce_sum(tf.nn.softplus(masked), axis=1)
+        everything = tf.reduce_sum(tf.nn.softplus(scored.masked), axis=1)
         return tf.where(count > 0, (everything - positives) / tf.maximum(count, 1.0), 0.0)

@@ -6,6 +6,7 @@ from typing import Any
 
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
+from kd_tf.models.scored import Scored
 from kd_tf.models.tied_table import TiedTableModel, pooled
 
 
@@ -92,9 +93,10 @@ class VAETeacher(TiedTableModel):
             weights = self._dropout(self.book_weights(ids), training=True)
             code, divergence = self._code(tf.gather(self.table, ids), weights, True)
             logits = tf.matmul(code, self.decoder, transpose_b=True) + self.bias
+            scored = Scored.of(logits, self.excluded(history))
             share = tf.cast(self.optimizer.iterations, tf.float32) / self.annealing
             loss = tf.reduce_mean(
-                self.hard_loss(history, labels["targets"], logits)
+                self.hard_loss(history, labels["targets"], scored)
                 + self.beta * tf.minimum(share, 1.0) * divergence / self.dimensions
             )
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)

@@ -14,6 +14,7 @@ from kd_tf.models.closed_form.co_reading import co_reading
 from kd_tf.models.closed_form.local_ridge import local_ridge
 from kd_tf.models.closed_form.pruning import strongest_targets
 from kd_tf.models.ranking import rows_at_once
+from kd_tf.models.scored import Scored
 from kd_tf.models.tied_table import TiedTableModel
 from kd_tf.progress import Progress
 
@@ -167,7 +168,8 @@ class WideAndDeepTeacher(TiedTableModel):
             targets = tf.constant(readers.targets.take(part).padded(longest))
             logits = self(history, training=False)
             for place, temperature in enumerate(TEMPERATURES):
-                each = self.hard_loss(history, targets, logits / temperature)
+                scored = Scored.of(logits / temperature, self.excluded(history))
+                each = self.hard_loss(history, targets, scored)
                 loss[place] += float(tf.reduce_sum(each))
         self.temperature.assign(TEMPERATURES[int(loss.argmin())])
 

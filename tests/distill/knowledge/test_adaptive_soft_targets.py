@@ -9,6 +9,7 @@ from kd_tf.distill.knowledge.base import Step
 from kd_tf.distill.knowledge.soft_targets import SoftTargets
 from kd_tf.keras import keras, tf
 from kd_tf.models.losses import MASKED
+from kd_tf.models.scored import Scored
 
 V, K = 9, 4
 
@@ -17,7 +18,9 @@ def step_of(logits, ids, teacher) -> Step:
     logits = tf.cast(logits, tf.float32)
     return Step(
         history=tf.zeros([logits.shape[0], 1], tf.int32),
-        logits=tf.concat([tf.fill([logits.shape[0], 1], MASKED), logits[:, 1:]], axis=1),
+        scored=Scored.of_masked(
+            tf.concat([tf.fill([logits.shape[0], 1], MASKED), logits[:, 1:]], axis=1)
+        ),
         labels={
             "teacher_ids": tf.cast(ids, tf.int32),
             "teacher_logits": tf.cast(teacher, tf.float32),

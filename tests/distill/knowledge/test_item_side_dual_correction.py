@@ -9,6 +9,7 @@ from kd_tf.distill.knowledge.item_side_dual_correction import ItemSideDualCorrec
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.losses import MASKED
+from kd_tf.models.scored import Scored
 
 V, K, B, M = 12, 5, 10, 2
 
@@ -142,7 +143,9 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(responses, batch, co
 
     @tf.function(jit_compile=compiled)
     def loss(logits, labels):
-        return everything.loss(replace(eager, logits=logits, labels=labels, training=False))
+        return everything.loss(
+            replace(eager, scored=Scored.of_masked(logits), labels=labels, training=False)
+        )
 
     given = eager.logits, dict(eager.labels)
     if not compiled:

@@ -11,7 +11,6 @@ from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.blend import BlendModel
-from kd_tf.models.losses import mask_history
 from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.teachers.vae import VAETeacher
@@ -55,7 +54,7 @@ def step_of(student, history, targets, *, training=True, progress=0.0) -> Step:
     history = tf.constant(history, tf.int32)
     return Step(
         history=history,
-        logits=mask_history(student(history), student.excluded(history)),
+        scored=student.scored(history),
         labels={"targets": tf.constant(targets, tf.int32)},
         student=student,
         hidden={},
@@ -131,7 +130,7 @@ def test_a_student_that_says_what_the_teacher_says_leaves_the_hard_loss_of_the_c
     student = mlp()
     method = prepared(student, student)
     step = step_of(student, history, labels["targets"])
-    hard = student.hard_loss(step.history, step.labels["targets"], student(step.history))
+    hard = student.hard_loss(step.history, step.labels["targets"], step.scored)
     np.testing.assert_allclose(method.loss(step), hard, rtol=1e-5)
 
 

@@ -18,6 +18,7 @@ from kd_tf.distill.knowledge.top_k_with_tail import TopKWithTail
 from kd_tf.distill.knowledge.unbiased import UnbiasedDistillation
 from kd_tf.keras import tf
 from kd_tf.models.losses import MASKED
+from kd_tf.models.scored import Scored
 
 V, K, B = 30, 8, 6
 
@@ -169,7 +170,15 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(method, batch, respo
     def loss(student, ids, teacher, total):
         known = {"teacher_ids": ids, "teacher_logits": teacher, "teacher_total": total}
         return method.loss(
-            Step(tf.zeros([1, 1], tf.int32), student, known, None, {}, True, tf.constant(1.0))
+            Step(
+                history=tf.zeros([1, 1], tf.int32),
+                scored=Scored.of_masked(student),
+                labels=known,
+                student=None,
+                hidden={},
+                training=True,
+                progress=tf.constant(1.0),
+            )
         )
 
     given = [labels.logits, *labels.labels.values()]

@@ -9,6 +9,7 @@ from kd_tf.distill.knowledge.base import Step
 from kd_tf.distill.knowledge.soft_targets import SoftTargets
 from kd_tf.keras import keras, tf
 from kd_tf.models.losses import MASKED
+from kd_tf.models.scored import Scored
 
 V, K = 9, 4
 
@@ -16,7 +17,7 @@ V, K = 9, 4
 def step_of(logits, **labels) -> Step:
     return Step(
         history=tf.zeros([logits.shape[0], 1], tf.int32),
-        logits=tf.cast(logits, tf.float32),
+        scored=Scored.of_masked(tf.cast(logits, tf.float32)),
         labels={
             "teacher_ids": tf.cast(labels["teacher_ids"], tf.int32),
             "teacher_logits": tf.cast(labels["teacher_logits"], tf.float32),

@@ -7,6 +7,7 @@ from kd_tf.distill.knowledge.base import Lesson, Step
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 from kd_tf.models.matrix_factorization import MatrixFactorization
+from kd_tf.models.scored import Scored
 from kd_tf.models.students.mlp import MLPStudent
 
 V, L, B, M = 30, 5, 6, 3
@@ -74,7 +75,7 @@ class VectorModels:
         history, labels = self.batch(teacher, history, targets)
         return Step(
             history=tf.constant(history),
-            logits=student(tf.constant(history)),
+            scored=Scored.of_masked(student(tf.constant(history))),
             labels={name: tf.constant(one) for name, one in labels.items()},
             student=student,
             **{"hidden": {}, "training": False, "progress": tf.zeros([]), **settings},
