@@ -174,7 +174,10 @@ def _write(
             **{name: tf.cast(EXTRA[name](teacher, history), tf.float16) for name in extra},
         }
 
-    rows = examples.history.reshape(-1, length)
+    # Whoever is asked for twice (a reader's number in every pass) is answered once.
+    rows, asked = np.unique(examples.history.reshape(-1, length), axis=0, return_inverse=True)
+    places = np.argsort(asked, kind="stable")
+    first = np.append(np.searchsorted(asked[places], np.arange(len(rows))), len(asked))
     quick = teacher.numpy_scores(teacher.histories_of(rows[:1])) is not None
 
     def answers(some: np.ndarray) -> dict[str, tf.Tensor]:
@@ -193,14 +196,15 @@ def _write(
             )
             for name, (shape, kind) in shapes.items()
         }
-        flat = {name: one.reshape(len(rows), *one.shape[2:]) for name, one in arrays.items()}
-        with progress.task("asking the teacher", len(rows)) as advance:
+        flat = {name: one.reshape(len(asked), *one.shape[2:]) for name, one in arrays.items()}
+        with progress.task("asking the teacher", len(asked)) as advance:
             batch = rows_at_once(teacher, in_numpy=quick)
             for start in range(0, len(rows), batch):
-                part = slice(start, start + batch)
-                for name, found in answers(rows[part]).items():
-                    flat[name][part] = found.numpy()
-                advance(len(rows[part]))
+                end = min(start + batch, len(rows))
+                whose = places[first[start] : first[end]]
+                for name, found in answers(rows[start:end]).items():
+                    flat[name][whose] = found.numpy()[asked[whose] - start]
+                advance(len(whose))
         for one in arrays.values():
             one.flush()
         # The key goes in last: a folder without it is no cache.
