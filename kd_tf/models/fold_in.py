@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -24,6 +25,14 @@ SOLVED_NUMBERS = 4_000_000
 
 PRIOR = 1e-4
 """Of the most read book: it only orders what the factors say nothing of."""
+
+
+@dataclass(frozen=True)
+class _Whitened:
+    """What `FoldInModel.numpy_scores` worked out for some factors."""
+
+    factors: np.ndarray
+    matrix: np.ndarray
 
 
 class FoldInModel(HistoryModel):
@@ -72,6 +81,7 @@ class FoldInModel(HistoryModel):
         self.whitening = self.add_weight(
             name="whitening", shape=(dimensions, dimensions), initializer="zeros", trainable=False
         )
+        self._whitened: _Whitened | None = None
         self.coded = coded
         self.prior = BookVector(self, "prior", coded=coded)
 
@@ -189,8 +199,10 @@ class FoldInModel(HistoryModel):
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         factors = self.factors.numpy()
-        # Afresh, as the factors may have been trained since they were assigned.
-        whitening = self._whitening(factors)
+        # Not the weight: the factors may have been trained since they were assigned.
+        if self._whitened is None or not np.array_equal(self._whitened.factors, factors):
+            self._whitened = _Whitened(factors.copy(), self._whitening(factors))
+        whitening = self._whitened.matrix
         rows = factors @ whitening
         rows[0] = 0  # padding adds nothing below
         read = Histories(histories.items, histories.offsets).matrix(self.books)

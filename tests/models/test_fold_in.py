@@ -306,3 +306,16 @@ def test_a_wrong_setting_is_refused_with_its_value(wrong):
     settings = {"dimensions": d, "alpha": 2.0, "regularization": 3.0, **wrong}
     with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
         FoldInModel(books=V, history_length=L, **settings)
+
+
+def test_the_way_outside_tensorflow_follows_factors_that_were_trained():
+    made, histories = model(), from_lists([[1, 5, 7], [2]])
+    before = made.numpy_scores(histories)
+    changed = 1.5 * made.factors.numpy()[::-1].copy()
+    changed[0] = 0
+    made.factors.assign(changed)
+    fresh = model()
+    fresh.assign(changed)
+    fresh.prior.assign(made.prior.numpy())
+    np.testing.assert_array_equal(made.numpy_scores(histories), fresh.numpy_scores(histories))
+    assert np.abs(made.numpy_scores(histories) - before).max() > 1e-3
