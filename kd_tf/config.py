@@ -281,7 +281,9 @@ class Student(_Section):
 class Method(_Section):
     """One distillation method, where its defaults do not do."""
 
-    weight: Annotated[float, Field(ge=0)] = Field(1.0, description="of its loss")
+    weight: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="of its loss; default: the method's own, docs/distillation.md"
+    )
     alpha: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="instead of distillation.alpha"
     )

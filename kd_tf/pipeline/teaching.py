@@ -96,7 +96,7 @@ def taught(
     known = knowledge(settings)
     examples = more(examples, settings, context)
     batches = alone(examples, schedule, seed)
-    distiller = Distiller(model, known, _balance(settings))
+    distiller = Distiller(model, known, _balance(settings, known))
     needs = sorted({label for one in known for label in one.needs})
     teacher = teaching.heard(asked(context, teaching.teachers, settings.teachers))
     try:
@@ -202,9 +202,12 @@ def _own(name: str) -> type[Knowledge]:
     return found
 
 
-def _balance(settings: Distillation) -> Balance:
+def _balance(settings: Distillation, known: Sequence[Knowledge]) -> Balance:
     methods = [settings.methods.get(name, config.Method()) for name in settings.knowledge]
-    weights = [one.weight for one in methods]
+    weights = [
+        method.default_weight if told.weight is None else told.weight
+        for told, method in zip(methods, known, strict=True)
+    ]
     # What a method of several wants of alpha is what all get: there is one hard loss.
     alpha = next((one.alpha for one in methods if one.alpha is not None), settings.alpha)
     balances: dict[str, Balance] = {

@@ -82,10 +82,13 @@ class Knowledge(keras.layers.Layer):
         needs: Labels that it reads beyond the teacher's best books (see
             `kd_tf.distill.teacher_targets.EXTRA`; ``stage_ids``: see `stage_targets` there).
         watched: Names of the student's layers whose output it reads.
+        default_weight: What its loss weighs beside others unless the settings say: less than 1
+            where it is a sum, so that one balance does for all methods.
     """
 
     needs: tuple[str, ...] = ()
     watched: tuple[str, ...] = ()
+    default_weight: float = 1.0
 
     def prepare(self, lesson: Lesson) -> None:
         """Looks at student and teacher once, before the first step; by default it need not.

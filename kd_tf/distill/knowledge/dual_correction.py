@@ -35,6 +35,8 @@ class DualCorrection(Knowledge):
         discrepancy: Above 0; higher draws a slightly misplaced book as often as a lost one.
     """
 
+    default_weight = 0.1
+
     def __init__(
         self, under: int = 20, over: int = 20, discrepancy: float = 0.1, **kwargs: Any
     ) -> None:

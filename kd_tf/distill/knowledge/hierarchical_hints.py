@@ -31,6 +31,7 @@ class HierarchicalHints(Knowledge):
     """
 
     needs = ("teacher_reader",)
+    default_weight = 0.1
 
     def __init__(
         self, layers: str = "correction,hidden", decay: float = 0.5, **kwargs: Any

@@ -26,6 +26,7 @@ class Hint(Knowledge):
     """
 
     needs = ("teacher_reader",)
+    default_weight = 0.1
 
     def __init__(self, layer: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

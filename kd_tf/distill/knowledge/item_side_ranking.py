@@ -43,6 +43,8 @@ class ItemSideRanking(Knowledge):
         books: At most so many different target books of a batch, at least 1.
     """
 
+    default_weight = 0.1
+
     def __init__(
         self,
         interesting: int = 20,

@@ -33,6 +33,8 @@ class RelaxedRanking(Knowledge):
         temperature: T, above 0, in ranks; lower draws more of the very best.
     """
 
+    default_weight = 0.1
+
     def __init__(
         self,
         interesting: int = 20,
