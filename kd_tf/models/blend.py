@@ -114,6 +114,22 @@ class BlendModel(HistoryModel):
             ]
         )
 
+    def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self._with_vectors().reader_vectors(history, training=training)
+
+    def book_vectors(self) -> tf.Tensor:
+        return self._with_vectors().book_vectors()
+
+    def _with_vectors(self) -> HistoryModel:
+        """The first of the parts that has vectors: scores add up, vectors do not."""
+        for part in self.parts:
+            if type(part).book_vectors is not HistoryModel.book_vectors:
+                return part
+        raise ValueError(
+            f"a {type(self).__name__} has no vectors: none of "
+            f"{', '.join(type(part).__name__ for part in self.parts)} has"
+        )
+
     def _confidence(self, history: tf.Tensor) -> list[tf.Tensor]:
         """float32 [B] for each part."""
         present = self.first_occurrences(self.known(history))

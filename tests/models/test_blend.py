@@ -326,3 +326,14 @@ def test_one_part_alone_is_taken_as_it_is():
     assert len(weights) == len(powers) == 1
     assert weights[0] > 0
     assert reached == pytest.approx(1, abs=1e-6)
+
+
+def test_its_vectors_are_those_of_the_first_part_that_has_any():
+    history = tf.constant([padded(3, 1), padded()])
+    both = BlendModel(parts=[neighbours(), fold_in(), mlp()])
+    np.testing.assert_array_equal(both.book_vectors(), both.parts[1].book_vectors())
+    np.testing.assert_array_equal(
+        both.reader_vectors(history), both.parts[1].reader_vectors(history)
+    )
+    with pytest.raises(ValueError, match="none of NeighboursStudent, LowRankModel has"):
+        BlendModel(parts=[neighbours(), low_rank()]).book_vectors()
