@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from kd_tf.data.histories import Histories
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
-from kd_tf.models.base import HistoryModel
-from kd_tf.models.by_reader import readers_of_rows, rows_of_readers
+from kd_tf.models.reader_model import ReaderModel
 from kd_tf.models.scored import Scored
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class MatrixFactorization(HistoryModel):
+class MatrixFactorization(ReaderModel):
     """``score(i) = <u_r, v_i>``: a vector for every reader of the training, one for every book.
 
     It knows nobody else, so an app cannot use it; it is here so that methods can be measured as
@@ -24,31 +21,18 @@ class MatrixFactorization(HistoryModel):
     ones.
 
     Args:
-        books: V.
-        readers: R, how many numbers of readers there are.
-        longest: How many books a reader read in training at most; `of` fills in which.
         dimensions: d.
         regularization: Of the squared length of the vectors in a pair of read and unread book.
+        **kwargs: `books`, and `readers` and `longest` as for `ReaderModel`.
     """
 
-    forms = ()
-
-    def __init__(
-        self,
-        *,
-        readers: int,
-        longest: int,
-        dimensions: int,
-        regularization: float = 0.03,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**{**kwargs, "history_length": 1})
-        if readers < 1 or longest < 1 or dimensions < 1 or not regularization >= 0:
+    def __init__(self, *, dimensions: int, regularization: float = 0.03, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if dimensions < 1 or not regularization >= 0:
             raise ValueError(
-                "readers, longest and dimensions must be at least 1 and regularization 0 or "
-                f"more, not {readers}, {longest}, {dimensions} and {regularization}"
+                "dimensions must be at least 1 and regularization 0 or more, not "
+                f"{dimensions} and {regularization}"
             )
-        self.readers, self.longest = readers, longest
         self.dimensions, self.regularization = dimensions, regularization
 
         def drawn(name: str, rows: int) -> tf.Variable:
@@ -56,15 +40,8 @@ class MatrixFactorization(HistoryModel):
             small = keras.initializers.RandomNormal(stddev=0.01)
             return self.add_weight(name=name, shape=(rows, dimensions), initializer=small)
 
-        self.reader_table = drawn("reader_table", readers + 1)
+        self.reader_table = drawn("reader_table", self.readers + 1)
         self.table = drawn("table", self.books + 1)
-        self.read = self.add_weight(
-            name="read",
-            shape=(readers + 1, longest),
-            dtype="int32",
-            initializer="zeros",
-            trainable=False,
-        )
 
     @classmethod
     def of(cls, train: Histories, books: int, **kwargs: Any) -> MatrixFactorization:
@@ -73,15 +50,9 @@ class MatrixFactorization(HistoryModel):
         Raises:
             ValueError: The histories do not say whose they are.
         """
-        if train.readers is None:
-            raise ValueError("matrix factorisation needs to know whose the histories are")
-        longest = max(int(train.lengths.max(initial=1)), 1)
-        readers = int(train.readers.max(initial=0)) + 1
-        model = cls(books=books, readers=readers, longest=longest, **kwargs)
+        model = cls(books=books, **cls.sizes(train), **kwargs)
         model.create_weights()
-        read = np.zeros((readers + 1, longest), np.int32)
-        read[train.readers + 1] = train.padded(longest)
-        model.read.assign(read)
+        model.remember(train)
         return model
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -97,13 +68,10 @@ class MatrixFactorization(HistoryModel):
         return tf.matmul(self.reader_vectors(inputs), self.table, transpose_b=True)
 
     def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return tf.gather(self.reader_table, self._numbers(history))
+        return tf.gather(self.reader_table, self.numbers(history))
 
     def book_vectors(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.table)
-
-    def excluded(self, history: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self.read, self._numbers(history))
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
         return tf.matmul(tf.gather(self.table, self.known(book)), self.table, transpose_b=True)
@@ -127,21 +95,9 @@ class MatrixFactorization(HistoryModel):
         each = tf.nn.softplus(-distance) + self.regularization * lengths
         return tf.reduce_sum(there * each, axis=1)
 
-    def rows_of(self, histories: Histories) -> np.ndarray:
-        return rows_of_readers(histories)
-
-    def histories_of(self, rows: np.ndarray) -> Histories:
-        return readers_of_rows(rows)
-
-    def _numbers(self, history: tf.Tensor) -> tf.Tensor:
-        numbers = history[:, 0]
-        return tf.where((numbers >= 1) & (numbers <= self.readers), numbers, 0)
-
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "readers": self.readers,
-            "longest": self.longest,
             "dimensions": self.dimensions,
             "regularization": self.regularization,
         }

@@ -67,7 +67,7 @@ def test_scored_as_others_are_it_takes_the_readers_numbers(model):
     found = scorer(ByReader.of(model, train()))(strangers)
     wanted = model(tf.constant([[3, 4, 5, 6], [0, 0, 0, 0]])).numpy()
     np.testing.assert_allclose(found, wanted, atol=1e-4)
-    with pytest.raises(ValueError, match="whose the histories are"):
+    with pytest.raises(ValueError, match="whose they are"):
         scorer(ByReader.of(model, train()))(from_lists([[1, 2]]))
 
 
@@ -92,5 +92,5 @@ def test_saved_and_loaded_it_answers_the_same(model, tmp_path: Path):
 
 
 def test_readers_without_numbers_are_refused(model):
-    with pytest.raises(ValueError, match="whose the histories are"):
+    with pytest.raises(ValueError, match="whose they are"):
         ByReader.of(model, from_lists([[1, 2]]))

@@ -54,7 +54,7 @@ def test_scored_as_others_are_it_takes_the_readers_numbers(model):
     histories = train().take(np.array([5, 0, 7]))
     wanted = model(tf.constant(histories.readers[:, None] + 1)).numpy()
     np.testing.assert_allclose(scorer(model)(histories), wanted, rtol=1e-5)
-    with pytest.raises(ValueError, match="whose the histories are"):
+    with pytest.raises(ValueError, match="whose they are"):
         scorer(model)(from_lists([[1, 2]]))
     strangers = Histories(np.array([1], np.int32), np.array([0, 1]), None, np.array([R + 50]))
     nobody = model(tf.zeros([1, 1], tf.int32)).numpy()

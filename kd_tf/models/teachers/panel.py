@@ -12,8 +12,8 @@ from kd_tf.evaluate.chooser import Chooser
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.losses import MASKED, mask_history
-from kd_tf.models.matrix_factorization import MatrixFactorization
 from kd_tf.models.ranking import scorer
+from kd_tf.models.reader_model import ReaderModel
 from kd_tf.progress import Progress
 
 FITTING_SCORES = 10_000_000
@@ -79,8 +79,8 @@ class TeacherPanel(HistoryModel):
             raise ValueError(
                 f"members must be models of one catalogue, not of {sorted(catalogues) or 'nothing'}"
             )
-        if any(isinstance(member, MatrixFactorization) for member in members):
-            raise ValueError("matrix factorisation knows readers by number, a panel by history")
+        if any(isinstance(member, ReaderModel) for member in members):
+            raise ValueError("a panel sees histories, and a member knows readers by number")
         length = max(member.history_length for member in members)
         super().__init__(books=catalogues.pop(), history_length=length, **kwargs)
         self.members = list(members)
