@@ -27,12 +27,11 @@ from kd_tf.errors import UserError
 from kd_tf.keras import keras
 from kd_tf.models import randomness
 from kd_tf.pipeline import teachers, ways
+from kd_tf.pipeline.comparing import ALONE
 from kd_tf.pipeline.context import Context
 from kd_tf.pipeline.sources import read
 from kd_tf.pipeline.students import untrained
 from kd_tf.pipeline.teaching import Teaching, alone, taught
-
-ALONE = "student-alone"
 
 
 def main() -> None:

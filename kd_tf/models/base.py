@@ -124,7 +124,7 @@ class HistoryModel(keras.Model):
             histories: At most L books each.
 
         Returns:
-            float32 [n, V + 1], equal to those of `call` up to rounding.
+            A new array float32 [n, V + 1], equal to those of `call` up to rounding.
         """
         return None
 

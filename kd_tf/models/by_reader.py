@@ -62,9 +62,8 @@ class ByReader(ReaderModel):
         return self.model.contributions(self._histories(history), book)
 
     def numpy_scores(self, histories: Histories) -> np.ndarray | None:
-        numbers = self.rows_of(histories)[:, 0]
-        known = np.where((numbers >= 1) & (numbers <= self.readers), numbers, 0)
-        return self.model.numpy_scores(self.model.histories_of(self.newest.numpy()[known]))
+        books = self._histories(tf.constant(self.rows_of(histories))).numpy()
+        return self.model.numpy_scores(self.model.histories_of(books))
 
     def _histories(self, rows: tf.Tensor) -> tf.Tensor:
         """int32 [B, L]: the newest books of readers, as the model takes them."""

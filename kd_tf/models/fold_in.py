@@ -222,9 +222,7 @@ class FoldInModel(HistoryModel):
             solved = np.linalg.solve(inner, np.ones((len(own), longest, 1), np.float32))
             readers[part] = (solved.transpose(0, 2, 1) @ own)[:, 0]
         readers *= np.float32(self.alpha)
-        scores = np.asarray(readers @ whitening @ factors.T, np.float32)
-        scores += self.prior.numpy()
-        return scores
+        return np.asarray(readers @ whitening @ factors.T + self.prior.numpy(), np.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -71,9 +71,8 @@ class LowRankModel(AdditiveModel):
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         read = Histories(histories.items, histories.offsets).matrix(self.books)
-        scores = np.asarray((read @ self.left.numpy()) @ self.right.numpy().T, np.float32)
-        scores += self.prior.numpy()
-        return scores
+        scores = (read @ self.left.numpy()) @ self.right.numpy().T
+        return np.asarray(scores + self.prior.numpy(), np.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "dimensions": self.dimensions}

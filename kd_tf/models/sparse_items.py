@@ -94,9 +94,7 @@ class SparseItemModel(AdditiveModel):
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         read = Histories(histories.items, histories.offsets).matrix(self.books)
-        scores = np.asarray((read @ self.matrix()).toarray(), np.float32)
-        scores += self.prior.numpy()
-        return scores
+        return np.asarray((read @ self.matrix()).toarray() + self.prior.numpy(), np.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "entries": self.entries}
