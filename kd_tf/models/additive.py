@@ -17,7 +17,7 @@ class AdditiveModel(HistoryModel):
     What a book adds does not depend on the others, so every score can be taken apart. The prior
     is what an empty history gets; it also ranks books that nothing of the history speaks for.
 
-    A subclass implements `added`, and where the sum has a shorter form `summed`.
+    A subclass implements `added`, and where they have shorter forms `summed` and `added_to`.
 
     Args:
         books: V.
@@ -43,21 +43,32 @@ class AdditiveModel(HistoryModel):
         added = self.added(tf.reshape(ids, [-1]))
         return tf.reduce_sum(tf.reshape(added, [-1, ids.shape[1], self.books + 1]), axis=1)
 
+    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        """What books add to some scores: float32 [B, L, C] of int32 [B, L] and [B, C].
+
+        Both are known ids; rows of books are 0 where there is padding.
+        """
+        L = ids.shape[1]
+        added = tf.reshape(self.added(tf.reshape(ids, [-1])), [-1, L, self.books + 1])
+        return tf.gather(added, tf.repeat(tf.expand_dims(candidates, 1), L, axis=1), batch_dims=2)
+
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ids = self.books_of(inputs)
+        ids = self.distinct(inputs)
         return self.prior.all(ids) + self.summed(ids)
+
+    def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        asked = self.known(candidates)
+        added = tf.reduce_sum(self.added_to(self.distinct(history), asked), axis=1)
+        return tf.where(asked > 0, self.prior.at(asked) + added, 0.0)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
         return self.added(self.known(book))
 
     def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
         ids = self.known(history)
-        L = ids.shape[1]
-        added = tf.reshape(self.added(tf.reshape(ids, [-1])), [-1, L, self.books + 1])
-        asked = tf.repeat(self.known(book)[:, tf.newaxis, tf.newaxis], L, axis=1)
-        own = tf.gather(added, asked, batch_dims=2)[:, :, 0]
-        asked_for = self.known(book)[:, tf.newaxis] > 0
-        return tf.where(self.first_occurrences(ids) & asked_for, own, 0.0)
+        asked = tf.expand_dims(self.known(book), 1)
+        own = self.added_to(ids, asked)[:, :, 0]
+        return tf.where(self.first_occurrences(ids) & (asked > 0), own, 0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "coded": self.coded}

@@ -76,7 +76,7 @@ class HistoryModel(keras.Model):
 
         Unless a model knows better: what it recommends to somebody who read nothing else.
         """
-        return self(tf.pad(book[:, tf.newaxis], [[0, 0], [0, self.history_length - 1]]))
+        return self(tf.pad(tf.expand_dims(book, 1), [[0, 0], [0, self.history_length - 1]]))
 
     def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
         """How much each book of a history adds to the score of one book.
@@ -93,13 +93,13 @@ class HistoryModel(keras.Model):
         L = self.history_length
         ids = self.known(history)
         # A book that stands there twice goes at once.
-        same = ids[:, :, tf.newaxis] == ids[:, tf.newaxis, :]
-        without = tf.where(same, 0, ids[:, tf.newaxis])
-        repeated = tf.repeat(book[:, tf.newaxis, tf.newaxis], L, axis=1)
-        less = self.score(tf.reshape(without, [-1, L]), tf.reshape(repeated, [-1, 1]))
-        whole = self.score(ids, book[:, tf.newaxis])
-        given = self.first_occurrences(ids)
-        return tf.where(given, whole - tf.reshape(less, tf.shape(ids)), 0.0)
+        same = tf.equal(tf.expand_dims(ids, 2), tf.expand_dims(ids, 1))
+        without = tf.where(same, 0, tf.expand_dims(ids, 1))
+        # The whole history stands before its L parts, so that all are scored together.
+        rows = tf.reshape(tf.concat([tf.expand_dims(ids, 1), without], axis=1), [-1, L])
+        asked = tf.reshape(tf.repeat(tf.expand_dims(book, 1), L + 1, axis=1), [-1, 1])
+        scores = tf.reshape(self.score(rows, asked), [-1, L + 1])
+        return tf.where(self.first_occurrences(ids), scores[:, :1] - scores[:, 1:], 0.0)
 
     def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """What the model makes of a reader: float32 [B, d] of histories int32 [B, L].
@@ -150,19 +150,30 @@ class HistoryModel(keras.Model):
 
     def first_occurrences(self, ids: tf.Tensor) -> tf.Tensor:
         """bool [B, L]: where known `ids` hold a book that did not stand in the row before."""
-        equal = tf.cast(ids[:, :, tf.newaxis] == ids[:, tf.newaxis, :], tf.int32)
+        return (ids > 0) & self._first(ids)
+
+    def _first(self, ids: tf.Tensor) -> tf.Tensor:
+        """bool [B, L]: where a number did not stand in the row before."""
+        equal = tf.cast(tf.equal(tf.expand_dims(ids, 2), tf.expand_dims(ids, 1)), tf.int32)
         # Of several equal places argmax names the first.
-        first = tf.argmax(equal, axis=2, output_type=tf.int32) == tf.range(ids.shape[1])
-        return (ids > 0) & first
+        return tf.argmax(equal, axis=2, output_type=tf.int32) == tf.range(ids.shape[1])
+
+    def distinct(self, history: tf.Tensor) -> tf.Tensor:
+        """int32 [B, L]: the books of histories, each once, where it stood first; 0 elsewhere."""
+        ids = self.known(history)
+        return tf.where(self._first(ids), ids, 0)
 
     def books_of(self, history: tf.Tensor) -> tf.Tensor:
-        """int32 [B, L]: the books of histories, each once, in order, padded with 0 at the end."""
+        """int32 [B, L]: the books of histories, each once, in order, padded with 0 at the end.
+
+        For models that look at places; `distinct` is shorter where only the books count.
+        """
         ids = self.known(history)
         first = self.first_occurrences(ids)
         L = ids.shape[1]
         # What goes is sent to one place more, which is cut off.
         place = tf.where(first, tf.cumsum(tf.cast(first, tf.int32), axis=1) - 1, L)
-        row = tf.range(tf.shape(ids)[0])[:, tf.newaxis] * (L + 1)
+        row = tf.expand_dims(tf.range(tf.shape(ids)[0]) * (L + 1), 1)
         flat = tf.scatter_nd(
             tf.reshape(place + row, [-1, 1]),
             tf.reshape(tf.where(first, ids, 0), [-1]),

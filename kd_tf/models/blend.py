@@ -22,6 +22,15 @@ LEAST_READERS = 50
 """Who choose the weights, however large the catalogue."""
 
 
+def _one(anything: tf.Tensor) -> tf.Tensor:
+    """1 in the shape of numbers that depend on the input.
+
+    A constant weight would be multiplied with the table behind a part's scores when the model is
+    converted, and the file would hold a second table.
+    """
+    return tf.minimum(tf.maximum(anything, 1.0), 1.0)
+
+
 @keras.saving.register_keras_serializable(package="kd_tf")
 class BlendModel(HistoryModel):
     """``score = sum over the parts m of weight_m * n^power_m * score_m``, n the books read.
@@ -93,15 +102,24 @@ class BlendModel(HistoryModel):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return tf.add_n(
             [
-                confidence[:, tf.newaxis] * part(inputs, training=training)
+                tf.expand_dims(confidence, 1) * part(inputs, training=training)
                 for confidence, part in zip(self._confidence(inputs), self.parts, strict=True)
             ]
         )
 
-    def similar(self, book: tf.Tensor) -> tf.Tensor:
+    def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         return tf.add_n(
             [
-                weight * part.similar(book)
+                tf.expand_dims(confidence, 1) * part.score(history, candidates)
+                for confidence, part in zip(self._confidence(history), self.parts, strict=True)
+            ]
+        )
+
+    def similar(self, book: tf.Tensor) -> tf.Tensor:
+        sure = tf.expand_dims(_one(tf.cast(book, tf.float32)), 1)
+        return tf.add_n(
+            [
+                sure * weight * part.similar(book)
                 for weight, part in zip(self.blend_weights, self.parts, strict=True)
             ]
         )
@@ -109,7 +127,7 @@ class BlendModel(HistoryModel):
     def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
         return tf.add_n(
             [
-                confidence[:, tf.newaxis] * part.contributions(history, book)
+                tf.expand_dims(confidence, 1) * part.contributions(history, book)
                 for confidence, part in zip(self._confidence(history), self.parts, strict=True)
             ]
         )
@@ -135,7 +153,7 @@ class BlendModel(HistoryModel):
         present = self.first_occurrences(self.known(history))
         count = tf.maximum(tf.reduce_sum(tf.cast(present, tf.float32), axis=1), 1.0)
         return [
-            weight * (count**power if power else tf.ones_like(count))
+            weight * (count**power if power else _one(count))
             for weight, power in zip(self.blend_weights, self.powers, strict=True)
         ]
 

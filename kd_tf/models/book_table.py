@@ -85,7 +85,7 @@ class BookTable:
         signed = halves - tf.where(halves < 8, 0, 16)
         flat = tf.reshape(signed, tf.concat([tf.shape(ids), [self.dimensions]], axis=0))
         flat.set_shape([*ids.shape, self.dimensions])
-        return tf.cast(flat, tf.float32) * self.scale.at(ids)[..., tf.newaxis]
+        return tf.cast(flat, tf.float32) * tf.expand_dims(self.scale.at(ids), -1)
 
     def products(self, vectors: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         """Every book's row times each vector: float32 [n, V + 1] for float32 [n, d].

@@ -154,8 +154,14 @@ class FoldInModel(HistoryModel):
         return compact
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ids = self.books_of(inputs)
+        ids = self.distinct(inputs)
         return self.factors.products(self.reader(ids), ids) + self.prior.all(ids)
+
+    def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        ids = self.known(candidates)
+        reader = self.reader(self.distinct(history))
+        products = tf.squeeze(tf.matmul(self.factors.rows(ids), tf.expand_dims(reader, 2)), 2)
+        return tf.where(ids > 0, products + self.prior.at(ids), 0.0)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
         # For one book the solution is the book's own preconditioned row, up to its length.
@@ -164,7 +170,7 @@ class FoldInModel(HistoryModel):
         return self.factors.products(tf.matmul(self.factors.rows(ids), both), ids)
 
     def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self.reader(self.books_of(history))
+        return self.reader(self.distinct(history))
 
     def book_vectors(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.factors.floats)
@@ -176,7 +182,7 @@ class FoldInModel(HistoryModel):
         wanted = self.alpha * tf.reduce_sum(rows, axis=1)
 
         def product(vector: tf.Tensor) -> tf.Tensor:
-            along = tf.matmul(rows, vector[:, :, tf.newaxis])
+            along = tf.matmul(rows, tf.expand_dims(vector, 2))
             back = tf.matmul(rows, along, transpose_a=True)[:, :, 0]
             return vector + (self.alpha - 1) * back
 

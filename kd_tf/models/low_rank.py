@@ -61,13 +61,18 @@ class LowRankModel(AdditiveModel):
         return compact
 
     def added(self, ids: tf.Tensor) -> tf.Tensor:
-        return self.summed(ids[:, tf.newaxis])
+        return self.summed(tf.expand_dims(ids, 1))
 
     def summed(self, ids: tf.Tensor) -> tf.Tensor:
         rows = tf.gather(self.left, ids)
-        there = tf.cast(ids > 0, rows.dtype)[:, tf.newaxis]
+        there = tf.expand_dims(tf.cast(ids > 0, rows.dtype), 1)
         reader = tf.matmul(there, rows)[:, 0]
         return tf.matmul(reader, self.right, transpose_b=True)
+
+    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        there = tf.expand_dims(tf.cast(ids > 0, self.left.dtype), 2)
+        rows = tf.gather(self.left, ids) * there
+        return tf.matmul(rows, tf.gather(self.right, candidates), transpose_b=True)
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         read = Histories(histories.items, histories.offsets).matrix(self.books)

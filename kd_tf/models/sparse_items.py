@@ -75,7 +75,7 @@ class SparseItemModel(AdditiveModel):
         )
 
     def added(self, ids: tf.Tensor) -> tf.Tensor:
-        return self.summed(ids[:, tf.newaxis])
+        return self.summed(tf.expand_dims(ids, 1))
 
     def summed(self, ids: tf.Tensor) -> tf.Tensor:
         L = ids.shape[1]
@@ -83,9 +83,14 @@ class SparseItemModel(AdditiveModel):
         batch = tf.shape(ids)[0]
         cell = owner // L * (self.books + 1) + tf.gather(self.targets, entry)
         flat = tf.scatter_nd(
-            cell[:, tf.newaxis], tf.gather(self.strengths, entry), [batch * (self.books + 1)]
+            tf.expand_dims(cell, 1), tf.gather(self.strengths, entry), [batch * (self.books + 1)]
         )
         return tf.reshape(flat, [batch, self.books + 1])
+
+    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        owner, entry = self.entries_of(tf.reshape(ids, [-1]))
+        weights = tf.gather(self.strengths, entry)
+        return weights_of_pairs(ids, candidates, owner, tf.gather(self.targets, entry), weights)
 
     def entries_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Every entry of the rows `ids`, int32 [N]: places in `ids` and entries, int32 [n] both."""
@@ -114,9 +119,31 @@ def rows_one_after_the_other(begin: tf.Tensor, count: tf.Tensor) -> tuple[tf.Ten
     """
     ends = tf.cumsum(count)
     total = ends[-1]
-    ended = tf.scatter_nd(ends[:, tf.newaxis], tf.ones_like(ends), [total + 1])
+    ended = tf.scatter_nd(tf.expand_dims(ends, 1), tf.ones_like(ends), [total + 1])
     owner = tf.cumsum(ended)[:total]
     return owner, tf.range(total) + tf.gather(begin - ends + count, owner)
+
+
+def weights_of_pairs(
+    ids: tf.Tensor, candidates: tf.Tensor, owner: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
+) -> tf.Tensor:
+    """What the entries of some rows say of some candidates, without a vector of V + 1 numbers.
+
+    Args:
+        ids: int32 [B, L], the books whose rows were read.
+        candidates: int32 [B, C].
+        owner: int32 [n], the place in the flat `ids` that an entry belongs to.
+        target: int32 [n], whom it speaks for.
+        weight: float32 [n], how much.
+
+    Returns:
+        float32 [B, L, C].
+    """
+    L, C = ids.shape[1], candidates.shape[1]
+    asked = tf.gather(candidates, owner // L)
+    found = tf.where(asked == tf.expand_dims(target, 1), tf.expand_dims(weight, 1), 0.0)
+    rows = tf.shape(ids)[0]
+    return tf.reshape(tf.scatter_nd(tf.expand_dims(owner, 1), found, [rows * L, C]), [rows, L, C])
 
 
 def check_item_matrix(matrix: sparse.csr_array, books: int) -> None:

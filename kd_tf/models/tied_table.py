@@ -29,9 +29,14 @@ class TiedTableModel(HistoryModel):
         dimensions: d, the width of a row.
         book_dropout: In training each book of a history is left out with this probability, as
             in the denoising autoencoders of Liang et al. (2018).
+
+    Attributes:
+        ordered: Whether `encode` looks at which books stand beside each other. Then gaps are
+            closed before.
     """
 
     tables: tuple[str, ...] = ("table",)
+    ordered = True
 
     def __init__(
         self,
@@ -92,7 +97,7 @@ class TiedTableModel(HistoryModel):
 
     def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """What a book's row is multiplied with: float32 [B, d] of histories int32 [B, L]."""
-        ids = self.books_of(history)
+        ids = self.books_of(history) if self.ordered else self.distinct(history)
         weights = self.book_weights(ids)
         if training and self.book_dropout:
             weights = self._dropout(weights, training=True)
@@ -107,7 +112,7 @@ class TiedTableModel(HistoryModel):
 
     def book_weights(self, ids: tf.Tensor) -> tf.Tensor:
         """How much each book of a history counts by its age: float32 [B, L], 0 for padding."""
-        present = tf.cast(ids > 0, tf.int32)
+        present = tf.minimum(ids, 1)
         age = tf.cumsum(present, axis=1, reverse=True, exclusive=True)
         # Of the weights and not of what is gathered: a constant of the exported model.
         weights = tf.nn.softplus(tf.convert_to_tensor(self.recency))
@@ -117,6 +122,14 @@ class TiedTableModel(HistoryModel):
     def scoring_table(self) -> tf.Variable:
         """float32 [V + 1, d]: what a reader's vector is multiplied with, the tied table itself."""
         return self.table
+
+    def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        # Of the candidates' rows alone: the catalogue may be a thousand times as long.
+        ids = self.known(candidates)
+        rows = tf.gather(self.scoring_table, ids)
+        vectors = self.reader_vectors(history)
+        products = tf.squeeze(tf.matmul(rows, tf.expand_dims(vectors, 2)), 2)
+        return tf.where(ids > 0, products, 0.0)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
         rows = tf.gather(self.scoring_table, self.known(book))
@@ -176,9 +189,9 @@ def pooled(rows: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         weights: float32 [B, L], not negative.
     """
     total = tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
-    return tf.matmul((weights / tf.sqrt(total))[:, tf.newaxis], rows)[:, 0]
+    return tf.squeeze(tf.matmul(tf.expand_dims(weights / tf.sqrt(total), 1), rows), 1)
 
 
 def there(weights: tf.Tensor) -> tf.Tensor:
     """float32 [B, L, 1]: 1 where there is a book, whatever it weighs."""
-    return tf.cast(weights > 0, weights.dtype)[..., tf.newaxis]
+    return tf.expand_dims(tf.cast(weights > 0, weights.dtype), -1)

@@ -37,6 +37,7 @@ class TFLiteModel:
         signatures: Names of the signatures in the file, sorted.
         history_length: L, how many books of a history the model sees.
         k: K, how many recommendations one call gives.
+        candidates: C, how many books ``score`` takes at once; 0 for a file without it.
         threads: As given.
 
     Raises:
@@ -74,12 +75,13 @@ class TFLiteModel:
         if "recommend" not in signatures:
             found = ", ".join(self.signatures) or "none"
             raise self._breach(f"it has no signature recommend (signatures: {found})")
-        self._recommend = self._interpreter.get_signature_runner("recommend")
-        self._similar = (
-            self._interpreter.get_signature_runner("similar") if "similar" in signatures else None
-        )
+        self._runners = {
+            name: self._interpreter.get_signature_runner(name) for name in self.signatures
+        }
+        self._recommend = self._runners["recommend"]
         self.history_length = self._length_of_history()
         self.k = self._size_of_answer()
+        self.candidates = self._number_of_candidates()
 
     def recommend(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Books for a reader with this history.
@@ -139,15 +141,76 @@ class TFLiteModel:
         Raises:
             UserError: The file has no signature ``similar``.
         """
-        if self._similar is None:
+        answer = self._call("similar", book=np.array([book], np.int32))
+        return answer["ids"][0], answer["scores"][0]
+
+    def score(self, history: np.ndarray, candidates: np.ndarray) -> np.ndarray:
+        """How well some books suit a reader with this history.
+
+        Args:
+            history: int32 [L] or [1, L], as for `recommend`.
+            candidates: int32 [n], model ids, any number of them; an id that no book has scores 0.
+
+        Returns:
+            float32 [n], of the same kind as those of `recommend`.
+
+        Raises:
+            UserError: The file has no signature ``score``.
+            ValueError: The history has another shape or type, or the candidates have.
+        """
+        row = self._rows(history.reshape(1, -1) if history.ndim == 1 else history)
+        if candidates.dtype != np.int32 or candidates.ndim != 1:
+            raise ValueError(
+                f"candidates must be int32 [n], not {candidates.dtype} {list(candidates.shape)}"
+            )
+        parts = [np.zeros(0, np.float32)]
+        C = max(self.candidates, 1)
+        for start in range(0, len(candidates), C):
+            some = candidates[start : start + C]
+            asked = np.pad(some, (0, C - len(some)))[np.newaxis]
+            parts.append(
+                self._call("score", history=row, candidates=asked)["scores"][0, : len(some)]
+            )
+        return np.concatenate(parts)
+
+    def explain(self, history: np.ndarray, book: int) -> np.ndarray:
+        """How much each book of a history adds to the score of the book with model id `book`.
+
+        Args:
+            history: int32 [L] or [1, L], as for `recommend`.
+            book: Whose score.
+
+        Returns:
+            float32 [L], 0 for padding.
+
+        Raises:
+            UserError: The file has no signature ``explain``.
+            ValueError: The history has another shape or type.
+        """
+        row = self._rows(history.reshape(1, -1) if history.ndim == 1 else history)
+        asked = np.array([book], np.int32)
+        contributions: np.ndarray = self._call("explain", history=row, book=asked)["contributions"]
+        return contributions[0]
+
+    def _call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        if signature not in self._runners:
             raise UserError(
-                "this model has no signature similar",
+                f"this model has no signature {signature}",
                 where=self._name,
-                hint="Export it again with the signature similar.",
+                hint="Export it again with this kd_tf, which writes all signatures.",
             )
         with self._lock:
-            answer = self._similar(book=np.array([book], np.int32))
-        return answer["ids"][0], answer["scores"][0]
+            answer: dict[str, np.ndarray] = self._runners[signature](**inputs)
+        return answer
+
+    def _number_of_candidates(self) -> int:
+        if "score" not in self._runners:
+            return 0
+        inputs = self._runners["score"].get_input_details()
+        shape = list(inputs["candidates"]["shape_signature"]) if "candidates" in inputs else []
+        if len(shape) != 2 or shape[0] != 1 or shape[1] < 1:
+            raise self._breach(f"score takes candidates {shape}, not int32 [1, C]")
+        return int(shape[1])
 
     def _rows(self, histories: np.ndarray) -> np.ndarray:
         L = self.history_length

@@ -12,6 +12,9 @@ def check_answers(
 ) -> None:
     """K books of 1..V, none twice, none that was put in, zeros only where no book is left.
 
+    Books of equal scores stand in the order of their ids, so that every runtime that adds up the
+    same numbers gives the same list.
+
     Args:
         signature: Which one was called, for the message.
         ids: int32 [n, K], the answers.
@@ -24,6 +27,7 @@ def check_answers(
         ParityError: An answer breaks the contract; the message shows the first that does.
     """
     given = ids > 0
+    level = (scores[:, 1:] == scores[:, :-1]) & given[:, 1:]
     known = np.sort(np.where(is_book(asked, books), asked, 0), axis=1)
     put_in = (known > 0).sum(axis=1) - _repeats(known).sum(axis=1)
     due = np.minimum(ids.shape[1], books - put_in)
@@ -37,6 +41,9 @@ def check_answers(
         "another number of books than can be given": given.sum(axis=1) != due,
         "a score that is not finite": ~np.isfinite(scores).all(axis=1),
         "scores that are not best first": ~falls.all(axis=1),
+        "books of one score that are not in the order of their ids": (
+            level & (ids[:, 1:] < ids[:, :-1])
+        ).any(axis=1),
     }
     for fault, rows in faults.items():
         if rows.any():

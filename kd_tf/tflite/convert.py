@@ -12,10 +12,14 @@ from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.native_stderr import quiet_native_stderr
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.flatbuffer import without_names
+from kd_tf.tflite.flatbuffer import joined, without_names
 from kd_tf.tflite.four_bit_table import share_four_bit_tables
 from kd_tf.tflite.shared_table import share_table
 from kd_tf.tflite.signatures import Signatures
+from kd_tf.tflite.stored_weights import check_stored_weights
+
+CANDIDATES = 100
+"""C: how many books ``score`` takes at once, unless told otherwise."""
 
 
 class Quantization(Enum):
@@ -37,19 +41,23 @@ def convert(
     quantization: Quantization,
     *,
     recommendations: int,
+    candidates: int = CANDIDATES,
     calibration: np.ndarray | None = None,
 ) -> bytes:
-    """Converts a trained student with the signatures ``recommend`` and ``similar``.
+    """Converts a trained student with all signatures of contract version 1.
 
     float32 is the student as it is. float16 stores half the bytes and computes in float32.
     dynamic-int8 stores int8 weights, one scale a tensor, and quantizes what it multiplies them
     with on the fly. int8 computes the encoder in whole numbers whose ranges come from
-    `calibration`; see `kd_tf.tflite.shared_table` for what happens to the list of scores.
+    `calibration`; see `kd_tf.tflite.shared_table` for what happens to the list of scores. Its
+    ``score`` and ``explain`` are those of dynamic-int8 on the same table: the difference that one
+    book makes is smaller than a step between two of 256 levels.
 
     Args:
         student: Built and trained.
         quantization: The form.
         recommendations: K.
+        candidates: C, how many books ``score`` takes at once.
         calibration: For int8: int32 [n, L], histories of training readers.
 
     Returns:
@@ -57,6 +65,7 @@ def convert(
         anything relies on it: converters return wrong numbers without a word.
 
     Raises:
+        ParityError: What the converter made does not hold the student's weights once.
         ValueError: A form that the student does not have, int8 without calibration, K out of
             range, or a student without weights.
     """
@@ -70,12 +79,33 @@ def convert(
         raise ValueError(f"{student.name} has no weights yet: call create_weights and train it")
     if quantization is not Quantization.FLOAT32:
         student = student.compact()
-    module = Signatures(student, recommendations)
+    module = Signatures(student, recommendations, candidates)
+    rows = student.books + 1
+    if quantization is Quantization.INT8:
+        ranking = _converted(module, list(module.ranking), quantization, calibration)
+        few = _converted(module, list(module.explaining), Quantization.DYNAMIC_INT8)
+        content = joined(ranking, few)
+    else:
+        content = _converted(module, list(module.functions), quantization)
+    content = without_names(share_four_bit_tables(share_table(content, rows), rows))
+    check_stored_weights(content, student)
+    with quiet_native_stderr():
+        # Loads or raises here, in the quiet: LiteRT announces its delegate to the first caller.
+        TFLiteModel(content)
+    return content
+
+
+def _converted(
+    module: Signatures,
+    names: list[str],
+    quantization: Quantization,
+    calibration: np.ndarray | None = None,
+) -> bytes:
+    """What TensorFlow's converter makes of some of the signatures."""
     with tempfile.TemporaryDirectory() as folder, quiet_native_stderr():
-        tf.saved_model.save(module, folder, signatures=module.functions)
-        converter = tf.lite.TFLiteConverter.from_saved_model(
-            folder, signature_keys=list(module.functions)
-        )
+        functions = {name: module.functions[name] for name in names}
+        tf.saved_model.save(module, folder, signatures=functions)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
         if quantization is not Quantization.FLOAT32:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
             # One scale a row would give the scoring a second copy of the table. A private flag:
@@ -83,15 +113,9 @@ def convert(
             converter._experimental_disable_per_channel_quantization_for_dense_layers = True
         if quantization is Quantization.FLOAT16:
             converter.target_spec.supported_types = [tf.float16]
-        if quantization is Quantization.INT8:
-            assert calibration is not None
+        if calibration is not None:
             converter.representative_dataset = lambda: _representative(calibration)
-        rows = student.books + 1
-        content = share_four_bit_tables(share_table(converter.convert(), rows), rows)
-        content = without_names(content)
-        # Loads or raises here, in the quiet: LiteRT announces its delegate to the first caller.
-        TFLiteModel(content)
-    return content
+        return bytes(converter.convert())
 
 
 def _representative(histories: np.ndarray) -> Iterator[tuple[str, dict[str, np.ndarray]]]:

@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Hashable
+from typing import Any
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
+_CALLS_GRAPHS = {
+    schema.BuiltinOperator.CUSTOM,
+    schema.BuiltinOperator.IF,
+    schema.BuiltinOperator.WHILE,
+    schema.BuiltinOperator.CALL,
+    schema.BuiltinOperator.CALL_ONCE,
+}
+
 _NEEDED_METADATA = {b"min_runtime_version"}
 
 
 def pack(model: schema.ModelT) -> bytes:
-    """The file of a model."""
+    """The file of a model; equal shapes, options and descriptions of tensors stand in it once."""
     model.buffers = [_AlignedBuffer(data=buffer.data) for buffer in model.buffers]
-    builder = flatbuffers.Builder(1 << 20)
+    for graph in model.subgraphs:
+        graph.tensors = [_Once(tensor) for tensor in graph.tensors]
+        for operator in graph.operators:
+            operator.builtinOptions = operator.builtinOptions and _Once(operator.builtinOptions)
+    builder = _SharingBuilder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
@@ -31,6 +45,15 @@ def without_names(content: bytes) -> bytes:
             tensor.name = None
             if tensor.quantization is not None and tensor.quantization.scale is None:
                 tensor.quantization = None
+            elif tensor.quantization is not None:
+                # What the scale was worked out from; runtimes read the scale.
+                tensor.quantization.min = tensor.quantization.max = None
+        for operator in graph.operators:
+            if isinstance(operator.builtinOptions, schema.ReshapeOptionsT):
+                # The shape that the second input gives anyway.
+                operator.builtinOptions.newShape = None
+        _drop_unused_tensors(model, graph)
+    _drop_unused_operators(model)
     kept = [note for note in model.metadata or [] if note.name in _NEEDED_METADATA]
     for note in model.metadata or []:
         if note not in kept:
@@ -41,14 +64,73 @@ def without_names(content: bytes) -> bytes:
     return pack(model)
 
 
+def joined(first: bytes, second: bytes) -> bytes:
+    """One model with the signatures of both; constants that they share stand in it once.
+
+    Raises:
+        NotImplementedError: A graph of the second calls other graphs or has operators of its own
+            making.
+    """
+    model, other = (schema.ModelT.InitFromPackedBuf(bytearray(one)) for one in (first, second))
+    graphs, buffers = len(model.subgraphs), len(model.buffers)
+    for graph in other.subgraphs:
+        for operator in graph.operators:
+            code = other.operatorCodes[operator.opcodeIndex]
+            if builtin(code) in _CALLS_GRAPHS:
+                raise NotImplementedError(
+                    f"builtin operator {builtin(code)} is not one that models can be joined with"
+                )
+            operator.opcodeIndex = operator_code(model, builtin(code), code.version)
+        for tensor in graph.tensors:
+            tensor.buffer += buffers
+    for signature in other.signatureDefs:
+        signature.subgraphIndex += graphs
+    model.subgraphs += other.subgraphs
+    model.buffers += other.buffers
+    model.signatureDefs += other.signatureDefs
+    merge_equal_buffers(model)
+    return pack(model)
+
+
+def _drop_unused_tensors(model: schema.ModelT, graph: schema.SubGraphT) -> None:
+    """Leaves out tensors that no operator and no signature touches, and numbers the others anew."""
+    used = sorted(_used(graph))
+    place = np.full(len(graph.tensors) + 1, -1, np.int32)  # the last stands for -1, no tensor
+    place[used] = np.arange(len(used))
+    graph.tensors = [graph.tensors[index] for index in used]
+    graph.inputs, graph.outputs = place[graph.inputs], place[graph.outputs]
+    for operator in graph.operators:
+        operator.inputs, operator.outputs = place[operator.inputs], place[operator.outputs]
+        operator.intermediates = operator.mutatingVariableInputs = None
+    for signature in model.signatureDefs:
+        if model.subgraphs[signature.subgraphIndex] is graph:
+            for end in (*signature.inputs, *signature.outputs):
+                end.tensorIndex = int(place[end.tensorIndex])
+
+
+def _drop_unused_operators(model: schema.ModelT) -> None:
+    """Leaves out the codes of operators that no graph has, and numbers the others anew."""
+    operators = [operator for graph in model.subgraphs for operator in graph.operators]
+    used = sorted({operator.opcodeIndex for operator in operators})
+    place = {index: number for number, index in enumerate(used)}
+    model.operatorCodes = [model.operatorCodes[index] for index in used]
+    for operator in operators:
+        operator.opcodeIndex = place[operator.opcodeIndex]
+
+
+def _used(graph: schema.SubGraphT) -> set[int]:
+    """The tensors that an operator or a signature touches."""
+    ends = [graph.inputs, graph.outputs]
+    ends += [end for operator in graph.operators for end in (operator.inputs, operator.outputs)]
+    return {int(index) for end in ends for index in end if index >= 0}
+
+
 def merge_equal_buffers(model: schema.ModelT) -> None:
     """Keeps each constant once and drops what nothing reads."""
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     # Tensors that no operator and no signature touches keep their constants alive: unhook them.
     for graph in model.subgraphs:
-        used = {int(i) for operator in graph.operators for i in operator.inputs}
-        used |= {int(i) for operator in graph.operators for i in operator.outputs}
-        used |= {int(i) for i in graph.inputs} | {int(i) for i in graph.outputs}
+        used = _used(graph)
         for index, tensor in enumerate(graph.tensors):
             if index not in used:
                 tensor.buffer = 0
@@ -94,6 +176,49 @@ def is_constant(model: schema.ModelT, tensor: schema.TensorT) -> bool:
     """Whether a tensor's values stand in the file."""
     data = model.buffers[tensor.buffer].data
     return data is not None and len(data) > 0
+
+
+class _SharingBuilder(flatbuffers.Builder):
+    """Refers to what it has written before instead of writing the same again.
+
+    A flatbuffer is a graph of offsets, so that two places may refer to one part. The many small
+    parts that describe tensors and operators would take more room than a small student's weights.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self._written: dict[Hashable, int] = {}
+
+    def once(self, key: Hashable, write: Callable[[], int]) -> int:
+        """Where the part with this key begins; written only the first time."""
+        if key not in self._written:
+            self._written[key] = write()
+        return self._written[key]
+
+    def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802
+        return self.once(_content(x), lambda: super(_SharingBuilder, self).CreateNumpyVector(x))
+
+
+class _Once:
+    """A part of a model that is written the first time that one like it is met."""
+
+    def __init__(self, part: Any) -> None:
+        self.part = part
+
+    def Pack(self, builder: _SharingBuilder) -> int:  # noqa: N802
+        return builder.once(_content(self.part), lambda: int(self.part.Pack(builder)))
+
+
+def _content(part: Any) -> Hashable:
+    """The same for parts of the same content, whichever objects hold it."""
+    if part is None or isinstance(part, (bool, int, float, str, bytes, np.generic)):
+        return part
+    if isinstance(part, np.ndarray):
+        return part.dtype.str, part.tobytes()
+    if isinstance(part, list):
+        return tuple(_content(one) for one in part)
+    values = vars(part).items()
+    return type(part).__name__, tuple((name, _content(value)) for name, value in sorted(values))
 
 
 class _AlignedBuffer(schema.BufferT):

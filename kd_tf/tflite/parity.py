@@ -31,6 +31,12 @@ SIMILAR_BOOKS = 200
 SINGLE_BOOKS = 100
 """At most so many books are tried as the only one of a history, spread as evenly."""
 
+SCORED_HISTORIES = 200
+"""At most so many histories are asked with ``score``, each for as many books as it takes."""
+
+EXPLAINED_HISTORIES = 50
+"""At most so many are asked with ``explain``: the student needs a forward pass for every book."""
+
 ASKED_AGAIN = 50
 """So many histories are asked twice: the same input must give the same answer."""
 
@@ -87,7 +93,8 @@ def check_parity(
 
     Besides agreeing within `BOUNDS`, every answer must keep contract version 1, whatever the
     form: K books of 1..V, none twice, none of the history, zeros only at the end and only where
-    no book is left; finite scores, best first; the same answer on every call. Histories that no
+    no book is left; finite scores, best first; the same answer on every call. Scores of candidates
+    and the contributions of a history's books must be the student's too. Histories that no
     app should send are tried as well: empty ones, one book over and over, ids that no book has.
 
     Args:
@@ -119,6 +126,10 @@ def check_parity(
     _hold(agreement, bound, f"recommend ({quantization.value}) over {len(histories)} histories")
     _check_strange_histories(model, student, bound, quantization)
     _check_similar(model, student, bound, quantization)
+    # In an int8 file these two are those of a dynamic-int8 one.
+    exact = BOUNDS[Quantization.DYNAMIC_INT8] if quantization is Quantization.INT8 else bound
+    _check_scores(model, student, histories[:SCORED_HISTORIES], exact, agreement.largest)
+    _check_explanations(model, student, histories[:EXPLAINED_HISTORIES], exact, agreement.largest)
     return Parity(len(histories), agreement.overlap, agreement.error)
 
 
@@ -127,8 +138,9 @@ def _load(content: bytes, student: HistoryModel) -> TFLiteModel:
         model = TFLiteModel(content)
     except UserError as error:
         raise ParityError(f"the converted file cannot be used: {error.what}") from error
-    if "similar" not in model.signatures:
-        raise ParityError("the converted file has no signature similar")
+    for signature in ("similar", "score", "explain"):
+        if signature not in model.signatures:
+            raise ParityError(f"the converted file has no signature {signature}")
     if model.history_length != student.history_length:
         raise ParityError(
             f"the converted file takes {model.history_length} books of a history, the student "
@@ -292,6 +304,67 @@ def _check_similar(
     check_answers("similar", ids, scores, unknown[:, np.newaxis], student.books)
     if (ids != ids[0]).any() or (scores != scores[0]).any():
         raise ParityError("similar does not take ids that no book has for padding")
+
+
+def _check_scores(
+    model: TFLiteModel,
+    student: HistoryModel,
+    histories: np.ndarray,
+    bound: Bound,
+    largest: float,
+) -> None:
+    """Scores of candidates are the student's, and 0 for ids that no book has.
+
+    Args:
+        largest: The largest score of a recommended book.
+    """
+    C, unknown = model.candidates, _unknown(student.books)
+    asked = np.resize(_spread(student.books, C * len(histories)), (len(histories), C))
+    # Among the books, in another place every time, one id that none has.
+    rows = np.arange(len(histories))
+    asked[rows, rows % C] = np.resize(unknown, len(histories))
+    with _failing_as_parity_error("score"):
+        found = np.stack(
+            [model.score(row, some) for row, some in zip(histories, asked, strict=True)]
+        )
+    if not np.isfinite(found).all():
+        raise ParityError("score gives a score that is not finite")
+    if found[~is_book(asked, student.books)].any():
+        raise ParityError("score does not give 0 to an id that no book has")
+    expected = student.score(tf.constant(histories), tf.constant(asked)).numpy()
+    largest = max(largest, float(np.abs(expected).max()))
+    _hold_error("score", np.abs(found - expected), bound, largest)
+
+
+def _check_explanations(
+    model: TFLiteModel,
+    student: HistoryModel,
+    histories: np.ndarray,
+    bound: Bound,
+    largest: float,
+) -> None:
+    """What books of a history add to a score is what they add in the student."""
+    # A book that such a reader is recommended, which is what people will ask about.
+    with _failing_as_parity_error("explain"):
+        books = model.recommend_all(histories)[0][:, 0]
+        found = np.stack(
+            [model.explain(row, int(one)) for row, one in zip(histories, books, strict=True)]
+        )
+    if not np.isfinite(found).all():
+        raise ParityError("explain gives a contribution that is not finite")
+    if found[~is_book(histories, student.books)].any():
+        raise ParityError("explain does not give 0 to an id that no book has")
+    expected = student.contributions(tf.constant(histories), tf.constant(books)).numpy()
+    _hold_error("explain", np.abs(found - expected), bound, largest)
+
+
+def _hold_error(signature: str, errors: np.ndarray, bound: Bound, largest: float) -> None:
+    error, allowed = float(errors.max(initial=0)), bound.score_error * max(largest, 1.0)
+    if not error <= allowed:
+        raise ParityError(
+            f"{signature} differs from the Keras student by {error:.3g}, more than {allowed:.3g} "
+            f"(the largest score is {largest:.3g})"
+        )
 
 
 def _spread(books: int, most: int) -> np.ndarray:

@@ -29,6 +29,9 @@ _HYBRID_FULLY_CONNECTED = 9
 """Version of FULLY_CONNECTED with float input, int8 weights and inputs quantized with an offset;
 known to every runtime since TensorFlow Lite 2.3."""
 
+_INT8_GATHER = 2
+"""Version of GATHER that reads int8, known since 1.14."""
+
 _FOLLOWS_SCORES = {
     _OPERATOR.TOPK_V2,
     _OPERATOR.STRIDED_SLICE,
@@ -60,8 +63,10 @@ def share_table(content: bytes, rows: int) -> bytes:
         NotImplementedError: The scores go through an operator that this pass does not know.
     """
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
-    changed = [_Graph(model, graph, rows).share() for graph in model.subgraphs]
-    if not any(changed):
+    graphs = [_Graph(model, graph, rows) for graph in model.subgraphs]
+    shared = [graph.share() for graph in graphs]
+    gathered = [graph.gather_first() for graph in graphs]
+    if not any(shared + gathered):
         return content
     merge_equal_buffers(model)
     return pack(model)
@@ -104,6 +109,39 @@ class _Graph:
             self._score_in_float(operator)
         return True
 
+    def gather_first(self) -> bool:
+        """DEQUANTIZE(table) -> GATHER becomes GATHER(table) -> DEQUANTIZE; False without any.
+
+        The converter's order writes the whole table in float32 into memory, four times its bytes,
+        to take fifty rows from it.
+        """
+        made = {
+            int(operator.outputs[0]): operator
+            for operator in self.graph.operators
+            if self._kind(operator) == _OPERATOR.DEQUANTIZE and self._is_table(operator.inputs[0])
+        }
+        for gather in list(self.graph.operators):
+            if self._kind(gather) != _OPERATOR.GATHER or int(gather.inputs[0]) not in made:
+                continue
+            table = int(made[int(gather.inputs[0])].inputs[0])
+            wanted = int(gather.outputs[0])
+            rows = self._tensor_like(wanted, _TYPE.INT8, self.graph.tensors[table].quantization)
+            gather.inputs = np.array([table, gather.inputs[1]], np.int32)
+            gather.outputs = np.array([rows], np.int32)
+            gather.opcodeIndex = operator_code(self.model, _OPERATOR.GATHER, _INT8_GATHER)
+            self._insert(self.graph.operators.index(gather) + 1, self._dequantize(rows, wanted))
+        read = {int(index) for operator in self.graph.operators for index in operator.inputs}
+        for floats, operator in made.items():
+            if floats not in read:
+                self.graph.operators.remove(operator)
+        return bool(made)
+
+    def _dequantize(self, whole: int, floats: int) -> schema.OperatorT:
+        operator = self._operator(_OPERATOR.DEQUANTIZE, 2, [whole], [floats])
+        operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
+        operator.builtinOptions = schema.DequantizeOptionsT()
+        return operator
+
     def _gather_from(self, gather: schema.OperatorT, weights: int) -> None:
         """GATHER(own copy) becomes GATHER(weights), with a change of scale where one is needed."""
         wanted = int(gather.outputs[0])
@@ -124,10 +162,7 @@ class _Graph:
         """int8 -> FULLY_CONNECTED -> int8 becomes DEQUANTIZE -> FULLY_CONNECTED -> float32."""
         reader = int(scoring.inputs[0])
         floating = self._tensor_like(reader, _TYPE.FLOAT32, None)
-        dequantize = self._operator(_OPERATOR.DEQUANTIZE, 2, [reader], [floating])
-        dequantize.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
-        dequantize.builtinOptions = schema.DequantizeOptionsT()
-        self._insert(self.graph.operators.index(scoring), dequantize)
+        self._insert(self.graph.operators.index(scoring), self._dequantize(reader, floating))
         scoring.inputs = np.array([floating, *scoring.inputs[1:]], np.int32)
         scoring.opcodeIndex = operator_code(
             self.model, _OPERATOR.FULLY_CONNECTED, _HYBRID_FULLY_CONNECTED

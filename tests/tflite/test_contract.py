@@ -8,7 +8,7 @@ from kd_tf.tflite.contract import check_answers
 
 BOOKS = 6
 ASKED = np.array([[2, 2, 0, -1], [1, 2, 3, 4], [0, 0, 0, 9]], np.int32)
-IDS = np.array([[1, 3, 6], [6, 5, 0], [4, 2, 1]], np.int32)
+IDS = np.array([[1, 3, 6], [5, 6, 0], [4, 2, 1]], np.int32)
 SCORES = np.array([[3, 2, 1], [5, 5, 9], [0, -1, -2]], np.float32)
 
 
@@ -55,6 +55,11 @@ def test_a_score_that_is_not_finite_is_refused_even_where_no_book_stands(place, 
 def test_scores_must_fall_from_book_to_book():
     with pytest.raises(ParityError, match="not best first"):
         check(scores=changed(SCORES, 2, 1, 0.5))
+
+
+def test_books_of_one_score_stand_in_the_order_of_their_ids():
+    with pytest.raises(ParityError, match="not in the order of their ids"):
+        check(ids=changed(changed(IDS, 1, 0, 6), 1, 1, 5))
 
 
 def test_a_reader_of_everything_gets_no_book():

@@ -13,7 +13,7 @@ from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.convert import Quantization, convert
 from kd_tf.tflite.signatures import Signatures
 
-V, L, K = 250, 10, 20
+V, L, K, C = 250, 10, 20, 100
 
 EVERY_FILE = [
     (name, form)
@@ -39,7 +39,7 @@ def assert_same(answer, right):
 
 @pytest.fixture(scope="module")
 def signatures(student):
-    return Signatures(student("mlp"), K)
+    return Signatures(student("mlp"), K, C)
 
 
 @given(st.lists(st.one_of(st.integers(1, V), INT32), max_size=L))
@@ -66,7 +66,7 @@ def test_the_most_similar_books_are_those_of_sorting_all_of_them(signatures, boo
 @pytest.mark.parametrize("recommendations", [0, -1, V + 1])
 def test_a_list_longer_than_the_catalogue_or_empty_is_refused(student, recommendations):
     with pytest.raises(ValueError, match=rf"1\.\.{V}.*not {recommendations}$"):
-        Signatures(student("mlp"), recommendations)
+        Signatures(student("mlp"), recommendations, C)
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
@@ -119,17 +119,65 @@ def test_the_same_history_gets_the_same_answer_on_every_call(file, histories, na
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_an_app_meets_nothing_but_int32_and_float32_of_fixed_shape(file, name, form):
     interpreter = Interpreter(model_content=file(name, form))
-    assert set(interpreter.get_signature_list()) == {"recommend", "similar"}
-    for signature, question in (("recommend", ("history", [1, L])), ("similar", ("book", [1]))):
+    contract = {
+        "recommend": (
+            {"history": (np.int32, [1, L])},
+            {"ids": (np.int32, [1, K]), "scores": (np.float32, [1, K])},
+        ),
+        "similar": (
+            {"book": (np.int32, [1])},
+            {"ids": (np.int32, [1, K]), "scores": (np.float32, [1, K])},
+        ),
+        "score": (
+            {"history": (np.int32, [1, L]), "candidates": (np.int32, [1, C])},
+            {"scores": (np.float32, [1, C])},
+        ),
+        "explain": (
+            {"history": (np.int32, [1, L]), "book": (np.int32, [1])},
+            {"contributions": (np.float32, [1, L])},
+        ),
+    }
+    assert set(interpreter.get_signature_list()) == set(contract)
+    for signature, (questions, answers) in contract.items():
         runner = interpreter.get_signature_runner(signature)
-        ((asked, given),) = runner.get_input_details().items()
-        assert (asked, list(given["shape_signature"]), given["dtype"]) == (*question, np.int32)
-        answers = runner.get_output_details()
-        assert {key: one["dtype"] for key, one in answers.items()} == {
-            "ids": np.int32,
-            "scores": np.float32,
-        }
-        assert all(list(one["shape"]) == [1, K] for one in answers.values())
+        runner(**{name: np.zeros(shape, kind) for name, (kind, shape) in questions.items()})
+        for details, wanted in (
+            (runner.get_input_details(), questions),
+            (runner.get_output_details(), answers),
+        ):
+            found = {key: (one["dtype"], list(one["shape"])) for key, one in details.items()}
+            assert found == wanted
+
+
+@pytest.mark.parametrize(("name", "form"), EVERY_FILE)
+def test_a_score_is_that_of_the_recommendation(file, histories, name, form):
+    model = TFLiteModel(file(name, form))
+    for history in histories[:30]:
+        ids, scores = model.recommend(history)
+        asked = np.concatenate([ids, [0, -1, V + 1, 2**31 - 1], ids[:1]]).astype(np.int32)
+        found = model.score(history, asked)
+        # What ranks multiplies in whole numbers, int8 files encode in them too.
+        loose = {Quantization.DYNAMIC_INT8: 0.05, Quantization.INT8: 0.5}.get(form, 1e-4)
+        np.testing.assert_allclose(found[:K], scores, atol=loose * max(np.abs(scores).max(), 1))
+        assert not found[K : K + 4].any()
+        assert found[-1] == found[0]
+
+
+@pytest.mark.parametrize(("name", "form"), EVERY_FILE)
+def test_a_contribution_is_what_the_score_loses_without_the_book(file, student, name, form):
+    model, sums = TFLiteModel(file(name, form)), name == "logistic"
+    history = np.array([5, 0, 17, 17, -3, 31, 0, 0, 0, 0], np.int32)
+    book = int(model.recommend(history)[0][0])
+    found = model.explain(history, book)
+    assert not found[[1, 3, 4, 6, 7, 8, 9]].any()
+    whole = model.score(history, np.array([book], np.int32))[0]
+    for place, read in ((0, 5), (2, 17), (5, 31)):
+        without = np.where(history == read, 0, history).astype(np.int32)
+        less = model.score(without, np.array([book], np.int32))[0]
+        assert found[place] == pytest.approx(whole - less, abs=0.02 * max(abs(float(whole)), 1))
+    if sums:
+        prior = model.score(np.zeros(L, np.int32), np.array([book], np.int32))[0]
+        assert found.sum() == pytest.approx(whole - prior, abs=0.01)
 
 
 @pytest.fixture(scope="module", params=[Quantization.FLOAT32, Quantization.INT8])

@@ -86,7 +86,13 @@ class ItemKernelStudent(AdditiveModel):
         there = ids > 0
         history = tf.where(there, self.history_bias.at(ids), NEVER)
         inner = self.table.products(self.table.rows(ids), ids)
-        return tf.exp(inner + self.target_bias.all(ids) + history[:, tf.newaxis])
+        return tf.exp(inner + self.target_bias.all(ids) + tf.expand_dims(history, 1))
+
+    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        history = tf.where(ids > 0, self.history_bias.at(ids), NEVER)
+        inner = tf.matmul(self.table.rows(ids), self.table.rows(candidates), transpose_b=True)
+        target = self.target_bias.at(candidates)
+        return tf.exp(inner + tf.expand_dims(target, 1) + tf.expand_dims(history, 2))
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         read = Histories(histories.items, histories.offsets).matrix(self.books)

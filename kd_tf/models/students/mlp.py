@@ -23,6 +23,8 @@ class MLPStudent(TiedTableModel):
         book_dropout: See `TiedTableModel`.
     """
 
+    ordered = False
+
     def __init__(
         self,
         *,

@@ -29,6 +29,8 @@ class MultiInterestStudent(TiedTableModel):
     # Its scores go through operators that the integer pass does not know.
     forms = ("float32", "float16", "dynamic-int8")
 
+    ordered = False
+
     def __init__(
         self,
         *,
@@ -62,18 +64,25 @@ class MultiInterestStudent(TiedTableModel):
         )
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        """float32 [B, K, d], the interests; zeros for an empty history."""
+        """float32 [B, K, d], the interests, each of length s; zeros for an empty history."""
         attended = tf.matmul(tf.nn.tanh(rows), self.attention)
-        there = weights[:, :, tf.newaxis] > 0
+        there = tf.expand_dims(weights, 2) > 0
         share = tf.nn.softmax(tf.where(there, attended, max(MASKED, attended.dtype.min)), axis=1)
-        share = tf.where(there, share, 0.0) * weights[:, :, tf.newaxis]
+        share = tf.where(there, share, 0.0) * tf.expand_dims(weights, 2)
         interests = tf.matmul(share, rows, transpose_a=True)
         length = tf.reduce_sum(tf.square(interests), axis=2, keepdims=True)
-        return interests * tf.math.rsqrt(length + 1e-6)
+        # Here and not before the product: there a converter multiplies a copy of the table with s.
+        return interests * (self.sharpness * tf.math.rsqrt(length + 1e-6))
+
+    def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        ids = self.known(candidates)
+        interests = self.reader_vectors(history)
+        products = tf.matmul(interests, tf.gather(self.scoring_table, ids), transpose_b=True)
+        odds = tf.reduce_logsumexp(products, axis=1) + tf.gather(self.bias, ids)
+        return tf.where(ids > 0, odds, 0.0)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        interests = self.sharpness * self.reader_vectors(inputs, training)
-        flat = tf.reshape(interests, [-1, self.dimensions])
+        flat = tf.reshape(self.reader_vectors(inputs, training), [-1, self.dimensions])
         scores = tf.matmul(flat, self.scoring_table, transpose_b=True)
         scores = tf.reshape(scores, [-1, self.interests, self.books + 1])
         return tf.reduce_logsumexp(scores, axis=1) + self.bias

@@ -13,7 +13,11 @@ from kd_tf.keras import keras, tf
 from kd_tf.models.additive import AdditiveModel
 from kd_tf.models.book_vector import BookVector
 from kd_tf.models.closed_form.pruning import keep_strongest
-from kd_tf.models.sparse_items import SparseItemModel, rows_one_after_the_other
+from kd_tf.models.sparse_items import (
+    SparseItemModel,
+    rows_one_after_the_other,
+    weights_of_pairs,
+)
 
 WEIGHT_BITS = 4
 LONGEST_ROW = 255
@@ -155,25 +159,33 @@ class PackedNeighbours(AdditiveModel):
         return model
 
     def added(self, ids: tf.Tensor) -> tf.Tensor:
-        return self.summed(ids[:, tf.newaxis])
+        return self.summed(tf.expand_dims(ids, 1))
+
+    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        return weights_of_pairs(ids, candidates, *self._weights_of(ids))
 
     def summed(self, ids: tf.Tensor) -> tf.Tensor:
         batch = tf.shape(ids)[0]
+        owner, target, weight = self._weights_of(ids)
+        cell = owner // ids.shape[1] * (self.books + 1) + target
+        flat = tf.scatter_nd(tf.expand_dims(cell, 1), weight, [batch * (self.books + 1)])
+        return tf.reshape(flat, [batch, self.books + 1])
+
+    def _weights_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Every entry of the rows `ids`: place in the flat `ids`, target, weight, [n] each."""
         owner, entry = self._entries_of(tf.reshape(ids, [-1]))
         number = self._numbers(entry)
         target = number // 2**WEIGHT_BITS
         weight = tf.cast(number - target * 2**WEIGHT_BITS, tf.float32) * self.scale.at(target)
-        cell = owner // ids.shape[1] * (self.books + 1) + target
-        flat = tf.scatter_nd(cell[:, tf.newaxis], weight, [batch * (self.books + 1)])
-        return tf.reshape(flat, [batch, self.books + 1])
+        return owner, target, weight
 
     def _entries_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """As in `SparseItemModel`: places in `ids` and entries, int32 [n] both."""
         block = ids // ROWS_A_START
         around = tf.gather(tf.reshape(self.lengths, [-1, ROWS_A_START]), block)
         around = tf.cast(around, tf.int32)
-        within = (ids - block * ROWS_A_START)[:, tf.newaxis]
-        place = tf.range(ROWS_A_START)[tf.newaxis]
+        within = tf.expand_dims(ids - block * ROWS_A_START, 1)
+        place = tf.expand_dims(tf.range(ROWS_A_START), 0)
         zero = tf.zeros_like(around)
         begin = tf.gather(self.starts, block) + tf.reduce_sum(
             tf.where(place < within, around, zero), axis=1

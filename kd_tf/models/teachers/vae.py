@@ -86,6 +86,11 @@ class VAETeacher(TiedTableModel):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return super().call(inputs, training) + self.bias
 
+    def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        ids = self.known(candidates)
+        bias = tf.where(ids > 0, tf.gather(self.bias, ids), 0.0)
+        return super().score(history, candidates) + bias
+
     def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         history, labels = data
         with tf.GradientTape() as tape:

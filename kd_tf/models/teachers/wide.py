@@ -10,6 +10,7 @@ from kd_tf.data.split import HeldOut, Split
 from kd_tf.evaluate.metrics.ranked import per_reader
 from kd_tf.evaluate.top_k import top_k_excluding
 from kd_tf.keras import tf
+from kd_tf.models.base import HistoryModel
 from kd_tf.models.closed_form.co_reading import co_reading
 from kd_tf.models.closed_form.local_ridge import local_ridge
 from kd_tf.models.closed_form.pruning import strongest_targets
@@ -68,6 +69,10 @@ class WideAndDeepTeacher(TiedTableModel):
             return deep
         both = deep + self.memory_weight * self.remembered(inputs, self.recency_power)
         return both / self.temperature
+
+    def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        # The memory has no shorter way to some books.
+        return HistoryModel.score(self, history, candidates)
 
     def remembered(self, history: tf.Tensor, recency_power: tf.Tensor) -> tf.Tensor:
         """The wide part alone: float32 [B, V + 1].

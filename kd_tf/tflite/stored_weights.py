@@ -1,0 +1,162 @@
+"""What a .tflite holds of a student: every weight that grows with the catalogue, once and right.
+
+A recommender's file is its item table. Converters keep copies of it (one to gather from, one to
+multiply with, one a signature), write it out in float32 when the file is opened, or store other
+numbers than they were given, and say nothing of it. Here the file itself is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+
+from kd_tf.errors import ParityError
+from kd_tf.models import checkpoint
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.blend import BlendModel
+from kd_tf.models.book_table import BookTable
+from kd_tf.tflite.flatbuffer import builtin, is_constant
+
+_KINDS = {
+    schema.TensorType.FLOAT32: np.float32,
+    schema.TensorType.FLOAT16: np.float16,
+    schema.TensorType.INT32: np.int32,
+    schema.TensorType.UINT8: np.uint8,
+    schema.TensorType.INT8: np.int8,
+}
+
+
+_LEFT_AS_FLOATS = 1024
+"""The converter rounds no table of fewer numbers; a copy of one is smaller than an operator."""
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """Numbers that stand in a file.
+
+    Attributes:
+        values: What they stand for, in the file's shape.
+        step: The distance between two numbers that can be stored; 0 where all can.
+        bytes: In the file.
+    """
+
+    values: np.ndarray
+    step: float
+    bytes: int
+
+
+def book_constants(content: bytes, books: int) -> list[Constant]:
+    """The constants with a row a book, or with more whole numbers than there are books.
+
+    Each is met once, however many tensors read it.
+
+    Raises:
+        NotImplementedError: One of them is of a type that no export of ours has.
+    """
+    model = schema.ModelT.InitFromPackedBuf(bytearray(content))
+    found: dict[int, Constant] = {}
+    for graph in model.subgraphs:
+        for tensor in graph.tensors:
+            if not is_constant(model, tensor) or tensor.buffer in found:
+                continue
+            # INT4 tensors are the bytes that rows are taken from, which are met as UINT8.
+            if not _is_of_books(tensor, books) or tensor.type == schema.TensorType.INT4:
+                continue
+            if tensor.type not in _KINDS:
+                raise NotImplementedError(
+                    f"a constant {tensor.shape.tolist()} has the type {tensor.type}"
+                )
+            data = np.ascontiguousarray(model.buffers[tensor.buffer].data, np.uint8)
+            values = data.view(_KINDS[tensor.type]).reshape(tensor.shape)
+            step = 0.0
+            if tensor.type == schema.TensorType.INT8:
+                scales = tensor.quantization.scale.astype(np.float32)
+                offsets = tensor.quantization.zeroPoint.astype(np.float32)
+                step = float(scales.max())
+                by_row = (len(scales), *[1] * (values.ndim - 1))
+                values = (values - offsets.reshape(by_row)) * scales.reshape(by_row)
+            found[tensor.buffer] = Constant(values, step, len(data))
+    return list(found.values())
+
+
+def _is_of_books(tensor: schema.TensorT, books: int) -> bool:
+    shape = [] if tensor.shape is None else tensor.shape.tolist()
+    whole = tensor.type in (schema.TensorType.UINT8, schema.TensorType.INT32)
+    return bool(shape) and (shape[0] == books + 1 or (whole and np.prod(shape) > books))
+
+
+def check_stored_weights(content: bytes, student: HistoryModel) -> None:
+    """Every weight of a number a book or more is in the file, within half a step, and once.
+
+    Args:
+        content: The file.
+        student: What it was made of, in the form that a file holds (`HistoryModel.compact`).
+
+    Raises:
+        ParityError: A weight is missing, differs, or is there twice; or the file writes a whole
+            table of whole numbers out in float32 when it is opened.
+    """
+    _check_written_out(content, student.books)
+    found = book_constants(content, student.books)
+    copies = [one for one in found if one.values.ndim > 1 and one.values.size >= _LEFT_AS_FLOATS]
+    for weight in _weights(student):
+        values = weight.numpy()
+        whole = np.issubdtype(values.dtype, np.integer) and values.size > student.books
+        if values.shape[:1] != (student.books + 1,) and not whole:
+            continue
+        match = next((one for one in found if _holds(one, values)), None)
+        if match is None:
+            raise ParityError(
+                f"the file does not hold the student's {weight.name} {list(values.shape)}: it was "
+                "stored as other numbers, or not at all"
+            )
+        # Two weights of the same numbers stand in the file once.
+        copies = [one for one in copies if one is not match]
+    if copies:
+        sizes = ", ".join(f"{list(one.values.shape)} in {one.bytes:,} bytes" for one in copies)
+        raise ParityError(
+            f"the file holds more tables of books than the student has: {sizes}. The converter "
+            "made copies: see kd_tf/tflite/shared_table.py"
+        )
+
+
+def _weights(student: HistoryModel) -> list:
+    if isinstance(student, BlendModel):
+        return [weight for part in student.parts for weight in _weights(part)]
+    # A file reads the steps from the nibbles.
+    tables = [getattr(student, name) for name in student.tables]
+    steps = {id(one.steps) for one in tables if isinstance(one, BookTable) and one.packed}
+    return [weight for weight in checkpoint.stored(student) if id(weight) not in steps]
+
+
+def _holds(stored: Constant, values: np.ndarray) -> bool:
+    if stored.values.size != values.size:
+        return False
+    found = stored.values.reshape(values.shape)
+    if not np.issubdtype(values.dtype, np.floating):
+        return bool(np.array_equal(found, values))
+    # float16 keeps eleven bits; what is below its least number becomes 0.
+    rounding = 2**-11 * np.abs(values) + 2**-24 if found.dtype == np.float16 else 0.0
+    return bool((np.abs(found - values) <= 0.501 * stored.step + rounding).all())
+
+
+def _check_written_out(content: bytes, books: int) -> None:
+    model = schema.ModelT.InitFromPackedBuf(bytearray(content))
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            if builtin(model.operatorCodes[operator.opcodeIndex]) not in _WRITES_OUT:
+                continue
+            table = graph.tensors[operator.inputs[0]]
+            # No kernel gathers from float16: there the whole table has to be written out.
+            whole = table.type != schema.TensorType.FLOAT16 and is_constant(model, table)
+            if whole and _is_of_books(table, books):
+                raise ParityError(
+                    f"the file writes {table.shape.tolist()} numbers out in float32 when it is "
+                    "opened: the converter changed the order of DEQUANTIZE and GATHER, see "
+                    "kd_tf/tflite/shared_table.py"
+                )
+
+
+_WRITES_OUT = {schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.CAST}

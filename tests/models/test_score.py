@@ -1,0 +1,135 @@
+"""Scores of some books are those of the whole catalogue, whichever shorter way a model has."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kd_tf.keras import tf
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.blend import BlendModel
+from kd_tf.models.fold_in import FoldInModel
+from kd_tf.models.low_rank import LowRankModel
+from kd_tf.models.students import TRAINED_STUDENTS
+from kd_tf.models.students.item_kernel import ItemKernelStudent
+from kd_tf.models.students.neighbours import NeighboursStudent
+from kd_tf.models.teachers import TEACHERS
+
+V, L = 40, 7
+NETWORKS = {
+    name: kind
+    for name, kind in {**TRAINED_STUDENTS, **TEACHERS}.items()
+    if name in TRAINED_STUDENTS or name in ("gru", "cnn", "transformer", "vae", "two-tower")
+}
+
+
+def random_weights(model: HistoryModel) -> HistoryModel:
+    random = np.random.default_rng(0)
+    model.create_weights()
+    for weight in model.trainable_weights:
+        weight.assign(random.normal(0, 0.4, weight.shape))
+    return model
+
+
+def neighbours() -> HistoryModel:
+    from scipy import sparse
+
+    random = np.random.default_rng(1)
+    dense = random.random((V + 1, V + 1)) * (random.random((V + 1, V + 1)) < 0.2)
+    np.fill_diagonal(dense, 0)
+    dense[0] = dense[:, 0] = 0
+    matrix = sparse.csr_array(dense.astype(np.float32))
+    prior = random.random(V + 1).astype(np.float32)
+    return NeighboursStudent.of(matrix, history_length=L, prior=prior)
+
+
+def fold_in() -> HistoryModel:
+    model = FoldInModel(books=V, history_length=L, dimensions=6, alpha=5.0, regularization=2.0)
+    model.create_weights()
+    model.assign(np.random.default_rng(2).normal(0, 1, (V + 1, 6)).astype(np.float32))
+    return model
+
+
+def sums() -> dict[str, HistoryModel]:
+    kernel = random_weights(ItemKernelStudent(books=V, history_length=L, dimensions=4))
+    plain = {
+        "item-kernel": kernel,
+        "packed-kernel": kernel.compact(),
+        "low-rank": random_weights(LowRankModel(books=V, history_length=L, dimensions=4)),
+        "neighbours": neighbours(),
+        "packed-neighbours": neighbours().compact(),
+        "fold-in": fold_in(),
+    }
+    both = BlendModel(
+        parts=[plain["neighbours"], plain["fold-in"]], weights=[0.7, 2.0], powers=[0.0, -0.5]
+    )
+    both.create_weights()
+    return {**plain, "blend": both}
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, HistoryModel]:
+    sizes = {"books": V, "history_length": L}
+    return {
+        **sums(),
+        **{name: random_weights(kind(**sizes, dimensions=8)) for name, kind in NETWORKS.items()},
+    }
+
+
+KINDS = [
+    *NETWORKS,
+    "item-kernel",
+    "packed-kernel",
+    "low-rank",
+    "neighbours",
+    "packed-neighbours",
+    "fold-in",
+    "blend",
+]
+HISTORIES = np.array(
+    [
+        [3, 1, 4, 0, 0, 0, 0],
+        [0, 0, 0, 0, 0, 0, 0],
+        [9, 9, 0, -1, V, V + 1, 2],
+        [1, 2, 3, 4, 5, 6, 7],
+    ],
+    np.int32,
+)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_book(models, kind):
+    candidates = np.array(
+        [[5, 0, V, -1], [1, V + 1, 2, 2], [9, 30, 2**31 - 1, 1], [40, 39, 38, 37]], np.int32
+    )
+    whole = models[kind](tf.constant(HISTORIES)).numpy()
+    found = models[kind].score(tf.constant(HISTORIES), tf.constant(candidates)).numpy()
+    known = (candidates >= 1) & (candidates <= V)
+    wanted = np.take_along_axis(whole, np.where(known, candidates, 0), axis=1)
+    np.testing.assert_allclose(found, np.where(known, wanted, 0), rtol=1e-4, atol=1e-4)
+    assert not found[~known].any()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_contributions_are_0_where_no_book_stands_for_the_first_time(models, kind):
+    books = tf.constant([9, 8, 7, 40])
+    found = models[kind].contributions(tf.constant(HISTORIES), books).numpy()
+    assert found.shape == HISTORIES.shape
+    nothing = np.array([[0, 0, 0, 1, 1, 1, 1], [1] * 7, [0, 1, 1, 1, 0, 1, 0], [0] * 7], bool)
+    assert not found[nothing].any()
+
+
+@pytest.mark.parametrize("kind", [*TRAINED_STUDENTS, "fold-in"])
+def test_a_contribution_is_what_the_score_loses_without_the_book(models, kind):
+    if kind == "logistic":
+        pytest.skip("a sum: see test_additive.py")
+    history, book = np.array([[3, 1, 4, 1, 0, 0, 0]], np.int32), np.array([20], np.int32)
+    found = models[kind].contributions(tf.constant(history), tf.constant(book)).numpy()[0]
+
+    def score(*read: int) -> float:
+        row = np.array([[*read, *[0] * (L - len(read))]], np.int32)
+        return float(models[kind](tf.constant(row)).numpy()[0, 20])
+
+    whole = score(3, 1, 4)
+    wanted = [whole - score(1, 4), whole - score(3, 4), whole - score(3, 1)]
+    np.testing.assert_allclose(found[:3], wanted, atol=1e-4)

@@ -1,0 +1,108 @@
+"""The gate on what a file holds, fed with files that hold too much or other numbers."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from ai_edge_litert import schema_py_generated as schema
+
+from kd_tf.errors import ParityError
+from kd_tf.keras import tf
+from kd_tf.models.students import TRAINED_STUDENTS
+from kd_tf.models.students.mlp import MLPStudent
+from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.flatbuffer import is_constant, pack
+from kd_tf.tflite.stored_weights import book_constants, check_stored_weights
+
+V, L, d, K = 250, 10, 16, 20
+
+EVERY_FILE = [
+    (name, form)
+    for name, kind in TRAINED_STUDENTS.items()
+    for form in Quantization
+    if form.value in kind.forms
+]
+
+
+def opened(content: bytes) -> schema.ModelT:
+    return schema.ModelT.InitFromPackedBuf(bytearray(content))
+
+
+def table_of(model: schema.ModelT) -> schema.TensorT:
+    return next(
+        tensor
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+        if is_constant(model, tensor) and tensor.shape.tolist() == [V + 1, d]
+    )
+
+
+@pytest.mark.parametrize(("name", "form"), EVERY_FILE)
+def test_the_numbers_in_a_file_are_the_students_within_half_a_step(file, student, name, form):
+    tables = [getattr(student(name), table).numpy() for table in student(name).tables]
+    stored = [one for one in book_constants(file(name, form), V) if one.values.ndim == 2]
+    assert len(stored) == len(tables)
+    for table in tables:
+        error = min(float(np.abs(one.values - table).max()) for one in stored)
+        most = {
+            Quantization.FLOAT32: 0,
+            Quantization.FLOAT16: 2**-11 * np.abs(table).max() + 1e-7,
+        }.get(form, np.abs(table).max() / 127 / 2 * 1.01)
+        assert error <= most
+
+
+@pytest.mark.parametrize("form", Quantization)
+def test_one_changed_number_is_found(file, student, form):
+    model = opened(file("mlp", form))
+    data = np.array(model.buffers[table_of(model).buffer].data, np.uint8)
+    kind = {Quantization.FLOAT32: np.float32, Quantization.FLOAT16: np.float16}.get(form, np.int8)
+    numbers = data.view(kind)
+    place = 100 * d + 3
+    numbers[place] = numbers[place] + 2 if numbers[place] < 100 else numbers[place] - 2
+    model.buffers[table_of(model).buffer].data = data
+    with pytest.raises(ParityError, match=r"does not hold the student's .*table.* \[251, 16\]"):
+        check_stored_weights(pack(model), student("mlp"))
+
+
+@pytest.mark.parametrize("form", Quantization)
+def test_a_second_table_is_found(file, student, form):
+    model = opened(file("mlp", form))
+    tensor = copy.copy(table_of(model))
+    buffer = schema.BufferT()
+    buffer.data = np.array(model.buffers[tensor.buffer].data, np.uint8)[::-1].copy()
+    model.buffers.append(buffer)
+    tensor.buffer = len(model.buffers) - 1
+    model.subgraphs[0].tensors.append(tensor)
+    with pytest.raises(ParityError, match=r"more tables of books .*\[251, 16\] in \d"):
+        check_stored_weights(pack(model), student("mlp"))
+
+
+def test_a_table_that_is_written_out_in_float32_is_found(unshared, student):
+    # What the converter leaves: DEQUANTIZE of the whole table, then GATHER.
+    with pytest.raises(ParityError, match=r"writes \[251, 16\] numbers out in float32"):
+        check_stored_weights(unshared("mlp"), student("mlp"))
+
+
+def test_the_file_of_another_student_is_refused(file, student):
+    other = MLPStudent(books=V, history_length=L, dimensions=d)
+    other.create_weights()
+    with pytest.raises(ParityError, match="does not hold the student's"):
+        check_stored_weights(file("mlp", Quantization.DYNAMIC_INT8), other)
+    with pytest.raises(ParityError, match="does not hold the student's"):
+        check_stored_weights(file("mlp", Quantization.DYNAMIC_INT8), student("two-tower"))
+
+
+class ScalesItsScores(MLPStudent):
+    """A constant behind the scores, which a converter multiplies a copy of the table with."""
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return 3.0 * super().call(inputs, training)
+
+
+def test_a_student_whose_file_would_hold_two_tables_is_not_converted():
+    student = ScalesItsScores(books=V, history_length=L, dimensions=d)
+    student.create_weights()
+    with pytest.raises(ParityError, match="more tables of books than the student has"):
+        convert(student, Quantization.FLOAT32, recommendations=K)
