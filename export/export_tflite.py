@@ -45,6 +45,14 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--recommendations", type=int, help="K, how many books an answer has (default: the run's)"
     )
+    parser.add_argument(
+        "--runtime",
+        choices=["any", "android-2.16", "litert"],
+        help="what the file must run on (default: the run's)",
+    )
+    parser.add_argument(
+        "--candidates", type=int, help="C, how many books are scored at once (default: the run's)"
+    )
     return parser.parse_args(arguments)
 
 
@@ -56,7 +64,7 @@ def _export(options: argparse.Namespace) -> None:
     from kd_tf.models import checkpoint
     from kd_tf.pipeline import sources
     from kd_tf.pipeline.run import SPLIT
-    from kd_tf.tflite.compatibility import min_runtime_version
+    from kd_tf.tflite.compatibility import check_runtime, min_runtime_version
     from kd_tf.tflite.convert import Quantization, convert
     from kd_tf.tflite.parity import check_parity
 
@@ -69,6 +77,7 @@ def _export(options: argparse.Namespace) -> None:
         student,
         quantization,
         recommendations=K,
+        candidates=options.candidates or settings.export.candidates,
         calibration=sources.calibration(settings, split),
     )
     parity = check_parity(
@@ -77,6 +86,7 @@ def _export(options: argparse.Namespace) -> None:
         split.validation.histories.padded(student.history_length),
         quantization=quantization,
     )
+    check_runtime(content, options.runtime or settings.export.runtime)
     atomic.write_bytes(options.out, content)
     print(f"{options.out}: {len(content):,} bytes, {quantization.value}")
     print(

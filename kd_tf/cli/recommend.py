@@ -11,6 +11,9 @@ from rich.console import Console
 from kd_tf.cli.output import AsJson, print_json
 from kd_tf.native_stderr import quiet_native_stderr
 
+REASONS = 3
+"""So many books of the history are named for a recommendation at most."""
+
 
 def recommend(
     bundle: Annotated[Path, typer.Argument(help="A bundle folder, e.g. runs/demo/bundle.")],
@@ -21,6 +24,24 @@ def recommend(
         ),
     ],
     k: Annotated[int, typer.Option("-k", help="How many books.")] = 10,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", help="A book that is not recommended. Repeat."),
+    ] = None,
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="Recommend nothing but these books. Repeat."),
+    ] = None,
+    min_score: Annotated[
+        float | None, typer.Option("--min-score", help="Leave out books that score less.")
+    ] = None,
+    diversity: Annotated[
+        float,
+        typer.Option("--diversity", help="0: best first; 1: each unlike those before it."),
+    ] = 0.0,
+    why: Annotated[
+        bool, typer.Option("--why", help="Say because of which books of the history.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """What to read next, by running the bundle's .tflite."""
@@ -30,7 +51,18 @@ def recommend(
     with quiet_native_stderr():
         recommender = Recommender.load(bundle)
     read = [recommender.titles.resolve(one).book for one in history]
-    found = recommender.recommend([book.item_id for book in read], k)
+    history_ids = [book.item_id for book in read]
+    found = recommender.recommend(
+        history_ids,
+        k,
+        exclude=exclude or (),
+        only=only or None,
+        min_score=min_score,
+        diversity=diversity,
+    )
+    reasons = [
+        recommender.explain(history_ids, one.book.item_id, REASONS) if why else [] for one in found
+    ]
     if as_json:
         rows = [
             {
@@ -38,15 +70,28 @@ def recommend(
                 "title": one.book.title,
                 "authors": one.book.authors,
                 "score": one.score,
+                **(
+                    {
+                        "because": [
+                            {"id": because.book.item_id, "contribution": because.contribution}
+                            for because in reason
+                        ]
+                    }
+                    if why
+                    else {}
+                ),
             }
-            for one in found
+            for one, reason in zip(found, reasons, strict=True)
         ]
-        print_json({"history": [book.item_id for book in read], "recommendations": rows})
+        print_json({"history": history_ids, "recommendations": rows})
         return
     console = Console(highlight=False)
     console.print("You read:", style="bold")
     for book in read:
         console.print(f"  {book.label}", markup=False)
     console.print("You may like:", style="bold")
-    for place, one in enumerate(found, start=1):
+    for place, (one, reason) in enumerate(zip(found, reasons, strict=True), start=1):
         console.print(f"{place:4d}. {one.book.label}  [{one.score:.2f}]", markup=False)
+        if reason:
+            names = "; ".join(because.book.label for because in reason)
+            console.print(f"      because you read {names}", markup=False, style="dim")

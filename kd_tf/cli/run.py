@@ -46,6 +46,10 @@ def run(
     max_bytes: Annotated[
         int | None, typer.Option(help="Of the student's weights [1 MB, or 40 a book].")
     ] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="What the file must run on: any, android-2.16 or litert [any]."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Folder for everything the run leaves [runs/NAME].")
     ] = None,
@@ -60,6 +64,7 @@ def run(
     put(values, ("teacher", "kind"), teacher)
     put(values, ("student", "kind"), student)
     put(values, ("student", "max_bytes"), max_bytes)
+    put(values, ("export", "runtime"), runtime)
     _run(values, out or Path("runs") / values["name"], quiet, as_json)
 
 

@@ -14,6 +14,7 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.pipeline.context import Context, digest
 from kd_tf.pipeline.sources import calibration
 from kd_tf.tflite.artifact import Artifact, measure
+from kd_tf.tflite.compatibility import check_runtime
 from kd_tf.tflite.convert import Quantization, convert
 
 SHIP_WITHIN = 0.99
@@ -38,8 +39,10 @@ def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
                     student,
                     variant,
                     recommendations=context.settings.export.recommendations,
+                    candidates=context.settings.export.candidates,
                     calibration=calibration(context.settings, context.split),
                 )
+                check_runtime(content, context.settings.export.runtime)
                 path = unfinished / f"{variant.value}.tflite"
                 atomic.write_bytes(path, content)
                 measured.append(

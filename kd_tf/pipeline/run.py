@@ -179,6 +179,7 @@ def _bundle(context: Context, results: Results) -> Bundle:
             books=context.split.books,
             history_length=context.history_length,
             recommendations=context.settings.export.recommendations,
+            candidates=context.settings.export.candidates,
             signatures=tuple(shipped.signatures),
             min_runtime_version=shipped.min_runtime_version,
             quantization=shipped.quantization,

@@ -65,6 +65,7 @@ class BundleConfig:
         books: V, ids 1..V are books.
         history_length: L.
         recommendations: K.
+        candidates: C, how many books ``score`` takes at once.
         signatures: Names of the model's signatures.
         min_runtime_version: The least TensorFlow Lite version that runs every operator.
         quantization: For example ``int8`` or ``float32``.
@@ -78,6 +79,7 @@ class BundleConfig:
     books: int
     history_length: int
     recommendations: int
+    candidates: int
     signatures: tuple[str, ...]
     min_runtime_version: str
     quantization: str
@@ -139,6 +141,7 @@ class BundleConfig:
             books=take_size("books"),
             history_length=take_size("history_length"),
             recommendations=take_size("recommendations"),
+            candidates=take_size("candidates"),
             signatures=tuple(signatures),
             min_runtime_version=take("min_runtime_version", str, "a text"),
             quantization=take("quantization", str, "a text"),

@@ -10,6 +10,7 @@ import numpy as np
 
 from kd_tf.errors import UserError
 from kd_tf.runtime.bundle import CONFIG_FILE, Book, Bundle
+from kd_tf.runtime.diversity import diverse
 from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.titles import TitleIndex
 
@@ -20,6 +21,14 @@ class Recommendation:
 
     book: Book
     score: float
+
+
+@dataclass(frozen=True)
+class Reason:
+    """A book that was read, and how much it adds to the score of one that is recommended."""
+
+    book: Book
+    contribution: float
 
 
 class Recommender:
@@ -54,37 +63,129 @@ class Recommender:
         bundle = Bundle.open(folder)
         model = TFLiteModel(bundle.model, threads)
         config = bundle.config
-        said = (config.history_length, config.recommendations, tuple(sorted(config.signatures)))
-        if said != (model.history_length, model.k, model.signatures):
+        said = (
+            config.history_length,
+            config.recommendations,
+            config.candidates,
+            tuple(sorted(config.signatures)),
+        )
+        if said != (model.history_length, model.k, model.candidates, model.signatures):
             raise UserError(
-                f"the bundle says L, K and signatures {said}, its model has "
-                f"{(model.history_length, model.k, model.signatures)}",
+                f"the bundle says L, K, C and signatures {said}, its model has "
+                f"{(model.history_length, model.k, model.candidates, model.signatures)}",
                 where=str(bundle.folder / CONFIG_FILE),
                 hint="Export the bundle again.",
             )
         return cls(bundle, model)
 
-    def recommend(self, history: Sequence[str | int], k: int | None = None) -> list[Recommendation]:
+    def recommend(
+        self,
+        history: Sequence[str | int],
+        k: int | None = None,
+        *,
+        exclude: Sequence[str | int] = (),
+        only: Sequence[str | int] | None = None,
+        min_score: float | None = None,
+        diversity: float = 0.0,
+    ) -> list[Recommendation]:
         """What a reader may like next.
 
         Args:
             history: What was read, oldest first: the caller's own item ids, or titles. The model
                 sees the newest L; none of them, however old, is recommended.
             k: How many at most; None for as many as the model gives.
+            exclude: Books that are not recommended, such as those that are not in stock.
+            only: Nothing but these is recommended, ranked by the signature ``score``; there may
+                be any number of them.
+            min_score: Books that score less are left out.
+            diversity: From 0, best first, to 1, each as unlike those before as can be; see
+                `kd_tf.runtime.diversity`.
 
         Returns:
-            Best first. Fewer than `k` when the model's K are used up.
+            Best first. Fewer than `k` when the model's K, or the books of `only`, are used up.
 
         Raises:
-            UserError: A name is not found or stands for several books, or the model cannot give
-                `k` books.
+            UserError: A name is not found or stands for several books, the model cannot give
+                `k` books, `diversity` is not in 0..1, or the model lacks the signature ``score``.
         """
-        if isinstance(history, str):
-            raise TypeError("history is a list of books, not one text")
+        for name, given in (("history", history), ("exclude", exclude), ("only", only)):
+            if isinstance(given, str):
+                raise TypeError(f"{name} is a list of books, not one text")
+        if not 0 <= diversity <= 1:
+            raise UserError(
+                f"diversity is from 0 to 1, not {diversity}",
+                hint="0 is best first; try 0.3 for lists of several kinds.",
+            )
         k = self._checked(k)
-        read = [self.titles.resolve(name).book.id for name in history]
-        ids, scores = self.model.recommend(pad_history(read, self.model.history_length))
-        return self._books(ids, scores, set(read), k)
+        read, without = self._ids(history), self._ids(exclude)
+        row = pad_history(read, self.model.history_length)
+        if only is None:
+            ids, scores = self.model.recommend(row)
+        else:
+            ids = np.unique(np.array(self._ids(only), np.int32))
+            scores = self.model.score(row, ids)
+            best = np.lexsort((ids, -scores))
+            ids, scores = ids[best], scores[best]
+        found = self._books(ids, scores, {*read, *without}, len(ids))
+        if min_score is not None:
+            found = [one for one in found if one.score >= min_score]
+        if diversity:
+            found = found[: self.model.k]
+            chosen = diverse(
+                self.model,
+                np.array([one.book.id for one in found], np.int32),
+                np.array([one.score for one in found], np.float32),
+                diversity,
+                k,
+            )
+            found = [found[place] for place in chosen]
+        return found[:k]
+
+    def score(
+        self, history: Sequence[str | int], books: Sequence[str | int]
+    ) -> list[Recommendation]:
+        """How well some books suit a reader, in the order in which they are given.
+
+        Args:
+            history: As for `recommend`.
+            books: Any number of them, read or not.
+
+        Raises:
+            UserError: As for `recommend`, or the model has no signature ``score``.
+        """
+        asked = self._ids(books)
+        row = pad_history(self._ids(history), self.model.history_length)
+        scores = self.model.score(row, np.array(asked, np.int32)).tolist()
+        return [
+            Recommendation(self.bundle.books[number - 1], score)
+            for number, score in zip(asked, scores, strict=True)
+        ]
+
+    def explain(
+        self, history: Sequence[str | int], book: str | int, k: int | None = None
+    ) -> list[Reason]:
+        """Because of which books of the history the model scores a book as it does.
+
+        Args:
+            history: As for `recommend`.
+            book: Whose score.
+            k: How many at most; None for all.
+
+        Returns:
+            What adds most first; books that add nothing, or lower the score, are left out.
+
+        Raises:
+            UserError: As for `recommend`, or the model has no signature ``explain``.
+        """
+        read = self._ids(history)
+        row = pad_history(read, self.model.history_length)
+        added = self.model.explain(row, self.titles.resolve(book).book.id)
+        reasons = [
+            Reason(self.bundle.books[number - 1], contribution)
+            for number, contribution in zip(row.tolist(), added.tolist(), strict=True)
+            if number and contribution > 0
+        ]
+        return sorted(reasons, key=lambda one: -one.contribution)[:k]
 
     def similar(self, book: str | int, k: int | None = None) -> list[Recommendation]:
         """Books like this one.
@@ -103,6 +204,9 @@ class Recommender:
         one = self.titles.resolve(book).book.id
         ids, scores = self.model.similar(one)
         return self._books(ids, scores, {one}, k)
+
+    def _ids(self, names: Sequence[str | int]) -> list[int]:
+        return [self.titles.resolve(name).book.id for name in names]
 
     def _checked(self, k: int | None) -> int:
         if k is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ai_edge_litert import schema_py_generated as schema
 
+from kd_tf.errors import ParityError, UserError
 from kd_tf.tflite.flatbuffer import builtin
 
 _SINCE = {
@@ -25,6 +26,7 @@ _SINCE = {
     "CUMSUM": "2.4.0",
     "DEQUANTIZE": "1.13.1 1.14.0 1.15.0 2.2.0 2.7.0 2.18.0 2.21.0 2.22.0",
     "DIV": "1.6.0 2.3.0",
+    "EMBEDDING_LOOKUP": "1.13.0 1.14.0 1.14.0 2.18.0",
     "EQUAL": "1.14.0 1.14.0 2.3.0 2.13.0 2.21.0",
     "EXP": "1.7.0",
     "EXPAND_DIMS": "1.10.0",
@@ -91,6 +93,42 @@ _NAMES = {
 }
 
 
+RUNTIMES = {"android-2.16": "2.16.1", "litert": "2.23.0"}
+"""What apps link today, by the name of the setting ``export.runtime``: the TensorFlow Lite release
+whose operators it has. android-2.16 is ``org.tensorflow:tensorflow-lite:2.16.1``, the newest on
+Maven Central; litert is what kd_tf itself runs."""
+
+ANY = "any"
+"""Every one of `RUNTIMES`."""
+
+
+def check_runtime(content: bytes, runtime: str) -> None:
+    """Refuses a file that a runtime would refuse, or would load and read wrongly.
+
+    Args:
+        content: A .tflite file.
+        runtime: One of `RUNTIMES`, or `ANY`.
+
+    Raises:
+        UserError: The file needs a newer one.
+        ParityError: An operator's version hides what it needs (see `min_runtime_version`).
+        ValueError: There is no such runtime.
+    """
+    if runtime != ANY and runtime not in RUNTIMES:
+        raise ValueError(f"runtime is {ANY} or one of {', '.join(RUNTIMES)}, not {runtime!r}")
+    names = list(RUNTIMES) if runtime == ANY else [runtime]
+    oldest = min(names, key=lambda name: release(RUNTIMES[name]))
+    needed = min_runtime_version(content)
+    if release(needed) > release(RUNTIMES[oldest]):
+        raise UserError(
+            f"the file needs a runtime of {needed}, and {oldest} has the operators of "
+            f"{RUNTIMES[oldest]}",
+            where="export.runtime",
+            hint="Leave out the form of the file that needs it (export.variants), or ship a newer "
+            "runtime and say so with --runtime litert.",
+        )
+
+
 def min_runtime_version(content: bytes) -> str:
     """The least TensorFlow Lite version that knows every operator version in the file.
 
@@ -103,12 +141,56 @@ def min_runtime_version(content: bytes) -> str:
     Raises:
         NotImplementedError: The file has an operator, or a version of one, that is not in the
             table here, so that nothing can be promised of it.
+        ParityError: An operator has weights that only later versions of it read rightly: an
+            older runtime would load the file and give wrong numbers without a word. Tools that
+            quantize files forget to raise the version.
     """
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     # Only what is used: a pass that replaced an operator leaves its code in the list.
-    used = {operator.opcodeIndex for graph in model.subgraphs for operator in graph.operators}
-    needed = [_since(model.operatorCodes[index]) for index in used]
+    operators = [(graph, operator) for graph in model.subgraphs for operator in graph.operators]
+    needed = [_since(model.operatorCodes[index]) for index in {o.opcodeIndex for _, o in operators}]
+    for graph, operator in operators:
+        _check_version_of_weights(graph, operator, model.operatorCodes[operator.opcodeIndex])
     return max(needed, key=release)
+
+
+def _check_version_of_weights(
+    graph: schema.SubGraphT, operator: schema.OperatorT, code: schema.OperatorCodeT
+) -> None:
+    kind = builtin(code)
+    if kind not in _WEIGHTS:
+        return
+    place, by_row, four_bits = _WEIGHTS[kind]
+    weights, given = (
+        graph.tensors[operator.inputs[place]],
+        graph.tensors[operator.inputs[1 - place]],
+    )
+    scales = weights.quantization.scale if weights.quantization is not None else None
+    rows = scales is not None and len(scales) > 1
+    # Whole numbers times whole numbers had a scale a row from the start.
+    mixed = kind == schema.BuiltinOperator.EMBEDDING_LOOKUP or (
+        given.type == schema.TensorType.FLOAT32
+    )
+    least, what = 1, ""
+    if rows and mixed and weights.type == schema.TensorType.INT8:
+        least, what = by_row, "a scale a row"
+    if weights.type == schema.TensorType.INT4:
+        least, what = max(least, four_bits), "numbers of four bits"
+    if code.version < least:
+        raise ParityError(
+            f"{_NAMES[kind]} reads weights with {what}, which it can since its version {least}, "
+            f"but is marked as version {code.version}: an older runtime would load the file and "
+            "give wrong numbers"
+        )
+
+
+_WEIGHTS = {
+    schema.BuiltinOperator.FULLY_CONNECTED: (1, 12, 11),
+    schema.BuiltinOperator.EMBEDDING_LOOKUP: (1, 4, 4),
+}
+"""For operators that multiply or look up weights: their place among the inputs, and since which
+version they read a scale a row and numbers of four bits. FULLY_CONNECTED with floats and INT4 never
+got a version; 11 is what `kd_tf.tflite.four_bit_table` sets, and why."""
 
 
 def release(version: str) -> tuple[int, ...]:

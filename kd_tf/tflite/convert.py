@@ -18,9 +18,6 @@ from kd_tf.tflite.shared_table import share_table
 from kd_tf.tflite.signatures import Signatures
 from kd_tf.tflite.stored_weights import check_stored_weights
 
-CANDIDATES = 100
-"""C: how many books ``score`` takes at once, unless told otherwise."""
-
 
 class Quantization(Enum):
     """How the weights and the arithmetic are stored; the value is the name in tables."""
@@ -41,7 +38,7 @@ def convert(
     quantization: Quantization,
     *,
     recommendations: int,
-    candidates: int = CANDIDATES,
+    candidates: int = 100,
     calibration: np.ndarray | None = None,
 ) -> bytes:
     """Converts a trained student with all signatures of contract version 1.

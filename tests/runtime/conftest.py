@@ -11,7 +11,7 @@ from kd_tf.keras import tf
 from kd_tf.native_stderr import quiet_native_stderr
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
 
-V, d, L, K = 200, 8, 10, 20
+V, d, L, K, C = 200, 8, 10, 20, 6
 
 
 class MeanOfBooks(tf.Module):
@@ -30,14 +30,40 @@ class MeanOfBooks(tf.Module):
         scores, ids = tf.math.top_k(scores - 1e9 * tf.maximum(never, padding), K)
         return {"ids": ids, "scores": scores}
 
+    def _known(self, ids):
+        return tf.where((ids >= 1) & (ids <= self.books), ids, 0)
+
+    def _shares(self, history):
+        """What each book of a history brings to the mean: [1, L, d]."""
+        count = tf.reduce_sum(tf.cast(history > 0, tf.float32))
+        return tf.gather(self.table, history) / tf.maximum(count, 1.0)
+
     @tf.function(input_signature=[tf.TensorSpec([1, L], tf.int32, name="history")])
     def recommend(self, history):
-        known = (history >= 1) & (history <= self.books)
-        history = tf.where(known, history, 0)
-        weights = tf.cast(known, tf.float32)
-        query = tf.reduce_sum(tf.gather(self.table, history), 1)
-        query /= tf.maximum(tf.reduce_sum(weights, 1, keepdims=True), 1.0)
+        history = self._known(history)
+        query = tf.reduce_sum(self._shares(history), 1)
         return self._answer(query, tf.reduce_max(tf.one_hot(history, self.books + 1), 1))
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([1, L], tf.int32, name="history"),
+            tf.TensorSpec([1, C], tf.int32, name="candidates"),
+        ]
+    )
+    def score(self, history, candidates):
+        query = tf.reduce_sum(self._shares(self._known(history)), 1)
+        rows = tf.gather(self.table, self._known(candidates))
+        return {"scores": tf.reduce_sum(rows * query[:, tf.newaxis], 2)}
+
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([1, L], tf.int32, name="history"),
+            tf.TensorSpec([1], tf.int32, name="book"),
+        ]
+    )
+    def explain(self, history, book):
+        row = tf.gather(self.table, self._known(book))
+        return {"contributions": tf.reduce_sum(self._shares(self._known(history)) * row, 2)}
 
     @tf.function(input_signature=[tf.TensorSpec([1], tf.int32, name="book")])
     def similar(self, book):
@@ -73,9 +99,14 @@ def module():
 
 @pytest.fixture(scope="session")
 def tflite(module, tmp_path_factory):
-    """The bytes of a model with the signatures recommend and similar."""
+    """The bytes of a model with all signatures."""
     return convert(
-        tmp_path_factory.mktemp("saved"), module, recommend=module.recommend, similar=module.similar
+        tmp_path_factory.mktemp("saved"),
+        module,
+        recommend=module.recommend,
+        similar=module.similar,
+        score=module.score,
+        explain=module.explain,
     )
 
 
@@ -135,7 +166,8 @@ def config():
         books=V,
         history_length=L,
         recommendations=K,
-        signatures=("recommend", "similar"),
+        candidates=C,
+        signatures=("explain", "recommend", "score", "similar"),
         min_runtime_version="1.15.0",
         quantization="float32",
         metrics={"ndcg@10": 0.25},

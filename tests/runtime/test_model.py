@@ -31,7 +31,8 @@ def expected(module, history):
 
 
 def test_the_shape_of_the_contract_is_read_from_the_file(model):
-    assert model.signatures == ("recommend", "similar")
+    assert model.signatures == ("explain", "recommend", "score", "similar")
+    assert model.candidates == 6
     assert (model.history_length, model.k, model.threads) == (L, K, 1)
 
 
@@ -236,6 +237,35 @@ def test_similar_is_refused_when_the_model_has_none(recommend_only):
     assert model.signatures == ("recommend",)
     with pytest.raises(UserError, match="no signature similar"):
         model.similar(3)
+
+
+def test_any_number_of_candidates_is_scored_with_0_for_no_book(model, module, histories):
+    candidates = np.array([5, 0, V, -1, V + 1, 2**31 - 1, 9, 9, 1, 2, 3, 4, 6], np.int32)
+    table = module.table.numpy()
+    for history in histories[:8]:
+        books = history[history > 0]
+        query = table[books].sum(axis=0) / max(len(books), 1)
+        known = (candidates >= 1) & (candidates <= V)
+        wanted = np.where(known, table[np.where(known, candidates, 0)] @ query, 0)
+        np.testing.assert_allclose(model.score(history, candidates), wanted, atol=1e-5)
+        assert len(model.score(history, candidates[:0])) == 0
+
+
+@pytest.mark.parametrize("candidates", [np.zeros((1, 3), np.int32), np.zeros(3, np.int64)])
+def test_candidates_of_another_shape_or_type_are_refused(model, candidates):
+    with pytest.raises(ValueError, match="candidates must be int32"):
+        model.score(np.zeros(L, np.int32), candidates)
+
+
+@pytest.mark.parametrize("signature", ["score", "explain"])
+def test_a_signature_that_the_model_lacks_is_named(recommend_only, signature):
+    model, history = TFLiteModel(recommend_only), np.zeros(L, np.int32)
+    ask = {
+        "score": lambda: model.score(history, np.array([3], np.int32)),
+        "explain": lambda: model.explain(history, 3),
+    }
+    with pytest.raises(UserError, match=f"no signature {signature}"):
+        ask[signature]()
 
 
 def test_fewer_than_one_thread_is_refused(tflite):

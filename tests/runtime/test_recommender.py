@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -86,6 +87,99 @@ def test_an_unknown_book_is_refused(recommender):
 def test_a_single_text_is_not_taken_for_a_list_of_letters(recommender):
     with pytest.raises(TypeError, match="list of books"):
         recommender.recommend("b1")
+
+
+def test_excluded_books_are_left_out(recommender):
+    all_of_them = recommender.recommend(["b7"])
+    first, second = (one.book for one in all_of_them[:2])
+    assert recommender.recommend(["b7"], exclude=[first.item_id, second.title]) == all_of_them[2:]
+
+
+def test_only_the_books_that_are_allowed_are_ranked_by_their_scores(recommender):
+    allowed = [f"b{number}" for number in range(1, 60)]
+    found = recommender.recommend(["b7", "b190"], k=5, only=[*allowed, "b3"])
+    table = recommender.score(["b7", "b190"], [name for name in allowed if name != "b7"])
+    assert found == sorted(table, key=lambda one: (-one.score, one.book.id))[:5]
+
+
+def test_books_that_score_too_little_are_left_out(recommender):
+    found = recommender.recommend(["b7"])
+    least = found[4].score
+    assert recommender.recommend(["b7"], min_score=least) == found[:5]
+    assert recommender.recommend(["b7"], min_score=1e9) == []
+    assert recommender.recommend(["b7"], min_score=1e9, diversity=0.5) == []
+
+
+def test_scores_are_those_of_the_recommendations_in_the_order_asked(recommender):
+    found = recommender.recommend(["b7", "b9"])
+    asked = [one.book.item_id for one in found[::-1]]
+    scores = recommender.score(["b7", "b9"], asked)
+    assert [one.book for one in scores] == [one.book for one in found[::-1]]
+    for one, other in zip(scores, found[::-1], strict=True):
+        assert one.score == pytest.approx(other.score, abs=1e-5)
+    assert recommender.score(["b7"], []) == []
+
+
+def test_contributions_add_up_to_the_score_of_a_sum(recommender, module):
+    history = ["b7", "b9", "b30"]
+    best = recommender.recommend(history)[0]
+    added = recommender.model.explain(
+        pad_history([V + 1 - number for number in (7, 9, 30)], L), best.book.id
+    )
+    assert added.sum() == pytest.approx(best.score, abs=1e-5)
+    reasons = recommender.explain(history, best.book.item_id)
+    assert [one.contribution for one in reasons] == sorted(added[added > 0].tolist(), reverse=True)
+    assert {one.book.item_id for one in reasons} <= set(history)
+    assert recommender.explain(history, best.book.item_id, k=1) == reasons[:1]
+
+
+def test_diversity_of_1_and_of_0_are_what_they_say(recommender):
+    found = recommender.recommend(["b7"])
+    assert recommender.recommend(["b7"], diversity=0.0) == found
+    spread = recommender.recommend(["b7"], k=5, diversity=1.0)
+    assert spread[0] == found[0]
+    assert {one.book.id for one in spread} <= {one.book.id for one in found}
+
+    def likeness(books):
+        rows = [
+            recommender.score([one.book.item_id], [two.book.item_id for two in books])
+            for one in books
+        ]
+        return np.mean(
+            [
+                two.score
+                for row, one in zip(rows, books, strict=True)
+                for two in row
+                if two.book != one.book
+            ]
+        )
+
+    assert likeness(spread) < likeness(found[:5])
+
+
+@pytest.mark.parametrize("diversity", [-0.1, 1.1, float("nan")])
+def test_a_diversity_outside_0_to_1_is_refused(recommender, diversity):
+    with pytest.raises(UserError, match="from 0 to 1"):
+        recommender.recommend(["b7"], diversity=diversity)
+
+
+@pytest.mark.parametrize("name", ["exclude", "only"])
+def test_a_text_for_a_list_of_books_is_refused(recommender, name):
+    with pytest.raises(TypeError, match=f"{name} is a list of books"):
+        recommender.recommend(["b7"], **{name: "b1"})
+
+
+def test_threads_that_share_a_recommender_get_their_own_answers(recommender):
+    names = [f"b{number}" for number in range(1, 41)]
+    right = {
+        name: (recommender.recommend([name]), recommender.explain([name], "b99")) for name in names
+    }
+    with ThreadPoolExecutor(8) as pool:
+        found = pool.map(
+            lambda name: (recommender.recommend([name]), recommender.explain([name], "b99")),
+            names * 5,
+        )
+        assert list(found) == [right[name] for name in names * 5]
 
 
 def test_a_bundle_whose_model_is_another_one_is_refused(tmp_path, recommend_only, catalog, config):

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import flatbuffers
+import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
+from kd_tf.errors import ParityError, UserError
 from kd_tf.models.students import TRAINED_STUDENTS
-from kd_tf.tflite.compatibility import min_runtime_version, release
+from kd_tf.tflite.compatibility import check_runtime, min_runtime_version, release
 from kd_tf.tflite.convert import Quantization
 
 ANDROID = "2.16.1"
@@ -105,3 +107,50 @@ def test_a_custom_operator_is_named(file):
     content = with_operator(file("mlp", Quantization.FLOAT32), "CUSTOM", 1, custom=b"FlexErf")
     with pytest.raises(NotImplementedError, match="FlexErf"):
         min_runtime_version(content)
+
+
+def with_weights(content, change):
+    """`content` with a change to the table that the first product of `recommend` reads."""
+    model = schema.ModelT.InitFromPackedBuf(bytearray(content))
+    kind = schema.BuiltinOperator.FULLY_CONNECTED
+    for graph in model.subgraphs:
+        for operator in graph.operators:
+            code = model.operatorCodes[operator.opcodeIndex]
+            weights = graph.tensors[operator.inputs[1]] if len(operator.inputs) > 1 else None
+            if code.builtinCode == kind and weights.shape[0] == 251:
+                change(weights)
+                return packed(model)
+    raise AssertionError("no product over the table")
+
+
+def test_a_scale_a_row_that_an_older_runtime_would_misread_is_refused(file):
+    def scale_by_row(weights):
+        weights.quantization.scale = np.repeat(weights.quantization.scale, 251)
+
+    changed = with_weights(file("mlp", Quantization.DYNAMIC_INT8), scale_by_row)
+    with pytest.raises(ParityError, match=r"a scale a row, which it can since its version 12"):
+        min_runtime_version(changed)
+
+
+def test_four_bits_that_an_older_runtime_would_misread_are_refused(file):
+    def four_bits(weights):
+        weights.type = schema.TensorType.INT4
+
+    changed = with_weights(file("mlp", Quantization.DYNAMIC_INT8), four_bits)
+    with pytest.raises(ParityError, match=r"numbers of four bits, which it can since its version"):
+        check_runtime(changed, "litert")
+
+
+@pytest.mark.parametrize("runtime", ["android-2.16", "any"])
+def test_a_file_that_androids_runtime_lacks_operators_for_is_refused(file, runtime):
+    content = file("mlp", Quantization.DYNAMIC_INT8)
+    check_runtime(content, runtime)
+    newer = with_operator(content, "FULLY_CONNECTED", 13)
+    with pytest.raises(UserError, match=r"needs a runtime of 2\.18\.0, and android-2\.16"):
+        check_runtime(newer, runtime)
+    check_runtime(newer, "litert")
+
+
+def test_a_runtime_that_does_not_exist_is_named(file):
+    with pytest.raises(ValueError, match="any or one of android-2.16, litert, not 'ios'"):
+        check_runtime(file("mlp", Quantization.FLOAT32), "ios")
