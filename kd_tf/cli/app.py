@@ -11,6 +11,7 @@ from rich.console import Console
 
 from kd_tf import __version__
 from kd_tf.cli.baselines import baselines
+from kd_tf.cli.benchmark import benchmark
 from kd_tf.cli.compare import compare
 from kd_tf.cli.data import data, download
 from kd_tf.cli.recommend import recommend
@@ -29,7 +30,7 @@ app = typer.Typer(
 STOPPED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
-for _command in (demo, run, recommend, data, download, baselines, compare):
+for _command in (demo, run, recommend, benchmark, data, download, baselines, compare):
     app.command()(_command)
 
 

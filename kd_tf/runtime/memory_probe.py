@@ -26,16 +26,16 @@ def memory_growth(path: str) -> int:
     Raises:
         UserError: The model is refused, or the system does not tell the peak.
     """
-    _forget_peak()
-    before = _peak_bytes()
+    forget_peak()
+    before = peak_bytes()
     model = TFLiteModel(path)
     for run in range(RUNS):
         # Any ids do: those beyond the catalogue count as padding.
         model.recommend(np.arange(run + 1, run + 1 + model.history_length, dtype=np.int32))
-    return _peak_bytes() - before
+    return peak_bytes() - before
 
 
-def _forget_peak() -> None:
+def forget_peak() -> None:
     """Makes what is used now the peak: importing used more for a moment than it kept."""
     # Where it fails (not Linux, a strict container) the growth comes out a little too small.
     with contextlib.suppress(OSError):
@@ -43,7 +43,7 @@ def _forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):

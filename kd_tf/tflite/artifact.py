@@ -85,16 +85,11 @@ def measure(
     model = TFLiteModel(path)
     rank = tflite_ranker(model)
     latency = measure_latency(model, histories)
-    numbers = sum(int(np.prod(weight.shape)) for weight in checkpoint.stored(student))
-    floor = numbers * quantization.bytes_per_weight
-    if quantization.bytes_per_weight == 1:
-        # Packed weights need less than a byte each.
-        floor = min(floor, stored_bytes(student))
     return Artifact(
         name=quantization.value,
         path=f"artifacts/{path.name}",
         bytes=path.stat().st_size,
-        floor_bytes=floor,
+        floor_bytes=floor_bytes(student, quantization),
         quantization=quantization.value,
         sparsity=sparsity,
         signatures=list(model.signatures),
@@ -116,6 +111,13 @@ def measure(
         peak_memory_bytes=peak_memory(path),
         min_runtime_version=min_runtime_version(path.read_bytes()),
     )
+
+
+def floor_bytes(student: HistoryModel, quantization: Quantization) -> int:
+    """What a student's weights alone need in a form: a file cannot be smaller."""
+    floor = checkpoint.numbers(student) * quantization.bytes_per_weight
+    # Packed weights need less than a byte each.
+    return min(floor, stored_bytes(student)) if quantization.bytes_per_weight == 1 else floor
 
 
 def tflite_ranker(model: TFLiteModel) -> Ranker:

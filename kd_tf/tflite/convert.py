@@ -76,9 +76,10 @@ def convert(
         raise ValueError(f"{student.name} has no weights yet: call create_weights and train it")
     if quantization is not Quantization.FLOAT32:
         student = student.compact()
-    module = Signatures(student, recommendations, candidates)
+    whole = quantization is Quantization.INT8
+    module = Signatures(student, recommendations, candidates, blocked=not whole)
     rows = student.books + 1
-    if quantization is Quantization.INT8:
+    if whole:
         ranking = _converted(module, list(module.ranking), quantization, calibration)
         few = _converted(module, list(module.explaining), Quantization.DYNAMIC_INT8)
         content = joined(ranking, few)

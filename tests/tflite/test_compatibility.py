@@ -152,5 +152,5 @@ def test_a_file_that_androids_runtime_lacks_operators_for_is_refused(file, runti
 
 
 def test_a_runtime_that_does_not_exist_is_named(file):
-    with pytest.raises(ValueError, match="any or one of android-2.16, litert, not 'ios'"):
+    with pytest.raises(ValueError, match=r"any or one of android-2\.16, litert, not 'ios'"):
         check_runtime(file("mlp", Quantization.FLOAT32), "ios")

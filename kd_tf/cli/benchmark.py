@@ -1,0 +1,98 @@
+"""`kd-tf benchmark`: bytes, time and memory of a file beside what other tools make."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from kd_tf.cli.output import JsonFile, Quiet, progress_for, write_json
+from kd_tf.errors import UserError
+
+
+def benchmark(
+    target: Annotated[
+        Path | None, typer.Argument(help="A bundle, a run's folder, or a .tflite.")
+    ] = None,
+    synthetic_books: Annotated[
+        int | None,
+        typer.Option(min=1, help="Instead: an invented student of so many books, in all forms."),
+    ] = None,
+    dimensions: Annotated[int, typer.Option(min=1, help="Its width.")] = 32,
+    history: Annotated[int, typer.Option(min=1, help="Books of a history that it sees.")] = 50,
+    against: Annotated[
+        str, typer.Option(help="numpy, onnxruntime, naive, separated by commas, or '' for none.")
+    ] = "numpy,onnxruntime,naive",
+    threads: Annotated[str, typer.Option(help="Numbers of threads, separated by commas.")] = "1",
+    runs: Annotated[int, typer.Option(min=1000, help="Answers that are timed.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the histories and the invented student.")] = 0,
+    json: JsonFile = None,
+    quiet: Quiet = False,
+) -> None:
+    """Time a file beside its peers: one run, turn by turn, a fresh process each."""
+    if (target is None) == (synthetic_books is None):
+        raise UserError(
+            "give either a file or --synthetic-books",
+            hint="kd-tf benchmark runs/mine, or kd-tf benchmark --synthetic-books 100000",
+        )
+    counts = _numbers(threads)
+    from kd_tf.pipeline.benchmarking import benchmark as run
+
+    found = run(
+        target,
+        synthetic=None if synthetic_books is None else (synthetic_books, dimensions, history),
+        against=[name.strip() for name in against.split(",") if name.strip()],
+        threads=counts,
+        runs=runs,
+        seed=seed,
+        progress=progress_for(quiet),
+    )
+    write_json(json, found)
+    _show(found)
+
+
+def _numbers(threads: str) -> list[int]:
+    parts = [part.strip() for part in threads.split(",")]
+    if not parts or not all(part.isdigit() and int(part) >= 1 for part in parts):
+        raise UserError(
+            f"--threads takes numbers from 1 on, not {threads!r}", hint="For example 1,2."
+        )
+    return [int(part) for part in parts]
+
+
+def _show(found: dict[str, Any]) -> None:
+    width = f", d={found['dimensions']}" if found["dimensions"] else ""
+    books = f"{found['books']:,} books" if found["books"] else "books unknown"
+    table = Table(
+        title=f"{books}{width}, L={found['history']}, seed {found['seed']}",
+        caption=f"{found['runs']:,} answers each, in turns; a fresh process each. Overlap: of the "
+        "ten best books with those of the student in float32.",
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=0,
+    )
+    table.add_column("")
+    for heading in (
+        *("bytes", "x\nfloor", "p50\nus", "p90\nus", "p99\nus"),
+        *("thr.", "load\nms", "peak\nMB", "over-\nlap"),
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in found["contestants"]:
+        overlap = one["top10_overlap"]
+        table.add_row(
+            one["name"],
+            f"{one['bytes']:,}",
+            f"{one['bytes'] / one['floor_bytes']:.3f}",
+            *(f"{one['latency_us'][key]:,.0f}" for key in ("p50", "p90", "p99")),
+            str(one["threads"]),
+            f"{one['init_seconds'] * 1000:,.0f}",
+            f"{one['peak_memory_growth_bytes'] / 1e6:,.1f}",
+            "" if overlap is None else f"{overlap:.3f}",
+        )
+    Console(highlight=False).print(table)

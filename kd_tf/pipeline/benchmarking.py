@@ -1,0 +1,309 @@
+"""A .tflite beside what other tools make of the same student, in one run."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kd_tf import atomic
+from kd_tf.errors import UserError
+from kd_tf.models import checkpoint
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.ranking import rows_at_once
+from kd_tf.models.ranking import scores as keras_scores
+from kd_tf.models.students.mlp import MLPStudent
+from kd_tf.progress import Progress, Silent
+from kd_tf.runtime.benchmark import LEAST_RUNS
+from kd_tf.runtime.bundle import MODEL_FILE, Bundle
+from kd_tf.runtime.contest import Contestant, run_contest
+from kd_tf.runtime.model import TFLiteModel
+from kd_tf.tflite import peers
+from kd_tf.tflite.artifact import floor_bytes
+from kd_tf.tflite.contract import is_book
+from kd_tf.tflite.convert import Quantization, convert
+
+AGAINST = ("numpy", "onnxruntime", "naive")
+"""What a file can be compared with."""
+
+HISTORIES = 200
+"""So many are asked, again and again."""
+
+RECOMMENDATIONS, CANDIDATES, TOP = 50, 100, 10
+
+_GENRE_BOOKS = 50
+"""Books of a genre in an invented catalogue."""
+
+
+@dataclass
+class Field:
+    """Who takes part, and what all of them are asked.
+
+    Attributes:
+        student: What all contestants are made of; None where only a file is known.
+        histories: int32 [n, L].
+        contestants: In the order of the table.
+        books: V; None where only a file is known.
+    """
+
+    student: HistoryModel | None
+    histories: np.ndarray
+    books: int | None
+    contestants: list[Contestant] = field(default_factory=list)
+
+
+def benchmark(
+    target: Path | None,
+    *,
+    synthetic: tuple[int, int, int] | None = None,
+    against: Sequence[str] = AGAINST,
+    threads: Sequence[int] = (1,),
+    runs: int = LEAST_RUNS,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Times a file, or an invented student in all its forms, beside its peers.
+
+    Args:
+        target: A bundle, a run's folder or a .tflite. Its run's student is what peers are made of.
+        synthetic: V, d and L of an invented student, instead of a target.
+        against: Some of `AGAINST`.
+        threads: For each number the whole contest is held once.
+        runs: Answers that are timed of each.
+        seed: Of the histories and of the invented student.
+        progress: Where to report.
+
+    Returns:
+        ``books``, ``dimensions``, ``history`` and ``contestants``: for each its ``name``,
+        ``bytes``, ``floor_bytes``, ``latency_us`` (``p50``, ``p90``, ``p99``), ``threads``,
+        ``init_seconds``, ``peak_memory_growth_bytes`` and ``top10_overlap`` with the student in
+        float32 (None where there is no student).
+
+    Raises:
+        UserError: There is no such file, it has no student beside it that `against` needs, or a
+            contestant cannot be made or run.
+    """
+    unknown = [name for name in against if name not in AGAINST]
+    if unknown:
+        raise UserError(
+            f"{unknown[0]!r} is nothing to compare with",
+            where="--against",
+            hint=f"There are: {', '.join(AGAINST)}.",
+        )
+    progress = progress or Silent()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        if synthetic is not None:
+            setting = invented(folder, *synthetic, seed=seed, progress=progress)
+        elif target is not None:
+            setting = shipped(target, seed=seed)
+        else:
+            raise ValueError("a target or the sizes of an invented student are needed")
+        if against:
+            _add_peers(setting, folder, against, progress)
+        best = _exact(setting, progress)
+        rows = []
+        for count in threads:
+            for standing in run_contest(
+                setting.contestants,
+                setting.histories,
+                threads=count,
+                runs=runs,
+                progress=progress,
+            ):
+                one = standing.contestant
+                rows.append(
+                    {
+                        "name": one.name,
+                        "bytes": one.path.stat().st_size,
+                        "floor_bytes": one.floor_bytes,
+                        "latency_us": {
+                            "p50": standing.latency.p50,
+                            "p90": standing.latency.p90,
+                            "p99": standing.latency.p99,
+                        },
+                        "threads": count,
+                        "init_seconds": standing.init_seconds,
+                        "peak_memory_growth_bytes": standing.peak_memory_growth_bytes,
+                        "top10_overlap": None if best is None else _overlap(standing.ids, best),
+                    }
+                )
+    return {
+        "books": setting.books,
+        "dimensions": getattr(setting.student, "dimensions", None),
+        "history": setting.histories.shape[1],
+        "seed": seed,
+        "runs": runs,
+        "contestants": rows,
+    }
+
+
+def invented(
+    folder: Path,
+    books: int,
+    dimensions: int,
+    history_length: int,
+    *,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Field:
+    """An MLP student of random weights in all forms, and readers who keep to a few genres.
+
+    Rows of a genre lie around a common one, as in learnt tables, and differ in length.
+    """
+    random = np.random.default_rng(seed)
+    genres = max(books // _GENRE_BOOKS, 1)
+    genre = random.integers(0, genres, books + 1)
+    centres = random.standard_normal((genres, dimensions), np.float32)
+    table = centres[genre] + 0.7 * random.standard_normal((books + 1, dimensions), np.float32)
+    table *= random.lognormal(0, 0.2, (books + 1, 1)).astype(np.float32)
+    table /= np.float32(dimensions**0.5)
+    table[0] = 0
+    student = MLPStudent(books=books, history_length=history_length, dimensions=dimensions)
+    student.create_weights()
+    student.table.assign(table)
+    student.recency.assign(np.linspace(2, 0, history_length))
+    by_genre = np.argsort(genre[1:], kind="stable") + 1
+    first = np.searchsorted(genre[by_genre], np.arange(genres + 1))
+    histories = np.zeros((HISTORIES, history_length), np.int32)
+    for row in histories:
+        liked = np.concatenate(
+            [by_genre[first[one] : first[one + 1]] for one in random.integers(0, genres, 3)]
+        )
+        count = min(int(random.integers(1, history_length + 1)), len(np.unique(liked)))
+        row[:count] = random.permutation(np.unique(liked))[:count]
+    setting = Field(student, histories, books)
+    forms = {"kd-tf-int8": Quantization.DYNAMIC_INT8}
+    with (progress or Silent()).task("exporting", len(forms)) as advance:
+        for name, form in forms.items():
+            path = folder / f"{name}.tflite"
+            content = convert(
+                student,
+                form,
+                recommendations=min(RECOMMENDATIONS, books),
+                candidates=CANDIDATES,
+                calibration=histories,
+            )
+            atomic.write_bytes(path, content)
+            setting.contestants.append(
+                Contestant(name, "tflite", path, floor_bytes(student, Quantization.DYNAMIC_INT8))
+            )
+            advance(1, name)
+    return setting
+
+
+def shipped(target: Path, *, seed: int = 0) -> Field:
+    """A file that exists, and random histories; its student where the run's folder is around it."""
+    bundle = None
+    if (target / "bundle").is_dir():
+        target = target / "bundle"
+    if target.is_dir():
+        bundle = Bundle.open(target)
+        path = bundle.model
+    else:
+        path = target
+    model = TFLiteModel(path)
+    student = _student_of(path)
+    books = bundle.config.books if bundle else student.books if student else None
+    if student is not None and (student.books, student.history_length) != (
+        books,
+        model.history_length,
+    ):
+        raise UserError(
+            "the student of this run is not what the file was made of",
+            where=str(path),
+            hint="Export the file again.",
+        )
+    random = np.random.default_rng(seed)
+    histories = np.zeros((HISTORIES, model.history_length), np.int32)
+    # A bare file does not say how many books it knows; K beside a full history are certain.
+    most = books or model.history_length + model.k
+    for row in histories:
+        count = int(random.integers(1, min(model.history_length, most) + 1))
+        row[:count] = random.choice(most, count, replace=False) + 1
+    form = bundle.config.quantization if bundle else path.stem
+    name = f"kd-tf-{form.removeprefix('dynamic-')}"
+    floor = floor_bytes(student, Quantization.DYNAMIC_INT8) if student else path.stat().st_size
+    return Field(student, histories, books, [Contestant(name, "tflite", path, floor)])
+
+
+def _student_of(path: Path) -> HistoryModel | None:
+    """The distilled student of the run whose bundle/ or artifacts/ the file lies in."""
+    folder = path.resolve().parent.parent / "student" / "distilled" / "model"
+    return checkpoint.load(folder) if folder.is_dir() else None
+
+
+def _add_peers(setting: Field, folder: Path, against: Sequence[str], progress: Progress) -> None:
+    student = setting.student
+    if student is None:
+        raise UserError(
+            "there is no student beside the file that peers could be made of",
+            where=str(setting.contestants[0].path),
+            hint=f"Give a run's folder or its bundle/{MODEL_FILE}, or --against '' for the file "
+            "alone.",
+        )
+    K = TFLiteModel(setting.contestants[0].path).k
+    floats = 4 * checkpoint.numbers(student)
+    made: dict[str, Callable[[], Iterator[Contestant]]] = {
+        "numpy": lambda: _numpy(student, K, folder, floats),
+        "onnxruntime": lambda: _onnxruntime(student, K, folder, floats),
+        "naive": lambda: _naive(student, K, folder),
+    }
+    with progress.task("making peers", len(against)) as advance:
+        for name in against:
+            setting.contestants.extend(made[name]())
+            advance(1, name)
+
+
+def _numpy(student: HistoryModel, K: int, folder: Path, floor: int) -> Iterator[Contestant]:
+    path = folder / "numpy.npz"
+    peers.numpy_mlp(student, K).save(path)
+    yield Contestant("numpy", "numpy", path, floor)
+
+
+def _onnxruntime(student: HistoryModel, K: int, folder: Path, floor: int) -> Iterator[Contestant]:
+    for name, make, size in (
+        ("onnxruntime-float32", peers.onnx_float32, floor),
+        ("onnxruntime-int8", peers.onnx_int8, floor // 4),
+    ):
+        path = folder / f"{name}.onnx"
+        atomic.write_bytes(path, make(student, K))
+        yield Contestant(name, "onnxruntime", path, size)
+
+
+def _naive(student: HistoryModel, K: int, folder: Path) -> Iterator[Contestant]:
+    path = folder / "naive-int8.tflite"
+    atomic.write_bytes(path, peers.naive_int8(student, K, CANDIDATES))
+    yield Contestant("naive-int8", "tflite", path, floor_bytes(student, Quantization.DYNAMIC_INT8))
+
+
+def _exact(setting: Field, progress: Progress) -> np.ndarray | None:
+    """The student's own ten best books, int32 [n, 10], 0 where none is left."""
+    if setting.student is None:
+        return None
+    rows, width = rows_at_once(setting.student), min(TOP, setting.student.books)
+    parts = []
+    with progress.task("exact answers", len(setting.histories)) as advance:
+        for start in range(0, len(setting.histories), rows):
+            some = setting.histories[start : start + rows]
+            scores = keras_scores(setting.student, some)
+            scores[:, 0] = -np.inf
+            known = np.where(is_book(some, setting.student.books), some, 0)
+            scores[np.arange(len(some))[:, np.newaxis], known] = -np.inf
+            best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
+            parts.append(np.where(np.isfinite(np.take_along_axis(scores, best, 1)), best, 0))
+            advance(len(some))
+    return np.concatenate(parts)
+
+
+def _overlap(ids: np.ndarray, best: np.ndarray) -> float:
+    """Mean share of `best` among the first ids of each answer."""
+    shares = [
+        len(set(row[:TOP]) & set(right[right > 0])) / max(int((right > 0).sum()), 1)
+        for row, right in zip(ids.tolist(), best, strict=True)
+    ]
+    return float(np.mean(shares))

@@ -1,0 +1,192 @@
+"""Several recommenders timed in one run, so that what the machine does meets all of them.
+
+Every contestant has a fresh process of its own; they take turns, a few answers each, so that a
+busy moment or a hot processor slows all alike. A ratio of two of them can be believed where the
+same two figures from two runs cannot.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import kd_tf
+from kd_tf.errors import UserError
+from kd_tf.progress import Progress, Silent
+from kd_tf.runtime.benchmark import LEAST_RUNS, Latency
+
+TURNS = 20
+"""How often each takes its turn."""
+
+WARM_UP = 50
+"""Answers before the clock counts."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """What takes part.
+
+    Attributes:
+        name: In the table.
+        kind: How it is run: a key of `kd_tf.runtime.contestant.KINDS`.
+        path: Its file.
+        floor_bytes: What its weights alone need.
+    """
+
+    name: str
+    kind: str
+    path: Path
+    floor_bytes: int
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What was measured of one contestant with one number of threads.
+
+    Attributes:
+        contestant: Who.
+        latency: Of single answers.
+        init_seconds: To load and give a first answer.
+        peak_memory_growth_bytes: Of its process, from before it loaded.
+        ids: int32 [n, K], its answers to all histories.
+    """
+
+    contestant: Contestant
+    latency: Latency
+    init_seconds: float
+    peak_memory_growth_bytes: int
+    ids: np.ndarray
+
+
+def run_contest(
+    contestants: Sequence[Contestant],
+    histories: np.ndarray,
+    *,
+    threads: int = 1,
+    runs: int = LEAST_RUNS,
+    progress: Progress | None = None,
+) -> list[Standing]:
+    """Measures all of them on the same histories, in turns.
+
+    Args:
+        contestants: At least one.
+        histories: int32 [n, L], n at least 1, taken in turn.
+        threads: Of each, at least 1.
+        runs: Answers that are timed of each, at least `LEAST_RUNS`.
+        progress: Shown while it runs.
+
+    Raises:
+        UserError: One of them cannot be loaded or run; the message has its last line.
+        ValueError: There are no histories or contestants, or too few runs or threads.
+    """
+    if not len(contestants) or not len(histories):
+        raise ValueError("at least one contestant and one history are needed")
+    if runs < LEAST_RUNS or threads < 1:
+        raise ValueError(
+            f"runs must be at least {LEAST_RUNS} and threads at least 1, not {runs} and {threads}"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        asked = Path(folder) / "histories.npy"
+        np.save(asked, np.ascontiguousarray(histories, np.int32))
+        processes: list[_Process] = []
+        try:
+            for one in contestants:
+                processes.append(_Process(one, asked, threads))
+            times: list[list[int]] = [[] for _ in contestants]
+            with (progress or Silent()).task("timing", TURNS) as advance:
+                for process in processes:
+                    process.ask(f"time {WARM_UP}")
+                for turn in range(TURNS):
+                    count = runs * (turn + 1) // TURNS - runs * turn // TURNS
+                    for process, taken in zip(processes, times, strict=True):
+                        taken.extend(process.ask(f"time {count}")["nanoseconds"])
+                    advance(1)
+            standings = []
+            for number, (process, taken) in enumerate(zip(processes, times, strict=True)):
+                p50, p90, p99 = np.percentile(np.array(taken) / 1000, [50, 90, 99]).tolist()
+                growth = int(process.ask("memory")["bytes"])
+                answers = Path(folder) / f"{number}.npy"
+                process.ask(f"answer {answers}")
+                standings.append(
+                    Standing(
+                        process.contestant,
+                        Latency(p50, p90, p99, threads, runs),
+                        process.init_seconds,
+                        growth,
+                        np.load(answers, allow_pickle=False),
+                    )
+                )
+            return standings
+        finally:
+            for process in processes:
+                process.end()
+
+
+class _Process:
+    """A contestant that waits for its turn."""
+
+    def __init__(self, contestant: Contestant, histories: Path, threads: int) -> None:
+        self.contestant = contestant
+        root = str(Path(kd_tf.__file__).resolve().parent.parent)
+        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+        count = str(threads)
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in `end`)
+        self._process = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "kd_tf.runtime.contestant", contestant.kind),
+                *(str(contestant.path), str(histories), count),
+            ],
+            env={
+                **os.environ,
+                "PYTHONPATH": os.pathsep.join(paths),
+                "OMP_NUM_THREADS": count,
+                "OPENBLAS_NUM_THREADS": count,
+                "MKL_NUM_THREADS": count,
+            },
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+        )
+        self.init_seconds = float(self._read()["init_seconds"])
+
+    def ask(self, command: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(command + "\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # what went wrong is read below
+        return self._read()
+
+    def _read(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            self._errors.seek(0)
+            said = self._errors.read().strip().splitlines() or ["it ended without a word"]
+            raise UserError(
+                f"{self.contestant.name} cannot be measured: {said[-1]}",
+                where=str(self.contestant.path),
+            )
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def end(self) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._errors.close()
