@@ -36,7 +36,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the .tflite to write")
     parser.add_argument(
         "--quantization",
-        choices=["float32", "float16", "dynamic-int8", "int8"],
+        choices=["float32", "float16", "dynamic-int8", "int8", "int4"],
         default="dynamic-int8",
     )
     parser.add_argument(
@@ -65,7 +65,7 @@ def _export(options: argparse.Namespace) -> None:
     from kd_tf.pipeline import sources
     from kd_tf.pipeline.run import SPLIT
     from kd_tf.tflite.compatibility import check_runtime, min_runtime_version
-    from kd_tf.tflite.convert import Quantization, convert
+    from kd_tf.tflite.convert import Quantization, convert, stored_form
     from kd_tf.tflite.parity import check_parity
 
     student = checkpoint.load(options.run / "student" / options.student / "model")
@@ -73,18 +73,20 @@ def _export(options: argparse.Namespace) -> None:
         raise UserError(f"--recommendations must be in 1..{student.books}, not {K}")
     split = load_split(options.run / SPLIT)
     quantization = Quantization(options.quantization)
+    calibration = sources.calibration(settings, split)
     content = convert(
         student,
         quantization,
         recommendations=K,
         candidates=options.candidates or settings.export.candidates,
-        calibration=sources.calibration(settings, split),
+        calibration=calibration,
     )
     parity = check_parity(
         content,
         student,
         split.validation.histories.padded(student.history_length),
         quantization=quantization,
+        stored=stored_form(student, quantization, calibration),
     )
     check_runtime(content, options.runtime or settings.export.runtime)
     atomic.write_bytes(options.out, content)

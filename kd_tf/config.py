@@ -358,15 +358,18 @@ class Export(_Section):
     )
     recommendations: Positive = Field(50, description="K, how many books an answer has")
     candidates: Positive = Field(100, description="C, how many books are scored at once")
-    variants: tuple[Literal["float32", "float16", "dynamic-int8", "int8"], ...] | None = Field(
-        None, description="default: all, or float32 and dynamic-int8 where scores are sums"
+    variants: tuple[Literal["float32", "float16", "dynamic-int8", "int8", "int4"], ...] | None = (
+        Field(
+            None,
+            description="default: all that the student has, int4 only where four bits are enough",
+        )
     )
     runtime: Literal["any", "android-2.16", "litert"] = Field(
         "any",
         description="what the files must run on: the newest TensorFlow Lite for Android on Maven "
         "Central, LiteRT, or any of them",
     )
-    ship: Literal["auto", "float32", "float16", "dynamic-int8", "int8"] = Field(
+    ship: Literal["auto", "float32", "float16", "dynamic-int8", "int8", "int4"] = Field(
         "auto",
         description="auto: the smallest whose validation NDCG@10 is within 1 % of the best",
     )

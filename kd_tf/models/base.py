@@ -181,6 +181,11 @@ class HistoryModel(keras.Model):
         )
         return tf.reshape(flat, [-1, L + 1])[:, :L]
 
+    @property
+    def table_rows(self) -> int:
+        """Rows of its tables of books: one for padding and one a book."""
+        return self.books + 1
+
     def scored(self, history: tf.Tensor, training: bool = False) -> Scored:
         """What the model says of histories int32 [B, L]."""
         return Scored.of(self(history, training=training), self.excluded(history))

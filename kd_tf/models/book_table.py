@@ -64,7 +64,19 @@ class BookTable:
             return
         self.scale.assign(np.abs(table).max(axis=1) / NIBBLE_LEVELS)
         step = np.maximum(self.scale.numpy(), 1e-30)[:, None]
-        steps = np.clip(np.round(table / step), -NIBBLE_LEVELS, NIBBLE_LEVELS)
+        self._put(np.clip(np.round(table / step), -NIBBLE_LEVELS, NIBBLE_LEVELS))
+
+    def store(self, steps: np.ndarray, scale: np.ndarray) -> None:
+        """Takes over a packed table that is rounded already.
+
+        Args:
+            steps: float32 [V + 1, d], whole numbers from -7 to 7.
+            scale: float32 [V + 1], what a step of each row is; a byte keeps it to a hundredth.
+        """
+        self.scale.assign(scale)
+        self._put(steps)
+
+    def _put(self, steps: np.ndarray) -> None:
         self.steps.assign(steps)
         self.nibbles.assign(nibbles(steps))
 

@@ -36,6 +36,7 @@ class TiedTableModel(HistoryModel):
     """
 
     tables: tuple[str, ...] = ("table",)
+    forms: tuple[str, ...] = ("float32", "float16", "dynamic-int8", "int8", "int4")
     ordered = True
 
     def __init__(

@@ -24,8 +24,15 @@ from kd_tf.runtime.contest import Contestant, run_contest
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import peers
 from kd_tf.tflite.artifact import floor_bytes
+from kd_tf.tflite.clustered import (
+    ClusteredStudent,
+    block_size,
+    clustered_order,
+    enough_blocks,
+)
 from kd_tf.tflite.contract import is_book
 from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.numpy_reference import numpy_mlp
 
 AGAINST = ("numpy", "onnxruntime", "naive")
 """What a file can be compared with."""
@@ -35,8 +42,11 @@ HISTORIES = 200
 
 RECOMMENDATIONS, CANDIDATES, TOP = 50, 100, 10
 
-_GENRE_BOOKS = 50
-"""Books of a genre in an invented catalogue."""
+TWO_STAGES_FROM = 100_000
+"""Books from which on an invented student is searched in two stages too."""
+
+_GENRE_BOOKS, _SECTION_GENRES = 50, 100
+"""Books of a genre and genres of a section in an invented catalogue."""
 
 
 @dataclass
@@ -153,15 +163,20 @@ def invented(
 ) -> Field:
     """An MLP student of random weights in all forms, and readers who keep to a few genres.
 
-    Rows of a genre lie around a common one, as in learnt tables, and differ in length.
+    Its table has what learnt ones have: books of a genre are alike, genres of a section too, some
+    dimensions say more than others, and rows differ in length.
     """
     random = np.random.default_rng(seed)
     genres = max(books // _GENRE_BOOKS, 1)
+    sections = max(genres // _SECTION_GENRES, 1)
     genre = random.integers(0, genres, books + 1)
-    centres = random.standard_normal((genres, dimensions), np.float32)
-    table = centres[genre] + 0.7 * random.standard_normal((books + 1, dimensions), np.float32)
+    centres = random.standard_normal((sections, dimensions), np.float32)
+    centres = centres[random.integers(0, sections, genres)]
+    centres += 0.7 * random.standard_normal((genres, dimensions), np.float32)
+    table = centres[genre] + 0.5 * random.standard_normal((books + 1, dimensions), np.float32)
+    table *= np.arange(1, dimensions + 1, dtype=np.float32) ** -0.5
     table *= random.lognormal(0, 0.2, (books + 1, 1)).astype(np.float32)
-    table /= np.float32(dimensions**0.5)
+    table /= np.sqrt(np.square(table).sum(axis=1).mean())
     table[0] = 0
     student = MLPStudent(books=books, history_length=history_length, dimensions=dimensions)
     student.create_weights()
@@ -169,28 +184,47 @@ def invented(
     student.recency.assign(np.linspace(2, 0, history_length))
     by_genre = np.argsort(genre[1:], kind="stable") + 1
     first = np.searchsorted(genre[by_genre], np.arange(genres + 1))
-    histories = np.zeros((HISTORIES, history_length), np.int32)
-    for row in histories:
+    drawn = np.zeros((2 * HISTORIES, history_length), np.int32)
+    for row in drawn:
         liked = np.concatenate(
             [by_genre[first[one] : first[one + 1]] for one in random.integers(0, genres, 3)]
         )
         count = min(int(random.integers(1, history_length + 1)), len(np.unique(liked)))
         row[:count] = random.permutation(np.unique(liked))[:count]
+    # The one half measures, the other chooses.
+    histories, others = drawn[:HISTORIES], drawn[HISTORIES:]
     setting = Field(student, histories, books)
-    forms = {"kd-tf-int8": Quantization.DYNAMIC_INT8}
+    forms: dict[str, tuple[HistoryModel, Quantization]] = {
+        "kd-tf-int8": (student, Quantization.DYNAMIC_INT8)
+    }
+    if dimensions % 2 == 0:
+        forms["kd-tf-int4"] = (student, Quantization.INT4)
+    numbers = None
+    if books >= TWO_STAGES_FROM:
+        order = clustered_order(table, block_size(books + 1), seed=seed)
+        blocks = enough_blocks(student, order, others)
+        clustered = ClusteredStudent(student, order, blocks)
+        forms["kd-tf-two-stage"] = (clustered, Quantization.DYNAMIC_INT8)
+        numbers = np.append(0, order).astype(np.int32)
     with (progress or Silent()).task("exporting", len(forms)) as advance:
-        for name, form in forms.items():
+        for name, (model, form) in forms.items():
             path = folder / f"{name}.tflite"
             content = convert(
-                student,
+                model,
                 form,
                 recommendations=min(RECOMMENDATIONS, books),
                 candidates=CANDIDATES,
-                calibration=histories,
+                calibration=others,
             )
             atomic.write_bytes(path, content)
             setting.contestants.append(
-                Contestant(name, "tflite", path, floor_bytes(student, Quantization.DYNAMIC_INT8))
+                Contestant(
+                    name,
+                    "tflite",
+                    path,
+                    floor_bytes(student, form),
+                    numbers if model is not student else None,
+                )
             )
             advance(1, name)
     return setting
@@ -261,7 +295,7 @@ def _add_peers(setting: Field, folder: Path, against: Sequence[str], progress: P
 
 def _numpy(student: HistoryModel, K: int, folder: Path, floor: int) -> Iterator[Contestant]:
     path = folder / "numpy.npz"
-    peers.numpy_mlp(student, K).save(path)
+    numpy_mlp(student, K).save(path)
     yield Contestant("numpy", "numpy", path, floor)
 
 

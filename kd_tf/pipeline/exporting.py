@@ -8,14 +8,14 @@ from pathlib import Path
 
 from kd_tf import atomic
 from kd_tf.compress import prune
-from kd_tf.errors import UserError
+from kd_tf.errors import ParityError, UserError
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
 from kd_tf.pipeline.context import Context, digest
 from kd_tf.pipeline.sources import calibration
 from kd_tf.tflite.artifact import Artifact, measure
 from kd_tf.tflite.compatibility import check_runtime
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import Quantization, convert, stored_form
 
 SHIP_WITHIN = 0.99
 """``ship = "auto"`` takes the smallest file with at least this share of the best validation
@@ -35,33 +35,49 @@ def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
         measured = []
         with context.progress.task("exporting", len(variants)) as advance:
             for variant in variants:
-                content = convert(
-                    student,
-                    variant,
-                    recommendations=context.settings.export.recommendations,
-                    candidates=context.settings.export.candidates,
-                    calibration=calibration(context.settings, context.split),
-                )
-                check_runtime(content, context.settings.export.runtime)
-                path = unfinished / f"{variant.value}.tflite"
-                atomic.write_bytes(path, content)
-                measured.append(
-                    measure(
-                        path,
-                        student,
-                        variant,
-                        split=context.split,
-                        statistics=context.statistics,
-                        ks=context.ks,
-                        sparsity=prune.core_sparsity(student) if hasattr(student, "core") else 0.0,
-                    )
-                )
+                try:
+                    measured.append(_exported(context, student, variant, unfinished))
+                except ParityError as error:
+                    # Whether four bits are enough is seen only here.
+                    if variant is not Quantization.INT4 or context.settings.export.variants:
+                        raise
+                    context.progress.say(f"int4 is left out: {error}")
                 advance(1, variant.value)
         atomic.write_json(unfinished / "artifacts.json", [asdict(one) for one in measured])
 
     context.stage(folder, key, make)
     listed = json.loads((folder / "artifacts.json").read_text("utf-8"))
     return [Artifact(**one) for one in listed]
+
+
+def _exported(
+    context: Context, student: HistoryModel, variant: Quantization, folder: Path
+) -> Artifact:
+    histories = calibration(context.settings, context.split)
+    content = convert(
+        student,
+        variant,
+        recommendations=context.settings.export.recommendations,
+        candidates=context.settings.export.candidates,
+        calibration=histories,
+    )
+    check_runtime(content, context.settings.export.runtime)
+    path = folder / f"{variant.value}.tflite"
+    atomic.write_bytes(path, content)
+    try:
+        return measure(
+            path,
+            student,
+            variant,
+            stored=stored_form(student, variant, histories),
+            split=context.split,
+            statistics=context.statistics,
+            ks=context.ks,
+            sparsity=prune.core_sparsity(student) if hasattr(student, "core") else 0.0,
+        )
+    except ParityError:
+        path.unlink()
+        raise
 
 
 def _variants(context: Context, student: HistoryModel) -> tuple[str, ...]:

@@ -40,12 +40,27 @@ class Contestant:
         kind: How it is run: a key of `kd_tf.runtime.contestant.KINDS`.
         path: Its file.
         floor_bytes: What its weights alone need.
+        numbers: int32 [V + 1], for a file whose books are in another order: the book that each of
+            its ids stands for. It is asked, and answers, in its own ids.
     """
 
     name: str
     kind: str
     path: Path
     floor_bytes: int
+    numbers: np.ndarray | None = None
+
+    def own(self, histories: np.ndarray) -> np.ndarray:
+        """Histories in the ids of the file."""
+        if self.numbers is None:
+            return histories
+        places = np.empty_like(self.numbers)
+        places[self.numbers] = np.arange(len(self.numbers), dtype=np.int32)
+        return np.asarray(places[histories])
+
+    def common(self, ids: np.ndarray) -> np.ndarray:
+        """Answers of the file in the ids of all."""
+        return ids if self.numbers is None else np.asarray(self.numbers[ids])
 
 
 @dataclass(frozen=True)
@@ -57,7 +72,7 @@ class Standing:
         latency: Of single answers.
         init_seconds: To load and give a first answer.
         peak_memory_growth_bytes: Of its process, from before it loaded.
-        ids: int32 [n, K], its answers to all histories.
+        ids: int32 [n, K], its answers to all histories, in the ids of all.
     """
 
     contestant: Contestant
@@ -95,11 +110,11 @@ def run_contest(
             f"runs must be at least {LEAST_RUNS} and threads at least 1, not {runs} and {threads}"
         )
     with tempfile.TemporaryDirectory() as folder:
-        asked = Path(folder) / "histories.npy"
-        np.save(asked, np.ascontiguousarray(histories, np.int32))
         processes: list[_Process] = []
         try:
-            for one in contestants:
+            for number, one in enumerate(contestants):
+                asked = Path(folder) / f"histories-{number}.npy"
+                np.save(asked, np.ascontiguousarray(one.own(histories), np.int32))
                 processes.append(_Process(one, asked, threads))
             times: list[list[int]] = [[] for _ in contestants]
             with (progress or Silent()).task("timing", TURNS) as advance:
@@ -122,7 +137,7 @@ def run_contest(
                         Latency(p50, p90, p99, threads, runs),
                         process.init_seconds,
                         growth,
-                        np.load(answers, allow_pickle=False),
+                        process.contestant.common(np.load(answers, allow_pickle=False)),
                     )
                 )
             return standings

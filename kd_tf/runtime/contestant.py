@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kd_tf.errors import UserError
 from kd_tf.runtime.memory_probe import forget_peak, peak_bytes
 
 Answer = Callable[[np.ndarray], np.ndarray]
@@ -102,4 +103,7 @@ def _say(content: dict[str, object]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    try:
+        main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    except UserError as error:
+        sys.exit(str(error).splitlines()[0])

@@ -35,7 +35,7 @@ class NumpyMLP:
         weights = dict(self.weights)
         if weights["scoring_table"] is weights["table"]:
             del weights["scoring_table"]
-        np.savez(path, k=self.k, **weights)
+        np.savez(path, allow_pickle=False, k=np.array(self.k), **weights)
 
     def scores(self, history: np.ndarray) -> np.ndarray:
         """float32 [V + 1] of a history int32 [L], padded with 0 at the end."""
@@ -53,8 +53,9 @@ class NumpyMLP:
         scores = self.scores(history)
         scores[0] = -np.inf
         scores[history[(history >= 1) & (history <= self.books)]] = -np.inf
-        best = np.argpartition(-scores, min(self.k, len(scores) - 1))[: self.k]
-        best = best[np.lexsort((best, -scores[best]))]
+        # All that are as good as the K-th, so that of equal ones those with the least ids stay.
+        best = np.flatnonzero(scores >= np.partition(scores, -self.k)[-self.k])
+        best = best[np.lexsort((best, -scores[best]))][: self.k]
         given = np.isfinite(scores[best])
         return (
             np.where(given, best, 0).astype(np.int32),

@@ -18,7 +18,10 @@ from kd_tf.runtime.benchmark import measure_latency, peak_memory
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.compatibility import min_runtime_version
 from kd_tf.tflite.convert import Quantization
-from kd_tf.tflite.parity import check_parity
+from kd_tf.tflite.parity import BOUNDS, check_parity
+
+LEAST_HISTORIES = 1000
+"""With which a file and its student are compared, where there are so many readers."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,9 @@ class Artifact:
         signatures: What an app can call.
         metrics: On the test readers.
         validation_ndcg: NDCG@10 on the validation readers: what the choice is made by.
-        parity: ``histories``, ``top10_overlap`` and ``max_score_error`` against the student.
+        parity: ``histories``, ``top10_overlap`` and ``max_score_error`` against the student, the
+            form's bounds, and ``numpy_top10_overlap`` with a plain NumPy evaluation of the weights
+            in the file, where the student has one.
         latency_us: ``p50``, ``p90``, ``p99`` in microseconds and ``threads``.
         peak_memory_bytes: Growth of a fresh process that loads and runs the file.
         min_runtime_version: The least TensorFlow Lite version that runs it.
@@ -61,6 +66,7 @@ def measure(
     student: HistoryModel,
     quantization: Quantization,
     *,
+    stored: HistoryModel,
     split: Split,
     statistics: TrainingStatistics,
     sparsity: float,
@@ -72,6 +78,7 @@ def measure(
         path: The file.
         student: What it was converted from.
         quantization: Its form.
+        stored: The student with the weights that the file holds (`stored_form`).
         split: Who judges.
         statistics: Of the training part of `split`.
         sparsity: Share of zeros in the student's dense core.
@@ -81,7 +88,13 @@ def measure(
         ParityError: The file does not answer like the student within the form's bound.
     """
     histories = split.test.histories.padded(student.history_length)
-    parity = check_parity(path.read_bytes(), student, histories, quantization=quantization)
+    parity = check_parity(
+        path.read_bytes(),
+        student,
+        _at_least(LEAST_HISTORIES, split, student.history_length),
+        quantization=quantization,
+        stored=stored,
+    )
     model = TFLiteModel(path)
     rank = tflite_ranker(model)
     latency = measure_latency(model, histories)
@@ -101,6 +114,13 @@ def measure(
             "histories": parity.histories,
             "top10_overlap": parity.top10_overlap,
             "max_score_error": parity.max_score_error,
+            **(
+                {}
+                if parity.numpy_overlap is None
+                else {"numpy_top10_overlap": parity.numpy_overlap}
+            ),
+            "bound_top10_overlap": BOUNDS[quantization].top10_overlap,
+            "bound_score_error": BOUNDS[quantization].score_error,
         },
         latency_us={
             "p50": latency.p50,
@@ -113,8 +133,22 @@ def measure(
     )
 
 
+def _at_least(count: int, split: Split, length: int) -> np.ndarray:
+    """int32 [n, L], real histories: the test readers', and others' where these are few."""
+    parts = [split.test.histories.padded(length)]
+    for more in (split.validation.histories, split.train):
+        missing = count - sum(len(part) for part in parts)
+        if missing > 0:
+            parts.append(more.take(np.arange(min(missing, len(more)))).padded(length))
+    return np.concatenate(parts)
+
+
 def floor_bytes(student: HistoryModel, quantization: Quantization) -> int:
     """What a student's weights alone need in a form: a file cannot be smaller."""
+    if quantization is Quantization.INT4:
+        table = sum(int(np.prod(getattr(student, name).shape)) for name in student.tables)
+        # Two numbers a byte, and a byte a book for the scale of its row.
+        return checkpoint.numbers(student) - table // 2 + student.table_rows
     floor = checkpoint.numbers(student) * quantization.bytes_per_weight
     # Packed weights need less than a byte each.
     return min(floor, stored_bytes(student)) if quantization.bytes_per_weight == 1 else floor

@@ -8,11 +8,13 @@ from enum import Enum
 
 import numpy as np
 
+from kd_tf.compress.feedback import with_rounded_tables
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.native_stderr import quiet_native_stderr
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.flatbuffer import joined, without_names
+from kd_tf.tflite.four_bit_student import FourBitStudent
 from kd_tf.tflite.four_bit_table import share_four_bit_tables
 from kd_tf.tflite.shared_table import share_table
 from kd_tf.tflite.signatures import Signatures
@@ -26,10 +28,11 @@ class Quantization(Enum):
     FLOAT16 = "float16"
     DYNAMIC_INT8 = "dynamic-int8"
     INT8 = "int8"
+    INT4 = "int4"
 
     @property
     def bytes_per_weight(self) -> int:
-        """What one weight needs in the file."""
+        """What one weight needs in the file, at most."""
         return {"float32": 4, "float16": 2}.get(self.value, 1)
 
 
@@ -55,7 +58,8 @@ def convert(
         quantization: The form.
         recommendations: K.
         candidates: C, how many books ``score`` takes at once.
-        calibration: For int8: int32 [n, L], histories of training readers.
+        calibration: int32 [n, L], histories of training readers. int8 and int4 need some; the
+            table of dynamic-int8 is rounded better with them (`kd_tf.compress.feedback`).
 
     Returns:
         The content of the file. Compare it with the student (`kd_tf.tflite.parity`) before
@@ -74,11 +78,10 @@ def convert(
         raise ValueError("int8 needs calibration histories, at least one")
     if not student.built:
         raise ValueError(f"{student.name} has no weights yet: call create_weights and train it")
-    if quantization is not Quantization.FLOAT32:
-        student = student.compact()
+    student = stored_form(student, quantization, calibration)
     whole = quantization is Quantization.INT8
     module = Signatures(student, recommendations, candidates, blocked=not whole)
-    rows = student.books + 1
+    rows = student.table_rows
     if whole:
         ranking = _converted(module, list(module.ranking), quantization, calibration)
         few = _converted(module, list(module.explaining), Quantization.DYNAMIC_INT8)
@@ -91,6 +94,30 @@ def convert(
         # Loads or raises here, in the quiet: LiteRT announces its delegate to the first caller.
         TFLiteModel(content)
     return content
+
+
+def stored_form(
+    student: HistoryModel, quantization: Quantization, calibration: np.ndarray | None
+) -> HistoryModel:
+    """The student with the very weights that a file of this form holds.
+
+    Args:
+        student: Trained.
+        quantization: The form.
+        calibration: int32 [n, L]; without any, numbers are rounded to the nearest step.
+
+    Raises:
+        ValueError: int4 without calibration.
+    """
+    if quantization is Quantization.FLOAT32:
+        return student
+    if quantization is Quantization.INT4:
+        if calibration is None or not len(calibration):
+            raise ValueError("int4 needs calibration histories, at least one")
+        return FourBitStudent(student, calibration)
+    if calibration is None or quantization is Quantization.FLOAT16:
+        return student.compact()
+    return with_rounded_tables(student, calibration).compact()
 
 
 def _converted(
@@ -111,7 +138,8 @@ def _converted(
             converter._experimental_disable_per_channel_quantization_for_dense_layers = True
         if quantization is Quantization.FLOAT16:
             converter.target_spec.supported_types = [tf.float16]
-        if calibration is not None:
+        if quantization is Quantization.INT8:
+            assert calibration is not None
             converter.representative_dataset = lambda: _representative(calibration)
         return bytes(converter.convert())
 

@@ -21,6 +21,7 @@ from kd_tf.models.ranking import scores as keras_scores
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.contract import check_answers, is_book
 from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.numpy_reference import numpy_scores
 
 TOP = 10
 """How many of the best books are compared."""
@@ -64,6 +65,7 @@ BOUNDS: dict[Quantization, Bound] = {
     Quantization.FLOAT16: Bound(top10_overlap=0.98, score_error=5e-3),
     Quantization.DYNAMIC_INT8: Bound(top10_overlap=0.90, score_error=0.1),
     # Wide in scores: a history unlike all that the ranges were calibrated with is cut off there.
+    Quantization.INT4: Bound(top10_overlap=0.75, score_error=0.3),
     Quantization.INT8: Bound(top10_overlap=0.90, score_error=0.5),
 }
 """What each form is held to. A file below an overlap of .90 is not a compressed student but another
@@ -79,15 +81,23 @@ class Parity:
         top10_overlap: Mean share of the student's ten best books that the file names too.
         max_score_error: Largest difference between the file's score of a book that it
             recommends and the student's score of that book.
+        numpy_overlap: As `top10_overlap`, with a NumPy evaluation of the weights in the file; None
+            where there is none.
     """
 
     histories: int
     top10_overlap: float
     max_score_error: float
+    numpy_overlap: float | None = None
 
 
 def check_parity(
-    content: bytes, student: HistoryModel, histories: np.ndarray, *, quantization: Quantization
+    content: bytes,
+    student: HistoryModel,
+    histories: np.ndarray,
+    *,
+    quantization: Quantization,
+    stored: HistoryModel | None = None,
 ) -> Parity:
     """Runs a file and its student side by side and refuses the file where they differ.
 
@@ -103,6 +113,9 @@ def check_parity(
         histories: int32 [n, L], at least one, padded with 0 at the end. Take short and long
             ones: a file may be right for the one and wrong for the other.
         quantization: The file's form, which says how close it must be.
+        stored: The student with the very weights that the file holds. Where it can be evaluated in
+            plain NumPy the file is compared with that too, so that what TensorFlow computes need
+            not be believed either.
 
     Returns:
         The figures over `histories`.
@@ -130,7 +143,15 @@ def check_parity(
     exact = BOUNDS[Quantization.DYNAMIC_INT8] if quantization is Quantization.INT8 else bound
     _check_scores(model, student, histories[:SCORED_HISTORIES], exact, agreement.largest)
     _check_explanations(model, student, histories[:EXPLAINED_HISTORIES], exact, agreement.largest)
-    return Parity(len(histories), agreement.overlap, agreement.error)
+    in_numpy = _recommended_in_numpy(model, stored, histories)
+    if in_numpy is not None:
+        _hold(in_numpy, bound, f"recommend ({quantization.value}) beside plain NumPy")
+    return Parity(
+        len(histories),
+        agreement.overlap,
+        agreement.error,
+        None if in_numpy is None else in_numpy.overlap,
+    )
 
 
 def _load(content: bytes, student: HistoryModel) -> TFLiteModel:
@@ -176,6 +197,19 @@ def _recommended(model: TFLiteModel, student: HistoryModel, histories: np.ndarra
             ids, scores = model.recommend_all(part)
         check_answers("recommend", ids, scores, part, student.books)
         parts.append(_compare(ids, scores, keras_scores(student, part), part))
+    return _agreement(parts)
+
+
+def _recommended_in_numpy(
+    model: TFLiteModel, stored: HistoryModel | None, histories: np.ndarray
+) -> _Agreement | None:
+    expected = None if stored is None else numpy_scores(stored)
+    if stored is None or expected is None:
+        return None
+    parts = []
+    for part in _parts(histories, stored):
+        ids, scores = model.recommend_all(part)
+        parts.append(_compare(ids, scores, expected(part), part))
     return _agreement(parts)
 
 

@@ -11,9 +11,8 @@ import numpy as np
 from kd_tf.errors import UserError
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.native_stderr import quiet_native_stderr
-from kd_tf.runtime.numpy_mlp import NumpyMLP
+from kd_tf.tflite.numpy_reference import numpy_mlp
 from kd_tf.tflite.signatures import Signatures
 
 
@@ -33,34 +32,6 @@ def naive_int8(student: HistoryModel, recommendations: int, candidates: int) -> 
         )
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         return bytes(converter.convert())
-
-
-def numpy_mlp(student: HistoryModel, recommendations: int) -> NumpyMLP:
-    """The student in plain NumPy.
-
-    Raises:
-        UserError: It is no multilayer perceptron over pooled rows.
-    """
-    if not isinstance(student, MLPStudent):
-        raise UserError(
-            f"a {type(student).__name__} cannot be compared with NumPy or ONNX Runtime",
-            hint="They are compared with the students mlp and two-tower; naive with every student.",
-        )
-    hidden, correction = student.core.layers
-    table = student.table.numpy()
-    tied = student.scoring_table is student.table
-    return NumpyMLP(
-        {
-            "table": table,
-            "scoring_table": table if tied else student.scoring_table.numpy(),
-            "recency": tf.nn.softplus(student.recency).numpy(),
-            "hidden_kernel": hidden.kernel.numpy(),
-            "hidden_bias": hidden.bias.numpy(),
-            "correction_kernel": correction.kernel.numpy(),
-            "correction_bias": correction.bias.numpy(),
-        },
-        recommendations,
-    )
 
 
 def onnx_float32(student: HistoryModel, recommendations: int) -> bytes:

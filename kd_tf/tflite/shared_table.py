@@ -118,7 +118,7 @@ class _Graph:
         made = {
             int(operator.outputs[0]): operator
             for operator in self.graph.operators
-            if self._kind(operator) == _OPERATOR.DEQUANTIZE and self._is_table(operator.inputs[0])
+            if self._kind(operator) == _OPERATOR.DEQUANTIZE and self._is_whole(operator.inputs[0])
         }
         for gather in list(self.graph.operators):
             if self._kind(gather) != _OPERATOR.GATHER or int(gather.inputs[0]) not in made:
@@ -130,11 +130,39 @@ class _Graph:
             gather.outputs = np.array([rows], np.int32)
             gather.opcodeIndex = operator_code(self.model, _OPERATOR.GATHER, _INT8_GATHER)
             self._insert(self.graph.operators.index(gather) + 1, self._dequantize(rows, wanted))
+            self._multiply_whole(wanted, rows)
         read = {int(index) for operator in self.graph.operators for index in operator.inputs}
         for floats, operator in made.items():
             if floats not in read:
                 self.graph.operators.remove(operator)
         return bool(made)
+
+    def _multiply_whole(self, floats: int, whole: int) -> None:
+        """Blocks of rows that are only reshaped and multiplied with stay whole numbers."""
+        reshape = self._only_reader(floats, _OPERATOR.RESHAPE, 0)
+        product = reshape and self._only_reader(
+            int(reshape.outputs[0]), _OPERATOR.FULLY_CONNECTED, 1
+        )
+        if not reshape or not product:
+            return
+        quantization = self.graph.tensors[whole].quantization
+        rows = self._tensor_like(int(reshape.outputs[0]), _TYPE.INT8, quantization)
+        reshape.inputs = np.array([whole, *reshape.inputs[1:]], np.int32)
+        reshape.outputs = np.array([rows], np.int32)
+        product.inputs = np.array([product.inputs[0], rows, *product.inputs[2:]], np.int32)
+        product.opcodeIndex = operator_code(
+            self.model, _OPERATOR.FULLY_CONNECTED, _HYBRID_FULLY_CONNECTED
+        )
+        product.builtinOptions.asymmetricQuantizeInputs = True
+        (dequantize,) = [one for one in self.graph.operators if floats in one.outputs]
+        self.graph.operators.remove(dequantize)
+
+    def _only_reader(self, tensor: int, kind: int, place: int) -> schema.OperatorT | None:
+        """The one operator that reads a tensor, if it is of this kind and reads it there."""
+        readers = [one for one in self.graph.operators if tensor in one.inputs]
+        if len(readers) != 1 or self._kind(readers[0]) != kind:
+            return None
+        return readers[0] if readers[0].inputs[place] == tensor else None
 
     def _dequantize(self, whole: int, floats: int) -> schema.OperatorT:
         operator = self._operator(_OPERATOR.DEQUANTIZE, 2, [whole], [floats])
@@ -207,13 +235,13 @@ class _Graph:
                         output.tensorIndex = new
 
     def _is_table(self, index: int) -> bool:
+        return self._is_whole(index) and self.graph.tensors[index].shape[0] == self.rows
+
+    def _is_whole(self, index: int) -> bool:
+        """Whether a tensor is a constant matrix of whole numbers."""
         tensor = self.graph.tensors[index]
-        return (
-            tensor.type == _TYPE.INT8
-            and is_constant(self.model, tensor)
-            and len(tensor.shape) == 2
-            and tensor.shape[0] == self.rows
-        )
+        constant = tensor.type == _TYPE.INT8 and is_constant(self.model, tensor)
+        return constant and len(tensor.shape) == 2
 
     def _kind(self, operator: schema.OperatorT) -> int:
         return builtin(self.model.operatorCodes[operator.opcodeIndex])

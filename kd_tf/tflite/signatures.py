@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
+from kd_tf.tflite.clustered import ClusteredStudent
 
 BLOCK = 32
 """Scores that `best_of_all` takes together. Measured with one thread on x86-64: 16 is as fast among
@@ -96,7 +97,10 @@ class Signatures(tf.Module):
         return {**self.ranking, **self.explaining}
 
     def _recommend(self, history: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self._best(self.student(history, training=False), history)
+        if not isinstance(self.student, ClusteredStudent):
+            return self._best(self.student(history, training=False), history)
+        scores, ids = self.student.shortlist(self.student.reader_vectors(history))
+        return self._best(scores, history, ids, self.student.spare_rows)
 
     def _similar(self, book: tf.Tensor) -> dict[str, tf.Tensor]:
         return self._best(self.student.similar(book), book)
@@ -107,19 +111,32 @@ class Signatures(tf.Module):
     def _explain(self, history: tf.Tensor, book: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"contributions": self.student.contributions(history, book)}
 
-    def _best(self, scores: tf.Tensor, excluded: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _best(
+        self,
+        scores: tf.Tensor,
+        excluded: tf.Tensor,
+        books: tf.Tensor | None = None,
+        spare: int = 0,
+    ) -> dict[str, tf.Tensor]:
         """The K best of scores [1, V + 1] that are neither padding nor in `excluded` [1, n] or [n].
+
+        Or, of scores [m] of `books` int32 [m], rising, of which `spare` are above V.
 
         Instead of masking V scores, enough of the best are taken that K are left whatever is
         excluded. Which of them stay is decided on whole numbers: a "minus infinity" among the
         scores would stretch the range of an int8 file until all books scored the same.
         """
-        K = self.recommendations
-        candidates = min(K + excluded.shape[-1] + 1, self.student.books + 1)
+        K, V = self.recommendations, self.student.books
+        count = V + 1 if books is None else scores.shape[0]
+        candidates = min(K + excluded.shape[-1] + 1 + spare, count)
         values, ids = self._best_of_all(tf.reshape(scores, [-1]), candidates)
+        if books is not None:
+            ids = tf.gather(books, ids)
         # One more 0 stands for the padding, whatever is excluded.
         excluded = tf.pad(excluded, [*[[0, 0]] * (excluded.shape.rank - 1), [0, 1]])
         gone = tf.reduce_any(tf.equal(tf.expand_dims(ids, 1), excluded), axis=1)
+        if spare:
+            gone |= ids > V
         # Candidates are in order, so the first K that stay are those with the largest countdown.
         countdown = tf.where(gone, 0, tf.range(candidates, 0, -1))
         _, kept = tf.math.top_k(countdown, K)

@@ -47,8 +47,8 @@ class Constant:
     bytes: int
 
 
-def book_constants(content: bytes, books: int) -> list[Constant]:
-    """The constants with a row a book, or with more whole numbers than there are books.
+def book_constants(content: bytes, rows: int) -> list[Constant]:
+    """The constants with `rows` rows, or with as many whole numbers or more.
 
     Each is met once, however many tensors read it.
 
@@ -62,7 +62,7 @@ def book_constants(content: bytes, books: int) -> list[Constant]:
             if not is_constant(model, tensor) or tensor.buffer in found:
                 continue
             # INT4 tensors are the bytes that rows are taken from, which are met as UINT8.
-            if not _is_of_books(tensor, books) or tensor.type == schema.TensorType.INT4:
+            if not _is_of_books(tensor, rows) or tensor.type == schema.TensorType.INT4:
                 continue
             if tensor.type not in _KINDS:
                 raise NotImplementedError(
@@ -81,10 +81,10 @@ def book_constants(content: bytes, books: int) -> list[Constant]:
     return list(found.values())
 
 
-def _is_of_books(tensor: schema.TensorT, books: int) -> bool:
+def _is_of_books(tensor: schema.TensorT, rows: int) -> bool:
     shape = [] if tensor.shape is None else tensor.shape.tolist()
     whole = tensor.type in (schema.TensorType.UINT8, schema.TensorType.INT32)
-    return bool(shape) and (shape[0] == books + 1 or (whole and np.prod(shape) > books))
+    return bool(shape) and (shape[0] == rows or (whole and np.prod(shape) >= rows))
 
 
 def check_stored_weights(content: bytes, student: HistoryModel) -> None:
@@ -98,13 +98,13 @@ def check_stored_weights(content: bytes, student: HistoryModel) -> None:
         ParityError: A weight is missing, differs, or is there twice; or the file writes a whole
             table of whole numbers out in float32 when it is opened.
     """
-    _check_written_out(content, student.books)
-    found = book_constants(content, student.books)
+    _check_written_out(content, student.table_rows)
+    found = book_constants(content, student.table_rows)
     copies = [one for one in found if one.values.ndim > 1 and one.values.size >= _LEFT_AS_FLOATS]
     for weight in _weights(student):
         values = weight.numpy()
-        whole = np.issubdtype(values.dtype, np.integer) and values.size > student.books
-        if values.shape[:1] != (student.books + 1,) and not whole:
+        whole = np.issubdtype(values.dtype, np.integer) and values.size >= student.table_rows
+        if values.shape[:1] != (student.table_rows,) and not whole:
             continue
         match = next((one for one in found if _holds(one, values)), None)
         if match is None:
@@ -142,7 +142,7 @@ def _holds(stored: Constant, values: np.ndarray) -> bool:
     return bool((np.abs(found - values) <= 0.501 * stored.step + rounding).all())
 
 
-def _check_written_out(content: bytes, books: int) -> None:
+def _check_written_out(content: bytes, rows: int) -> None:
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     for graph in model.subgraphs:
         for operator in graph.operators:
@@ -151,7 +151,7 @@ def _check_written_out(content: bytes, books: int) -> None:
             table = graph.tensors[operator.inputs[0]]
             # No kernel gathers from float16: there the whole table has to be written out.
             whole = table.type != schema.TensorType.FLOAT16 and is_constant(model, table)
-            if whole and _is_of_books(table, books):
+            if whole and _is_of_books(table, rows):
                 raise ParityError(
                     f"the file writes {table.shape.tolist()} numbers out in float32 when it is "
                     "opened: the converter changed the order of DEQUANTIZE and GATHER, see "

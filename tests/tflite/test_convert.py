@@ -10,6 +10,7 @@ from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import convert as convert_module
+from kd_tf.tflite.artifact import floor_bytes
 from kd_tf.tflite.convert import Quantization, convert
 from kd_tf.tflite.parity import BOUNDS, check_parity
 from kd_tf.tflite.shared_table import table_buffers
@@ -37,7 +38,7 @@ def test_every_student_answers_the_same_in_every_form(file, student, histories, 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_every_table_stands_in_the_file_once(file, name, form):
     tables = len(TRAINED_STUDENTS[name].tables)
-    size = (V + 1) * d * form.bytes_per_weight
+    size = (V + 1) * d * form.bytes_per_weight // (2 if form is Quantization.INT4 else 1)
     assert table_buffers(file(name, form), V + 1) == [size] * tables
 
 
@@ -48,9 +49,9 @@ def test_a_file_is_hardly_larger_than_its_table(form):
     student.create_weights()
     histories = np.random.default_rng(0).integers(1, books + 1, (8, L), np.int32)
     content = convert(student, form, recommendations=K, calibration=histories)
-    floor = (books + 1) * 32 * form.bytes_per_weight
-    # The core and the graph take about 20 kB, in float32 35 kB, whatever the number of books.
-    assert floor < len(content) < floor + 36_000
+    floor = floor_bytes(student, form)
+    # The graphs of four signatures take 14 kB, or 20 with the taking apart of bytes.
+    assert floor < len(content) < floor + (22_000 if form is Quantization.INT4 else 16_000)
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)

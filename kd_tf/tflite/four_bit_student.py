@@ -1,0 +1,75 @@
+"""A student with a tied table whose rows take four bits a number and a byte for their scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kd_tf.compress import feedback
+from kd_tf.errors import UserError
+from kd_tf.keras import tf
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.book_table import BookTable
+from kd_tf.models.tied_table import TiedTableModel
+
+
+class FourBitStudent(HistoryModel):
+    """The same student, read from a packed table (`kd_tf.models.book_table.BookTable`).
+
+    Args:
+        student: Trained, scored by the dot product of a reader's vector with a row.
+        histories: int32 [n, L], training readers'; they say which errors matter.
+    """
+
+    tables = ("packed",)
+    forms = ("dynamic-int8",)
+
+    def __init__(self, student: TiedTableModel, histories: np.ndarray) -> None:
+        super().__init__(books=student.books, history_length=student.history_length)
+        if student.scoring_table is not student.table or student.dimensions % 2:
+            raise UserError(
+                f"a {type(student).__name__} with {student.dimensions} dimensions has no form of "
+                "four bits",
+                where="export.variants",
+                hint="mlp and shallow-cnn have one, with an even number of dimensions.",
+            )
+        self.student, self.dimensions = student, student.dimensions
+        self.packed = BookTable(self, "table", student.dimensions, packed=True)
+        whole, step = feedback.nibbles_of(
+            student.table.numpy(), feedback.moments(student, histories)
+        )
+        self.packed.store(whole, step)
+        self.create_weights()
+
+    @property
+    def weights(self) -> list[tf.Variable]:
+        # The student's own table is the unrounded one.
+        return [weight for weight in super().weights if weight is not self.student.table]
+
+    def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self._reader(self._ids(history))
+
+    def _ids(self, history: tf.Tensor) -> tf.Tensor:
+        return self.books_of(history) if self.student.ordered else self.distinct(history)
+
+    def _reader(self, ids: tf.Tensor) -> tf.Tensor:
+        weights = self.student.book_weights(ids)
+        return self.student.encode(self.packed.rows(ids), weights, False)
+
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        ids = self._ids(inputs)
+        return self.packed.products(self._reader(ids), ids)
+
+    def similar(self, book: tf.Tensor) -> tf.Tensor:
+        ids = self.known(book)
+        return self.packed.products(self.packed.rows(ids), ids)
+
+    def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        ids = self.known(candidates)
+        reader = tf.expand_dims(self.reader_vectors(history), 2)
+        products = tf.squeeze(tf.matmul(self.packed.rows(ids), reader), 2)
+        return tf.where(ids > 0, products, 0.0)
+
+    def get_config(self) -> dict[str, Any]:
+        raise NotImplementedError("it is made for an export and not saved")
