@@ -122,6 +122,7 @@ class ClusteredStudent(HistoryModel):
         probed: How many blocks are looked at.
     """
 
+    tables = ("table", "means")
     forms = ("float32", "dynamic-int8")
 
     def __init__(self, student: TiedTableModel, order: np.ndarray, probed: int) -> None:

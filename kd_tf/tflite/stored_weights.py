@@ -1,4 +1,4 @@
-"""What a .tflite holds of a student: every weight that grows with the catalogue, once and right.
+"""What a .tflite holds of a student: every table that grows with the catalogue, once and right.
 
 A recommender's file is its item table. Converters keep copies of it (one to gather from, one to
 multiply with, one a signature), write it out in float32 when the file is opened, or store other
@@ -13,6 +13,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from kd_tf.errors import ParityError
+from kd_tf.keras import tf
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.blend import BlendModel
@@ -88,7 +89,7 @@ def _is_of_books(tensor: schema.TensorT, rows: int) -> bool:
 
 
 def check_stored_weights(content: bytes, student: HistoryModel) -> None:
-    """Every weight of a number a book or more is in the file, within half a step, and once.
+    """Every table and packed weight is in the file, within half a step, and once.
 
     Args:
         content: The file.
@@ -101,11 +102,10 @@ def check_stored_weights(content: bytes, student: HistoryModel) -> None:
     _check_written_out(content, student.table_rows)
     found = book_constants(content, student.table_rows)
     copies = [one for one in found if one.values.ndim > 1 and one.values.size >= _LEFT_AS_FLOATS]
-    for weight in _weights(student):
+    tables = _weights(student)
+    grows = {id(one) for one in tables}
+    for weight in tables:
         values = weight.numpy()
-        whole = np.issubdtype(values.dtype, np.integer) and values.size >= student.table_rows
-        if values.shape[:1] != (student.table_rows,) and not whole:
-            continue
         match = next((one for one in found if _holds(one, values)), None)
         if match is None:
             raise ParityError(
@@ -114,6 +114,12 @@ def check_stored_weights(content: bytes, student: HistoryModel) -> None:
             )
         # Two weights of the same numbers stand in the file once.
         copies = [one for one in copies if one is not match]
+    # A layer may have as many rows as a small catalogue.
+    steps = {id(one.steps) for one in _packed_tables(student)}
+    layers = [one for one in checkpoint.stored(student) if id(one) not in grows | steps]
+    for weight in layers:
+        layer = next((one for one in copies if one.values.size == int(np.prod(weight.shape))), None)
+        copies = [one for one in copies if one is not layer]
     if copies:
         sizes = ", ".join(f"{list(one.values.shape)} in {one.bytes:,} bytes" for one in copies)
         raise ParityError(
@@ -122,13 +128,28 @@ def check_stored_weights(content: bytes, student: HistoryModel) -> None:
         )
 
 
-def _weights(student: HistoryModel) -> list:
+def _weights(student: HistoryModel) -> list[tf.Variable]:
+    """What grows with the catalogue: tables, and whole numbers."""
     if isinstance(student, BlendModel):
         return [weight for part in student.parts for weight in _weights(part)]
-    # A file reads the steps from the nibbles.
     tables = [getattr(student, name) for name in student.tables]
-    steps = {id(one.steps) for one in tables if isinstance(one, BookTable) and one.packed}
-    return [weight for weight in checkpoint.stored(student) if id(weight) not in steps]
+    plain = [one for one in tables if one not in _packed_tables(student)]
+    weights = [one.floats if isinstance(one, BookTable) else one for one in plain]
+    floats = {id(one) for one in weights if one.shape[0] == student.table_rows}
+    # A file reads the steps of a packed table from the nibbles, which are whole numbers.
+    return [
+        weight
+        for weight in checkpoint.stored(student)
+        if id(weight) in floats
+        or (weight.dtype.is_integer and int(np.prod(weight.shape)) >= student.table_rows)
+    ]
+
+
+def _packed_tables(student: HistoryModel) -> list[BookTable]:
+    if isinstance(student, BlendModel):
+        return [table for part in student.parts for table in _packed_tables(part)]
+    tables = [getattr(student, name) for name in student.tables]
+    return [one for one in tables if isinstance(one, BookTable) and one.packed]
 
 
 def _holds(stored: Constant, values: np.ndarray) -> bool:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from kd_tf.errors import ParityError
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
@@ -31,6 +32,7 @@ from kd_tf.tflite.flatbuffer import builtin
 from kd_tf.tflite.four_bit_table import share_four_bit_tables, unpacked
 from kd_tf.tflite.parity import check_parity
 from kd_tf.tflite.shared_table import table_buffers
+from kd_tf.tflite.stored_weights import check_stored_weights
 
 V, L, d, K = 300, 12, 16, 20
 TABLE = (V + 1) * d // 2
@@ -589,3 +591,12 @@ def test_a_catalogue_so_small_that_products_stay_in_float_loses_nothing(kind):
     corrupt[before.find(table) + 11] ^= 1
     with pytest.raises(NotImplementedError, match="four_bit_table"):
         share_four_bit_tables(bytes(corrupt), 41)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_wide_copy_that_the_pass_removes_would_be_refused(converted, four_bit_student, kind):
+    before, after = converted(kind)
+    compact = four_bit_student(kind).compact()
+    check_stored_weights(after, compact)
+    with pytest.raises(ParityError, match="more tables of books than the student has"):
+        check_stored_weights(before, compact)
