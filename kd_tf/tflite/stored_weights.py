@@ -133,7 +133,8 @@ def _weights(student: HistoryModel) -> list[tf.Variable]:
     if isinstance(student, BlendModel):
         return [weight for part in student.parts for weight in _weights(part)]
     tables = [getattr(student, name) for name in student.tables]
-    plain = [one for one in tables if one not in _packed_tables(student)]
+    packed = {id(one) for one in _packed_tables(student)}
+    plain = [one for one in tables if id(one) not in packed]
     weights = [one.floats if isinstance(one, BookTable) else one for one in plain]
     floats = {id(one) for one in weights if one.shape[0] == student.table_rows}
     # A file reads the steps of a packed table from the nibbles, which are whole numbers.
