@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from kd_tf.cli.output import JsonFile, Quiet, progress_for, write_json
 from kd_tf.errors import UserError
@@ -41,6 +39,7 @@ def benchmark(
         )
     counts = _numbers(threads)
     from kd_tf.pipeline.benchmarking import benchmark as run
+    from kd_tf.report.table import print_contest
 
     found = run(
         target,
@@ -52,7 +51,7 @@ def benchmark(
         progress=progress_for(quiet),
     )
     write_json(json, found)
-    _show(found)
+    print_contest(found, Console(highlight=False))
 
 
 def _numbers(threads: str) -> list[int]:
@@ -62,37 +61,3 @@ def _numbers(threads: str) -> list[int]:
             f"--threads takes numbers from 1 on, not {threads!r}", hint="For example 1,2."
         )
     return [int(part) for part in parts]
-
-
-def _show(found: dict[str, Any]) -> None:
-    width = f", d={found['dimensions']}" if found["dimensions"] else ""
-    books = f"{found['books']:,} books" if found["books"] else "books unknown"
-    table = Table(
-        title=f"{books}{width}, L={found['history']}, seed {found['seed']}",
-        caption=f"{found['runs']:,} answers each, in turns; a fresh process each. Overlap: of the "
-        "ten best books with those of the student in float32.",
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        padding=0,
-    )
-    table.add_column("")
-    for heading in (
-        *("bytes", "x\nfloor", "p50\nus", "p90\nus", "p99\nus"),
-        *("thr.", "load\nms", "peak\nMB", "over-\nlap"),
-    ):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for one in found["contestants"]:
-        overlap = one["top10_overlap"]
-        table.add_row(
-            one["name"],
-            f"{one['bytes']:,}",
-            f"{one['bytes'] / one['floor_bytes']:.3f}",
-            *(f"{one['latency_us'][key]:,.0f}" for key in ("p50", "p90", "p99")),
-            str(one["threads"]),
-            f"{one['init_seconds'] * 1000:,.0f}",
-            f"{one['peak_memory_growth_bytes'] / 1e6:,.1f}",
-            "" if overlap is None else f"{overlap:.3f}",
-        )
-    Console(highlight=False).print(table)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -23,19 +24,11 @@ def print_results(results: Results, console: Console) -> None:
     data = results.dataset
     threads = results.shipped.latency_us["threads"]
     # Narrow enough for 80 columns: only the names may break, a figure is never cut.
-    table = Table(
-        # Text, for rich would read brackets in a name as markup.
-        title=Text(
-            f"{data.name}: {data.protocol}, {data.test_users:,} test readers, seed {data.seed}"
-        ),
-        caption="Measured on the test readers, artifacts by running the .tflite file; "
+    table = _sheet(
+        f"{data.name}: {data.protocol}, {data.test_users:,} test readers, seed {data.seed}",
+        "Measured on the test readers, artifacts by running the .tflite file; "
         "recall divides by all books held out. "
         f"Latency: {threads:.0f} thread{'' if threads == 1 else 's'}, this machine.",
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        padding=0,
     )
     table.add_column("")
     for heading in (
@@ -80,18 +73,12 @@ def print_models(found: ModelTable, console: Console) -> None:
         f"cover-\nage@{short}": f"coverage@{short}",
     }
     sampled = "" if data.candidates == "full" else f", candidates {data.candidates}"
-    table = Table(
-        title=Text(
-            f"{data.name}: {data.protocol}{sampled}, {data.test_users:,} test readers, "
-            f"seed {data.seed}"
-        ),
-        caption=f"95 %: bootstrap interval of NDCG@{short} over the readers; recall divides by "
-        "all books held out.",
-        title_justify="left",
-        caption_justify="left",
-        box=SIMPLE_HEAD,
-        show_edge=False,
-        padding=(0, 1, 0, 0),
+    table = _sheet(
+        f"{data.name}: {data.protocol}{sampled}, {data.test_users:,} test readers, "
+        f"seed {data.seed}",
+        f"95 %: bootstrap interval of NDCG@{short} over the readers; recall divides by all books "
+        "held out.",
+        (0, 1, 0, 0),
     )
     # Narrow enough for 80 columns: a figure is never cut.
     table.add_column("", no_wrap=True)
@@ -121,9 +108,7 @@ def _short(share: float) -> str:
 
 def print_data(summary: DataSummary, console: Console) -> None:
     """Prints what each cleaning step left."""
-    table = Table(
-        title=Text(summary.name), title_justify="left", box=SIMPLE_HEAD, show_edge=False, padding=0
-    )
+    table = _sheet(summary.name)
     table.add_column("")
     for heading in ("interactions", "readers", "books"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -175,3 +160,49 @@ def _print_comparisons(pairs: Sequence[ComparisonResult], console: Console) -> N
 
 def _quality(metrics: dict[str, float]) -> list[str]:
     return [f"{metrics[name]:.4f}" for name in ("ndcg@10", "recall@20", "coverage@10")]
+
+
+def print_contest(found: Mapping[str, Any], console: Console) -> None:
+    """Prints what `kd_tf.pipeline.benchmarking.benchmark` gave: a row a contestant."""
+    width = f", d={found['dimensions']}" if found["dimensions"] else ""
+    books = f"{found['books']:,} books" if found["books"] else "books unknown"
+    table = _sheet(
+        f"{books}{width}, L={found['history']}, seed {found['seed']}",
+        f"{found['runs']:,} answers each, in turns; a fresh process each. Overlap: of the ten best "
+        "books with those of the student in float32.",
+    )
+    table.add_column("")
+    for heading in (
+        *("bytes", "x\nfloor", "p50\nus", "p90\nus", "p99\nus"),
+        *("thr.", "load\nms", "peak\nMB", "over-\nlap"),
+    ):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for one in found["contestants"]:
+        overlap = one["top10_overlap"]
+        table.add_row(
+            one["name"],
+            f"{one['bytes']:,}",
+            f"{one['bytes'] / one['floor_bytes']:.3f}",
+            *(f"{one['latency_us'][key]:,.0f}" for key in ("p50", "p90", "p99")),
+            str(one["threads"]),
+            f"{one['init_seconds'] * 1000:,.0f}",
+            f"{one['peak_memory_growth_bytes'] / 1e6:,.1f}",
+            "" if overlap is None else f"{overlap:.3f}",
+        )
+    console.print(table)
+
+
+def _sheet(
+    title: str, caption: str | None = None, padding: int | tuple[int, int, int, int] = 0
+) -> Table:
+    """A table as narrow as can be."""
+    return Table(
+        # Text, for rich would read brackets in a name as markup.
+        title=Text(title),
+        caption=caption,
+        title_justify="left",
+        caption_justify="left",
+        box=SIMPLE_HEAD,
+        show_edge=False,
+        padding=padding,
+    )

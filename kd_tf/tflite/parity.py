@@ -35,6 +35,8 @@ SINGLE_BOOKS = 100
 SCORED_HISTORIES = 200
 """At most so many histories are asked with ``score``, each for as many books as it takes."""
 
+_SCORED_AT_ONCE = 4
+
 EXPLAINED_HISTORIES = 50
 """At most so many are asked with ``explain``: the student needs a forward pass for every book."""
 
@@ -302,8 +304,7 @@ def _check_strange_histories(
     with _failing_as_parity_error("recommend"):
         ids, scores = model.recommend_all(only_unknown)
     check_answers("recommend", ids, scores, only_unknown, student.books)
-    if (ids != ids[0]).any() or (scores != scores[0]).any():
-        raise ParityError("recommend does not take ids that no book has for padding")
+    _hold_all_alike("recommend", ids, scores)
 
     some = _spread(student.books, SINGLE_BOOKS)
     short = np.zeros((len(some), L), np.int32)
@@ -336,8 +337,12 @@ def _check_similar(
     unknown = _unknown(student.books)
     ids, scores = _ask_similar(model, unknown)
     check_answers("similar", ids, scores, unknown[:, np.newaxis], student.books)
+    _hold_all_alike("similar", ids, scores)
+
+
+def _hold_all_alike(signature: str, ids: np.ndarray, scores: np.ndarray) -> None:
     if (ids != ids[0]).any() or (scores != scores[0]).any():
-        raise ParityError("similar does not take ids that no book has for padding")
+        raise ParityError(f"{signature} does not take ids that no book has for padding")
 
 
 def _check_scores(
@@ -365,7 +370,13 @@ def _check_scores(
         raise ParityError("score gives a score that is not finite")
     if found[~is_book(asked, student.books)].any():
         raise ParityError("score does not give 0 to an id that no book has")
-    expected = student.score(tf.constant(histories), tf.constant(asked)).numpy()
+    # A few at a time: a student may compare every weight of a history with every candidate.
+    expected = np.concatenate(
+        [
+            student.score(tf.constant(histories[some]), tf.constant(asked[some])).numpy()
+            for some in np.array_split(rows, -(-len(rows) // _SCORED_AT_ONCE))
+        ]
+    )
     largest = max(largest, float(np.abs(expected).max()))
     _hold_error("score", np.abs(found - expected), bound, largest)
 
