@@ -115,7 +115,7 @@ def stored_form(
         if calibration is None or not len(calibration):
             raise ValueError("int4 needs calibration histories, at least one")
         return FourBitStudent(student, calibration)
-    if calibration is None or quantization is Quantization.FLOAT16:
+    if calibration is None or not len(calibration) or quantization is Quantization.FLOAT16:
         return student.compact()
     return with_rounded_tables(student, calibration).compact()
 
