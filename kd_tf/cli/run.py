@@ -46,6 +46,9 @@ def run(
     max_bytes: Annotated[
         int | None, typer.Option(help="Of the student's weights [1 MB, or 40 a book].")
     ] = None,
+    catalogue_search: Annotated[
+        str | None, typer.Option(help="exact, two-stage or auto; docs/export.md [auto].")
+    ] = None,
     runtime: Annotated[
         str | None,
         typer.Option(help="What the file must run on: any, android-2.16 or litert [any]."),
@@ -65,6 +68,7 @@ def run(
     put(values, ("student", "kind"), student)
     put(values, ("student", "max_bytes"), max_bytes)
     put(values, ("export", "runtime"), runtime)
+    put(values, ("export", "catalogue_search"), catalogue_search)
     _run(values, out or Path("runs") / values["name"], quiet, as_json)
 
 

@@ -75,6 +75,35 @@ class Split:
         """int64 [V + 1], in how many training histories each id stands; index 0 is padding."""
         return np.bincount(self.train.items, minlength=self.books + 1)
 
+    def renumbered(self, numbers: np.ndarray) -> Split:
+        """The same readers and books with other ids.
+
+        Args:
+            numbers: int32 [V + 1], the new id of each; 0 stays 0.
+        """
+
+        def histories(old: Histories) -> Histories:
+            return replace(old, items=numbers[old.items])
+
+        def optional(old: Histories | None) -> Histories | None:
+            return None if old is None else histories(old)
+
+        def held_out(old: HeldOut) -> HeldOut:
+            return replace(
+                old,
+                histories=histories(old.histories),
+                targets=histories(old.targets),
+                also_read=optional(old.also_read),
+            )
+
+        return replace(
+            self,
+            train=histories(self.train),
+            validation=held_out(self.validation),
+            test=held_out(self.test),
+            also_read=optional(self.also_read),
+        )
+
     def fingerprint(self) -> str:
         """SHA-256 of everything that a figure depends on: two equal splits have the same."""
         digest = hashlib.sha256(json.dumps(self._described(), sort_keys=True).encode())

@@ -12,7 +12,7 @@ import numpy as np
 
 from kd_tf import atomic
 from kd_tf.errors import UserError
-from kd_tf.models import checkpoint
+from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.ranking import rows_at_once
 from kd_tf.models.ranking import scores as keras_scores
@@ -178,6 +178,7 @@ def invented(
     table *= random.lognormal(0, 0.2, (books + 1, 1)).astype(np.float32)
     table /= np.sqrt(np.square(table).sum(axis=1).mean())
     table[0] = 0
+    randomness.seed(seed)
     student = MLPStudent(books=books, history_length=history_length, dimensions=dimensions)
     student.create_weights()
     student.table.assign(table)

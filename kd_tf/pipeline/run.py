@@ -170,10 +170,14 @@ def _baselines(context: Context) -> tuple[list[ModelResult], dict[str, Evaluatio
 
 def _bundle(context: Context, results: Results) -> Bundle:
     shipped = results.shipped
+    books = list(context.dataset.catalog.frame.iter_rows(named=True))
+    order = exporting.bundled_order(context)
+    if order is not None:
+        books = [books[book - 1] for book in order]
     return write_bundle(
         context.folder / "bundle",
         model=(context.folder / shipped.path).read_bytes(),
-        catalog=context.dataset.catalog.frame.iter_rows(named=True),
+        catalog=books,
         config=BundleConfig(
             name=context.settings.name,
             books=context.split.books,

@@ -104,6 +104,8 @@ def choose_shelf(
     shelf = histories.take(np.array([reader]))
     best = top_k_excluding(scorer(teacher)(shelf), shelf, k)[0].tolist()
     answer = recommender.recommend([item_ids[book - 1] for book in shown], k)
+    # A bundle may have its books in another order.
+    numbers = {item_id: number for number, item_id in enumerate(item_ids, start=1)}
     return Shelf(
         reader=reader,
         test_readers=len(histories),
@@ -112,7 +114,7 @@ def choose_shelf(
         books=tuple(shown),
         held_out=tuple(split.test.targets[reader].tolist()),
         teacher=tuple(book for book in best if book),
-        bundle=tuple(one.book.id for one in answer),
+        bundle=tuple(numbers[one.book.item_id] for one in answer),
         bundle_name=f"model.tflite ({bundle.config.quantization})",
         catalog=dataset.catalog,
     )

@@ -16,9 +16,10 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.stored import stored_bytes
 from kd_tf.runtime.benchmark import measure_latency, peak_memory
 from kd_tf.runtime.model import TFLiteModel
+from kd_tf.tflite.clustered import ClusteredStudent
 from kd_tf.tflite.compatibility import min_runtime_version
 from kd_tf.tflite.convert import Quantization
-from kd_tf.tflite.parity import BOUNDS, check_parity
+from kd_tf.tflite.parity import bound_of, check_parity
 
 LEAST_HISTORIES = 1000
 """With which a file and its student are compared, where there are so many readers."""
@@ -44,6 +45,8 @@ class Artifact:
         latency_us: ``p50``, ``p90``, ``p99`` in microseconds and ``threads``.
         peak_memory_bytes: Growth of a fresh process that loads and runs the file.
         min_runtime_version: The least TensorFlow Lite version that runs it.
+        catalogue_search: ``exact``, or ``two-stage``; then `parity` has ``recall_of_exact``, the
+            share of the student's exact ten best books that are found.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Artifact:
     latency_us: dict[str, float]
     peak_memory_bytes: int
     min_runtime_version: str
+    catalogue_search: str = "exact"
 
 
 def measure(
@@ -95,6 +99,7 @@ def measure(
         quantization=quantization,
         stored=stored,
     )
+    in_two_stages = isinstance(student, ClusteredStudent)
     model = TFLiteModel(path)
     rank = tflite_ranker(model)
     latency = measure_latency(model, histories)
@@ -119,8 +124,9 @@ def measure(
                 if parity.numpy_overlap is None
                 else {"numpy_top10_overlap": parity.numpy_overlap}
             ),
-            "bound_top10_overlap": BOUNDS[quantization].top10_overlap,
-            "bound_score_error": BOUNDS[quantization].score_error,
+            **({"recall_of_exact": parity.top10_overlap} if in_two_stages else {}),
+            "bound_top10_overlap": bound_of(student, quantization).top10_overlap,
+            "bound_score_error": bound_of(student, quantization).score_error,
         },
         latency_us={
             "p50": latency.p50,
@@ -130,6 +136,7 @@ def measure(
         },
         peak_memory_bytes=peak_memory(path),
         min_runtime_version=min_runtime_version(path.read_bytes()),
+        catalogue_search="two-stage" if in_two_stages else "exact",
     )
 
 

@@ -160,6 +160,13 @@ class ClusteredStudent(HistoryModel):
         self.create_weights()
 
     @property
+    def places(self) -> np.ndarray:
+        """int32 [V + 1]: the id here of each book of the student."""
+        places = np.zeros(self.books + 1, np.int32)
+        places[self.order] = np.arange(1, self.books + 1)
+        return places
+
+    @property
     def weights(self) -> list[tf.Variable]:
         # The student's own table lies here in another order.
         return [weight for weight in super().weights if weight is not self.student.table]

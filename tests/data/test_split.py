@@ -108,3 +108,20 @@ def test_another_file_and_none_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", a=np.array([{"pickled": 1}], dtype=object))
     with pytest.raises(UserError, match="no saved split"):
         load(tmp_path / "other.npz")
+
+
+def test_renumbered_books_are_the_same_books_in_every_part() -> None:
+    split = some_split()
+    numbers = np.append(0, np.random.default_rng(0).permutation(split.books) + 1).astype(np.int32)
+    found = split.renumbered(numbers)
+    for own, new in (
+        (split.train, found.train),
+        (split.validation.histories, found.validation.histories),
+        (split.test.histories, found.test.histories),
+        (split.test.targets, found.test.targets),
+    ):
+        np.testing.assert_array_equal(numbers[own.items], new.items)
+        np.testing.assert_array_equal(own.offsets, new.offsets)
+    np.testing.assert_array_equal(found.test.readers, split.test.readers)
+    np.testing.assert_array_equal(found.popularity()[numbers], split.popularity())
+    assert found.fingerprint() != split.fingerprint()

@@ -7,6 +7,7 @@ import pytest
 
 from kd_tf.cli.app import app
 from kd_tf.errors import UserError
+from kd_tf.models import randomness
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.students.two_tower import TwoTowerStudent
@@ -30,6 +31,7 @@ HISTORIES = np.array(
 
 @pytest.fixture(scope="module", params=[MLPStudent, TwoTowerStudent])
 def student(request):
+    randomness.seed(0)
     model = request.param(books=V, history_length=L, dimensions=d)
     model.create_weights()
     model.recency.assign(np.linspace(1, -1, L))

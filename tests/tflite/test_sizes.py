@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.mlp import MLPStudent
@@ -21,6 +22,7 @@ RUNTIMES = [
 
 
 def made(kind: type[HistoryModel], books: int, width: int, length: int) -> HistoryModel:
+    randomness.seed(0)
     student = kind(books=books, history_length=length, dimensions=width)
     student.create_weights()
     random = np.random.default_rng(books + width)
