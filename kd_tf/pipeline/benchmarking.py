@@ -262,7 +262,9 @@ def shipped(target: Path, *, seed: int = 0) -> Field:
         row[:count] = random.choice(most, count, replace=False) + 1
     form = bundle.config.quantization if bundle else path.stem
     name = f"kd-tf-{form.removeprefix('dynamic-')}"
-    floor = floor_bytes(student, Quantization.DYNAMIC_INT8) if student else path.stat().st_size
+    forms = {one.value: one for one in Quantization}
+    quantization = forms.get(form, Quantization.DYNAMIC_INT8)
+    floor = floor_bytes(student, quantization) if student else path.stat().st_size
     return Field(student, histories, books, [Contestant(name, "tflite", path, floor)])
 
 
