@@ -98,7 +98,7 @@ class TiedTableModel(HistoryModel):
 
     def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """What a book's row is multiplied with: float32 [B, d] of histories int32 [B, L]."""
-        ids = self.books_of(history) if self.ordered else self.distinct(history)
+        ids = self.books_seen(history)
         weights = self.book_weights(ids)
         if training and self.book_dropout:
             weights = self._dropout(weights, training=True)
@@ -107,6 +107,10 @@ class TiedTableModel(HistoryModel):
             tf.cast(one, self.compute_dtype) for one in (tf.gather(self.table, ids), weights)
         )
         return self.encode(rows, weights, training)
+
+    def books_seen(self, history: tf.Tensor) -> tf.Tensor:
+        """int32 [B, L]: the books of histories as `encode` takes their rows."""
+        return self.books_of(history) if self.ordered else self.distinct(history)
 
     def book_vectors(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.scoring_table)

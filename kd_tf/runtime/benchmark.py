@@ -86,12 +86,9 @@ def peak_memory(path: str | Path) -> int:
     Raises:
         UserError: The model cannot be loaded, or the system does not tell a process's peak.
     """
-    # The probe must find this very package, also where it is run from a source tree.
-    root = str(Path(kd_tf.__file__).resolve().parent.parent)
-    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     probe = subprocess.run(
         [sys.executable, "-m", "kd_tf.runtime.memory_probe", str(path)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env=environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -104,3 +101,10 @@ def peak_memory(path: str | Path) -> int:
             hint="Run python -m kd_tf.runtime.memory_probe on the file to see all it says.",
         )
     return int(probe.stdout)
+
+
+def environment() -> dict[str, str]:
+    """Of a fresh process that finds this very package, also where it is run from a source tree."""
+    root = str(Path(kd_tf.__file__).resolve().parent.parent)
+    paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

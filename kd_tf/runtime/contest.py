@@ -8,7 +8,6 @@ same two figures from two runs cannot.
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -19,10 +18,9 @@ from typing import Any
 
 import numpy as np
 
-import kd_tf
 from kd_tf.errors import UserError
 from kd_tf.progress import Progress, Silent
-from kd_tf.runtime.benchmark import LEAST_RUNS, Latency
+from kd_tf.runtime.benchmark import LEAST_RUNS, Latency, environment
 
 TURNS = 20
 """How often each takes its turn."""
@@ -151,8 +149,6 @@ class _Process:
 
     def __init__(self, contestant: Contestant, histories: Path, threads: int) -> None:
         self.contestant = contestant
-        root = str(Path(kd_tf.__file__).resolve().parent.parent)
-        paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
         count = str(threads)
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in `end`)
         self._process = subprocess.Popen(
@@ -161,8 +157,7 @@ class _Process:
                 *(str(contestant.path), str(histories), count),
             ],
             env={
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(paths),
+                **environment(),
                 "OMP_NUM_THREADS": count,
                 "OPENBLAS_NUM_THREADS": count,
                 "MKL_NUM_THREADS": count,

@@ -181,7 +181,7 @@ class ClusteredStudent(HistoryModel):
         return self.table_rows - self.books - 1
 
     def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ids = self.books_of(history) if self.student.ordered else self.distinct(history)
+        ids = self.student.books_seen(history)
         weights = self.student.book_weights(ids)
         return self.student.encode(tf.gather(self.table, ids), weights, training)
 

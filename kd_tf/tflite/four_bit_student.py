@@ -48,17 +48,14 @@ class FourBitStudent(HistoryModel):
         return [weight for weight in super().weights if weight is not self.student.table]
 
     def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self._reader(self._ids(history))
-
-    def _ids(self, history: tf.Tensor) -> tf.Tensor:
-        return self.books_of(history) if self.student.ordered else self.distinct(history)
+        return self._reader(self.student.books_seen(history))
 
     def _reader(self, ids: tf.Tensor) -> tf.Tensor:
         weights = self.student.book_weights(ids)
         return self.student.encode(self.packed.rows(ids), weights, False)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ids = self._ids(inputs)
+        ids = self.student.books_seen(inputs)
         return self.packed.products(self._reader(ids), ids)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:

@@ -380,10 +380,7 @@ def _check_scores(
         found = np.stack(
             [model.score(row, some) for row, some in zip(histories, asked, strict=True)]
         )
-    if not np.isfinite(found).all():
-        raise ParityError("score gives a score that is not finite")
-    if found[~is_book(asked, student.books)].any():
-        raise ParityError("score does not give 0 to an id that no book has")
+    _hold_numbers("score", "score", found, is_book(asked, student.books))
     # A few at a time: a student may compare every weight of a history with every candidate.
     expected = np.concatenate(
         [
@@ -409,12 +406,16 @@ def _check_explanations(
         found = np.stack(
             [model.explain(row, int(one)) for row, one in zip(histories, books, strict=True)]
         )
-    if not np.isfinite(found).all():
-        raise ParityError("explain gives a contribution that is not finite")
-    if found[~is_book(histories, student.books)].any():
-        raise ParityError("explain does not give 0 to an id that no book has")
+    _hold_numbers("explain", "contribution", found, is_book(histories, student.books))
     expected = student.contributions(tf.constant(histories), tf.constant(books)).numpy()
     _hold_error("explain", np.abs(found - expected), bound, largest)
+
+
+def _hold_numbers(signature: str, what: str, found: np.ndarray, known: np.ndarray) -> None:
+    if not np.isfinite(found).all():
+        raise ParityError(f"{signature} gives a {what} that is not finite")
+    if found[~known].any():
+        raise ParityError(f"{signature} does not give 0 to an id that no book has")
 
 
 def _hold_error(signature: str, errors: np.ndarray, bound: Bound, largest: float) -> None:
