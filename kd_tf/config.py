@@ -41,6 +41,7 @@ class BookColumns(_Section):
     year: str | None = None
     text: str | None = None
     cover: str | None = None
+    isbn: str | None = None
 
 
 DatasetName = Literal[

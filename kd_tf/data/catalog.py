@@ -17,8 +17,10 @@ COLUMNS = {
     "year": pl.Int32,
     "text": pl.String,
     "cover": pl.String,
+    "isbn": pl.String,
 }
-"""Every column that a catalogue can have; only ``item_id`` must be there."""
+"""Every column that a catalogue can have; only ``item_id`` must be there. ``isbn`` has 13 digits
+(`kd_tf.data.isbn`)."""
 
 
 _WORDS = ("title", "authors", "series", "genre", "text")

@@ -37,6 +37,7 @@ class Book:
         id: The model's id, 1..V.
         item_id: The caller's own id.
         title, authors, series, genre, year, text, cover: What is known of the book, else None.
+        isbn: Its 13 digits without hyphens, else None.
     """
 
     id: int
@@ -48,6 +49,7 @@ class Book:
     year: int | None = None
     text: str | None = None
     cover: str | None = None
+    isbn: str | None = None
 
     @property
     def label(self) -> str:

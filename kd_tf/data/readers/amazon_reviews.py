@@ -12,6 +12,7 @@ from typing import Any, Literal
 import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.isbn import isbn13
 from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
 from kd_tf.data.readers.delimited import (
     InteractionColumns,
@@ -229,7 +230,8 @@ def _described(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tu
         [vars(one) for one in items.values()],
         schema=dict.fromkeys(_Item.__dataclass_fields__, pl.String),
     )
-    return frame, notes
+    # Amazon's number of a printed book is its ISBN of ten characters.
+    return frame.with_columns(isbn13(frame["item_id"]).alias("isbn")), notes
 
 
 def _item(item_id: str, one: dict[str, Any]) -> _Item:

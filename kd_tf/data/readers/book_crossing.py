@@ -13,6 +13,7 @@ from typing import Literal
 import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.isbn import isbn13
 from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
 from kd_tf.data.readers.delimited import InteractionColumns, InteractionRows, identifier
 from kd_tf.data.readers.files import Source, find_all, locate
@@ -167,6 +168,7 @@ def _books(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[
             _without_entities(books["title"]),
             _without_entities(books["authors"]),
             year.set(year == 0, None),
+            isbn13(books["item_id"]).alias("isbn"),
         ).drop("smaller_cover"),
         notes,
     )

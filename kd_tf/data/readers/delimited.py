@@ -12,6 +12,7 @@ import polars as pl
 
 from kd_tf.data.catalog import COLUMNS
 from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.isbn import isbn13
 from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
 from kd_tf.data.readers.files import Source, single
 from kd_tf.data.readers.parquet import read_parquet
@@ -54,6 +55,7 @@ class BookColumns:
         year: The year of publication, negative before our era.
         text: A description.
         cover: Path or address of a picture.
+        isbn: The ISBN, of 10 or 13 digits, in any common writing.
     """
 
     item_id: str
@@ -64,6 +66,7 @@ class BookColumns:
     year: str | None = None
     text: str | None = None
     cover: str | None = None
+    isbn: str | None = None
 
 
 def read_delimited(
@@ -210,7 +213,8 @@ def read_books(
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A frame for `kd_tf.data.catalog.Catalog`, in the order of the file, and notes.
 
-    Empty fields are null. A year that is no whole number is null too, and counted in a note.
+    Empty fields are null. A year that is no whole number and an ISBN that is none are null too,
+    and counted in notes.
 
     Raises:
         UserError: As `read_delimited`.
@@ -250,6 +254,16 @@ def read_books(
             notes += (
                 f"{int(dropped.sum())} books of {source.name} have a year that is no whole number "
                 f"(the first is {written.filter(dropped)[0]!r}): they are kept without a year",
+            )
+    if columns.isbn is not None:
+        written = frame["isbn"]
+        frame = frame.with_columns(isbn13(written))
+        dropped = frame["isbn"].is_null() & written.is_not_null()
+        if dropped.any():
+            notes += (
+                f"{int(dropped.sum())} books of {source.name} have an ISBN with a wrong length or "
+                f"check digit (the first is {written.filter(dropped)[0]!r}): they are kept without "
+                "an ISBN",
             )
     return frame, notes
 

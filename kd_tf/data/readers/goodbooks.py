@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -39,14 +40,17 @@ def read_goodbooks(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     """
     ratings = locate(place, "ratings.csv", dataset=NAME)
     books = locate(place, "books.csv", dataset=NAME)
+    names = read_layout(books, dialect=Dialect(header=True)).names
     catalog, notes = read_books(
         books,
         BookColumns(
-            item_id=_id_column(books),
+            item_id=_id_column(books, names),
             title="title",
             authors="authors",
             year="original_publication_year",
             cover="image_url",
+            # The column isbn13 is of no use: a spreadsheet rounded it to twelve digits.
+            isbn="isbn" if "isbn" in names else None,
         ),
         on_bad_rows=on_bad_rows,
     )
@@ -56,8 +60,7 @@ def read_goodbooks(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     return rows.noted(from_chunks(NAME, rows, catalog.with_columns(series=_series())), notes)
 
 
-def _id_column(books: Source) -> str:
-    names = read_layout(books, dialect=Dialect(header=True)).names
+def _id_column(books: Source, names: Sequence[str]) -> str:
     if "id" in names:
         return "id"
     if "goodreads_book_id" in names:

@@ -122,6 +122,7 @@ def test_descriptions_of_2014_are_python_and_are_not_executed(tmp_path: Path) ->
         "genre": "Religion",
         "text": "On love & work",
         "cover": "http://x/y.jpg",
+        "isbn": "9780001000391",
     }
     assert second == dict.fromkeys(first) | {"item_id": "0001"}
     write(tmp_path, "meta_Books.json.gz", "__import__('os').system('true')\n")
@@ -154,6 +155,7 @@ def test_descriptions_of_2018_and_2023_are_json(tmp_path: Path) -> None:
         "genre": "Food",
         "text": "One. Two.",
         "cover": "http://big",
+        "isbn": None,
     }
     assert any("1 items of meta_Books.json are described again" in n for n in dataset.notes)
 

@@ -69,6 +69,14 @@ def test_the_catalogue_has_titles_authors_series_years_and_covers(tmp_path):
     assert books["cover"].to_list() == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
 
 
+def test_isbns_that_lost_their_zeros_are_read_and_rounded_ones_are_not(tmp_path):
+    books = SECOND_BOOKS.replace("image_url", "image_url,isbn,isbn13")
+    books = books.replace("a.jpg", "a.jpg,439023483,9.78043902348e+12")
+    books = books.replace("b.jpg", "b.jpg,,9.78043955493e+12")
+    found = read_goodbooks(folder(tmp_path, SECOND_RATINGS, books)).catalog.frame["isbn"]
+    assert found.to_list() == ["9780439023481", None]
+
+
 def test_a_book_that_nobody_rated_stays_and_is_noted(tmp_path):
     dataset = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_BOOKS))
     assert len(dataset.catalog) == dataset.interactions.books == 4

@@ -1,0 +1,65 @@
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kd_tf.data.isbn import isbn13
+
+
+def one(text: str | None) -> str | None:
+    [found] = isbn13(pl.Series("isbn", [text], dtype=pl.String)).to_list()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        # Worked examples of the ISBN Users' Manual and of ISO 2108.
+        ("0-306-40615-2", "9780306406157"),
+        ("978-0-306-40615-7", "9780306406157"),
+        ("9780306406157", "9780306406157"),
+        ("ISBN 978 0 306 40615 7", "9780306406157"),
+        ("isbn: 0306406152", "9780306406157"),
+        ("080442957X", "9780804429573"),
+        ("080442957x", "9780804429573"),
+        ("979-10-90636-07-1", "9791090636071"),
+        # Leading zeros that a spreadsheet took.
+        ("306406152", "9780306406157"),
+        ("439023483", "9780439023481"),
+    ],
+)
+def test_every_writing_of_an_isbn_is_the_same_thirteen_digits(written, meant):
+    assert one(written) == meant
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, "", "none", "0306406153", "9780306406158", "9770306406157", "12345"),
+        *("B00X57B4JG", "9.78043902348e+12", "X306406152", "03064061522", "٠٣٠٦٤٠٦١٥٢"),
+    ],
+)
+def test_what_is_no_isbn_is_null(text):
+    assert one(text) is None
+
+
+@given(st.lists(st.integers(0, 999_999_999), max_size=20))
+def test_both_lengths_of_one_isbn_agree_and_every_single_wrong_digit_is_found(bodies):
+    for body in (f"{number:09d}" for number in bodies):
+        total = sum(int(digit) * (10 - place) for place, digit in enumerate(body))
+        check = "0123456789X"[-total % 11]
+        found = one(body + check)
+        assert found is not None
+        assert found[3:12] == body
+        assert one(found) == found
+        for wrong in "0123456789":
+            if wrong != found[5]:
+                assert one(found[:5] + wrong + found[6:]) is None
+
+
+def test_a_column_keeps_its_length_and_name():
+    values = pl.Series("number", ["", None, "0306406152"])
+    found = isbn13(values)
+    assert found.name == "number"
+    assert found.to_list() == [None, None, "9780306406157"]
+    assert isbn13(pl.Series("empty", [], dtype=pl.String)).to_list() == []
