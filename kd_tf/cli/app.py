@@ -14,6 +14,7 @@ from kd_tf.cli.baselines import baselines
 from kd_tf.cli.benchmark import benchmark
 from kd_tf.cli.compare import compare
 from kd_tf.cli.data import data, download
+from kd_tf.cli.preview import preview
 from kd_tf.cli.recommend import recommend
 from kd_tf.cli.run import demo, run
 from kd_tf.errors import ParityError, UserError
@@ -30,7 +31,7 @@ app = typer.Typer(
 STOPPED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
-for _command in (demo, run, recommend, benchmark, data, download, baselines, compare):
+for _command in (demo, run, recommend, preview, benchmark, data, download, baselines, compare):
     app.command()(_command)
 
 

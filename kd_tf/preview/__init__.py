@@ -1,0 +1,1 @@
+"""A bundle in a browser page: on this computer, or in a folder for any static host."""

@@ -1,0 +1,242 @@
+// The model in the browser: LiteRT's WebAssembly runtime over the bundle's .tflite file. It answers
+// as `kd_tf.runtime.recommender` does in Python.
+
+import { Fault } from "./fault.js";
+
+/**
+ * @typedef {import("@litertjs/core").CompiledModel} CompiledModel
+ * @typedef {import("@litertjs/core").Tensor} Tensor
+ * @typedef {import("./bundle.js").Bundle} Bundle
+ * @typedef {{ id: number, score: number }} Scored A book's model id and its score.
+ * @typedef {{ id: number, contribution: number }} Reason
+ */
+
+/**
+ * One of the four builds in the package. It asks for fixed-width SIMD alone, so every browser of
+ * today runs it and every processor rounds alike; with relaxed SIMD it was no faster (docs/web.md).
+ */
+const WASM = "litert_wasm_compat_internal.js";
+
+export class BookRecommender {
+  /** @type {CompiledModel} */ #model;
+  /** @type {typeof import("@litertjs/core")} */ #litert;
+  /** Calls take turns: the model has one set of tensors. */
+  #turn = Promise.resolve();
+
+  /**
+   * @param {typeof import("@litertjs/core")} litert
+   * @param {CompiledModel} model
+   * @param {number} books V.
+   * @param {number} historyLength L.
+   */
+  constructor(litert, model, books, historyLength) {
+    this.#litert = litert;
+    this.#model = model;
+    this.books = books;
+    this.historyLength = historyLength;
+  }
+
+  /**
+   * @param {Bundle} bundle
+   * @param {URL} folder Where LiteRT's files lie; ends in "/".
+   * @returns {Promise<BookRecommender>}
+   * @throws {Fault} The runtime or the model cannot be loaded, or is not what config.json says.
+   */
+  static async open(bundle, folder) {
+    let litert;
+    try {
+      litert = await loadRuntime(folder);
+    } catch (error) {
+      throw new Fault("model.runtime", { why: String(error) });
+    }
+    let model;
+    try {
+      model = await litert.loadAndCompile(bundle.model, { accelerator: "wasm" });
+    } catch (error) {
+      throw new Fault("model.load", { why: String(error) });
+    }
+    const { config } = bundle;
+    const said = describe(config);
+    const found = describe(sizes(model));
+    if (said !== found) {
+      model.delete();
+      throw new Fault("model.sizes", { said, found });
+    }
+    return new BookRecommender(litert, model, config.books, config.history_length);
+  }
+
+  /** @param {"similar" | "score" | "explain"} signature */
+  has(signature) {
+    return signature in this.#model.signatures;
+  }
+
+  /**
+   * What a reader may like next, best first.
+   *
+   * @param {number[]} history Model ids, oldest first; the model sees the newest L, and none of
+   *   them, however old, is recommended.
+   * @param {number[]} [exclude] Are not recommended either.
+   * @returns {Promise<Scored[]>}
+   */
+  async recommend(history, exclude = []) {
+    const { ids, scores } = await this.#run("recommend", { history: this.#padded(history) });
+    return this.#scored(ids, scores, new Set([...history, ...exclude]));
+  }
+
+  /**
+   * Books like this one, most alike first.
+   *
+   * @param {number} book
+   * @returns {Promise<Scored[]>}
+   */
+  async similar(book) {
+    const { ids, scores } = await this.#run("similar", { book: Int32Array.of(book) });
+    return this.#scored(ids, scores, new Set([book]));
+  }
+
+  /**
+   * Because of which books of the history the model scores a book as it does, what adds most
+   * first; books that add nothing, or lower the score, are left out.
+   *
+   * @param {number[]} history As for `recommend`.
+   * @param {number} book
+   * @param {number} count How many at most.
+   * @returns {Promise<Reason[]>}
+   */
+  async explain(history, book, count) {
+    const row = this.#padded(history);
+    const { contributions } = await this.#run("explain", {
+      history: row,
+      book: Int32Array.of(book),
+    });
+    return Array.from(row, (id, place) => ({ id, contribution: contributions[place] }))
+      .filter(({ id, contribution }) => id !== 0 && contribution > 0)
+      .sort((one, other) => other.contribution - one.contribution)
+      .slice(0, count);
+  }
+
+  /**
+   * How long `recommend` takes on this device, in milliseconds.
+   *
+   * @param {number[]} history
+   * @param {number} runs
+   * @param {number} callsARun So many calls make one run; their mean is its time.
+   * @returns {Promise<{ p50: number, p90: number }>}
+   */
+  async latency(history, runs, callsARun) {
+    for (let warmUp = 0; warmUp < 20; warmUp += 1) await this.recommend(history);
+    /** @type {number[]} */
+    const times = [];
+    for (let run = 0; run < runs; run += 1) {
+      const begin = performance.now();
+      for (let call = 0; call < callsARun; call += 1) await this.recommend(history);
+      times.push((performance.now() - begin) / callsARun);
+    }
+    times.sort((one, other) => one - other);
+    const quantile = (/** @type {number} */ share) => times[Math.ceil(share * runs) - 1];
+    return { p50: quantile(0.5), p90: quantile(0.9) };
+  }
+
+  /** @param {number[]} history */
+  #padded(history) {
+    const row = new Int32Array(this.historyLength);
+    row.set(history.slice(-this.historyLength));
+    return row;
+  }
+
+  /**
+   * @param {Int32Array | Float32Array} ids
+   * @param {Int32Array | Float32Array} scores
+   * @param {Set<number>} but
+   * @returns {Scored[]}
+   */
+  #scored(ids, scores, but) {
+    // The model fills a list with 0 or books of the history when no others are left.
+    return Array.from(ids, (id, place) => ({ id, score: scores[place] })).filter(
+      ({ id }) => id >= 1 && id <= this.books && !but.has(id),
+    );
+  }
+
+  /**
+   * @param {string} signature
+   * @param {Record<string, Int32Array<ArrayBuffer>>} inputs
+   * @returns {Promise<Record<string, Int32Array | Float32Array>>}
+   */
+  #run(signature, inputs) {
+    const answer = this.#turn.then(() => this.#runNow(signature, inputs));
+    // A call that failed does not hold up the next one.
+    this.#turn = answer.then(
+      () => {},
+      () => {},
+    );
+    return answer;
+  }
+
+  /**
+   * @param {string} signature
+   * @param {Record<string, Int32Array<ArrayBuffer>>} inputs
+   */
+  async #runNow(signature, inputs) {
+    // WebAssembly memory is not collected: every tensor, in or out, is deleted by hand.
+    /** @type {Record<string, Tensor>} */
+    const given = {};
+    /** @type {Record<string, Tensor>} */
+    let answers = {};
+    try {
+      for (const [name, values] of Object.entries(inputs)) {
+        const shape = name === "book" ? [1] : [1, values.length];
+        given[name] = new this.#litert.Tensor(values, shape);
+      }
+      answers = await this.#model.run(signature, given);
+      return Object.fromEntries(
+        // Copies: the arrays lie in the memory that is freed below.
+        Object.entries(answers).map(([name, tensor]) => [
+          name,
+          /** @type {Int32Array | Float32Array} */ (tensor.toTypedArray()).slice(),
+        ]),
+      );
+    } finally {
+      for (const tensor of [...Object.values(given), ...Object.values(answers)]) tensor.delete();
+    }
+  }
+}
+
+/**
+ * @param {URL} folder
+ * @returns {Promise<typeof import("@litertjs/core")>}
+ */
+async function loadRuntime(folder) {
+  /** @type {typeof import("@litertjs/core")} */
+  const litert = await import(new URL("core.js", folder).href);
+  await litert.loadLiteRt(new URL(WASM, folder).href);
+  return litert;
+}
+
+/**
+ * The sizes that a model has, under the names of config.json.
+ *
+ * @param {CompiledModel} model
+ */
+function sizes(model) {
+  const { signatures } = model;
+  const shape = (/** @type {string} */ signature, /** @type {string} */ tensor) => {
+    const one = signatures[signature];
+    const details = one && [...one.getInputDetails(), ...one.getOutputDetails()];
+    return details?.find(({ name }) => name === tensor)?.shape[1] ?? 0;
+  };
+  return {
+    history_length: shape("recommend", "history"),
+    recommendations: shape("recommend", "ids"),
+    candidates: shape("score", "candidates"),
+    signatures: Object.keys(signatures),
+  };
+}
+
+/**
+ * @param {{ history_length: number, recommendations: number, candidates: number,
+ *   signatures: string[] }} sizes
+ */
+function describe({ history_length, recommendations, candidates, signatures }) {
+  const names = [...signatures].sort().join(", ");
+  return `L ${history_length}, K ${recommendations}, C ${candidates}, ${names}`;
+}

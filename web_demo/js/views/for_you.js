@@ -1,0 +1,138 @@
+import {
+  addButton,
+  byline,
+  cover,
+  hideButton,
+  partOfList,
+  quoted,
+  showButton,
+  titleLink,
+} from "../books.js";
+import { el, refill } from "../dom.js";
+import { list, number, t } from "../language.js";
+import { hiddenOf, historyOf } from "../page.js";
+
+/**
+ * @typedef {import("../bundle.js").Book} Book
+ * @typedef {import("../page.js").Page} Page
+ * @typedef {{ book: Book, score: number, because: Book[] }} Row
+ */
+
+const SOME = 10;
+/** So many books of the shelf are named for a recommendation at most. */
+const REASONS = 3;
+/** Percent of the bar of the last book: the list's own scale, for scores have no zero. */
+const SHORTEST = 12;
+
+/** @type {import("../page.js").MakeView} */
+export function forYouView(page, left) {
+  const { bundle, recommender, shelf } = page;
+  const summary = el("p", { class: "lead" });
+  const part = el("section", { "aria-labelledby": "heading" });
+  let shown = SOME;
+  let latest = 0;
+
+  async function fill() {
+    latest += 1;
+    const turn = latest;
+    const history = historyOf(page);
+    const found = await recommender.recommend(history, hiddenOf(page));
+    const explains = history.length > 0 && recommender.has("explain");
+    /** @type {Row[]} */
+    const rows = [];
+    for (const { id, score } of found.slice(0, shown)) {
+      const reasons = explains ? await recommender.explain(history, id, REASONS) : [];
+      const because = reasons.map((reason) => bundle.books[reason.id - 1]);
+      rows.push({ book: bundle.books[id - 1], score, because });
+    }
+    // The shelf changed meanwhile, or the view was left.
+    if (turn !== latest || left.aborted) return;
+    summary.replaceChildren(
+      history.length ? t("forYou.from", { n: history.length }) : t("forYou.nobody"),
+      " ",
+      el("a", { href: "#/shelf" }, t("forYou.toShelf")),
+    );
+    const scores = found.map(({ score }) => score);
+    const scale = { best: scores[0], worst: scores.at(-1) ?? 0 };
+    refill(part, [
+      ...(rows.length
+        ? partOfList(
+            [...rows, ...found.slice(shown)],
+            shown,
+            (row) => recommendation(page, /** @type {Row} */ (row), scale),
+            () => {
+              shown = found.length;
+              fill();
+            },
+            { class: "recommendations", "aria-labelledby": "heading" },
+            "ol",
+          )
+        : [el("p", { class: "empty-state" }, t("forYou.none"))]),
+      hiddenBooks(page, part),
+    ]);
+  }
+
+  shelf.addEventListener("change", fill, { signal: left });
+  const node = el(
+    "div",
+    { class: "view" },
+    el("h1", { id: "heading", tabindex: "-1" }, t("forYou.title")),
+    summary,
+    part,
+  );
+  return { title: t("forYou.title"), node, ready: fill() };
+}
+
+/**
+ * @param {Page} page
+ * @param {Row} row
+ * @param {{ best: number, worst: number }} scale
+ */
+function recommendation(page, { book, score, because }, { best, worst }) {
+  const bar = el("span", { class: "bar-filled" });
+  const share = best > worst ? (score - worst) / (best - worst) : 1;
+  bar.style.width = `${SHORTEST + share * (100 - SHORTEST)}%`;
+  return el(
+    "li",
+    { class: "recommendation" },
+    cover(book),
+    el(
+      "div",
+      { class: "recommendation-text" },
+      titleLink(book),
+      byline(book),
+      el(
+        "p",
+        { class: "score" },
+        el("span", { class: "bar", "aria-hidden": "true" }, bar),
+        el(
+          "span",
+          { class: "score-number" },
+          t("forYou.score", { score: number(score, { minimumFractionDigits: 2, maximumFractionDigits: 2 }) }),
+        ),
+      ),
+      because.length > 0 &&
+        el("p", { class: "because" }, t("forYou.because", { books: list(because.map(quoted)) })),
+    ),
+    el("div", { class: "actions" }, addButton(page, book), hideButton(page, book)),
+  );
+}
+
+/**
+ * @param {Page} page
+ * @param {HTMLElement} part What it will stand in, open or closed as it is there now.
+ */
+function hiddenBooks(page, part) {
+  const books = page.shelf.hidden.flatMap(({ id }) => page.bundle.byItemId.get(id) ?? []);
+  if (!books.length) return null;
+  return el(
+    "details",
+    { class: "hidden-books", open: part.querySelector("details")?.open ?? false },
+    el("summary", {}, t("forYou.hidden", { n: books.length })),
+    el(
+      "ul",
+      { role: "list", class: "rows" },
+      ...books.map((book) => el("li", {}, titleLink(book), showButton(page, book))),
+    ),
+  );
+}
