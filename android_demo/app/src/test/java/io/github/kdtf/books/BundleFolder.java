@@ -1,0 +1,74 @@
+package io.github.kdtf.books;
+
+import io.github.kdtf.books.engine.BundleFiles;
+import io.github.kdtf.books.engine.FolderBundle;
+import java.io.File;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.security.MessageDigest;
+import org.json.JSONArray;
+import org.json.JSONObject;
+
+/** A copy of a bundle that a test may change. */
+final class BundleFolder {
+    final File folder;
+
+    /** A copy of the bundle under test. */
+    BundleFolder(BundleFiles from) throws IOException {
+        folder = Files.createTempDirectory("bundle").toFile();
+        for (String name : new String[] {BundleFiles.MODEL, BundleFiles.CATALOG, BundleFiles.CONFIG,
+            BundleFiles.MODEL_CARD}) {
+            try (InputStream stream = from.open(name)) {
+                Files.copy(stream, new File(folder, name).toPath());
+            }
+        }
+    }
+
+    BundleFiles files() {
+        return new FolderBundle(folder);
+    }
+
+    String text(String name) throws IOException {
+        return new String(Files.readAllBytes(new File(folder, name).toPath()),
+                StandardCharsets.UTF_8);
+    }
+
+    JSONObject config() throws Exception {
+        return new JSONObject(text(BundleFiles.CONFIG));
+    }
+
+    JSONObject catalog() throws Exception {
+        return new JSONObject(text(BundleFiles.CATALOG));
+    }
+
+    void write(String name, String text) throws IOException {
+        Files.write(new File(folder, name).toPath(), text.getBytes(StandardCharsets.UTF_8));
+    }
+
+    /** Writes a catalogue of these books, with its right hash and number in the config. */
+    void writeCatalog(JSONArray books) throws Exception {
+        write(BundleFiles.CATALOG,
+                new JSONObject().put("version", 1).put("books", books).toString());
+        write(BundleFiles.CONFIG, config().put("books", books.length()).toString());
+        writeHashes();
+    }
+
+    /** Makes the hashes of the config right again. */
+    void writeHashes() throws Exception {
+        JSONObject config = config();
+        JSONObject hashes = config.getJSONObject("sha256");
+        for (String name : new String[] {BundleFiles.MODEL, BundleFiles.CATALOG,
+            BundleFiles.MODEL_CARD}) {
+            byte[] digest = MessageDigest.getInstance("SHA-256")
+                    .digest(Files.readAllBytes(new File(folder, name).toPath()));
+            StringBuilder text = new StringBuilder();
+            for (byte one : digest) {
+                text.append(String.format("%02x", one));
+            }
+            hashes.put(name, text.toString());
+        }
+        write(BundleFiles.CONFIG, config.toString());
+    }
+}
