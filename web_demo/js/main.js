@@ -61,7 +61,14 @@ async function start() {
     console.error(error);
     fault = error;
   }
+  // Said in the address, so that the first book on the shelf does not move the reader elsewhere.
+  if (!location.hash) history.replaceState(null, "", homeOf());
   addEventListener("hashchange", () => show(true));
+  byId("skip").addEventListener("click", (event) => {
+    // The address names a view; it stays.
+    event.preventDefault();
+    main.focus();
+  });
   await show(false);
   if (!page) return;
   tellOfShelf(page);
@@ -69,10 +76,10 @@ async function start() {
   addEventListener("storage", (event) => {
     if (event.key === shelf.key) shelf.reload();
   });
-  shelf.addEventListener("change", () => {
-    if (shelf.unsaved) notice.say(t("notice.unsaved"));
-  });
+  shelf.addEventListener("change", tellOnceIfUnsaved);
   performance.mark("first view");
+  // Ready before the first letter is typed.
+  setTimeout(page.search);
   await keepForOffline((takeOver) => {
     notice.say(t("notice.update"), { action: { label: t("notice.reload"), act: takeOver } });
   });
@@ -101,7 +108,7 @@ async function show(isMove) {
   main.removeAttribute("aria-busy");
   document.title = `${view.title} · ${t("page.title")}`;
   for (const link of document.querySelectorAll("nav a")) {
-    const isHere = link.getAttribute("href") === (location.hash || homeOf());
+    const isHere = link.getAttribute("href") === location.hash;
     link.toggleAttribute("aria-current", isHere);
     if (isHere) link.setAttribute("aria-current", "page");
   }
@@ -112,7 +119,7 @@ async function show(isMove) {
 
 /** @param {string} hash */
 function viewOf(hash) {
-  const [, name, argument] = (hash || homeOf()).split("/");
+  const [, name, argument] = hash.split("/");
   if (name === "for-you") return forYouView;
   if (name === "about") return aboutView;
   if (name === "book") return bookView(decoded(argument ?? ""));
@@ -134,21 +141,20 @@ function speak(chosen) {
   byId("navigation").setAttribute("aria-label", t("page.navigation"));
   byId("languages").setAttribute("aria-label", t("page.language"));
   const names = /** @type {const} */ ([
-    ["en", "en", "EN", "English"],
-    ["zh", "zh-Hans", "中文", "中文"],
+    ["en", "en", "EN"],
+    ["zh", "zh-Hans", "中文"],
   ]);
   byId("languages").replaceChildren(
-    ...names.map(([code, tag, short, name]) =>
+    ...names.map(([code, tag, name]) =>
       el(
         "button",
         {
           type: "button",
           lang: tag,
-          "aria-label": name,
           "aria-pressed": String(language() === code),
           on: { click: () => changeLanguage(code) },
         },
-        short,
+        name,
       ),
     ),
   );
@@ -174,6 +180,14 @@ function tellOfShelf({ bundle, notice }) {
   const gone = shelf.books.filter(({ id }) => !bundle.byItemId.has(id)).length;
   if (shelf.unreadable) notice.say(t("notice.unreadable"));
   else if (gone) notice.say(t("notice.gone", { n: gone }));
+}
+
+/** The listener of the shelf that tells of a browser that stores nothing. */
+function tellOnceIfUnsaved() {
+  if (!shelf.unsaved) return;
+  shelf.removeEventListener("change", tellOnceIfUnsaved);
+  // After what the page says of the change itself.
+  setTimeout(() => notice.say(t("notice.unsaved")));
 }
 
 /**

@@ -1,5 +1,11 @@
 // The service worker keeps the page and its books for offline use; see service_worker.js.
 
+/** Whether the reader did anything yet; watched from the very start of the page. */
+let isTouched = false;
+for (const event of ["pointerdown", "keydown"]) {
+  addEventListener(event, () => (isTouched = true), { once: true, capture: true });
+}
+
 /**
  * Registers it. A newer release replaces the whole page at once: without asking while nothing was
  * touched yet, else when the reader says so.
@@ -8,10 +14,6 @@
  */
 export async function keepForOffline(offer) {
   if (!("serviceWorker" in navigator)) return;
-  let isTouched = false;
-  for (const event of ["pointerdown", "keydown"]) {
-    addEventListener(event, () => (isTouched = true), { once: true, capture: true });
-  }
   // The first worker of all takes charge of a page that is up to date; only a change of workers
   // calls for a reload.
   if (navigator.serviceWorker.controller) {

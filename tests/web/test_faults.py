@@ -1,0 +1,112 @@
+"""Bundles that the page refuses: the words a reader gets, and the shelf kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from kd_tf.preview.server import PreviewServer
+from kd_tf.preview.site import Site
+
+CONFIG, CATALOG, MODEL = "bundle/config.json", "bundle/catalog.json", "bundle/model.tflite"
+
+
+@pytest.fixture(scope="module")
+def said(
+    site: Site, serve: Callable[[Site], PreviewServer], run_browser: Callable[..., Any]
+) -> Mapping[str, str]:
+    """What the page says, by fault."""
+    addresses = {
+        fault: serve(Site(site.name, files)).address for fault, files in damaged(site.files).items()
+    }
+    answer: Mapping[str, str] = run_browser("faults.mjs", addresses=addresses)
+    return answer
+
+
+def damaged(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
+    """A site by what is wrong with its bundle."""
+
+    def with_config(**changes: Any) -> dict[str, bytes]:
+        content = {**json.loads(files[CONFIG]), **changes}
+        return {**files, CONFIG: json.dumps(content).encode()}
+
+    def with_listed(path: str, content: bytes) -> dict[str, bytes]:
+        """As somebody who makes a bundle by hand would: with the right hash."""
+        hashes = json.loads(files[CONFIG])["sha256"]
+        name = path.removeprefix("bundle/")
+        hashes = {**hashes, name: hashlib.sha256(content).hexdigest()}
+        return {**with_config(sha256=hashes), path: content}
+
+    def with_catalog(**changes: Any) -> dict[str, bytes]:
+        return with_listed(CATALOG, json.dumps({**json.loads(files[CATALOG]), **changes}).encode())
+
+    books = json.loads(files[CATALOG])["books"]
+    hashes = json.loads(files[CONFIG])["sha256"]
+    without_config = {path: content for path, content in files.items() if path != CONFIG}
+    without_model = {path: content for path, content in files.items() if path != MODEL}
+    model = bytearray(files[MODEL])
+    model[len(model) // 2] ^= 1
+    return {
+        "sound": dict(files),
+        "contract": with_config(contract_version=2),
+        "no config": without_config,
+        "no model": without_model,
+        "broken config": {**files, CONFIG: files[CONFIG][:100]},
+        "no length": with_config(history_length=None),
+        "one bit": {**files, MODEL: bytes(model)},
+        "unlisted": with_config(
+            sha256={name: one for name, one in hashes.items() if name != "model.tflite"}
+        ),
+        "another host": with_config(sha256={**hashes, "//elsewhere.invalid/x": "0"}),
+        "broken catalogue": with_listed(CATALOG, b"{"),
+        "catalogue version": with_catalog(version=2),
+        "too few books": with_catalog(books=books[:-1]),
+        "no books": {**with_catalog(books=[])},
+        "no books at all": with_config(books=0),
+        "wrong id": with_catalog(books=[{**books[0], "id": 2}, *books[1:]]),
+        "same item": with_catalog(books=[{**books[0], "item_id": books[1]["item_id"]}, *books[1:]]),
+        "no model but text": with_listed(MODEL, b"not a model"),
+        "other sizes": with_config(history_length=49),
+    }
+
+
+@pytest.mark.parametrize(
+    ("fault", "words", "advice"),
+    [
+        ("contract", "contract version 2; this page reads version 1", "same version of kd-tf"),
+        (
+            "no config",
+            "config.json is missing from the bundle (the server answered 404)",
+            "--export",
+        ),
+        ("no model", "model.tflite is missing from the bundle", "--export"),
+        ("broken config", "config.json is damaged", "--export"),
+        ("no length", "history_length is missing or is not what it should be", "--export"),
+        ("one bit", "model.tflite is not the file that the bundle was made with", "upload"),
+        ("unlisted", "config.json gives no SHA-256 for model.tflite", "--export"),
+        ("another host", "//elsewhere.invalid/x, which is not the name", "Do not use this bundle"),
+        ("broken catalogue", "catalog.json is damaged", "--export"),
+        ("catalogue version", "The catalogue has version 2", "same version of kd-tf"),
+        ("too few books", "has 9,999 books, the model 10,000", "Export the whole bundle again"),
+        ("no books", "The catalogue is empty", "kd-tf run"),
+        ("no books at all", "The catalogue is empty", "kd-tf run"),
+        ("wrong id", "Book 1 of the catalogue is damaged", "Export the whole bundle again"),
+        ("same item", "Two books of the catalogue have the id", "Export the whole bundle again"),
+        ("no model but text", "The model cannot be opened", "built-in operators"),
+        ("other sizes", "not the one that config.json describes", "Export the whole bundle again"),
+    ],
+)
+def test_a_refused_bundle_is_explained(
+    fault: str, words: str, advice: str, said: Mapping[str, str]
+) -> None:
+    assert words in said[fault]
+    assert advice in said[fault]
+
+
+def test_the_sound_bundle_is_shown(said: Mapping[str, str]) -> None:
+    # Else every fault above could be the test's own.
+    assert said["sound"].startswith("For you")

@@ -1,0 +1,39 @@
+"""How small and how fast the page is, with 10,000 books."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Callable
+from typing import Any
+
+from kd_tf.preview.site import Site
+
+MOST_BYTES = 3_000_000
+"""Compressed, without the bundle."""
+
+
+def test_the_page_is_at_most_three_megabytes_compressed(site: Site) -> None:
+    sizes = {
+        name: len(gzip.compress(content, 9))
+        for name, content in site.files.items()
+        if not name.startswith("bundle/")
+    }
+    # Only what the page loads: one build of the runtime of four.
+    assert sum(name.endswith(".wasm") for name in sizes) == 1
+    assert sum(sizes.values()) <= MOST_BYTES, sizes
+
+
+def test_it_is_fast(
+    address: str, run_browser: Callable[..., Any], record_property: Callable[[str, object], None]
+) -> None:
+    found = run_browser(
+        "figures.mjs", address=address, queries=["the silver", "a b c d", "okoro", "三体", "zz"]
+    )
+    for name in ("firstSeconds", "p50", "p90"):
+        record_property(name, found[name])
+    print(found)
+    assert found["wrong"] == []
+    assert found["firstSeconds"] < 2
+    # Milliseconds.
+    assert found["p50"] < 0.3
+    assert found["keystrokes"][-1] < 30

@@ -1,0 +1,178 @@
+"""Readers at the page, in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from kd_tf.runtime.bundle import Bundle
+from kd_tf.runtime.recommender import Recommender
+from kd_tf.tflite.convert import Quantization
+
+VECTORS = Path(__file__).parents[1] / "goodreads"
+
+
+@pytest.fixture(scope="module")
+def opened(bundle: Callable[[Quantization], Bundle]) -> Bundle:
+    return bundle(Quantization.INT8)
+
+
+@pytest.fixture(scope="module")
+def python(opened: Bundle) -> Recommender:
+    return Recommender.load(opened.folder)
+
+
+@pytest.fixture
+def flow(address: str, run_browser: Callable[..., Any]) -> Callable[..., Any]:
+    """``flow(name, **input)``: one of those of use.mjs."""
+    return lambda name, **given: run_browser("use.mjs", flow=name, address=address, **given)
+
+
+def some(opened: Bundle, *ids: int) -> dict[str, list[str]]:
+    books = [opened.books[id - 1] for id in ids]
+    return {"ids": [book.item_id for book in books], "titles": [book.title or "" for book in books]}
+
+
+def test_a_shelf_is_filled_by_keyboard_and_everything_can_be_taken_back(
+    flow: Callable[..., Any], opened: Bundle
+) -> None:
+    book = opened.books[0]
+    assert book.title is not None
+    flow("shelf", query=book.title.upper(), title=book.title, **some(opened, 11, 13, 15))
+
+
+def test_books_are_found_in_every_script_and_titles_are_text(flow: Callable[..., Any]) -> None:
+    flow("search")
+
+
+def test_the_list_is_that_of_python_with_its_reasons_and_follows_the_shelf(
+    flow: Callable[..., Any], opened: Bundle, python: Recommender
+) -> None:
+    read = some(opened, 11, 13, 15, 17, 19)["ids"]
+    recommended = python.recommend(read)
+    reasons = [python.explain(read, one.book.item_id, 3) for one in recommended[:10]]
+    assert all(len(row) == 3 for row in reasons)
+    names = [[f"“{(one.book.title or '').split(' (')[0]}”" for one in row] for row in reasons]
+    # The first book joins the shelf in the end.
+    afterwards = python.recommend([*read, recommended[0].book.item_id])
+    flow(
+        "forYou",
+        ids=read,
+        expected=[one.book.title for one in recommended],
+        because=[f"Because you read {a}, {b}, and {c}" for a, b, c in names],
+        afterwards=[one.book.title for one in afterwards],
+    )
+
+
+def test_a_book_is_shown_with_all_that_is_known_of_it(
+    flow: Callable[..., Any], opened: Bundle, python: Recommender
+) -> None:
+    book = opened.books[6]
+    flow(
+        "book",
+        id=book.item_id,
+        title=book.title,
+        text=book.text,
+        similar=[one.book.title for one in python.similar(book.item_id)[:12]],
+        untitled=opened.books[8].item_id,
+    )
+
+
+def test_the_model_is_described_and_measured_on_the_spot(
+    flow: Callable[..., Any], opened: Bundle
+) -> None:
+    size = f"{opened.model.stat().st_size:,} bytes"
+    flow("about", parts=["Invented books", "10,000", size, "int8", "0.2500", "3,000", "Contract"])
+
+
+def test_the_page_speaks_chinese_where_the_browser_does(
+    flow: Callable[..., Any], opened: Bundle
+) -> None:
+    flow("language", locale="zh-CN", **some(opened, 11))
+
+
+def test_a_goodreads_library_is_chosen_or_dropped_and_other_files_are_refused(
+    flow: Callable[..., Any], opened: Bundle, tmp_path: Path
+) -> None:
+    rows = [opened.books[id - 1] for id in (21, 23, 25, 27)]
+    unmatched = [("<script>alert(1)</script>", "Nobody"), ("=1+1", "@SUM(1)")]
+    library = tmp_path / "library.csv"
+    titles = [(book.title, book.authors) for book in rows[:3]]
+    library.write_text(export([*titles, titles[0], *unmatched]), "utf-16")
+    long_file = tmp_path / "film.csv"
+    long_file.write_bytes(b"Title\n" + b"x" * 20_000_000)
+    flow(
+        "goodreads",
+        file=str(library),
+        facts=[
+            "6 rows in the file",
+            "3 books added to your shelf",
+            "1 more than once in the file",
+            "2 not in this catalogue",
+        ],
+        unmatched=[f"{title} · {author}" for title, author in unmatched],
+        shelf=[title for title, _ in reversed(titles)],
+        refused={
+            str(VECTORS / "refused_no_title.csv"): "no column “Title”",
+            str(VECTORS / "refused_latin1.csv"): "UTF-8 or UTF-16",
+            str(VECTORS / "refused_no_rows.csv"): "no books in this file",
+            str(VECTORS / "refused_unclosed_quote.csv"): "its end is missing",
+            str(long_file): "over 20 MB",
+        },
+        dropped=export([(rows[3].title, rows[3].authors)]),
+        droppedTitles=[rows[3].title],
+    )
+
+
+def test_ten_thousand_rows_are_imported_in_two_seconds(
+    flow: Callable[..., Any], opened: Bundle
+) -> None:
+    known = [(book.title, book.authors) for book in opened.books if book.title][:6000]
+    names = {title for title, _ in known}
+    others = [(f"Not catalogued {number}", "Nobody") for number in range(10_000 - len(known))]
+    seconds = flow(
+        "large",
+        csv=export([*known, *others]),
+        added=f"{books_meant(known):,} books added to your shelf",
+    )
+    assert names
+    assert seconds < 2
+
+
+def test_books_that_a_new_bundle_lacks_are_kept_aside(
+    flow: Callable[..., Any], opened: Bundle
+) -> None:
+    flow("gone", **some(opened, 11, 13))
+
+
+def test_a_shelf_that_cannot_be_read_or_stored_is_told_and_nothing_is_lost(
+    flow: Callable[..., Any], opened: Bundle
+) -> None:
+    flow("storage", **some(opened, 11))
+
+
+def test_a_reader_of_everything_gets_a_word_instead_of_a_list(
+    flow: Callable[..., Any], opened: Bundle
+) -> None:
+    flow("everything", ids=[book.item_id for book in opened.books])
+
+
+def export(rows: list[tuple[Any, Any]]) -> str:
+    """A Goodreads export."""
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["Book Id", "Title", "Author", "ISBN", "ISBN13", "Exclusive Shelf"])
+    for number, (title, author) in enumerate(rows):
+        writer.writerow([number, title, author, '=""', '=""', "read"])
+    return text.getvalue()
+
+
+def books_meant(rows: list[tuple[Any, Any]]) -> int:
+    """Of invented titles some are the same; of those the authors tell the books apart."""
+    return len({json.dumps(row) for row in rows})
