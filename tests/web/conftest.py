@@ -289,7 +289,7 @@ def serve() -> Iterator[Callable[[Site], PreviewServer]]:
 
     def start(site: Site) -> PreviewServer:
         server = PreviewServer(site, 0)
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         servers.append((server, thread))
         return server

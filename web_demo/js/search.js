@@ -16,11 +16,11 @@ export class TitleSearch {
   /** @param {Book[]} books */
   constructor(books) {
     // A blank before every word, so that " be" finds words that begin with "be".
-    this.rows = books.map((book) => ({
-      book,
-      title: ` ${plain(book.title ?? "")}`,
-      authors: ` ${plain(book.authors ?? "")}`,
-    }));
+    this.rows = books.map((book) => {
+      const title = ` ${plain(book.title ?? "")}`;
+      const authors = ` ${plain(book.authors ?? "")}`;
+      return { book, title, authors, all: title + authors };
+    });
   }
 
   /**
@@ -44,18 +44,18 @@ export class TitleSearch {
 }
 
 /**
- * @param {{ title: string, authors: string }} row
+ * @param {{ title: string, authors: string, all: string }} row
  * @param {string[]} words
  */
-function rankOf({ title, authors }, words) {
+function rankOf({ title, authors, all }, words) {
   if (!words.length) return RANKS.NONE;
+  // Most books end here.
+  for (const word of words) if (!all.includes(word)) return RANKS.NONE;
   if (title.startsWith(` ${words.join(" ")}`)) return RANKS.TITLE_BEGINS;
   let rank = RANKS.WORDS_OF_TITLE;
   for (const word of words) {
     if (title.includes(` ${word}`)) continue;
-    if (authors.includes(` ${word}`)) rank = Math.max(rank, RANKS.WORDS);
-    else if (title.includes(word) || authors.includes(word)) rank = RANKS.PARTS;
-    else return RANKS.NONE;
+    rank = Math.max(rank, authors.includes(` ${word}`) ? RANKS.WORDS : RANKS.PARTS);
   }
   return rank;
 }

@@ -90,7 +90,6 @@ export default {
   "forYou.none": "There is nothing left to recommend: every book is on your shelf or hidden.",
   "forYou.hidden.one": "{n} hidden book",
   "forYou.hidden.other": "{n} hidden books",
-  "forYou.refreshed": "The list is new.",
 
   "details.similar": "Similar books",
   "details.noSimilar": "There are no similar books in this catalogue.",

@@ -76,7 +76,6 @@ export default {
   "forYou.because": "因为你读过{books}",
   "forYou.none": "没有可推荐的书了：每本书都在书架上或已隐藏。",
   "forYou.hidden.other": "{n} 本已隐藏的书",
-  "forYou.refreshed": "列表已更新。",
 
   "details.similar": "相似的书",
   "details.noSimilar": "此书目中没有相似的书。",

@@ -29,7 +29,7 @@ export function faultView(error, shelf) {
     ),
     el(
       "p",
-      {},
+      { class: "again" },
       el(
         "button",
         { class: "button primary", type: "button", on: { click: () => location.reload() } },
