@@ -87,4 +87,6 @@ def _release(files: Mapping[str, bytes]) -> bytes:
 
 
 def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or "bundle"
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    # Of a name in another script nothing is left, and two such are still two.
+    return slug or f"bundle-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

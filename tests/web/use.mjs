@@ -40,6 +40,11 @@ const flows = {
     assert.equal(focused, `Remove ${names[2]} from my shelf`);
     await page.getByRole("button", { name: "Undo" }).click();
     assert.deepEqual(await titles(page), names, "back in its place");
+    assert.ok(await page.evaluate(() => document.activeElement?.tagName === "H1"));
+    await page.getByRole("combobox").fill(input.ids[0]);
+    await page.keyboard.press("Enter");
+    assert.equal(await page.getByRole("button", { name: "Undo" }).count(), 0, "nothing to undo");
+    assert.deepEqual(await titles(page), names);
 
     const other = await page.context().newPage();
     await other.goto(`${input.address}#/shelf`);
@@ -93,6 +98,8 @@ const flows = {
     await page.getByRole("button", { name: "Show more" }).click();
     await page.waitForFunction(() => document.querySelectorAll(".recommendation").length > 10);
     assert.deepEqual(await titles(page), input.expected);
+    const next = await page.evaluate(() => document.activeElement?.textContent);
+    assert.equal(next, input.expected[10], "the keyboard goes on at the first new one");
 
     await page.getByRole("button", { name: `Not for me: ${input.expected[0]}` }).click();
     await page.waitForSelector(".hidden-books");
@@ -182,6 +189,10 @@ const flows = {
     assert.deepEqual(await page.locator(".unmatched li").allTextContents(), input.unmatched);
     assert.deepEqual(await titles(page), input.shelf);
     assert.equal(await page.locator(".unmatched script").count(), 0);
+    await page.getByRole("button", { name: "Undo" }).click();
+    assert.equal(await page.locator(".empty-state").count(), 1, "taken back as a whole");
+    await page.setInputFiles("#export-file", input.file);
+    await page.waitForSelector(".card [data-action=remove]");
 
     for (const [file, message] of Object.entries(input.refused)) {
       await page.setInputFiles("#export-file", file);

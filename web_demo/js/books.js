@@ -130,8 +130,9 @@ export function showButton(page, book) {
  * @param {Book} book
  */
 export function addBook(page, book) {
-  page.shelf.add([shelfBook(book)]);
-  page.notice.say(t("book.added", { title: quoted(book) }), { undo: true });
+  const isNew = !page.shelf.has(book.item_id);
+  if (isNew) page.shelf.add([shelfBook(book)]);
+  page.notice.say(t("book.added", { title: quoted(book) }), { undo: isNew });
 }
 
 /**

@@ -32,7 +32,7 @@ export function el(tag, properties = {}, ...children) {
 /**
  * Fills a part of the page anew without taking the keyboard's place away: what had the focus gets
  * it back (`data-action` and `data-id` say what is the same); where it is gone, the next of its
- * kind, or the page's heading.
+ * kind, or the page's heading. After "more" the first new item of the list before it gets it.
  *
  * @param {HTMLElement} part
  * @param {Child[]} children
@@ -42,12 +42,29 @@ export function refill(part, children) {
   const { action, id } =
     focused instanceof HTMLElement && part.contains(focused) ? focused.dataset : {};
   const place = action ? actionsIn(part, action).indexOf(/** @type {HTMLElement} */ (focused)) : -1;
+  const list = action === "more" ? focused?.previousElementSibling : null;
   part.replaceChildren(...children.filter(isNode));
   if (!action) return;
+  if (list) {
+    const item = part.querySelector(`.${list.className}`)?.children[list.children.length];
+    focusQuietly(item?.querySelector("a") ?? item);
+    return;
+  }
   const same = actionsIn(part, action);
   const next =
     same.find((one) => one.dataset.id === id) ?? same[Math.min(place, same.length - 1)] ?? null;
-  (next ?? document.querySelector("h1"))?.focus();
+  focusQuietly(next ?? document.querySelector("h1"));
+}
+
+/**
+ * Gives the focus without moving the page under a reader who points.
+ *
+ * @param {Element | null | undefined} node
+ */
+export function focusQuietly(node) {
+  if (!(node instanceof HTMLElement)) return;
+  if (node.tabIndex < 0 && !node.hasAttribute("tabindex")) node.tabIndex = -1;
+  node.focus({ preventScroll: true });
 }
 
 /**

@@ -2,6 +2,7 @@
 
 import { openBundle } from "./bundle.js";
 import { el } from "./dom.js";
+import { Fault } from "./fault.js";
 import { GoodreadsImport } from "./goodreads/import.js";
 import { STRINGS, chooseLanguage, language, languageTag, setLanguage, t } from "./language.js";
 import { Notice } from "./notice.js";
@@ -28,8 +29,8 @@ const storage = localStorageOrNull();
 const shelf = new Shelf(storage, `kd_tf shelf ${HOME.pathname}`);
 const main = byId("main");
 const notice = new Notice(byId("notice"), () => {
-  shelf.undo();
-  notice.say(t("notice.undone"));
+  if (shelf.undo()) notice.say(t("notice.undone"));
+  else notice.close();
 });
 
 /** @type {Page | null} */
@@ -74,9 +75,11 @@ async function start() {
   tellOfShelf(page);
   acceptDrops(page);
   addEventListener("storage", (event) => {
-    if (event.key === shelf.key) shelf.reload();
+    // Null where the other tab cleared everything.
+    if (event.key === shelf.key || event.key === null) shelf.reload();
   });
   shelf.addEventListener("change", tellOnceIfUnsaved);
+  page.goodreads.addEventListener("change", offerToUndoImport);
   performance.mark("first view");
   // Ready before the first letter is typed.
   setTimeout(page.search);
@@ -188,6 +191,13 @@ function tellOnceIfUnsaved() {
   shelf.removeEventListener("change", tellOnceIfUnsaved);
   // After what the page says of the change itself.
   setTimeout(() => notice.say(t("notice.unsaved")));
+}
+
+/** The listener of the import: what it added can be taken back as a whole. */
+function offerToUndoImport() {
+  const report = page?.goodreads.report;
+  if (!report || report instanceof Fault || !report.books.length) return;
+  notice.say(t("import.added", { n: report.books.length }), { undo: true });
 }
 
 /**

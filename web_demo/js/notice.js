@@ -1,7 +1,7 @@
 // One line at the foot of the page: what just happened, and a way back. It stays until the next one, so
 // that nobody has to be quick.
 
-import { el } from "./dom.js";
+import { el, focusQuietly } from "./dom.js";
 import { t } from "./language.js";
 
 export class Notice {
@@ -26,7 +26,7 @@ export class Notice {
   say(text, { undo = false, action } = {}) {
     this.text.textContent = text;
     const button = (/** @type {string} */ label, /** @type {() => void} */ act) =>
-      el("button", { class: "button", type: "button", on: { click: act } }, label);
+      el("button", { class: "button", type: "button", on: { click: this.#used(act) } }, label);
     this.buttons.replaceChildren(
       ...(undo ? [button(t("notice.undo"), this.undo)] : []),
       ...(action ? [button(action.label, action.act)] : []),
@@ -36,7 +36,7 @@ export class Notice {
           class: "button close",
           type: "button",
           "aria-label": t("notice.close"),
-          on: { click: () => this.#closeByHand() },
+          on: { click: this.#used(() => this.close()) },
         },
         el("span", { "aria-hidden": "true" }, "×"),
       ),
@@ -50,8 +50,15 @@ export class Notice {
     this.bar.classList.add("empty");
   }
 
-  #closeByHand() {
-    this.close();
-    document.querySelector("h1")?.focus();
+  /**
+   * The buttons go when they are pressed: the keyboard goes on at the top of the view.
+   *
+   * @param {() => void} act
+   */
+  #used(act) {
+    return () => {
+      act();
+      focusQuietly(document.querySelector("h1"));
+    };
   }
 }

@@ -78,15 +78,16 @@ export class Shelf extends EventTarget {
     this.#change({ ...this.#content, hidden: this.hidden.filter((book) => book.id !== id) });
   }
 
-  get canUndo() {
-    return this.#before !== null;
-  }
-
-  /** Takes the last change back. */
+  /**
+   * Takes the last change back.
+   *
+   * @returns {boolean} False where there is none, or another tab made the last one.
+   */
   undo() {
-    if (!this.#before) return;
+    if (!this.#before) return false;
     this.#change(this.#before);
     this.#before = null;
+    return true;
   }
 
   /** Another tab wrote the shelf. */

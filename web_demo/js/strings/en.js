@@ -123,7 +123,7 @@ export default {
   "about.dataset.protocol": "Split",
   "about.dataset.seed": "Seed",
   "about.metrics": "How good it was when it was shipped",
-  "about.metrics.hint": "Measured on readers that it had never seen, by running this very file.",
+  "about.metrics.hint": "Measured on books read that the training did not see, by running this very file.",
   "about.metric": "Measure",
   "about.metric.at": "first {n}",
   "about.latency": "How fast it is here",

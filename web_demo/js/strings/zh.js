@@ -109,7 +109,7 @@ export default {
   "about.dataset.protocol": "划分方式",
   "about.dataset.seed": "随机种子",
   "about.metrics": "交付时的效果",
-  "about.metrics.hint": "在它从未见过的读者上，运行这个文件本身测得。",
+  "about.metrics.hint": "用训练时没有见过的阅读记录，运行这个文件本身测得。",
   "about.metric": "指标",
   "about.metric.at": "前 {n} 本",
   "about.latency": "在这里有多快",
