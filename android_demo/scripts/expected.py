@@ -24,9 +24,8 @@ from kd_tf.runtime import model as runtime_model
 from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.recommender import Recommender
 
-SHELVES = 8
 HISTORIES = 200
-SIMILAR = 20
+SIMILAR = 8
 SEED = 0
 
 AGREEMENT_AT = 10
@@ -75,8 +74,7 @@ def compare_kernels(one: TFLiteModel, other: TFLiteModel, books: int) -> None:
 def shelf_sizes(recommender: Recommender) -> list[int]:
     """From the first book to more than the model sees."""
     length, books = recommender.model.history_length, len(recommender.bundle.books)
-    sizes = [1, 2, 3, 5, 8, 20, length, length + 10]
-    return [size for size in sizes[:SHELVES] if size < books]
+    return [size for size in (1, 2, 3, 5, 8, length + 10) if size < books]
 
 
 def shelf(recommender: Recommender, size: int, random: np.random.Generator) -> dict[str, Any]:

@@ -13,7 +13,7 @@ classpath() {
   }' jars.txt
 }
 
-apk=$build/next-books.apk
+apk=$build/read-next.apk
 work=${apk%.apk}.work
 framework=$jars/android-all-14-robolectric-10818077.jar
 runtime=$work/aar/tensorflow-lite-2.16.1/classes.jar:$work/aar/tensorflow-lite-api-2.16.1/classes.jar

@@ -43,5 +43,5 @@ java "${options[@]}" -Xmx3g -Djava.io.tmpdir="$run/tmp" --add-opens java.base/ja
   -Djava.util.logging.config.file="$PWD/app/src/test/resources/logging.properties" \
   -Dbooks.expected="$build/expected.json" -Dbooks.goodreads="$PWD/../tests/goodreads" \
   -Dbooks.screenshots="${SCREENSHOTS:-$build/screenshots}" \
-  -cp "$run/config:$run/classes:$app:$junit" org.junit.runner.JUnitCore $tests
+  -cp "$run/config:$run/classes:$app:$junit" io.github.kdtf.books.TestRun $tests
 rm -rf "$run/tmp"

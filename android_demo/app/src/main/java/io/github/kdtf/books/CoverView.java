@@ -19,7 +19,7 @@ import android.view.View;
 public final class CoverView extends View {
     /** Cloth and leather; white on each has a contrast of at least 4.5. */
     private static final int[] CLOTHS = {
-        0xFF7B4636, 0xFF2C5F51, 0xFF3A5877, 0xFF7A5C22, 0xFF68496F, 0xFF55602F, 0xFF8A3A4A,
+        0xFF7B4636, 0xFF22503F, 0xFF3A5877, 0xFF7A5C22, 0xFF68496F, 0xFF55602F, 0xFF8A3A4A,
         0xFF33646C, 0xFF4A4E69, 0xFF6B5442,
     };
     private static final int GILT = 0x66FFF3D6;
@@ -72,7 +72,7 @@ public final class CoverView extends View {
 
     private void drawText(Canvas canvas, float left, float right, float inset) {
         boolean wide = getWidth() >= TITLE_FROM_DP * dp;
-        String shown = wide ? title : initial();
+        String shown = wide ? withoutSeries() : initial();
         text.setTextSize(wide ? getWidth() * 0.135f : getWidth() * 0.46f);
         int width = Math.round(right - left - (wide ? 8 * dp : 0));
         StaticLayout layout = StaticLayout.Builder.obtain(shown, 0, shown.length(), text, width)
@@ -84,6 +84,11 @@ public final class CoverView extends View {
         canvas.translate(left + (right - left - width) / 2, (getHeight() - layout.getHeight()) / 2f);
         layout.draw(canvas);
         canvas.restore();
+    }
+
+    private String withoutSeries() {
+        int bracket = title.endsWith(")") ? title.lastIndexOf(" (") : -1;
+        return bracket > 0 ? title.substring(0, bracket) : title;
     }
 
     /** The first letter or digit of the title. */

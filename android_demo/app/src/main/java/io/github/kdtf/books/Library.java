@@ -29,6 +29,7 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -42,6 +43,7 @@ final class Library implements AutoCloseable {
     private static final int REASONS = 2;
 
     private static final int LATENCY_RUNS = 200;
+    private static final int CLOSING_SECONDS = 30;
 
     interface Listener {
         void onLibrary(LibraryState state);
@@ -226,6 +228,7 @@ final class Library implements AutoCloseable {
         });
     }
 
+    /** Ends what is under way, then lets go of everything. */
     @Override
     public void close() {
         work(new Runnable() {
@@ -241,6 +244,11 @@ final class Library implements AutoCloseable {
             }
         });
         worker.shutdown();
+        try {
+            worker.awaitTermination(CLOSING_SECONDS, TimeUnit.SECONDS);
+        } catch (InterruptedException error) {
+            Thread.currentThread().interrupt();
+        }
     }
 
     private void open() {
@@ -375,10 +383,7 @@ final class Library implements AutoCloseable {
         }
         List<ShelfBook> books = new ArrayList<>();
         ImportReport report;
-        try (InputStream stream = resolver.openInputStream(document)) {
-            if (stream == null) {
-                throw new IOException("no such document");
-            }
+        try (InputStream stream = open(resolver, document)) {
             GoodreadsImport found = GoodreadsImport.read(stream, catalog, made.shelfItemIds());
             for (Book one : found.imported) {
                 books.add(shelfBook(one));
@@ -387,10 +392,23 @@ final class Library implements AutoCloseable {
                     found.repeated, found.unread, found.unmatched);
         } catch (GoodreadsException error) {
             report = refused(error.reason);
-        } catch (IOException | SecurityException error) {
+        } catch (IOException error) {
             report = refused(GoodreadsException.Reason.UNREADABLE);
         }
         shelf.addImported(books, report);
+    }
+
+    /** Opens what another app provides, which may fail in any way. */
+    private static InputStream open(ContentResolver resolver, Uri document) throws IOException {
+        try {
+            InputStream stream = resolver.openInputStream(document);
+            if (stream != null) {
+                return stream;
+            }
+        } catch (RuntimeException error) {
+            throw new IOException("the document cannot be opened", error);
+        }
+        throw new IOException("there is no such document");
     }
 
     private static ImportReport refused(GoodreadsException.Reason reason) {

@@ -18,11 +18,11 @@ public final class MainActivity extends Activity implements Library.Listener {
     private static final String CARD = "card";
     private static final int FOUND_LIMIT = 30;
 
-    /** Tabs in their order: button, list, name. */
+    /** Tabs in their order: button, list, title. */
     private static final int[][] TABS = {
         {R.id.tab_shelf, R.id.shelf_list, R.string.tab_shelf},
         {R.id.tab_for_you, R.id.for_you_list, R.string.tab_for_you},
-        {R.id.tab_about, R.id.about_list, R.string.tab_about},
+        {R.id.tab_about, R.id.about_list, R.string.about_title},
     };
 
     private Library library;
@@ -94,7 +94,6 @@ public final class MainActivity extends Activity implements Library.Listener {
         arrange();
     }
 
-    /** Goes to the list of books, for example from an empty page to the search field. */
     void choose(int chosen) {
         tab = chosen;
         arrange();
@@ -108,7 +107,7 @@ public final class MainActivity extends Activity implements Library.Listener {
             public void on(Latency latency) {
                 aboutPage.measured = latency == null ? null : aboutPage.sentence(latency);
                 aboutPage.show(state);
-                announce(aboutPage.measured);
+                findViewById(R.id.about_list).announceForAccessibility(aboutPage.measured);
             }
         });
     }
@@ -188,7 +187,7 @@ public final class MainActivity extends Activity implements Library.Listener {
         if (searches) {
             shelfPage.showFound(found, state);
         }
-        announce(status(searches));
+        say(status(searches));
     }
 
     private String status(boolean searches) {
@@ -211,13 +210,12 @@ public final class MainActivity extends Activity implements Library.Listener {
     }
 
     /** Shows a sentence in the line under the title, which screen readers say when it changes. */
-    private void announce(String sentence) {
+    private void say(String sentence) {
         TextView status = findViewById(R.id.status);
-        String said = sentence == null ? "" : sentence;
-        if (!said.contentEquals(status.getText())) {
-            status.setText(said);
+        if (!sentence.contentEquals(status.getText())) {
+            status.setText(sentence);
         }
-        status.setVisibility(said.isEmpty() ? View.GONE : View.VISIBLE);
+        status.setVisibility(sentence.isEmpty() ? View.GONE : View.VISIBLE);
     }
 
     private void show(int id, boolean visible) {

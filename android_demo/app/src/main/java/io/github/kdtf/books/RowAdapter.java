@@ -103,6 +103,10 @@ final class RowAdapter extends BaseAdapter {
         book.setOnClickListener(row.onClick);
         book.setClickable(row.onClick != null);
         book.setFocusable(true);
+        // Without an icon the text keeps its distance from the edge all the same.
+        int end = row.actionIcon != 0 ? R.dimen.before_action : R.dimen.edge;
+        book.setPaddingRelative(book.getPaddingStart(), book.getPaddingTop(),
+                view.getResources().getDimensionPixelSize(end), book.getPaddingBottom());
         ImageButton action = view.findViewById(R.id.action);
         action.setVisibility(row.actionIcon == 0 ? View.GONE : View.VISIBLE);
         action.setImageResource(row.actionIcon);

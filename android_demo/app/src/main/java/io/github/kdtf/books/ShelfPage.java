@@ -10,6 +10,8 @@ import java.util.List;
 
 /** My shelf: its books, those kept aside, the import; and what a search finds. */
 final class ShelfPage {
+    private static final int START_BOOKS = 10;
+
     private final MainActivity activity;
     private final Resources resources;
     private final BookRows books;
@@ -35,6 +37,7 @@ final class ShelfPage {
         }
         if (ready && state.shelf.isEmpty()) {
             addImport(rows, state);
+            addStart(rows, state);
         }
         for (ShelfBook one : state.shelf) {
             rows.add(ready ? books.shelved(one) : books.aside(one));
@@ -59,6 +62,15 @@ final class ShelfPage {
             rows.add(books.found(one, state.hasOnShelf(one.itemId)));
         }
         found.show(rows);
+    }
+
+    /** What many readers like, so that a first shelf takes no typing. */
+    private void addStart(List<Row> rows, LibraryState state) {
+        rows.add(Row.heading(resources.getString(R.string.shelf_start)));
+        for (LibraryState.Suggestion one
+                : state.forYou.subList(0, Math.min(START_BOOKS, state.forYou.size()))) {
+            rows.add(books.found(one.book, false));
+        }
     }
 
     private void addImport(List<Row> rows, LibraryState state) {

@@ -51,9 +51,8 @@ public class AppTest {
         JSONArray shelves = expected.getJSONArray("shelves");
         for (int i = 0; i < shelves.length(); i++) {
             JSONObject shelf = shelves.getJSONObject(i);
-            ((TestApplication) RuntimeEnvironment.getApplication()).deleteDatabase("shelf.db");
-            phone.killProcess();
-            phone.shelve(Expected.texts(shelf.getJSONArray("items")));
+            RuntimeEnvironment.getApplication().deleteDatabase("shelf.db");
+            phone.shelveBefore(Expected.texts(shelf.getJSONArray("items")));
             phone.tap(R.id.tab_for_you);
             assertEquals(Expected.texts(shelf.getJSONArray("titles")), phone.titles());
             List<LibraryState.Suggestion> forYou = Phone.state().forYou;

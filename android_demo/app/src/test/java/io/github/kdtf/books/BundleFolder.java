@@ -51,7 +51,7 @@ final class BundleFolder {
     void writeCatalog(JSONArray books) throws Exception {
         write(BundleFiles.CATALOG,
                 new JSONObject().put("version", 1).put("books", books).toString());
-        write(BundleFiles.CONFIG, config().put("books", books.length()).toString());
+        writeConfig(config().put("books", books.length()));
         writeHashes();
     }
 
@@ -61,14 +61,24 @@ final class BundleFolder {
         JSONObject hashes = config.getJSONObject("sha256");
         for (String name : new String[] {BundleFiles.MODEL, BundleFiles.CATALOG,
             BundleFiles.MODEL_CARD}) {
-            byte[] digest = MessageDigest.getInstance("SHA-256")
-                    .digest(Files.readAllBytes(new File(folder, name).toPath()));
-            StringBuilder text = new StringBuilder();
-            for (byte one : digest) {
-                text.append(String.format("%02x", one));
-            }
-            hashes.put(name, text.toString());
+            hashes.put(name, sha256(Files.readAllBytes(new File(folder, name).toPath())));
         }
-        write(BundleFiles.CONFIG, config.toString());
+        writeConfig(config);
+    }
+
+    /** Writes config.json with its right hash of its own. */
+    void writeConfig(JSONObject config) throws Exception {
+        String zeros = String.format("%064d", 0);
+        String open = config.put("config_sha256", zeros).toString();
+        write(BundleFiles.CONFIG, open.replace(zeros,
+                sha256(open.getBytes(StandardCharsets.UTF_8))));
+    }
+
+    private static String sha256(byte[] content) throws Exception {
+        StringBuilder text = new StringBuilder();
+        for (byte one : MessageDigest.getInstance("SHA-256").digest(content)) {
+            text.append(String.format("%02x", one));
+        }
+        return text.toString();
     }
 }

@@ -15,6 +15,9 @@ import android.widget.EditText;
 import android.widget.ListView;
 import android.widget.TextView;
 import io.github.kdtf.books.engine.Book;
+import io.github.kdtf.books.shelf.ImportReport;
+import io.github.kdtf.books.shelf.Shelf;
+import io.github.kdtf.books.shelf.ShelfBook;
 import java.io.File;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -57,12 +60,16 @@ final class Phone<A extends Activity> {
         return library().state();
     }
 
+    static void waitUntilOpen() {
+        final boolean[] reached = {false};
+        library().modelCard(card -> reached[0] = true);
+        await(reached);
+    }
+
     /** Waits until everything that was asked for has been answered and shown. */
     void settle() {
-        for (int round = 0; round < 3; round++) {
-            final boolean[] reached = {false};
-            library().modelCard(card -> reached[0] = true);
-            await(reached);
+        for (int round = 0; round < 3; round++) { // an answer may ask for more
+            waitUntilOpen();
             shadowOf(Looper.getMainLooper()).idle();
         }
     }
@@ -74,7 +81,11 @@ final class Phone<A extends Activity> {
             if (System.currentTimeMillis() > end) {
                 fail("nothing happened for " + PATIENCE_MS + " ms");
             }
-            Thread.yield();
+            try {
+                Thread.sleep(1); // the app's own thread needs the processor
+            } catch (InterruptedException error) {
+                throw new AssertionError(error);
+            }
         }
     }
 
@@ -192,6 +203,20 @@ final class Phone<A extends Activity> {
             await(reached);
         }
         settle();
+        assertEquals(itemIds.size(), state().shelf.size());
+    }
+
+    /** As {@link #shelve}, for many books: as if they had been put there in an earlier life. */
+    void shelveBefore(List<String> itemIds) {
+        List<ShelfBook> books = new ArrayList<>();
+        for (String itemId : itemIds) {
+            books.add(Library.shelfBook(book(itemId)));
+        }
+        try (Shelf shelf = new Shelf(RuntimeEnvironment.getApplication())) {
+            shelf.addImported(books, new ImportReport(null, 0, 0, 0, 0, 0,
+                    new ArrayList<String[]>()));
+        }
+        killProcess();
         assertEquals(itemIds.size(), state().shelf.size());
     }
 

@@ -22,6 +22,11 @@ public final class BundleConfig {
     /** The version of the signatures that this code speaks. */
     public static final int CONTRACT_VERSION = 1;
 
+    /** Its value is the SHA-256 of config.json, worked out with 64 zeros in its place. */
+    private static final String OWN_HASH = "config_sha256";
+
+    private static final String ZEROS =
+            "0000000000000000000000000000000000000000000000000000000000000000";
     private static final int BUFFER_BYTES = 1 << 16;
 
     public final String name;
@@ -67,6 +72,7 @@ public final class BundleConfig {
             throw new BundleException(Problem.OTHER_VERSION, BundleFiles.CONFIG,
                     "contract version " + version + ", this app reads version " + CONTRACT_VERSION);
         }
+        checkOwnHash(content, json.opt(OWN_HASH));
         Map<String, Long> bytes = new TreeMap<>();
         bytes.put(BundleFiles.CONFIG, (long) content.length);
         return new BundleConfig(json, files, bytes, hexadecimal(sha256().digest(content)));
@@ -102,6 +108,20 @@ public final class BundleConfig {
             sum += one;
         }
         return sum;
+    }
+
+    private static void checkOwnHash(byte[] content, Object own) throws BundleException {
+        // A byte is a character here, so that the bytes come back as they were.
+        String text = new String(content, StandardCharsets.ISO_8859_1);
+        String hash = own instanceof String ? (String) own : "";
+        int place = hash.length() == ZEROS.length() ? text.indexOf(hash) : -1;
+        if (place >= 0 && text.indexOf(hash, place + 1) < 0) {
+            byte[] open = text.replace(hash, ZEROS).getBytes(StandardCharsets.ISO_8859_1);
+            if (hexadecimal(sha256().digest(open)).equals(hash)) {
+                return;
+            }
+        }
+        throw damaged(OWN_HASH + " is not its SHA-256");
     }
 
     private static Map<String, String> hashes(JSONObject json) throws BundleException {

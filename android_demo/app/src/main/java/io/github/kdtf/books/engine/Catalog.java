@@ -7,7 +7,10 @@ import android.database.sqlite.SQLiteException;
 import io.github.kdtf.books.engine.BundleException.Problem;
 import java.io.File;
 import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 
 /**
  * The books of a bundle in SQLite, with full-text search.
@@ -29,6 +32,9 @@ public final class Catalog implements AutoCloseable {
 
     /** Of the matches of a short word such as "a" only so many are sorted. */
     private static final int SORTED_MATCHES = 2000;
+
+    /** SQLite takes 999 at most. */
+    private static final int VALUES_A_QUERY = 500;
 
     /** Told now and then while a catalogue is read for the first time. */
     public interface Progress {
@@ -79,19 +85,19 @@ public final class Catalog implements AutoCloseable {
         return first("item_id = ?", itemId);
     }
 
-    /** The book of lowest id with an ISBN of 13 digits, null if there is none. */
-    public Book byIsbn(String isbn) {
-        return first("isbn = ?", isbn);
+    /** Books by their ISBN of 13 digits, for those of the given ones that any book has. */
+    public Map<String, List<Book>> byIsbn(Collection<String> isbns) {
+        return lookUp("isbn", isbns);
     }
 
-    /** Books by {@link TitleKey#full}, lowest id first. */
-    public List<Book> byTitle(String key) {
-        return select("title_key = ? ORDER BY id", key);
+    /** Books by {@link TitleKey#full}, for those of the given keys that any book has. */
+    public Map<String, List<Book>> byTitle(Collection<String> keys) {
+        return lookUp("title_key", keys);
     }
 
-    /** Books that have a subtitle, by {@link TitleKey#withoutSubtitle}, lowest id first. */
-    public List<Book> byTitleWithoutSubtitle(String key) {
-        return select("short_title_key = ? ORDER BY id", key);
+    /** Books with a subtitle by {@link TitleKey#withoutSubtitle}, as {@link #byTitle}. */
+    public Map<String, List<Book>> byTitleWithoutSubtitle(Collection<String> keys) {
+        return lookUp("short_title_key", keys);
     }
 
     /**
@@ -109,10 +115,10 @@ public final class Catalog implements AutoCloseable {
             match.append('"').append(PlainText.spaced(word)).append("*\" ");
         }
         String key = TitleKey.full(typed);
-        return query("SELECT " + COLUMNS + " FROM book WHERE id IN (SELECT docid FROM book_words"
+        return query("id IN (SELECT docid FROM book_words"
                 + " WHERE book_words MATCH ? LIMIT " + SORTED_MATCHES + ")"
-                + " ORDER BY substr(title_key, 1, ?) <> ?, id LIMIT " + limit,
-                match.toString(), key.length(), key);
+                + " ORDER BY substr(title_key, 1, " + key.length() + ") <> ?, id LIMIT " + limit,
+                match.toString(), key);
     }
 
     @Override
@@ -121,28 +127,50 @@ public final class Catalog implements AutoCloseable {
     }
 
     private Book first(String where, String value) {
-        List<Book> found = select(where + " ORDER BY id LIMIT 1", value);
+        List<Book> found = query(where, value);
         return found.isEmpty() ? null : found.get(0);
     }
 
-    private List<Book> select(String where, String value) {
-        return query("SELECT " + COLUMNS + " FROM book WHERE " + where, value);
-    }
-
-    private List<Book> query(String sql, final Object... values) {
+    private List<Book> query(String where, String... values) {
         List<Book> books = new ArrayList<>();
-        String[] texts = new String[values.length];
-        for (int i = 0; i < values.length; i++) {
-            texts[i] = values[i].toString();
-        }
-        try (Cursor row = database.rawQuery(sql, texts)) {
+        try (Cursor row = database.rawQuery(
+                "SELECT " + COLUMNS + " FROM book WHERE " + where, values)) {
             while (row.moveToNext()) {
-                books.add(new Book(row.getInt(0), row.getString(1), row.getString(2),
-                        row.getString(3), row.getString(4), row.getString(5),
-                        row.isNull(6) ? null : row.getInt(6), row.getString(7), row.getString(8)));
+                books.add(book(row));
             }
         }
         return books;
+    }
+
+    /** Books by a column; lowest id first where several have the same value. */
+    private Map<String, List<Book>> lookUp(String column, Collection<String> values) {
+        Map<String, List<Book>> found = new HashMap<>();
+        List<String> all = new ArrayList<>(values);
+        for (int start = 0; start < all.size(); start += VALUES_A_QUERY) {
+            List<String> some = all.subList(start, Math.min(start + VALUES_A_QUERY, all.size()));
+            StringBuilder marks = new StringBuilder("?");
+            for (int i = 1; i < some.size(); i++) {
+                marks.append(",?");
+            }
+            try (Cursor row = database.rawQuery("SELECT " + COLUMNS + ", " + column
+                    + " FROM book WHERE " + column + " IN (" + marks + ") ORDER BY id",
+                    some.toArray(new String[0]))) {
+                while (row.moveToNext()) {
+                    String value = row.getString(row.getColumnCount() - 1);
+                    if (!found.containsKey(value)) {
+                        found.put(value, new ArrayList<Book>());
+                    }
+                    found.get(value).add(book(row));
+                }
+            }
+        }
+        return found;
+    }
+
+    private static Book book(Cursor row) {
+        return new Book(row.getInt(0), row.getString(1), row.getString(2), row.getString(3),
+                row.getString(4), row.getString(5), row.isNull(6) ? null : row.getInt(6),
+                row.getString(7), row.getString(8));
     }
 
     private static void fill(File file, BundleFiles files, BundleConfig config, Progress progress)

@@ -11,7 +11,7 @@ import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
 
 /** catalog.json, a book at a time, into the tables of {@link Catalog}. */
-final class CatalogReader {
+final class CatalogReader implements AutoCloseable {
     private static final int VERSION = 1;
     private static final int BOOKS_A_REPORT = 500;
 
@@ -22,8 +22,9 @@ final class CatalogReader {
     static void read(BundleFiles files, int books, SQLiteDatabase database,
             Catalog.Progress progress) throws BundleException {
         try (JsonReader json = new JsonReader(new InputStreamReader(
-                files.open(BundleFiles.CATALOG), StandardCharsets.UTF_8))) {
-            new CatalogReader(database).read(json, books, progress);
+                        files.open(BundleFiles.CATALOG), StandardCharsets.UTF_8));
+                CatalogReader reader = new CatalogReader(database)) {
+            reader.read(json, books, progress);
         } catch (IOException | IllegalStateException | NumberFormatException error) {
             // The hash was right, so this is how the file was made: JSON, but not a catalogue.
             throw damaged("it is not a catalogue: " + error.getMessage());
@@ -35,6 +36,13 @@ final class CatalogReader {
                 + " genre, year, text, isbn, title_key, short_title_key)"
                 + " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         words = database.compileStatement("INSERT INTO book_words (docid, words) VALUES (?, ?)");
+    }
+
+    /** A statement left open would keep the database open after it is closed. */
+    @Override
+    public void close() {
+        book.close();
+        words.close();
     }
 
     private void read(JsonReader json, int books, Catalog.Progress progress)

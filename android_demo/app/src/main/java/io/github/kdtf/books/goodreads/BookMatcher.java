@@ -6,6 +6,7 @@ import io.github.kdtf.books.engine.PlainText;
 import io.github.kdtf.books.engine.TitleKey;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -14,39 +15,54 @@ import java.util.Set;
 
 /** Which book of the catalogue a row of a library export stands for. */
 final class BookMatcher {
-    private final Catalog catalog;
+    private final Map<String, List<Book>> byIsbn;
+    private final Map<String, List<Book>> byTitle;
+    private final Map<String, List<Book>> byTitleWithoutSubtitle;
     private final Map<String, List<Name>> names = new HashMap<>();
 
-    BookMatcher(Catalog catalog) {
-        this.catalog = catalog;
+    /** Looks up all that the rows may need at once: a question a row would take seconds. */
+    BookMatcher(Catalog catalog, List<LibraryRow> rows) {
+        Set<String> isbns = new HashSet<>();
+        Set<String> keys = new HashSet<>();
+        Set<String> fullKeys = new HashSet<>();
+        for (LibraryRow row : rows) {
+            isbns.add(Isbn.thirteen(row.isbn13));
+            isbns.add(Isbn.thirteen(row.isbn));
+            fullKeys.add(TitleKey.full(row.title));
+            keys.add(TitleKey.withoutSubtitle(row.title));
+        }
+        keys.addAll(fullKeys);
+        for (Set<String> one : Arrays.asList(isbns, keys, fullKeys)) {
+            one.removeAll(Arrays.asList(null, ""));
+        }
+        byIsbn = catalog.byIsbn(isbns);
+        byTitle = catalog.byTitle(keys);
+        byTitleWithoutSubtitle = catalog.byTitleWithoutSubtitle(fullKeys);
     }
 
     /** By ISBN, else by title and author, else null; the lowest id where several fit. */
     Book match(LibraryRow row) {
         for (String cell : new String[] {row.isbn13, row.isbn}) {
-            String isbn = Isbn.thirteen(cell);
-            Book book = isbn == null ? null : catalog.byIsbn(isbn);
-            if (book != null) {
-                return book;
+            List<Book> books = get(byIsbn, Isbn.thirteen(cell));
+            if (!books.isEmpty()) {
+                return books.get(0);
             }
         }
         String key = TitleKey.full(row.title);
-        if (key.isEmpty()) {
-            return null;
-        }
         List<Name> authors = namesOf(row.author + ";" + row.additionalAuthors);
-        List<Book> equal = catalog.byTitle(key);
-        Book book = firstBy(authors, equal);
-        if (book != null || !equal.isEmpty()) {
+        Book book = firstBy(authors, get(byTitle, key));
+        if (book != null) {
             return book;
         }
         // Once one of the two, never both, has lost its subtitle.
-        List<Book> alike = new ArrayList<>(catalog.byTitleWithoutSubtitle(key));
-        String shorter = TitleKey.withoutSubtitle(row.title);
-        if (shorter != null && !shorter.isEmpty()) {
-            alike.addAll(catalog.byTitle(shorter));
-        }
+        List<Book> alike = new ArrayList<>(get(byTitleWithoutSubtitle, key));
+        alike.addAll(get(byTitle, TitleKey.withoutSubtitle(row.title)));
         return firstBy(authors, alike);
+    }
+
+    private static List<Book> get(Map<String, List<Book>> books, String key) {
+        List<Book> found = books.get(key);
+        return found == null ? Collections.<Book>emptyList() : found;
     }
 
     private Book firstBy(List<Name> authors, List<Book> books) {

@@ -92,7 +92,7 @@ final class GoodreadsExport {
                     throw new GoodreadsException(Reason.TOO_LARGE);
                 }
             }
-        } catch (IOException error) {
+        } catch (IOException | RuntimeException error) { // another app hands the file over
             throw new GoodreadsException(Reason.UNREADABLE);
         }
         return content.toByteArray();

@@ -39,7 +39,8 @@ public final class GoodreadsImport {
      */
     public static GoodreadsImport read(InputStream stream, Catalog catalog, Set<String> shelf)
             throws GoodreadsException {
-        return new GoodreadsImport(GoodreadsExport.read(stream), new BookMatcher(catalog), shelf);
+        List<LibraryRow> rows = GoodreadsExport.read(stream);
+        return new GoodreadsImport(rows, new BookMatcher(catalog, rows), shelf);
     }
 
     private GoodreadsImport(List<LibraryRow> all, BookMatcher matcher, Set<String> shelf) {
