@@ -69,5 +69,10 @@ def _sections(library: Path) -> dict[str, tuple[int, str]]:
 
 
 if __name__ == "__main__":
-    command, *paths = sys.argv[1:]
-    {"unversion": unversion, "same-code": same_code}[command](*map(Path, paths))
+    match sys.argv[1:]:
+        case ["unversion", library]:
+            unversion(Path(library))
+        case ["same-code", before, after]:
+            same_code(Path(before), Path(after))
+        case _:
+            sys.exit(__doc__)

@@ -39,6 +39,10 @@ done
 mkdir -p "$work/assets/licenses"
 cp "$work/aar/tensorflow-lite-2.16.1/LICENSE" "$work/assets/licenses/tensorflow-lite.txt"
 sed "s/<manifest /<manifest package=\"$package\" /" "$manifest" > "$work/AndroidManifest.xml"
+# Debian's aapt2 is older than the framework and says so of a part that it does not need.
+aapt2() {
+  command aapt2 "$@" 2> >(grep -v "Unknown chunk type '200'" >&2)
+}
 aapt2 compile --dir $main/res -o "$work/res.zip"
 aapt2 link -o "$work/app.apk" -I $framework --manifest "$work/AndroidManifest.xml" \
   --java "$work/java" -A "$work/assets" -0 .tflite \

@@ -35,7 +35,7 @@ LEAST_AGREEMENT = 0.98
 
 def main(bundle: Path, out: Path) -> None:
     with_xnnpack = Recommender.load(bundle)
-    runtime_model.Interpreter = functools.partial(  # type: ignore[misc, assignment]
+    runtime_model.Interpreter = functools.partial(
         Interpreter, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     )
     recommender = Recommender.load(bundle)

@@ -33,7 +33,26 @@ if [ "$sdk" -lt 26 ]; then # Robolectric draws with the real engine from Android
   sed -i 's/^graphicsMode=.*/graphicsMode=LEGACY/' "$run/config/robolectric.properties"
 fi
 
-find app/src/test/java -name '*.java' > "$run/tests.txt"
+# The two pieces of Java in docs/android.md, so that they compile and answer as they say.
+mkdir -p "$run/snippets"
+snippet() {
+  awk -v wanted="$1" '/^```java/ { inside = ++count; next } /^```/ { inside = 0 }
+    inside == wanted' ../docs/android.md
+}
+{ echo "package io.github.kdtf.books;"; snippet 1; } > "$run/snippets/ReadNext.java"
+if [ "$(snippet 1 | wc -l)" -ge 40 ]; then
+  echo "docs/android.md: the snippet must stay under 40 lines" >&2
+  exit 1
+fi
+{
+  echo "package io.github.kdtf.books; import io.github.kdtf.books.engine.*; class CheckedSnippet {"
+  echo "static void run(android.content.Context context, String one, String other)"
+  echo "throws Exception {"
+  snippet 2 | sed 's/"bk-00001"/one/; s/"bk-00042"/other/; s/Collections/java.util.&/'
+  echo "catalog.close(); recommender.close(); } }"
+} > "$run/snippets/CheckedSnippet.java"
+
+find app/src/test/java "$run/snippets" -name '*.java' > "$run/tests.txt"
 javac -nowarn -proc:none -Xlint:none -cp "$work/classes:$runtime:$junit" -d "$run/classes" \
   @"$run/tests.txt"
 # shellcheck disable=SC2086 # the names of classes

@@ -1,0 +1,52 @@
+"""A bundle for the app: the embedded bookshop's catalogue and a student that nobody trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kd_tf.data.readers.synthetic import read_synthetic
+from kd_tf.keras import tf
+from kd_tf.models import randomness
+from kd_tf.models.students import STUDENTS
+from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.runtime.bundle import BundleConfig, write_bundle
+from kd_tf.tflite.convert import Quantization, convert
+
+V, L, d, K, C = 2000, 70, 32, 50, 100
+"""The sizes and the form of what `kd-tf demo` bundles."""
+
+
+@pytest.fixture(scope="session")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    randomness.seed(0)
+    student = STUDENTS["mlp"](books=V, history_length=L, dimensions=d)
+    student.create_weights()
+    # Rows that differ widely, as those of a trained student do.
+    table = next(one for one in student.weights if one.shape == tf.TensorShape([V + 1, d]))
+    rows = np.random.default_rng(0).standard_normal((V + 1, d)).astype(np.float32)
+    table.assign(rows / 2)
+    with quiet_native_stderr():
+        model = convert(student, Quantization.DYNAMIC_INT8, recommendations=K, candidates=C)
+    folder = tmp_path_factory.mktemp("android") / "bundle"
+    write_bundle(
+        folder,
+        model=model,
+        catalog=read_synthetic(books=V, readers=10).catalog.to_dicts(),
+        config=BundleConfig(
+            name="untrained",
+            books=V,
+            history_length=L,
+            recommendations=K,
+            candidates=C,
+            signatures=("explain", "recommend", "score", "similar"),
+            min_runtime_version="2.4.0",
+            quantization=Quantization.DYNAMIC_INT8.value,
+            metrics={"ndcg@10": 0.25, "recall@10": 0.3, "hit_rate@10": 0.7, "coverage@10": 0.6},
+            dataset={"name": "synthetic", "users": 3000, "items": V, "interactions": 88722},
+        ),
+        model_card="# Untrained\n\nFor tests alone.\n",
+    )
+    return folder
