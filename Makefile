@@ -7,6 +7,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
+# Interpreters that phones still have, by the TensorFlow Lite release whose operators they know. Their
+# wheels are for some Pythons only: without one the tests with it are left out.
+OLDER := 2.14=tflite-runtime==2.14.0 2.17=ai-edge-litert==1.0.1
+
 .PHONY: help demo test lint unit notebooks upgrade clean
 
 help:
@@ -31,8 +35,18 @@ $(READY): setup.cfg constraints.txt
 demo: $(READY)
 	@$(BIN)/kd-tf demo --out runs/demo
 
-test: lint $(READY)
-	@$(BIN)/pytest -n auto --nbmake
+$(VENV)/older/.ready: $(READY)
+	@for one in $(OLDER); do \
+	  at=$(VENV)/older/$${one%%=*}; \
+	  $(PYTHON) -m venv $$at && $$at/bin/python -m pip install --quiet --disable-pip-version-check \
+	    "$${one#*=}" 'numpy==1.26.4' || { rm -rf $$at; echo "$$one does not install here: left out"; }; \
+	done
+	@mkdir -p $(VENV)/older && touch $@
+
+test: lint $(READY) $(VENV)/older/.ready
+	@KD_TF_OLDER_RUNTIMES="$$(for at in $(CURDIR)/$(VENV)/older/2.*; do \
+	  test -x $$at/bin/python && echo $${at##*/}=$$at/bin/python; done)" \
+	  $(BIN)/pytest -n auto --nbmake
 
 lint: $(READY)
 	@$(BIN)/ruff check .

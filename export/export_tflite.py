@@ -9,8 +9,11 @@ is compared with the student on its validation readers.
 from __future__ import annotations
 
 import argparse
+import io
 import sys
 from pathlib import Path
+
+import numpy as np
 
 from kd_tf import atomic, config
 from kd_tf.errors import ParityError, UserError
@@ -53,6 +56,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--candidates", type=int, help="C, how many books are scored at once (default: the run's)"
     )
+    parser.add_argument(
+        "--catalogue-search",
+        choices=["exact", "two-stage", "auto"],
+        help="two-stage numbers the books anew and writes their order beside the file (default: "
+        "the run's)",
+    )
     return parser.parse_args(arguments)
 
 
@@ -63,19 +72,33 @@ def _export(options: argparse.Namespace) -> None:
     from kd_tf.data.split import load as load_split
     from kd_tf.models import checkpoint
     from kd_tf.pipeline import sources
+    from kd_tf.pipeline.layout import laid_out
     from kd_tf.pipeline.run import SPLIT
     from kd_tf.tflite.compatibility import check_runtime, min_runtime_version
-    from kd_tf.tflite.convert import Quantization, convert, stored_form
+    from kd_tf.tflite.convert import Quantization, convert_stored, stored_form
     from kd_tf.tflite.parity import check_parity
 
     student = checkpoint.load(options.run / "student" / options.student / "model")
     if not 1 <= K <= student.books:
         raise UserError(f"--recommendations must be in 1..{student.books}, not {K}")
     split = load_split(options.run / SPLIT)
-    quantization = Quantization(options.quantization)
-    calibration = sources.calibration(settings, split)
-    content = convert(
+    layout = laid_out(
         student,
+        split,
+        options.catalogue_search or settings.export.catalogue_search,
+        seed=settings.seed,
+    )
+    quantization = Quantization(options.quantization)
+    if quantization.value not in layout.student.forms:
+        raise UserError(
+            f"{quantization.value} is not a form of this student",
+            where="--quantization",
+            hint=f"There are: {', '.join(layout.student.forms)}.",
+        )
+    calibration = layout.histories(sources.calibration(settings, split))
+    stored = stored_form(layout.student, quantization, calibration)
+    content = convert_stored(
+        stored,
         quantization,
         recommendations=K,
         candidates=options.candidates or settings.export.candidates,
@@ -83,12 +106,19 @@ def _export(options: argparse.Namespace) -> None:
     )
     parity = check_parity(
         content,
-        student,
-        split.validation.histories.padded(student.history_length),
+        layout.student,
+        layout.split.validation.histories.padded(student.history_length),
         quantization=quantization,
-        stored=stored_form(student, quantization, calibration),
+        stored=stored,
     )
     check_runtime(content, options.runtime or settings.export.runtime)
+    if layout.order is not None:
+        # Before the file: whoever finds the file finds its order as well.
+        order = options.out.with_suffix(".order.npy")
+        content_of_order = io.BytesIO()
+        np.save(content_of_order, layout.order)
+        atomic.write_bytes(order, content_of_order.getvalue())
+        print(f"{order}: the book of the catalogue at each place of the file")
     atomic.write_bytes(options.out, content)
     print(f"{options.out}: {len(content):,} bytes, {quantization.value}")
     print(

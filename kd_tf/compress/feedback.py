@@ -24,7 +24,7 @@ _DAMPING = 0.01
 """Of the mean square of a direction, added to all: readers who are not among the few asked differ
 in every direction a little."""
 
-_SHARES = np.linspace(0.6, 1.0, 17)
+_SHARES = np.linspace(0.5, 1.0, 11)
 """Of a row's largest number that its steps may reach to; what is beyond is cut off."""
 
 
@@ -87,27 +87,34 @@ def bytes_of(table: np.ndarray, second_moments: np.ndarray) -> np.ndarray:
     return np.asarray(whole * step)
 
 
-def nibbles_of(table: np.ndarray, second_moments: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Whole numbers from -7 to 7, float32 [V + 1, d], and the step of each row, float32 [V + 1].
+def row_steps(table: np.ndarray, second_moments: np.ndarray) -> np.ndarray:
+    """float32 [V + 1]: the step of each row whose steps from -7 to 7 keep its products best.
 
-    A row's steps reach as far as makes its numbers right: cutting off the largest a little makes
-    all others finer.
+    A row's steps reach as far as makes its products right: cutting off the largest number a little
+    makes all others finer. 0 for rows of zeros and for row 0, which means nothing.
     """
-    largest = np.maximum(np.abs(table).max(axis=1, keepdims=True), 1e-30)
-    best = np.full((len(table), 1), np.inf)
-    step = largest / NIBBLE_LEVELS
+    largest = np.abs(table).max(axis=1, keepdims=True)
+    best = np.full(len(table), np.inf)
+    steps = np.zeros(len(table), np.float32)
     for share in _SHARES:
-        tried = largest * np.float32(share) / NIBBLE_LEVELS
-        nearest = np.clip(np.round(table / tried), -NIBBLE_LEVELS, NIBBLE_LEVELS) * tried
-        error = np.square(nearest - table).sum(axis=1, keepdims=True)
-        step = np.where(error < best, tried, step)
+        tried = np.maximum(largest * np.float32(share) / NIBBLE_LEVELS, 1e-30)
+        error = nibbles_of(table, second_moments, tried[:, 0]) * tried - table
+        error = np.einsum("nd,nd->n", error @ second_moments, error)
+        steps = np.where(error < best, tried[:, 0], steps)
         best = np.minimum(error, best)
-    step = step.astype(np.float32)
-    whole = rounded_for(table, second_moments, step, NIBBLE_LEVELS)
-    # A tiny scale of an empty row would make the byte that codes scales a coarse one for all.
-    empty = ~table.any(axis=1) | (np.arange(len(table)) == 0)
-    whole[empty] = 0
-    return whole, np.where(empty, 0, step[:, 0]).astype(np.float32)
+    return np.where((largest[:, 0] > 0) & (np.arange(len(table)) > 0), steps, np.float32(0))
+
+
+def nibbles_of(table: np.ndarray, second_moments: np.ndarray, steps: np.ndarray) -> np.ndarray:
+    """Whole numbers from -7 to 7, float32 [V + 1, d], of rows with these steps [V + 1].
+
+    Rows whose step is 0 are 0.
+    """
+    whole = rounded_for(
+        table, second_moments, np.maximum(steps, 1e-30)[:, np.newaxis], NIBBLE_LEVELS
+    )
+    whole[steps == 0] = 0
+    return whole
 
 
 def with_rounded_tables(student: HistoryModel, histories: np.ndarray) -> HistoryModel:

@@ -17,7 +17,8 @@ class AdditiveModel(HistoryModel):
     What a book adds does not depend on the others, so every score can be taken apart. The prior
     is what an empty history gets; it also ranks books that nothing of the history speaks for.
 
-    A subclass implements `added`, and where they have shorter forms `summed` and `added_to`.
+    A subclass implements `added`, and where they have shorter forms `summed`, `summed_at` and
+    `added_to`.
 
     Args:
         books: V.
@@ -43,6 +44,10 @@ class AdditiveModel(HistoryModel):
         added = self.added(tf.reshape(ids, [-1]))
         return tf.reduce_sum(tf.reshape(added, [-1, ids.shape[1], self.books + 1]), axis=1)
 
+    def summed_at(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        """The sum of `added_to` over the books of the history: float32 [B, C]."""
+        return tf.reduce_sum(self.added_to(ids, candidates), axis=1)
+
     def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         """What books add to some scores: float32 [B, L, C] of int32 [B, L] and [B, C].
 
@@ -58,8 +63,8 @@ class AdditiveModel(HistoryModel):
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         asked = self.known(candidates)
-        added = tf.reduce_sum(self.added_to(self.distinct(history), asked), axis=1)
-        return tf.where(asked > 0, self.prior.at(asked) + added, 0.0)
+        scores = self.prior.at(asked) + self.summed_at(self.distinct(history), asked)
+        return tf.where(asked > 0, scores, 0.0)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
         return self.added(self.known(book))

@@ -55,7 +55,7 @@ class BookTable:
         self.steps = model.add_weight(
             name=f"{name}_steps", shape=shape, initializer="zeros", trainable=False
         )
-        self.scale = BookVector(model, f"{name}_scale", coded=True, spacing="ratio")
+        self.scale = BookVector(model, f"{name}_scale", coded=True, spacing="square")
 
     def assign(self, table: np.ndarray) -> None:
         """Takes over float32 [V + 1, d]; packed, every number becomes the nearest step."""
@@ -64,19 +64,14 @@ class BookTable:
             return
         self.scale.assign(np.abs(table).max(axis=1) / NIBBLE_LEVELS)
         step = np.maximum(self.scale.numpy(), 1e-30)[:, None]
-        self._put(np.clip(np.round(table / step), -NIBBLE_LEVELS, NIBBLE_LEVELS))
+        self.store(np.clip(np.round(table / step), -NIBBLE_LEVELS, NIBBLE_LEVELS))
 
-    def store(self, steps: np.ndarray, scale: np.ndarray) -> None:
-        """Takes over a packed table that is rounded already.
+    def store(self, steps: np.ndarray) -> None:
+        """Takes over the numbers of a packed table that are rounded already for its `scale`.
 
         Args:
             steps: float32 [V + 1, d], whole numbers from -7 to 7.
-            scale: float32 [V + 1], what a step of each row is; a byte keeps it to a hundredth.
         """
-        self.scale.assign(scale)
-        self._put(steps)
-
-    def _put(self, steps: np.ndarray) -> None:
         self.steps.assign(steps)
         self.nibbles.assign(nibbles(steps))
 

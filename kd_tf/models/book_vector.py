@@ -8,14 +8,18 @@ import numpy as np
 
 from kd_tf.keras import keras, tf
 
-Spacing = Literal["even", "ratio"]
+Spacing = Literal["even", "square", "ratio"]
 
 
 class BookVector:
     """A prior, a bias or a scale of every book.
 
-    Coded, it takes one byte a book: the number of one of 256 values, which lie at even distances
-    or, for scales that span magnitudes, at equal ratios.
+    Coded, it takes one byte a book: the number c of one of 256 values.
+
+    - ``even``: low + c * step, for numbers of either sign.
+    - ``square``: (c * step)^2, for scales: the larger, the nearer in proportion.
+    - ``ratio``: one of a table whose values lie at equal ratios, for scales that span magnitudes.
+      A table is looked up a number at a time: for few books at once only.
 
     Args:
         model: Whose weights it becomes.
@@ -45,7 +49,10 @@ class BookVector:
                 trainable=False,
             )
             self._values = model.add_weight(
-                name=f"{name}_values", shape=(256,), initializer="zeros", trainable=False
+                name=f"{name}_values",
+                shape=(_VALUES[spacing],),
+                initializer="zeros",
+                trainable=False,
             )
         else:
             self._floats = model.add_weight(
@@ -57,53 +64,88 @@ class BookVector:
     @property
     def bytes(self) -> int:
         """What it takes in a file."""
-        return self.size + 256 * 4 if self.coded else self.size * 4
+        return self.size + _VALUES[self.spacing] * 4 if self.coded else self.size * 4
 
     def assign(self, values: np.ndarray) -> None:
         """Takes over float32 [V + 1]; coded, each becomes the nearest of the 256 values.
 
         What was coded before becomes itself: the least and the greatest number stay as they are.
+        Of scales, 0 stays 0 and nothing else becomes it.
         """
         if not self.coded:
             self._floats.assign(values)
             return
-        if self.spacing == "ratio":
-            table = np.zeros(256, np.float32)
-            there = values > 0
-            codes = np.zeros(len(values), np.uint8)
-            if there.any():
-                low, high = float(values[there].min()), float(values[there].max())
-                table[1:] = np.geomspace(low, high, 255) if high > low else high
-                step = max(np.log(high / low) / 254, 1e-30)
-                codes[there] = np.round(np.log(values[there] / low) / step).astype(np.int64) + 1
-        else:
-            low, high = float(values.min()), float(values.max())
-            table = np.linspace(low, high, 256).astype(np.float32)
-            codes = np.round((values - low) / max(high - low, 1e-30) * 255).astype(np.uint8)
+        codes, table = _CODERS[self.spacing](values)
         self._codes.assign(codes)
         self._values.assign(table)
 
     def numpy(self) -> np.ndarray:
         """float32 [V + 1]."""
-        if self.coded:
-            return np.asarray(self._values.numpy()[self._codes.numpy()])
-        return np.asarray(self._floats.numpy())
+        if not self.coded:
+            return np.asarray(self._floats.numpy())
+        codes, table = self._codes.numpy(), self._values.numpy()
+        if self.spacing == "ratio":
+            return np.asarray(table[codes])
+        low, step = (table[0], table[1]) if self.spacing == "even" else (np.float32(0), table[0])
+        steps = codes.astype(np.float32) * step
+        return np.asarray(steps + low if self.spacing == "even" else steps * steps)
 
     def at(self, ids: tf.Tensor) -> tf.Tensor:
         """The numbers of some books, in the shape of `ids`."""
         if not self.coded:
             return tf.gather(self._floats, ids)
-        return tf.gather(self._values, tf.cast(tf.gather(self._codes, ids), tf.int32))
+        return self._decoded(tf.gather(self._codes, ids))
 
     def all(self, ids: tf.Tensor) -> tf.Tensor:
         """The numbers of all books: float32 [V + 1].
 
         Args:
-            ids: Any known ids. Coded, the range of all books is made to seem to depend on them:
-                a constant one would be looked up when the model is converted, and the file
+            ids: Any known ids. Coded, which numbers are read is made to seem to depend on them:
+                those of all books would be worked out when the model is converted, and the file
                 would hold the floats that the bytes stand for.
         """
         if not self.coded:
             return self._floats
-        first = tf.minimum(tf.reduce_max(ids), 0)
-        return self.at(tf.range(first, self.size))
+        row = tf.minimum(tf.reduce_max(ids), 0)
+        return self._decoded(tf.gather(tf.reshape(self._codes, [1, self.size]), row))
+
+    def _decoded(self, codes: tf.Tensor) -> tf.Tensor:
+        if self.spacing == "ratio":
+            return tf.gather(self._values, tf.cast(codes, tf.int32))
+        numbers = tf.cast(codes, tf.float32)
+        if self.spacing == "even":
+            return numbers * self._values[1] + self._values[0]
+        return tf.square(numbers * self._values[0])
+
+
+def _even(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    low, high = float(values.min()), float(values.max())
+    codes = np.round((values.astype(np.float64) - low) / max(high - low, 1e-30) * 255)
+    return codes.astype(np.uint8), np.array([low, (high - low) / 255], np.float32)
+
+
+def _square(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    roots = np.sqrt(values.astype(np.float64))
+    step = float(roots.max()) / 255
+    codes = np.round(roots / max(step, 1e-30))
+    codes = np.where(values > 0, np.maximum(codes, 1), 0)
+    return codes.astype(np.uint8), np.array([step], np.float32)
+
+
+def _ratio(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    table = np.zeros(256, np.float32)
+    codes = np.zeros(len(values), np.uint8)
+    there = values > 0
+    if there.any():
+        low, high = float(values[there].min()), float(values[there].max())
+        table[1:] = np.geomspace(low, high, 255) if high > low else high
+        step = max(np.log(high / low) / 254, 1e-30)
+        codes[there] = np.round(np.log(values[there] / low) / step).astype(np.int64) + 1
+    return codes, table
+
+
+_CODERS = {"even": _even, "square": _square, "ratio": _ratio}
+"""float32 [n] to uint8 [n] and the constants that the bytes count in."""
+
+_VALUES = {"even": 2, "square": 1, "ratio": 256}
+"""How many such constants there are."""

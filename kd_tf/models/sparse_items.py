@@ -78,14 +78,12 @@ class SparseItemModel(AdditiveModel):
         return self.summed(tf.expand_dims(ids, 1))
 
     def summed(self, ids: tf.Tensor) -> tf.Tensor:
-        L = ids.shape[1]
         owner, entry = self.entries_of(tf.reshape(ids, [-1]))
-        batch = tf.shape(ids)[0]
-        cell = owner // L * (self.books + 1) + tf.gather(self.targets, entry)
-        flat = tf.scatter_nd(
-            tf.expand_dims(cell, 1), tf.gather(self.strengths, entry), [batch * (self.books + 1)]
-        )
-        return tf.reshape(flat, [batch, self.books + 1])
+        target, weight = tf.gather(self.targets, entry), tf.gather(self.strengths, entry)
+        return sums_over_books(ids, owner, target, weight, self.books)
+
+    def summed_at(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self.summed(ids), candidates, batch_dims=1)
 
     def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         owner, entry = self.entries_of(tf.reshape(ids, [-1]))
@@ -94,8 +92,8 @@ class SparseItemModel(AdditiveModel):
 
     def entries_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Every entry of the rows `ids`, int32 [N]: places in `ids` and entries, int32 [n] both."""
-        begin = tf.gather(self.starts, ids)
-        return rows_one_after_the_other(begin, tf.gather(self.starts, ids + 1) - begin)
+        end = tf.gather(self.starts, ids + 1)
+        return rows_one_after_the_other(end, end - tf.gather(self.starts, ids))
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         read = Histories(histories.items, histories.offsets).matrix(self.books)
@@ -105,23 +103,50 @@ class SparseItemModel(AdditiveModel):
         return {**super().get_config(), "entries": self.entries}
 
 
-def rows_one_after_the_other(begin: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def rows_one_after_the_other(end: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Every entry of some rows, by sums alone, which every runtime has.
 
     Where a row ends a 1 is put, and the running sum of these counts the rows.
 
     Args:
-        begin: int32 [N], where each row's entries begin.
+        end: int32 [N], where each row's entries end.
         count: int32 [N], how many each has.
 
     Returns:
         int32 [n] which of the N rows an entry belongs to, and int32 [n] its place.
     """
+    if count.shape[0] == 1:
+        place = tf.range((end - count)[0], end[0])
+        return tf.zeros_like(place), place
     ends = tf.cumsum(count)
     total = ends[-1]
     ended = tf.scatter_nd(tf.expand_dims(ends, 1), tf.ones_like(ends), [total + 1])
     owner = tf.cumsum(ended)[:total]
-    return owner, tf.range(total) + tf.gather(begin - ends + count, owner)
+    return owner, tf.range(total) + tf.gather(end - ends, owner)
+
+
+def sums_over_books(
+    ids: tf.Tensor, owner: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, books: int
+) -> tf.Tensor:
+    """What the entries of some rows say of all books.
+
+    Args:
+        ids: int32 [B, L], the books whose rows were read.
+        owner: int32 [n], the place in the flat `ids` that an entry belongs to.
+        target: int32 [n], whom it speaks for.
+        weight: float32 [n], how much.
+        books: V.
+
+    Returns:
+        float32 [B, V + 1].
+    """
+    batch, L = ids.shape
+    if batch == 1:
+        return tf.expand_dims(tf.scatter_nd(tf.expand_dims(target, 1), weight, [books + 1]), 0)
+    batch = tf.shape(ids)[0]
+    cell = owner // L * (books + 1) + target
+    flat = tf.scatter_nd(tf.expand_dims(cell, 1), weight, [batch * (books + 1)])
+    return tf.reshape(flat, [batch, books + 1])
 
 
 def weights_of_pairs(

@@ -3,38 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 
 from kd_tf import atomic
 from kd_tf.compress import prune
-from kd_tf.data.split import Split
 from kd_tf.errors import ParityError, UserError
 from kd_tf.evaluate.protocol import TrainingStatistics
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.tied_table import TiedTableModel
 from kd_tf.pipeline.context import Context, digest
+from kd_tf.pipeline.layout import ORDER, Layout, laid_out
 from kd_tf.pipeline.sources import calibration
 from kd_tf.tflite.artifact import Artifact, measure
-from kd_tf.tflite.clustered import (
-    ClusteredStudent,
-    block_size,
-    clustered_order,
-    enough_blocks,
-)
+from kd_tf.tflite.clustered import ClusteredStudent
 from kd_tf.tflite.compatibility import check_runtime
-from kd_tf.tflite.convert import Quantization, convert, stored_form
-
-ORDER = "order.npy"
-
-TWO_STAGES_FROM = 200_000
-"""Books from which on ``catalogue_search = "auto"`` tries two stages."""
-
-CHOOSING_READERS = 500
-"""Validation readers who choose how many blocks are read."""
+from kd_tf.tflite.convert import Quantization, convert_stored, stored_form
 
 SHIP_WITHIN = 0.99
 """``ship = "auto"`` takes the smallest file with at least this share of the best validation
@@ -50,15 +36,24 @@ def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
     )
 
     def make(unfinished: Path) -> None:
-        shop = _laid_out(context, student)
-        if isinstance(shop.student, ClusteredStudent):
-            np.save(unfinished / ORDER, shop.student.order)
-        variants = [Quantization(name) for name in _variants(context, shop.student)]
+        settings = context.settings
+        layout = laid_out(
+            student,
+            context.split,
+            settings.export.catalogue_search,
+            seed=settings.seed,
+            progress=context.progress,
+        )
+        statistics = context.statistics
+        if layout.order is not None:
+            np.save(unfinished / ORDER, layout.order)
+            statistics = TrainingStatistics.from_split(layout.split)
+        variants = [Quantization(name) for name in _variants(context, layout.student)]
         measured = []
         with context.progress.task("exporting", len(variants)) as advance:
             for variant in variants:
                 try:
-                    measured.append(_exported(context, shop, variant, unfinished))
+                    measured.append(_exported(context, layout, statistics, variant, unfinished))
                 except ParityError as error:
                     # Whether four bits are enough is seen only here.
                     if variant is not Quantization.INT4 or context.settings.export.variants:
@@ -72,58 +67,19 @@ def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
     return [Artifact(**one) for one in listed]
 
 
-@dataclass(frozen=True)
-class _Shop:
-    """What is exported, and who judges it, in the ids of the files."""
-
-    student: HistoryModel
-    split: Split
-    statistics: TrainingStatistics
-
-
-def _laid_out(context: Context, student: HistoryModel) -> _Shop:
-    """The catalogue as it is, or in an order that two stages can search."""
-    as_it_is = _Shop(student, context.split, context.statistics)
-    search = context.settings.export.catalogue_search
-    tied = isinstance(student, TiedTableModel) and student.scoring_table is student.table
-    if search == "exact" or (search == "auto" and not (tied and student.books >= TWO_STAGES_FROM)):
-        return as_it_is
-    if not tied:
-        raise UserError(
-            f"a {type(student).__name__} cannot be searched in two stages",
-            where="export.catalogue_search",
-            hint="mlp, shallow-cnn and multi-interest with one table can; or give exact.",
-        )
-    with context.progress.task("ordering the catalogue", 1) as advance:
-        order = clustered_order(
-            student.table.numpy(), block_size(student.books + 1), seed=context.settings.seed
-        )
-        readers = context.split.validation.histories.padded(student.history_length)
-        try:
-            probed = enough_blocks(student, order, readers[:CHOOSING_READERS])
-        except UserError as error:
-            if search == "two-stage":
-                raise
-            context.progress.say(f"searched exactly: {error.what}")
-            return as_it_is
-        advance(1)
-    clustered = ClusteredStudent(student, order, probed)
-    context.progress.say(
-        f"searched in two stages: {clustered.probed} of {clustered.blocks} blocks of "
-        f"{clustered.rows_a_block} books"
-    )
-    split = context.split.renumbered(clustered.places)
-    return _Shop(clustered, split, TrainingStatistics.from_split(split))
-
-
-def _exported(context: Context, shop: _Shop, variant: Quantization, folder: Path) -> Artifact:
-    student = shop.student
-    histories = calibration(context.settings, context.split)
-    plain = student
-    if isinstance(student, ClusteredStudent):
-        histories, plain = student.places[histories], student.student
-    content = convert(
-        student,
+def _exported(
+    context: Context,
+    layout: Layout,
+    statistics: TrainingStatistics,
+    variant: Quantization,
+    folder: Path,
+) -> Artifact:
+    student = layout.student
+    plain = student.student if isinstance(student, ClusteredStudent) else student
+    histories = layout.histories(calibration(context.settings, context.split))
+    stored = stored_form(student, variant, histories)
+    content = convert_stored(
+        stored,
         variant,
         recommendations=context.settings.export.recommendations,
         candidates=context.settings.export.candidates,
@@ -137,9 +93,9 @@ def _exported(context: Context, shop: _Shop, variant: Quantization, folder: Path
             path,
             student,
             variant,
-            stored=stored_form(student, variant, histories),
-            split=shop.split,
-            statistics=shop.statistics,
+            stored=stored,
+            split=layout.split,
+            statistics=statistics,
             ks=context.ks,
             sparsity=prune.core_sparsity(plain) if hasattr(plain, "core") else 0.0,
         )

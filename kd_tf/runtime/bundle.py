@@ -4,7 +4,7 @@ A bundle is flat::
 
     model.tflite    the student with all its signatures
     catalog.json    {"version": 1, "books": [{"id": 1, "item_id": "...", "title": "..."}, ...]}
-    config.json     sizes, measurements and the SHA-256 of every other file; see `BundleConfig`
+    config.json     sizes, measurements and the SHA-256 of every file; see `BundleConfig`
     MODEL_CARD.md   what the model is, for people
 """
 
@@ -22,6 +22,10 @@ from kd_tf import atomic
 from kd_tf.errors import UserError
 
 CONTRACT_VERSION = 1
+OWN_HASH = "config_sha256"
+"""The key of config.json whose value is the SHA-256 of config.json itself, worked out with 64 zeros
+in its place: so that no bit of the bundle can change unseen."""
+
 CATALOG_VERSION = 1
 MODEL_FILE = "model.tflite"
 CATALOG_FILE = "catalog.json"
@@ -181,7 +185,10 @@ class Bundle:
                 "there is no such folder", where=str(folder), hint="Give the folder of a bundle."
             )
         where = str(folder / CONFIG_FILE)
-        config = BundleConfig.from_json(_parse(_read(folder, CONFIG_FILE), where), where)
+        written = _read(folder, CONFIG_FILE)
+        content = _parse(written, where)
+        config = BundleConfig.from_json(content, where)
+        _check_own_hash(written, content.get(OWN_HASH), where)
         for name in (MODEL_FILE, CATALOG_FILE):
             if name not in config.sha256:
                 raise _damaged(f"sha256 does not list {name}", where)
@@ -233,12 +240,33 @@ def write_bundle(
     with atomic.directory(folder) as unfinished:
         for name, content in files.items():
             atomic.write_bytes(unfinished / name, content)
-        atomic.write_json(
-            unfinished / CONFIG_FILE, dataclasses.replace(config, sha256=hashes).to_json()
-        )
+        complete = dataclasses.replace(config, sha256=hashes).to_json()
+        atomic.write_bytes(unfinished / CONFIG_FILE, sealed(complete))
         # A bundle that its own reader refuses must not take the place of a good one.
         bundle = Bundle.open(unfinished)
     return dataclasses.replace(bundle, folder=Path(folder))
+
+
+def sealed(config: Mapping[str, Any]) -> bytes:
+    """The content of config.json with its own hash under `OWN_HASH`."""
+    open_ = {**config, OWN_HASH: _ZEROS.decode()}
+    text = json.dumps(open_, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+    return text.replace(_ZEROS, hashlib.sha256(text).hexdigest().encode())
+
+
+_ZEROS = b"0" * 64
+
+
+def _check_own_hash(written: bytes, own: Any, where: str) -> None:
+    whole = isinstance(own, str) and own.isascii() and len(own) == len(_ZEROS)
+    found = own.encode() if whole else b"none"
+    opened = written.replace(found, _ZEROS)
+    if written.count(found) != 1 or hashlib.sha256(opened).hexdigest().encode() != found:
+        raise UserError(
+            f"the file is not the one that was written: {OWN_HASH} is not its SHA-256",
+            where=where,
+            hint="The file was changed or damaged on the way: copy or export the bundle again.",
+        )
 
 
 def _catalog_row(row: Mapping[str, Any], number: int) -> dict[str, Any]:

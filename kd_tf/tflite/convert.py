@@ -16,6 +16,7 @@ from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.flatbuffer import joined, without_names
 from kd_tf.tflite.four_bit_student import FourBitStudent
 from kd_tf.tflite.four_bit_table import share_four_bit_tables
+from kd_tf.tflite.numbering import with_shared_operators
 from kd_tf.tflite.shared_table import share_table
 from kd_tf.tflite.signatures import Signatures
 from kd_tf.tflite.stored_weights import check_stored_weights
@@ -67,33 +68,16 @@ def convert(
 
     Raises:
         ParityError: What the converter made does not hold the student's weights once.
-        ValueError: A form that the student does not have, int8 without calibration, K out of
-            range, or a student without weights.
+        ValueError: A form that the student does not have, int8 or int4 without calibration, K out
+            of range, or a student without weights.
     """
-    if quantization.value not in student.forms:
-        raise ValueError(
-            f"{quantization.value} is not a form of {student.name}, which has {student.forms}"
-        )
-    if quantization is Quantization.INT8 and (calibration is None or not len(calibration)):
-        raise ValueError("int8 needs calibration histories, at least one")
-    if not student.built:
-        raise ValueError(f"{student.name} has no weights yet: call create_weights and train it")
-    student = stored_form(student, quantization, calibration)
-    whole = quantization is Quantization.INT8
-    module = Signatures(student, recommendations, candidates, blocked=not whole)
-    rows = student.table_rows
-    if whole:
-        ranking = _converted(module, list(module.ranking), quantization, calibration)
-        few = _converted(module, list(module.explaining), Quantization.DYNAMIC_INT8)
-        content = joined(ranking, few)
-    else:
-        content = _converted(module, list(module.functions), quantization)
-    content = without_names(share_four_bit_tables(share_table(content, rows), rows))
-    check_stored_weights(content, student)
-    with quiet_native_stderr():
-        # Loads or raises here, in the quiet: LiteRT announces its delegate to the first caller.
-        TFLiteModel(content)
-    return content
+    return convert_stored(
+        stored_form(student, quantization, calibration),
+        quantization,
+        recommendations=recommendations,
+        candidates=candidates,
+        calibration=calibration,
+    )
 
 
 def stored_form(
@@ -102,22 +86,64 @@ def stored_form(
     """The student with the very weights that a file of this form holds.
 
     Args:
-        student: Trained.
+        student: Built and trained.
         quantization: The form.
         calibration: int32 [n, L]; without any, numbers are rounded to the nearest step.
 
     Raises:
-        ValueError: int4 without calibration.
+        ValueError: A form that the student does not have, int8 or int4 without calibration, or a
+            student without weights.
     """
+    if quantization.value not in student.forms:
+        raise ValueError(
+            f"{quantization.value} is not a form of {student.name}, which has {student.forms}"
+        )
+    readers = (
+        np.zeros((0, student.history_length), np.int32) if calibration is None else calibration
+    )
+    if quantization in (Quantization.INT8, Quantization.INT4) and not len(readers):
+        raise ValueError(f"{quantization.value} needs calibration histories, at least one")
+    if not student.built:
+        raise ValueError(f"{student.name} has no weights yet: call create_weights and train it")
     if quantization is Quantization.FLOAT32:
         return student
     if quantization is Quantization.INT4:
-        if calibration is None or not len(calibration):
-            raise ValueError("int4 needs calibration histories, at least one")
-        return FourBitStudent(student, calibration)
-    if calibration is None or not len(calibration) or quantization is Quantization.FLOAT16:
+        return FourBitStudent(student, readers)
+    if not len(readers) or quantization is Quantization.FLOAT16:
         return student.compact()
-    return with_rounded_tables(student, calibration).compact()
+    return with_rounded_tables(student, readers).compact()
+
+
+def convert_stored(
+    stored: HistoryModel,
+    quantization: Quantization,
+    *,
+    recommendations: int,
+    candidates: int = 100,
+    calibration: np.ndarray | None = None,
+) -> bytes:
+    """`convert` of what `stored_form` gave, which takes its time for a large table.
+
+    Args:
+        stored: What `stored_form` gave for the same form and calibration.
+        quantization: As in `convert`, and so are the others.
+    """
+    whole = quantization is Quantization.INT8
+    module = Signatures(stored, recommendations, candidates, blocked=not whole)
+    rows = stored.table_rows
+    if whole:
+        ranking = _converted(module, list(module.ranking), quantization, calibration)
+        few = _converted(module, list(module.explaining), Quantization.DYNAMIC_INT8)
+        content = joined(ranking, few)
+    else:
+        content = _converted(module, list(module.functions), quantization)
+    content = without_names(share_four_bit_tables(share_table(content, rows), rows))
+    content = with_shared_operators(content)
+    check_stored_weights(content, stored)
+    with quiet_native_stderr():
+        # Loads or raises here, in the quiet: LiteRT announces its delegate to the first caller.
+        TFLiteModel(content)
+    return content
 
 
 def _converted(

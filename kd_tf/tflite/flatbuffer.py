@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import flatbuffers
@@ -18,6 +18,9 @@ _CALLS_GRAPHS = {
     schema.BuiltinOperator.CALL_ONCE,
 }
 
+_EMPTY = np.zeros(1, np.int32)
+"""The shape of tensors that nothing touches."""
+
 _NEEDED_METADATA = {b"min_runtime_version"}
 
 
@@ -28,6 +31,7 @@ def pack(model: schema.ModelT) -> bytes:
         graph.tensors = [_Once(tensor) for tensor in graph.tensors]
         for operator in graph.operators:
             operator.builtinOptions = operator.builtinOptions and _Once(operator.builtinOptions)
+        graph.operators = [_Once(operator) for operator in graph.operators]
     builder = _SharingBuilder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
@@ -94,10 +98,20 @@ def joined(first: bytes, second: bytes) -> bytes:
 
 def _drop_unused_tensors(model: schema.ModelT, graph: schema.SubGraphT) -> None:
     """Leaves out tensors that no operator and no signature touches, and numbers the others anew."""
-    used = sorted(_used(graph))
+    renumber(model, graph, {old: new for new, old in enumerate(sorted(_used(graph)))})
+
+
+def renumber(model: schema.ModelT, graph: schema.SubGraphT, numbers: Mapping[int, int]) -> None:
+    """Gives tensors of a graph other numbers, in place, and leaves out those without one.
+
+    Numbers that no tensor gets are filled with tensors that nothing touches.
+    """
+    tensors = [schema.TensorT(shape=_EMPTY) for _ in range(max(numbers.values(), default=-1) + 1)]
     place = np.full(len(graph.tensors) + 1, -1, np.int32)  # the last stands for -1, no tensor
-    place[used] = np.arange(len(used))
-    graph.tensors = [graph.tensors[index] for index in used]
+    for old, new in numbers.items():
+        tensors[new] = graph.tensors[old]
+        place[old] = new
+    graph.tensors = tensors
     graph.inputs, graph.outputs = place[graph.inputs], place[graph.outputs]
     for operator in graph.operators:
         operator.inputs, operator.outputs = place[operator.inputs], place[operator.outputs]
@@ -134,7 +148,7 @@ def merge_equal_buffers(model: schema.ModelT) -> None:
         for index, tensor in enumerate(graph.tensors):
             if index not in used:
                 tensor.buffer = 0
-                tensor.shape = np.zeros(1, np.int32)
+                tensor.shape = _EMPTY
                 tensor.quantization = None
     readers = [*tensors, *(model.metadata or [])]
     buffers, place = [schema.BufferT()], {}
@@ -196,7 +210,7 @@ class _SharingBuilder(flatbuffers.Builder):
         return self._written[key]
 
     def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802
-        return self.once(_content(x), lambda: super(_SharingBuilder, self).CreateNumpyVector(x))
+        return self.once(content_of(x), lambda: super(_SharingBuilder, self).CreateNumpyVector(x))
 
 
 class _Once:
@@ -206,19 +220,19 @@ class _Once:
         self.part = part
 
     def Pack(self, builder: _SharingBuilder) -> int:  # noqa: N802
-        return builder.once(_content(self.part), lambda: int(self.part.Pack(builder)))
+        return builder.once(content_of(self.part), lambda: int(self.part.Pack(builder)))
 
 
-def _content(part: Any) -> Hashable:
+def content_of(part: Any) -> Hashable:
     """The same for parts of the same content, whichever objects hold it."""
     if part is None or isinstance(part, (bool, int, float, str, bytes, np.generic)):
         return part
     if isinstance(part, np.ndarray):
         return part.dtype.str, part.tobytes()
     if isinstance(part, list):
-        return tuple(_content(one) for one in part)
+        return tuple(content_of(one) for one in part)
     values = vars(part).items()
-    return type(part).__name__, tuple((name, _content(value)) for name, value in sorted(values))
+    return type(part).__name__, tuple((name, content_of(value)) for name, value in sorted(values))
 
 
 class _AlignedBuffer(schema.BufferT):

@@ -36,10 +36,10 @@ class FourBitStudent(HistoryModel):
             )
         self.student, self.dimensions = student, student.dimensions
         self.packed = BookTable(self, "table", student.dimensions, packed=True)
-        whole, step = feedback.nibbles_of(
-            student.table.numpy(), feedback.moments(student, histories)
-        )
-        self.packed.store(whole, step)
+        table, moments = student.table.numpy(), feedback.moments(student, histories)
+        # Numbers are rounded for the steps that a file can hold.
+        self.packed.scale.assign(feedback.row_steps(table, moments))
+        self.packed.store(feedback.nibbles_of(table, moments, self.packed.scale.numpy()))
         self.create_weights()
 
     @property

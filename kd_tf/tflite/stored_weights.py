@@ -24,6 +24,7 @@ _KINDS = {
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.FLOAT16: np.float16,
     schema.TensorType.INT32: np.int32,
+    schema.TensorType.INT16: np.int16,
     schema.TensorType.UINT8: np.uint8,
     schema.TensorType.INT8: np.int8,
 }
@@ -84,8 +85,11 @@ def book_constants(content: bytes, rows: int) -> list[Constant]:
 
 def _is_of_books(tensor: schema.TensorT, rows: int) -> bool:
     shape = [] if tensor.shape is None else tensor.shape.tolist()
-    whole = tensor.type in (schema.TensorType.UINT8, schema.TensorType.INT32)
+    whole = tensor.type in _WHOLE
     return bool(shape) and (shape[0] == rows or (whole and np.prod(shape) >= rows))
+
+
+_WHOLE = {schema.TensorType.UINT8, schema.TensorType.INT16, schema.TensorType.INT32}
 
 
 def check_stored_weights(content: bytes, student: HistoryModel) -> None:

@@ -65,8 +65,8 @@ def test_floats_are_kept_as_they_are():
 @settings(max_examples=40)
 @given(rows_of_any_length())
 def test_a_packed_number_is_the_nearest_of_the_steps_of_its_row(values):
-    found = packed(values).numpy().astype(np.float64)
-    step = np.abs(found).max(axis=1, keepdims=True) / 7
+    made = packed(values)
+    found, step = made.numpy().astype(np.float64), made.scale.numpy()[:, None].astype(np.float64)
     # The scale may be a little too small for the largest: that one is cut off.
     within = np.clip(values, -7 * step, 7 * step)
     assert (np.abs(found - within) <= step / 2 * (1 + 1e-4)).all()
@@ -75,23 +75,24 @@ def test_a_packed_number_is_the_nearest_of_the_steps_of_its_row(values):
 @settings(max_examples=40)
 @given(rows_of_any_length())
 def test_a_step_is_a_seventh_of_the_largest_up_to_the_coding_of_the_scale(values):
-    found = np.abs(packed(values).numpy()).max(axis=1).astype(np.float64)
-    largest = np.abs(values).max(axis=1).astype(np.float64)
-    there = largest > 0
-    assert not found[~there].any()
-    if there.any():
-        # 255 values at equal ratios, of which a scale becomes the nearest.
-        ratio = np.log(largest[there].max() / largest[there].min()) / 254
-        assert np.abs(np.log(found[there] / largest[there])).max() <= ratio / 2 + 3e-6
+    found = packed(values).scale.numpy().astype(np.float64)
+    wanted = np.abs(values).max(axis=1).astype(np.float64) / 7
+    # Roots at 255 even distances, of which that of a scale becomes the nearest, and none 0.
+    np.testing.assert_array_equal(found == 0, wanted == 0)
+    distance = np.sqrt(wanted.max()) / 255
+    allowed = np.where(np.sqrt(wanted) < distance / 2, distance, distance / 2)
+    assert (np.abs(np.sqrt(found) - np.sqrt(wanted)) <= allowed * (1 + 1e-4)).all()
 
 
 @settings(max_examples=40)
 @given(rows_of_any_length())
-def test_the_largest_of_every_row_is_seven_steps(values):
+def test_the_largest_of_every_row_that_counts_is_seven_steps(values):
     made = packed(values)
     steps = made.steps.numpy()
-    there = values.any(axis=1)
-    np.testing.assert_array_equal(np.abs(steps).max(axis=1), np.where(there, 7, 0))
+    largest = np.abs(values).max(axis=1)
+    counts = largest > 0.01 * largest.max()
+    assert (np.abs(steps).max(axis=1)[counts] == 7).all()
+    assert not steps[largest == 0].any()
     np.testing.assert_array_equal(steps, np.round(steps))
 
 
@@ -105,22 +106,22 @@ def test_what_was_packed_before_becomes_itself(values):
     np.testing.assert_allclose(again.numpy(), made.numpy(), rtol=3e-6)
 
 
-def test_rows_that_differ_a_hundredfold_are_within_half_a_step_and_a_hundredth():
+def test_rows_that_differ_a_hundredfold_are_within_half_a_step_and_a_twentieth():
     values = np.random.default_rng(4).normal(size=(500, 32))
     values *= np.geomspace(1, 100, 500)[:, None] / np.abs(values).max(axis=1, keepdims=True)
     error = np.abs(packed(values.astype(np.float32)).numpy() - values).max(axis=1)
     step = np.abs(values).max(axis=1) / 7
-    assert (error <= step * 0.5 * 1.01).all()
+    assert (error <= step * 0.5 * 1.05).all()
     assert (error > step * 0.3).mean() > 0.9
 
 
-def test_rows_of_whole_steps_are_kept_to_the_bit():
-    # 1, 1/2 and 1/4 a step: what lies on the steps already loses nothing.
+def test_rows_of_whole_steps_keep_their_steps():
+    # Steps of 1, 1/2 and 1/4, of which a byte keeps the root to a 255th of the largest.
     steps = np.array([[0, 0, 0, 0], [7, -7, 1, 0], [-3, 7, 5, -6], [2, -1, -7, 4]])
     values = (steps * np.array([[1], [1], [0.5], [0.25]])).astype(np.float32)
     made = packed(values)
     np.testing.assert_array_equal(made.steps.numpy(), steps)
-    np.testing.assert_allclose(made.numpy(), values, rtol=1e-6)
+    np.testing.assert_allclose(made.numpy(), values, rtol=0.01)
     np.testing.assert_array_equal(made.nibbles.numpy(), nibbles(steps))
 
 
@@ -142,7 +143,8 @@ def test_a_row_of_zeros_between_others_stays_zero_and_scores_zero():
     values[7] = 0
     made = packed(values)
     assert not made.rows(tf.constant([0, 7])).numpy().any()
-    found = made.products(tf.ones([2, d]), tf.constant([1])).numpy()
+    vectors = tf.constant([np.linspace(1, 2, d), np.linspace(-1, 3, d)], tf.float32)
+    found = made.products(vectors, tf.constant([1])).numpy()
     assert not found[:, [0, 7]].any()
     assert found[:, 1:7].all()
 

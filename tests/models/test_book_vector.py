@@ -58,7 +58,8 @@ def test_even_values_are_within_half_a_step_of_the_float(values):
 def test_even_values_keep_the_least_and_the_largest(values):
     found = stored(values, coded=True)
     assert found.min() == values.min()
-    assert found.max() == pytest.approx(values.max(), rel=1e-6)
+    rounding = 1e-6 * (float(values.max()) - float(values.min()))
+    assert found.max() == pytest.approx(values.max(), rel=1e-6, abs=rounding)
 
 
 @settings(max_examples=40)
@@ -75,6 +76,19 @@ def test_ratio_values_are_within_half_a_ratio_step_of_the_float_and_0_stays_0(va
         assert error.max() <= step / 2 + 3e-6
 
 
+@settings(max_examples=40)
+@given(floats(0.0, 1e6))
+def test_square_values_have_the_nearest_root_and_0_is_0_alone(values):
+    found = stored(values, coded=True, spacing="square")
+    np.testing.assert_array_equal(found == 0, values == 0)
+    step = np.sqrt(float(values.max())) / 255
+    roots, wanted = np.sqrt(found.astype(np.float64)), np.sqrt(values.astype(np.float64))
+    # But for numbers that would round to 0.
+    allowed = np.where(wanted < step / 2, step, step / 2) * (1 + 1e-4) + 1e-6 * wanted
+    assert (np.abs(roots - wanted) <= allowed).all()
+    assert found.max() == pytest.approx(values.max(), rel=1e-5)
+
+
 def test_a_number_between_two_values_of_equal_ratio_gets_the_nearer():
     # 255 values from 1 to 2^127: every second one is a power of two, those between the roots.
     values = np.array([0, 1, 2, 3, 4, 5, 2.0**100, 2.0**127], np.float32)
@@ -84,14 +98,14 @@ def test_a_number_between_two_values_of_equal_ratio_gets_the_nearer():
 
 
 @settings(max_examples=40)
-@given(values=floats(0.0, 1e6), spacing=st.sampled_from(["even", "ratio"]))
+@given(values=floats(0.0, 1e6), spacing=st.sampled_from(["even", "square", "ratio"]))
 def test_what_was_coded_before_becomes_itself(values, spacing):
     once = stored(values, coded=True, spacing=spacing)
     twice = stored(once, coded=True, spacing=spacing)
     np.testing.assert_allclose(twice, once, rtol=3e-6)
 
 
-@pytest.mark.parametrize("spacing", ["even", "ratio"])
+@pytest.mark.parametrize("spacing", ["even", "square", "ratio"])
 @pytest.mark.parametrize("value", [0.0, 0.37, 1e-20, 5e8])
 def test_a_constant_vector_is_kept(spacing, value):
     values = np.full(V + 1, value, np.float32)
@@ -108,7 +122,12 @@ def test_256_values_at_even_distances_are_all_kept():
     np.testing.assert_allclose(stored(values, coded=True), values, atol=1e-4)
 
 
-@pytest.fixture(params=[{"coded": False}, {"coded": True}, {"coded": True, "spacing": "ratio"}])
+@pytest.fixture(
+    params=[
+        {"coded": False},
+        *({"coded": True, "spacing": spacing} for spacing in ("even", "square", "ratio")),
+    ]
+)
 def filled(request) -> BookVector:
     _, kept = vector(**request.param)
     kept.assign(np.random.default_rng(1).gamma(1, 1, V + 1).astype(np.float32))
@@ -138,12 +157,19 @@ def test_floats_begin_with_the_start():
     np.testing.assert_array_equal(kept.numpy(), np.full(V + 1, -4, np.float32))
 
 
-@pytest.mark.parametrize("coded", [False, True])
-def test_bytes_are_those_of_its_weights(coded):
-    model, kept = vector(coded=coded)
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [
+        ({"coded": False}, 4 * (V + 1)),
+        ({"coded": True}, V + 1 + 8),
+        ({"coded": True, "spacing": "square"}, V + 1 + 4),
+        ({"coded": True, "spacing": "ratio"}, V + 1 + 1024),
+    ],
+)
+def test_bytes_are_those_of_its_weights(settings, size):
+    model, kept = vector(**settings)
     sizes = [weight.numpy().nbytes for weight in model.weights if "some" in weight.name]
-    assert kept.bytes == sum(sizes)
-    assert kept.bytes == (V + 1 + 1024 if coded else 4 * (V + 1))
+    assert kept.bytes == sum(sizes) == size
 
 
 def test_only_floats_are_trained():

@@ -11,7 +11,7 @@ from kd_tf import config
 from kd_tf.errors import UserError
 from kd_tf.models import checkpoint
 from kd_tf.models.ranking import scores
-from kd_tf.pipeline import exporting
+from kd_tf.pipeline.layout import ORDER
 from kd_tf.pipeline.run import Run, run
 from kd_tf.runtime.recommender import Recommender
 from kd_tf.tflite.clustered import RECALL
@@ -47,7 +47,7 @@ def test_a_file_is_as_good_as_its_student(finished: Run) -> None:
 
 
 def test_the_bundle_names_the_books_that_the_student_means(finished: Run) -> None:
-    order = np.load(finished.folder / "artifacts" / exporting.ORDER)
+    order = np.load(finished.folder / "artifacts" / ORDER)
     assert sorted(order.tolist()) == list(range(1, 301))
     assert order.tolist() != list(range(1, 301))
     item_ids = finished.dataset.catalog.item_ids
@@ -78,4 +78,4 @@ def test_a_student_that_cannot_be_is_refused_and_small_ones_are_exact(
     found = run(config.from_values(automatic), tmp_path / "exact")
     (one,) = found.results.artifacts
     assert one.catalogue_search == "exact"
-    assert not (found.folder / "artifacts" / exporting.ORDER).exists()
+    assert not (found.folder / "artifacts" / ORDER).exists()

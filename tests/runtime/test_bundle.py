@@ -8,7 +8,7 @@ import pytest
 
 from kd_tf import atomic
 from kd_tf.errors import UserError
-from kd_tf.runtime.bundle import Book, Bundle, BundleConfig, write_bundle
+from kd_tf.runtime.bundle import Book, Bundle, BundleConfig, sealed, write_bundle
 
 V = 200
 
@@ -16,8 +16,7 @@ V = 200
 def change_config(folder, **changes):
     path = folder / "config.json"
     config = json.loads(path.read_text())
-    config.update(changes)
-    path.write_text(json.dumps(config))
+    path.write_bytes(sealed({**config, **changes}))
 
 
 def replace_listed(folder, name, content):
@@ -58,6 +57,7 @@ def test_the_files_have_the_documented_form(bundle, tflite):
         *("contract_version", "name", "books", "history_length", "recommendations"),
         *("candidates", "signatures"),
         *("min_runtime_version", "quantization", "metrics", "dataset", "sha256"),
+        "config_sha256",
     }
 
 
@@ -170,6 +170,14 @@ def test_a_config_cut_anywhere_is_refused(bundle):
         path.write_bytes(whole[:size])
         with pytest.raises(UserError, match="not valid JSON"):
             Bundle.open(bundle)
+
+
+@pytest.mark.parametrize("own", [None, 5, "", "0" * 64, "é" * 64, "f" * 64])
+def test_a_config_without_its_own_hash_is_refused(bundle, own):
+    path = bundle / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "config_sha256": own}))
+    with pytest.raises(UserError, match="config_sha256 is not its SHA-256"):
+        Bundle.open(bundle)
 
 
 def test_a_config_that_is_no_object_is_refused(bundle):

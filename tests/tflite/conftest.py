@@ -12,15 +12,24 @@ from kd_tf.data.examples import Examples, draw
 from kd_tf.data.readers.synthetic import read_synthetic
 from kd_tf.data.split import Split
 from kd_tf.data.splits.unseen_users import unseen_users
+from kd_tf.distill.starts import STARTS, Source
+from kd_tf.evaluate.chooser import Chooser
 from kd_tf.keras import keras
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.learning_data import LearningData
+from kd_tf.models.stored import settled
 from kd_tf.models.students import STUDENTS
+from kd_tf.models.teachers import EnsembleTeacher, ImplicitALSTeacher, LocalRidgeTeacher
+from kd_tf.progress import Silent
 from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.convert import Quantization, convert
 
 V, L, d, K = 250, 10, 16, 20
 """Books, history length, width of a row and recommendations of every student here."""
+
+STARTED_BYTES = 14_000
+"""What students that start from what is known may take."""
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +73,27 @@ def student(examples: Examples) -> Callable[[str], HistoryModel]:
             model.fit(batches.stream(), epochs=20, steps_per_epoch=batches.steps, verbose=0)
             made[name] = model
         return made[name]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def started(split: Split) -> Callable[[str], HistoryModel]:
+    """``started(kind)``: the first that its family starts with, settled as it would be shipped."""
+    shop = read_synthetic(books=V, readers=600, seed=1)
+    data = LearningData(split, shop.catalog, L, Chooser(split.validation, V), Silent())
+    teacher = EnsembleTeacher.weighed(
+        [LocalRidgeTeacher.solved(data), ImplicitALSTeacher.solved(data, dimensions=24)],
+        data.choose,
+        data.progress,
+    )
+    source = Source(data, teacher)
+    made: dict[str, HistoryModel] = {}
+
+    def make(kind: str) -> HistoryModel:
+        if kind not in made:
+            made[kind] = settled(next(STARTS[kind](source, STARTED_BYTES)).model)
+        return made[kind]
 
     return make
 

@@ -11,11 +11,13 @@ from kd_tf.data.histories import Histories
 from kd_tf.errors import UserError
 from kd_tf.keras import keras, tf
 from kd_tf.models.additive import AdditiveModel
+from kd_tf.models.bit_planes import MOST_BITS, BitPlanes, planes_bytes
 from kd_tf.models.book_vector import BookVector
 from kd_tf.models.closed_form.pruning import keep_strongest
 from kd_tf.models.sparse_items import (
     SparseItemModel,
     rows_one_after_the_other,
+    sums_over_books,
     weights_of_pairs,
 )
 
@@ -27,12 +29,6 @@ ROWS_A_START = 16
 """Every so many rows the place of their first entry is stored; those between are counted."""
 
 _LEVELS = 2**WEIGHT_BITS - 1
-
-_SPARE = 4
-"""Bytes behind the last entry, so that four can be read from wherever it begins."""
-
-_MOST_ENTRY_BITS = 26
-"""With one more an entry may lie in five bytes; 26 begin at even bits only."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -68,17 +64,20 @@ class NeighboursStudent(SparseItemModel):
 
 def packed_bytes(books: int, entries: int) -> int:
     """What `entries` weights take when they are packed, everything included."""
-    bits = entries * (_id_bits(books) + WEIGHT_BITS)
     blocks = -(-(books + 2) // ROWS_A_START)
-    # Row lengths, scales and priors are a byte each; two tables of 256 floats give them values.
-    rows = blocks * (ROWS_A_START + 4) + 2 * (books + 1) + 2 * 256 * 4
-    return -(-bits // 8) + _SPARE + rows
+    # Row lengths, scales and priors are a byte each; constants say what scales and priors mean.
+    rows = blocks * (ROWS_A_START + 4) + 2 * (books + 1) + (256 + 2) * 4
+    return planes_bytes(entries, _id_bits(books) + WEIGHT_BITS) + rows
 
 
 def entries_within(books: int, max_bytes: int) -> int:
     """The most weights that fit; may be below 1."""
-    free = max_bytes - packed_bytes(books, 0)
-    return free * 8 // (_id_bits(books) + WEIGHT_BITS)
+    bits = _id_bits(books) + WEIGHT_BITS
+    most = (max_bytes - packed_bytes(books, 0)) * 8 // bits
+    # Every plane of the bits ends with a whole byte.
+    while most > 0 and packed_bytes(books, most) > max_bytes:
+        most -= 1
+    return most
 
 
 def shortened(matrix: sparse.csr_array) -> sparse.csr_array:
@@ -90,9 +89,9 @@ def shortened(matrix: sparse.csr_array) -> sparse.csr_array:
 class PackedNeighbours(AdditiveModel):
     """The same student as an app gets it: whole numbers of as few bits as they need.
 
-    An entry is the candidate's id in ceil(log2(V + 1)) bits and its weight in 4, one after the
-    other in one string of bytes. A weight counts in steps of its candidate's own largest weight,
-    which is one byte on a logarithmic scale, as the prior is. Rows are found from their lengths.
+    An entry is the candidate's id in ceil(log2(V + 1)) bits and its weight in 4 (`BitPlanes`). A
+    weight counts in steps of its candidate's own largest weight, which is one byte on a logarithmic
+    scale; the prior is a byte, too. Rows are found from their lengths.
     It is made from a trained `NeighboursStudent` and not trained itself.
 
     Args:
@@ -106,22 +105,13 @@ class PackedNeighbours(AdditiveModel):
         self.entries = entries
         self.vectors_at_once = 2
         self.id_bits = _id_bits(self.books)
-        self.entry_bits = self.id_bits + WEIGHT_BITS
-        if entries * self.entry_bits >= 2**31:
-            raise UserError(
-                f"{entries:,} neighbours of {self.entry_bits} bits each are more than one file "
-                "can address",
-                hint="Give a smaller --max-bytes.",
-            )
-        if self.entry_bits > _MOST_ENTRY_BITS:
+        if self.id_bits + WEIGHT_BITS > MOST_BITS:
             raise UserError(
                 f"{self.books:,} books are more than neighbours can number: the most are "
-                f"{2 ** (_MOST_ENTRY_BITS - WEIGHT_BITS) - 1:,}",
+                f"{2 ** (MOST_BITS - WEIGHT_BITS) - 1:,}",
                 hint="Clean away rarely read books (cleaning.min_item_interactions).",
             )
-        size = -(-entries * self.entry_bits // 8) + _SPARE
-
-        self.packed = self._stored("packed", (size,), "uint8")
+        self.packed = BitPlanes(self, "entries", count=entries, bits=self.id_bits + WEIGHT_BITS)
         self.lengths = self._stored(
             "lengths", (-(-(self.books + 2) // ROWS_A_START) * ROWS_A_START,), "uint8"
         )
@@ -148,11 +138,7 @@ class PackedNeighbours(AdditiveModel):
         lengths[: student.books + 1] = np.diff(matrix.indptr)
         model.prior.assign(student.prior.numpy())
         model.packed.assign(
-            _pack(
-                matrix.indices.astype(np.int64) << WEIGHT_BITS | weights.astype(np.int64),
-                model.entry_bits,
-                model.packed.shape[0],
-            )
+            matrix.indices.astype(np.int64) << WEIGHT_BITS | weights.astype(np.int64)
         )
         model.lengths.assign(lengths)
         model.starts.assign(matrix.indptr[: student.books + 2 : ROWS_A_START])
@@ -161,64 +147,37 @@ class PackedNeighbours(AdditiveModel):
     def added(self, ids: tf.Tensor) -> tf.Tensor:
         return self.summed(tf.expand_dims(ids, 1))
 
+    def summed(self, ids: tf.Tensor) -> tf.Tensor:
+        owner, target, weight = self._weights_of(ids)
+        return sums_over_books(ids, owner, target, weight, self.books)
+
+    def summed_at(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self.summed(ids), candidates, batch_dims=1)
+
     def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         return weights_of_pairs(ids, candidates, *self._weights_of(ids))
-
-    def summed(self, ids: tf.Tensor) -> tf.Tensor:
-        batch = tf.shape(ids)[0]
-        owner, target, weight = self._weights_of(ids)
-        cell = owner // ids.shape[1] * (self.books + 1) + target
-        flat = tf.scatter_nd(tf.expand_dims(cell, 1), weight, [batch * (self.books + 1)])
-        return tf.reshape(flat, [batch, self.books + 1])
 
     def _weights_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Every entry of the rows `ids`: place in the flat `ids`, target, weight, [n] each."""
         owner, entry = self._entries_of(tf.reshape(ids, [-1]))
-        number = self._numbers(entry)
+        number = self.packed.at(entry)
         target = number // 2**WEIGHT_BITS
-        weight = tf.cast(number - target * 2**WEIGHT_BITS, tf.float32) * self.scale.at(target)
-        return owner, target, weight
+        level = tf.cast(tf.math.floormod(number, 2**WEIGHT_BITS), tf.float32)
+        return owner, target, level * self.scale.at(target)
 
     def _entries_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """As in `SparseItemModel`: places in `ids` and entries, int32 [n] both."""
         block = ids // ROWS_A_START
         around = tf.gather(tf.reshape(self.lengths, [-1, ROWS_A_START]), block)
         around = tf.cast(around, tf.int32)
-        within = tf.expand_dims(ids - block * ROWS_A_START, 1)
-        place = tf.expand_dims(tf.range(ROWS_A_START), 0)
-        zero = tf.zeros_like(around)
-        begin = tf.gather(self.starts, block) + tf.reduce_sum(
-            tf.where(place < within, around, zero), axis=1
-        )
-        count = tf.reduce_sum(tf.where(tf.equal(place, within), around, zero), axis=1)
-        return rows_one_after_the_other(begin, count)
-
-    def _numbers(self, entry: tf.Tensor) -> tf.Tensor:
-        """int32 [n]: the numbers of `entry_bits` bits at these places of the byte string."""
-        bit = entry * self.entry_bits
-        byte = bit // 8
-        shift = bit - byte * 8
-        # A number lies in at most four bytes. Its lower bits come from the first three, so that
-        # nothing outgrows 31 bits; what is above them is added at its own place.
-        parts = [tf.cast(tf.gather(self.packed, byte + more), tf.int32) for more in range(4)]
-        low = parts[0] + parts[1] * 2**8 + parts[2] * 2**16
-        power = tf.gather(tf.constant(2 ** np.arange(8), tf.int32), shift)
-        rest = tf.gather(tf.constant(2 ** (24 - np.arange(8)), tf.int32), shift)
-        number = low // power
-        if self.entry_bits > 24 - 7:
-            # Of the fourth byte only as many bits as the number still needs.
-            needed = tf.gather(
-                tf.constant(2 ** np.clip(self.entry_bits - 24 + np.arange(8), 0, 8), tf.int32),
-                shift,
-            )
-            number += (parts[3] - parts[3] // needed * needed) * rest
-        return number - number // 2**self.entry_bits * 2**self.entry_bits
+        place = tf.math.floormod(ids, ROWS_A_START) + tf.range(tf.shape(ids)[0]) * ROWS_A_START
+        count = tf.gather(tf.reshape(around, [-1]), place)
+        end = tf.gather(tf.reshape(tf.cumsum(around, axis=1), [-1]), place)
+        return rows_one_after_the_other(tf.gather(self.starts, block) + end, count)
 
     def unpacked(self) -> sparse.csr_array:
         """The weights that the bits stand for: float32 CSR [V + 1, V + 1]."""
-        bits = np.unpackbits(self.packed.numpy(), bitorder="little")
-        each = bits[: self.entries * self.entry_bits].reshape(-1, self.entry_bits)
-        numbers = each.astype(np.int64) @ (1 << np.arange(self.entry_bits))
+        numbers = self.packed.numpy()
         targets = (numbers >> WEIGHT_BITS).astype(np.int32)
         weights = (numbers & _LEVELS) * self.scale.numpy()[targets]
         lengths = self.lengths.numpy()[: self.books + 1].astype(np.int64)
@@ -242,10 +201,3 @@ class PackedNeighbours(AdditiveModel):
 
 def _id_bits(books: int) -> int:
     return int(books).bit_length()
-
-
-def _pack(numbers: np.ndarray, bits: int, size: int) -> np.ndarray:
-    """uint8 [size]: the numbers one after the other, lowest bit first."""
-    each = (numbers[:, None] >> np.arange(bits)) & 1
-    packed = np.packbits(each.astype(np.uint8).ravel(), bitorder="little")
-    return np.concatenate([packed, np.zeros(size - len(packed), np.uint8)])

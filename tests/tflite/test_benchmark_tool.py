@@ -1,0 +1,39 @@
+"""LiteRT's own benchmark runs every exported file as it is: ids that mean nothing crash nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kd_tf.distill.starts import STARTS
+from kd_tf.models.students import STUDENTS
+from kd_tf.tflite.convert import Quantization, convert
+
+
+@pytest.mark.parametrize("kind", STUDENTS)
+def test_every_signature_of_every_form_runs(kind, student, started, calibration, tmp_path):
+    model = started(kind) if kind in STARTS else student(kind)
+    for form in model.forms:
+        path = tmp_path / f"{form}.tflite"
+        path.write_bytes(
+            convert(model, Quantization(form), recommendations=20, calibration=calibration)
+        )
+        for signature in ("recommend", "similar", "score", "explain"):
+            result = tmp_path / "result.json"
+            result.unlink(missing_ok=True)
+            ended = subprocess.run(
+                [
+                    *(Path(sys.executable).with_name("litert-benchmark"), "--model", path),
+                    *("--signature", signature, "--num_runs", "3", "--warmup_runs", "1"),
+                    *("--num_threads", "1", "--result_json", result),
+                ],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ended.returncode == 0, f"{form} {signature}: {ended.stderr[-500:]}"
+            assert json.loads(result.read_text()), f"{form} {signature}"
