@@ -1,13 +1,27 @@
-// What a reader sees of a bundle that is refused, and that the shelf is there still.
+// What a reader sees where the books cannot be opened, and that the shelf is there still.
 
 import assert from "node:assert/strict";
 import { run, shown, watched } from "./browser.mjs";
 
+/** Browsers and networks in which even a sound bundle cannot be opened. */
+const surroundings = {
+  "no https": (page) =>
+    page.addInitScript(() => {
+      Object.defineProperty(Crypto.prototype, "subtle", { get: () => undefined });
+    }),
+  "an old browser": (page) =>
+    page.addInitScript(() => {
+      delete globalThis.WebAssembly;
+    }),
+  "no connection": (page) => page.route("**/catalog.json", (route) => route.abort()),
+};
+
 await run(async ({ addresses }, browser) => {
   const said = {};
-  for (const [fault, address] of Object.entries(addresses)) {
+  const look = async (fault, address, prepare = async () => {}) => {
     const context = await browser.newContext({ locale: "en-GB" });
     const { page, wrong } = await watched(context, address);
+    await prepare(page);
     await context.addInitScript((key) => {
       const books = [{ id: "kept", title: "A book of mine", authors: "Somebody" }];
       localStorage.setItem(key, JSON.stringify({ version: 1, books, hidden: [] }));
@@ -24,6 +38,10 @@ await run(async ({ addresses }, browser) => {
     }
     assert.deepEqual(wrong, []);
     await context.close();
+  };
+  for (const [fault, address] of Object.entries(addresses)) await look(fault, address);
+  for (const [fault, prepare] of Object.entries(surroundings)) {
+    await look(fault, addresses.sound, prepare);
   }
   return said;
 });

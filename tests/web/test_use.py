@@ -154,7 +154,7 @@ def test_books_that_a_new_bundle_lacks_are_kept_aside(
 def test_a_shelf_that_cannot_be_read_or_stored_is_told_and_nothing_is_lost(
     flow: Callable[..., Any], opened: Bundle
 ) -> None:
-    flow("storage", **some(opened, 11))
+    flow("storage", **some(opened, 11, 13))
 
 
 def test_a_reader_of_everything_gets_a_word_instead_of_a_list(

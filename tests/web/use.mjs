@@ -263,7 +263,7 @@ const flows = {
     assert.deepEqual(stored.books.map(({ id }) => id), ["gone-1", ...input.ids, "gone-2"]);
   },
 
-  /** Has a shelf that cannot be read; and a browser that stores nothing. */
+  /** Has a shelf that cannot be read; a browser that stores nothing; and one that is full. */
   async storage({ page, input }) {
     await page.goto(input.address);
     await page.evaluate(([key]) => localStorage.setItem(key, '{"version":99}'), [SHELF_KEY(input.address)]);
@@ -285,9 +285,23 @@ const flows = {
     await other.goto(input.address);
     await shown(other);
     await add(other, input.ids[0]);
-    await says(other, "This browser does not let the page store anything: your shelf is lost when you close it.");
+    await says(other, "This browser does not let the page store your shelf: the last changes are lost when you close it.");
     assert.equal(await other.locator(".card").count(), 1);
     await other.close();
+
+    const full = await page.context().newPage();
+    await full.addInitScript(() => {
+      Storage.prototype.setItem = () => {
+        throw new DOMException("full", "QuotaExceededError");
+      };
+    });
+    await full.goto(`${input.address}#/shelf`);
+    await shown(full);
+    await add(full, input.ids[1]);
+    await says(full, "This browser does not let the page store your shelf: the last changes are lost when you close it.");
+    const stored = await full.evaluate((key) => localStorage.getItem(key), SHELF_KEY(input.address));
+    assert.deepEqual(JSON.parse(stored).books.map(({ id }) => id), input.ids.slice(0, 1), "the stored one is as it was");
+    await full.close();
   },
 
   /** Has read everything. */

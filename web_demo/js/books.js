@@ -158,7 +158,7 @@ export function card(page, book, ...actions) {
  * @template Item
  * @param {Item[]} items
  * @param {number} count How many are shown.
- * @param {(item: Item) => Node} show
+ * @param {(item: Item, place: number) => Node} show
  * @param {() => void} more Called for more.
  * @param {Record<string, unknown>} attributes Of the list.
  * @param {"ol" | "ul"} [tag]

@@ -4,6 +4,11 @@ import { Fault } from "./fault.js";
 
 export const CONTRACT_VERSION = 1;
 const CATALOG_VERSION = 1;
+/**
+ * The key of config.json whose value is the SHA-256 of config.json itself, worked out with zeros in
+ * its place.
+ */
+const OWN_HASH = "config_sha256";
 
 /**
  * @typedef {object} Book One row of catalog.json.
@@ -50,7 +55,10 @@ const CATALOG_VERSION = 1;
 export async function openBundle(folder) {
   // Browsers have it on https and on this computer only.
   if (!globalThis.crypto?.subtle) throw new Fault("bundle.insecure");
-  const config = checkConfig(parse(await fetchFile(folder, "config.json"), "config.json"));
+  const written = await fetchFile(folder, "config.json");
+  const content = parse(written, "config.json");
+  const config = checkConfig(content);
+  await checkOwnHash(written, /** @type {Record<string, unknown>} */ (content)[OWN_HASH]);
   const names = Object.keys(config.sha256);
   const contents = await Promise.all(names.map((name) => fetchChecked(folder, name, config)));
   const files = new Map(names.map((name, place) => [name, contents[place]]));
@@ -111,6 +119,17 @@ function checkConfig(content) {
 }
 
 /**
+ * @param {Uint8Array<ArrayBuffer>} written
+ * @param {unknown} own
+ */
+async function checkOwnHash(written, own) {
+  const isHash = typeof own === "string" && /^[0-9a-f]{64}$/.test(own);
+  const parts = isHash ? new TextDecoder().decode(written).split(own) : [];
+  const opened = new TextEncoder().encode(parts.join("0".repeat(64)));
+  if (parts.length !== 2 || (await sha256(opened)) !== own) throw new Fault("bundle.ownHash");
+}
+
+/**
  * @param {unknown} content
  * @param {BundleConfig} config
  * @returns {Book[]}
@@ -156,10 +175,18 @@ function checkCatalog(content, config) {
  */
 async function fetchChecked(folder, name, config) {
   const content = await fetchFile(folder, name);
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
-  const found = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const found = await sha256(content);
   if (found !== config.sha256[name].toLowerCase()) throw new Fault("bundle.hash", { file: name });
   return content;
+}
+
+/**
+ * @param {Uint8Array<ArrayBuffer>} content
+ * @returns {Promise<string>} In hexadecimal.
+ */
+async function sha256(content) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", content));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /**

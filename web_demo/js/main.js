@@ -94,17 +94,18 @@ async function start() {
  * @param {boolean} isMove Whether the reader went there: then the heading takes the focus.
  */
 async function show(isMove) {
+  // The language can be changed while the bundle is being opened.
+  if (!page && fault === null) return;
   current.abort();
   current = new AbortController();
   const { signal } = current;
-  const view = page ? viewOf(location.hash)(page, signal) : faultView(fault, shelf);
+  let view = page ? viewOf(location.hash)(page, signal) : faultView(fault, shelf);
   try {
     await view.ready;
   } catch (error) {
     // The model failed where it had not failed before.
     console.error(error);
-    if (!signal.aborted) main.replaceChildren(faultView(error, shelf).node);
-    return;
+    view = faultView(error, shelf);
   }
   if (signal.aborted) return;
   main.replaceChildren(view.node);

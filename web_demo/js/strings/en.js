@@ -13,7 +13,7 @@ export default {
   "notice.close": "Close this message",
   "notice.undone": "Taken back.",
   "notice.unsaved":
-    "This browser does not let the page store anything: your shelf is lost when you close it.",
+    "This browser does not let the page store your shelf: the last changes are lost when you close it.",
   "notice.unreadable":
     "The stored shelf could not be read. A copy of it is kept; this page starts with an empty one.",
   "notice.gone.one":
@@ -49,9 +49,9 @@ export default {
   "search.none": "No book with these words in its title or author.",
 
   "shelf.title": "My shelf",
-  "shelf.count.one": "{n} book you have read",
-  "shelf.count.other": "{n} books you have read",
-  "shelf.newest": "The model looks at the newest {n} of them.",
+  "shelf.count.one": "{n} book you have read.",
+  "shelf.count.other": "{n} books you have read.",
+  "shelf.newest": "{n} books you have read. The model looks at the newest {newest} of them.",
   "shelf.empty": "Your shelf is empty",
   "shelf.empty.hint":
     "Add some books that you have read and liked, and see what to read next. Three are enough for a start.",
@@ -83,7 +83,8 @@ export default {
   "forYou.title": "For you",
   "forYou.from.one": "From the {n} book on your shelf.",
   "forYou.from.other": "From the {n} books on your shelf.",
-  "forYou.nobody": "Your shelf is empty, so this is what the model suggests to anybody.",
+  "forYou.nobody":
+    "No book of this catalogue is on your shelf yet, so this is what the model suggests to anybody.",
   "forYou.toShelf": "Add books to your shelf",
   "forYou.score": "Score {score}",
   "forYou.because": "Because you read {books}",
@@ -168,6 +169,10 @@ export default {
     "{file} is not the file that the bundle was made with: its SHA-256 differs from config.json.",
   "bundle.hash.do":
     "It was changed or damaged on the way, or an upload is not finished. Export or upload the whole folder again.",
+  "bundle.ownHash":
+    "config.json is not the file that was written: config_sha256 is not its SHA-256.",
+  "bundle.ownHash.do":
+    "It was changed or damaged on the way, or an upload is not finished. Export or upload the whole folder again.",
   "bundle.catalogVersion":
     "The catalogue has version {found}; this page reads version {expected}.",
   "bundle.catalogVersion.do": "Export the bundle and this page with the same version of kd-tf.",
@@ -179,7 +184,7 @@ export default {
   "bundle.sameItemId.do": "Export the whole bundle again.",
   "model.runtime": "This browser cannot run the model: {why}",
   "model.runtime.do":
-    "Use a browser with WebAssembly SIMD: Chrome or Edge 91, Firefox 89, Safari 16.4, or newer.",
+    "Use a browser of 2023 or newer (Chrome, Edge, Firefox, or Safari 16.4): it needs WebAssembly with SIMD.",
   "model.load": "The model cannot be opened: {why}",
   "model.load.do": "Export the bundle again with built-in operators only.",
   "model.sizes": "The model is not the one that config.json describes ({said}; the model has {found}).",

@@ -57,9 +57,9 @@ export function forYouView(page, left) {
     refill(part, [
       ...(rows.length
         ? partOfList(
-            [...rows, ...found.slice(shown)],
+            found,
             shown,
-            (row) => recommendation(page, /** @type {Row} */ (row), scale),
+            (_, place) => recommendation(page, rows[place], scale),
             () => {
               shown = found.length;
               fill();

@@ -8,7 +8,7 @@ import {
 } from "../books.js";
 import { el, refill } from "../dom.js";
 import { t } from "../language.js";
-import { historyOf } from "../page.js";
+import { hiddenOf, historyOf } from "../page.js";
 import { SearchBox } from "../search_box.js";
 import { importPanel } from "./import_panel.js";
 
@@ -28,21 +28,22 @@ export function shelfView(page, left) {
   const summary = el("p", { class: "lead" });
   const books = el("section", { "aria-labelledby": "heading" });
   let shown = SOME;
+  let latest = 0;
 
   async function fill() {
+    latest += 1;
+    const turn = latest;
     const known = shelf.books.flatMap(({ id }) => bundle.byItemId.get(id) ?? []).reverse();
     const gone = shelf.books.filter(({ id }) => !bundle.byItemId.has(id)).reverse();
     const newest = page.recommender.historyLength;
-    summary.textContent = known.length
-      ? [
-          t("shelf.count", { n: known.length }),
-          known.length > newest && t("shelf.newest", { n: newest }),
-        ]
-          .filter(Boolean)
-          .join(". ")
-      : t("page.tagline");
-    const start = known.length ? [] : await page.recommender.recommend(historyOf(page));
-    if (left.aborted) return;
+    if (!known.length) summary.textContent = t("page.tagline");
+    else if (known.length <= newest) summary.textContent = t("shelf.count", { n: known.length });
+    else summary.textContent = t("shelf.newest", { n: known.length, newest });
+    const start = known.length
+      ? []
+      : await page.recommender.recommend(historyOf(page), hiddenOf(page));
+    // The shelf changed meanwhile, or the view was left.
+    if (turn !== latest || left.aborted) return;
     refill(books, [
       ...(known.length
         ? partOfList(
