@@ -22,7 +22,7 @@ self.addEventListener("fetch", (event) => {
   if (event.request.method !== "GET" || !url.href.startsWith(SCOPE)) return;
   const file = decodeURIComponent(url.pathname).slice(new URL(SCOPE).pathname.length);
   const name = file === "" ? "index.html" : file;
-  if (name in files) event.respondWith(answer(event.request, name));
+  if (Object.hasOwn(files, name)) event.respondWith(answer(event.request, name));
 });
 
 async function fetchRelease() {

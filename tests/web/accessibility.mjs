@@ -25,11 +25,16 @@ await run(async ({ address, ids, pictures, faulty, file, scheme, locale }, brows
     await page.reload();
     await shown(page);
   };
+  const resize = async (name, width, height) => {
+    await page.setViewportSize({ width, height });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= width, `${name} is ${wide} wide at ${width}`);
+  };
   const look = async (name) => {
+    // A desktop window at four times the size (WCAG 1.4.10).
+    await resize(name, 320, 256);
     for (const [width, height] of WIDTHS) {
-      await page.setViewportSize({ width, height });
-      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
-      assert.ok(wide <= width, `${name} is ${wide} wide at ${width}`);
+      await resize(name, width, height);
       const folder = path.join(pictures, String(width));
       await page.screenshot({ path: path.join(folder, `${name}.png`), fullPage: true });
       // Layouts differ at the ends; the middle one is between them.
