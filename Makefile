@@ -6,6 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NPM_READY := web_demo/node_modules/.package-lock.json
 
 # Interpreters that phones still have, by the TensorFlow Lite release whose operators they know. Their
 # wheels are for some Pythons only: without one the tests with it are left out.
@@ -20,7 +21,7 @@ help:
 	@echo "make unit       only pytest, without the notebooks"
 	@echo "make notebooks  only the notebooks"
 	@echo "make upgrade    resolve the newest versions and write constraints.txt anew"
-	@echo "make clean      remove .venv, caches and runs/demo"
+	@echo "make clean      remove .venv, caches, npm packages and runs/demo"
 
 $(READY): setup.cfg constraints.txt
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 14) else \
@@ -34,6 +35,14 @@ $(READY): setup.cfg constraints.txt
 
 demo: $(READY)
 	@$(BIN)/kd-tf demo --out runs/demo
+	@echo
+	@echo "In a browser:  $(BIN)/kd-tf preview runs/demo/bundle"
+	@echo "On a phone:    make -C android_demo apk BUNDLE=runs/demo/bundle"
+
+# What the browser page runs on, and what its tests drive a browser with.
+$(NPM_READY): web_demo/package.json web_demo/package-lock.json
+	@if command -v npm >/dev/null; then npm ci --prefix web_demo --no-audit --no-fund --silent && touch $@; \
+	else echo "npm is missing: the tests in a browser are skipped"; fi
 
 $(VENV)/older/.ready: $(READY)
 	@for one in $(OLDER); do \
@@ -43,7 +52,7 @@ $(VENV)/older/.ready: $(READY)
 	done
 	@mkdir -p $(VENV)/older && touch $@
 
-test: lint $(READY) $(VENV)/older/.ready
+test: lint $(READY) $(NPM_READY) $(VENV)/older/.ready
 	@KD_TF_OLDER_RUNTIMES="$$(for at in $(CURDIR)/$(VENV)/older/2.*; do \
 	  test -x $$at/bin/python && echo $${at##*/}=$$at/bin/python; done)" \
 	  $(BIN)/pytest -n auto --nbmake
@@ -54,7 +63,7 @@ lint: $(READY)
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-unit: $(READY)
+unit: $(READY) $(NPM_READY)
 	@$(BIN)/pytest -n auto tests
 
 notebooks: $(READY)
@@ -69,4 +78,4 @@ upgrade:
 	@echo "constraints.txt is new: run make test, then commit it"
 
 clean:
-	@rm -rf $(VENV) runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	@rm -rf $(VENV) web_demo/node_modules runs/demo .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -46,7 +46,8 @@ for name, content in whole.items():
         bits = drawn.sample(bits, min(400, len(bits)))
     for bit in bits:
         refused(f"bit {bit} of {name} flipped", **{name: flipped(content, bit)})
-    for size in [0, 1, len(content) - 1, *drawn.sample(range(len(content)), min(100, len(content)))]:
+    sizes = range(len(content))
+    for size in {0, 1, len(content) - 1, *drawn.sample(sizes, min(100, len(content)))}:
         refused(f"{name} cut at {size}", **{name: content[:size]})
     refused(f"{name} longer", **{name: content + b" "})
     refused(f"{name} twice", **{name: content * 2})
