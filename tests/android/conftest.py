@@ -34,7 +34,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_bundle(
         folder,
         model=model,
-        catalog=read_synthetic(books=V, readers=10).catalog.to_dicts(),
+        catalog=read_synthetic(books=V, readers=10).catalog.frame.to_dicts(),
         config=BundleConfig(
             name="untrained",
             books=V,

@@ -167,11 +167,32 @@ final class Phone<A extends Activity> {
     /** The view of a row, scrolled to. */
     View row(int place) {
         ListView list = list();
-        list.setSelection(place);
-        shadowOf(Looper.getMainLooper()).idle();
+        // As a finger would: setSelection does nothing on a list that was never touched.
+        for (int steps = 0; steps < 4 * list.getCount() && place > lastWhole(list); steps++) {
+            list.scrollListBy(list.getHeight() / 2);
+            shadowOf(Looper.getMainLooper()).idle();
+        }
+        for (int steps = 0; steps < 4 * list.getCount() && place < firstWhole(list); steps++) {
+            list.scrollListBy(-list.getHeight() / 2);
+            shadowOf(Looper.getMainLooper()).idle();
+        }
         View view = list.getChildAt(place - list.getFirstVisiblePosition());
-        assertTrue("row " + place + " is on the screen", view != null);
+        assertTrue("row " + place + " is on the screen: " + list.getFirstVisiblePosition() + " to "
+                + list.getLastVisiblePosition() + " of " + list.getCount(), view != null);
         return view;
+    }
+
+    private static int firstWhole(ListView list) {
+        View first = list.getChildAt(0);
+        boolean whole = first != null && first.getTop() >= list.getPaddingTop();
+        return list.getFirstVisiblePosition() + (whole ? 0 : 1);
+    }
+
+    private static int lastWhole(ListView list) {
+        View last = list.getChildAt(list.getChildCount() - 1);
+        boolean whole = last != null
+                && last.getBottom() <= list.getHeight() - list.getPaddingBottom();
+        return list.getLastVisiblePosition() - (whole ? 0 : 1);
     }
 
     /** Taps the icon at the end of a book's row. */

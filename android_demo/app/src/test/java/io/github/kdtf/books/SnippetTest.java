@@ -2,6 +2,8 @@ package io.github.kdtf.books;
 
 import static org.junit.Assert.assertEquals;
 
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -36,7 +38,17 @@ public class SnippetTest {
     public void theSecondSnippetRuns() throws Exception {
         JSONArray items = Expected.read().getJSONArray("shelves").getJSONObject(1)
                 .getJSONArray("items");
-        CheckedSnippet.run(RuntimeEnvironment.getApplication(), items.getString(0),
-                items.getString(1));
+        PrintStream screen = System.out;
+        ByteArrayOutputStream printed = new ByteArrayOutputStream();
+        System.setOut(new PrintStream(printed, true, "UTF-8"));
+        try {
+            CheckedSnippet.run(RuntimeEnvironment.getApplication(), items.getString(0),
+                    items.getString(1));
+        } finally {
+            System.setOut(screen);
+        }
+        String first = Expected.read().getJSONArray("shelves").getJSONObject(1)
+                .getJSONArray("titles").getString(0);
+        assertEquals(first, printed.toString("UTF-8").split(" [0-9.-]+\\R")[0]);
     }
 }

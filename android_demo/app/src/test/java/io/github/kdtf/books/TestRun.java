@@ -19,28 +19,28 @@ public final class TestRun {
         JUnitCore core = new JUnitCore();
         core.addListener(new RunListener() {
             private long start;
-            private Failure failure;
+            private String outcome;
 
             @Override
             public void testStarted(Description test) {
                 start = System.nanoTime();
-                failure = null;
+                outcome = "passed";
             }
 
             @Override
             public void testFailure(Failure failure) {
-                this.failure = failure;
+                outcome = "FAILED";
             }
 
             @Override
             public void testAssumptionFailure(Failure failure) {
-                this.failure = failure;
+                outcome = "skipped";
             }
 
             @Override
             public void testFinished(Description test) {
-                System.out.printf(Locale.ROOT, "%-6s %5.1f s  %s.%s%n",
-                        failure == null ? "passed" : "FAILED", (System.nanoTime() - start) / 1e9,
+                System.out.printf(Locale.ROOT, "%-7s %5.1f s  %s.%s%n", outcome,
+                        (System.nanoTime() - start) / 1e9,
                         test.getTestClass().getSimpleName(), test.getMethodName());
             }
         });

@@ -50,8 +50,8 @@ public final class Catalog implements AutoCloseable {
      * @param progress may be null
      * @throws BundleException the catalogue is damaged, empty or does not belong to the model
      */
-    public static Catalog open(Context context, BundleFiles files, BundleConfig config,
-            Progress progress) throws BundleException {
+    public static synchronized Catalog open(Context context, BundleFiles files,
+            BundleConfig config, Progress progress) throws BundleException {
         String name = PREFIX + TABLES + "-" + config.fingerprint.substring(0, 32) + ".db";
         File file = context.getDatabasePath(name);
         try {
