@@ -166,8 +166,9 @@ class FoldInModel(HistoryModel):
     def similar(self, book: tf.Tensor) -> tf.Tensor:
         # For one book the solution is the book's own preconditioned row, up to its length.
         ids = self.known(book)
-        both = tf.matmul(self.whitening, self.whitening)
-        return self.factors.products(tf.matmul(self.factors.rows(ids), both), ids)
+        # Twice by the same matrix: its square would be one more constant of the file.
+        whitened = tf.matmul(self.factors.rows(ids), self.whitening)
+        return self.factors.products(tf.matmul(whitened, self.whitening), ids)
 
     def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.reader(self.distinct(history))
