@@ -83,7 +83,7 @@ class SparseItemModel(AdditiveModel):
         return sums_over_books(ids, owner, target, weight, self.books)
 
     def summed_at(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self.summed(ids), candidates, batch_dims=1)
+        return looked_up(self.summed(ids), candidates)
 
     def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         owner, entry = self.entries_of(tf.reshape(ids, [-1]))
@@ -147,6 +147,13 @@ def sums_over_books(
     cell = owner // L * (books + 1) + target
     flat = tf.scatter_nd(tf.expand_dims(cell, 1), weight, [batch * (books + 1)])
     return tf.reshape(flat, [batch, books + 1])
+
+
+def looked_up(scores: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+    """float32 [B, C]: scores float32 [B, V + 1] of candidates int32 [B, C]."""
+    if scores.shape[0] == 1:  # what a file has: a look-up in one vector, which older runtimes have
+        return tf.gather(tf.reshape(scores, [-1]), candidates)
+    return tf.gather(scores, candidates, batch_dims=1)
 
 
 def weights_of_pairs(

@@ -16,6 +16,7 @@ from kd_tf.models.book_vector import BookVector
 from kd_tf.models.closed_form.pruning import keep_strongest
 from kd_tf.models.sparse_items import (
     SparseItemModel,
+    looked_up,
     rows_one_after_the_other,
     sums_over_books,
     weights_of_pairs,
@@ -152,7 +153,7 @@ class PackedNeighbours(AdditiveModel):
         return sums_over_books(ids, owner, target, weight, self.books)
 
     def summed_at(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self.summed(ids), candidates, batch_dims=1)
+        return looked_up(self.summed(ids), candidates)
 
     def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         return weights_of_pairs(ids, candidates, *self._weights_of(ids))
