@@ -5,7 +5,7 @@ set -euo pipefail
 needed=(aapt2:aapt zipalign:zipalign apksigner:apksigner javac:openjdk-17-jdk-headless
   mvn:maven zip:zip unzip:unzip)
 if [ "${1:-apk}" = test ]; then
-  needed+=(gcc:gcc cc1-headers:libc6-dev qemu-aarch64:qemu-user
+  needed+=(gcc:gcc libc-headers:libc6-dev qemu-aarch64:qemu-user
     aarch64-linux-gnu-gcc:gcc-aarch64-linux-gnu arm64-headers:libc6-dev-arm64-cross)
 fi
 
@@ -13,7 +13,7 @@ missing=()
 for one in "${needed[@]}"; do
   command=${one%%:*} package=${one##*:}
   case $command in
-    cc1-headers) [ -e /usr/include/stdio.h ] || missing+=("$package") ;;
+    libc-headers) [ -e /usr/include/stdio.h ] || missing+=("$package") ;;
     arm64-headers) [ -e /usr/aarch64-linux-gnu/include/stdio.h ] || missing+=("$package") ;;
     *) command -v "$command" > /dev/null || missing+=("$package") ;;
   esac

@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -42,7 +43,11 @@ final class Library implements AutoCloseable {
     /** How many books "because you read ..." names. */
     private static final int REASONS = 2;
 
+    /** Some milliseconds each in a large catalogue. */
+    private static final int EXPLAINED_AT_ONCE = 5;
+
     private static final int LATENCY_RUNS = 200;
+    private static final int LEAST_PERCENT = 10;
     private static final int CLOSING_SECONDS = 30;
 
     interface Listener {
@@ -82,6 +87,12 @@ final class Library implements AutoCloseable {
     private Catalog catalog;
     private BookRecommender recommender;
     private LibraryState made = state;
+
+    /** Model ids of the shelf, oldest first. */
+    private int[] history = {};
+
+    /** Counts the lists of suggestions; reasons belong to one of them. */
+    private int round;
 
     Library(Context context, BundleFiles files) {
         this.context = context.getApplicationContext();
@@ -193,7 +204,7 @@ final class Library implements AutoCloseable {
             @Override
             public void run() {
                 answer(answer, recommender == null ? null
-                        : Latency.measure(recommender, history(), LATENCY_RUNS));
+                        : Latency.measure(recommender, history, LATENCY_RUNS));
             }
         });
     }
@@ -231,9 +242,11 @@ final class Library implements AutoCloseable {
     /** Ends what is under way, then lets go of everything. */
     @Override
     public void close() {
+        listeners.clear();
         work(new Runnable() {
             @Override
             public void run() {
+                round++; // reasons that are still to be found are not
                 if (recommender != null) {
                     recommender.close();
                 }
@@ -253,7 +266,7 @@ final class Library implements AutoCloseable {
 
     private void open() {
         shelf = new Shelf(context);
-        refresh(); // the shelf is there to be seen while the bundle is read
+        show(); // the shelf is there to be seen while the bundle is read
         try {
             recommender = BookRecommender.open(files);
             made = made.copy();
@@ -278,7 +291,7 @@ final class Library implements AutoCloseable {
             made.phase = LibraryState.Phase.REFUSED;
             made.refusal = error;
         }
-        refresh();
+        show();
     }
 
     private void change(final Runnable change) {
@@ -292,25 +305,43 @@ final class Library implements AutoCloseable {
 
     /** Makes a change and shows what came of it. */
     private void save(Runnable change) {
-        boolean saved = true;
+        made = made.copy();
         try {
             change.run();
+            made.notSaved = false;
         } catch (SQLiteException error) {
-            saved = false; // rolled back: the shelf is as it was
+            made.notSaved = true; // rolled back: the shelf is as it was
         }
-        made = made.copy();
-        made.notSaved = !saved;
-        refresh();
+        show();
     }
 
-    /** Reads the shelf anew, asks the model anew and shows both. */
+    /** Shows the shelf and what the model makes of it; where no storage is left, what is known. */
+    private void show() {
+        try {
+            refresh();
+        } catch (SQLiteException error) {
+            made = made.copy();
+            made.notSaved = true;
+        }
+        publish();
+        explain(++round, 0);
+    }
+
+    /** Reads the shelf anew and asks the model anew. */
     private void refresh() {
         LibraryState next = made.copy();
+        List<ShelfBook> all = shelf.books();
         List<ShelfBook> here = new ArrayList<>();
         List<ShelfBook> aside = new ArrayList<>();
-        for (ShelfBook one : shelf.books()) {
-            boolean known = catalog == null || catalog.byItemId(one.itemId) != null;
-            (known ? here : aside).add(one);
+        Map<String, Book> books = catalog == null ? null : catalog.byItemIds(itemIds(all));
+        for (ShelfBook one : all) {
+            (books == null || books.containsKey(one.itemId) ? here : aside).add(one);
+        }
+        if (books != null) {
+            history = new int[here.size()];
+            for (int i = 0; i < history.length; i++) {
+                history[i] = books.get(here.get(i).itemId).id;
+            }
         }
         Collections.reverse(here);
         next.shelf = Collections.unmodifiableList(here);
@@ -318,61 +349,88 @@ final class Library implements AutoCloseable {
         next.hidden = Collections.unmodifiableList(shelf.hidden());
         next.lastChange = shelf.lastChange();
         next.lastImport = shelf.lastImport();
-        made = next;
-        if (catalog != null) {
-            made.forYou = Collections.unmodifiableList(recommend());
+        if (books != null) {
+            Set<Integer> without = new HashSet<>();
+            for (Book one : catalog.byItemIds(itemIds(next.hidden)).values()) {
+                without.add(one.id);
+            }
+            next.forYou = Collections.unmodifiableList(
+                    suggestions(recommender.recommend(history, without)));
+            next.explained = history.length == 0;
         }
-        publish();
+        made = next;
     }
 
-    private List<LibraryState.Suggestion> recommend() {
-        int[] history = history();
-        Set<Integer> without = new HashSet<>();
-        for (ShelfBook one : made.hidden) {
-            Book book = catalog.byItemId(one.itemId);
-            if (book != null) {
-                without.add(book.id);
+    /**
+     * Finds the reasons of some suggestions and leaves the others for later, so that whatever a
+     * reader asks for meanwhile comes first; ends when the list is another one.
+     */
+    private void explain(final int ofRound, final int from) {
+        if (worker.isShutdown() || made.explained || from >= made.forYou.size()) {
+            return;
+        }
+        work(new Runnable() {
+            @Override
+            public void run() {
+                if (ofRound != round) {
+                    return;
+                }
+                List<LibraryState.Suggestion> all = new ArrayList<>(made.forYou);
+                int end = Math.min(from + EXPLAINED_AT_ONCE, all.size());
+                for (int i = from; i < end; i++) {
+                    all.set(i, all.get(i).because(reasons(all.get(i).book)));
+                }
+                made = made.copy();
+                made.forYou = Collections.unmodifiableList(all);
+                made.explained = end == all.size();
+                publish();
+                explain(ofRound, end);
+            }
+        });
+    }
+
+    private List<String> reasons(Book book) {
+        List<String> titles = new ArrayList<>();
+        for (ScoredBook one : recommender.explain(history, book.id)) {
+            if (titles.size() < REASONS) {
+                titles.add(catalog.book(one.id).name());
             }
         }
-        return suggestions(recommender.recommend(history, without), history);
+        return titles;
     }
 
     private Details details(Book book) {
-        int[] history = history();
         List<LibraryState.Suggestion> reasons = Collections.emptyList();
         if (!made.hasOnShelf(book.itemId)) {
-            reasons = suggestions(recommender.explain(history, book.id), null);
+            reasons = suggestions(recommender.explain(history, book.id));
         }
-        return new Details(book, suggestions(recommender.similar(book.id), null), reasons);
+        return new Details(book, suggestions(recommender.similar(book.id)), reasons);
     }
 
-    /** With the books of a history that speak for each, unless it is null. */
-    private List<LibraryState.Suggestion> suggestions(List<ScoredBook> scored, int[] history) {
+    private List<LibraryState.Suggestion> suggestions(List<ScoredBook> scored) {
         List<LibraryState.Suggestion> suggestions = new ArrayList<>();
+        float best = scored.isEmpty() ? 0 : scored.get(0).score;
+        float least = scored.isEmpty() ? 0 : scored.get(scored.size() - 1).score;
         for (ScoredBook one : scored) {
-            List<String> because = new ArrayList<>();
-            if (history != null && history.length > 0) {
-                for (ScoredBook reason : recommender.explain(history, one.id)) {
-                    if (because.size() < REASONS) {
-                        because.add(catalog.book(reason.id).name());
-                    }
-                }
-            }
             suggestions.add(new LibraryState.Suggestion(catalog.book(one.id), one.score,
-                    percent(one.score, scored.get(0).score), because));
+                    percent(one.score, best, least), Collections.<String>emptyList()));
         }
         return suggestions;
     }
 
-    private static int percent(float score, float best) {
-        return best > 0 ? Math.max(1, Math.min(100, Math.round(100 * score / best))) : 100;
+    /** A score in hundredths of the best; scores below 0 have no share, so they are spread out. */
+    private static int percent(float score, float best, float least) {
+        if (least > 0) {
+            return Math.max(1, Math.round(100 * score / best));
+        }
+        return best > least ? Math.round(LEAST_PERCENT
+                + (100 - LEAST_PERCENT) * (score - least) / (best - least)) : 100;
     }
 
-    /** Model ids of the shelf, oldest first. */
-    private int[] history() {
-        int[] ids = new int[made.shelf.size()];
-        for (int i = 0; i < ids.length; i++) {
-            ids[ids.length - 1 - i] = catalog.byItemId(made.shelf.get(i).itemId).id;
+    private static List<String> itemIds(List<ShelfBook> books) {
+        List<String> ids = new ArrayList<>();
+        for (ShelfBook one : books) {
+            ids.add(one.itemId);
         }
         return ids;
     }

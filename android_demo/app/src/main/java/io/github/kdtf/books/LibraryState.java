@@ -41,6 +41,9 @@ final class LibraryState {
 
     List<ShelfBook> hidden = Collections.emptyList();
     List<Suggestion> forYou = Collections.emptyList();
+
+    /** Whether every suggestion has its reasons: they take longer than the suggestions. */
+    boolean explained;
     Change lastChange;
     ImportReport lastImport;
     boolean importing;
@@ -56,7 +59,7 @@ final class LibraryState {
         /** The score in hundredths of the best one's, at least 1. */
         final int percent;
 
-        /** Titles of the books that speak for it most. */
+        /** Titles of the books that speak for it most; empty as long as they are not known. */
         final List<String> because;
 
         Suggestion(Book book, float score, int percent, List<String> because) {
@@ -64,6 +67,10 @@ final class LibraryState {
             this.score = score;
             this.percent = percent;
             this.because = because;
+        }
+
+        Suggestion because(List<String> titles) {
+            return new Suggestion(book, score, percent, titles);
         }
     }
 
@@ -94,6 +101,7 @@ final class LibraryState {
         copy.aside = aside;
         copy.hidden = hidden;
         copy.forYou = forYou;
+        copy.explained = explained;
         copy.lastChange = lastChange;
         copy.lastImport = lastImport;
         copy.importing = importing;

@@ -61,6 +61,8 @@ public final class MainActivity extends Activity implements Library.Listener {
             tab = saved.getInt(TAB);
             aboutPage.measured = saved.getString(MEASURED);
             aboutPage.card = saved.getString(CARD);
+        } else {
+            library.keepChange(); // a new visit: nobody asks to undo what was done at the last one
         }
         library.addListener(this);
         choose(tab);

@@ -60,6 +60,7 @@ public class AccessibilityTest {
         phone.shelve(Expected.texts(Expected.read().getJSONArray("shelves").getJSONObject(2)
                 .getJSONArray("items")));
         phone.tap(R.id.tab_for_you);
+        phone.waitForReasons();
         LibraryState.Suggestion first = Phone.state().forYou.get(0);
         View book = phone.row(phone.place(first.book.title)).findViewById(R.id.book);
         String said = book.getContentDescription().toString();

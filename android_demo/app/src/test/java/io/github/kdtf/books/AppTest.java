@@ -55,6 +55,7 @@ public class AppTest {
             phone.shelveBefore(Expected.texts(shelf.getJSONArray("items")));
             phone.tap(R.id.tab_for_you);
             assertEquals(Expected.texts(shelf.getJSONArray("titles")), phone.titles());
+            phone.waitForReasons();
             List<LibraryState.Suggestion> forYou = Phone.state().forYou;
             for (int j = 0; j < forYou.size(); j++) {
                 List<String> because = new ArrayList<>();
@@ -237,6 +238,16 @@ public class AppTest {
         phone.killProcess();
         assertEquals(book.title, phone.text(R.id.search));
         assertEquals(found, phone.titles());
+    }
+
+    @Test
+    public void aNewVisitBeginsWithoutUndo() {
+        phone.shelve(someItems(2));
+        assertTrue(phone.activity().findViewById(R.id.undo_bar).isShown());
+        phone.controller.pause().stop().destroy();
+        phone = Phone.launch();
+        assertFalse(phone.activity().findViewById(R.id.undo_bar).isShown());
+        assertEquals(2, phone.titles().size());
     }
 
     @Test

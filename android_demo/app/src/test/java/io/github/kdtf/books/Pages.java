@@ -37,9 +37,11 @@ final class Pages {
         visitor.visit("search", phone);
         phone.tap(R.id.search_clear);
         phone.tap(R.id.tab_for_you);
+        phone.waitForReasons();
         visitor.visit("for_you", phone);
         phone.tapAction(phone.titles().get(0));
         phone.tap(R.id.undo_dismiss);
+        phone.waitForReasons();
         phone.row(phone.rows().size() - 1);
         visitor.visit("for_you_end", phone);
         phone.tap(R.id.tab_about);
@@ -71,10 +73,13 @@ final class Pages {
         BundleFolder bundle = new BundleFolder(assets);
         bundle.write(BundleFiles.MODEL, "another model");
         TestApplication.bundle = bundle.files();
-        phone.tap(R.id.tab_shelf);
-        phone.killProcess();
-        visitor.visit("refused", phone);
-        TestApplication.bundle = null;
+        try {
+            phone.tap(R.id.tab_shelf);
+            phone.killProcess();
+            visitor.visit("refused", phone);
+        } finally {
+            TestApplication.bundle = null;
+        }
     }
 
     private static void importText(Phone<ImportActivity> page, String text) {

@@ -89,6 +89,15 @@ final class Phone<A extends Activity> {
         }
     }
 
+    /** Waits until every suggestion says why. */
+    void waitForReasons() {
+        long end = System.currentTimeMillis() + PATIENCE_MS;
+        while (!state().explained) {
+            assertTrue("reasons come", System.currentTimeMillis() < end);
+            settle();
+        }
+    }
+
     void tap(int id) {
         View view = activity().findViewById(id);
         assertTrue("it is there to be tapped", view.isShown());

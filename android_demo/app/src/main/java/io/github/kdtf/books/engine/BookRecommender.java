@@ -41,6 +41,9 @@ public final class BookRecommender implements AutoCloseable {
         } catch (IOException error) {
             throw new BundleException(Problem.MISSING_FILE, BundleFiles.MODEL,
                     "it cannot be mapped into memory: is it stored uncompressed?", error);
+        } catch (LinkageError error) {
+            throw new BundleException(Problem.MODEL_REFUSED, BundleFiles.MODEL,
+                    "this app has no TensorFlow Lite for this phone's processor", error);
         }
     }
 

@@ -85,6 +85,15 @@ public final class Catalog implements AutoCloseable {
         return first("item_id = ?", itemId);
     }
 
+    /** Books by the caller's own ids, for those of the given ones that any book has. */
+    public Map<String, Book> byItemIds(Collection<String> itemIds) {
+        Map<String, Book> books = new HashMap<>();
+        for (Map.Entry<String, List<Book>> one : lookUp("item_id", itemIds).entrySet()) {
+            books.put(one.getKey(), one.getValue().get(0));
+        }
+        return books;
+    }
+
     /** Books by their ISBN of 13 digits, for those of the given ones that any book has. */
     public Map<String, List<Book>> byIsbn(Collection<String> isbns) {
         return lookUp("isbn", isbns);
