@@ -30,9 +30,10 @@ def main(apk: Path, bundle: Path) -> None:
     faults = faults_of(apk, bundle)
     if faults:
         sys.exit("\n".join(f"{apk}: {fault}" for fault in faults))
+    size, beside, most = apk.stat().st_size, bytes_beside_bundle(apk), MOST_BYTES
     print(
-        f"{apk.name}: signed, aligned, no permission, {apk.stat().st_size / 1e6:.2f} MB; "
-        f"{bytes_beside_bundle(apk) / 1e6:.2f} MB beside the bundle (at most {MOST_BYTES / 1e6:.1f})"
+        f"{apk.name}: signed, aligned, no permission, {size / 1e6:.2f} MB; "
+        f"{beside / 1e6:.2f} MB beside the bundle (at most {most / 1e6:.1f})"
     )
     with tempfile.TemporaryDirectory() as folder:
         for name, control, expected in controls(apk, bundle, Path(folder)):
