@@ -16,11 +16,22 @@ from kd_tf.runtime.bundle import BundleConfig, write_bundle
 from kd_tf.tflite.convert import Quantization, convert
 
 V, L, d, K, C = 2000, 70, 32, 50, 100
-"""The sizes and the form of what `kd-tf demo` bundles."""
+"""The sizes of what `kd-tf demo` bundles."""
 
 
 @pytest.fixture(scope="session")
-def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def float_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In float32, where every processor gives the same books."""
+    return make_bundle(tmp_path_factory.mktemp("float") / "bundle", Quantization.FLOAT32)
+
+
+@pytest.fixture(scope="session")
+def int8_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """In the form that `kd-tf demo` bundles, whose inputs are rounded to 8 bits on the way."""
+    return make_bundle(tmp_path_factory.mktemp("int8") / "bundle", Quantization.DYNAMIC_INT8)
+
+
+def make_bundle(folder: Path, form: Quantization) -> Path:
     randomness.seed(0)
     student = STUDENTS["mlp"](books=V, history_length=L, dimensions=d)
     student.create_weights()
@@ -29,8 +40,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rows = np.random.default_rng(0).standard_normal((V + 1, d)).astype(np.float32)
     table.assign(rows / 2)
     with quiet_native_stderr():
-        model = convert(student, Quantization.DYNAMIC_INT8, recommendations=K, candidates=C)
-    folder = tmp_path_factory.mktemp("android") / "bundle"
+        model = convert(student, form, recommendations=K, candidates=C)
     write_bundle(
         folder,
         model=model,
@@ -43,7 +53,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
             candidates=C,
             signatures=("explain", "recommend", "score", "similar"),
             min_runtime_version="2.4.0",
-            quantization=Quantization.DYNAMIC_INT8.value,
+            quantization=form.value,
             metrics={"ndcg@10": 0.25, "recall@10": 0.3, "hit_rate@10": 0.7, "coverage@10": 0.6},
             dataset={"name": "synthetic", "users": 3000, "items": V, "interactions": 88722},
         ),

@@ -30,6 +30,8 @@ final class AboutPage {
     /** What the measurement said; null before. */
     String measured;
 
+    boolean measuring;
+
     /** The text of the model card; null until it is asked for. */
     String card;
 
@@ -62,7 +64,8 @@ final class AboutPage {
 
     private void addSpeed(List<Row> rows) {
         rows.add(Row.heading(text(R.string.about_speed)));
-        rows.add(Row.text(measured != null ? measured : text(R.string.about_measure_note)));
+        rows.add(Row.text(measuring ? text(R.string.about_measuring)
+                : measured != null ? measured : text(R.string.about_measure_note)));
         rows.add(Row.button(text(R.string.about_measure), new View.OnClickListener() {
             @Override
             public void onClick(View view) {

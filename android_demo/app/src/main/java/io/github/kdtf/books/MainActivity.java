@@ -60,7 +60,9 @@ public final class MainActivity extends Activity implements Library.Listener {
         if (saved != null) {
             tab = saved.getInt(TAB);
             aboutPage.measured = saved.getString(MEASURED);
-            aboutPage.card = saved.getString(CARD);
+            if (saved.getBoolean(CARD)) {
+                showCard();
+            }
         } else {
             library.keepChange(); // a new visit: nobody asks to undo what was done at the last one
         }
@@ -73,7 +75,7 @@ public final class MainActivity extends Activity implements Library.Listener {
         super.onSaveInstanceState(saved);
         saved.putInt(TAB, tab);
         saved.putString(MEASURED, aboutPage.measured);
-        saved.putString(CARD, aboutPage.card);
+        saved.putBoolean(CARD, aboutPage.card != null);
     }
 
     @Override
@@ -102,14 +104,17 @@ public final class MainActivity extends Activity implements Library.Listener {
     }
 
     void measure() {
-        aboutPage.measured = getString(R.string.about_measuring);
+        aboutPage.measuring = true;
         aboutPage.show(state);
         library.measure(new Library.Answer<Latency>() {
             @Override
             public void on(Latency latency) {
-                aboutPage.measured = latency == null ? null : aboutPage.sentence(latency);
+                aboutPage.measuring = false;
+                if (latency != null) {
+                    aboutPage.measured = aboutPage.sentence(latency);
+                    findViewById(R.id.about_list).announceForAccessibility(aboutPage.measured);
+                }
                 aboutPage.show(state);
-                findViewById(R.id.about_list).announceForAccessibility(aboutPage.measured);
             }
         });
     }
@@ -199,6 +204,9 @@ public final class MainActivity extends Activity implements Library.Listener {
                             Words.number(state.booksAll));
         }
         if (searches) {
+            if (found.size() == FOUND_LIMIT) {
+                return getString(R.string.search_first, FOUND_LIMIT);
+            }
             return found.isEmpty() ? getString(R.string.search_nothing)
                     : getResources().getQuantityString(R.plurals.search_found, found.size(),
                             found.size());

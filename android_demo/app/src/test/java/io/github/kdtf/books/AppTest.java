@@ -214,6 +214,7 @@ public class AppTest {
         assertEquals(undo, phone.text(R.id.undo_text));
         phone.tap(R.id.tab_about);
         phone.tapButton(phone.activity().getString(R.string.about_measure));
+        phone.tapButton(phone.activity().getString(R.string.about_card_show));
         String said = phone.said();
         phone.turn();
         assertEquals(said, phone.said());
