@@ -50,7 +50,7 @@ aapt2 link -o "$work/app.apk" -I $framework --manifest "$work/AndroidManifest.xm
 
 # Classes, then DEX. dx knows no lambdas.
 find $main/java "$work/java" -name '*.java' > "$work/sources"
-javac -nowarn --release 8 -Xlint:-options -cp "$classpath" -d "$work/classes" @"$work/sources"
+javac -encoding UTF-8 -nowarn --release 8 -Xlint:-options -cp "$classpath" -d "$work/classes" @"$work/sources"
 java -cp $jars/dalvik-dx-16.0.1.jar com.android.dx.command.Main --dex --min-sdk-version=$min_sdk \
   --output="$work/stage/classes.dex" "$work/classes" "$work"/aar/*/classes.jar
 

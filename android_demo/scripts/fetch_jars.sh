@@ -41,7 +41,7 @@ cat > .tools/fetch.xml << EOF
   </plugin></plugins></build>
 </project>
 EOF
-mvn -q -B -f .tools/fetch.xml dependency:copy
+MAVEN_OPTS=-Djansi.mode=strip mvn -q -B -Dstyle.color=never -f .tools/fetch.xml dependency:copy
 
 while read -r hash coordinates file; do
   if ! is_right "$hash" "$file"; then

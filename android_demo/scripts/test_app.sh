@@ -53,10 +53,10 @@ fi
 } > "$run/snippets/CheckedSnippet.java"
 
 find app/src/test/java "$run/snippets" -name '*.java' > "$run/tests.txt"
-javac -nowarn -proc:none -Xlint:none -cp "$work/classes:$runtime:$junit" -d "$run/classes" \
+javac -encoding UTF-8 -nowarn -proc:none -Xlint:none -cp "$work/classes:$runtime:$junit" -d "$run/classes" \
   @"$run/tests.txt"
 # shellcheck disable=SC2086 # the names of classes
-java "${options[@]}" -Xmx3g -Djava.io.tmpdir="$run/tmp" --add-opens java.base/java.io=ALL-UNNAMED \
+java "${options[@]}" -Xmx3g -Dfile.encoding=UTF-8 -Djava.io.tmpdir="$run/tmp" --add-opens java.base/java.io=ALL-UNNAMED \
   -Drobolectric.offline=true -Drobolectric.dependency.dir="$jars" \
   -Djava.library.path="$build/native/x86_64" \
   -Djava.util.logging.config.file="$PWD/app/src/test/resources/logging.properties" \

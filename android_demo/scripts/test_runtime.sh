@@ -10,7 +10,7 @@ rm -rf "$run"
 mkdir -p "$run/classes"
 unzip -q "$apk" 'assets/bundle/*' 'lib/arm64-v8a/*' -d "$run"
 
-javac -nowarn -proc:none -Xlint:none -cp "$dex:$runtime:$framework" -d "$run/classes" \
+javac -encoding UTF-8 -nowarn -proc:none -Xlint:none -cp "$dex:$runtime:$framework" -d "$run/classes" \
   app/src/test/java/io/github/kdtf/books/{Expected,ModelParity}.java
 java=(-Djava.util.logging.config.file=app/src/test/resources/logging.properties
   -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote -XX:+UseSerialGC
