@@ -176,11 +176,28 @@ class FoldInModel(HistoryModel):
     def book_vectors(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.factors.floats)
 
+    def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
+        """As in `HistoryModel`: a book's share of the sum that the score is.
+
+        ``u = sum alpha A^-1 y_h`` makes the score of a book the sum of ``alpha y^T A^-1 y_h`` and
+        the prior (Hu, Koren & Volinsky, section 5). One more reader is solved for it, where leaving
+        out each book in turn would solve L.
+        """
+        ids, asked = self.distinct(history), self.known(book)
+        rows = tf.matmul(self.factors.rows(ids), self.whitening)
+        own = tf.matmul(self.factors.rows(asked), self.whitening)
+        shares = tf.matmul(rows, tf.expand_dims(self._solved(rows, own), 2))[:, :, 0]
+        return tf.where((ids > 0) & (tf.expand_dims(asked, 1) > 0), self.alpha * shares, 0.0)
+
     def reader(self, ids: tf.Tensor) -> tf.Tensor:
         """float32 [B, d], the factors of readers of the books int32 [B, L], each once."""
         # Row 0 of the factors is zero: padding adds nothing anywhere below.
         rows = tf.matmul(self.factors.rows(ids), self.whitening)
         wanted = self.alpha * tf.reduce_sum(rows, axis=1)
+        return tf.matmul(self._solved(rows, wanted), self.whitening)
+
+    def _solved(self, rows: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+        """(I + (alpha - 1) Z^T Z)^-1 b: float32 [B, d] of Z [B, L, d] and b [B, d]."""
 
         def product(vector: tf.Tensor) -> tf.Tensor:
             along = tf.matmul(rows, tf.expand_dims(vector, 2))
@@ -202,7 +219,7 @@ class FoldInModel(HistoryModel):
             left = dot(residual, residual)
             direction = residual + left / tf.maximum(size, 1e-30) * direction
             size = left
-        return tf.matmul(solution, self.whitening)
+        return solution
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         factors = self.factors.numpy()

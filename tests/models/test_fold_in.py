@@ -205,16 +205,24 @@ def test_nothing_is_similar_to_an_unknown_book():
     assert not model().similar(tf.constant([0, *UNKNOWN])).numpy().any()
 
 
-def test_a_contribution_is_by_how_much_the_score_falls_without_the_book():
+def test_contributions_are_the_shares_of_the_sum_that_the_score_is():
     made = model()
     history, book = [8, 3, V], 21
     found = made.contributions(tf.constant([[8, 0, 3, V + 1, V, *[0] * 7]]), tf.constant([book]))
-    whole = exact(random_factors(), 40, 20, set(history))[book - 1]
+    factors = random_factors().astype(np.float64)[1:]
+    read = factors[np.array(history) - 1]
+    normal = factors.T @ factors + 20 * np.eye(d) + (40 - 1) * read.T @ read
     wanted = np.zeros(L)
-    for place, read in ((0, 8), (2, 3), (4, V)):
-        rest = set(history) - {read}
-        wanted[place] = whole - exact(random_factors(), 40, 20, rest)[book - 1]
+    wanted[[0, 2, 4]] = 40 * read @ np.linalg.solve(normal, factors[book - 1])
     np.testing.assert_allclose(found[0], wanted, atol=2 * CLOSE * np.abs(wanted).max())
+    score = exact(random_factors(), 40, 20, set(history))[book - 1]
+    assert wanted.sum() == pytest.approx(score, rel=1e-9)
+
+
+@pytest.mark.parametrize("book", [0, *UNKNOWN])
+def test_nothing_contributes_to_an_unknown_book(book):
+    found = model().contributions(tf.constant([padded([8, 3, V])]), tf.constant([book]))
+    assert not found.numpy().any()
 
 
 def test_a_repeated_book_contributes_once_and_as_much_as_if_it_stood_there_once():

@@ -119,7 +119,7 @@ def test_contributions_are_0_where_no_book_stands_for_the_first_time(models, kin
     assert not found[nothing].any()
 
 
-@pytest.mark.parametrize("kind", [*TRAINED_STUDENTS, "fold-in"])
+@pytest.mark.parametrize("kind", TRAINED_STUDENTS)
 def test_a_contribution_is_what_the_score_loses_without_the_book(models, kind):
     if kind == "logistic":
         pytest.skip("a sum: see test_additive.py")
