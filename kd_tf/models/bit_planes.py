@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+import operator
+
 import numpy as np
 
 from kd_tf.keras import keras, tf
@@ -86,7 +89,7 @@ class BitPlanes:
 
     def at(self, places: tf.Tensor) -> tf.Tensor:
         """int32, in the shape of `places`: the numbers that stand there."""
-        number = tf.zeros([], tf.int32)
+        parts: list[tf.Tensor] = []
         place = 0
         for width, plane in self._planes.items():
             if width >= 8:
@@ -101,9 +104,9 @@ class BitPlanes:
                 part = tf.math.floormod(byte // power, 2**width)
             if width == 16:
                 part += _OFFSET
-            number += part * 2**place if place else part
+            parts.append(part * 2**place if place else part)
             place += width
-        return number
+        return functools.reduce(operator.add, parts)
 
     @property
     def bytes(self) -> int:
