@@ -12,7 +12,39 @@ from kd_tf.keras import tf
 from kd_tf.models.additive import AdditiveModel
 
 
-class SparseItemModel(AdditiveModel):
+class SparseSums(AdditiveModel):
+    """Adds up entries of a sparse table: only those of the history's rows are touched.
+
+    A subclass implements `weights_of`.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.vectors_at_once = 2
+
+    def weights_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Every entry of the rows of books int32 [B, L].
+
+        Returns:
+            int32 [n] the place in the flat `ids` that an entry belongs to, int32 [n] whom it speaks
+            for, and float32 [n] how much.
+        """
+        raise NotImplementedError
+
+    def added(self, ids: tf.Tensor) -> tf.Tensor:
+        return self.summed(tf.expand_dims(ids, 1))
+
+    def summed(self, ids: tf.Tensor) -> tf.Tensor:
+        return sums_over_books(ids, *self.weights_of(ids), self.books)
+
+    def summed_at(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        return looked_up(self.summed(ids), candidates)
+
+    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        return weights_of_pairs(ids, candidates, *self.weights_of(ids))
+
+
+class SparseItemModel(SparseSums):
     """Adds up rows of a sparse matrix [V + 1, V + 1], stored row by row without gaps.
 
     Rows may be of any length, so the same form holds a matrix that was pruned by candidate, by
@@ -29,7 +61,6 @@ class SparseItemModel(AdditiveModel):
         if entries < 0:
             raise ValueError(f"entries must be 0 or more, not {entries}")
         self.entries = entries
-        self.vectors_at_once = 2
 
         def whole(name: str, size: int) -> tf.Variable:
             return self.add_weight(
@@ -74,21 +105,9 @@ class SparseItemModel(AdditiveModel):
             shape=(self.books + 1, self.books + 1),
         )
 
-    def added(self, ids: tf.Tensor) -> tf.Tensor:
-        return self.summed(tf.expand_dims(ids, 1))
-
-    def summed(self, ids: tf.Tensor) -> tf.Tensor:
+    def weights_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         owner, entry = self.entries_of(tf.reshape(ids, [-1]))
-        target, weight = tf.gather(self.targets, entry), tf.gather(self.strengths, entry)
-        return sums_over_books(ids, owner, target, weight, self.books)
-
-    def summed_at(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        return looked_up(self.summed(ids), candidates)
-
-    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        owner, entry = self.entries_of(tf.reshape(ids, [-1]))
-        weights = tf.gather(self.strengths, entry)
-        return weights_of_pairs(ids, candidates, owner, tf.gather(self.targets, entry), weights)
+        return owner, tf.gather(self.targets, entry), tf.gather(self.strengths, entry)
 
     def entries_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Every entry of the rows `ids`, int32 [N]: places in `ids` and entries, int32 [n] both."""

@@ -10,17 +10,10 @@ from scipy import sparse
 from kd_tf.data.histories import Histories
 from kd_tf.errors import UserError
 from kd_tf.keras import keras, tf
-from kd_tf.models.additive import AdditiveModel
 from kd_tf.models.bit_planes import MOST_BITS, BitPlanes, planes_bytes
 from kd_tf.models.book_vector import BookVector
 from kd_tf.models.closed_form.pruning import keep_strongest
-from kd_tf.models.sparse_items import (
-    SparseItemModel,
-    looked_up,
-    rows_one_after_the_other,
-    sums_over_books,
-    weights_of_pairs,
-)
+from kd_tf.models.sparse_items import SparseItemModel, SparseSums, rows_one_after_the_other
 
 WEIGHT_BITS = 4
 LONGEST_ROW = 255
@@ -87,7 +80,7 @@ def shortened(matrix: sparse.csr_array) -> sparse.csr_array:
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class PackedNeighbours(AdditiveModel):
+class PackedNeighbours(SparseSums):
     """The same student as an app gets it: whole numbers of as few bits as they need.
 
     An entry is the candidate's id in ceil(log2(V + 1)) bits and its weight in 4 (`BitPlanes`). A
@@ -104,7 +97,6 @@ class PackedNeighbours(AdditiveModel):
     def __init__(self, *, entries: int, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "coded": True})
         self.entries = entries
-        self.vectors_at_once = 2
         self.id_bits = _id_bits(self.books)
         if self.id_bits + WEIGHT_BITS > MOST_BITS:
             raise UserError(
@@ -145,21 +137,7 @@ class PackedNeighbours(AdditiveModel):
         model.starts.assign(matrix.indptr[: student.books + 2 : ROWS_A_START])
         return model
 
-    def added(self, ids: tf.Tensor) -> tf.Tensor:
-        return self.summed(tf.expand_dims(ids, 1))
-
-    def summed(self, ids: tf.Tensor) -> tf.Tensor:
-        owner, target, weight = self._weights_of(ids)
-        return sums_over_books(ids, owner, target, weight, self.books)
-
-    def summed_at(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        return looked_up(self.summed(ids), candidates)
-
-    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        return weights_of_pairs(ids, candidates, *self._weights_of(ids))
-
-    def _weights_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Every entry of the rows `ids`: place in the flat `ids`, target, weight, [n] each."""
+    def weights_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         owner, entry = self._entries_of(tf.reshape(ids, [-1]))
         number = self.packed.at(entry)
         target = number // 2**WEIGHT_BITS
