@@ -63,9 +63,9 @@ def measure(path: Path) -> None:
     """Every stage with its seconds and the peak memory so far."""
     from kd_tf.data.batches import Batches
     from kd_tf.data.clean import CleaningRules, clean
-    from kd_tf.data.examples import draw
+    from kd_tf.data.examples import draw_sequence_examples
     from kd_tf.data.readers.delimited import InteractionColumns, read_delimited
-    from kd_tf.data.splits.unseen_users import unseen_users
+    from kd_tf.data.splits.unseen_users import split_unseen_users
 
     begin = last = time.perf_counter()
 
@@ -82,14 +82,14 @@ def measure(path: Path) -> None:
         dataset.interactions,
         CleaningRules(min_rating=3, min_user_interactions=5, min_item_interactions=5),
     )
-    stage("clean", f"{len(interactions):,} rows of {interactions.users:,} readers")
-    split = unseen_users(interactions, test_users=10_000, validation_users=5_000)
+    stage("clean", f"{len(interactions):,} rows of {interactions.num_users:,} readers")
+    split = split_unseen_users(interactions, test_users=10_000, validation_users=5_000)
     stage("split", f"{len(split.train):,} training histories")
-    examples = draw(split.train, passes=1, history_length=50, targets=4, ordered=True, seed=0)
-    stage("histories", f"{examples.readers:,} of at most 50 books")
+    examples = draw_sequence_examples(split.train, num_passes=1, max_length=50, num_targets=4, chronological=True, seed=0)
+    stage("histories", f"{examples.examples_per_pass:,} of at most 50 books")
     batches = Batches(examples.history, {"targets": examples.targets}, batch_size=512, seed=0)
     rows = 0
-    for history, _ in batches.stream().take(batches.steps):
+    for history, _ in batches.stream().take(batches.steps_per_epoch):
         rows += len(history)
     stage("tf.data", f"{rows:,} histories in batches of 512")
     print(f"{'all':<12}{time.perf_counter() - begin:7.1f} s")

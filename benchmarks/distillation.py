@@ -18,20 +18,20 @@ from pathlib import Path
 import numpy as np
 
 from kd_tf import config
-from kd_tf.cli.output import progress_for
+from kd_tf.cli.output import make_progress
 from kd_tf.config import Config
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.knowledge import METHODS
-from kd_tf.distill.teacher_targets import teacher_targets
+from kd_tf.distill.teacher_targets import compute_teacher_targets
 from kd_tf.errors import UserError
 from kd_tf.keras import keras
 from kd_tf.models import randomness
 from kd_tf.pipeline import teachers, ways
-from kd_tf.pipeline.comparing import ALONE
-from kd_tf.pipeline.context import Context
-from kd_tf.pipeline.sources import read
-from kd_tf.pipeline.students import untrained
-from kd_tf.pipeline.teaching import Teaching, alone, taught
+from kd_tf.pipeline.comparing import STUDENT_ALONE
+from kd_tf.pipeline.context import RunContext
+from kd_tf.pipeline.sources import load_dataset
+from kd_tf.pipeline.students import build_student
+from kd_tf.pipeline.teaching import DistillationPlan, make_supervised_batches, build_distiller
 
 
 def main() -> None:
@@ -46,14 +46,14 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=3, help="of a contestant in a round")
     asked = parser.parse_args()
     settings = config.read(asked.config)
-    context = Context(settings, asked.out, progress_for(quiet=False), read(settings))
-    staff = teachers.teachers(context)
-    _measure_cache(context, Teaching(settings.distillation, staff))
-    steps = {ALONE: _step(context, settings, asked.student, asked.dimensions, None)}
+    context = RunContext(settings, asked.out, make_progress(quiet=False), load_dataset(settings))
+    staff = teachers.load_or_train_teachers(context)
+    _measure_cache(context, DistillationPlan(settings.distillation, staff))
+    steps = {STUDENT_ALONE: _step(context, settings, asked.student, asked.dimensions, None)}
     for name in asked.methods.split(","):
-        told = ways.settings_of(name, settings)
+        told = ways.configure_method(name, settings)
         try:
-            teaching = Teaching(told.distillation, staff)
+            teaching = DistillationPlan(told.distillation, staff)
             steps[name] = _step(context, told, asked.student, asked.dimensions, teaching)
         except UserError as error:
             print(f"{name} is left out: {error.what}")
@@ -65,28 +65,28 @@ def main() -> None:
             for _ in range(asked.steps):
                 steps[name]()
             seconds[name].append((time.perf_counter() - begin) / asked.steps)
-    base = np.median(seconds[ALONE])
+    base = np.median(seconds[STUDENT_ALONE])
     print(f"{'':<24}{'ms a step':>10}{'x alone':>9}")
     for name, found in seconds.items():
         # Of a round's own ratio, for rounds differ more than contestants.
-        ratio = np.median(np.array(found) / np.array(seconds[ALONE]))
+        ratio = np.median(np.array(found) / np.array(seconds[STUDENT_ALONE]))
         print(f"{name:<24}{1e3 * np.median(found):10.1f}{ratio:9.2f}")
     print(f"median of {asked.rounds} rounds; alone {1e3 * base:.1f} ms")
 
 
 def _measure_cache(context: Context, teaching: Teaching) -> None:
-    folder, examples, settings = context.folder / "measured", context.examples(2), teaching.settings
+    folder, examples, settings = context.folder / "measured", context.draw_examples(2), teaching.settings
     begin = time.perf_counter()
-    found = teacher_targets(
+    found = compute_teacher_targets(
         teaching.teacher,
         examples,
-        top=settings.top,
+        top_k=settings.top_k,
         folder=folder,
         progress=context.progress,
     )
     seconds = time.perf_counter() - begin
     stored = sum(array.nbytes for array in found.values())
-    count = examples.passes * examples.readers
+    count = examples.num_passes * examples.examples_per_pass
     print(
         f"the teacher's answers to {count:,} examples: {seconds:.1f} s, {stored:,} bytes, "
         f"{stored / count:.0f} an example"
@@ -98,14 +98,14 @@ def _step(
     context: Context, settings: Config, kind: str, dimensions: int, teaching: Teaching | None
 ) -> Callable[[], None]:
     """A training step that can be made again and again."""
-    randomness.seed(settings.seed)
-    model = untrained(context, kind, dimensions)
-    schedule = context.schedule(settings.student.learning)
-    examples = context.examples(2)
+    randomness.set_seed(settings.seed)
+    model = build_student(context, kind, dimensions)
+    schedule = context.make_schedule(settings.student.training)
+    examples = context.draw_examples(2)
     if teaching is None:
-        distiller, batches = Distiller(model), alone(examples, schedule, settings.seed)
+        distiller, batches = Distiller(model), make_supervised_batches(examples, schedule, settings.seed)
     else:
-        distiller, batches = taught(
+        distiller, batches = build_distiller(
             context, model, teaching, examples, schedule, seed=settings.seed
         )
     distiller.compile(optimizer=keras.optimizers.Adam(schedule.learning_rate))

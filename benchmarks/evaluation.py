@@ -42,7 +42,7 @@ def main() -> None:
 def measure(readers: int, books: int, dimensions: int, seed: int) -> None:
     """All metrics, slices and intervals of one model."""
     from kd_tf.data.histories import Histories
-    from kd_tf.data.split import HeldOut, Split
+    from kd_tf.data.split import HeldOutSet, Split
     from kd_tf.evaluate.protocol import TrainingStatistics, evaluate
 
     random = np.random.default_rng(seed)
@@ -55,7 +55,7 @@ def measure(readers: int, books: int, dimensions: int, seed: int) -> None:
     def rows(part: np.ndarray) -> Histories:
         return Histories(part.ravel(), np.arange(readers + 1) * part.shape[1])
 
-    held_out = HeldOut(
+    held_out = HeldOutSet(
         rows(items[:, :read]), rows(items[:, read:]), np.arange(readers, dtype=np.int32)
     )
     train = Histories(items[:20_000].ravel(), np.arange(min(readers, 20_000) + 1) * (read + hidden))
@@ -66,19 +66,19 @@ def measure(readers: int, books: int, dimensions: int, seed: int) -> None:
         test=held_out,
         protocol="synthetic",
         seed=seed,
-        books=books,
+        num_items=books,
     )
     table = random.standard_normal((books + 1, dimensions)).astype(np.float32)
     statistics = TrainingStatistics.from_split(split)
 
     def score(histories: Histories) -> np.ndarray:
-        return np.asarray(histories.matrix(books) @ table, np.float32) @ table.T
+        return np.asarray(histories.to_csr_matrix(books) @ table, np.float32) @ table.T
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     begin = time.perf_counter()
     found = evaluate(score, held_out, statistics)
     measured = time.perf_counter() - begin
-    intervals = found.intervals()
+    intervals = found.compute_intervals()
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(

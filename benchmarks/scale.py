@@ -18,15 +18,15 @@ import polars as pl
 
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
-from kd_tf.data.split import HeldOut, Split
-from kd_tf.distill.starts import Source
-from kd_tf.distill.starts.neighbours import neighbours_starts
-from kd_tf.evaluate.chooser import Chooser
-from kd_tf.models.learning_data import LearningData
-from kd_tf.models.ranking import scorer
-from kd_tf.models.stored import settled, stored_bytes
+from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.distill.starts import TeacherItemScores
+from kd_tf.distill.starts.neighbours import generate_neighbours_starts
+from kd_tf.evaluate.chooser import ValidationMetric
+from kd_tf.models.learning_data import TrainingData
+from kd_tf.models.ranking import make_score_fn
+from kd_tf.models.stored import snap_to_quantization_grid, compute_quantized_size
 from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher
-from kd_tf.progress import Silent
+from kd_tf.progress import NullProgress
 
 
 def main() -> None:
@@ -47,20 +47,20 @@ def main() -> None:
     split = _drawn(asked.books, asked.interactions, asked.history)
     report(f"{len(split.train):,} readers, {len(split.train.items):,} interactions drawn")
     begin = time.monotonic()
-    data = LearningData(
+    data = TrainingData(
         split=split,
         catalog=_catalog(asked.books),
         history_length=50,
-        choose=Chooser(split.validation, split.books, readers=200),
-        progress=Silent(),
+        validation_metric=ValidationMetric(split.validation, split.num_items, max_users=200),
+        progress=NullProgress(),
     )
-    teacher = LocalRidgeTeacher.solved(data)
-    report(f"local ridge: {teacher.entries:,} weights")
-    report(f"teacher: NDCG@10 {data.choose(scorer(teacher)):.4f}")
-    source = Source(data, teacher)
-    for start in neighbours_starts(source, asked.bytes_a_book * asked.books):
-        report(f"neighbours, {start.setting}: {stored_bytes(start.model):,} bytes")
-        report(f"NDCG@10 {data.choose(scorer(settled(start.model))):.4f}")
+    teacher = LocalRidgeTeacher.from_training_data(data)
+    report(f"local ridge: {teacher.num_entries:,} weights")
+    report(f"teacher: NDCG@10 {data.validation_metric(make_score_fn(teacher)):.4f}")
+    source = TeacherItemScores(data, teacher)
+    for start in generate_neighbours_starts(source, asked.bytes_a_book * asked.books):
+        report(f"neighbours, {start.description}: {compute_quantized_size(start.model):,} bytes")
+        report(f"NDCG@10 {data.validation_metric(make_score_fn(snap_to_quantization_grid(start.model))):.4f}")
 
 
 def _drawn(books: int, interactions: int, history: int) -> Split:
@@ -89,7 +89,7 @@ def _drawn(books: int, interactions: int, history: int) -> Split:
     some = np.arange(400)
     place = np.arange(len(items)) - np.repeat(offsets[:-1], np.diff(offsets))
     shown = place < np.repeat(np.diff(offsets) * 8 // 10, np.diff(offsets))
-    held_out = HeldOut(
+    held_out = HeldOutSet(
         whole.keep(shown).take(some), whole.keep(~shown).take(some), some.astype(np.int32)
     )
     rest = np.arange(400, readers)
@@ -100,7 +100,7 @@ def _drawn(books: int, interactions: int, history: int) -> Split:
         test=held_out,
         protocol="unseen-users",
         seed=0,
-        books=books,
+        num_items=books,
     )
 
 

@@ -15,14 +15,14 @@ from pathlib import Path
 from rich.console import Console
 
 from kd_tf import config
-from kd_tf.cli.output import progress_for
+from kd_tf.cli.output import make_progress
 from kd_tf.errors import UserError
 from kd_tf.models import checkpoint
-from kd_tf.models.ranking import scorer
+from kd_tf.models.ranking import make_score_fn
 from kd_tf.pipeline import teachers
-from kd_tf.pipeline.context import Context
-from kd_tf.pipeline.describing import environment, model_result
-from kd_tf.pipeline.sources import read
+from kd_tf.pipeline.context import RunContext
+from kd_tf.pipeline.describing import describe_environment, make_model_result
+from kd_tf.pipeline.sources import load_dataset
 from kd_tf.report import table
 from kd_tf.report.results import ModelResult, ModelTable
 
@@ -43,34 +43,34 @@ def main() -> None:
         settings = settings.model_copy(
             update={"teacher": settings.teacher.model_copy(update=given)}
         )
-    dataset, progress = read(settings), progress_for(quiet=False)
+    dataset, progress = load_dataset(settings), make_progress(quiet=False)
     models: list[ModelResult] = []
     for kind in asked.kinds.split(","):
         chosen = settings.teacher.model_copy(update={"kind": kind})
-        context = Context(
+        context = RunContext(
             settings.model_copy(update={"teacher": chosen}), asked.out / kind, progress, dataset
         )
         try:
-            made = teachers.teachers(context)[-1]
+            made = teachers.load_or_train_teachers(context)[-1]
         except UserError as error:
             progress.warn(f"{kind}: {error}")
             continue
-        parameters = checkpoint.numbers(made.model)
-        judged = context.judge(kind, scorer(made.model))
+        parameters = checkpoint.count_parameters(made.model)
+        judged = context.evaluate_on_test(kind, make_score_fn(made.model))
         models.append(
-            model_result(
+            make_model_result(
                 kind,
                 "teacher",
                 kind,
                 judged,
-                parameters=parameters,
+                num_parameters=parameters,
                 bytes=4 * parameters,
                 seconds=made.seconds,
             )
         )
         figures = ", ".join(f"{name} {value:.4f}" for name, value in judged.overall.items())
-        progress.say(f"{kind}: {figures}, {4 * parameters:,} bytes, {made.seconds:.0f} s")
-    found = ModelTable(context.described, models, [], environment())
+        progress.info(f"{kind}: {figures}, {4 * parameters:,} bytes, {made.seconds:.0f} s")
+    found = ModelTable(context.dataset_summary, models, [], describe_environment())
     table.print_models(found, Console(highlight=False))
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from kd_tf import atomic
 from kd_tf.errors import UserError
-from kd_tf.runtime.benchmark import LEAST_RUNS, measure_latency, peak_memory
+from kd_tf.runtime.benchmark import MIN_RUNS, measure_latency, measure_peak_memory
 from kd_tf.runtime.bundle import Bundle
 from kd_tf.runtime.model import TFLiteModel, pad_history
 
@@ -43,12 +43,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         type=Path,
         help="JSON list of histories, each a list of model ids, oldest first (default: random)",
     )
-    parser.add_argument("--runs", type=int, default=LEAST_RUNS, help=f"at least {LEAST_RUNS}")
+    parser.add_argument("--runs", type=int, default=MIN_RUNS, help=f"at least {MIN_RUNS}")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--json", type=Path, help="write the figures to this file as well")
     options = parser.parse_args(arguments)
-    if options.runs < LEAST_RUNS:
-        parser.error(f"--runs must be at least {LEAST_RUNS}")
+    if options.runs < MIN_RUNS:
+        parser.error(f"--runs must be at least {MIN_RUNS}")
     if options.threads < 1:
         parser.error("--threads must be at least 1")
     return options
@@ -56,18 +56,18 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
 
 def _measure(options: argparse.Namespace) -> None:
     bundle = Bundle.open(options.path) if options.path.is_dir() else None
-    path = bundle.model if bundle else options.path
+    path = bundle.model_path if bundle else options.path
     model = TFLiteModel(path, options.threads)
     if options.histories:
         histories = _read_histories(options.histories, model.history_length)
         origin = f"{len(histories)} from {options.histories}"
     else:
         # A bare file does not say how many books it knows; K beside a full history are certain.
-        books = bundle.config.books if bundle else model.history_length + model.k
+        books = bundle.config.num_items if bundle else model.history_length + model.k
         histories = _random_histories(options.runs, model.history_length, books)
         origin = f"{len(histories)} random ones of books 1..{books}, seed {SEED}"
     latency = measure_latency(model, histories, runs=options.runs)
-    memory = peak_memory(path)
+    memory = measure_peak_memory(path)
     size = path.stat().st_size
     rows = [
         ("model", str(path)),

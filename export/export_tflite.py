@@ -72,32 +72,32 @@ def _export(options: argparse.Namespace) -> None:
     from kd_tf.data.split import load as load_split
     from kd_tf.models import checkpoint
     from kd_tf.pipeline import sources
-    from kd_tf.pipeline.layout import laid_out
-    from kd_tf.pipeline.run import SPLIT
-    from kd_tf.tflite.compatibility import check_runtime, min_runtime_version
-    from kd_tf.tflite.convert import Quantization, convert_stored, stored_form
+    from kd_tf.pipeline.layout import choose_item_order
+    from kd_tf.pipeline.run import SPLIT_FILE
+    from kd_tf.tflite.compatibility import check_runtime, compute_min_runtime_version
+    from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
     from kd_tf.tflite.parity import check_parity
 
     student = checkpoint.load(options.run / "student" / options.student / "model")
-    if not 1 <= K <= student.books:
-        raise UserError(f"--recommendations must be in 1..{student.books}, not {K}")
-    split = load_split(options.run / SPLIT)
-    layout = laid_out(
+    if not 1 <= K <= student.num_items:
+        raise UserError(f"--recommendations must be in 1..{student.num_items}, not {K}")
+    split = load_split(options.run / SPLIT_FILE)
+    layout = choose_item_order(
         student,
         split,
-        options.catalogue_search or settings.export.catalogue_search,
+        options.catalogue_search or settings.export.catalog_search,
         seed=settings.seed,
     )
     quantization = Quantization(options.quantization)
-    if quantization.value not in layout.student.forms:
+    if quantization.value not in layout.student.quantizations:
         raise UserError(
             f"{quantization.value} is not a form of this student",
             where="--quantization",
-            hint=f"There are: {', '.join(layout.student.forms)}.",
+            hint=f"There are: {', '.join(layout.student.quantizations)}.",
         )
-    calibration = layout.histories(sources.calibration(settings, split))
-    stored = stored_form(layout.student, quantization, calibration)
-    content = convert_stored(
+    calibration = layout.to_file_ids(sources.draw_calibration_histories(settings, split))
+    stored = quantize_student(layout.student, quantization, calibration)
+    content = convert_quantized(
         stored,
         quantization,
         recommendations=K,
@@ -107,9 +107,9 @@ def _export(options: argparse.Namespace) -> None:
     parity = check_parity(
         content,
         layout.student,
-        layout.split.validation.histories.padded(student.history_length),
+        layout.split.validation.histories.pad(student.history_length),
         quantization=quantization,
-        stored=stored,
+        quantized_student=stored,
     )
     check_runtime(content, options.runtime or settings.export.runtime)
     if layout.order is not None:
@@ -125,7 +125,7 @@ def _export(options: argparse.Namespace) -> None:
         f"same ten best books as the student: {parity.top10_overlap:.4f} of them over "
         f"{parity.histories:,} histories, largest score error {parity.max_score_error:.2g}"
     )
-    print(f"needs TensorFlow Lite {min_runtime_version(content)} or newer")
+    print(f"needs TensorFlow Lite {compute_min_runtime_version(content)} or newer")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         UserError: The disk is full or the folder cannot be written.
     """
-    with _explained(path):
+    with _explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         try:
@@ -30,7 +30,7 @@ def write_bytes(path: Path, content: bytes) -> None:
                 file.flush()
                 os.fsync(file.fileno())
             # mkstemp makes files private; a bundle is meant to be read by others.
-            Path(temporary).chmod(0o666 & ~_umask())
+            Path(temporary).chmod(0o666 & ~_read_umask())
             Path(temporary).replace(path)
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
@@ -49,7 +49,7 @@ def write_json(path: Path, content: Any) -> None:
 
 
 @contextlib.contextmanager
-def directory(path: Path) -> Iterator[Path]:
+def replace_directory(path: Path) -> Iterator[Path]:
     """Yields a temporary folder that takes the place of `path` when the block ends well.
 
     When the block raises (Ctrl-C included) the temporary folder is removed and whatever was
@@ -58,12 +58,12 @@ def directory(path: Path) -> Iterator[Path]:
     Raises:
         UserError: The disk is full or the folder cannot be written.
     """
-    with _explained(path):
+    with _explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
         try:
             yield temporary
-            temporary.chmod(0o777 & ~_umask())
+            temporary.chmod(0o777 & ~_read_umask())
             if path.exists():
                 # A folder cannot be renamed over a full one: the old one steps aside first.
                 retired = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -84,7 +84,7 @@ def directory(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def _explain_write_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -104,7 +104,7 @@ def _explained(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _umask() -> int:
+def _read_umask() -> int:
     current = os.umask(0)
     os.umask(current)
     return current

@@ -89,12 +89,12 @@ class Data(_Section):
     synthetic_readers: Positive = 3000
 
     @property
-    def is_divided(self) -> bool:
+    def has_published_split(self) -> bool:
         """Whether the files come as a published split."""
         return self.train is not None
 
     @model_validator(mode="after")
-    def _has_its_files(self) -> Data:
+    def _check_files(self) -> Data:
         divided = self.dataset in ("csv", "user-item-lists")
         if not divided and (self.train or self.validation or self.test):
             raise ValueError(
@@ -150,21 +150,21 @@ class Split(_Section):
     validation_users: Positive | None = Field(
         None, description="unseen-users: half of test_users by default"
     )
-    held_out: Share = Field(0.2, description="unseen-users: share of a reader's books")
+    held_out_share: Share = Field(0.2, description="unseen-users: share of a reader's books")
     test_share: Share = Field(0.2, description="random, temporal: share of the interactions")
     validation_share: Share = Field(0.1, description="random, temporal: the same for choosing")
     show_validation: bool = Field(
         False, description="given: the validation books are history when the test is measured"
     )
-    folds: Annotated[int, Field(ge=3)] | None = Field(
+    num_folds: Annotated[int, Field(ge=3)] | None = Field(
         None, description="unseen-users, random: k-fold cross-validation (kd-tf baselines only)"
     )
 
     @model_validator(mode="after")
-    def _fits(self) -> Split:
+    def _check_shares(self) -> Split:
         if self.test_share + self.validation_share >= 1:
             raise ValueError("test_share and validation_share must leave something to learn from")
-        if self.folds is not None and self.protocol not in (None, "unseen-users", "random"):
+        if self.num_folds is not None and self.protocol not in (None, "unseen-users", "random"):
             raise ValueError(f"there are no folds for protocol {self.protocol}")
         return self
 
@@ -178,7 +178,7 @@ class Evaluation(_Section):
     ks: tuple[Positive, ...] = Field((10, 20), description="lengths of the lists")
 
     @model_validator(mode="after")
-    def _has_lengths(self) -> Evaluation:
+    def _check_ks(self) -> Evaluation:
         if not self.ks or len(set(self.ks)) != len(self.ks):
             raise ValueError(f"ks must name at least one length, each once, not {self.ks}")
         return self
@@ -200,7 +200,7 @@ TeacherKind = Literal[
 ]
 
 
-class Learning(_Section):
+class TrainingSettings(_Section):
     """How long and how fast a model learns; the defaults are the student's."""
 
     epochs: Positive = 60
@@ -211,7 +211,7 @@ class Learning(_Section):
     patience: Positive = 8
 
 
-class TeacherLearning(Learning):
+class TeacherTrainingSettings(TrainingSettings):
     """The same for a large model, which needs fewer and smaller steps."""
 
     epochs: Positive = 30
@@ -222,7 +222,7 @@ class TeacherLearning(Learning):
 class Teacher(_Section):
     """The large model."""
 
-    kind: Literal[TeacherKind, "ensemble", "matrix-factorization"] = Field(
+    architecture: Literal[TeacherKind, "ensemble", "matrix-factorization"] = Field(
         "ensemble",
         description="docs/teachers.md; ensemble: `members` with fitted weights; "
         "matrix-factorization: for kd-tf compare only",
@@ -236,13 +236,13 @@ class Teacher(_Section):
         "auto", description="auto: in-batch for catalogues of more than 50,000 books"
     )
     dimensions: Positive = 512
-    learning: TeacherLearning = TeacherLearning()
+    training: TeacherLearning = TeacherTrainingSettings()
 
 
 class Student(_Section):
     """The small model that is shipped."""
 
-    kind: Literal[
+    architecture: Literal[
         "auto",
         "mlp",
         "shallow-cnn",
@@ -276,19 +276,19 @@ class Student(_Section):
     fine_tuning_epochs: Annotated[int, Field(ge=0)] = Field(
         2, description="students that start from what is known: kept only where validation gains"
     )
-    learning: Learning = Learning()
+    training: Learning = TrainingSettings()
 
 
-class Method(_Section):
+class LossSettings(_Section):
     """One distillation method, where its defaults do not do."""
 
     weight: Annotated[float, Field(ge=0)] | None = Field(
         None, description="of its loss; default: the method's own, docs/distillation.md"
     )
-    alpha: Annotated[float, Field(ge=0, le=1)] | None = Field(
+    student_loss_weight: Annotated[float, Field(ge=0, le=1)] | None = Field(
         None, description="instead of distillation.alpha"
     )
-    settings: dict[str, float | int | bool | str] = Field(
+    arguments: dict[str, float | int | bool | str] = Field(
         {}, description="what it is made with; docs/distillation.md"
     )
 
@@ -296,21 +296,21 @@ class Method(_Section):
 class Distillation(_Section):
     """What the student is told: alpha * hard + (1 - alpha) * sum of weight * soft."""
 
-    knowledge: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
+    losses: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
         ("soft-targets",),
         description="the methods, docs/distillation.md; one of your own as module:Class",
     )
-    alpha: Annotated[float, Field(ge=0, le=1)] = Field(0.3, description="of the hard loss")
-    balance: Literal["fixed", "uncertainty", "gradient-norm", "confidence"] = Field(
+    student_loss_weight: Annotated[float, Field(ge=0, le=1)] = Field(0.3, description="of the hard loss")
+    weighting: Literal["fixed", "uncertainty", "gradient-norm", "confidence"] = Field(
         "fixed", description="how hard and soft losses are weighed"
     )
     curriculum: bool = Field(False, description="the easiest examples first")
-    teachers: Literal["one", "average", "weighted", "confidence"] = Field(
+    teacher_combination: Literal["one", "average", "weighted", "confidence"] = Field(
         "one",
         description="who is asked: the teacher, or a panel of the ensemble's members: the mean of "
         "their probabilities, weighed by validation, or for each reader by how sure they are",
     )
-    assistant: Annotated[int, Field(ge=0)] = Field(
+    assistant_width_multiplier: Annotated[int, Field(ge=0)] = Field(
         0,
         description="so many times as wide as the student is an assistant, taught first, that "
         "teaches it then; 0: none",
@@ -320,8 +320,8 @@ class Distillation(_Section):
         description="histories that nobody has, for the teacher to label, as a share of the "
         "readers: half thinned, half blended",
     )
-    top: Positive = Field(100, description="how many of the teacher's best books are kept")
-    methods: dict[str, Method] = Field(
+    top_k: Positive = Field(100, description="how many of the teacher's best books are kept")
+    loss_settings: dict[str, Method] = Field(
         {}, description="settings of single methods by name, where their defaults do not do"
     )
 
@@ -329,8 +329,8 @@ class Distillation(_Section):
 class Examples(_Section):
     """What is cut out of the training histories."""
 
-    passes: Positive = Field(8, description="examples a reader gives")
-    targets: Positive | None = Field(
+    num_passes: Positive = Field(8, description="examples a reader gives")
+    num_targets: Positive | None = Field(
         None, description="books to find an example; default: 4 in order of time, 16 without"
     )
 
@@ -343,7 +343,7 @@ class Pruning(_Section):
     end: Share = Field(0.6, description="share of the training after which it is done")
 
     @model_validator(mode="after")
-    def _in_order(self) -> Pruning:
+    def _check_order(self) -> Pruning:
         if self.begin >= self.end:
             raise ValueError(f"begin must be before end, not {self.begin} and {self.end}")
         return self
@@ -359,13 +359,13 @@ class Export(_Section):
     )
     recommendations: Positive = Field(50, description="K, how many books an answer has")
     candidates: Positive = Field(100, description="C, how many books are scored at once")
-    variants: tuple[Literal["float32", "float16", "dynamic-int8", "int8", "int4"], ...] | None = (
+    quantizations: tuple[Literal["float32", "float16", "dynamic-int8", "int8", "int4"], ...] | None = (
         Field(
             None,
             description="default: all that the student has, int4 only where four bits are enough",
         )
     )
-    catalogue_search: Literal["auto", "exact", "two-stage"] = Field(
+    catalog_search: Literal["auto", "exact", "two-stage"] = Field(
         "auto",
         description="two-stage reads a few blocks of alike books, for students with one tied "
         "table; auto: from 200,000 books on, where .95 of the exact list are found",
@@ -375,19 +375,19 @@ class Export(_Section):
         description="what the files must run on: the newest TensorFlow Lite for Android on Maven "
         "Central, LiteRT, or any of them",
     )
-    ship: Literal["auto", "float32", "float16", "dynamic-int8", "int8", "int4"] = Field(
+    bundle_quantization: Literal["auto", "float32", "float16", "dynamic-int8", "int8", "int4"] = Field(
         "auto",
         description="auto: the smallest whose validation NDCG@10 is within 1 % of the best",
     )
 
     @model_validator(mode="after")
-    def _ships_what_it_makes(self) -> Export:
-        if self.variants is None:
+    def _check_quantizations(self) -> Export:
+        if self.quantizations is None:
             return self
-        if not self.variants:
+        if not self.quantizations:
             raise ValueError("variants must name at least one")
-        if self.ship not in ("auto", *self.variants):
-            raise ValueError(f"ship is {self.ship}, which is not among variants {self.variants}")
+        if self.bundle_quantization not in ("auto", *self.quantizations):
+            raise ValueError(f"ship is {self.bundle_quantization}, which is not among variants {self.quantizations}")
         return self
 
 

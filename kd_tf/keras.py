@@ -12,14 +12,14 @@ import contextlib
 import logging
 import os
 
-from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.native_stderr import suppress_native_stderr
 
 # Must be set before TensorFlow is imported: TFRS and tfmot take `tf.keras` from it.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 
-with quiet_native_stderr():
+with suppress_native_stderr():
     import tensorflow as tf
     import tensorflow_model_optimization as tfmot
     import tensorflow_recommenders as tfrs

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def quiet_native_stderr() -> Iterator[None]:
+def suppress_native_stderr() -> Iterator[None]:
     """Silences what native code writes to file descriptor 2 while the block runs.
 
     What was written is shown if the block raises. ``KD_TF_NATIVE_LOG=1`` lets everything through.

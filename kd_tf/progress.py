@@ -16,14 +16,14 @@ class Progress(Protocol):
     def task(self, label: str, total: int) -> contextlib.AbstractContextManager[Advance]:
         """Opens a task of `total` steps; the context yields the function that advances it."""
 
-    def say(self, message: str) -> None:
+    def info(self, message: str) -> None:
         """A line that stays, for example how a stage ended."""
 
     def warn(self, message: str) -> None:
         """A line that the caller should act on or know about."""
 
 
-class Silent:
+class NullProgress:
     """Reports nothing."""
 
     @contextlib.contextmanager

@@ -89,7 +89,7 @@ def test_files_and_folders_get_the_rights_that_others_of_this_process_get(tmp_pa
     before = os.umask(mask)
     try:
         atomic.write_bytes(tmp_path / "file", b"")
-        with atomic.directory(tmp_path / "folder"):
+        with atomic.replace_directory(tmp_path / "folder"):
             pass
         assert os.umask(mask) == mask, "the mask itself is left as it was"
     finally:
@@ -133,7 +133,7 @@ def test_a_file_in_place_of_a_folder_is_the_callers_fault(tmp_path):
     (tmp_path / "file").write_bytes(b"old")
     for call in (
         lambda: atomic.write_bytes(tmp_path / "file" / "inside", b""),
-        lambda: atomic.directory(tmp_path / "file" / "inside").__enter__(),
+        lambda: atomic.replace_directory(tmp_path / "file" / "inside").__enter__(),
     ):
         with pytest.raises(UserError) as caught:
             call()
@@ -143,7 +143,7 @@ def test_a_file_in_place_of_a_folder_is_the_callers_fault(tmp_path):
 
 def test_a_folder_appears_whole_when_its_block_ends(tmp_path):
     path = tmp_path / "runs" / "bundle"
-    with atomic.directory(path) as temporary:
+    with atomic.replace_directory(path) as temporary:
         (temporary / "model.tflite").write_bytes(b"new")
         assert not path.exists()
     assert names(path) == ["model.tflite"]
@@ -154,7 +154,7 @@ def test_a_folder_takes_the_place_of_the_old_one_with_all_that_was_in_it(tmp_pat
     path = tmp_path / "bundle"
     (path / "deep").mkdir(parents=True)
     (path / "deep" / "old").write_bytes(b"old")
-    with atomic.directory(path) as temporary:
+    with atomic.replace_directory(path) as temporary:
         (temporary / "new").write_bytes(b"new")
         assert (path / "deep" / "old").read_bytes() == b"old"
     assert names(path) == ["new"]
@@ -180,7 +180,7 @@ def test_a_block_that_fails_leaves_the_old_folder_and_no_other(
         (path / "old").write_bytes(b"old")
 
     def fail_half_way():
-        with atomic.directory(path) as temporary:
+        with atomic.replace_directory(path) as temporary:
             (temporary / "half").write_bytes(b"half")
             raise error
 
@@ -210,7 +210,7 @@ def test_a_folder_that_cannot_be_swapped_in_leaves_the_old_one(
         return real(self, target)
 
     monkeypatch.setattr(Path, "replace", replace)
-    with pytest.raises((UserError, KeyboardInterrupt)), atomic.directory(path) as temporary:
+    with pytest.raises((UserError, KeyboardInterrupt)), atomic.replace_directory(path) as temporary:
         (temporary / "new").write_bytes(b"new")
     assert names(tmp_path) == ["bundle"]
     assert names(path) == ["old"]

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.native_stderr import suppress_native_stderr
 
 
 def python(code: str) -> subprocess.CompletedProcess[str]:
@@ -27,5 +27,5 @@ with quiet_native_stderr():
 
 
 def test_the_block_raises_what_was_raised_in_it():
-    with pytest.raises(KeyError), quiet_native_stderr():
+    with pytest.raises(KeyError), suppress_native_stderr():
         raise KeyError("x")

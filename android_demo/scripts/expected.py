@@ -40,7 +40,7 @@ def main(bundle: Path, out: Path) -> None:
     )
     recommender = Recommender.load(bundle)
     random = np.random.default_rng(SEED)
-    compare_kernels(with_xnnpack.model, recommender.model, len(recommender.bundle.books))
+    compare_kernels(with_xnnpack.model, recommender.model, len(recommender.bundle.items))
     atomic.write_json(
         out,
         {
@@ -73,13 +73,13 @@ def compare_kernels(one: TFLiteModel, other: TFLiteModel, books: int) -> None:
 
 def shelf_sizes(recommender: Recommender) -> list[int]:
     """From the first book to more than the model sees."""
-    length, books = recommender.model.history_length, len(recommender.bundle.books)
+    length, books = recommender.model.history_length, len(recommender.bundle.items)
     return [size for size in (1, 2, 3, 5, 8, length + 10) if size < books]
 
 
 def shelf(recommender: Recommender, size: int, random: np.random.Generator) -> dict[str, Any]:
     """A shelf by item ids, oldest first, and what a reader sees for it."""
-    books = recommender.bundle.books
+    books = recommender.bundle.items
     chosen = random.choice(len(books), size, replace=False)
     items = [books[place].item_id for place in chosen.tolist()]
     suggestions = recommender.recommend(items)
@@ -95,7 +95,7 @@ def shelf(recommender: Recommender, size: int, random: np.random.Generator) -> d
 
 
 def similar(recommender: Recommender, random: np.random.Generator) -> dict[str, list[str]]:
-    books = recommender.bundle.books
+    books = recommender.bundle.items
     chosen = random.choice(len(books), min(SIMILAR, len(books)), replace=False).tolist()
     return {
         books[place].item_id: [
@@ -107,7 +107,7 @@ def similar(recommender: Recommender, random: np.random.Generator) -> dict[str, 
 
 def histories(recommender: Recommender, random: np.random.Generator) -> list[list[int]]:
     """Histories of model ids of every length, ordinary ones and those that nobody means."""
-    length, books = recommender.model.history_length, len(recommender.bundle.books)
+    length, books = recommender.model.history_length, len(recommender.bundle.items)
     odd: list[list[int]] = [
         [],
         [0],
@@ -135,10 +135,10 @@ def answers(recommender: Recommender, history: list[int]) -> dict[str, Any]:
     """All four signatures for one history."""
     model = recommender.model
     row = pad_history(history, model.history_length)
-    ids, scores = kept(model, len(recommender.bundle.books), model.recommend(row), set(history))
+    ids, scores = kept(model, len(recommender.bundle.items), model.recommend(row), set(history))
     book = ids[0] if ids else 1
-    like, likeness = kept(model, len(recommender.bundle.books), model.similar(book), {book})
-    candidates = [*ids[: model.candidates // 2], 0, -1, len(recommender.bundle.books) + 1]
+    like, likeness = kept(model, len(recommender.bundle.items), model.similar(book), {book})
+    candidates = [*ids[: model.candidates // 2], 0, -1, len(recommender.bundle.items) + 1]
     return {
         "history": history,
         "recommend": {"ids": ids, "scores": scores},

@@ -28,7 +28,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-STOPPED = 130
+INTERRUPTED_EXIT_CODE = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
 
 for _command in (demo, run, recommend, preview, benchmark, data, download, baselines, compare):
@@ -36,7 +36,7 @@ for _command in (demo, run, recommend, preview, benchmark, data, download, basel
 
 
 @app.callback(invoke_without_command=True)
-def root(
+def print_version(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
@@ -57,7 +57,7 @@ def main() -> None:
         sys.exit(1)
     except SystemExit as end:
         # Typer turns Ctrl-C into this exit code without a word.
-        if end.code == STOPPED:
+        if end.code == INTERRUPTED_EXIT_CODE:
             errors.print(
                 "\nkd-tf: stopped. Finished stages are kept: the same command goes on from there.",
                 markup=False,

@@ -7,12 +7,12 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from kd_tf.cli.data_options import data_options, put
-from kd_tf.cli.output import JsonFile, Quiet, progress_for, write_json
+from kd_tf.cli.data_options import add_data_options, set_value
+from kd_tf.cli.output import JsonFile, Quiet, make_progress, write_json
 from kd_tf.errors import UserError
 
 
-@data_options()
+@add_data_options()
 def baselines(
     values: dict[str, Any],
     models: Annotated[
@@ -28,19 +28,19 @@ def baselines(
 ) -> None:
     """Fit and measure popularity, neighbours, factorisation, text and linear baselines."""
     from kd_tf import config
-    from kd_tf.pipeline.baselines import baselines as measure
+    from kd_tf.pipeline.baselines import evaluate_baselines as measure
     from kd_tf.report import table
 
-    put(values, ("evaluation", "candidates"), candidates)
-    put(values, ("evaluation", "ks"), None if k is None else _lengths(k))
-    put(values, ("split", "folds"), folds)
+    set_value(values, ("evaluation", "candidates"), candidates)
+    set_value(values, ("evaluation", "ks"), None if k is None else _parse_lengths(k))
+    set_value(values, ("split", "folds"), folds)
     names = None if models is None else [name.strip() for name in models.split(",")]
-    found = measure(config.from_values(values), progress_for(quiet), models=names)
+    found = measure(config.from_values(values), make_progress(quiet), models=names)
     write_json(json, found.to_json())
     table.print_models(found, Console(highlight=False))
 
 
-def _lengths(text: str) -> list[int]:
+def _parse_lengths(text: str) -> list[int]:
     try:
         return [int(one) for one in text.split(",")]
     except ValueError as error:

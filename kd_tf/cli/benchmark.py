@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kd_tf.cli.output import JsonFile, Quiet, progress_for, write_json
+from kd_tf.cli.output import JsonFile, Quiet, make_progress, write_json
 from kd_tf.errors import UserError
 
 
@@ -21,8 +21,8 @@ def benchmark(
         typer.Option(min=1, help="Instead: an invented student of so many books, in all forms."),
     ] = None,
     dimensions: Annotated[int, typer.Option(min=1, help="Its width.")] = 32,
-    history: Annotated[int, typer.Option(min=1, help="Books of a history that it sees.")] = 50,
-    against: Annotated[
+    max_length: Annotated[int, typer.Option(min=1, help="Books of a history that it sees.")] = 50,
+    competitors: Annotated[
         str, typer.Option(help="numpy, onnxruntime, naive, separated by commas, or '' for none.")
     ] = "numpy,onnxruntime,naive",
     threads: Annotated[str, typer.Option(help="Numbers of threads, separated by commas.")] = "1",
@@ -37,24 +37,24 @@ def benchmark(
             "give either a file or --synthetic-books",
             hint="kd-tf benchmark runs/mine, or kd-tf benchmark --synthetic-books 100000",
         )
-    counts = _numbers(threads)
+    counts = _parse_thread_counts(threads)
     from kd_tf.pipeline.benchmarking import benchmark as run
-    from kd_tf.report.table import print_contest
+    from kd_tf.report.table import print_benchmark
 
     found = run(
         target,
-        synthetic=None if synthetic_books is None else (synthetic_books, dimensions, history),
-        against=[name.strip() for name in against.split(",") if name.strip()],
+        synthetic=None if synthetic_books is None else (synthetic_books, dimensions, max_length),
+        competitors=[name.strip() for name in competitors.split(",") if name.strip()],
         threads=counts,
         runs=runs,
         seed=seed,
-        progress=progress_for(quiet),
+        progress=make_progress(quiet),
     )
     write_json(json, found)
-    print_contest(found, Console(highlight=False))
+    print_benchmark(found, Console(highlight=False))
 
 
-def _numbers(threads: str) -> list[int]:
+def _parse_thread_counts(threads: str) -> list[int]:
     parts = [part.strip() for part in threads.split(",")]
     if not parts or not all(part.isdigit() and int(part) >= 1 for part in parts):
         raise UserError(

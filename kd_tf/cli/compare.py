@@ -9,11 +9,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from kd_tf.cli.data_options import data_options, put
-from kd_tf.cli.output import JsonFile, Quiet, progress_for, write_json
+from kd_tf.cli.data_options import add_data_options, set_value
+from kd_tf.cli.output import JsonFile, Quiet, make_progress, write_json
 
 
-@data_options()
+@add_data_options()
 def compare(
     values: dict[str, Any],
     methods: Annotated[
@@ -49,14 +49,14 @@ def compare(
     """
     from kd_tf import config
 
-    put(values, ("evaluation", "candidates"), candidates)
-    put(values, ("student", "kind"), student or values.get("student", {}).get("kind") or "mlp")
-    put(values, ("teacher", "kind"), teacher)
+    set_value(values, ("evaluation", "candidates"), candidates)
+    set_value(values, ("student", "kind"), student or values.get("student", {}).get("kind") or "mlp")
+    set_value(values, ("teacher", "kind"), teacher)
     settings = config.from_values(values)
-    progress = progress_for(quiet)
-    progress.say("starting TensorFlow")
+    progress = make_progress(quiet)
+    progress.info("starting TensorFlow")
     from kd_tf.pipeline.comparing import compare as measure
-    from kd_tf.pipeline.workers import Workers
+    from kd_tf.pipeline.workers import ProcessPool
     from kd_tf.report import method_chart, table
 
     names = None
@@ -64,9 +64,9 @@ def compare(
         names = [name.strip() for name in (methods or "").split(",")]
     folder = out or Path("runs") / f"compare-{values['name']}"
     bytes_allowed = 0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    workers = Workers(jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else bytes_allowed))
-    found = measure(settings, folder, progress, methods=names, seeds=seeds, workers=workers)
+    workers = ProcessPool(jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else bytes_allowed))
+    found = measure(settings, folder, progress, methods=names, seeds=seeds, pool=workers)
     write_json(json, found.to_json())
     method_chart.write(found, folder / "methods.svg")
     table.print_models(found, Console(highlight=False))
-    progress.say(f"drawn in {folder / 'methods.svg'}")
+    progress.info(f"drawn in {folder / 'methods.svg'}")

@@ -8,18 +8,18 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from kd_tf.cli.data_options import data_options
-from kd_tf.cli.output import JsonFile, Quiet, progress_for, write_json
+from kd_tf.cli.data_options import add_data_options
+from kd_tf.cli.output import JsonFile, Quiet, make_progress, write_json
 
 
-@data_options(without=("dataset",))
+@add_data_options(exclude=("dataset",))
 def data(values: dict[str, Any], json: JsonFile = None, quiet: Quiet = False) -> None:
     """Read and clean a data set, and count what every step left."""
     from kd_tf import config
-    from kd_tf.pipeline.data_summary import data_summary
+    from kd_tf.pipeline.data_summary import summarize_data
     from kd_tf.report import table
 
-    summary = data_summary(config.from_values(values), progress_for(quiet))
+    summary = summarize_data(config.from_values(values), make_progress(quiet))
     write_json(json, summary.to_json())
     table.print_data(summary, Console(highlight=False))
 
@@ -32,5 +32,5 @@ def download(
     """Fetch a published data set, checked by its SHA-256, going on where it stopped before."""
     from kd_tf.data import download as downloader
 
-    path = downloader.download(name, to, progress_for(quiet))
+    path = downloader.download(name, to, make_progress(quiet))
     typer.echo(str(path))

@@ -55,7 +55,7 @@ _OPTIONS = (
 _COLUMNS = ("user", "item", "rating", "timestamp")
 
 
-def data_options(*, without: Sequence[str] = ()) -> Callable[..., Callable[..., None]]:
+def add_data_options(*, exclude: Sequence[str] = ()) -> Callable[..., Callable[..., None]]:
     """Gives a command the options for data, a configuration file and any setting.
 
     The command's first parameter, ``values``, becomes the nested settings that they make: what
@@ -64,7 +64,7 @@ def data_options(*, without: Sequence[str] = ()) -> Callable[..., Callable[..., 
     Args:
         without: Options that the command has in another form.
     """
-    options = [one for one in _OPTIONS if one.name not in without]
+    options = [one for one in _OPTIONS if one.name not in exclude]
     added = [
         inspect.Parameter(
             one.name,
@@ -89,7 +89,7 @@ def data_options(*, without: Sequence[str] = ()) -> Callable[..., Callable[..., 
             ("config", Annotated[Path | None, typer.Option(help="TOML; see docs/config.md.")]),
             ("name", Annotated[str | None, typer.Option(help="What tables call the data.")]),
             ("seed", Annotated[int | None, typer.Option(help="Of split, sample and training.")]),
-            ("settings", Settings),
+            ("settings", SetOption),
         )
     ]
 
@@ -99,9 +99,9 @@ def data_options(*, without: Sequence[str] = ()) -> Callable[..., Callable[..., 
         @functools.wraps(command)
         def wrapper(**given: Any) -> None:
             data = {one.name: given.pop(one.name) for one in added}
-            for name in without:
+            for name in exclude:
                 data[name] = given.pop(name)
-            command(_values(data), **given)
+            command(_collect_values(data), **given)
 
         parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
         positional = [
@@ -110,7 +110,7 @@ def data_options(*, without: Sequence[str] = ()) -> Callable[..., Callable[..., 
                 inspect.Parameter.KEYWORD_ONLY,
                 annotation=Annotated[str, typer.Argument(help="Which reader; see docs/data.md.")],
             )
-            for name in without
+            for name in exclude
         ]
         wrapper.__signature__ = inspect.Signature([*positional, *added, *parameters])  # type: ignore[attr-defined]
         wrapper.__annotations__ = {
@@ -138,10 +138,10 @@ def apply_settings(values: dict[str, Any], settings: Sequence[str] | None) -> No
             value = tomllib.loads(f"value = {text}")["value"]
         except tomllib.TOMLDecodeError:
             value = text
-        put(values, tuple(path.strip().split(".")), value)
+        set_value(values, tuple(path.strip().split(".")), value)
 
 
-def put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
+def set_value(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     """Puts a value at its place in nested settings; None puts nothing.
 
     Raises:
@@ -157,7 +157,7 @@ def put(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
     values[key] = str(value) if isinstance(value, Path) else value
 
 
-def _values(given: Mapping[str, Any]) -> dict[str, Any]:
+def _collect_values(given: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     if given["config"] is not None:
         from kd_tf import config
@@ -171,19 +171,19 @@ def _values(given: Mapping[str, Any]) -> dict[str, Any]:
                 hint="For example --columns user,item.",
             )
         for role, name in zip(_COLUMNS, names, strict=False):
-            put(values, ("data", "columns", role), name)
+            set_value(values, ("data", "columns", role), name)
     for option in _OPTIONS:
-        put(values, option.setting, given.get(option.name))
+        set_value(values, option.setting, given.get(option.name))
     columns = values.get("data", {}).get("columns", {})
     if given["book_id"] is None and "item" in columns:
         values["data"].setdefault("book_columns", {}).setdefault("item_id", columns["item"])
-    put(values, ("seed",), given["seed"])
+    set_value(values, ("seed",), given["seed"])
     apply_settings(values, given["settings"])
-    values["name"] = given["name"] or values.get("name") or _name(values.get("data", {}))
+    values["name"] = given["name"] or values.get("name") or _choose_name(values.get("data", {}))
     return values
 
 
-def _name(data: Any) -> str:
+def _choose_name(data: Any) -> str:
     """A published split is called like the folder it lies in, other data like its reader."""
     if not isinstance(data, dict):  # the configuration will say what is wrong
         return "synthetic"

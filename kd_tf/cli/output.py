@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from kd_tf import atomic
-from kd_tf.progress import Progress, Silent
+from kd_tf.progress import Progress, NullProgress
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -18,10 +18,10 @@ JsonFile = Annotated[
 ]
 
 
-def progress_for(quiet: bool) -> Progress:
+def make_progress(quiet: bool) -> Progress:
     """Bars on the console, or nothing."""
     if quiet:
-        return Silent()
+        return NullProgress()
     from kd_tf.console import ConsoleProgress
 
     return ConsoleProgress()

@@ -47,19 +47,19 @@ def preview(
         return
     with PreviewServer(site, port) as server:
         console.print(
-            f"{opened.config.name}: {server.address}\n"
+            f"{opened.config.name}: {server.url}\n"
             "On this computer only, while this command runs. Ctrl-C ends it.",
             markup=False,
         )
-        if browser and _has_screen():
-            webbrowser.open(server.address)
+        if browser and _detect_display():
+            webbrowser.open(server.url)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             console.print("\nended")
 
 
-def _has_screen() -> bool:
+def _detect_display() -> bool:
     # Without one Python would start a browser of the text kind, in the very terminal where the
     # address was printed.
     if sys.platform in ("darwin", "win32"):

@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 
 from kd_tf.cli.output import AsJson, print_json
-from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.native_stderr import suppress_native_stderr
 
-REASONS = 3
+MAX_REASONS = 3
 """So many books of the history are named for a recommendation at most."""
 
 
@@ -39,7 +39,7 @@ def recommend(
         float,
         typer.Option("--diversity", help="0: best first; 1: each unlike those before it."),
     ] = 0.0,
-    why: Annotated[
+    explain: Annotated[
         bool, typer.Option("--why", help="Say because of which books of the history.")
     ] = False,
     as_json: AsJson = False,
@@ -48,7 +48,7 @@ def recommend(
     # No TensorFlow here: an answer takes well under a second, start included.
     from kd_tf.runtime.recommender import Recommender
 
-    with quiet_native_stderr():
+    with suppress_native_stderr():
         recommender = Recommender.load(bundle)
     read = [recommender.titles.resolve(one).book for one in history]
     history_ids = [book.item_id for book in read]
@@ -61,7 +61,7 @@ def recommend(
         diversity=diversity,
     )
     reasons = [
-        recommender.explain(history_ids, one.book.item_id, REASONS) if why else [] for one in found
+        recommender.explain(history_ids, one.book.item_id, MAX_REASONS) if explain else [] for one in found
     ]
     if as_json:
         rows = [
@@ -77,7 +77,7 @@ def recommend(
                             for because in reason
                         ]
                     }
-                    if why
+                    if explain
                     else {}
                 ),
             }

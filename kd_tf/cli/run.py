@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from kd_tf.cli.data_options import Settings, apply_settings, data_options, put
-from kd_tf.cli.output import AsJson, Quiet, print_json, progress_for
-from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.cli.data_options import SetOption, apply_settings, add_data_options, set_value
+from kd_tf.cli.output import AsJson, Quiet, print_json, make_progress
+from kd_tf.native_stderr import suppress_native_stderr
 
 
 def demo(
@@ -34,7 +34,7 @@ def demo(
     _run(values, out, quiet, as_json)
 
 
-@data_options()
+@add_data_options()
 def run(
     values: dict[str, Any],
     teacher: Annotated[
@@ -46,7 +46,7 @@ def run(
     max_bytes: Annotated[
         int | None, typer.Option(help="Of the student's weights [1 MB, or 40 a book].")
     ] = None,
-    catalogue_search: Annotated[
+    catalog_search: Annotated[
         str | None, typer.Option(help="exact, two-stage or auto; docs/export.md [auto].")
     ] = None,
     runtime: Annotated[
@@ -64,11 +64,11 @@ def run(
     For a table of your own: kd-tf run --dataset csv --interactions loans.csv --user reader
     --item book --books books.csv --title title --out runs/mine
     """
-    put(values, ("teacher", "kind"), teacher)
-    put(values, ("student", "kind"), student)
-    put(values, ("student", "max_bytes"), max_bytes)
-    put(values, ("export", "runtime"), runtime)
-    put(values, ("export", "catalogue_search"), catalogue_search)
+    set_value(values, ("teacher", "kind"), teacher)
+    set_value(values, ("student", "kind"), student)
+    set_value(values, ("student", "max_bytes"), max_bytes)
+    set_value(values, ("export", "runtime"), runtime)
+    set_value(values, ("export", "catalogue_search"), catalog_search)
     _run(values, out or Path("runs") / values["name"], quiet, as_json)
 
 
@@ -76,8 +76,8 @@ def _run(values: dict[str, Any], out: Path, quiet: bool, as_json: bool) -> None:
     from kd_tf import config as configuration
 
     resolved = configuration.from_values(values)
-    progress = progress_for(quiet)
-    progress.say("starting TensorFlow")
+    progress = make_progress(quiet)
+    progress.info("starting TensorFlow")
     # Imported late: `kd-tf --help` and `kd-tf recommend` answer at once.
     from kd_tf.pipeline.run import run as run_pipeline
     from kd_tf.report import shelf, table
@@ -88,10 +88,10 @@ def _run(values: dict[str, Any], out: Path, quiet: bool, as_json: bool) -> None:
         return
     console = Console(highlight=False)
     table.print_results(finished.results, console)
-    with quiet_native_stderr():
-        chosen = shelf.choose_shelf(
+    with suppress_native_stderr():
+        chosen = shelf.build_user_example(
             finished.dataset, finished.split, finished.teacher, finished.bundle
         )
-    shelf.print_shelf(chosen, console)
+    shelf.print_user_example(chosen, console)
     console.print(f"\nBundle: {finished.bundle.folder}", markup=False)
     console.print(f"Report: {out / 'report.html'}", markup=False)

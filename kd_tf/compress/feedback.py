@@ -15,34 +15,34 @@ import numpy as np
 
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.book_table import NIBBLE_LEVELS
-from kd_tf.models.tied_table import TiedTableModel
+from kd_tf.models.book_table import INT4_MAX
+from kd_tf.models.tied_table import TiedEmbeddingModel
 
-BYTE_LEVELS = 127
+INT8_LEVELS = 127
 
 _DAMPING = 0.01
 """Of the mean square of a direction, added to all: readers who are not among the few asked differ
 in every direction a little."""
 
-_SHARES = np.linspace(0.5, 1.0, 11)
+_CLIP_RATIOS = np.linspace(0.5, 1.0, 11)
 """Of a row's largest number that its steps may reach to; what is beyond is cut off."""
 
 
-def moments(student: TiedTableModel, histories: np.ndarray) -> np.ndarray:
+def compute_second_moments(student: TiedTableModel, histories: np.ndarray) -> np.ndarray:
     """float64 [d, d]: the mean of u u^T over readers' vectors u.
 
     Args:
         student: Trained.
         histories: int32 [n, L], training readers'; several hundred.
     """
-    vectors = student.reader_vectors(tf.constant(histories)).numpy().astype(np.float64)
+    vectors = student.user_embeddings(tf.constant(histories)).numpy().astype(np.float64)
     # A model with several vectors a reader has an axis more.
     vectors = vectors.reshape(-1, vectors.shape[-1])
     return np.asarray(vectors.T @ vectors / len(vectors))
 
 
-def rounded_for(
-    table: np.ndarray, second_moments: np.ndarray, step: np.ndarray, levels: int
+def quantize_with_feedback(
+    table: np.ndarray, second_moments: np.ndarray, scale: np.ndarray, max_level: int
 ) -> np.ndarray:
     """Whole numbers whose steps keep the products with readers' vectors.
 
@@ -64,9 +64,9 @@ def rounded_for(
     passed_on = np.linalg.cholesky(inverse).T
     rest = table[:, order].astype(np.float64)
     whole = np.empty_like(rest)
-    steps = step.astype(np.float64).ravel()
+    steps = scale.astype(np.float64).ravel()
     for j in range(d):
-        whole[:, j] = np.clip(np.round(rest[:, j] / steps), -levels, levels)
+        whole[:, j] = np.clip(np.round(rest[:, j] / steps), -max_level, max_level)
         error = (rest[:, j] - whole[:, j] * steps) / passed_on[j, j]
         rest[:, j + 1 :] -= error[:, np.newaxis] * passed_on[j, j + 1 :]
     placed = np.empty_like(whole, dtype=np.float32)
@@ -74,20 +74,20 @@ def rounded_for(
     return placed
 
 
-def bytes_of(table: np.ndarray, second_moments: np.ndarray) -> np.ndarray:
+def quantize_int8(table: np.ndarray, second_moments: np.ndarray) -> np.ndarray:
     """float32 [V + 1, d] on 255 even steps, with one step for the whole table.
 
     Row 0, which means nothing, holds the largest number, so that whoever finds the step from the
     largest number finds this one.
     """
-    step = np.float32(max(float(np.abs(table[1:]).max(initial=0)), 1e-30) / BYTE_LEVELS)
-    whole = rounded_for(table, second_moments, np.full((1, 1), step), BYTE_LEVELS)
+    step = np.float32(max(float(np.abs(table[1:]).max(initial=0)), 1e-30) / INT8_LEVELS)
+    whole = quantize_with_feedback(table, second_moments, np.full((1, 1), step), INT8_LEVELS)
     whole[0] = 0
-    whole[0, 0] = BYTE_LEVELS
+    whole[0, 0] = INT8_LEVELS
     return np.asarray(whole * step)
 
 
-def row_steps(table: np.ndarray, second_moments: np.ndarray) -> np.ndarray:
+def choose_row_scales(table: np.ndarray, second_moments: np.ndarray) -> np.ndarray:
     """float32 [V + 1]: the step of each row whose steps from -7 to 7 keep its products best.
 
     A row's steps reach as far as makes its products right: cutting off the largest number a little
@@ -96,28 +96,28 @@ def row_steps(table: np.ndarray, second_moments: np.ndarray) -> np.ndarray:
     largest = np.abs(table).max(axis=1, keepdims=True)
     best = np.full(len(table), np.inf)
     steps = np.zeros(len(table), np.float32)
-    for share in _SHARES:
-        tried = np.maximum(largest * np.float32(share) / NIBBLE_LEVELS, 1e-30)
-        error = nibbles_of(table, second_moments, tried[:, 0]) * tried - table
+    for share in _CLIP_RATIOS:
+        tried = np.maximum(largest * np.float32(share) / INT4_MAX, 1e-30)
+        error = quantize_int4(table, second_moments, tried[:, 0]) * tried - table
         error = np.einsum("nd,nd->n", error @ second_moments, error)
         steps = np.where(error < best, tried[:, 0], steps)
         best = np.minimum(error, best)
     return np.where((largest[:, 0] > 0) & (np.arange(len(table)) > 0), steps, np.float32(0))
 
 
-def nibbles_of(table: np.ndarray, second_moments: np.ndarray, steps: np.ndarray) -> np.ndarray:
+def quantize_int4(table: np.ndarray, second_moments: np.ndarray, scales: np.ndarray) -> np.ndarray:
     """Whole numbers from -7 to 7, float32 [V + 1, d], of rows with these steps [V + 1].
 
     Rows whose step is 0 are 0.
     """
-    whole = rounded_for(
-        table, second_moments, np.maximum(steps, 1e-30)[:, np.newaxis], NIBBLE_LEVELS
+    whole = quantize_with_feedback(
+        table, second_moments, np.maximum(scales, 1e-30)[:, np.newaxis], INT4_MAX
     )
-    whole[steps == 0] = 0
+    whole[scales == 0] = 0
     return whole
 
 
-def with_rounded_tables(student: HistoryModel, histories: np.ndarray) -> HistoryModel:
+def quantize_tables(student: HistoryModel, histories: np.ndarray) -> HistoryModel:
     """A copy whose tables lie where a file of one byte a number holds them.
 
     Args:
@@ -125,14 +125,14 @@ def with_rounded_tables(student: HistoryModel, histories: np.ndarray) -> History
             pairs are settled before (`kd_tf.models.stored`).
         histories: int32 [n, L], training readers'.
     """
-    if not isinstance(student, TiedTableModel):
+    if not isinstance(student, TiedEmbeddingModel):
         return student
-    second_moments = moments(student, histories)
+    second_moments = compute_second_moments(student, histories)
     copy = type(student).from_config(student.get_config())
     copy.create_weights()
     for own, weight in zip(copy.weights, student.weights, strict=True):
         own.assign(weight)
-    for name in student.tables:
+    for name in student.quantized_weights:
         table = getattr(student, name).numpy()
-        getattr(copy, name).assign(bytes_of(table, second_moments))
+        getattr(copy, name).assign(quantize_int8(table, second_moments))
     return copy

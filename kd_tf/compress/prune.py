@@ -40,12 +40,12 @@ def wrap_core(student: HistoryModel, *, sparsity: float, begin_step: int, end_st
         # Often enough for a short training: some hundred updates are too many, ten too few.
         frequency=max((end_step - begin_step) // 50, 1),
     )
-    student.core = _sparsity.prune_low_magnitude(_core(student), pruning_schedule=schedule)
+    student.core = _sparsity.prune_low_magnitude(_get_core(student), pruning_schedule=schedule)
     # The wrappers' own variables must exist before `fit`, or tfmot has no step to count.
     student.create_weights()
 
 
-def callbacks() -> list[keras.callbacks.Callback]:
+def make_callbacks() -> list[keras.callbacks.Callback]:
     """What `fit` needs while a core is wrapped."""
     return [_sparsity.UpdatePruningStep()]
 
@@ -62,24 +62,24 @@ def strip_core(student: HistoryModel) -> None:
     Raises:
         ValueError: The core is not wrapped.
     """
-    core = _core(student)
+    core = _get_core(student)
     if not is_wrapped(student):
         raise ValueError(f"the core of {student.name} is not wrapped for pruning")
     student.core = _sparsity.strip_pruning(core)
 
 
-def core_sparsity(student: HistoryModel) -> float:
+def compute_core_sparsity(student: HistoryModel) -> float:
     """Share of zeros in the kernels of the student's core, 0 to 1."""
     kernels = [
         getattr(layer, "layer", layer).kernel.numpy()
-        for layer in _core(student).layers
-        if hasattr(getattr(layer, "layer", layer), "kernel")
+        for layer in _get_core(student).layers
+        if hasattr(getattr(layer, "layer", layer), "build_kernel")
     ]
     zeros = sum(int((kernel == 0).sum()) for kernel in kernels)
     return zeros / sum(kernel.size for kernel in kernels)
 
 
-def _core(student: HistoryModel) -> keras.Sequential:
+def _get_core(student: HistoryModel) -> keras.Sequential:
     core = getattr(student, "core", None)
     if not isinstance(core, keras.Sequential):
         raise ValueError(

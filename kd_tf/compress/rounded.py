@@ -17,13 +17,13 @@ import numpy as np
 
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.rounding import rounded
+from kd_tf.models.rounding import fake_quantize
 
-_LEVELS = 127
+_INT8_LEVELS = 127
 """Even steps on either side of 0, as `kd_tf.models.rounding.rounded` and the converter have."""
 
 
-def wrap_tables(student: HistoryModel) -> None:
+def wrap_tables_in_fake_quantization(student: HistoryModel) -> None:
     """Lets everything that reads the student's `tables` see them as a file of one byte holds them.
 
     That is the student itself, in training, validation and knowledge, and its `numpy_scores`. The
@@ -35,70 +35,70 @@ def wrap_tables(student: HistoryModel) -> None:
     Raises:
         ValueError: It has no tables, they are wrapped, or they are not plain weights.
     """
-    if not student.tables:
+    if not student.quantized_weights:
         raise ValueError(f"a {type(student).__name__} has no table to round")
-    if are_wrapped(student):
+    if is_fake_quantized(student):
         raise ValueError(f"the tables of {student.name} are rounded already")
-    for name in student.tables:
+    for name in student.quantized_weights:
         if not isinstance(getattr(student, name), tf.Variable):
             raise ValueError(f"the {name} of a {type(student).__name__} is no plain weight")
-    for name in student.tables:
+    for name in student.quantized_weights:
         # Past Keras, which would take the weight off its lists.
-        student.__dict__[name] = _RoundedTable(getattr(student, name))
+        student.__dict__[name] = _FakeQuantizedTable(getattr(student, name))
 
 
-def are_wrapped(student: HistoryModel) -> bool:
+def is_fake_quantized(student: HistoryModel) -> bool:
     """Whether the student's tables are seen rounded."""
-    return any(isinstance(student.__dict__.get(name), _RoundedTable) for name in student.tables)
+    return any(isinstance(student.__dict__.get(name), _FakeQuantizedTable) for name in student.quantized_weights)
 
 
-def strip_tables(student: HistoryModel) -> None:
+def strip_fake_quantization(student: HistoryModel) -> None:
     """Makes the tables plain weights again; the rounding stays, so no score changes.
 
     Raises:
         ValueError: They are not wrapped.
     """
-    if not are_wrapped(student):
+    if not is_fake_quantized(student):
         raise ValueError(f"the tables of {student.name} are not rounded")
-    for name in student.tables:
+    for name in student.quantized_weights:
         table: _RoundedTable = student.__dict__[name]
-        table.floats.assign(table.numpy())
-        student.__dict__[name] = table.floats
+        table.variable.assign(table.numpy())
+        student.__dict__[name] = table.variable
 
 
-class _RoundedTable:
+class _FakeQuantizedTable:
     """Stands where a model keeps a table, and is its rounded numbers wherever it is read.
 
     Args:
         floats: float32 [V + 1, d], what learns.
     """
 
-    def __init__(self, floats: tf.Variable) -> None:
-        self.floats = floats
+    def __init__(self, variable: tf.Variable) -> None:
+        self.variable = variable
 
     def __tf_tensor__(self, dtype: tf.DType | None = None, name: str | None = None) -> tf.Tensor:
         # Whatever TensorFlow computes with comes through here, anew in every step.
-        return _straight_through(tf.convert_to_tensor(self.floats, dtype))
+        return _quantize_straight_through(tf.convert_to_tensor(self.variable, dtype))
 
     def numpy(self) -> np.ndarray:
         """float32 [V + 1, d]."""
-        return rounded(self.floats.numpy())
+        return fake_quantize(self.variable.numpy())
 
     def assign(self, table: np.ndarray) -> None:
         """Takes over float32 [V + 1, d]."""
-        self.floats.assign(table)
+        self.variable.assign(table)
 
     @property
     def shape(self) -> tf.TensorShape:
-        return self.floats.shape
+        return self.variable.shape
 
     @property
     def dtype(self) -> tf.DType:
-        return self.floats.dtype
+        return self.variable.dtype
 
 
 @tf.custom_gradient
-def _straight_through(table: tf.Tensor) -> tuple[tf.Tensor, Callable[[Any], Any]]:
+def _quantize_straight_through(table: tf.Tensor) -> tuple[tf.Tensor, Callable[[Any], Any]]:
     """`rounded`, of which the gradient is that of the identity."""
-    step = tf.maximum(tf.reduce_max(tf.abs(table)) / _LEVELS, 1e-30)
+    step = tf.maximum(tf.reduce_max(tf.abs(table)) / _INT8_LEVELS, 1e-30)
     return tf.round(table / step) * step, lambda upstream: upstream

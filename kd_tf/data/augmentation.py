@@ -6,15 +6,15 @@ import numpy as np
 
 from kd_tf.data.examples import Examples
 
-DROPPED = 0.3
+ITEM_DROPOUT_RATE = 0.3
 """Share of the books that `augmented` takes out of a thinned history."""
 
 
-def augmented(
+def augment(
     examples: Examples,
     *,
-    thinned_share: float = 0.0,
-    blended_share: float = 0.0,
+    dropout_share: float = 0.0,
+    mixup_share: float = 0.0,
     seed: int,
 ) -> Examples:
     """The same examples, and behind them in every pass histories that nobody has.
@@ -39,21 +39,21 @@ def augmented(
     Raises:
         ValueError: A share is out of range.
     """
-    for name, share in (("thinned_share", thinned_share), ("blended_share", blended_share)):
+    for name, share in (("thinned_share", dropout_share), ("blended_share", mixup_share)):
         if not 0 <= share <= 1:
             raise ValueError(f"{name} must be from 0 to 1, not {share}")
     every = [examples]
-    if thinned_share:
-        every.append(_some(thinned(examples, DROPPED, seed), thinned_share, seed))
-    if blended_share:
-        every.append(_some(blended(examples, seed), blended_share, seed))
+    if dropout_share:
+        every.append(_sample_rows(apply_item_dropout(examples, ITEM_DROPOUT_RATE, seed), dropout_share, seed))
+    if mixup_share:
+        every.append(_sample_rows(apply_mixup(examples, seed), mixup_share, seed))
     return Examples(
         np.concatenate([one.history for one in every], axis=1),
         np.concatenate([one.targets for one in every], axis=1),
     )
 
 
-def thinned(examples: Examples, share: float, seed: int) -> Examples:
+def apply_item_dropout(examples: Examples, rate: float, seed: int) -> Examples:
     """Histories with some books left out, without targets.
 
     As the item mask and crop of Xie et al., "Contrastive Learning for Sequential Recommendation"
@@ -71,15 +71,15 @@ def thinned(examples: Examples, share: float, seed: int) -> Examples:
     Raises:
         ValueError: The share is out of range.
     """
-    if not 0 <= share < 1:
-        raise ValueError(f"share must be from 0 to below 1, not {share}")
+    if not 0 <= rate < 1:
+        raise ValueError(f"share must be from 0 to below 1, not {rate}")
     random = np.random.default_rng(seed)
-    return _without_targets(
-        examples, [_gathered(rows, _drawn(rows, share, random)) for rows in examples.history]
+    return _drop_targets(
+        examples, [_pack_rows(rows, _sample_item_mask(rows, rate, random)) for rows in examples.history]
     )
 
 
-def blended(examples: Examples, seed: int) -> Examples:
+def apply_mixup(examples: Examples, seed: int) -> Examples:
     """Histories of two readers in one, about half of the books of each, without targets.
 
     What mixup does with images and labels: Zhang, Cisse, Dauphin & Lopez-Paz, "mixup: Beyond
@@ -99,31 +99,31 @@ def blended(examples: Examples, seed: int) -> Examples:
         One blend for each, in the same order.
     """
     random = np.random.default_rng(seed)
-    return _without_targets(examples, [_blend(rows, random) for rows in examples.history])
+    return _drop_targets(examples, [_mix_pairs(rows, random) for rows in examples.history])
 
 
-def _blend(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def _mix_pairs(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
     order = random.permutation(len(rows))
     partner = np.empty_like(order)
     partner[order] = np.roll(order, 1)
     both = np.concatenate([rows, rows[partner]], axis=1)
-    kept = np.concatenate([_drawn(rows, 0.5, random), _drawn(rows[partner], 0.5, random)], axis=1)
-    kept &= _first_occurrences(np.where(kept, both, 0))
+    kept = np.concatenate([_sample_item_mask(rows, 0.5, random), _sample_item_mask(rows[partner], 0.5, random)], axis=1)
+    kept &= _mark_first_occurrences(np.where(kept, both, 0))
     # Where in its own history a book stands, from 0 (oldest) to 1 (newest).
     place = (np.arange(rows.shape[1]) + 0.5) / np.maximum((rows > 0).sum(axis=1, keepdims=True), 1)
     merged = np.argsort(np.concatenate([place, place[partner]], axis=1), axis=1, kind="stable")
     both, kept = np.take_along_axis(both, merged, axis=1), np.take_along_axis(kept, merged, axis=1)
     kept &= np.cumsum(kept[:, ::-1], axis=1)[:, ::-1] <= rows.shape[1]
-    return _gathered(both, kept)[:, : rows.shape[1]]
+    return _pack_rows(both, kept)[:, : rows.shape[1]]
 
 
-def _drawn(rows: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
+def _sample_item_mask(rows: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
     """bool like `rows`: books that stay when each goes with probability `share`, at least one."""
     luck = np.where(rows > 0, random.random(rows.shape, np.float32), -1)
     return (rows > 0) & ((luck >= share) | (luck == luck.max(axis=1, keepdims=True)))
 
 
-def _first_occurrences(rows: np.ndarray) -> np.ndarray:
+def _mark_first_occurrences(rows: np.ndarray) -> np.ndarray:
     """bool like `rows`: where a book stands for the first time in its row."""
     order = np.argsort(rows, axis=1, kind="stable")
     ordered = np.take_along_axis(rows, order, axis=1)
@@ -133,16 +133,16 @@ def _first_occurrences(rows: np.ndarray) -> np.ndarray:
     return first
 
 
-def _gathered(rows: np.ndarray, kept: np.ndarray) -> np.ndarray:
+def _pack_rows(rows: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """`rows` with only what is `kept`, in order, padded with 0 at the end."""
-    order = np.argsort(~kept, axis=1, kind="stable")
-    return np.take_along_axis(np.where(kept, rows, 0), order, axis=1)
+    order = np.argsort(~mask, axis=1, kind="stable")
+    return np.take_along_axis(np.where(mask, rows, 0), order, axis=1)
 
 
-def _some(examples: Examples, share: float, seed: int) -> Examples:
+def _sample_rows(examples: Examples, share: float, seed: int) -> Examples:
     """A share of the rows of every pass, drawn."""
-    count = round(share * examples.readers)
-    luck = np.random.default_rng([seed, count]).random((examples.passes, examples.readers))
+    count = round(share * examples.examples_per_pass)
+    luck = np.random.default_rng([seed, count]).random((examples.num_passes, examples.examples_per_pass))
     rows = np.argsort(luck, axis=1)[:, :count, np.newaxis]
     return Examples(
         np.take_along_axis(examples.history, rows, axis=1),
@@ -150,5 +150,5 @@ def _some(examples: Examples, share: float, seed: int) -> Examples:
     )
 
 
-def _without_targets(examples: Examples, passes: list[np.ndarray]) -> Examples:
+def _drop_targets(examples: Examples, passes: list[np.ndarray]) -> Examples:
     return Examples(np.stack(passes), np.zeros_like(examples.targets))

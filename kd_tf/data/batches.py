@@ -39,21 +39,21 @@ class Batches:
                 )
 
     @property
-    def steps(self) -> int:
+    def steps_per_epoch(self) -> int:
         """How many full batches an epoch holds; a pass smaller than a batch is one batch."""
         return max(self.history.shape[1] // self.batch_size, 1)
 
-    def stream(self, first: int = 0) -> tf.data.Dataset:
+    def stream(self, first_step: int = 0) -> tf.data.Dataset:
         """The batches from step `first` on, as they follow one another from the first epoch on."""
         passes, readers = self.history.shape[:2]
         size = min(self.batch_size, readers)
 
         def generate() -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
-            epoch, begin = divmod(first, self.steps)
+            epoch, begin = divmod(first_step, self.steps_per_epoch)
             while True:
                 order = np.random.default_rng([self.seed, epoch]).permutation(readers)
                 part = epoch % passes
-                for step in range(begin, self.steps):
+                for step in range(begin, self.steps_per_epoch):
                     rows = order[step * size : (step + 1) * size]
                     yield (
                         self.history[part][rows],

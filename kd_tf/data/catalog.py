@@ -23,7 +23,7 @@ COLUMNS = {
 (`kd_tf.data.isbn`)."""
 
 
-_WORDS = ("title", "authors", "series", "genre", "text")
+_TEXT_COLUMNS = ("title", "authors", "series", "genre", "text")
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ class Catalog:
         """The caller's own ids in model order: position ``i`` is model id ``i + 1``."""
         return self.frame["item_id"].to_list()
 
-    def texts(self) -> list[str]:
+    def to_texts(self) -> list[str]:
         """All that the catalogue says of each book in words, in model order; "" where nothing."""
-        columns = [pl.col(column) for column in _WORDS if column in self.frame.columns]
+        columns = [pl.col(column) for column in _TEXT_COLUMNS if column in self.frame.columns]
         if not columns:
             return [""] * len(self)
         words = pl.concat_str(columns, separator=" ", ignore_nulls=True)

@@ -54,7 +54,7 @@ class CleaningRules:
             raise UserError(f"since ({self.since}) must be before until ({self.until})")
         if self.min_rating is not None and not math.isfinite(self.min_rating):
             raise UserError(f"min_rating must be a finite number, not {self.min_rating}")
-        for name, allowed in (("weights", Weights), ("duplicates", Duplicates)):
+        for name, allowed in (("weights", InteractionWeighting), ("duplicates", DuplicatePolicy)):
             if getattr(self, name) not in get_args(allowed):
                 raise UserError(
                     f"{name} must be one of {', '.join(get_args(allowed))}, "
@@ -95,33 +95,33 @@ def clean(
 
     def step(name: str, after: Interactions) -> None:
         nonlocal left
-        steps.append(CleaningStep(name, left.counts(), after.counts()))
+        steps.append(CleaningStep(name, left.count(), after.count()))
         left = after
 
     if rules.since is not None or rules.until is not None:
-        name, rows = _in_time(left, rules)
+        name, rows = _select_time_range(left, rules)
         step(name, left.keep(rows))
     if rules.min_rating is not None:
-        rating = _ratings(left, f"min_rating is {rules.min_rating}")
+        rating = _require_ratings(left, f"min_rating is {rules.min_rating}")
         step(f"rating below {rules.min_rating:g}", left.keep(rating >= rules.min_rating))
     if rules.weights == "count":  # before repeats are merged, which are what is counted
-        left = replace(left, weight=_weighed(left, rules.weights))
-    order = _by_pair(left)
-    step("exact repeat of a row", left.keep(_first_of_equal_rows(left, order)))
+        left = replace(left, weight=_compute_weights(left, rules.weights))
+    order = _sort_by_pair(left)
+    step("exact repeat of a row", left.keep(_mark_first_of_equal_rows(left, order)))
     step(
-        f"repeated pair of reader and book ({_DUPLICATES[rules.duplicates]})",
-        _merged(left, rules.duplicates),
+        f"repeated pair of reader and book ({_DUPLICATE_NOTES[rules.duplicates]})",
+        _merge_repeated_pairs(left, rules.duplicates),
     )
     if rules.weights in ("rating", "log"):  # of the ratings that are left
-        left = replace(left, weight=_weighed(left, rules.weights))
+        left = replace(left, weight=_compute_weights(left, rules.weights))
     if rules.max_user_quantile is not None:
-        counts = np.bincount(left.user, minlength=left.users)
+        counts = np.bincount(left.user, minlength=left.num_users)
         most = float(np.quantile(counts, rules.max_user_quantile)) if len(counts) else 0.0
         step(
             f"reader with more than {most:g} books (quantile {rules.max_user_quantile:g})",
             left.keep(counts[left.user] <= most),
         )
-    rows, rounds = _core(left, rules.min_user_interactions, rules.min_item_interactions)
+    rows, rounds = _find_core(left, rules.min_user_interactions, rules.min_item_interactions)
     name = f"reader with fewer than {rules.min_user_interactions} books"
     if rules.min_item_interactions > 1:
         name += (
@@ -141,21 +141,21 @@ def clean(
     return left, steps
 
 
-def left_out_steps(dataset: Dataset) -> list[CleaningStep]:
+def describe_dropped_rows(dataset: Dataset) -> list[CleaningStep]:
     """What the reader of the files left out already, as the first steps of cleaning.
 
     Whose rows they were is not known: readers and books are counted as after the step.
     """
-    after = dataset.interactions.counts()
+    after = dataset.interactions.count()
     steps = []
-    for reason, rows in reversed(list(dataset.left_out.items())):
+    for reason, rows in reversed(list(dataset.dropped_rows.items())):
         before = Counts(after.interactions + rows, after.users, after.items)
         steps.append(CleaningStep(reason, before, after))
         after = before
     return steps[::-1]
 
 
-_DUPLICATES = {
+_DUPLICATE_NOTES = {
     "last": "the latest is kept",
     "max": "the best rated is kept",
     "mean": "the mean rating is kept",
@@ -163,7 +163,7 @@ _DUPLICATES = {
 }
 
 
-def _in_time(interactions: Interactions, rules: CleaningRules) -> tuple[str, np.ndarray]:
+def _select_time_range(interactions: Interactions, rules: CleaningRules) -> tuple[str, np.ndarray]:
     time = interactions.timestamp
     if time is None:
         raise UserError(
@@ -181,21 +181,21 @@ def _in_time(interactions: Interactions, rules: CleaningRules) -> tuple[str, np.
     return f"time {' or '.join(name)}", rows
 
 
-def _ratings(interactions: Interactions, needed: str) -> np.ndarray:
+def _require_ratings(interactions: Interactions, reason: str) -> np.ndarray:
     if interactions.rating is None:
         raise UserError(
-            f"{needed}, but the table has no ratings",
+            f"{reason}, but the table has no ratings",
             hint="Name the rating column, or leave it out.",
         )
     return interactions.rating
 
 
-def _weighed(interactions: Interactions, weights: Weights) -> np.ndarray:
+def _compute_weights(interactions: Interactions, weights: Weights) -> np.ndarray:
     """float32 [n], above 0."""
     if weights == "count":
-        _, pair, counts = np.unique(_pairs(interactions), return_inverse=True, return_counts=True)
+        _, pair, counts = np.unique(_encode_pairs(interactions), return_inverse=True, return_counts=True)
         return counts[pair].astype(np.float32)
-    rating = _ratings(interactions, f"weights is {weights}")
+    rating = _require_ratings(interactions, f"weights is {weights}")
     lowest = rating.min(initial=np.inf)
     if weights == "rating" and lowest <= 0:
         raise UserError(
@@ -210,25 +210,25 @@ def _weighed(interactions: Interactions, weights: Weights) -> np.ndarray:
     return (rating if weights == "rating" else 1 + np.log1p(rating)).astype(np.float32)
 
 
-def _pairs(interactions: Interactions) -> np.ndarray:
+def _encode_pairs(interactions: Interactions) -> np.ndarray:
     """int64 [n], one number for each pair of reader and book."""
-    return interactions.user.astype(np.int64) * (interactions.books + 1) + interactions.item
+    return interactions.user.astype(np.int64) * (interactions.num_items + 1) + interactions.item
 
 
-def _by_pair(interactions: Interactions) -> np.ndarray:
+def _sort_by_pair(interactions: Interactions) -> np.ndarray:
     """The rows pair by pair, then by time, rating and place in the file."""
     order = np.arange(len(interactions))
     # One stable sort a key, the most important one last; integers are sorted by radix.
-    for values in (interactions.rating, interactions.timestamp, _pairs(interactions)):
+    for values in (interactions.rating, interactions.timestamp, _encode_pairs(interactions)):
         if values is not None:
             order = order[np.argsort(values[order], kind="stable")]
     return order
 
 
-def _first_of_equal_rows(interactions: Interactions, order: np.ndarray) -> np.ndarray:
+def _mark_first_of_equal_rows(interactions: Interactions, order: np.ndarray) -> np.ndarray:
     """bool [n], false for a row that repeats another in every column."""
     same = np.ones(max(len(order) - 1, 0), bool)
-    for values in (_pairs(interactions), interactions.rating, interactions.timestamp):
+    for values in (_encode_pairs(interactions), interactions.rating, interactions.timestamp):
         if values is not None:
             ordered = values[order]
             same &= ordered[1:] == ordered[:-1]
@@ -237,16 +237,16 @@ def _first_of_equal_rows(interactions: Interactions, order: np.ndarray) -> np.nd
     return kept
 
 
-def _merged(interactions: Interactions, policy: Duplicates) -> Interactions:
+def _merge_repeated_pairs(interactions: Interactions, policy: Duplicates) -> Interactions:
     """One row for each pair."""
-    pairs = _pairs(interactions)
+    pairs = _encode_pairs(interactions)
     order = np.argsort(pairs, kind="stable")
     rank = interactions.rating if policy == "max" else interactions.timestamp
     if rank is not None:
         order = np.argsort(rank, kind="stable")
         order = order[np.argsort(pairs[order], kind="stable")]
     if policy == "max" and interactions.rating is None:
-        _ratings(interactions, "duplicates is max")
+        _require_ratings(interactions, "duplicates is max")
     ordered = pairs[order]
     last = np.append(ordered[1:] != ordered[:-1], True)[: len(order)]
     if policy == "error" and not last.all():
@@ -257,7 +257,7 @@ def _merged(interactions: Interactions, policy: Duplicates) -> Interactions:
             hint="Correct the table, or set duplicates to last, max or mean.",
         )
     if policy == "mean":
-        rating = _ratings(interactions, "duplicates is mean")[order].astype(np.float64)
+        rating = _require_ratings(interactions, "duplicates is mean")[order].astype(np.float64)
         group = np.cumsum(np.append(True, ordered[1:] != ordered[:-1])[: len(order)]) - 1
         means = np.bincount(group, rating) / np.bincount(group)
         merged = interactions.rating.copy() if interactions.rating is not None else None
@@ -269,7 +269,7 @@ def _merged(interactions: Interactions, policy: Duplicates) -> Interactions:
     return interactions.keep(kept)
 
 
-def _core(interactions: Interactions, min_user: int, min_item: int) -> tuple[np.ndarray, int]:
+def _find_core(interactions: Interactions, min_user: int, min_item: int) -> tuple[np.ndarray, int]:
     """bool [n], rows of readers and books that have enough of each other; and the rounds."""
     rows = np.arange(len(interactions))
     rounds = 0

@@ -23,10 +23,10 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from kd_tf.errors import UserError
-from kd_tf.progress import Progress, Silent
+from kd_tf.progress import Progress, NullProgress
 
 _CHUNK_BYTES = 1 << 18
-_MOST_BYTES_OF_UNKNOWN_SIZE = 1 << 30
+_MAX_UNDECLARED_BYTES = 1 << 30
 
 
 def _is_https(address: str) -> bool:
@@ -59,67 +59,67 @@ class PublishedFile:
         ValueError: The address, size or digest is none.
     """
 
-    address: str
-    bytes: int | None
+    url: str
+    num_bytes: int | None
     sha256: str
     licence: str
-    home: str
+    homepage: str
 
     def __post_init__(self) -> None:
-        if not (_is_https(self.address) or _is_local_http(self.address)):
-            raise ValueError(f"the address must be https, or http on loopback: {self.address!r}")
+        if not (_is_https(self.url) or _is_local_http(self.url)):
+            raise ValueError(f"the address must be https, or http on loopback: {self.url!r}")
         if self.file_name in {"", ".", ".."}:
-            raise ValueError(f"the address must end with a file name: {self.address!r}")
-        if self.bytes is not None and self.bytes < 1:
-            raise ValueError(f"bytes must be positive or None: {self.bytes}")
+            raise ValueError(f"the address must end with a file name: {self.url!r}")
+        if self.num_bytes is not None and self.num_bytes < 1:
+            raise ValueError(f"bytes must be positive or None: {self.num_bytes}")
         if not re.fullmatch(r"[0-9a-f]{64}", self.sha256):
             raise ValueError(f"sha256 must be 64 hexadecimal digits: {self.sha256!r}")
 
     @property
     def file_name(self) -> str:
         """The name that the file has at its publisher, and in the folder."""
-        return PurePosixPath(urlsplit(self.address).path).name
+        return PurePosixPath(urlsplit(self.url).path).name
 
 
-def _movielens(size: str, file_bytes: int, sha256: str) -> PublishedFile:
+def _make_movielens_file(size: str, file_bytes: int, sha256: str) -> PublishedFile:
     return PublishedFile(
-        address=f"https://files.grouplens.org/datasets/movielens/ml-{size}.zip",
-        bytes=file_bytes,
+        url=f"https://files.grouplens.org/datasets/movielens/ml-{size}.zip",
+        num_bytes=file_bytes,
         sha256=sha256,
         licence="research use, no commercial use without permission; see README in the archive",
-        home=f"https://grouplens.org/datasets/movielens/{size}/",
+        homepage=f"https://grouplens.org/datasets/movielens/{size}/",
     )
 
 
 # MovieLens "latest" is missing on purpose: its publisher replaces it now and then.
-SOURCES: dict[str, PublishedFile] = {
-    "movielens-100k": _movielens(
+PUBLISHED_FILES: dict[str, PublishedFile] = {
+    "movielens-100k": _make_movielens_file(
         "100k", 4_924_029, "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229"
     ),
-    "movielens-1m": _movielens(
+    "movielens-1m": _make_movielens_file(
         "1m", 5_917_549, "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20"
     ),
-    "movielens-20m": _movielens(
+    "movielens-20m": _make_movielens_file(
         "20m", 198_702_078, "96f243c338a8665f6bcc89c53edf6ee39162a846940de6b7c8c48aeada765ff3"
     ),
-    "movielens-25m": _movielens(
+    "movielens-25m": _make_movielens_file(
         "25m", 261_978_986, "8b21cfb7eb1706b4ec0aac894368d90acf26ebdfb6aced3ebd4ad5bd1eb9c6aa"
     ),
-    "movielens-32m": _movielens(
+    "movielens-32m": _make_movielens_file(
         "32m", 238_950_008, "e4a68655d7386b8f95f2f2424b2ff975dfdd15ffd59e0d864a14dca43e99d6ee"
     ),
     "goodbooks-10k": PublishedFile(
-        address="https://github.com/zygmuntz/goodbooks-10k/releases/download/v1.0/goodbooks-10k.zip",
-        bytes=None,
+        url="https://github.com/zygmuntz/goodbooks-10k/releases/download/v1.0/goodbooks-10k.zip",
+        num_bytes=None,
         # As in Ludwig, ludwig/datasets/configs/goodbooks_books.yaml (github.com/ludwig-ai/ludwig).
         sha256="261b97b56db61f3fb2ce5aadbb13704d30179fcc986c17ace665a0af9ed00731",
         licence="CC BY-SA 4.0",
-        home="https://github.com/zygmuntz/goodbooks-10k",
+        homepage="https://github.com/zygmuntz/goodbooks-10k",
     ),
 }
 """The data sets that `download` fetches, by name."""
 
-PAGES: dict[str, str] = {
+MANUAL_DOWNLOAD_PAGES: dict[str, str] = {
     "amazon-reviews": "https://amazon-reviews-2023.github.io/",
     "goodreads": "https://cseweb.ucsd.edu/~jmcauley/datasets/goodreads.html",
     "gowalla": "https://snap.stanford.edu/data/loc-gowalla.html",
@@ -159,38 +159,38 @@ def download(
             cannot be reached or sends something else; the disk is full; another process is
             fetching the same file; a file with this name is there and is not the published one.
     """
-    source = source or _published(name)
+    source = source or _find_published_file(name)
     target = folder / source.file_name
-    with _disk_errors_explained(folder):
-        if not _is_there(target, source):
+    with _explain_disk_errors(folder):
+        if not _is_downloaded(target, source):
             folder.mkdir(parents=True, exist_ok=True)
-            with _locked(_beside(target, "lock")):
+            with _hold_lock(_add_suffix(target, "lock")):
                 # Another process may have finished it in between.
-                if not _is_there(target, source):
-                    _fetch(name, target, source, progress or Silent(), retry_waits, timeout)
+                if not _is_downloaded(target, source):
+                    _fetch(name, target, source, progress or NullProgress(), retry_waits, timeout)
     return target
 
 
-def _published(name: str) -> PublishedFile:
-    if name in SOURCES:
-        return SOURCES[name]
-    if name in PAGES:
+def _find_published_file(name: str) -> PublishedFile:
+    if name in PUBLISHED_FILES:
+        return PUBLISHED_FILES[name]
+    if name in MANUAL_DOWNLOAD_PAGES:
         raise UserError(
             f"{name} cannot be downloaded for you: there is no known SHA-256 to check it against",
-            hint=f"Download it by hand from {PAGES[name]} and give its folder: --data-dir FOLDER",
+            hint=f"Download it by hand from {MANUAL_DOWNLOAD_PAGES[name]} and give its folder: --data-dir FOLDER",
         )
     raise UserError(
         f"there is no published data set named {name!r}",
-        hint=f"Those that can be downloaded: {', '.join(SOURCES)}.",
+        hint=f"Those that can be downloaded: {', '.join(PUBLISHED_FILES)}.",
     )
 
 
-def _is_there(target: Path, source: PublishedFile) -> bool:
+def _is_downloaded(target: Path, source: PublishedFile) -> bool:
     """Whether the published file is at `target`; another file there is never overwritten."""
     if not os.path.lexists(target):
         return False
     with target.open("rb") as file:
-        found = _sha256(file)
+        found = _compute_sha256(file)
     if found != source.sha256:
         raise UserError(
             "there is a file with this name already, and it is not the published one: "
@@ -209,25 +209,25 @@ def _fetch(
     retry_waits: Sequence[float],
     timeout: float,
 ) -> None:
-    with _part(_beside(target, "part")) as part:
+    with _open_part_file(_add_suffix(target, "part")) as part:
         _receive_all(name, part, source, progress, retry_waits, timeout)
-        found = _sha256(part)
+        found = _compute_sha256(part)
         if found != source.sha256:
             part.truncate(0)
             raise UserError(
                 f"what arrived is not the published file: its SHA-256 is {found}, "
                 f"the published one is {source.sha256}",
-                where=source.address,
+                where=source.url,
                 hint="It was deleted. Run again; if it happens again, download the file by hand "
-                f"from {source.home} and see whether the publisher has changed it.",
+                f"from {source.homepage} and see whether the publisher has changed it.",
             )
         part.flush()
         os.fsync(part.fileno())
-    if _is_there(target, source):  # a person copied it there meanwhile
-        _beside(target, "part").unlink()
+    if _is_downloaded(target, source):  # a person copied it there meanwhile
+        _add_suffix(target, "part").unlink()
     else:
-        _beside(target, "part").replace(target)
-    progress.say(f"{target}: as published at {source.home}, licence: {source.licence}")
+        _add_suffix(target, "part").replace(target)
+    progress.info(f"{target}: as published at {source.homepage}, licence: {source.licence}")
 
 
 def _receive_all(
@@ -252,13 +252,13 @@ def _receive_all(
             if failures == len(retry_waits):
                 raise UserError(
                     f"the file did not arrive: {interruption}",
-                    where=source.address,
+                    where=source.url,
                     hint=f"{received:,} bytes are kept: run again to go on from there, or "
-                    f"download it by hand from {source.home} into the folder.",
+                    f"download it by hand from {source.homepage} into the folder.",
                 ) from interruption
             wait = retry_waits[failures]
             failures += 1
-            progress.warn(f"{source.address}: {interruption}; trying again in {wait:g} s")
+            progress.warn(f"{source.url}: {interruption}; trying again in {wait:g} s")
             time.sleep(wait)
 
 
@@ -271,34 +271,34 @@ def _receive(
 ) -> None:
     """One attempt to receive what `part` lacks; `_TemporaryError` when it was cut short."""
     received = part.seek(0, os.SEEK_END)
-    if source.bytes is not None:
-        if received > source.bytes:  # no beginning of the published file
-            received = _start_anew(part)
-        if received == source.bytes:
+    if source.num_bytes is not None:
+        if received > source.num_bytes:  # no beginning of the published file
+            received = _clear_part(part)
+        if received == source.num_bytes:
             return
-        _require_space(part, source.bytes - received)
+        _require_space(part, source.num_bytes - received)
 
-    response = _request(source, received, timeout)
+    response = _send_request(source, received, timeout)
     if response is None:
         return
     with response:
-        body = _announced(response, asked_from=received)
+        body = _read_content_range(response, asked_from=received)
         if body is None:
-            _start_anew(part)
+            _clear_part(part)
             raise _TemporaryError("the server sent another range than the one asked for")
         _require_size(source, body.file_bytes)
         if body.start == 0:
-            received = _start_anew(part)
-        if source.bytes is None:
+            received = _clear_part(part)
+        if source.num_bytes is None:
             _require_space(part, (body.file_bytes or 0) - received)
-        whole = source.bytes or body.file_bytes
-        limit = whole or _MOST_BYTES_OF_UNKNOWN_SIZE
+        whole = source.num_bytes or body.file_bytes
+        limit = whole or _MAX_UNDECLARED_BYTES
         with progress.task(f"download {name}", whole or 0) as advance:
             advance(received)
-            for chunk in _chunks(response, None if body.end is None else body.end - received):
+            for chunk in _stream_chunks(response, None if body.end is None else body.end - received):
                 if received + len(chunk) > limit:
-                    _start_anew(part)
-                    raise _too_long(source, f"more than {limit:,}")
+                    _clear_part(part)
+                    raise _make_size_error(source, f"more than {limit:,}")
                 part.write(chunk)
                 received += len(chunk)
                 advance(len(chunk))
@@ -306,13 +306,13 @@ def _receive(
         raise _TemporaryError(f"the connection ended after {received:,} of {whole:,} bytes")
 
 
-def _start_anew(part: BufferedRandom) -> int:
+def _clear_part(part: BufferedRandom) -> int:
     part.seek(0)
     return part.truncate(0)
 
 
 @dataclass(frozen=True)
-class _Body:
+class _ResponseBody:
     """What a response says it holds: bytes `start` to `end` of a file; None: it does not say."""
 
     start: int
@@ -320,26 +320,26 @@ class _Body:
     file_bytes: int | None
 
 
-def _announced(response: HTTPResponse, asked_from: int) -> _Body | None:
+def _read_content_range(response: HTTPResponse, asked_from: int) -> _Body | None:
     """None for a range that does not begin where it was asked to."""
     if response.status != HTTPStatus.PARTIAL_CONTENT:
         # The file from its beginning, whether a range was asked for or not.
-        return _Body(0, response.length, response.length)
+        return _ResponseBody(0, response.length, response.length)
     form = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+)", response.headers.get("Content-Range", ""))
     if form is None:
         return None
     first, last, file_bytes = (int(digits) for digits in form.groups())
-    return _Body(first, last + 1, file_bytes) if first == asked_from <= last < file_bytes else None
+    return _ResponseBody(first, last + 1, file_bytes) if first == asked_from <= last < file_bytes else None
 
 
-def _chunks(response: HTTPResponse, most: int | None) -> Iterator[bytes]:
+def _stream_chunks(response: HTTPResponse, most: int | None) -> Iterator[bytes]:
     """What arrives, as it arrives, at most `most` bytes; a lost connection is `_TemporaryError`."""
     while most is None or most > 0:
         try:
             # read1 returns what is there, so that nothing received is lost with the connection.
             chunk = response.read1(_CHUNK_BYTES if most is None else min(most, _CHUNK_BYTES))
         except (OSError, HTTPException) as error:
-            raise _TemporaryError(f"the connection was lost: {_reason(error)}") from error
+            raise _TemporaryError(f"the connection was lost: {_describe_error(error)}") from error
         if not chunk:
             return
         yield chunk
@@ -351,35 +351,35 @@ def _require_size(source: PublishedFile, announced: int | None) -> None:
     """Refuses a file of another size before a byte of it replaces what is here already."""
     if announced is None:
         return
-    if source.bytes is None and announced > _MOST_BYTES_OF_UNKNOWN_SIZE:
-        raise _too_long(source, f"{announced:,}")
-    if source.bytes is not None and announced != source.bytes:
+    if source.num_bytes is None and announced > _MAX_UNDECLARED_BYTES:
+        raise _make_size_error(source, f"{announced:,}")
+    if source.num_bytes is not None and announced != source.num_bytes:
         raise UserError(
-            f"the server offers {announced:,} bytes, the published file has {source.bytes:,}",
-            where=source.address,
+            f"the server offers {announced:,} bytes, the published file has {source.num_bytes:,}",
+            where=source.url,
             hint="A network that asks for a login answers like that: open the address in a "
-            f"browser. Or the publisher has changed the file: see {source.home}",
+            f"browser. Or the publisher has changed the file: see {source.homepage}",
         )
 
 
-def _too_long(source: PublishedFile, sent: str) -> UserError:
-    expected = source.bytes or _MOST_BYTES_OF_UNKNOWN_SIZE
+def _make_size_error(source: PublishedFile, sent: str) -> UserError:
+    expected = source.num_bytes or _MAX_UNDECLARED_BYTES
     return UserError(
         f"the server sends {sent} bytes where at most {expected:,} are expected",
-        where=source.address,
-        hint=f"Nothing of it was kept. Download the file by hand from {source.home}",
+        where=source.url,
+        hint=f"Nothing of it was kept. Download the file by hand from {source.homepage}",
     )
 
 
-def _request(source: PublishedFile, received: int, timeout: float) -> HTTPResponse | None:
+def _send_request(source: PublishedFile, received: int, timeout: float) -> HTTPResponse | None:
     """The server's answer with the bytes from `received` on; None when it has no more."""
     request = urllib.request.Request(
-        source.address, headers={"User-Agent": "kd_tf", "Accept-Encoding": "identity"}
+        source.url, headers={"User-Agent": "kd_tf", "Accept-Encoding": "identity"}
     )
     if received:
         request.add_header("Range", f"bytes={received}-")
     try:
-        return _opener(source).open(request, timeout=timeout)
+        return _build_opener(source).open(request, timeout=timeout)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and received:
@@ -388,8 +388,8 @@ def _request(source: PublishedFile, received: int, timeout: float) -> HTTPRespon
             raise _TemporaryError(f"the server answered {error.code} {error.reason}") from error
         raise UserError(
             f"the server answered {error.code} {error.reason}",
-            where=source.address,
-            hint=f"See whether the publisher has moved the file: {source.home}",
+            where=source.url,
+            hint=f"See whether the publisher has moved the file: {source.homepage}",
         ) from error
     except (OSError, HTTPException) as error:
         cause = error.reason if isinstance(error, urllib.error.URLError) else error
@@ -397,19 +397,19 @@ def _request(source: PublishedFile, received: int, timeout: float) -> HTTPRespon
             # Trying again changes nothing, and going on without would hide who answers.
             raise UserError(
                 f"the server's certificate is not valid: {cause.verify_message}",
-                where=source.address,
-                hint=f"Download the file by hand from {source.home} into the folder and run "
+                where=source.url,
+                hint=f"Download the file by hand from {source.homepage} into the folder and run "
                 "again: it is checked against its SHA-256 all the same.",
             ) from error
-        raise _TemporaryError(f"no connection: {_reason(error)}") from error
+        raise _TemporaryError(f"no connection: {_describe_error(error)}") from error
 
 
-def _reason(error: Exception) -> str:
+def _describe_error(error: Exception) -> str:
     cause = error.reason if isinstance(error, urllib.error.URLError) else error
     return str(cause) or type(cause).__name__
 
 
-def _opener(source: PublishedFile) -> urllib.request.OpenerDirector:
+def _build_opener(source: PublishedFile) -> urllib.request.OpenerDirector:
     """Speaks http and https alone; urllib's default opener also follows to ftp."""
     opener = urllib.request.OpenerDirector()
     opener.add_handler(urllib.request.HTTPHandler())
@@ -417,7 +417,7 @@ def _opener(source: PublishedFile) -> urllib.request.OpenerDirector:
     opener.add_handler(urllib.request.HTTPErrorProcessor())
     opener.add_handler(urllib.request.HTTPDefaultErrorHandler())
     opener.add_handler(_SafeRedirects())
-    if _is_https(source.address):  # a proxy cannot reach this machine's loopback
+    if _is_https(source.url):  # a proxy cannot reach this machine's loopback
         opener.add_handler(urllib.request.ProxyHandler())
     return opener
 
@@ -445,7 +445,7 @@ class _SafeRedirects(urllib.request.HTTPRedirectHandler):
         )
 
 
-def _sha256(file: BufferedRandom | BufferedReader) -> str:
+def _compute_sha256(file: BufferedRandom | BufferedReader) -> str:
     file.seek(0)
     return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -460,12 +460,12 @@ def _require_space(part: BufferedRandom, needed: int) -> None:
         )
 
 
-def _beside(target: Path, ending: str) -> Path:
+def _add_suffix(target: Path, ending: str) -> Path:
     return target.with_name(f"{target.name}.{ending}")
 
 
 @contextlib.contextmanager
-def _part(path: Path) -> Iterator[BufferedRandom]:
+def _open_part_file(path: Path) -> Iterator[BufferedRandom]:
     """The file that receives, with what earlier calls left in it; removed if it stays empty."""
     path.touch()
     try:
@@ -477,18 +477,18 @@ def _part(path: Path) -> Iterator[BufferedRandom]:
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _hold_lock(path: Path) -> Iterator[None]:
     """Keeps other processes out by a lock that the system itself drops when this one dies."""
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            if not _lock(descriptor):
+            if not _try_lock(descriptor):
                 raise UserError(
                     "another process is downloading this file",
                     where=str(path),
                     hint="Wait until it has finished and run again.",
                 )
-            if not _is_at(descriptor, path):
+            if not _is_same_file(descriptor, path):
                 continue  # its last holder removed it between the two lines above
             try:
                 yield
@@ -501,7 +501,7 @@ def _locked(path: Path) -> Iterator[None]:
             os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
+def _try_lock(descriptor: int) -> bool:
     try:
         if sys.platform == "win32":
             import msvcrt
@@ -516,7 +516,7 @@ def _lock(descriptor: int) -> bool:
     return True
 
 
-def _is_at(descriptor: int, path: Path) -> bool:
+def _is_same_file(descriptor: int, path: Path) -> bool:
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except FileNotFoundError:
@@ -524,7 +524,7 @@ def _is_at(descriptor: int, path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def _disk_errors_explained(folder: Path) -> Iterator[None]:
+def _explain_disk_errors(folder: Path) -> Iterator[None]:
     """Errors of the network never get here: they are `_TemporaryError` long before."""
     try:
         yield

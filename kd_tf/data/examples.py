@@ -26,23 +26,23 @@ class Examples:
     targets: np.ndarray
 
     @property
-    def passes(self) -> int:
+    def num_passes(self) -> int:
         """How many examples each reader has."""
         return self.history.shape[0]
 
     @property
-    def readers(self) -> int:
+    def examples_per_pass(self) -> int:
         """How many examples a pass holds."""
         return self.history.shape[1]
 
 
-def draw(
+def draw_sequence_examples(
     histories: Histories,
     *,
-    passes: int,
-    history_length: int,
-    targets: int,
-    ordered: bool,
+    num_passes: int,
+    max_length: int,
+    num_targets: int,
+    chronological: bool,
     empty_share: float = 0.02,
     seed: int,
 ) -> Examples:
@@ -70,13 +70,13 @@ def draw(
             hint="Bring more interactions, or clean less of them away.",
         )
     drawn = [
-        _one_pass(histories, history_length, targets, ordered, empty_share, random)
-        for _ in range(passes)
+        _draw_pass(histories, max_length, num_targets, chronological, empty_share, random)
+        for _ in range(num_passes)
     ]
     return Examples(np.stack([d[0] for d in drawn]), np.stack([d[1] for d in drawn]))
 
 
-def draw_by_reader(histories: Histories, *, passes: int, targets: int, seed: int) -> Examples:
+def draw_user_id_examples(histories: Histories, *, num_passes: int, num_targets: int, seed: int) -> Examples:
     """Examples for models that know readers by number: every book that a reader read is a target.
 
     Args:
@@ -99,38 +99,38 @@ def draw_by_reader(histories: Histories, *, passes: int, targets: int, seed: int
     random = np.random.default_rng(seed)
     start, end = histories.offsets[:-1], histories.offsets[1:]
     drawn = [
-        _window(histories.items[np.lexsort((random.random(len(row)), row))], start, end, targets)
-        for _ in range(passes)
+        _extract_windows(histories.items[np.lexsort((random.random(len(row)), row))], start, end, num_targets)
+        for _ in range(num_passes)
     ]
-    numbers = np.tile((histories.readers + 1).astype(np.int32)[:, None], (passes, 1, 1))
+    numbers = np.tile((histories.readers + 1).astype(np.int32)[:, None], (num_passes, 1, 1))
     return Examples(numbers, np.stack(drawn))
 
 
-def _one_pass(
+def _draw_pass(
     histories: Histories,
-    history_length: int,
-    targets: int,
-    ordered: bool,
+    max_length: int,
+    num_targets: int,
+    chronological: bool,
     empty_share: float,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     lengths = histories.lengths
     items = histories.items
-    if not ordered:
+    if not chronological:
         row = np.repeat(np.arange(len(histories)), lengths)
         items = items[np.lexsort((random.random(len(items)), row))]
     # Short inputs are as likely as long ones: people open an app with few books on the shelf.
     shown = 1 + np.floor(random.random(len(histories)) * (lengths - 1)).astype(np.int64)
     shown[random.random(len(histories)) < empty_share] = 0
     start, end = histories.offsets[:-1], histories.offsets[1:]
-    first = start + np.maximum(shown - history_length, 0)
+    first = start + np.maximum(shown - max_length, 0)
     return (
-        _window(items, first, start + shown, history_length),
-        _window(items, start + shown, end, targets),
+        _extract_windows(items, first, start + shown, max_length),
+        _extract_windows(items, start + shown, end, num_targets),
     )
 
 
-def _window(items: np.ndarray, first: np.ndarray, end: np.ndarray, width: int) -> np.ndarray:
+def _extract_windows(items: np.ndarray, first: np.ndarray, end: np.ndarray, width: int) -> np.ndarray:
     """int32 [n, width]: ``items[first:end]`` of each row, cut at `width`, padded with 0."""
     source = first[:, None] + np.arange(width)
     filled = source < end[:, None]

@@ -21,7 +21,7 @@ from kd_tf.errors import UserError
 
 Scaling = Literal["standard", "min-max"]
 
-_DAY = 86_400.0
+_SECONDS_PER_DAY = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Features:
     matrix: sparse.csr_array
 
 
-class BookFeatures:
+class ItemFeatures:
     """Features of all books, fitted to training readers.
 
     ``popularity``: log(1 + training readers). ``age``: years from the book's publication to the
@@ -55,9 +55,9 @@ class BookFeatures:
         terms: The most frequent terms that become columns; 0 for no text.
     """
 
-    def __init__(self, *, scaling: Scaling = "standard", terms: int = 1000) -> None:
+    def __init__(self, *, scaling: Scaling = "standard", max_terms: int = 1000) -> None:
         self.scaling = scaling
-        self.terms = terms
+        self.max_terms = max_terms
 
     def fit(
         self, split: Split, catalog: Catalog, interactions: Interactions | None = None
@@ -70,17 +70,17 @@ class BookFeatures:
             interactions: With timestamps, for ``days-since-read``; only rows of the training part
                 are looked at.
         """
-        self._numbers, names = _book_numbers(split, catalog, interactions)
+        self._numbers, names = _compute_item_columns(split, catalog, interactions)
         read = np.flatnonzero(split.popularity()[1:] > 0)
         if not len(read):
             raise UserError("there is no training reader, so nothing can be fitted")
-        self._scaler = _scaled(self.scaling).fit(self._numbers[read])
+        self._scaler = _make_scaling_pipeline(self.scaling).fit(self._numbers[read])
         missing = self._scaler[0].indicator_
         self.names = names + [f"{names[column]} is missing" for column in missing.features_]
-        self._texts, self._vectorizer = catalog.texts(), None
-        if self.terms and any(self._texts):
+        self._texts, self._vectorizer = catalog.to_texts(), None
+        if self.max_terms and any(self._texts):
             vectorizer = TfidfVectorizer(
-                sublinear_tf=True, max_features=self.terms, dtype=np.float32
+                sublinear_tf=True, max_features=self.max_terms, dtype=np.float32
             )
             self._vectorizer = vectorizer.fit([self._texts[row] for row in read])
             self.names += [f"text: {term}" for term in vectorizer.get_feature_names_out()]
@@ -96,7 +96,7 @@ class BookFeatures:
         return Features(self.names, sparse.csr_array(sparse.vstack([padding, books], format="csr")))
 
 
-class ReaderFeatures:
+class UserFeatures:
     """Features of readers, known or not, from what they read.
 
     ``activity``: log(1 + books). ``mean-popularity``: of the books, log(1 + training readers).
@@ -115,43 +115,43 @@ class ReaderFeatures:
         popularity[0] = 0
         measure = FeatureUnion(
             [
-                ("activity", FunctionTransformer(_activity)),
-                ("mean-popularity", FunctionTransformer(_mean_of, kw_args={"values": popularity})),
+                ("activity", FunctionTransformer(_compute_activity)),
+                ("mean-popularity", FunctionTransformer(_average_values, kw_args={"values": popularity})),
             ]
         )
-        self._books = split.books
-        self._pipeline = Pipeline([("measure", measure), ("scale", _scaler(self.scaling))])
-        self._pipeline.fit(split.train.matrix(split.books))
+        self._num_items = split.num_items
+        self._pipeline = Pipeline([("measure", measure), ("scale", _make_scaler(self.scaling))])
+        self._pipeline.fit(split.train.to_csr_matrix(split.num_items))
         return self
 
     def transform(self, histories: Histories) -> Features:
         """Features [n, 2]."""
-        found = self._pipeline.transform(histories.matrix(self._books))
+        found = self._pipeline.transform(histories.to_csr_matrix(self._num_items))
         names = [name for name, _ in self._pipeline["measure"].transformer_list]
         return Features(names, sparse.csr_array(found.astype(np.float32)))
 
 
-def _activity(matrix: sparse.csr_array) -> np.ndarray:
+def _compute_activity(matrix: sparse.csr_array) -> np.ndarray:
     return np.log1p(np.diff(matrix.indptr))[:, None]
 
 
-def _mean_of(matrix: sparse.csr_array, values: np.ndarray) -> np.ndarray:
+def _average_values(matrix: sparse.csr_array, values: np.ndarray) -> np.ndarray:
     there = sparse.csr_array(matrix, copy=True)
     there.data[:] = 1
     return (there @ values / np.maximum(np.diff(there.indptr), 1))[:, None]
 
 
-def _scaler(scaling: Scaling) -> StandardScaler | MinMaxScaler:
+def _make_scaler(scaling: Scaling) -> StandardScaler | MinMaxScaler:
     return StandardScaler() if scaling == "standard" else MinMaxScaler()
 
 
-def _scaled(scaling: Scaling) -> Pipeline:
+def _make_scaling_pipeline(scaling: Scaling) -> Pipeline:
     # keep_empty_features: a column that no training book has becomes 0 and does not vanish.
     imputer = SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
-    return make_pipeline(imputer, _scaler(scaling))
+    return make_pipeline(imputer, _make_scaler(scaling))
 
 
-def _book_numbers(
+def _compute_item_columns(
     split: Split, catalog: Catalog, interactions: Interactions | None
 ) -> tuple[np.ndarray, list[str]]:
     """float64 [V, columns], NaN where unknown, and the columns' names."""
@@ -163,18 +163,18 @@ def _book_numbers(
         newest = np.nanmax(known) if np.isfinite(known).any() else np.nan
         columns["age"] = newest - year
     if interactions is not None and interactions.timestamp is not None:
-        columns["days-since-read"] = _days_since_read(split, interactions)
+        columns["days-since-read"] = _compute_days_since_read(split, interactions)
     return np.stack(list(columns.values()), axis=1), list(columns)
 
 
-def _days_since_read(split: Split, interactions: Interactions) -> np.ndarray:
+def _compute_days_since_read(split: Split, interactions: Interactions) -> np.ndarray:
     assert interactions.timestamp is not None
-    width = split.books + 1
+    width = split.num_items + 1
     train = np.repeat(split.train_readers, split.train.lengths).astype(np.int64) * width
     pairs = interactions.user.astype(np.int64) * width + interactions.item
     learnt = np.isin(pairs, train + split.train.items)
     last = np.full(width, -np.inf)
     np.maximum.at(last, interactions.item[learnt], interactions.timestamp[learnt])
-    days = (last.max() - last[1:]) / _DAY
+    days = (last.max() - last[1:]) / _SECONDS_PER_DAY
     days[~np.isfinite(days)] = np.nan
     return days

@@ -45,7 +45,7 @@ class Histories:
         """int64 [n], how many books each history has."""
         return np.diff(self.offsets)
 
-    def padded(self, length: int) -> np.ndarray:
+    def pad(self, length: int) -> np.ndarray:
         """int32 [n, length]: the newest `length` ids, oldest first, padded with 0 at the end."""
         kept = np.minimum(self.lengths, length)
         column = np.arange(length)
@@ -55,7 +55,7 @@ class Histories:
         padded[filled] = self.items[source[filled]]
         return padded
 
-    def newest(self, length: int) -> Histories:
+    def keep_newest(self, length: int) -> Histories:
         """The same readers with only the newest `length` books of each."""
         behind = np.repeat(self.offsets[1:], self.lengths) - np.arange(len(self.items))
         return self.keep(behind <= length)
@@ -78,7 +78,7 @@ class Histories:
         weights = None if self.weights is None else self.weights[items]
         return Histories(self.items[items], offsets, weights, self.readers)
 
-    def matrix(self, books: int) -> sparse.csr_array:
+    def to_csr_matrix(self, num_items: int) -> sparse.csr_array:
         """float32 CSR [n, `books` + 1]: an item's weight, or 1, where it stands in the history.
 
         A book that stands in a history more than once counts once, with its greatest weight.
@@ -90,7 +90,7 @@ class Histories:
         last = np.append((row[1:] != row[:-1]) | (items[1:] != items[:-1]), True)[: len(row)]
         return sparse.csr_array(
             (weights[last].astype(np.float32), (row[last], items[last])),
-            shape=(len(self), books + 1),
+            shape=(len(self), num_items + 1),
         )
 
 

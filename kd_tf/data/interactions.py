@@ -31,7 +31,7 @@ class Interactions:
     rating: np.ndarray | None
     timestamp: np.ndarray | None
     user_ids: list[str]
-    books: int
+    num_items: int
     weight: np.ndarray | None = None
 
     def __post_init__(self) -> None:
@@ -44,20 +44,20 @@ class Interactions:
         ):
             if column is not None and len(column) != rows:
                 raise ValueError(f"{name} has {len(column)} rows, user has {rows}")
-        if rows and (self.item.min() < 1 or self.item.max() > self.books):
-            raise ValueError(f"item must be in 1..{self.books}")
+        if rows and (self.item.min() < 1 or self.item.max() > self.num_items):
+            raise ValueError(f"item must be in 1..{self.num_items}")
 
     def __len__(self) -> int:
         return len(self.user)
 
     @property
-    def users(self) -> int:
+    def num_users(self) -> int:
         """U, the number of readers."""
         return len(self.user_ids)
 
-    def counts(self) -> Counts:
+    def count(self) -> Counts:
         """Rows, readers, and books that at least one row names."""
-        return Counts(len(self), self.users, len(np.unique(self.item)))
+        return Counts(len(self), self.num_users, len(np.unique(self.item)))
 
     def keep(self, rows: np.ndarray) -> Interactions:
         """The interactions where boolean `rows` [n] is true; readers left without any go."""
@@ -68,7 +68,7 @@ class Interactions:
             rating=None if self.rating is None else self.rating[rows],
             timestamp=None if self.timestamp is None else self.timestamp[rows],
             user_ids=[self.user_ids[u] for u in left],
-            books=self.books,
+            num_items=self.num_items,
             weight=None if self.weight is None else self.weight[rows],
         )
 
@@ -118,18 +118,18 @@ class Dataset:
     interactions: Interactions
     catalog: Catalog
     notes: tuple[str, ...] = ()
-    left_out: Mapping[str, int] = field(default_factory=dict)
+    dropped_rows: Mapping[str, int] = field(default_factory=dict)
     friendships: np.ndarray | None = None
-    part: np.ndarray | None = None
+    split_labels: np.ndarray | None = None
 
 
-def from_frame(name: str, frame: pl.DataFrame, books: pl.DataFrame | None = None) -> Dataset:
+def from_frame(name: str, frame: pl.DataFrame, item_table: pl.DataFrame | None = None) -> Dataset:
     """As `from_chunks`, for a table that is in memory as a whole."""
-    return from_chunks(name, [frame], books)
+    return from_chunks(name, [frame], item_table)
 
 
 def from_chunks(
-    name: str, chunks: Iterable[pl.DataFrame], books: pl.DataFrame | None = None
+    name: str, chunks: Iterable[pl.DataFrame], item_table: pl.DataFrame | None = None
 ) -> Dataset:
     """Numbers readers and books and joins both tables, a chunk at a time.
 
@@ -147,13 +147,13 @@ def from_chunks(
         UserError: There is no row, or two books share an id.
     """
     # Checks the ids before anything is joined on them.
-    listed = None if books is None else Catalog(books).frame
-    readers, items = Numbering(), Numbering(() if listed is None else listed["item_id"])
+    listed = None if item_table is None else Catalog(item_table).frame
+    readers, items = Vocabulary(), Vocabulary(() if listed is None else listed["item_id"])
     columns: dict[str, list[np.ndarray]] = {}
     for chunk in chunks:
         numbers = {
-            "user": readers.number(chunk["user"]),
-            "item": items.number(chunk["item"]) + 1,
+            "user": readers.encode(chunk["user"]),
+            "item": items.encode(chunk["item"]) + 1,
         }
         for column, dtype in (("rating", np.float32), ("timestamp", np.int64)):
             if column in chunk.columns:
@@ -165,9 +165,9 @@ def from_chunks(
         raise UserError("the table has no interactions", hint="Give a table with at least one row.")
     notes = []
     if listed is None:
-        catalog = Catalog(pl.DataFrame({"item_id": items.names}, schema={"item_id": pl.String}))
+        catalog = Catalog(pl.DataFrame({"item_id": items.ids}, schema={"item_id": pl.String}))
     else:
-        extra = items.names[len(listed) :]
+        extra = items.ids[len(listed) :]
         if extra:
             notes.append(
                 f"{len(extra)} books were read but are not in the book table (the first is "
@@ -188,15 +188,15 @@ def from_chunks(
             item=joined["item"],
             rating=joined.get("rating"),
             timestamp=joined.get("timestamp"),
-            user_ids=readers.names,
-            books=len(catalog),
+            user_ids=readers.ids,
+            num_items=len(catalog),
         ),
         catalog=catalog,
         notes=tuple(notes),
     )
 
 
-class Numbering:
+class Vocabulary:
     """Gives names numbers from 0, in the order in which they first come.
 
     Attributes:
@@ -206,19 +206,19 @@ class Numbering:
         names: Those that have their numbers already, each once.
     """
 
-    def __init__(self, names: Iterable[str] = ()) -> None:
-        self.names = list(names)
-        self._numbers = {name: number for number, name in enumerate(self.names)}
+    def __init__(self, ids: Iterable[str] = ()) -> None:
+        self.ids = list(ids)
+        self._numbers = {name: number for number, name in enumerate(self.ids)}
 
-    def number(self, names: pl.Series) -> np.ndarray:
+    def encode(self, ids: pl.Series) -> np.ndarray:
         """int32 [n], the number of each name; new names get the next ones."""
-        distinct = names.unique(maintain_order=True).alias("name")
+        distinct = ids.unique(maintain_order=True).alias("name")
         for name in distinct:
             if name not in self._numbers:
-                self._numbers[name] = len(self.names)
-                self.names.append(name)
+                self._numbers[name] = len(self.ids)
+                self.ids.append(name)
         numbers = pl.Series("number", [self._numbers[name] for name in distinct], dtype=pl.Int32)
-        found = pl.DataFrame({"name": names}).join(
+        found = pl.DataFrame({"name": ids}).join(
             pl.DataFrame([distinct, numbers]), on="name", how="left", maintain_order="left"
         )
         return found["number"].to_numpy()

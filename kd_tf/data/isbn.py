@@ -8,7 +8,7 @@ _WEIGHTS_10 = range(10, 0, -1)
 _WEIGHTS_13 = (1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1)
 
 
-def isbn13(values: pl.Series) -> pl.Series:
+def normalize_isbn(values: pl.Series) -> pl.Series:
     """Every ISBN as its 13 digits, null where a text is none.
 
     Hyphens, spaces and a leading "ISBN" do not matter. An ISBN of ten characters becomes the one
@@ -27,20 +27,20 @@ def isbn13(values: pl.Series) -> pl.Series:
         ['9780306406157', '9780306406157', None]
     """
     plain = values.str.to_uppercase().str.replace_all(r"[\s\-\u2010-\u2015]|^\s*ISBN[:\s]*", "")
-    ten = _matching(plain, r"^[0-9]{6,9}[0-9X]$").str.zfill(10)
-    thirteen = _matching(plain, r"^97[89][0-9]{10}$")
+    ten = _keep_matching(plain, r"^[0-9]{6,9}[0-9X]$").str.zfill(10)
+    thirteen = _keep_matching(plain, r"^97[89][0-9]{10}$")
     body = "978" + ten.str.slice(0, 9)
-    from_ten = body + ((10 - _weighted(body, _WEIGHTS_13[:12]) % 10) % 10).cast(pl.String)
-    from_ten = from_ten.set(_weighted(ten, _WEIGHTS_10) % 11 != 0, None)
-    thirteen = thirteen.set(_weighted(thirteen, _WEIGHTS_13) % 10 != 0, None)
+    from_ten = body + ((10 - _sum_weighted_digits(body, _WEIGHTS_13[:12]) % 10) % 10).cast(pl.String)
+    from_ten = from_ten.set(_sum_weighted_digits(ten, _WEIGHTS_10) % 11 != 0, None)
+    thirteen = thirteen.set(_sum_weighted_digits(thirteen, _WEIGHTS_13) % 10 != 0, None)
     return thirteen.zip_with(thirteen.is_not_null(), from_ten).alias(values.name)
 
 
-def _matching(values: pl.Series, pattern: str) -> pl.Series:
+def _keep_matching(values: pl.Series, pattern: str) -> pl.Series:
     return values.set(~values.str.contains(pattern).fill_null(value=False), None)
 
 
-def _weighted(digits: pl.Series, weights: range | tuple[int, ...]) -> pl.Series:
+def _sum_weighted_digits(digits: pl.Series, weights: range | tuple[int, ...]) -> pl.Series:
     """The sum of weighted digits; an X counts as ten."""
     total = pl.Series([0]).new_from_index(0, len(digits))
     for place, weight in enumerate(weights):

@@ -20,7 +20,7 @@ _VERSION = 1
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class HeldOutSet:
     """Readers to be judged on: what a model is shown and what it should find.
 
     Attributes:
@@ -35,7 +35,7 @@ class HeldOut:
     histories: Histories
     targets: Histories
     readers: np.ndarray
-    also_read: Histories | None = None
+    seen_items: Histories | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "histories", replace(self.histories, readers=self.readers))
@@ -64,18 +64,18 @@ class Split:
     test: HeldOut
     protocol: str
     seed: int
-    books: int
+    num_items: int
     notes: tuple[str, ...] = ()
-    also_read: Histories | None = None
+    low_rated: Histories | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "train", replace(self.train, readers=self.train_readers))
 
     def popularity(self) -> np.ndarray:
         """int64 [V + 1], in how many training histories each id stands; index 0 is padding."""
-        return np.bincount(self.train.items, minlength=self.books + 1)
+        return np.bincount(self.train.items, minlength=self.num_items + 1)
 
-    def renumbered(self, numbers: np.ndarray) -> Split:
+    def renumber_items(self, numbers: np.ndarray) -> Split:
         """The same readers and books with other ids.
 
         Args:
@@ -93,7 +93,7 @@ class Split:
                 old,
                 histories=histories(old.histories),
                 targets=histories(old.targets),
-                also_read=optional(old.also_read),
+                seen_items=optional(old.seen_items),
             )
 
         return replace(
@@ -101,45 +101,45 @@ class Split:
             train=histories(self.train),
             validation=held_out(self.validation),
             test=held_out(self.test),
-            also_read=optional(self.also_read),
+            low_rated=optional(self.low_rated),
         )
 
     def fingerprint(self) -> str:
         """SHA-256 of everything that a figure depends on: two equal splits have the same."""
-        digest = hashlib.sha256(json.dumps(self._described(), sort_keys=True).encode())
-        for name, array in self._arrays().items():
+        digest = hashlib.sha256(json.dumps(self._to_metadata(), sort_keys=True).encode())
+        for name, array in self._to_arrays().items():
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
             digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:
         """Writes the split into one .npz file, as a whole or not at all."""
-        described = {**self._described(), "version": _VERSION, "sha256": self.fingerprint()}
+        described = {**self._to_metadata(), "version": _VERSION, "sha256": self.fingerprint()}
         text = np.frombuffer(json.dumps(described).encode(), np.uint8)
         stream = io.BytesIO()
         # mypy takes the arrays for the option allow_pickle as well.
-        np.savez_compressed(stream, described=text, **self._arrays())  # type: ignore[arg-type]
+        np.savez_compressed(stream, described=text, **self._to_arrays())  # type: ignore[arg-type]
         atomic.write_bytes(path, stream.getvalue())
 
-    def _described(self) -> dict[str, Any]:
+    def _to_metadata(self) -> dict[str, Any]:
         return {
             "protocol": self.protocol,
             "seed": self.seed,
-            "books": self.books,
+            "books": self.num_items,
             "notes": list(self.notes),
         }
 
-    def _arrays(self) -> dict[str, np.ndarray]:
+    def _to_arrays(self) -> dict[str, np.ndarray]:
         arrays = {"train_readers": self.train_readers}
         parts = {"train": self.train}
-        if self.also_read is not None:
-            parts["train_also_read"] = self.also_read
+        if self.low_rated is not None:
+            parts["train_also_read"] = self.low_rated
         for name, held_out in (("validation", self.validation), ("test", self.test)):
             arrays[f"{name}_readers"] = held_out.readers
             parts[f"{name}_histories"] = held_out.histories
             parts[f"{name}_targets"] = held_out.targets
-            if held_out.also_read is not None:
-                parts[f"{name}_also_read"] = held_out.also_read
+            if held_out.seen_items is not None:
+                parts[f"{name}_also_read"] = held_out.seen_items
         for name, histories in parts.items():
             arrays[f"{name}_items"], arrays[f"{name}_offsets"] = histories.items, histories.offsets
             if histories.weights is not None:
@@ -163,7 +163,7 @@ def load(path: Path) -> Split:
                 where=str(path),
                 hint="Make it anew.",
             )
-        split = _from(described, arrays)
+        split = _build_split(described, arrays)
     except FileNotFoundError as error:
         raise UserError("there is no such file", where=str(path)) from error
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
@@ -181,7 +181,7 @@ def load(path: Path) -> Split:
     return split
 
 
-def _from(described: dict[str, Any], arrays: dict[str, np.ndarray]) -> Split:
+def _build_split(metadata: dict[str, Any], arrays: dict[str, np.ndarray]) -> Split:
     def histories(name: str) -> Histories:
         return Histories(
             arrays[f"{name}_items"], arrays[f"{name}_offsets"], arrays.get(f"{name}_weights")
@@ -189,7 +189,7 @@ def _from(described: dict[str, Any], arrays: dict[str, np.ndarray]) -> Split:
 
     def held_out(name: str) -> HeldOut:
         also_read = f"{name}_also_read"
-        return HeldOut(
+        return HeldOutSet(
             histories(f"{name}_histories"),
             histories(f"{name}_targets"),
             arrays[f"{name}_readers"],
@@ -201,9 +201,9 @@ def _from(described: dict[str, Any], arrays: dict[str, np.ndarray]) -> Split:
         train_readers=arrays["train_readers"],
         validation=held_out("validation"),
         test=held_out("test"),
-        protocol=described["protocol"],
-        seed=described["seed"],
-        books=described["books"],
-        notes=tuple(described["notes"]),
-        also_read=histories("train_also_read") if "train_also_read_items" in arrays else None,
+        protocol=metadata["protocol"],
+        seed=metadata["seed"],
+        num_items=metadata["books"],
+        notes=tuple(metadata["notes"]),
+        low_rated=histories("train_also_read") if "train_also_read_items" in arrays else None,
     )

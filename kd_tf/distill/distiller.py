@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from kd_tf.distill.balance.base import Balance
-from kd_tf.distill.balance.fixed import Fixed
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.watching import watching
+from kd_tf.distill.balance.base import LossWeighting
+from kd_tf.distill.balance.fixed import ConstantWeights
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.watching import capture_layer_outputs
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.scored import Scored
+from kd_tf.models.scored import MaskedLogits
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -39,36 +39,36 @@ class Distiller(keras.Model):
     def __init__(
         self,
         student: HistoryModel,
-        knowledge: Sequence[Knowledge] = (),
-        balance: Balance | None = None,
+        distillation_losses: Sequence[Knowledge] = (),
+        weighting: Balance | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.student = student
-        self.knowledge = list(knowledge)
-        self.balance = balance or Fixed()
-        self._steps = 1
-        self._means = {
+        self.distillation_losses = list(distillation_losses)
+        self.weighting = weighting or ConstantWeights()
+        self._num_steps = 1
+        self._loss_metrics = {
             name: keras.metrics.Mean(name=name) for name in ("loss", "hard_loss", "soft_loss")
         }
 
-    def prepare(self, lesson: Lesson) -> None:
+    def build_losses(self, setup: Lesson) -> None:
         """Lets every method look at student and teacher, and checks that they fit.
 
         Raises:
             ValueError: Student and teacher are of different catalogues, or a method cannot work
                 between them.
         """
-        for teacher in lesson.teachers:
-            if teacher.books != self.student.books:
+        for teacher in setup.teachers:
+            if teacher.num_items != self.student.num_items:
                 raise ValueError(
-                    f"the student knows {self.student.books} books, the teacher {teacher.books}: "
+                    f"the student knows {self.student.num_items} books, the teacher {teacher.num_items}: "
                     "they belong to different catalogues"
                 )
-        self._steps = max(lesson.steps, 1)
-        for known in self.knowledge:
-            known.prepare(lesson)
-        self.balance.prepare(replace(lesson, methods=len(self.knowledge)))
+        self._num_steps = max(setup.num_steps, 1)
+        for known in self.distillation_losses:
+            known.build(setup)
+        self.weighting.build(replace(setup, num_losses=len(self.distillation_losses)))
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """The student's logits: float32 [B, V + 1]."""
@@ -80,69 +80,69 @@ class Distiller(keras.Model):
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        return list(self._means.values())
+        return list(self._loss_metrics.values())
 
     @property
-    def learning_variables(self) -> list[tf.Variable]:
+    def trainable_variables(self) -> list[tf.Variable]:
         """What a step changes: the student's weights, and those that methods have of their own."""
         return [
             *self.student.trainable_variables,
-            *(weight for known in self.knowledge for weight in known.trainable_variables),
-            *self.balance.trainable_variables,
+            *(weight for known in self.distillation_losses for weight in known.trainable_variables),
+            *self.weighting.trainable_variables,
         ]
 
     def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """One step on (history int32 [B, L], labels as `Step` describes them)."""
         history, labels = data
         with tf.GradientTape() as tape:
-            losses = self._weighted(history, labels, training=True)
-        self.optimizer.minimize(losses["loss"], self.learning_variables, tape=tape)
-        return self._report(losses)
+            losses = self._compute_losses(history, labels, training=True)
+        self.optimizer.minimize(losses["loss"], self.trainable_variables, tape=tape)
+        return self._update_metrics(losses)
 
     def test_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """The same losses without learning and without dropout."""
         history, labels = data
-        return self._report(self._weighted(history, labels, training=False))
+        return self._update_metrics(self._compute_losses(history, labels, training=False))
 
-    def _weighted(
+    def _compute_losses(
         self, history: tf.Tensor, labels: dict[str, tf.Tensor], training: bool
     ) -> dict[str, tf.Tensor]:
-        names = list(dict.fromkeys(name for known in self.knowledge for name in known.watched))
+        names = list(dict.fromkeys(name for known in self.distillation_losses for name in known.student_layers))
         # Through `call` and not the student itself: it marks the Distiller as built for saving.
-        with watching(self.student, names) as hidden:
+        with capture_layer_outputs(self.student, names) as hidden:
             logits = self(history, training=training)
-        scored = Scored.of(logits, self.student.excluded(history))
-        hard = self.student.hard_loss(history, labels["targets"], scored)
+        scored = MaskedLogits.from_logits(logits, self.student.seen_items(history))
+        hard = self.student.supervised_loss(history, labels["targets"], scored)
         done = self.optimizer.iterations if training else 0
-        step = Step(
+        step = DistillationBatch(
             history=history,
-            scored=scored,
+            masked_logits=scored,
             labels=labels,
             student=self.student,
-            hidden=hidden,
+            layer_outputs=hidden,
             training=training,
-            progress=tf.minimum(tf.cast(done, tf.float32) / self._steps, 1.0),
+            progress=tf.minimum(tf.cast(done, tf.float32) / self._num_steps, 1.0),
         )
-        soft = [known.loss(step) for known in self.knowledge]
+        soft = [known.compute_loss(step) for known in self.distillation_losses]
         means = [tf.reduce_mean(loss) for loss in soft]
         return {
-            "loss": tf.reduce_mean(self.balance.combine(hard, soft, step)),
+            "loss": tf.reduce_mean(self.weighting.combine(hard, soft, step)),
             "hard_loss": tf.reduce_mean(hard),
             "soft_loss": tf.add_n(means or [tf.zeros([])]),
         }
 
-    def _report(self, losses: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    def _update_metrics(self, losses: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         for name, value in losses.items():
-            self._means[name].update_state(value)
-        return {name: mean.result() for name, mean in self._means.items()}
+            self._loss_metrics[name].update_state(value)
+        return {name: mean.result() for name, mean in self._loss_metrics.items()}
 
     def get_config(self) -> dict[str, Any]:
         serialize = keras.saving.serialize_keras_object
         return {
             "name": self.name,
             "student": serialize(self.student),
-            "knowledge": [serialize(known) for known in self.knowledge],
-            "balance": serialize(self.balance),
+            "distillation_losses": [serialize(known) for known in self.distillation_losses],
+            "weighting": serialize(self.weighting),
         }
 
     @classmethod
@@ -151,7 +151,7 @@ class Distiller(keras.Model):
         deserialize = keras.saving.deserialize_keras_object
         return cls(
             deserialize(config["student"]),
-            [deserialize(known) for known in config["knowledge"]],
-            deserialize(config["balance"]),
+            [deserialize(known) for known in config["distillation_losses"]],
+            deserialize(config["weighting"]),
             name=config["name"],
         )

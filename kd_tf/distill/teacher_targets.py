@@ -14,26 +14,26 @@ from kd_tf import atomic
 from kd_tf.data.examples import Examples
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.checkpoint import fingerprint
-from kd_tf.models.losses import MASKED, mask_history
-from kd_tf.models.ranking import rows_at_once
+from kd_tf.models.checkpoint import compute_fingerprint
+from kd_tf.models.losses import MASKED_LOGIT, mask_history
+from kd_tf.models.ranking import get_scoring_batch_size
 from kd_tf.progress import Progress
 
 KEY_FILE = "key.json"
 
-EXTRA: dict[str, Callable[[HistoryModel, tf.Tensor], tf.Tensor]] = {
-    "teacher_reader": lambda teacher, history: teacher.reader_vectors(history),
+EXTRA_OUTPUTS: dict[str, Callable[[HistoryModel, tf.Tensor], tf.Tensor]] = {
+    "teacher_reader": lambda teacher, history: teacher.user_embeddings(history),
 }
 """What methods may need beyond the best books: by the name of the label, float32 [B, ...] of the
 teacher and histories. Stored in half precision."""
 
 
-def teacher_targets(
+def compute_teacher_targets(
     teacher: HistoryModel,
     examples: Examples,
     *,
-    top: int,
-    needs: Sequence[str] = (),
+    top_k: int,
+    teacher_outputs: Sequence[str] = (),
     folder: Path,
     progress: Progress,
 ) -> dict[str, np.ndarray]:
@@ -62,22 +62,22 @@ def teacher_targets(
     Raises:
         ValueError: A name of `needs` is unknown, or the teacher has no such thing.
     """
-    unknown = sorted(set(needs) - set(EXTRA))
+    unknown = sorted(set(teacher_outputs) - set(EXTRA_OUTPUTS))
     if unknown:
-        raise ValueError(f"no teacher is asked for {unknown[0]!r}; there are {sorted(EXTRA)}")
-    top = min(top, teacher.books)
-    extra = sorted(set(needs))
-    key = {**_asked(examples, top), "teacher": fingerprint(teacher), "extra": extra}
-    if _key_of(folder) != key:
-        _write(teacher, examples, top, extra, key, folder, progress)
-    return _read(folder, ["teacher_ids", "teacher_logits", "teacher_total", *extra])
+        raise ValueError(f"no teacher is asked for {unknown[0]!r}; there are {sorted(EXTRA_OUTPUTS)}")
+    top_k = min(top_k, teacher.num_items)
+    extra = sorted(set(teacher_outputs))
+    key = {**_make_cache_key(examples, top_k), "teacher": compute_fingerprint(teacher), "extra": extra}
+    if _read_cache_key(folder) != key:
+        _write_cache(teacher, examples, top_k, extra, key, folder, progress)
+    return _load_arrays(folder, ["teacher_ids", "teacher_logits", "teacher_total", *extra])
 
 
-def stage_targets(
-    stages: Sequence[HistoryModel],
+def compute_curriculum_targets(
+    teachers: Sequence[HistoryModel],
     examples: Examples,
     *,
-    top: int,
+    top_k: int,
     folder: Path,
     progress: Progress,
 ) -> dict[str, np.ndarray]:
@@ -97,31 +97,31 @@ def stage_targets(
     Raises:
         ValueError: There is no stage, or they belong to different catalogues.
     """
-    catalogues = {stage.books for stage in stages}
+    catalogues = {stage.num_items for stage in teachers}
     if len(catalogues) != 1:
         raise ValueError(
             f"stages must be models of one catalogue, not of {sorted(catalogues) or 'nothing'}"
         )
-    top = min(top, catalogues.pop())
-    key = {**_asked(examples, top), "stages": [fingerprint(stage) for stage in stages]}
-    if _key_of(folder) != key:
+    top_k = min(top_k, catalogues.pop())
+    key = {**_make_cache_key(examples, top_k), "stages": [compute_fingerprint(stage) for stage in teachers]}
+    if _read_cache_key(folder) != key:
         passes, readers, _ = examples.history.shape
-        with atomic.directory(folder) as unfinished:
+        with atomic.replace_directory(folder) as unfinished:
             stacked = np.lib.format.open_memmap(
-                unfinished / "stage_ids.npy", "w+", np.int32, (passes, readers, len(stages), top)
+                unfinished / "stage_ids.npy", "w+", np.int32, (passes, readers, len(teachers), top_k)
             )
-            for number, stage in enumerate(stages):
+            for number, stage in enumerate(teachers):
                 own = unfinished / "stage"
-                found = teacher_targets(stage, examples, top=top, folder=own, progress=progress)
+                found = compute_teacher_targets(stage, examples, top_k=top_k, folder=own, progress=progress)
                 stacked[:, :, number] = found["teacher_ids"]
                 del found  # some systems keep a file that is still mapped
                 shutil.rmtree(own)
             stacked.flush()
             atomic.write_json(unfinished / KEY_FILE, key)
-    return _read(folder, ["stage_ids"])
+    return _load_arrays(folder, ["stage_ids"])
 
 
-def _asked(examples: Examples, top: int) -> dict[str, object]:
+def _make_cache_key(examples: Examples, top: int) -> dict[str, object]:
     """What a cache depends on besides its teachers."""
     return {
         "examples": hashlib.sha256(np.ascontiguousarray(examples.history).data).hexdigest(),
@@ -130,13 +130,13 @@ def _asked(examples: Examples, top: int) -> dict[str, object]:
     }
 
 
-def _read(folder: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
+def _load_arrays(folder: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     return {
         name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names
     }
 
 
-def _key_of(folder: Path) -> dict[str, object] | None:
+def _read_cache_key(folder: Path) -> dict[str, object] | None:
     try:
         key = json.loads((folder / KEY_FILE).read_text("utf-8"))
     except (OSError, ValueError):
@@ -144,7 +144,7 @@ def _key_of(folder: Path) -> dict[str, object] | None:
     return key if isinstance(key, dict) else None
 
 
-def _write(
+def _write_cache(
     teacher: HistoryModel,
     examples: Examples,
     top: int,
@@ -162,31 +162,31 @@ def _write(
     def forward(history: tf.Tensor) -> tf.Tensor:
         return teacher(history, training=False)
 
-    @tf.function(input_signature=[row, tf.TensorSpec([None, teacher.books + 1], tf.float32)])
+    @tf.function(input_signature=[row, tf.TensorSpec([None, teacher.num_items + 1], tf.float32)])
     def best_of(history: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = mask_history(logits, teacher.excluded(history))
+        logits = mask_history(logits, teacher.seen_items(history))
         values, ids = tf.math.top_k(logits, top)
-        there = values > MASKED / 2
+        there = values > MASKED_LOGIT / 2
         return {
             "teacher_ids": tf.where(there, ids, 0),
             "teacher_logits": tf.where(there, values, 0.0),
             "teacher_total": tf.reduce_logsumexp(logits, axis=1),
-            **{name: tf.cast(EXTRA[name](teacher, history), tf.float16) for name in extra},
+            **{name: tf.cast(EXTRA_OUTPUTS[name](teacher, history), tf.float16) for name in extra},
         }
 
     # Whoever is asked for twice (a reader's number in every pass) is answered once.
     rows, asked = np.unique(examples.history.reshape(-1, length), axis=0, return_inverse=True)
     places = np.argsort(asked, kind="stable")
     first = np.append(np.searchsorted(asked[places], np.arange(len(rows))), len(asked))
-    quick = teacher.numpy_scores(teacher.histories_of(rows[:1])) is not None
+    quick = teacher.numpy_scores(teacher.from_inputs(rows[:1])) is not None
 
     def answers(some: np.ndarray) -> dict[str, tf.Tensor]:
         history = tf.constant(some)
-        logits = teacher.numpy_scores(teacher.histories_of(some)) if quick else forward(history)
+        logits = teacher.numpy_scores(teacher.from_inputs(some)) if quick else forward(history)
         return best_of(history, tf.convert_to_tensor(logits))
 
     shapes = {name: (one.shape[1:], one.dtype) for name, one in answers(rows[:1]).items()}
-    with atomic.directory(folder) as unfinished:
+    with atomic.replace_directory(folder) as unfinished:
         arrays = {
             name: np.lib.format.open_memmap(
                 unfinished / f"{name}.npy",
@@ -198,7 +198,7 @@ def _write(
         }
         flat = {name: one.reshape(len(asked), *one.shape[2:]) for name, one in arrays.items()}
         with progress.task("asking the teacher", len(asked)) as advance:
-            batch = rows_at_once(teacher, in_numpy=quick)
+            batch = get_scoring_batch_size(teacher, in_numpy=quick)
             for start in range(0, len(rows), batch):
                 end = min(start + batch, len(rows))
                 whose = places[first[start] : first[end]]

@@ -10,7 +10,7 @@ from typing import Any
 from kd_tf.keras import keras, tf
 
 
-def layer_named(model: keras.Model, name: str) -> keras.layers.Layer:
+def find_layer(model: keras.Model, name: str) -> keras.layers.Layer:
     """A layer of a model, however deep.
 
     Raises:
@@ -27,7 +27,7 @@ def layer_named(model: keras.Model, name: str) -> keras.layers.Layer:
 
 
 @contextmanager
-def watching(model: keras.Model, names: Sequence[str]) -> Iterator[dict[str, tf.Tensor]]:
+def capture_layer_outputs(model: keras.Model, layer_names: Sequence[str]) -> Iterator[dict[str, tf.Tensor]]:
     """Collects what some layers give while the model is called.
 
     Args:
@@ -39,7 +39,7 @@ def watching(model: keras.Model, names: Sequence[str]) -> Iterator[dict[str, tf.
         several times the last.
     """
     seen: dict[str, tf.Tensor] = {}
-    layers = [layer_named(model, name) for name in names]
+    layers = [find_layer(model, name) for name in layer_names]
 
     def recording(layer: keras.layers.Layer, original: Any) -> Any:
         def call(*arguments: Any, **named: Any) -> Any:

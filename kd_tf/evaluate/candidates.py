@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from kd_tf.data.histories import Histories
-from kd_tf.data.split import HeldOut
+from kd_tf.data.split import HeldOutSet
 from kd_tf.errors import UserError
 
 FULL = "full"
-_DRAWN_AT_ONCE = 16_000_000
+_MAX_KEYS_IN_MEMORY = 16_000_000
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class SampledCandidates:
         seed: Draws them. The same readers get the same books for every model.
     """
 
-    negatives: int
+    num_negatives: int
     seed: int = 42
 
     def __str__(self) -> str:
-        return f"sampled:{self.negatives}"
+        return f"sampled:{self.num_negatives}"
 
-    def draw(self, held_out: HeldOut, books: int) -> np.ndarray:
+    def draw(self, held_out: HeldOut, num_items: int) -> np.ndarray:
         """int32 [n, negatives], ids in no order that means anything, 0 where none is left.
 
         Args:
@@ -42,17 +42,17 @@ class SampledCandidates:
             books: V.
         """
         readers = len(held_out.histories)
-        drawn = np.zeros((readers, self.negatives), np.int32)
-        width = min(self.negatives, books)
-        rows = max(_DRAWN_AT_ONCE // (books + 1), 1)
+        drawn = np.zeros((readers, self.num_negatives), np.int32)
+        width = min(self.num_negatives, num_items)
+        rows = max(_MAX_KEYS_IN_MEMORY // (num_items + 1), 1)
         for start in range(0, readers, rows):
             part = np.arange(start, min(start + rows, readers))
             # One generator a block of rows: what a reader gets depends on nothing but its place.
             keys = np.random.default_rng([self.seed, start]).random(
-                (len(part), books + 1), np.float32
+                (len(part), num_items + 1), np.float32
             )
             keys[:, 0] = np.inf
-            for known in (held_out.histories, held_out.targets, held_out.also_read):
+            for known in (held_out.histories, held_out.targets, held_out.seen_items):
                 if known is not None:
                     some = known.take(part)
                     keys[np.repeat(np.arange(len(part)), some.lengths), some.items] = np.inf
@@ -83,7 +83,7 @@ def parse_candidates(text: str, seed: int = 42) -> SampledCandidates | None:
     return SampledCandidates(int(number), seed)
 
 
-def only_candidates(scores: np.ndarray, targets: Histories, negatives: np.ndarray) -> np.ndarray:
+def mask_non_candidates(scores: np.ndarray, targets: Histories, negatives: np.ndarray) -> np.ndarray:
     """The scores of the held-out and the drawn books; all others are NaN.
 
     Args:

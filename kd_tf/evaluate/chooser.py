@@ -6,19 +6,19 @@ import copy
 
 import numpy as np
 
-from kd_tf.data.split import HeldOut
-from kd_tf.evaluate.candidates import SampledCandidates, only_candidates
-from kd_tf.evaluate.metrics.ranked import per_reader
-from kd_tf.evaluate.protocol import Scorer
-from kd_tf.evaluate.top_k import top_k_excluding
+from kd_tf.data.split import HeldOutSet
+from kd_tf.evaluate.candidates import SampledCandidates, mask_non_candidates
+from kd_tf.evaluate.metrics.ranked import compute_ranking_metrics
+from kd_tf.evaluate.protocol import ScoreFn
+from kd_tf.evaluate.top_k import select_unseen_top_k
 
-READERS = 2000
+MAX_USERS = 2000
 """More would not choose better between settings, only slower."""
 
-SCORES_AT_ONCE = 8_000_000
+MAX_SCORES_IN_MEMORY = 8_000_000
 
 
-class Chooser:
+class ValidationMetric:
     """Mean NDCG@10 of validation readers, as a function of a scorer.
 
     Readers without a history are passed over: no setting makes a difference to them.
@@ -34,26 +34,26 @@ class Chooser:
     def __init__(
         self,
         validation: HeldOut,
-        books: int,
+        num_items: int,
         candidates: SampledCandidates | None = None,
         *,
-        readers: int = READERS,
+        max_users: int = MAX_USERS,
     ) -> None:
         rows = np.flatnonzero(validation.histories.lengths > 0)
-        if len(rows) > readers:
-            rows = np.random.default_rng(0).permutation(rows)[:readers]
+        if len(rows) > max_users:
+            rows = np.random.default_rng(0).permutation(rows)[:max_users]
         self.histories = validation.histories.take(rows)
         self.targets = validation.targets.take(rows)
-        self._size = int(np.clip(SCORES_AT_ONCE // (books + 1), 1, 512))
+        self._size = int(np.clip(MAX_SCORES_IN_MEMORY // (num_items + 1), 1, 512))
         self._negatives: np.ndarray | None = None
         if candidates is not None and len(rows):
-            held_out = HeldOut(self.histories, self.targets, validation.readers[rows])
-            self._negatives = candidates.draw(held_out, books)
+            held_out = HeldOutSet(self.histories, self.targets, validation.readers[rows])
+            self._negatives = candidates.draw(held_out, num_items)
 
-    def first(self, readers: int) -> Chooser:
+    def take_first(self, max_users: int) -> Chooser:
         """The same with at most so many readers."""
         fewer = copy.copy(self)
-        some = np.arange(min(readers, len(self)))
+        some = np.arange(min(max_users, len(self)))
         fewer.histories, fewer.targets = self.histories.take(some), self.targets.take(some)
         if self._negatives is not None:
             fewer._negatives = self._negatives[some]
@@ -65,29 +65,29 @@ class Chooser:
 
     def __call__(self, score: Scorer) -> float:
         """NDCG@10 of `score`; 0 where nobody chooses."""
-        found = self.per_reader(score)
+        found = self.evaluate_per_user(score)
         return float(found.mean()) if len(found) else 0.0
 
-    def per_reader(self, score: Scorer) -> np.ndarray:
+    def evaluate_per_user(self, score: Scorer) -> np.ndarray:
         """float64 [n], the same for each reader."""
         found = [np.empty(0)]
-        for rows in self.batches():
-            found.append(self._ndcg(score(self.histories.take(rows)), rows))
+        for rows in self.batch_rows():
+            found.append(self._compute_ndcg(score(self.histories.take(rows)), rows))
         return np.concatenate(found)
 
-    def of_scores(self, scores: np.ndarray) -> float:
+    def evaluate_scores(self, scores: np.ndarray) -> float:
         """NDCG@10 of scores that are there already: float32 [n, V + 1]."""
-        found = [self._ndcg(scores[rows], rows) for rows in self.batches()]
+        found = [self._compute_ndcg(scores[rows], rows) for rows in self.batch_rows()]
         return float(np.concatenate(found).mean()) if found else 0.0
 
-    def _ndcg(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    def _compute_ndcg(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
         histories, targets = self.histories.take(rows), self.targets.take(rows)
         if self._negatives is not None:
-            scores = only_candidates(scores, targets, self._negatives[rows])
+            scores = mask_non_candidates(scores, targets, self._negatives[rows])
             scores = np.where(np.isnan(scores), -np.inf, scores)
-        return per_reader(top_k_excluding(scores, histories, 10), targets, [10])["ndcg@10"]
+        return compute_ranking_metrics(select_unseen_top_k(scores, histories, 10), targets, [10])["ndcg@10"]
 
-    def batches(self) -> list[np.ndarray]:
+    def batch_rows(self) -> list[np.ndarray]:
         """The rows of the choosing readers, as many as are scored together."""
         return [
             np.arange(start, min(start + self._size, len(self)))

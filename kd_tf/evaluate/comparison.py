@@ -26,11 +26,11 @@ class PairedComparison:
 
     difference: float
     standard_error: float
-    readers: int
+    num_users: int
     p_value: float
 
     @property
-    def ratio(self) -> float:
+    def t_statistic(self) -> float:
         """The difference in standard errors; beyond +-2 chance alone is an unlikely cause.
 
         Where all readers differ by the same amount the standard error is 0, and this is 0 for
@@ -41,7 +41,7 @@ class PairedComparison:
         return self.difference / self.standard_error
 
 
-def paired_comparison(a: np.ndarray, b: np.ndarray) -> PairedComparison:
+def compare_paired(a: np.ndarray, b: np.ndarray) -> PairedComparison:
     """Compares two models reader by reader, which takes out how hard each reader is.
 
     Args:
@@ -69,7 +69,7 @@ def paired_comparison(a: np.ndarray, b: np.ndarray) -> PairedComparison:
     return PairedComparison(mean, error, len(differences), p_value)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
+def adjust_p_values(p_values: Sequence[float]) -> list[float]:
     """p-values adjusted for how many comparisons were made, so that few false ones are among them.
 
     The smallest of m is multiplied by m, the next by m - 1 and so on; none falls below one before

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 
 import numpy as np
 
-_COUNTS_AT_ONCE = 8_000_000
+_MAX_COUNTS_IN_MEMORY = 8_000_000
 
 
-def bootstrap(
+def bootstrap_intervals(
     per_reader: Mapping[str, np.ndarray],
     *,
     level: float = 0.95,
-    samples: int = 1000,
+    num_samples: int = 1000,
     seed: int = 42,
 ) -> dict[str, tuple[float, float]]:
     """Percentile bootstrap intervals of the mean over readers.
@@ -42,10 +42,10 @@ def bootstrap(
     figures = np.stack(list(per_reader.values()), axis=1)
     readers = len(figures)
     random = np.random.default_rng(seed)
-    means = np.empty((samples, figures.shape[1]))
-    rows = max(_COUNTS_AT_ONCE // readers, 1)
-    for start in range(0, samples, rows):
-        part = min(rows, samples - start)
+    means = np.empty((num_samples, figures.shape[1]))
+    rows = max(_MAX_COUNTS_IN_MEMORY // readers, 1)
+    for start in range(0, num_samples, rows):
+        part = min(rows, num_samples - start)
         drawn = random.integers(0, readers, (part, readers), dtype=np.uint32)
         # How often each reader was drawn: the means of all metrics are one matrix product.
         keys = drawn + np.arange(part, dtype=np.int64)[:, None] * readers

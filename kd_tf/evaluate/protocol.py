@@ -11,17 +11,17 @@ import numpy as np
 from scipy import sparse
 
 from kd_tf.data.histories import Histories
-from kd_tf.data.split import HeldOut, Split
-from kd_tf.evaluate.candidates import SampledCandidates, only_candidates
-from kd_tf.evaluate.intervals import bootstrap
+from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.evaluate.candidates import SampledCandidates, mask_non_candidates
+from kd_tf.evaluate.intervals import bootstrap_intervals
 from kd_tf.evaluate.metrics import lists
-from kd_tf.evaluate.metrics.binary import accuracy_per_reader
-from kd_tf.evaluate.metrics.ranked import has_duplicate, per_reader
-from kd_tf.evaluate.metrics.scored import auc
-from kd_tf.evaluate.metrics.serendipity import serendipity
-from kd_tf.evaluate.slices import slices
-from kd_tf.evaluate.top_k import check_ids, top_k_excluding
-from kd_tf.progress import Progress, Silent
+from kd_tf.evaluate.metrics.binary import compute_accuracy
+from kd_tf.evaluate.metrics.ranked import has_duplicates, compute_ranking_metrics
+from kd_tf.evaluate.metrics.scored import compute_auc
+from kd_tf.evaluate.metrics.serendipity import compute_serendipity
+from kd_tf.evaluate.slices import slice_held_out
+from kd_tf.evaluate.top_k import check_ids, select_unseen_top_k
+from kd_tf.progress import Progress, NullProgress
 
 Scorer = Callable[[Histories], np.ndarray]
 """``score(histories)``: float32 [n, V + 1], higher is better, -inf for books that the model never
@@ -31,12 +31,12 @@ Ranker = Callable[[Histories, int], np.ndarray]
 """``rank(histories, k)``: int32 [n, k], ids 1..V best first, never a book of the history and never
 a book twice; where fewer than k books can be named the row ends in zeros."""
 
-SCORES_AT_ONCE = 8_000_000
+MAX_SCORES_IN_MEMORY = 8_000_000
 """How many scores are held at a time and thread: 32 MB of float32."""
 
 
 @dataclass(frozen=True)
-class SliceFigures:
+class SliceMetrics:
     """The figures of one model on a part of the readers or of the held-out books.
 
     Attributes:
@@ -44,7 +44,7 @@ class SliceFigures:
         metrics: Means by name.
     """
 
-    readers: int
+    num_users: int
     metrics: dict[str, float]
 
 
@@ -64,9 +64,9 @@ class Evaluation:
     overall: dict[str, float]
     slices: dict[str, SliceFigures]
 
-    def intervals(self) -> dict[str, tuple[float, float]]:
+    def compute_intervals(self) -> dict[str, tuple[float, float]]:
         """95 % bootstrap confidence intervals of the means of `per_reader`, by name."""
-        return bootstrap(self.per_reader)
+        return bootstrap_intervals(self.per_reader)
 
 
 @dataclass(frozen=True)
@@ -80,10 +80,10 @@ class TrainingStatistics:
         readers_of_book: float64 CSR [V + 1, readers], 1 where the reader has the book.
     """
 
-    books: int
-    readers: int
+    num_items: int
+    num_users: int
     popularity: np.ndarray
-    readers_of_book: sparse.csr_array
+    item_user_matrix: sparse.csr_array
 
     @classmethod
     def from_split(cls, split: Split) -> TrainingStatistics:
@@ -91,14 +91,14 @@ class TrainingStatistics:
         reader = np.repeat(np.arange(len(split.train)), split.train.lengths)
         readers_of_book = sparse.csr_array(
             (np.ones(len(reader)), (split.train.items, reader)),
-            shape=(split.books + 1, len(split.train)),
+            shape=(split.num_items + 1, len(split.train)),
         )
         readers_of_book.data[:] = 1  # a book that stands twice in a history is one reader
         return cls(
-            books=split.books,
-            readers=len(split.train),
+            num_items=split.num_items,
+            num_users=len(split.train),
             popularity=np.diff(readers_of_book.indptr).astype(np.int64),
-            readers_of_book=readers_of_book,
+            item_user_matrix=readers_of_book,
         )
 
 
@@ -128,35 +128,35 @@ def evaluate(
         ValueError: `score` gave another shape or a NaN, or `held_out` has ids that `training`
             does not know.
     """
-    readers = _checked(held_out, training)
-    negatives = None if candidates is None else candidates.draw(held_out, training.books)
+    readers = _check_held_out(held_out, training)
+    negatives = None if candidates is None else candidates.draw(held_out, training.num_items)
     # Sampled candidates are a task of two classes: for its accuracy all held-out books count.
     depth = max(ks) if negatives is None else max(*ks, int(held_out.targets.lengths.max()))
     ranked = np.empty((readers, depth), np.int32)
     area = np.empty(readers)
-    size = int(np.clip(SCORES_AT_ONCE // (training.books + 1), 1, 512))
+    size = int(np.clip(MAX_SCORES_IN_MEMORY // (training.num_items + 1), 1, 512))
 
     def measure(rows: np.ndarray, scores: np.ndarray) -> int:
-        targets, excluded = held_out.targets.take(rows), _excluded(held_out, rows)
+        targets, excluded = held_out.targets.take(rows), _collect_seen_items(held_out, rows)
         ranks = scores
         if negatives is not None:
-            scores = only_candidates(scores, targets, negatives[rows])
+            scores = mask_non_candidates(scores, targets, negatives[rows])
             ranks = np.where(np.isnan(scores), -np.inf, scores)
-        ranked[rows] = top_k_excluding(ranks, excluded, depth)
-        area[rows] = auc(scores, targets, excluded)
+        ranked[rows] = select_unseen_top_k(ranks, excluded, depth)
+        area[rows] = compute_auc(scores, targets, excluded)
         return len(rows)
 
     waiting: list[Future[int]] = []
     threads = os.cpu_count() or 1
     with (
-        (progress or Silent()).task("evaluating", readers) as advance,
+        (progress or NullProgress()).task("evaluating", readers) as advance,
         # NumPy lets other threads run: while one batch is ranked the next is being scored.
         ThreadPoolExecutor(threads) as pool,
     ):
         for start in range(0, readers, size):
             rows = np.arange(start, min(start + size, readers))
             scores = score(held_out.histories.take(rows))
-            _check_scores(scores, rows, training.books)
+            _check_scores(scores, rows, training.num_items)
             waiting.append(pool.submit(measure, rows, scores))
             if len(waiting) > threads:
                 advance(waiting.pop(0).result())
@@ -166,8 +166,8 @@ def evaluate(
     more = {"auc": area}
     if negatives is not None:
         drawn = np.count_nonzero(negatives, axis=1) + held_out.targets.lengths
-        more["accuracy"] = accuracy_per_reader(ranked, held_out.targets, drawn)
-    return _figures(ranked[:, : max(ks)], held_out, training, ks, more)
+        more["accuracy"] = compute_accuracy(ranked, held_out.targets, drawn)
+    return _compute_metrics(ranked[:, : max(ks)], held_out, training, ks, more)
 
 
 def evaluate_lists(
@@ -176,7 +176,7 @@ def evaluate_lists(
     training: TrainingStatistics,
     *,
     ks: Sequence[int] = (10, 20),
-    batch: int = 512,
+    batch_size: int = 512,
     progress: Progress | None = None,
 ) -> Evaluation:
     """Measures a model that gives lists and no scores, as an exported file does: no AUC.
@@ -194,25 +194,25 @@ def evaluate_lists(
         ValueError: `rank` broke the promise of `Ranker`, or `held_out` has ids that `training`
             does not know; the message names the reader's row.
     """
-    readers = _checked(held_out, training)
+    readers = _check_held_out(held_out, training)
     k = max(ks)
-    also_read = held_out.also_read
+    also_read = held_out.seen_items
     asked = k if also_read is None else k + int(also_read.lengths.max())
     ranked = np.empty((readers, k), np.int32)
-    with (progress or Silent()).task("evaluating", readers) as advance:
-        for start in range(0, readers, batch):
-            rows = np.arange(start, min(start + batch, readers))
+    with (progress or NullProgress()).task("evaluating", readers) as advance:
+        for start in range(0, readers, batch_size):
+            rows = np.arange(start, min(start + batch_size, readers))
             histories = held_out.histories.take(rows)
             answer = rank(histories, asked)
-            _check_answer(answer, histories, asked, training.books, start)
+            _check_ranking(answer, histories, asked, training.num_items, start)
             if also_read is not None:
-                answer = _without(answer, also_read.take(rows), training.books)
+                answer = _remove_items(answer, also_read.take(rows), training.num_items)
             ranked[rows] = answer[:, :k]
             advance(len(rows))
-    return _figures(ranked, held_out, training, ks, {})
+    return _compute_metrics(ranked, held_out, training, ks, {})
 
 
-def merged(folds: Sequence[Evaluation]) -> Evaluation:
+def merge_folds(folds: Sequence[Evaluation]) -> Evaluation:
     """One evaluation of several, on different readers each or on different books of theirs.
 
     What is measured reader by reader is the mean over the readers of all folds; figures over all
@@ -235,8 +235,8 @@ def merged(folds: Sequence[Evaluation]) -> Evaluation:
     parts: dict[str, SliceFigures] = {}
     for name in dict.fromkeys(name for fold in folds for name in fold.slices):
         some = [fold.slices[name] for fold in folds if name in fold.slices]
-        readers = [one.readers for one in some]
-        parts[name] = SliceFigures(
+        readers = [one.num_users for one in some]
+        parts[name] = SliceMetrics(
             sum(readers),
             {
                 metric: float(np.average([one.metrics[metric] for one in some], weights=readers))
@@ -246,54 +246,54 @@ def merged(folds: Sequence[Evaluation]) -> Evaluation:
     return Evaluation(measured, overall, parts)
 
 
-def _figures(
+def _compute_metrics(
     ranked: np.ndarray,
     held_out: HeldOut,
     training: TrainingStatistics,
     ks: Sequence[int],
-    more: Mapping[str, np.ndarray],
+    extra_metrics: Mapping[str, np.ndarray],
 ) -> Evaluation:
     """Everything that can be told of the lists int32 [n, max(ks)]."""
-    measured = per_reader(ranked, held_out.targets, ks)
+    measured = compute_ranking_metrics(ranked, held_out.targets, ks)
     order = np.argsort(-training.popularity[1:], kind="stable").astype(np.int32) + 1
     for k in ks:
-        measured[f"serendipity@{k}"] = serendipity(
+        measured[f"serendipity@{k}"] = compute_serendipity(
             ranked[:, :k], held_out.targets, held_out.histories, order
         )
-    measured.update(more)
+    measured.update(extra_metrics)
     overall = {name: float(values.mean()) for name, values in measured.items()}
     for k in ks:
         shown = ranked[:, :k]
-        overall[f"coverage@{k}"] = lists.coverage(shown, training.books)
-        overall[f"gini@{k}"] = lists.gini(shown, training.books)
-        overall[f"diversity@{k}"] = lists.diversity(shown, training.readers_of_book)
-        overall[f"novelty@{k}"] = lists.novelty(shown, training.popularity, training.readers)
+        overall[f"coverage@{k}"] = lists.compute_coverage(shown, training.num_items)
+        overall[f"gini@{k}"] = lists.compute_gini(shown, training.num_items)
+        overall[f"diversity@{k}"] = lists.compute_diversity(shown, training.item_user_matrix)
+        overall[f"novelty@{k}"] = lists.compute_novelty(shown, training.popularity, training.num_users)
     parts = {}
-    for part in slices(held_out, training.popularity):
-        figures = per_reader(ranked[part.rows], part.targets, ks)
-        parts[part.name] = SliceFigures(
+    for part in slice_held_out(held_out, training.popularity):
+        figures = compute_ranking_metrics(ranked[part.rows], part.targets, ks)
+        parts[part.name] = SliceMetrics(
             len(part.rows), {name: float(values.mean()) for name, values in figures.items()}
         )
     return Evaluation(measured, overall, parts)
 
 
-def _checked(held_out: HeldOut, training: TrainingStatistics) -> int:
+def _check_held_out(held_out: HeldOut, training: TrainingStatistics) -> int:
     """The number of readers, all of whose ids are books."""
     readers = len(held_out.histories)
     if not readers:
         raise ValueError("there are no held-out readers to judge on")
-    for histories in (held_out.histories, held_out.targets, held_out.also_read):
+    for histories in (held_out.histories, held_out.targets, held_out.seen_items):
         if histories is not None:
-            check_ids(histories, training.books)
+            check_ids(histories, training.num_items)
     return readers
 
 
-def _excluded(held_out: HeldOut, rows: np.ndarray) -> Histories:
+def _collect_seen_items(held_out: HeldOut, rows: np.ndarray) -> Histories:
     """What the readers read beside the held-out books: no list may hold it."""
     histories = held_out.histories.take(rows)
-    if held_out.also_read is None:
+    if held_out.seen_items is None:
         return histories
-    also_read = held_out.also_read.take(rows)
+    also_read = held_out.seen_items.take(rows)
     reader = np.concatenate(
         [np.repeat(np.arange(len(rows)), some.lengths) for some in (histories, also_read)]
     )
@@ -302,38 +302,38 @@ def _excluded(held_out: HeldOut, rows: np.ndarray) -> Histories:
     return Histories(items[np.argsort(reader, kind="stable")], offsets)
 
 
-def _without(ranked: np.ndarray, struck: Histories, books: int) -> np.ndarray:
+def _remove_items(ranked: np.ndarray, removed_items: Histories, num_items: int) -> np.ndarray:
     """The lists without some books; what is behind them moves up."""
     reader = np.arange(len(ranked), dtype=np.int64)
-    keys = np.repeat(reader, struck.lengths) * (books + 1) + struck.items
-    left = ~np.isin(reader[:, None] * (books + 1) + ranked, keys) & (ranked > 0)
+    keys = np.repeat(reader, removed_items.lengths) * (num_items + 1) + removed_items.items
+    left = ~np.isin(reader[:, None] * (num_items + 1) + ranked, keys) & (ranked > 0)
     moved = np.argsort(~left, axis=1, kind="stable")
     return np.where(
         np.take_along_axis(left, moved, axis=1), np.take_along_axis(ranked, moved, axis=1), 0
     )
 
 
-def _check_scores(scores: np.ndarray, rows: np.ndarray, books: int) -> None:
+def _check_scores(scores: np.ndarray, rows: np.ndarray, num_items: int) -> None:
     if not isinstance(scores, np.ndarray):
         raise ValueError(f"the scorer must give a NumPy array, not {type(scores).__name__}")
-    if scores.shape != (len(rows), books + 1) or scores.dtype != np.float32:
+    if scores.shape != (len(rows), num_items + 1) or scores.dtype != np.float32:
         raise ValueError(
-            f"the scorer must give float32 [{len(rows)}, {books + 1}] for reader rows "
+            f"the scorer must give float32 [{len(rows)}, {num_items + 1}] for reader rows "
             f"{rows[0]}..{rows[-1]}, not {scores.dtype} {list(scores.shape)}"
         )
 
 
-def _check_answer(
-    answer: np.ndarray, histories: Histories, k: int, books: int, first_row: int
+def _check_ranking(
+    ranking: np.ndarray, histories: Histories, k: int, num_items: int, first_row: int
 ) -> None:
     """Raises ValueError where `answer` is not what `Ranker` promises."""
     last_row = first_row + len(histories) - 1
-    if not isinstance(answer, np.ndarray):
-        raise ValueError(f"the ranker must give a NumPy array, not {type(answer).__name__}")
-    if answer.shape != (len(histories), k) or answer.dtype != np.int32:
+    if not isinstance(ranking, np.ndarray):
+        raise ValueError(f"the ranker must give a NumPy array, not {type(ranking).__name__}")
+    if ranking.shape != (len(histories), k) or ranking.dtype != np.int32:
         raise ValueError(
             f"the ranker must give int32 [{len(histories)}, {k}] for reader rows "
-            f"{first_row}..{last_row}, not {answer.dtype} {list(answer.shape)}"
+            f"{first_row}..{last_row}, not {ranking.dtype} {list(ranking.shape)}"
         )
 
     def refuse(wrong: np.ndarray, what: str) -> None:
@@ -341,13 +341,13 @@ def _check_answer(
         if rows.any():
             row = int(rows.argmax())
             raise ValueError(
-                f"the ranker gave reader row {first_row + row} {what}: {answer[row].tolist()}"
+                f"the ranker gave reader row {first_row + row} {what}: {ranking[row].tolist()}"
             )
 
-    refuse((answer < 0) | (answer > books), f"an id outside 0..{books}")
-    refuse((answer[:, :-1] == 0) & (answer[:, 1:] != 0), "a book after the padding")
-    refuse(has_duplicate(answer)[:, None], "the same book twice")
+    refuse((ranking < 0) | (ranking > num_items), f"an id outside 0..{num_items}")
+    refuse((ranking[:, :-1] == 0) & (ranking[:, 1:] != 0), "a book after the padding")
+    refuse(has_duplicates(ranking)[:, None], "the same book twice")
     reader = np.arange(len(histories), dtype=np.int64)
-    read = np.repeat(reader, histories.lengths) * (books + 1) + histories.items
-    recommended = reader[:, None] * (books + 1) + answer
+    read = np.repeat(reader, histories.lengths) * (num_items + 1) + histories.items
+    recommended = reader[:, None] * (num_items + 1) + ranking
     refuse(np.isin(recommended, read), "a book of its own history")

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from kd_tf.data.histories import Histories
-from kd_tf.data.split import HeldOut
+from kd_tf.data.split import HeldOutSet
 
-COLD_READER = 4
+COLD_USER_MAX_ITEMS = 4
 """A reader with at most so many books in the history shown is a cold one."""
 
-COLD_BOOK = 5
+COLD_ITEM_MIN_USERS = 5
 """A book with fewer training readers than this is a cold one."""
 
 
@@ -31,7 +31,7 @@ class Slice:
     targets: Histories
 
 
-def slices(held_out: HeldOut, popularity: np.ndarray) -> list[Slice]:
+def slice_held_out(held_out: HeldOut, popularity: np.ndarray) -> list[Slice]:
     """Divides readers by how much is known of them, and held-out books by how many read them.
 
     - ``cold-readers``: 0 to 4 books in the history shown; ``warm-readers``: more.
@@ -53,13 +53,13 @@ def slices(held_out: HeldOut, popularity: np.ndarray) -> list[Slice]:
     """
     lengths = held_out.histories.lengths
     parts = [
-        ("cold-readers", lengths <= COLD_READER, None),
-        ("warm-readers", lengths > COLD_READER, None),
-        ("cold-books", None, popularity < COLD_BOOK),
+        ("cold-readers", lengths <= COLD_USER_MAX_ITEMS, None),
+        ("warm-readers", lengths > COLD_USER_MAX_ITEMS, None),
+        ("cold-books", None, popularity < COLD_ITEM_MIN_USERS),
         *zip(
             ("head-books", "middle-books", "tail-books"),
             (None,) * 3,
-            _thirds(popularity),
+            _split_into_thirds(popularity),
             strict=True,
         ),
     ]
@@ -78,7 +78,7 @@ def slices(held_out: HeldOut, popularity: np.ndarray) -> list[Slice]:
     return found
 
 
-def _thirds(popularity: np.ndarray) -> list[np.ndarray]:
+def _split_into_thirds(popularity: np.ndarray) -> list[np.ndarray]:
     """Three masks bool [V + 1] that part the books; index 0 is in none."""
     order = np.argsort(-popularity[1:], kind="stable") + 1
     counts = popularity[order]

@@ -8,14 +8,14 @@ import numpy as np
 
 from kd_tf.data.histories import Histories
 
-_BLOCKS_PER_BOOK = 16
+_BLOCKS_PER_RANK = 16
 """Blocks of scores looked at for each book wanted: more make the threshold sharper, but dearer."""
 
-_CROWDED = 8
+_CROWDED_FACTOR = 8
 """Rows with more candidates than this for each book wanted are full of equal scores."""
 
 
-def top_k_excluding(scores: np.ndarray, histories: Histories, k: int) -> np.ndarray:
+def select_unseen_top_k(scores: np.ndarray, histories: Histories, k: int) -> np.ndarray:
     """The k best-scored books of each reader, without those of the history.
 
     Exact, also where scores tie: the lower id comes first. A book scored -inf is never
@@ -47,16 +47,16 @@ def top_k_excluding(scores: np.ndarray, histories: Histories, k: int) -> np.ndar
         return best
     left = scores.copy()
     if np.isnan(left[:, 0]).any():
-        _refuse_nan(int(np.isnan(left[:, 0]).argmax()), 0)
+        _raise_nan(int(np.isnan(left[:, 0]).argmax()), 0)
     left[:, 0] = -np.inf
-    threshold = _threshold(left, histories, width)
+    threshold = _find_threshold(left, histories, width)
 
     # All above the threshold, and those equal to it, are candidates: the k best and a few more.
     candidates = left >= threshold[:, None]
     counts = np.count_nonzero(candidates, axis=1)
-    crowded = np.flatnonzero(counts > _CROWDED * width)
+    crowded = np.flatnonzero(counts > _CROWDED_FACTOR * width)
     if len(crowded):
-        candidates[crowded] = _exactly(left[crowded], width)
+        candidates[crowded] = _select_exactly(left[crowded], width)
         counts[crowded] = np.count_nonzero(candidates[crowded], axis=1)
     row, book = np.divmod(np.flatnonzero(candidates), columns)
     order = np.lexsort((book, -left[row, book], row))
@@ -67,7 +67,7 @@ def top_k_excluding(scores: np.ndarray, histories: Histories, k: int) -> np.ndar
     return best
 
 
-def _threshold(left: np.ndarray, histories: Histories, width: int) -> np.ndarray:
+def _find_threshold(left: np.ndarray, histories: Histories, width: int) -> np.ndarray:
     """Strikes out what is read, and gives each row a score that `width` books reach.
 
     The maxima of disjoint blocks are scores of different books, so the k-th highest maximum is
@@ -77,23 +77,23 @@ def _threshold(left: np.ndarray, histories: Histories, width: int) -> np.ndarray
     read = np.repeat(np.arange(rows), histories.lengths), histories.items
     hidden = np.isnan(left[read])
     if hidden.any():
-        _refuse_nan(*(int(index[hidden.argmax()]) for index in read))
+        _raise_nan(*(int(index[hidden.argmax()]) for index in read))
     left[read] = -np.inf
-    blocks = min(_BLOCKS_PER_BOOK * width, columns)
+    blocks = min(_BLOCKS_PER_RANK * width, columns)
     height = columns // blocks
     tail = left[:, blocks * height :]
     highest = left[:, : blocks * height].reshape(rows, height, blocks).max(axis=1)
     if tail.shape[1]:
         highest = np.concatenate([highest, tail.max(axis=1, keepdims=True)], axis=1)
     if np.isnan(highest).any():  # the maximum of a block with a NaN is NaN
-        _refuse_nan(*(int(index[0]) for index in np.nonzero(np.isnan(left))))
+        _raise_nan(*(int(index[0]) for index in np.nonzero(np.isnan(left))))
     place = highest.shape[1] - width
     threshold = np.partition(highest, place, axis=1)[:, place]
     # Fewer than k blocks with a recommendable book: everything above -inf is a candidate.
     return np.maximum(threshold, np.finfo(left.dtype).min)
 
 
-def _exactly(left: np.ndarray, width: int) -> np.ndarray:
+def _select_exactly(left: np.ndarray, width: int) -> np.ndarray:
     """bool [n, V + 1]: the `width` best of each row, equal ones from the lowest id, none at -inf.
 
     For rows where many scores are equal, which a threshold alone cannot part.
@@ -106,16 +106,16 @@ def _exactly(left: np.ndarray, width: int) -> np.ndarray:
     return above | (equal & (np.cumsum(equal, axis=1) <= room))
 
 
-def _refuse_nan(row: int, book: int) -> NoReturn:
+def _raise_nan(row: int, book: int) -> NoReturn:
     raise ValueError(f"the score of book {book} in reader row {row} is NaN")
 
 
-def check_ids(histories: Histories, books: int) -> None:
+def check_ids(histories: Histories, num_items: int) -> None:
     """Raises ValueError, with the reader's row in it, where an id is outside 1..`books`."""
-    outside = (histories.items < 1) | (histories.items > books)
+    outside = (histories.items < 1) | (histories.items > num_items)
     if outside.any():
         position = int(outside.argmax())
         row = int(np.searchsorted(histories.offsets, position, side="right")) - 1
         raise ValueError(
-            f"reader row {row} holds the id {histories.items[position]}, outside 1..{books}"
+            f"reader row {row} holds the id {histories.items[position]}, outside 1..{num_items}"
         )

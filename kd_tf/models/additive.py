@@ -8,7 +8,7 @@ import numpy as np
 
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.book_vector import BookVector
+from kd_tf.models.book_vector import QuantizedVector
 
 
 class AdditiveModel(HistoryModel):
@@ -27,59 +27,59 @@ class AdditiveModel(HistoryModel):
     """
 
     # Integer arithmetic has no range that fits one book's weight and a sum over fifty.
-    forms = ("float32", "dynamic-int8")
+    quantizations = ("float32", "dynamic-int8")
 
-    def __init__(self, *, coded: bool = False, **kwargs: Any) -> None:
+    def __init__(self, *, quantized: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.coded = coded
-        self.vectors_at_once = self.history_length
-        self.prior = BookVector(self, "prior", coded=coded)
+        self.quantized = quantized
+        self.peak_score_rows = self.history_length
+        self.prior = QuantizedVector(self, "prior", quantized=quantized)
 
-    def added(self, ids: tf.Tensor) -> tf.Tensor:
+    def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
         """What books add to all scores: float32 [N, V + 1] of int32 [N], 0 for the padding."""
         raise NotImplementedError
 
-    def summed(self, ids: tf.Tensor) -> tf.Tensor:
+    def sum_scores(self, ids: tf.Tensor) -> tf.Tensor:
         """The sum of `added` over rows of different books: float32 [B, V + 1] of int32 [B, L]."""
-        added = self.added(tf.reshape(ids, [-1]))
-        return tf.reduce_sum(tf.reshape(added, [-1, ids.shape[1], self.books + 1]), axis=1)
+        added = self.item_scores(tf.reshape(ids, [-1]))
+        return tf.reduce_sum(tf.reshape(added, [-1, ids.shape[1], self.num_items + 1]), axis=1)
 
-    def summed_at(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+    def sum_candidate_scores(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         """The sum of `added_to` over the books of the history: float32 [B, C]."""
-        return tf.reduce_sum(self.added_to(ids, candidates), axis=1)
+        return tf.reduce_sum(self.candidate_scores(ids, candidates), axis=1)
 
-    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+    def candidate_scores(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         """What books add to some scores: float32 [B, L, C] of int32 [B, L] and [B, C].
 
         Both are known ids; rows of books are 0 where there is padding.
         """
         L = ids.shape[1]
-        added = tf.reshape(self.added(tf.reshape(ids, [-1])), [-1, L, self.books + 1])
+        added = tf.reshape(self.item_scores(tf.reshape(ids, [-1])), [-1, L, self.num_items + 1])
         return tf.gather(added, tf.repeat(tf.expand_dims(candidates, 1), L, axis=1), batch_dims=2)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ids = self.distinct(inputs)
-        return self.prior.all(ids) + self.summed(ids)
+        ids = self.deduplicate(inputs)
+        return self.prior.gather_all(ids) + self.sum_scores(ids)
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        asked = self.known(candidates)
-        scores = self.prior.at(asked) + self.summed_at(self.distinct(history), asked)
+        asked = self.mask_unknown_ids(candidates)
+        scores = self.prior.gather(asked) + self.sum_candidate_scores(self.deduplicate(history), asked)
         return tf.where(asked > 0, scores, 0.0)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
-        return self.added(self.known(book))
+        return self.item_scores(self.mask_unknown_ids(book))
 
     def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
-        ids = self.known(history)
-        asked = tf.expand_dims(self.known(book), 1)
-        own = self.added_to(ids, asked)[:, :, 0]
+        ids = self.mask_unknown_ids(history)
+        asked = tf.expand_dims(self.mask_unknown_ids(book), 1)
+        own = self.candidate_scores(ids, asked)[:, :, 0]
         return tf.where(self.first_occurrences(ids) & (asked > 0), own, 0.0)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "coded": self.coded}
+        return {**super().get_config(), "quantized": self.quantized}
 
 
-def popularity_prior(popularity: np.ndarray, strength: float) -> np.ndarray:
+def compute_popularity_prior(popularity: np.ndarray, strength: float) -> np.ndarray:
     """float32 [V + 1]: `strength` times how popular a book is, from 0 to 1 on a log scale.
 
     Args:

@@ -8,8 +8,8 @@ import numpy as np
 
 from kd_tf.data.histories import Histories, from_padded
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import multinomial_loss
-from kd_tf.models.scored import Scored
+from kd_tf.models.losses import compute_multinomial_loss
+from kd_tf.models.scored import MaskedLogits
 
 
 class HistoryModel(keras.Model):
@@ -30,19 +30,19 @@ class HistoryModel(keras.Model):
         forms: In which forms it can be exported (`kd_tf.tflite.convert.Quantization`).
     """
 
-    vectors_at_once = 1
-    tables: tuple[str, ...] = ()
-    forms: tuple[str, ...] = ("float32", "float16", "dynamic-int8", "int8")
+    peak_score_rows = 1
+    quantized_weights: tuple[str, ...] = ()
+    quantizations: tuple[str, ...] = ("float32", "float16", "dynamic-int8", "int8")
 
-    def __init__(self, *, books: int, history_length: int, **kwargs: Any) -> None:
+    def __init__(self, *, num_items: int, history_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if books < 1 or history_length < 1:
+        if num_items < 1 or history_length < 1:
             raise ValueError(
-                f"books and history_length must be at least 1, not {books} and {history_length}"
+                f"books and history_length must be at least 1, not {num_items} and {history_length}"
             )
-        self.books = books
+        self.num_items = num_items
         self.history_length = history_length
-        self._loss = keras.metrics.Mean(name="loss")
+        self._loss_tracker = keras.metrics.Mean(name="loss")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Scores of the whole catalogue.
@@ -67,7 +67,7 @@ class HistoryModel(keras.Model):
         Returns:
             float32 [B, C], as in `call`; 0 for candidates that are no books.
         """
-        ids = self.known(candidates)
+        ids = self.mask_unknown_ids(candidates)
         scores = tf.gather(self(history, training=False), ids, batch_dims=1)
         return tf.where(ids > 0, scores, 0.0)
 
@@ -91,7 +91,7 @@ class HistoryModel(keras.Model):
             float32 [B, L]; 0 for padding, and for a book that stood in the history before.
         """
         L = self.history_length
-        ids = self.known(history)
+        ids = self.mask_unknown_ids(history)
         # A book that stands there twice goes at once.
         same = tf.equal(tf.expand_dims(ids, 2), tf.expand_dims(ids, 1))
         without = tf.where(same, 0, tf.expand_dims(ids, 1))
@@ -101,7 +101,7 @@ class HistoryModel(keras.Model):
         scores = tf.reshape(self.score(rows, asked), [-1, L + 1])
         return tf.where(self.first_occurrences(ids), scores[:, :1] - scores[:, 1:], 0.0)
 
-    def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """What the model makes of a reader: float32 [B, d] of histories int32 [B, L].
 
         Raises:
@@ -109,7 +109,7 @@ class HistoryModel(keras.Model):
         """
         raise ValueError(f"a {type(self).__name__} has no vector of a reader")
 
-    def book_vectors(self) -> tf.Tensor:
+    def item_embeddings(self) -> tf.Tensor:
         """What `reader_vectors` are multiplied with: float32 [V + 1, d].
 
         Raises:
@@ -128,47 +128,47 @@ class HistoryModel(keras.Model):
         """
         return None
 
-    def rows_of(self, histories: Histories) -> np.ndarray:
+    def to_inputs(self, histories: Histories) -> np.ndarray:
         """Histories as `call` takes them: int32 [n, L]."""
-        return histories.padded(self.history_length)
+        return histories.pad(self.history_length)
 
-    def histories_of(self, rows: np.ndarray) -> Histories:
+    def from_inputs(self, inputs: np.ndarray) -> Histories:
         """What rows int32 [n, L], as `call` takes them, stand for: as `numpy_scores` takes it."""
-        return from_padded(rows)
+        return from_padded(inputs)
 
-    def compact(self) -> HistoryModel:
+    def pack(self) -> HistoryModel:
         """The model with its weights in the form that a file should hold: itself by default."""
         return self
 
-    def excluded(self, history: tf.Tensor) -> tf.Tensor:
+    def seen_items(self, history: tf.Tensor) -> tf.Tensor:
         """Books that an answer to these histories never holds: int32 [B, n], 0 is padding."""
-        return self.known(history)
+        return self.mask_unknown_ids(history)
 
-    def known(self, ids: tf.Tensor) -> tf.Tensor:
+    def mask_unknown_ids(self, ids: tf.Tensor) -> tf.Tensor:
         """`ids` with everything outside 1..V made padding."""
-        return tf.where((ids >= 1) & (ids <= self.books), ids, tf.zeros_like(ids))
+        return tf.where((ids >= 1) & (ids <= self.num_items), ids, tf.zeros_like(ids))
 
     def first_occurrences(self, ids: tf.Tensor) -> tf.Tensor:
         """bool [B, L]: where known `ids` hold a book that did not stand in the row before."""
-        return (ids > 0) & self._first(ids)
+        return (ids > 0) & self._is_first(ids)
 
-    def _first(self, ids: tf.Tensor) -> tf.Tensor:
+    def _is_first(self, ids: tf.Tensor) -> tf.Tensor:
         """bool [B, L]: where a number did not stand in the row before."""
         equal = tf.cast(tf.equal(tf.expand_dims(ids, 2), tf.expand_dims(ids, 1)), tf.int32)
         # Of several equal places argmax names the first.
         return tf.argmax(equal, axis=2, output_type=tf.int32) == tf.range(ids.shape[1])
 
-    def distinct(self, history: tf.Tensor) -> tf.Tensor:
+    def deduplicate(self, history: tf.Tensor) -> tf.Tensor:
         """int32 [B, L]: the books of histories, each once, where it stood first; 0 elsewhere."""
-        ids = self.known(history)
-        return tf.where(self._first(ids), ids, 0)
+        ids = self.mask_unknown_ids(history)
+        return tf.where(self._is_first(ids), ids, 0)
 
-    def books_of(self, history: tf.Tensor) -> tf.Tensor:
+    def compact_ids(self, history: tf.Tensor) -> tf.Tensor:
         """int32 [B, L]: the books of histories, each once, in order, padded with 0 at the end.
 
         For models that look at places; `distinct` is shorter where only the books count.
         """
-        ids = self.known(history)
+        ids = self.mask_unknown_ids(history)
         first = self.first_occurrences(ids)
         L = ids.shape[1]
         # What goes is sent to one place more, which is cut off.
@@ -184,42 +184,42 @@ class HistoryModel(keras.Model):
     @property
     def table_rows(self) -> int:
         """Rows of its tables of books: one for padding and one a book."""
-        return self.books + 1
+        return self.num_items + 1
 
-    def scored(self, history: tf.Tensor, training: bool = False) -> Scored:
+    def masked_logits(self, history: tf.Tensor, training: bool = False) -> Scored:
         """What the model says of histories int32 [B, L]."""
-        return Scored.of(self(history, training=training), self.excluded(history))
+        return MaskedLogits.from_logits(self(history, training=training), self.seen_items(history))
 
-    def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, scored: Scored) -> tf.Tensor:
+    def supervised_loss(self, history: tf.Tensor, targets: tf.Tensor, masked_logits: Scored) -> tf.Tensor:
         """float32 [B]: how badly scores explain the books that the readers really chose."""
-        return multinomial_loss(scored.masked, targets, scored.log_partition)
+        return compute_multinomial_loss(masked_logits.unseen_logits, targets, masked_logits.log_partition)
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
-        return [self._loss]
+        return [self._loss_tracker]
 
     def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """One step on (history int32 [B, L], {"targets": int32 [B, M], ...})."""
         history, labels = data
         with tf.GradientTape() as tape:
-            scored = self.scored(history, training=True)
-            loss = tf.reduce_mean(self.hard_loss(history, labels["targets"], scored))
+            scored = self.masked_logits(history, training=True)
+            loss = tf.reduce_mean(self.supervised_loss(history, labels["targets"], scored))
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
-        self._loss.update_state(loss)
-        return {"loss": self._loss.result()}
+        self._loss_tracker.update_state(loss)
+        return {"loss": self._loss_tracker.result()}
 
     def test_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """The same loss without learning."""
         history, labels = data
-        scored = self.scored(history)
-        self._loss.update_state(self.hard_loss(history, labels["targets"], scored))
-        return {"loss": self._loss.result()}
+        scored = self.masked_logits(history)
+        self._loss_tracker.update_state(self.supervised_loss(history, labels["targets"], scored))
+        return {"loss": self._loss_tracker.result()}
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, enough to make the same model without its weights."""
         return {
             "name": self.name,
-            "books": self.books,
+            "num_items": self.num_items,
             "history_length": self.history_length,
         }
 

@@ -9,16 +9,16 @@ import numpy as np
 
 from kd_tf.keras import keras, tf
 
-MOST_BITS = 30
+MAX_BITS = 30
 """Of one number: all arithmetic is int32."""
 
-_WIDTHS = (16, 8, 4, 2, 1)
+_PLANE_WIDTHS = (16, 8, 4, 2, 1)
 
-_OFFSET = 2**15
+_INT16_OFFSET = 2**15
 """What is taken from a part of 16 bits: runtimes look up int16, not uint16."""
 
 
-class BitPlanes:
+class BitPackedInts:
     """n numbers of b bits in b * n / 8 bytes, each readable on its own.
 
     A number is cut into planes of 16, 8, 4, 2 and 1 bits, the lowest first, as its bits are the sum
@@ -34,7 +34,7 @@ class BitPlanes:
     """
 
     def __init__(self, model: keras.Model, name: str, *, count: int, bits: int) -> None:
-        if count < 0 or not 1 <= bits <= MOST_BITS:
+        if count < 0 or not 1 <= bits <= MAX_BITS:
             raise ValueError(f"{count} numbers of {bits} bits cannot be stored")
         self.count, self.bits = count, bits
         self._planes = {
@@ -46,7 +46,7 @@ class BitPlanes:
                 initializer="zeros",
                 trainable=False,
             )
-            for width in _widths(bits)
+            for width in _split_into_widths(bits)
         }
 
     def assign(self, numbers: np.ndarray) -> None:
@@ -70,7 +70,7 @@ class BitPlanes:
                 parts = (rows.reshape(-1, slots) << np.arange(slots) * width).sum(axis=1)
             elif not self.count:
                 parts = np.zeros(1, np.int64)
-            plane.assign(parts - _OFFSET if width == 16 else parts)
+            plane.assign(parts - _INT16_OFFSET if width == 16 else parts)
 
     def numpy(self) -> np.ndarray:
         """int64 [n]."""
@@ -79,7 +79,7 @@ class BitPlanes:
         for width, plane in self._planes.items():
             parts = plane.numpy().astype(np.int64)
             if width == 16:
-                parts += _OFFSET
+                parts += _INT16_OFFSET
             if width < 8:
                 shifts = np.arange(8 // width) * width
                 parts = (parts[:, None] >> shifts & (2**width - 1)).ravel()
@@ -87,38 +87,38 @@ class BitPlanes:
             place += width
         return numbers
 
-    def at(self, places: tf.Tensor) -> tf.Tensor:
+    def gather(self, indices: tf.Tensor) -> tf.Tensor:
         """int32, in the shape of `places`: the numbers that stand there."""
         parts: list[tf.Tensor] = []
         place = 0
         for width, plane in self._planes.items():
             if width >= 8:
-                part = tf.cast(tf.gather(plane, places), tf.int32)
+                part = tf.cast(tf.gather(plane, indices), tf.int32)
             else:
                 slots = 8 // width
-                byte = tf.cast(tf.gather(plane, places // slots), tf.int32)
+                byte = tf.cast(tf.gather(plane, indices // slots), tf.int32)
                 power = tf.gather(
                     tf.constant(2 ** (np.arange(slots) * width), tf.int32),
-                    tf.math.floormod(places, slots),
+                    tf.math.floormod(indices, slots),
                 )
                 part = tf.math.floormod(byte // power, 2**width)
             if width == 16:
-                part += _OFFSET
+                part += _INT16_OFFSET
             parts.append(part * 2**place if place else part)
             place += width
         return functools.reduce(operator.add, parts)
 
     @property
-    def bytes(self) -> int:
+    def num_bytes(self) -> int:
         """What they take in a file."""
-        return planes_bytes(self.count, self.bits)
+        return compute_packed_bytes(self.count, self.bits)
 
 
-def planes_bytes(count: int, bits: int) -> int:
+def compute_packed_bytes(count: int, bits: int) -> int:
     """What `count` numbers of `bits` bits take."""
-    return sum(-(-count * width // 8) for width in _widths(bits))
+    return sum(-(-count * width // 8) for width in _split_into_widths(bits))
 
 
-def _widths(bits: int) -> list[int]:
+def _split_into_widths(bits: int) -> list[int]:
     """The widths that add up to `bits`, widest first."""
-    return [width for width in _WIDTHS if bits & width]
+    return [width for width in _PLANE_WIDTHS if bits & width]

@@ -8,31 +8,31 @@ from typing import Any, Self
 import numpy as np
 
 from kd_tf.data.histories import Histories
-from kd_tf.evaluate.chooser import Chooser
-from kd_tf.evaluate.protocol import Scorer
+from kd_tf.evaluate.chooser import ValidationMetric
+from kd_tf.evaluate.protocol import ScoreFn
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import scorer
+from kd_tf.models.ranking import make_score_fn
 from kd_tf.progress import Progress
 
-FITTING_SCORES = 50_000_000
+MAX_FITTING_SCORES = 50_000_000
 """Scores that are held while weights are fitted: 200 MB a part."""
 
-LEAST_READERS = 50
+MIN_VALIDATION_USERS = 50
 """Who choose the weights, however large the catalogue."""
 
 
-def _one(anything: tf.Tensor) -> tf.Tensor:
+def _make_input_dependent_one(values: tf.Tensor) -> tf.Tensor:
     """1 in the shape of numbers that depend on the input.
 
     A constant weight would be multiplied with the table behind a part's scores when the model is
     converted, and the file would hold a second table.
     """
-    return tf.minimum(tf.maximum(anything, 1.0), 1.0)
+    return tf.minimum(tf.maximum(values, 1.0), 1.0)
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class BlendModel(HistoryModel):
+class WeightedEnsemble(HistoryModel):
     """``score = sum over the parts m of weight_m * n^power_m * score_m``, n the books read.
 
     The power says how the confidence in a part changes from short histories to long ones.
@@ -43,36 +43,36 @@ class BlendModel(HistoryModel):
         powers: One a part; 0 by default.
     """
 
-    forms = ("float32", "dynamic-int8")
+    quantizations = ("float32", "dynamic-int8")
 
     def __init__(
         self,
         *,
-        parts: Sequence[HistoryModel],
+        members: Sequence[HistoryModel],
         weights: Sequence[float] | None = None,
-        powers: Sequence[float] | None = None,
+        exponents: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
-        sizes = {(part.books, part.history_length) for part in parts}
+        sizes = {(part.num_items, part.history_length) for part in members}
         if len(sizes) != 1:
             raise ValueError(
                 "parts must be models of one catalogue and one history length, not of "
                 f"{sorted(sizes) or 'nothing'}"
             )
         books, history_length = sizes.pop()
-        super().__init__(books=books, history_length=history_length, **kwargs)
-        self.parts = list(parts)
-        self.blend_weights = tuple(weights) if weights is not None else (1.0,) * len(parts)
-        self.powers = tuple(powers) if powers is not None else (0.0,) * len(parts)
-        if not len(self.parts) == len(self.blend_weights) == len(self.powers):
+        super().__init__(num_items=books, history_length=history_length, **kwargs)
+        self.members = list(members)
+        self.member_weights = tuple(weights) if weights is not None else (1.0,) * len(members)
+        self.exponents = tuple(exponents) if exponents is not None else (0.0,) * len(members)
+        if not len(self.members) == len(self.member_weights) == len(self.exponents):
             raise ValueError(
-                f"{len(self.parts)} parts need as many weights and powers, not "
-                f"{len(self.blend_weights)} and {len(self.powers)}"
+                f"{len(self.members)} parts need as many weights and powers, not "
+                f"{len(self.member_weights)} and {len(self.exponents)}"
             )
-        self.vectors_at_once = sum(part.vectors_at_once for part in self.parts)
+        self.peak_score_rows = sum(part.peak_score_rows for part in self.members)
 
     @classmethod
-    def weighed(cls, parts: Sequence[HistoryModel], choose: Chooser, progress: Progress) -> Self:
+    def from_members(cls, members: Sequence[HistoryModel], validation_metric: Chooser, progress: Progress) -> Self:
         """The sum that ranks best for the readers who choose.
 
         Args:
@@ -81,20 +81,20 @@ class BlendModel(HistoryModel):
             choose: Some of its readers weigh the parts; without any all weigh 1.
             progress: Told of the result.
         """
-        choose = choose.first(max(FITTING_SCORES // (parts[0].books + 1), LEAST_READERS))
-        if not len(choose):
-            return cls(parts=parts)
-        with progress.task(f"weighing {len(parts)} models", 1) as advance:
-            scores = [_of_unread(scorer(part), choose) for part in parts]
-            weights, powers, reached = fit_blend(scores, choose.histories.lengths, choose.of_scores)
+        validation_metric = validation_metric.take_first(max(MAX_FITTING_SCORES // (members[0].num_items + 1), MIN_VALIDATION_USERS))
+        if not len(validation_metric):
+            return cls(members=members)
+        with progress.task(f"weighing {len(members)} models", 1) as advance:
+            scores = [_score_unseen_items(make_score_fn(part), validation_metric) for part in members]
+            weights, powers, reached = fit_ensemble_weights(scores, validation_metric.histories.lengths, validation_metric.evaluate_scores)
             advance(1, f"validation {reached:.4f}")
-        return cls(parts=parts, weights=weights, powers=powers)
+        return cls(members=members, weights=weights, exponents=powers)
 
-    def compact(self) -> BlendModel:
-        compact = BlendModel(
-            parts=[part.compact() for part in self.parts],
-            weights=self.blend_weights,
-            powers=self.powers,
+    def pack(self) -> BlendModel:
+        compact = WeightedEnsemble(
+            members=[part.pack() for part in self.members],
+            weights=self.member_weights,
+            exponents=self.exponents,
         )
         compact.create_weights()
         return compact
@@ -103,7 +103,7 @@ class BlendModel(HistoryModel):
         return tf.add_n(
             [
                 tf.expand_dims(confidence, 1) * part(inputs, training=training)
-                for confidence, part in zip(self._confidence(inputs), self.parts, strict=True)
+                for confidence, part in zip(self._confidence(inputs), self.members, strict=True)
             ]
         )
 
@@ -111,16 +111,16 @@ class BlendModel(HistoryModel):
         return tf.add_n(
             [
                 tf.expand_dims(confidence, 1) * part.score(history, candidates)
-                for confidence, part in zip(self._confidence(history), self.parts, strict=True)
+                for confidence, part in zip(self._confidence(history), self.members, strict=True)
             ]
         )
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
-        sure = tf.expand_dims(_one(tf.cast(book, tf.float32)), 1)
+        sure = tf.expand_dims(_make_input_dependent_one(tf.cast(book, tf.float32)), 1)
         return tf.add_n(
             [
                 sure * weight * part.similar(book)
-                for weight, part in zip(self.blend_weights, self.parts, strict=True)
+                for weight, part in zip(self.member_weights, self.members, strict=True)
             ]
         )
 
@@ -128,40 +128,40 @@ class BlendModel(HistoryModel):
         return tf.add_n(
             [
                 tf.expand_dims(confidence, 1) * part.contributions(history, book)
-                for confidence, part in zip(self._confidence(history), self.parts, strict=True)
+                for confidence, part in zip(self._confidence(history), self.members, strict=True)
             ]
         )
 
-    def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self._with_vectors().reader_vectors(history, training=training)
+    def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self._find_embedding_member().user_embeddings(history, training=training)
 
-    def book_vectors(self) -> tf.Tensor:
-        return self._with_vectors().book_vectors()
+    def item_embeddings(self) -> tf.Tensor:
+        return self._find_embedding_member().item_embeddings()
 
-    def _with_vectors(self) -> HistoryModel:
+    def _find_embedding_member(self) -> HistoryModel:
         """The first of the parts that has vectors: scores add up, vectors do not."""
-        for part in self.parts:
-            if type(part).book_vectors is not HistoryModel.book_vectors:
+        for part in self.members:
+            if type(part).item_embeddings is not HistoryModel.item_embeddings:
                 return part
         raise ValueError(
             f"a {type(self).__name__} has no vectors: none of "
-            f"{', '.join(type(part).__name__ for part in self.parts)} has"
+            f"{', '.join(type(part).__name__ for part in self.members)} has"
         )
 
     def _confidence(self, history: tf.Tensor) -> list[tf.Tensor]:
         """float32 [B] for each part."""
-        present = self.first_occurrences(self.known(history))
+        present = self.first_occurrences(self.mask_unknown_ids(history))
         count = tf.maximum(tf.reduce_sum(tf.cast(present, tf.float32), axis=1), 1.0)
         return [
-            weight * (count**power if power else _one(count))
-            for weight, power in zip(self.blend_weights, self.powers, strict=True)
+            weight * (count**power if power else _make_input_dependent_one(count))
+            for weight, power in zip(self.member_weights, self.exponents, strict=True)
         ]
 
     def numpy_scores(self, histories: Histories) -> np.ndarray | None:
-        read = Histories(histories.items, histories.offsets).matrix(self.books)
+        read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
         count = np.maximum(np.diff(read.indptr), 1).astype(np.float32)
         total = None
-        for part, weight, power in zip(self.parts, self.blend_weights, self.powers, strict=True):
+        for part, weight, power in zip(self.members, self.member_weights, self.exponents, strict=True):
             scores = part.numpy_scores(histories)
             if scores is None:
                 return None
@@ -172,40 +172,40 @@ class BlendModel(HistoryModel):
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "parts": [keras.saving.serialize_keras_object(part) for part in self.parts],
-            "weights": list(self.blend_weights),
-            "powers": list(self.powers),
+            "members": [keras.saving.serialize_keras_object(part) for part in self.members],
+            "weights": list(self.member_weights),
+            "exponents": list(self.exponents),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> BlendModel:
         """The model that `get_config` described, with new weights."""
-        parts = [keras.saving.deserialize_keras_object(part) for part in config["parts"]]
-        return cls(**{**config, "parts": parts})
+        parts = [keras.saving.deserialize_keras_object(part) for part in config["members"]]
+        return cls(**{**config, "members": parts})
 
 
-def _of_unread(score: Scorer, choose: Chooser) -> np.ndarray:
+def _score_unseen_items(score_fn: Scorer, validation_metric: Chooser) -> np.ndarray:
     """Scores of all who choose, 0 for what they have read.
 
     What a model says of a book that it is shown is of no use, and may be so far above all else
     that it alone would tell how large the model's scores are.
     """
     found = []
-    for rows in choose.batches():
-        histories = choose.histories.take(rows)
-        scores = score(histories).copy()
+    for rows in validation_metric.batch_rows():
+        histories = validation_metric.histories.take(rows)
+        scores = score_fn(histories).copy()
         scores[np.repeat(np.arange(len(rows)), histories.lengths), histories.items] = 0
         scores[:, 0] = 0
         found.append(scores)
     return np.concatenate(found)
 
 
-def fit_blend(
+def fit_ensemble_weights(
     scores: Sequence[np.ndarray],
-    counts: np.ndarray,
-    judge: Callable[[np.ndarray], float],
+    history_lengths: np.ndarray,
+    evaluate: Callable[[np.ndarray], float],
     *,
-    rounds: int = 3,
+    max_rounds: int = 3,
 ) -> tuple[list[float], list[float], float]:
     """Weights and powers of a blend by coordinate ascent.
 
@@ -219,24 +219,24 @@ def fit_blend(
         Weights and powers (a part that is no help weighs 0), and what `judge` says of the blend.
     """
     sizes = [float(np.sqrt(np.mean(np.square(one, dtype=np.float64)))) or 1.0 for one in scores]
-    alone = [judge(one) for one in scores]
+    alone = [evaluate(one) for one in scores]
     first = int(np.argmax(alone))
     weights = [0.0] * len(scores)
     powers = [0.0] * len(scores)
     weights[first] = 1 / sizes[first]
     best = alone[first]
     # As the model counts: nobody has read less than one book.
-    counts = np.maximum(counts, 1)
-    typical = float(np.median(counts))
+    history_lengths = np.maximum(history_lengths, 1)
+    typical = float(np.median(history_lengths))
 
     def scaled(part: int, weight: float, power: float) -> np.ndarray:
         return (
             np.float32(weight)
-            * ((counts / typical) ** power).astype(np.float32)[:, None]
+            * ((history_lengths / typical) ** power).astype(np.float32)[:, None]
             * (scores[part])
         )
 
-    for _ in range(rounds):
+    for _ in range(max_rounds):
         before = best
         for part in range(len(scores)):
             if part == first:
@@ -247,9 +247,9 @@ def fit_blend(
                 if other != part and weights[other]
             ]
             base = np.sum(others, axis=0)
-            for power in POWERS:
-                for share in SHARES:
-                    found = judge(base + scaled(part, share / sizes[part], power))
+            for power in EXPONENTS:
+                for share in RELATIVE_WEIGHTS:
+                    found = evaluate(base + scaled(part, share / sizes[part], power))
                     if found > best:
                         best, weights[part], powers[part] = found, share / sizes[part], power
         if best - before < 1e-5:
@@ -259,8 +259,8 @@ def fit_blend(
     return weights, powers, best
 
 
-SHARES = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
+RELATIVE_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
 """How strong a part may be beside the best one, when both are of one size."""
 
-POWERS = (0.0, -0.5, 0.5)
+EXPONENTS = (0.0, -0.5, 0.5)
 """How the confidence in a part may change with the length of the history."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from kd_tf.keras import keras, tf
-from kd_tf.models.book_vector import BookVector
+from kd_tf.models.book_vector import QuantizedVector
 
-NIBBLE_LEVELS = 7
+INT4_MAX = 7
 """Four bits count from -7 to 7: -8 would have no counterpart."""
 
 
-class BookTable:
+class QuantizedEmbedding:
     """The rows that histories are looked up in and that candidates are scored with.
 
     Packed, a row is d numbers of four bits and one byte for its scale (`BookVector`): the
@@ -34,13 +34,13 @@ class BookTable:
         name: str,
         dimensions: int,
         *,
-        packed: bool = False,
+        int4: bool = False,
         initializer: str | keras.initializers.Initializer = "zeros",
     ) -> None:
         shape = (model.books + 1, dimensions)
-        self.dimensions, self.packed = dimensions, packed
-        if not packed:
-            self.floats = model.add_weight(name=name, shape=shape, initializer=initializer)
+        self.dimensions, self.is_int4 = dimensions, int4
+        if not int4:
+            self.embeddings = model.add_weight(name=name, shape=shape, initializer=initializer)
             return
         if dimensions % 2:
             raise ValueError(f"rows of four-bit numbers need an even d, not {dimensions}")
@@ -52,39 +52,39 @@ class BookTable:
             trainable=False,
         )
         # The same numbers as the operand of products: in a file both are one buffer.
-        self.steps = model.add_weight(
+        self.int_values = model.add_weight(
             name=f"{name}_steps", shape=shape, initializer="zeros", trainable=False
         )
-        self.scale = BookVector(model, f"{name}_scale", coded=True, spacing="square")
+        self.scale = QuantizedVector(model, f"{name}_scale", quantized=True, spacing="square")
 
     def assign(self, table: np.ndarray) -> None:
         """Takes over float32 [V + 1, d]; packed, every number becomes the nearest step."""
-        if not self.packed:
-            self.floats.assign(table)
+        if not self.is_int4:
+            self.embeddings.assign(table)
             return
-        self.scale.assign(np.abs(table).max(axis=1) / NIBBLE_LEVELS)
+        self.scale.assign(np.abs(table).max(axis=1) / INT4_MAX)
         step = np.maximum(self.scale.numpy(), 1e-30)[:, None]
-        self.store(np.clip(np.round(table / step), -NIBBLE_LEVELS, NIBBLE_LEVELS))
+        self.assign_int_values(np.clip(np.round(table / step), -INT4_MAX, INT4_MAX))
 
-    def store(self, steps: np.ndarray) -> None:
+    def assign_int_values(self, int_values: np.ndarray) -> None:
         """Takes over the numbers of a packed table that are rounded already for its `scale`.
 
         Args:
             steps: float32 [V + 1, d], whole numbers from -7 to 7.
         """
-        self.steps.assign(steps)
-        self.nibbles.assign(nibbles(steps))
+        self.int_values.assign(int_values)
+        self.nibbles.assign(pack_nibbles(int_values))
 
     def numpy(self) -> np.ndarray:
         """float32 [V + 1, d]."""
-        if not self.packed:
-            return np.asarray(self.floats.numpy())
-        return np.asarray(self.steps.numpy() * self.scale.numpy()[:, None])
+        if not self.is_int4:
+            return np.asarray(self.embeddings.numpy())
+        return np.asarray(self.int_values.numpy() * self.scale.numpy()[:, None])
 
-    def rows(self, ids: tf.Tensor) -> tf.Tensor:
+    def gather(self, ids: tf.Tensor) -> tf.Tensor:
         """The vectors of some books: float32 [..., d] for int32 [...]."""
-        if not self.packed:
-            return tf.gather(self.floats, ids)
+        if not self.is_int4:
+            return tf.gather(self.embeddings, ids)
         both = tf.cast(tf.gather(self.nibbles, ids), tf.int32)
         upper = both // 16
         halves = tf.stack([both - upper * 16, upper], axis=-1)
@@ -92,28 +92,28 @@ class BookTable:
         signed = halves - tf.where(halves < 8, 0, 16)
         flat = tf.reshape(signed, tf.concat([tf.shape(ids), [self.dimensions]], axis=0))
         flat.set_shape([*ids.shape, self.dimensions])
-        return tf.cast(flat, tf.float32) * tf.expand_dims(self.scale.at(ids), -1)
+        return tf.cast(flat, tf.float32) * tf.expand_dims(self.scale.gather(ids), -1)
 
-    def products(self, vectors: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    def dot_products(self, vectors: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         """Every book's row times each vector: float32 [n, V + 1] for float32 [n, d].
 
         Args:
             vectors: The vectors.
             ids: Any known ids that depend on the input (see `BookVector.all`).
         """
-        if not self.packed:
-            return tf.matmul(vectors, self.floats, transpose_b=True)
-        return tf.matmul(vectors, self.steps, transpose_b=True) * self.scale.all(ids)
+        if not self.is_int4:
+            return tf.matmul(vectors, self.embeddings, transpose_b=True)
+        return tf.matmul(vectors, self.int_values, transpose_b=True) * self.scale.gather_all(ids)
 
 
-def checked_bits(bits: int) -> int:
+def check_bits(bits: int) -> int:
     """Bits of a number in a file, 4 or 8; ValueError for others."""
     if bits not in (4, 8):
         raise ValueError(f"bits must be 4 or 8, not {bits}")
     return bits
 
 
-def nibbles(steps: np.ndarray) -> np.ndarray:
+def pack_nibbles(int_values: np.ndarray) -> np.ndarray:
     """uint8 [n, d / 2]: whole numbers from -8 to 7, [n, d], two in a byte, the first below."""
-    bits = steps.astype(np.int8).view(np.uint8) & 15
+    bits = int_values.astype(np.int8).view(np.uint8) & 15
     return np.asarray(bits[:, 0::2] | bits[:, 1::2] << 4)

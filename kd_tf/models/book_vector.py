@@ -11,7 +11,7 @@ from kd_tf.keras import keras, tf
 Spacing = Literal["even", "square", "ratio"]
 
 
-class BookVector:
+class QuantizedVector:
     """A prior, a bias or a scale of every book.
 
     Coded, it takes one byte a book: the number c of one of 256 values.
@@ -34,13 +34,13 @@ class BookVector:
         model: keras.Model,
         name: str,
         *,
-        coded: bool,
+        quantized: bool,
         spacing: Spacing = "even",
-        start: float = 0.0,
+        initial_value: float = 0.0,
     ) -> None:
         self.size = model.books + 1
-        self.coded, self.spacing = coded, spacing
-        if coded:
+        self.quantized, self.spacing = quantized, spacing
+        if quantized:
             self._codes = model.add_weight(
                 name=f"{name}_codes",
                 shape=(self.size,),
@@ -48,9 +48,9 @@ class BookVector:
                 initializer="zeros",
                 trainable=False,
             )
-            self._values = model.add_weight(
+            self._constants = model.add_weight(
                 name=f"{name}_values",
-                shape=(_VALUES[spacing],),
+                shape=(_NUM_CONSTANTS[spacing],),
                 initializer="zeros",
                 trainable=False,
             )
@@ -58,13 +58,13 @@ class BookVector:
             self._floats = model.add_weight(
                 name=name,
                 shape=(self.size,),
-                initializer=keras.initializers.Constant(start),
+                initializer=keras.initializers.Constant(initial_value),
             )
 
     @property
-    def bytes(self) -> int:
+    def num_bytes(self) -> int:
         """What it takes in a file."""
-        return self.size + _VALUES[self.spacing] * 4 if self.coded else self.size * 4
+        return self.size + _NUM_CONSTANTS[self.spacing] * 4 if self.quantized else self.size * 4
 
     def assign(self, values: np.ndarray) -> None:
         """Takes over float32 [V + 1]; coded, each becomes the nearest of the 256 values.
@@ -72,31 +72,31 @@ class BookVector:
         What was coded before becomes itself: the least and the greatest number stay as they are.
         Of scales, 0 stays 0 and nothing else becomes it.
         """
-        if not self.coded:
+        if not self.quantized:
             self._floats.assign(values)
             return
-        codes, table = _CODERS[self.spacing](values)
+        codes, table = _QUANTIZERS[self.spacing](values)
         self._codes.assign(codes)
-        self._values.assign(table)
+        self._constants.assign(table)
 
     def numpy(self) -> np.ndarray:
         """float32 [V + 1]."""
-        if not self.coded:
+        if not self.quantized:
             return np.asarray(self._floats.numpy())
-        codes, table = self._codes.numpy(), self._values.numpy()
+        codes, table = self._codes.numpy(), self._constants.numpy()
         if self.spacing == "ratio":
             return np.asarray(table[codes])
         low, step = (table[0], table[1]) if self.spacing == "even" else (np.float32(0), table[0])
         steps = codes.astype(np.float32) * step
         return np.asarray(steps + low if self.spacing == "even" else steps * steps)
 
-    def at(self, ids: tf.Tensor) -> tf.Tensor:
+    def gather(self, ids: tf.Tensor) -> tf.Tensor:
         """The numbers of some books, in the shape of `ids`."""
-        if not self.coded:
+        if not self.quantized:
             return tf.gather(self._floats, ids)
-        return self._decoded(tf.gather(self._codes, ids))
+        return self._dequantize(tf.gather(self._codes, ids))
 
-    def all(self, ids: tf.Tensor) -> tf.Tensor:
+    def gather_all(self, ids: tf.Tensor) -> tf.Tensor:
         """The numbers of all books: float32 [V + 1].
 
         Args:
@@ -104,27 +104,27 @@ class BookVector:
                 those of all books would be worked out when the model is converted, and the file
                 would hold the floats that the bytes stand for.
         """
-        if not self.coded:
+        if not self.quantized:
             return self._floats
         row = tf.minimum(tf.reduce_max(ids), 0)
-        return self._decoded(tf.gather(tf.reshape(self._codes, [1, self.size]), row))
+        return self._dequantize(tf.gather(tf.reshape(self._codes, [1, self.size]), row))
 
-    def _decoded(self, codes: tf.Tensor) -> tf.Tensor:
+    def _dequantize(self, codes: tf.Tensor) -> tf.Tensor:
         if self.spacing == "ratio":
-            return tf.gather(self._values, tf.cast(codes, tf.int32))
+            return tf.gather(self._constants, tf.cast(codes, tf.int32))
         numbers = tf.cast(codes, tf.float32)
         if self.spacing == "even":
-            return numbers * self._values[1] + self._values[0]
-        return tf.square(numbers * self._values[0])
+            return numbers * self._constants[1] + self._constants[0]
+        return tf.square(numbers * self._constants[0])
 
 
-def _even(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _quantize_evenly(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     low, high = float(values.min()), float(values.max())
     codes = np.round((values.astype(np.float64) - low) / max(high - low, 1e-30) * 255)
     return codes.astype(np.uint8), np.array([low, (high - low) / 255], np.float32)
 
 
-def _square(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _quantize_by_square(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     roots = np.sqrt(values.astype(np.float64))
     step = float(roots.max()) / 255
     codes = np.round(roots / max(step, 1e-30))
@@ -132,7 +132,7 @@ def _square(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return codes.astype(np.uint8), np.array([step], np.float32)
 
 
-def _ratio(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _quantize_by_ratio(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     table = np.zeros(256, np.float32)
     codes = np.zeros(len(values), np.uint8)
     there = values > 0
@@ -144,8 +144,8 @@ def _ratio(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return codes, table
 
 
-_CODERS = {"even": _even, "square": _square, "ratio": _ratio}
+_QUANTIZERS = {"even": _quantize_evenly, "square": _quantize_by_square, "ratio": _quantize_by_ratio}
 """float32 [n] to uint8 [n] and the constants that the bytes count in."""
 
-_VALUES = {"even": 2, "square": 1, "ratio": 256}
+_NUM_CONSTANTS = {"even": 2, "square": 1, "ratio": 256}
 """How many such constants there are."""

@@ -10,25 +10,25 @@ import numpy as np
 from kd_tf.data.histories import Histories
 from kd_tf.evaluate.baselines import ials
 from kd_tf.keras import tf
-from kd_tf.models.additive import popularity_prior
+from kd_tf.models.additive import compute_popularity_prior
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.book_table import BookTable, checked_bits
-from kd_tf.models.book_vector import BookVector
-from kd_tf.models.learning_data import LearningData
+from kd_tf.models.book_table import QuantizedEmbedding, check_bits
+from kd_tf.models.book_vector import QuantizedVector
+from kd_tf.models.learning_data import TrainingData
 
-STEPS = 12
+NUM_SOLVER_STEPS = 12
 """Of the conjugate gradients: on factors learnt from MovieLens 100k scores are then within 2e-5 of
 the exact ones (8 steps: 1e-3), on clustered random data within 2e-3."""
 
-SOLVED_NUMBERS = 4_000_000
+MAX_SOLVER_NUMBERS = 4_000_000
 """How many numbers are held while readers are solved in NumPy: 16 MB."""
 
-PRIOR = 1e-4
+PRIOR_STRENGTH = 1e-4
 """Of the most read book: it only orders what the factors say nothing of."""
 
 
 @dataclass(frozen=True)
-class _Whitened:
+class _WhiteningCache:
     """What `FoldInModel.numpy_scores` worked out for some factors."""
 
     factors: np.ndarray
@@ -55,8 +55,8 @@ class FoldInModel(HistoryModel):
             four bits packed (`BookTable`).
     """
 
-    tables = ("factors", "whitening")
-    forms = ("float32", "dynamic-int8")
+    quantized_weights = ("factors", "whitening")
+    quantizations = ("float32", "dynamic-int8")
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class FoldInModel(HistoryModel):
         alpha: float,
         regularization: float,
         bits: int = 8,
-        coded: bool = False,
+        quantized: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -75,22 +75,22 @@ class FoldInModel(HistoryModel):
                 f"{dimensions}, {alpha} and {regularization}"
             )
         self.dimensions, self.alpha, self.regularization = dimensions, alpha, regularization
-        self.vectors_at_once = 1 + 4 * self.history_length * dimensions // (self.books + 1)
-        self.bits = checked_bits(bits)
-        self.factors = BookTable(self, "factors", dimensions, packed=coded and bits == 4)
+        self.peak_score_rows = 1 + 4 * self.history_length * dimensions // (self.num_items + 1)
+        self.bits = check_bits(bits)
+        self.factors = QuantizedEmbedding(self, "factors", dimensions, int4=quantized and bits == 4)
         self.whitening = self.add_weight(
             name="whitening", shape=(dimensions, dimensions), initializer="zeros", trainable=False
         )
-        self._whitened: _Whitened | None = None
-        self.coded = coded
-        self.prior = BookVector(self, "prior", coded=coded)
+        self._whitening_cache: _Whitened | None = None
+        self.quantized = quantized
+        self.prior = QuantizedVector(self, "prior", quantized=quantized)
 
     @classmethod
-    def solved(
+    def from_training_data(
         cls,
         data: LearningData,
         *,
-        dimensions: int = ials.FACTORS,
+        dimensions: int = ials.NUM_FACTORS,
         setting: tuple[float, float] | None = None,
         bits: int = 8,
     ) -> Self:
@@ -104,22 +104,22 @@ class FoldInModel(HistoryModel):
         """
         found = ials.fit(
             data.split,
-            factors=dimensions,
+            num_factors=dimensions,
             setting=setting,
-            choose=data.choose,
+            validation_metric=data.validation_metric,
             progress=data.progress,
         )
         model = cls(
-            books=data.split.books,
+            num_items=data.split.num_items,
             history_length=data.history_length,
-            dimensions=found.factors.shape[1],
+            dimensions=found.item_factors.shape[1],
             alpha=found.alpha,
             regularization=found.regularization,
             bits=bits,
         )
         model.create_weights()
-        model.assign(found.factors)
-        model.prior.assign(popularity_prior(data.split.popularity(), PRIOR))
+        model.assign(found.item_factors)
+        model.prior.assign(compute_popularity_prior(data.split.popularity(), PRIOR_STRENGTH))
         return model
 
     def assign(self, factors: np.ndarray) -> None:
@@ -128,25 +128,25 @@ class FoldInModel(HistoryModel):
         Raises:
             ValueError: The shape is another, or a number is not finite.
         """
-        if factors.shape != (self.books + 1, self.dimensions) or not np.isfinite(factors).all():
+        if factors.shape != (self.num_items + 1, self.dimensions) or not np.isfinite(factors).all():
             raise ValueError(
-                f"factors must be finite [{self.books + 1}, {self.dimensions}], not "
+                f"factors must be finite [{self.num_items + 1}, {self.dimensions}], not "
                 f"{list(factors.shape)}: they belong to another catalogue"
             )
         factors = factors.astype(np.float32).copy()
         factors[0] = 0
         self.factors.assign(factors)
         # The reader is solved with the factors that the model has, rounded or not.
-        self.whitening.assign(self._whitening(self.factors.numpy()))
+        self.whitening.assign(self._compute_whitening(self.factors.numpy()))
 
-    def _whitening(self, factors: np.ndarray) -> np.ndarray:
+    def _compute_whitening(self, factors: np.ndarray) -> np.ndarray:
         """float32 [d, d], (Y^T Y + reg I)^-1/2."""
         some = factors.astype(np.float64)
         gram = some.T @ some + self.regularization * np.eye(self.dimensions)
         values, vectors = np.linalg.eigh(gram)
         return np.asarray((vectors / np.sqrt(values)) @ vectors.T, np.float32)
 
-    def compact(self) -> FoldInModel:
+    def pack(self) -> FoldInModel:
         compact = type(self).from_config({**self.get_config(), "coded": True})
         compact.create_weights()
         compact.assign(self.factors.numpy())
@@ -154,27 +154,27 @@ class FoldInModel(HistoryModel):
         return compact
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ids = self.distinct(inputs)
-        return self.factors.products(self.reader(ids), ids) + self.prior.all(ids)
+        ids = self.deduplicate(inputs)
+        return self.factors.dot_products(self.solve_user_factors(ids), ids) + self.prior.gather_all(ids)
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        ids = self.known(candidates)
-        reader = self.reader(self.distinct(history))
-        products = tf.squeeze(tf.matmul(self.factors.rows(ids), tf.expand_dims(reader, 2)), 2)
-        return tf.where(ids > 0, products + self.prior.at(ids), 0.0)
+        ids = self.mask_unknown_ids(candidates)
+        reader = self.solve_user_factors(self.deduplicate(history))
+        products = tf.squeeze(tf.matmul(self.factors.gather(ids), tf.expand_dims(reader, 2)), 2)
+        return tf.where(ids > 0, products + self.prior.gather(ids), 0.0)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
         # For one book the solution is the book's own preconditioned row, up to its length.
-        ids = self.known(book)
+        ids = self.mask_unknown_ids(book)
         # Twice by the same matrix: its square would be one more constant of the file.
-        whitened = tf.matmul(self.factors.rows(ids), self.whitening)
-        return self.factors.products(tf.matmul(whitened, self.whitening), ids)
+        whitened = tf.matmul(self.factors.gather(ids), self.whitening)
+        return self.factors.dot_products(tf.matmul(whitened, self.whitening), ids)
 
-    def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self.reader(self.distinct(history))
+    def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self.solve_user_factors(self.deduplicate(history))
 
-    def book_vectors(self) -> tf.Tensor:
-        return tf.convert_to_tensor(self.factors.floats)
+    def item_embeddings(self) -> tf.Tensor:
+        return tf.convert_to_tensor(self.factors.embeddings)
 
     def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
         """As in `HistoryModel`: a book's share of the sum that the score is.
@@ -183,20 +183,20 @@ class FoldInModel(HistoryModel):
         the prior (Hu, Koren & Volinsky, section 5). One more reader is solved for it, where leaving
         out each book in turn would solve L.
         """
-        ids, asked = self.distinct(history), self.known(book)
-        rows = tf.matmul(self.factors.rows(ids), self.whitening)
-        own = tf.matmul(self.factors.rows(asked), self.whitening)
-        shares = tf.matmul(rows, tf.expand_dims(self._solved(rows, own), 2))[:, :, 0]
+        ids, asked = self.deduplicate(history), self.mask_unknown_ids(book)
+        rows = tf.matmul(self.factors.gather(ids), self.whitening)
+        own = tf.matmul(self.factors.gather(asked), self.whitening)
+        shares = tf.matmul(rows, tf.expand_dims(self._solve(rows, own), 2))[:, :, 0]
         return tf.where((ids > 0) & (tf.expand_dims(asked, 1) > 0), self.alpha * shares, 0.0)
 
-    def reader(self, ids: tf.Tensor) -> tf.Tensor:
+    def solve_user_factors(self, ids: tf.Tensor) -> tf.Tensor:
         """float32 [B, d], the factors of readers of the books int32 [B, L], each once."""
         # Row 0 of the factors is zero: padding adds nothing anywhere below.
-        rows = tf.matmul(self.factors.rows(ids), self.whitening)
+        rows = tf.matmul(self.factors.gather(ids), self.whitening)
         wanted = self.alpha * tf.reduce_sum(rows, axis=1)
-        return tf.matmul(self._solved(rows, wanted), self.whitening)
+        return tf.matmul(self._solve(rows, wanted), self.whitening)
 
-    def _solved(self, rows: tf.Tensor, wanted: tf.Tensor) -> tf.Tensor:
+    def _solve(self, rows: tf.Tensor, right_side: tf.Tensor) -> tf.Tensor:
         """(I + (alpha - 1) Z^T Z)^-1 b: float32 [B, d] of Z [B, L, d] and b [B, d]."""
 
         def product(vector: tf.Tensor) -> tf.Tensor:
@@ -207,10 +207,10 @@ class FoldInModel(HistoryModel):
         def dot(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
             return tf.reduce_sum(left * right, axis=1, keepdims=True)
 
-        solution = tf.zeros_like(wanted)
-        residual = direction = wanted
+        solution = tf.zeros_like(right_side)
+        residual = direction = right_side
         size = dot(residual, residual)
-        for _ in range(STEPS):
+        for _ in range(NUM_SOLVER_STEPS):
             image = product(direction)
             # A solved reader (or an empty history) has no residual left: 0 / tiny stays 0.
             step = size / tf.maximum(dot(direction, image), 1e-30)
@@ -224,21 +224,21 @@ class FoldInModel(HistoryModel):
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         factors = self.factors.numpy()
         # Not the weight: the factors may have been trained since they were assigned.
-        if self._whitened is None or not np.array_equal(self._whitened.factors, factors):
-            self._whitened = _Whitened(factors.copy(), self._whitening(factors))
-        whitening = self._whitened.matrix
+        if self._whitening_cache is None or not np.array_equal(self._whitening_cache.factors, factors):
+            self._whitening_cache = _WhiteningCache(factors.copy(), self._compute_whitening(factors))
+        whitening = self._whitening_cache.matrix
         rows = factors @ whitening
         rows[0] = 0  # padding adds nothing below
-        read = Histories(histories.items, histories.offsets).matrix(self.books)
+        read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
         each = Histories(read.indices.astype(np.int32), read.indptr.astype(np.int64))
         readers = np.empty((len(histories), self.dimensions), np.float32)
         # Readers of about as many books together, so that little is padding.
         order = np.argsort(each.lengths, kind="stable")
         while len(order):
             longest = max(int(each.lengths[order[-1]]), 1)
-            at_once = max(SOLVED_NUMBERS // (longest * (self.dimensions + longest)), 1)
+            at_once = max(MAX_SOLVER_NUMBERS // (longest * (self.dimensions + longest)), 1)
             order, part = order[:-at_once], order[-at_once:]
-            own = rows[each.take(part).padded(longest)]
+            own = rows[each.take(part).pad(longest)]
             # (I + b Z^T Z)^-1 Z^T 1 = Z^T (I + b Z Z^T)^-1 1: as small as the history is short.
             inner = own @ own.transpose(0, 2, 1)
             inner *= np.float32(self.alpha - 1)
@@ -255,5 +255,5 @@ class FoldInModel(HistoryModel):
             "alpha": self.alpha,
             "regularization": self.regularization,
             "bits": self.bits,
-            "coded": self.coded,
+            "quantized": self.quantized,
         }

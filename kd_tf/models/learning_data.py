@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.split import Split
-from kd_tf.evaluate.chooser import Chooser
+from kd_tf.evaluate.chooser import ValidationMetric
 from kd_tf.progress import Progress
 
 
 @dataclass(frozen=True)
-class LearningData:
+class TrainingData:
     """A divided data set and how to choose on it.
 
     Attributes:
@@ -25,5 +25,5 @@ class LearningData:
     split: Split
     catalog: Catalog
     history_length: int
-    choose: Chooser
+    validation_metric: Chooser
     progress: Progress

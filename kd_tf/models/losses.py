@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kd_tf.keras import tf
 
-MASKED = -1e9
+MASKED_LOGIT = -1e9
 """What stands for minus infinity: finite, so that 0 * MASKED is 0 and not NaN."""
 
 
@@ -24,10 +24,10 @@ def mask_history(logits: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
     rows = tf.repeat(tf.range(shape[0]), shape[1] + 1)
     ids = tf.reshape(tf.pad(history, [[0, 0], [1, 0]]), [-1])  # the padded 0 is id 0
     indices = tf.stack([rows, ids], axis=1)
-    return tf.tensor_scatter_nd_update(logits, indices, tf.fill(tf.shape(ids), MASKED))
+    return tf.tensor_scatter_nd_update(logits, indices, tf.fill(tf.shape(ids), MASKED_LOGIT))
 
 
-def multinomial_loss(logits: tf.Tensor, targets: tf.Tensor, log_partition: tf.Tensor) -> tf.Tensor:
+def compute_multinomial_loss(logits: tf.Tensor, targets: tf.Tensor, log_partition: tf.Tensor) -> tf.Tensor:
     """Negative mean log-likelihood of the targets under softmax(logits).
 
     The multinomial likelihood of Liang et al., "Variational Autoencoders for Collaborative
@@ -43,7 +43,7 @@ def multinomial_loss(logits: tf.Tensor, targets: tf.Tensor, log_partition: tf.Te
     """
     chosen = tf.gather(logits, targets, batch_dims=1)
     # A target that is masked cannot be learnt; one of them would drown the whole batch.
-    found = tf.cast((targets > 0) & (chosen > MASKED / 2), tf.float32)
+    found = tf.cast((targets > 0) & (chosen > MASKED_LOGIT / 2), tf.float32)
     chosen *= found
     count = tf.reduce_sum(found, axis=1)
     mean = tf.math.divide_no_nan(tf.reduce_sum(chosen, axis=1), count)

@@ -21,62 +21,62 @@ class LowRankModel(AdditiveModel):
         dimensions: d. `assign` fills both tables.
     """
 
-    tables = ("left", "right")
+    quantized_weights = ("left", "right")
 
     def __init__(self, *, dimensions: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if dimensions < 1:
             raise ValueError(f"dimensions must be at least 1, not {dimensions}")
         self.dimensions = dimensions
-        self.vectors_at_once = 1 + self.history_length * dimensions // (self.books + 1)
-        shape = (self.books + 1, dimensions)
+        self.peak_score_rows = 1 + self.history_length * dimensions // (self.num_items + 1)
+        shape = (self.num_items + 1, dimensions)
 
         def drawn(name: str) -> tf.Variable:
             # An initializer each: one alone would draw the same table twice.
             small = keras.initializers.RandomNormal(stddev=0.05)
             return self.add_weight(name=name, shape=shape, initializer=small)
 
-        self.left, self.right = drawn("left"), drawn("right")
+        self.input_factors, self.output_factors = drawn("left"), drawn("right")
 
-    def assign(self, left: np.ndarray, right: np.ndarray) -> None:
+    def assign(self, input_factors: np.ndarray, output_factors: np.ndarray) -> None:
         """Takes over both tables: float32 [V + 1, d], row 0 is ignored.
 
         Raises:
             ValueError: A shape is another.
         """
-        shape = (self.books + 1, self.dimensions)
-        if left.shape != shape or right.shape != shape:
+        shape = (self.num_items + 1, self.dimensions)
+        if input_factors.shape != shape or output_factors.shape != shape:
             raise ValueError(
-                f"the tables must be {list(shape)}, not {list(left.shape)} and "
-                f"{list(right.shape)}: they belong to another catalogue"
+                f"the tables must be {list(shape)}, not {list(input_factors.shape)} and "
+                f"{list(output_factors.shape)}: they belong to another catalogue"
             )
-        self.left.assign(left)
-        self.right.assign(right)
+        self.input_factors.assign(input_factors)
+        self.output_factors.assign(output_factors)
 
-    def compact(self) -> LowRankModel:
+    def pack(self) -> LowRankModel:
         compact = type(self).from_config({**self.get_config(), "coded": True})
         compact.create_weights()
-        compact.assign(self.left.numpy(), self.right.numpy())
+        compact.assign(self.input_factors.numpy(), self.output_factors.numpy())
         compact.prior.assign(self.prior.numpy())
         return compact
 
-    def added(self, ids: tf.Tensor) -> tf.Tensor:
-        return self.summed(tf.expand_dims(ids, 1))
+    def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
+        return self.sum_scores(tf.expand_dims(ids, 1))
 
-    def summed(self, ids: tf.Tensor) -> tf.Tensor:
-        rows = tf.gather(self.left, ids)
+    def sum_scores(self, ids: tf.Tensor) -> tf.Tensor:
+        rows = tf.gather(self.input_factors, ids)
         there = tf.expand_dims(tf.cast(ids > 0, rows.dtype), 1)
         reader = tf.matmul(there, rows)[:, 0]
-        return tf.matmul(reader, self.right, transpose_b=True)
+        return tf.matmul(reader, self.output_factors, transpose_b=True)
 
-    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        there = tf.expand_dims(tf.cast(ids > 0, self.left.dtype), 2)
-        rows = tf.gather(self.left, ids) * there
-        return tf.matmul(rows, tf.gather(self.right, candidates), transpose_b=True)
+    def candidate_scores(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        there = tf.expand_dims(tf.cast(ids > 0, self.input_factors.dtype), 2)
+        rows = tf.gather(self.input_factors, ids) * there
+        return tf.matmul(rows, tf.gather(self.output_factors, candidates), transpose_b=True)
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
-        read = Histories(histories.items, histories.offsets).matrix(self.books)
-        scores = (read @ self.left.numpy()) @ self.right.numpy().T
+        read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
+        scores = (read @ self.input_factors.numpy()) @ self.output_factors.numpy().T
         return np.asarray(scores + self.prior.numpy(), np.float32)
 
     def get_config(self) -> dict[str, Any]:

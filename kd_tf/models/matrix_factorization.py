@@ -7,12 +7,12 @@ from typing import Any
 from kd_tf.data.histories import Histories
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
-from kd_tf.models.reader_model import ReaderModel
-from kd_tf.models.scored import Scored
+from kd_tf.models.reader_model import UserIdModel
+from kd_tf.models.scored import MaskedLogits
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class MatrixFactorization(ReaderModel):
+class MatrixFactorization(UserIdModel):
     """``score(i) = <u_r, v_i>``: a vector for every reader of the training, one for every book.
 
     It knows nobody else, so an app cannot use it; it is here so that methods can be measured as
@@ -40,19 +40,19 @@ class MatrixFactorization(ReaderModel):
             small = keras.initializers.RandomNormal(stddev=0.01)
             return self.add_weight(name=name, shape=(rows, dimensions), initializer=small)
 
-        self.reader_table = drawn("reader_table", self.readers + 1)
-        self.table = drawn("table", self.books + 1)
+        self.user_table = drawn("reader_table", self.num_users + 1)
+        self.item_table = drawn("table", self.num_items + 1)
 
     @classmethod
-    def of(cls, train: Histories, books: int, **kwargs: Any) -> MatrixFactorization:
+    def from_histories(cls, train: Histories, num_items: int, **kwargs: Any) -> MatrixFactorization:
         """The model of the readers of `train`, with new vectors.
 
         Raises:
             ValueError: The histories do not say whose they are.
         """
-        model = cls(books=books, **cls.sizes(train), **kwargs)
+        model = cls(num_items=num_items, **cls.infer_sizes(train), **kwargs)
         model.create_weights()
-        model.remember(train)
+        model.assign_histories(train)
         return model
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -65,31 +65,31 @@ class MatrixFactorization(ReaderModel):
         Returns:
             float32 [B, V + 1].
         """
-        return tf.matmul(self.reader_vectors(inputs), self.table, transpose_b=True)
+        return tf.matmul(self.user_embeddings(inputs), self.item_table, transpose_b=True)
 
-    def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return tf.gather(self.reader_table, self.numbers(history))
+    def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return tf.gather(self.user_table, self.user_rows(history))
 
-    def book_vectors(self) -> tf.Tensor:
-        return tf.convert_to_tensor(self.table)
+    def item_embeddings(self) -> tf.Tensor:
+        return tf.convert_to_tensor(self.item_table)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(tf.gather(self.table, self.known(book)), self.table, transpose_b=True)
+        return tf.matmul(tf.gather(self.item_table, self.mask_unknown_ids(book)), self.item_table, transpose_b=True)
 
     def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
         raise ValueError("matrix factorisation does not look at the books of a history")
 
-    def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, scored: Scored) -> tf.Tensor:
+    def supervised_loss(self, history: tf.Tensor, targets: tf.Tensor, masked_logits: Scored) -> tf.Tensor:
         """float32 [B]: BPR, summed over the targets, with a new unread book for each."""
         there = tf.cast(targets > 0, tf.float32)
-        unread = randomness.uniform(tf.shape(targets), 1, self.books + 1, tf.int32)
+        unread = randomness.sample_uniform(tf.shape(targets), 1, self.num_items + 1, tf.int32)
         # A drawn book that was read is masked, lies infinitely far below, and teaches nothing.
-        distance = tf.gather(scored.logits, targets, batch_dims=1) - tf.gather(
-            scored.masked, unread, batch_dims=1
+        distance = tf.gather(masked_logits.logits, targets, batch_dims=1) - tf.gather(
+            masked_logits.unseen_logits, unread, batch_dims=1
         )
-        own = tf.reduce_sum(tf.square(self.reader_vectors(history)), axis=1, keepdims=True)
+        own = tf.reduce_sum(tf.square(self.user_embeddings(history)), axis=1, keepdims=True)
         lengths = own + sum(
-            tf.reduce_sum(tf.square(tf.gather(self.table, ids)), axis=2)
+            tf.reduce_sum(tf.square(tf.gather(self.item_table, ids)), axis=2)
             for ids in (targets, unread)
         )
         each = tf.nn.softplus(-distance) + self.regularization * lengths

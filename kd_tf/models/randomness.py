@@ -15,45 +15,45 @@ from kd_tf.keras import keras, tf
 
 
 @functools.cache
-def _generator() -> tf.random.Generator:
+def _get_generator() -> tf.random.Generator:
     # Not before it is asked for: with it TensorFlow starts, and its threads are settled.
     with tf.init_scope():
         return tf.random.Generator.from_seed(0, alg="philox")
 
 
-def seed(value: int) -> None:
+def set_seed(value: int) -> None:
     """Starts anew: what is drawn from here on depends on `value` alone. Keras's weights too."""
     keras.utils.set_random_seed(value)
-    _generator().reset_from_seed(value)
+    _get_generator().reset_from_seed(value)
 
 
-def state() -> tf.Variable:
+def get_state() -> tf.Variable:
     """Where the generator is: what a stopped training stores, and assigns when it goes on."""
-    return _generator().state
+    return _get_generator().state
 
 
-def uniform(
+def sample_uniform(
     shape: Any, low: float = 0.0, high: float = 1.0, dtype: tf.DType = tf.float32
 ) -> tf.Tensor:
     """Evenly drawn numbers of ``[low, high)``; whole numbers where `dtype` is int32."""
-    return _generator().uniform(shape, low, high, dtype)
+    return _get_generator().uniform(shape, low, high, dtype)
 
 
-def normal(shape: Any) -> tf.Tensor:
+def sample_normal(shape: Any) -> tf.Tensor:
     """Standard normal numbers, float32."""
-    return _generator().normal(shape)
+    return _get_generator().normal(shape)
 
 
-def gumbel(shape: Any) -> tf.Tensor:
+def sample_gumbel(shape: Any) -> tf.Tensor:
     """Standard Gumbel noise, float32, always finite: ``-log(-log(u))``, u even in (0, 1)."""
     # Never 0, of which the logarithm is not finite.
-    return -tf.math.log(-tf.math.log(uniform(shape, float(np.finfo(np.float32).tiny))))
+    return -tf.math.log(-tf.math.log(sample_uniform(shape, float(np.finfo(np.float32).tiny))))
 
 
-def categorical(log_weights: tf.Tensor, count: int) -> tf.Tensor:
+def sample_categorical(log_weights: tf.Tensor, count: int) -> tf.Tensor:
     """int32 [B, count] places, drawn with replacement by exp of `log_weights`, float32 [B, n]."""
     shape = tf.shape(log_weights)
-    noise = gumbel([shape[0], count, shape[1]])
+    noise = sample_gumbel([shape[0], count, shape[1]])
     return tf.argmax(log_weights[:, tf.newaxis] + noise, axis=2, output_type=tf.int32)
 
 
@@ -73,12 +73,12 @@ class Dropout(keras.layers.Layer):
             raise ValueError(f"rate must be from 0 to below 1, not {rate}")
         self.rate = rate
         # An exported model stores what training would draw from; it must find it.
-        self._generator = _generator()
+        self._generator = _get_generator()
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         if not training or not self.rate:
             return inputs
-        stays = tf.cast(uniform(tf.shape(inputs)) >= self.rate, inputs.dtype)
+        stays = tf.cast(sample_uniform(tf.shape(inputs)) >= self.rate, inputs.dtype)
         return inputs * stays / (1 - self.rate)
 
     def get_config(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from kd_tf.models.losses import mask_history
 
 
 @dataclass(frozen=True)
-class Scored:
+class MaskedLogits:
     """The scores of a batch of histories.
 
     A pass over readers times books is what a loss costs, so that losses share these.
@@ -22,21 +22,21 @@ class Scored:
     """
 
     logits: tf.Tensor
-    masked: tf.Tensor
+    unseen_logits: tf.Tensor
     log_partition: tf.Tensor
 
     @classmethod
-    def of(cls, logits: tf.Tensor, excluded: tf.Tensor) -> Self:
+    def from_logits(cls, logits: tf.Tensor, seen_items: tf.Tensor) -> Self:
         """Of logits [B, V + 1] of any precision, without the books int32 [B, n] (0 is padding)."""
         # Losses have exponentials and masks of -1e9: half precision holds neither.
         logits = tf.cast(logits, tf.float32)
-        return cls._with(logits, mask_history(logits, excluded))
+        return cls._build(logits, mask_history(logits, seen_items))
 
     @classmethod
-    def of_masked(cls, masked: tf.Tensor) -> Self:
+    def from_masked_logits(cls, unseen_logits: tf.Tensor) -> Self:
         """Of logits float32 [B, V + 1] from which nothing has to be taken any more."""
-        return cls._with(masked, masked)
+        return cls._build(unseen_logits, unseen_logits)
 
     @classmethod
-    def _with(cls, logits: tf.Tensor, masked: tf.Tensor) -> Self:
-        return cls(logits, masked, tf.reduce_logsumexp(masked, axis=1))
+    def _build(cls, logits: tf.Tensor, unseen_logits: tf.Tensor) -> Self:
+        return cls(logits, unseen_logits, tf.reduce_logsumexp(unseen_logits, axis=1))

@@ -12,7 +12,7 @@ from kd_tf.keras import tf
 from kd_tf.models.additive import AdditiveModel
 
 
-class SparseSums(AdditiveModel):
+class SparseAdditiveModel(AdditiveModel):
     """Adds up entries of a sparse table: only those of the history's rows are touched.
 
     A subclass implements `weights_of`.
@@ -20,9 +20,9 @@ class SparseSums(AdditiveModel):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.vectors_at_once = 2
+        self.peak_score_rows = 2
 
-    def weights_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def gather_entries(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Every entry of the rows of books int32 [B, L].
 
         Returns:
@@ -31,20 +31,20 @@ class SparseSums(AdditiveModel):
         """
         raise NotImplementedError
 
-    def added(self, ids: tf.Tensor) -> tf.Tensor:
-        return self.summed(tf.expand_dims(ids, 1))
+    def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
+        return self.sum_scores(tf.expand_dims(ids, 1))
 
-    def summed(self, ids: tf.Tensor) -> tf.Tensor:
-        return sums_over_books(ids, *self.weights_of(ids), self.books)
+    def sum_scores(self, ids: tf.Tensor) -> tf.Tensor:
+        return sum_entries_by_item(ids, *self.gather_entries(ids), self.num_items)
 
-    def summed_at(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        return looked_up(self.summed(ids), candidates)
+    def sum_candidate_scores(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        return gather_scores(self.sum_scores(ids), candidates)
 
-    def added_to(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        return weights_of_pairs(ids, candidates, *self.weights_of(ids))
+    def candidate_scores(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+        return gather_pair_weights(ids, candidates, *self.gather_entries(ids))
 
 
-class SparseItemModel(SparseSums):
+class SparseItemItemModel(SparseAdditiveModel):
     """Adds up rows of a sparse matrix [V + 1, V + 1], stored row by row without gaps.
 
     Rows may be of any length, so the same form holds a matrix that was pruned by candidate, by
@@ -56,22 +56,22 @@ class SparseItemModel(SparseSums):
         entries: E, how many weights there are. `assign` fills them.
     """
 
-    def __init__(self, *, entries: int, **kwargs: Any) -> None:
+    def __init__(self, *, num_entries: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if entries < 0:
-            raise ValueError(f"entries must be 0 or more, not {entries}")
-        self.entries = entries
+        if num_entries < 0:
+            raise ValueError(f"entries must be 0 or more, not {num_entries}")
+        self.num_entries = num_entries
 
         def whole(name: str, size: int) -> tf.Variable:
             return self.add_weight(
                 name=name, shape=(size,), dtype="int32", initializer="zeros", trainable=False
             )
 
-        self.starts = whole("starts", self.books + 2)
+        self.row_starts = whole("starts", self.num_items + 2)
         # At least one, never read: a variable without elements cannot be saved.
-        self.targets = whole("targets", max(entries, 1))
-        self.strengths = self.add_weight(
-            name="strengths", shape=(max(entries, 1),), initializer="zeros"
+        self.target_ids = whole("targets", max(num_entries, 1))
+        self.entry_weights = self.add_weight(
+            name="strengths", shape=(max(num_entries, 1),), initializer="zeros"
         )
 
     def assign(self, matrix: sparse.csr_array) -> None:
@@ -85,44 +85,44 @@ class SparseItemModel(SparseSums):
             ValueError: Shape or number of entries differ, an entry is where none may be, or a
                 weight is not finite.
         """
-        check_item_matrix(matrix, self.books)
-        if matrix.nnz != self.entries:
-            raise ValueError(f"the matrix has {matrix.nnz} entries, the model {self.entries}")
-        self.starts.assign(matrix.indptr)
-        if self.entries:
-            self.targets.assign(matrix.indices)
-            self.strengths.assign(matrix.data)
+        check_item_matrix(matrix, self.num_items)
+        if matrix.nnz != self.num_entries:
+            raise ValueError(f"the matrix has {matrix.nnz} entries, the model {self.num_entries}")
+        self.row_starts.assign(matrix.indptr)
+        if self.num_entries:
+            self.target_ids.assign(matrix.indices)
+            self.entry_weights.assign(matrix.data)
 
-    def matrix(self) -> sparse.csr_array:
+    def to_matrix(self) -> sparse.csr_array:
         """What `assign` took, with the weights as they are now."""
-        some = slice(0, self.entries)
+        some = slice(0, self.num_entries)
         return sparse.csr_array(
             (
-                self.strengths.numpy()[some],
-                self.targets.numpy()[some],
-                self.starts.numpy(),
+                self.entry_weights.numpy()[some],
+                self.target_ids.numpy()[some],
+                self.row_starts.numpy(),
             ),
-            shape=(self.books + 1, self.books + 1),
+            shape=(self.num_items + 1, self.num_items + 1),
         )
 
-    def weights_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        owner, entry = self.entries_of(tf.reshape(ids, [-1]))
-        return owner, tf.gather(self.targets, entry), tf.gather(self.strengths, entry)
+    def gather_entries(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        owner, entry = self.locate_entries(tf.reshape(ids, [-1]))
+        return owner, tf.gather(self.target_ids, entry), tf.gather(self.entry_weights, entry)
 
-    def entries_of(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def locate_entries(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Every entry of the rows `ids`, int32 [N]: places in `ids` and entries, int32 [n] both."""
-        end = tf.gather(self.starts, ids + 1)
-        return rows_one_after_the_other(end, end - tf.gather(self.starts, ids))
+        end = tf.gather(self.row_starts, ids + 1)
+        return enumerate_row_entries(end, end - tf.gather(self.row_starts, ids))
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
-        read = Histories(histories.items, histories.offsets).matrix(self.books)
-        return np.asarray((read @ self.matrix()).toarray() + self.prior.numpy(), np.float32)
+        read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
+        return np.asarray((read @ self.to_matrix()).toarray() + self.prior.numpy(), np.float32)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "entries": self.entries}
+        return {**super().get_config(), "num_entries": self.num_entries}
 
 
-def rows_one_after_the_other(end: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def enumerate_row_entries(end: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Every entry of some rows, by sums alone, which every runtime has.
 
     Where a row ends a 1 is put, and the running sum of these counts the rows.
@@ -144,8 +144,8 @@ def rows_one_after_the_other(end: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tenso
     return owner, tf.range(total) + tf.gather(end - ends, owner)
 
 
-def sums_over_books(
-    ids: tf.Tensor, owner: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, books: int
+def sum_entries_by_item(
+    ids: tf.Tensor, owner: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, num_items: int
 ) -> tf.Tensor:
     """What the entries of some rows say of all books.
 
@@ -161,21 +161,21 @@ def sums_over_books(
     """
     batch, L = ids.shape
     if batch == 1:
-        return tf.expand_dims(tf.scatter_nd(tf.expand_dims(target, 1), weight, [books + 1]), 0)
+        return tf.expand_dims(tf.scatter_nd(tf.expand_dims(target, 1), weight, [num_items + 1]), 0)
     batch = tf.shape(ids)[0]
-    cell = owner // L * (books + 1) + target
-    flat = tf.scatter_nd(tf.expand_dims(cell, 1), weight, [batch * (books + 1)])
-    return tf.reshape(flat, [batch, books + 1])
+    cell = owner // L * (num_items + 1) + target
+    flat = tf.scatter_nd(tf.expand_dims(cell, 1), weight, [batch * (num_items + 1)])
+    return tf.reshape(flat, [batch, num_items + 1])
 
 
-def looked_up(scores: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
+def gather_scores(scores: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
     """float32 [B, C]: scores float32 [B, V + 1] of candidates int32 [B, C]."""
     if scores.shape[0] == 1:  # what a file has: a look-up in one vector, which older runtimes have
         return tf.gather(tf.reshape(scores, [-1]), candidates)
     return tf.gather(scores, candidates, batch_dims=1)
 
 
-def weights_of_pairs(
+def gather_pair_weights(
     ids: tf.Tensor, candidates: tf.Tensor, owner: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
 ) -> tf.Tensor:
     """What the entries of some rows say of some candidates, without a vector of V + 1 numbers.
@@ -197,15 +197,15 @@ def weights_of_pairs(
     return tf.reshape(tf.scatter_nd(tf.expand_dims(owner, 1), found, [rows * L, C]), [rows, L, C])
 
 
-def check_item_matrix(matrix: sparse.csr_array, books: int) -> None:
+def check_item_matrix(matrix: sparse.csr_array, num_items: int) -> None:
     """Raises ValueError where `matrix` cannot be a table of which book speaks for which."""
-    if matrix.shape != (books + 1, books + 1):
+    if matrix.shape != (num_items + 1, num_items + 1):
         raise ValueError(
-            f"the matrix is {matrix.shape[0]} x {matrix.shape[1]}, but {books} books need "
-            f"{books + 1} x {books + 1}: it belongs to another catalogue"
+            f"the matrix is {matrix.shape[0]} x {matrix.shape[1]}, but {num_items} books need "
+            f"{num_items + 1} x {num_items + 1}: it belongs to another catalogue"
         )
     if not np.isfinite(matrix.data).all():
         raise ValueError("the matrix holds a weight that is not finite")
-    row = np.repeat(np.arange(books + 1), np.diff(matrix.indptr))
+    row = np.repeat(np.arange(num_items + 1), np.diff(matrix.indptr))
     if ((row == 0) | (matrix.indices == 0) | (row == matrix.indices)).any():
         raise ValueError("no book speaks for itself, and padding for none")

@@ -14,7 +14,7 @@ FULL_SOFTMAX = "full-softmax"
 IN_BATCH = "in-batch"
 
 
-class TiedTableModel(HistoryModel):
+class TiedEmbeddingModel(HistoryModel):
     """Encodes a history into one vector and scores a book by its dot product with its row.
 
     One table [V + 1, d] serves the history and the scores ("tied" as in Press & Wolf, "Using the
@@ -35,21 +35,21 @@ class TiedTableModel(HistoryModel):
             closed before.
     """
 
-    tables: tuple[str, ...] = ("table",)
-    forms: tuple[str, ...] = ("float32", "float16", "dynamic-int8", "int8", "int4")
-    ordered = True
+    quantized_weights: tuple[str, ...] = ("table",)
+    quantizations: tuple[str, ...] = ("float32", "float16", "dynamic-int8", "int8", "int4")
+    is_order_sensitive = True
 
     def __init__(
         self,
         *,
-        books: int,
+        num_items: int,
         history_length: int,
         dimensions: int,
         book_dropout: float = 0.0,
         objective: str = FULL_SOFTMAX,
         **kwargs: Any,
     ) -> None:
-        super().__init__(books=books, history_length=history_length, **kwargs)
+        super().__init__(num_items=num_items, history_length=history_length, **kwargs)
         if dimensions < 1:
             raise ValueError(f"dimensions must be at least 1, not {dimensions}")
         if not 0 <= book_dropout < 1:
@@ -63,7 +63,7 @@ class TiedTableModel(HistoryModel):
         self.book_dropout = book_dropout
         self.table = self.add_weight(
             name="table",
-            shape=(books + 1, dimensions),
+            shape=(num_items + 1, dimensions),
             initializer=keras.initializers.RandomNormal(stddev=dimensions**-0.5),
         )
         # How much a book counts by its age: 0 for the newest. Starts even for all, which is
@@ -93,12 +93,12 @@ class TiedTableModel(HistoryModel):
         # transpose_b on the table itself: the form that the converter turns into one
         # FULLY_CONNECTED over the very buffer that GATHER reads.
         return tf.matmul(
-            self.reader_vectors(inputs, training), self.scoring_table, transpose_b=True
+            self.user_embeddings(inputs, training), self.scoring_table, transpose_b=True
         )
 
-    def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
+    def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """What a book's row is multiplied with: float32 [B, d] of histories int32 [B, L]."""
-        ids = self.books_seen(history)
+        ids = self.encoder_ids(history)
         weights = self.book_weights(ids)
         if training and self.book_dropout:
             weights = self._dropout(weights, training=True)
@@ -108,11 +108,11 @@ class TiedTableModel(HistoryModel):
         )
         return self.encode(rows, weights, training)
 
-    def books_seen(self, history: tf.Tensor) -> tf.Tensor:
+    def encoder_ids(self, history: tf.Tensor) -> tf.Tensor:
         """int32 [B, L]: the books of histories as `encode` takes their rows."""
-        return self.books_of(history) if self.ordered else self.distinct(history)
+        return self.compact_ids(history) if self.is_order_sensitive else self.deduplicate(history)
 
-    def book_vectors(self) -> tf.Tensor:
+    def item_embeddings(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.scoring_table)
 
     def book_weights(self, ids: tf.Tensor) -> tf.Tensor:
@@ -130,14 +130,14 @@ class TiedTableModel(HistoryModel):
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         # Of the candidates' rows alone: the catalogue may be a thousand times as long.
-        ids = self.known(candidates)
+        ids = self.mask_unknown_ids(candidates)
         rows = tf.gather(self.scoring_table, ids)
-        vectors = self.reader_vectors(history)
+        vectors = self.user_embeddings(history)
         products = tf.squeeze(tf.matmul(rows, tf.expand_dims(vectors, 2)), 2)
         return tf.where(ids > 0, products, 0.0)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
-        rows = tf.gather(self.scoring_table, self.known(book))
+        rows = tf.gather(self.scoring_table, self.mask_unknown_ids(book))
         return tf.matmul(rows, self.scoring_table, transpose_b=True)
 
     def adapt(self, popularity: np.ndarray) -> None:
@@ -159,19 +159,19 @@ class TiedTableModel(HistoryModel):
             raise ValueError("call adapt(popularity) before fitting in-batch")
         history, labels = data
         # One target of each reader, drawn among those that are not padding.
-        drawn = randomness.categorical(tf.where(labels["targets"] > 0, 0.0, -1e9), 1)
+        drawn = randomness.sample_categorical(tf.where(labels["targets"] > 0, 0.0, -1e9), 1)
         target = tf.gather(labels["targets"], drawn[:, 0], batch_dims=1)
         with tf.GradientTape() as tape:
             loss = self._retrieval(
-                self.reader_vectors(history, training=True),
+                self.user_embeddings(history, training=True),
                 tf.gather(self.scoring_table, target),
                 candidate_ids=target,
                 candidate_sampling_probability=tf.gather(self._sampling_probability, target),
                 compute_metrics=False,
             ) / tf.cast(tf.shape(history)[0], tf.float32)
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
-        self._loss.update_state(loss)
-        return {"loss": self._loss.result()}
+        self._loss_tracker.update_state(loss)
+        return {"loss": self._loss_tracker.result()}
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -182,7 +182,7 @@ class TiedTableModel(HistoryModel):
         }
 
 
-def pooled(rows: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+def pool_weighted_rows(rows: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """Weighted sum of the rows over the square root of the weights' sum: float32 [B, d].
 
     Between mean and sum: a mean forgets how much is known of a reader, a sum lets readers with
@@ -197,6 +197,6 @@ def pooled(rows: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     return tf.squeeze(tf.matmul(tf.expand_dims(weights / tf.sqrt(total), 1), rows), 1)
 
 
-def there(weights: tf.Tensor) -> tf.Tensor:
+def make_item_mask(weights: tf.Tensor) -> tf.Tensor:
     """float32 [B, L, 1]: 1 where there is a book, whatever it weighs."""
     return tf.expand_dims(tf.cast(weights > 0, weights.dtype), -1)

@@ -12,7 +12,7 @@ import numpy as np
 from kd_tf.errors import UserError
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
-from kd_tf.models.unfinished import Snapshot, Unfinished
+from kd_tf.models.unfinished import Snapshot, ResumeFolder
 from kd_tf.progress import Progress
 
 
@@ -37,7 +37,7 @@ class Schedule:
 
 
 @dataclass(frozen=True)
-class Training:
+class TrainingResult:
     """How a training went.
 
     Attributes:
@@ -49,7 +49,7 @@ class Training:
 
     epochs: int
     best_epoch: int
-    best: float
+    best_score: float
     seconds: float
 
 
@@ -57,14 +57,14 @@ class DivergedError(UserError):
     """The loss is no longer a number; the model has the best weights from before."""
 
 
-class Stream(Protocol):
+class BatchSource(Protocol):
     """Batches of a training (`kd_tf.data.batches.Batches`)."""
 
     @property
-    def steps(self) -> int:
+    def steps_per_epoch(self) -> int:
         """Steps an epoch."""
 
-    def stream(self, first: int = 0) -> tf.data.Dataset:
+    def stream(self, first_step: int = 0) -> tf.data.Dataset:
         """Endless batches from step `first` on."""
 
 
@@ -74,10 +74,10 @@ def train(
     *,
     schedule: Schedule,
     validate: Callable[[], float],
-    choose_from_epoch: int = 1,
-    keep_start: bool = False,
+    start_from_epoch: int = 1,
+    include_initial_weights: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    unfinished: Unfinished | None = None,
+    resume_folder: Unfinished | None = None,
     label: str,
     progress: Progress,
 ) -> Training:
@@ -102,11 +102,11 @@ def train(
         DivergedError: The loss is no longer finite. The model is left with the weights that
             validated best until then, or that it began with.
     """
-    if choose_from_epoch > schedule.epochs:
+    if start_from_epoch > schedule.epochs:
         raise ValueError(
-            f"choose_from_epoch is {choose_from_epoch}, but there are only {schedule.epochs} epochs"
+            f"choose_from_epoch is {start_from_epoch}, but there are only {schedule.epochs} epochs"
         )
-    total = schedule.epochs * batches.steps
+    total = schedule.epochs * batches.steps_per_epoch
     model.compile(
         optimizer=keras.optimizers.Adam(
             keras.optimizers.schedules.CosineDecay(
@@ -117,29 +117,29 @@ def train(
             )
         )
     )
-    learning = getattr(model, "learning_variables", model.trainable_variables)
+    learning = getattr(model, "trainable_variables", model.trainable_variables)
     model.optimizer.build(learning)
-    variables = [*model.variables, *model.optimizer.variables, randomness.state()]
-    judge = _Judge(model, validate, schedule, choose_from_epoch)
+    variables = [*model.variables, *model.optimizer.variables, randomness.get_state()]
+    judge = _EarlyStopping(model, validate, schedule, start_from_epoch)
     done = 0
-    found = unfinished.read() if unfinished else None
+    found = resume_folder.read() if resume_folder else None
     if found is not None:
-        found.assign(variables)
-        judge.go_on(found)
+        found.restore(variables)
+        judge.resume(found)
         done = found.step
-        progress.say(f"{label}: goes on after {done:,} of {total:,} steps")
-    elif keep_start:
-        judge.judge(0)
+        progress.info(f"{label}: goes on after {done:,} of {total:,} steps")
+    elif include_initial_weights:
+        judge.validate(0)
 
     def snapshot() -> Snapshot:
         numbers = [variable.numpy() for variable in variables]
-        return Snapshot(done, numbers, judge.weights, judge.state())
+        return Snapshot(done, numbers, judge.best_weights, judge.get_state())
 
     steps = iter(batches.stream(done))
     step = model.make_train_function()
     called = keras.callbacks.CallbackList([*callbacks], model=model)
     called.on_train_begin()
-    first, within = divmod(done, batches.steps)
+    first, within = divmod(done, batches.steps_per_epoch)
     with progress.task(label, schedule.epochs) as advance:
         advance(first)
         for epoch in range(first, schedule.epochs):
@@ -147,13 +147,13 @@ def train(
             if not within:
                 model.reset_metrics()
             logs: dict[str, tf.Tensor] = {}
-            for number in range(within, batches.steps):
+            for number in range(within, batches.steps_per_epoch):
                 called.on_train_batch_begin(number)
                 logs = step(steps)
                 called.on_train_batch_end(number, logs)
                 done += 1
                 if not np.isfinite(float(logs["loss"])):
-                    judge.restore()
+                    judge.restore_best_weights()
                     raise DivergedError(
                         f"{label}: the loss is {float(logs['loss'])} in step {number + 1} of epoch "
                         f"{epoch + 1}, so the training stopped",
@@ -164,24 +164,24 @@ def train(
                         )
                         + "Lower the learning rate, or the weight of a method.",
                     )
-                if unfinished and number + 1 < batches.steps:
-                    unfinished.write_if_due(snapshot)
+                if resume_folder and number + 1 < batches.steps_per_epoch:
+                    resume_folder.write_if_due(snapshot)
             within = 0
             called.on_epoch_end(epoch)
-            judge.after(epoch + 1)
-            advance(1, f"loss {float(logs['loss']):.3f}, validation {max(judge.best, 0):.4f}")
-            if judge.is_over:
+            judge.end_epoch(epoch + 1)
+            advance(1, f"loss {float(logs['loss']):.3f}, validation {max(judge.best_score, 0):.4f}")
+            if judge.should_stop:
                 break
-            if unfinished:
-                unfinished.write_if_due(snapshot)
+            if resume_folder:
+                resume_folder.write_if_due(snapshot)
     called.on_train_end()
-    judge.restore()
-    if unfinished:
-        unfinished.discard()
-    return Training(judge.epochs, judge.best_epoch, judge.best, judge.seconds)
+    judge.restore_best_weights()
+    if resume_folder:
+        resume_folder.discard()
+    return TrainingResult(judge.epochs, judge.best_epoch, judge.best_score, judge.seconds)
 
 
-class _Judge:
+class _EarlyStopping:
     """Validates after epochs, keeps the best weights, and says when it is time to stop."""
 
     def __init__(
@@ -189,52 +189,52 @@ class _Judge:
         model: keras.Model,
         validate: Callable[[], float],
         schedule: Schedule,
-        choose_from_epoch: int,
+        start_from_epoch: int,
     ) -> None:
         self._model, self._validate, self._schedule = model, validate, schedule
-        self._choose_from_epoch = choose_from_epoch
-        self._begin = time.monotonic()
-        self.best, self.best_epoch, self.epochs, self.worse = -np.inf, 0, 0, 0
-        self.weights: list[np.ndarray] = model.get_weights()
+        self._start_from_epoch = start_from_epoch
+        self._start_time = time.monotonic()
+        self.best_score, self.best_epoch, self.epochs, self.validations_without_gain = -np.inf, 0, 0, 0
+        self.best_weights: list[np.ndarray] = model.get_weights()
 
     @property
-    def is_over(self) -> bool:
-        return self.worse >= self._schedule.patience
+    def should_stop(self) -> bool:
+        return self.validations_without_gain >= self._schedule.patience
 
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self._begin
+        return time.monotonic() - self._start_time
 
-    def after(self, epochs: int) -> None:
+    def end_epoch(self, epochs: int) -> None:
         self.epochs = epochs
         due = epochs % self._schedule.validate_every == 0 or epochs == self._schedule.epochs
-        if epochs >= self._choose_from_epoch and due:
-            self.judge(epochs)
+        if epochs >= self._start_from_epoch and due:
+            self.validate(epochs)
 
-    def judge(self, epoch: int) -> None:
+    def validate(self, epoch: int) -> None:
         value = self._validate()
-        if value > self.best:
-            self.best, self.best_epoch, self.worse = value, epoch, 0
-            self.weights = self._model.get_weights()
+        if value > self.best_score:
+            self.best_score, self.best_epoch, self.validations_without_gain = value, epoch, 0
+            self.best_weights = self._model.get_weights()
         else:
-            self.worse += 1
+            self.validations_without_gain += 1
 
-    def restore(self) -> None:
-        self._model.set_weights(self.weights)
+    def restore_best_weights(self) -> None:
+        self._model.set_weights(self.best_weights)
 
-    def state(self) -> dict[str, float | None]:
+    def get_state(self) -> dict[str, float | None]:
         return {
-            "best": self.best if np.isfinite(self.best) else None,
+            "best": self.best_score if np.isfinite(self.best_score) else None,
             "best_epoch": self.best_epoch,
             "epochs": self.epochs,
-            "worse": self.worse,
+            "worse": self.validations_without_gain,
             "seconds": self.seconds,
         }
 
-    def go_on(self, found: Snapshot) -> None:
-        best = found.judged["best"]
-        self.best = -np.inf if best is None else float(best)
-        self.best_epoch = int(found.judged["best_epoch"])
-        self.epochs, self.worse = int(found.judged["epochs"]), int(found.judged["worse"])
-        self._begin = time.monotonic() - float(found.judged["seconds"])
-        self.weights = found.best
+    def resume(self, snapshot: Snapshot) -> None:
+        best = snapshot.validation_state["best"]
+        self.best_score = -np.inf if best is None else float(best)
+        self.best_epoch = int(snapshot.validation_state["best_epoch"])
+        self.epochs, self.validations_without_gain = int(snapshot.validation_state["epochs"]), int(snapshot.validation_state["worse"])
+        self._start_time = time.monotonic() - float(snapshot.validation_state["seconds"])
+        self.best_weights = snapshot.best_weights

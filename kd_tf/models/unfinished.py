@@ -17,13 +17,13 @@ from kd_tf import atomic
 from kd_tf.keras import tf
 
 STATE_FILE = "state.json"
-NUMBERS_FILE = "numbers.npz"
-BEST_FILE = "best.npz"
+VARIABLES_FILE = "numbers.npz"
+BEST_WEIGHTS_FILE = "best.npz"
 
-SECONDS = 60.0
+MIN_SECONDS_BETWEEN_WRITES = 60.0
 """Between two snapshots at least."""
 
-SHARE = 0.05
+MAX_TIME_SHARE = 0.05
 """Of the time of a training that snapshots take at most: a large model is stored less often."""
 
 
@@ -39,24 +39,24 @@ class Snapshot:
     """
 
     step: int
-    numbers: list[np.ndarray]
-    best: list[np.ndarray]
-    judged: dict[str, Any]
+    variables: list[np.ndarray]
+    best_weights: list[np.ndarray]
+    validation_state: dict[str, Any]
 
-    def assign(self, variables: Sequence[tf.Variable]) -> None:
+    def restore(self, variables: Sequence[tf.Variable]) -> None:
         """Puts the numbers back.
 
         Raises:
             ValueError: The variables are not those that were stored.
         """
         shapes = [tuple(one.shape) for one in variables]
-        if shapes != [one.shape for one in self.numbers]:
+        if shapes != [one.shape for one in self.variables]:
             raise ValueError("the snapshot is of another model")
-        for variable, value in zip(variables, self.numbers, strict=True):
+        for variable, value in zip(variables, self.variables, strict=True):
             variable.assign(value)
 
 
-class Unfinished:
+class ResumeFolder:
     """The folder of one training.
 
     Args:
@@ -66,7 +66,7 @@ class Unfinished:
 
     def __init__(self, folder: Path, key: dict[str, Any]) -> None:
         self.folder, self.key = folder, json.loads(json.dumps(key))
-        self._next = time.monotonic() + SECONDS
+        self._next_write_time = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
 
     def read(self) -> Snapshot | None:
         """The newest snapshot, None where there is none of this key that can be read."""
@@ -76,33 +76,33 @@ class Unfinished:
                 return None
             return Snapshot(
                 int(state["step"]),
-                _arrays(self.folder / NUMBERS_FILE),
-                _arrays(self.folder / BEST_FILE),
+                _load_arrays(self.folder / VARIABLES_FILE),
+                _load_arrays(self.folder / BEST_WEIGHTS_FILE),
                 dict(state["judged"]),
             )
         except (OSError, ValueError, KeyError, TypeError, BadZipFile):
             return None
 
-    def write_if_due(self, snapshot: Callable[[], Snapshot]) -> None:
+    def write_if_due(self, take_snapshot: Callable[[], Snapshot]) -> None:
         """Writes a snapshot where the last one is old enough."""
         begin = time.monotonic()
-        if begin < self._next:
+        if begin < self._next_write_time:
             return
-        taken = snapshot()
-        with atomic.directory(self.folder) as new:
-            for name, arrays in ((NUMBERS_FILE, taken.numbers), (BEST_FILE, taken.best)):
+        taken = take_snapshot()
+        with atomic.replace_directory(self.folder) as new:
+            for name, arrays in ((VARIABLES_FILE, taken.variables), (BEST_WEIGHTS_FILE, taken.best_weights)):
                 np.savez(new / name, **{f"{i:06d}": one for i, one in enumerate(arrays)})  # type: ignore[arg-type]
             atomic.write_json(
-                new / STATE_FILE, {"key": self.key, "step": taken.step, "judged": taken.judged}
+                new / STATE_FILE, {"key": self.key, "step": taken.step, "judged": taken.validation_state}
             )
         end = time.monotonic()
-        self._next = end + max(SECONDS, (end - begin) / SHARE)
+        self._next_write_time = end + max(MIN_SECONDS_BETWEEN_WRITES, (end - begin) / MAX_TIME_SHARE)
 
     def discard(self) -> None:
         """Removes the folder: the training is done."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _arrays(path: Path) -> list[np.ndarray]:
+def _load_arrays(path: Path) -> list[np.ndarray]:
     with np.load(path, allow_pickle=False) as stored:
         return [stored[name] for name in sorted(stored.files)]

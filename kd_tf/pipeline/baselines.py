@@ -11,14 +11,14 @@ from kd_tf.data.interactions import Dataset
 from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.evaluate.candidates import FULL, SampledCandidates, parse_candidates
-from kd_tf.evaluate.protocol import Evaluation, TrainingStatistics, evaluate, merged
-from kd_tf.pipeline.describing import comparisons, described, environment, model_result
-from kd_tf.pipeline.sources import Prepared, prepare, read
-from kd_tf.progress import Progress, Silent
+from kd_tf.evaluate.protocol import Evaluation, TrainingStatistics, evaluate, merge_folds
+from kd_tf.pipeline.describing import compare_models, describe_dataset, describe_environment, make_model_result
+from kd_tf.pipeline.sources import PreparedData, prepare_data, load_dataset
+from kd_tf.progress import Progress, NullProgress
 from kd_tf.report.results import ModelResult, ModelTable
 
 
-def baselines(
+def evaluate_baselines(
     settings: Config,
     progress: Progress | None = None,
     *,
@@ -41,7 +41,7 @@ def baselines(
     Raises:
         UserError: The data or a setting cannot be used, or no model can be fitted.
     """
-    progress = progress or Silent()
+    progress = progress or NullProgress()
     names = list(dict.fromkeys(models)) if models else list(BASELINES)
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
@@ -49,16 +49,16 @@ def baselines(
             f"there is no baseline {unknown[0]!r}", hint=f"There are: {', '.join(BASELINES)}."
         )
     sampled = parse_candidates(settings.evaluation.candidates, settings.seed)
-    prepared = prepare(settings, dataset or read(settings))
+    prepared = prepare_data(settings, dataset or load_dataset(settings))
     for note in prepared.dataset.notes:
         progress.warn(note)
     if sampled is not None:
         progress.warn(
-            f"held-out books are ranked among {sampled.negatives} others: such figures do not "
+            f"held-out books are ranked among {sampled.num_negatives} others: such figures do not "
             "compare with those of a full ranking, and may order models differently"
         )
     data = dataclasses.replace(
-        described(settings, prepared, prepared.splits[0]), candidates=str(sampled or FULL)
+        describe_dataset(settings, prepared, prepared.splits[0]), candidates=str(sampled or FULL)
     )
     if len(prepared.splits) > 1:
         data = dataclasses.replace(
@@ -72,9 +72,9 @@ def baselines(
     results: list[ModelResult] = []
     evaluations: dict[str, Evaluation] = {}
     for name in names:
-        progress.say(f"{name}: fitting and measuring")
+        progress.info(f"{name}: fitting and measuring")
         try:
-            result, evaluation = _measured(name, prepared, statistics, settings, sampled, progress)
+            result, evaluation = _evaluate_baseline(name, prepared, statistics, settings, sampled, progress)
         except UserError as error:
             if len(names) == 1:
                 raise
@@ -91,12 +91,12 @@ def baselines(
     return ModelTable(
         dataset=data,
         models=results,
-        comparisons=comparisons(pairs, evaluations, metric),
-        environment=environment(),
+        comparisons=compare_models(pairs, evaluations, metric),
+        environment=describe_environment(),
     )
 
 
-def _measured(
+def _evaluate_baseline(
     name: str,
     prepared: Prepared,
     statistics: list[TrainingStatistics],
@@ -112,11 +112,11 @@ def _measured(
         begin = time.perf_counter()
         model = BASELINES[name](split, prepared.dataset.catalog, progress)
         seconds += time.perf_counter() - begin
-        parameters.append(model.parameters)
-        size.append(model.bytes)
+        parameters.append(model.num_parameters)
+        size.append(model.num_bytes)
         evaluations.append(
             evaluate(
-                model.scores,
+                model.score,
                 split.test,
                 training,
                 ks=settings.evaluation.ks,
@@ -124,13 +124,13 @@ def _measured(
                 progress=progress,
             )
         )
-    evaluation = merged(evaluations)
-    result = model_result(
+    evaluation = merge_folds(evaluations)
+    result = make_model_result(
         name,
         "baseline",
         name,
         evaluation,
-        parameters=parameters[0],
+        num_parameters=parameters[0],
         bytes=size[0],
         seconds=seconds,
     )

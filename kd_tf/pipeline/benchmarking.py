@@ -14,43 +14,43 @@ from kd_tf import atomic
 from kd_tf.errors import UserError
 from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import rows_at_once
-from kd_tf.models.ranking import scores as keras_scores
+from kd_tf.models.ranking import get_scoring_batch_size
+from kd_tf.models.ranking import compute_scores as keras_scores
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.progress import Progress, Silent
-from kd_tf.runtime.benchmark import LEAST_RUNS
+from kd_tf.progress import Progress, NullProgress
+from kd_tf.runtime.benchmark import MIN_RUNS
 from kd_tf.runtime.bundle import MODEL_FILE, Bundle
-from kd_tf.runtime.contest import Contestant, run_contest
+from kd_tf.runtime.contest import BenchmarkedModel, time_interleaved
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import peers
-from kd_tf.tflite.artifact import floor_bytes
+from kd_tf.tflite.artifact import compute_floor_bytes
 from kd_tf.tflite.clustered import (
-    ClusteredStudent,
-    block_size,
-    clustered_order,
-    enough_blocks,
+    TwoStageStudent,
+    choose_block_size,
+    cluster_items,
+    choose_num_probes,
 )
-from kd_tf.tflite.contract import is_book
+from kd_tf.tflite.contract import is_item
 from kd_tf.tflite.convert import Quantization, convert
-from kd_tf.tflite.numpy_reference import numpy_mlp
+from kd_tf.tflite.numpy_reference import make_numpy_mlp
 
-AGAINST = ("numpy", "onnxruntime", "naive")
+COMPETITORS = ("numpy", "onnxruntime", "naive")
 """What a file can be compared with."""
 
-HISTORIES = 200
+NUM_HISTORIES = 200
 """So many are asked, again and again."""
 
-RECOMMENDATIONS, CANDIDATES, TOP = 50, 100, 10
+NUM_RECOMMENDATIONS, NUM_CANDIDATES, TOP_K = 50, 100, 10
 
-TWO_STAGES_FROM = 100_000
+MIN_TWO_STAGE_ITEMS = 100_000
 """Books from which on an invented student is searched in two stages too."""
 
-_GENRE_BOOKS, _SECTION_GENRES = 50, 100
+_ITEMS_PER_GENRE, _GENRES_PER_SECTION = 50, 100
 """Books of a genre and genres of a section in an invented catalogue."""
 
 
 @dataclass
-class Field:
+class BenchmarkSetup:
     """Who takes part, and what all of them are asked.
 
     Attributes:
@@ -62,17 +62,17 @@ class Field:
 
     student: HistoryModel | None
     histories: np.ndarray
-    books: int | None
-    contestants: list[Contestant] = field(default_factory=list)
+    num_items: int | None
+    models: list[Contestant] = field(default_factory=list)
 
 
 def benchmark(
     target: Path | None,
     *,
     synthetic: tuple[int, int, int] | None = None,
-    against: Sequence[str] = AGAINST,
+    competitors: Sequence[str] = COMPETITORS,
     threads: Sequence[int] = (1,),
-    runs: int = LEAST_RUNS,
+    runs: int = MIN_RUNS,
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -97,35 +97,35 @@ def benchmark(
         UserError: There is no such file, it has no student beside it that `against` needs, or a
             contestant cannot be made or run.
     """
-    unknown = [name for name in against if name not in AGAINST]
+    unknown = [name for name in competitors if name not in COMPETITORS]
     if unknown:
         raise UserError(
             f"{unknown[0]!r} is nothing to compare with",
             where="--against",
-            hint=f"There are: {', '.join(AGAINST)}.",
+            hint=f"There are: {', '.join(COMPETITORS)}.",
         )
-    progress = progress or Silent()
+    progress = progress or NullProgress()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if synthetic is not None:
-            setting = invented(folder, *synthetic, seed=seed, progress=progress)
+            setting = make_synthetic_student(folder, *synthetic, seed=seed, progress=progress)
         elif target is not None:
-            setting = shipped(target, seed=seed)
+            setting = open_target(target, seed=seed)
         else:
             raise ValueError("a target or the sizes of an invented student are needed")
-        if against:
-            _add_peers(setting, folder, against, progress)
-        best = _exact(setting, progress)
+        if competitors:
+            _add_competitors(setting, folder, competitors, progress)
+        best = _compute_exact_top_k(setting, progress)
         rows = []
         for count in threads:
-            for standing in run_contest(
-                setting.contestants,
+            for standing in time_interleaved(
+                setting.models,
                 setting.histories,
                 threads=count,
                 runs=runs,
                 progress=progress,
             ):
-                one = standing.contestant
+                one = standing.model
                 rows.append(
                     {
                         "name": one.name,
@@ -139,12 +139,12 @@ def benchmark(
                         "threads": count,
                         "init_seconds": standing.init_seconds,
                         "peak_memory_growth_bytes": standing.peak_memory_growth_bytes,
-                        "top10_overlap": None if best is None else _overlap(standing.ids, best),
+                        "top10_overlap": None if best is None else _measure_overlap(standing.ids, best),
                     }
                 )
     return {
-        "books": setting.books,
-        "dimensions": getattr(setting.student, "dimensions", None),
+        "books": setting.num_items,
+        "dimensions": getattr(setting.student, "embedding_dim", None),
         "history": setting.histories.shape[1],
         "seed": seed,
         "runs": runs,
@@ -152,9 +152,9 @@ def benchmark(
     }
 
 
-def invented(
+def make_synthetic_student(
     folder: Path,
-    books: int,
+    num_items: int,
     dimensions: int,
     history_length: int,
     *,
@@ -167,25 +167,25 @@ def invented(
     dimensions say more than others, and rows differ in length.
     """
     random = np.random.default_rng(seed)
-    genres = max(books // _GENRE_BOOKS, 1)
-    sections = max(genres // _SECTION_GENRES, 1)
-    genre = random.integers(0, genres, books + 1)
+    genres = max(num_items // _ITEMS_PER_GENRE, 1)
+    sections = max(genres // _GENRES_PER_SECTION, 1)
+    genre = random.integers(0, genres, num_items + 1)
     centres = random.standard_normal((sections, dimensions), np.float32)
     centres = centres[random.integers(0, sections, genres)]
     centres += 0.7 * random.standard_normal((genres, dimensions), np.float32)
-    table = centres[genre] + 0.5 * random.standard_normal((books + 1, dimensions), np.float32)
+    table = centres[genre] + 0.5 * random.standard_normal((num_items + 1, dimensions), np.float32)
     table *= np.arange(1, dimensions + 1, dtype=np.float32) ** -0.5
-    table *= random.lognormal(0, 0.2, (books + 1, 1)).astype(np.float32)
+    table *= random.lognormal(0, 0.2, (num_items + 1, 1)).astype(np.float32)
     table /= np.sqrt(np.square(table).sum(axis=1).mean())
     table[0] = 0
-    randomness.seed(seed)
-    student = MLPStudent(books=books, history_length=history_length, dimensions=dimensions)
+    randomness.set_seed(seed)
+    student = MLPStudent(num_items=num_items, history_length=history_length, dimensions=dimensions)
     student.create_weights()
     student.table.assign(table)
     student.recency.assign(np.linspace(2, 0, history_length))
     by_genre = np.argsort(genre[1:], kind="stable") + 1
     first = np.searchsorted(genre[by_genre], np.arange(genres + 1))
-    drawn = np.zeros((2 * HISTORIES, history_length), np.int32)
+    drawn = np.zeros((2 * NUM_HISTORIES, history_length), np.int32)
     for row in drawn:
         liked = np.concatenate(
             [by_genre[first[one] : first[one + 1]] for one in random.integers(0, genres, 3)]
@@ -193,37 +193,37 @@ def invented(
         count = min(int(random.integers(1, history_length + 1)), len(np.unique(liked)))
         row[:count] = random.permutation(np.unique(liked))[:count]
     # The one half measures, the other chooses.
-    histories, others = drawn[:HISTORIES], drawn[HISTORIES:]
-    setting = Field(student, histories, books)
+    histories, others = drawn[:NUM_HISTORIES], drawn[NUM_HISTORIES:]
+    setting = BenchmarkSetup(student, histories, num_items)
     forms: dict[str, tuple[HistoryModel, Quantization]] = {
         "kd-tf-int8": (student, Quantization.DYNAMIC_INT8)
     }
     if dimensions % 2 == 0:
         forms["kd-tf-int4"] = (student, Quantization.INT4)
     numbers = None
-    if books >= TWO_STAGES_FROM:
-        order = clustered_order(table, block_size(books + 1), seed=seed)
-        blocks = enough_blocks(student, order, others)
-        clustered = ClusteredStudent(student, order, blocks)
+    if num_items >= MIN_TWO_STAGE_ITEMS:
+        order = cluster_items(table, choose_block_size(num_items + 1), seed=seed)
+        blocks = choose_num_probes(student, order, others)
+        clustered = TwoStageStudent(student, order, blocks)
         forms["kd-tf-two-stage"] = (clustered, Quantization.DYNAMIC_INT8)
         numbers = np.append(0, order).astype(np.int32)
-    with (progress or Silent()).task("exporting", len(forms)) as advance:
+    with (progress or NullProgress()).task("exporting", len(forms)) as advance:
         for name, (model, form) in forms.items():
             path = folder / f"{name}.tflite"
             content = convert(
                 model,
                 form,
-                recommendations=min(RECOMMENDATIONS, books),
-                candidates=CANDIDATES,
+                recommendations=min(NUM_RECOMMENDATIONS, num_items),
+                candidates=NUM_CANDIDATES,
                 calibration=others,
             )
             atomic.write_bytes(path, content)
-            setting.contestants.append(
-                Contestant(
+            setting.models.append(
+                BenchmarkedModel(
                     name,
                     "tflite",
                     path,
-                    floor_bytes(student, form),
+                    compute_floor_bytes(student, form),
                     numbers if model is not student else None,
                 )
             )
@@ -231,20 +231,20 @@ def invented(
     return setting
 
 
-def shipped(target: Path, *, seed: int = 0) -> Field:
+def open_target(target: Path, *, seed: int = 0) -> Field:
     """A file that exists, and random histories; its student where the run's folder is around it."""
     bundle = None
     if (target / "bundle").is_dir():
         target = target / "bundle"
     if target.is_dir():
         bundle = Bundle.open(target)
-        path = bundle.model
+        path = bundle.model_path
     else:
         path = target
     model = TFLiteModel(path)
-    student = _student_of(path)
-    books = bundle.config.books if bundle else student.books if student else None
-    if student is not None and (student.books, student.history_length) != (
+    student = _load_student(path)
+    books = bundle.config.num_items if bundle else student.num_items if student else None
+    if student is not None and (student.num_items, student.history_length) != (
         books,
         model.history_length,
     ):
@@ -254,7 +254,7 @@ def shipped(target: Path, *, seed: int = 0) -> Field:
             hint="Export the file again.",
         )
     random = np.random.default_rng(seed)
-    histories = np.zeros((HISTORIES, model.history_length), np.int32)
+    histories = np.zeros((NUM_HISTORIES, model.history_length), np.int32)
     # A bare file does not say how many books it knows; K beside a full history are certain.
     most = books or model.history_length + model.k
     for row in histories:
@@ -264,72 +264,72 @@ def shipped(target: Path, *, seed: int = 0) -> Field:
     name = f"kd-tf-{form.removeprefix('dynamic-')}"
     forms = {one.value: one for one in Quantization}
     quantization = forms.get(form, Quantization.DYNAMIC_INT8)
-    floor = floor_bytes(student, quantization) if student else path.stat().st_size
-    return Field(student, histories, books, [Contestant(name, "tflite", path, floor)])
+    floor = compute_floor_bytes(student, quantization) if student else path.stat().st_size
+    return BenchmarkSetup(student, histories, books, [BenchmarkedModel(name, "tflite", path, floor)])
 
 
-def _student_of(path: Path) -> HistoryModel | None:
+def _load_student(path: Path) -> HistoryModel | None:
     """The distilled student of the run whose bundle/ or artifacts/ the file lies in."""
     folder = path.resolve().parent.parent / "student" / "distilled" / "model"
     return checkpoint.load(folder) if folder.is_dir() else None
 
 
-def _add_peers(setting: Field, folder: Path, against: Sequence[str], progress: Progress) -> None:
+def _add_competitors(setting: Field, folder: Path, competitors: Sequence[str], progress: Progress) -> None:
     student = setting.student
     if student is None:
         raise UserError(
             "there is no student beside the file that peers could be made of",
-            where=str(setting.contestants[0].path),
+            where=str(setting.models[0].path),
             hint=f"Give a run's folder or its bundle/{MODEL_FILE}, or --against '' for the file "
             "alone.",
         )
-    K = TFLiteModel(setting.contestants[0].path).k
-    floats = 4 * checkpoint.numbers(student)
+    K = TFLiteModel(setting.models[0].path).k
+    floats = 4 * checkpoint.count_parameters(student)
     made: dict[str, Callable[[], Iterator[Contestant]]] = {
-        "numpy": lambda: _numpy(student, K, folder, floats),
-        "onnxruntime": lambda: _onnxruntime(student, K, folder, floats),
-        "naive": lambda: _naive(student, K, folder),
+        "numpy": lambda: _make_numpy_model(student, K, folder, floats),
+        "onnxruntime": lambda: _make_onnx_models(student, K, folder, floats),
+        "naive": lambda: _make_naive_model(student, K, folder),
     }
-    with progress.task("making peers", len(against)) as advance:
-        for name in against:
-            setting.contestants.extend(made[name]())
+    with progress.task("making peers", len(competitors)) as advance:
+        for name in competitors:
+            setting.models.extend(made[name]())
             advance(1, name)
 
 
-def _numpy(student: HistoryModel, K: int, folder: Path, floor: int) -> Iterator[Contestant]:
+def _make_numpy_model(student: HistoryModel, K: int, folder: Path, floor: int) -> Iterator[Contestant]:
     path = folder / "numpy.npz"
-    numpy_mlp(student, K).save(path)
-    yield Contestant("numpy", "numpy", path, floor)
+    make_numpy_mlp(student, K).save(path)
+    yield BenchmarkedModel("numpy", "numpy", path, floor)
 
 
-def _onnxruntime(student: HistoryModel, K: int, folder: Path, floor: int) -> Iterator[Contestant]:
+def _make_onnx_models(student: HistoryModel, K: int, folder: Path, floor: int) -> Iterator[Contestant]:
     for name, make, size in (
-        ("onnxruntime-float32", peers.onnx_float32, floor),
-        ("onnxruntime-int8", peers.onnx_int8, floor // 4),
+        ("onnxruntime-float32", peers.export_onnx_float32, floor),
+        ("onnxruntime-int8", peers.export_onnx_int8, floor // 4),
     ):
         path = folder / f"{name}.onnx"
         atomic.write_bytes(path, make(student, K))
-        yield Contestant(name, "onnxruntime", path, size)
+        yield BenchmarkedModel(name, "onnxruntime", path, size)
 
 
-def _naive(student: HistoryModel, K: int, folder: Path) -> Iterator[Contestant]:
+def _make_naive_model(student: HistoryModel, K: int, folder: Path) -> Iterator[Contestant]:
     path = folder / "naive-int8.tflite"
-    atomic.write_bytes(path, peers.naive_int8(student, K, CANDIDATES))
-    yield Contestant("naive-int8", "tflite", path, floor_bytes(student, Quantization.DYNAMIC_INT8))
+    atomic.write_bytes(path, peers.convert_naive_int8(student, K, NUM_CANDIDATES))
+    yield BenchmarkedModel("naive-int8", "tflite", path, compute_floor_bytes(student, Quantization.DYNAMIC_INT8))
 
 
-def _exact(setting: Field, progress: Progress) -> np.ndarray | None:
+def _compute_exact_top_k(setting: Field, progress: Progress) -> np.ndarray | None:
     """The student's own ten best books, int32 [n, 10], 0 where none is left."""
     if setting.student is None:
         return None
-    rows, width = rows_at_once(setting.student), min(TOP, setting.student.books)
+    rows, width = get_scoring_batch_size(setting.student), min(TOP_K, setting.student.num_items)
     parts = []
     with progress.task("exact answers", len(setting.histories)) as advance:
         for start in range(0, len(setting.histories), rows):
             some = setting.histories[start : start + rows]
             scores = keras_scores(setting.student, some)
             scores[:, 0] = -np.inf
-            known = np.where(is_book(some, setting.student.books), some, 0)
+            known = np.where(is_item(some, setting.student.num_items), some, 0)
             scores[np.arange(len(some))[:, np.newaxis], known] = -np.inf
             best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
             parts.append(np.where(np.isfinite(np.take_along_axis(scores, best, 1)), best, 0))
@@ -337,10 +337,10 @@ def _exact(setting: Field, progress: Progress) -> np.ndarray | None:
     return np.concatenate(parts)
 
 
-def _overlap(ids: np.ndarray, best: np.ndarray) -> float:
+def _measure_overlap(ids: np.ndarray, best: np.ndarray) -> float:
     """Mean share of `best` among the first ids of each answer."""
     shares = [
-        len(set(row[:TOP]) & set(right[right > 0])) / max(int((right > 0).sum()), 1)
+        len(set(row[:TOP_K]) & set(right[right > 0])) / max(int((right > 0).sum()), 1)
         for row, right in zip(ids.tolist(), best, strict=True)
     ]
     return float(np.mean(shares))

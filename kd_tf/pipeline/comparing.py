@@ -15,36 +15,36 @@ from kd_tf import atomic
 from kd_tf.config import MATRIX_FACTORIZATION, Config, Distillation
 from kd_tf.data.examples import Examples
 from kd_tf.data.interactions import Dataset
-from kd_tf.distill.starts import STARTS
+from kd_tf.distill.starts import WARM_STARTS
 from kd_tf.errors import UserError
 from kd_tf.evaluate.protocol import Evaluation
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.matrix_factorization import MatrixFactorization
-from kd_tf.models.ranking import scorer
-from kd_tf.models.stored import settled, stored_bytes
+from kd_tf.models.ranking import make_score_fn
+from kd_tf.models.stored import snap_to_quantization_grid, compute_quantized_size
 from kd_tf.models.students import TRAINED_STUDENTS
-from kd_tf.models.training import Training
+from kd_tf.models.training import TrainingResult
 from kd_tf.pipeline import teachers, ways
-from kd_tf.pipeline.context import Context
-from kd_tf.pipeline.describing import comparisons, environment, model_result
-from kd_tf.pipeline.learning import learnt
-from kd_tf.pipeline.sources import read
-from kd_tf.pipeline.stage import trained
-from kd_tf.pipeline.students import fine_tuned, started, untrained
-from kd_tf.pipeline.teaching import Teaching, answers, knowledge, more
-from kd_tf.pipeline.workers import Workers
-from kd_tf.progress import Progress, Silent
-from kd_tf.report.results import ModelResult, ModelTable, TriedStudent
+from kd_tf.pipeline.context import RunContext
+from kd_tf.pipeline.describing import compare_models, describe_environment, make_model_result
+from kd_tf.pipeline.learning import train_student
+from kd_tf.pipeline.sources import load_dataset
+from kd_tf.pipeline.stage import load_or_train
+from kd_tf.pipeline.students import fine_tune, select_student_within_budget, build_student
+from kd_tf.pipeline.teaching import DistillationPlan, load_teacher_outputs, build_losses, augment
+from kd_tf.pipeline.workers import ProcessPool
+from kd_tf.progress import Progress, NullProgress
+from kd_tf.report.results import ModelResult, ModelTable, CandidateResult
 
-ALONE = "student-alone"
-START = "start"
+STUDENT_ALONE = "student-alone"
+WARM_START = "start"
 """A student that is solved or pruned from the teacher, before any training."""
 
 TEACHER = "teacher"
 
-_FIGURES = "figures.json"
-_PER_READER = "per_reader.npz"
+_METRICS_FILE = "figures.json"
+_PER_USER_FILE = "per_reader.npz"
 
 
 def compare(
@@ -55,7 +55,7 @@ def compare(
     methods: Sequence[str] | None = None,
     seeds: int = 3,
     dataset: Dataset | None = None,
-    workers: Workers | None = None,
+    pool: Workers | None = None,
 ) -> ModelTable:
     """Trains the same student alone and with every method, and measures all on the test readers.
 
@@ -82,32 +82,32 @@ def compare(
     Raises:
         UserError: A method or a kind is unknown, or the data cannot be used.
     """
-    names = list(dict.fromkeys(methods)) if methods else ways.names()
-    kinds = (MATRIX_FACTORIZATION, *TRAINED_STUDENTS, *STARTS)
-    if settings.student.kind not in kinds:
+    names = list(dict.fromkeys(methods)) if methods else ways.list_methods()
+    kinds = (MATRIX_FACTORIZATION, *TRAINED_STUDENTS, *WARM_STARTS)
+    if settings.student.architecture not in kinds:
         raise UserError(
-            f"methods are compared on one kind of student, and {settings.student.kind} is none",
+            f"methods are compared on one kind of student, and {settings.student.architecture} is none",
             where="student.kind",
             hint=f"There are: {', '.join(kinds)}.",
         )
     for name in names:  # what is set wrongly is told before hours of training
-        knowledge(ways.settings_of(name, settings).distillation)
-    comparison = _Comparison(settings, Path(folder), progress or Silent(), dataset)
+        build_losses(ways.configure_method(name, settings).distillation)
+    comparison = _ComparisonContext(settings, Path(folder), progress or NullProgress(), dataset)
     context = comparison.context
     # Here, so that no two trainings write the same cache.
     for name in names:
-        comparison.ask(name)
-    if comparison.is_started:
-        for teaching in (None, comparison.teaching(settings)):
-            comparison.start(teaching)
+        comparison.cache_teacher_outputs(name)
+    if comparison.is_warm_started:
+        for teaching in (None, comparison.make_plan(settings)):
+            comparison.load_or_build_warm_start(teaching)
     # A start draws nothing, so that it is made once.
-    rows = {ALONE: 1, START: 1} if comparison.is_started else {ALONE: seeds}
+    rows = {STUDENT_ALONE: 1, WARM_START: 1} if comparison.is_warm_started else {STUDENT_ALONE: seeds}
     rows |= dict.fromkeys(names, seeds)
     tasks = [(name, seed) for name, count in rows.items() for seed in range(count)]
     made: dict[str, list[_Made]] = {}
     with context.progress.task("trainings", len(tasks)) as advance:
-        found = (workers or Workers()).each(
-            _student, tasks, comparison, _Comparison, (settings, Path(folder), Silent(), dataset)
+        found = (pool or ProcessPool()).map(
+            _train_and_evaluate, tasks, comparison, _ComparisonContext, (settings, Path(folder), NullProgress(), dataset)
         )
         for (name, seed), one in zip(tasks, found, strict=True):
             advance(1, f"{name}, seed {seed}")
@@ -116,150 +116,150 @@ def compare(
                     raise one
                 if seed == 0:
                     context.progress.warn(f"{name} is left out: {one.what}")
-                    context.described.notes.append(f"{name} is left out: {one.what}")
+                    context.dataset_summary.notes.append(f"{name} is left out: {one.what}")
                 made.pop(name, None)
                 continue
             made.setdefault(name, []).append(one)
     made = {name: some for name, some in made.items() if len(some) == rows[name]}
     teacher = comparison.teachers[-1]
-    heard = comparison.teaching(settings).heard(teacher.model)
-    judged = {TEACHER: context.judge(TEACHER, scorer(heard))}
-    judged |= {name: _mean([one.evaluation for one in some]) for name, some in made.items()}
-    parameters = checkpoint.numbers(teacher.model)
+    heard = comparison.make_plan(settings).for_student(teacher.model)
+    judged = {TEACHER: context.evaluate_on_test(TEACHER, make_score_fn(heard))}
+    judged |= {name: _average_evaluations([one.evaluation for one in some]) for name, some in made.items()}
+    parameters = checkpoint.count_parameters(teacher.model)
     models = [
-        model_result(
+        make_model_result(
             TEACHER,
             "teacher",
-            teacher.kind,
+            teacher.architecture,
             judged[TEACHER],
-            parameters=parameters,
+            num_parameters=parameters,
             bytes=4 * parameters,
             seconds=teacher.seconds,
         ),
-        *(_summary(name, settings.student.kind, some) for name, some in made.items()),
+        *(_summarize_seeds(name, settings.student.architecture, some) for name, some in made.items()),
     ]
     # What a start is worth is not what training it adds.
-    against = START if comparison.is_started else ALONE
+    against = WARM_START if comparison.is_warm_started else STUDENT_ALONE
     pairs = [(name, against) for name in names if name in made]
-    if comparison.is_started:
-        pairs.insert(0, (START, ALONE))
+    if comparison.is_warm_started:
+        pairs.insert(0, (WARM_START, STUDENT_ALONE))
     return ModelTable(
-        dataset=context.described,
+        dataset=context.dataset_summary,
         models=models,
-        comparisons=comparisons(pairs, judged, "ndcg@10"),
-        environment=environment(),
+        comparisons=compare_models(pairs, judged, "ndcg@10"),
+        environment=describe_environment(),
     )
 
 
-class _Comparison:
+class _ComparisonContext:
     """What all trainings share; every worker makes its own from the same folder."""
 
     def __init__(
         self, settings: Config, folder: Path, progress: Progress, dataset: Dataset | None
     ) -> None:
-        self.context = Context(settings, folder, progress, dataset or read(settings))
-        self.teachers = teachers.teachers(self.context, early=True)
+        self.context = RunContext(settings, folder, progress, dataset or load_dataset(settings))
+        self.teachers = teachers.load_or_train_teachers(self.context, save_early=True)
 
     @property
-    def is_by_number(self) -> bool:
-        return self.context.settings.student.kind == MATRIX_FACTORIZATION
+    def is_user_id_model(self) -> bool:
+        return self.context.settings.student.architecture == MATRIX_FACTORIZATION
 
     @property
-    def is_started(self) -> bool:
-        return self.context.settings.student.kind in STARTS
+    def is_warm_started(self) -> bool:
+        return self.context.settings.student.architecture in WARM_STARTS
 
-    def examples(self) -> Examples:
-        return self.context.examples_by_reader() if self.is_by_number else self.context.examples(2)
+    def draw_examples(self) -> Examples:
+        return self.context.draw_examples_by_user() if self.is_user_id_model else self.context.draw_examples(2)
 
-    def teaching(self, settings: Config) -> Teaching:
-        differ = self.is_by_number and self.teachers[-1].kind != MATRIX_FACTORIZATION
+    def make_plan(self, settings: Config) -> Teaching:
+        differ = self.is_user_id_model and self.teachers[-1].architecture != MATRIX_FACTORIZATION
         readers = self.context.split.train if differ else None
-        return Teaching(settings.distillation, self.teachers, readers)
+        return DistillationPlan(settings.distillation, self.teachers, readers)
 
-    def ask(self, name: str) -> None:
+    def cache_teacher_outputs(self, name: str) -> None:
         """Fills the cache of what a method needs to know of the teacher, where it knows that."""
-        settings = ways.settings_of(name, self.context.settings)
-        needs = {label for one in knowledge(settings.distillation) for label in one.needs}
+        settings = ways.configure_method(name, self.context.settings)
+        needs = {label for one in build_losses(settings.distillation) for label in one.teacher_outputs}
         try:
-            examples = more(self.examples(), settings.distillation, self.context)
-            answers(self.context, self.teaching(settings), examples, sorted(needs))
+            examples = augment(self.draw_examples(), settings.distillation, self.context)
+            load_teacher_outputs(self.context, self.make_plan(settings), examples, sorted(needs))
         except (UserError, ValueError):
             pass  # its training says why it is left out
 
-    def start(self, teaching: Teaching | None) -> HistoryModel:
+    def load_or_build_warm_start(self, plan: Teaching | None) -> HistoryModel:
         """What a student that is not trained from nothing begins with, made once."""
-        name, context = (START if teaching else ALONE), self.context
-        kind = context.settings.student.kind
-        key = context.key(
+        name, context = (WARM_START if plan else STUDENT_ALONE), self.context
+        kind = context.settings.student.architecture
+        key = context.cache_key(
             student=context.settings.student.model_dump(mode="json"),
-            teacher=teaching and checkpoint.fingerprint(teaching.teacher),
+            teacher=plan and checkpoint.compute_fingerprint(plan.teacher),
             candidates=str(context.candidates),
         )
 
         def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
             begin = time.monotonic()
-            model, tried = started(context, name, kind, teaching, key)
-            chosen = next(one for one in tried if one.chosen)
+            model, tried = select_student_within_budget(context, name, kind, plan, key)
+            chosen = next(one for one in tried if one.is_chosen)
             seconds = time.monotonic() - begin
-            return model, kind, Training(0, 0, chosen.validation_ndcg, seconds), tried
+            return model, kind, TrainingResult(0, 0, chosen.validation_ndcg, seconds), tried
 
-        return trained(context, name, context.folder / "starts" / name, key, make).model
+        return load_or_train(context, name, context.folder / "starts" / name, key, make).model
 
-    def made(
-        self, name: str, told: Config, teaching: Teaching | None, seed: int, key: dict[str, Any]
+    def train_method(
+        self, name: str, settings: Config, plan: Teaching | None, seed: int, key: dict[str, Any]
     ) -> tuple[HistoryModel, Training]:
         """The student of one row and seed."""
-        label, drawn_with = f"{name}, seed {seed}", told.seed + seed
-        context = self.context.with_settings(told)
-        if not self.is_started:
-            return learnt(
+        label, drawn_with = f"{name}, seed {seed}", settings.seed + seed
+        context = self.context.with_settings(settings)
+        if not self.is_warm_started:
+            return train_student(
                 context,
-                self.new,
-                told.student.dimensions,
-                teaching,
-                self.examples(),
+                self.build_student,
+                settings.student.dimensions,
+                plan,
+                self.draw_examples(),
                 seed=drawn_with,
                 label=label,
                 key=key,
             )
-        model = self.start(teaching)
-        training = Training(0, 0, 0.0, 0.0)
-        if teaching is not None and name != START:
-            training = fine_tuned(
-                context, model, teaching, seed=drawn_with, label=label, keep_start=False
+        model = self.load_or_build_warm_start(plan)
+        training = TrainingResult(0, 0, 0.0, 0.0)
+        if plan is not None and name != WARM_START:
+            training = fine_tune(
+                context, model, plan, seed=drawn_with, label=label, keep_start=False
             )
-        return settled(model), training
+        return snap_to_quantization_grid(model), training
 
-    def new(self, dimensions: int) -> HistoryModel:
+    def build_student(self, dimensions: int) -> HistoryModel:
         split = self.context.split
-        if self.is_by_number:
-            return MatrixFactorization.of(split.train, split.books, dimensions=dimensions)
-        return untrained(self.context, self.context.settings.student.kind, dimensions)
+        if self.is_user_id_model:
+            return MatrixFactorization.from_histories(split.train, split.num_items, dimensions=dimensions)
+        return build_student(self.context, self.context.settings.student.architecture, dimensions)
 
 
 @dataclass(frozen=True)
-class _Made:
+class _StudentResult:
     """One finished student."""
 
     evaluation: Evaluation
-    parameters: int
+    num_parameters: int
     bytes: int
     seconds: float
 
 
-def _student(comparison: _Comparison, task: tuple[str, int]) -> _Made | UserError:
+def _train_and_evaluate(comparison: _Comparison, task: tuple[str, int]) -> _Made | UserError:
     """A student of one method and seed, from its folder where it is finished.
 
     Errors of the settings are given back, so that the other trainings go on.
     """
     (name, seed), context = task, comparison.context
-    method = name if name not in (ALONE, START) else "soft-targets"
-    told = ways.settings_of(method, context.settings)
-    teaching = None if name == ALONE else comparison.teaching(told)
-    folder = context.folder / "compare" / f"{checkpoint.slug(name)}-{seed}"
-    key = context.key(
-        told=teaching and _relevant(teaching.settings),
-        teacher=teaching and checkpoint.fingerprint(teaching.teacher),
+    method = name if name not in (STUDENT_ALONE, WARM_START) else "soft-targets"
+    told = ways.configure_method(method, context.settings)
+    teaching = None if name == STUDENT_ALONE else comparison.make_plan(told)
+    folder = context.folder / "compare" / f"{checkpoint.make_slug(name)}-{seed}"
+    key = context.cache_key(
+        told=teaching and _select_relevant_settings(teaching.settings),
+        teacher=teaching and checkpoint.compute_fingerprint(teaching.teacher),
         student=told.student.model_dump(mode="json"),
         pruning=told.pruning.model_dump(mode="json"),
         candidates=str(context.candidates),
@@ -268,28 +268,28 @@ def _student(comparison: _Comparison, task: tuple[str, int]) -> _Made | UserErro
     )
 
     def make(unfinished: Path) -> None:
-        model, training = comparison.made(name, told, teaching, seed, key)
-        evaluation = context.judge(f"{name}, seed {seed}", scorer(model))
-        np.savez_compressed(unfinished / _PER_READER, **evaluation.per_reader)  # type: ignore[arg-type]
+        model, training = comparison.train_method(name, told, teaching, seed, key)
+        evaluation = context.evaluate_on_test(f"{name}, seed {seed}", make_score_fn(model))
+        np.savez_compressed(unfinished / _PER_USER_FILE, **evaluation.per_reader)  # type: ignore[arg-type]
         atomic.write_json(
-            unfinished / _FIGURES,
+            unfinished / _METRICS_FILE,
             {
                 "overall": evaluation.overall,
-                "parameters": checkpoint.numbers(model),
-                "bytes": stored_bytes(model),
+                "parameters": checkpoint.count_parameters(model),
+                "bytes": compute_quantized_size(model),
                 "seconds": training.seconds,
             },
         )
 
     try:
-        context.stage(folder, key, make)
+        context.run_cached(folder, key, make)
     except UserError as error:
         return error
-    figures = json.loads((folder / _FIGURES).read_text("utf-8"))
-    with np.load(folder / _PER_READER, allow_pickle=False) as stored:
+    figures = json.loads((folder / _METRICS_FILE).read_text("utf-8"))
+    with np.load(folder / _PER_USER_FILE, allow_pickle=False) as stored:
         per_reader = {metric: stored[metric] for metric in stored.files}
-    context.progress.say(f"{name}, seed {seed}: ndcg@10 {figures['overall']['ndcg@10']:.4f}")
-    return _Made(
+    context.progress.info(f"{name}, seed {seed}: ndcg@10 {figures['overall']['ndcg@10']:.4f}")
+    return _StudentResult(
         Evaluation(per_reader, figures["overall"], {}),
         figures["parameters"],
         figures["bytes"],
@@ -297,13 +297,13 @@ def _student(comparison: _Comparison, task: tuple[str, int]) -> _Made | UserErro
     )
 
 
-def _relevant(told: Distillation) -> dict[str, Any]:
+def _select_relevant_settings(settings: Distillation) -> dict[str, Any]:
     """What a training depends on: of the methods' settings those of its own."""
-    own = {name: one for name, one in told.methods.items() if name in told.knowledge}
-    return told.model_copy(update={"methods": own}).model_dump(mode="json")
+    own = {name: one for name, one in settings.loss_settings.items() if name in settings.losses}
+    return settings.model_copy(update={"methods": own}).model_dump(mode="json")
 
 
-def _mean(seeds: Sequence[Evaluation]) -> Evaluation:
+def _average_evaluations(seeds: Sequence[Evaluation]) -> Evaluation:
     """Of the same readers: every figure is the mean of the seeds."""
     return Evaluation(
         {
@@ -315,21 +315,21 @@ def _mean(seeds: Sequence[Evaluation]) -> Evaluation:
     )
 
 
-def _summary(name: str, kind: str, made: Sequence[_Made]) -> ModelResult:
-    evaluation = _mean([one.evaluation for one in made])
-    found = model_result(
+def _summarize_seeds(name: str, architecture: str, results: Sequence[_Made]) -> ModelResult:
+    evaluation = _average_evaluations([one.evaluation for one in results])
+    found = make_model_result(
         name,
         "student",
-        kind,
+        architecture,
         evaluation,
-        parameters=made[0].parameters,
-        bytes=made[0].bytes,
-        seconds=float(np.mean([one.seconds for one in made])),
+        num_parameters=results[0].num_parameters,
+        bytes=results[0].bytes,
+        seconds=float(np.mean([one.seconds for one in results])),
     )
-    if len(made) < 2:
+    if len(results) < 2:
         return found
     deviations = {
-        metric: float(np.std([one.evaluation.overall[metric] for one in made], ddof=1))
+        metric: float(np.std([one.evaluation.overall[metric] for one in results], ddof=1))
         for metric in evaluation.overall
     }
-    return replace(found, deviations=deviations)
+    return replace(found, standard_deviations=deviations)

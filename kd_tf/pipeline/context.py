@@ -16,40 +16,40 @@ from kd_tf import __version__, atomic, config
 from kd_tf.compress import prune
 from kd_tf.config import Config
 from kd_tf.data.batches import Batches
-from kd_tf.data.examples import Examples, draw_by_reader
+from kd_tf.data.examples import Examples, draw_user_id_examples
 from kd_tf.data.interactions import Dataset
-from kd_tf.distill.knowledge.base import Lesson
+from kd_tf.distill.knowledge.base import DistillationSetup
 from kd_tf.errors import UserError
 from kd_tf.evaluate.candidates import FULL, parse_candidates
-from kd_tf.evaluate.chooser import Chooser
-from kd_tf.evaluate.protocol import Evaluation, Scorer, TrainingStatistics, evaluate
+from kd_tf.evaluate.chooser import ValidationMetric
+from kd_tf.evaluate.protocol import Evaluation, ScoreFn, TrainingStatistics, evaluate
 from kd_tf.keras import keras
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.learning_data import LearningData
-from kd_tf.models.ranking import scorer
-from kd_tf.models.training import DivergedError, Schedule, Training, train
-from kd_tf.models.unfinished import Unfinished
-from kd_tf.pipeline.describing import described
-from kd_tf.pipeline.sources import draw_examples, history_length, prepare, with_validation
+from kd_tf.models.learning_data import TrainingData
+from kd_tf.models.ranking import make_score_fn
+from kd_tf.models.training import DivergedError, Schedule, TrainingResult, train
+from kd_tf.models.unfinished import ResumeFolder
+from kd_tf.pipeline.describing import describe_dataset
+from kd_tf.pipeline.sources import draw_examples, choose_max_length, prepare_data, ensure_validation_split
 from kd_tf.progress import Progress
 
-DEFAULT_BYTES = 1_000_000
-BYTES_A_BOOK = 40
+DEFAULT_MAX_BYTES = 1_000_000
+BYTES_PER_ITEM = 40
 """Of the student's weights, unless the settings say more: whichever of both is larger."""
 
-SMALL = 30_000_000
+MAX_QUICK_SCORES = 30_000_000
 """Scores of a pass over the readers below which a network trains from nothing in about a minute:
 then the defaults try one too."""
 
-TARGETS_BY_READER = 32
+TARGETS_PER_USER = 32
 """Books of a reader that a model of numbered readers learns from in one pass."""
 
-LONGEST_HISTORY = 1000
+TEACHER_MAX_LENGTH = 1000
 """Books of a reader beyond which no teacher looks."""
 
 
-class Context:
+class RunContext:
     """One run: read and divided data, and where its stages are kept.
 
     Args:
@@ -77,44 +77,44 @@ class Context:
         for note in self.dataset.notes:
             progress.warn(note)
         self.candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
-        prepared = prepare(settings, self.dataset)
-        self.split = with_validation(prepared.split)
-        if settings.export.recommendations > self.split.books:
+        prepared = prepare_data(settings, self.dataset)
+        self.split = ensure_validation_split(prepared.split)
+        if settings.export.recommendations > self.split.num_items:
             raise UserError(
                 f"export.recommendations is {settings.export.recommendations}, but the catalogue "
-                f"has {self.split.books} books",
-                hint=f"Set it to {self.split.books} or less.",
+                f"has {self.split.num_items} books",
+                hint=f"Set it to {self.split.num_items} or less.",
             )
         self.statistics = TrainingStatistics.from_split(self.split)
-        self.ordered = prepared.interactions.timestamp is not None
+        self.has_timestamps = prepared.interactions.timestamp is not None
         # What every stage depends on: the very histories, not the name of a file.
         self.data_key = {
-            "train": digest(self.split.train.items, self.split.train.offsets),
-            "validation": digest(
+            "train": hash_arrays(self.split.train.items, self.split.train.offsets),
+            "validation": hash_arrays(
                 self.split.validation.histories.items, self.split.validation.targets.items
             ),
             "also_read": None
-            if self.split.also_read is None
-            else digest(self.split.also_read.items, self.split.also_read.offsets),
-            "books": self.split.books,
+            if self.split.low_rated is None
+            else hash_arrays(self.split.low_rated.items, self.split.low_rated.offsets),
+            "books": self.split.num_items,
             "seed": settings.seed,
             "kd_tf": __version__,
         }
-        self.described = dataclasses.replace(
-            described(settings, prepared, self.split), candidates=str(self.candidates or FULL)
+        self.dataset_summary = dataclasses.replace(
+            describe_dataset(settings, prepared, self.split), candidates=str(self.candidates or FULL)
         )
         if self.candidates is not None:
-            self.described.notes.append(
-                f"models rank held-out books among {self.candidates.negatives} others; files give "
+            self.dataset_summary.notes.append(
+                f"models rank held-out books among {self.candidates.num_negatives} others; files give "
                 "lists and are measured among all books, so the figures of both do not compare"
             )
-        self.history_length = history_length(settings, self.split)
-        self.choose = Chooser(self.split.validation, self.split.books, self.candidates)
-        progress.say(
-            f"{self.described.users:,} readers, {self.split.books:,} books, "
-            f"{self.described.interactions:,} interactions; {self.described.train_users:,} readers "
-            f"train, {self.described.validation_users:,} choose, "
-            f"{self.described.test_users:,} judge ({self.split.protocol})"
+        self.history_length = choose_max_length(settings, self.split)
+        self.validation_metric = ValidationMetric(self.split.validation, self.split.num_items, self.candidates)
+        progress.info(
+            f"{self.dataset_summary.users:,} readers, {self.split.num_items:,} books, "
+            f"{self.dataset_summary.interactions:,} interactions; {self.dataset_summary.train_users:,} readers "
+            f"train, {self.dataset_summary.validation_users:,} choose, "
+            f"{self.dataset_summary.test_users:,} judge ({self.split.protocol})"
         )
 
     def with_settings(self, settings: Config) -> Context:
@@ -123,9 +123,9 @@ class Context:
         other.settings = settings
         return other
 
-    def judge(self, name: str, score: Scorer) -> Evaluation:
+    def evaluate_on_test(self, name: str, score: Scorer) -> Evaluation:
         """Measures a model on the test readers."""
-        self.progress.say(f"measuring {name}")
+        self.progress.info(f"measuring {name}")
         return evaluate(
             score,
             self.split.test,
@@ -140,18 +140,18 @@ class Context:
         """The lengths of the lists: those that are asked for, and those that tables show."""
         return tuple(sorted({10, 20, *self.settings.evaluation.ks}))
 
-    def validation(self, model: HistoryModel) -> Callable[[], float]:
+    def make_validation_fn(self, model: HistoryModel) -> Callable[[], float]:
         """NDCG@10 of the validation readers, as `train` asks for it."""
-        score = scorer(model)
-        return lambda: self.choose(score)
+        score = make_score_fn(model)
+        return lambda: self.validation_metric(score)
 
-    def learning_data(self, history_length: int) -> LearningData:
+    def make_training_data(self, history_length: int) -> LearningData:
         """What models of this history length are solved from."""
-        return LearningData(
+        return TrainingData(
             split=self.split,
             catalog=self.dataset.catalog,
             history_length=history_length,
-            choose=self.choose,
+            validation_metric=self.validation_metric,
             progress=self.progress,
         )
 
@@ -159,61 +159,61 @@ class Context:
     def max_bytes(self) -> int:
         """The student's budget: of its weights in an int8 file."""
         given = self.settings.student.max_bytes
-        return given or max(DEFAULT_BYTES, BYTES_A_BOOK * self.split.books)
+        return given or max(DEFAULT_MAX_BYTES, BYTES_PER_ITEM * self.split.num_items)
 
-    def catalog_digest(self) -> str:
+    def hash_catalog(self) -> str:
         """SHA-256 of what teachers read of the catalogue."""
         frame = self.dataset.catalog.frame
         columns = [name for name in ("authors", "series") if name in frame.columns]
         return hashlib.sha256(frame.select(columns).write_json().encode()).hexdigest()
 
     @property
-    def scores_of_a_pass(self) -> int:
+    def scores_per_epoch(self) -> int:
         """How many scores there are when every training reader is scored for every book."""
-        return len(self.split.train) * self.split.books
+        return len(self.split.train) * self.split.num_items
 
     @property
-    def small(self) -> bool:
+    def trains_quickly(self) -> bool:
         """Whether a network of this data trains in about a minute."""
-        return self.scores_of_a_pass <= SMALL
+        return self.scores_per_epoch <= MAX_QUICK_SCORES
 
     @property
-    def longest_history(self) -> int:
+    def teacher_max_length(self) -> int:
         """How many books a teacher sees that need not be trained for a fixed number of them."""
         readers = (self.split.train, self.split.validation.histories)
         longest = max(int(some.lengths.max(initial=1)) for some in readers)
-        return int(np.clip(longest, self.history_length, LONGEST_HISTORY))
+        return int(np.clip(longest, self.history_length, TEACHER_MAX_LENGTH))
 
-    def examples(self, purpose: int) -> Examples:
-        return draw_examples(self.settings, self.split, purpose, ordered=self.ordered)
+    def draw_examples(self, purpose: int) -> Examples:
+        return draw_examples(self.settings, self.split, purpose, has_timestamps=self.has_timestamps)
 
-    def examples_by_reader(self) -> Examples:
+    def draw_examples_by_user(self) -> Examples:
         """For models that know readers by number."""
-        return draw_by_reader(
+        return draw_user_id_examples(
             self.split.train,
-            passes=self.settings.examples.passes,
-            targets=self.settings.examples.targets or TARGETS_BY_READER,
+            num_passes=self.settings.examples.num_passes,
+            num_targets=self.settings.examples.num_targets or TARGETS_PER_USER,
             seed=self.settings.seed,
         )
 
-    def lesson(
+    def make_distillation_setup(
         self, student: HistoryModel, teacher: HistoryModel, *, steps: int, seed: int
     ) -> Lesson:
         """What methods may look at before this student is trained for at most so many steps."""
-        return Lesson(
+        return DistillationSetup(
             student=student,
             teachers=[teacher],
             popularity=self.split.popularity(),
-            steps=steps,
+            num_steps=steps,
             seed=seed,
         )
 
-    def schedule(self, learning: config.Learning) -> Schedule:
+    def make_schedule(self, settings: config.Learning) -> Schedule:
         return Schedule(
-            epochs=learning.epochs,
-            batch_size=learning.batch_size or int(np.clip(len(self.split.train) // 8, 32, 512)),
-            learning_rate=learning.learning_rate,
-            patience=learning.patience,
+            epochs=settings.epochs,
+            batch_size=settings.batch_size or int(np.clip(len(self.split.train) // 8, 32, 512)),
+            learning_rate=settings.learning_rate,
+            patience=settings.patience,
         )
 
     def fit(
@@ -223,7 +223,7 @@ class Context:
         *,
         label: str,
         key: dict[str, Any],
-        learner: HistoryModel | None = None,
+        student: HistoryModel | None = None,
         **settings: Any,
     ) -> Training:
         """Trains in a way that a killed run takes up again; see `kd_tf.models.training.train`.
@@ -240,29 +240,29 @@ class Context:
             DivergedError: The loss is no longer finite; the last good weights are kept, and the
                 error says where.
         """
-        folder = self.folder / "unfinished" / checkpoint.slug(label)
-        learner = learner or model
+        folder = self.folder / "unfinished" / checkpoint.make_slug(label)
+        student = student or model
         try:
             return train(
                 model,
                 batches,
-                validate=self.validation(learner),
-                unfinished=Unfinished(folder, key),
+                validate=self.make_validation_fn(student),
+                resume_folder=ResumeFolder(folder, key),
                 label=label,
                 progress=self.progress,
                 **settings,
             )
         except DivergedError as error:
-            if prune.is_wrapped(learner):
-                prune.strip_core(learner)
-            checkpoint.save(learner, folder.with_name(f"{folder.name}-last-good"))
+            if prune.is_wrapped(student):
+                prune.strip_core(student)
+            checkpoint.save(student, folder.with_name(f"{folder.name}-last-good"))
             raise DivergedError(
                 error.what,
                 where=str(folder.with_name(f"{folder.name}-last-good")),
                 hint=error.hint,
             ) from error
 
-    def key(self, **more: Any) -> dict[str, Any]:
+    def cache_key(self, **more: Any) -> dict[str, Any]:
         return {
             **self.data_key,
             "examples": self.settings.examples.model_dump(mode="json"),
@@ -270,21 +270,21 @@ class Context:
             **more,
         }
 
-    def stage(self, folder: Path, key: dict[str, Any], make: Callable[[Path], None]) -> None:
+    def run_cached(self, folder: Path, key: dict[str, Any], build: Callable[[Path], None]) -> None:
         """Fills `folder` by `make` unless it was filled from the same inputs before."""
         name = folder.relative_to(self.folder).as_posix()
         try:
             if json.loads((folder / "key.json").read_text("utf-8")) == key:
-                self.progress.say(f"{name}: kept from the run before")
+                self.progress.info(f"{name}: kept from the run before")
                 return
         except (OSError, ValueError):
             pass
-        with atomic.directory(folder) as unfinished:
-            make(unfinished)
+        with atomic.replace_directory(folder) as unfinished:
+            build(unfinished)
             atomic.write_json(unfinished / "key.json", key)
 
 
-def digest(*arrays: np.ndarray) -> str:
+def hash_arrays(*arrays: np.ndarray) -> str:
     """SHA-256 over the contents of the arrays."""
 
     found = hashlib.sha256()

@@ -6,14 +6,14 @@ import numpy as np
 
 from kd_tf.config import Config
 from kd_tf.data.interactions import Dataset, Interactions
-from kd_tf.pipeline.sources import clean_up, read
-from kd_tf.progress import Progress, Silent
+from kd_tf.pipeline.sources import clean_interactions, load_dataset
+from kd_tf.progress import Progress, NullProgress
 from kd_tf.report.results import DataSummary
 
 QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 
 
-def data_summary(
+def summarize_data(
     settings: Config, progress: Progress | None = None, *, dataset: Dataset | None = None
 ) -> DataSummary:
     """Reads and cleans a data set, and counts.
@@ -26,36 +26,36 @@ def data_summary(
     Raises:
         UserError: The data or a setting cannot be used.
     """
-    progress = progress or Silent()
+    progress = progress or NullProgress()
     if dataset is None:
-        progress.say(f"reading {settings.data.dataset}")
-        dataset = read(settings)
-    interactions, steps = clean_up(settings, dataset)
-    counts = interactions.counts()
+        progress.info(f"reading {settings.data.dataset}")
+        dataset = load_dataset(settings)
+    interactions, steps = clean_interactions(settings, dataset)
+    counts = interactions.count()
     return DataSummary(
         name=dataset.name,
-        read=dataset.interactions.counts(),
-        steps=steps,
-        cleaned=counts,
-        catalogue=len(dataset.catalog),
+        raw_counts=dataset.interactions.count(),
+        cleaning_steps=steps,
+        clean_counts=counts,
+        catalog_items=len(dataset.catalog),
         density=counts.interactions / (counts.users * counts.items),
-        books_per_reader=_quantiles(np.bincount(interactions.user)),
-        readers_per_book=_quantiles(np.bincount(interactions.item)),
-        columns=_columns(dataset, interactions),
+        books_per_reader=_compute_quantiles(np.bincount(interactions.user)),
+        readers_per_book=_compute_quantiles(np.bincount(interactions.item)),
+        columns=_list_columns(dataset, interactions),
         notes=list(dataset.notes),
     )
 
 
-def _quantiles(counts: np.ndarray) -> dict[str, float]:
+def _compute_quantiles(counts: np.ndarray) -> dict[str, float]:
     there = counts[counts > 0]
     return {f"{share:g}": float(np.quantile(there, share)) for share in QUANTILES}
 
 
-def _columns(dataset: Dataset, interactions: Interactions) -> list[str]:
+def _list_columns(dataset: Dataset, interactions: Interactions) -> list[str]:
     optional = {
         "rating": interactions.rating,
         "timestamp": interactions.timestamp,
-        "part": dataset.part,
+        "part": dataset.split_labels,
         "friendships": dataset.friendships,
     }
     return [name for name, values in optional.items() if values is not None] + [

@@ -12,18 +12,18 @@ import numpy as np
 from kd_tf import __version__
 from kd_tf.config import Config
 from kd_tf.data.split import Split
-from kd_tf.evaluate.comparison import holm, paired_comparison
+from kd_tf.evaluate.comparison import adjust_p_values, compare_paired
 from kd_tf.evaluate.protocol import Evaluation
-from kd_tf.pipeline.sources import Prepared
+from kd_tf.pipeline.sources import PreparedData
 from kd_tf.report.results import ComparisonResult, DatasetResult, ModelResult
 
 
-def described(settings: Config, prepared: Prepared, split: Split) -> DatasetResult:
+def describe_dataset(settings: Config, prepared: Prepared, split: Split) -> DatasetResult:
     """The data set, how it was cleaned, and how `split` divides it."""
     return DatasetResult(
         name=prepared.dataset.name,
-        users=prepared.interactions.users,
-        items=prepared.interactions.books,
+        users=prepared.interactions.num_users,
+        items=prepared.interactions.num_items,
         interactions=len(prepared.interactions),
         protocol=split.protocol,
         seed=settings.seed,
@@ -35,13 +35,13 @@ def described(settings: Config, prepared: Prepared, split: Split) -> DatasetResu
     )
 
 
-def model_result(
+def make_model_result(
     name: str,
     role: str,
-    kind: str,
+    architecture: str,
     evaluation: Evaluation,
     *,
-    parameters: int,
+    num_parameters: int,
     bytes: int,
     seconds: float,
 ) -> ModelResult:
@@ -49,37 +49,37 @@ def model_result(
     return ModelResult(
         name=name,
         role=role,
-        kind=kind,
-        parameters=parameters,
+        kind=architecture,
+        parameters=num_parameters,
         bytes=bytes,
         metrics=evaluation.overall,
         train_seconds=seconds,
-        intervals=evaluation.intervals(),
+        intervals=evaluation.compute_intervals(),
         slices={part: asdict(figures) for part, figures in evaluation.slices.items()},
     )
 
 
-def comparisons(
+def compare_models(
     pairs: Sequence[tuple[str, str]], evaluations: Mapping[str, Evaluation], metric: str
 ) -> list[ComparisonResult]:
     """Paired differences, their p-values adjusted for the number of pairs."""
     found = [
-        paired_comparison(
+        compare_paired(
             evaluations[against].per_reader[metric], evaluations[model].per_reader[metric]
         )
         for model, against in pairs
     ]
     return [
         ComparisonResult(
-            model, against, metric, one.difference, one.standard_error, one.readers, p_value
+            model, against, metric, one.difference, one.standard_error, one.num_users, p_value
         )
         for (model, against), one, p_value in zip(
-            pairs, found, holm([one.p_value for one in found]), strict=True
+            pairs, found, adjust_p_values([one.p_value for one in found]), strict=True
         )
     ]
 
 
-def environment() -> dict[str, str]:
+def describe_environment() -> dict[str, str]:
     """What the figures were measured with."""
     packages = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "ai-edge-litert")
     return {

@@ -14,120 +14,120 @@ from kd_tf.errors import ParityError, UserError
 from kd_tf.evaluate.protocol import TrainingStatistics
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.pipeline.context import Context, digest
-from kd_tf.pipeline.layout import ORDER, Layout, laid_out
-from kd_tf.pipeline.sources import calibration
-from kd_tf.tflite.artifact import Artifact, measure
-from kd_tf.tflite.clustered import ClusteredStudent
+from kd_tf.pipeline.context import RunContext, hash_arrays
+from kd_tf.pipeline.layout import ORDER_FILE, ItemOrder, choose_item_order
+from kd_tf.pipeline.sources import draw_calibration_histories
+from kd_tf.tflite.artifact import Artifact, measure_artifact
+from kd_tf.tflite.clustered import TwoStageStudent
 from kd_tf.tflite.compatibility import check_runtime
-from kd_tf.tflite.convert import Quantization, convert_stored, stored_form
+from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
 
-SHIP_WITHIN = 0.99
+MIN_NDCG_SHARE = 0.99
 """``ship = "auto"`` takes the smallest file with at least this share of the best validation
 NDCG@10: below that a reader would notice, above it bytes matter more."""
 
 
-def artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
+def export_artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
     folder = context.folder / "artifacts"
-    key = context.key(
-        student=checkpoint.fingerprint(student),
+    key = context.cache_key(
+        student=checkpoint.compute_fingerprint(student),
         export=context.settings.export.model_dump(mode="json", exclude={"ship"}),
-        test=digest(context.split.test.histories.items, context.split.test.targets.items),
+        test=hash_arrays(context.split.test.histories.items, context.split.test.targets.items),
     )
 
     def make(unfinished: Path) -> None:
         settings = context.settings
-        layout = laid_out(
+        layout = choose_item_order(
             student,
             context.split,
-            settings.export.catalogue_search,
+            settings.export.catalog_search,
             seed=settings.seed,
             progress=context.progress,
         )
         statistics = context.statistics
         if layout.order is not None:
-            np.save(unfinished / ORDER, layout.order)
+            np.save(unfinished / ORDER_FILE, layout.order)
             statistics = TrainingStatistics.from_split(layout.split)
-        variants = [Quantization(name) for name in _variants(context, layout.student)]
+        variants = [Quantization(name) for name in _choose_quantizations(context, layout.student)]
         measured = []
         with context.progress.task("exporting", len(variants)) as advance:
             for variant in variants:
                 try:
-                    measured.append(_exported(context, layout, statistics, variant, unfinished))
+                    measured.append(_export_artifact(context, layout, statistics, variant, unfinished))
                 except ParityError as error:
                     # Whether four bits are enough is seen only here.
-                    if variant is not Quantization.INT4 or context.settings.export.variants:
+                    if variant is not Quantization.INT4 or context.settings.export.quantizations:
                         raise
-                    context.progress.say(f"int4 is left out: {error}")
+                    context.progress.info(f"int4 is left out: {error}")
                 advance(1, variant.value)
         atomic.write_json(unfinished / "artifacts.json", [asdict(one) for one in measured])
 
-    context.stage(folder, key, make)
+    context.run_cached(folder, key, make)
     listed = json.loads((folder / "artifacts.json").read_text("utf-8"))
     return [Artifact(**one) for one in listed]
 
 
-def _exported(
+def _export_artifact(
     context: Context,
-    layout: Layout,
+    item_order: Layout,
     statistics: TrainingStatistics,
-    variant: Quantization,
+    quantization: Quantization,
     folder: Path,
 ) -> Artifact:
-    student = layout.student
-    plain = student.student if isinstance(student, ClusteredStudent) else student
-    histories = layout.histories(calibration(context.settings, context.split))
-    stored = stored_form(student, variant, histories)
-    content = convert_stored(
+    student = item_order.student
+    plain = student.student if isinstance(student, TwoStageStudent) else student
+    histories = item_order.to_file_ids(draw_calibration_histories(context.settings, context.split))
+    stored = quantize_student(student, quantization, histories)
+    content = convert_quantized(
         stored,
-        variant,
+        quantization,
         recommendations=context.settings.export.recommendations,
         candidates=context.settings.export.candidates,
         calibration=histories,
     )
     check_runtime(content, context.settings.export.runtime)
-    path = folder / f"{variant.value}.tflite"
+    path = folder / f"{quantization.value}.tflite"
     atomic.write_bytes(path, content)
     try:
-        return measure(
+        return measure_artifact(
             path,
             student,
-            variant,
-            stored=stored,
-            split=layout.split,
+            quantization,
+            quantized_student=stored,
+            split=item_order.split,
             statistics=statistics,
             ks=context.ks,
-            sparsity=prune.core_sparsity(plain) if hasattr(plain, "core") else 0.0,
+            sparsity=prune.compute_core_sparsity(plain) if hasattr(plain, "core") else 0.0,
         )
     except ParityError:
         path.unlink()
         raise
 
 
-def bundled_order(context: Context) -> np.ndarray | None:
+def load_item_order(context: Context) -> np.ndarray | None:
     """int32 [V], the catalogue's book at each place of the files; None where it is the same."""
-    path = context.folder / "artifacts" / ORDER
+    path = context.folder / "artifacts" / ORDER_FILE
     return np.load(path, allow_pickle=False) if path.is_file() else None
 
 
-def _variants(context: Context, student: HistoryModel) -> tuple[str, ...]:
-    wanted = context.settings.export.variants
+def _choose_quantizations(context: Context, student: HistoryModel) -> tuple[str, ...]:
+    wanted = context.settings.export.quantizations
     if wanted is None:
-        return student.forms
-    refused = [name for name in wanted if name not in student.forms]
+        return student.quantizations
+    refused = [name for name in wanted if name not in student.quantizations]
     if refused:
         raise UserError(
             f"{refused[0]} is not a form of this student",
             where="export.variants",
-            hint=f"There are: {', '.join(student.forms)}.",
+            hint=f"There are: {', '.join(student.quantizations)}.",
         )
     return wanted
 
 
-def choose(context: Context, measured: list[Artifact]) -> Artifact:
-    ship = context.settings.export.ship
+def choose_artifact(context: Context, artifacts: list[Artifact]) -> Artifact:
+    ship = context.settings.export.bundle_quantization
     if ship != "auto":
-        return next(one for one in measured if one.name == ship)
-    best = max(one.validation_ndcg for one in measured)
-    good = [one for one in measured if one.validation_ndcg >= SHIP_WITHIN * best]
+        return next(one for one in artifacts if one.name == ship)
+    best = max(one.validation_ndcg for one in artifacts)
+    good = [one for one in artifacts if one.validation_ndcg >= MIN_NDCG_SHARE * best]
     return min(good, key=lambda one: one.bytes)

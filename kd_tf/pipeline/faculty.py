@@ -10,18 +10,18 @@ from kd_tf.errors import UserError
 from kd_tf.keras import keras
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import scorer
-from kd_tf.models.teachers.panel import TeacherPanel, validation_weights
-from kd_tf.models.training import Training
-from kd_tf.pipeline.context import Context
-from kd_tf.pipeline.stage import Trained, trained
-from kd_tf.report.results import TriedStudent
+from kd_tf.models.ranking import make_score_fn
+from kd_tf.models.teachers.panel import TeacherMixture, compute_validation_weights
+from kd_tf.models.training import TrainingResult
+from kd_tf.pipeline.context import RunContext
+from kd_tf.pipeline.stage import TrainedModel, load_or_train
+from kd_tf.report.results import CandidateResult
 
-EARLY = (1 / 8, 1 / 4, 1 / 2)
+EARLY_SHARES = (1 / 8, 1 / 4, 1 / 2)
 """Shares of a teacher's training after which its weights are kept, for easy lists."""
 
 
-def asked(context: Context, taught: Sequence[Trained], rule: str) -> HistoryModel:
+def combine_teachers(context: Context, teachers: Sequence[Trained], rule: str) -> HistoryModel:
     """The model that answers for all teachers.
 
     Args:
@@ -33,61 +33,61 @@ def asked(context: Context, taught: Sequence[Trained], rule: str) -> HistoryMode
         UserError: Several are asked for, and there is one.
     """
     if rule == "one":
-        return taught[-1].model
-    members = taught[:-1]
+        return teachers[-1].model
+    members = teachers[:-1]
     if len(members) < 2:
         raise UserError(
             f"the {rule} of several teachers is asked for, but there is one",
             where="distillation.teachers",
             hint="Set teacher.kind to ensemble, and teacher.members if you like.",
         )
-    key = context.key(members=[checkpoint.fingerprint(one.model) for one in members], rule=rule)
+    key = context.cache_key(members=[checkpoint.compute_fingerprint(one.model) for one in members], rule=rule)
 
     def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
         begin = time.monotonic()
         weighted = rule == "weighted"
-        model = TeacherPanel.calibrated(
+        model = TeacherMixture.calibrate(
             [one.model for one in members],
-            context.choose,
+            context.validation_metric,
             context.progress,
-            weights=validation_weights([one.validation for one in members]) if weighted else None,
+            weights=compute_validation_weights([one.validation_ndcg for one in members]) if weighted else None,
             by_confidence=rule == "confidence",
         )
         model.create_weights()
-        reached = context.choose(scorer(model))
-        return model, "panel", Training(0, 0, reached, time.monotonic() - begin), []
+        reached = context.validation_metric(make_score_fn(model))
+        return model, "panel", TrainingResult(0, 0, reached, time.monotonic() - begin), []
 
     folder = context.folder / "teachers" / f"panel-{rule}"
-    return trained(context, f"teacher-{rule}", folder, key, make).model
+    return load_or_train(context, f"teacher-{rule}", folder, key, make).model
 
 
-def stages(context: Context, taught: Sequence[Trained]) -> list[HistoryModel]:
+def build_teacher_curriculum(context: Context, teachers: Sequence[Trained]) -> list[HistoryModel]:
     """Teachers from easy to hard: an ensemble's members by what they reach, or a teacher as it
     was early in its training; then the teacher.
 
     Raises:
         UserError: There is nothing easier than the teacher.
     """
-    final = taught[-1]
-    if len(taught) > 1:
-        easier = [one.model for one in sorted(taught[:-1], key=lambda one: one.validation)]
+    final = teachers[-1]
+    if len(teachers) > 1:
+        easier = [one.model for one in sorted(teachers[:-1], key=lambda one: one.validation_ndcg)]
     else:
-        easier = [checkpoint.load(folder) for folder in early_folders(context, final.kind)]
+        easier = [checkpoint.load(folder) for folder in list_early_checkpoints(context, final.architecture)]
     if not easier:
         raise UserError(
-            f"there is nothing easier to learn than the teacher ({final.kind})",
+            f"there is nothing easier to learn than the teacher ({final.architecture})",
             where="teacher.kind",
             hint="Stages need an ensemble, or a teacher that is trained.",
         )
     return [*easier, final.model]
 
 
-def early_folders(context: Context, kind: str) -> list[Path]:
+def list_early_checkpoints(context: Context, architecture: str) -> list[Path]:
     """Where the weights from early in a teacher's training lie, the earliest first."""
-    return sorted((context.folder / "teachers").glob(f"{kind}-early-*"))
+    return sorted((context.folder / "teachers").glob(f"{architecture}-early-*"))
 
 
-class KeepEarly(keras.callbacks.Callback):
+class EarlyCheckpoints(keras.callbacks.Callback):
     """Keeps the weights of a teacher early in its training.
 
     Args:
@@ -97,13 +97,13 @@ class KeepEarly(keras.callbacks.Callback):
         epochs: How many there are at most.
     """
 
-    def __init__(self, context: Context, teacher: HistoryModel, kind: str, epochs: int) -> None:
+    def __init__(self, context: Context, teacher: HistoryModel, architecture: str, epochs: int) -> None:
         super().__init__()
         self.teacher, self.epochs = teacher, epochs
         self.folder = context.folder / "teachers"
-        self.kind = kind
+        self.architecture = architecture
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
-        for number, share in enumerate(EARLY):
+        for number, share in enumerate(EARLY_SHARES):
             if epoch + 1 == max(round(share * self.epochs), 1):
-                checkpoint.save(self.teacher, self.folder / f"{self.kind}-early-{number}")
+                checkpoint.save(self.teacher, self.folder / f"{self.architecture}-early-{number}")

@@ -10,24 +10,24 @@ import numpy as np
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.tied_table import TiedTableModel
-from kd_tf.progress import Progress, Silent
-from kd_tf.tflite.clustered import ClusteredStudent, block_size, clustered_order, enough_blocks
+from kd_tf.models.tied_table import TiedEmbeddingModel
+from kd_tf.progress import Progress, NullProgress
+from kd_tf.tflite.clustered import TwoStageStudent, choose_block_size, cluster_items, choose_num_probes
 
 Search = Literal["exact", "two-stage", "auto"]
 
-ORDER = "order.npy"
+ORDER_FILE = "order.npy"
 """Where an order is kept beside the files that have it."""
 
-TWO_STAGES_FROM = 200_000
+MIN_TWO_STAGE_ITEMS = 200_000
 """Books from which on ``auto`` tries two stages."""
 
-CHOOSING_READERS = 500
+NUM_VALIDATION_USERS = 500
 """Validation readers who choose how many blocks are read."""
 
 
 @dataclass(frozen=True)
-class Layout:
+class ItemOrder:
     """A student and its readers in the ids of its files.
 
     Attributes:
@@ -41,16 +41,16 @@ class Layout:
     @property
     def order(self) -> np.ndarray | None:
         """int32 [V], the catalogue's book at each place of the files; None where it is the same."""
-        return self.student.order if isinstance(self.student, ClusteredStudent) else None
+        return self.student.order if isinstance(self.student, TwoStageStudent) else None
 
-    def histories(self, given: np.ndarray) -> np.ndarray:
+    def to_file_ids(self, histories: np.ndarray) -> np.ndarray:
         """Histories int32 [n, L] of the catalogue's ids in those of the files."""
-        if isinstance(self.student, ClusteredStudent):
-            return np.asarray(self.student.places[given])
-        return given
+        if isinstance(self.student, TwoStageStudent):
+            return np.asarray(self.student.reordered_ids[histories])
+        return histories
 
 
-def laid_out(
+def choose_item_order(
     student: HistoryModel,
     split: Split,
     search: Search,
@@ -71,30 +71,30 @@ def laid_out(
         UserError: The student cannot be searched in two stages, or would find too few of the best
             books, and ``two-stage`` was asked for.
     """
-    tied = isinstance(student, TiedTableModel) and student.scoring_table is student.table
-    if search == "exact" or (search == "auto" and not (tied and student.books >= TWO_STAGES_FROM)):
-        return Layout(student, split)
+    tied = isinstance(student, TiedEmbeddingModel) and student.scoring_table is student.table
+    if search == "exact" or (search == "auto" and not (tied and student.num_items >= MIN_TWO_STAGE_ITEMS)):
+        return ItemOrder(student, split)
     if not tied:
         raise UserError(
             f"a {type(student).__name__} cannot be searched in two stages",
             where="export.catalogue_search",
             hint="mlp, shallow-cnn and multi-interest with one table can; or give exact.",
         )
-    progress = progress or Silent()
+    progress = progress or NullProgress()
     with progress.task("ordering the catalogue", 1) as advance:
-        order = clustered_order(student.table.numpy(), block_size(student.books + 1), seed=seed)
-        readers = split.validation.histories.padded(student.history_length)
+        order = cluster_items(student.table.numpy(), choose_block_size(student.num_items + 1), seed=seed)
+        readers = split.validation.histories.pad(student.history_length)
         try:
-            probed = enough_blocks(student, order, readers[:CHOOSING_READERS])
+            probed = choose_num_probes(student, order, readers[:NUM_VALIDATION_USERS])
         except UserError as error:
             if search == "two-stage":
                 raise
-            progress.say(f"searched exactly: {error.what}")
-            return Layout(student, split)
+            progress.info(f"searched exactly: {error.what}")
+            return ItemOrder(student, split)
         advance(1)
-    clustered = ClusteredStudent(student, order, probed)
-    progress.say(
-        f"searched in two stages: {clustered.probed} of {clustered.blocks} blocks of "
-        f"{clustered.rows_a_block} books"
+    clustered = TwoStageStudent(student, order, probed)
+    progress.info(
+        f"searched in two stages: {clustered.num_probes} of {clustered.num_blocks} blocks of "
+        f"{clustered.rows_per_block} books"
     )
-    return Layout(clustered, split.renumbered(clustered.places))
+    return ItemOrder(clustered, split.renumber_items(clustered.reordered_ids))

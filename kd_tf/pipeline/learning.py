@@ -14,20 +14,20 @@ from kd_tf.distill.distiller import Distiller
 from kd_tf.keras import keras
 from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.training import Training
-from kd_tf.pipeline.context import Context
-from kd_tf.pipeline.stage import Trained, trained
-from kd_tf.pipeline.teaching import Teaching, alone, taught
-from kd_tf.report.results import TriedStudent
+from kd_tf.models.training import TrainingResult
+from kd_tf.pipeline.context import RunContext
+from kd_tf.pipeline.stage import TrainedModel, load_or_train
+from kd_tf.pipeline.teaching import DistillationPlan, make_supervised_batches, build_distiller
+from kd_tf.report.results import CandidateResult
 
-ASSISTANTS = "assistants"
+ASSISTANTS_FOLDER = "assistants"
 
 
-def learnt(
+def train_student(
     context: Context,
-    new: Callable[[int], HistoryModel],
+    build_model: Callable[[int], HistoryModel],
     dimensions: int,
-    teaching: Teaching | None,
+    plan: Teaching | None,
     examples: Examples,
     *,
     seed: int,
@@ -49,29 +49,29 @@ def learnt(
     Raises:
         UserError: It cannot be taught so, or the training failed.
     """
-    if teaching is not None and teaching.settings.assistant:
-        teaching = _by_assistant(
-            context, new, dimensions, teaching, examples, seed=seed, label=label, key=key
+    if plan is not None and plan.settings.assistant_width_multiplier:
+        plan = _train_assistant(
+            context, build_model, dimensions, plan, examples, seed=seed, label=label, key=key
         )
     settings, pruning = context.settings.student, context.settings.pruning
     # The same seed for students alone and taught: they begin equal and see the same batches.
-    randomness.seed(seed)
-    model = new(dimensions)
-    schedule = context.schedule(settings.learning)
-    if teaching is None:
-        distiller, batches = Distiller(model), alone(examples, schedule, seed)
+    randomness.set_seed(seed)
+    model = build_model(dimensions)
+    schedule = context.make_schedule(settings.training)
+    if plan is None:
+        distiller, batches = Distiller(model), make_supervised_batches(examples, schedule, seed)
     else:
-        distiller, batches = taught(context, model, teaching, examples, schedule, seed=seed)
+        distiller, batches = build_distiller(context, model, plan, examples, schedule, seed=seed)
     callbacks: list[keras.callbacks.Callback] = []
     if prunes := pruning.sparsity > 0 and hasattr(model, "core"):
-        _wrap(model, pruning, batches.steps * schedule.epochs)
-        callbacks = prune.callbacks()
-    if rounds := settings.quantization_aware and bool(model.tables):
-        rounded.wrap_tables(model)
+        _wrap_for_pruning(model, pruning, batches.steps_per_epoch * schedule.epochs)
+        callbacks = prune.make_callbacks()
+    if rounds := settings.quantization_aware and bool(model.quantized_weights):
+        rounded.wrap_tables_in_fake_quantization(model)
     training = context.fit(
         distiller,
         batches,
-        learner=model,
+        student=model,
         schedule=schedule,
         choose_from_epoch=int(schedule.epochs * pruning.end) + 1 if prunes else 1,
         callbacks=callbacks,
@@ -79,13 +79,13 @@ def learnt(
         key=key,
     )
     if rounds:
-        rounded.strip_tables(model)
+        rounded.strip_fake_quantization(model)
     if prunes:
         prune.strip_core(model)
     return model, training
 
 
-def _wrap(model: HistoryModel, pruning: Pruning, steps: int) -> None:
+def _wrap_for_pruning(model: HistoryModel, pruning: Pruning, steps: int) -> None:
     begin = int(steps * pruning.begin)
     prune.wrap_core(
         model,
@@ -95,11 +95,11 @@ def _wrap(model: HistoryModel, pruning: Pruning, steps: int) -> None:
     )
 
 
-def _by_assistant(
+def _train_assistant(
     context: Context,
-    new: Callable[[int], HistoryModel],
+    build_model: Callable[[int], HistoryModel],
     dimensions: int,
-    teaching: Teaching,
+    plan: Teaching,
     examples: Examples,
     *,
     seed: int,
@@ -110,15 +110,15 @@ def _by_assistant(
 
     Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant" (AAAI 2020).
     """
-    settings = teaching.settings.model_copy(update={"assistant": 0})
-    wider = dimensions * teaching.settings.assistant
+    settings = plan.settings.model_copy(update={"assistant": 0})
+    wider = dimensions * plan.settings.assistant_width_multiplier
 
     def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
-        model, training = learnt(
+        model, training = train_student(
             context,
-            new,
+            build_model,
             wider,
-            replace(teaching, settings=settings),
+            replace(plan, settings=settings),
             examples,
             seed=seed,
             label=f"assistant of {label}",
@@ -126,7 +126,7 @@ def _by_assistant(
         )
         return model, "assistant", training, []
 
-    folder = context.folder / ASSISTANTS / f"{checkpoint.slug(label)}"
-    own: Trained = trained(context, "assistant", folder, {**key, "assistant": wider}, make)
+    folder = context.folder / ASSISTANTS_FOLDER / f"{checkpoint.make_slug(label)}"
+    own: Trained = load_or_train(context, "assistant", folder, {**key, "assistant": wider}, make)
     # It alone is asked, whoever taught it.
-    return Teaching(settings.model_copy(update={"teachers": "one"}), [own])
+    return DistillationPlan(settings.model_copy(update={"teachers": "one"}), [own])

@@ -15,23 +15,23 @@ from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.evaluate.protocol import Evaluation
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import scorer
-from kd_tf.models.stored import stored_bytes
+from kd_tf.models.ranking import make_score_fn
+from kd_tf.models.stored import compute_quantized_size
 from kd_tf.pipeline import exporting, students, teachers
-from kd_tf.pipeline.context import Context
-from kd_tf.pipeline.describing import comparisons, environment, model_result
-from kd_tf.pipeline.sources import read
-from kd_tf.progress import Progress, Silent
+from kd_tf.pipeline.context import RunContext
+from kd_tf.pipeline.describing import compare_models, describe_environment, make_model_result
+from kd_tf.pipeline.sources import load_dataset
+from kd_tf.progress import Progress, NullProgress
 from kd_tf.report import html, model_card
 from kd_tf.report.results import ModelResult, Results
 from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
 
-SPLIT = "split.npz"
+SPLIT_FILE = "split.npz"
 """Who learnt, chose and judged: enough to measure anything else on the same readers."""
 
 
 @dataclass(frozen=True)
-class Run:
+class RunResult:
     """A finished run.
 
     Attributes:
@@ -77,42 +77,42 @@ def run(
         UserError: The data or a setting cannot be used.
         ParityError: A converted file does not answer like its student.
     """
-    for role, kind in (("teacher", settings.teacher.kind), ("student", settings.student.kind)):
+    for role, kind in (("teacher", settings.teacher.architecture), ("student", settings.student.architecture)):
         if kind == config.MATRIX_FACTORIZATION:
             raise UserError(
                 "matrix factorisation knows only readers that it was trained on: no app can use it",
                 where=f"{role}.kind",
                 hint="It is for kd-tf compare.",
             )
-    progress = progress or Silent()
-    return _walk(Context(settings, Path(folder), progress, dataset or read(settings)))
+    progress = progress or NullProgress()
+    return run_stages(RunContext(settings, Path(folder), progress, dataset or load_dataset(settings)))
 
 
-def _walk(context: Context) -> Run:
+def run_stages(context: Context) -> Run:
     """Every stage in order."""
     context.folder.mkdir(parents=True, exist_ok=True)
     config.write(context.settings, context.folder / "config.toml")
-    context.split.save(context.folder / SPLIT)
-    models, evaluations = _baselines(context)
-    taught = teachers.teachers(context)
+    context.split.save(context.folder / SPLIT_FILE)
+    models, evaluations = _evaluate_baselines(context)
+    taught = teachers.load_or_train_teachers(context)
     teacher = taught[-1].model
-    distilled = students.student(context, "distilled", taught)
+    distilled = students.load_or_train_student(context, "distilled", taught)
     # Of the same kind, so that the difference is what the teacher is worth.
-    alone = students.student(context, "alone", kind=distilled.kind)
+    alone = students.load_or_train_student(context, "alone", architecture=distilled.architecture)
     for role, one in (
         *(("teacher", one) for one in taught),
         *(("student", one) for one in (alone, distilled)),
     ):
-        evaluations[one.name] = context.judge(one.name, scorer(one.model))
-        parameters = checkpoint.numbers(one.model)
+        evaluations[one.name] = context.evaluate_on_test(one.name, make_score_fn(one.model))
+        parameters = checkpoint.count_parameters(one.model)
         models.append(
-            model_result(
+            make_model_result(
                 one.name,
                 role,
-                one.kind,
+                one.architecture,
                 evaluations[one.name],
-                parameters=parameters,
-                bytes=stored_bytes(one.model) if role == "student" else 4 * parameters,
+                num_parameters=parameters,
+                bytes=compute_quantized_size(one.model) if role == "student" else 4 * parameters,
                 seconds=one.seconds,
             )
         )
@@ -120,28 +120,28 @@ def _walk(context: Context) -> Run:
     best = max(
         (one for one in models if one.role == "baseline"), key=lambda one: one.metrics["ndcg@10"]
     ).name
-    artifacts = exporting.artifacts(context, student)
-    chosen = exporting.choose(context, artifacts)
+    artifacts = exporting.export_artifacts(context, student)
+    chosen = exporting.choose_artifact(context, artifacts)
     results = Results(
-        dataset=context.described,
+        dataset=context.dataset_summary,
         models=models,
         artifacts=artifacts,
-        comparisons=comparisons(
+        comparisons=compare_models(
             [("student-distilled", other) for other in ("student-alone", "teacher", best)],
             evaluations,
             "ndcg@10",
         ),
         chosen=chosen.name,
-        tried=distilled.tried,
-        environment=environment(),
+        candidate_students=distilled.candidate_students,
+        environment=describe_environment(),
     )
-    bundle = _bundle(context, results)
+    bundle = _write_bundle(context, results)
     results.write(context.folder)
     html.write(results, context.folder)
-    return Run(context.folder, results, context.dataset, context.split, teacher, student, bundle)
+    return RunResult(context.folder, results, context.dataset, context.split, teacher, student, bundle)
 
 
-def _baselines(context: Context) -> tuple[list[ModelResult], dict[str, Evaluation]]:
+def _evaluate_baselines(context: Context) -> tuple[list[ModelResult], dict[str, Evaluation]]:
     """All of them: a table without one would hide that it was better."""
     models, evaluations = [], {}
     for name, fit in BASELINES.items():
@@ -150,28 +150,28 @@ def _baselines(context: Context) -> tuple[list[ModelResult], dict[str, Evaluatio
             baseline = fit(context.split, context.dataset.catalog, context.progress)
         except UserError as error:
             context.progress.warn(f"{name} is left out: {error.what}")
-            context.described.notes.append(f"{name} is left out: {error.what}")
+            context.dataset_summary.notes.append(f"{name} is left out: {error.what}")
             continue
         seconds = time.perf_counter() - begin
-        evaluations[name] = context.judge(name, baseline.scores)
+        evaluations[name] = context.evaluate_on_test(name, baseline.score)
         models.append(
-            model_result(
+            make_model_result(
                 name,
                 "baseline",
                 name,
                 evaluations[name],
-                parameters=baseline.parameters,
-                bytes=baseline.bytes,
+                num_parameters=baseline.num_parameters,
+                bytes=baseline.num_bytes,
                 seconds=seconds,
             )
         )
     return models, evaluations
 
 
-def _bundle(context: Context, results: Results) -> Bundle:
-    shipped = results.shipped
+def _write_bundle(context: Context, results: Results) -> Bundle:
+    shipped = results.shipped_artifact
     books = list(context.dataset.catalog.frame.iter_rows(named=True))
-    order = exporting.bundled_order(context)
+    order = exporting.load_item_order(context)
     if order is not None:
         books = [books[book - 1] for book in order]
     return write_bundle(
@@ -180,7 +180,7 @@ def _bundle(context: Context, results: Results) -> Bundle:
         catalog=books,
         config=BundleConfig(
             name=context.settings.name,
-            books=context.split.books,
+            num_items=context.split.num_items,
             history_length=context.history_length,
             recommendations=context.settings.export.recommendations,
             candidates=context.settings.export.candidates,

@@ -12,41 +12,41 @@ import numpy as np
 from kd_tf import config
 from kd_tf.config import Config
 from kd_tf.data import examples
-from kd_tf.data.clean import CleaningRules, clean, left_out_steps
+from kd_tf.data.clean import CleaningRules, clean, describe_dropped_rows
 from kd_tf.data.interactions import CleaningStep, Dataset, Interactions
 from kd_tf.data.readers.amazon_reviews import read_amazon_reviews
 from kd_tf.data.readers.book_crossing import read_book_crossing
-from kd_tf.data.readers.delimited import BookColumns, InteractionColumns, read_delimited
-from kd_tf.data.readers.given_tables import read_given
+from kd_tf.data.readers.delimited import ItemColumns, InteractionColumns, read_delimited
+from kd_tf.data.readers.given_tables import read_presplit_tables
 from kd_tf.data.readers.goodbooks import read_goodbooks
 from kd_tf.data.readers.gowalla import read_gowalla
 from kd_tf.data.readers.movielens import read_movielens
 from kd_tf.data.readers.netflix_prize import read_netflix_prize
-from kd_tf.data.readers.synthetic import read_synthetic
+from kd_tf.data.readers.synthetic import generate_bookshop
 from kd_tf.data.readers.user_item_lists import read_user_item_lists
 from kd_tf.data.split import Split
-from kd_tf.data.splits.also_read import with_also_read
-from kd_tf.data.splits.carve_validation import carve_validation
-from kd_tf.data.splits.folds import folds_of_interactions, folds_of_readers
-from kd_tf.data.splits.given import GIVEN, given
+from kd_tf.data.splits.also_read import add_low_rated
+from kd_tf.data.splits.carve_validation import hold_out_validation
+from kd_tf.data.splits.folds import make_interaction_folds, make_user_folds
+from kd_tf.data.splits.given import PUBLISHED, split_as_published
 from kd_tf.data.splits.leakage import check_leakage
-from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT, leave_one_out
-from kd_tf.data.splits.random_holdout import RANDOM, random_holdout
-from kd_tf.data.splits.temporal import TEMPORAL, temporal
-from kd_tf.data.splits.unseen_users import UNSEEN_USERS, unseen_users
+from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT, split_leave_one_out
+from kd_tf.data.splits.random_holdout import RANDOM, split_random_holdout
+from kd_tf.data.splits.temporal import TEMPORAL, split_by_time
+from kd_tf.data.splits.unseen_users import UNSEEN_USERS, split_unseen_users
 from kd_tf.errors import UserError
 
-COVERED_READERS = 0.95
-HISTORY_LENGTHS = (50, 200)
+COVERED_USER_SHARE = 0.95
+MAX_LENGTH_RANGE = (50, 200)
 """Shorter would save nothing, longer would cost an app time for the sake of few readers."""
 
-CALIBRATION_HISTORIES = 500
+NUM_CALIBRATION_HISTORIES = 500
 GOODBOOKS_MIN_RATING = 4.0
 """Readers rated these books from 1 to 5; 4 and 5 are those that they liked."""
 
 
 @dataclass(frozen=True)
-class Prepared:
+class PreparedData:
     """Data that is ready to learn from.
 
     Attributes:
@@ -76,50 +76,50 @@ class Prepared:
         return self.splits[0]
 
 
-def prepare(settings: Config, dataset: Dataset) -> Prepared:
+def prepare_data(settings: Config, dataset: Dataset) -> Prepared:
     """Cleans the interactions, divides them, and checks that nothing leaks.
 
     Raises:
         UserError: A setting does not fit the data.
     """
-    interactions, steps = clean_up(settings, dataset)
-    if _protocol(settings, dataset) == GIVEN:
-        assert dataset.part is not None
+    interactions, steps = clean_interactions(settings, dataset)
+    if _resolve_protocol(settings, dataset) == PUBLISHED:
+        assert dataset.split_labels is not None
         splits = [
-            given(
+            split_as_published(
                 interactions,
-                dataset.part,
+                dataset.split_labels,
                 show_validation=settings.split.show_validation,
                 on_repeated="keep-train" if settings.data.on_bad_rows == "skip" else "stop",
             )
         ]
     else:
-        splits = _divided(settings, interactions, _protocol(settings, dataset))
-        rules = _rules(settings)
+        splits = _split_interactions(settings, interactions, _resolve_protocol(settings, dataset))
+        rules = _make_cleaning_rules(settings)
         # Where readers are in one part only; in time their other books could lie in the future.
         if (
-            _protocol(settings, dataset) == UNSEEN_USERS
+            _resolve_protocol(settings, dataset) == UNSEEN_USERS
             and rules.min_rating is not None
             and rules.since is None
             and rules.until is None
         ):
             splits = [
-                with_also_read(split, interactions, dataset.interactions, rules.min_rating)
+                add_low_rated(split, interactions, dataset.interactions, rules.min_rating)
                 for split in splits
             ]
     for split in splits:
         check_leakage(split, interactions)
-    return Prepared(dataset, interactions, steps, splits)
+    return PreparedData(dataset, interactions, steps, splits)
 
 
-def clean_up(settings: Config, dataset: Dataset) -> tuple[Interactions, list[CleaningStep]]:
+def clean_interactions(settings: Config, dataset: Dataset) -> tuple[Interactions, list[CleaningStep]]:
     """What is left after cleaning, and what each step did; a published split is left as it is.
 
     Raises:
         UserError: A setting does not fit the data, or nothing is left.
     """
-    steps = left_out_steps(dataset)
-    if _protocol(settings, dataset) == GIVEN:
+    steps = describe_dropped_rows(dataset)
+    if _resolve_protocol(settings, dataset) == PUBLISHED:
         # Not the fields that were set: a configuration that was written names every default.
         untouched = config.Cleaning()
         touched = [
@@ -133,27 +133,27 @@ def clean_up(settings: Config, dataset: Dataset) -> tuple[Interactions, list[Cle
                 hint="Leave it out, or choose another protocol, which divides all rows anew.",
             )
         return dataset.interactions, steps
-    interactions, cleaned = clean(dataset.interactions, _rules(settings))
+    interactions, cleaned = clean(dataset.interactions, _make_cleaning_rules(settings))
     return interactions, steps + cleaned
 
 
-def _protocol(settings: Config, dataset: Dataset) -> str:
-    divided = dataset.part is not None
-    protocol = settings.split.protocol or (GIVEN if divided else UNSEEN_USERS)
-    if protocol == GIVEN and not divided:
+def _resolve_protocol(settings: Config, dataset: Dataset) -> str:
+    divided = dataset.split_labels is not None
+    protocol = settings.split.protocol or (PUBLISHED if divided else UNSEEN_USERS)
+    if protocol == PUBLISHED and not divided:
         raise UserError(
-            f"protocol {GIVEN} needs files that are divided already",
+            f"protocol {PUBLISHED} needs files that are divided already",
             hint="Give --train and --test, or choose another protocol.",
         )
     return protocol
 
 
-def with_validation(split: Split) -> Split:
+def ensure_validation_split(split: Split) -> Split:
     """The split itself, or one that hides a part of the training books to choose by."""
-    return split if len(split.validation.histories) else carve_validation(split)
+    return split if len(split.validation.histories) else hold_out_validation(split)
 
 
-def read(settings: Config) -> Dataset:
+def load_dataset(settings: Config) -> Dataset:
     """The data set that the settings name.
 
     Raises:
@@ -161,8 +161,8 @@ def read(settings: Config) -> Dataset:
     """
     data = settings.data
     if data.dataset == "synthetic":
-        return read_synthetic(
-            books=data.synthetic_books, readers=data.synthetic_readers, seed=settings.seed
+        return generate_bookshop(
+            num_items=data.synthetic_books, num_users=data.synthetic_readers, seed=settings.seed
         )
     if data.dataset == "user-item-lists":
         assert data.train is not None
@@ -175,12 +175,12 @@ def read(settings: Config) -> Dataset:
             name=settings.name,
         )
     if data.dataset == "csv":
-        return _own_tables(settings)
+        return _read_csv_tables(settings)
     assert data.data_dir is not None
-    return _PUBLISHED[data.dataset](data.data_dir, data)
+    return _LOADERS[data.dataset](data.data_dir, data)
 
 
-_PUBLISHED: dict[str, Callable[[Path, config.Data], Dataset]] = {
+_LOADERS: dict[str, Callable[[Path, config.Data], Dataset]] = {
     "goodbooks": lambda place, data: read_goodbooks(place, on_bad_rows=data.on_bad_rows),
     "movielens": lambda place, data: read_movielens(place, on_bad_rows=data.on_bad_rows),
     "book-crossing": lambda place, data: read_book_crossing(
@@ -194,12 +194,12 @@ _PUBLISHED: dict[str, Callable[[Path, config.Data], Dataset]] = {
 }
 
 
-def _own_tables(settings: Config) -> Dataset:
+def _read_csv_tables(settings: Config) -> Dataset:
     data = settings.data
     columns = InteractionColumns(**data.columns.model_dump())
-    book_columns = BookColumns(**data.book_columns.model_dump()) if data.books else None
+    book_columns = ItemColumns(**data.book_columns.model_dump()) if data.books else None
     if data.train is not None and data.test is not None:
-        return read_given(
+        return read_presplit_tables(
             data.train,
             data.test,
             columns,
@@ -222,17 +222,17 @@ def _own_tables(settings: Config) -> Dataset:
     )
 
 
-def _rules(settings: Config) -> CleaningRules:
+def _make_cleaning_rules(settings: Config) -> CleaningRules:
     values = settings.cleaning.model_dump()
     if values["min_rating"] is None and settings.data.dataset == "goodbooks":
         values["min_rating"] = GOODBOOKS_MIN_RATING
     for bound in ("since", "until"):
         if values[bound] is not None:
-            values[bound] = _seconds(values[bound], f"cleaning.{bound}")
+            values[bound] = _parse_seconds(values[bound], f"cleaning.{bound}")
     return CleaningRules(**values)
 
 
-def _seconds(text: str, name: str) -> int:
+def _parse_seconds(text: str, name: str) -> int:
     """Seconds since 1970 of a number or of ISO 8601 text, which is UTC unless it says so."""
     try:
         return int(text)
@@ -248,66 +248,66 @@ def _seconds(text: str, name: str) -> int:
     return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
 
 
-def _divided(settings: Config, interactions: Interactions, protocol: str) -> list[Split]:
+def _split_interactions(settings: Config, interactions: Interactions, protocol: str) -> list[Split]:
     how, seed = settings.split, settings.seed
     if protocol == UNSEEN_USERS:
-        if how.folds:
-            return folds_of_readers(interactions, how.folds, held_out=how.held_out, seed=seed)
-        test = how.test_users or min(5000, max(interactions.users // 5, 1))
+        if how.num_folds:
+            return make_user_folds(interactions, how.num_folds, held_out_share=how.held_out_share, seed=seed)
+        test = how.test_users or min(5000, max(interactions.num_users // 5, 1))
         validation = how.validation_users or max(test // 2, 1)
         return [
-            unseen_users(
+            split_unseen_users(
                 interactions,
                 test_users=test,
                 validation_users=validation,
-                held_out=how.held_out,
+                held_out_share=how.held_out_share,
                 seed=seed,
             )
         ]
     if protocol == LEAVE_ONE_OUT:
-        return [leave_one_out(interactions, seed=seed)]
+        return [split_leave_one_out(interactions, seed=seed)]
     shares = {"test_share": how.test_share, "validation_share": how.validation_share}
     if protocol == TEMPORAL:
-        return [temporal(interactions, **shares)]
+        return [split_by_time(interactions, **shares)]
     assert protocol == RANDOM
-    if how.folds:
-        return folds_of_interactions(interactions, how.folds, seed=seed)
-    return [random_holdout(interactions, **shares, seed=seed)]
+    if how.num_folds:
+        return make_interaction_folds(interactions, how.num_folds, seed=seed)
+    return [split_random_holdout(interactions, **shares, seed=seed)]
 
 
-def history_length(settings: Config, split: Split) -> int:
+def choose_max_length(settings: Config, split: Split) -> int:
     """L: what the settings say, or what most readers need, in steps of 10."""
     if settings.export.history_length is not None:
         return settings.export.history_length
-    needed = float(np.quantile(split.train.lengths, COVERED_READERS)) if len(split.train) else 0.0
-    return int(np.clip(10 * np.ceil(needed / 10), *HISTORY_LENGTHS))
+    needed = float(np.quantile(split.train.lengths, COVERED_USER_SHARE)) if len(split.train) else 0.0
+    return int(np.clip(10 * np.ceil(needed / 10), *MAX_LENGTH_RANGE))
 
 
 def draw_examples(
-    settings: Config, split: Split, purpose: int, *, ordered: bool
+    settings: Config, split: Split, purpose: int, *, has_timestamps: bool
 ) -> examples.Examples:
     """Examples for one purpose; teacher and student learn from different cuts."""
-    return examples.draw(
+    return examples.draw_sequence_examples(
         split.train,
-        passes=settings.examples.passes,
-        history_length=history_length(settings, split),
-        targets=settings.examples.targets or (4 if ordered else 16),
-        ordered=ordered,
+        num_passes=settings.examples.num_passes,
+        max_length=choose_max_length(settings, split),
+        num_targets=settings.examples.num_targets or (4 if has_timestamps else 16),
+        chronological=has_timestamps,
         seed=1000 * settings.seed + purpose,
     )
 
 
-def calibration(settings: Config, split: Split) -> np.ndarray:
+def draw_calibration_histories(settings: Config, split: Split) -> np.ndarray:
     """int32 [n, L]: parts of training histories, short and long, that give int8 its ranges.
 
     Whole histories would not do: the fewer books a reader has, the more each of them counts, and
     a range that never saw a short history cuts it off.
     """
-    return examples.draw(
+    return examples.draw_sequence_examples(
         split.train,
-        passes=1,
-        history_length=history_length(settings, split),
-        targets=1,
-        ordered=True,
+        num_passes=1,
+        max_length=choose_max_length(settings, split),
+        num_targets=1,
+        chronological=True,
         seed=1000 * settings.seed + 3,
-    ).history[0][:CALIBRATION_HISTORIES]
+    ).history[0][:NUM_CALIBRATION_HISTORIES]

@@ -11,15 +11,15 @@ from typing import Any
 from kd_tf import atomic
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.training import Training
-from kd_tf.pipeline.context import Context
-from kd_tf.report.results import TriedStudent
+from kd_tf.models.training import TrainingResult
+from kd_tf.pipeline.context import RunContext
+from kd_tf.report.results import CandidateResult
 
-FILE = "training.json"
+TRAINING_FILE = "training.json"
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainedModel:
     """A model of a run and how it came about.
 
     Attributes:
@@ -32,19 +32,19 @@ class Trained:
     """
 
     name: str
-    kind: str
+    architecture: str
     model: HistoryModel
     seconds: float
-    validation: float = 0.0
-    tried: list[TriedStudent] = field(default_factory=list)
+    validation_ndcg: float = 0.0
+    candidate_students: list[TriedStudent] = field(default_factory=list)
 
 
-def trained(
+def load_or_train(
     context: Context,
     name: str,
     folder: Path,
     key: dict[str, Any],
-    make: Callable[[Path], tuple[HistoryModel, str, Training, list[TriedStudent]]],
+    train: Callable[[Path], tuple[HistoryModel, str, Training, list[TriedStudent]]],
 ) -> Trained:
     """Makes a model unless the stage in `folder` was made from the same inputs.
 
@@ -57,25 +57,25 @@ def trained(
     """
 
     def write(unfinished: Path) -> None:
-        model, kind, training, tried = make(unfinished)
+        model, kind, training, tried = train(unfinished)
         checkpoint.save(model, unfinished / "model")
         atomic.write_json(
-            unfinished / FILE,
+            unfinished / TRAINING_FILE,
             {**asdict(training), "kind": kind, "tried": [asdict(one) for one in tried]},
         )
 
-    context.stage(folder, key, write)
-    stored = json.loads((folder / FILE).read_text("utf-8"))
+    context.run_cached(folder, key, write)
+    stored = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
     epochs = f" in epoch {stored['best_epoch']} of {stored['epochs']}" if stored["epochs"] else ""
-    context.progress.say(
+    context.progress.info(
         f"{folder.relative_to(context.folder).as_posix()}: {stored['kind']}, validation NDCG@10 "
         f"{stored['best']:.4f}{epochs}, {stored['seconds']:.0f} s"
     )
-    return Trained(
+    return TrainedModel(
         name,
         stored["kind"],
         checkpoint.load(folder / "model"),
         float(stored["seconds"]),
         float(stored["best"]),
-        [TriedStudent(**one) for one in stored["tried"]],
+        [CandidateResult(**one) for one in stored["tried"]],
     )

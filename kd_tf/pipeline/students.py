@@ -8,34 +8,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from kd_tf.distill.starts import STARTS, Source
+from kd_tf.distill.starts import WARM_STARTS, TeacherItemScores
 from kd_tf.errors import UserError
 from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import scorer
-from kd_tf.models.stored import settled, stored_bytes
+from kd_tf.models.ranking import make_score_fn
+from kd_tf.models.stored import snap_to_quantization_grid, compute_quantized_size
 from kd_tf.models.students import TRAINED_STUDENTS
-from kd_tf.models.students.neighbours import packed_bytes
-from kd_tf.models.training import Training, train
-from kd_tf.pipeline.context import Context
-from kd_tf.pipeline.learning import learnt
-from kd_tf.pipeline.stage import Trained, trained
-from kd_tf.pipeline.teaching import Teaching, taught
-from kd_tf.report.results import TriedStudent
+from kd_tf.models.students.neighbours import compute_packed_size
+from kd_tf.models.training import TrainingResult, train
+from kd_tf.pipeline.context import RunContext
+from kd_tf.pipeline.learning import train_student
+from kd_tf.pipeline.stage import TrainedModel, load_or_train
+from kd_tf.pipeline.teaching import DistillationPlan, build_distiller
+from kd_tf.report.results import CandidateResult
 
-FINE_TUNING_RATE = 5e-4
+FINE_TUNING_LEARNING_RATE = 5e-4
 """Larger steps only unlearnt what the start knew, on every data set that was tried."""
 
-FINE_TUNING_SCORES = 300_000_000
+MAX_FINE_TUNING_SCORES = 300_000_000
 """Scores of a pass over the readers beyond which fine-tuning is not tried: there it took longer
 than all the rest of a run, and on no data set of that size did it gain anything."""
 
-BETTER_BY = 0.0005
+MIN_NDCG_GAIN = 0.0005
 """Fine-tuned weights are kept where validation gains at least this much; less is chance."""
 
 
-def student(
-    context: Context, name: str, teachers: Sequence[Trained] = (), *, kind: str | None = None
+def load_or_train_student(
+    context: Context, name: str, teachers: Sequence[Trained] = (), *, architecture: str | None = None
 ) -> Trained:
     """The student, distilled where there are teachers.
 
@@ -47,47 +47,47 @@ def student(
         kind: Of the student; by default what the settings say.
     """
     settings = context.settings
-    kind = kind or settings.student.kind
-    teaching = Teaching(settings.distillation, teachers) if teachers else None
-    key = context.key(
-        student={**settings.student.model_dump(mode="json"), "kind": kind},
+    architecture = architecture or settings.student.architecture
+    teaching = DistillationPlan(settings.distillation, teachers) if teachers else None
+    key = context.cache_key(
+        student={**settings.student.model_dump(mode="json"), "kind": architecture},
         pruning=settings.pruning.model_dump(mode="json"),
         distillation=settings.distillation.model_dump(mode="json") if teaching else None,
-        teacher=checkpoint.fingerprint(teaching.teacher) if teaching else None,
+        teacher=checkpoint.compute_fingerprint(teaching.teacher) if teaching else None,
         candidates=str(context.candidates),
     )
 
     def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
-        if kind in TRAINED_STUDENTS:
+        if architecture in TRAINED_STUDENTS:
             given = settings.student
             # What `auto` chose is made alone with the same width.
-            dimensions = _mlp_dimensions(context) if given.kind == "auto" else given.dimensions
-            model, training = _learnt(context, name, kind, dimensions, teaching, key)
-            return model, kind, training, []
-        return _found(context, name, kind, teaching, key)
+            dimensions = _choose_mlp_embedding_dim(context) if given.architecture == "auto" else given.dimensions
+            model, training = _train_from_scratch(context, name, architecture, dimensions, teaching, key)
+            return model, architecture, training, []
+        return _select_and_fine_tune(context, name, architecture, teaching, key)
 
-    return trained(context, f"student-{name}", context.folder / "student" / name, key, make)
+    return load_or_train(context, f"student-{name}", context.folder / "student" / name, key, make)
 
 
-def _found(
-    context: Context, name: str, kind: str, teaching: Teaching | None, key: dict[str, Any]
+def _select_and_fine_tune(
+    context: Context, name: str, architecture: str, plan: Teaching | None, key: dict[str, Any]
 ) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
     """The best student within the bytes, of one family or of all."""
     begin = time.monotonic()
-    model, tried = started(context, name, kind, teaching, key)
-    chosen = next(one for one in tried if one.chosen)
+    model, tried = select_student_within_budget(context, name, architecture, plan, key)
+    chosen = next(one for one in tried if one.is_chosen)
     epochs = best_epoch = 0
     reached = chosen.validation_ndcg
-    if teaching is not None and chosen.kind not in TRAINED_STUDENTS:
-        training = _fine_tuned_if_better(context, model, teaching, reached)
+    if plan is not None and chosen.kind not in TRAINED_STUDENTS:
+        training = _fine_tune_if_better(context, model, plan, reached)
         if training is not None:
-            epochs, best_epoch, reached = training.epochs, training.best_epoch, training.best
+            epochs, best_epoch, reached = training.epochs, training.best_epoch, training.best_score
     seconds = time.monotonic() - begin
-    return settled(model), chosen.kind, Training(epochs, best_epoch, reached, seconds), tried
+    return snap_to_quantization_grid(model), chosen.kind, TrainingResult(epochs, best_epoch, reached, seconds), tried
 
 
-def started(
-    context: Context, name: str, kind: str, teaching: Teaching | None, key: dict[str, Any]
+def select_student_within_budget(
+    context: Context, name: str, architecture: str, plan: Teaching | None, key: dict[str, Any]
 ) -> tuple[HistoryModel, list[TriedStudent]]:
     """The best start within the bytes, of one family or of all, and what it was chosen among.
 
@@ -101,50 +101,50 @@ def started(
     Raises:
         UserError: None fits into the bytes.
     """
-    randomness.seed(context.settings.seed)
-    data = context.learning_data(context.history_length)
-    source = Source(data, teaching.teacher if teaching else None)
-    families = STARTS if kind == "auto" else {kind: STARTS[kind]}
+    randomness.set_seed(context.settings.seed)
+    data = context.make_training_data(context.history_length)
+    source = TeacherItemScores(data, plan.teacher if plan else None)
+    families = WARM_STARTS if architecture == "auto" else {architecture: WARM_STARTS[architecture]}
     tried: list[TriedStudent] = []
     best: tuple[HistoryModel, TriedStudent] | None = None
 
     def consider(model: HistoryModel, family: str, setting: str) -> None:
         nonlocal best
-        found = TriedStudent(
-            family, setting, stored_bytes(model), context.choose(scorer(settled(model)))
+        found = CandidateResult(
+            family, setting, compute_quantized_size(model), context.validation_metric(make_score_fn(snap_to_quantization_grid(model)))
         )
-        context.progress.say(
+        context.progress.info(
             f"student {name}: {family} ({setting}), {found.bytes:,} bytes, validation NDCG@10 "
             f"{found.validation_ndcg:.4f}"
         )
         tried.append(found)
         if best is None or found.validation_ndcg > best[1].validation_ndcg:
             best = model, found
-            source.reached = found.validation_ndcg
+            source.best_validation_ndcg = found.validation_ndcg
 
     for family, starts in families.items():
         for start in starts(source, context.max_bytes):
-            consider(start.model, family, start.setting)
-    if kind == "auto" and context.small:
-        dimensions = _mlp_dimensions(context)
+            consider(start.model, family, start.description)
+    if architecture == "auto" and context.trains_quickly:
+        dimensions = _choose_mlp_embedding_dim(context)
         if dimensions:
-            model, _ = _learnt(context, name, "mlp", dimensions, teaching, key)
+            model, _ = _train_from_scratch(context, name, "mlp", dimensions, plan, key)
             consider(model, "mlp", f"d={dimensions}, trained")
     if best is None:
         raise UserError(
-            f"no student of {context.split.books:,} books fits into {context.max_bytes:,} bytes",
+            f"no student of {context.split.num_items:,} books fits into {context.max_bytes:,} bytes",
             where="student.max_bytes",
-            hint=f"The least that any needs is {_least(context, kind):,} bytes"
-            + (f" (student.kind {kind})." if kind != "auto" else "."),
+            hint=f"The least that any needs is {_compute_min_bytes(context, architecture):,} bytes"
+            + (f" (student.kind {architecture})." if architecture != "auto" else "."),
         )
     model, chosen = best
-    return model, [replace(one, chosen=one is chosen) for one in tried]
+    return model, [replace(one, is_chosen=one is chosen) for one in tried]
 
 
-def fine_tuned(
+def fine_tune(
     context: Context,
     model: HistoryModel,
-    teaching: Teaching,
+    plan: Teaching,
     *,
     seed: int,
     label: str,
@@ -166,19 +166,19 @@ def fine_tuned(
     if not model.trainable_variables:
         raise UserError(f"a {type(model).__name__} has nothing that learns in steps")
     schedule = replace(
-        context.schedule(context.settings.student.learning),
+        context.make_schedule(context.settings.student.training),
         epochs=max(context.settings.student.fine_tuning_epochs, 1),
-        learning_rate=FINE_TUNING_RATE,
+        learning_rate=FINE_TUNING_LEARNING_RATE,
         validate_every=1,
         patience=1,
     )
     # The readers' own books are what the start was solved from.
     told = {"alpha": 0.0, "balance": "fixed", "curriculum": False, "assistant": 0}
-    distiller, batches = taught(
+    distiller, batches = build_distiller(
         context,
         model,
-        replace(teaching, settings=teaching.settings.model_copy(update=told)),
-        context.examples(2),
+        replace(plan, settings=plan.settings.model_copy(update=told)),
+        context.draw_examples(2),
         schedule,
         seed=seed,
     )
@@ -186,73 +186,73 @@ def fine_tuned(
         distiller,
         batches,
         schedule=schedule,
-        validate=context.validation(model),
-        keep_start=keep_start,
+        validate=context.make_validation_fn(model),
+        include_initial_weights=keep_start,
         label=label,
         progress=context.progress,
     )
 
 
-def _fine_tuned_if_better(
-    context: Context, model: HistoryModel, teaching: Teaching, reached: float
+def _fine_tune_if_better(
+    context: Context, model: HistoryModel, plan: Teaching, start_ndcg: float
 ) -> Training | None:
     """Fine-tunes where that is cheap; the weights change only where it helps."""
-    cost = context.scores_of_a_pass * model.vectors_at_once
+    cost = context.scores_per_epoch * model.peak_score_rows
     if (
         not context.settings.student.fine_tuning_epochs
-        or cost > FINE_TUNING_SCORES
+        or cost > MAX_FINE_TUNING_SCORES
         or not model.trainable_variables
     ):
         return None
     start = model.get_weights()
-    training = fine_tuned(
+    training = fine_tune(
         context,
         model,
-        teaching,
+        plan,
         seed=context.settings.seed,
         label="fine-tuning",
         keep_start=True,
     )
-    if training.best >= reached + BETTER_BY:
-        after = context.choose(scorer(settled(model)))
-        if after >= reached + BETTER_BY:
-            context.progress.say(
-                f"fine-tuned by the Distiller: validation NDCG@10 {after:.4f} after {reached:.4f}"
+    if training.best_score >= start_ndcg + MIN_NDCG_GAIN:
+        after = context.validation_metric(make_score_fn(snap_to_quantization_grid(model)))
+        if after >= start_ndcg + MIN_NDCG_GAIN:
+            context.progress.info(
+                f"fine-tuned by the Distiller: validation NDCG@10 {after:.4f} after {start_ndcg:.4f}"
             )
-            return replace(training, best=after)
+            return replace(training, best_score=after)
     model.set_weights(start)
-    context.progress.say(
-        f"fine-tuning by the Distiller gained nothing ({training.best:.4f}, start {reached:.4f}): "
+    context.progress.info(
+        f"fine-tuning by the Distiller gained nothing ({training.best_score:.4f}, start {start_ndcg:.4f}): "
         "the student stays as it started"
     )
     return None
 
 
-def _learnt(
+def _train_from_scratch(
     context: Context,
     name: str,
-    kind: str,
+    architecture: str,
     dimensions: int,
-    teaching: Teaching | None,
+    plan: Teaching | None,
     key: dict[str, Any],
 ) -> tuple[HistoryModel, Training]:
     """A student trained from nothing."""
-    return learnt(
+    return train_student(
         context,
-        lambda wide: untrained(context, kind, wide),
+        lambda wide: build_student(context, architecture, wide),
         dimensions,
-        teaching,
-        context.examples(2),
+        plan,
+        context.draw_examples(2),
         seed=context.settings.seed,
-        label=f"student {name} ({kind})",
+        label=f"student {name} ({architecture})",
         key=key,
     )
 
 
-def untrained(context: Context, kind: str, dimensions: int) -> HistoryModel:
+def build_student(context: Context, architecture: str, dimensions: int) -> HistoryModel:
     """A student of `TRAINED_STUDENTS` with the weights that it begins with."""
-    model = TRAINED_STUDENTS[kind](
-        books=context.split.books,
+    model = TRAINED_STUDENTS[architecture](
+        num_items=context.split.num_items,
         history_length=context.history_length,
         dimensions=dimensions,
     )
@@ -260,18 +260,18 @@ def untrained(context: Context, kind: str, dimensions: int) -> HistoryModel:
     return model
 
 
-def _mlp_dimensions(context: Context) -> int:
+def _choose_mlp_embedding_dim(context: Context) -> int:
     """As wide as the bytes allow, in steps of 8; 0 where not even 8 fit."""
     # A table in bytes; two layers of 64 with biases, and a weight for every age, in floats.
     fixed = 4 * (64 + context.history_length)
-    room = (context.max_bytes - fixed) // (context.split.books + 1 + 4 * (2 * 64 + 1))
+    room = (context.max_bytes - fixed) // (context.split.num_items + 1 + 4 * (2 * 64 + 1))
     return int(max(min(room, 64) // 8 * 8, 0))
 
 
-def _least(context: Context, kind: str) -> int:
+def _compute_min_bytes(context: Context, architecture: str) -> int:
     """About the smallest budget in which a student of this kind exists."""
-    books = context.split.books
+    books = context.split.num_items
     table = (books + 1) * 7 + 3 * 1024
-    if kind in ("neighbours", "auto"):
-        return min(packed_bytes(books, books), table)
-    return table + (packed_bytes(books, books) if kind.endswith("residual") else 0)
+    if architecture in ("neighbours", "auto"):
+        return min(compute_packed_size(books, books), table)
+    return table + (compute_packed_size(books, books) if architecture.endswith("residual") else 0)

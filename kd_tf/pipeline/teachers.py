@@ -11,24 +11,24 @@ from kd_tf.errors import UserError
 from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.matrix_factorization import MatrixFactorization
-from kd_tf.models.ranking import scorer
-from kd_tf.models.teachers import SOLVED_TEACHERS, TRAINED_TEACHERS, EnsembleTeacher
+from kd_tf.models.ranking import make_score_fn
+from kd_tf.models.teachers import CLOSED_FORM_TEACHERS, TRAINED_TEACHERS, EnsembleTeacher
 from kd_tf.models.teachers.wide import WideAndDeepTeacher
 from kd_tf.models.tied_table import FULL_SOFTMAX, IN_BATCH
-from kd_tf.models.training import Training
-from kd_tf.pipeline.context import Context
-from kd_tf.pipeline.faculty import KeepEarly
-from kd_tf.pipeline.stage import Trained, trained
-from kd_tf.report.results import TriedStudent
+from kd_tf.models.training import TrainingResult
+from kd_tf.pipeline.context import RunContext
+from kd_tf.pipeline.faculty import EarlyCheckpoints
+from kd_tf.pipeline.stage import TrainedModel, load_or_train
+from kd_tf.report.results import CandidateResult
 
-IN_BATCH_ABOVE = 50_000
+MAX_FULL_SOFTMAX_ITEMS = 50_000
 """Books beyond which a teacher's scores of a batch (512 x V float32) outgrow 100 MB."""
 
-_UP_TO_BOOKS = {"local-ridge": 10**9, "ials": 300_000, "spectral": 30_000}
+_MAX_MEMBER_ITEMS = {"local-ridge": 10**9, "ials": 300_000, "spectral": 30_000}
 """Default members of an ensemble, and the catalogues that they are quick for."""
 
 
-def teachers(context: Context, *, early: bool = False) -> list[Trained]:
+def load_or_train_teachers(context: Context, *, save_early: bool = False) -> list[Trained]:
     """The members of the ensemble, if it is one, and the teacher itself as the last.
 
     Args:
@@ -37,78 +37,78 @@ def teachers(context: Context, *, early: bool = False) -> list[Trained]:
             its training, for `kd_tf.pipeline.faculty.stages`.
     """
     settings = context.settings.teacher
-    if settings.kind != "ensemble":
+    if settings.architecture != "ensemble":
         return [
-            _teacher(
-                context, settings.kind, "teacher", _history_length(context, settings.kind), early
+            _load_or_train_teacher(
+                context, settings.architecture, "teacher", _choose_max_length(context, settings.architecture), save_early
             )
         ]
-    wanted = settings.members or _default_members(context)
-    length = min(_history_length(context, kind) for kind in wanted)
-    members = [_teacher(context, kind, f"teacher-{kind}", length) for kind in dict.fromkeys(wanted)]
-    key = context.key(members=[checkpoint.fingerprint(one.model) for one in members])
+    wanted = settings.members or _choose_default_members(context)
+    length = min(_choose_max_length(context, kind) for kind in wanted)
+    members = [_load_or_train_teacher(context, kind, f"teacher-{kind}", length) for kind in dict.fromkeys(wanted)]
+    key = context.cache_key(members=[checkpoint.compute_fingerprint(one.model) for one in members])
 
     def make(_: object) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
         begin = time.monotonic()
-        model = EnsembleTeacher.weighed(
-            [one.model for one in members], context.choose, context.progress
+        model = EnsembleTeacher.from_members(
+            [one.model for one in members], context.validation_metric, context.progress
         )
         model.create_weights()
-        reached = context.choose(scorer(model))
+        reached = context.validation_metric(make_score_fn(model))
         seconds = time.monotonic() - begin + sum(one.seconds for one in members)
-        return model, "ensemble", Training(0, 0, reached, seconds), []
+        return model, "ensemble", TrainingResult(0, 0, reached, seconds), []
 
-    return [*members, trained(context, "teacher", context.folder / "teacher", key, make)]
-
-
-def _default_members(context: Context) -> tuple[str, ...]:
-    books = context.split.books
-    solved = tuple(kind for kind, most in _UP_TO_BOOKS.items() if books <= most)
-    return (*solved, "cnn") if context.small else solved
+    return [*members, load_or_train(context, "teacher", context.folder / "teacher", key, make)]
 
 
-def _history_length(context: Context, kind: str) -> int:
+def _choose_default_members(context: Context) -> tuple[str, ...]:
+    books = context.split.num_items
+    solved = tuple(kind for kind, most in _MAX_MEMBER_ITEMS.items() if books <= most)
+    return (*solved, "cnn") if context.trains_quickly else solved
+
+
+def _choose_max_length(context: Context, architecture: str) -> int:
     """A solved teacher sees whole histories, a trained one what the student will see."""
-    if kind in SOLVED_TEACHERS:
-        return context.longest_history
+    if architecture in CLOSED_FORM_TEACHERS:
+        return context.teacher_max_length
     return context.history_length
 
 
-def _teacher(
-    context: Context, kind: str, name: str, history_length: int, early: bool = False
+def _load_or_train_teacher(
+    context: Context, architecture: str, name: str, history_length: int, save_early: bool = False
 ) -> Trained:
     settings = context.settings.teacher
-    solved = kind in SOLVED_TEACHERS
+    solved = architecture in CLOSED_FORM_TEACHERS
     own = {} if solved else settings.model_dump(mode="json", exclude={"kind", "members"})
-    key = context.key(
-        teacher={"kind": kind, **own},
+    key = context.cache_key(
+        teacher={"kind": architecture, **own},
         length=history_length,
         candidates=str(context.candidates),
-        books_table=context.catalog_digest() if solved else None,
+        books_table=context.hash_catalog() if solved else None,
     )
 
     def make(_: object) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
-        randomness.seed(context.settings.seed)
+        randomness.set_seed(context.settings.seed)
         if not solved:
-            model, training = _trained(context, kind, key, early)
-            return model, kind, training, []
+            model, training = _train_teacher(context, architecture, key, save_early)
+            return model, architecture, training, []
         begin = time.monotonic()
-        found = SOLVED_TEACHERS[kind].solved(context.learning_data(history_length))
+        found = CLOSED_FORM_TEACHERS[architecture].from_training_data(context.make_training_data(history_length))
         seconds = time.monotonic() - begin
-        return found, kind, Training(0, 0, context.choose(scorer(found)), seconds), []
+        return found, architecture, TrainingResult(0, 0, context.validation_metric(make_score_fn(found)), seconds), []
 
-    folder = context.folder / ("teacher" if name == "teacher" else f"teachers/{kind}")
-    return trained(context, name, folder, key, make)
+    folder = context.folder / ("teacher" if name == "teacher" else f"teachers/{architecture}")
+    return load_or_train(context, name, folder, key, make)
 
 
-def _trained(
-    context: Context, kind: str, key: dict[str, Any], early: bool
+def _train_teacher(
+    context: Context, architecture: str, key: dict[str, Any], save_early: bool
 ) -> tuple[HistoryModel, Training]:
-    if kind == MATRIX_FACTORIZATION:
-        model, drawn = _factorisation(context), context.examples_by_reader()
+    if architecture == MATRIX_FACTORIZATION:
+        model, drawn = _build_matrix_factorization(context), context.draw_examples_by_user()
     else:
-        model, drawn = _network(context, kind), context.examples(1)
-    schedule = context.schedule(context.settings.teacher.learning)
+        model, drawn = _build_network(context, architecture), context.draw_examples(1)
+    schedule = context.make_schedule(context.settings.teacher.training)
     training = context.fit(
         model,
         Batches(
@@ -118,16 +118,16 @@ def _trained(
             seed=context.settings.seed,
         ),
         schedule=schedule,
-        callbacks=[KeepEarly(context, model, kind, schedule.epochs)] if early else [],
-        label=f"teacher ({kind})",
+        callbacks=[EarlyCheckpoints(context, model, architecture, schedule.epochs)] if save_early else [],
+        label=f"teacher ({architecture})",
         key=key,
     )
     if isinstance(model, WideAndDeepTeacher):
-        model.remember(context.split, context.progress)
+        model.fit_wide(context.split, context.progress)
     return model, training
 
 
-def _factorisation(context: Context) -> HistoryModel:
+def _build_matrix_factorization(context: Context) -> HistoryModel:
     """Matrix factorisation by readers' numbers, as papers on distillation have it."""
     known = set(context.split.train_readers.tolist())
     if not known.intersection(context.split.test.readers.tolist()):
@@ -137,25 +137,25 @@ def _factorisation(context: Context) -> HistoryModel:
             hint="Choose a protocol that tests books of training readers: leave-one-out, "
             "temporal, random, or a published split.",
         )
-    return MatrixFactorization.of(
-        context.split.train, context.split.books, dimensions=context.settings.teacher.dimensions
+    return MatrixFactorization.from_histories(
+        context.split.train, context.split.num_items, dimensions=context.settings.teacher.dimensions
     )
 
 
-def _network(context: Context, kind: str) -> HistoryModel:
+def _build_network(context: Context, architecture: str) -> HistoryModel:
     settings = context.settings.teacher
     objective: str = settings.objective
     if objective == "auto":
-        large = context.split.books > IN_BATCH_ABOVE or kind == "two-tower"
+        large = context.split.num_items > MAX_FULL_SOFTMAX_ITEMS or architecture == "two-tower"
         objective = IN_BATCH if large else FULL_SOFTMAX
-    if kind == "vae" and objective == IN_BATCH:
+    if architecture == "vae" and objective == IN_BATCH:
         raise UserError(
-            f"a variational autoencoder scores all {context.split.books:,} books in every step",
+            f"a variational autoencoder scores all {context.split.num_items:,} books in every step",
             where="teacher.kind",
             hint="Take local-ridge, or two-tower, whose steps do not grow with the catalogue.",
         )
-    model = TRAINED_TEACHERS[kind](
-        books=context.split.books,
+    model = TRAINED_TEACHERS[architecture](
+        num_items=context.split.num_items,
         history_length=context.history_length,
         dimensions=settings.dimensions,
         objective=objective,

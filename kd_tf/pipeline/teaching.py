@@ -10,33 +10,33 @@ import numpy as np
 
 from kd_tf import config
 from kd_tf.config import Distillation
-from kd_tf.data.augmentation import augmented
+from kd_tf.data.augmentation import augment
 from kd_tf.data.batches import Batches
 from kd_tf.data.examples import Examples
 from kd_tf.data.histories import Histories
-from kd_tf.distill.balance.base import Balance
-from kd_tf.distill.balance.confidence import Confidence
+from kd_tf.distill.balance.base import LossWeighting
+from kd_tf.distill.balance.confidence import TeacherConfidence
 from kd_tf.distill.balance.curriculum import Curriculum
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.balance.gradient_norm import GradientNorm
 from kd_tf.distill.balance.uncertainty import Uncertainty
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge import METHODS, Knowledge
-from kd_tf.distill.teacher_targets import EXTRA, stage_targets, teacher_targets
+from kd_tf.distill.knowledge import METHODS, DistillationLoss
+from kd_tf.distill.teacher_targets import EXTRA_OUTPUTS, compute_curriculum_targets, compute_teacher_targets
 from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.by_reader import ByReader
+from kd_tf.models.by_reader import UserHistoryLookup
 from kd_tf.models.training import Schedule
-from kd_tf.pipeline.context import Context
-from kd_tf.pipeline.faculty import asked, stages
-from kd_tf.pipeline.stage import Trained
+from kd_tf.pipeline.context import RunContext
+from kd_tf.pipeline.faculty import combine_teachers, build_teacher_curriculum
+from kd_tf.pipeline.stage import TrainedModel
 
-STAGES = "stage_ids"
+STAGE_IDS = "stage_ids"
 """The label that methods need who learn from several teachers, one after another."""
 
 
 @dataclass(frozen=True)
-class Teaching:
+class DistillationPlan:
     """How a student is taught, and by whom.
 
     Attributes:
@@ -48,31 +48,31 @@ class Teaching:
 
     settings: Distillation
     teachers: Sequence[Trained]
-    readers: Histories | None = None
+    user_histories: Histories | None = None
 
     @property
     def teacher(self) -> HistoryModel:
         """The last of the teachers."""
         return self.teachers[-1].model
 
-    def heard(self, teacher: HistoryModel) -> HistoryModel:
+    def for_student(self, teacher: HistoryModel) -> HistoryModel:
         """A teacher as the student's examples ask it."""
-        return teacher if self.readers is None else ByReader.of(teacher, self.readers)
+        return teacher if self.user_histories is None else UserHistoryLookup.from_histories(teacher, self.user_histories)
 
 
-def knowledge(settings: Distillation) -> list[Knowledge]:
+def build_losses(settings: Distillation) -> list[Knowledge]:
     """The methods that the settings name, made as they say.
 
     Raises:
         UserError: A method is unknown, or its settings are wrong.
     """
-    return [_method(name, settings) for name in settings.knowledge]
+    return [_build_loss(name, settings) for name in settings.losses]
 
 
-def taught(
+def build_distiller(
     context: Context,
     model: HistoryModel,
-    teaching: Teaching,
+    plan: Teaching,
     examples: Examples,
     schedule: Schedule,
     *,
@@ -92,21 +92,21 @@ def taught(
         UserError: A method cannot teach this student from this teacher, or its settings are
             wrong.
     """
-    settings = teaching.settings
-    known = knowledge(settings)
-    examples = more(examples, settings, context)
-    batches = alone(examples, schedule, seed)
-    distiller = Distiller(model, known, _balance(settings, known))
-    needs = sorted({label for one in known for label in one.needs})
-    teacher = teaching.heard(asked(context, teaching.teachers, settings.teachers))
+    settings = plan.settings
+    known = build_losses(settings)
+    examples = augment(examples, settings, context)
+    batches = make_supervised_batches(examples, schedule, seed)
+    distiller = Distiller(model, known, _build_weighting(settings, known))
+    needs = sorted({label for one in known for label in one.teacher_outputs})
+    teacher = plan.for_student(combine_teachers(context, plan.teachers, settings.teacher_combination))
     try:
-        distiller.prepare(
-            context.lesson(model, teacher, steps=batches.steps * schedule.epochs, seed=seed)
+        distiller.build_losses(
+            context.make_distillation_setup(model, teacher, steps=batches.steps_per_epoch * schedule.epochs, seed=seed)
         )
-        labels = answers(context, teaching, examples, needs)
+        labels = load_teacher_outputs(context, plan, examples, needs)
     except ValueError as error:
         raise UserError(
-            f"{', '.join(settings.knowledge)} cannot teach this student ({type(model).__name__}) "
+            f"{', '.join(settings.losses)} cannot teach this student ({type(model).__name__}) "
             f"from this teacher ({type(teacher).__name__}): {error}",
             where="distillation.knowledge",
             hint="Choose another method, student or teacher.",
@@ -114,48 +114,48 @@ def taught(
     return distiller, replace(batches, labels={**batches.labels, **labels})
 
 
-def more(examples: Examples, settings: Distillation, context: Context) -> Examples:
+def augment(examples: Examples, settings: Distillation, context: Context) -> Examples:
     """The examples, and as many histories that nobody has as the settings say."""
     if not settings.augmentation:
         return examples
     half = settings.augmentation / 2
-    return augmented(examples, thinned_share=half, blended_share=half, seed=context.settings.seed)
+    return augment(examples, dropout_share=half, mixup_share=half, seed=context.settings.seed)
 
 
-def answers(
-    context: Context, teaching: Teaching, examples: Examples, needs: Sequence[str]
+def load_teacher_outputs(
+    context: Context, plan: Teaching, examples: Examples, teacher_outputs: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """What the teachers say of the examples, from the run's cache where they were asked before.
 
     Raises:
         ValueError: They cannot say one of `needs`.
     """
-    settings = teaching.settings
-    teacher = teaching.heard(asked(context, teaching.teachers, settings.teachers))
-    extra = [name for name in needs if name in EXTRA]
-    who = [] if settings.teachers == "one" else [settings.teachers]
+    settings = plan.settings
+    teacher = plan.for_student(combine_teachers(context, plan.teachers, settings.teacher_combination))
+    extra = [name for name in teacher_outputs if name in EXTRA_OUTPUTS]
+    who = [] if settings.teacher_combination == "one" else [settings.teacher_combination]
     also = ["augmented"] if settings.augmentation else []
     folder = context.folder / "-".join(["targets", *who, *also, *extra])
-    found = teacher_targets(
+    found = compute_teacher_targets(
         teacher,
         examples,
-        top=settings.top,
-        needs=[name for name in needs if name != STAGES],
+        top_k=settings.top_k,
+        teacher_outputs=[name for name in teacher_outputs if name != STAGE_IDS],
         folder=folder,
         progress=context.progress,
     )
-    if STAGES not in needs:
+    if STAGE_IDS not in teacher_outputs:
         return found
-    return found | stage_targets(
-        [teaching.heard(one) for one in stages(context, teaching.teachers)],
+    return found | compute_curriculum_targets(
+        [plan.for_student(one) for one in build_teacher_curriculum(context, plan.teachers)],
         examples,
-        top=settings.top,
+        top_k=settings.top_k,
         folder=folder.with_name(f"{folder.name}-stages"),
         progress=context.progress,
     )
 
 
-def alone(examples: Examples, schedule: Schedule, seed: int) -> Batches:
+def make_supervised_batches(examples: Examples, schedule: Schedule, seed: int) -> Batches:
     """What a student learns from without a teacher: the same batches in the same order."""
     return Batches(
         examples.history,
@@ -165,18 +165,18 @@ def alone(examples: Examples, schedule: Schedule, seed: int) -> Batches:
     )
 
 
-def _method(name: str, settings: Distillation) -> Knowledge:
-    own = settings.methods.get(name, config.Method())
-    made = METHODS.get(name) or _own(name)
+def _build_loss(name: str, settings: Distillation) -> Knowledge:
+    own = settings.loss_settings.get(name, config.LossSettings())
+    made = METHODS.get(name) or _import_loss(name)
     try:
-        return made(**own.settings)
+        return made(**own.arguments)
     except (TypeError, ValueError) as error:
         raise UserError(
             f"{name} cannot be made: {error}", where=f"distillation.methods.{name}.settings"
         ) from error
 
 
-def _own(name: str) -> type[Knowledge]:
+def _import_loss(name: str) -> type[Knowledge]:
     """A method of the user's, ``module:Class``."""
     module, _, attribute = name.partition(":")
     if not attribute:
@@ -194,7 +194,7 @@ def _own(name: str) -> type[Knowledge]:
             hint="The module must be where Python finds it: in the folder that the command runs "
             "in, or installed.",
         ) from error
-    if not (isinstance(found, type) and issubclass(found, Knowledge)):
+    if not (isinstance(found, type) and issubclass(found, DistillationLoss)):
         raise UserError(
             f"{name} is not a subclass of kd_tf.distill.knowledge.Knowledge",
             where="distillation.knowledge",
@@ -202,19 +202,19 @@ def _own(name: str) -> type[Knowledge]:
     return found
 
 
-def _balance(settings: Distillation, known: Sequence[Knowledge]) -> Balance:
-    methods = [settings.methods.get(name, config.Method()) for name in settings.knowledge]
+def _build_weighting(settings: Distillation, losses: Sequence[Knowledge]) -> Balance:
+    methods = [settings.loss_settings.get(name, config.LossSettings()) for name in settings.losses]
     weights = [
         method.default_weight if told.weight is None else told.weight
-        for told, method in zip(methods, known, strict=True)
+        for told, method in zip(methods, losses, strict=True)
     ]
     # What a method of several wants of alpha is what all get: there is one hard loss.
-    alpha = next((one.alpha for one in methods if one.alpha is not None), settings.alpha)
+    alpha = next((one.student_loss_weight for one in methods if one.student_loss_weight is not None), settings.student_loss_weight)
     balances: dict[str, Balance] = {
-        "fixed": Fixed(alpha, weights),
+        "fixed": ConstantWeights(alpha, weights),
         "uncertainty": Uncertainty(),
         "gradient-norm": GradientNorm(alpha),
-        "confidence": Confidence(alpha),
+        "confidence": TeacherConfidence(alpha),
     }
-    found = balances[settings.balance]
+    found = balances[settings.weighting]
     return Curriculum(found) if settings.curriculum else found

@@ -8,7 +8,7 @@ from kd_tf.config import Config
 from kd_tf.distill.knowledge import METHODS
 from kd_tf.errors import UserError
 
-WAYS: dict[str, dict[str, dict[str, Any]]] = {
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "ir-rrd": {"distillation": {"knowledge": ("rrd", "item-side")}},
     "dcd-both": {"distillation": {"knowledge": ("dcd", "dcd-item")}},
     "average-teachers": {"distillation": {"teachers": "average"}},
@@ -25,12 +25,12 @@ WAYS: dict[str, dict[str, dict[str, Any]]] = {
 """By the name in tables: what is set otherwise than for soft targets alone."""
 
 
-def names() -> list[str]:
+def list_methods() -> list[str]:
     """Every method and way."""
-    return [*METHODS, *WAYS]
+    return [*METHODS, *PRESETS]
 
 
-def settings_of(name: str, settings: Config) -> Config:
+def configure_method(name: str, settings: Config) -> Config:
     """The settings of one row of the table.
 
     Args:
@@ -46,20 +46,20 @@ def settings_of(name: str, settings: Config) -> Config:
         "student": {"quantization_aware": False},
         "distillation": {"knowledge": ("soft-targets",)},
     }
-    if name in WAYS:
-        for section, values in WAYS[name].items():
+    if name in PRESETS:
+        for section, values in PRESETS[name].items():
             changes[section] |= values
     else:
         parts = tuple(name.split("+"))
         unknown = [part for part in parts if part not in METHODS and ":" not in part]
         if unknown:
             raise UserError(
-                f"there is no method {unknown[0]!r}", hint=f"There are: {', '.join(names())}."
+                f"there is no method {unknown[0]!r}", hint=f"There are: {', '.join(list_methods())}."
             )
         changes["distillation"]["knowledge"] = parts
-    own = settings.distillation.methods.get(name)
-    if own is not None and own.alpha is not None:
-        changes["distillation"]["alpha"] = own.alpha
+    own = settings.distillation.loss_settings.get(name)
+    if own is not None and own.student_loss_weight is not None:
+        changes["distillation"]["alpha"] = own.student_loss_weight
     return settings.model_copy(
         update={
             section: getattr(settings, section).model_copy(update=values)

@@ -12,18 +12,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-_THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+_THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
 Found = TypeVar("Found")
 
-_shared: Any = None
+_worker_state: Any = None
 """Of a worker process: what its tasks share."""
 
 
 @dataclass(frozen=True)
-class Workers:
+class ProcessPool:
     """How many processes there may be.
 
     Attributes:
@@ -32,16 +32,16 @@ class Workers:
             alone, and the peak of its memory says how many fit.
     """
 
-    most: int = 1
-    memory: int | None = None
+    max_workers: int = 1
+    max_memory_bytes: int | None = None
 
-    def each(
+    def map(
         self,
-        work: Callable[[Shared, Task], Found],
+        function: Callable[[Shared, Task], Found],
         tasks: Sequence[Task],
         shared: Shared,
-        make: Callable[..., Shared],
-        arguments: tuple[Any, ...],
+        make_shared: Callable[..., Shared],
+        make_arguments: tuple[Any, ...],
     ) -> Iterator[Found]:
         """``work(shared, task)`` of every task, in their order.
 
@@ -52,56 +52,56 @@ class Workers:
             make: Makes it in another process, of `arguments`.
             arguments: Can be sent to another process.
         """
-        if self.most == 1 or len(tasks) == 1:
+        if self.max_workers == 1 or len(tasks) == 1:
             for task in tasks:
-                yield work(shared, task)
+                yield function(shared, task)
             return
-        with _threads(max((os.cpu_count() or 1) // self.most, 1)):
-            with _pool(1, make, arguments) as pool:
-                found, peak = pool.submit(_measured, work, tasks[0]).result()
+        with _limit_threads(max((os.cpu_count() or 1) // self.max_workers, 1)):
+            with _make_executor(1, make_shared, make_arguments) as pool:
+                found, peak = pool.submit(_run_and_measure_memory, function, tasks[0]).result()
                 yield found
-            with _pool(self.fitting(peak), make, arguments) as pool:
+            with _make_executor(self.limit_workers(peak), make_shared, make_arguments) as pool:
                 try:
-                    for found, _ in pool.map(_measured, [work] * (len(tasks) - 1), tasks[1:]):
+                    for found, _ in pool.map(_run_and_measure_memory, [function] * (len(tasks) - 1), tasks[1:]):
                         yield found
                 finally:
                     pool.shutdown(cancel_futures=True)
 
-    def fitting(self, peak: int) -> int:
+    def limit_workers(self, peak_bytes: int) -> int:
         """How many processes of `peak` bytes each there may be."""
-        if self.memory is None:
-            return self.most
-        return max(min(self.most, self.memory // peak), 1)
+        if self.max_memory_bytes is None:
+            return self.max_workers
+        return max(min(self.max_workers, self.max_memory_bytes // peak_bytes), 1)
 
 
-def _pool(
-    processes: int, make: Callable[..., Any], arguments: tuple[Any, ...]
+def _make_executor(
+    processes: int, make_shared: Callable[..., Any], make_arguments: tuple[Any, ...]
 ) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(
         processes,
         # A fork of a process in which TensorFlow has threads stands still.
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=_begin,
-        initargs=(make, arguments),
+        initializer=_initialize_worker,
+        initargs=(make_shared, make_arguments),
     )
 
 
-def _begin(make: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+def _initialize_worker(make_shared: Callable[..., Any], make_arguments: tuple[Any, ...]) -> None:
     global _shared
-    _shared = make(*arguments)
+    _worker_state = make_shared(*make_arguments)
 
 
-def _measured(work: Callable[[Any, Any], Any], task: Any) -> tuple[Any, int]:
-    found = work(_shared, task)
+def _run_and_measure_memory(function: Callable[[Any, Any], Any], task: Any) -> tuple[Any, int]:
+    found = function(_worker_state, task)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return found, peak * (1 if sys.platform == "darwin" else 1024)
 
 
 @contextmanager
-def _threads(each: int) -> Iterator[None]:
+def _limit_threads(threads_per_process: int) -> Iterator[None]:
     """Processes that begin here have so many threads."""
-    before = {name: os.environ.get(name) for name in _THREADS}
-    os.environ.update(dict.fromkeys(_THREADS, str(each)))
+    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads_per_process)))
     try:
         yield
     finally:

@@ -17,7 +17,7 @@ def export_site(site: Site, folder: Path) -> None:
     """
     folder = folder.resolve()
     _check_replaceable(folder)
-    with atomic.directory(folder) as unfinished:
+    with atomic.replace_directory(folder) as unfinished:
         for name, content in site.files.items():
             path = unfinished / name
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -26,11 +26,11 @@ FILES = {
 PACKAGE = "@litertjs/core"
 LOCK_FILE = "package-lock.json"
 NPM_FILES = ("package.json", LOCK_FILE, ".npmrc")
-SAID_LINES = 5
+MAX_ERROR_LINES = 5
 """So many lines of what npm said are shown when it fails."""
 
 
-def litert_files(page: Path, say: Callable[[str], None]) -> dict[str, bytes]:
+def get_litert_files(page: Path, info: Callable[[str], None]) -> dict[str, bytes]:
     """The content of `FILES`, in the version that the page's lock file names.
 
     They come from the checkout's ``node_modules`` where `page` has one; else from the user's
@@ -49,15 +49,15 @@ def litert_files(page: Path, say: Callable[[str], None]) -> dict[str, bytes]:
     modules = page / "node_modules"
     if (modules / PACKAGE).is_dir():
         _check_version(modules, version)
-        return _for_the_page({name: (modules / path).read_bytes() for name, path in FILES.items()})
-    cached = _cache() / f"litert-{version}-{hashlib.sha256(lock).hexdigest()[:16]}"
+        return _replace_bare_import({name: (modules / path).read_bytes() for name, path in FILES.items()})
+    cached = _get_cache_folder() / f"litert-{version}-{hashlib.sha256(lock).hexdigest()[:16]}"
     if not cached.is_dir():
-        say(f"fetching {PACKAGE} {version} with npm, once, into {cached}")
+        info(f"fetching {PACKAGE} {version} with npm, once, into {cached}")
         _fetch(page, cached)
-    return _for_the_page({name: (cached / name).read_bytes() for name in FILES})
+    return _replace_bare_import({name: (cached / name).read_bytes() for name in FILES})
 
 
-def _for_the_page(files: dict[str, bytes]) -> dict[str, bytes]:
+def _replace_bare_import(files: dict[str, bytes]) -> dict[str, bytes]:
     """Makes the one import between the packages one that browsers follow.
 
     A bare name needs an import map, which the page's Content-Security-Policy forbids: import maps
@@ -95,17 +95,17 @@ def _fetch(page: Path, cached: Path) -> None:
         command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         if done.returncode:
-            said = "\n".join(done.stderr.strip().splitlines()[-SAID_LINES:])
+            said = "\n".join(done.stderr.strip().splitlines()[-MAX_ERROR_LINES:])
             raise UserError(
                 f"npm could not fetch {PACKAGE}:\n{said}",
                 where=" ".join(command),
                 hint="Check the connection and npm's settings, and run this again.",
             )
-        with atomic.directory(cached) as unfinished:
+        with atomic.replace_directory(cached) as unfinished:
             for name, path in FILES.items():
                 shutil.copyfile(folder / "node_modules" / path, unfinished / name)
 
 
-def _cache() -> Path:
+def _get_cache_folder() -> Path:
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "kd_tf"

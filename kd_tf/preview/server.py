@@ -16,7 +16,7 @@ from kd_tf.preview.site import INDEX_FILE, Site
 
 ADDRESS = "127.0.0.1"
 
-USUAL_PORT = 8766
+DEFAULT_PORT = 8766
 """Tried first. A browser keeps a shelf by address and port, so the port should stay the same."""
 
 CONTENT_TYPES = {
@@ -31,7 +31,7 @@ CONTENT_TYPES = {
     ".wasm": "application/wasm",
     ".webmanifest": "application/manifest+json",
 }
-OTHER_CONTENT_TYPE = "application/octet-stream"
+DEFAULT_CONTENT_TYPE = "application/octet-stream"
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; "
@@ -53,7 +53,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 
-SILENT_SECONDS = 60
+IDLE_TIMEOUT_SECONDS = 60
 """A connection that says nothing for so long is closed."""
 
 
@@ -74,7 +74,7 @@ class PreviewServer(ThreadingHTTPServer):
         self.site = site
         self.prefix = f"/{site.name}/"
         try:
-            super().__init__((ADDRESS, USUAL_PORT if port is None else port), _Handler)
+            super().__init__((ADDRESS, DEFAULT_PORT if port is None else port), _Handler)
         except OSError as error:
             if port is not None or error.errno != errno.EADDRINUSE:
                 raise UserError(
@@ -84,11 +84,11 @@ class PreviewServer(ThreadingHTTPServer):
             super().__init__((ADDRESS, 0), _Handler)
 
     @property
-    def address(self) -> str:
+    def url(self) -> str:
         return f"http://{ADDRESS}:{self.server_port}{self.prefix}"
 
     @property
-    def hosts(self) -> tuple[str, ...]:
+    def allowed_hosts(self) -> tuple[str, ...]:
         """What a browser on this computer may call the server."""
         return tuple(f"{name}:{self.server_port}" for name in (ADDRESS, "localhost"))
 
@@ -108,21 +108,21 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server_version = "kd-tf"
     sys_version = ""
-    timeout = SILENT_SECONDS
+    timeout = IDLE_TIMEOUT_SECONDS
 
     def do_GET(self) -> None:
-        self._answer(with_content=True)
+        self._respond(with_content=True)
 
     def do_HEAD(self) -> None:
-        self._answer(with_content=False)
+        self._respond(with_content=False)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: the terminal is for the reader, not for a list of requests."""
 
-    def _answer(self, *, with_content: bool) -> None:
+    def _respond(self, *, with_content: bool) -> None:
         # A page elsewhere whose name is made to point here ("DNS rebinding") still says its own
         # name in this header.
-        if self.headers.get("Host") not in self.server.hosts:
+        if self.headers.get("Host") not in self.server.allowed_hosts:
             self._send(HTTPStatus.MISDIRECTED_REQUEST, b"", with_content=with_content)
             return
         path = unquote(urlsplit(self.path).path)
@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.NOT_FOUND, b"not found\n", with_content=with_content)
             return
         suffix = PurePosixPath(name or INDEX_FILE).suffix
-        kind = CONTENT_TYPES.get(suffix, OTHER_CONTENT_TYPE)
+        kind = CONTENT_TYPES.get(suffix, DEFAULT_CONTENT_TYPE)
         self._send(HTTPStatus.OK, content, kind, with_content=with_content)
 
     def _send(

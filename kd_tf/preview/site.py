@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_tf.preview.litert import litert_files
+from kd_tf.preview.litert import get_litert_files
 from kd_tf.runtime.bundle import CONFIG_FILE, Bundle
 
 PAGE = Path(__file__).parent / "page"
@@ -45,7 +45,7 @@ class Site:
     files: Mapping[str, bytes]
 
 
-def make_site(bundle: Bundle, say: Callable[[str], None], page: Path = PAGE) -> Site:
+def make_site(bundle: Bundle, info: Callable[[str], None], page: Path = PAGE) -> Site:
     """Puts the page, LiteRT's files and a bundle together.
 
     Args:
@@ -61,15 +61,15 @@ def make_site(bundle: Bundle, say: Callable[[str], None], page: Path = PAGE) -> 
         for pattern in PAGE_FILES
         for path in sorted(page.glob(pattern))
     }
-    for name, content in litert_files(page, say).items():
+    for name, content in get_litert_files(page, info).items():
         files[f"litert/{name}"] = content
     for name in (CONFIG_FILE, *bundle.config.sha256):
         files[f"bundle/{name}"] = (bundle.folder / name).read_bytes()
-    files[RELEASE_FILE] = _release(files)
-    return Site(_slug(bundle.config.name), dict(sorted(files.items())))
+    files[RELEASE_FILE] = _make_release_script(files)
+    return Site(_make_slug(bundle.config.name), dict(sorted(files.items())))
 
 
-def _release(files: Mapping[str, bytes]) -> bytes:
+def _make_release_script(files: Mapping[str, bytes]) -> bytes:
     """What the service worker keeps: the hash of every file, and one of all hashes.
 
     A browser fetches this script again on every visit; a byte more or less makes it take the
@@ -86,7 +86,7 @@ def _release(files: Mapping[str, bytes]) -> bytes:
     return f"self.RELEASE = {release};\n".encode()
 
 
-def _slug(name: str) -> str:
+def _make_slug(name: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
     # Of a name in another script nothing is left, and two such are still two.
     return slug or f"bundle-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from kd_tf.report.results import Results
 
 METRIC = "ndcg@10"
-LETTER = 6.7
+LETTER_WIDTH = 6.7
 """Width of a letter of the labels in the chart's units: a 12 px sans-serif on the safe side."""
-LINE = 14.0
-MARK = 7.0
+LINE_HEIGHT = 14.0
+MARK_RADIUS = 7.0
 """Half the size of a mark."""
 
 
@@ -66,26 +66,26 @@ class Chart:
 
     width: float
     height: float
-    left: float
-    right: float
-    top: float
-    bottom: float
-    sizes: list[Tick]
-    qualities: list[Tick]
+    plot_left: float
+    plot_right: float
+    plot_top: float
+    plot_bottom: float
+    size_ticks: list[Tick]
+    quality_ticks: list[Tick]
     points: list[Point]
 
 
 @dataclass(frozen=True)
 class _Box:
-    left: float
-    top: float
-    right: float
-    bottom: float
+    x_min: float
+    y_min: float
+    x_max: float
+    y_max: float
 
-    def overlap(self, other: _Box) -> float:
+    def compute_overlap(self, other: _Box) -> float:
         """Shared area."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        width = min(self.x_max, other.x_max) - max(self.x_min, other.x_min)
+        height = min(self.y_max, other.y_max) - max(self.y_min, other.y_min)
         return max(width, 0.0) * max(height, 0.0)
 
 
@@ -96,11 +96,11 @@ class _Label:
     box: _Box
     anchor: str
     x: float
-    middle: float
-    line: float | None
+    y: float
+    line_x: float | None
 
 
-def draw(results: Results, *, width: float, height: float) -> Chart:
+def draw_chart(results: Results, *, width: float, height: float) -> Chart:
     """Lays the chart out for a drawing of that size in pixels."""
     left, right, top, bottom = 48.0, width - 12.0, 12.0, height - 44.0
     # A model without bytes has no place on a logarithmic axis.
@@ -112,7 +112,7 @@ def draw(results: Results, *, width: float, height: float) -> Chart:
     least = math.log10(max(min(entry[2] for entry in entries), 1) / 2)
     most = math.log10(max(max(entry[2] for entry in entries), 1) * 2)
     best = max(0.01, *(entry[3] for entry in entries))
-    step = _step(best)
+    step = _choose_step(best)
     highest = step * (math.floor(best / step) + 1)
 
     def across(size: float) -> float:
@@ -122,16 +122,16 @@ def draw(results: Results, *, width: float, height: float) -> Chart:
         return bottom - quality / highest * (bottom - top)
 
     marks = [(across(max(entry[2], 1)), up(entry[3])) for entry in entries]
-    labels = _place([entry[0] for entry in entries], marks, _Box(left, top, right, bottom))
+    labels = _place_labels([entry[0] for entry in entries], marks, _Box(left, top, right, bottom))
     return Chart(
         width=width,
         height=height,
-        left=left,
-        right=right,
-        top=top,
-        bottom=bottom,
-        sizes=[Tick(across(size), _bytes(size)) for size in _decades(least, most)],
-        qualities=[
+        plot_left=left,
+        plot_right=right,
+        plot_top=top,
+        plot_bottom=bottom,
+        size_ticks=[Tick(across(size), _format_bytes(size)) for size in _choose_size_ticks(least, most)],
+        quality_ticks=[
             Tick(up(number * step), f"{number * step:g}")
             for number in range(round(highest / step) + 1)
         ],
@@ -146,8 +146,8 @@ def draw(results: Results, *, width: float, height: float) -> Chart:
                 y=y,
                 anchor=label.anchor,
                 label_x=label.x,
-                label_y=label.middle,
-                line_x=label.line,
+                label_y=label.y,
+                line_x=label.line_x,
             )
             for (name, role, size, quality), (x, y), label in zip(
                 entries, marks, labels, strict=True
@@ -156,23 +156,23 @@ def draw(results: Results, *, width: float, height: float) -> Chart:
     )
 
 
-def _place(names: list[str], marks: list[tuple[float, float]], field: _Box) -> list[_Label]:
+def _place_labels(names: list[str], marks: list[tuple[float, float]], field: _Box) -> list[_Label]:
     """A free place for each label: beside its mark, else further away with a line to it."""
-    taken = [_Box(x - MARK, y - MARK, x + MARK, y + MARK) for x, y in marks]
+    taken = [_Box(x - MARK_RADIUS, y - MARK_RADIUS, x + MARK_RADIUS, y + MARK_RADIUS) for x, y in marks]
     placed = []
     for name, mark in zip(names, marks, strict=True):
         # Each drawn label is in the way of the next; of equally free places the first is taken.
         best = min(
-            _choices(LETTER * len(name), *mark), key=lambda one: _in_the_way(one, taken, field)
+            _list_label_positions(LETTER_WIDTH * len(name), *mark), key=lambda one: _measure_overlap(one, taken, field)
         )
         taken.append(best.box)
         placed.append(best)
     return placed
 
 
-def _choices(length: float, x: float, y: float) -> list[_Label]:
+def _list_label_positions(length: float, x: float, y: float) -> list[_Label]:
     """Where a label of that length may lie around a mark, the clearest places first."""
-    beside, away, high = MARK + 3, MARK + 8, LINE / 2
+    beside, away, high = MARK_RADIUS + 3, MARK_RADIUS + 8, LINE_HEIGHT / 2
 
     def label(anchor: str, label_x: float, middle: float, line: float | None) -> _Label:
         left = label_x - length * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
@@ -182,31 +182,31 @@ def _choices(length: float, x: float, y: float) -> list[_Label]:
     choices = [
         label("start", x + beside, y, None),
         label("end", x - beside, y, None),
-        label("middle", x, y - MARK - high - 1, None),
-        label("middle", x, y + MARK + high + 1, None),
+        label("middle", x, y - MARK_RADIUS - high - 1, None),
+        label("middle", x, y + MARK_RADIUS + high + 1, None),
     ]
     for lines in range(1, 9):
-        for middle in (y - lines * LINE, y + lines * LINE):
+        for middle in (y - lines * LINE_HEIGHT, y + lines * LINE_HEIGHT):
             choices.append(label("start", x + away, middle, x + away - 2))
             choices.append(label("end", x - away, middle, x - away + 2))
     return choices
 
 
-def _in_the_way(label: _Label, taken: list[_Box], field: _Box) -> float:
+def _measure_overlap(label: _Label, taken: list[_Box], field: _Box) -> float:
     """How much of a label lies on other labels and marks or, twice as bad, outside the field."""
     box = label.box
-    outside = (box.right - box.left) * (box.bottom - box.top) - box.overlap(field)
-    return sum(box.overlap(other) for other in taken) + 2 * max(outside, 0.0)
+    outside = (box.x_max - box.x_min) * (box.y_max - box.y_min) - box.compute_overlap(field)
+    return sum(box.compute_overlap(other) for other in taken) + 2 * max(outside, 0.0)
 
 
-def _step(largest: float) -> float:
+def _choose_step(largest: float) -> float:
     """1, 2 or 5 times a power of ten, so that about four to eight steps reach `largest`."""
     power = 10 ** math.floor(math.log10(largest / 4))
     # The logarithm of a number just below a power may round up to it: then none of them fits.
     return next((m * power for m in (5.0, 2.0, 1.0) if m * power <= largest / 4), power)
 
 
-def _decades(least: float, most: float) -> list[float]:
+def _choose_size_ticks(least: float, most: float) -> list[float]:
     """Round sizes between two logarithms: powers of ten, closer ones where those are few."""
     powers = range(max(math.floor(least), 0), math.ceil(most) + 1)
     for steps in ((1,), (1, 2, 5)):
@@ -217,7 +217,7 @@ def _decades(least: float, most: float) -> list[float]:
     return sizes
 
 
-def _bytes(size: float) -> str:
+def _format_bytes(size: float) -> str:
     for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if size >= unit:
             return f"{size / unit:g} {name}"

@@ -39,10 +39,10 @@ def render(results: Results) -> str:
     return environment.get_template(TEMPLATE).render(
         results=results,
         charts={
-            "wide": chart.draw(results, width=760, height=420),
-            "narrow": chart.draw(results, width=350, height=420),
+            "wide": chart.draw_chart(results, width=760, height=420),
+            "narrow": chart.draw_chart(results, width=350, height=420),
         },
-        metrics=_metric_names(results),
+        metrics=_list_metric_names(results),
         parts={
             name: figures["readers"]
             for one in results.models
@@ -51,7 +51,7 @@ def render(results: Results) -> str:
     )
 
 
-def _metric_names(results: Results) -> list[str]:
+def _list_metric_names(results: Results) -> list[str]:
     """Every metric that anything was measured by, in the order of first mention."""
     measured = [one.metrics for one in results.models]
     measured += [one.metrics for one in results.artifacts]

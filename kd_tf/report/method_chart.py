@@ -11,41 +11,41 @@ from kd_tf.report.results import ModelTable
 
 METRIC = "ndcg@10"
 TEMPLATE = "methods.svg.jinja"
-ROW = 22.0
-LEFT, WIDTH, MARGIN = 190.0, 760.0, 60.0
+ROW_HEIGHT = 22.0
+PLOT_LEFT, WIDTH, MARGIN = 190.0, 760.0, 60.0
 """Where the field begins, how wide the drawing is, and how much stays free beside the field."""
 
 
-def write(found: ModelTable, path: Path) -> None:
+def write(table: ModelTable, path: Path) -> None:
     """Writes an SVG that needs nothing from outside, in one step.
 
     Raises:
         UserError: The disk is full or the folder cannot be written.
     """
-    atomic.write_text(path, render(found))
+    atomic.write_text(path, render(table))
 
 
-def render(found: ModelTable) -> str:
+def render(table: ModelTable) -> str:
     """The drawing: a row a model, best first, with one standard deviation over the seeds on either
     side, and a line through the student alone. What Holm's paired test calls no chance is filled.
     """
-    certain = {one.model for one in found.comparisons if one.p_value < 0.05}
-    models = sorted(found.models, key=lambda one: -one.metrics[METRIC])
-    figures = [(one.metrics[METRIC], one.deviations.get(METRIC, 0.0)) for one in models]
+    certain = {one.model for one in table.comparisons if one.p_value < 0.05}
+    models = sorted(table.models, key=lambda one: -one.metrics[METRIC])
+    figures = [(one.metrics[METRIC], one.standard_deviations.get(METRIC, 0.0)) for one in models]
     least = min(value - spread for value, spread in figures)
     most = max(value + spread for value, spread in figures)
     # All equal is one place in the middle.
     width = (most - least) or 1.0
 
     def across(value: float) -> float:
-        return round(LEFT + (value - least) / width * (WIDTH - LEFT - MARGIN), 1)
+        return round(PLOT_LEFT + (value - least) / width * (WIDTH - PLOT_LEFT - MARGIN), 1)
 
     rows = [
         {
             "name": one.name,
             "role": one.role,
             "certain": one.name in certain,
-            "y": 40 + ROW * number,
+            "y": 40 + ROW_HEIGHT * number,
             "x": across(value),
             "from": across(value - spread),
             "to": across(value + spread),
@@ -63,9 +63,9 @@ def render(found: ModelTable) -> str:
     return environment.get_template(TEMPLATE).render(
         rows=rows,
         width=WIDTH,
-        height=40 + ROW * len(rows) + 24,
-        left=LEFT,
+        height=40 + ROW_HEIGHT * len(rows) + 24,
+        left=PLOT_LEFT,
         right=WIDTH - MARGIN,
         alone=next((row["x"] for row in rows if row["name"] == "student-alone"), None),
-        data=found.dataset,
+        data=table.dataset,
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from kd_tf.data.splits.given import GIVEN
+from kd_tf.data.splits.given import PUBLISHED
 from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT
 from kd_tf.data.splits.random_holdout import RANDOM
 from kd_tf.data.splits.temporal import TEMPORAL
@@ -19,7 +19,7 @@ from kd_tf.tflite.artifact import Artifact
 METRICS = ("ndcg@10", "recall@10", "recall@20", "coverage@10", "novelty@10")
 """What the table shows; results.json has every metric."""
 
-PROTOCOLS = {
+PROTOCOL_DESCRIPTIONS = {
     UNSEEN_USERS: "the test readers are nowhere in training; a part of each one's books is "
     "hidden, and a model has to find them among all books of the catalogue",
     LEAVE_ONE_OUT: "the last book of each reader is hidden, and a model that learnt from the "
@@ -28,7 +28,7 @@ PROTOCOLS = {
     "read before has to find it among all books of the catalogue",
     RANDOM: "a random share of each reader's books is hidden, and a model that learnt from the "
     "others has to find them among all books of the catalogue",
-    GIVEN: "the division is its publisher's; a model has to find the test books among all books of "
+    PUBLISHED: "the division is its publisher's; a model has to find the test books among all books of "
     "the catalogue",
 }
 
@@ -37,15 +37,15 @@ def render(results: Results) -> str:
     """Markdown from a run's figures; names that come from data are escaped."""
     sections = [
         f"# Book recommender: {escape(results.dataset.name)}",
-        _what(results.shipped),
-        _intended_use(),
-        _data(results),
-        _how(results),
-        _figures(results),
-        _cost(results),
-        _limits(),
-        _privacy(),
-        _versions(results),
+        _describe_model(results.shipped_artifact),
+        _describe_intended_use(),
+        _describe_data(results),
+        _describe_training(results),
+        _describe_metrics(results),
+        _describe_cost(results),
+        _describe_limitations(),
+        _describe_privacy(),
+        _describe_versions(results),
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -57,7 +57,7 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", line)
 
 
-def _what(shipped: Artifact) -> str:
+def _describe_model(shipped: Artifact) -> str:
     signatures = ", ".join(f"`{name}`" for name in shipped.signatures)
     return f"""\
 A small neural network that gets the books that a reader has read and names those to read next.
@@ -65,7 +65,7 @@ It was distilled from a larger teacher and runs on the device, as `model.tflite`
 ({escape(shipped.quantization)}, {shipped.bytes:,} bytes, signatures {signatures})."""
 
 
-def _intended_use() -> str:
+def _describe_intended_use() -> str:
     return """\
 ## Intended use
 
@@ -74,11 +74,11 @@ read next, and what is like a given book. It is made for suggestions that a pers
 is not made to judge people, to decide for them, or to guess anything else about them."""
 
 
-def _data(results: Results) -> str:
+def _describe_data(results: Results) -> str:
     data = results.dataset
     protocol = f"`{data.protocol}`"
-    if data.protocol in PROTOCOLS:
-        protocol += f": {PROTOCOLS[data.protocol]}"
+    if data.protocol in PROTOCOL_DESCRIPTIONS:
+        protocol += f": {PROTOCOL_DESCRIPTIONS[data.protocol]}"
     lines = [
         "## Data",
         "",
@@ -99,10 +99,10 @@ def _data(results: Results) -> str:
     return "\n".join(lines)
 
 
-def _how(results: Results) -> str:
-    teacher = _of_role(results, "teacher")
-    student = _of_role(results, "student")
-    shipped = results.shipped
+def _describe_training(results: Results) -> str:
+    teacher = _filter_by_role(results, "teacher")
+    student = _filter_by_role(results, "student")
+    shipped = results.shipped_artifact
     kinds = ", ".join(
         dict.fromkeys(f"{one.kind}, {one.parameters:,} parameters" for one in student)
     )
@@ -127,12 +127,12 @@ def _how(results: Results) -> str:
     return "\n".join(["## How it was made", "", *numbered])
 
 
-def _figures(results: Results) -> str:
-    shipped = results.shipped
+def _describe_metrics(results: Results) -> str:
+    shipped = results.shipped_artifact
     rows = [("**model.tflite** (this file)", shipped.bytes, shipped.metrics)]
     for role in ("student", "teacher", "baseline"):
-        rows += [(_named(one), one.bytes, one.metrics) for one in _of_role(results, role)]
-    headings = ["", *(_heading(name) for name in METRICS), "bytes"]
+        rows += [(_format_model_name(one), one.bytes, one.metrics) for one in _filter_by_role(results, role)]
+    headings = ["", *(_format_heading(name) for name in METRICS), "bytes"]
     lines = [
         "## Figures",
         "",
@@ -146,12 +146,12 @@ def _figures(results: Results) -> str:
         lines.append(f"| {' | '.join([name, *figures, f'{size:,}'])} |")
     lines += ["", "Recall divides by all books held out. Novelty is in bits."]
     if results.comparisons:
-        lines += ["", *(f"- {_compared(one)}" for one in results.comparisons)]
+        lines += ["", *(f"- {_format_comparison(one)}" for one in results.comparisons)]
     return "\n".join(lines)
 
 
-def _cost(results: Results) -> str:
-    one = results.shipped
+def _describe_cost(results: Results) -> str:
+    one = results.shipped_artifact
     threads = round(one.latency_us["threads"])
     machine = escape(results.environment.get("machine", "unknown"))
     return f"""\
@@ -168,7 +168,7 @@ thread{"" if threads == 1 else "s"}; memory: {one.peak_memory_bytes:,} bytes.
   floor); the file is {one.bytes / one.floor_bytes:.3f} times that."""
 
 
-def _limits() -> str:
+def _describe_limitations() -> str:
     return """\
 ## Limits
 
@@ -183,7 +183,7 @@ def _limits() -> str:
   what they would not have found themselves."""
 
 
-def _privacy() -> str:
+def _describe_privacy() -> str:
     return """\
 ## Privacy
 
@@ -193,37 +193,37 @@ readers have in common; where a book was read by one or two training readers onl
 hint at what else they read."""
 
 
-def _versions(results: Results) -> str:
+def _describe_versions(results: Results) -> str:
     lines = [
         "## Versions",
         "",
         f"- Contract: {CONTRACT_VERSION}",
-        f"- Least TensorFlow Lite runtime: {escape(results.shipped.min_runtime_version)}",
+        f"- Least TensorFlow Lite runtime: {escape(results.shipped_artifact.min_runtime_version)}",
     ]
     lines += [f"- {escape(name)}: {escape(value)}" for name, value in results.environment.items()]
     return "\n".join(lines)
 
 
-def _of_role(results: Results, role: str) -> list[ModelResult]:
+def _filter_by_role(results: Results, role: str) -> list[ModelResult]:
     # The best comes first within a role, as in a ranking.
     found = [one for one in results.models if one.role == role]
     return sorted(found, key=lambda one: -one.metrics["ndcg@10"])
 
 
-def _named(model: ModelResult) -> str:
+def _format_model_name(model: ModelResult) -> str:
     same = model.kind == model.name
     return escape(model.name if same else f"{model.name} ({model.kind})")
 
 
-def _heading(metric: str) -> str:
+def _format_heading(metric: str) -> str:
     name, k = metric.split("@")
     return f"{'NDCG' if name == 'ndcg' else name.capitalize()}@{k}"
 
 
-def _compared(one: ComparisonResult) -> str:
+def _format_comparison(one: ComparisonResult) -> str:
     note = " (less than two standard errors)" if one.verdict == "not distinguishable from" else ""
     return (
-        f"{escape(one.model)} is {one.verdict} {escape(one.against)}{note}: {one.metric} "
+        f"{escape(one.model)} is {one.verdict} {escape(one.reference)}{note}: {one.metric} "
         f"{one.difference:+.4f}, paired standard error {one.standard_error:.4f}, "
-        f"{one.readers:,} readers"
+        f"{one.num_users:,} readers"
     )

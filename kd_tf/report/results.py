@@ -78,7 +78,7 @@ class ModelResult:
     train_seconds: float
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
     slices: dict[str, dict[str, Any]] = field(default_factory=dict)
-    deviations: dict[str, float] = field(default_factory=dict)
+    standard_deviations: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -97,19 +97,19 @@ class ComparisonResult:
     """
 
     model: str
-    against: str
+    reference: str
     metric: str
     difference: float
     standard_error: float
-    readers: int
+    num_users: int
     p_value: float
 
     @property
     def verdict(self) -> str:
         """``above``, ``below``, or ``not distinguishable from`` within two standard errors."""
         ratio = PairedComparison(
-            self.difference, self.standard_error, self.readers, self.p_value
-        ).ratio
+            self.difference, self.standard_error, self.num_users, self.p_value
+        ).t_statistic
         if abs(ratio) < 2:
             return "not distinguishable from"
         return "above" if ratio > 0 else "below"
@@ -133,10 +133,10 @@ class DataSummary:
     """
 
     name: str
-    read: Counts
-    steps: list[CleaningStep]
-    cleaned: Counts
-    catalogue: int
+    raw_counts: Counts
+    cleaning_steps: list[CleaningStep]
+    clean_counts: Counts
+    catalog_items: int
     density: float
     books_per_reader: dict[str, float]
     readers_per_book: dict[str, float]
@@ -165,7 +165,7 @@ class ModelTable:
 
 
 @dataclass(frozen=True)
-class TriedStudent:
+class CandidateResult:
     """A student that was tried within the byte budget.
 
     Attributes:
@@ -177,10 +177,10 @@ class TriedStudent:
     """
 
     kind: str
-    setting: str
+    description: str
     bytes: int
     validation_ndcg: float
-    chosen: bool = False
+    is_chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -203,7 +203,7 @@ class Results:
     artifacts: list[Artifact]
     comparisons: list[ComparisonResult]
     chosen: str
-    tried: list[TriedStudent] = field(default_factory=list)
+    candidate_students: list[TriedStudent] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
 
@@ -217,6 +217,6 @@ class Results:
         atomic.write_json(folder / FILE, self.to_json())
 
     @property
-    def shipped(self) -> Artifact:
+    def shipped_artifact(self) -> Artifact:
         """The artifact in the bundle."""
         return next(one for one in self.artifacts if one.name == self.chosen)

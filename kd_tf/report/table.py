@@ -15,16 +15,16 @@ from kd_tf.report.results import (
     DataSummary,
     ModelTable,
     Results,
-    TriedStudent,
+    CandidateResult,
 )
 
 
 def print_results(results: Results, console: Console) -> None:
     """Prints baselines, teacher, students and every artifact, and what distilling added."""
     data = results.dataset
-    threads = results.shipped.latency_us["threads"]
+    threads = results.shipped_artifact.latency_us["threads"]
     # Narrow enough for 80 columns: only the names may break, a figure is never cut.
-    table = _sheet(
+    table = _make_table(
         f"{data.name}: {data.protocol}, {data.test_users:,} test readers, seed {data.seed}",
         "Measured on the test readers, artifacts by running the .tflite file; "
         "recall divides by all books held out. "
@@ -39,7 +39,7 @@ def print_results(results: Results, console: Console) -> None:
     for model in results.models:
         table.add_row(
             f"{model.name} ({model.kind})" if model.kind != model.name else model.name,
-            *_quality(model.metrics),
+            *_format_quality(model.metrics),
             f"{model.bytes:,}",
             *("", "", ""),
         )
@@ -47,7 +47,7 @@ def print_results(results: Results, console: Console) -> None:
     for one in results.artifacts:
         table.add_row(
             f"{one.name}.tflite" + (" *" if one.name == results.chosen else ""),
-            *_quality(one.metrics),
+            *_format_quality(one.metrics),
             f"{one.bytes:,}",
             f"{one.bytes / one.floor_bytes:.3f}",
             f"{one.latency_us['p50']:.0f}/{one.latency_us['p99']:.0f}",
@@ -56,13 +56,13 @@ def print_results(results: Results, console: Console) -> None:
     console.print(table)
     console.print("* in the bundle", markup=False)
     _print_comparisons(results.comparisons, console)
-    _print_tried(results.tried, console)
+    _print_candidates(results.candidate_students, console)
 
 
-def print_models(found: ModelTable, console: Console) -> None:
+def print_models(model_table: ModelTable, console: Console) -> None:
     """Prints models that were measured on the same readers, and how the best compares."""
-    data = found.dataset
-    ks = sorted(int(name.partition("@")[2]) for name in found.models[0].metrics if "ndcg@" in name)
+    data = model_table.dataset
+    ks = sorted(int(name.partition("@")[2]) for name in model_table.models[0].metrics if "ndcg@" in name)
     short, long = ks[0], ks[-1]
     shown = {
         f"NDCG\n@{short}": f"ndcg@{short}",
@@ -73,7 +73,7 @@ def print_models(found: ModelTable, console: Console) -> None:
         f"cover-\nage@{short}": f"coverage@{short}",
     }
     sampled = "" if data.candidates == "full" else f", candidates {data.candidates}"
-    table = _sheet(
+    table = _make_table(
         f"{data.name}: {data.protocol}{sampled}, {data.test_users:,} test readers, "
         f"seed {data.seed}",
         f"95 %: bootstrap interval of NDCG@{short} over the readers; recall divides by all books "
@@ -87,33 +87,33 @@ def print_models(found: ModelTable, console: Console) -> None:
         if len(table.columns) == 2:
             table.add_column("95 %", no_wrap=True)
     table.add_column("fit\ns", justify="right", no_wrap=True)
-    for model in found.models:
-        first, *others = [_short(model.metrics[name]) for name in shown.values()]
+    for model in model_table.models:
+        first, *others = [_format_share(model.metrics[name]) for name in shown.values()]
         low, high = model.intervals[f"ndcg@{short}"]
         table.add_row(
             model.name,
             first,
-            f"{_short(low)}-{_short(high)}",
+            f"{_format_share(low)}-{_format_share(high)}",
             *others,
             f"{model.train_seconds:.0f}",
         )
     console.print(table)
-    _print_comparisons(found.comparisons, console)
+    _print_comparisons(model_table.comparisons, console)
 
 
-def _short(share: float) -> str:
+def _format_share(share: float) -> str:
     """Four digits, and no zero before the point."""
     return f"{share:.4f}".removeprefix("0")
 
 
 def print_data(summary: DataSummary, console: Console) -> None:
     """Prints what each cleaning step left."""
-    table = _sheet(summary.name)
+    table = _make_table(summary.name)
     table.add_column("")
     for heading in ("interactions", "readers", "books"):
         table.add_column(heading, justify="right", no_wrap=True)
-    rows = [("read", summary.read)]
-    rows += [(step.name, step.after) for step in summary.steps]
+    rows = [("read", summary.raw_counts)]
+    rows += [(step.name, step.after) for step in summary.cleaning_steps]
     for name, counts in rows:
         table.add_row(
             Text(name), f"{counts.interactions:,}", f"{counts.users:,}", f"{counts.items:,}"
@@ -128,7 +128,7 @@ def print_data(summary: DataSummary, console: Console) -> None:
         console.print(f"{heading}, quantiles {shares}", markup=False)
 
 
-def _print_tried(tried: Sequence[TriedStudent], console: Console) -> None:
+def _print_candidates(tried: Sequence[TriedStudent], console: Console) -> None:
     """The best of each family that validation chose among."""
     best: dict[str, TriedStudent] = {}
     for one in tried:
@@ -143,7 +143,7 @@ def _print_tried(tried: Sequence[TriedStudent], console: Console) -> None:
     )
     for one in sorted(best.values(), key=lambda one: -one.validation_ndcg):
         console.print(
-            f"{'*' if one.chosen else ' '} {one.validation_ndcg:.4f} {one.kind} ({one.setting}), "
+            f"{'*' if one.is_chosen else ' '} {one.validation_ndcg:.4f} {one.kind} ({one.description}), "
             f"{one.bytes:,} bytes",
             markup=False,
         )
@@ -152,23 +152,23 @@ def _print_tried(tried: Sequence[TriedStudent], console: Console) -> None:
 def _print_comparisons(pairs: Sequence[ComparisonResult], console: Console) -> None:
     for pair in pairs:
         console.print(
-            f"{pair.model} - {pair.against}: {pair.metric} {pair.difference:+.4f} "
+            f"{pair.model} - {pair.reference}: {pair.metric} {pair.difference:+.4f} "
             f"(paired SE {pair.standard_error:.4f}, p {pair.p_value:.2g})",
             markup=False,
         )
 
 
-def _quality(metrics: dict[str, float]) -> list[str]:
+def _format_quality(metrics: dict[str, float]) -> list[str]:
     return [f"{metrics[name]:.4f}" for name in ("ndcg@10", "recall@20", "coverage@10")]
 
 
-def print_contest(found: Mapping[str, Any], console: Console) -> None:
+def print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
     """Prints what `kd_tf.pipeline.benchmarking.benchmark` gave: a row a contestant."""
-    width = f", d={found['dimensions']}" if found["dimensions"] else ""
-    books = f"{found['books']:,} books" if found["books"] else "books unknown"
-    table = _sheet(
-        f"{books}{width}, L={found['history']}, seed {found['seed']}",
-        f"{found['runs']:,} answers each, in turns; a fresh process each. Overlap: of the ten best "
+    width = f", d={benchmark['dimensions']}" if benchmark["dimensions"] else ""
+    books = f"{benchmark['books']:,} books" if benchmark["books"] else "books unknown"
+    table = _make_table(
+        f"{books}{width}, L={benchmark['history']}, seed {benchmark['seed']}",
+        f"{benchmark['runs']:,} answers each, in turns; a fresh process each. Overlap: of the ten best "
         "books with those of the student in float32.",
     )
     table.add_column("")
@@ -177,7 +177,7 @@ def print_contest(found: Mapping[str, Any], console: Console) -> None:
         *("thr.", "load\nms", "peak\nMB", "over-\nlap"),
     ):
         table.add_column(heading, justify="right", no_wrap=True)
-    for one in found["contestants"]:
+    for one in benchmark["contestants"]:
         overlap = one["top10_overlap"]
         table.add_row(
             one["name"],
@@ -192,7 +192,7 @@ def print_contest(found: Mapping[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def _sheet(
+def _make_table(
     title: str, caption: str | None = None, padding: int | tuple[int, int, int, int] = 0
 ) -> Table:
     """A table as narrow as can be."""

@@ -16,7 +16,7 @@ import kd_tf
 from kd_tf.errors import UserError
 from kd_tf.runtime.model import TFLiteModel
 
-LEAST_RUNS = 1000
+MIN_RUNS = 1000
 """Below this the 99th percentile rests on fewer than ten answers."""
 
 
@@ -38,7 +38,7 @@ class Latency:
 
 
 def measure_latency(
-    model: TFLiteModel, histories: np.ndarray, *, warm_up: int = 50, runs: int = LEAST_RUNS
+    model: TFLiteModel, histories: np.ndarray, *, warm_up: int = 50, runs: int = MIN_RUNS
 ) -> Latency:
     """Times `TFLiteModel.recommend`: the input set, the model run and the answer fetched.
 
@@ -54,8 +54,8 @@ def measure_latency(
     """
     if not len(histories):
         raise ValueError("at least one history is needed")
-    if runs < LEAST_RUNS:
-        raise ValueError(f"runs must be at least {LEAST_RUNS}, not {runs}")
+    if runs < MIN_RUNS:
+        raise ValueError(f"runs must be at least {MIN_RUNS}, not {runs}")
     # Rows are cut out beforehand: the loop times the model, not NumPy's indexing.
     rows = [np.ascontiguousarray(histories[row : row + 1]) for row in range(len(histories))]
     for call in range(warm_up):
@@ -76,7 +76,7 @@ def measure_latency(
     return Latency(p50, p90, p99, model.threads, runs)
 
 
-def peak_memory(path: str | Path) -> int:
+def measure_peak_memory(path: str | Path) -> int:
     """By how many bytes a process grows, at its peak, that loads and runs this model.
 
     Measured in a fresh process after Python, NumPy and LiteRT are imported, with one thread; see
@@ -88,7 +88,7 @@ def peak_memory(path: str | Path) -> int:
     """
     probe = subprocess.run(
         [sys.executable, "-m", "kd_tf.runtime.memory_probe", str(path)],
-        env=environment(),
+        env=make_subprocess_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -103,7 +103,7 @@ def peak_memory(path: str | Path) -> int:
     return int(probe.stdout)
 
 
-def environment() -> dict[str, str]:
+def make_subprocess_environment() -> dict[str, str]:
     """Of a fresh process that finds this very package, also where it is run from a source tree."""
     root = str(Path(kd_tf.__file__).resolve().parent.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]

@@ -22,7 +22,7 @@ from kd_tf import atomic
 from kd_tf.errors import UserError
 
 CONTRACT_VERSION = 1
-OWN_HASH = "config_sha256"
+CONFIG_HASH_KEY = "config_sha256"
 """The key of config.json whose value is the SHA-256 of config.json itself, worked out with 64 zeros
 in its place: so that no bit of the bundle can change unseen."""
 
@@ -34,7 +34,7 @@ MODEL_CARD_FILE = "MODEL_CARD.md"
 
 
 @dataclass(frozen=True)
-class Book:
+class Item:
     """One row of the catalogue.
 
     Attributes:
@@ -82,7 +82,7 @@ class BundleConfig:
     """
 
     name: str
-    books: int
+    num_items: int
     history_length: int
     recommendations: int
     candidates: int
@@ -115,7 +115,7 @@ class BundleConfig:
                 a value of another kind.
         """
         if not isinstance(content, dict):
-            raise _damaged("it must hold one JSON object", where)
+            raise _make_damaged_error("it must hold one JSON object", where)
         # Before anything else: the other keys mean something only under a known version.
         version = content.get("contract_version")
         if type(version) is not int or version != CONTRACT_VERSION:
@@ -128,23 +128,23 @@ class BundleConfig:
 
         def take(key: str, kind: type, meaning: str) -> Any:
             if type(content.get(key)) is not kind:
-                raise _damaged(f"{key} must be {meaning}, not {content.get(key)!r}", where)
+                raise _make_damaged_error(f"{key} must be {meaning}, not {content.get(key)!r}", where)
             return content[key]
 
         def take_size(key: str) -> int:
             if take(key, int, "a whole number") < 1:
-                raise _damaged(f"{key} must be at least 1, not {content[key]}", where)
+                raise _make_damaged_error(f"{key} must be at least 1, not {content[key]}", where)
             return int(content[key])
 
         signatures = take("signatures", list, "a list of names")
         hashes = take("sha256", dict, "an object of file: hash")
         if not all(isinstance(one, str) for one in signatures):
-            raise _damaged(f"signatures must be a list of names, not {signatures!r}", where)
+            raise _make_damaged_error(f"signatures must be a list of names, not {signatures!r}", where)
         if not all(isinstance(one, str) for one in hashes.values()):
-            raise _damaged("sha256 must be an object of file: hash", where)
+            raise _make_damaged_error("sha256 must be an object of file: hash", where)
         return cls(
             name=take("name", str, "a text"),
-            books=take_size("books"),
+            num_items=take_size("books"),
             history_length=take_size("history_length"),
             recommendations=take_size("recommendations"),
             candidates=take_size("candidates"),
@@ -169,7 +169,7 @@ class Bundle:
 
     folder: Path
     config: BundleConfig
-    books: list[Book]
+    items: list[Book]
 
     @classmethod
     def open(cls, folder: str | Path) -> Bundle:
@@ -185,19 +185,19 @@ class Bundle:
                 "there is no such folder", where=str(folder), hint="Give the folder of a bundle."
             )
         where = str(folder / CONFIG_FILE)
-        written = _read(folder, CONFIG_FILE)
-        content = _parse(written, where)
+        written = _read_file(folder, CONFIG_FILE)
+        content = _parse_json(written, where)
         config = BundleConfig.from_json(content, where)
-        _check_own_hash(written, content.get(OWN_HASH), where)
+        _check_own_hash(written, content.get(CONFIG_HASH_KEY), where)
         for name in (MODEL_FILE, CATALOG_FILE):
             if name not in config.sha256:
-                raise _damaged(f"sha256 does not list {name}", where)
+                raise _make_damaged_error(f"sha256 does not list {name}", where)
         for name, expected in config.sha256.items():
             _check_hash(folder, name, expected)
-        return cls(folder, config, _read_catalog(folder, config.books))
+        return cls(folder, config, _read_catalog(folder, config.num_items))
 
     @property
-    def model(self) -> Path:
+    def model_path(self) -> Path:
         """The .tflite file."""
         return self.folder / MODEL_FILE
 
@@ -228,49 +228,49 @@ def write_bundle(
         ValueError: The catalogue does not fit the config, has an unknown column or a wrong id,
             or a figure is not finite.
     """
-    rows = [_catalog_row(row, number) for number, row in enumerate(catalog, start=1)]
-    if len(rows) != config.books:
-        raise ValueError(f"the catalogue has {len(rows)} books, the config says {config.books}")
+    rows = [_make_catalog_row(row, number) for number, row in enumerate(catalog, start=1)]
+    if len(rows) != config.num_items:
+        raise ValueError(f"the catalogue has {len(rows)} books, the config says {config.num_items}")
     files = {
         MODEL_FILE: model,
-        CATALOG_FILE: _catalog_text(rows).encode("utf-8"),
+        CATALOG_FILE: _encode_catalog(rows).encode("utf-8"),
         MODEL_CARD_FILE: model_card.encode("utf-8"),
     }
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    with atomic.directory(folder) as unfinished:
+    with atomic.replace_directory(folder) as unfinished:
         for name, content in files.items():
             atomic.write_bytes(unfinished / name, content)
         complete = dataclasses.replace(config, sha256=hashes).to_json()
-        atomic.write_bytes(unfinished / CONFIG_FILE, sealed(complete))
+        atomic.write_bytes(unfinished / CONFIG_FILE, encode_with_own_hash(complete))
         # A bundle that its own reader refuses must not take the place of a good one.
         bundle = Bundle.open(unfinished)
     return dataclasses.replace(bundle, folder=Path(folder))
 
 
-def sealed(config: Mapping[str, Any]) -> bytes:
+def encode_with_own_hash(config: Mapping[str, Any]) -> bytes:
     """The content of config.json with its own hash under `OWN_HASH`."""
-    open_ = {**config, OWN_HASH: _ZEROS.decode()}
+    open_ = {**config, CONFIG_HASH_KEY: _HASH_PLACEHOLDER.decode()}
     text = json.dumps(open_, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
-    return text.replace(_ZEROS, hashlib.sha256(text).hexdigest().encode())
+    return text.replace(_HASH_PLACEHOLDER, hashlib.sha256(text).hexdigest().encode())
 
 
-_ZEROS = b"0" * 64
+_HASH_PLACEHOLDER = b"0" * 64
 
 
 def _check_own_hash(written: bytes, own: Any, where: str) -> None:
-    whole = isinstance(own, str) and own.isascii() and len(own) == len(_ZEROS)
+    whole = isinstance(own, str) and own.isascii() and len(own) == len(_HASH_PLACEHOLDER)
     found = own.encode() if whole else b"none"
-    opened = written.replace(found, _ZEROS)
+    opened = written.replace(found, _HASH_PLACEHOLDER)
     if written.count(found) != 1 or hashlib.sha256(opened).hexdigest().encode() != found:
         raise UserError(
-            f"the file is not the one that was written: {OWN_HASH} is not its SHA-256",
+            f"the file is not the one that was written: {CONFIG_HASH_KEY} is not its SHA-256",
             where=where,
             hint="The file was changed or damaged on the way: copy or export the bundle again.",
         )
 
 
-def _catalog_row(row: Mapping[str, Any], number: int) -> dict[str, Any]:
-    known = [one.name for one in dataclasses.fields(Book)]
+def _make_catalog_row(row: Mapping[str, Any], number: int) -> dict[str, Any]:
+    known = [one.name for one in dataclasses.fields(Item)]
     unknown = [name for name in row if name not in known]
     if unknown:
         raise ValueError(f"a book has {known}, not {unknown}")
@@ -282,7 +282,7 @@ def _catalog_row(row: Mapping[str, Any], number: int) -> dict[str, Any]:
     return {name: values[name] for name in known if values.get(name) is not None}
 
 
-def _catalog_text(rows: list[dict[str, Any]]) -> str:
+def _encode_catalog(rows: list[dict[str, Any]]) -> str:
     # A book a line: compact, and two versions can still be compared line by line.
     lines = (
         json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for row in rows
@@ -290,11 +290,11 @@ def _catalog_text(rows: list[dict[str, Any]]) -> str:
     return f'{{"version": {CATALOG_VERSION}, "books": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
-def _read_catalog(folder: Path, books: int) -> list[Book]:
+def _read_catalog(folder: Path, num_items: int) -> list[Book]:
     where = str(folder / CATALOG_FILE)
-    content = _parse(_read(folder, CATALOG_FILE), where)
+    content = _parse_json(_read_file(folder, CATALOG_FILE), where)
     if not isinstance(content, dict) or not isinstance(content.get("books"), list):
-        raise _damaged("it must hold an object with a list of books", where)
+        raise _make_damaged_error("it must hold an object with a list of books", where)
     if content.get("version") != CATALOG_VERSION:
         raise UserError(
             f"the catalogue has version {content.get('version')!r}, "
@@ -303,25 +303,25 @@ def _read_catalog(folder: Path, books: int) -> list[Book]:
             hint="Export the bundle again with this kd_tf, or install the kd_tf that made it.",
         )
     rows = content["books"]
-    if len(rows) != books:
-        raise _damaged(f"it has {len(rows)} books, {CONFIG_FILE} says {books}", where)
-    parsed = [_book(row, number, where) for number, row in enumerate(rows, start=1)]
+    if len(rows) != num_items:
+        raise _make_damaged_error(f"it has {len(rows)} books, {CONFIG_FILE} says {num_items}", where)
+    parsed = [_parse_item(row, number, where) for number, row in enumerate(rows, start=1)]
     if len({book.item_id for book in parsed}) != len(parsed):
-        raise _damaged("two books have the same item_id", where)
+        raise _make_damaged_error("two books have the same item_id", where)
     return parsed
 
 
-def _book(row: Any, number: int, where: str) -> Book:
+def _parse_item(row: Any, number: int, where: str) -> Book:
     if not isinstance(row, dict) or row.get("id") != number:
-        raise _damaged(f"book {number} must be an object with the id {number}", where)
+        raise _make_damaged_error(f"book {number} must be an object with the id {number}", where)
     if not row.get("item_id"):
-        raise _damaged(f"book {number} has no item_id", where)
-    for one in dataclasses.fields(Book):
+        raise _make_damaged_error(f"book {number} has no item_id", where)
+    for one in dataclasses.fields(Item):
         kind = int if one.name in ("id", "year") else str
         if row.get(one.name) is not None and type(row[one.name]) is not kind:
-            raise _damaged(f"book {number}: {one.name} cannot be {row[one.name]!r}", where)
-    values: dict[str, Any] = {one.name: row.get(one.name) for one in dataclasses.fields(Book)}
-    return Book(**values)
+            raise _make_damaged_error(f"book {number}: {one.name} cannot be {row[one.name]!r}", where)
+    values: dict[str, Any] = {one.name: row.get(one.name) for one in dataclasses.fields(Item)}
+    return Item(**values)
 
 
 def _check_hash(folder: Path, name: str, expected: str) -> None:
@@ -333,7 +333,7 @@ def _check_hash(folder: Path, name: str, expected: str) -> None:
             where=str(folder / CONFIG_FILE),
             hint="Do not use this bundle; get it again from whoever made it.",
         )
-    if hashlib.sha256(_read(folder, name)).hexdigest() != expected.lower():
+    if hashlib.sha256(_read_file(folder, name)).hexdigest() != expected.lower():
         raise UserError(
             f"the file is not the one that the bundle was made with: its SHA-256 differs from "
             f"{CONFIG_FILE}",
@@ -342,7 +342,7 @@ def _check_hash(folder: Path, name: str, expected: str) -> None:
         )
 
 
-def _read(folder: Path, name: str) -> bytes:
+def _read_file(folder: Path, name: str) -> bytes:
     try:
         return (folder / name).read_bytes()
     except OSError as error:
@@ -353,14 +353,14 @@ def _read(folder: Path, name: str) -> bytes:
         ) from error
 
 
-def _parse(content: bytes, where: str) -> Any:
+def _parse_json(content: bytes, where: str) -> Any:
     try:
         return json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # bad UTF-8 is a ValueError as well
-        raise _damaged(f"it is not valid JSON: {error}", where) from error
+        raise _make_damaged_error(f"it is not valid JSON: {error}", where) from error
 
 
-def _damaged(what: str, where: str) -> UserError:
+def _make_damaged_error(what: str, where: str) -> UserError:
     return UserError(
         f"the file is damaged: {what}", where=where, hint="Copy or export the bundle again."
     )

@@ -19,19 +19,19 @@ from typing import Any
 import numpy as np
 
 from kd_tf.errors import UserError
-from kd_tf.progress import Progress, Silent
-from kd_tf.runtime.benchmark import LEAST_RUNS, Latency, environment
+from kd_tf.progress import Progress, NullProgress
+from kd_tf.runtime.benchmark import MIN_RUNS, Latency, make_subprocess_environment
 
-TURNS = 20
+NUM_TURNS = 20
 """How often each takes its turn."""
 
-WARM_UP = 50
+WARM_UP_RUNS = 50
 """Answers at the start of every turn before the clock counts. Without them the first answers after
 somebody else's turn, which wait for memory, were half of all: 66 us where 29 us are the rule."""
 
 
 @dataclass(frozen=True)
-class Contestant:
+class BenchmarkedModel:
     """What takes part.
 
     Attributes:
@@ -44,26 +44,26 @@ class Contestant:
     """
 
     name: str
-    kind: str
+    engine: str
     path: Path
     floor_bytes: int
-    numbers: np.ndarray | None = None
+    item_ids: np.ndarray | None = None
 
-    def own(self, histories: np.ndarray) -> np.ndarray:
+    def to_file_ids(self, histories: np.ndarray) -> np.ndarray:
         """Histories in the ids of the file."""
-        if self.numbers is None:
+        if self.item_ids is None:
             return histories
-        places = np.empty_like(self.numbers)
-        places[self.numbers] = np.arange(len(self.numbers), dtype=np.int32)
+        places = np.empty_like(self.item_ids)
+        places[self.item_ids] = np.arange(len(self.item_ids), dtype=np.int32)
         return np.asarray(places[histories])
 
-    def common(self, ids: np.ndarray) -> np.ndarray:
+    def to_item_ids(self, ids: np.ndarray) -> np.ndarray:
         """Answers of the file in the ids of all."""
-        return ids if self.numbers is None else np.asarray(self.numbers[ids])
+        return ids if self.item_ids is None else np.asarray(self.item_ids[ids])
 
 
 @dataclass(frozen=True)
-class Standing:
+class Measurement:
     """What was measured of one contestant with one number of threads.
 
     Attributes:
@@ -74,19 +74,19 @@ class Standing:
         ids: int32 [n, K], its answers to all histories, in the ids of all.
     """
 
-    contestant: Contestant
+    model: Contestant
     latency: Latency
     init_seconds: float
     peak_memory_growth_bytes: int
     ids: np.ndarray
 
 
-def run_contest(
-    contestants: Sequence[Contestant],
+def time_interleaved(
+    models: Sequence[Contestant],
     histories: np.ndarray,
     *,
     threads: int = 1,
-    runs: int = LEAST_RUNS,
+    runs: int = MIN_RUNS,
     progress: Progress | None = None,
 ) -> list[Standing]:
     """Measures all of them on the same histories, in turns.
@@ -102,62 +102,62 @@ def run_contest(
         UserError: One of them cannot be loaded or run; the message has its last line.
         ValueError: There are no histories or contestants, or too few runs or threads.
     """
-    if not len(contestants) or not len(histories):
+    if not len(models) or not len(histories):
         raise ValueError("at least one contestant and one history are needed")
-    if runs < LEAST_RUNS or threads < 1:
+    if runs < MIN_RUNS or threads < 1:
         raise ValueError(
-            f"runs must be at least {LEAST_RUNS} and threads at least 1, not {runs} and {threads}"
+            f"runs must be at least {MIN_RUNS} and threads at least 1, not {runs} and {threads}"
         )
     with tempfile.TemporaryDirectory() as folder:
         processes: list[_Process] = []
         try:
-            for number, one in enumerate(contestants):
+            for number, one in enumerate(models):
                 asked = Path(folder) / f"histories-{number}.npy"
-                np.save(asked, np.ascontiguousarray(one.own(histories), np.int32))
-                processes.append(_Process(one, asked, threads))
-            times: list[list[int]] = [[] for _ in contestants]
-            with (progress or Silent()).task("timing", TURNS) as advance:
-                for turn in range(TURNS):
-                    count = runs * (turn + 1) // TURNS - runs * turn // TURNS
+                np.save(asked, np.ascontiguousarray(one.to_file_ids(histories), np.int32))
+                processes.append(_Worker(one, asked, threads))
+            times: list[list[int]] = [[] for _ in models]
+            with (progress or NullProgress()).task("timing", NUM_TURNS) as advance:
+                for turn in range(NUM_TURNS):
+                    count = runs * (turn + 1) // NUM_TURNS - runs * turn // NUM_TURNS
                     for process, taken in zip(processes, times, strict=True):
-                        answered = process.ask(f"time {WARM_UP + count}")["nanoseconds"]
-                        taken.extend(answered[WARM_UP:])
+                        answered = process.send(f"time {WARM_UP_RUNS + count}")["nanoseconds"]
+                        taken.extend(answered[WARM_UP_RUNS:])
                     advance(1)
             standings = []
             for number, (process, taken) in enumerate(zip(processes, times, strict=True)):
                 p50, p90, p99 = np.percentile(np.array(taken) / 1000, [50, 90, 99]).tolist()
-                growth = int(process.ask("memory")["bytes"])
+                growth = int(process.send("memory")["bytes"])
                 answers = Path(folder) / f"{number}.npy"
-                process.ask(f"answer {answers}")
+                process.send(f"answer {answers}")
                 standings.append(
-                    Standing(
-                        process.contestant,
+                    Measurement(
+                        process.model,
                         Latency(p50, p90, p99, threads, runs),
                         process.init_seconds,
                         growth,
-                        process.contestant.common(np.load(answers, allow_pickle=False)),
+                        process.model.to_item_ids(np.load(answers, allow_pickle=False)),
                     )
                 )
             return standings
         finally:
             for process in processes:
-                process.end()
+                process.close()
 
 
-class _Process:
+class _Worker:
     """A contestant that waits for its turn."""
 
     def __init__(self, contestant: Contestant, histories: Path, threads: int) -> None:
-        self.contestant = contestant
+        self.model = contestant
         count = str(threads)
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in `end`)
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "kd_tf.runtime.contestant", contestant.kind),
+                *(sys.executable, "-m", "kd_tf.runtime.contestant", contestant.engine),
                 *(str(contestant.path), str(histories), count),
             ],
             env={
-                **environment(),
+                **make_subprocess_environment(),
                 "OMP_NUM_THREADS": count,
                 "OPENBLAS_NUM_THREADS": count,
                 "MKL_NUM_THREADS": count,
@@ -169,7 +169,7 @@ class _Process:
         )
         self.init_seconds = float(self._read()["init_seconds"])
 
-    def ask(self, command: str) -> dict[str, Any]:
+    def send(self, command: str) -> dict[str, Any]:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(command + "\n")
@@ -185,13 +185,13 @@ class _Process:
             self._errors.seek(0)
             said = self._errors.read().strip().splitlines() or ["it ended without a word"]
             raise UserError(
-                f"{self.contestant.name} cannot be measured: {said[-1]}",
-                where=str(self.contestant.path),
+                f"{self.model.name} cannot be measured: {said[-1]}",
+                where=str(self.model.path),
             )
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    def end(self) -> None:
+    def close(self) -> None:
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:

@@ -21,13 +21,13 @@ from pathlib import Path
 import numpy as np
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.memory_probe import forget_peak, peak_bytes
+from kd_tf.runtime.memory_probe import reset_peak, read_peak_bytes
 
 Answer = Callable[[np.ndarray], np.ndarray]
 """From a history int32 [1, L] to ids [K]."""
 
 
-def tflite(path: Path, threads: int) -> Callable[[], Answer]:
+def prepare_tflite(path: Path, threads: int) -> Callable[[], Answer]:
     """A file of ours, or of anybody who follows the contract."""
     from kd_tf.runtime.model import TFLiteModel
 
@@ -38,7 +38,7 @@ def tflite(path: Path, threads: int) -> Callable[[], Answer]:
     return load
 
 
-def numpy(path: Path, threads: int) -> Callable[[], Answer]:
+def prepare_numpy(path: Path, threads: int) -> Callable[[], Answer]:
     """Plain NumPy; its threads are those of the environment."""
     from kd_tf.runtime.numpy_mlp import NumpyMLP
 
@@ -49,7 +49,7 @@ def numpy(path: Path, threads: int) -> Callable[[], Answer]:
     return load
 
 
-def onnxruntime(path: Path, threads: int) -> Callable[[], Answer]:
+def prepare_onnxruntime(path: Path, threads: int) -> Callable[[], Answer]:
     """ONNX Runtime on its CPU provider."""
     import onnxruntime as runtime
 
@@ -63,20 +63,20 @@ def onnxruntime(path: Path, threads: int) -> Callable[[], Answer]:
     return load
 
 
-KINDS = {"tflite": tflite, "numpy": numpy, "onnxruntime": onnxruntime}
+ENGINES = {"tflite": prepare_tflite, "numpy": prepare_numpy, "onnxruntime": prepare_onnxruntime}
 
 
-def main(kind: str, path: str, histories_path: str, threads: int) -> None:
+def main(engine: str, path: str, histories_path: str, threads: int) -> None:
     """Loads, says so, and does what it is told until the input ends."""
     histories = np.load(histories_path, allow_pickle=False)
     rows = [np.ascontiguousarray(histories[row : row + 1]) for row in range(len(histories))]
-    load = KINDS[kind](Path(path), threads)
-    forget_peak()
-    before = peak_bytes()
+    load = ENGINES[engine](Path(path), threads)
+    reset_peak()
+    before = read_peak_bytes()
     begin = time.perf_counter()
     answer = load()
     answer(rows[0])
-    _say({"init_seconds": time.perf_counter() - begin})
+    _print_json({"init_seconds": time.perf_counter() - begin})
     gc.disable()
     asked = 0
     for line in sys.stdin:
@@ -84,7 +84,7 @@ def main(kind: str, path: str, histories_path: str, threads: int) -> None:
         if command == "answer":
             ids = np.stack([answer(row) for row in rows]).astype(np.int32)
             np.save(argument, ids)
-            _say({"answered": len(ids)})
+            _print_json({"answered": len(ids)})
         elif command == "time":
             nanoseconds = []
             for _ in range(int(argument)):
@@ -93,12 +93,12 @@ def main(kind: str, path: str, histories_path: str, threads: int) -> None:
                 answer(row)
                 nanoseconds.append(time.perf_counter_ns() - start)
                 asked += 1
-            _say({"nanoseconds": nanoseconds})
+            _print_json({"nanoseconds": nanoseconds})
         elif command == "memory":
-            _say({"bytes": peak_bytes() - before})
+            _print_json({"bytes": read_peak_bytes() - before})
 
 
-def _say(content: dict[str, object]) -> None:
+def _print_json(content: dict[str, object]) -> None:
     print(json.dumps(content), flush=True)
 
 

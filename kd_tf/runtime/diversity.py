@@ -11,7 +11,7 @@ import numpy as np
 from kd_tf.runtime.model import TFLiteModel, pad_history
 
 
-def diverse(
+def rerank_mmr(
     model: TFLiteModel, ids: np.ndarray, scores: np.ndarray, diversity: float, k: int
 ) -> list[int]:
     """Picks books one after the other, each by its score less its likeness to those before.
@@ -34,10 +34,10 @@ def diverse(
     if not len(ids):
         return []
     alike = np.stack(
-        [_from_0_to_1(model.score(pad_history([one], model.history_length), ids)) for one in ids]
+        [_scale_to_unit_interval(model.score(pad_history([one], model.history_length), ids)) for one in ids]
     )
     alike = (alike + alike.T) / 2
-    worth = (1 - diversity) * _from_0_to_1(scores)
+    worth = (1 - diversity) * _scale_to_unit_interval(scores)
     picked = [0]
     likest = alike[0].copy()
     while len(picked) < min(k, len(ids)):
@@ -48,6 +48,6 @@ def diverse(
     return picked
 
 
-def _from_0_to_1(scores: np.ndarray) -> np.ndarray:
+def _scale_to_unit_interval(scores: np.ndarray) -> np.ndarray:
     low, high = scores.min(), scores.max()
     return np.asarray((scores - low) / max(float(high - low), 1e-12), np.float64)

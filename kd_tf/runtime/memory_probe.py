@@ -16,26 +16,26 @@ import numpy as np
 from kd_tf.errors import UserError
 from kd_tf.runtime.model import TFLiteModel
 
-RUNS = 100
+NUM_RUNS = 100
 """Answers that are fetched, each for another history."""
 
 
-def memory_growth(path: str) -> int:
+def measure_memory_growth(path: str) -> int:
     """Peak memory in bytes after `RUNS` answers, less the peak before the model was loaded.
 
     Raises:
         UserError: The model is refused, or the system does not tell the peak.
     """
-    forget_peak()
-    before = peak_bytes()
+    reset_peak()
+    before = read_peak_bytes()
     model = TFLiteModel(path)
-    for run in range(RUNS):
+    for run in range(NUM_RUNS):
         # Any ids do: those beyond the catalogue count as padding.
         model.recommend(np.arange(run + 1, run + 1 + model.history_length, dtype=np.int32))
-    return peak_bytes() - before
+    return read_peak_bytes() - before
 
 
-def forget_peak() -> None:
+def reset_peak() -> None:
     """Makes what is used now the peak: importing used more for a moment than it kept."""
     # Where it fails (not Linux, a strict container) the growth comes out a little too small.
     with contextlib.suppress(OSError):
@@ -43,7 +43,7 @@ def forget_peak() -> None:
         Path("/proc/self/clear_refs").write_text("5")
 
 
-def peak_bytes() -> int:
+def read_peak_bytes() -> int:
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -61,6 +61,6 @@ def peak_bytes() -> int:
 
 if __name__ == "__main__":
     try:
-        print(memory_growth(sys.argv[1]))
+        print(measure_memory_growth(sys.argv[1]))
     except UserError as error:
         sys.exit(str(error).splitlines()[0])

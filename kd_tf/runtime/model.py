@@ -10,12 +10,12 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from kd_tf.errors import UserError
-from kd_tf.progress import Progress, Silent
+from kd_tf.progress import Progress, NullProgress
 
 IDENTIFIER = b"TFL3"
 """Bytes 4 to 7 of every .tflite file: the flatbuffer's file identifier."""
 
-ROWS_A_TURN = 256
+ROWS_PER_LOCK = 256
 """Histories that `recommend_all` answers before other threads get their turn."""
 
 
@@ -67,21 +67,21 @@ class TFLiteModel:
             signatures = self._interpreter.get_signature_list()
         except (ValueError, RuntimeError) as error:
             raise UserError(
-                f"the model cannot be loaded: {_first_line(error)}",
+                f"the model cannot be loaded: {_get_first_line(error)}",
                 where=self._name,
                 hint="The file is damaged or was made for another runtime: copy or export it again",
             ) from error
         self.signatures: tuple[str, ...] = tuple(sorted(signatures))
         if "recommend" not in signatures:
             found = ", ".join(self.signatures) or "none"
-            raise self._breach(f"it has no signature recommend (signatures: {found})")
+            raise self._make_contract_error(f"it has no signature recommend (signatures: {found})")
         self._runners = {
             name: self._interpreter.get_signature_runner(name) for name in self.signatures
         }
         self._recommend = self._runners["recommend"]
-        self.history_length = self._length_of_history()
-        self.k = self._size_of_answer()
-        self.candidates = self._number_of_candidates()
+        self.history_length = self._read_max_length()
+        self.k = self._read_k()
+        self.candidates = self._read_num_candidates()
 
     def recommend(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Books for a reader with this history.
@@ -96,7 +96,7 @@ class TFLiteModel:
         Raises:
             ValueError: The history has another shape or type.
         """
-        row = self._rows(history.reshape(1, -1) if history.ndim == 1 else history)
+        row = self._check_rows(history.reshape(1, -1) if history.ndim == 1 else history)
         if len(row) != 1:
             raise ValueError(f"one history at a time, not {len(row)}: use recommend_all")
         with self._lock:
@@ -118,12 +118,12 @@ class TFLiteModel:
         Raises:
             ValueError: The histories have another shape or type.
         """
-        rows = self._rows(histories)
+        rows = self._check_rows(histories)
         ids = np.empty((len(rows), self.k), np.int32)
         scores = np.empty((len(rows), self.k), np.float32)
-        with (progress or Silent()).task("recommend", len(rows)) as advance:
-            for begin in range(0, len(rows), ROWS_A_TURN):
-                end = min(begin + ROWS_A_TURN, len(rows))
+        with (progress or NullProgress()).task("recommend", len(rows)) as advance:
+            for begin in range(0, len(rows), ROWS_PER_LOCK):
+                end = min(begin + ROWS_PER_LOCK, len(rows))
                 with self._lock:
                     for row in range(begin, end):
                         answer = self._recommend(history=rows[row : row + 1])
@@ -158,7 +158,7 @@ class TFLiteModel:
             UserError: The file has no signature ``score``.
             ValueError: The history has another shape or type, or the candidates have.
         """
-        row = self._rows(history.reshape(1, -1) if history.ndim == 1 else history)
+        row = self._check_rows(history.reshape(1, -1) if history.ndim == 1 else history)
         if candidates.dtype != np.int32 or candidates.ndim != 1:
             raise ValueError(
                 f"candidates must be int32 [n], not {candidates.dtype} {list(candidates.shape)}"
@@ -187,7 +187,7 @@ class TFLiteModel:
             UserError: The file has no signature ``explain``.
             ValueError: The history has another shape or type.
         """
-        row = self._rows(history.reshape(1, -1) if history.ndim == 1 else history)
+        row = self._check_rows(history.reshape(1, -1) if history.ndim == 1 else history)
         asked = np.array([book], np.int32)
         contributions: np.ndarray = self._call("explain", history=row, book=asked)["contributions"]
         return contributions[0]
@@ -203,16 +203,16 @@ class TFLiteModel:
             answer: dict[str, np.ndarray] = self._runners[signature](**inputs)
         return answer
 
-    def _number_of_candidates(self) -> int:
+    def _read_num_candidates(self) -> int:
         if "score" not in self._runners:
             return 0
         inputs = self._runners["score"].get_input_details()
         shape = list(inputs["candidates"]["shape_signature"]) if "candidates" in inputs else []
         if len(shape) != 2 or shape[0] != 1 or shape[1] < 1:
-            raise self._breach(f"score takes candidates {shape}, not int32 [1, C]")
+            raise self._make_contract_error(f"score takes candidates {shape}, not int32 [1, C]")
         return int(shape[1])
 
-    def _rows(self, histories: np.ndarray) -> np.ndarray:
+    def _check_rows(self, histories: np.ndarray) -> np.ndarray:
         L = self.history_length
         if histories.dtype != np.int32 or histories.ndim != 2 or histories.shape[1] != L:
             raise ValueError(
@@ -220,7 +220,7 @@ class TFLiteModel:
             )
         return np.ascontiguousarray(histories)
 
-    def _length_of_history(self) -> int:
+    def _read_max_length(self) -> int:
         inputs = self._recommend.get_input_details()
         shapes = {
             name: (np.dtype(one["dtype"]).name, [int(size) for size in one["shape_signature"]])
@@ -228,10 +228,10 @@ class TFLiteModel:
         }
         kind, shape = shapes.get("history", ("", []))
         if len(shapes) != 1 or kind != "int32" or len(shape) != 2 or shape[0] != 1 or shape[1] < 1:
-            raise self._breach(f"recommend takes {shapes}, not history int32 [1, L]")
+            raise self._make_contract_error(f"recommend takes {shapes}, not history int32 [1, L]")
         return shape[1]
 
-    def _size_of_answer(self) -> int:
+    def _read_k(self) -> int:
         """K, from the answer to an empty history.
 
         Asking once finds at loading what only running shows: an operator that this interpreter
@@ -241,7 +241,7 @@ class TFLiteModel:
             answer = self._recommend(history=np.zeros((1, self.history_length), np.int32))
         except (ValueError, RuntimeError) as error:
             raise UserError(
-                f"the model cannot be run: {_first_line(error)}",
+                f"the model cannot be run: {_get_first_line(error)}",
                 where=self._name,
                 hint="Update ai-edge-litert, or export the model with built-in operators only.",
             ) from error
@@ -250,12 +250,12 @@ class TFLiteModel:
         }
         K = answer["ids"].shape[-1] if "ids" in answer and answer["ids"].ndim else 0
         if K < 1 or shapes != {"ids": ("int32", [1, K]), "scores": ("float32", [1, K])}:
-            raise self._breach(
+            raise self._make_contract_error(
                 f"recommend gives {shapes}, not ids int32 [1, K] and scores float32 [1, K]"
             )
         return K
 
-    def _breach(self, what: str) -> UserError:
+    def _make_contract_error(self, what: str) -> UserError:
         return UserError(
             f"this .tflite file is not a kd_tf recommender: {what}",
             where=self._name,
@@ -296,6 +296,6 @@ def _check_identifier(source: str | Path | bytes, name: str) -> None:
         )
 
 
-def _first_line(error: Exception) -> str:
+def _get_first_line(error: Exception) -> str:
     # LiteRT appends every line that it logged; the first one says what went wrong.
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -19,7 +19,7 @@ class NumpyMLP:
 
     def __init__(self, weights: dict[str, np.ndarray], k: int) -> None:
         self.weights = weights
-        self.books = len(weights["table"]) - 1
+        self.num_items = len(weights["table"]) - 1
         self.k = k
 
     @classmethod
@@ -37,10 +37,10 @@ class NumpyMLP:
             del weights["scoring_table"]
         np.savez(path, allow_pickle=False, k=np.array(self.k), **weights)
 
-    def scores(self, history: np.ndarray) -> np.ndarray:
+    def score(self, history: np.ndarray) -> np.ndarray:
         """float32 [V + 1] of a history int32 [L], padded with 0 at the end."""
         w = self.weights
-        known = history[(history >= 1) & (history <= self.books)]
+        known = history[(history >= 1) & (history <= self.num_items)]
         ids = known[np.sort(np.unique(known, return_index=True)[1])]
         counts = w["recency"][: len(ids)][::-1]
         own = (counts / np.sqrt(max(counts.sum(), 1.0))) @ w["table"][ids]
@@ -50,9 +50,9 @@ class NumpyMLP:
 
     def recommend(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The K best books that are not in the history: ids int32 [K] and scores float32 [K]."""
-        scores = self.scores(history)
+        scores = self.score(history)
         scores[0] = -np.inf
-        scores[history[(history >= 1) & (history <= self.books)]] = -np.inf
+        scores[history[(history >= 1) & (history <= self.num_items)]] = -np.inf
         # All that are as good as the K-th, so that of equal ones those with the least ids stay.
         best = np.flatnonzero(scores >= np.partition(scores, -self.k)[-self.k])
         best = best[np.lexsort((best, -scores[best]))][: self.k]

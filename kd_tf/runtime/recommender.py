@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.bundle import CONFIG_FILE, Book, Bundle
-from kd_tf.runtime.diversity import diverse
+from kd_tf.runtime.bundle import CONFIG_FILE, Item, Bundle
+from kd_tf.runtime.diversity import rerank_mmr
 from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.titles import TitleIndex
 
@@ -47,7 +47,7 @@ class Recommender:
     def __init__(self, bundle: Bundle, model: TFLiteModel) -> None:
         self.bundle = bundle
         self.model = model
-        self.titles = TitleIndex(bundle.books)
+        self.titles = TitleIndex(bundle.items)
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 1) -> Recommender:
@@ -61,7 +61,7 @@ class Recommender:
             UserError: The bundle or its model is refused; see `Bundle.open` and `TFLiteModel`.
         """
         bundle = Bundle.open(folder)
-        model = TFLiteModel(bundle.model, threads)
+        model = TFLiteModel(bundle.model_path, threads)
         config = bundle.config
         said = (
             config.history_length,
@@ -116,22 +116,22 @@ class Recommender:
                 f"diversity is from 0 to 1, not {diversity}",
                 hint="0 is best first; try 0.3 for lists of several kinds.",
             )
-        k = self._checked(k)
-        read, without = self._ids(history), self._ids(exclude)
+        k = self._check_k(k)
+        read, without = self._resolve(history), self._resolve(exclude)
         row = pad_history(read, self.model.history_length)
         if only is None:
             ids, scores = self.model.recommend(row)
         else:
-            ids = np.unique(np.array(self._ids(only), np.int32))
+            ids = np.unique(np.array(self._resolve(only), np.int32))
             scores = self.model.score(row, ids)
             best = np.lexsort((ids, -scores))
             ids, scores = ids[best], scores[best]
-        found = self._books(ids, scores, {*read, *without}, len(ids))
+        found = self._make_recommendations(ids, scores, {*read, *without}, len(ids))
         if min_score is not None:
             found = [one for one in found if one.score >= min_score]
         if diversity:
             found = found[: self.model.k]
-            chosen = diverse(
+            chosen = rerank_mmr(
                 self.model,
                 np.array([one.book.id for one in found], np.int32),
                 np.array([one.score for one in found], np.float32),
@@ -153,11 +153,11 @@ class Recommender:
         Raises:
             UserError: As for `recommend`, or the model has no signature ``score``.
         """
-        asked = self._ids(books)
-        row = pad_history(self._ids(history), self.model.history_length)
+        asked = self._resolve(books)
+        row = pad_history(self._resolve(history), self.model.history_length)
         scores = self.model.score(row, np.array(asked, np.int32)).tolist()
         return [
-            Recommendation(self.bundle.books[number - 1], score)
+            Recommendation(self.bundle.items[number - 1], score)
             for number, score in zip(asked, scores, strict=True)
         ]
 
@@ -177,11 +177,11 @@ class Recommender:
         Raises:
             UserError: As for `recommend`, or the model has no signature ``explain``.
         """
-        read = self._ids(history)
+        read = self._resolve(history)
         row = pad_history(read, self.model.history_length)
         added = self.model.explain(row, self.titles.resolve(book).book.id)
         reasons = [
-            Reason(self.bundle.books[number - 1], contribution)
+            Reason(self.bundle.items[number - 1], contribution)
             for number, contribution in zip(row.tolist(), added.tolist(), strict=True)
             if number and contribution > 0
         ]
@@ -200,15 +200,15 @@ class Recommender:
         Raises:
             UserError: As for `recommend`, or the model has no signature ``similar``.
         """
-        k = self._checked(k)
+        k = self._check_k(k)
         one = self.titles.resolve(book).book.id
         ids, scores = self.model.similar(one)
-        return self._books(ids, scores, {one}, k)
+        return self._make_recommendations(ids, scores, {one}, k)
 
-    def _ids(self, names: Sequence[str | int]) -> list[int]:
+    def _resolve(self, names: Sequence[str | int]) -> list[int]:
         return [self.titles.resolve(name).book.id for name in names]
 
-    def _checked(self, k: int | None) -> int:
+    def _check_k(self, k: int | None) -> int:
         if k is None:
             return self.model.k
         if not 1 <= k <= self.model.k:
@@ -218,13 +218,13 @@ class Recommender:
             )
         return k
 
-    def _books(
+    def _make_recommendations(
         self, ids: np.ndarray, scores: np.ndarray, but: Collection[int], k: int
     ) -> list[Recommendation]:
         # The model fills a list with 0 or books of the history when no others are left.
         kept = [
-            Recommendation(self.bundle.books[number - 1], score)
+            Recommendation(self.bundle.items[number - 1], score)
             for number, score in zip(ids.tolist(), scores.tolist(), strict=True)
-            if 1 <= number <= len(self.bundle.books) and number not in but
+            if 1 <= number <= len(self.bundle.items) and number not in but
         ]
         return kept[:k]

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from rapidfuzz import fuzz, process
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.bundle import Book
+from kd_tf.runtime.bundle import Item
 
-CUT_OFF = 91.0
+MIN_SIMILARITY = 91.0
 """Least rapidfuzz WRatio (0..100) at which a misspelt title counts as found.
 
 WRatio gives a text that merely contains the other at most 90. Above that, one title must be
@@ -21,10 +21,10 @@ nearly the other, so that "Fire" is never taken for every longer name with that 
 wrong book would spoil the recommendations unseen; a refusal lists the closest titles instead.
 """
 
-MARGIN = 2.0
+MIN_MARGIN = 2.0
 """The best fuzzy match must be this many points better than the next one."""
 
-SUGGESTIONS = 5
+NUM_SUGGESTIONS = 5
 """Titles that a refusal lists."""
 
 
@@ -61,12 +61,12 @@ class TitleIndex:
 
     def __init__(self, books: Sequence[Book]) -> None:
         self._by_id = {book.item_id: book for book in books}
-        self._titled = [book for book in books if book.title and book.title.strip()]
-        self._same = _group(self._titled, _same)
-        self._without_accents = _group(self._titled, _without_accents)
-        self._bare = _group(self._titled, _bare)
-        self._bare_titles = [_bare(book.title or "") for book in self._titled]
-        self._whole_titles = [_without_accents(book.title or "") for book in self._titled]
+        self._items_with_title = [book for book in books if book.title and book.title.strip()]
+        self._by_folded_title = _group(self._items_with_title, _fold_case)
+        self._by_plain_title = _group(self._items_with_title, _strip_accents)
+        self._by_bare_title = _group(self._items_with_title, _strip_brackets)
+        self._bare_titles = [_strip_brackets(book.title or "") for book in self._items_with_title]
+        self._plain_titles = [_strip_accents(book.title or "") for book in self._items_with_title]
 
     def resolve(self, name: str | int) -> Match:
         """The book that `name` means.
@@ -91,32 +91,32 @@ class TitleIndex:
             raise UserError("the name of a book is empty", hint="Give an item id or a title.")
         # The brackets of the catalogue are left out, not those of the caller: who types
         # "Naruto (Vol. 3)" does not mean "Naruto (Vol. 1)".
-        whole = _without_accents(name)
+        whole = _strip_accents(name)
         for titles, form in (
-            (self._same, _same(name)),
-            (self._without_accents, whole),
-            (self._bare, whole),
+            (self._by_folded_title, _fold_case(name)),
+            (self._by_plain_title, whole),
+            (self._by_bare_title, whole),
         ):
             found = titles.get(form, [])
             if len(found) == 1:
                 return Match(found[0], 100.0)
             if found:
-                raise _ambiguous(name, found)
-        return self._nearly(name, whole)
+                raise _make_ambiguous_error(name, found)
+        return self._match_fuzzily(name, whole)
 
-    def _nearly(self, name: str, query: str) -> Match:
-        titles = self._whole_titles if "(" in query else self._bare_titles
-        closest = process.extract(query, titles, scorer=fuzz.WRatio, limit=SUGGESTIONS)
+    def _match_fuzzily(self, name: str, query: str) -> Match:
+        titles = self._plain_titles if "(" in query else self._bare_titles
+        closest = process.extract(query, titles, scorer=fuzz.WRatio, limit=NUM_SUGGESTIONS)
         found = [
-            (self._titled[row], score)
+            (self._items_with_title[row], score)
             for title, score, row in closest
-            if score >= CUT_OFF and _numbers(title) == _numbers(query)
+            if score >= MIN_SIMILARITY and _extract_numbers(title) == _extract_numbers(query)
         ]
         if not found:
-            raise _unknown(name, [self._titled[row] for _, _, row in closest])
+            raise _make_unknown_error(name, [self._items_with_title[row] for _, _, row in closest])
         best, score = found[0]
-        if len(found) > 1 and score - found[1][1] < MARGIN:
-            raise _ambiguous(name, [book for book, _ in found])
+        if len(found) > 1 and score - found[1][1] < MIN_MARGIN:
+            raise _make_ambiguous_error(name, [book for book, _ in found])
         return Match(best, score)
 
 
@@ -127,39 +127,39 @@ def _group(books: list[Book], form: Callable[[str], str]) -> dict[str, list[Book
     return dict(groups)
 
 
-def _same(title: str) -> str:
+def _fold_case(title: str) -> str:
     folded = unicodedata.normalize("NFKC", title).casefold()
     # Folding can undo the normal form, so it is restored.
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
-def _without_accents(title: str) -> str:
-    parts = unicodedata.normalize("NFKD", _same(title))
+def _strip_accents(title: str) -> str:
+    parts = unicodedata.normalize("NFKD", _fold_case(title))
     return "".join(character for character in parts if unicodedata.category(character) != "Mn")
 
 
-def _bare(title: str) -> str:
-    plain = _without_accents(title)
+def _strip_brackets(title: str) -> str:
+    plain = _strip_accents(title)
     # Library catalogues end a title with " /" before the author's name.
     return re.sub(r"\s*\([^()]*\)$", "", plain).rstrip(" /") or plain
 
 
-def _numbers(title: str) -> list[str]:
+def _extract_numbers(title: str) -> list[str]:
     return re.findall(r"\d+", title)
 
 
-def _listed(books: Sequence[Book]) -> str:
-    return "\n".join(f"    {book.item_id}: {book.label}" for book in books[:SUGGESTIONS])
+def _format_items(books: Sequence[Book]) -> str:
+    return "\n".join(f"    {book.item_id}: {book.label}" for book in books[:NUM_SUGGESTIONS])
 
 
-def _ambiguous(name: str, books: list[Book]) -> UserError:
+def _make_ambiguous_error(name: str, books: list[Book]) -> UserError:
     return UserError(
         f"{name!r} could be several books",
-        hint=f"Give the id of the one that is meant:\n{_listed(books)}",
+        hint=f"Give the id of the one that is meant:\n{_format_items(books)}",
     )
 
 
-def _unknown(name: str, closest: list[Book]) -> UserError:
+def _make_unknown_error(name: str, closest: list[Book]) -> UserError:
     if not closest:
         return UserError(
             f"no book has the id {name!r}",
@@ -167,5 +167,5 @@ def _unknown(name: str, closest: list[Book]) -> UserError:
         )
     return UserError(
         f"no book is called {name!r}",
-        hint=f"Give an item id, or one of the closest titles:\n{_listed(closest)}",
+        hint=f"Give an item id, or one of the closest titles:\n{_format_items(closest)}",
     )

@@ -10,18 +10,18 @@ import numpy as np
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
-from kd_tf.evaluate.protocol import Ranker, TrainingStatistics, evaluate_lists
+from kd_tf.evaluate.protocol import RankFn, TrainingStatistics, evaluate_lists
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.stored import stored_bytes
-from kd_tf.runtime.benchmark import measure_latency, peak_memory
+from kd_tf.models.stored import compute_quantized_size
+from kd_tf.runtime.benchmark import measure_latency, measure_peak_memory
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.clustered import ClusteredStudent
-from kd_tf.tflite.compatibility import min_runtime_version
+from kd_tf.tflite.clustered import TwoStageStudent
+from kd_tf.tflite.compatibility import compute_min_runtime_version
 from kd_tf.tflite.convert import Quantization
-from kd_tf.tflite.parity import bound_of, check_parity
+from kd_tf.tflite.parity import get_tolerance, check_parity
 
-LEAST_HISTORIES = 1000
+MIN_HISTORIES = 1000
 """With which a file and its student are compared, where there are so many readers."""
 
 
@@ -62,15 +62,15 @@ class Artifact:
     latency_us: dict[str, float]
     peak_memory_bytes: int
     min_runtime_version: str
-    catalogue_search: str = "exact"
+    catalog_search: str = "exact"
 
 
-def measure(
+def measure_artifact(
     path: Path,
     student: HistoryModel,
     quantization: Quantization,
     *,
-    stored: HistoryModel,
+    quantized_student: HistoryModel,
     split: Split,
     statistics: TrainingStatistics,
     sparsity: float,
@@ -91,23 +91,23 @@ def measure(
     Raises:
         ParityError: The file does not answer like the student within the form's bound.
     """
-    histories = split.test.histories.padded(student.history_length)
+    histories = split.test.histories.pad(student.history_length)
     parity = check_parity(
         path.read_bytes(),
         student,
-        _at_least(LEAST_HISTORIES, split, student.history_length),
+        _collect_histories(MIN_HISTORIES, split, student.history_length),
         quantization=quantization,
-        stored=stored,
+        quantized_student=quantized_student,
     )
-    in_two_stages = isinstance(student, ClusteredStudent)
+    in_two_stages = isinstance(student, TwoStageStudent)
     model = TFLiteModel(path)
-    rank = tflite_ranker(model)
+    rank = make_tflite_ranker(model)
     latency = measure_latency(model, histories)
     return Artifact(
         name=quantization.value,
         path=f"artifacts/{path.name}",
         bytes=path.stat().st_size,
-        floor_bytes=floor_bytes(student, quantization),
+        floor_bytes=compute_floor_bytes(student, quantization),
         quantization=quantization.value,
         sparsity=sparsity,
         signatures=list(model.signatures),
@@ -125,8 +125,8 @@ def measure(
                 else {"numpy_top10_overlap": parity.numpy_overlap}
             ),
             **({"recall_of_exact": parity.top10_overlap} if in_two_stages else {}),
-            "bound_top10_overlap": bound_of(student, quantization).top10_overlap,
-            "bound_score_error": bound_of(student, quantization).score_error,
+            "bound_top10_overlap": get_tolerance(student, quantization).min_top10_overlap,
+            "bound_score_error": get_tolerance(student, quantization).max_score_error,
         },
         latency_us={
             "p50": latency.p50,
@@ -134,34 +134,34 @@ def measure(
             "p99": latency.p99,
             "threads": latency.threads,
         },
-        peak_memory_bytes=peak_memory(path),
-        min_runtime_version=min_runtime_version(path.read_bytes()),
-        catalogue_search="two-stage" if in_two_stages else "exact",
+        peak_memory_bytes=measure_peak_memory(path),
+        min_runtime_version=compute_min_runtime_version(path.read_bytes()),
+        catalog_search="two-stage" if in_two_stages else "exact",
     )
 
 
-def _at_least(count: int, split: Split, length: int) -> np.ndarray:
+def _collect_histories(count: int, split: Split, length: int) -> np.ndarray:
     """int32 [n, L], real histories: the test readers', and others' where these are few."""
-    parts = [split.test.histories.padded(length)]
+    parts = [split.test.histories.pad(length)]
     for more in (split.validation.histories, split.train):
         missing = count - sum(len(part) for part in parts)
         if missing > 0:
-            parts.append(more.take(np.arange(min(missing, len(more)))).padded(length))
+            parts.append(more.take(np.arange(min(missing, len(more)))).pad(length))
     return np.concatenate(parts)
 
 
-def floor_bytes(student: HistoryModel, quantization: Quantization) -> int:
+def compute_floor_bytes(student: HistoryModel, quantization: Quantization) -> int:
     """What a student's weights alone need in a form: a file cannot be smaller."""
     if quantization is Quantization.INT4:
-        table = sum(int(np.prod(getattr(student, name).shape)) for name in student.tables)
+        table = sum(int(np.prod(getattr(student, name).shape)) for name in student.quantized_weights)
         # Two numbers a byte, and a byte a book for the scale of its row.
-        return checkpoint.numbers(student) - table // 2 + student.table_rows
-    floor = checkpoint.numbers(student) * quantization.bytes_per_weight
+        return checkpoint.count_parameters(student) - table // 2 + student.table_rows
+    floor = checkpoint.count_parameters(student) * quantization.bytes_per_weight
     # Packed weights need less than a byte each.
-    return min(floor, stored_bytes(student)) if quantization.bytes_per_weight == 1 else floor
+    return min(floor, compute_quantized_size(student)) if quantization.bytes_per_weight == 1 else floor
 
 
-def tflite_ranker(model: TFLiteModel) -> Ranker:
+def make_tflite_ranker(model: TFLiteModel) -> Ranker:
     """Ranks by running the file, as an app does: its K books without any that were read.
 
     The file sees the newest L books and leaves those out; an app leaves out the older ones too,
@@ -169,7 +169,7 @@ def tflite_ranker(model: TFLiteModel) -> Ranker:
     """
 
     def rank(histories: Histories, k: int) -> np.ndarray:
-        ids, _ = model.recommend_all(histories.padded(model.history_length))
+        ids, _ = model.recommend_all(histories.pad(model.history_length))
         reader = np.arange(len(histories), dtype=np.int64)[:, None]
         width = int(max(ids.max(initial=0), histories.items.max(initial=0))) + 1
         read = np.repeat(reader[:, 0], histories.lengths) * width + histories.items

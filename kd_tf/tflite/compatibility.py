@@ -11,9 +11,9 @@ from __future__ import annotations
 from ai_edge_litert import schema_py_generated as schema
 
 from kd_tf.errors import ParityError, UserError
-from kd_tf.tflite.flatbuffer import builtin
+from kd_tf.tflite.flatbuffer import get_builtin_code
 
-_SINCE = {
+_FIRST_RELEASES = {
     "ABS": "1.13.0 2.4.0 2.5.0 2.6.0 2.12.0",
     "ADD": "1.5.0 1.14.0 2.4.0 2.6.0 2.13.0 2.23.0",
     "ADD_N": "1.14.0",
@@ -88,7 +88,7 @@ _SINCE = {
 2, 3, ...; from ``FindMinimumRuntimeVersionForOp`` in TensorFlow's
 ``tensorflow/compiler/mlir/lite/tools/versioning/runtime_version.cc``."""
 
-_NAMES = {
+_OPERATOR_NAMES = {
     code: name for name, code in vars(schema.BuiltinOperator).items() if isinstance(code, int)
 }
 
@@ -98,7 +98,7 @@ RUNTIMES = {"android-2.16": "2.16.1", "litert": "2.23.0"}
 whose operators it has. android-2.16 is ``org.tensorflow:tensorflow-lite:2.16.1``, the newest on
 Maven Central; litert is what kd_tf itself runs."""
 
-ANY = "any"
+ANY_RUNTIME = "any"
 """Every one of `RUNTIMES`."""
 
 
@@ -114,12 +114,12 @@ def check_runtime(content: bytes, runtime: str) -> None:
         ParityError: An operator's version hides what it needs (see `min_runtime_version`).
         ValueError: There is no such runtime.
     """
-    if runtime != ANY and runtime not in RUNTIMES:
-        raise ValueError(f"runtime is {ANY} or one of {', '.join(RUNTIMES)}, not {runtime!r}")
-    names = list(RUNTIMES) if runtime == ANY else [runtime]
-    oldest = min(names, key=lambda name: release(RUNTIMES[name]))
-    needed = min_runtime_version(content)
-    if release(needed) > release(RUNTIMES[oldest]):
+    if runtime != ANY_RUNTIME and runtime not in RUNTIMES:
+        raise ValueError(f"runtime is {ANY_RUNTIME} or one of {', '.join(RUNTIMES)}, not {runtime!r}")
+    names = list(RUNTIMES) if runtime == ANY_RUNTIME else [runtime]
+    oldest = min(names, key=lambda name: parse_version(RUNTIMES[name]))
+    needed = compute_min_runtime_version(content)
+    if parse_version(needed) > parse_version(RUNTIMES[oldest]):
         raise UserError(
             f"the file needs a runtime of {needed}, and {oldest} has the operators of "
             f"{RUNTIMES[oldest]}",
@@ -129,7 +129,7 @@ def check_runtime(content: bytes, runtime: str) -> None:
         )
 
 
-def min_runtime_version(content: bytes) -> str:
+def compute_min_runtime_version(content: bytes) -> str:
     """The least TensorFlow Lite version that knows every operator version in the file.
 
     Args:
@@ -148,19 +148,19 @@ def min_runtime_version(content: bytes) -> str:
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     # Only what is used: a pass that replaced an operator leaves its code in the list.
     operators = [(graph, operator) for graph in model.subgraphs for operator in graph.operators]
-    needed = [_since(model.operatorCodes[index]) for index in {o.opcodeIndex for _, o in operators}]
+    needed = [_find_first_release(model.operatorCodes[index]) for index in {o.opcodeIndex for _, o in operators}]
     for graph, operator in operators:
-        _check_version_of_weights(graph, operator, model.operatorCodes[operator.opcodeIndex])
-    return max(needed, key=release)
+        _check_weight_version(graph, operator, model.operatorCodes[operator.opcodeIndex])
+    return max(needed, key=parse_version)
 
 
-def _check_version_of_weights(
+def _check_weight_version(
     graph: schema.SubGraphT, operator: schema.OperatorT, code: schema.OperatorCodeT
 ) -> None:
-    kind = builtin(code)
-    if kind not in _WEIGHTS:
+    kind = get_builtin_code(code)
+    if kind not in _WEIGHT_VERSIONS:
         return
-    place, by_row, four_bits = _WEIGHTS[kind]
+    place, by_row, four_bits = _WEIGHT_VERSIONS[kind]
     weights, given = (
         graph.tensors[operator.inputs[place]],
         graph.tensors[operator.inputs[1 - place]],
@@ -178,13 +178,13 @@ def _check_version_of_weights(
         least, what = max(least, four_bits), "numbers of four bits"
     if code.version < least:
         raise ParityError(
-            f"{_NAMES[kind]} reads weights with {what}, which it can since its version {least}, "
+            f"{_OPERATOR_NAMES[kind]} reads weights with {what}, which it can since its version {least}, "
             f"but is marked as version {code.version}: an older runtime would load the file and "
             "give wrong numbers"
         )
 
 
-_WEIGHTS = {
+_WEIGHT_VERSIONS = {
     schema.BuiltinOperator.FULLY_CONNECTED: (1, 12, 11),
     schema.BuiltinOperator.EMBEDDING_LOOKUP: (1, 4, 4),
 }
@@ -193,20 +193,20 @@ version they read a scale a row and numbers of four bits. FULLY_CONNECTED with f
 got a version; 11 is what `kd_tf.tflite.four_bit_table` sets, and why."""
 
 
-def release(version: str) -> tuple[int, ...]:
+def parse_version(version: str) -> tuple[int, ...]:
     """A version as numbers, so that 2.16.1 comes after 2.5.0."""
     return tuple(int(part) for part in version.split("."))
 
 
-def _since(code: schema.OperatorCodeT) -> str:
-    kind = builtin(code)
-    name = _NAMES.get(kind, f"number {kind}")
+def _find_first_release(code: schema.OperatorCodeT) -> str:
+    kind = get_builtin_code(code)
+    name = _OPERATOR_NAMES.get(kind, f"number {kind}")
     if kind == schema.BuiltinOperator.CUSTOM:
         raise NotImplementedError(
             f"the file has the custom operator {(code.customCode or b'').decode()!r}, which no "
             "runtime has built in"
         )
-    since = _SINCE.get(name, "").split()
+    since = _FIRST_RELEASES.get(name, "").split()
     if not 1 <= code.version <= len(since):
         raise NotImplementedError(
             f"operator {name} version {code.version} is not in the table of runtime versions: look "

@@ -8,7 +8,7 @@ from kd_tf.errors import ParityError
 
 
 def check_answers(
-    signature: str, ids: np.ndarray, scores: np.ndarray, asked: np.ndarray, books: int
+    signature: str, ids: np.ndarray, scores: np.ndarray, inputs: np.ndarray, num_items: int
 ) -> None:
     """K books of 1..V, none twice, none that was put in, zeros only where no book is left.
 
@@ -28,15 +28,15 @@ def check_answers(
     """
     given = ids > 0
     level = (scores[:, 1:] == scores[:, :-1]) & given[:, 1:]
-    known = np.sort(np.where(is_book(asked, books), asked, 0), axis=1)
-    put_in = (known > 0).sum(axis=1) - _repeats(known).sum(axis=1)
-    due = np.minimum(ids.shape[1], books - put_in)
-    own = given[:, :, np.newaxis] & (ids[:, :, np.newaxis] == asked[:, np.newaxis, :])
+    known = np.sort(np.where(is_item(inputs, num_items), inputs, 0), axis=1)
+    put_in = (known > 0).sum(axis=1) - _mark_repeats(known).sum(axis=1)
+    due = np.minimum(ids.shape[1], num_items - put_in)
+    own = given[:, :, np.newaxis] & (ids[:, :, np.newaxis] == inputs[:, np.newaxis, :])
     falls = (scores[:, 1:] <= scores[:, :-1]) | ~given[:, 1:]
     faults = {
-        f"an id outside 0..{books}": ((ids < 0) | (ids > books)).any(axis=1),
+        f"an id outside 0..{num_items}": ((ids < 0) | (ids > num_items)).any(axis=1),
         "a 0 before the end": (~given[:, :-1] & given[:, 1:]).any(axis=1),
-        "a book twice": _repeats(np.sort(ids, axis=1)).any(axis=1),
+        "a book twice": _mark_repeats(np.sort(ids, axis=1)).any(axis=1),
         "a book that was put in": own.any(axis=(1, 2)),
         "another number of books than can be given": given.sum(axis=1) != due,
         "a score that is not finite": ~np.isfinite(scores).all(axis=1),
@@ -49,16 +49,16 @@ def check_answers(
         if rows.any():
             row = int(rows.argmax())
             raise ParityError(
-                f"{signature} gives {fault} for {asked[row].tolist()}: "
+                f"{signature} gives {fault} for {inputs[row].tolist()}: "
                 f"ids {ids[row].tolist()}, scores {scores[row].tolist()}"
             )
 
 
-def is_book(ids: np.ndarray, books: int) -> np.ndarray:
+def is_item(ids: np.ndarray, num_items: int) -> np.ndarray:
     """bool, which of `ids` are books: 1..V. All others count as padding."""
-    return (ids >= 1) & (ids <= books)
+    return (ids >= 1) & (ids <= num_items)
 
 
-def _repeats(ordered: np.ndarray) -> np.ndarray:
+def _mark_repeats(ordered: np.ndarray) -> np.ndarray:
     """bool [n, k - 1]: where a sorted row has the same id above 0 a second time."""
     return (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] > 0)

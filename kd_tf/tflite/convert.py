@@ -8,15 +8,15 @@ from enum import Enum
 
 import numpy as np
 
-from kd_tf.compress.feedback import with_rounded_tables
+from kd_tf.compress.feedback import quantize_tables
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.flatbuffer import joined, without_names
-from kd_tf.tflite.four_bit_student import FourBitStudent
-from kd_tf.tflite.four_bit_table import share_four_bit_tables
-from kd_tf.tflite.numbering import with_shared_operators
+from kd_tf.tflite.flatbuffer import merge_models, strip_names
+from kd_tf.tflite.four_bit_student import Int4Student
+from kd_tf.tflite.four_bit_table import share_int4_tables
+from kd_tf.tflite.numbering import share_operators
 from kd_tf.tflite.shared_table import share_table
 from kd_tf.tflite.signatures import Signatures
 from kd_tf.tflite.stored_weights import check_stored_weights
@@ -71,8 +71,8 @@ def convert(
         ValueError: A form that the student does not have, int8 or int4 without calibration, K out
             of range, or a student without weights.
     """
-    return convert_stored(
-        stored_form(student, quantization, calibration),
+    return convert_quantized(
+        quantize_student(student, quantization, calibration),
         quantization,
         recommendations=recommendations,
         candidates=candidates,
@@ -80,7 +80,7 @@ def convert(
     )
 
 
-def stored_form(
+def quantize_student(
     student: HistoryModel, quantization: Quantization, calibration: np.ndarray | None
 ) -> HistoryModel:
     """The student with the very weights that a file of this form holds.
@@ -94,9 +94,9 @@ def stored_form(
         ValueError: A form that the student does not have, int8 or int4 without calibration, or a
             student without weights.
     """
-    if quantization.value not in student.forms:
+    if quantization.value not in student.quantizations:
         raise ValueError(
-            f"{quantization.value} is not a form of {student.name}, which has {student.forms}"
+            f"{quantization.value} is not a form of {student.name}, which has {student.quantizations}"
         )
     readers = (
         np.zeros((0, student.history_length), np.int32) if calibration is None else calibration
@@ -108,14 +108,14 @@ def stored_form(
     if quantization is Quantization.FLOAT32:
         return student
     if quantization is Quantization.INT4:
-        return FourBitStudent(student, readers)
+        return Int4Student(student, readers)
     if not len(readers) or quantization is Quantization.FLOAT16:
-        return student.compact()
-    return with_rounded_tables(student, readers).compact()
+        return student.pack()
+    return quantize_tables(student, readers).pack()
 
 
-def convert_stored(
-    stored: HistoryModel,
+def convert_quantized(
+    quantized_student: HistoryModel,
     quantization: Quantization,
     *,
     recommendations: int,
@@ -129,31 +129,31 @@ def convert_stored(
         quantization: As in `convert`, and so are the others.
     """
     whole = quantization is Quantization.INT8
-    module = Signatures(stored, recommendations, candidates, blocked=not whole)
-    rows = stored.table_rows
+    module = Signatures(quantized_student, recommendations, candidates, use_blocks=not whole)
+    rows = quantized_student.table_rows
     if whole:
-        ranking = _converted(module, list(module.ranking), quantization, calibration)
-        few = _converted(module, list(module.explaining), Quantization.DYNAMIC_INT8)
-        content = joined(ranking, few)
+        ranking = _run_converter(module, list(module.ranking_functions), quantization, calibration)
+        few = _run_converter(module, list(module.per_item_functions), Quantization.DYNAMIC_INT8)
+        content = merge_models(ranking, few)
     else:
-        content = _converted(module, list(module.functions), quantization)
-    content = without_names(share_four_bit_tables(share_table(content, rows), rows))
-    content = with_shared_operators(content)
-    check_stored_weights(content, stored)
-    with quiet_native_stderr():
+        content = _run_converter(module, list(module.functions), quantization)
+    content = strip_names(share_int4_tables(share_table(content, rows), rows))
+    content = share_operators(content)
+    check_stored_weights(content, quantized_student)
+    with suppress_native_stderr():
         # Loads or raises here, in the quiet: LiteRT announces its delegate to the first caller.
         TFLiteModel(content)
     return content
 
 
-def _converted(
+def _run_converter(
     module: Signatures,
     names: list[str],
     quantization: Quantization,
     calibration: np.ndarray | None = None,
 ) -> bytes:
     """What TensorFlow's converter makes of some of the signatures."""
-    with tempfile.TemporaryDirectory() as folder, quiet_native_stderr():
+    with tempfile.TemporaryDirectory() as folder, suppress_native_stderr():
         functions = {name: module.functions[name] for name in names}
         tf.saved_model.save(module, folder, signatures=functions)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
@@ -166,11 +166,11 @@ def _converted(
             converter.target_spec.supported_types = [tf.float16]
         if quantization is Quantization.INT8:
             assert calibration is not None
-            converter.representative_dataset = lambda: _representative(calibration)
+            converter.representative_dataset = lambda: _generate_calibration_inputs(calibration)
         return bytes(converter.convert())
 
 
-def _representative(histories: np.ndarray) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _generate_calibration_inputs(histories: np.ndarray) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     for history in histories:
         yield "recommend", {"history": history[np.newaxis]}
         # The same readers' newest books: what somebody who asks for similar ones looks at.

@@ -10,7 +10,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-_CALLS_GRAPHS = {
+_CALLS_SUBGRAPHS = {
     schema.BuiltinOperator.CUSTOM,
     schema.BuiltinOperator.IF,
     schema.BuiltinOperator.WHILE,
@@ -18,26 +18,26 @@ _CALLS_GRAPHS = {
     schema.BuiltinOperator.CALL_ONCE,
 }
 
-_EMPTY = np.zeros(1, np.int32)
+_UNUSED_SHAPE = np.zeros(1, np.int32)
 """The shape of tensors that nothing touches."""
 
-_NEEDED_METADATA = {b"min_runtime_version"}
+_REQUIRED_METADATA = {b"min_runtime_version"}
 
 
 def pack(model: schema.ModelT) -> bytes:
     """The file of a model; equal shapes, options and descriptions of tensors stand in it once."""
     model.buffers = [_AlignedBuffer(data=buffer.data) for buffer in model.buffers]
     for graph in model.subgraphs:
-        graph.tensors = [_Once(tensor) for tensor in graph.tensors]
+        graph.tensors = [_SharedPart(tensor) for tensor in graph.tensors]
         for operator in graph.operators:
-            operator.builtinOptions = operator.builtinOptions and _Once(operator.builtinOptions)
-        graph.operators = [_Once(operator) for operator in graph.operators]
-    builder = _SharingBuilder(1 << 20)
+            operator.builtinOptions = operator.builtinOptions and _SharedPart(operator.builtinOptions)
+        graph.operators = [_SharedPart(operator) for operator in graph.operators]
+    builder = _DeduplicatingBuilder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
 
 
-def without_names(content: bytes) -> bytes:
+def strip_names(content: bytes) -> bytes:
     """The same model without the names of its tensors and the converter's notes.
 
     Apps call signatures, whose own names stay. The names of tensors are of no use to a runtime
@@ -57,8 +57,8 @@ def without_names(content: bytes) -> bytes:
                 # The shape that the second input gives anyway.
                 operator.builtinOptions.newShape = None
         _drop_unused_tensors(model, graph)
-    _drop_unused_operators(model)
-    kept = [note for note in model.metadata or [] if note.name in _NEEDED_METADATA]
+    _drop_unused_operator_codes(model)
+    kept = [note for note in model.metadata or [] if note.name in _REQUIRED_METADATA]
     for note in model.metadata or []:
         if note not in kept:
             model.buffers[note.buffer].data = None
@@ -68,7 +68,7 @@ def without_names(content: bytes) -> bytes:
     return pack(model)
 
 
-def joined(first: bytes, second: bytes) -> bytes:
+def merge_models(first: bytes, second: bytes) -> bytes:
     """One model with the signatures of both; constants that they share stand in it once.
 
     Raises:
@@ -80,11 +80,11 @@ def joined(first: bytes, second: bytes) -> bytes:
     for graph in other.subgraphs:
         for operator in graph.operators:
             code = other.operatorCodes[operator.opcodeIndex]
-            if builtin(code) in _CALLS_GRAPHS:
+            if get_builtin_code(code) in _CALLS_SUBGRAPHS:
                 raise NotImplementedError(
-                    f"builtin operator {builtin(code)} is not one that models can be joined with"
+                    f"builtin operator {get_builtin_code(code)} is not one that models can be joined with"
                 )
-            operator.opcodeIndex = operator_code(model, builtin(code), code.version)
+            operator.opcodeIndex = find_or_add_operator_code(model, get_builtin_code(code), code.version)
         for tensor in graph.tensors:
             tensor.buffer += buffers
     for signature in other.signatureDefs:
@@ -98,17 +98,17 @@ def joined(first: bytes, second: bytes) -> bytes:
 
 def _drop_unused_tensors(model: schema.ModelT, graph: schema.SubGraphT) -> None:
     """Leaves out tensors that no operator and no signature touches, and numbers the others anew."""
-    renumber(model, graph, {old: new for new, old in enumerate(sorted(_used(graph)))})
+    renumber_tensors(model, graph, {old: new for new, old in enumerate(sorted(_collect_used_tensors(graph)))})
 
 
-def renumber(model: schema.ModelT, graph: schema.SubGraphT, numbers: Mapping[int, int]) -> None:
+def renumber_tensors(model: schema.ModelT, graph: schema.SubGraphT, new_indices: Mapping[int, int]) -> None:
     """Gives tensors of a graph other numbers, in place, and leaves out those without one.
 
     Numbers that no tensor gets are filled with tensors that nothing touches.
     """
-    tensors = [schema.TensorT(shape=_EMPTY) for _ in range(max(numbers.values(), default=-1) + 1)]
+    tensors = [schema.TensorT(shape=_UNUSED_SHAPE) for _ in range(max(new_indices.values(), default=-1) + 1)]
     place = np.full(len(graph.tensors) + 1, -1, np.int32)  # the last stands for -1, no tensor
-    for old, new in numbers.items():
+    for old, new in new_indices.items():
         tensors[new] = graph.tensors[old]
         place[old] = new
     graph.tensors = tensors
@@ -122,7 +122,7 @@ def renumber(model: schema.ModelT, graph: schema.SubGraphT, numbers: Mapping[int
                 end.tensorIndex = int(place[end.tensorIndex])
 
 
-def _drop_unused_operators(model: schema.ModelT) -> None:
+def _drop_unused_operator_codes(model: schema.ModelT) -> None:
     """Leaves out the codes of operators that no graph has, and numbers the others anew."""
     operators = [operator for graph in model.subgraphs for operator in graph.operators]
     used = sorted({operator.opcodeIndex for operator in operators})
@@ -132,7 +132,7 @@ def _drop_unused_operators(model: schema.ModelT) -> None:
         operator.opcodeIndex = place[operator.opcodeIndex]
 
 
-def _used(graph: schema.SubGraphT) -> set[int]:
+def _collect_used_tensors(graph: schema.SubGraphT) -> set[int]:
     """The tensors that an operator or a signature touches."""
     ends = [graph.inputs, graph.outputs]
     ends += [end for operator in graph.operators for end in (operator.inputs, operator.outputs)]
@@ -144,11 +144,11 @@ def merge_equal_buffers(model: schema.ModelT) -> None:
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     # Tensors that no operator and no signature touches keep their constants alive: unhook them.
     for graph in model.subgraphs:
-        used = _used(graph)
+        used = _collect_used_tensors(graph)
         for index, tensor in enumerate(graph.tensors):
             if index not in used:
                 tensor.buffer = 0
-                tensor.shape = _EMPTY
+                tensor.shape = _UNUSED_SHAPE
                 tensor.quantization = None
     readers = [*tensors, *(model.metadata or [])]
     buffers, place = [schema.BufferT()], {}
@@ -167,20 +167,20 @@ def merge_equal_buffers(model: schema.ModelT) -> None:
     model.buffers = buffers
 
 
-def builtin(code: schema.OperatorCodeT) -> int:
+def get_builtin_code(code: schema.OperatorCodeT) -> int:
     """Which builtin operator a code stands for."""
     # Codes above 127 do not fit the old one-byte field, which then holds 127.
     return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
-def operator_code(model: schema.ModelT, kind: int, version: int) -> int:
+def find_or_add_operator_code(model: schema.ModelT, builtin_code: int, version: int) -> int:
     """Index of the code of this operator and version, made where it is missing."""
     for index, code in enumerate(model.operatorCodes):
-        if builtin(code) == kind and code.version == version:
+        if get_builtin_code(code) == builtin_code and code.version == version:
             return index
     code = schema.OperatorCodeT()
-    code.builtinCode = kind
-    code.deprecatedBuiltinCode = min(kind, 127)
+    code.builtinCode = builtin_code
+    code.deprecatedBuiltinCode = min(builtin_code, 127)
     code.version = version
     model.operatorCodes.append(code)
     return len(model.operatorCodes) - 1
@@ -192,7 +192,7 @@ def is_constant(model: schema.ModelT, tensor: schema.TensorT) -> bool:
     return data is not None and len(data) > 0
 
 
-class _SharingBuilder(flatbuffers.Builder):
+class _DeduplicatingBuilder(flatbuffers.Builder):
     """Refers to what it has written before instead of writing the same again.
 
     A flatbuffer is a graph of offsets, so that two places may refer to one part. The many small
@@ -201,38 +201,38 @@ class _SharingBuilder(flatbuffers.Builder):
 
     def __init__(self, size: int) -> None:
         super().__init__(size)
-        self._written: dict[Hashable, int] = {}
+        self._offsets: dict[Hashable, int] = {}
 
-    def once(self, key: Hashable, write: Callable[[], int]) -> int:
+    def write_once(self, key: Hashable, write: Callable[[], int]) -> int:
         """Where the part with this key begins; written only the first time."""
-        if key not in self._written:
-            self._written[key] = write()
-        return self._written[key]
+        if key not in self._offsets:
+            self._offsets[key] = write()
+        return self._offsets[key]
 
     def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802
-        return self.once(content_of(x), lambda: super(_SharingBuilder, self).CreateNumpyVector(x))
+        return self.write_once(make_content_key(x), lambda: super(_DeduplicatingBuilder, self).CreateNumpyVector(x))
 
 
-class _Once:
+class _SharedPart:
     """A part of a model that is written the first time that one like it is met."""
 
     def __init__(self, part: Any) -> None:
         self.part = part
 
     def Pack(self, builder: _SharingBuilder) -> int:  # noqa: N802
-        return builder.once(content_of(self.part), lambda: int(self.part.Pack(builder)))
+        return builder.write_once(make_content_key(self.part), lambda: int(self.part.Pack(builder)))
 
 
-def content_of(part: Any) -> Hashable:
+def make_content_key(part: Any) -> Hashable:
     """The same for parts of the same content, whichever objects hold it."""
     if part is None or isinstance(part, (bool, int, float, str, bytes, np.generic)):
         return part
     if isinstance(part, np.ndarray):
         return part.dtype.str, part.tobytes()
     if isinstance(part, list):
-        return tuple(content_of(one) for one in part)
+        return tuple(make_content_key(one) for one in part)
     values = vars(part).items()
-    return type(part).__name__, tuple((name, content_of(value)) for name, value in sorted(values))
+    return type(part).__name__, tuple((name, make_content_key(value)) for name, value in sorted(values))
 
 
 class _AlignedBuffer(schema.BufferT):

@@ -10,11 +10,11 @@ from kd_tf.compress import feedback
 from kd_tf.errors import UserError
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.book_table import BookTable
-from kd_tf.models.tied_table import TiedTableModel
+from kd_tf.models.book_table import QuantizedEmbedding
+from kd_tf.models.tied_table import TiedEmbeddingModel
 
 
-class FourBitStudent(HistoryModel):
+class Int4Student(HistoryModel):
     """The same student, read from a packed table (`kd_tf.models.book_table.BookTable`).
 
     Args:
@@ -22,11 +22,11 @@ class FourBitStudent(HistoryModel):
         histories: int32 [n, L], training readers'; they say which errors matter.
     """
 
-    tables = ("packed",)
-    forms = ("dynamic-int8",)
+    quantized_weights = ("packed",)
+    quantizations = ("dynamic-int8",)
 
     def __init__(self, student: TiedTableModel, histories: np.ndarray) -> None:
-        super().__init__(books=student.books, history_length=student.history_length)
+        super().__init__(num_items=student.num_items, history_length=student.history_length)
         if student.scoring_table is not student.table or student.dimensions % 2:
             raise UserError(
                 f"a {type(student).__name__} with {student.dimensions} dimensions has no form of "
@@ -35,11 +35,11 @@ class FourBitStudent(HistoryModel):
                 hint="mlp and shallow-cnn have one, with an even number of dimensions.",
             )
         self.student, self.dimensions = student, student.dimensions
-        self.packed = BookTable(self, "table", student.dimensions, packed=True)
-        table, moments = student.table.numpy(), feedback.moments(student, histories)
+        self.packed_table = QuantizedEmbedding(self, "table", student.dimensions, int4=True)
+        table, moments = student.table.numpy(), feedback.compute_second_moments(student, histories)
         # Numbers are rounded for the steps that a file can hold.
-        self.packed.scale.assign(feedback.row_steps(table, moments))
-        self.packed.store(feedback.nibbles_of(table, moments, self.packed.scale.numpy()))
+        self.packed_table.scale.assign(feedback.choose_row_scales(table, moments))
+        self.packed_table.assign_int_values(feedback.quantize_int4(table, moments, self.packed_table.scale.numpy()))
         self.create_weights()
 
     @property
@@ -47,25 +47,25 @@ class FourBitStudent(HistoryModel):
         # The student's own table is the unrounded one.
         return [weight for weight in super().weights if weight is not self.student.table]
 
-    def reader_vectors(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self._reader(self.student.books_seen(history))
+    def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
+        return self._encode_ids(self.student.encoder_ids(history))
 
-    def _reader(self, ids: tf.Tensor) -> tf.Tensor:
+    def _encode_ids(self, ids: tf.Tensor) -> tf.Tensor:
         weights = self.student.book_weights(ids)
-        return self.student.encode(self.packed.rows(ids), weights, False)
+        return self.student.encode(self.packed_table.gather(ids), weights, False)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ids = self.student.books_seen(inputs)
-        return self.packed.products(self._reader(ids), ids)
+        ids = self.student.encoder_ids(inputs)
+        return self.packed_table.dot_products(self._encode_ids(ids), ids)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
-        ids = self.known(book)
-        return self.packed.products(self.packed.rows(ids), ids)
+        ids = self.mask_unknown_ids(book)
+        return self.packed_table.dot_products(self.packed_table.gather(ids), ids)
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        ids = self.known(candidates)
-        reader = tf.expand_dims(self.reader_vectors(history), 2)
-        products = tf.squeeze(tf.matmul(self.packed.rows(ids), reader), 2)
+        ids = self.mask_unknown_ids(candidates)
+        reader = tf.expand_dims(self.user_embeddings(history), 2)
+        products = tf.squeeze(tf.matmul(self.packed_table.gather(ids), reader), 2)
         return tf.where(ids > 0, products, 0.0)
 
     def get_config(self) -> dict[str, Any]:

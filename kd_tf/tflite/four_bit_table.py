@@ -17,15 +17,15 @@ import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_tf.tflite.flatbuffer import builtin, is_constant, merge_equal_buffers, operator_code, pack
+from kd_tf.tflite.flatbuffer import get_builtin_code, is_constant, merge_equal_buffers, find_or_add_operator_code, pack
 
-_VERSION = 11
+_INT4_FULLY_CONNECTED_VERSION = 11
 """Of FULLY_CONNECTED: known since 2.15; float inputs with INT4 weights work since 2.13."""
 
-_BYTE_STEPS, _NIBBLE_STEPS = 127, 7
+_INT8_MAX, _INT4_MAX = 127, 7
 
 
-def share_four_bit_tables(content: bytes, rows: int) -> bytes:
+def share_int4_tables(content: bytes, rows: int) -> bytes:
     """The same model with every product over a packed table reading that table.
 
     Args:
@@ -38,32 +38,32 @@ def share_four_bit_tables(content: bytes, rows: int) -> bytes:
             a change of the converter.
     """
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
-    packed = _packed_tables(model, rows)
+    packed = _find_packed_tables(model, rows)
     if not packed:
         return content
     shared = set()
     for graph in model.subgraphs:
         for index, tensor in enumerate(graph.tensors):
-            buffer = _same_numbers(model, tensor, packed)
+            buffer = _find_equal_table(model, tensor, packed)
             readers = [operator for operator in graph.operators if index in operator.inputs]
             if buffer is None or not readers:
                 continue
             shared.add(buffer)
             if tensor.type == schema.TensorType.FLOAT32:
                 continue  # fewer than 1,024 numbers: the converter leaves them as they are
-            kinds = {builtin(model.operatorCodes[one.opcodeIndex]) for one in readers}
+            kinds = {get_builtin_code(model.operatorCodes[one.opcodeIndex]) for one in readers}
             if kinds != {schema.BuiltinOperator.FULLY_CONNECTED}:
                 raise NotImplementedError(
                     f"builtin operators {sorted(kinds)} read a table of four-bit numbers, where "
                     "only products may"
                 )
             quantization = copy.copy(tensor.quantization)
-            quantization.scale = tensor.quantization.scale * np.float32(_BYTE_STEPS / _NIBBLE_STEPS)
+            quantization.scale = tensor.quantization.scale * np.float32(_INT8_MAX / _INT4_MAX)
             tensor.quantization = quantization
             tensor.type, tensor.buffer = schema.TensorType.INT4, buffer
             for one in readers:
-                one.opcodeIndex = operator_code(
-                    model, schema.BuiltinOperator.FULLY_CONNECTED, _VERSION
+                one.opcodeIndex = find_or_add_operator_code(
+                    model, schema.BuiltinOperator.FULLY_CONNECTED, _INT4_FULLY_CONNECTED_VERSION
                 )
     if shared != set(packed):
         raise NotImplementedError(
@@ -74,37 +74,37 @@ def share_four_bit_tables(content: bytes, rows: int) -> bytes:
     return pack(model)
 
 
-def unpacked(packed: np.ndarray) -> np.ndarray:
+def unpack_int4(packed: np.ndarray) -> np.ndarray:
     """int8 [n, 2 d], the whole numbers from -8 to 7 of uint8 [n, d], the lower half first."""
     halves = np.stack([packed & 15, packed >> 4], axis=-1).astype(np.int8)
     signed = np.where(halves < 8, halves, halves - 16)
     return np.asarray(signed.reshape(len(packed), -1), np.int8)
 
 
-def _packed_tables(model: schema.ModelT, rows: int) -> dict[int, np.ndarray]:
+def _find_packed_tables(model: schema.ModelT, rows: int) -> dict[int, np.ndarray]:
     """The numbers of each constant uint8 matrix that GATHER reads, by its buffer."""
     found = {}
     for graph in model.subgraphs:
         for operator in graph.operators:
-            if builtin(model.operatorCodes[operator.opcodeIndex]) != schema.BuiltinOperator.GATHER:
+            if get_builtin_code(model.operatorCodes[operator.opcodeIndex]) != schema.BuiltinOperator.GATHER:
                 continue
             tensor = graph.tensors[operator.inputs[0]]
             bytes_of_rows = tensor.type == schema.TensorType.UINT8 and len(tensor.shape) == 2
             table = bytes_of_rows and tensor.shape[0] == rows
             if table and is_constant(model, tensor) and tensor.buffer not in found:
-                found[tensor.buffer] = unpacked(_data(model, tensor, np.uint8))
+                found[tensor.buffer] = unpack_int4(_read_values(model, tensor, np.uint8))
     return found
 
 
-def _same_numbers(
+def _find_equal_table(
     model: schema.ModelT, weights: schema.TensorT, packed: dict[int, np.ndarray]
 ) -> int | None:
     if not is_constant(model, weights) or len(weights.shape) != 2:
         return None
     if weights.type == schema.TensorType.INT8:
-        steps = _data(model, weights, np.int8) * (_NIBBLE_STEPS / _BYTE_STEPS)
+        steps = _read_values(model, weights, np.int8) * (_INT4_MAX / _INT8_MAX)
     elif weights.type == schema.TensorType.FLOAT32:
-        steps = _data(model, weights, np.float32)
+        steps = _read_values(model, weights, np.float32)
     else:
         return None
     for buffer, numbers in packed.items():
@@ -114,6 +114,6 @@ def _same_numbers(
     return None
 
 
-def _data(model: schema.ModelT, tensor: schema.TensorT, kind: type) -> np.ndarray:
+def _read_values(model: schema.ModelT, tensor: schema.TensorT, kind: type) -> np.ndarray:
     data = np.ascontiguousarray(model.buffers[tensor.buffer].data, np.uint8)
     return data.view(kind).reshape(tensor.shape)

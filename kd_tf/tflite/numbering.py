@@ -13,37 +13,37 @@ from difflib import SequenceMatcher
 
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_tf.tflite.flatbuffer import content_of, is_constant, pack, renumber
+from kd_tf.tflite.flatbuffer import make_content_key, is_constant, pack, renumber_tensors
 
 
-def with_shared_operators(content: bytes) -> bytes:
+def share_operators(content: bytes) -> bytes:
     """The same model, every graph numbered as the graph that it has most in common with."""
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     done: list[schema.SubGraphT] = []
-    kinds = {id(graph): _kinds(model, graph) for graph in model.subgraphs}
+    kinds = {id(graph): _describe_operators(model, graph) for graph in model.subgraphs}
     for graph in sorted(model.subgraphs, key=lambda one: -len(one.operators)):
         shared: list[tuple[int, int]] = []
         likest = None
         for other in done:
-            found = _alike(kinds[id(graph)], kinds[id(other)])
+            found = _match_operators(kinds[id(graph)], kinds[id(other)])
             if len(found) > len(shared):
                 shared, likest = found, other
-        renumber(model, graph, _numbers(graph, likest, shared))
+        renumber_tensors(model, graph, _assign_indices(graph, likest, shared))
         done.append(graph)
     return pack(model)
 
 
-def _kinds(model: schema.ModelT, graph: schema.SubGraphT) -> list[Hashable]:
+def _describe_operators(model: schema.ModelT, graph: schema.SubGraphT) -> list[Hashable]:
     """What each operator does, whichever numbers its tensors have."""
 
     def constant(index: int) -> Hashable:
         tensor = graph.tensors[index] if index >= 0 else None
-        return content_of(tensor) if tensor is not None and is_constant(model, tensor) else None
+        return make_content_key(tensor) if tensor is not None and is_constant(model, tensor) else None
 
     return [
         (
             operator.opcodeIndex,
-            content_of(operator.builtinOptions),
+            make_content_key(operator.builtinOptions),
             tuple(constant(index) for index in operator.inputs),
             len(operator.outputs),
         )
@@ -51,7 +51,7 @@ def _kinds(model: schema.ModelT, graph: schema.SubGraphT) -> list[Hashable]:
     ]
 
 
-def _alike(kinds: list[Hashable], others: list[Hashable]) -> list[tuple[int, int]]:
+def _match_operators(kinds: list[Hashable], others: list[Hashable]) -> list[tuple[int, int]]:
     """Places of operators of one kind in both lists, rising in both."""
     number: dict[Hashable, int] = {}
     ours, theirs = (
@@ -61,7 +61,7 @@ def _alike(kinds: list[Hashable], others: list[Hashable]) -> list[tuple[int, int
     return [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
 
 
-def _numbers(
+def _assign_indices(
     graph: schema.SubGraphT, likest: schema.SubGraphT | None, shared: list[tuple[int, int]]
 ) -> dict[int, int]:
     """The new number of every tensor of a graph."""

@@ -11,10 +11,10 @@ from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime.numpy_mlp import NumpyMLP
-from kd_tf.tflite.four_bit_student import FourBitStudent
+from kd_tf.tflite.four_bit_student import Int4Student
 
 
-def numpy_mlp(student: HistoryModel, recommendations: int) -> NumpyMLP:
+def make_numpy_mlp(student: HistoryModel, recommendations: int) -> NumpyMLP:
     """The student in plain NumPy.
 
     Args:
@@ -24,8 +24,8 @@ def numpy_mlp(student: HistoryModel, recommendations: int) -> NumpyMLP:
     Raises:
         UserError: It is no multilayer perceptron over pooled rows.
     """
-    packed = student.packed.numpy() if isinstance(student, FourBitStudent) else None
-    plain = student.student if isinstance(student, FourBitStudent) else student
+    packed = student.packed_table.numpy() if isinstance(student, Int4Student) else None
+    plain = student.student if isinstance(student, Int4Student) else student
     if not isinstance(plain, MLPStudent):
         raise UserError(
             f"a {type(plain).__name__} cannot be compared with NumPy or ONNX Runtime",
@@ -48,13 +48,13 @@ def numpy_mlp(student: HistoryModel, recommendations: int) -> NumpyMLP:
     )
 
 
-def numpy_scores(student: HistoryModel) -> Callable[[np.ndarray], np.ndarray] | None:
+def make_numpy_score_fn(student: HistoryModel) -> Callable[[np.ndarray], np.ndarray] | None:
     """From histories int32 [n, L] to scores float32 [n, V + 1]; None for students without a way."""
     try:
-        perceptron = numpy_mlp(student, 1)
+        perceptron = make_numpy_mlp(student, 1)
     except UserError:
         none = np.zeros((1, student.history_length), np.int32)
-        if student.numpy_scores(student.histories_of(none)) is None:
+        if student.numpy_scores(student.from_inputs(none)) is None:
             return None
-        return lambda rows: np.asarray(student.numpy_scores(student.histories_of(rows)))
-    return lambda rows: np.stack([perceptron.scores(row) for row in rows])
+        return lambda rows: np.asarray(student.numpy_scores(student.from_inputs(rows)))
+    return lambda rows: np.stack([perceptron.score(row) for row in rows])

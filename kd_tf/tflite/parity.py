@@ -16,41 +16,41 @@ import numpy as np
 from kd_tf.errors import ParityError, UserError
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import rows_at_once
-from kd_tf.models.ranking import scores as keras_scores
+from kd_tf.models.ranking import get_scoring_batch_size
+from kd_tf.models.ranking import compute_scores as keras_scores
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.clustered import ClusteredStudent
-from kd_tf.tflite.contract import check_answers, is_book
+from kd_tf.tflite.clustered import TwoStageStudent
+from kd_tf.tflite.contract import check_answers, is_item
 from kd_tf.tflite.convert import Quantization
-from kd_tf.tflite.numpy_reference import numpy_scores
+from kd_tf.tflite.numpy_reference import make_numpy_score_fn
 
-TOP = 10
+TOP_K = 10
 """How many of the best books are compared."""
 
-SIMILAR_BOOKS = 200
+MAX_SIMILAR_ITEMS = 200
 """At most so many books are asked about with ``similar``, spread evenly over the catalogue."""
 
-SINGLE_BOOKS = 100
+MAX_SINGLE_ITEMS = 100
 """At most so many books are tried as the only one of a history, spread as evenly."""
 
-SCORED_HISTORIES = 200
+MAX_SCORED_HISTORIES = 200
 """At most so many histories are asked with ``score``, each for as many books as it takes."""
 
-_SCORED_AT_ONCE = 4
+_SCORE_BATCH_SIZE = 4
 
-EXPLAINED_HISTORIES = 50
+MAX_EXPLAINED_HISTORIES = 50
 """At most so many are asked with ``explain``: the student needs a forward pass for every book."""
 
-ASKED_AGAIN = 50
+MAX_REPEATED_HISTORIES = 50
 """So many histories are asked twice: the same input must give the same answer."""
 
-TIE = 1e-5
+TIE_TOLERANCE = 1e-5
 """Keras scores that differ by less than this share of the largest count as equal: float32 sums in
 another order differ by more than the gap between two such books."""
 
 
 @dataclass(frozen=True)
-class Bound:
+class Tolerance:
     """How far a file may be from its student.
 
     Attributes:
@@ -59,23 +59,23 @@ class Bound:
             than this number where all scores are below 1.
     """
 
-    top10_overlap: float
-    score_error: float
+    min_top10_overlap: float
+    max_score_error: float
 
 
-BOUNDS: dict[Quantization, Bound] = {
-    Quantization.FLOAT32: Bound(top10_overlap=0.999, score_error=1e-4),
-    Quantization.FLOAT16: Bound(top10_overlap=0.98, score_error=5e-3),
-    Quantization.DYNAMIC_INT8: Bound(top10_overlap=0.90, score_error=0.1),
+TOLERANCES: dict[Quantization, Bound] = {
+    Quantization.FLOAT32: Tolerance(min_top10_overlap=0.999, max_score_error=1e-4),
+    Quantization.FLOAT16: Tolerance(min_top10_overlap=0.98, max_score_error=5e-3),
+    Quantization.DYNAMIC_INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.1),
     # Wide in scores: a history unlike all that the ranges were calibrated with is cut off there.
-    Quantization.INT4: Bound(top10_overlap=0.75, score_error=0.3),
-    Quantization.INT8: Bound(top10_overlap=0.90, score_error=0.5),
+    Quantization.INT4: Tolerance(min_top10_overlap=0.75, max_score_error=0.3),
+    Quantization.INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.5),
 }
 """What each form is held to. A file below an overlap of .90 is not a compressed student but another
 model; those that were measured are above .95."""
 
 
-TWO_STAGES = 0.9
+TWO_STAGE_FACTOR = 0.9
 """A file that is searched in two stages is held to this share of its form's overlap: the list that
 it is compared with is the exact one."""
 
@@ -99,11 +99,11 @@ class Parity:
     numpy_overlap: float | None = None
 
 
-def bound_of(student: HistoryModel, quantization: Quantization) -> Bound:
+def get_tolerance(student: HistoryModel, quantization: Quantization) -> Bound:
     """What a file of this form of a student is held to."""
-    bound = BOUNDS[quantization]
-    if isinstance(student, ClusteredStudent):
-        return replace(bound, top10_overlap=TWO_STAGES * bound.top10_overlap)
+    bound = TOLERANCES[quantization]
+    if isinstance(student, TwoStageStudent):
+        return replace(bound, min_top10_overlap=TWO_STAGE_FACTOR * bound.min_top10_overlap)
     return bound
 
 
@@ -113,7 +113,7 @@ def check_parity(
     histories: np.ndarray,
     *,
     quantization: Quantization,
-    stored: HistoryModel | None = None,
+    quantized_student: HistoryModel | None = None,
 ) -> Parity:
     """Runs a file and its student side by side and refuses the file where they differ.
 
@@ -147,30 +147,30 @@ def check_parity(
         )
     if not len(histories):
         raise ValueError("parity needs at least one history")
-    model = _load(content, student)
-    bound = bound_of(student, quantization)
+    model = _load_model(content, student)
+    bound = get_tolerance(student, quantization)
 
-    _check_stateless(model, histories[:ASKED_AGAIN])
-    agreement = _recommended(model, student, histories)
-    _hold(agreement, bound, f"recommend ({quantization.value}) over {len(histories)} histories")
-    _check_strange_histories(model, student, bound, quantization)
+    _check_stateless(model, histories[:MAX_REPEATED_HISTORIES])
+    agreement = _compare_recommendations(model, student, histories)
+    _require_agreement(agreement, bound, f"recommend ({quantization.value}) over {len(histories)} histories")
+    _check_edge_case_histories(model, student, bound, quantization)
     _check_similar(model, student, bound, quantization)
     # In an int8 file these two are those of a dynamic-int8 one.
-    exact = BOUNDS[Quantization.DYNAMIC_INT8] if quantization is Quantization.INT8 else bound
-    _check_scores(model, student, histories[:SCORED_HISTORIES], exact, agreement.largest)
-    _check_explanations(model, student, histories[:EXPLAINED_HISTORIES], exact, agreement.largest)
-    in_numpy = _recommended_in_numpy(model, stored, histories)
+    exact = TOLERANCES[Quantization.DYNAMIC_INT8] if quantization is Quantization.INT8 else bound
+    _check_scores(model, student, histories[:MAX_SCORED_HISTORIES], exact, agreement.max_score)
+    _check_explanations(model, student, histories[:MAX_EXPLAINED_HISTORIES], exact, agreement.max_score)
+    in_numpy = _compare_with_numpy(model, quantized_student, histories)
     if in_numpy is not None:
-        _hold(in_numpy, bound, f"recommend ({quantization.value}) beside plain NumPy")
+        _require_agreement(in_numpy, bound, f"recommend ({quantization.value}) beside plain NumPy")
     return Parity(
         len(histories),
         agreement.overlap,
-        agreement.error,
+        agreement.max_error,
         None if in_numpy is None else in_numpy.overlap,
     )
 
 
-def _load(content: bytes, student: HistoryModel) -> TFLiteModel:
+def _load_model(content: bytes, student: HistoryModel) -> TFLiteModel:
     try:
         model = TFLiteModel(content)
     except UserError as error:
@@ -187,7 +187,7 @@ def _load(content: bytes, student: HistoryModel) -> TFLiteModel:
 
 
 def _check_stateless(model: TFLiteModel, histories: np.ndarray) -> None:
-    with _failing_as_parity_error("recommend"):
+    with _raise_as_parity_error("recommend"):
         first = model.recommend_all(histories)
         # In another order, so that whatever a call leaves behind meets another history.
         again = model.recommend_all(histories[::-1])
@@ -201,52 +201,52 @@ def _check_stateless(model: TFLiteModel, histories: np.ndarray) -> None:
 @dataclass(frozen=True)
 class _Agreement:
     overlap: float
-    error: float
-    largest: float
+    max_error: float
+    max_score: float
     """The largest absolute score that the student gives a recommended book."""
 
 
-def _recommended(model: TFLiteModel, student: HistoryModel, histories: np.ndarray) -> _Agreement:
+def _compare_recommendations(model: TFLiteModel, student: HistoryModel, histories: np.ndarray) -> _Agreement:
     parts = []
-    for part in _parts(histories, student):
-        with _failing_as_parity_error("recommend"):
+    for part in _split_into_batches(histories, student):
+        with _raise_as_parity_error("recommend"):
             ids, scores = model.recommend_all(part)
-        check_answers("recommend", ids, scores, part, student.books)
-        parts.append(_compare(ids, scores, keras_scores(student, part), part))
-    return _agreement(parts)
+        check_answers("recommend", ids, scores, part, student.num_items)
+        parts.append(_compare_batch(ids, scores, keras_scores(student, part), part))
+    return _aggregate(parts)
 
 
-def _recommended_in_numpy(
+def _compare_with_numpy(
     model: TFLiteModel, stored: HistoryModel | None, histories: np.ndarray
 ) -> _Agreement | None:
-    expected = None if stored is None else numpy_scores(stored)
+    expected = None if stored is None else make_numpy_score_fn(stored)
     if stored is None or expected is None:
         return None
     parts = []
-    for part in _parts(histories, stored):
+    for part in _split_into_batches(histories, stored):
         ids, scores = model.recommend_all(part)
-        parts.append(_compare(ids, scores, expected(part), part))
-    return _agreement(parts)
+        parts.append(_compare_batch(ids, scores, expected(part), part))
+    return _aggregate(parts)
 
 
-def _similar(model: TFLiteModel, student: HistoryModel, books: np.ndarray) -> _Agreement:
+def _compare_similar(model: TFLiteModel, student: HistoryModel, books: np.ndarray) -> _Agreement:
     parts = []
-    for part in _parts(books, student):
-        ids, scores = _ask_similar(model, part)
-        check_answers("similar", ids, scores, part[:, np.newaxis], student.books)
+    for part in _split_into_batches(books, student):
+        ids, scores = _call_similar(model, part)
+        check_answers("similar", ids, scores, part[:, np.newaxis], student.num_items)
         expected = student.similar(tf.constant(part)).numpy()
-        parts.append(_compare(ids, scores, expected, part[:, np.newaxis]))
-    return _agreement(parts)
+        parts.append(_compare_batch(ids, scores, expected, part[:, np.newaxis]))
+    return _aggregate(parts)
 
 
-def _parts(rows: np.ndarray, student: HistoryModel) -> Iterator[np.ndarray]:
+def _split_into_batches(rows: np.ndarray, student: HistoryModel) -> Iterator[np.ndarray]:
     """`rows` in parts for which all scores fit into memory."""
-    size = rows_at_once(student)
+    size = get_scoring_batch_size(student)
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
 
-def _compare(
+def _compare_batch(
     ids: np.ndarray, scores: np.ndarray, expected: np.ndarray, excluded: np.ndarray
 ) -> tuple[np.ndarray, float, float]:
     """One part of the rows: the overlap of each [n], the largest error, the largest score.
@@ -266,19 +266,19 @@ def _compare(
     left = expected.copy()
     left[:, 0] = -np.inf
     rows = np.arange(len(ids))[:, np.newaxis]
-    left[rows, np.where(is_book(excluded, books), excluded, 0)] = -np.inf
-    width = min(TOP, ids.shape[1], books)
+    left[rows, np.where(is_item(excluded, books), excluded, 0)] = -np.inf
+    width = min(TOP_K, ids.shape[1], books)
     last = np.partition(left, -width, axis=1)[:, -width]
     # Where fewer are left than that, all of them are expected.
     last = np.where(np.isneginf(last), np.finfo(np.float32).min, last)
     wanted = np.minimum(width, np.isfinite(left).sum(axis=1))
     # As good as the last of the best is among the best: equal scores have no order.
-    hits = own[:, :width] >= last[:, np.newaxis] - TIE * max(largest, 1.0)
+    hits = own[:, :width] >= last[:, np.newaxis] - TIE_TOLERANCE * max(largest, 1.0)
     hits &= given[:, :width]
     return np.where(wanted > 0, hits.sum(axis=1) / np.maximum(wanted, 1), 1.0), error, largest
 
 
-def _agreement(parts: list[tuple[np.ndarray, float, float]]) -> _Agreement:
+def _aggregate(parts: list[tuple[np.ndarray, float, float]]) -> _Agreement:
     overlaps, errors, largest = zip(*parts, strict=True)
     # np.max hands a NaN on, which max() may lose.
     return _Agreement(
@@ -286,41 +286,41 @@ def _agreement(parts: list[tuple[np.ndarray, float, float]]) -> _Agreement:
     )
 
 
-def _hold(agreement: _Agreement, bound: Bound, where: str) -> None:
-    _hold_overlap(agreement, bound, where)
-    allowed = bound.score_error * max(agreement.largest, 1.0)
-    if not agreement.error <= allowed:  # also for NaN
+def _require_agreement(agreement: _Agreement, bound: Bound, where: str) -> None:
+    _require_overlap(agreement, bound, where)
+    allowed = bound.max_score_error * max(agreement.max_score, 1.0)
+    if not agreement.max_error <= allowed:  # also for NaN
         raise ParityError(
-            f"{where}: a score differs from the Keras student's by {agreement.error:.3g}, more "
-            f"than {allowed:.3g} (the largest score is {agreement.largest:.3g})"
+            f"{where}: a score differs from the Keras student's by {agreement.max_error:.3g}, more "
+            f"than {allowed:.3g} (the largest score is {agreement.max_score:.3g})"
         )
 
 
-def _hold_overlap(agreement: _Agreement, bound: Bound, where: str) -> None:
-    if not agreement.overlap >= bound.top10_overlap:
+def _require_overlap(agreement: _Agreement, bound: Bound, where: str) -> None:
+    if not agreement.overlap >= bound.min_top10_overlap:
         raise ParityError(
             f"{where}: top-10 overlap with the Keras student is {agreement.overlap:.4f}, below "
-            f"{bound.top10_overlap}"
+            f"{bound.min_top10_overlap}"
         )
 
 
-def _unknown(books: int) -> np.ndarray:
+def _make_unknown_ids(num_items: int) -> np.ndarray:
     """int32 [n]: ids that no book has."""
     limits = np.iinfo(np.int32)
-    return np.array([0, -1, books + 1, limits.max, limits.min], np.int32)
+    return np.array([0, -1, num_items + 1, limits.max, limits.min], np.int32)
 
 
-def _check_strange_histories(
+def _check_edge_case_histories(
     model: TFLiteModel, student: HistoryModel, bound: Bound, quantization: Quantization
 ) -> None:
-    unknown, L = _unknown(student.books), student.history_length
+    unknown, L = _make_unknown_ids(student.num_items), student.history_length
     only_unknown = np.concatenate([np.repeat(unknown, L), np.resize(unknown, L)]).reshape(-1, L)
-    with _failing_as_parity_error("recommend"):
+    with _raise_as_parity_error("recommend"):
         ids, scores = model.recommend_all(only_unknown)
-    check_answers("recommend", ids, scores, only_unknown, student.books)
-    _hold_all_alike("recommend", ids, scores)
+    check_answers("recommend", ids, scores, only_unknown, student.num_items)
+    _require_equal_rows("recommend", ids, scores)
 
-    some = _spread(student.books, SINGLE_BOOKS)
+    some = _sample_evenly(student.num_items, MAX_SINGLE_ITEMS)
     short = np.zeros((len(some), L), np.int32)
     short[:, 0] = some
     # Every other one between ids that mean nothing.
@@ -330,7 +330,7 @@ def _check_strange_histories(
             short,
             np.zeros((1, L), np.int32),
             # A longer vector than any real history gives: int8 cuts it off, so only a few of them.
-            np.tile(_spread(student.books, 4)[:, np.newaxis], (1, L)),
+            np.tile(_sample_evenly(student.num_items, 4)[:, np.newaxis], (1, L)),
         ]
     )
     where = (
@@ -339,22 +339,22 @@ def _check_strange_histories(
     )
     if quantization is Quantization.INT8:
         where += " (calibrate with short histories as well as with long ones)"
-    _hold_overlap(_recommended(model, student, strange), bound, where)
+    _require_overlap(_compare_recommendations(model, student, strange), bound, where)
 
 
 def _check_similar(
     model: TFLiteModel, student: HistoryModel, bound: Bound, quantization: Quantization
 ) -> None:
-    books = _spread(student.books, SIMILAR_BOOKS)
-    agreement = _similar(model, student, books)
-    _hold(agreement, bound, f"similar ({quantization.value}) for {len(books)} books")
-    unknown = _unknown(student.books)
-    ids, scores = _ask_similar(model, unknown)
-    check_answers("similar", ids, scores, unknown[:, np.newaxis], student.books)
-    _hold_all_alike("similar", ids, scores)
+    books = _sample_evenly(student.num_items, MAX_SIMILAR_ITEMS)
+    agreement = _compare_similar(model, student, books)
+    _require_agreement(agreement, bound, f"similar ({quantization.value}) for {len(books)} books")
+    unknown = _make_unknown_ids(student.num_items)
+    ids, scores = _call_similar(model, unknown)
+    check_answers("similar", ids, scores, unknown[:, np.newaxis], student.num_items)
+    _require_equal_rows("similar", ids, scores)
 
 
-def _hold_all_alike(signature: str, ids: np.ndarray, scores: np.ndarray) -> None:
+def _require_equal_rows(signature: str, ids: np.ndarray, scores: np.ndarray) -> None:
     if (ids != ids[0]).any() or (scores != scores[0]).any():
         raise ParityError(f"{signature} does not take ids that no book has for padding")
 
@@ -371,25 +371,25 @@ def _check_scores(
     Args:
         largest: The largest score of a recommended book.
     """
-    C, unknown = model.candidates, _unknown(student.books)
-    asked = np.resize(_spread(student.books, C * len(histories)), (len(histories), C))
+    C, unknown = model.candidates, _make_unknown_ids(student.num_items)
+    asked = np.resize(_sample_evenly(student.num_items, C * len(histories)), (len(histories), C))
     # Among the books, in another place every time, one id that none has.
     rows = np.arange(len(histories))
     asked[rows, rows % C] = np.resize(unknown, len(histories))
-    with _failing_as_parity_error("score"):
+    with _raise_as_parity_error("score"):
         found = np.stack(
             [model.score(row, some) for row, some in zip(histories, asked, strict=True)]
         )
-    _hold_numbers("score", "score", found, is_book(asked, student.books))
+    _require_valid_values("score", "score", found, is_item(asked, student.num_items))
     # A few at a time: a student may compare every weight of a history with every candidate.
     expected = np.concatenate(
         [
             student.score(tf.constant(histories[some]), tf.constant(asked[some])).numpy()
-            for some in np.array_split(rows, -(-len(rows) // _SCORED_AT_ONCE))
+            for some in np.array_split(rows, -(-len(rows) // _SCORE_BATCH_SIZE))
         ]
     )
     largest = max(largest, float(np.abs(expected).max()))
-    _hold_error("score", np.abs(found - expected), bound, largest)
+    _require_small_error("score", np.abs(found - expected), bound, largest)
 
 
 def _check_explanations(
@@ -401,25 +401,25 @@ def _check_explanations(
 ) -> None:
     """What books of a history add to a score is what they add in the student."""
     # A book that such a reader is recommended, which is what people will ask about.
-    with _failing_as_parity_error("explain"):
+    with _raise_as_parity_error("explain"):
         books = model.recommend_all(histories)[0][:, 0]
         found = np.stack(
             [model.explain(row, int(one)) for row, one in zip(histories, books, strict=True)]
         )
-    _hold_numbers("explain", "contribution", found, is_book(histories, student.books))
+    _require_valid_values("explain", "contribution", found, is_item(histories, student.num_items))
     expected = student.contributions(tf.constant(histories), tf.constant(books)).numpy()
-    _hold_error("explain", np.abs(found - expected), bound, largest)
+    _require_small_error("explain", np.abs(found - expected), bound, largest)
 
 
-def _hold_numbers(signature: str, what: str, found: np.ndarray, known: np.ndarray) -> None:
+def _require_valid_values(signature: str, what: str, found: np.ndarray, known: np.ndarray) -> None:
     if not np.isfinite(found).all():
         raise ParityError(f"{signature} gives a {what} that is not finite")
     if found[~known].any():
         raise ParityError(f"{signature} does not give 0 to an id that no book has")
 
 
-def _hold_error(signature: str, errors: np.ndarray, bound: Bound, largest: float) -> None:
-    error, allowed = float(errors.max(initial=0)), bound.score_error * max(largest, 1.0)
+def _require_small_error(signature: str, errors: np.ndarray, bound: Bound, largest: float) -> None:
+    error, allowed = float(errors.max(initial=0)), bound.max_score_error * max(largest, 1.0)
     if not error <= allowed:
         raise ParityError(
             f"{signature} differs from the Keras student by {error:.3g}, more than {allowed:.3g} "
@@ -427,19 +427,19 @@ def _hold_error(signature: str, errors: np.ndarray, bound: Bound, largest: float
         )
 
 
-def _spread(books: int, most: int) -> np.ndarray:
+def _sample_evenly(num_items: int, most: int) -> np.ndarray:
     """int32, at most `most` ids from 1 to V, evenly spread."""
-    return np.unique(np.linspace(1, books, min(books, most)).astype(np.int32))
+    return np.unique(np.linspace(1, num_items, min(num_items, most)).astype(np.int32))
 
 
-def _ask_similar(model: TFLiteModel, books: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    with _failing_as_parity_error("similar"):
+def _call_similar(model: TFLiteModel, books: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    with _raise_as_parity_error("similar"):
         answers = [model.similar(int(book)) for book in books]
     return np.stack([ids for ids, _ in answers]), np.stack([scores for _, scores in answers])
 
 
 @contextlib.contextmanager
-def _failing_as_parity_error(signature: str) -> Iterator[None]:
+def _raise_as_parity_error(signature: str) -> Iterator[None]:
     try:
         yield
     except (RuntimeError, ValueError) as error:

@@ -11,12 +11,12 @@ import numpy as np
 from kd_tf.errors import UserError
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.native_stderr import quiet_native_stderr
-from kd_tf.tflite.numpy_reference import numpy_mlp
+from kd_tf.native_stderr import suppress_native_stderr
+from kd_tf.tflite.numpy_reference import make_numpy_mlp
 from kd_tf.tflite.signatures import Signatures
 
 
-def naive_int8(student: HistoryModel, recommendations: int, candidates: int) -> bytes:
+def convert_naive_int8(student: HistoryModel, recommendations: int, candidates: int) -> bytes:
     """What ``TFLiteConverter`` makes of the signatures with the one option that all tutorials set.
 
     Args:
@@ -25,7 +25,7 @@ def naive_int8(student: HistoryModel, recommendations: int, candidates: int) -> 
         candidates: C.
     """
     module = Signatures(student, recommendations, candidates)
-    with tempfile.TemporaryDirectory() as folder, quiet_native_stderr():
+    with tempfile.TemporaryDirectory() as folder, suppress_native_stderr():
         tf.saved_model.save(module, folder, signatures=module.functions)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             folder, signature_keys=list(module.functions)
@@ -34,20 +34,20 @@ def naive_int8(student: HistoryModel, recommendations: int, candidates: int) -> 
         return bytes(converter.convert())
 
 
-def onnx_float32(student: HistoryModel, recommendations: int) -> bytes:
+def export_onnx_float32(student: HistoryModel, recommendations: int) -> bytes:
     """The student as an ONNX graph with one table, in the operators that it would be exported to.
 
     Raises:
         UserError: As for `numpy_mlp`, or the package onnx is missing.
     """
-    return _onnx(student, recommendations, one_table=True)
+    return _build_onnx(student, recommendations, one_table=True)
 
 
-def _onnx(student: HistoryModel, recommendations: int, *, one_table: bool) -> bytes:
-    weights = numpy_mlp(student, recommendations).weights
-    onnx = _package("onnx")
+def _build_onnx(student: HistoryModel, recommendations: int, *, one_table: bool) -> bytes:
+    weights = make_numpy_mlp(student, recommendations).weights
+    onnx = _import_package("onnx")
     helper, kinds = onnx.helper, onnx.TensorProto
-    L, V, K = student.history_length, student.books, recommendations
+    L, V, K = student.history_length, student.num_items, recommendations
     constants: dict[str, np.ndarray] = {
         name: value for name, value in weights.items() if name != "scoring_table"
     }
@@ -137,7 +137,7 @@ def _onnx(student: HistoryModel, recommendations: int, *, one_table: bool) -> by
     return bytes(model.SerializeToString())
 
 
-def onnx_int8(student: HistoryModel, recommendations: int) -> bytes:
+def export_onnx_int8(student: HistoryModel, recommendations: int) -> bytes:
     """The same graph after ONNX Runtime's dynamic quantization.
 
     Which turns the weights of a product around, and so gives wrong shapes where rows are taken
@@ -146,17 +146,17 @@ def onnx_int8(student: HistoryModel, recommendations: int) -> bytes:
     Raises:
         UserError: As for `onnx_float32`, or the package onnxruntime is missing.
     """
-    float32 = _onnx(student, recommendations, one_table=False)
-    quantization = _package("onnxruntime.quantization")
+    float32 = _build_onnx(student, recommendations, one_table=False)
+    quantization = _import_package("onnxruntime.quantization")
     with tempfile.TemporaryDirectory() as folder:
         before, after = Path(folder) / "float32.onnx", Path(folder) / "int8.onnx"
         before.write_bytes(float32)
-        with quiet_native_stderr():
+        with suppress_native_stderr():
             quantization.quantize_dynamic(before, after, weight_type=quantization.QuantType.QInt8)
         return after.read_bytes()
 
 
-def _package(name: str) -> Any:
+def _import_package(name: str) -> Any:
     import importlib
 
     try:

@@ -20,34 +20,34 @@ import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_tf.tflite.flatbuffer import builtin, is_constant, merge_equal_buffers, operator_code, pack
+from kd_tf.tflite.flatbuffer import get_builtin_code, is_constant, merge_equal_buffers, find_or_add_operator_code, pack
 
-_OPERATOR = schema.BuiltinOperator
-_TYPE = schema.TensorType
+_BuiltinOperator = schema.BuiltinOperator
+_TensorType = schema.TensorType
 
-_HYBRID_FULLY_CONNECTED = 9
+_HYBRID_FULLY_CONNECTED_VERSION = 9
 """Version of FULLY_CONNECTED with float input, int8 weights and inputs quantized with an offset;
 known to every runtime since TensorFlow Lite 2.3."""
 
-_INT8_GATHER = 2
+_INT8_GATHER_VERSION = 2
 """Version of GATHER that reads int8, known since 1.14."""
 
-_FOLLOWS_SCORES = {
-    _OPERATOR.TOPK_V2,
-    _OPERATOR.STRIDED_SLICE,
-    _OPERATOR.GATHER,
-    _OPERATOR.RESHAPE,
-    _OPERATOR.SQUEEZE,
-    _OPERATOR.EXPAND_DIMS,
+_PASS_THROUGH_OPERATORS = {
+    _BuiltinOperator.TOPK_V2,
+    _BuiltinOperator.STRIDED_SLICE,
+    _BuiltinOperator.GATHER,
+    _BuiltinOperator.RESHAPE,
+    _BuiltinOperator.SQUEEZE,
+    _BuiltinOperator.EXPAND_DIMS,
 }
 """Operators that hand values on unchanged, so that their output has the type of their input."""
 
 
-_TAKES_ANY_SCALE = {
-    _OPERATOR.MUL,
-    _OPERATOR.ADD,
-    _OPERATOR.BATCH_MATMUL,
-    _OPERATOR.FULLY_CONNECTED,
+_FREE_SCALE_OPERATORS = {
+    _BuiltinOperator.MUL,
+    _BuiltinOperator.ADD,
+    _BuiltinOperator.BATCH_MATMUL,
+    _BuiltinOperator.FULLY_CONNECTED,
 }
 """Operators whose int8 inputs may each have a scale of their own."""
 
@@ -63,16 +63,16 @@ def share_table(content: bytes, rows: int) -> bytes:
         NotImplementedError: The scores go through an operator that this pass does not know.
     """
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
-    graphs = [_Graph(model, graph, rows) for graph in model.subgraphs]
-    shared = [graph.share() for graph in graphs]
-    gathered = [graph.gather_first() for graph in graphs]
+    graphs = [_GraphRewriter(model, graph, rows) for graph in model.subgraphs]
+    shared = [graph.share_table() for graph in graphs]
+    gathered = [graph.gather_before_dequantize() for graph in graphs]
     if not any(shared + gathered):
         return content
     merge_equal_buffers(model)
     return pack(model)
 
 
-def table_buffers(content: bytes, rows: int) -> list[int]:
+def list_table_sizes(content: bytes, rows: int) -> list[int]:
     """Bytes of every distinct constant with `rows` rows or more: one entry means one table."""
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     found = {
@@ -84,32 +84,32 @@ def table_buffers(content: bytes, rows: int) -> list[int]:
     return list(found.values())
 
 
-class _Graph:
+class _GraphRewriter:
     """One subgraph under change."""
 
     def __init__(self, model: schema.ModelT, graph: schema.SubGraphT, rows: int) -> None:
         self.model, self.graph, self.rows = model, graph, rows
 
-    def share(self) -> bool:
+    def share_table(self) -> bool:
         """Changes the graph; False where there is nothing to change."""
         scoring = [
             operator
             for operator in self.graph.operators
-            if self._kind(operator) == _OPERATOR.FULLY_CONNECTED
+            if self._get_builtin_code(operator) == _BuiltinOperator.FULLY_CONNECTED
             and self._is_table(operator.inputs[1])
-            and self.graph.tensors[operator.outputs[0]].type == _TYPE.INT8
+            and self.graph.tensors[operator.outputs[0]].type == _TensorType.INT8
         ]
         if not scoring:
             return False
         weights = int(scoring[0].inputs[1])
         for operator in list(self.graph.operators):
-            if self._kind(operator) == _OPERATOR.GATHER and self._is_table(operator.inputs[0]):
+            if self._get_builtin_code(operator) == _BuiltinOperator.GATHER and self._is_table(operator.inputs[0]):
                 self._gather_from(operator, weights)
         for operator in scoring:
             self._score_in_float(operator)
         return True
 
-    def gather_first(self) -> bool:
+    def gather_before_dequantize(self) -> bool:
         """DEQUANTIZE(table) -> GATHER becomes GATHER(table) -> DEQUANTIZE; False without any.
 
         The converter's order writes the whole table in float32 into memory, four times its bytes,
@@ -118,54 +118,54 @@ class _Graph:
         made = {
             int(operator.outputs[0]): operator
             for operator in self.graph.operators
-            if self._kind(operator) == _OPERATOR.DEQUANTIZE and self._is_whole(operator.inputs[0])
+            if self._get_builtin_code(operator) == _BuiltinOperator.DEQUANTIZE and self._is_int8_matrix(operator.inputs[0])
         }
         for gather in list(self.graph.operators):
-            if self._kind(gather) != _OPERATOR.GATHER or int(gather.inputs[0]) not in made:
+            if self._get_builtin_code(gather) != _BuiltinOperator.GATHER or int(gather.inputs[0]) not in made:
                 continue
             table = int(made[int(gather.inputs[0])].inputs[0])
             wanted = int(gather.outputs[0])
-            rows = self._tensor_like(wanted, _TYPE.INT8, self.graph.tensors[table].quantization)
+            rows = self._add_tensor_like(wanted, _TensorType.INT8, self.graph.tensors[table].quantization)
             gather.inputs = np.array([table, gather.inputs[1]], np.int32)
             gather.outputs = np.array([rows], np.int32)
-            gather.opcodeIndex = operator_code(self.model, _OPERATOR.GATHER, _INT8_GATHER)
-            self._insert(self.graph.operators.index(gather) + 1, self._dequantize(rows, wanted))
-            self._multiply_whole(wanted, rows)
+            gather.opcodeIndex = find_or_add_operator_code(self.model, _BuiltinOperator.GATHER, _INT8_GATHER_VERSION)
+            self._insert(self.graph.operators.index(gather) + 1, self._make_dequantize(rows, wanted))
+            self._multiply_in_int8(wanted, rows)
         read = {int(index) for operator in self.graph.operators for index in operator.inputs}
         for floats, operator in made.items():
             if floats not in read:
                 self.graph.operators.remove(operator)
         return bool(made)
 
-    def _multiply_whole(self, floats: int, whole: int) -> None:
+    def _multiply_in_int8(self, floats: int, whole: int) -> None:
         """Blocks of rows that are only reshaped and multiplied with stay whole numbers."""
-        reshape = self._only_reader(floats, _OPERATOR.RESHAPE, 0)
-        product = reshape and self._only_reader(
-            int(reshape.outputs[0]), _OPERATOR.FULLY_CONNECTED, 1
+        reshape = self._find_sole_consumer(floats, _BuiltinOperator.RESHAPE, 0)
+        product = reshape and self._find_sole_consumer(
+            int(reshape.outputs[0]), _BuiltinOperator.FULLY_CONNECTED, 1
         )
         if not reshape or not product:
             return
         quantization = self.graph.tensors[whole].quantization
-        rows = self._tensor_like(int(reshape.outputs[0]), _TYPE.INT8, quantization)
+        rows = self._add_tensor_like(int(reshape.outputs[0]), _TensorType.INT8, quantization)
         reshape.inputs = np.array([whole, *reshape.inputs[1:]], np.int32)
         reshape.outputs = np.array([rows], np.int32)
         product.inputs = np.array([product.inputs[0], rows, *product.inputs[2:]], np.int32)
-        product.opcodeIndex = operator_code(
-            self.model, _OPERATOR.FULLY_CONNECTED, _HYBRID_FULLY_CONNECTED
+        product.opcodeIndex = find_or_add_operator_code(
+            self.model, _BuiltinOperator.FULLY_CONNECTED, _HYBRID_FULLY_CONNECTED_VERSION
         )
         product.builtinOptions.asymmetricQuantizeInputs = True
         (dequantize,) = [one for one in self.graph.operators if floats in one.outputs]
         self.graph.operators.remove(dequantize)
 
-    def _only_reader(self, tensor: int, kind: int, place: int) -> schema.OperatorT | None:
+    def _find_sole_consumer(self, tensor: int, kind: int, place: int) -> schema.OperatorT | None:
         """The one operator that reads a tensor, if it is of this kind and reads it there."""
         readers = [one for one in self.graph.operators if tensor in one.inputs]
-        if len(readers) != 1 or self._kind(readers[0]) != kind:
+        if len(readers) != 1 or self._get_builtin_code(readers[0]) != kind:
             return None
         return readers[0] if readers[0].inputs[place] == tensor else None
 
-    def _dequantize(self, whole: int, floats: int) -> schema.OperatorT:
-        operator = self._operator(_OPERATOR.DEQUANTIZE, 2, [whole], [floats])
+    def _make_dequantize(self, whole: int, floats: int) -> schema.OperatorT:
+        operator = self._make_operator(_BuiltinOperator.DEQUANTIZE, 2, [whole], [floats])
         operator.builtinOptionsType = schema.BuiltinOptions.DequantizeOptions
         operator.builtinOptions = schema.DequantizeOptionsT()
         return operator
@@ -176,12 +176,12 @@ class _Graph:
         quantization = self.graph.tensors[weights].quantization
         gather.inputs = np.array([weights, gather.inputs[1]], np.int32)
         readers = [o for o in self.graph.operators if wanted in o.inputs]
-        if all(self._kind(reader) in _TAKES_ANY_SCALE for reader in readers):
+        if all(self._get_builtin_code(reader) in _FREE_SCALE_OPERATORS for reader in readers):
             self.graph.tensors[wanted].quantization = quantization
             return
-        taken = self._tensor_like(wanted, _TYPE.INT8, quantization)
+        taken = self._add_tensor_like(wanted, _TensorType.INT8, quantization)
         gather.outputs = np.array([taken], np.int32)
-        requantize = self._operator(_OPERATOR.QUANTIZE, 2, [taken], [wanted])
+        requantize = self._make_operator(_BuiltinOperator.QUANTIZE, 2, [taken], [wanted])
         requantize.builtinOptionsType = schema.BuiltinOptions.QuantizeOptions
         requantize.builtinOptions = schema.QuantizeOptionsT()
         self._insert(self.graph.operators.index(gather) + 1, requantize)
@@ -189,11 +189,11 @@ class _Graph:
     def _score_in_float(self, scoring: schema.OperatorT) -> None:
         """int8 -> FULLY_CONNECTED -> int8 becomes DEQUANTIZE -> FULLY_CONNECTED -> float32."""
         reader = int(scoring.inputs[0])
-        floating = self._tensor_like(reader, _TYPE.FLOAT32, None)
-        self._insert(self.graph.operators.index(scoring), self._dequantize(reader, floating))
+        floating = self._add_tensor_like(reader, _TensorType.FLOAT32, None)
+        self._insert(self.graph.operators.index(scoring), self._make_dequantize(reader, floating))
         scoring.inputs = np.array([floating, *scoring.inputs[1:]], np.int32)
-        scoring.opcodeIndex = operator_code(
-            self.model, _OPERATOR.FULLY_CONNECTED, _HYBRID_FULLY_CONNECTED
+        scoring.opcodeIndex = find_or_add_operator_code(
+            self.model, _BuiltinOperator.FULLY_CONNECTED, _HYBRID_FULLY_CONNECTED_VERSION
         )
         scoring.builtinOptions.asymmetricQuantizeInputs = True
         self._to_float(int(scoring.outputs[0]))
@@ -201,15 +201,15 @@ class _Graph:
     def _to_float(self, tensor: int) -> None:
         """Makes `tensor` float32, and with it everything that only hands its values on."""
         before = copy.copy(self.graph.tensors[tensor])
-        self.graph.tensors[tensor].type = _TYPE.FLOAT32
+        self.graph.tensors[tensor].type = _TensorType.FLOAT32
         self.graph.tensors[tensor].quantization = None
         for operator in list(self.graph.operators):
             if tensor not in operator.inputs:
                 continue
-            if self._kind(operator) == _OPERATOR.DEQUANTIZE:
-                self._replace(int(operator.outputs[0]), tensor)
+            if self._get_builtin_code(operator) == _BuiltinOperator.DEQUANTIZE:
+                self._redirect(int(operator.outputs[0]), tensor)
                 self.graph.operators.remove(operator)
-            elif self._kind(operator) in _FOLLOWS_SCORES and operator.inputs[0] == tensor:
+            elif self._get_builtin_code(operator) in _PASS_THROUGH_OPERATORS and operator.inputs[0] == tensor:
                 following = self.graph.tensors[operator.outputs[0]]
                 if following.type != before.type:
                     raise NotImplementedError(
@@ -218,11 +218,11 @@ class _Graph:
                 self._to_float(int(operator.outputs[0]))
             else:
                 raise NotImplementedError(
-                    f"the scores go through builtin operator {self._kind(operator)}, which "
+                    f"the scores go through builtin operator {self._get_builtin_code(operator)}, which "
                     "share_table does not know"
                 )
 
-    def _replace(self, old: int, new: int) -> None:
+    def _redirect(self, old: int, new: int) -> None:
         """Everything that read tensor `old` reads `new`, signatures included."""
         for operator in self.graph.operators:
             operator.inputs = np.where(operator.inputs == old, new, operator.inputs)
@@ -235,18 +235,18 @@ class _Graph:
                         output.tensorIndex = new
 
     def _is_table(self, index: int) -> bool:
-        return self._is_whole(index) and self.graph.tensors[index].shape[0] == self.rows
+        return self._is_int8_matrix(index) and self.graph.tensors[index].shape[0] == self.rows
 
-    def _is_whole(self, index: int) -> bool:
+    def _is_int8_matrix(self, index: int) -> bool:
         """Whether a tensor is a constant matrix of whole numbers."""
         tensor = self.graph.tensors[index]
-        constant = tensor.type == _TYPE.INT8 and is_constant(self.model, tensor)
+        constant = tensor.type == _TensorType.INT8 and is_constant(self.model, tensor)
         return constant and len(tensor.shape) == 2
 
-    def _kind(self, operator: schema.OperatorT) -> int:
-        return builtin(self.model.operatorCodes[operator.opcodeIndex])
+    def _get_builtin_code(self, operator: schema.OperatorT) -> int:
+        return get_builtin_code(self.model.operatorCodes[operator.opcodeIndex])
 
-    def _tensor_like(
+    def _add_tensor_like(
         self, index: int, kind: int, quantization: schema.QuantizationParametersT | None
     ) -> int:
         tensor = copy.copy(self.graph.tensors[index])
@@ -255,11 +255,11 @@ class _Graph:
         self.graph.tensors.append(tensor)
         return len(self.graph.tensors) - 1
 
-    def _operator(
+    def _make_operator(
         self, kind: int, version: int, inputs: list[int], outputs: list[int]
     ) -> schema.OperatorT:
         operator = schema.OperatorT()
-        operator.opcodeIndex = operator_code(self.model, kind, version)
+        operator.opcodeIndex = find_or_add_operator_code(self.model, kind, version)
         operator.inputs = np.array(inputs, np.int32)
         operator.outputs = np.array(outputs, np.int32)
         return operator

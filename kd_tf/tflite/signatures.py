@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.tflite.clustered import ClusteredStudent
+from kd_tf.tflite.clustered import TwoStageStudent
 
-BLOCK = 64
+BLOCK_SIZE = 64
 """Scores that `best_of_all` takes together. Measured with one thread on x86-64 among 10,000,
 100,000 and 1,000,000 books: 16 takes 1.08, 1.34 and 1.7 times as long, 32 1.01, 1.1 and 1.13."""
 
-_LEAST_BLOCKS = 1.5
+_MIN_BLOCKS_PER_RESULT = 1.5
 """Blocks for each of the wanted scores: with fewer there is little to leave out."""
 
-_GATHERED_FROM = 20_000
+_MIN_SCORES_TO_GATHER = 20_000
 """Scores from which on it pays to look at the chosen blocks alone and not at all scores."""
 
-_LOWEST = -3e38
+_PADDING_SCORE = -3e38
 
 
-def best_of_all(scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+def find_top_k(scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     """The `count` highest of many scores, of equal ones those that stand first.
 
     Looking for the best one after the other, a processor guesses wrongly at most of them which are
@@ -35,24 +35,24 @@ def best_of_all(scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
         float32 [count], falling, and int32 [count], their places.
     """
     size = scores.shape[0]
-    blocks = -(-size // BLOCK)
-    if blocks < _LEAST_BLOCKS * count:
+    blocks = -(-size // BLOCK_SIZE)
+    if blocks < _MIN_BLOCKS_PER_RESULT * count:
         return tf.math.top_k(scores, count)
-    filling = tf.fill([blocks * BLOCK - size], _LOWEST)
-    table = tf.reshape(tf.concat([scores, filling], axis=0), [blocks, BLOCK])
+    filling = tf.fill([blocks * BLOCK_SIZE - size], _PADDING_SCORE)
+    table = tf.reshape(tf.concat([scores, filling], axis=0), [blocks, BLOCK_SIZE])
     maxima = tf.reduce_max(table, axis=1)
     least = tf.math.top_k(maxima, count)[0][count - 1]
-    if size < _GATHERED_FROM:
-        return _best_from(least, scores, count)
+    if size < _MIN_SCORES_TO_GATHER:
+        return _find_top_k_above(least, scores, count)
     chosen = tf.where(maxima >= least)[:, 0]
-    values, places = _best_from(least, tf.reshape(tf.gather(table, chosen), [-1]), count)
-    block = places // BLOCK
+    values, places = _find_top_k_above(least, tf.reshape(tf.gather(table, chosen), [-1]), count)
+    block = places // BLOCK_SIZE
     # A place among the chosen blocks and its id are as far apart as its block was moved.
     moved = tf.gather(tf.cast(chosen, tf.int32), block) - block
-    return values, places + moved * BLOCK
+    return values, places + moved * BLOCK_SIZE
 
 
-def _best_from(least: tf.Tensor, scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+def _find_top_k_above(least: tf.Tensor, scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     """As `best_of_all`; at least `count` of the scores are not below `least`."""
     # In the order of the catalogue, so that equal scores keep theirs.
     places = tf.where(scores >= least)[:, 0]
@@ -81,27 +81,27 @@ class Signatures(tf.Module):
         recommendations: int,
         candidates: int,
         *,
-        blocked: bool = True,
+        use_blocks: bool = True,
     ) -> None:
         super().__init__()
         if candidates < 1:
             raise ValueError(f"candidates must be at least 1, not {candidates}")
-        if not 1 <= recommendations <= student.books:
+        if not 1 <= recommendations <= student.num_items:
             raise ValueError(
-                f"recommendations must be in 1..{student.books} (the number of books), "
+                f"recommendations must be in 1..{student.num_items} (the number of books), "
                 f"not {recommendations}"
             )
         self.student = student
         self.recommendations = recommendations
-        self._best_of_all = best_of_all if blocked else tf.math.top_k
+        self._find_top_k = find_top_k if use_blocks else tf.math.top_k
         history = tf.TensorSpec([1, student.history_length], tf.int32, name="history")
         book = tf.TensorSpec([1], tf.int32, name="book")
         several = tf.TensorSpec([1, candidates], tf.int32, name="candidates")
-        self.ranking = {
+        self.ranking_functions = {
             "recommend": tf.function(self._recommend, input_signature=[history]),
             "similar": tf.function(self._similar, input_signature=[book]),
         }
-        self.explaining = {
+        self.per_item_functions = {
             "score": tf.function(self._score, input_signature=[history, several]),
             "explain": tf.function(self._explain, input_signature=[history, book]),
         }
@@ -109,16 +109,16 @@ class Signatures(tf.Module):
     @property
     def functions(self) -> dict[str, tf.types.experimental.PolymorphicFunction]:
         """All of them by their names."""
-        return {**self.ranking, **self.explaining}
+        return {**self.ranking_functions, **self.per_item_functions}
 
     def _recommend(self, history: tf.Tensor) -> dict[str, tf.Tensor]:
-        if not isinstance(self.student, ClusteredStudent):
-            return self._best(self.student(history, training=False), history)
-        scores, ids = self.student.shortlist(self.student.reader_vectors(history))
-        return self._best(scores, history, ids, self.student.spare_rows)
+        if not isinstance(self.student, TwoStageStudent):
+            return self._select_best(self.student(history, training=False), history)
+        scores, ids = self.student.shortlist(self.student.user_embeddings(history))
+        return self._select_best(scores, history, ids, self.student.padding_rows)
 
     def _similar(self, book: tf.Tensor) -> dict[str, tf.Tensor]:
-        return self._best(self.student.similar(book), book)
+        return self._select_best(self.student.similar(book), book)
 
     def _score(self, history: tf.Tensor, candidates: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"scores": self.student.score(history, candidates)}
@@ -126,7 +126,7 @@ class Signatures(tf.Module):
     def _explain(self, history: tf.Tensor, book: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"contributions": self.student.contributions(history, book)}
 
-    def _best(
+    def _select_best(
         self,
         scores: tf.Tensor,
         excluded: tf.Tensor,
@@ -141,10 +141,10 @@ class Signatures(tf.Module):
         excluded. Which of them stay is decided on whole numbers: a "minus infinity" among the
         scores would stretch the range of an int8 file until all books scored the same.
         """
-        K, V = self.recommendations, self.student.books
+        K, V = self.recommendations, self.student.num_items
         count = V + 1 if books is None else scores.shape[0]
         candidates = min(K + excluded.shape[-1] + 1 + spare, count)
-        values, ids = self._best_of_all(tf.reshape(scores, [-1]), candidates)
+        values, ids = self._find_top_k(tf.reshape(scores, [-1]), candidates)
         if books is not None:
             ids = tf.gather(books, ids)
         # One more 0 stands for the padding, whatever is excluded.

@@ -16,11 +16,11 @@ from kd_tf.errors import ParityError
 from kd_tf.keras import tf
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.blend import BlendModel
-from kd_tf.models.book_table import BookTable
-from kd_tf.tflite.flatbuffer import builtin, is_constant
+from kd_tf.models.blend import WeightedEnsemble
+from kd_tf.models.book_table import QuantizedEmbedding
+from kd_tf.tflite.flatbuffer import get_builtin_code, is_constant
 
-_KINDS = {
+_DTYPES = {
     schema.TensorType.FLOAT32: np.float32,
     schema.TensorType.FLOAT16: np.float16,
     schema.TensorType.INT32: np.int32,
@@ -30,7 +30,7 @@ _KINDS = {
 }
 
 
-_LEFT_AS_FLOATS = 1024
+_MIN_QUANTIZED_SIZE = 1024
 """The converter rounds no table of fewer numbers; a copy of one is smaller than an operator."""
 
 
@@ -49,7 +49,7 @@ class Constant:
     bytes: int
 
 
-def book_constants(content: bytes, rows: int) -> list[Constant]:
+def read_item_constants(content: bytes, rows: int) -> list[Constant]:
     """The constants with `rows` rows, or with as many whole numbers or more.
 
     Each is met once, however many tensors read it.
@@ -64,14 +64,14 @@ def book_constants(content: bytes, rows: int) -> list[Constant]:
             if not is_constant(model, tensor) or tensor.buffer in found:
                 continue
             # INT4 tensors are the bytes that rows are taken from, which are met as UINT8.
-            if not _is_of_books(tensor, rows) or tensor.type == schema.TensorType.INT4:
+            if not _has_item_rows(tensor, rows) or tensor.type == schema.TensorType.INT4:
                 continue
-            if tensor.type not in _KINDS:
+            if tensor.type not in _DTYPES:
                 raise NotImplementedError(
                     f"a constant {tensor.shape.tolist()} has the type {tensor.type}"
                 )
             data = np.ascontiguousarray(model.buffers[tensor.buffer].data, np.uint8)
-            values = data.view(_KINDS[tensor.type]).reshape(tensor.shape)
+            values = data.view(_DTYPES[tensor.type]).reshape(tensor.shape)
             step = 0.0
             if tensor.type == schema.TensorType.INT8:
                 scales = tensor.quantization.scale.astype(np.float32)
@@ -83,13 +83,13 @@ def book_constants(content: bytes, rows: int) -> list[Constant]:
     return list(found.values())
 
 
-def _is_of_books(tensor: schema.TensorT, rows: int) -> bool:
+def _has_item_rows(tensor: schema.TensorT, rows: int) -> bool:
     shape = [] if tensor.shape is None else tensor.shape.tolist()
-    whole = tensor.type in _WHOLE
+    whole = tensor.type in _INTEGER_TYPES
     return bool(shape) and (shape[0] == rows or (whole and np.prod(shape) >= rows))
 
 
-_WHOLE = {schema.TensorType.UINT8, schema.TensorType.INT16, schema.TensorType.INT32}
+_INTEGER_TYPES = {schema.TensorType.UINT8, schema.TensorType.INT16, schema.TensorType.INT32}
 
 
 def check_stored_weights(content: bytes, student: HistoryModel) -> None:
@@ -103,14 +103,14 @@ def check_stored_weights(content: bytes, student: HistoryModel) -> None:
         ParityError: A weight is missing, differs, or is there twice; or the file writes a whole
             table of whole numbers out in float32 when it is opened.
     """
-    _check_written_out(content, student.table_rows)
-    found = book_constants(content, student.table_rows)
-    copies = [one for one in found if one.values.ndim > 1 and one.values.size >= _LEFT_AS_FLOATS]
-    tables = _weights(student)
+    _check_no_dequantized_table(content, student.table_rows)
+    found = read_item_constants(content, student.table_rows)
+    copies = [one for one in found if one.values.ndim > 1 and one.values.size >= _MIN_QUANTIZED_SIZE]
+    tables = _collect_item_weights(student)
     grows = {id(one) for one in tables}
     for weight in tables:
         values = weight.numpy()
-        match = next((one for one in found if _holds(one, values)), None)
+        match = next((one for one in found if _match_values(one, values)), None)
         if match is None:
             raise ParityError(
                 f"the file does not hold the student's {weight.name} {list(values.shape)}: it was "
@@ -119,8 +119,8 @@ def check_stored_weights(content: bytes, student: HistoryModel) -> None:
         # Two weights of the same numbers stand in the file once.
         copies = [one for one in copies if one is not match]
     # A layer may have as many rows as a small catalogue.
-    steps = {id(one.steps) for one in _packed_tables(student)}
-    layers = [one for one in checkpoint.stored(student) if id(one) not in grows | steps]
+    steps = {id(one.int_values) for one in _collect_packed_tables(student)}
+    layers = [one for one in checkpoint.get_inference_weights(student) if id(one) not in grows | steps]
     for weight in layers:
         layer = next((one for one in copies if one.values.size == int(np.prod(weight.shape))), None)
         copies = [one for one in copies if one is not layer]
@@ -132,32 +132,32 @@ def check_stored_weights(content: bytes, student: HistoryModel) -> None:
         )
 
 
-def _weights(student: HistoryModel) -> list[tf.Variable]:
+def _collect_item_weights(student: HistoryModel) -> list[tf.Variable]:
     """What grows with the catalogue: tables, and whole numbers."""
-    if isinstance(student, BlendModel):
-        return [weight for part in student.parts for weight in _weights(part)]
-    tables = [getattr(student, name) for name in student.tables]
-    packed = {id(one) for one in _packed_tables(student)}
+    if isinstance(student, WeightedEnsemble):
+        return [weight for part in student.members for weight in _collect_item_weights(part)]
+    tables = [getattr(student, name) for name in student.quantized_weights]
+    packed = {id(one) for one in _collect_packed_tables(student)}
     plain = [one for one in tables if id(one) not in packed]
-    weights = [one.floats if isinstance(one, BookTable) else one for one in plain]
+    weights = [one.embeddings if isinstance(one, QuantizedEmbedding) else one for one in plain]
     floats = {id(one) for one in weights if one.shape[0] == student.table_rows}
     # A file reads the steps of a packed table from the nibbles, which are whole numbers.
     return [
         weight
-        for weight in checkpoint.stored(student)
+        for weight in checkpoint.get_inference_weights(student)
         if id(weight) in floats
         or (weight.dtype.is_integer and int(np.prod(weight.shape)) >= student.table_rows)
     ]
 
 
-def _packed_tables(student: HistoryModel) -> list[BookTable]:
-    if isinstance(student, BlendModel):
-        return [table for part in student.parts for table in _packed_tables(part)]
-    tables = [getattr(student, name) for name in student.tables]
-    return [one for one in tables if isinstance(one, BookTable) and one.packed]
+def _collect_packed_tables(student: HistoryModel) -> list[BookTable]:
+    if isinstance(student, WeightedEnsemble):
+        return [table for part in student.members for table in _collect_packed_tables(part)]
+    tables = [getattr(student, name) for name in student.quantized_weights]
+    return [one for one in tables if isinstance(one, QuantizedEmbedding) and one.is_int4]
 
 
-def _holds(stored: Constant, values: np.ndarray) -> bool:
+def _match_values(stored: Constant, values: np.ndarray) -> bool:
     if stored.values.size != values.size:
         return False
     found = stored.values.reshape(values.shape)
@@ -168,16 +168,16 @@ def _holds(stored: Constant, values: np.ndarray) -> bool:
     return bool((np.abs(found - values) <= 0.501 * stored.step + rounding).all())
 
 
-def _check_written_out(content: bytes, rows: int) -> None:
+def _check_no_dequantized_table(content: bytes, rows: int) -> None:
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     for graph in model.subgraphs:
         for operator in graph.operators:
-            if builtin(model.operatorCodes[operator.opcodeIndex]) not in _WRITES_OUT:
+            if get_builtin_code(model.operatorCodes[operator.opcodeIndex]) not in _DEQUANTIZING_OPERATORS:
                 continue
             table = graph.tensors[operator.inputs[0]]
             # No kernel gathers from float16: there the whole table has to be written out.
             whole = table.type != schema.TensorType.FLOAT16 and is_constant(model, table)
-            if whole and _is_of_books(table, rows):
+            if whole and _has_item_rows(table, rows):
                 raise ParityError(
                     f"the file writes {table.shape.tolist()} numbers out in float32 when it is "
                     "opened: the converter changed the order of DEQUANTIZE and GATHER, see "
@@ -185,4 +185,4 @@ def _check_written_out(content: bytes, rows: int) -> None:
                 )
 
 
-_WRITES_OUT = {schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.CAST}
+_DEQUANTIZING_OPERATORS = {schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.CAST}

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kd_tf.data.readers.synthetic import read_synthetic
+from kd_tf.data.readers.synthetic import generate_bookshop
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 from kd_tf.models.students import STUDENTS
-from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
 from kd_tf.tflite.convert import Quantization, convert
 
@@ -32,22 +32,22 @@ def int8_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_bundle(folder: Path, form: Quantization) -> Path:
-    randomness.seed(0)
-    student = STUDENTS["mlp"](books=V, history_length=L, dimensions=d)
+    randomness.set_seed(0)
+    student = STUDENTS["mlp"](num_items=V, history_length=L, dimensions=d)
     student.create_weights()
     # Rows that differ widely, as those of a trained student do.
     table = next(one for one in student.weights if one.shape == tf.TensorShape([V + 1, d]))
     rows = np.random.default_rng(0).standard_normal((V + 1, d)).astype(np.float32)
     table.assign(rows / 2)
-    with quiet_native_stderr():
+    with suppress_native_stderr():
         model = convert(student, form, recommendations=K, candidates=C)
     write_bundle(
         folder,
         model=model,
-        catalog=read_synthetic(books=V, readers=10).catalog.frame.to_dicts(),
+        catalog=generate_bookshop(num_items=V, num_users=10).catalog.frame.to_dicts(),
         config=BundleConfig(
             name="untrained",
-            books=V,
+            num_items=V,
             history_length=L,
             recommendations=K,
             candidates=C,

@@ -8,13 +8,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_tf.compress.feedback import (
-    BYTE_LEVELS,
-    bytes_of,
-    moments,
-    nibbles_of,
-    rounded_for,
-    row_steps,
-    with_rounded_tables,
+    INT8_LEVELS,
+    quantize_int8,
+    compute_second_moments,
+    quantize_int4,
+    quantize_with_feedback,
+    choose_row_scales,
+    quantize_tables,
 )
 from kd_tf.keras import tf
 from kd_tf.models.students.item_kernel import ItemKernelStudent
@@ -44,7 +44,7 @@ def loss(error: np.ndarray, second_moments: np.ndarray) -> float:
 
 def test_where_directions_are_independent_every_number_goes_to_the_nearest_step():
     table = some_table()
-    whole = rounded_for(table, np.diag(np.arange(1.0, d + 1)), np.full((1, 1), 0.1), 50)
+    whole = quantize_with_feedback(table, np.diag(np.arange(1.0, d + 1)), np.full((1, 1), 0.1), 50)
     np.testing.assert_array_equal(whole, np.clip(np.round(table / np.float32(0.1)), -50, 50))
 
 
@@ -52,7 +52,7 @@ def test_two_numbers_by_hand():
     # Readers' two numbers are nearly the same, so only the sum matters: .4 + .4 is nearer to 1 + 0
     # than to 0 + 0.
     second_moments = np.array([[1.0, 0.999], [0.999, 1.0]])
-    whole = rounded_for(np.array([[0.4, 0.4]], np.float32), second_moments, np.ones((1, 1)), 7)
+    whole = quantize_with_feedback(np.array([[0.4, 0.4]], np.float32), second_moments, np.ones((1, 1)), 7)
     assert sorted(whole[0].tolist()) == [0, 1]
 
 
@@ -61,7 +61,7 @@ def test_two_numbers_by_hand():
 def test_products_with_readers_are_nearer_than_with_nearest_steps(seed, levels):
     table, second_moments = some_table(seed), some_moments(seed + 1)
     step = np.full((1, 1), np.abs(table).max() / levels, np.float32)
-    whole = rounded_for(table, second_moments, step, levels)
+    whole = quantize_with_feedback(table, second_moments, step, levels)
     assert np.array_equal(whole, np.round(whole))
     assert np.abs(whole).max() <= levels
     nearest = np.round(table / step) * step
@@ -70,18 +70,18 @@ def test_products_with_readers_are_nearer_than_with_nearest_steps(seed, levels):
 
 def test_the_step_of_bytes_is_found_again_from_the_largest_number():
     table = some_table()
-    found = bytes_of(table, some_moments())
-    step = np.abs(found).max() / BYTE_LEVELS
+    found = quantize_int8(table, some_moments())
+    step = np.abs(found).max() / INT8_LEVELS
     np.testing.assert_allclose(found / step, np.round(found / step), atol=1e-3)
-    assert step == pytest.approx(np.abs(table[1:]).max() / BYTE_LEVELS, rel=1e-6)
+    assert step == pytest.approx(np.abs(table[1:]).max() / INT8_LEVELS, rel=1e-6)
 
 
 def test_rows_of_four_bits_have_a_step_each_and_an_empty_row_none():
     table = some_table()
     table[5] = 0
     table[7] *= 100
-    step = row_steps(table, some_moments())
-    whole = nibbles_of(table, some_moments(), step)
+    step = choose_row_scales(table, some_moments())
+    whole = quantize_int4(table, some_moments(), step)
     assert step[[0, 5]].tolist() == [0, 0]
     assert not whole[[0, 5]].any()
     assert step[7] > 20 * np.median(step)
@@ -92,23 +92,23 @@ def test_rows_of_four_bits_have_a_step_each_and_an_empty_row_none():
 
 def test_the_chosen_steps_lose_less_than_those_that_reach_every_number():
     table, second_moments = some_table(), some_moments()
-    chosen = row_steps(table, second_moments)
+    chosen = choose_row_scales(table, second_moments)
     reaching = np.where(chosen > 0, np.abs(table).max(axis=1) / 7, 0).astype(np.float32)
 
     def lost(step: np.ndarray) -> float:
-        rounded = nibbles_of(table, second_moments, step) * step[:, np.newaxis]
+        rounded = quantize_int4(table, second_moments, step) * step[:, np.newaxis]
         return loss((rounded - table)[1:], second_moments)
 
     assert lost(chosen) < 0.95 * lost(reaching)
 
 
 def test_moments_are_those_of_readers_vectors():
-    student = MLPStudent(books=V, history_length=L, dimensions=d)
+    student = MLPStudent(num_items=V, history_length=L, dimensions=d)
     student.create_weights()
     histories = np.random.default_rng(2).integers(0, V + 1, (40, L)).astype(np.int32)
-    vectors = [student.reader_vectors(tf.constant(row[None])).numpy()[0] for row in histories]
+    vectors = [student.user_embeddings(tf.constant(row[None])).numpy()[0] for row in histories]
     wanted = sum(np.outer(one, one) for one in vectors) / 40
-    np.testing.assert_allclose(moments(student, histories), wanted, atol=1e-5)
+    np.testing.assert_allclose(compute_second_moments(student, histories), wanted, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [MLPStudent, TwoTowerStudent])
@@ -117,18 +117,18 @@ def test_a_copy_has_rounded_tables_and_the_student_keeps_its_own(kind):
     student.create_weights()
     before = [weight.numpy().copy() for weight in student.weights]
     histories = np.random.default_rng(2).integers(0, V + 1, (40, L)).astype(np.int32)
-    copy = with_rounded_tables(student, histories)
+    copy = quantize_tables(student, histories)
     for weight, old in zip(student.weights, before, strict=True):
         np.testing.assert_array_equal(weight.numpy(), old)
     for name in student.tables:
         table, own = getattr(copy, name).numpy(), getattr(student, name).numpy()
-        step = np.abs(table).max() / BYTE_LEVELS
+        step = np.abs(table).max() / INT8_LEVELS
         np.testing.assert_allclose(table / step, np.round(table / step), atol=1e-3)
         assert 0 < np.abs(table - own)[1:].max() < 10 * step
     np.testing.assert_array_equal(copy.recency.numpy(), student.recency.numpy())
 
 
 def test_a_sum_of_pairs_is_given_back_as_it_is():
-    student = ItemKernelStudent(books=V, history_length=L, dimensions=d)
+    student = ItemKernelStudent(num_items=V, history_length=L, dimensions=d)
     student.create_weights()
-    assert with_rounded_tables(student, np.zeros((3, L), np.int32)) is student
+    assert quantize_tables(student, np.zeros((3, L), np.int32)) is student

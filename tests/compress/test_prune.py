@@ -14,7 +14,7 @@ BEGIN, END = 4, 12
 
 
 def student(kind=MLPStudent):
-    randomness.seed(0)
+    randomness.set_seed(0)
     made = kind(books=V, history_length=L, dimensions=d, hidden=11, book_dropout=0.0)
     made.create_weights()
     return made
@@ -38,7 +38,7 @@ def distiller(made) -> Distiller:
 
 
 def fit(around: Distiller, data, steps: int) -> None:
-    around.fit(data, steps_per_epoch=steps, verbose=0, callbacks=prune.callbacks())
+    around.fit(data, steps_per_epoch=steps, verbose=0, callbacks=prune.make_callbacks())
 
 
 def kernels(made) -> list[np.ndarray]:
@@ -60,7 +60,7 @@ def test_each_kernel_ends_with_the_asked_share_of_zeros_and_nothing_else_does(ki
     for kernel in kernels(made):
         assert abs((kernel == 0).sum() - sparsity * kernel.size) <= 1
     size = sum(kernel.size for kernel in kernels(made))
-    assert prune.core_sparsity(made) == pytest.approx(sparsity, abs=2 / size)
+    assert prune.compute_core_sparsity(made) == pytest.approx(sparsity, abs=2 / size)
     assert (made.table.numpy() != 0).all()
 
 
@@ -69,10 +69,10 @@ def test_nothing_is_pruned_before_the_first_step_and_more_and_more_after_it(data
     prune.wrap_core(made, sparsity=0.8, begin_step=BEGIN, end_step=END)
     around = distiller(made)
     fit(around, data, BEGIN)
-    shares = [prune.core_sparsity(made)]
+    shares = [prune.compute_core_sparsity(made)]
     for _ in range(3):
         fit(around, data, 4)
-        shares.append(prune.core_sparsity(made))
+        shares.append(prune.compute_core_sparsity(made))
     assert shares[0] == 0
     assert 0 < shares[1] < shares[2]
     assert shares[2] == pytest.approx(0.8, abs=0.02)
@@ -100,11 +100,11 @@ def test_wrapping_and_stripping_change_no_score(history, data):
     prune.wrap_core(made, sparsity=0.5, begin_step=0, end_step=2)
     np.testing.assert_array_equal(made(history), before)
     fit(distiller(made), data, 6)
-    pruned, zeros = made(history).numpy(), prune.core_sparsity(made)
+    pruned, zeros = made(history).numpy(), prune.compute_core_sparsity(made)
     assert np.abs(pruned - before).max() > 0
     prune.strip_core(made)
     np.testing.assert_array_equal(made(history), pruned)
-    assert prune.core_sparsity(made) == zeros > 0.4
+    assert prune.compute_core_sparsity(made) == zeros > 0.4
 
 
 def test_a_stripped_student_is_saved_and_loaded_like_any_other(history, data, tmp_path):
@@ -115,7 +115,7 @@ def test_a_stripped_student_is_saved_and_loaded_like_any_other(history, data, tm
     checkpoint.save(made, tmp_path / "student")
     loaded = checkpoint.load(tmp_path / "student")
     np.testing.assert_array_equal(loaded(history), made(history))
-    assert prune.core_sparsity(loaded) == prune.core_sparsity(made)
+    assert prune.compute_core_sparsity(loaded) == prune.compute_core_sparsity(made)
     assert shapes(made) == shapes(student())
 
 
@@ -125,7 +125,7 @@ def test_a_stripped_student_can_be_wrapped_again(data):
         prune.wrap_core(made, sparsity=sparsity, begin_step=0, end_step=2)
         fit(distiller(made), data, 6)
         prune.strip_core(made)
-        assert prune.core_sparsity(made) == pytest.approx(sparsity, abs=0.02)
+        assert prune.compute_core_sparsity(made) == pytest.approx(sparsity, abs=0.02)
 
 
 def test_training_without_the_callback_is_refused(data):
@@ -161,11 +161,11 @@ def test_a_student_without_a_core_is_refused():
     class Coreless(HistoryModel):
         pass
 
-    coreless = Coreless(books=V, history_length=L)
+    coreless = Coreless(num_items=V, history_length=L)
     for act in (
         lambda: prune.wrap_core(coreless, sparsity=0.5, begin_step=0, end_step=2),
         lambda: prune.strip_core(coreless),
-        lambda: prune.core_sparsity(coreless),
+        lambda: prune.compute_core_sparsity(coreless),
     ):
         with pytest.raises(ValueError, match="Coreless has no `core`"):
             act()
@@ -173,7 +173,7 @@ def test_a_student_without_a_core_is_refused():
 
 def test_sparsity_counts_the_zeros_of_the_kernels_and_not_of_the_biases():
     made = student()
-    assert prune.core_sparsity(made) == 0  # although all biases begin at 0
+    assert prune.compute_core_sparsity(made) == 0  # although all biases begin at 0
     kernel = made.core.layers[0].kernel
     kernel.assign(tf.zeros_like(kernel))
-    assert prune.core_sparsity(made) == pytest.approx(0.5)
+    assert prune.compute_core_sparsity(made) == pytest.approx(0.5)

@@ -3,14 +3,14 @@ import pytest
 
 from kd_tf.compress import prune, rounded
 from kd_tf.data.histories import from_lists
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.knowledge.soft_targets import SoftTargets
 from kd_tf.keras import keras, tf
 from kd_tf.models import checkpoint, randomness, rounding
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import scorer
-from kd_tf.models.stored import settled, stored_bytes
+from kd_tf.models.ranking import make_score_fn
+from kd_tf.models.stored import snap_to_quantization_grid, compute_quantized_size
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.mlp import MLPStudent
@@ -21,8 +21,8 @@ students = pytest.mark.parametrize("name", TRAINED_STUDENTS)
 
 
 def student(name: str = "mlp") -> HistoryModel:
-    randomness.seed(0)
-    made = TRAINED_STUDENTS[name](books=V, history_length=L, dimensions=d)
+    randomness.set_seed(0)
+    made = TRAINED_STUDENTS[name](num_items=V, history_length=L, dimensions=d)
     if hasattr(made, "book_dropout"):
         made = type(made).from_config({**made.get_config(), "book_dropout": 0.0})
     made.create_weights()
@@ -31,7 +31,7 @@ def student(name: str = "mlp") -> HistoryModel:
 
 def tables(made: HistoryModel) -> list[tf.Variable]:
     """What learns, whether it is seen rounded or not."""
-    found = [getattr(made, name) for name in made.tables]
+    found = [getattr(made, name) for name in made.quantized_weights]
     return [getattr(table, "floats", table) for table in found]
 
 
@@ -45,7 +45,7 @@ def batch():
 
 
 def distiller_of(made: HistoryModel, learning_rate: float = 0.03) -> Distiller:
-    distiller = Distiller(made, [SoftTargets()], Fixed(0.5))
+    distiller = Distiller(made, [SoftTargets()], ConstantWeights(0.5))
     distiller.compile(optimizer=keras.optimizers.Adam(learning_rate))
     return distiller
 
@@ -53,7 +53,7 @@ def distiller_of(made: HistoryModel, learning_rate: float = 0.03) -> Distiller:
 def gradients(made: HistoryModel, batch) -> list[np.ndarray]:
     distiller = distiller_of(made)
     with tf.GradientTape() as tape:
-        loss = distiller._weighted(*batch, training=True)["loss"]
+        loss = distiller._compute_losses(*batch, training=True)["loss"]
     found = tape.gradient(loss, made.trainable_variables)
     return [tf.convert_to_tensor(one).numpy() for one in found]
 
@@ -62,9 +62,9 @@ def gradients(made: HistoryModel, batch) -> list[np.ndarray]:
 def test_a_student_scores_as_with_the_tables_of_a_file_whoever_asks(name, batch):
     made, plain = student(name), student(name)
     for table in tables(plain):
-        table.assign(rounding.rounded(table.numpy()))
+        table.assign(rounding.fake_quantize(table.numpy()))
     before = made(batch[0]).numpy()
-    rounded.wrap_tables(made)
+    rounded.wrap_tables_in_fake_quantization(made)
     expected = plain(batch[0]).numpy()
     assert np.abs(expected - before).max() > 1e-4
     np.testing.assert_array_equal(made(batch[0]), expected)
@@ -72,15 +72,15 @@ def test_a_student_scores_as_with_the_tables_of_a_file_whoever_asks(name, batch)
     some = tf.constant([1, 2])
     np.testing.assert_array_equal(made.similar(some), plain.similar(some))
     histories = from_lists(list(batch[0]))
-    np.testing.assert_allclose(scorer(made)(histories), scorer(plain)(histories), atol=1e-6)
+    np.testing.assert_allclose(make_score_fn(made)(histories), make_score_fn(plain)(histories), atol=1e-6)
 
 
 @students
 def test_the_gradient_passes_the_rounding_as_if_it_were_not_there(name, batch):
     made, plain = student(name), student(name)
     for table in tables(plain):
-        table.assign(rounding.rounded(table.numpy()))
-    rounded.wrap_tables(made)
+        table.assign(rounding.fake_quantize(table.numpy()))
+    rounded.wrap_tables_in_fake_quantization(made)
     found, expected = gradients(made, batch), gradients(plain, batch)
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
@@ -92,7 +92,7 @@ def test_the_gradient_passes_the_rounding_as_if_it_were_not_there(name, batch):
 def test_after_the_training_the_scores_are_those_of_the_training(name, batch):
     made = student(name)
     names = [weight.name for weight in made.trainable_variables]
-    rounded.wrap_tables(made)
+    rounded.wrap_tables_in_fake_quantization(made)
     assert [weight.name for weight in made.trainable_variables] == names
     before = [table.numpy() for table in tables(made)]
     distiller = distiller_of(made)
@@ -103,27 +103,27 @@ def test_after_the_training_the_scores_are_those_of_the_training(name, batch):
     for table, was in zip(tables(made), before, strict=True):
         assert np.abs(table.numpy() - was).max() > 0.01
         # What learns is not rounded itself.
-        assert np.abs(table.numpy() - rounding.rounded(table.numpy())).max() > 1e-4
-    if hasattr(made, "prior"):
+        assert np.abs(table.numpy() - rounding.fake_quantize(table.numpy())).max() > 1e-4
+    if hasattr(made, "compute_prior"):
         # A file rounds that too, on its own.
-        made.prior.assign(made.compact().prior.numpy())
+        made.prior.assign(made.pack().prior.numpy())
     learnt, weights = made(batch[0]).numpy(), made.get_weights()
-    rounded.strip_tables(made)
-    assert not rounded.are_wrapped(made)
+    rounded.strip_fake_quantization(made)
+    assert not rounded.is_fake_quantized(made)
     np.testing.assert_array_equal(made(batch[0]), learnt)
-    np.testing.assert_allclose(settled(made)(batch[0]), learnt, atol=1e-5)
+    np.testing.assert_allclose(snap_to_quantization_grid(made)(batch[0]), learnt, atol=1e-5)
     for table in tables(made):
         assert isinstance(table, tf.Variable)
         assert len(np.unique(table.numpy())) <= 255
-        np.testing.assert_allclose(rounding.rounded(table.numpy()), table, atol=1e-6)
+        np.testing.assert_allclose(rounding.fake_quantize(table.numpy()), table, atol=1e-6)
     assert len(made.get_weights()) == len(weights)
-    assert stored_bytes(made) == stored_bytes(student(name))
+    assert compute_quantized_size(made) == compute_quantized_size(student(name))
 
 
 def test_steps_too_small_to_be_seen_add_up(batch):
     # A hundredth of a step of the grid at a time.
     made = student()
-    rounded.wrap_tables(made)
+    rounded.wrap_tables_in_fake_quantization(made)
     table = tables(made)[0]
     grid = float(np.abs(table.numpy()).max() / 127)
     before = made(batch[0]).numpy()
@@ -131,33 +131,33 @@ def test_steps_too_small_to_be_seen_add_up(batch):
     data = tf.data.Dataset.from_tensors(batch).repeat()
     distiller.fit(data, steps_per_epoch=80, verbose=0)
     moved = np.abs(made(batch[0]).numpy() - before).max()
-    rounded.strip_tables(made)
+    rounded.strip_fake_quantization(made)
     assert moved > 0.01
 
 
 def test_a_table_may_be_rounded_while_the_core_is_pruned(batch):
     made = student()
-    rounded.wrap_tables(made)
+    rounded.wrap_tables_in_fake_quantization(made)
     prune.wrap_core(made, sparsity=0.6, begin_step=1, end_step=8)
     data = tf.data.Dataset.from_tensors(batch).repeat()
     distiller = distiller_of(made)
     logs = distiller.fit(
-        data, epochs=12, steps_per_epoch=1, verbose=0, callbacks=prune.callbacks()
+        data, epochs=12, steps_per_epoch=1, verbose=0, callbacks=prune.make_callbacks()
     ).history["loss"]
     assert logs[-1] < logs[0]
     learnt = made(batch[0]).numpy()
     prune.strip_core(made)
-    rounded.strip_tables(made)
-    assert prune.core_sparsity(made) == pytest.approx(0.6, abs=0.02)
+    rounded.strip_fake_quantization(made)
+    assert prune.compute_core_sparsity(made) == pytest.approx(0.6, abs=0.02)
     np.testing.assert_array_equal(made(batch[0]), learnt)
-    np.testing.assert_array_equal(settled(made)(batch[0]), learnt)
+    np.testing.assert_array_equal(snap_to_quantization_grid(made)(batch[0]), learnt)
     assert len(np.unique(made.table.numpy())) <= 255
 
 
 def test_the_unrounded_weights_are_what_is_kept_and_put_back(batch, tmp_path):
     made, other = student(), student("mlp")
     plain = made.get_weights()
-    rounded.wrap_tables(made)
+    rounded.wrap_tables_in_fake_quantization(made)
     for one, was in zip(made.get_weights(), plain, strict=True):
         np.testing.assert_array_equal(one, was)
     checkpoint.save(made, tmp_path / "student")
@@ -170,23 +170,23 @@ def test_the_unrounded_weights_are_what_is_kept_and_put_back(batch, tmp_path):
 def test_a_table_of_nothing_stays_one(batch):
     made = student()
     made.table.assign(tf.zeros_like(made.table))
-    rounded.wrap_tables(made)
+    rounded.wrap_tables_in_fake_quantization(made)
     assert (made(batch[0]).numpy() == 0).all()
 
 
 def test_what_has_no_plain_tables_is_refused():
     with pytest.raises(ValueError, match="a HistoryModel has no table to round"):
-        rounded.wrap_tables(HistoryModel(books=V, history_length=L))
-    kernel = ItemKernelStudent(books=V, history_length=L, dimensions=d)
+        rounded.wrap_tables_in_fake_quantization(HistoryModel(num_items=V, history_length=L))
+    kernel = ItemKernelStudent(num_items=V, history_length=L, dimensions=d)
     with pytest.raises(ValueError, match="the table of a ItemKernelStudent is no plain weight"):
-        rounded.wrap_tables(kernel)
+        rounded.wrap_tables_in_fake_quantization(kernel)
 
 
 def test_wrapping_twice_and_stripping_what_is_not_wrapped_are_refused():
-    made = MLPStudent(books=V, history_length=L)
+    made = MLPStudent(num_items=V, history_length=L)
     with pytest.raises(ValueError, match="are not rounded"):
-        rounded.strip_tables(made)
-    rounded.wrap_tables(made)
-    assert rounded.are_wrapped(made)
+        rounded.strip_fake_quantization(made)
+    rounded.wrap_tables_in_fake_quantization(made)
+    assert rounded.is_fake_quantized(made)
     with pytest.raises(ValueError, match="rounded already"):
-        rounded.wrap_tables(made)
+        rounded.wrap_tables_in_fake_quantization(made)

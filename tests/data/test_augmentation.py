@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kd_tf.data.augmentation import augmented, blended, thinned
+from kd_tf.data.augmentation import augment, apply_mixup, apply_item_dropout
 from kd_tf.data.examples import Examples
 
 seeds = st.integers(0, 2**16)
@@ -49,7 +49,7 @@ def check_without_targets(made: Examples, given: Examples) -> None:
 
 @given(examples(), st.sampled_from([0.0, 0.3, 0.7, 0.999]), seeds)
 def test_a_thinned_history_is_some_of_the_books_in_order_and_never_none_of_them(given, share, seed):
-    made = thinned(given, share, seed)
+    made = apply_item_dropout(given, share, seed)
     check_without_targets(made, given)
     for where in np.ndindex(given.history.shape[:2]):
         before, after = books(given.history[where]), books(made.history[where])
@@ -61,7 +61,7 @@ def test_a_thinned_history_is_some_of_the_books_in_order_and_never_none_of_them(
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
 def test_a_book_is_left_out_with_the_probability_asked_for(share):
-    found = thinned(many([1, 2, 3, 4, 0]), share, seed=0).history[0]
+    found = apply_item_dropout(many([1, 2, 3, 4, 0]), share, seed=0).history[0]
     left = np.stack([(found == book).any(axis=1).mean() for book in (1, 2, 3, 4)])
     # Where all would go one stays, each as often as the others.
     np.testing.assert_allclose(left, 1 - share + share**4 / 4, atol=0.03)
@@ -69,7 +69,7 @@ def test_a_book_is_left_out_with_the_probability_asked_for(share):
 
 @given(examples(), seeds)
 def test_a_blend_holds_books_of_two_readers_once_each_in_the_order_of_each(given, seed):
-    made = blended(given, seed)
+    made = apply_mixup(given, seed)
     check_without_targets(made, given)
     for number, one_pass in enumerate(given.history):
         histories = [books(row) for row in one_pass]
@@ -92,7 +92,7 @@ def test_every_reader_is_the_second_of_one_blend_and_not_of_the_own(given, seed)
     # Every reader has one book, the reader's own number; one book is always kept.
     history = np.zeros_like(given.history)
     history[:, :, 0] = np.arange(readers) + 1
-    made = blended(Examples(history, given.targets), seed)
+    made = apply_mixup(Examples(history, given.targets), seed)
     if readers < 2 or L < 2:
         return
     for one_pass in made.history:
@@ -102,7 +102,7 @@ def test_every_reader_is_the_second_of_one_blend_and_not_of_the_own(given, seed)
 
 
 def test_a_blend_has_about_half_of_the_books_of_each():
-    found = blended(many([1, 2, 3, 4, 5, 6, 0, 0], [11, 12, 13, 14, 15, 16, 0, 0]), seed=0)
+    found = apply_mixup(many([1, 2, 3, 4, 5, 6, 0, 0], [11, 12, 13, 14, 15, 16, 0, 0]), seed=0)
     rows = mixed(found.history[0])
     assert len(rows) > 1000
     for book in (1, 6, 11, 16):
@@ -115,17 +115,17 @@ def mixed(rows: np.ndarray) -> np.ndarray:
 
 
 def test_the_newest_of_both_stand_near_the_end():
-    rows = blended(many([1, 2, 3, 4, 5, 6], [11, 12, 13, 14, 15, 16]), seed=1).history[0]
+    rows = apply_mixup(many([1, 2, 3, 4, 5, 6], [11, 12, 13, 14, 15, 16]), seed=1).history[0]
     place = mixed(rows) % 10
     for earlier in range(5):
         filled = place[:, earlier + 1] > 0
         assert (place[filled, earlier] <= place[filled, earlier + 1]).all()
-    rows = blended(many([1, 2, 3, 4, 0, 0], [11, 12, 0, 0, 0, 0]), seed=1).history[0]
+    rows = apply_mixup(many([1, 2, 3, 4, 0, 0], [11, 12, 0, 0, 0, 0]), seed=1).history[0]
     assert [1, 11, 2, 3, 12, 4] in mixed(rows).tolist()
 
 
 def test_where_there_is_no_room_the_oldest_go():
-    rows = mixed(blended(many([1, 2], [11, 12], times=8000), seed=1).history[0])
+    rows = mixed(apply_mixup(many([1, 2], [11, 12], times=8000), seed=1).history[0])
     # Of a reader the old book is drawn, the new one, or both: 3/8, 3/8, 1/4. Old and both, 6/64,
     # are newest first two books of one reader, and so none of these.
     ages, counts = np.unique(np.sort(rows % 10, axis=1), axis=0, return_counts=True)
@@ -134,7 +134,7 @@ def test_where_there_is_no_room_the_oldest_go():
 
 
 def test_a_book_of_both_readers_stands_once():
-    rows = blended(many([1, 2, 3, 4], times=1000), seed=0).history[0]
+    rows = apply_mixup(many([1, 2, 3, 4], times=1000), seed=0).history[0]
     lengths = (rows > 0).sum(axis=1)
     distinct = np.array([len(set(row[row > 0].tolist())) for row in rows])
     np.testing.assert_array_equal(lengths, distinct)
@@ -148,9 +148,9 @@ def test_a_book_of_both_readers_stands_once():
 @given(examples(), st.sampled_from([0.0, 0.4, 1.0]), st.sampled_from([0.0, 0.5, 1.0]), seeds)
 @settings(max_examples=50)
 def test_rows_are_added_to_every_pass_behind_the_given_ones(given, thinned_share, blended_share, s):
-    made = augmented(given, thinned_share=thinned_share, blended_share=blended_share, seed=s)
+    made = augment(given, dropout_share=thinned_share, mixup_share=blended_share, seed=s)
     added = round(thinned_share * given.readers) + round(blended_share * given.readers)
-    assert (made.passes, made.readers) == (given.passes, given.readers + added)
+    assert (made.num_passes, made.examples_per_pass) == (given.num_passes, given.readers + added)
     np.testing.assert_array_equal(made.history[:, : given.readers], given.history)
     np.testing.assert_array_equal(made.targets[:, : given.readers], given.targets)
     assert not made.targets[:, given.readers :].any()
@@ -161,17 +161,17 @@ def test_what_is_added_is_drawn_anew_for_every_pass_and_from_different_readers()
     history = np.zeros((2, 40, 4), np.int32)
     history[:, :, 0] = np.arange(40) + 1
     given = Examples(history, np.ones((2, 40, 1), np.int32))
-    rows = augmented(given, thinned_share=0.5, seed=0).history[:, 40:, 0]
+    rows = augment(given, dropout_share=0.5, seed=0).history[:, 40:, 0]
     assert [len(set(one.tolist())) for one in rows] == [20, 20]
     assert set(rows[0].tolist()) != set(rows[1].tolist())
 
 
 @given(examples(), seeds)
 def test_the_seed_alone_decides_and_one_kind_does_not_move_the_other(given, seed):
-    both = augmented(given, thinned_share=1.0, blended_share=1.0, seed=seed)
-    again = augmented(given, thinned_share=1.0, blended_share=1.0, seed=seed)
+    both = augment(given, dropout_share=1.0, mixup_share=1.0, seed=seed)
+    again = augment(given, dropout_share=1.0, mixup_share=1.0, seed=seed)
     np.testing.assert_array_equal(both.history, again.history)
-    alone = augmented(given, blended_share=1.0, seed=seed)
+    alone = augment(given, mixup_share=1.0, seed=seed)
     np.testing.assert_array_equal(
         both.history[:, 2 * given.readers :], alone.history[:, given.readers :]
     )
@@ -179,22 +179,22 @@ def test_the_seed_alone_decides_and_one_kind_does_not_move_the_other(given, seed
 
 def test_another_seed_draws_others():
     given = many([1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12], times=20)
-    for make in (lambda s: thinned(given, 0.5, s), lambda s: blended(given, s)):
+    for make in (lambda s: apply_item_dropout(given, 0.5, s), lambda s: apply_mixup(given, s)):
         assert (make(0).history != make(1).history).any()
     # Of one book nothing can be left out: which readers are taken is all that is drawn.
     single = Examples(np.arange(1, 41, dtype=np.int32).reshape(1, 40, 1), given.targets[:, :40])
-    one, other = (augmented(single, thinned_share=0.5, seed=seed).history for seed in (0, 1))
+    one, other = (augment(single, dropout_share=0.5, seed=seed).history for seed in (0, 1))
     assert set(one[0, 40:, 0]) != set(other[0, 40:, 0])
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.0, float("nan")])
 def test_a_share_that_would_leave_nothing_is_refused(share):
     with pytest.raises(ValueError, match=f"from 0 to below 1, not {share}"):
-        thinned(many([1, 2], times=1), share, seed=0)
+        apply_item_dropout(many([1, 2], times=1), share, seed=0)
 
 
 @pytest.mark.parametrize("name", ["thinned_share", "blended_share"])
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_shares_of_the_readers_out_of_range_are_refused(name, share):
     with pytest.raises(ValueError, match=f"{name} must be from 0 to 1, not {share}"):
-        augmented(many([1, 2], times=1), seed=0, **{name: share})
+        augment(many([1, 2], times=1), seed=0, **{name: share})

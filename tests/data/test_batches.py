@@ -28,7 +28,7 @@ def first(count: int, history, labels, **settings):
 @given(st.integers(1, 3), st.integers(1, 12), st.integers(1, 15), st.integers(0, 99))
 def test_an_epoch_reads_its_pass_and_each_reader_at_most_once(passes, readers, size, seed):
     history, labels = marked(passes, readers)
-    steps = Batches(history, labels, batch_size=size, seed=seed).steps
+    steps = Batches(history, labels, batch_size=size, seed=seed).steps_per_epoch
     found = first(steps * 4, history, labels, batch_size=size, seed=seed)
     for epoch in range(4):
         rows = np.concatenate([h for h, _ in found[epoch * steps : (epoch + 1) * steps]])
@@ -74,7 +74,7 @@ def test_fewer_readers_than_a_batch_make_one_smaller_batch():
     assert stream.element_spec[0].shape == (3, 3)
     rows, _ = next(stream.as_numpy_iterator())
     assert sorted(rows[:, 1].tolist()) == [0, 1, 2]
-    assert batches.steps == 1
+    assert batches.steps_per_epoch == 1
 
 
 @pytest.mark.parametrize("first", [1, 4, 5, 9, 23])

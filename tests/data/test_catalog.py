@@ -17,8 +17,8 @@ def test_the_words_of_a_book_are_joined_and_missing_ones_passed_over() -> None:
         },
         schema_overrides={"year": pl.Int32},
     )
-    assert Catalog(frame).texts() == ["The Title a description", "", "Only"]
-    assert Catalog(frame.select("item_id")).texts() == ["", "", ""]
+    assert Catalog(frame).to_texts() == ["The Title a description", "", "Only"]
+    assert Catalog(frame.select("item_id")).to_texts() == ["", "", ""]
 
 
 def test_a_book_is_called_by_title_and_author_or_by_its_id() -> None:

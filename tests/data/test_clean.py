@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_tf.data.catalog import Catalog
-from kd_tf.data.clean import CleaningRules, clean, left_out_steps
+from kd_tf.data.clean import CleaningRules, clean, describe_dropped_rows
 from kd_tf.data.interactions import Counts, Dataset, Interactions
 from kd_tf.errors import UserError
 
@@ -25,7 +25,7 @@ def table(
         rating=np.array([row[2] for row in rows], np.float32) if ratings else None,
         timestamp=np.array([row[3] for row in rows], np.int64) if times else None,
         user_ids=names,
-        books=9,
+        num_items=9,
     )
 
 
@@ -78,12 +78,12 @@ def test_each_step_is_counted_by_hand():
     assert [step.name.split()[0] for step in steps] == [
         *("time", "rating", "exact", "repeated", "reader")
     ]
-    assert steps[0].before == data.counts() == Counts(10, 5, 4)
-    assert steps[-1].after == cleaned.counts() == Counts(2, 1, 2)
+    assert steps[0].before == data.count() == Counts(10, 5, 4)
+    assert steps[-1].after == cleaned.count() == Counts(2, 1, 2)
     for step, following in itertools.pairwise(steps):
         assert step.after == following.before
     assert triples(cleaned) == [("a", 1, 5), ("a", 2, 4)]
-    assert cleaned.books == 9, "books that nobody reads any more keep their ids"
+    assert cleaned.num_items == 9, "books that nobody reads any more keep their ids"
 
 
 @settings(deadline=None)
@@ -110,7 +110,7 @@ def test_what_is_left_is_what_a_slow_loop_leaves(rows, min_rating, least, times)
     cleaned, steps = clean(data, wanted)
     assert triples(cleaned) == [rows[index][:3] for index in kept]
     assert len(data) - sum(rows for rows, _ in removed(steps)) == len(cleaned)
-    assert data.users - sum(users for _, users in removed(steps)) == cleaned.users
+    assert data.num_users - sum(users for _, users in removed(steps)) == cleaned.num_users
     again, nothing = clean(cleaned, wanted)
     assert triples(again) == triples(cleaned)
     assert set(removed(nothing)) == {(0, 0)}
@@ -232,15 +232,15 @@ def test_ratings_that_make_no_weight_are_refused(weights, rating):
 def test_rows_that_the_reader_left_out_are_the_first_steps():
     data = table([("a", 1, 1, 0), ("a", 2, 1, 0)])
     catalog = Catalog(pl.DataFrame({"item_id": [str(i) for i in range(9)]}))
-    dataset = Dataset("t", data, catalog, left_out={"bad row": 3, "implicit": 5})
-    steps = left_out_steps(dataset)
+    dataset = Dataset("t", data, catalog, dropped_rows={"bad row": 3, "implicit": 5})
+    steps = describe_dropped_rows(dataset)
     assert [(step.name, *removed([step])[0]) for step in steps] == [
         ("bad row", 3, 0),
         ("implicit", 5, 0),
     ]
     assert steps[0].before.interactions == 10
     assert steps[0].after == steps[1].before
-    assert steps[-1].after == data.counts()
+    assert steps[-1].after == data.count()
 
 
 def test_without_a_threshold_low_ratings_stay_and_ratings_are_not_needed():

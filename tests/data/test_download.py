@@ -26,7 +26,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_tf.data import download as room
-from kd_tf.data.download import PAGES, SOURCES, PublishedFile, download
+from kd_tf.data.download import MANUAL_DOWNLOAD_PAGES, PUBLISHED_FILES, PublishedFile, download
 from kd_tf.errors import UserError
 from kd_tf.progress import Advance
 
@@ -632,7 +632,7 @@ def test_a_file_that_another_process_finished_meanwhile_is_not_fetched_again(
         (tmp_path / "set.zip").write_bytes(CONTENT)
         return True
 
-    monkeypatch.setattr(room, "_lock", lock_after_the_other_has_finished)
+    monkeypatch.setattr(room, "_try_lock", lock_after_the_other_has_finished)
     assert fetch(publisher, tmp_path) == tmp_path / "set.zip"
     assert publisher.ranges == []
 
@@ -640,7 +640,7 @@ def test_a_file_that_another_process_finished_meanwhile_is_not_fetched_again(
 def test_a_lock_that_its_last_holder_removed_is_none(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock, locked = room._lock, []
+    lock, locked = room._try_lock, []
 
     def lock_as_the_last_holder_removes_it(descriptor: int) -> bool:
         if not locked:
@@ -648,7 +648,7 @@ def test_a_lock_that_its_last_holder_removed_is_none(
         locked.append(descriptor)
         return lock(descriptor)
 
-    monkeypatch.setattr(room, "_lock", lock_as_the_last_holder_removes_it)
+    monkeypatch.setattr(room, "_try_lock", lock_as_the_last_holder_removes_it)
     assert fetch(publisher, tmp_path).read_bytes() == CONTENT
     assert len(locked) == 2  # the first held a file that nobody else can see
 
@@ -724,18 +724,18 @@ def test_a_source_without_a_size_or_digest_is_refused(size: int, digest: str) ->
 
 
 def test_published_sources_are_https_and_have_files_of_their_own() -> None:
-    assert all(source.address.startswith("https://") for source in SOURCES.values())
-    assert len({source.file_name for source in SOURCES.values()}) == len(SOURCES)
-    assert len({source.sha256 for source in SOURCES.values()}) == len(SOURCES)
-    assert not set(SOURCES) & set(PAGES)
-    assert "movielens-latest" not in SOURCES
+    assert all(source.url.startswith("https://") for source in PUBLISHED_FILES.values())
+    assert len({source.file_name for source in PUBLISHED_FILES.values()}) == len(PUBLISHED_FILES)
+    assert len({source.sha256 for source in PUBLISHED_FILES.values()}) == len(PUBLISHED_FILES)
+    assert not set(PUBLISHED_FILES) & set(MANUAL_DOWNLOAD_PAGES)
+    assert "movielens-latest" not in PUBLISHED_FILES
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", MANUAL_DOWNLOAD_PAGES)
 def test_a_set_without_a_known_digest_has_to_be_fetched_by_hand(name: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no known SHA-256") as caught:
         download(name, tmp_path)
-    assert PAGES[name] in str(caught.value)
+    assert MANUAL_DOWNLOAD_PAGES[name] in str(caught.value)
     assert "--data-dir" in str(caught.value)
     assert names(tmp_path) == set()
 
@@ -748,5 +748,5 @@ def test_an_unknown_name_is_told_with_the_known_ones(tmp_path: Path) -> None:
 def test_a_name_alone_fetches_its_published_source(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(room.SOURCES, "here", publisher.source())
+    monkeypatch.setitem(room.PUBLISHED_FILES, "here", publisher.source())
     assert download("here", tmp_path).read_bytes() == CONTENT

@@ -9,16 +9,16 @@ import polars as pl
 import pytest
 
 from kd_tf.data.catalog import Catalog
-from kd_tf.data.features import BookFeatures, ReaderFeatures
+from kd_tf.data.features import ItemFeatures, UserFeatures
 from kd_tf.data.histories import from_lists
 from kd_tf.data.interactions import Interactions
-from kd_tf.data.split import HeldOut, Split
+from kd_tf.data.split import HeldOutSet, Split
 
 DAY = 86_400
 
 
 def split_of(train: list[list[int]], test: list[list[int]], books: int = 4) -> Split:
-    held_out = HeldOut(
+    held_out = HeldOutSet(
         from_lists([row[:-1] for row in test]),
         from_lists([row[-1:] for row in test]),
         np.arange(len(train), len(train) + len(test), dtype=np.int32),
@@ -34,7 +34,7 @@ def interactions_of(split: Split, days: list[int]) -> Interactions:
     user = np.concatenate([np.repeat(readers, h.lengths) for h, readers in parts])
     item = np.concatenate([h.items for h, _ in parts])
     time = np.array(days[: len(user)]) * DAY
-    return Interactions(user, item, None, time, [str(u) for u in range(9)], split.books)
+    return Interactions(user, item, None, time, [str(u) for u in range(9)], split.num_items)
 
 
 CATALOG = Catalog(
@@ -56,7 +56,7 @@ def column(features, name: str) -> np.ndarray:
 
 
 def test_numbers_of_books_match_the_hand_computed_case() -> None:
-    found = BookFeatures(scaling="min-max", terms=0).fit(SPLIT, CATALOG).transform()
+    found = ItemFeatures(scaling="min-max", max_terms=0).fit(SPLIT, CATALOG).transform()
     assert found.names == ["popularity", "age", "age is missing"]
     assert found.matrix.shape == (5, 3)
     assert found.matrix.dtype == np.float32
@@ -71,7 +71,7 @@ def test_numbers_of_books_match_the_hand_computed_case() -> None:
 
 
 def test_standard_scaling_has_mean_0_and_deviation_1_over_read_books() -> None:
-    found = BookFeatures(terms=0).fit(SPLIT, CATALOG).transform()
+    found = ItemFeatures(max_terms=0).fit(SPLIT, CATALOG).transform()
     read = column(found, "popularity")[1:4]
     assert read.mean() == pytest.approx(0, abs=1e-6)
     assert read.std() == pytest.approx(1, abs=1e-6)
@@ -80,7 +80,7 @@ def test_standard_scaling_has_mean_0_and_deviation_1_over_read_books() -> None:
 def test_days_since_read_count_training_interactions_alone() -> None:
     # Training: 1 and 2 on days 1 and 3, then 1 and 3 on days 5 and 9; the test reads 3 on day 99.
     data = interactions_of(SPLIT, [1, 3, 5, 9, 99, 99, 99, 99])
-    features = BookFeatures(scaling="min-max", terms=0).fit(SPLIT, CATALOG, data)
+    features = ItemFeatures(scaling="min-max", max_terms=0).fit(SPLIT, CATALOG, data)
     found = column(features.transform(), "days-since-read")[1:]
     np.testing.assert_allclose(found, [4 / 6, 1, 0, 4 / 6], rtol=1e-6)  # the last is the median
     # No book that is fitted to lacks it.
@@ -91,17 +91,17 @@ def test_terms_come_from_books_that_training_readers_have() -> None:
     strange = CATALOG.frame.with_columns(
         title=pl.Series(["red sea", "red moon", "blue sea", "green sea"])
     )
-    found = BookFeatures().fit(SPLIT, Catalog(strange)).transform()
+    found = ItemFeatures().fit(SPLIT, Catalog(strange)).transform()
     terms = [name.removeprefix("text: ") for name in found.names if name.startswith("text")]
     assert sorted(terms) == ["blue", "moon", "red", "sea"], "green stands in an unread book only"
     rows = found.matrix.toarray()[:, [found.names.index(f"text: {t}") for t in terms]]
     lengths = np.linalg.norm(rows, axis=1)
     np.testing.assert_allclose(lengths, [0, 1, 1, 1, 1], rtol=1e-6)
-    assert len(BookFeatures(terms=2).fit(SPLIT, CATALOG).transform().names) == 3 + 2
+    assert len(ItemFeatures(max_terms=2).fit(SPLIT, CATALOG).transform().names) == 3 + 2
 
 
 def test_readers_match_the_hand_computed_case() -> None:
-    features = ReaderFeatures(scaling="min-max").fit(SPLIT)
+    features = UserFeatures(scaling="min-max").fit(SPLIT)
     found = features.transform(from_lists([[1], [2, 3], []]))
     assert found.names == ["activity", "mean-popularity"]
     # All training readers have two books: a constant has no range, and is only shifted.
@@ -131,8 +131,8 @@ def test_test_readers_and_held_out_books_change_nothing(scaling) -> None:
         split = split_of([row.tolist() for row in train], test, books=20)
         learnt = random.__class__(np.random.PCG64(5)).integers(0, 1000, 90).tolist()
         data = interactions_of(split, learnt + other.integers(0, 9999, 99).tolist())
-        books = BookFeatures(scaling=scaling).fit(split, catalog, data).transform()
-        readers = ReaderFeatures(scaling=scaling).fit(split).transform(split.train)
+        books = ItemFeatures(scaling=scaling).fit(split, catalog, data).transform()
+        readers = UserFeatures(scaling=scaling).fit(split).transform(split.train)
         found.append((books, readers))
     for one, other in zip(*found, strict=True):
         assert one.names == other.names
@@ -141,7 +141,7 @@ def test_test_readers_and_held_out_books_change_nothing(scaling) -> None:
 
 def test_a_training_book_more_does_change_them() -> None:
     """The test above must not pass because nothing is fitted."""
-    before = BookFeatures(terms=0).fit(SPLIT, CATALOG).transform()
+    before = ItemFeatures(max_terms=0).fit(SPLIT, CATALOG).transform()
     more = dataclasses.replace(SPLIT, train=from_lists([[1, 2], [1, 3, 4]]))
-    after = BookFeatures(terms=0).fit(more, CATALOG).transform()
+    after = ItemFeatures(max_terms=0).fit(more, CATALOG).transform()
     assert (before.matrix.toarray() != after.matrix.toarray()).any()

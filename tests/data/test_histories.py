@@ -25,7 +25,7 @@ def test_every_row_comes_back_as_it_was_given(given_rows):
 @settings(deadline=None)
 @given(lists, st.integers(1, 8))
 def test_padding_keeps_the_newest_books_oldest_first_and_zeros_only_behind(given_rows, length):
-    padded = from_lists(given_rows).padded(length)
+    padded = from_lists(given_rows).pad(length)
     assert padded.dtype == np.int32
     assert padded.shape == (len(given_rows), length)
     for row, given_row in zip(padded.tolist(), given_rows, strict=True):
@@ -34,7 +34,7 @@ def test_padding_keeps_the_newest_books_oldest_first_and_zeros_only_behind(given
 
 
 def test_padding_by_hand():
-    padded = from_lists([[1, 2, 3, 4], [], [7], [5, 6, 8]]).padded(3)
+    padded = from_lists([[1, 2, 3, 4], [], [7], [5, 6, 8]]).pad(3)
     assert padded.tolist() == [[2, 3, 4], [0, 0, 0], [7, 0, 0], [5, 6, 8]]
 
 

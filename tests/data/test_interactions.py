@@ -17,7 +17,7 @@ def interactions(rows: list[tuple[int, int, float, int]], users: int, books: int
         rating=np.array(rating, np.float32),
         timestamp=np.array(time, np.int64),
         user_ids=[f"reader {number}" for number in range(users)],
-        books=books,
+        num_items=books,
     )
 
 
@@ -84,7 +84,7 @@ def test_columns_of_different_length_are_refused(name):
     columns = {column: np.ones(2, np.int32) for column in ("user", "item", "rating", "timestamp")}
     columns[name] = np.ones(3, np.int32)
     with pytest.raises(ValueError, match=f"{name} has 3 rows, user has 2"):
-        Interactions(**columns, user_ids=["a", "b"], books=1)
+        Interactions(**columns, user_ids=["a", "b"], num_items=1)
 
 
 # from_frame
@@ -110,7 +110,7 @@ def test_the_join_keeps_rows_in_order_and_every_id_leads_back_to_the_callers_own
     # Readers by first row; books as listed, then by first row.
     assert data.user_ids == list(dict.fromkeys(users))
     assert ids == list(dict.fromkeys((listed or []) + items))
-    assert data.books == len(dataset.catalog)
+    assert data.num_items == len(dataset.catalog)
 
 
 def test_books_of_the_table_keep_their_place_and_what_is_known_of_them():

@@ -3,11 +3,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_tf.data.isbn import isbn13
+from kd_tf.data.isbn import normalize_isbn
 
 
 def one(text: str | None) -> str | None:
-    [found] = isbn13(pl.Series("isbn", [text], dtype=pl.String)).to_list()
+    [found] = normalize_isbn(pl.Series("isbn", [text], dtype=pl.String)).to_list()
     return found
 
 
@@ -59,7 +59,7 @@ def test_both_lengths_of_one_isbn_agree_and_every_single_wrong_digit_is_found(bo
 
 def test_a_column_keeps_its_length_and_name():
     values = pl.Series("number", ["", None, "0306406152"])
-    found = isbn13(values)
+    found = normalize_isbn(values)
     assert found.name == "number"
     assert found.to_list() == [None, None, "9780306406157"]
-    assert isbn13(pl.Series("empty", [], dtype=pl.String)).to_list() == []
+    assert normalize_isbn(pl.Series("empty", [], dtype=pl.String)).to_list() == []

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.data.split import HeldOut, Split, load
+from kd_tf.data.split import HeldOutSet, Split, load
 from kd_tf.errors import UserError
 
 
@@ -18,7 +18,7 @@ def some_split(weights: bool = False, also_read: bool = False) -> Split:
     if weights:
         train = Histories(train.items, train.offsets, np.array([1, 2.5, 3], np.float32))
     readers = np.array([4, 7], np.int32)
-    held_out = HeldOut(
+    held_out = HeldOutSet(
         from_lists([[1], []]),
         from_lists([[2], [3, 1]]),
         readers,
@@ -43,7 +43,7 @@ def test_what_was_saved_comes_back(tmp_path: Path, weights: bool, also_read: boo
     split.save(tmp_path / "split.npz")
     found = load(tmp_path / "split.npz")
     assert found.fingerprint() == split.fingerprint()
-    assert (found.protocol, found.seed, found.books, found.notes) == ("given", 7, 9, ("a note",))
+    assert (found.protocol, found.seed, found.num_items, found.notes) == ("given", 7, 9, ("a note",))
     for one, other in (
         (found.train, split.train),
         (found.test.histories, split.test.histories),
@@ -53,7 +53,7 @@ def test_what_was_saved_comes_back(tmp_path: Path, weights: bool, also_read: boo
         np.testing.assert_array_equal(one.items, other.items)
         np.testing.assert_array_equal(one.offsets, other.offsets)
     assert (found.train.weights is None) == (not weights)
-    assert (found.test.also_read is None) == (not also_read)
+    assert (found.test.seen_items is None) == (not also_read)
     assert [path.name for path in tmp_path.iterdir()] == ["split.npz"]
 
 
@@ -63,7 +63,7 @@ def test_the_fingerprint_tells_any_two_splits_apart() -> None:
         some_split(weights=True),
         some_split(also_read=True),
         dataclasses.replace(split, seed=8),
-        dataclasses.replace(split, books=10),
+        dataclasses.replace(split, num_items=10),
         dataclasses.replace(split, protocol="random"),
         dataclasses.replace(split, validation=split.test, test=split.validation),
         dataclasses.replace(split, train=from_lists([[1], [2, 3]])),
@@ -112,8 +112,8 @@ def test_another_file_and_none_are_refused(tmp_path: Path) -> None:
 
 def test_renumbered_books_are_the_same_books_in_every_part() -> None:
     split = some_split()
-    numbers = np.append(0, np.random.default_rng(0).permutation(split.books) + 1).astype(np.int32)
-    found = split.renumbered(numbers)
+    numbers = np.append(0, np.random.default_rng(0).permutation(split.num_items) + 1).astype(np.int32)
+    found = split.renumber_items(numbers)
     for own, new in (
         (split.train, found.train),
         (split.validation.histories, found.validation.histories),

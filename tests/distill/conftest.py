@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
-from kd_tf.models.losses import MASKED
-from kd_tf.models.scored import Scored
+from kd_tf.models.losses import MASKED_LOGIT
+from kd_tf.models.scored import MaskedLogits
 from kd_tf.models.students.mlp import MLPStudent
 
 V, L, B, K = 30, 5, 12, 8
@@ -33,10 +33,10 @@ class Responses:
         if total is None:
             total = np.log(np.sum(np.where(ids > 0, np.exp(teacher), 1e-30), axis=1))
         logits = tf.cast(logits, tf.float32)
-        return Step(
+        return DistillationBatch(
             history=tf.zeros([ids.shape[0], 1], tf.int32),
-            scored=Scored.of_masked(
-                tf.concat([tf.fill([ids.shape[0], 1], MASKED), logits[:, 1:]], axis=1)
+            masked_logits=MaskedLogits.from_masked_logits(
+                tf.concat([tf.fill([ids.shape[0], 1], MASKED_LOGIT), logits[:, 1:]], axis=1)
             ),
             labels={
                 "teacher_ids": tf.constant(ids),
@@ -44,7 +44,7 @@ class Responses:
                 "teacher_total": tf.constant(total, tf.float32),
             },
             student=None,
-            hidden={},
+            layer_outputs={},
             training=training,
             progress=tf.constant(progress, tf.float32),
         )
@@ -54,7 +54,7 @@ class Responses:
         if popularity is None:
             popularity = np.arange(V + 1)
         teachers = [] if student is None else [student]
-        return Lesson(student, teachers, np.asarray(popularity), steps=40, seed=0)
+        return DistillationSetup(student, teachers, np.asarray(popularity), num_steps=40, seed=0)
 
     def gradient_error(
         self, method: Knowledge, step_of: Callable[[np.ndarray], Step], logits: np.ndarray
@@ -65,8 +65,8 @@ class Responses:
         """
 
         def loss(at) -> tf.Tensor:
-            randomness.seed(3)
-            return tf.reduce_sum(method.loss(step_of(at)))
+            randomness.set_seed(3)
+            return tf.reduce_sum(method.compute_loss(step_of(at)))
 
         random, size, errors = np.random.default_rng(0), 0.02, []
         variable = tf.Variable(logits, dtype=tf.float32)
@@ -87,7 +87,7 @@ class Responses:
 
         The overlap is the share of the teacher's best K that is among the student's best K.
         """
-        randomness.seed(0)
+        randomness.set_seed(0)
         random = np.random.default_rng(0)
         books = np.stack([random.permutation(V) + 1 for _ in range(B)]).astype(np.int32)
         history, ids = books[:, :L], books[:, L : L + K]
@@ -99,7 +99,7 @@ class Responses:
             # A tenth of its mass lies on other books.
             "teacher_total": np.log(np.exp(teacher).sum(axis=1) / 0.9).astype(np.float32),
         }
-        student = MLPStudent(books=V, history_length=L, dimensions=12, hidden=16, book_dropout=0.0)
+        student = MLPStudent(num_items=V, history_length=L, dimensions=12, hidden=16, book_dropout=0.0)
         student.create_weights()
 
         def overlap() -> float:
@@ -109,8 +109,8 @@ class Responses:
             top = np.argsort(-scores, axis=1)[:, :K]
             return float(np.mean([np.isin(*pair).mean() for pair in zip(top, ids, strict=True)]))
 
-        distiller = Distiller(student, [method], Fixed(0.0))
-        distiller.prepare(self.lesson(np.r_[0, np.arange(V) % 7 + 1], student))
+        distiller = Distiller(student, [method], ConstantWeights(0.0))
+        distiller.build_losses(self.lesson(np.r_[0, np.arange(V) % 7 + 1], student))
         distiller.compile(optimizer=keras.optimizers.Adam(0.03))
         batches = tf.data.Dataset.from_tensors((history, labels)).repeat()
         before = overlap()

@@ -5,33 +5,33 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kd_tf.data.augmentation import augmented
+from kd_tf.data.augmentation import augment
 from kd_tf.data.batches import Batches
 from kd_tf.data.examples import Examples
-from kd_tf.distill.balance.confidence import Confidence
+from kd_tf.distill.balance.confidence import TeacherConfidence
 from kd_tf.distill.balance.curriculum import Curriculum
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.balance.gradient_norm import GradientNorm
 from kd_tf.distill.balance.uncertainty import Uncertainty
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.knowledge import METHODS
-from kd_tf.distill.knowledge.base import Lesson
+from kd_tf.distill.knowledge.base import DistillationSetup
 from kd_tf.distill.knowledge.soft_targets import SoftTargets
-from kd_tf.distill.teacher_targets import EXTRA, stage_targets, teacher_targets
+from kd_tf.distill.teacher_targets import EXTRA_OUTPUTS, compute_curriculum_targets, compute_teacher_targets
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.matrix_factorization import MatrixFactorization
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.progress import Silent
+from kd_tf.progress import NullProgress
 
 V, L, READERS = 30, 6, 12
 
 
 def mlp(dimensions: int, seed: int) -> MLPStudent:
-    randomness.seed(seed)
-    made = MLPStudent(books=V, history_length=L, dimensions=dimensions, hidden=8, book_dropout=0.0)
+    randomness.set_seed(seed)
+    made = MLPStudent(num_items=V, history_length=L, dimensions=dimensions, hidden=8, book_dropout=0.0)
     made.create_weights()
     return made
 
@@ -43,17 +43,17 @@ def examples() -> Examples:
     books = np.stack([random.permutation(V) + 1 for _ in range(READERS)]).astype(np.int32)
     given = Examples(books[None, :, :L].copy(), books[None, :, L : L + 2])
     given.history[0, 0] = 0
-    return augmented(given, thinned_share=0.5, blended_share=0.5, seed=0)
+    return augment(given, dropout_share=0.5, mixup_share=0.5, seed=0)
 
 
 @pytest.fixture(scope="module")
 def labels(examples, tmp_path_factory):
     teacher, folder = mlp(10, seed=1), tmp_path_factory.mktemp("targets")
-    found = teacher_targets(
-        teacher, examples, top=8, needs=EXTRA, folder=folder / "all", progress=Silent()
+    found = compute_teacher_targets(
+        teacher, examples, top_k=8, teacher_outputs=EXTRA_OUTPUTS, folder=folder / "all", progress=NullProgress()
     )
-    stages = stage_targets(
-        [mlp(4, 2), teacher], examples, top=8, folder=folder / "stages", progress=Silent()
+    stages = compute_curriculum_targets(
+        [mlp(4, 2), teacher], examples, top_k=8, folder=folder / "stages", progress=NullProgress()
     )
     return {"targets": examples.targets, **found, **stages}
 
@@ -69,13 +69,13 @@ def one_batch(examples, labels):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_stays_finite_beside_histories_without_targets(name, examples, labels):
     student, given = mlp(5, seed=0), one_batch(examples, labels)
-    distiller = Distiller(student, [METHODS[name]()], Fixed(0.3))
-    distiller.prepare(Lesson(student, [mlp(10, seed=1)], np.arange(V + 1), steps=10, seed=0))
+    distiller = Distiller(student, [METHODS[name]()], ConstantWeights(0.3))
+    distiller.build_losses(DistillationSetup(student, [mlp(10, seed=1)], np.arange(V + 1), num_steps=10, seed=0))
     distiller.compile()
     with tf.GradientTape() as tape:
-        losses = distiller._weighted(*given, training=True)
+        losses = distiller._compute_losses(*given, training=True)
     assert np.isfinite(losses["soft_loss"])
-    for gradient in tape.gradient(losses["loss"], distiller.learning_variables):
+    for gradient in tape.gradient(losses["loss"], distiller.trainable_variables):
         assert gradient is None or np.isfinite(tf.convert_to_tensor(gradient)).all()
 
 
@@ -84,28 +84,28 @@ def test_every_method_stays_finite_beside_histories_without_targets(name, exampl
     [
         Uncertainty(),
         GradientNorm(0.3),
-        Confidence(0.3),
-        Curriculum(Fixed(0.3)),
+        TeacherConfidence(0.3),
+        Curriculum(ConstantWeights(0.3)),
     ],
     ids=lambda one: type(one).__name__,
 )
 def test_every_balance_stays_finite_beside_histories_without_targets(balance, examples, labels):
     student = mlp(5, seed=0)
     distiller = Distiller(student, [SoftTargets()], balance)
-    distiller.prepare(Lesson(student, [mlp(10, seed=1)], np.arange(V + 1), steps=10, seed=0))
+    distiller.build_losses(DistillationSetup(student, [mlp(10, seed=1)], np.arange(V + 1), num_steps=10, seed=0))
     distiller.compile(optimizer=keras.optimizers.Adam(0.01))
     batches = Batches(examples.history, labels, batch_size=2 * READERS, seed=0)
     logs = distiller.fit(batches.stream(), steps_per_epoch=2, verbose=0)
     assert np.isfinite(logs.history["loss"]).all()
-    for weight in distiller.learning_variables:
+    for weight in distiller.trainable_variables:
         assert np.isfinite(weight).all(), weight.name
 
 
 def students() -> list[HistoryModel]:
-    made = [kind(books=V, history_length=L, dimensions=5) for kind in TRAINED_STUDENTS.values()]
+    made = [kind(num_items=V, history_length=L, dimensions=5) for kind in TRAINED_STUDENTS.values()]
     for one in made:
         one.create_weights()
-    return [*made, MatrixFactorization(books=V, readers=V, longest=2, dimensions=5)]
+    return [*made, MatrixFactorization(num_items=V, num_users=V, max_seen_items=2, dimensions=5)]
 
 
 @pytest.mark.parametrize("student", students(), ids=lambda one: type(one).__name__)
@@ -113,7 +113,7 @@ def test_without_targets_the_hard_loss_and_its_gradient_are_exactly_zero(student
     history = tf.constant(examples.history[0, READERS:, : student.history_length])
     nothing = tf.zeros([len(history), 3], tf.int32)
     with tf.GradientTape() as tape:
-        loss = student.hard_loss(history, nothing, student.scored(history))
+        loss = student.supervised_loss(history, nothing, student.masked_logits(history))
     np.testing.assert_array_equal(loss, np.zeros(len(history)))
     for gradient in tape.gradient(loss, student.trainable_variables):
         assert gradient is None or not np.any(tf.convert_to_tensor(gradient))

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge.base import Knowledge, Lesson
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup
 from kd_tf.distill.knowledge.soft_targets import SoftTargets
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
@@ -15,7 +15,7 @@ V, L, d, K, B = 40, 6, 8, 10, 16
 
 
 def student(kind=MLPStudent, seed: int = 0, **settings):
-    randomness.seed(seed)
+    randomness.set_seed(seed)
     made = kind(
         books=V, history_length=L, dimensions=d, hidden=9, **{"book_dropout": 0.0, **settings}
     )
@@ -55,7 +55,7 @@ def distilled(made, data, steps=3, optimizer=None, **settings):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])
 def test_the_loss_is_alpha_hard_and_the_rest_soft(data, alpha):
-    _, logs = distilled(student(), data, knowledge=[SoftTargets(2.0)], balance=Fixed(alpha))
+    _, logs = distilled(student(), data, knowledge=[SoftTargets(2.0)], balance=ConstantWeights(alpha))
     hard, soft = np.array(logs["hard_loss"]), np.array(logs["soft_loss"])
     assert (hard > 0).all()
     assert (soft > 0).all()
@@ -68,7 +68,7 @@ def test_hard_and_soft_are_what_scipy_says(batch, data):
     logits = made(history).numpy().astype(np.float64)
     logits[:, 0] = -np.inf
     np.put_along_axis(logits, history, -np.inf, axis=1)
-    distiller = Distiller(made, knowledge=[SoftTargets(2.0)], balance=Fixed(0.5))
+    distiller = Distiller(made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5))
     distiller.compile()
     found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)
     likelihood = special.log_softmax(logits, axis=1)
@@ -86,7 +86,7 @@ def test_hard_and_soft_are_what_scipy_says(batch, data):
 
 def test_the_losses_of_several_methods_are_added(data):
     def soft(*knowledge):
-        distiller = Distiller(student(), knowledge=knowledge, balance=Fixed(0.5))
+        distiller = Distiller(student(), distillation_losses=knowledge, weighting=ConstantWeights(0.5))
         distiller.compile()
         return distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["soft_loss"]
 
@@ -101,7 +101,7 @@ def test_alone_a_student_learns_exactly_as_by_itself(data, kind):
     by_itself.fit(data, epochs=1, steps_per_epoch=5, verbose=0)
     in_distiller = student(kind)
     before = in_distiller.table.numpy()
-    distilled(in_distiller, data, steps=5, balance=Fixed(1.0))
+    distilled(in_distiller, data, steps=5, balance=ConstantWeights(1.0))
     assert np.abs(in_distiller.table.numpy() - before).max() > 0.01
     for one, other in zip(by_itself.trainable_weights, in_distiller.trainable_weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
@@ -110,7 +110,7 @@ def test_alone_a_student_learns_exactly_as_by_itself(data, kind):
 def test_knowledge_without_weight_changes_nothing(data):
     alone, watched = student(), student()
     distilled(alone, data, steps=5)
-    distilled(watched, data, steps=5, knowledge=[SoftTargets(2.0)], balance=Fixed(1.0))
+    distilled(watched, data, steps=5, knowledge=[SoftTargets(2.0)], balance=ConstantWeights(1.0))
     np.testing.assert_allclose(alone.table, watched.table, atol=1e-5)
 
 
@@ -124,7 +124,7 @@ def test_at_alpha_zero_the_readers_own_books_do_not_matter(batch):
             made,
             tf.data.Dataset.from_tensors(changed).repeat(),
             knowledge=[SoftTargets(1.0)],
-            balance=Fixed(0.0),
+            balance=ConstantWeights(0.0),
         )
         learnt.append(made.table.numpy())
     np.testing.assert_allclose(learnt[0], learnt[1], atol=1e-6)
@@ -132,12 +132,12 @@ def test_at_alpha_zero_the_readers_own_books_do_not_matter(batch):
 
 def test_weight_for_knowledge_that_is_not_there_is_refused(data):
     with pytest.raises(ValueError, match="no method is there"):
-        distilled(student(), data, balance=Fixed(0.9))
+        distilled(student(), data, balance=ConstantWeights(0.9))
 
 
 def test_testing_learns_nothing_and_gives_the_same_figures_every_time(data):
     made = student(book_dropout=0.5)
-    distiller = Distiller(made, knowledge=[SoftTargets(2.0)], balance=Fixed(0.5))
+    distiller = Distiller(made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5))
     distiller.compile(optimizer=keras.optimizers.Adam(0.1))
     before = [weight.numpy() for weight in made.trainable_weights]
     one = distiller.evaluate(data, steps=2, verbose=0, return_dict=True)
@@ -153,25 +153,25 @@ def test_dropout_is_on_in_training(data):
     assert len(set(logs["loss"])) == 3
 
 
-class Projected(Knowledge):
+class Projected(DistillationLoss):
     """Has a layer of its own, and looks at the teacher in every step."""
 
-    def prepare(self, lesson):
-        self.lesson = lesson
+    def build(self, setup):
+        self.lesson = setup
         self.scale = keras.layers.Dense(1, use_bias=False)
         self.scale.build([None, V + 1])
 
-    def loss(self, step):
-        wanted = self.lesson.teacher(step.history)[:, 5]
-        return tf.square(self.scale(tf.nn.softmax(step.logits))[:, 0] - wanted)
+    def compute_loss(self, batch):
+        wanted = self.lesson.teacher(batch.history)[:, 5]
+        return tf.square(self.scale(tf.nn.softmax(batch.logits))[:, 0] - wanted)
 
 
 def lesson(made, teacher, steps=10):
-    return Lesson(
+    return DistillationSetup(
         student=made,
         teachers=[teacher],
         popularity=np.ones(V + 1, np.int64),
-        steps=steps,
+        num_steps=steps,
         seed=0,
     )
 
@@ -180,8 +180,8 @@ def test_what_a_method_has_of_its_own_learns_with_the_student_and_the_teacher_ne
     made, teacher, known = student(), student(seed=1), Projected()
     before = [weight.numpy() for weight in teacher.weights]
     table = made.table.numpy()
-    distiller = Distiller(made, [known], Fixed(0.0))
-    distiller.prepare(lesson(made, teacher))
+    distiller = Distiller(made, [known], ConstantWeights(0.0))
+    distiller.build_losses(lesson(made, teacher))
     kernel = known.scale.kernel.numpy()
     distiller.compile(optimizer=keras.optimizers.Adam(0.03))
     distiller.fit(data, epochs=2, steps_per_epoch=1, verbose=0)
@@ -192,35 +192,35 @@ def test_what_a_method_has_of_its_own_learns_with_the_student_and_the_teacher_ne
 
 
 def test_a_teacher_of_another_catalogue_is_refused():
-    other = MLPStudent(books=V + 1, history_length=L, dimensions=d)
+    other = MLPStudent(num_items=V + 1, history_length=L, dimensions=d)
     with pytest.raises(ValueError, match="different catalogues"):
-        Distiller(student()).prepare(lesson(student(), other))
+        Distiller(student()).build_losses(lesson(student(), other))
 
 
 def test_methods_are_told_how_far_the_training_is(data):
-    class Watchful(Knowledge):
-        def loss(self, step):
-            return tf.fill([B], step.progress)
+    class Watchful(DistillationLoss):
+        def compute_loss(self, batch):
+            return tf.fill([B], batch.progress)
 
     made = student()
-    distiller = Distiller(made, [Watchful()], Fixed(0.5))
-    distiller.prepare(lesson(made, student(seed=1), steps=4))
+    distiller = Distiller(made, [Watchful()], ConstantWeights(0.5))
+    distiller.build_losses(lesson(made, student(seed=1), steps=4))
     distiller.compile(optimizer=keras.optimizers.SGD(0.0))
     logs = distiller.fit(data, epochs=6, steps_per_epoch=1, verbose=0).history
     assert logs["soft_loss"] == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1])
 
 
 def test_methods_see_what_the_layers_that_they_watch_gave(batch, data):
-    class Seeing(Knowledge):
-        watched = ("hidden",)
+    class Seeing(DistillationLoss):
+        student_layers = ("hidden",)
 
-        def loss(self, step):
-            return tf.reduce_sum(step.hidden["hidden"], axis=1)
+        def compute_loss(self, batch):
+            return tf.reduce_sum(batch.hidden["hidden"], axis=1)
 
     made = student()
     core = keras.Model(made.core.inputs, made.core.get_layer("hidden").output)
-    own = core(made.reader_vectors(batch[0])).numpy()
-    distiller = Distiller(made, [Seeing()], Fixed(0.5))
+    own = core(made.user_embeddings(batch[0])).numpy()
+    distiller = Distiller(made, [Seeing()], ConstantWeights(0.5))
     distiller.compile()
     found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["soft_loss"]
     pooled = made(batch[0])  # the layers work as before afterwards
@@ -231,13 +231,13 @@ def test_methods_see_what_the_layers_that_they_watch_gave(batch, data):
 
 
 def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(data):
-    class Mistaken(Knowledge):
-        watched = ("hiden",)
+    class Mistaken(DistillationLoss):
+        student_layers = ("hiden",)
 
-        def loss(self, step):
-            return step.logits[:, 0]
+        def compute_loss(self, batch):
+            return batch.logits[:, 0]
 
-    distiller = Distiller(student(), [Mistaken()], Fixed(0.5))
+    distiller = Distiller(student(), [Mistaken()], ConstantWeights(0.5))
     distiller.compile()
     with pytest.raises(ValueError, match="no layer 'hiden'; there are hidden"):
         distiller.evaluate(data, steps=1, verbose=0)
@@ -245,7 +245,7 @@ def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(data):
 
 def test_the_student_comes_close_to_the_teacher(batch, data):
     made = student()
-    _, logs = distilled(made, data, steps=120, knowledge=[SoftTargets(1.0)], balance=Fixed(0.0))
+    _, logs = distilled(made, data, steps=120, knowledge=[SoftTargets(1.0)], balance=ConstantWeights(0.0))
     assert logs["soft_loss"][-1] < 0.05 * logs["soft_loss"][0]
     history, labels = batch
     scores = made(history).numpy()
@@ -265,13 +265,13 @@ def test_calling_a_distiller_is_calling_its_student(batch):
 @pytest.mark.filterwarnings("error")
 def test_a_distiller_comes_back_from_a_keras_file(kind, batch, data, tmp_path):
     made = student(kind)
-    distiller, _ = distilled(made, data, knowledge=[SoftTargets(2.5)], balance=Fixed(0.25))
+    distiller, _ = distilled(made, data, knowledge=[SoftTargets(2.5)], balance=ConstantWeights(0.25))
     distiller.save(tmp_path / "distiller.keras")
     loaded = keras.models.load_model(tmp_path / "distiller.keras")
     assert type(loaded) is Distiller
     assert type(loaded.student) is kind
-    assert loaded.balance.alpha == 0.25
-    assert [known.temperature for known in loaded.knowledge] == [2.5]
+    assert loaded.weighting.alpha == 0.25
+    assert [known.temperature for known in loaded.distillation_losses] == [2.5]
     np.testing.assert_array_equal(loaded(batch[0]), distiller(batch[0]))
     for one, other in zip(loaded.student.trainable_weights, made.trainable_weights, strict=True):
         np.testing.assert_array_equal(one, other)
@@ -289,7 +289,7 @@ def test_a_loaded_distiller_goes_on_learning(data, tmp_path):
 
 def test_the_configuration_makes_the_same_distiller():
     distiller = Distiller(
-        student(), knowledge=[SoftTargets(2.0), SoftTargets(3.0)], balance=Fixed(0.1), name="both"
+        student(), distillation_losses=[SoftTargets(2.0), SoftTargets(3.0)], weighting=ConstantWeights(0.1), name="both"
     )
     config = distiller.get_config()
     assert Distiller.from_config(config).get_config() == config

@@ -6,18 +6,18 @@ import pytest
 from kd_tf.compress import prune
 from kd_tf.data.batches import Batches
 from kd_tf.data.examples import Examples
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.balance.uncertainty import Uncertainty
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge import METHODS, Lesson
-from kd_tf.distill.teacher_targets import teacher_targets
+from kd_tf.distill.knowledge import METHODS, DistillationSetup
+from kd_tf.distill.teacher_targets import compute_teacher_targets
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness, unfinished
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.teachers.vae import VAETeacher
 from kd_tf.models.training import Schedule, train
-from kd_tf.models.unfinished import Snapshot, Unfinished
-from kd_tf.progress import Silent
+from kd_tf.models.unfinished import Snapshot, ResumeFolder
+from kd_tf.progress import NullProgress
 
 V, L, READERS = 40, 6, 50
 STEPS = READERS // 8
@@ -43,8 +43,8 @@ class Kill(keras.callbacks.Callback):
 
 @pytest.fixture(autouse=True)
 def snapshot_of_every_step(monkeypatch):
-    monkeypatch.setattr(unfinished, "SECONDS", 0.0)
-    monkeypatch.setattr(unfinished, "SHARE", 1e9)
+    monkeypatch.setattr(unfinished, "MIN_SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr(unfinished, "MAX_TIME_SHARE", 1e9)
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def examples():
 
 @pytest.fixture(scope="module")
 def teacher():
-    randomness.seed(1)
-    model = VAETeacher(books=V, history_length=L, dimensions=8)
+    randomness.set_seed(1)
+    model = VAETeacher(num_items=V, history_length=L, dimensions=8)
     model.create_weights()
     return model
 
@@ -66,36 +66,36 @@ def run(teacher, examples, folder, names=(), *, balance=None, key="a", kill=None
     """The weights after a training that may be killed before a step and is then run again."""
 
     def once(callbacks):
-        randomness.seed(5)
-        student = MLPStudent(books=V, history_length=L, dimensions=4)
+        randomness.set_seed(5)
+        student = MLPStudent(num_items=V, history_length=L, dimensions=4)
         student.create_weights()
         known = [METHODS[name]() for name in names]
         distiller = Distiller(
-            student, known, balance() if balance else Fixed(0.4 if names else 1.0)
+            student, known, balance() if balance else ConstantWeights(0.4 if names else 1.0)
         )
-        distiller.prepare(
-            Lesson(student, [teacher], np.arange(V + 1), SCHEDULE.epochs * STEPS, seed=5)
+        distiller.build_losses(
+            DistillationSetup(student, [teacher], np.arange(V + 1), SCHEDULE.epochs * STEPS, seed=5)
         )
-        answers = teacher_targets(
+        answers = compute_teacher_targets(
             teacher,
             examples,
-            top=10,
-            needs=sorted({label for one in known for label in one.needs}),
+            top_k=10,
+            teacher_outputs=sorted({label for one in known for label in one.teacher_outputs}),
             folder=folder / "targets",
-            progress=Silent(),
+            progress=NullProgress(),
         )
         if pruned:
             prune.wrap_core(student, sparsity=0.5, begin_step=2, end_step=15)
-            callbacks = [*prune.callbacks(), *callbacks]
+            callbacks = [*prune.make_callbacks(), *callbacks]
         train(
             distiller,
             Batches(examples.history, {"targets": examples.targets, **answers}, 8, seed=3),
             schedule=SCHEDULE,
             validate=lambda: -float(np.abs(student.table.numpy() - 0.1).mean()),
             callbacks=callbacks,
-            unfinished=Unfinished(folder / "unfinished", {"of": key}),
+            resume_folder=ResumeFolder(folder / "unfinished", {"of": key}),
             label="going on",
-            progress=Silent(),
+            progress=NullProgress(),
         )
         return [weight.numpy() for weight in student.weights]
 
@@ -103,7 +103,7 @@ def run(teacher, examples, folder, names=(), *, balance=None, key="a", kill=None
         with pytest.raises(KilledError):
             once([Kill(kill)])
         assert (folder / "unfinished").exists()
-        randomness.uniform([1000])  # whatever else was drawn meanwhile
+        randomness.sample_uniform([1000])  # whatever else was drawn meanwhile
     return once([])
 
 
@@ -145,7 +145,7 @@ def test_pruning_goes_on_too(teacher, examples, tmp_path, kill):
 
 def test_what_was_left_by_other_settings_is_not_taken_up(teacher, examples, tmp_path):
     unbroken = run(teacher, examples, tmp_path / "one")
-    randomness.seed(0)
+    randomness.set_seed(0)
     with pytest.raises(AssertionError):  # the other training is another one
         same(unbroken, run(teacher, examples, tmp_path / "two", ("hint",)))
     with pytest.raises(KilledError):
@@ -162,7 +162,7 @@ def _killed(*arguments, **settings):
 
 @pytest.mark.parametrize("file", ["state.json", "numbers.npz", "best.npz"])
 def test_a_damaged_snapshot_is_none(tmp_path, file):
-    kept = Unfinished(tmp_path / "kept", {"a": 1})
+    kept = ResumeFolder(tmp_path / "kept", {"a": 1})
     one = [np.ones(3, np.float32)]
     kept.write_if_due(lambda: Snapshot(7, one, one, {"best": 0.5}))
     assert kept.read().step == 7
@@ -174,13 +174,13 @@ def test_a_damaged_snapshot_is_none(tmp_path, file):
 def test_a_snapshot_of_another_model_is_refused():
     variable = tf.Variable([1.0, 2.0])
     with pytest.raises(ValueError, match="another model"):
-        Snapshot(1, [np.zeros(3, np.float32)], [], {}).assign([variable])
+        Snapshot(1, [np.zeros(3, np.float32)], [], {}).restore([variable])
 
 
 def test_snapshots_of_a_slow_disk_are_rarer(tmp_path, monkeypatch):
     clock = iter([0.0, 61.0, 71.0, 270.0, 272.0, 273.0])
-    monkeypatch.setattr(unfinished, "SECONDS", 60.0)
-    monkeypatch.setattr(unfinished, "SHARE", 0.05)
+    monkeypatch.setattr(unfinished, "MIN_SECONDS_BETWEEN_WRITES", 60.0)
+    monkeypatch.setattr(unfinished, "MAX_TIME_SHARE", 0.05)
     monkeypatch.setattr(unfinished.time, "monotonic", lambda: next(clock))
     taken = []
 
@@ -188,7 +188,7 @@ def test_snapshots_of_a_slow_disk_are_rarer(tmp_path, monkeypatch):
         taken.append(1)
         return Snapshot(1, [], [], {})
 
-    kept = Unfinished(tmp_path / "kept", {})
+    kept = ResumeFolder(tmp_path / "kept", {})
     kept.write_if_due(snapshot)  # at 61 s; takes 10 s, so the next is due 200 s later
     kept.write_if_due(snapshot)  # at 270 s: not yet
     kept.write_if_due(snapshot)  # at 272 s

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.distiller import Distiller
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
@@ -25,8 +25,8 @@ def test_a_method_in_a_file_of_its_own_is_short_and_teaches(tmp_path: Path):
     spec = importlib.util.spec_from_file_location("mine", tmp_path / "mine.py")
     mine = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(mine)
-    randomness.seed(0)
-    student = MLPStudent(books=20, history_length=3, dimensions=8, book_dropout=0.0)
+    randomness.set_seed(0)
+    student = MLPStudent(num_items=20, history_length=3, dimensions=8, book_dropout=0.0)
     student.create_weights()
     batch = (
         np.array([[1, 2, 0], [3, 0, 0]], np.int32),
@@ -35,7 +35,7 @@ def test_a_method_in_a_file_of_its_own_is_short_and_teaches(tmp_path: Path):
             "teacher_ids": np.array([[7, 8, 9, 10], [11, 12, 0, 0]], np.int32),
         },
     )
-    distiller = Distiller(student, [mine.Agreement()], Fixed(0.0))
+    distiller = Distiller(student, [mine.Agreement()], ConstantWeights(0.0))
     distiller.compile(optimizer=keras.optimizers.Adam(0.03))
     data = tf.data.Dataset.from_tensors(batch).repeat()
     losses = distiller.fit(data, epochs=60, steps_per_epoch=1, verbose=0).history["soft_loss"]

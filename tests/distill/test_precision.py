@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge import METHODS, Lesson
+from kd_tf.distill.knowledge import METHODS, DistillationSetup
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
@@ -22,8 +22,8 @@ def losses(kind: str, method: str, *, epochs: int, policy="float32", **compiled)
     """Of a student that learns from a two-tower teacher, epoch by epoch."""
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("float32")
-    randomness.seed(0)
-    teacher: HistoryModel = TwoTowerTeacher(books=V, history_length=L, dimensions=16)
+    randomness.set_seed(0)
+    teacher: HistoryModel = TwoTowerTeacher(num_items=V, history_length=L, dimensions=16)
     teacher.create_weights()
     random = np.random.default_rng(0)
     books = random.permuted(np.tile(np.arange(1, V + 1, dtype=np.int32), (READERS, 1)), axis=1)
@@ -35,15 +35,15 @@ def losses(kind: str, method: str, *, epochs: int, policy="float32", **compiled)
         "teacher_ids": ids,
         "teacher_logits": values,
         "teacher_total": tf.reduce_logsumexp(logits, axis=1),
-        "teacher_reader": tf.cast(teacher.reader_vectors(history), tf.float16),
+        "teacher_reader": tf.cast(teacher.user_embeddings(history), tf.float16),
         "stage_ids": tf.stack([ids[:, ::-1], ids], axis=1),
     }
     keras.mixed_precision.set_global_policy(policy)
     try:
-        student = TRAINED_STUDENTS[kind](books=V, history_length=L, dimensions=8)
+        student = TRAINED_STUDENTS[kind](num_items=V, history_length=L, dimensions=8)
         student.create_weights()
-        distiller = Distiller(student, [METHODS[method]()], Fixed(0.5))
-        distiller.prepare(Lesson(student, [teacher], np.arange(V + 1), 100, seed=0))
+        distiller = Distiller(student, [METHODS[method]()], ConstantWeights(0.5))
+        distiller.build_losses(DistillationSetup(student, [teacher], np.arange(V + 1), 100, seed=0))
         distiller.compile(optimizer=keras.optimizers.Adam(0.01), **compiled)
         batches = tf.data.Dataset.from_tensors((history, labels)).repeat()
         return distiller.fit(batches, epochs=epochs, steps_per_epoch=5, verbose=0).history["loss"]

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from kd_tf.data.examples import Examples
-from kd_tf.distill.teacher_targets import stage_targets, teacher_targets
+from kd_tf.distill.teacher_targets import compute_curriculum_targets, compute_teacher_targets
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.progress import Silent
+from kd_tf.progress import NullProgress
 
 V, L = 12, 5
 
@@ -16,7 +16,7 @@ class Teacher(HistoryModel):
     """Scores a book by the sum of what the books of the history say of it."""
 
     def __init__(self, seed: int = 0, books: int = V) -> None:
-        super().__init__(books=books, history_length=L)
+        super().__init__(num_items=books, history_length=L)
         self.says = self.add_weight(name="says", shape=(books + 1, books + 1))
         self.says.assign(np.random.default_rng(seed).normal(0, 1, self.says.shape))
         self.asked = 0
@@ -35,12 +35,12 @@ def drawn(readers: int = 7) -> Examples:
 
 
 def ask(stages, folder, examples=None, top=4, progress=None):
-    return stage_targets(
+    return compute_curriculum_targets(
         stages,
         examples or drawn(),
-        top=top,
+        top_k=top,
         folder=folder,
-        progress=progress or Silent(),
+        progress=progress or NullProgress(),
     )
 
 
@@ -54,7 +54,7 @@ def test_each_stage_has_the_best_books_of_its_own_teacher(tmp_path):
     assert (ids.dtype, ids.shape) == (np.int32, (2, 7, 3, 4))
     for number, stage in enumerate(stages):
         folder = tmp_path / str(number)
-        alone = teacher_targets(stage, drawn(), top=4, folder=folder, progress=Silent())
+        alone = compute_teacher_targets(stage, drawn(), top_k=4, folder=folder, progress=NullProgress())
         np.testing.assert_array_equal(ids[:, :, number], alone["teacher_ids"])
     assert (ids[:, :, 0] != ids[:, :, 1]).any()
 
@@ -103,7 +103,7 @@ def test_when_anything_changes_the_stages_are_asked_anew(tmp_path, change):
 
 
 def test_an_interrupted_run_keeps_what_was_there_and_leaves_nothing_else(tmp_path):
-    class Interrupted(Silent):
+    class Interrupted(NullProgress):
         """Ctrl-C while the second stage is asked."""
 
         calls = 0
@@ -128,5 +128,5 @@ def test_no_stage_and_stages_of_different_catalogues_are_refused(tmp_path):
     with pytest.raises(ValueError, match="one catalogue, not of nothing"):
         ask([], tmp_path / "stages")
     with pytest.raises(ValueError, match=r"one catalogue, not of \[12, 13\]"):
-        ask([Teacher(), Teacher(books=V + 1)], tmp_path / "stages")
+        ask([Teacher(), Teacher(num_items=V + 1)], tmp_path / "stages")
     assert not list(tmp_path.iterdir())

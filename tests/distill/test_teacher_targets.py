@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from kd_tf.data.examples import Examples
-from kd_tf.distill.teacher_targets import teacher_targets
+from kd_tf.distill.teacher_targets import compute_teacher_targets
 from kd_tf.keras import tf
 from kd_tf.models import ranking
 from kd_tf.models.base import HistoryModel
-from kd_tf.progress import Silent
+from kd_tf.progress import NullProgress
 
 V, L = 12, 5
 
@@ -19,7 +19,7 @@ class Teacher(HistoryModel):
     """Scores a book by the sum of what the books of the history say of it."""
 
     def __init__(self, seed: int = 0) -> None:
-        super().__init__(books=V, history_length=L)
+        super().__init__(num_items=V, history_length=L)
         self.says = self.add_weight(name="says", shape=(V + 1, V + 1))
         self.says.assign(np.random.default_rng(seed).normal(0, 1, (V + 1, V + 1)))
         self.asked = 0
@@ -51,8 +51,8 @@ def drawn(passes: int = 2, readers: int = 7, seed: int = 0) -> Examples:
 
 
 def ask(teacher, examples, folder, top=4, progress=None, needs=()):
-    return teacher_targets(
-        teacher, examples, top=top, needs=needs, folder=folder, progress=progress or Silent()
+    return compute_teacher_targets(
+        teacher, examples, top_k=top, teacher_outputs=needs, folder=folder, progress=progress or NullProgress()
     )
 
 
@@ -95,9 +95,9 @@ def test_equal_histories_are_asked_once_and_all_answered(tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(
         QuickTeacher,
-        "numpy_scores",
+        "make_numpy_score_fn",
         lambda self, histories: (
-            asked.extend(map(tuple, histories.padded(L)))
+            asked.extend(map(tuple, histories.pad(L)))
             or histories.matrix(V) @ self.says.numpy() + np.float32(0)
         ),
     )
@@ -159,7 +159,7 @@ def test_the_total_is_that_of_all_books_left(tmp_path):
 class Vectors(Teacher):
     """Says of a reader how often each of the first three books stands in the history."""
 
-    def reader_vectors(self, history, training=False):
+    def user_embeddings(self, history, training=False):
         ids = tf.range(1, 4)
         return tf.reduce_sum(tf.cast(history[:, :, tf.newaxis] == ids, tf.float32), axis=1)
 
@@ -220,7 +220,7 @@ def test_when_anything_else_changes_the_teacher_is_asked_anew(tmp_path, teacher,
     assert [path.name for path in tmp_path.iterdir()] == ["targets"]
 
 
-class Interrupted(Silent):
+class Interrupted(NullProgress):
     """Ctrl-C after the second batch."""
 
     @contextlib.contextmanager
@@ -273,7 +273,7 @@ def test_a_folder_without_a_readable_key_is_no_cache(tmp_path, key):
 def test_progress_counts_every_example(tmp_path, small_batches):
     done = []
 
-    class Counted(Silent):
+    class Counted(NullProgress):
         @contextlib.contextmanager
         def task(self, label, total):
             assert total == 14

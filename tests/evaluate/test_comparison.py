@@ -9,40 +9,40 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from kd_tf.evaluate.comparison import holm, paired_comparison
+from kd_tf.evaluate.comparison import adjust_p_values, compare_paired
 
 
 def test_difference_and_standard_error_match_the_hand_computed_case() -> None:
     # Differences 1, 2, 3, 6: mean 3, variance (4 + 1 + 0 + 9) / 3.
-    found = paired_comparison(np.array([0.0, 1, 2, 3]), np.array([1.0, 3, 5, 9]))
+    found = compare_paired(np.array([0.0, 1, 2, 3]), np.array([1.0, 3, 5, 9]))
     assert found.difference == 3
     assert found.standard_error == pytest.approx(math.sqrt(14 / 3) / 2)
-    assert found.readers == 4
-    assert found.ratio == pytest.approx(3 / (math.sqrt(14 / 3) / 2))
+    assert found.num_users == 4
+    assert found.t_statistic == pytest.approx(3 / (math.sqrt(14 / 3) / 2))
 
 
 def test_the_ratio_is_the_statistic_of_the_paired_t_test() -> None:
     random = np.random.default_rng(4)
     a, b = random.random(50), random.random(50)
-    found = paired_comparison(a, b)
-    assert found.ratio == pytest.approx(stats.ttest_rel(b, a).statistic)
+    found = compare_paired(a, b)
+    assert found.t_statistic == pytest.approx(stats.ttest_rel(b, a).statistic)
     assert found.p_value == pytest.approx(stats.ttest_rel(b, a).pvalue)
 
 
 def test_swapping_the_models_turns_the_sign() -> None:
     a, b = np.array([0.0, 1, 0, 1]), np.array([1.0, 1, 0, 1])
-    forth, back = paired_comparison(a, b), paired_comparison(b, a)
+    forth, back = compare_paired(a, b), compare_paired(b, a)
     assert forth.difference > 0
-    assert (back.difference, back.ratio) == (-forth.difference, -forth.ratio)
+    assert (back.difference, back.t_statistic) == (-forth.difference, -forth.t_statistic)
 
 
 def test_a_difference_without_spread_has_a_defined_ratio() -> None:
     a = np.zeros(3)
-    assert paired_comparison(a, a).ratio == 0
-    assert paired_comparison(a, a + 1).ratio == math.inf
-    assert paired_comparison(a, a - 1).ratio == -math.inf
-    assert paired_comparison(a, a).p_value == 1
-    assert paired_comparison(a, a + 0.1).p_value == 0
+    assert compare_paired(a, a).t_statistic == 0
+    assert compare_paired(a, a + 1).t_statistic == math.inf
+    assert compare_paired(a, a - 1).t_statistic == -math.inf
+    assert compare_paired(a, a).p_value == 1
+    assert compare_paired(a, a + 0.1).p_value == 0
 
 
 @pytest.mark.parametrize(
@@ -56,19 +56,19 @@ def test_a_difference_without_spread_has_a_defined_ratio() -> None:
 )
 def test_figures_that_cannot_be_paired_are_refused(a: np.ndarray, b: np.ndarray) -> None:
     with pytest.raises(ValueError, match="figure"):
-        paired_comparison(a, b)
+        compare_paired(a, b)
 
 
 def test_holm_matches_the_hand_computed_case() -> None:
     # 3 x .01, 2 x .02 and 1 x .03, of which the last may not fall below the one before.
-    assert holm([0.02, 0.01, 0.03]) == pytest.approx([0.04, 0.03, 0.04])
-    assert holm([0.5, 0.9]) == [1, 1]
-    assert holm([]) == []
+    assert adjust_p_values([0.02, 0.01, 0.03]) == pytest.approx([0.04, 0.03, 0.04])
+    assert adjust_p_values([0.5, 0.9]) == [1, 1]
+    assert adjust_p_values([]) == []
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))
 def test_holm_keeps_the_order_and_lies_between_none_and_bonferroni(p_values) -> None:
-    adjusted = holm(p_values)
+    adjusted = adjust_p_values(p_values)
     for (p, q), (other_p, other_q) in itertools.combinations(
         zip(p_values, adjusted, strict=True), 2
     ):

@@ -8,23 +8,23 @@ import pytest
 from scipy import sparse
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.data.split import HeldOut, Split
+from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.evaluate import protocol
 from kd_tf.evaluate.candidates import SampledCandidates
 from kd_tf.evaluate.metrics import lists
-from kd_tf.evaluate.metrics.ranked import PER_READER, per_reader
+from kd_tf.evaluate.metrics.ranked import RANKING_METRICS, compute_ranking_metrics
 from kd_tf.evaluate.protocol import (
-    Ranker,
+    RankFn,
     TrainingStatistics,
     evaluate,
     evaluate_lists,
-    merged,
+    merge_folds,
 )
-from kd_tf.evaluate.top_k import top_k_excluding
-from kd_tf.progress import Advance, Silent
+from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.progress import Advance, NullProgress
 
 BOOKS = 30
-OF_READERS = {f"{name}@{k}" for k in (10, 20) for name in (*PER_READER, "serendipity")}
+OF_READERS = {f"{name}@{k}" for k in (10, 20) for name in (*RANKING_METRICS, "serendipity")}
 OF_LISTS = {f"{n}@{k}" for k in (10, 20) for n in ("coverage", "gini", "diversity", "novelty")}
 
 
@@ -38,7 +38,7 @@ def split() -> Split:
 
     def held_out(readers: int) -> HeldOut:
         whole = rows(readers, 8)
-        return HeldOut(
+        return HeldOutSet(
             from_lists([row[:5] for row in whole]),
             from_lists([row[5:] for row in whole]),
             np.arange(readers, dtype=np.int32),
@@ -51,7 +51,7 @@ def split() -> Split:
         test=held_out(7),
         protocol="unseen-users",
         seed=3,
-        books=BOOKS,
+        num_items=BOOKS,
     )
 
 
@@ -66,18 +66,18 @@ def scores_by_id(histories: Histories) -> np.ndarray:
 
 def by_id(histories: Histories, k: int) -> np.ndarray:
     """A ranker that keeps its promise: the lowest ids that are left."""
-    return top_k_excluding(scores_by_id(histories), histories, k)
+    return select_unseen_top_k(scores_by_id(histories), histories, k)
 
 
 def test_training_statistics_count_the_training_readers_of_each_book() -> None:
-    nobody = HeldOut(from_lists([]), from_lists([]), np.empty(0, np.int32))
+    nobody = HeldOutSet(from_lists([]), from_lists([]), np.empty(0, np.int32))
     split = Split(
         from_lists([[1, 3], [3], [3, 1, 3]]), np.arange(3), nobody, nobody, "unseen-users", 0, 4
     )
     training = TrainingStatistics.from_split(split)
-    assert (training.books, training.readers) == (4, 3)
+    assert (training.num_items, training.num_users) == (4, 3)
     assert training.popularity.tolist() == [0, 2, 0, 3, 0]
-    assert training.readers_of_book.toarray().tolist() == [
+    assert training.item_user_matrix.toarray().tolist() == [
         [0, 0, 0],
         [1, 0, 1],
         [0, 0, 0],
@@ -99,7 +99,7 @@ def test_every_figure_has_a_name_and_is_a_number(
         for name, values in found.per_reader.items():
             assert values.shape == (7,)
             assert found.overall[name] == values.mean()
-        assert set(found.intervals()) == set(found.per_reader)
+        assert set(found.compute_intervals()) == set(found.per_reader)
 
 
 def test_scores_and_the_lists_made_of_them_have_the_same_figures(
@@ -114,23 +114,23 @@ def test_scores_and_the_lists_made_of_them_have_the_same_figures(
 def test_the_figures_are_those_of_the_metrics(split: Split, training: TrainingStatistics) -> None:
     found = evaluate(scores_by_id, split.test, training, ks=(5, 10))
     ranked = by_id(split.test.histories, 10)
-    expected = per_reader(ranked, split.test.targets, (5, 10))
+    expected = compute_ranking_metrics(ranked, split.test.targets, (5, 10))
     np.testing.assert_array_equal(found.per_reader["ndcg@5"], expected["ndcg@5"])
     assert found.per_reader["ndcg@10"].max() > 0
-    assert found.overall["coverage@5"] == lists.coverage(ranked[:, :5], BOOKS)
+    assert found.overall["coverage@5"] == lists.compute_coverage(ranked[:, :5], BOOKS)
     assert found.overall["coverage@5"] < found.overall["coverage@10"]
-    assert found.overall["gini@10"] == lists.gini(ranked, BOOKS)
-    assert found.overall["diversity@5"] == lists.diversity(ranked[:, :5], training.readers_of_book)
-    assert found.overall["novelty@10"] == lists.novelty(ranked, training.popularity, 12)
+    assert found.overall["gini@10"] == lists.compute_gini(ranked, BOOKS)
+    assert found.overall["diversity@5"] == lists.compute_diversity(ranked[:, :5], training.item_user_matrix)
+    assert found.overall["novelty@10"] == lists.compute_novelty(ranked, training.popularity, 12)
 
 
 def test_a_slice_is_measured_on_its_readers_and_books_alone(
     split: Split, training: TrainingStatistics
 ) -> None:
     found = evaluate(scores_by_id, split.test, training)
-    assert found.slices["warm-readers"].readers == 7
+    assert found.slices["warm-readers"].num_users == 7
     assert "cold-readers" not in found.slices
-    for name in PER_READER:
+    for name in RANKING_METRICS:
         mean = found.slices["warm-readers"].metrics[f"{name}@10"]
         assert mean == pytest.approx(found.overall[f"{name}@10"])
 
@@ -157,18 +157,18 @@ def also_reading(held_out: HeldOut) -> HeldOut:
     for row in range(len(held_out.histories)):
         known = {*held_out.histories[row].tolist(), *held_out.targets[row].tolist()}
         more.append([book for book in range(1, BOOKS + 1) if book not in known][:2])
-    return HeldOut(held_out.histories, held_out.targets, held_out.readers, from_lists(more))
+    return HeldOutSet(held_out.histories, held_out.targets, held_out.readers, from_lists(more))
 
 
 def test_books_that_are_known_to_be_read_are_in_no_list_and_move_others_up(
     split: Split, training: TrainingStatistics
 ) -> None:
     test = also_reading(split.test)
-    assert test.also_read is not None
+    assert test.seen_items is not None
     known = from_lists(
-        [[*test.histories[row], *test.also_read[row]] for row in range(len(test.readers))]
+        [[*test.histories[row], *test.seen_items[row]] for row in range(len(test.readers))]
     )
-    expected = per_reader(by_id(known, 10), test.targets, (10,))
+    expected = compute_ranking_metrics(by_id(known, 10), test.targets, (10,))
     for found in (
         evaluate(scores_by_id, test, training, ks=(10,)),
         evaluate_lists(by_id, test, training, ks=(10,)),
@@ -202,7 +202,7 @@ def test_a_perfect_model_has_an_area_of_one_and_a_constant_one_of_a_half(
     split: Split, training: TrainingStatistics
 ) -> None:
     def perfect(histories: Histories) -> np.ndarray:
-        return split.test.targets.matrix(BOOKS).toarray()
+        return split.test.targets.to_csr_matrix(BOOKS).toarray()
 
     found = evaluate(perfect, split.test, training)
     assert found.overall["auc"] == 1
@@ -214,7 +214,7 @@ def test_a_perfect_model_has_an_area_of_one_and_a_constant_one_of_a_half(
 def test_folds_are_merged_reader_by_reader(split: Split, training: TrainingStatistics) -> None:
     one = evaluate(scores_by_id, split.test, training)
     other = evaluate(scores_by_id, split.validation, training)
-    both = merged([one, other])
+    both = merge_folds([one, other])
     np.testing.assert_array_equal(
         both.per_reader["ndcg@10"],
         np.concatenate([one.per_reader["ndcg@10"], other.per_reader["ndcg@10"]]),
@@ -225,9 +225,9 @@ def test_folds_are_merged_reader_by_reader(split: Split, training: TrainingStati
     assert both.overall["coverage@10"] == pytest.approx(
         (one.overall["coverage@10"] + other.overall["coverage@10"]) / 2
     )
-    assert both.slices["warm-readers"].readers == 10
+    assert both.slices["warm-readers"].num_users == 10
     assert both.slices["warm-readers"].metrics["ndcg@10"] == pytest.approx(both.overall["ndcg@10"])
-    assert merged([one]) is one
+    assert merge_folds([one]) is one
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 7])
@@ -241,7 +241,7 @@ def test_the_batch_size_changes_nothing(
         return by_id(histories, k)
 
     whole = evaluate_lists(by_id, split.test, training)
-    in_batches = evaluate_lists(rank, split.test, training, batch=batch)
+    in_batches = evaluate_lists(rank, split.test, training, batch_size=batch)
     assert in_batches.overall == whole.overall
     assert sum(sizes) == 7
     assert max(sizes) == batch
@@ -249,7 +249,7 @@ def test_the_batch_size_changes_nothing(
 
 def test_an_oracle_finds_everything(split: Split, training: TrainingStatistics) -> None:
     def oracle(histories: Histories, k: int) -> np.ndarray:
-        return split.test.targets.padded(k)
+        return split.test.targets.pad(k)
 
     found = evaluate_lists(oracle, split.test, training).overall
     assert found["ndcg@10"] == pytest.approx(1)
@@ -304,7 +304,7 @@ def test_a_ranker_that_breaks_its_promise_is_refused_with_the_reader_row(
     split: Split, training: TrainingStatistics, change, message: str
 ) -> None:
     with pytest.raises(ValueError, match=f"reader row 5 {message}"):
-        evaluate_lists(broken(5, change), split.test, training, batch=4)
+        evaluate_lists(broken(5, change), split.test, training, batch_size=4)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ def test_an_answer_of_another_shape_or_type_is_refused(
         return answer(good) if len(histories) == 3 else good
 
     with pytest.raises(ValueError, match=message):
-        evaluate_lists(rank, split.test, training, batch=4)
+        evaluate_lists(rank, split.test, training, batch_size=4)
 
 
 def test_an_answer_that_ends_in_zeros_is_accepted(
@@ -342,17 +342,17 @@ def test_an_answer_that_ends_in_zeros_is_accepted(
 def test_no_readers_and_unknown_books_are_refused(
     split: Split, training: TrainingStatistics
 ) -> None:
-    nobody = HeldOut(from_lists([]), from_lists([]), np.empty(0, np.int32))
+    nobody = HeldOutSet(from_lists([]), from_lists([]), np.empty(0, np.int32))
     with pytest.raises(ValueError, match="no held-out readers"):
         evaluate_lists(by_id, nobody, training)
     one = np.zeros(1, np.int32)
     for histories, targets in (([[BOOKS + 1]], [[1]]), ([[1]], [[BOOKS + 1]])):
-        stranger = HeldOut(from_lists(histories), from_lists(targets), one)
+        stranger = HeldOutSet(from_lists(histories), from_lists(targets), one)
         with pytest.raises(ValueError, match="reader row 0 holds the id 31"):
             evaluate_lists(by_id, stranger, training)
 
 
-class Recorder(Silent):
+class Recorder(NullProgress):
     """Remembers what it is told."""
 
     def __init__(self) -> None:
@@ -367,11 +367,11 @@ class Recorder(Silent):
 
 def test_progress_is_told_of_every_reader(split: Split, training: TrainingStatistics) -> None:
     recorder = Recorder()
-    evaluate_lists(by_id, split.test, training, batch=4, progress=recorder)
+    evaluate_lists(by_id, split.test, training, batch_size=4, progress=recorder)
     assert recorder.total == 7
     assert recorder.done == [4, 3]
 
 
 def test_readers_of_book_is_sparse(training: TrainingStatistics) -> None:
-    assert sparse.issparse(training.readers_of_book)
-    assert training.readers_of_book.nnz == 12 * 6
+    assert sparse.issparse(training.item_user_matrix)
+    assert training.item_user_matrix.nnz == 12 * 6

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kd_tf.data.histories import from_lists
-from kd_tf.data.split import HeldOut
-from kd_tf.evaluate.slices import slices
+from kd_tf.data.split import HeldOutSet
+from kd_tf.evaluate.slices import slice_held_out
 
 
 def held_out(histories, targets) -> HeldOut:
-    return HeldOut(
+    return HeldOutSet(
         from_lists(histories), from_lists(targets), np.arange(len(histories), dtype=np.int32)
     )
 
@@ -23,7 +23,7 @@ def test_slices_match_the_hand_computed_case() -> None:
     # Interactions 6, 4, 4, 4, 0: 18 in all, thirds begin at 6 and 12.
     popularity = np.array([0, 4, 6, 4, 0, 4])
     readers = held_out([[1, 2, 3, 4], [], [1, 2, 3, 4, 5]], [[2, 4], [1, 3], [5]])
-    found = {part.name: as_lists(part) for part in slices(readers, popularity)}
+    found = {part.name: as_lists(part) for part in slice_held_out(readers, popularity)}
     assert found == {
         "cold-readers": [(0, [2, 4]), (1, [1, 3])],
         "warm-readers": [(2, [5])],
@@ -44,7 +44,7 @@ def test_readers_and_books_are_each_in_one_part(popularity, data) -> None:
     targets = data.draw(st.lists(some.filter(bool), min_size=1, max_size=6))
     histories = [data.draw(some) for _ in targets]
     readers = held_out(histories, targets)
-    found = {part.name: part for part in slices(readers, np.array([0, *popularity]))}
+    found = {part.name: part for part in slice_held_out(readers, np.array([0, *popularity]))}
     assert all(len(part.rows) for part in found.values()), "empty slices are left out"
     by_reader = [found[n].rows for n in ("cold-readers", "warm-readers") if n in found]
     assert sorted(np.concatenate(by_reader)) == list(range(len(targets)))
@@ -60,7 +60,7 @@ def test_the_head_has_the_most_read_books() -> None:
     random = np.random.default_rng(0)
     popularity = np.concatenate([[0], random.integers(0, 100, 200)])
     everybody = held_out([[]], [list(range(1, 201))])
-    found = {part.name: part.targets[0] for part in slices(everybody, popularity)}
+    found = {part.name: part.targets[0] for part in slice_held_out(everybody, popularity)}
     head, middle, tail = (found[f"{name}-books"] for name in ("head", "middle", "tail"))
     assert popularity[head].min() >= popularity[middle].max()
     assert popularity[middle].min() >= popularity[tail].max()

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.evaluate.top_k import check_ids, top_k_excluding
+from kd_tf.evaluate.top_k import check_ids, select_unseen_top_k
 
 # Few different scores, so that ties are everywhere, also at the boundary of the k best.
 SCORES = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 0.5, 1e-30, 3e38, np.inf])
@@ -29,7 +29,7 @@ def scored(draw: st.DrawFn) -> tuple[np.ndarray, Histories, int]:
 def test_top_k_agrees_with_sorting_everything(case: tuple[np.ndarray, Histories, int]) -> None:
     scores, histories, k = case
     before = scores.copy()
-    found = top_k_excluding(scores, histories, k)
+    found = select_unseen_top_k(scores, histories, k)
     np.testing.assert_array_equal(scores, before)
     assert found.dtype == np.int32
     for row in range(len(scores)):
@@ -41,7 +41,7 @@ def test_top_k_agrees_with_sorting_everything(case: tuple[np.ndarray, Histories,
 
 def test_top_k_of_equal_scores_is_the_lowest_ids() -> None:
     scores = np.zeros((2, 10_001), np.float32)
-    found = top_k_excluding(scores, from_lists([[1, 3], []]), 4)
+    found = select_unseen_top_k(scores, from_lists([[1, 3], []]), 4)
     assert found.tolist() == [[2, 4, 5, 6], [1, 2, 3, 4]]
 
 
@@ -50,7 +50,7 @@ def test_a_nan_score_is_refused_wherever_it_stands(column: int) -> None:
     scores = np.zeros((3, 5), np.float32)
     scores[1, column] = np.nan
     with pytest.raises(ValueError, match=f"book {column} in reader row 1 is NaN"):
-        top_k_excluding(scores, from_lists([[], [4], []]), 2)
+        select_unseen_top_k(scores, from_lists([[], [4], []]), 2)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_nan_score_is_refused_wherever_it_stands(column: int) -> None:
 )
 def test_top_k_refuses_what_does_not_fit(scores, histories, k: int, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        top_k_excluding(scores, from_lists(histories), k)
+        select_unseen_top_k(scores, from_lists(histories), k)
 
 
 def test_an_unknown_id_is_reported_with_its_row() -> None:
@@ -91,4 +91,4 @@ def test_large_catalogues_agree_with_sorting_everything(books: int, levels: int)
             left[row, histories[row]] = -np.inf
         order = np.argsort(-left, axis=1, kind="stable")[:, :k]
         expected = np.where(np.take_along_axis(left, order, axis=1) == -np.inf, 0, order)
-        np.testing.assert_array_equal(top_k_excluding(scores, histories, k), expected)
+        np.testing.assert_array_equal(select_unseen_top_k(scores, histories, k), expected)

@@ -18,7 +18,7 @@ import atheris
 with atheris.instrument_imports(include=["kd_tf.data", "csv", "json"]):
     from kd_tf.data.readers.amazon_reviews import read_amazon_reviews
     from kd_tf.data.readers.book_crossing import read_book_crossing
-    from kd_tf.data.readers.delimited import BookColumns, InteractionColumns, read_delimited
+    from kd_tf.data.readers.delimited import ItemColumns, InteractionColumns, read_delimited
     from kd_tf.data.readers.goodbooks import read_goodbooks
     from kd_tf.data.readers.gowalla import read_gowalla
     from kd_tf.data.readers.movielens import read_movielens
@@ -29,7 +29,7 @@ from kd_tf.errors import UserError
 FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 COLUMNS = InteractionColumns("user", "item", "rating", "time")
-BOOKS = BookColumns("item", title="title", year="year")
+BOOKS = ItemColumns("item", title="title", year="year")
 
 # Parquet is not among them: its pages are decoded by native code of polars, which some mangled
 # files abort (version 2.1.0), and only its makers can mend that.
@@ -95,7 +95,7 @@ def try_one(data: bytes) -> None:
     else:
         interactions = dataset.interactions
         assert len(interactions) > 0
-        assert interactions.books == len(dataset.catalog)
+        assert interactions.num_items == len(dataset.catalog)
         assert interactions.user.max() + 1 == len(set(interactions.user_ids))
     finally:
         for name in names:

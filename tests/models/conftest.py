@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.checkpoint import stored
+from kd_tf.models.checkpoint import get_inference_weights
 
 V, L, d = 40, 8, 6
 """Books, history length and width of a row of every tiny model."""
@@ -30,7 +30,7 @@ def tiny() -> Callable[..., HistoryModel]:
         model = kind(**{"books": V, "history_length": L, **sizes, **settings})
         model.create_weights()
         random = np.random.default_rng(seed)
-        for weight in stored(model):
+        for weight in get_inference_weights(model):
             if weight.dtype.is_integer:
                 weight.assign(random.integers(0, V + 1, weight.shape))
             else:

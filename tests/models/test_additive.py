@@ -14,7 +14,7 @@ from scipy import sparse
 from kd_tf.data.histories import from_lists
 from kd_tf.keras import tf
 from kd_tf.models import checkpoint
-from kd_tf.models.additive import AdditiveModel, popularity_prior
+from kd_tf.models.additive import AdditiveModel, compute_popularity_prior
 from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.neighbours import NeighboursStudent
@@ -75,18 +75,18 @@ class Table(AdditiveModel):
         super().__init__(**kwargs)
         self.matrix = tf.constant(matrix)
 
-    def added(self, ids):
+    def item_scores(self, ids):
         return tf.gather(self.matrix, ids)
 
 
 def table(some: Numbers) -> Case:
-    model = Table(some.matrix, books=V, history_length=L)
+    model = Table(some.matrix, num_items=V, history_length=L)
     model.prior.assign(some.prior)
     return Case(model, some.matrix, some.prior)
 
 
 def low_rank(some: Numbers) -> Case:
-    model = LowRankModel(books=V, history_length=L, dimensions=d)
+    model = LowRankModel(num_items=V, history_length=L, dimensions=d)
     model.create_weights()
     model.assign(some.left, some.right)
     model.prior.assign(some.prior)
@@ -95,24 +95,24 @@ def low_rank(some: Numbers) -> Case:
 
 def compact_low_rank(some: Numbers) -> Case:
     whole = low_rank(some)
-    model = whole.model.compact()
+    model = whole.model.pack()
     return Case(model, whole.added, model.prior.numpy())
 
 
 def neighbours(some: Numbers) -> Case:
     matrix = sparse.csr_array(some.matrix)
-    model = NeighboursStudent.of(matrix, history_length=L, prior=some.prior)
+    model = NeighboursStudent.from_matrix(matrix, history_length=L, prior=some.prior)
     return Case(model, some.matrix, some.prior)
 
 
 def packed_neighbours(some: Numbers) -> Case:
     # That `unpacked` reads the bits rightly is tested with the student.
-    model = neighbours(some).model.compact()
+    model = neighbours(some).model.pack()
     return Case(model, model.unpacked().toarray(), model.prior.numpy())
 
 
 def item_kernel(some: Numbers) -> Case:
-    model = ItemKernelStudent(books=V, history_length=L, dimensions=d)
+    model = ItemKernelStudent(num_items=V, history_length=L, dimensions=d)
     model.create_weights()
     table = some.left * 0.5
     model.assign(table, some.target_bias, some.history_bias)
@@ -121,7 +121,7 @@ def item_kernel(some: Numbers) -> Case:
 
 
 def compact_item_kernel(some: Numbers) -> Case:
-    model = item_kernel(some).model.compact()
+    model = item_kernel(some).model.pack()
     biases = model.target_bias.numpy(), model.history_bias.numpy()
     return Case(model, kernel(some.left * 0.5, *biases), model.prior.numpy())
 
@@ -295,7 +295,7 @@ def test_the_way_outside_tensorflow_gives_the_same_scores(make_shipped):
     for some in (histories, weighed):
         found = case.model.numpy_scores(some)
         assert found.dtype == np.float32
-        assert_close(found[:, 1:], scores(case, histories.padded(L)))
+        assert_close(found[:, 1:], scores(case, histories.pad(L)))
 
 
 @pytest.mark.parametrize("make_shipped", SHIPPED.values(), ids=SHIPPED)
@@ -332,12 +332,12 @@ def test_a_saved_model_scores_alike_when_it_is_loaded(make_shipped, tmp_path):
 
 def test_a_model_that_does_not_say_what_books_add_is_told_so():
     with pytest.raises(NotImplementedError):
-        AdditiveModel(books=V, history_length=L).added(tf.constant([1]))
+        AdditiveModel(num_items=V, history_length=L).item_scores(tf.constant([1]))
 
 
 def test_the_popularity_prior_is_0_for_unread_and_the_strength_for_the_most_read_books():
     counts = np.array([99, 0, 1, 7, 3])
-    prior = popularity_prior(counts, 0.5)
+    prior = compute_popularity_prior(counts, 0.5)
     assert prior.dtype == np.float32
     # log2 of 1 + count is 0, 1, 3 and 2: shares of 3, whatever the base.
     np.testing.assert_allclose(prior, [0, 0, 0.5 / 3, 0.5, 1 / 3], rtol=1e-6)
@@ -345,4 +345,4 @@ def test_the_popularity_prior_is_0_for_unread_and_the_strength_for_the_most_read
 
 
 def test_books_that_nobody_read_have_a_prior_of_0():
-    assert not popularity_prior(np.zeros(4, np.int64), 1.0).any()
+    assert not compute_popularity_prior(np.zeros(4, np.int64), 1.0).any()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.scored import Scored
+from kd_tf.models.scored import MaskedLogits
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.teachers import TRAINED_TEACHERS
 
@@ -155,7 +155,7 @@ def test_gradients_reach_every_trainable_weight(plain):
     history = tf.constant(random.integers(1, V + 1, (16, L)), tf.int32)
     targets = tf.constant(random.integers(1, V + 1, (16, 3)), tf.int32)
     with tf.GradientTape() as tape:
-        loss = model.hard_loss(history, targets, model.scored(history, training=True))
+        loss = model.supervised_loss(history, targets, model.masked_logits(history, training=True))
     gradients = tape.gradient(loss, model.trainable_weights)
     assert model.trainable_weights
     for weight, gradient in zip(model.trainable_weights, gradients, strict=True):
@@ -196,17 +196,17 @@ def test_the_hard_loss_spends_nothing_on_padding_and_books_already_read(model):
     logits = tf.random.stateless_normal([1, V + 1], [1, 2])
     spent = tf.one_hot([[0, 1, 3, 4]], V + 1, on_value=50.0)
     changed = logits + tf.reduce_sum(spent, axis=1)
-    excluded = model.excluded(history)
+    excluded = model.seen_items(history)
     np.testing.assert_array_equal(
-        model.hard_loss(history, targets, Scored.of(logits, excluded)),
-        model.hard_loss(history, targets, Scored.of(changed, excluded)),
+        model.supervised_loss(history, targets, MaskedLogits.from_logits(logits, excluded)),
+        model.supervised_loss(history, targets, MaskedLogits.from_logits(changed, excluded)),
     )
 
 
 def test_testing_judges_without_dropout(model):
     history = tf.constant([padded(3, 1, 4), padded(), list(range(1, L + 1))])
     targets = tf.constant([[7, 9], [2, 0], [V, 0]])
-    expected = tf.reduce_mean(model.hard_loss(history, targets, model.scored(history)))
+    expected = tf.reduce_mean(model.supervised_loss(history, targets, model.masked_logits(history)))
     model.compile()
     data = tf.data.Dataset.from_tensors((history, {"targets": targets}))
     assert model.evaluate(data, verbose=0) == pytest.approx(float(expected), rel=1e-5)
@@ -217,14 +217,14 @@ class Popularity(HistoryModel):
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
-        self.score = self.add_weight(name="score", shape=(self.books + 1,), initializer="zeros")
+        self.score = self.add_weight(name="score", shape=(self.num_items + 1,), initializer="zeros")
 
     def call(self, inputs, training=False):
         return tf.tile(self.score[tf.newaxis], [tf.shape(inputs)[0], 1])
 
 
 def test_training_learns_and_testing_does_not():
-    model = Popularity(books=5, history_length=2)
+    model = Popularity(num_items=5, history_length=2)
     model.compile(optimizer=keras.optimizers.SGD(1.0))
     labels = {"targets": tf.constant([[3], [3]])}
     data = tf.data.Dataset.from_tensors((tf.zeros([2, 2], tf.int32), labels))
@@ -239,9 +239,9 @@ def test_training_learns_and_testing_does_not():
 
 
 def test_known_keeps_the_books_and_nothing_else():
-    model = Popularity(books=5, history_length=2)
+    model = Popularity(num_items=5, history_length=2)
     ids = tf.constant([[-1, 0, 1], [5, 6, 2**31 - 1]])
-    assert model.known(ids).numpy().tolist() == [[0, 0, 1], [5, 0, 0]]
+    assert model.mask_unknown_ids(ids).numpy().tolist() == [[0, 0, 1], [5, 0, 0]]
 
 
 @pytest.mark.parametrize("sizes", [{"books": 0}, {"history_length": 0}, {"books": -1}])
@@ -251,7 +251,7 @@ def test_a_model_without_books_or_history_is_refused_with_the_numbers(sizes):
 
 
 def test_the_base_scores_nothing_itself():
-    model = HistoryModel(books=5, history_length=2)
+    model = HistoryModel(num_items=5, history_length=2)
     with pytest.raises(NotImplementedError):
         model(tf.zeros([1, 2], tf.int32))
     with pytest.raises(NotImplementedError):

@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.bit_planes import MOST_BITS, BitPlanes, planes_bytes
+from kd_tf.models.bit_planes import MAX_BITS, BitPackedInts, compute_packed_bytes
 
 
 def planes(numbers: list[int], bits: int) -> tuple[HistoryModel, BitPlanes]:
     """Filled, and the model that they belong to."""
-    model = HistoryModel(books=2, history_length=2)
-    made = BitPlanes(model, "some", count=len(numbers), bits=bits)
+    model = HistoryModel(num_items=2, history_length=2)
+    made = BitPackedInts(model, "some", count=len(numbers), bits=bits)
     made.assign(np.array(numbers, np.int64))
     return model, made
 
@@ -43,29 +43,29 @@ def test_eighteen_bits_by_hand():
 @settings(max_examples=60)
 @given(st.data())
 def test_every_number_comes_back_in_numpy_and_in_the_graph(data):
-    bits = data.draw(st.integers(1, MOST_BITS))
+    bits = data.draw(st.integers(1, MAX_BITS))
     some = st.sampled_from([0, 1, 2**bits - 1, 2 ** (bits - 1)]) | st.integers(0, 2**bits - 1)
     numbers = data.draw(st.lists(some, max_size=40))
     _, made = planes(numbers, bits)
     assert made.numpy().tolist() == numbers
     assert made.numpy().dtype == np.int64
     places = np.array(data.draw(st.permutations(range(len(numbers)))), np.int32)
-    found = made.at(tf.constant(places))
+    found = made.gather(tf.constant(places))
     assert found.dtype == tf.int32
     assert found.numpy().tolist() == [numbers[place] for place in places]
 
 
 def test_places_keep_their_shape():
     _, made = planes(list(range(12)), 4)
-    assert made.at(tf.constant([[0, 11], [5, 5]])).numpy().tolist() == [[0, 11], [5, 5]]
+    assert made.gather(tf.constant([[0, 11], [5, 5]])).numpy().tolist() == [[0, 11], [5, 5]]
 
 
-@pytest.mark.parametrize("bits", range(1, MOST_BITS + 1))
+@pytest.mark.parametrize("bits", range(1, MAX_BITS + 1))
 def test_a_plane_wastes_less_than_a_byte(bits):
     for count in (1, 2, 7, 8, 9, 1000):
         model, made = planes([0] * count, bits)
         real = sum(weight.numpy().nbytes for weight in model.weights if "some" in weight.name)
-        assert made.bytes == planes_bytes(count, bits) == real
+        assert made.num_bytes == compute_packed_bytes(count, bits) == real
         assert count * bits / 8 <= real < count * bits / 8 + bin(bits).count("1")
 
 
@@ -81,13 +81,13 @@ def test_another_count_is_refused():
         made.assign(np.zeros(3, np.int64))
 
 
-@pytest.mark.parametrize(("count", "bits"), [(-1, 4), (3, 0), (3, MOST_BITS + 1)])
+@pytest.mark.parametrize(("count", "bits"), [(-1, 4), (3, 0), (3, MAX_BITS + 1)])
 def test_sizes_that_cannot_be_are_refused(count, bits):
     with pytest.raises(ValueError, match=f"{count} numbers of {bits} bits"):
-        BitPlanes(HistoryModel(books=2, history_length=2), "some", count=count, bits=bits)
+        BitPackedInts(HistoryModel(num_items=2, history_length=2), "some", count=count, bits=bits)
 
 
 def test_nothing_is_stored_and_read_back():
     _, made = planes([], 18)
     assert made.numpy().tolist() == []
-    assert made.at(tf.zeros([0], tf.int32)).numpy().tolist() == []
+    assert made.gather(tf.zeros([0], tf.int32)).numpy().tolist() == []

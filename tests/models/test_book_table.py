@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.book_table import BookTable, checked_bits, nibbles
+from kd_tf.models.book_table import QuantizedEmbedding, check_bits, pack_nibbles
 
 V, d = 30, 6
 
@@ -22,8 +22,8 @@ whole_numbers = hnp.arrays(
 
 
 def table(*, books: int = V, dimensions: int = d, **settings) -> BookTable:
-    model = HistoryModel(books=books, history_length=2)
-    return BookTable(model, "some", dimensions, **settings)
+    model = HistoryModel(num_items=books, history_length=2)
+    return QuantizedEmbedding(model, "some", dimensions, **settings)
 
 
 def packed(values: np.ndarray) -> BookTable:
@@ -88,7 +88,7 @@ def test_a_step_is_a_seventh_of_the_largest_up_to_the_coding_of_the_scale(values
 @given(rows_of_any_length())
 def test_the_largest_of_every_row_that_counts_is_seven_steps(values):
     made = packed(values)
-    steps = made.steps.numpy()
+    steps = made.int_values.numpy()
     largest = np.abs(values).max(axis=1)
     counts = largest > 0.01 * largest.max()
     assert (np.abs(steps).max(axis=1)[counts] == 7).all()
@@ -102,7 +102,7 @@ def test_what_was_packed_before_becomes_itself(values):
     made = packed(values)
     again = packed(made.numpy())
     np.testing.assert_array_equal(again.nibbles.numpy(), made.nibbles.numpy())
-    np.testing.assert_array_equal(again.steps.numpy(), made.steps.numpy())
+    np.testing.assert_array_equal(again.int_values.numpy(), made.int_values.numpy())
     np.testing.assert_allclose(again.numpy(), made.numpy(), rtol=3e-6)
 
 
@@ -120,9 +120,9 @@ def test_rows_of_whole_steps_keep_their_steps():
     steps = np.array([[0, 0, 0, 0], [7, -7, 1, 0], [-3, 7, 5, -6], [2, -1, -7, 4]])
     values = (steps * np.array([[1], [1], [0.5], [0.25]])).astype(np.float32)
     made = packed(values)
-    np.testing.assert_array_equal(made.steps.numpy(), steps)
+    np.testing.assert_array_equal(made.int_values.numpy(), steps)
     np.testing.assert_allclose(made.numpy(), values, rtol=0.01)
-    np.testing.assert_array_equal(made.nibbles.numpy(), nibbles(steps))
+    np.testing.assert_array_equal(made.nibbles.numpy(), pack_nibbles(steps))
 
 
 def test_a_row_is_rounded_by_hand():
@@ -135,16 +135,16 @@ def test_a_table_of_zeros_stays_zero():
     made = packed(np.zeros((V + 1, d), np.float32))
     assert not made.numpy().any()
     assert not made.nibbles.numpy().any()
-    assert not made.rows(tf.range(V + 1)).numpy().any()
+    assert not made.gather(tf.range(V + 1)).numpy().any()
 
 
 def test_a_row_of_zeros_between_others_stays_zero_and_scores_zero():
     values = random_values()
     values[7] = 0
     made = packed(values)
-    assert not made.rows(tf.constant([0, 7])).numpy().any()
+    assert not made.gather(tf.constant([0, 7])).numpy().any()
     vectors = tf.constant([np.linspace(1, 2, d), np.linspace(-1, 3, d)], tf.float32)
-    found = made.products(vectors, tf.constant([1])).numpy()
+    found = made.dot_products(vectors, tf.constant([1])).numpy()
     assert not found[:, [0, 7]].any()
     assert found[:, 1:7].all()
 
@@ -167,7 +167,7 @@ def test_products_are_those_of_numpy(filled, vectors):
     some = np.random.default_rng(2).normal(size=(vectors, d)).astype(np.float32)
     wanted = some.astype(np.float64) @ filled.numpy().T.astype(np.float64)
     for ids in ([0], [V], [[3, 0], [V, 1]]):
-        found = filled.products(tf.constant(some), tf.constant(ids))
+        found = filled.dot_products(tf.constant(some), tf.constant(ids))
         assert found.dtype == tf.float32
         assert found.shape == (vectors, V + 1)
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
@@ -177,9 +177,9 @@ def test_products_are_those_of_numpy(filled, vectors):
 @given(whole_numbers.filter(lambda steps: len(steps) > 1))
 def test_the_bytes_of_rows_and_the_numbers_of_products_are_the_same(steps):
     made = packed(steps.astype(np.float32))
-    rows = made.rows(tf.range(len(steps))).numpy()
+    rows = made.gather(tf.range(len(steps))).numpy()
     # Each unit vector asks the product for one column.
-    columns = made.products(tf.eye(steps.shape[1]), tf.constant([1])).numpy()
+    columns = made.dot_products(tf.eye(steps.shape[1]), tf.constant([1])).numpy()
     np.testing.assert_allclose(columns.T, rows, rtol=1e-6)
     np.testing.assert_allclose(rows, made.numpy(), rtol=1e-6)
 
@@ -190,14 +190,14 @@ def test_every_number_of_four_bits_is_read_from_its_byte():
     made.scale.assign(np.ones(256, np.float32))
     signed = np.array([0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1])
     wanted = [[signed[byte % 16], signed[byte // 16]] for byte in range(256)]
-    np.testing.assert_array_equal(made.rows(tf.range(256)), wanted)
+    np.testing.assert_array_equal(made.gather(tf.range(256)), wanted)
 
 
 def test_a_traced_table_takes_any_number_of_ids_and_vectors(filled):
     def answer(ids: tf.Tensor, vectors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         rows = filled.rows(ids)
         assert rows.shape.as_list() == [*ids.shape.as_list(), d]
-        return rows, filled.products(vectors, ids)
+        return rows, filled.dot_products(vectors, ids)
 
     random = np.random.default_rng(3)
     for shapes in ([(1,), (4,), (2,)], [(1, 1), (3, 2), (2, 5)]):
@@ -224,8 +224,8 @@ def test_the_batch_of_a_traced_table_may_be_open_where_the_history_is_not(filled
 
 def test_only_floats_are_trained():
     for is_packed, wanted in ((False, ["some"]), (True, [])):
-        model = HistoryModel(books=V, history_length=2)
-        BookTable(model, "some", d, packed=is_packed)
+        model = HistoryModel(num_items=V, history_length=2)
+        QuantizedEmbedding(model, "some", d, int4=is_packed)
         assert [one.name.partition(":")[0] for one in model.trainable_weights] == wanted
 
 
@@ -254,18 +254,18 @@ def test_a_table_of_another_shape_is_refused(is_packed, shape):
 
 @pytest.mark.parametrize("bits", [4, 8])
 def test_bits_that_a_file_can_hold_are_given_back(bits):
-    assert checked_bits(bits) == bits
+    assert check_bits(bits) == bits
 
 
 @pytest.mark.parametrize("bits", [-4, 0, 2, 3, 5, 7, 16, 32])
 def test_other_bits_are_refused_with_their_number(bits):
     with pytest.raises(ValueError, match=f"must be 4 or 8, not {bits}"):
-        checked_bits(bits)
+        check_bits(bits)
 
 
 def test_nibbles_are_hand_computed_the_first_number_in_the_lower_half():
     steps = np.array([[1, 2, 0, 7], [-1, 7, -8, 0], [-7, -7, 3, -1], [7, -8, 0, 0]])
-    found = nibbles(steps)
+    found = pack_nibbles(steps)
     assert found.dtype == np.uint8
     np.testing.assert_array_equal(found, [[0x21, 0x70], [0x7F, 0x08], [0x99, 0xF3], [0x87, 0x00]])
 
@@ -274,7 +274,7 @@ def test_nibbles_are_hand_computed_the_first_number_in_the_lower_half():
 @example(np.array([[-8, 7]], np.int8))
 @given(whole_numbers)
 def test_the_halves_of_a_byte_are_the_numbers_in_twos_complement(steps):
-    found = nibbles(steps.astype(np.float32)).astype(int)
+    found = pack_nibbles(steps.astype(np.float32)).astype(int)
     assert found.shape == (len(steps), steps.shape[1] // 2)
     np.testing.assert_array_equal(found % 16, steps[:, 0::2] % 16)
     np.testing.assert_array_equal(found // 16, steps[:, 1::2] % 16)

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from kd_tf.keras import tf
 from kd_tf.models import checkpoint
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.book_vector import BookVector
+from kd_tf.models.book_vector import QuantizedVector
 from kd_tf.models.low_rank import LowRankModel
 
 V = 30
@@ -19,8 +19,8 @@ V = 30
 
 def vector(*, books: int = V, **settings) -> tuple[HistoryModel, BookVector]:
     """A vector, and the model that it belongs to."""
-    model = HistoryModel(books=books, history_length=2)
-    return model, BookVector(model, "some", **settings)
+    model = HistoryModel(num_items=books, history_length=2)
+    return model, QuantizedVector(model, "some", **settings)
 
 
 def stored(values: np.ndarray, **settings) -> np.ndarray:
@@ -169,7 +169,7 @@ def test_floats_begin_with_the_start():
 def test_bytes_are_those_of_its_weights(settings, size):
     model, kept = vector(**settings)
     sizes = [weight.numpy().nbytes for weight in model.weights if "some" in weight.name]
-    assert kept.bytes == sum(sizes) == size
+    assert kept.num_bytes == sum(sizes) == size
 
 
 def test_only_floats_are_trained():
@@ -188,7 +188,7 @@ def test_numbers_of_another_catalogue_are_refused(coded, size):
 
 def test_a_converted_model_holds_the_bytes_and_not_the_floats_they_stand_for():
     books = 20_000
-    model = LowRankModel(books=books, history_length=2, dimensions=1, coded=True)
+    model = LowRankModel(num_items=books, history_length=2, dimensions=1, quantized=True)
     model.create_weights()
     left, right, prior = np.random.default_rng(3).normal(size=(3, books + 1)).astype(np.float32)
     model.assign(left[:, None], right[:, None])  # different: equal tables would be stored once
@@ -201,7 +201,7 @@ def test_a_converted_model_holds_the_bytes_and_not_the_floats_they_stand_for():
 
 
 def test_a_saved_vector_keeps_its_codes(tmp_path):
-    model = LowRankModel(books=V, history_length=2, dimensions=1, coded=True)
+    model = LowRankModel(num_items=V, history_length=2, dimensions=1, quantized=True)
     model.create_weights()
     model.prior.assign(np.random.default_rng(4).normal(size=V + 1).astype(np.float32))
     checkpoint.save(model, tmp_path / "model")

@@ -11,8 +11,8 @@ from kd_tf.data.histories import Histories, from_lists
 from kd_tf.keras import tf
 from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.by_reader import ByReader
-from kd_tf.models.ranking import scorer
+from kd_tf.models.by_reader import UserHistoryLookup
+from kd_tf.models.ranking import make_score_fn
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.teachers.ials import ImplicitALSTeacher
 
@@ -27,12 +27,12 @@ def train() -> Histories:
 
 
 def network() -> HistoryModel:
-    return MLPStudent(books=V, history_length=L, dimensions=6)
+    return MLPStudent(num_items=V, history_length=L, dimensions=6)
 
 
 def solved() -> HistoryModel:
     model = ImplicitALSTeacher(
-        books=V, history_length=L, dimensions=6, alpha=4.0, regularization=1.0
+        num_items=V, history_length=L, dimensions=6, alpha=4.0, regularization=1.0
     )
     model.create_weights()
     model.assign(np.random.default_rng(0).normal(size=(V + 1, 6)).astype(np.float32))
@@ -41,14 +41,14 @@ def solved() -> HistoryModel:
 
 @pytest.fixture(params=[network, solved])
 def model(request: pytest.FixtureRequest) -> HistoryModel:
-    randomness.seed(0)
+    randomness.set_seed(0)
     made = request.param()
     made.create_weights()
     return made
 
 
 def test_a_number_stands_for_the_readers_newest_books(model):
-    found = ByReader.of(model, train())(tf.constant([[4], [1], [7]])).numpy()
+    found = UserHistoryLookup.from_histories(model, train())(tf.constant([[4], [1], [7]])).numpy()
     wanted = model(tf.constant([[5, 9, 2, 0], [7, 0, 0, 0], [3, 4, 5, 6]])).numpy()
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
@@ -56,7 +56,7 @@ def test_a_number_stands_for_the_readers_newest_books(model):
 def test_who_is_unknown_is_nobody(model):
     unknown = tf.constant([[0], [-1], [3], [8], [2**31 - 1]])  # number 2 is in no training
     nobody = model(tf.zeros([1, L], tf.int32)).numpy()
-    found = ByReader.of(model, train())(unknown).numpy()
+    found = UserHistoryLookup.from_histories(model, train())(unknown).numpy()
     np.testing.assert_allclose(found, np.tile(nobody, (5, 1)), atol=1e-5)
 
 
@@ -64,27 +64,27 @@ def test_scored_as_others_are_it_takes_the_readers_numbers(model):
     strangers = Histories(
         np.array([9, 9], np.int32), np.array([0, 1, 2]), None, np.array([6, 50], np.int32)
     )
-    found = scorer(ByReader.of(model, train()))(strangers)
+    found = make_score_fn(UserHistoryLookup.from_histories(model, train()))(strangers)
     wanted = model(tf.constant([[3, 4, 5, 6], [0, 0, 0, 0]])).numpy()
     np.testing.assert_allclose(found, wanted, atol=1e-4)
     with pytest.raises(ValueError, match="whose they are"):
-        scorer(ByReader.of(model, train()))(from_lists([[1, 2]]))
+        make_score_fn(UserHistoryLookup.from_histories(model, train()))(from_lists([[1, 2]]))
 
 
 def test_all_that_a_reader_read_is_excluded_and_not_the_newest_alone(model):
-    found = ByReader.of(model, train()).excluded(tf.constant([[7], [4], [3]])).numpy()
+    found = UserHistoryLookup.from_histories(model, train()).seen_items(tf.constant([[7], [4], [3]])).numpy()
     assert [set(row) - {0} for row in found] == [set(BOOKS[2]), set(BOOKS[0]), set()]
 
 
 def test_vectors_are_the_models(model):
-    found = ByReader.of(model, train())
-    wanted = model.reader_vectors(tf.constant([[5, 9, 2, 0]])).numpy()
-    np.testing.assert_allclose(found.reader_vectors(tf.constant([[4]])).numpy(), wanted, atol=1e-5)
-    np.testing.assert_array_equal(found.book_vectors().numpy(), model.book_vectors().numpy())
+    found = UserHistoryLookup.from_histories(model, train())
+    wanted = model.user_embeddings(tf.constant([[5, 9, 2, 0]])).numpy()
+    np.testing.assert_allclose(found.user_embeddings(tf.constant([[4]])).numpy(), wanted, atol=1e-5)
+    np.testing.assert_array_equal(found.item_embeddings().numpy(), model.item_embeddings().numpy())
 
 
 def test_saved_and_loaded_it_answers_the_same(model, tmp_path: Path):
-    found = ByReader.of(model, train())
+    found = UserHistoryLookup.from_histories(model, train())
     checkpoint.save(found, tmp_path / "model")
     loaded = checkpoint.load(tmp_path / "model")
     numbers = tf.constant([[4], [1], [0]])
@@ -93,4 +93,4 @@ def test_saved_and_loaded_it_answers_the_same(model, tmp_path: Path):
 
 def test_readers_without_numbers_are_refused(model):
     with pytest.raises(ValueError, match="whose they are"):
-        ByReader.of(model, from_lists([[1, 2]]))
+        UserHistoryLookup.from_histories(model, from_lists([[1, 2]]))

@@ -7,7 +7,7 @@ import pytest
 from kd_tf.errors import UserError
 from kd_tf.keras import keras, tf
 from kd_tf.models import checkpoint
-from kd_tf.models.blend import BlendModel
+from kd_tf.models.blend import WeightedEnsemble
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.teachers import TRAINED_TEACHERS
@@ -32,7 +32,7 @@ def test_a_loaded_model_gives_identical_scores(kind, tiny, tmp_path):
     assert type(loaded) is kind
     assert loaded.get_config() == model.get_config()
     np.testing.assert_array_equal(loaded(histories), model(histories))
-    assert checkpoint.fingerprint(loaded) == checkpoint.fingerprint(model)
+    assert checkpoint.compute_fingerprint(loaded) == checkpoint.compute_fingerprint(model)
 
 
 def test_a_model_that_was_trained_and_judged_loads_like_a_fresh_one(tiny, tmp_path):
@@ -54,7 +54,7 @@ def test_saving_takes_the_place_of_what_was_there_and_leaves_nothing_beside_it(t
 
 def test_a_save_that_fails_keeps_the_model_that_was_there(tiny, saved, monkeypatch):
     before = checkpoint.load(saved)(histories)
-    monkeypatch.setattr(checkpoint, "fingerprint", lambda model: 1 / 0)
+    monkeypatch.setattr(checkpoint, "compute_fingerprint", lambda model: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         checkpoint.save(tiny(MLPStudent, seed=1), saved)
     monkeypatch.undo()
@@ -150,24 +150,24 @@ def test_a_description_that_is_not_json_is_refused(saved):
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_the_fingerprint_changes_with_every_weight_and_not_with_the_name(kind, tiny):
     model = tiny(kind)
-    same = checkpoint.fingerprint(tiny(kind, name="another"))
-    assert checkpoint.fingerprint(model) == same
+    same = checkpoint.compute_fingerprint(tiny(kind, name="another"))
+    assert checkpoint.compute_fingerprint(model) == same
     found = {same}
-    for weight in checkpoint.stored(model):
+    for weight in checkpoint.get_inference_weights(model):
         changed = np.atleast_1d(weight.numpy())
         changed.flat[-1] += 1 if weight.dtype.is_integer else 1e-3
         weight.assign(changed.reshape(weight.shape))
-        found.add(checkpoint.fingerprint(model))
-    assert len(found) == 1 + len(checkpoint.stored(model)) > 1 + len(model.metrics)
+        found.add(checkpoint.compute_fingerprint(model))
+    assert len(found) == 1 + len(checkpoint.get_inference_weights(model)) > 1 + len(model.metrics)
 
 
 def test_what_the_metrics_counted_is_no_part_of_the_fingerprint(tiny):
     model = tiny(MLPStudent)
-    before = checkpoint.fingerprint(model)
+    before = checkpoint.compute_fingerprint(model)
     model.metrics[0].update_state(3.0)
-    assert checkpoint.fingerprint(model) == before
+    assert checkpoint.compute_fingerprint(model) == before
     assert {id(weight) for weight in model.trainable_weights} <= {
-        id(weight) for weight in checkpoint.stored(model)
+        id(weight) for weight in checkpoint.get_inference_weights(model)
     }
 
 
@@ -175,8 +175,8 @@ def test_models_that_differ_in_their_configuration_alone_have_other_fingerprints
     parts = [tiny(MLPStudent), tiny(MLPStudent)]
 
     def blend(weights):
-        model = BlendModel(parts=parts, weights=weights)
+        model = WeightedEnsemble(members=parts, weights=weights)
         model.create_weights()
-        return checkpoint.fingerprint(model)
+        return checkpoint.compute_fingerprint(model)
 
     assert blend([1.0, 2.0]) == blend([1.0, 2.0]) != blend([1.0, 3.0])

@@ -65,7 +65,7 @@ def model(
 ) -> FoldInStudent:
     factors = random_factors() if factors is None else factors
     made = FoldInStudent(
-        books=len(factors) - 1,
+        num_items=len(factors) - 1,
         history_length=length,
         dimensions=factors.shape[1],
         alpha=alpha,
@@ -250,20 +250,20 @@ def test_other_ids_for_the_same_books_permute_the_scores_and_change_nothing_else
 
 def test_the_compact_model_differs_by_the_rounding_of_its_prior_alone():
     made = model()
-    compact = made.compact()
+    compact = made.pack()
     assert type(compact) is FoldInStudent
-    assert compact.coded
+    assert compact.quantized
     prior = made.prior.numpy()
     half_a_step = (prior.max() - prior.min()) / 255 / 2
     rows = tf.constant([padded([3, 1, 4]), padded([]), list(range(1, L + 1))])
     difference = np.abs(compact(rows) - made(rows))[:, 1:]
     assert 0 < difference.max() <= half_a_step * 1.001 + 1e-6
-    assert made.coded is False
+    assert made.quantized is False
 
 
 def test_a_saved_model_scores_alike_when_it_is_loaded(tmp_path):
     rows = tf.constant([padded([3, 1, 4]), padded([]), list(range(1, L + 1))])
-    for name, made in (("float", model()), ("coded", model().compact())):
+    for name, made in (("float", model()), ("coded", model().pack())):
         checkpoint.save(made, tmp_path / name)
         loaded = checkpoint.load(tmp_path / name)
         assert (loaded.alpha, loaded.regularization) == (40, 20)
@@ -313,7 +313,7 @@ def test_books_without_factors_have_no_score_of_their_own_and_speak_for_none():
 def test_a_wrong_setting_is_refused_with_its_value(wrong):
     settings = {"dimensions": d, "alpha": 2.0, "regularization": 3.0, **wrong}
     with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
-        FoldInModel(books=V, history_length=L, **settings)
+        FoldInModel(num_items=V, history_length=L, **settings)
 
 
 def test_the_way_outside_tensorflow_follows_factors_that_were_trained():

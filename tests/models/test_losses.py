@@ -6,7 +6,7 @@ from hypothesis.extra import numpy as hnp
 from scipy import special
 
 from kd_tf.keras import tf
-from kd_tf.models.losses import MASKED, mask_history, multinomial_loss
+from kd_tf.models.losses import MASKED_LOGIT, mask_history, compute_multinomial_loss
 
 
 def ints(rows: list[list[int]]) -> tf.Tensor:
@@ -14,7 +14,7 @@ def ints(rows: list[list[int]]) -> tf.Tensor:
 
 
 def loss_of(logits: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
-    return multinomial_loss(logits, targets, tf.reduce_logsumexp(logits, axis=1))
+    return compute_multinomial_loss(logits, targets, tf.reduce_logsumexp(logits, axis=1))
 
 
 @st.composite
@@ -32,7 +32,7 @@ def problems(draw):
 def test_masking_by_hand():
     logits = tf.constant([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
     masked = mask_history(logits, ints([[2, 0, 2], [0, 0, 0]])).numpy()
-    assert masked.tolist() == [[MASKED, 2.0, MASKED, 4.0], [MASKED, 6.0, 7.0, 8.0]]
+    assert masked.tolist() == [[MASKED_LOGIT, 2.0, MASKED_LOGIT, 4.0], [MASKED_LOGIT, 6.0, 7.0, 8.0]]
 
 
 @given(problems())
@@ -42,7 +42,7 @@ def test_exactly_padding_and_the_history_are_masked(problem):
     for row in range(len(logits)):
         for book in range(logits.shape[1]):
             gone = book == 0 or book in history[row]
-            assert masked[row, book] == (np.float32(MASKED) if gone else logits[row, book])
+            assert masked[row, book] == (np.float32(MASKED_LOGIT) if gone else logits[row, book])
 
 
 def test_the_loss_by_hand():

@@ -24,24 +24,24 @@ def model(**settings) -> LowRankModel:
 
 def test_a_book_of_the_history_is_read_left_and_a_candidate_right():
     made = model()
-    wanted = made.left.numpy()[3] @ made.right.numpy()[7] + made.prior.numpy()[7]
+    wanted = made.input_factors.numpy()[3] @ made.output_factors.numpy()[7] + made.prior.numpy()[7]
     found = made(tf.constant([[3, 0, 0, 0, 0]])).numpy()[0, 7]
     assert found == pytest.approx(wanted, rel=1e-5)
 
 
 def test_the_compact_model_differs_by_the_rounding_of_its_prior_alone():
     made = model()
-    compact = made.compact()
-    assert (made.coded, compact.coded) == (False, True)
+    compact = made.pack()
+    assert (made.quantized, compact.quantized) == (False, True)
     prior = made.prior.numpy()
     half_a_step = (prior.max() - prior.min()) / 255 / 2
     histories = from_lists(HISTORIES)
-    rows = tf.constant(histories.padded(L))
+    rows = tf.constant(histories.pad(L))
     difference = (compact(rows) - made(rows)).numpy()
     assert 0 < np.abs(difference).max() <= half_a_step * 1.001 + 1e-6
     np.testing.assert_allclose(difference, [compact.prior.numpy() - prior] * 3, atol=1e-6)
-    np.testing.assert_array_equal(compact.left, made.left)
-    np.testing.assert_array_equal(compact.right, made.right)
+    np.testing.assert_array_equal(compact.input_factors, made.input_factors)
+    np.testing.assert_array_equal(compact.output_factors, made.output_factors)
 
 
 @pytest.mark.parametrize("shape", [(V, d), (V + 2, d), (V + 1, d + 1), (V + 1,)])
@@ -64,9 +64,9 @@ def test_a_model_of_no_dimensions_is_refused():
 
 
 def test_both_tables_begin_at_numbers_of_their_own():
-    made = LowRankModel(books=V, history_length=L, dimensions=d)
-    assert made.left.numpy().std() > 0
-    assert np.abs(made.left.numpy() - made.right.numpy()).max() > 1e-3
+    made = LowRankModel(num_items=V, history_length=L, dimensions=d)
+    assert made.input_factors.numpy().std() > 0
+    assert np.abs(made.input_factors.numpy() - made.output_factors.numpy()).max() > 1e-3
 
 
 def test_gradients_reach_both_tables_and_the_prior():

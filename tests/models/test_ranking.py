@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from kd_tf.data.histories import from_lists
-from kd_tf.evaluate.top_k import top_k_excluding
+from kd_tf.evaluate.top_k import select_unseen_top_k
 from kd_tf.keras import tf, tfrs
 from kd_tf.models import ranking
 from kd_tf.models.students.mlp import MLPStudent
@@ -37,42 +37,42 @@ def test_the_ranking_agrees_with_tfrs_brute_force_with_exclusions(model, histori
     index = tfrs.layers.factorized_top_k.BruteForce()
     index.index(model.table[1:], identifiers=tf.range(1, V + 1))
     _, expected = index.query_with_exclusions(
-        model.reader_vectors(tf.constant(histories.padded(L))),
-        tf.constant(histories.padded(20)),  # all that was read, not only what the model sees
+        model.user_embeddings(tf.constant(histories.pad(L))),
+        tf.constant(histories.pad(20)),  # all that was read, not only what the model sees
         k=K,
     )
-    found = top_k_excluding(ranking.scorer(model)(histories), histories, K)
+    found = select_unseen_top_k(ranking.make_score_fn(model)(histories), histories, K)
     assert found.dtype == np.int32
     np.testing.assert_array_equal(found, expected)
 
 
 def test_how_many_are_scored_at_once_changes_nothing(model, histories, monkeypatch):
-    padded = histories.padded(L)
-    together = ranking.scores(model, padded)
+    padded = histories.pad(L)
+    together = ranking.compute_scores(model, padded)
     monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 7 * (V + 1))
-    assert ranking.rows_at_once(model) == 7
-    np.testing.assert_allclose(ranking.scores(model, padded), together, atol=1e-5)
+    assert ranking.get_scoring_batch_size(model) == 7
+    np.testing.assert_allclose(ranking.compute_scores(model, padded), together, atol=1e-5)
 
 
 def test_a_catalogue_larger_than_the_limit_is_scored_row_by_row(model, monkeypatch):
     monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 3)
-    assert ranking.rows_at_once(model) == 1
+    assert ranking.get_scoring_batch_size(model) == 1
 
 
 def test_scores_are_the_models_own_without_dropout(model, histories):
-    padded = histories.padded(L)
-    scores = ranking.scores(model, padded)
+    padded = histories.pad(L)
+    scores = ranking.compute_scores(model, padded)
     assert scores.dtype == np.float32
     np.testing.assert_allclose(scores, model(tf.constant(padded), training=False), atol=1e-5)
 
 
 def test_a_scorer_sees_the_newest_books_of_a_history(model, histories):
-    scores = ranking.scorer(model)(histories)
-    np.testing.assert_array_equal(scores, ranking.scores(model, histories.padded(L)))
+    scores = ranking.make_score_fn(model)(histories)
+    np.testing.assert_array_equal(scores, ranking.compute_scores(model, histories.pad(L)))
 
 
 def test_a_scorer_made_before_training_scores_by_the_weights_of_the_moment(model, histories):
-    score = ranking.scorer(model)
+    score = ranking.make_score_fn(model)
     before = score(histories)
     table = model.table.numpy()
     try:

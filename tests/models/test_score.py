@@ -7,7 +7,7 @@ import pytest
 
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.blend import BlendModel
+from kd_tf.models.blend import WeightedEnsemble
 from kd_tf.models.fold_in import FoldInModel
 from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.students import TRAINED_STUDENTS
@@ -40,28 +40,28 @@ def neighbours() -> HistoryModel:
     dense[0] = dense[:, 0] = 0
     matrix = sparse.csr_array(dense.astype(np.float32))
     prior = random.random(V + 1).astype(np.float32)
-    return NeighboursStudent.of(matrix, history_length=L, prior=prior)
+    return NeighboursStudent.from_matrix(matrix, history_length=L, prior=prior)
 
 
 def fold_in() -> HistoryModel:
-    model = FoldInModel(books=V, history_length=L, dimensions=6, alpha=5.0, regularization=2.0)
+    model = FoldInModel(num_items=V, history_length=L, dimensions=6, alpha=5.0, regularization=2.0)
     model.create_weights()
     model.assign(np.random.default_rng(2).normal(0, 1, (V + 1, 6)).astype(np.float32))
     return model
 
 
 def sums() -> dict[str, HistoryModel]:
-    kernel = random_weights(ItemKernelStudent(books=V, history_length=L, dimensions=4))
+    kernel = random_weights(ItemKernelStudent(num_items=V, history_length=L, dimensions=4))
     plain = {
         "item-kernel": kernel,
-        "packed-kernel": kernel.compact(),
-        "low-rank": random_weights(LowRankModel(books=V, history_length=L, dimensions=4)),
+        "packed-kernel": kernel.pack(),
+        "low-rank": random_weights(LowRankModel(num_items=V, history_length=L, dimensions=4)),
         "neighbours": neighbours(),
-        "packed-neighbours": neighbours().compact(),
+        "packed-neighbours": neighbours().pack(),
         "fold-in": fold_in(),
     }
-    both = BlendModel(
-        parts=[plain["neighbours"], plain["fold-in"]], weights=[0.7, 2.0], powers=[0.0, -0.5]
+    both = WeightedEnsemble(
+        members=[plain["neighbours"], plain["fold-in"]], weights=[0.7, 2.0], exponents=[0.0, -0.5]
     )
     both.create_weights()
     return {**plain, "blend": both}

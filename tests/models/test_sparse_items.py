@@ -12,7 +12,7 @@ from scipy import sparse
 from kd_tf.data.histories import from_lists
 from kd_tf.keras import tf
 from kd_tf.models import checkpoint
-from kd_tf.models.sparse_items import SparseItemModel, check_item_matrix
+from kd_tf.models.sparse_items import SparseItemItemModel, check_item_matrix
 from kd_tf.models.students.neighbours import NeighboursStudent
 
 V, L = 12, 4
@@ -28,8 +28,8 @@ def matrix(*lengths: int, books: int = V) -> sparse.csr_array:
     return sparse.csr_array(dense)
 
 
-def model(some: sparse.csr_array, kind: type[SparseItemModel] = SparseItemModel) -> SparseItemModel:
-    made = kind(books=some.shape[0] - 1, history_length=L, entries=some.nnz)
+def model(some: sparse.csr_array, kind: type[SparseItemModel] = SparseItemItemModel) -> SparseItemModel:
+    made = kind(num_items=some.shape[0] - 1, history_length=L, num_entries=some.nnz)
     made.create_weights()
     made.assign(some)
     return made
@@ -45,7 +45,7 @@ ids = st.lists(st.integers(0, V), min_size=1, max_size=30)
 @given(ids=ids, last_is_empty=st.booleans())
 def test_the_entries_of_rows_are_those_of_a_loop_over_them(ids, last_is_empty):
     some = matrix(*(LENGTHS[::-1] if last_is_empty else LENGTHS))
-    owner, entry = model(some).entries_of(tf.constant(ids, tf.int32))
+    owner, entry = model(some).locate_entries(tf.constant(ids, tf.int32))
     wanted = [
         (place, number)
         for place, row in enumerate(ids)
@@ -57,7 +57,7 @@ def test_the_entries_of_rows_are_those_of_a_loop_over_them(ids, last_is_empty):
 @pytest.mark.parametrize("rows", [[0], [0, 0, 0], [1], [V], [2], [5, 6], [V, 0, 0, V], [0, 5, 4]])
 def test_empty_first_and_last_rows_are_found(rows):
     some = matrix(*LENGTHS)
-    owner, entry = model(some).entries_of(tf.constant(rows, tf.int32))
+    owner, entry = model(some).locate_entries(tf.constant(rows, tf.int32))
     counts = np.diff(some.indptr)[rows]
     assert owner.numpy().tolist() == np.repeat(np.arange(len(rows)), counts).tolist()
     assert entry.shape == (counts.sum(),)
@@ -72,7 +72,7 @@ def test_many_rows_of_a_large_matrix_are_found():
     lengths = random.integers(0, 9, books) * (random.random(books) < 0.5)
     some = matrix(*lengths, books=books)
     rows = random.integers(0, books + 1, 5000).astype(np.int32)
-    owner, entry = model(some).entries_of(tf.constant(rows))
+    owner, entry = model(some).locate_entries(tf.constant(rows))
     counts = np.diff(some.indptr)[rows]
     np.testing.assert_array_equal(owner, np.repeat(np.arange(len(rows)), counts))
     wanted = [np.arange(some.indptr[row], some.indptr[row + 1]) for row in rows]
@@ -90,16 +90,16 @@ def test_readers_of_a_batch_get_nothing_of_each_other():
 def test_the_matrix_is_given_back_with_the_weights_as_they_are_now():
     some = matrix(*LENGTHS)
     made = model(some)
-    np.testing.assert_array_equal(made.matrix().toarray(), some.toarray())
-    made.strengths.assign(made.strengths * 2)
-    np.testing.assert_array_equal(made.matrix().toarray(), 2 * some.toarray())
+    np.testing.assert_array_equal(made.to_matrix().toarray(), some.toarray())
+    made.entry_weights.assign(made.entry_weights * 2)
+    np.testing.assert_array_equal(made.to_matrix().toarray(), 2 * some.toarray())
 
 
 def test_wide_indices_are_taken_as_well():
     some = matrix(*LENGTHS)
     wide = sparse.csr_array(some)
     wide.indptr, wide.indices = some.indptr.astype(np.int64), some.indices.astype(np.int64)
-    np.testing.assert_array_equal(model(wide).matrix().toarray(), some.toarray())
+    np.testing.assert_array_equal(model(wide).to_matrix().toarray(), some.toarray())
 
 
 def test_a_table_without_entries_scores_by_the_prior_alone(tmp_path):
@@ -110,7 +110,7 @@ def test_a_table_without_entries_scores_by_the_prior_alone(tmp_path):
     np.testing.assert_array_equal(made(rows), [prior] * 2)
     np.testing.assert_array_equal(made.numpy_scores(from_lists([[1, 2], []])), [prior] * 2)
     assert not made.contributions(rows, tf.constant([3, 3])).numpy().any()
-    assert made.matrix().nnz == 0
+    assert made.to_matrix().nnz == 0
     checkpoint.save(made, tmp_path / "model")
     np.testing.assert_array_equal(checkpoint.load(tmp_path / "model")(rows), [prior] * 2)
 
@@ -137,7 +137,7 @@ def test_the_gradient_by_a_weight_is_how_many_readers_it_was_added_for():
     rows = [[4, 8, 0, 0], [8, 8, -1, V + 1], [12, 1, 4, 8], [2, 5, 6, 10], [0] * L]
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(made(tf.constant(rows)))
-    gradient = tf.convert_to_tensor(tape.gradient(total, made.strengths)).numpy()
+    gradient = tf.convert_to_tensor(tape.gradient(total, made.entry_weights)).numpy()
     owner = np.repeat(np.arange(V + 1), np.diff(some.indptr))
     readers = np.array([sum(book in row for row in rows) for book in range(V + 1)])
     np.testing.assert_array_equal(gradient, readers[owner])
@@ -149,7 +149,7 @@ def test_the_gradient_by_a_weight_is_that_of_its_own_target():
     factors = np.random.default_rng(2).normal(size=V + 1).astype(np.float32)
     with tf.GradientTape() as tape:
         total = tf.reduce_sum(made(tf.constant([[4, 0, 0, 0]])) * factors)
-    gradient = tf.convert_to_tensor(tape.gradient(total, made.strengths)).numpy()
+    gradient = tf.convert_to_tensor(tape.gradient(total, made.entry_weights)).numpy()
     owner = np.repeat(np.arange(V + 1), np.diff(some.indptr))
     np.testing.assert_allclose(gradient, np.where(owner == 4, factors[some.indices], 0))
 
@@ -177,7 +177,7 @@ def test_an_entry_that_cannot_be_is_refused_before_anything_is_taken(row, column
     changed = dense.copy()
     changed[row, column] = value
     some = sparse.csr_array(changed)
-    made = SparseItemModel(books=V, history_length=L, entries=some.nnz)
+    made = SparseItemItemModel(num_items=V, history_length=L, num_entries=some.nnz)
     with pytest.raises(ValueError, match=named):
         made.assign(some)
     assert not any(weight.numpy().any() for weight in made.trainable_weights)
@@ -189,7 +189,7 @@ def test_a_matrix_may_hold_negative_weights_and_zeros():
     some.data[0] = 0
     assert (some.data < 0).any()
     check_item_matrix(some, V)
-    np.testing.assert_array_equal(model(some).strengths, some.data)
+    np.testing.assert_array_equal(model(some).entry_weights, some.data)
 
 
 @pytest.mark.parametrize("shape", [(V, V), (V + 2, V + 2), (V + 1, V), (V, V + 1)])
@@ -208,4 +208,4 @@ def test_another_number_of_entries_is_refused_with_both_numbers():
 
 def test_fewer_entries_than_none_are_refused():
     with pytest.raises(ValueError, match="not -1"):
-        SparseItemModel(books=V, history_length=L, entries=-1)
+        SparseItemItemModel(num_items=V, history_length=L, num_entries=-1)

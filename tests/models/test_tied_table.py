@@ -8,7 +8,7 @@ from scipy import special
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.models.tied_table import FULL_SOFTMAX, IN_BATCH, TiedTableModel, pooled, there
+from kd_tf.models.tied_table import FULL_SOFTMAX, IN_BATCH, TiedEmbeddingModel, pool_weighted_rows, make_item_mask
 
 V, L, d = 30, 6, 4
 
@@ -41,7 +41,7 @@ def test_scores_are_the_dot_products_of_the_reader_with_the_rows():
     history = tf.constant(readers(4)[0])
     np.testing.assert_allclose(
         made(history),
-        made.reader_vectors(history).numpy() @ made.table.numpy().T,
+        made.user_embeddings(history).numpy() @ made.table.numpy().T,
         rtol=1e-5,
         atol=1e-6,
     )
@@ -58,7 +58,7 @@ rows = hnp.arrays(np.float32, (3, 5, 2), elements=st.floats(-9, 9, width=32))
 
 @given(rows, weights)
 def test_pooling_is_the_weighted_sum_over_the_root_of_the_weight(given_rows, given_weights):
-    found = pooled(tf.constant(given_rows), tf.constant(given_weights)).numpy()
+    found = pool_weighted_rows(tf.constant(given_rows), tf.constant(given_weights)).numpy()
     for row in range(3):
         total = max(given_weights[row].sum(), 1.0)
         expected = (given_rows[row] * given_weights[row][:, None]).sum(axis=0) / np.sqrt(total)
@@ -66,25 +66,25 @@ def test_pooling_is_the_weighted_sum_over_the_root_of_the_weight(given_rows, giv
 
 
 def test_pooling_nothing_is_zero():
-    nothing = pooled(tf.ones([1, 5, 2]) * 7, tf.zeros([1, 5]))
+    nothing = pool_weighted_rows(tf.ones([1, 5, 2]) * 7, tf.zeros([1, 5]))
     assert nothing.numpy().tolist() == [[0, 0]]
 
 
 def test_there_marks_every_book_whatever_it_weighs():
-    marks = there(tf.constant([[0.0, 1e-6, 3.0]]))
+    marks = make_item_mask(tf.constant([[0.0, 1e-6, 3.0]]))
     assert marks.numpy().tolist() == [[[0], [1], [1]]]
 
 
 def test_book_dropout_leaves_out_whole_books_in_training_only_and_keeps_the_sum():
     seen = []
 
-    class Watched(TiedTableModel):
+    class Watched(TiedEmbeddingModel):
         def encode(self, rows, weights, training):
             seen.append(weights.numpy())
-            return pooled(rows, weights)
+            return pool_weighted_rows(rows, weights)
 
-    watched = Watched(books=V, history_length=L, dimensions=d, book_dropout=0.25)
-    randomness.seed(0)
+    watched = Watched(num_items=V, history_length=L, dimensions=d, book_dropout=0.25)
+    randomness.set_seed(0)
     history = tf.constant(readers(2000)[0])
     watched(history, training=False)
     watched(history, training=True)
@@ -118,7 +118,7 @@ def test_the_objective_survives_the_configuration():
 
 
 def in_batch(popularity: np.ndarray | None, rate: float) -> TiedTableModel:
-    randomness.seed(0)
+    randomness.set_seed(0)
     made = model(objective=IN_BATCH)
     if popularity is not None:
         made.adapt(popularity)
@@ -141,7 +141,7 @@ def test_the_in_batch_loss_is_the_corrected_softmax_over_the_targets_of_the_batc
     made = in_batch(popularity, 0.0)
     share = np.maximum(popularity, 1) / popularity.sum()
     book = targets[:, 0]
-    logits = made.reader_vectors(tf.constant(history)).numpy() @ made.table.numpy()[book].T
+    logits = made.user_embeddings(tf.constant(history)).numpy() @ made.table.numpy()[book].T
     logits = logits.astype(np.float64) - np.log(share[book])
     logits[(book[:, None] == book) & ~np.eye(8, dtype=bool)] = -np.inf
     expected = -np.diag(special.log_softmax(logits, axis=1)).mean()

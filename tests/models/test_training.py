@@ -6,7 +6,7 @@ import pytest
 
 from kd_tf.keras import keras, tf
 from kd_tf.models.training import DivergedError, Schedule, train
-from kd_tf.progress import Silent
+from kd_tf.progress import NullProgress
 
 
 class Counter(keras.Model):
@@ -55,7 +55,7 @@ def trained(figures, *, epochs=6, every=1, patience=99, steps=2, model=None, **s
         ),
         validate=validate,
         label="counting",
-        progress=settings.pop("progress", Silent()),
+        progress=settings.pop("progress", NullProgress()),
         **settings,
     )
     return training, int(model.steps.numpy()) // steps, seen
@@ -144,7 +144,7 @@ def test_further_callbacks_act_before_the_weights_are_judged():
 
 
 def test_progress_hears_of_every_epoch_with_loss_and_figure():
-    class Heard(Silent):
+    class Heard(NullProgress):
         def __init__(self) -> None:
             self.notes: list[str] = []
             self.opened: list[tuple[str, int]] = []

@@ -15,7 +15,7 @@ from kd_tf.pipeline import benchmarking
 from kd_tf.pipeline.benchmarking import benchmark
 from kd_tf.tflite import peers
 from kd_tf.tflite.convert import Quantization, convert
-from kd_tf.tflite.numpy_reference import numpy_mlp, numpy_scores
+from kd_tf.tflite.numpy_reference import make_numpy_mlp, make_numpy_score_fn
 
 V, L, d, K = 400, 10, 8, 20
 HISTORIES = np.array(
@@ -31,7 +31,7 @@ HISTORIES = np.array(
 
 @pytest.fixture(scope="module", params=[MLPStudent, TwoTowerStudent])
 def student(request):
-    randomness.seed(0)
+    randomness.set_seed(0)
     model = request.param(books=V, history_length=L, dimensions=d)
     model.create_weights()
     model.recency.assign(np.linspace(1, -1, L))
@@ -39,15 +39,15 @@ def student(request):
 
 
 def test_numpy_scores_as_the_student_does(student):
-    scores = numpy_scores(student)(HISTORIES)
+    scores = make_numpy_score_fn(student)(HISTORIES)
     np.testing.assert_allclose(scores, student(HISTORIES).numpy(), atol=1e-5)
 
 
 def test_onnx_runtime_answers_as_numpy_does(student):
     runtime = pytest.importorskip("onnxruntime")
-    plain = numpy_mlp(student, K)
-    session = runtime.InferenceSession(peers.onnx_float32(student, K))
-    eight = runtime.InferenceSession(peers.onnx_int8(student, K))
+    plain = make_numpy_mlp(student, K)
+    session = runtime.InferenceSession(peers.export_onnx_float32(student, K))
+    eight = runtime.InferenceSession(peers.export_onnx_int8(student, K))
     for history in HISTORIES:
         ids, scores = session.run(["ids", "scores"], {"history": history[np.newaxis]})
         wanted = plain.recommend(history)
@@ -58,17 +58,17 @@ def test_onnx_runtime_answers_as_numpy_does(student):
 
 
 def test_a_sum_of_pairs_is_compared_with_naive_alone():
-    student = ItemKernelStudent(books=V, history_length=L, dimensions=d)
+    student = ItemKernelStudent(num_items=V, history_length=L, dimensions=d)
     student.create_weights()
     with pytest.raises(UserError, match="cannot be compared with NumPy or ONNX Runtime"):
-        numpy_mlp(student, K)
-    scores = numpy_scores(student)(HISTORIES[1:3])
+        make_numpy_mlp(student, K)
+    scores = make_numpy_score_fn(student)(HISTORIES[1:3])
     np.testing.assert_allclose(scores, student(HISTORIES[1:3]).numpy(), atol=1e-4)
 
 
 def test_an_invented_student_is_measured_in_all_forms_beside_all_peers(monkeypatch, tmp_path):
     pytest.importorskip("onnxruntime")
-    monkeypatch.setattr(benchmarking, "TWO_STAGES_FROM", 2000)
+    monkeypatch.setattr(benchmarking, "MIN_TWO_STAGE_ITEMS", 2000)
     found = benchmark(None, synthetic=(2000, 8, 10))
     assert (found["books"], found["dimensions"], found["history"]) == (2000, 8, 10)
     rows = {one["name"]: one for one in found["contestants"]}
@@ -92,7 +92,7 @@ def test_an_invented_student_is_measured_in_all_forms_beside_all_peers(monkeypat
 def test_a_bare_file_is_measured_alone(tmp_path, student):
     path = tmp_path / "model.tflite"
     path.write_bytes(convert(student, Quantization.DYNAMIC_INT8, recommendations=K))
-    (one,) = benchmark(path, against=[], threads=[2])["contestants"]
+    (one,) = benchmark(path, competitors=[], threads=[2])["contestants"]
     assert (one["bytes"], one["threads"], one["top10_overlap"]) == (path.stat().st_size, 2, None)
     with pytest.raises(UserError, match="no student beside the file"):
         benchmark(path)
@@ -100,7 +100,7 @@ def test_a_bare_file_is_measured_alone(tmp_path, student):
 
 def test_what_there_is_not_is_named(tmp_path):
     with pytest.raises(UserError, match="'pytorch' is nothing to compare with"):
-        benchmark(tmp_path, against=["pytorch"])
+        benchmark(tmp_path, competitors=["pytorch"])
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from kd_tf import config
 from kd_tf.errors import UserError
 from kd_tf.models import checkpoint
 from kd_tf.pipeline import comparing, ways
-from kd_tf.pipeline.comparing import ALONE, START, compare
+from kd_tf.pipeline.comparing import STUDENT_ALONE, WARM_START, compare
 from kd_tf.pipeline.run import run
-from kd_tf.pipeline.workers import Workers
+from kd_tf.pipeline.workers import ProcessPool
 from kd_tf.report.results import ModelTable
 
 VALUES = {
@@ -44,11 +44,11 @@ def changed(**sections: dict[str, object]) -> config.Config:
 
 
 def test_teacher_student_alone_and_every_method_stand_side_by_side(found: ModelTable):
-    assert [one.name for one in found.models] == ["teacher", ALONE, "soft-targets"]
+    assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, "soft-targets"]
     assert [one.role for one in found.models] == ["teacher", "student", "student"]
     assert {one.kind for one in found.models} == {"matrix-factorization"}
     (pair,) = found.comparisons
-    assert (pair.model, pair.against) == ("soft-targets", ALONE)
+    assert (pair.model, pair.reference) == ("soft-targets", STUDENT_ALONE)
     alone, distilled = found.models[1:]
     difference = distilled.metrics["ndcg@10"] - alone.metrics["ndcg@10"]
     assert pair.difference == pytest.approx(difference, abs=1e-9)
@@ -66,13 +66,13 @@ def test_a_figure_is_the_mean_of_its_seeds_and_its_deviation_that_of_them(
         for metric in ("ndcg@10", "recall@20"):
             seeds = [each["overall"][metric] for each in figures]
             assert one.metrics[metric] == pytest.approx(np.mean(seeds))
-            assert one.deviations[metric] == pytest.approx(np.std(seeds, ddof=1))
+            assert one.standard_deviations[metric] == pytest.approx(np.std(seeds, ddof=1))
         assert seeds[0] != seeds[1]
-    assert not found.models[0].deviations
+    assert not found.models[0].standard_deviations
 
 
 def test_what_is_finished_is_kept(found: ModelTable, folder: Path, monkeypatch):
-    monkeypatch.setattr(comparing, "learnt", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(comparing, "train_student", lambda *_, **__: pytest.fail("trained again"))
     again = compare(config.from_values(VALUES), folder, methods=["soft-targets"], seeds=2)
     assert again.models[1:] == found.models[1:]
     assert again.comparisons == found.comparisons
@@ -82,10 +82,10 @@ def test_a_method_of_other_settings_is_made_anew_and_the_student_alone_is_not(
     found: ModelTable, folder: Path, monkeypatch
 ):
     trained = []
-    real = comparing.learnt
+    real = comparing.train_student
     monkeypatch.setattr(
         comparing,
-        "learnt",
+        "train_student",
         lambda *given, **named: trained.append(named["label"]) or real(*given, **named),
     )
     settings = changed(distillation={"methods": {"soft-targets": {"weight": 2.0}}})
@@ -117,7 +117,7 @@ def test_every_method_teaches_or_says_why_not(kind: str, tmp_path: Path):
     found = compare(settings, tmp_path, seeds=1)
     told = [one.name for one in found.models[2:]]
     left_out = [note.split()[0] for note in found.dataset.notes if "is left out" in note]
-    assert {*told, *left_out} == set(ways.names())
+    assert {*told, *left_out} == set(ways.list_methods())
     # One teacher is no panel; a factorisation looks at no history and has no layers.
     panels = {"average-teachers", "weighted-teachers", "confident-teachers"}
     without = {"attention-transfer", "hierarchical-hints"} if kind != "mlp" else set()
@@ -131,7 +131,7 @@ def test_a_method_that_cannot_teach_is_left_out_and_the_others_are_not(tmp_path:
         teacher={"kind": "local-ridge"},
     )
     found = compare(settings, tmp_path, methods=["hint", "rrd"], seeds=1)
-    assert [one.name for one in found.models] == ["teacher", ALONE, "rrd"]
+    assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, "rrd"]
     assert any("hint is left out" in note for note in found.dataset.notes)
     with pytest.raises(UserError, match="hint cannot teach this student"):
         compare(settings, tmp_path, methods=["hint"], seeds=1)
@@ -159,7 +159,7 @@ def test_no_app_gets_a_model_of_readers_by_number(role: str, tmp_path: Path):
 
 def test_trainings_in_several_processes_give_the_same_figures(found: ModelTable, tmp_path: Path):
     settings = config.from_values(VALUES)
-    spread = compare(settings, tmp_path, methods=["soft-targets"], seeds=2, workers=Workers(2))
+    spread = compare(settings, tmp_path, methods=["soft-targets"], seeds=2, pool=ProcessPool(2))
     assert [one.name for one in spread.models] == [one.name for one in found.models]
     for one, other in zip(spread.models, found.models, strict=True):
         assert one.metrics["ndcg@10"] == pytest.approx(other.metrics["ndcg@10"], abs=2e-3)
@@ -169,10 +169,10 @@ def test_any_teacher_teaches_a_factorisation_by_readers(tmp_path: Path):
     settings = changed(teacher={"kind": "ensemble", "members": ["local-ridge", "ials"]})
     methods = ["soft-targets", "average-teachers", "hetcomp"]
     found = compare(settings, tmp_path, methods=methods, seeds=1)
-    assert [one.name for one in found.models] == ["teacher", ALONE, *methods]
+    assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, *methods]
     vectors = changed(teacher={"kind": "ials"})
     found = compare(vectors, tmp_path / "vectors", methods=["de", "htd"], seeds=1)
-    assert [one.name for one in found.models] == ["teacher", ALONE, "de", "htd"]
+    assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, "de", "htd"]
 
 
 def test_several_teachers_answer_as_one(tmp_path: Path):
@@ -182,7 +182,7 @@ def test_several_teachers_answer_as_one(tmp_path: Path):
     )
     panels = ["average-teachers", "weighted-teachers", "confident-teachers", "hetcomp"]
     found = compare(settings, tmp_path, methods=panels, seeds=1)
-    assert [one.name for one in found.models] == ["teacher", ALONE, *panels]
+    assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, *panels]
     rules = ("average", "weighted", "confidence")
     # They are asked for other answers, each in a cache of its own.
     answers = [np.load(tmp_path / f"targets-{who}" / "teacher_logits.npy") for who in rules]
@@ -228,14 +228,14 @@ def test_a_student_with_a_start_is_compared_with_its_start(kind: str, tmp_path: 
     )
     found = compare(settings, tmp_path, methods=["soft-targets", "rd"], seeds=2)
     names = [one.name for one in found.models]
-    assert names == ["teacher", ALONE, START, "soft-targets", "rd"]
+    assert names == ["teacher", STUDENT_ALONE, WARM_START, "soft-targets", "rd"]
     assert all(one.bytes <= 4000 for one in found.models[1:])
-    assert [(one.model, one.against) for one in found.comparisons] == [
-        (START, ALONE),
-        ("soft-targets", START),
-        ("rd", START),
+    assert [(one.model, one.reference) for one in found.comparisons] == [
+        (WARM_START, STUDENT_ALONE),
+        ("soft-targets", WARM_START),
+        ("rd", WARM_START),
     ]
     start, soft = found.models[2:4]
     assert start.metrics["ndcg@10"] != soft.metrics["ndcg@10"]  # it was trained
-    assert soft.deviations
-    assert not start.deviations
+    assert soft.standard_deviations
+    assert not start.standard_deviations

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from kd_tf import config
-from kd_tf.data.readers.synthetic import read_synthetic
+from kd_tf.data.readers.synthetic import generate_bookshop
 from kd_tf.data.split import load as load_split
 from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.models import checkpoint, unfinished
-from kd_tf.models.unfinished import Unfinished
+from kd_tf.models.unfinished import ResumeFolder
 from kd_tf.pipeline import context, learning, students
-from kd_tf.pipeline.run import Run, run
+from kd_tf.pipeline.run import RunResult, run
 from kd_tf.runtime.recommender import Recommender
 
 SETTINGS = config.from_values(
@@ -61,10 +61,10 @@ def test_a_run_leaves_what_the_readme_says(finished: Run) -> None:
 
 
 def test_the_bundle_is_the_chosen_file_and_answers(finished: Run) -> None:
-    shipped = finished.folder / finished.results.shipped.path
-    assert finished.bundle.model.read_bytes() == shipped.read_bytes()
+    shipped = finished.folder / finished.results.shipped_artifact.path
+    assert finished.bundle.model_path.read_bytes() == shipped.read_bytes()
     recommender = Recommender.load(finished.bundle.folder)
-    first = recommender.bundle.books[0].item_id
+    first = recommender.bundle.items[0].item_id
     assert first not in [one.book.item_id for one in recommender.recommend([first])]
 
 
@@ -94,9 +94,9 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
 def test_a_run_killed_in_the_midst_of_trainings_makes_the_same_student(
     finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unfinished, "SECONDS", 0.0)
-    monkeypatch.setattr(unfinished, "SHARE", 1e9)
-    real, written = Unfinished.write_if_due, []
+    monkeypatch.setattr(unfinished, "MIN_SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr(unfinished, "MAX_TIME_SHARE", 1e9)
+    real, written = ResumeFolder.write_if_due, []
 
     def killed(self: Unfinished, snapshot) -> None:
         real(self, snapshot)
@@ -104,13 +104,13 @@ def test_a_run_killed_in_the_midst_of_trainings_makes_the_same_student(
         if written.count(self.folder.name) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(Unfinished, "write_if_due", killed)
+    monkeypatch.setattr(ResumeFolder, "write_if_due", killed)
     for _ in range(3):  # the teacher, the student, the student alone
         with pytest.raises(KeyboardInterrupt):
             run(SETTINGS, tmp_path / "run")
     again = run(SETTINGS, tmp_path / "run")
     for one in ("teacher", "student"):
-        assert checkpoint.fingerprint(getattr(again, one)) == checkpoint.fingerprint(
+        assert checkpoint.compute_fingerprint(getattr(again, one)) == checkpoint.compute_fingerprint(
             getattr(finished, one)
         )
     assert not list((tmp_path / "run" / "unfinished").iterdir())
@@ -119,7 +119,7 @@ def test_a_run_killed_in_the_midst_of_trainings_makes_the_same_student(
 def test_a_training_that_diverges_leaves_its_last_good_weights_and_says_where(
     tmp_path: Path,
 ) -> None:
-    wild = SETTINGS.student.learning.model_copy(update={"learning_rate": 1e30})
+    wild = SETTINGS.student.training.model_copy(update={"learning_rate": 1e30})
     settings = SETTINGS.model_copy(
         update={"student": SETTINGS.student.model_copy(update={"learning": wild})}
     )
@@ -130,7 +130,7 @@ def test_a_training_that_diverges_leaves_its_last_good_weights_and_says_where(
 
 
 def test_a_published_split_without_validation_is_trained_on_and_measured(tmp_path: Path) -> None:
-    shop = read_synthetic(books=120, readers=150, seed=1)
+    shop = generate_bookshop(num_items=120, num_users=150, seed=1)
     data = shop.interactions
     pair = data.user.astype(np.int64) * 1000 + data.item
     _, first = np.unique(pair, return_index=True)
@@ -138,7 +138,7 @@ def test_a_published_split_without_validation_is_trained_on_and_measured(tmp_pat
     rows[first] = True
     data = data.keep(rows)
     part = np.where(np.random.default_rng(0).random(len(data)) < 0.2, 2, 0).astype(np.int8)
-    divided = dataclasses.replace(shop, interactions=data, part=part)
+    divided = dataclasses.replace(shop, interactions=data, split_labels=part)
     found = run(SETTINGS, tmp_path / "run", dataset=divided)
     described = found.results.dataset
     assert described.protocol == "given"
@@ -146,7 +146,7 @@ def test_a_published_split_without_validation_is_trained_on_and_measured(tmp_pat
     assert any("no validation part" in note for note in described.notes)
     assert described.test_users == len(np.unique(data.user[part == 2]))
     assert described.validation_users > 0
-    assert found.results.shipped.metrics["ndcg@10"] > 0
+    assert found.results.shipped_artifact.metrics["ndcg@10"] > 0
 
 
 @pytest.mark.parametrize(
@@ -182,9 +182,9 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 def test_the_best_student_within_the_bytes_is_shipped(searched: Run) -> None:
-    tried = searched.results.tried
+    tried = searched.results.candidate_students
     assert {one.kind for one in tried} >= {"neighbours", "item-kernel", "fold-in", "low-rank"}
-    chosen = [one for one in tried if one.chosen]
+    chosen = [one for one in tried if one.is_chosen]
     assert len(chosen) == 1
     assert chosen[0].validation_ndcg == max(one.validation_ndcg for one in tried)
     assert all(one.bytes <= 6000 for one in tried)
@@ -208,7 +208,7 @@ def test_a_budget_below_any_student_is_refused_with_the_least_one(tmp_path: Path
     enough = settings.model_copy(
         update={"student": settings.student.model_copy(update={"max_bytes": least})}
     )
-    assert run(enough, tmp_path / "run").results.tried
+    assert run(enough, tmp_path / "run").results.candidate_students
 
 
 @pytest.mark.parametrize("kind", ["kernel-residual", "fold-in-residual", "logistic"])
@@ -221,8 +221,8 @@ def test_a_student_that_is_asked_for_is_made(kind: str, tmp_path: Path) -> None:
     )
     found = run(settings, tmp_path / "run")
     assert {one.kind for one in found.results.models if one.role == "student"} == {kind}
-    assert {one.kind for one in found.results.tried} <= {kind}
-    assert found.results.shipped.metrics["ndcg@10"] > 0
+    assert {one.kind for one in found.results.candidate_students} <= {kind}
+    assert found.results.shipped_artifact.metrics["ndcg@10"] > 0
 
 
 def test_models_can_be_measured_on_sampled_candidates(tmp_path: Path) -> None:

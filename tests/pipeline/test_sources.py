@@ -17,9 +17,9 @@ from kd_tf.data.readers.dataframe import read_dataframe
 from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.pipeline import sources
-from kd_tf.pipeline.baselines import baselines
-from kd_tf.pipeline.data_summary import data_summary
-from kd_tf.progress import Silent
+from kd_tf.pipeline.baselines import evaluate_baselines
+from kd_tf.pipeline.data_summary import summarize_data
+from kd_tf.progress import NullProgress
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def settings(**sections: object) -> Config:
 def test_every_protocol_divides_what_cleaning_left(
     dataset: Dataset, split: dict[str, object], protocol: str, tested: int | None
 ) -> None:
-    prepared = sources.prepare(settings(split=split), dataset)
+    prepared = sources.prepare_data(settings(split=split), dataset)
     assert prepared.split.protocol == protocol
     if tested:
         assert len(prepared.split.test.histories) == tested
@@ -71,7 +71,7 @@ def test_every_protocol_divides_what_cleaning_left(
 
 @pytest.mark.parametrize("protocol", ["unseen-users", "random"])
 def test_folds_test_everybody_once(dataset: Dataset, protocol: str) -> None:
-    prepared = sources.prepare(settings(split={"protocol": protocol, "folds": 4}), dataset)
+    prepared = sources.prepare_data(settings(split={"protocol": protocol, "folds": 4}), dataset)
     assert len(prepared.splits) == 4
     if protocol == "unseen-users":
         tested = np.concatenate([split.test.readers for split in prepared.splits])
@@ -81,7 +81,7 @@ def test_folds_test_everybody_once(dataset: Dataset, protocol: str) -> None:
 
 
 def test_every_baseline_is_measured_and_the_best_is_compared_with_all(dataset: Dataset) -> None:
-    found = baselines(settings(evaluation={"ks": [5, 10]}), dataset=dataset)
+    found = evaluate_baselines(settings(evaluation={"ks": [5, 10]}), dataset=dataset)
     assert [one.name for one in found.models] == list(BASELINES)
     assert all({"ndcg@5", "recall@10", "auc"} <= one.metrics.keys() for one in found.models)
     best = max(found.models, key=lambda one: one.metrics["ndcg@5"])
@@ -94,22 +94,22 @@ def test_every_baseline_is_measured_and_the_best_is_compared_with_all(dataset: D
 
 
 def test_baselines_over_folds_have_a_figure_for_every_reader(dataset: Dataset) -> None:
-    found = baselines(
+    found = evaluate_baselines(
         settings(split={"folds": 3}), dataset=dataset, models=["popularity", "item-knn"]
     )
     assert [one.name for one in found.models] == ["popularity", "item-knn"]
-    assert found.comparisons[0].readers == 120
+    assert found.comparisons[0].num_users == 120
     assert any("3-fold" in note for note in found.dataset.notes)
 
 
 def test_sampled_candidates_stand_in_the_result_and_are_warned_of(dataset: Dataset) -> None:
     warnings: list[str] = []
 
-    class Warned(Silent):
+    class Warned(NullProgress):
         def warn(self, message: str) -> None:
             warnings.append(message)
 
-    found = baselines(
+    found = evaluate_baselines(
         settings(evaluation={"candidates": "sampled:5"}),
         Warned(),
         dataset=dataset,
@@ -128,13 +128,13 @@ def test_a_baseline_that_cannot_be_fitted_is_left_out_with_a_note_unless_it_was_
         dataset.interactions,
         type(dataset.catalog)(dataset.catalog.frame.select("item_id")),
     )
-    found = baselines(settings(), dataset=ids_only)
+    found = evaluate_baselines(settings(), dataset=ids_only)
     assert "content" not in [one.name for one in found.models]
     assert any(note.startswith("content is left out") for note in found.dataset.notes)
     with pytest.raises(UserError, match="no text"):
-        baselines(settings(), dataset=ids_only, models=["content"])
+        evaluate_baselines(settings(), dataset=ids_only, models=["content"])
     with pytest.raises(UserError, match="no baseline 'magic'"):
-        baselines(settings(), dataset=dataset, models=["magic"])
+        evaluate_baselines(settings(), dataset=dataset, models=["magic"])
 
 
 def test_a_published_split_is_taken_as_it_is(tmp_path: Path) -> None:
@@ -146,20 +146,20 @@ def test_a_published_split_is_taken_as_it_is(tmp_path: Path) -> None:
         "test": str(tmp_path / "test.txt"),
     }
     given = config.from_values({"data": data})
-    read = sources.read(given)
-    prepared = sources.prepare(given, read)
+    read = sources.load_dataset(given)
+    prepared = sources.prepare_data(given, read)
     assert prepared.split.protocol == "given"
     assert prepared.steps == []
     assert len(prepared.split.train.items) == 7
     assert len(prepared.split.validation.histories) == 0
-    carved = sources.with_validation(prepared.split)
+    carved = sources.ensure_validation_split(prepared.split)
     assert len(carved.validation.histories) == 3
     config.write(given, tmp_path / "config.toml")
     again = config.read(tmp_path / "config.toml")
-    assert sources.prepare(again, read).split.fingerprint() == prepared.split.fingerprint()
+    assert sources.prepare_data(again, read).split.fingerprint() == prepared.split.fingerprint()
     touched = config.from_values({"data": data, "cleaning": {"min_rating": 3}})
     with pytest.raises(UserError, match=r"cleaning\.min_rating"):
-        sources.prepare(touched, read)
+        sources.prepare_data(touched, read)
     anew = config.from_values(
         {
             "data": data,
@@ -167,12 +167,12 @@ def test_a_published_split_is_taken_as_it_is(tmp_path: Path) -> None:
             "cleaning": {"min_user_interactions": 3},
         }
     )
-    assert sources.prepare(anew, read).split.protocol == "leave-one-out"
+    assert sources.prepare_data(anew, read).split.protocol == "leave-one-out"
 
 
 def test_protocol_given_needs_divided_files(dataset: Dataset) -> None:
     with pytest.raises(UserError, match="divided already"):
-        sources.prepare(settings(split={"protocol": "given"}), dataset)
+        sources.prepare_data(settings(split={"protocol": "given"}), dataset)
 
 
 @pytest.mark.parametrize(
@@ -180,22 +180,22 @@ def test_protocol_given_needs_divided_files(dataset: Dataset) -> None:
     [("1000", 1000), ("1970-01-01 00:00:05", 5), ("1970-01-01T01:00:00+01:00", 0), ("-5", -5)],
 )
 def test_times_are_seconds_or_iso_8601(dataset: Dataset, since: str, seconds: int) -> None:
-    summary = data_summary(settings(cleaning={"since": since}), dataset=dataset)
-    assert summary.steps[0].name == f"time before {seconds}"
+    summary = summarize_data(settings(cleaning={"since": since}), dataset=dataset)
+    assert summary.cleaning_steps[0].name == f"time before {seconds}"
 
 
 def test_another_time_is_refused(dataset: Dataset) -> None:
     with pytest.raises(UserError, match="neither seconds"):
-        sources.prepare(settings(cleaning={"since": "last summer"}), dataset)
+        sources.prepare_data(settings(cleaning={"since": "last summer"}), dataset)
 
 
 def test_the_summary_counts_before_and_after_every_step(dataset: Dataset) -> None:
-    summary = data_summary(settings(cleaning={"min_rating": 4}), dataset=dataset)
-    assert summary.read.interactions == len(dataset.interactions)
-    counts = [summary.read, *(step.after for step in summary.steps)]
-    for step, before in zip(summary.steps, counts, strict=False):
+    summary = summarize_data(settings(cleaning={"min_rating": 4}), dataset=dataset)
+    assert summary.raw_counts.interactions == len(dataset.interactions)
+    counts = [summary.raw_counts, *(step.after for step in summary.cleaning_steps)]
+    for step, before in zip(summary.cleaning_steps, counts, strict=False):
         assert step.before == before
-    assert summary.cleaned == summary.steps[-1].after
+    assert summary.clean_counts == summary.cleaning_steps[-1].after
     assert summary.books_per_reader["0"] >= 5
     assert summary.columns == ["rating", "timestamp", "title"]
     assert 0 < summary.density < 1
@@ -205,7 +205,7 @@ def test_a_model_sees_what_most_readers_have_read():
     def length(lengths: list[int], given: int | None = None) -> int:
         rows = from_lists([np.arange(1, n + 1, dtype=np.int32) for n in lengths])
         settings = config.from_values({"export": {"history_length": given}} if given else {})
-        return sources.history_length(settings, SimpleNamespace(train=rows))
+        return sources.choose_max_length(settings, SimpleNamespace(train=rows))
 
     assert length([5] * 100) == 50
     assert length([5] * 90 + [118] * 10) == 120

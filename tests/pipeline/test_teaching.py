@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from kd_tf import config
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.models import randomness
 from kd_tf.pipeline import teachers
-from kd_tf.pipeline.context import Context
-from kd_tf.pipeline.sources import read
-from kd_tf.pipeline.students import untrained
-from kd_tf.pipeline.teaching import Teaching, taught
-from kd_tf.progress import Silent
+from kd_tf.pipeline.context import RunContext
+from kd_tf.pipeline.sources import load_dataset
+from kd_tf.pipeline.students import build_student
+from kd_tf.pipeline.teaching import DistillationPlan, build_distiller
+from kd_tf.progress import NullProgress
 
 
 @pytest.mark.parametrize(("given", "weights"), [({}, (0.1, 1.0)), ({"weight": 0.0}, (0.0, 1.0))])
@@ -28,11 +28,11 @@ def test_a_loss_weighs_what_its_method_says_unless_the_settings_do(
             "distillation": {"knowledge": ["rrd", "soft-targets"], "methods": {"rrd": given}},
         }
     )
-    context = Context(settings, tmp_path, Silent(), read(settings))
-    teaching = Teaching(settings.distillation, teachers.teachers(context))
-    randomness.seed(0)
-    schedule = context.schedule(settings.student.learning)
-    model = untrained(context, "mlp", 4)
-    distiller, _ = taught(context, model, teaching, context.examples(2), schedule, seed=0)
-    assert isinstance(distiller.balance, Fixed)
-    assert tuple(distiller.balance.weights_of_methods) == weights
+    context = RunContext(settings, tmp_path, NullProgress(), load_dataset(settings))
+    teaching = DistillationPlan(settings.distillation, teachers.load_or_train_teachers(context))
+    randomness.set_seed(0)
+    schedule = context.make_schedule(settings.student.training)
+    model = build_student(context, "mlp", 4)
+    distiller, _ = build_distiller(context, model, teaching, context.draw_examples(2), schedule, seed=0)
+    assert isinstance(distiller.weighting, ConstantWeights)
+    assert tuple(distiller.weighting.distillation_loss_weights) == weights

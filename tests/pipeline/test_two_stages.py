@@ -10,11 +10,11 @@ import pytest
 from kd_tf import config
 from kd_tf.errors import UserError
 from kd_tf.models import checkpoint
-from kd_tf.models.ranking import scores
-from kd_tf.pipeline.layout import ORDER
-from kd_tf.pipeline.run import Run, run
+from kd_tf.models.ranking import compute_scores
+from kd_tf.pipeline.layout import ORDER_FILE
+from kd_tf.pipeline.run import RunResult, run
 from kd_tf.runtime.recommender import Recommender
-from kd_tf.tflite.clustered import RECALL
+from kd_tf.tflite.clustered import MIN_RECALL
 
 VALUES = {
     "name": "small",
@@ -33,8 +33,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_files_say_how_they_are_searched_and_what_they_find(finished: Run) -> None:
     assert [one.name for one in finished.results.artifacts] == ["float32", "dynamic-int8"]
     for one in finished.results.artifacts:
-        assert one.catalogue_search == "two-stage"
-        assert one.parity["recall_of_exact"] == one.parity["top10_overlap"] > RECALL - 0.1
+        assert one.catalog_search == "two-stage"
+        assert one.parity["recall_of_exact"] == one.parity["top10_overlap"] > MIN_RECALL - 0.1
         assert one.parity["bound_top10_overlap"] < one.parity["recall_of_exact"]
 
 
@@ -47,12 +47,12 @@ def test_a_file_is_as_good_as_its_student(finished: Run) -> None:
 
 
 def test_the_bundle_names_the_books_that_the_student_means(finished: Run) -> None:
-    order = np.load(finished.folder / "artifacts" / ORDER)
+    order = np.load(finished.folder / "artifacts" / ORDER_FILE)
     assert sorted(order.tolist()) == list(range(1, 301))
     assert order.tolist() != list(range(1, 301))
     item_ids = finished.dataset.catalog.item_ids
     recommender = Recommender.load(finished.bundle.folder)
-    assert [one.item_id for one in recommender.bundle.books] == [item_ids[i - 1] for i in order]
+    assert [one.item_id for one in recommender.bundle.items] == [item_ids[i - 1] for i in order]
     student = checkpoint.load(finished.folder / "student" / "distilled" / "model")
     shared = []
     for row in range(20):
@@ -60,7 +60,7 @@ def test_the_bundle_names_the_books_that_the_student_means(finished: Run) -> Non
         padded = np.zeros((1, student.history_length), np.int32)
         newest = history[-student.history_length :]
         padded[0, : len(newest)] = newest
-        exact = scores(student, padded)[0]
+        exact = compute_scores(student, padded)[0]
         exact[np.append(history, 0)] = -np.inf
         best = {item_ids[book - 1] for book in np.argsort(-exact)[:10]}
         found = recommender.recommend([item_ids[book - 1] for book in history], 10)
@@ -77,5 +77,5 @@ def test_a_student_that_cannot_be_is_refused_and_small_ones_are_exact(
     automatic = {**VALUES, "export": {"recommendations": 20, "variants": ["float32"]}}
     found = run(config.from_values(automatic), tmp_path / "exact")
     (one,) = found.results.artifacts
-    assert one.catalogue_search == "exact"
-    assert not (found.folder / "artifacts" / ORDER).exists()
+    assert one.catalog_search == "exact"
+    assert not (found.folder / "artifacts" / ORDER_FILE).exists()

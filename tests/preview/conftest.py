@@ -31,7 +31,7 @@ def bundle(tmp_path: Path) -> Bundle:
         catalog=[{"item_id": "a", "title": "A book"}],
         config=BundleConfig(
             name="Schöne Bücher / 2",
-            books=1,
+            num_items=1,
             history_length=5,
             recommendations=5,
             candidates=5,

@@ -49,7 +49,7 @@ def test_the_page_is_served_until_ctrl_c(bundle: Bundle, environment: dict[str, 
         )
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/sch-ne-b-cher-2/", address)
         with urllib.request.urlopen(f"{address}bundle/model.tflite", timeout=10) as response:
-            assert response.read() == bundle.model.read_bytes()
+            assert response.read() == bundle.model_path.read_bytes()
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=10) == 0
         assert "ended" in running.stdout.read()
@@ -66,14 +66,14 @@ def test_the_page_is_exported(bundle: Bundle, environment: dict[str, str], tmp_p
         check=True,
     )
     assert str(folder) in done.stdout
-    assert (folder / "bundle" / "model.tflite").read_bytes() == bundle.model.read_bytes()
+    assert (folder / "bundle" / "model.tflite").read_bytes() == bundle.model_path.read_bytes()
     assert (folder / "index.html").is_file()
 
 
 def test_a_damaged_bundle_is_refused_before_anything_is_served(
     bundle: Bundle, environment: dict[str, str]
 ) -> None:
-    bundle.model.write_bytes(b"    TFL3 another")
+    bundle.model_path.write_bytes(b"    TFL3 another")
     done = subprocess.run(
         [*COMMAND, str(bundle.folder)], env=environment, capture_output=True, text=True, check=False
     )

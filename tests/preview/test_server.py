@@ -125,7 +125,7 @@ def test_only_reading_is_possible(server: PreviewServer) -> None:
 
 def test_only_this_computer_is_listened_to(server: PreviewServer) -> None:
     assert server.server_address[0] == "127.0.0.1"
-    assert server.address == f"http://127.0.0.1:{server.server_port}{server.prefix}"
+    assert server.url == f"http://127.0.0.1:{server.server_port}{server.prefix}"
 
 
 def test_a_browser_that_goes_away_is_no_fault(
@@ -143,7 +143,7 @@ def test_the_usual_port_is_kept_and_a_free_one_taken_where_it_is_not_free(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         taken = other.getsockname()[1]
-        monkeypatch.setattr(server_module, "USUAL_PORT", taken)
+        monkeypatch.setattr(server_module, "DEFAULT_PORT", taken)
         with PreviewServer(site) as server:
             assert server.server_port != taken
         with pytest.raises(UserError, match=f"the port {taken} cannot be used"):

@@ -37,21 +37,21 @@ SOME = Results(None, [], [], [], "")  # what `only_models` fills
 
 @given(FIGURES)
 def test_every_mark_lies_where_its_figures_say(figures):
-    drawn = chart.draw(only_models(SOME, figures), width=760, height=420)
+    drawn = chart.draw_chart(only_models(SOME, figures), width=760, height=420)
     assert [(one.bytes, one.quality) for one in drawn.points] == figures
     # The axes are read as a person does: two lines of the grid make a scale.
-    low, high = drawn.qualities[0], drawn.qualities[-1]
-    assert (low.label, low.position) == ("0", drawn.bottom)
-    assert high.position == pytest.approx(drawn.top)
+    low, high = drawn.quality_ticks[0], drawn.quality_ticks[-1]
+    assert (low.label, low.position) == ("0", drawn.plot_bottom)
+    assert high.position == pytest.approx(drawn.plot_top)
     for one in drawn.points:
-        assert drawn.left < one.x < drawn.right
-        assert drawn.top <= one.y <= drawn.bottom
-        read = (drawn.bottom - one.y) / (low.position - high.position) * float(high.label)
+        assert drawn.plot_left < one.x < drawn.plot_right
+        assert drawn.plot_top <= one.y <= drawn.plot_bottom
+        read = (drawn.plot_bottom - one.y) / (low.position - high.position) * float(high.label)
         assert read == pytest.approx(one.quality, abs=1e-6)
-    if len(drawn.sizes) > 1:
+    if len(drawn.size_ticks) > 1:
         (a, b), (at_a, at_b) = (
-            (math.log10(size_of(tick.label)) for tick in drawn.sizes[:: len(drawn.sizes) - 1]),
-            (tick.position for tick in drawn.sizes[:: len(drawn.sizes) - 1]),
+            (math.log10(size_of(tick.label)) for tick in drawn.size_ticks[:: len(drawn.size_ticks) - 1]),
+            (tick.position for tick in drawn.size_ticks[:: len(drawn.size_ticks) - 1]),
         )
         for one in drawn.points:
             read = a + (one.x - at_a) / (at_b - at_a) * (b - a)
@@ -60,16 +60,16 @@ def test_every_mark_lies_where_its_figures_say(figures):
 
 @given(FIGURES)
 def test_there_are_enough_lines_to_read_and_not_too_many(figures):
-    drawn = chart.draw(only_models(SOME, figures), width=350, height=420)
-    assert 4 <= len(drawn.qualities) <= 12
-    assert 1 <= len(drawn.sizes) <= 13
-    for ticks in (drawn.sizes, drawn.qualities):
+    drawn = chart.draw_chart(only_models(SOME, figures), width=350, height=420)
+    assert 4 <= len(drawn.quality_ticks) <= 12
+    assert 1 <= len(drawn.size_ticks) <= 13
+    for ticks in (drawn.size_ticks, drawn.quality_ticks):
         assert len({tick.label for tick in ticks}) == len(ticks)
 
 
 def boxes(drawn):
     for one in drawn.points:
-        length = chart.LETTER * len(one.name)
+        length = chart.LETTER_WIDTH * len(one.name)
         left = one.label_x - length * {"start": 0, "middle": 0.5, "end": 1}[one.anchor]
         yield left, one.label_y - 6, left + length, one.label_y + 6
 
@@ -77,13 +77,13 @@ def boxes(drawn):
 @pytest.mark.parametrize("size", SIZES)
 def test_no_label_lies_on_another_or_outside(results, size):
     width, height = SIZES[size]
-    drawn = chart.draw(results, width=width, height=height)
+    drawn = chart.draw_chart(results, width=width, height=height)
     found = list(boxes(drawn))
     for row, (left, top, right, bottom) in enumerate(found):
         assert left >= 0
         assert right <= width
         assert top >= 0
-        assert bottom <= drawn.bottom + 6
+        assert bottom <= drawn.plot_bottom + 6
         for a, b, c, d in found[:row]:
             assert left >= c or right <= a or top >= d or bottom <= b
 
@@ -92,18 +92,18 @@ def test_a_line_leads_from_a_mark_to_a_label_that_lies_apart(results):
     models = [
         dataclasses.replace(one, bytes=10_000, metrics={"ndcg@10": 0.2}) for one in results.models
     ]
-    drawn = chart.draw(dataclasses.replace(results, models=models), width=760, height=420)
+    drawn = chart.draw_chart(dataclasses.replace(results, models=models), width=760, height=420)
     apart = [one for one in drawn.points if one.line_x is not None]
     assert apart
     for one in apart:
-        assert abs(one.label_y - one.y) >= chart.LINE - 1e-9
+        assert abs(one.label_y - one.y) >= chart.LINE_HEIGHT - 1e-9
         assert one.line_x == pytest.approx(one.label_x + (-2 if one.anchor == "start" else 2))
 
 
 def test_only_the_file_in_the_bundle_is_marked_as_shipped(results):
     # A model of the same name is no file.
     models = [*results.models, dataclasses.replace(results.models[0], name="int8")]
-    drawn = chart.draw(dataclasses.replace(results, models=models), width=760, height=420)
+    drawn = chart.draw_chart(dataclasses.replace(results, models=models), width=760, height=420)
     assert [(one.role, one.name) for one in drawn.points if one.is_shipped] == [
         ("artifact", "int8")
     ]

@@ -15,7 +15,7 @@ DATA = DatasetResult("a <shop>", 9, 9, 9, "unseen-users", 1, 5, 2, 1234, [], [])
 
 def model(name: str, value: float, spread: float = 0.0, role: str = "student") -> ModelResult:
     metrics, deviations = {"ndcg@10": value}, {"ndcg@10": spread} if spread else {}
-    return ModelResult(name, role, "mlp", 1, 1, metrics, 1.0, deviations=deviations)
+    return ModelResult(name, role, "mlp", 1, 1, metrics, 1.0, standard_deviations=deviations)
 
 
 def drawn(*models: ModelResult, certain: tuple[str, ...] = ()) -> ElementTree.Element:

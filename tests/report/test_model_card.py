@@ -41,7 +41,7 @@ def test_every_figure_of_the_table_is_the_one_of_the_results(results):
         model.name if model.kind == model.name else f"{model.name} ({model.kind})": model
         for model in results.models
     }
-    expected["model.tflite (this file)"] = results.shipped
+    expected["model.tflite (this file)"] = results.shipped_artifact
     assert rows == {
         name: [*(f"{one.metrics[metric]:.4f}" for metric in model_card.METRICS), f"{one.bytes:,}"]
         for name, one in expected.items()
@@ -58,7 +58,7 @@ def test_the_shipped_file_comes_first_then_students_teacher_and_baselines(result
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic-int8", "int8"])
 def test_size_parity_and_speed_are_those_of_the_shipped_file(results, name):
     results = dataclasses.replace(results, chosen=name)
-    one, text = results.shipped, shown(model_card.render(results))
+    one, text = results.shipped_artifact, shown(model_card.render(results))
     assert f"({name}, {one.bytes:,} bytes, signatures recommend, similar)" in text
     assert f"over {one.parity['histories']} histories: {one.parity['top10_overlap']:.4f} of" in text
     assert f"differ by {one.parity['max_score_error']:.2g} at most" in text

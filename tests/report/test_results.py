@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.data.split import HeldOut, Split
+from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.evaluate.protocol import TrainingStatistics, evaluate_lists
 from kd_tf.report.results import FILE, ComparisonResult, DatasetResult, ModelResult, Results
 from kd_tf.tflite.artifact import Artifact
@@ -46,7 +46,7 @@ def test_the_file_has_every_key_of_version_1(results, tmp_path):
 
 def test_the_evaluation_measures_every_metric_of_version_1():
     books = 30
-    readers = HeldOut(from_lists([[1], [2]]), from_lists([[3], [4]]), np.arange(2))
+    readers = HeldOutSet(from_lists([[1], [2]]), from_lists([[3], [4]]), np.arange(2))
     split = Split(from_lists([[1, 2]]), np.arange(1), readers, readers, "unseen-users", 0, books)
     training = TrainingStatistics.from_split(split)
 
@@ -83,7 +83,7 @@ def test_a_figure_that_is_no_number_is_refused_and_leaves_the_old_file(results, 
 
 def test_the_shipped_artifact_is_the_chosen_one(results):
     for one in results.artifacts:
-        assert dataclasses.replace(results, chosen=one.name).shipped is one
+        assert dataclasses.replace(results, chosen=one.name).shipped_artifact is one
 
 
 @pytest.mark.parametrize(

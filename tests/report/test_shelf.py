@@ -13,12 +13,12 @@ from rich.console import Console
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import from_lists
 from kd_tf.data.interactions import Dataset, Interactions
-from kd_tf.data.split import HeldOut, Split
+from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.errors import UserError
 from kd_tf.models import randomness
-from kd_tf.models.ranking import scores
+from kd_tf.models.ranking import compute_scores
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.report.shelf import Shelf, choose_shelf, print_shelf
+from kd_tf.report.shelf import UserExample, build_user_example, print_user_example
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
 from kd_tf.tflite.convert import Quantization, convert
 
@@ -28,8 +28,8 @@ LENGTHS = (3, 16, 12, 9)
 
 
 def _model(seed):
-    randomness.seed(seed)
-    model = MLPStudent(books=V, history_length=L, dimensions=8)
+    randomness.set_seed(seed)
+    model = MLPStudent(num_items=V, history_length=L, dimensions=8)
     model.create_weights()
     random = np.random.default_rng(seed)
     # Fresh weights may score all books alike.
@@ -69,7 +69,7 @@ def bundle(student, catalog, tmp_path_factory):
         catalog=catalog.frame.iter_rows(named=True),
         config=BundleConfig(
             name="test",
-            books=V,
+            num_items=V,
             history_length=L,
             recommendations=30,
             candidates=100,
@@ -87,7 +87,7 @@ def _split(lengths):
     random = np.random.default_rng(3)
     drawn = [random.permutation(V)[: length + 2] + 1 for length in lengths]
     shown, held_out = [row[:-2] for row in drawn], [row[-2:] for row in drawn]
-    judged = HeldOut(
+    judged = HeldOutSet(
         from_lists(shown), from_lists(held_out), np.arange(len(lengths), dtype=np.int32)
     )
     return Split(from_lists([[1, 2]]), np.zeros(1, np.int32), judged, judged, "unseen-users", 42, V)
@@ -104,61 +104,61 @@ def _best(model, history, k):
     row = np.zeros((1, L), np.int32)
     newest = history[-L:]
     row[0, : len(newest)] = newest
-    scored = scores(model, row)[0]
+    scored = compute_scores(model, row)[0]
     order = [int(book) for book in np.argsort(-scored, kind="stable") if book]
     return tuple([book for book in order if book not in set(history.tolist())][:k])
 
 
 def test_the_reader_is_the_first_with_8_to_15_shown_books(catalog, teacher, bundle):
-    shelf = choose_shelf(_dataset(catalog), _split(LENGTHS), teacher, bundle)
-    assert (shelf.reader, shelf.test_readers) == (2, 4)
-    assert shelf.why == "the first with 8 to 15 books shown"
+    shelf = build_user_example(_dataset(catalog), _split(LENGTHS), teacher, bundle)
+    assert (shelf.user_index, shelf.num_test_users) == (2, 4)
+    assert shelf.selection_rule == "the first with 8 to 15 books shown"
 
 
 @pytest.mark.parametrize(("lengths", "chosen"), [((7, 8), 1), ((16, 15), 1), ((7, 16), 0)])
 def test_the_bounds_belong_to_the_rule_and_without_a_fit_the_first_is_taken(
     catalog, teacher, bundle, lengths, chosen
 ):
-    shelf = choose_shelf(_dataset(catalog), _split(lengths), teacher, bundle)
-    assert shelf.reader == chosen
-    assert shelf.why == ("the first with 8 to 15 books shown" if chosen else "the first")
+    shelf = build_user_example(_dataset(catalog), _split(lengths), teacher, bundle)
+    assert shelf.user_index == chosen
+    assert shelf.selection_rule == ("the first with 8 to 15 books shown" if chosen else "the first")
 
 
 @pytest.mark.parametrize("reader", range(len(LENGTHS)))
 def test_both_lists_are_what_the_models_answer(catalog, teacher, student, bundle, reader):
     split = _split(LENGTHS)
-    shelf = choose_shelf(_dataset(catalog), split, teacher, bundle, reader=reader)
+    shelf = build_user_example(_dataset(catalog), split, teacher, bundle, user_index=reader)
     history = split.test.histories[reader]
-    assert shelf.books == tuple(history.tolist())
-    assert shelf.held_out == tuple(split.test.targets[reader].tolist())
-    assert shelf.teacher == _best(teacher, history, 10)
-    assert shelf.bundle == _best(student, history, 10)
-    assert shelf.shared == len(set(shelf.teacher) & set(shelf.bundle))
+    assert shelf.history == tuple(history.tolist())
+    assert shelf.targets == tuple(split.test.targets[reader].tolist())
+    assert shelf.teacher_recommendations == _best(teacher, history, 10)
+    assert shelf.bundle_recommendations == _best(student, history, 10)
+    assert shelf.num_shared == len(set(shelf.teacher_recommendations) & set(shelf.bundle_recommendations))
 
 
 @pytest.mark.parametrize("reader", [-1, 4])
 def test_a_reader_that_is_not_there_is_refused(catalog, teacher, bundle, reader):
     with pytest.raises(UserError, match=f"test readers 0 to 3, not {reader}"):
-        choose_shelf(_dataset(catalog), _split(LENGTHS), teacher, bundle, reader=reader)
+        build_user_example(_dataset(catalog), _split(LENGTHS), teacher, bundle, user_index=reader)
 
 
 def test_whether_the_order_of_reading_is_known_comes_from_the_data(catalog, teacher, bundle):
     for timestamp in (True, False):
         dataset = _dataset(catalog, timestamp)
-        assert choose_shelf(dataset, _split(LENGTHS), teacher, bundle).is_ordered is timestamp
+        assert build_user_example(dataset, _split(LENGTHS), teacher, bundle).is_ordered is timestamp
 
 
 @pytest.fixture
 def shelf(catalog):
-    return Shelf(
-        reader=2,
-        test_readers=1234,
-        why="the first with 8 to 15 books shown",
+    return UserExample(
+        user_index=2,
+        num_test_users=1234,
+        selection_rule="the first with 8 to 15 books shown",
         is_ordered=True,
-        books=tuple(range(1, 15)),
-        held_out=(30, 31, 50),
-        teacher=tuple(range(21, 31)),
-        bundle=(31, *range(23, 32))[:10],
+        history=tuple(range(1, 15)),
+        targets=(30, 31, 50),
+        teacher_recommendations=tuple(range(21, 31)),
+        bundle_recommendations=(31, *range(23, 32))[:10],
         bundle_name="model.tflite (int8)",
         catalog=catalog,
     )
@@ -166,7 +166,7 @@ def shelf(catalog):
 
 def printed(shelf, width=80):
     stream = io.StringIO()
-    print_shelf(shelf, Console(file=stream, width=width, highlight=False))
+    print_user_example(shelf, Console(file=stream, width=width, highlight=False))
     return stream.getvalue()
 
 

@@ -78,12 +78,12 @@ def test_each_comparison_has_its_difference_and_its_error(results):
     text = " ".join(printed(results).split())
     for one in results.comparisons:
         assert (
-            f"{one.model} - {one.against}: {one.metric} {one.difference:+.4f} "
+            f"{one.model} - {one.reference}: {one.metric} {one.difference:+.4f} "
             f"(paired SE {one.standard_error:.4f}, p {one.p_value:.2g})"
         ) in text
 
 
 def test_the_number_of_threads_is_the_measured_one(results):
     assert "Latency: 1 thread," in printed(results, 200)
-    results.shipped.latency_us["threads"] = 4
+    results.shipped_artifact.latency_us["threads"] = 4
     assert "Latency: 4 threads," in printed(results, 200)

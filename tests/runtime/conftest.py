@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kd_tf.keras import tf
-from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
 
 V, d, L, K, C = 200, 8, 10, 20, 6
@@ -83,7 +83,7 @@ class MeanOfBooks(tf.Module):
 
 
 def convert(folder: Path, module: MeanOfBooks, **signatures) -> bytes:
-    with quiet_native_stderr():
+    with suppress_native_stderr():
         tf.saved_model.save(module, str(folder), signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(
             str(folder), signature_keys=sorted(signatures)
@@ -163,7 +163,7 @@ def catalog():
 def config():
     return BundleConfig(
         name="mean of books",
-        books=V,
+        num_items=V,
         history_length=L,
         recommendations=K,
         candidates=C,

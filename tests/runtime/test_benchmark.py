@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.benchmark import measure_latency, peak_memory
+from kd_tf.runtime.benchmark import measure_latency, measure_peak_memory
 from kd_tf.runtime.model import TFLiteModel
 
 SCRIPT = Path(__file__).resolve().parents[2] / "export" / "benchmark_tflite.py"
@@ -73,8 +73,8 @@ def test_peak_memory_grows_with_the_table(tflite, large_tflite, tmp_path):
     small, large = tmp_path / "small.tflite", tmp_path / "large.tflite"
     small.write_bytes(tflite)
     large.write_bytes(large_tflite)
-    least = peak_memory(small)
-    most = peak_memory(large)
+    least = measure_peak_memory(small)
+    most = measure_peak_memory(large)
     assert 0 < least < 20e6
     # Every row of the 12.8 MB table is read for the scores.
     assert most - least > 0.9 * 12.8e6
@@ -82,7 +82,7 @@ def test_peak_memory_grows_with_the_table(tflite, large_tflite, tmp_path):
 
 def test_peak_memory_of_a_missing_model_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"gone\.tflite.*No such file"):
-        peak_memory(tmp_path / "gone.tflite")
+        measure_peak_memory(tmp_path / "gone.tflite")
 
 
 def run_script(*arguments) -> subprocess.CompletedProcess:

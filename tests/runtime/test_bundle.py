@@ -8,7 +8,7 @@ import pytest
 
 from kd_tf import atomic
 from kd_tf.errors import UserError
-from kd_tf.runtime.bundle import Book, Bundle, BundleConfig, sealed, write_bundle
+from kd_tf.runtime.bundle import Item, Bundle, BundleConfig, encode_with_own_hash, write_bundle
 
 V = 200
 
@@ -16,7 +16,7 @@ V = 200
 def change_config(folder, **changes):
     path = folder / "config.json"
     config = json.loads(path.read_text())
-    path.write_bytes(sealed({**config, **changes}))
+    path.write_bytes(encode_with_own_hash({**config, **changes}))
 
 
 def replace_listed(folder, name, content):
@@ -28,11 +28,11 @@ def replace_listed(folder, name, content):
 
 def test_what_was_written_is_read_back(bundle, tflite, config, catalog):
     opened = Bundle.open(str(bundle))
-    assert opened.model.read_bytes() == tflite
+    assert opened.model_path.read_bytes() == tflite
     assert dataclasses.replace(opened.config, sha256={}) == config
-    assert opened.books[0] == Book(1, "b200", title="Title number 1", year=1900)
-    assert [book.id for book in opened.books] == list(range(1, V + 1))
-    assert [book.item_id for book in opened.books] == [row["item_id"] for row in catalog]
+    assert opened.items[0] == Item(1, "b200", title="Title number 1", year=1900)
+    assert [book.id for book in opened.items] == list(range(1, V + 1))
+    assert [book.item_id for book in opened.items] == [row["item_id"] for row in catalog]
     assert sorted(file.name for file in bundle.iterdir()) == [
         "MODEL_CARD.md",
         "catalog.json",
@@ -82,7 +82,7 @@ def test_titles_in_every_script_survive_and_unknown_values_are_left_out(tmp_path
         config=dataclasses.replace(config, books=len(titles)),
         model_card="",
     )
-    assert [book.title for book in Bundle.open(tmp_path / "b").books] == titles
+    assert [book.title for book in Bundle.open(tmp_path / "b").items] == titles
     raw = (tmp_path / "b" / "catalog.json").read_text(encoding="utf-8")
     assert "三体" in raw
     assert "null" not in raw
@@ -142,7 +142,7 @@ def test_a_folder_of_links_is_a_bundle(bundle, tmp_path):
     links.mkdir()
     for file in bundle.iterdir():
         (links / file.name).symlink_to(file)
-    assert len(Bundle.open(links).books) == V
+    assert len(Bundle.open(links).items) == V
 
 
 @pytest.mark.parametrize("name", ["model.tflite", "catalog.json"])
@@ -208,7 +208,7 @@ def test_a_value_of_another_kind_is_refused_with_its_key(bundle, key, value):
 
 def test_keys_that_a_later_version_added_are_no_hindrance(bundle):
     change_config(bundle, licence="CC BY 4.0")
-    assert Bundle.open(bundle).config.books == V
+    assert Bundle.open(bundle).config.num_items == V
 
 
 def _catalog_of(rows, version=1):
@@ -310,7 +310,7 @@ def test_a_bundle_that_its_reader_would_refuse_does_not_replace_a_good_one(
     twice = [catalog[0], *catalog[:-1]]
     with pytest.raises(UserError, match="same item_id"):
         write_bundle(bundle, model=tflite, catalog=twice, config=config, model_card="")
-    assert Bundle.open(bundle).books[1].item_id == catalog[1]["item_id"]
+    assert Bundle.open(bundle).items[1].item_id == catalog[1]["item_id"]
 
 
 def test_a_catalogue_of_another_length_is_not_written(tmp_path, tflite, catalog, config):

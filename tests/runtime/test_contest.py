@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.contest import Contestant, run_contest
+from kd_tf.runtime.contest import BenchmarkedModel, time_interleaved
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.runtime.numpy_mlp import NumpyMLP
 
@@ -36,14 +36,14 @@ def perceptron():
 def test_contestants_take_turns_and_give_their_answers(tmp_path, tflite, perceptron, histories):
     (tmp_path / "m.tflite").write_bytes(tflite)
     perceptron.save(tmp_path / "m.npz")
-    standings = run_contest(
+    standings = time_interleaved(
         [
-            Contestant("file", "tflite", tmp_path / "m.tflite", 1600),
-            Contestant("array", "numpy", tmp_path / "m.npz", 6400),
+            BenchmarkedModel("file", "tflite", tmp_path / "m.tflite", 1600),
+            BenchmarkedModel("array", "numpy", tmp_path / "m.npz", 6400),
         ],
         histories,
     )
-    assert [one.contestant.name for one in standings] == ["file", "array"]
+    assert [one.model.name for one in standings] == ["file", "array"]
     ids, _ = TFLiteModel(tflite).recommend_all(histories)
     np.testing.assert_array_equal(standings[0].ids, ids)
     np.testing.assert_array_equal(
@@ -59,32 +59,32 @@ def test_contestants_take_turns_and_give_their_answers(tmp_path, tflite, percept
 def test_a_file_in_another_order_is_asked_and_answers_in_its_own_ids(tmp_path, tflite, histories):
     (tmp_path / "m.tflite").write_bytes(tflite)
     numbers = np.append(0, np.random.default_rng(0).permutation(V) + 1).astype(np.int32)
-    one = Contestant("file", "tflite", tmp_path / "m.tflite", 1, numbers)
-    np.testing.assert_array_equal(one.common(one.own(histories)), histories)
-    (standing,) = run_contest([one], histories)
-    ids, _ = TFLiteModel(tflite).recommend_all(one.own(histories))
+    one = BenchmarkedModel("file", "tflite", tmp_path / "m.tflite", 1, numbers)
+    np.testing.assert_array_equal(one.to_item_ids(one.to_file_ids(histories)), histories)
+    (standing,) = time_interleaved([one], histories)
+    ids, _ = TFLiteModel(tflite).recommend_all(one.to_file_ids(histories))
     np.testing.assert_array_equal(standing.ids, numbers[ids])
 
 
 def test_a_contestant_that_cannot_run_is_named_with_its_last_words(tmp_path, histories):
     (tmp_path / "m.tflite").write_bytes(b"x" * 99)
     with pytest.raises(UserError, match=r"broken cannot be measured: .*not a \.tflite model"):
-        run_contest([Contestant("broken", "tflite", tmp_path / "m.tflite", 1)], histories)
+        time_interleaved([BenchmarkedModel("broken", "tflite", tmp_path / "m.tflite", 1)], histories)
 
 
 @pytest.mark.parametrize(("runs", "threads"), [(999, 1), (1000, 0)])
 def test_too_few_runs_or_threads_are_refused(tmp_path, histories, runs, threads):
-    one = Contestant("file", "tflite", tmp_path / "m.tflite", 1)
+    one = BenchmarkedModel("file", "tflite", tmp_path / "m.tflite", 1)
     with pytest.raises(ValueError, match="at least 1000 and threads at least 1"):
-        run_contest([one], histories, runs=runs, threads=threads)
+        time_interleaved([one], histories, runs=runs, threads=threads)
 
 
 def test_no_history_or_nobody_is_refused(tmp_path, histories):
-    one = Contestant("file", "tflite", tmp_path / "m.tflite", 1)
+    one = BenchmarkedModel("file", "tflite", tmp_path / "m.tflite", 1)
     with pytest.raises(ValueError, match="at least one"):
-        run_contest([one], histories[:0])
+        time_interleaved([one], histories[:0])
     with pytest.raises(ValueError, match="at least one"):
-        run_contest([], histories)
+        time_interleaved([], histories)
 
 
 def test_a_saved_perceptron_answers_alike_and_a_tied_table_is_saved_once(tmp_path, perceptron):

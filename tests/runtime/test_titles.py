@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.bundle import Book
-from kd_tf.runtime.titles import CUT_OFF, TitleIndex
+from kd_tf.runtime.bundle import Item
+from kd_tf.runtime.titles import MIN_SIMILARITY, TitleIndex
 
 TITLES = {
     "10": "The Hobbit",
@@ -33,7 +33,7 @@ TITLES = {
     "x9": "1984",
 }
 BOOKS = [
-    Book(row, item_id, title=title, authors="Somebody")
+    Item(row, item_id, title=title, authors="Somebody")
     for row, (item_id, title) in enumerate(TITLES.items(), start=1)
 ]
 INDEX = TitleIndex(BOOKS)
@@ -99,7 +99,7 @@ def test_a_title_is_found_whatever_its_case_accents_and_unicode_form(name, item_
 def test_a_misspelt_title_is_found_with_a_lower_score(name, item_id):
     match = INDEX.resolve(name)
     assert match.book.item_id == item_id
-    assert CUT_OFF <= match.score < 100
+    assert MIN_SIMILARITY <= match.score < 100
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_books_of_the_same_title_are_told_apart_by_id():
 
 
 def test_two_titles_equally_close_are_not_guessed_between():
-    index = TitleIndex([Book(1, "a", title="The Grey Abbey"), Book(2, "b", title="The Gray Abbey")])
+    index = TitleIndex([Item(1, "a", title="The Grey Abbey"), Item(2, "b", title="The Gray Abbey")])
     assert index.resolve("The Grey Abey").book.id == 1
     with pytest.raises(UserError, match="could be several books"):
         index.resolve("The Groy Abbey")
@@ -148,7 +148,7 @@ def test_an_empty_name_is_refused(name):
 
 
 def test_a_catalogue_without_titles_asks_for_ids():
-    index = TitleIndex([Book(1, "a"), Book(2, "b", title=" ")])
+    index = TitleIndex([Item(1, "a"), Item(2, "b", title=" ")])
     assert index.resolve("b").book.id == 2
     with pytest.raises(UserError, match="has no titles"):
         index.resolve("Dune")
@@ -169,7 +169,7 @@ def id_unless_ambiguous(index: TitleIndex, name: str) -> int | None:
 @given(st.lists(words, min_size=1, max_size=8, unique_by=lambda text: text.casefold()))
 def test_every_book_is_found_by_its_own_title_or_refused_but_never_mistaken(titles):
     index = TitleIndex(
-        [Book(row, f"id of {row}", title=title) for row, title in enumerate(titles, start=1)]
+        [Item(row, f"id of {row}", title=title) for row, title in enumerate(titles, start=1)]
     )
     for row, title in enumerate(titles, start=1):
         for form in (
@@ -182,7 +182,7 @@ def test_every_book_is_found_by_its_own_title_or_refused_but_never_mistaken(titl
 
 @given(words)
 def test_every_unicode_form_of_a_title_finds_it(title):
-    index = TitleIndex([Book(1, "the id", title=title)])
+    index = TitleIndex([Item(1, "the id", title=title)])
     for form in ("NFC", "NFD", "NFKC", "NFKD"):
         written = unicodedata.normalize(form, title)
         if written.strip():

@@ -8,20 +8,20 @@ import numpy as np
 import pytest
 
 from kd_tf.data.batches import Batches
-from kd_tf.data.examples import Examples, draw
-from kd_tf.data.readers.synthetic import read_synthetic
+from kd_tf.data.examples import Examples, draw_sequence_examples
+from kd_tf.data.readers.synthetic import generate_bookshop
 from kd_tf.data.split import Split
-from kd_tf.data.splits.unseen_users import unseen_users
-from kd_tf.distill.starts import STARTS, Source
-from kd_tf.evaluate.chooser import Chooser
+from kd_tf.data.splits.unseen_users import split_unseen_users
+from kd_tf.distill.starts import WARM_STARTS, TeacherItemScores
+from kd_tf.evaluate.chooser import ValidationMetric
 from kd_tf.keras import keras
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.learning_data import LearningData
-from kd_tf.models.stored import settled
+from kd_tf.models.learning_data import TrainingData
+from kd_tf.models.stored import snap_to_quantization_grid
 from kd_tf.models.students import STUDENTS
 from kd_tf.models.teachers import EnsembleTeacher, ImplicitALSTeacher, LocalRidgeTeacher
-from kd_tf.progress import Silent
+from kd_tf.progress import NullProgress
 from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.convert import Quantization, convert
 
@@ -34,14 +34,14 @@ STARTED_BYTES = 14_000
 
 @pytest.fixture(scope="session")
 def split() -> Split:
-    data = read_synthetic(books=V, readers=600, seed=1)
-    return unseen_users(data.interactions, test_users=100, validation_users=50)
+    data = generate_bookshop(num_items=V, num_users=600, seed=1)
+    return split_unseen_users(data.interactions, test_users=100, validation_users=50)
 
 
 @pytest.fixture(scope="session")
 def examples(split: Split) -> Examples:
-    return draw(
-        split.train, passes=4, history_length=L, targets=8, ordered=True, empty_share=0.05, seed=0
+    return draw_sequence_examples(
+        split.train, num_passes=4, max_length=L, num_targets=8, chronological=True, empty_share=0.05, seed=0
     )
 
 
@@ -64,13 +64,13 @@ def student(examples: Examples) -> Callable[[str], HistoryModel]:
 
     def make(name: str) -> HistoryModel:
         if name not in made:
-            randomness.seed(0)
-            model = STUDENTS[name](books=V, history_length=L, dimensions=d)
+            randomness.set_seed(0)
+            model = STUDENTS[name](num_items=V, history_length=L, dimensions=d)
             model.create_weights()
             model.compile(keras.optimizers.Adam(5e-3))
             labels = {"targets": examples.targets}
             batches = Batches(examples.history, labels, batch_size=64, seed=0)
-            model.fit(batches.stream(), epochs=20, steps_per_epoch=batches.steps, verbose=0)
+            model.fit(batches.stream(), epochs=20, steps_per_epoch=batches.steps_per_epoch, verbose=0)
             made[name] = model
         return made[name]
 
@@ -80,19 +80,19 @@ def student(examples: Examples) -> Callable[[str], HistoryModel]:
 @pytest.fixture(scope="session")
 def started(split: Split) -> Callable[[str], HistoryModel]:
     """``started(kind)``: the first that its family starts with, settled as it would be shipped."""
-    shop = read_synthetic(books=V, readers=600, seed=1)
-    data = LearningData(split, shop.catalog, L, Chooser(split.validation, V), Silent())
-    teacher = EnsembleTeacher.weighed(
-        [LocalRidgeTeacher.solved(data), ImplicitALSTeacher.solved(data, dimensions=24)],
-        data.choose,
+    shop = generate_bookshop(num_items=V, num_users=600, seed=1)
+    data = TrainingData(split, shop.catalog, L, ValidationMetric(split.validation, V), NullProgress())
+    teacher = EnsembleTeacher.from_members(
+        [LocalRidgeTeacher.from_training_data(data), ImplicitALSTeacher.from_training_data(data, dimensions=24)],
+        data.validation_metric,
         data.progress,
     )
-    source = Source(data, teacher)
+    source = TeacherItemScores(data, teacher)
     made: dict[str, HistoryModel] = {}
 
     def make(kind: str) -> HistoryModel:
         if kind not in made:
-            made[kind] = settled(next(STARTS[kind](source, STARTED_BYTES)).model)
+            made[kind] = snap_to_quantization_grid(next(WARM_STARTS[kind](source, STARTED_BYTES)).model)
         return made[kind]
 
     return make

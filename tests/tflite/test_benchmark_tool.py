@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from kd_tf.distill.starts import STARTS
+from kd_tf.distill.starts import WARM_STARTS
 from kd_tf.models.students import STUDENTS
 from kd_tf.tflite.convert import Quantization, convert
 
 
 @pytest.mark.parametrize("kind", STUDENTS)
 def test_every_signature_of_every_form_runs(kind, student, started, calibration, tmp_path):
-    model = started(kind) if kind in STARTS else student(kind)
-    for form in model.forms:
+    model = started(kind) if kind in WARM_STARTS else student(kind)
+    for form in model.quantizations:
         path = tmp_path / f"{form}.tflite"
         path.write_bytes(
             convert(model, Quantization(form), recommendations=20, calibration=calibration)

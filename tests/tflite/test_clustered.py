@@ -14,16 +14,16 @@ from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.students.two_tower import TwoTowerStudent
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.clustered import (
-    RECALL,
-    ClusteredStudent,
-    block_size,
-    clustered_order,
-    enough_blocks,
+    MIN_RECALL,
+    TwoStageStudent,
+    choose_block_size,
+    cluster_items,
+    choose_num_probes,
 )
 from kd_tf.tflite.convert import Quantization, convert
 from kd_tf.tflite.parity import check_parity
-from kd_tf.tflite.shared_table import table_buffers
-from kd_tf.tflite.signatures import BLOCK, best_of_all
+from kd_tf.tflite.shared_table import list_table_sizes
+from kd_tf.tflite.signatures import BLOCK_SIZE, find_top_k
 
 V, L, d, K = 3000, 12, 8, 20
 
@@ -34,8 +34,8 @@ def student() -> MLPStudent:
     random = np.random.default_rng(0)
     centres = random.normal(0, 1, (60, d))
     table = centres[random.integers(0, 60, V + 1)] + 0.3 * random.normal(0, 1, (V + 1, d))
-    randomness.seed(0)
-    model = MLPStudent(books=V, history_length=L, dimensions=d)
+    randomness.set_seed(0)
+    model = MLPStudent(num_items=V, history_length=L, dimensions=d)
     model.create_weights()
     model.table.assign(table.astype(np.float32))
     return model
@@ -43,7 +43,7 @@ def student() -> MLPStudent:
 
 @pytest.fixture(scope="module")
 def order(student) -> np.ndarray:
-    return clustered_order(student.table.numpy(), block_size(V + 1))
+    return cluster_items(student.table.numpy(), choose_block_size(V + 1))
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +69,7 @@ def test_the_order_is_a_permutation_in_which_neighbours_are_alike(student, order
 
 @pytest.mark.parametrize("rows", [1, 2, 63, 64, 65, 1000, 1001, 100_001, 1_000_001])
 def test_blocks_leave_few_rows_over(rows):
-    size = block_size(rows)
+    size = choose_block_size(rows)
     assert 48 <= size < 80
     assert -rows % size <= max(5, size - rows)
 
@@ -81,7 +81,7 @@ def scores_in_order(student, order, history):
 
 
 def test_scores_are_those_of_the_student_in_another_order(student, order, histories):
-    clustered = ClusteredStudent(student, order, 8)
+    clustered = TwoStageStudent(student, order, 8)
     for history in histories[:10]:
         found = clustered(tf.constant(history[np.newaxis])).numpy()[0]
         np.testing.assert_allclose(
@@ -91,11 +91,11 @@ def test_scores_are_those_of_the_student_in_another_order(student, order, histor
 
 @pytest.mark.parametrize("form", [Quantization.FLOAT32, Quantization.DYNAMIC_INT8])
 def test_with_all_blocks_the_file_answers_as_an_exact_one(student, order, histories, form):
-    clustered = ClusteredStudent(student, order, 10_000)
+    clustered = TwoStageStudent(student, order, 10_000)
     content = convert(clustered, form, recommendations=K, calibration=histories)
     parity = check_parity(content, clustered, histories, quantization=form)
     assert parity.top10_overlap > (0.999 if form is Quantization.FLOAT32 else 0.93)
-    assert table_buffers(content, clustered.table_rows) == [
+    assert list_table_sizes(content, clustered.table_rows) == [
         clustered.table_rows * d * form.bytes_per_weight
     ]
 
@@ -103,9 +103,9 @@ def test_with_all_blocks_the_file_answers_as_an_exact_one(student, order, histor
 def test_with_enough_blocks_most_of_the_best_are_found_by_reading_few_rows(
     student, order, histories
 ):
-    probed = enough_blocks(student, order, histories[:30])
-    clustered = ClusteredStudent(student, order, probed)
-    assert probed * clustered.rows_a_block < 0.5 * V
+    probed = choose_num_probes(student, order, histories[:30])
+    clustered = TwoStageStudent(student, order, probed)
+    assert probed * clustered.rows_per_block < 0.5 * V
     content = convert(clustered, Quantization.FLOAT32, recommendations=10)
     ids, scores = TFLiteModel(content).recommend_all(histories[30:])
     hits = []
@@ -115,24 +115,24 @@ def test_with_enough_blocks_most_of_the_best_are_found_by_reading_few_rows(
         exact[np.append(history, 0)] = -np.inf
         assert not set(row.tolist()) & set(history[history > 0].tolist())
         hits.append(len(set(np.argsort(-exact)[:10].tolist()) & set(row.tolist())) / 10)
-    assert np.mean(hits) > RECALL - 0.05
+    assert np.mean(hits) > MIN_RECALL - 0.05
 
 
 def test_books_that_are_not_alike_are_refused(histories):
     random = np.random.default_rng(0)
-    student = MLPStudent(books=90_000, history_length=L, dimensions=64)
+    student = MLPStudent(num_items=90_000, history_length=L, dimensions=64)
     student.create_weights()
     student.table.assign(random.normal(0, 1, (90_001, 64)))
     order = random.permutation(90_000).astype(np.int32) + 1
     with pytest.raises(UserError, match="two stages find only"):
-        enough_blocks(student, order, histories[:20])
+        choose_num_probes(student, order, histories[:20])
 
 
 def test_a_student_with_two_tables_is_refused(order):
-    two = TwoTowerStudent(books=V, history_length=L, dimensions=d)
+    two = TwoTowerStudent(num_items=V, history_length=L, dimensions=d)
     two.create_weights()
     with pytest.raises(UserError, match="has two tables"):
-        ClusteredStudent(two, order, 8)
+        TwoStageStudent(two, order, 8)
 
 
 @given(
@@ -146,14 +146,14 @@ def test_the_best_of_blocks_are_the_best_of_all_in_the_same_order(size, count, l
     # Few different scores, so that many are equal.
     scores = np.random.default_rng(seed).integers(0, levels, size).astype(np.float32)
     count = min(count, size)
-    values, places = best_of_all(tf.constant(scores), count)
+    values, places = find_top_k(tf.constant(scores), count)
     wanted = np.argsort(-scores, kind="stable")[:count]
     assert places.numpy().tolist() == wanted.tolist()
     assert values.numpy().tolist() == scores[wanted].tolist()
 
 
 def test_a_catalogue_of_many_blocks_is_searched_in_blocks():
-    graph = tf.function(lambda scores: best_of_all(scores, 10)[1]).get_concrete_function(
-        tf.TensorSpec([BLOCK * 30], tf.float32)
+    graph = tf.function(lambda scores: find_top_k(scores, 10)[1]).get_concrete_function(
+        tf.TensorSpec([BLOCK_SIZE * 30], tf.float32)
     )
     assert any(node.type == "Max" for node in graph.graph.get_operations())

@@ -7,7 +7,7 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kd_tf.errors import ParityError, UserError
 from kd_tf.models.students import TRAINED_STUDENTS
-from kd_tf.tflite.compatibility import check_runtime, min_runtime_version, release
+from kd_tf.tflite.compatibility import check_runtime, compute_min_runtime_version, parse_version
 from kd_tf.tflite.convert import Quantization
 
 ANDROID = "2.16.1"
@@ -17,10 +17,10 @@ EVERY_FILE = [
     (name, form)
     for name, kind in TRAINED_STUDENTS.items()
     for form in Quantization
-    if form.value in kind.forms
+    if form.value in kind.quantizations
 ]
 
-INTEGER_STUDENTS = [name for name, kind in TRAINED_STUDENTS.items() if "int8" in kind.forms]
+INTEGER_STUDENTS = [name for name, kind in TRAINED_STUDENTS.items() if "int8" in kind.quantizations]
 
 
 def noted_by_the_converter(content):
@@ -47,7 +47,7 @@ def packed(model):
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_every_form_of_every_student_runs_on_android(file, name, form):
-    assert release(min_runtime_version(file(name, form))) <= release(ANDROID)
+    assert parse_version(compute_min_runtime_version(file(name, form))) <= parse_version(ANDROID)
 
 
 @pytest.mark.parametrize(
@@ -60,13 +60,13 @@ def test_every_form_of_every_student_runs_on_android(file, name, form):
 )
 def test_a_file_that_no_pass_changed_needs_what_the_converter_noted(file, name, form):
     content = file(name, form)
-    assert min_runtime_version(content) == noted_by_the_converter(content)
+    assert compute_min_runtime_version(content) == noted_by_the_converter(content)
 
 
 @pytest.mark.parametrize("name", INTEGER_STUDENTS)
 def test_an_int8_file_needs_what_the_converter_noted_before_the_pass(unshared, name):
     content = unshared(name)
-    assert min_runtime_version(content) == noted_by_the_converter(content)
+    assert compute_min_runtime_version(content) == noted_by_the_converter(content)
 
 
 @pytest.mark.parametrize(
@@ -82,11 +82,11 @@ def test_an_int8_file_needs_what_the_converter_noted_before_the_pass(unshared, n
 )
 def test_the_newest_operator_decides(file, name, version, least):
     content = with_operator(file("mlp", Quantization.FLOAT32), name, version)
-    assert min_runtime_version(content) == least
+    assert compute_min_runtime_version(content) == least
 
 
 def test_versions_are_compared_as_numbers():
-    assert release("2.16.1") > release("2.5.0") > release("1.15.0")
+    assert parse_version("2.16.1") > parse_version("2.5.0") > parse_version("1.15.0")
 
 
 def test_an_operator_that_is_listed_but_not_used_needs_nothing(file):
@@ -95,7 +95,7 @@ def test_an_operator_that_is_listed_but_not_used_needs_nothing(file):
     code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.FULLY_CONNECTED
     code.version = 14
     model.operatorCodes.append(code)
-    assert min_runtime_version(packed(model)) == "2.4.0"
+    assert compute_min_runtime_version(packed(model)) == "2.4.0"
 
 
 @pytest.mark.parametrize(
@@ -105,13 +105,13 @@ def test_an_operator_that_is_listed_but_not_used_needs_nothing(file):
 def test_an_operator_that_nobody_looked_up_is_named(file, name, version):
     content = with_operator(file("mlp", Quantization.FLOAT32), name, version)
     with pytest.raises(NotImplementedError, match=f"operator {name} version {version} "):
-        min_runtime_version(content)
+        compute_min_runtime_version(content)
 
 
 def test_a_custom_operator_is_named(file):
     content = with_operator(file("mlp", Quantization.FLOAT32), "CUSTOM", 1, custom=b"FlexErf")
     with pytest.raises(NotImplementedError, match="FlexErf"):
-        min_runtime_version(content)
+        compute_min_runtime_version(content)
 
 
 def with_weights(content, change):
@@ -134,7 +134,7 @@ def test_a_scale_a_row_that_an_older_runtime_would_misread_is_refused(file):
 
     changed = with_weights(file("mlp", Quantization.DYNAMIC_INT8), scale_by_row)
     with pytest.raises(ParityError, match=r"a scale a row, which it can since its version 12"):
-        min_runtime_version(changed)
+        compute_min_runtime_version(changed)
 
 
 def test_four_bits_that_an_older_runtime_would_misread_are_refused(file):

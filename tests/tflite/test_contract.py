@@ -65,6 +65,6 @@ def test_books_of_one_score_stand_in_the_order_of_their_ids():
 def test_a_reader_of_everything_gets_no_book():
     asked = np.array([[1, 2, 1, 7]], np.int32)
     nothing, scores = np.zeros((1, 3), np.int32), np.zeros((1, 3), np.float32)
-    check_answers("recommend", nothing, scores, asked, books=2)
+    check_answers("recommend", nothing, scores, asked, num_items=2)
     with pytest.raises(ParityError, match="another number of books"):
-        check_answers("recommend", nothing, scores, asked, books=3)
+        check_answers("recommend", nothing, scores, asked, num_items=3)

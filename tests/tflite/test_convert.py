@@ -10,10 +10,10 @@ from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import convert as convert_module
-from kd_tf.tflite.artifact import floor_bytes
+from kd_tf.tflite.artifact import compute_floor_bytes
 from kd_tf.tflite.convert import Quantization, convert
-from kd_tf.tflite.parity import BOUNDS, check_parity
-from kd_tf.tflite.shared_table import table_buffers
+from kd_tf.tflite.parity import TOLERANCES, check_parity
+from kd_tf.tflite.shared_table import list_table_sizes
 
 V, L, d, K = 250, 10, 16, 20
 
@@ -21,7 +21,7 @@ EVERY_FILE = [
     (name, form)
     for name, kind in TRAINED_STUDENTS.items()
     for form in Quantization
-    if form.value in kind.forms
+    if form.value in kind.quantizations
 ]
 PRIVATE_FLAG = "_experimental_disable_per_channel_quantization_for_dense_layers"
 
@@ -30,26 +30,26 @@ PRIVATE_FLAG = "_experimental_disable_per_channel_quantization_for_dense_layers"
 def test_every_student_answers_the_same_in_every_form(file, student, histories, name, form):
     parity = check_parity(file(name, form), student(name), histories, quantization=form)
     assert parity.histories == len(histories)
-    assert BOUNDS[form].top10_overlap <= parity.top10_overlap <= 1
+    assert TOLERANCES[form].min_top10_overlap <= parity.top10_overlap <= 1
     # A quantized file that scores like the float one was not quantized.
     assert (parity.max_score_error < 1e-4) == (form is Quantization.FLOAT32)
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_every_table_stands_in_the_file_once(file, name, form):
-    tables = len(TRAINED_STUDENTS[name].tables)
+    tables = len(TRAINED_STUDENTS[name].quantized_weights)
     size = (V + 1) * d * form.bytes_per_weight // (2 if form is Quantization.INT4 else 1)
-    assert table_buffers(file(name, form), V + 1) == [size] * tables
+    assert list_table_sizes(file(name, form), V + 1) == [size] * tables
 
 
 @pytest.mark.parametrize("form", Quantization)
 def test_a_file_is_hardly_larger_than_its_table(form):
     books = 8_000
-    student = MLPStudent(books=books, history_length=L, dimensions=32)
+    student = MLPStudent(num_items=books, history_length=L, dimensions=32)
     student.create_weights()
     histories = np.random.default_rng(0).integers(1, books + 1, (8, L), np.int32)
     content = convert(student, form, recommendations=K, calibration=histories)
-    floor = floor_bytes(student, form)
+    floor = compute_floor_bytes(student, form)
     # The graphs of four signatures take 14 kB, or 20 with the taking apart of bytes.
     assert floor < len(content) < floor + (22_000 if form is Quantization.INT4 else 16_000)
 
@@ -82,7 +82,7 @@ def test_int8_without_calibration_is_refused(student, calibration):
 
 
 def test_a_student_without_weights_is_refused():
-    student = MLPStudent(books=V, history_length=L, dimensions=d)
+    student = MLPStudent(num_items=V, history_length=L, dimensions=d)
     with pytest.raises(ValueError, match="no weights yet"):
         convert(student, Quantization.FLOAT32, recommendations=K)
 

@@ -17,21 +17,21 @@ from kd_tf.errors import ParityError
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.blend import BlendModel
-from kd_tf.models.book_table import BookTable, nibbles
-from kd_tf.models.stored import settled, stored_bytes
+from kd_tf.models.blend import WeightedEnsemble
+from kd_tf.models.book_table import QuantizedEmbedding, pack_nibbles
+from kd_tf.models.stored import snap_to_quantization_grid, compute_quantized_size
 from kd_tf.models.students import STUDENTS
 from kd_tf.models.students.fold_in import FoldInStudent
 from kd_tf.models.students.item_kernel import ItemKernelStudent
-from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import convert as convert_module
-from kd_tf.tflite.compatibility import min_runtime_version, release
+from kd_tf.tflite.compatibility import compute_min_runtime_version, parse_version
 from kd_tf.tflite.convert import Quantization, convert
-from kd_tf.tflite.flatbuffer import builtin
-from kd_tf.tflite.four_bit_table import share_four_bit_tables, unpacked
+from kd_tf.tflite.flatbuffer import get_builtin_code
+from kd_tf.tflite.four_bit_table import share_int4_tables, unpack_int4
 from kd_tf.tflite.parity import check_parity
-from kd_tf.tflite.shared_table import table_buffers
+from kd_tf.tflite.shared_table import list_table_sizes
 from kd_tf.tflite.stored_weights import check_stored_weights
 
 V, L, d, K = 300, 12, 16, 20
@@ -85,7 +85,7 @@ def four_bit_student() -> Callable[..., HistoryModel]:
 
     def make(kind: str) -> HistoryModel:
         if kind not in ready:
-            ready[kind] = settled(made(kind))
+            ready[kind] = snap_to_quantization_grid(made(kind))
         return ready[kind]
 
     return make
@@ -110,10 +110,10 @@ def before_and_after(student: HistoryModel, form: Quantization) -> tuple[bytes, 
 
     def watch(content: bytes, rows: int) -> bytes:
         given_to_pass.append(content)
-        return share_four_bit_tables(content, rows)
+        return share_int4_tables(content, rows)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(convert_module, "share_four_bit_tables", watch)
+        patch.setattr(convert_module, "share_int4_tables", watch)
         content = convert(student, form, recommendations=K)
     (before,) = given_to_pass
     return before, content
@@ -143,7 +143,7 @@ def readers(model: schema.ModelT, kind: int, place: int) -> list[tuple[schema.Te
         (graph.tensors[operator.inputs[place]], model.operatorCodes[operator.opcodeIndex].version)
         for graph in model.subgraphs
         for operator in graph.operators
-        if builtin(model.operatorCodes[operator.opcodeIndex]) == kind
+        if get_builtin_code(model.operatorCodes[operator.opcodeIndex]) == kind
     ]
 
 
@@ -164,8 +164,8 @@ def gathered(model: schema.ModelT) -> list[schema.TensorT]:
 def test_the_converter_stores_the_numbers_twice_and_the_pass_once(converted, kind):
     before, after = converted(kind)
     # When this fails the converter has learnt to share them: the pass can go.
-    assert sorted(set(table_buffers(before, V + 1))) == [TABLE, 2 * TABLE]
-    assert table_buffers(after, V + 1) == [TABLE]
+    assert sorted(set(list_table_sizes(before, V + 1))) == [TABLE, 2 * TABLE]
+    assert list_table_sizes(after, V + 1) == [TABLE]
     large = [size for size in sizes(opened(after)) if size >= TABLE]
     assert large == [TABLE]
 
@@ -175,7 +175,7 @@ def test_the_one_buffer_holds_the_nibbles_of_the_student_at_a_multiple_of_16(
     converted, four_bit_student, kind
 ):
     _, content = converted(kind)
-    wanted = table_of(four_bit_student(kind).compact()).nibbles.numpy().tobytes()
+    wanted = table_of(four_bit_student(kind).pack()).nibbles.numpy().tobytes()
     assert len(wanted) == TABLE
     assert content.count(wanted) == 1
     assert content.find(wanted) % 16 == 0
@@ -220,21 +220,21 @@ def test_products_have_int4_weights_of_whole_numbers_and_the_version_for_them(co
 def test_runtimes_from_before_int4_products_refuse_the_file_and_those_on_android_do_not(
     converted, kind
 ):
-    assert min_runtime_version(converted(kind)[1]) == "2.15.0"
-    assert release(min_runtime_version(converted(kind)[0])) < release("2.15.0")
+    assert compute_min_runtime_version(converted(kind)[1]) == "2.15.0"
+    assert parse_version(compute_min_runtime_version(converted(kind)[0])) < parse_version("2.15.0")
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_the_weights_and_their_products_are_changed(converted, kind):
     given_to_pass, _ = converted(kind)
-    before, after = opened(given_to_pass), opened(share_four_bit_tables(given_to_pass, V + 1))
+    before, after = opened(given_to_pass), opened(share_int4_tables(given_to_pass, V + 1))
     for graph, changed in zip(before.subgraphs, after.subgraphs, strict=True):
         for old, new in zip(graph.operators, changed.operators, strict=True):
             assert old.inputs.tolist() == new.inputs.tolist()
             assert old.outputs.tolist() == new.outputs.tolist()
             old_code = before.operatorCodes[old.opcodeIndex]
             new_code = after.operatorCodes[new.opcodeIndex]
-            assert builtin(old_code) == builtin(new_code)
+            assert get_builtin_code(old_code) == get_builtin_code(new_code)
             table = len(new.inputs) > 1 and (
                 changed.tensors[new.inputs[1]].type == schema.TensorType.INT4
             )
@@ -247,7 +247,7 @@ def test_only_the_weights_and_their_products_are_changed(converted, kind):
         ]
         # Only what ranks the whole catalogue multiplies with the table.
         ranks = any(
-            builtin(before.operatorCodes[one.opcodeIndex]) == schema.BuiltinOperator.TOPK_V2
+            get_builtin_code(before.operatorCodes[one.opcodeIndex]) == schema.BuiltinOperator.TOPK_V2
             for one in graph.operators
         )
         assert moved == [(schema.TensorType.INT8, schema.TensorType.INT4)] * ranks
@@ -317,7 +317,7 @@ def assert_like(
 
 def interpreter_of(content: bytes, runtime: str) -> Interpreter:
     resolver, threads = RUNTIMES[runtime]
-    with quiet_native_stderr():
+    with suppress_native_stderr():
         interpreter = Interpreter(
             model_content=content, num_threads=threads, experimental_op_resolver_type=resolver
         )
@@ -329,7 +329,7 @@ def interpreter_of(content: bytes, runtime: str) -> Interpreter:
 def test_four_bits_are_smaller_than_eight_which_are_given_back_byte_for_byte(kind):
     wide = {bits: made(kind, bits=bits, dimensions=64) for bits in (4, 8)}
     before, eight = before_and_after(wide[8], Quantization.DYNAMIC_INT8)
-    assert share_four_bit_tables(before, V + 1) is before
+    assert share_int4_tables(before, V + 1) is before
     assert {weights.type for weights, _ in products(opened(eight))} == {schema.TensorType.INT8}
     assert not gathered(opened(eight))
     _, four = before_and_after(wide[4], Quantization.DYNAMIC_INT8)
@@ -345,17 +345,17 @@ def test_the_constants_of_the_file_are_the_stored_bytes_and_little_more(
     # A scale with one number that says what its bytes mean, priors and biases with two.
     scale, other = (V + 1) + 4, (V + 1) + 8
     wanted = TABLE + scale + (other + d * d if kind == "fold-in" else 3 * other)
-    assert stored_bytes(student) == wanted
+    assert compute_quantized_size(student) == wanted
     assert wanted <= sum(sizes(opened(converted(kind)[1]))) < wanted + 2500
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_packing_a_settled_student_changes_nothing_more(four_bit_student, some_histories, kind):
     student = four_bit_student(kind)
-    assert not table_of(student).packed
-    compact = student.compact()
+    assert not table_of(student).is_int4
+    compact = student.pack()
     np.testing.assert_allclose(table_of(compact).numpy(), table_of(student).numpy(), rtol=1e-5)
-    again = settled(student).compact()
+    again = snap_to_quantization_grid(student).pack()
     np.testing.assert_array_equal(table_of(again).nibbles, table_of(compact).nibbles)
     found, wanted = compact(some_histories).numpy(), student(some_histories).numpy()
     np.testing.assert_allclose(found[:, 1:], wanted[:, 1:], rtol=1e-3, atol=1e-4)
@@ -374,30 +374,30 @@ def test_the_float_form_has_no_nibbles_and_loses_nothing(
     converted, four_bit_student, some_histories, kind
 ):
     before, content = converted(kind, form=Quantization.FLOAT32)
-    assert share_four_bit_tables(before, V + 1) is before
+    assert share_int4_tables(before, V + 1) is before
     model = opened(content)
     types = {tensor.type for graph in model.subgraphs for tensor in graph.tensors}
     assert not types & {schema.TensorType.INT4, schema.TensorType.UINT8, schema.TensorType.INT8}
-    assert table_buffers(content, V + 1) == [4 * (V + 1) * d]
+    assert list_table_sizes(content, V + 1) == [4 * (V + 1) * d]
     check_parity(content, four_bit_student(kind), some_histories, quantization=Quantization.FLOAT32)
 
 
 def test_a_model_that_knows_nothing_of_packed_tables_is_given_back_byte_for_byte():
-    randomness.seed(0)
-    model = STUDENTS["mlp"](books=V, history_length=L, dimensions=8)
+    randomness.set_seed(0)
+    model = STUDENTS["mlp"](num_items=V, history_length=L, dimensions=8)
     model.create_weights()
     before, _ = before_and_after(model, Quantization.DYNAMIC_INT8)
-    assert share_four_bit_tables(before, V + 1) is before
+    assert share_int4_tables(before, V + 1) is before
 
 
 def test_a_blend_of_packed_tables_has_each_of_them_once(four_bit_student, some_histories):
-    blend = BlendModel(
-        parts=[four_bit_student(kind) for kind in KINDS], weights=[0.5, 0.5], powers=[1.0, 1.0]
+    blend = WeightedEnsemble(
+        members=[four_bit_student(kind) for kind in KINDS], weights=[0.5, 0.5], exponents=[1.0, 1.0]
     )
     blend.create_weights()
-    blend = settled(blend)
+    blend = snap_to_quantization_grid(blend)
     content = convert(blend, Quantization.DYNAMIC_INT8, recommendations=K)
-    assert table_buffers(content, V + 1) == [TABLE, TABLE]
+    assert list_table_sizes(content, V + 1) == [TABLE, TABLE]
     check_parity(content, blend, some_histories, quantization=Quantization.DYNAMIC_INT8)
 
 
@@ -410,13 +410,13 @@ def test_a_blend_of_packed_tables_has_each_of_them_once(four_bit_student, some_h
     )
 )
 def test_unpacking_undoes_packing(steps):
-    found = unpacked(nibbles(steps))
+    found = unpack_int4(pack_nibbles(steps))
     assert found.dtype == np.int8
     np.testing.assert_array_equal(found, steps)
 
 
 def test_bytes_are_unpacked_by_hand_the_lower_half_first():
-    found = unpacked(np.array([[0x21, 0x7F], [0x08, 0x99]], np.uint8))
+    found = unpack_int4(np.array([[0x21, 0x7F], [0x08, 0x99]], np.uint8))
     np.testing.assert_array_equal(found, [[1, 2, -1, 7], [-8, 0, -7, -7]])
 
 
@@ -426,12 +426,12 @@ def test_bytes_that_hold_other_numbers_than_the_products_are_refused(
     converted, four_bit_student, place, flipped
 ):
     before, _ = converted("item-kernel")
-    table = table_of(four_bit_student("item-kernel").compact()).nibbles.numpy().tobytes()
+    table = table_of(four_bit_student("item-kernel").pack()).nibbles.numpy().tobytes()
     assert before.count(table) == 1
     corrupt = bytearray(before)
     corrupt[before.find(table) + place] ^= flipped
     with pytest.raises(NotImplementedError, match="four_bit_table"):
-        share_four_bit_tables(bytes(corrupt), V + 1)
+        share_int4_tables(bytes(corrupt), V + 1)
 
 
 @settings(max_examples=20)
@@ -440,7 +440,7 @@ def test_products_with_other_numbers_than_the_bytes_are_refused(
     converted, four_bit_student, place, value
 ):
     before, _ = converted("item-kernel")
-    steps = table_of(four_bit_student("item-kernel").compact()).steps.numpy()
+    steps = table_of(four_bit_student("item-kernel").pack()).int_values.numpy()
     weights = np.round(steps * (127 / 7)).astype(np.int8)
     assert before.count(weights.tobytes()) == 1
     start = before.find(weights.tobytes())
@@ -450,7 +450,7 @@ def test_products_with_other_numbers_than_the_bytes_are_refused(
     corrupt = bytearray(before)
     corrupt[start + place] = value % 256
     with pytest.raises(NotImplementedError, match="four_bit_table"):
-        share_four_bit_tables(bytes(corrupt), V + 1)
+        share_int4_tables(bytes(corrupt), V + 1)
 
 
 class TableAlone(tf.Module):
@@ -464,8 +464,8 @@ class TableAlone(tf.Module):
         more: Callable[[BookTable, tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.model = HistoryModel(books=books, history_length=2)
-        self.table = BookTable(self.model, "table", dimensions, packed=True)
+        self.model = HistoryModel(num_items=books, history_length=2)
+        self.table = QuantizedEmbedding(self.model, "table", dimensions, int4=True)
         random = np.random.default_rng(books + dimensions)
         values = random.normal(size=(books + 1, dimensions))
         values *= random.lognormal(0, 0.5, (books + 1, 1))
@@ -473,8 +473,8 @@ class TableAlone(tf.Module):
 
         def ask(vectors: tf.Tensor, ids: tf.Tensor) -> dict[str, tf.Tensor]:
             answer = {
-                "rows": self.table.rows(ids),
-                "products": self.table.products(vectors, ids),
+                "rows": self.table.gather(ids),
+                "products": self.table.dot_products(vectors, ids),
             }
             return {**answer, "more": more(self.table, vectors, ids)} if more else answer
 
@@ -484,7 +484,7 @@ class TableAlone(tf.Module):
 
     def converted(self) -> bytes:
         """As `kd_tf.tflite.convert` does it."""
-        with tempfile.TemporaryDirectory() as folder, quiet_native_stderr():
+        with tempfile.TemporaryDirectory() as folder, suppress_native_stderr():
             tf.saved_model.save(self, folder, signatures={"ask": self.ask})
             converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["ask"])
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -493,7 +493,7 @@ class TableAlone(tf.Module):
 
 
 def product_of_tanh(table: BookTable, vectors: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-    return table.products(tf.tanh(vectors), ids)
+    return table.dot_products(tf.tanh(vectors), ids)
 
 
 def asked(module: TableAlone, batch: int) -> tuple[np.ndarray, np.ndarray]:
@@ -511,7 +511,7 @@ def test_every_kernel_reads_rows_to_the_bit_and_rounds_only_the_vector_of_a_prod
     books, dimensions, batch
 ):
     module = TableAlone(books, dimensions, batch)
-    content = share_four_bit_tables(module.converted(), books + 1)
+    content = share_int4_tables(module.converted(), books + 1)
     packed = (books + 1) * dimensions // 2
     assert sizes(opened(content)).count(packed) == 1
     assert not {2 * packed, 8 * packed} & set(sizes(opened(content)))
@@ -530,17 +530,17 @@ def test_every_kernel_reads_rows_to_the_bit_and_rounds_only_the_vector_of_a_prod
 def test_a_table_that_no_product_reads_is_refused():
     module = TableAlone(V, d, 1)
     module.ask = tf.function(
-        lambda ids: {"rows": module.table.rows(ids)},
+        lambda ids: {"rows": module.table.gather(ids)},
         input_signature=[tf.TensorSpec([1], tf.int32, name="ids")],
     )
     with pytest.raises(NotImplementedError, match="no product reads it"):
-        share_four_bit_tables(module.converted(), V + 1)
+        share_int4_tables(module.converted(), V + 1)
 
 
 def test_two_products_in_one_graph_read_one_table():
     module = TableAlone(V, d, 3, product_of_tanh)
-    content = share_four_bit_tables(module.converted(), V + 1)
-    assert table_buffers(content, V + 1) == [TABLE]
+    content = share_int4_tables(module.converted(), V + 1)
+    assert list_table_sizes(content, V + 1) == [TABLE]
     vectors, ids = asked(module, 3)
     answer = interpreter_of(content, "delegates-1").get_signature_runner("ask")(
         vectors=vectors, ids=ids
@@ -551,17 +551,17 @@ def test_two_products_in_one_graph_read_one_table():
 
 def test_every_product_in_one_graph_gets_the_version():
     module = TableAlone(V, d, 3, product_of_tanh)
-    content = share_four_bit_tables(module.converted(), V + 1)
+    content = share_int4_tables(module.converted(), V + 1)
     found = products(opened(content))
     assert len(found) == 2
     assert {version for _, version in found} == {11}
 
 
 def test_another_reader_of_the_weights_is_refused_and_never_gets_nibbles():
-    module = TableAlone(V, d, 3, lambda table, vectors, ids: tf.gather(table.steps, ids))
+    module = TableAlone(V, d, 3, lambda table, vectors, ids: tf.gather(table.int_values, ids))
     gather = schema.BuiltinOperator.GATHER
     with pytest.raises(NotImplementedError, match=rf"\b{gather}\b.* where only products may"):
-        share_four_bit_tables(module.converted(), V + 1)
+        share_int4_tables(module.converted(), V + 1)
 
 
 @pytest.mark.parametrize("rows", [V - 200, V + 2])
@@ -570,7 +570,7 @@ def test_bytes_of_another_number_of_rows_are_no_table(rows):
     module = TableAlone(
         V, d, 3, lambda table, vectors, ids: tf.cast(tf.gather(others, ids % 100), tf.float32)
     )
-    content = share_four_bit_tables(module.converted(), V + 1)
+    content = share_int4_tables(module.converted(), V + 1)
     vectors, ids = asked(module, 3)
     ask = interpreter_of(content, "delegates-1").get_signature_runner("ask")
     answer = ask(vectors=vectors, ids=ids)
@@ -581,25 +581,25 @@ def test_bytes_of_another_number_of_rows_are_no_table(rows):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_catalogue_so_small_that_products_stay_in_float_loses_nothing(kind):
-    student = settled(made(kind, books=40, dimensions=8))
+    student = snap_to_quantization_grid(made(kind, books=40, dimensions=8))
     before, content = before_and_after(student, Quantization.DYNAMIC_INT8)
     random = np.random.default_rng(7)
     rows = np.stack([random.permutation(40)[:L] + 1 for _ in range(20)]).astype(np.int32)
     rows[::2, 3:] = 0
     # Held to what a float file is held to, since nothing in it is rounded further.
     check_parity(content, student, rows, quantization=Quantization.FLOAT32)
-    table = table_of(student.compact()).nibbles.numpy().tobytes()
+    table = table_of(student.pack()).nibbles.numpy().tobytes()
     assert before.count(table) == content.count(table) == 1
     corrupt = bytearray(before)
     corrupt[before.find(table) + 11] ^= 1
     with pytest.raises(NotImplementedError, match="four_bit_table"):
-        share_four_bit_tables(bytes(corrupt), 41)
+        share_int4_tables(bytes(corrupt), 41)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_wide_copy_that_the_pass_removes_would_be_refused(converted, four_bit_student, kind):
     before, after = converted(kind)
-    compact = four_bit_student(kind).compact()
+    compact = four_bit_student(kind).pack()
     check_stored_weights(after, compact)
     with pytest.raises(ParityError, match="more tables of books than the student has"):
         check_stored_weights(before, compact)

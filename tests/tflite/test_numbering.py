@@ -12,8 +12,8 @@ from ai_edge_litert.interpreter import Interpreter
 from kd_tf.models.base import HistoryModel
 from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.convert import Quantization, convert
-from kd_tf.tflite.flatbuffer import content_of
-from kd_tf.tflite.numbering import with_shared_operators
+from kd_tf.tflite.flatbuffer import make_content_key
+from kd_tf.tflite.numbering import share_operators
 
 NAMES = ["mlp", "neighbours"]
 
@@ -27,7 +27,7 @@ def apart(student, started) -> Callable[[str], bytes]:
         if name not in made:
             model: HistoryModel = student(name) if name == "mlp" else started(name)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(convert_module, "with_shared_operators", lambda content: content)
+                patch.setattr(convert_module, "share_operators", lambda content: content)
                 made[name] = convert(model, Quantization.DYNAMIC_INT8, recommendations=20)
         return made[name]
 
@@ -40,19 +40,19 @@ def opened(content: bytes) -> schema.ModelT:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_graphs_are_the_same_but_for_their_numbers(apart, name):
-    before, after = opened(apart(name)), opened(with_shared_operators(apart(name)))
+    before, after = opened(apart(name)), opened(share_operators(apart(name)))
     for old, new in zip(before.subgraphs, after.subgraphs, strict=True):
         number: dict[int, int] = {-1: -1}
         for was, now in zip(old.operators, new.operators, strict=True):
             assert was.opcodeIndex == now.opcodeIndex
-            assert content_of(was.builtinOptions) == content_of(now.builtinOptions)
+            assert make_content_key(was.builtinOptions) == make_content_key(now.builtinOptions)
             ends = [*was.inputs, *was.outputs], [*now.inputs, *now.outputs]
             for one, other in zip(*ends, strict=True):
                 assert number.setdefault(int(one), int(other)) == other
         assert len(set(number.values())) == len(number)
         del number[-1]
         for one, other in number.items():
-            assert content_of(old.tensors[one]) == content_of(new.tensors[other])
+            assert make_content_key(old.tensors[one]) == make_content_key(new.tensors[other])
         for ends in ("inputs", "outputs"):
             moved = [number[int(one)] for one in getattr(old, ends)]
             assert moved == getattr(new, ends).tolist()
@@ -63,21 +63,21 @@ def test_the_graphs_are_the_same_but_for_their_numbers(apart, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_most_operators_stand_in_the_file_once(apart, name):
     content = apart(name)
-    shared = with_shared_operators(content)
+    shared = share_operators(content)
     assert len(shared) < len(content) - 1500
     operators = [
-        content_of(operator) for graph in opened(shared).subgraphs for operator in graph.operators
+        make_content_key(operator) for graph in opened(shared).subgraphs for operator in graph.operators
     ]
     assert len(set(operators)) < 0.75 * len(operators)
     # What is numbered alike already stays as it is.
-    assert len(with_shared_operators(shared)) <= len(shared)
+    assert len(share_operators(shared)) <= len(shared)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_signature_answers_the_same(apart, histories, name):
     files = [
         Interpreter(model_content=content, num_threads=1)
-        for content in (apart(name), with_shared_operators(apart(name)))
+        for content in (apart(name), share_operators(apart(name)))
     ]
     history = histories[:1]
     inputs = {

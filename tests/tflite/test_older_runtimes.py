@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kd_tf.distill.starts import STARTS
+from kd_tf.distill.starts import WARM_STARTS
 from kd_tf.models.students import STUDENTS
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.compatibility import min_runtime_version, release
+from kd_tf.tflite.compatibility import compute_min_runtime_version, parse_version
 from kd_tf.tflite.convert import Quantization, convert
 
 OLDER = dict(one.split("=", 1) for one in os.environ.get("KD_TF_OLDER_RUNTIMES", "").split())
@@ -32,9 +32,9 @@ def models(student, started, calibration, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("models")
     made = {}
     for kind in STUDENTS:
-        model = started(kind) if kind in STARTS else student(kind)
+        model = started(kind) if kind in WARM_STARTS else student(kind)
         for form in FORMS:
-            if form.value in model.forms:
+            if form.value in model.quantizations:
                 path = folder / f"{kind}-{form.value}.tflite"
                 path.write_bytes(convert(model, form, recommendations=20, calibration=calibration))
                 made[path.stem] = path
@@ -52,7 +52,7 @@ def test_an_older_interpreter_gives_the_same_books(models, histories, version, t
     loaded = {
         name: path
         for name, path in models.items()
-        if release(min_runtime_version(path.read_bytes())) <= release(version)
+        if parse_version(compute_min_runtime_version(path.read_bytes())) <= parse_version(version)
     }
     # What the gate lets through must be most of it, or this compares nothing.
     assert len(loaded) > len(models) / 2

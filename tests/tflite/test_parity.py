@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from kd_tf.errors import ParityError
 from kd_tf.keras import tf
 from kd_tf.models import randomness
-from kd_tf.models.ranking import scores as keras_scores
+from kd_tf.models.ranking import compute_scores as keras_scores
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import convert as convert_module
@@ -28,13 +28,13 @@ class DoublesScores(MLPStudent):
 class TakesAnyId(MLPStudent):
     """Reads outside the table where an id is out of range."""
 
-    def known(self, ids):
+    def mask_unknown_ids(self, ids):
         return ids
 
 
 class TakesNegativeIdsForTheFirstBook(MLPStudent):
-    def known(self, ids):
-        return tf.where(ids < 0, 1, super().known(ids))
+    def mask_unknown_ids(self, ids):
+        return tf.where(ids < 0, 1, super().mask_unknown_ids(ids))
 
 
 class SimilarIsReversed(MLPStudent):
@@ -90,7 +90,7 @@ def doubled(student):
 
 @pytest.fixture(scope="module")
 def stranger():
-    student = MLPStudent(books=V, history_length=L, dimensions=d)
+    student = MLPStudent(num_items=V, history_length=L, dimensions=d)
     student.create_weights()
     return student
 
@@ -171,7 +171,7 @@ def test_a_file_that_recommends_what_was_read_is_refused(student, histories, mon
         scores, ids = tf.math.top_k(scores, self.recommendations)
         return {"ids": ids, "scores": scores}
 
-    monkeypatch.setattr(Signatures, "_best", best_of_all)
+    monkeypatch.setattr(Signatures, "_select_best", best_of_all)
     content = converted(MLPStudent, student("mlp"))
     with pytest.raises(ParityError, match="recommend gives a book that was put in"):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
@@ -187,7 +187,7 @@ def test_an_int8_file_that_was_calibrated_with_long_histories_only_is_refused(
     student, split, histories
 ):
     """It answers readers of many books well, and those of a single book badly."""
-    whole = split.train.padded(L)[:200]
+    whole = split.train.pad(L)[:200]
     assert (whole > 0).sum(axis=1).min() >= 8
     content = convert(student("mlp"), Quantization.INT8, recommendations=K, calibration=whole)
     long_ones = histories[(histories > 0).all(axis=1)]
@@ -201,7 +201,7 @@ def test_what_is_no_model_is_refused(student, histories):
 
 
 def test_a_file_for_histories_of_another_length_is_refused(file, histories):
-    longer = MLPStudent(books=V, history_length=L + 1, dimensions=d)
+    longer = MLPStudent(num_items=V, history_length=L + 1, dimensions=d)
     longer.create_weights()
     with pytest.raises(ParityError, match="takes 10 books of a history, the student 11"):
         check_parity(
@@ -233,8 +233,8 @@ def test_histories_of_another_shape_or_none_are_refused(file, student, wrong, me
 
 def test_books_that_only_rounding_tells_apart_may_stand_in_any_order(histories):
     def nearly_equal_books(noise, seed):
-        randomness.seed(0)
-        student = MLPStudent(books=V, history_length=L, dimensions=d)
+        randomness.set_seed(0)
+        student = MLPStudent(num_items=V, history_length=L, dimensions=d)
         student.create_weights()
         random = np.random.default_rng(seed)
         student.table.assign(1 + noise * random.standard_normal(student.table.shape))
@@ -251,7 +251,7 @@ def test_books_that_only_rounding_tells_apart_may_stand_in_any_order(histories):
 
 
 def test_a_shop_smaller_than_a_list_is_compared_too():
-    student = MLPStudent(books=12, history_length=L, dimensions=4)
+    student = MLPStudent(num_items=12, history_length=L, dimensions=4)
     student.create_weights()
     content = convert(student, Quantization.FLOAT32, recommendations=12)
     read = np.array([list(range(1, 11)), [1] * 10, [0] * 10], np.int32)

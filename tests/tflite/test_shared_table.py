@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_tf.models.ranking import scores as keras_scores
+from kd_tf.models.ranking import compute_scores as keras_scores
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.convert import Quantization
-from kd_tf.tflite.flatbuffer import builtin, is_constant
-from kd_tf.tflite.shared_table import share_table, table_buffers
+from kd_tf.tflite.flatbuffer import get_builtin_code, is_constant
+from kd_tf.tflite.shared_table import share_table, list_table_sizes
 
 V, L, d, K = 250, 10, 16, 20
 
 NOT_INT8 = [form for form in Quantization if form is not Quantization.INT8]
 
-INTEGER_STUDENTS = [name for name, kind in TRAINED_STUDENTS.items() if "int8" in kind.forms]
+INTEGER_STUDENTS = [name for name, kind in TRAINED_STUDENTS.items() if "int8" in kind.quantizations]
 
 
 def overlap(ids, others):
@@ -44,9 +44,9 @@ def packed(model):
 @pytest.mark.parametrize("name", INTEGER_STUDENTS)
 def test_the_converter_stores_the_table_more_than_once_and_the_pass_once(unshared, name):
     size = (V + 1) * d
-    assert set(table_buffers(unshared(name), V + 1)) == {size}
-    assert len(table_buffers(unshared(name), V + 1)) > 1
-    assert table_buffers(share_table(unshared(name), V + 1), V + 1) == [size]
+    assert set(list_table_sizes(unshared(name), V + 1)) == {size}
+    assert len(list_table_sizes(unshared(name), V + 1)) > 1
+    assert list_table_sizes(share_table(unshared(name), V + 1), V + 1) == [size]
 
 
 @pytest.mark.parametrize("name", INTEGER_STUDENTS)
@@ -89,7 +89,7 @@ def test_a_second_pass_changes_nothing(unshared):
 
 def test_products_with_a_table_of_another_size_are_left_alone(unshared):
     content = share_table(unshared("mlp"), V + 2)
-    assert table_buffers(content, V + 1) == table_buffers(unshared("mlp"), V + 1)
+    assert list_table_sizes(content, V + 1) == list_table_sizes(unshared("mlp"), V + 1)
 
 
 def test_rows_are_taken_before_they_are_made_floats(unshared):
@@ -99,7 +99,7 @@ def test_rows_are_taken_before_they_are_made_floats(unshared):
             graph.tensors[operator.inputs[0]].shape.tolist()
             for graph in model.subgraphs
             for operator in graph.operators
-            if builtin(model.operatorCodes[operator.opcodeIndex])
+            if get_builtin_code(model.operatorCodes[operator.opcodeIndex])
             == schema.BuiltinOperator.DEQUANTIZE
             and is_constant(model, graph.tensors[operator.inputs[0]])
         ]

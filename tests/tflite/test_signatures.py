@@ -19,7 +19,7 @@ EVERY_FILE = [
     (name, form)
     for name, kind in TRAINED_STUDENTS.items()
     for form in Quantization
-    if form.value in kind.forms
+    if form.value in kind.quantizations
 ]
 EXACT = (Quantization.FLOAT32, Quantization.FLOAT16)
 INT32 = st.integers(-(2**31), 2**31 - 1)
@@ -184,7 +184,7 @@ def test_a_contribution_is_what_the_score_loses_without_the_book(file, student, 
 @pytest.fixture(scope="module", params=[Quantization.FLOAT32, Quantization.INT8])
 def small_shop(request):
     """A file for 12 books that recommends 12: fewer than a full history leaves."""
-    student = MLPStudent(books=12, history_length=L, dimensions=4)
+    student = MLPStudent(num_items=12, history_length=L, dimensions=4)
     student.create_weights()
     calibration = np.tile(np.arange(1, L + 1, dtype=np.int32), (4, 1))
     return TFLiteModel(convert(student, request.param, recommendations=12, calibration=calibration))

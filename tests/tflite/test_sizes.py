@@ -10,7 +10,7 @@ from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.tflite.convert import Quantization, convert, stored_form
+from kd_tf.tflite.convert import Quantization, convert, quantize_student
 from kd_tf.tflite.parity import check_parity
 
 RUNTIMES = [
@@ -22,8 +22,8 @@ RUNTIMES = [
 
 
 def made(kind: type[HistoryModel], books: int, width: int, length: int) -> HistoryModel:
-    randomness.seed(0)
-    student = kind(books=books, history_length=length, dimensions=width)
+    randomness.set_seed(0)
+    student = kind(num_items=books, history_length=length, dimensions=width)
     student.create_weights()
     random = np.random.default_rng(books + width)
     scale = 0.3 if kind is ItemKernelStudent else 1.0
@@ -54,8 +54,8 @@ def test_a_file_of_any_size_answers_like_its_student(books, width, length, recom
     content = convert(
         student, form, recommendations=recommended, candidates=3, calibration=histories
     )
-    stored = stored_form(student, form, histories)
-    parity = check_parity(content, student, histories, quantization=form, stored=stored)
+    stored = quantize_student(student, form, histories)
+    parity = check_parity(content, student, histories, quantization=form, quantized_student=stored)
     assert parity.histories == len(histories)
     assert parity.numpy_overlap is not None
 
@@ -68,9 +68,9 @@ def test_four_bits_of_any_size_hold_the_packed_student(books):
         student, Quantization.INT4, recommendations=min(books, 20), calibration=histories
     )
     # Beside what it was packed to: random rows lose much in four bits.
-    stored = stored_form(student, Quantization.INT4, histories)
+    stored = quantize_student(student, Quantization.INT4, histories)
     parity = check_parity(
-        content, stored, histories, quantization=Quantization.DYNAMIC_INT8, stored=stored
+        content, stored, histories, quantization=Quantization.DYNAMIC_INT8, quantized_student=stored
     )
     assert parity.top10_overlap > 0.97
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_tf.distill.starts import STARTS
-from kd_tf.models.stored import settled, stored_bytes
-from kd_tf.tflite.compatibility import min_runtime_version, release
+from kd_tf.distill.starts import WARM_STARTS
+from kd_tf.models.stored import snap_to_quantization_grid, compute_quantized_size
+from kd_tf.tflite.compatibility import compute_min_runtime_version, parse_version
 from kd_tf.tflite.convert import Quantization, convert
 from kd_tf.tflite.parity import check_parity
 
@@ -17,7 +17,7 @@ FORMS = (Quantization.FLOAT32, Quantization.DYNAMIC_INT8)
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.value)
-@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize("kind", WARM_STARTS)
 def test_a_file_answers_like_its_student(started, histories, kind: str, form: Quantization):
     content = convert(started(kind), form, recommendations=K)
     parity = check_parity(content, started(kind), histories, quantization=form)
@@ -26,20 +26,20 @@ def test_a_file_answers_like_its_student(started, histories, kind: str, form: Qu
     assert parity.top10_overlap > (0.999 if exact else 0.93)
 
 
-@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize("kind", WARM_STARTS)
 def test_a_settled_student_is_settled(started, histories, kind: str):
     once = started(kind)
-    twice = settled(once)
-    assert stored_bytes(once) == stored_bytes(twice) <= 14_000
+    twice = snap_to_quantization_grid(once)
+    assert compute_quantized_size(once) == compute_quantized_size(twice) <= 14_000
     np.testing.assert_allclose(
         twice(histories[:20]).numpy(), once(histories[:20]).numpy(), rtol=1e-4, atol=1e-6
     )
 
 
-@pytest.mark.parametrize("kind", STARTS)
+@pytest.mark.parametrize("kind", WARM_STARTS)
 def test_every_runtime_on_android_can_read_the_file(started, kind: str):
     content = convert(started(kind), Quantization.DYNAMIC_INT8, recommendations=K)
-    assert release(min_runtime_version(content)) <= release("2.16.1")
+    assert parse_version(compute_min_runtime_version(content)) <= parse_version("2.16.1")
 
 
 def test_packed_weights_are_in_the_file_once_and_as_bytes(started):
@@ -47,10 +47,10 @@ def test_packed_weights_are_in_the_file_once_and_as_bytes(started):
     content = convert(made, Quantization.DYNAMIC_INT8, recommendations=K)
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     sizes = sorted(len(one.data) for one in model.buffers if one.data is not None)
-    packed = [one.numpy().nbytes for one in made.compact().weights if "entries" in one.name]
-    assert sum(packed) == made.compact().packed.bytes
+    packed = [one.numpy().nbytes for one in made.pack().weights if "entries" in one.name]
+    assert sum(packed) == made.pack().packed.bytes
     assert [sizes.count(size) for size in packed] == [1] * len(packed)
-    assert sum(sizes) < stored_bytes(made) + 2500
+    assert sum(sizes) < compute_quantized_size(made) + 2500
 
 
 def test_a_form_that_a_student_does_not_have_is_refused(started):

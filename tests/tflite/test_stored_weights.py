@@ -12,9 +12,9 @@ from kd_tf.errors import ParityError
 from kd_tf.keras import tf
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.tflite.convert import Quantization, convert, stored_form
+from kd_tf.tflite.convert import Quantization, convert, quantize_student
 from kd_tf.tflite.flatbuffer import is_constant, pack
-from kd_tf.tflite.stored_weights import book_constants, check_stored_weights
+from kd_tf.tflite.stored_weights import read_item_constants, check_stored_weights
 
 V, L, d, K = 250, 10, 16, 20
 
@@ -22,7 +22,7 @@ EVERY_FILE = [
     (name, form)
     for name, kind in TRAINED_STUDENTS.items()
     for form in Quantization
-    if form.value in kind.forms
+    if form.value in kind.quantizations
 ]
 
 
@@ -45,7 +45,7 @@ PLAIN = [form for form in Quantization if form is not Quantization.INT4]
 @pytest.fixture(scope="module")
 def stored(student, calibration):
     """``stored(name, form)``: the student with the weights that the file holds."""
-    return lambda name, form: stored_form(student(name), form, calibration)
+    return lambda name, form: quantize_student(student(name), form, calibration)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def stored(student, calibration):
 def test_the_numbers_in_a_file_are_the_students_within_half_a_step(file, stored, name, form):
     model = stored(name, form)
     tables = [getattr(model, table).numpy() for table in model.tables]
-    constants = book_constants(file(name, form), V + 1)
+    constants = read_item_constants(file(name, form), V + 1)
     found = [one for one in constants if one.values.ndim == 2 and len(one.values) == V + 1]
     assert len(found) == len(tables)
     for table in tables:
@@ -71,7 +71,7 @@ def test_the_numbers_in_a_file_are_the_students_within_half_a_step(file, stored,
 @pytest.mark.parametrize("name", ["mlp", "shallow-cnn"])
 def test_four_bits_are_in_the_file_as_they_were_packed(file, stored, name):
     nibbles = stored(name, Quantization.INT4).packed.nibbles.numpy()
-    found = [one.values for one in book_constants(file(name, Quantization.INT4), V + 1)]
+    found = [one.values for one in read_item_constants(file(name, Quantization.INT4), V + 1)]
     assert sum(np.array_equal(one, nibbles) for one in found) == 1
 
 
@@ -108,7 +108,7 @@ def test_a_table_that_is_written_out_in_float32_is_found(unshared, student):
 
 
 def test_the_file_of_another_student_is_refused(file, student):
-    other = MLPStudent(books=V, history_length=L, dimensions=d)
+    other = MLPStudent(num_items=V, history_length=L, dimensions=d)
     other.create_weights()
     with pytest.raises(ParityError, match="does not hold the student's"):
         check_stored_weights(file("mlp", Quantization.DYNAMIC_INT8), other)
@@ -124,7 +124,7 @@ class ScalesItsScores(MLPStudent):
 
 
 def test_a_student_whose_file_would_hold_two_tables_is_not_converted():
-    student = ScalesItsScores(books=V, history_length=L, dimensions=d)
+    student = ScalesItsScores(num_items=V, history_length=L, dimensions=d)
     student.create_weights()
     with pytest.raises(ParityError, match="more tables of books than the student has"):
         convert(student, Quantization.FLOAT32, recommendations=K)

@@ -18,7 +18,7 @@ import pytest
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 from kd_tf.models.students import STUDENTS
-from kd_tf.native_stderr import quiet_native_stderr
+from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.preview.server import PreviewServer
 from kd_tf.preview.site import PAGE, Site, make_site
 from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
@@ -189,8 +189,8 @@ def run_browser(modules: Path, run_node: Callable[..., Any]) -> Callable[..., An
 def tflite() -> Callable[[Quantization], bytes]:
     """``tflite(form)``: a perceptron of 10,000 books whose rows differ widely."""
     random = np.random.default_rng(0)
-    randomness.seed(0)
-    student = STUDENTS["mlp"](books=V, history_length=L, dimensions=d)
+    randomness.set_seed(0)
+    student = STUDENTS["mlp"](num_items=V, history_length=L, dimensions=d)
     student.create_weights()
     table = next(one for one in student.weights if one.shape == tf.TensorShape([V + 1, d]))
     table.assign(random.standard_normal((V + 1, d)).astype(np.float32) / 2)
@@ -201,7 +201,7 @@ def tflite() -> Callable[[Quantization], bytes]:
 
     def make(form: Quantization) -> bytes:
         if form not in made:
-            with quiet_native_stderr():
+            with suppress_native_stderr():
                 made[form] = convert(student, form, recommendations=K, calibration=calibration)
         return made[form]
 
@@ -241,7 +241,7 @@ def catalog() -> list[dict[str, Any]]:
 def config() -> BundleConfig:
     return BundleConfig(
         name="Invented books",
-        books=V,
+        num_items=V,
         history_length=L,
         recommendations=K,
         candidates=C,
@@ -304,4 +304,4 @@ def serve() -> Iterator[Callable[[Site], PreviewServer]]:
 @pytest.fixture(scope="session")
 def address(site: Site, serve: Callable[[Site], PreviewServer]) -> str:
     """Of the page for the bundle of whole numbers."""
-    return serve(site).address
+    return serve(site).url

@@ -37,7 +37,7 @@ def test_no_view_has_a_serious_fault_or_is_wider_than_the_screen(
         address=address,
         ids=[f"b{2 * number}" for number in (7, 21, 43, 65, 87)],
         pictures=str(pictures),
-        faulty=serve(Site(site.name, broken)).address,
+        faulty=serve(Site(site.name, broken)).url,
         file=str(library),
         scheme=scheme,
         locale=locale,

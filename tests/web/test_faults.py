@@ -98,7 +98,7 @@ def test_a_refused_bundle_is_explained_and_the_shelf_is_kept(
     faults = damaged(site.files)
     said = run_browser(
         "faults.mjs",
-        addresses={fault: serve(Site(site.name, files)).address for fault, files in faults.items()},
+        addresses={fault: serve(Site(site.name, files)).url for fault, files in faults.items()},
     )
     assert said["sound"].startswith("For you")
     assert set(said) == {"sound", *WORDS}

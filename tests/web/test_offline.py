@@ -73,7 +73,7 @@ def test_a_new_release_replaces_the_old_one_whole_or_not_at_all(
             run_browser(
                 "offline.mjs",
                 step="update",
-                address=server.address,
+                address=server.url,
                 control=f"http://127.0.0.1:{control.server_port}/",
             )
         finally:

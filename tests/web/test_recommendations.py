@@ -60,7 +60,7 @@ def test_ids_and_scores_are_those_of_python(
     explained = [[shelf, book] for shelf in shelves[1:7] for book in books[:2]]
     answer = run_browser(
         "recommendations.mjs",
-        address=serve(make_site(opened, print)).address,
+        address=serve(make_site(opened, print)).url,
         histories=[*shelves, *strange],
         books=books,
         explained=explained,
@@ -68,7 +68,7 @@ def test_ids_and_scores_are_those_of_python(
     )
     assert answer["wrong"] == []
     assert answer["grown"] == 0
-    item_ids = [book.item_id for book in opened.books]
+    item_ids = [book.item_id for book in opened.items]
     recommended = [
         [(one.book.id, one.score) for one in python.recommend([item_ids[id - 1] for id in shelf])]
         for shelf in shelves

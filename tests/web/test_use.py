@@ -35,14 +35,14 @@ def flow(address: str, run_browser: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def some(opened: Bundle, *ids: int) -> dict[str, list[str]]:
-    books = [opened.books[id - 1] for id in ids]
+    books = [opened.items[id - 1] for id in ids]
     return {"ids": [book.item_id for book in books], "titles": [book.title or "" for book in books]}
 
 
 def test_a_shelf_is_filled_by_keyboard_and_everything_can_be_taken_back(
     flow: Callable[..., Any], opened: Bundle
 ) -> None:
-    book = opened.books[0]
+    book = opened.items[0]
     assert book.title is not None
     flow("shelf", query=book.title.upper(), title=book.title, **some(opened, 11, 13, 15))
 
@@ -73,21 +73,21 @@ def test_the_list_is_that_of_python_with_its_reasons_and_follows_the_shelf(
 def test_a_book_is_shown_with_all_that_is_known_of_it(
     flow: Callable[..., Any], opened: Bundle, python: Recommender
 ) -> None:
-    book = opened.books[6]
+    book = opened.items[6]
     flow(
         "book",
         id=book.item_id,
         title=book.title,
         text=book.text,
         similar=[one.book.title for one in python.similar(book.item_id)[:12]],
-        untitled=opened.books[8].item_id,
+        untitled=opened.items[8].item_id,
     )
 
 
 def test_the_model_is_described_and_measured_on_the_spot(
     flow: Callable[..., Any], opened: Bundle
 ) -> None:
-    size = f"{opened.model.stat().st_size:,} bytes"
+    size = f"{opened.model_path.stat().st_size:,} bytes"
     flow("about", parts=["Invented books", "10,000", size, "int8", "0.2500", "3,000", "Contract"])
 
 
@@ -100,7 +100,7 @@ def test_the_page_speaks_chinese_where_the_browser_does(
 def test_a_goodreads_library_is_chosen_or_dropped_and_other_files_are_refused(
     flow: Callable[..., Any], opened: Bundle, tmp_path: Path
 ) -> None:
-    rows = [opened.books[id - 1] for id in (21, 23, 25, 27)]
+    rows = [opened.items[id - 1] for id in (21, 23, 25, 27)]
     unmatched = [("<script>alert(1)</script>", "Nobody"), ("=1+1", "@SUM(1)")]
     library = tmp_path / "library.csv"
     titles = [(book.title, book.authors) for book in rows[:3]]
@@ -133,7 +133,7 @@ def test_a_goodreads_library_is_chosen_or_dropped_and_other_files_are_refused(
 def test_ten_thousand_rows_are_imported_in_two_seconds(
     flow: Callable[..., Any], opened: Bundle
 ) -> None:
-    known = [(book.title, book.authors) for book in opened.books if book.title][:6000]
+    known = [(book.title, book.authors) for book in opened.items if book.title][:6000]
     names = {title for title, _ in known}
     others = [(f"Not catalogued {number}", "Nobody") for number in range(10_000 - len(known))]
     seconds = flow(
@@ -160,7 +160,7 @@ def test_a_shelf_that_cannot_be_read_or_stored_is_told_and_nothing_is_lost(
 def test_a_reader_of_everything_gets_a_word_instead_of_a_list(
     flow: Callable[..., Any], opened: Bundle
 ) -> None:
-    flow("everything", ids=[book.item_id for book in opened.books])
+    flow("everything", ids=[book.item_id for book in opened.items])
 
 
 def export(rows: list[tuple[Any, Any]]) -> str:

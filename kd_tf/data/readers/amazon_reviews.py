@@ -12,19 +12,19 @@ from typing import Any, Literal
 import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_chunks
-from kd_tf.data.isbn import isbn13
+from kd_tf.data.isbn import normalize_isbn
 from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
 from kd_tf.data.readers.delimited import (
     InteractionColumns,
     InteractionRows,
-    identifier,
-    noted,
-    rating,
-    seconds,
+    parse_ids,
+    add_notes,
+    parse_ratings,
+    parse_seconds,
 )
-from kd_tf.data.readers.files import Source, find_all
+from kd_tf.data.readers.files import SourceFile, find_all
 from kd_tf.data.readers.json_lines import read_json_lines, read_objects
-from kd_tf.data.readers.tables import Dialect, parse, read_layout
+from kd_tf.data.readers.tables import Dialect, parse_column, read_layout
 from kd_tf.errors import UserError
 
 Release = Literal["2014", "2018", "2023"]
@@ -49,12 +49,12 @@ _FIELDS: dict[Release, dict[str, str]] = {
         "timestamp": "timestamp",
     },
 }
-_TAG = re.compile(r"<[^>]*>")
-_SPACE = re.compile(r"\s+")
+_TAG_PATTERN = re.compile(r"<[^>]*>")
+_SPACE_PATTERN = re.compile(r"\s+")
 
 
 def read_amazon_reviews(
-    place: Path, *, release: Release | None = None, on_bad_rows: OnBadRows = "stop"
+    path: Path, *, release: Release | None = None, on_bad_rows: OnBadRows = "stop"
 ) -> Dataset:
     """Reads the reviews of one category: JSON lines or the table of ratings, plain or ``.gz``.
 
@@ -83,22 +83,22 @@ def read_amazon_reviews(
         UserError: There are no reviews or those of several categories, the release cannot be
             told, or a row is bad.
     """
-    source = _reviews(place)
+    source = _find_reviews(path)
     rows: _JsonRows | InteractionRows
     if source.name.lower().endswith(".csv"):
-        rows = _ratings(source, release, on_bad_rows)
+        rows = _make_rating_rows(source, release, on_bad_rows)
     else:
-        rows = _JsonRows(source, release or _release_of(source), on_bad_rows)
-    whole = place.is_dir() or place.suffix == ".zip"
-    described = [one for ending in ("json", "jsonl") for one in find_all(place, f"meta_*.{ending}")]
+        rows = _JsonRows(source, release or _detect_release(source), on_bad_rows)
+    whole = path.is_dir() or path.suffix == ".zip"
+    described = [one for ending in ("json", "jsonl") for one in find_all(path, f"meta_*.{ending}")]
     catalog: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
     if whole and described:
-        catalog, notes = _described(described[0], on_bad_rows)
-    return rows.noted(from_chunks("amazon-reviews", rows, catalog), notes)
+        catalog, notes = _read_metadata(described[0], on_bad_rows)
+    return rows.add_notes_to(from_chunks("amazon-reviews", rows, catalog), notes)
 
 
-def _reviews(place: Path) -> Source:
+def _find_reviews(place: Path) -> Source:
     for ending in ("json", "jsonl", "csv"):
         found = [one for one in find_all(place, f"*.{ending}") if not one.name.startswith("meta_")]
         if len(found) > 1:
@@ -116,7 +116,7 @@ def _reviews(place: Path) -> Source:
     )
 
 
-def _release_of(source: Source) -> Release:
+def _detect_release(source: Source) -> Release:
     """By the fields of the first object."""
     for _, one in read_objects(source, BadRows(source, "skip")):
         for release, fields in _FIELDS.items():
@@ -130,12 +130,12 @@ def _release_of(source: Source) -> Release:
     )
 
 
-def _ratings(source: Source, release: Release | None, on_bad_rows: OnBadRows) -> InteractionRows:
+def _make_rating_rows(source: Source, release: Release | None, on_bad_rows: OnBadRows) -> InteractionRows:
     layout = read_layout(source, dialect=Dialect(separator=","))
-    if layout.header:
+    if layout.has_header:
         columns = InteractionColumns("user_id", "parent_asin", "rating", "timestamp")
-        return _Milliseconds(
-            source, columns, on_bad_rows=on_bad_rows, dialect=Dialect(separator=",", header=True)
+        return _MillisecondRows(
+            source, columns, on_bad_rows=on_bad_rows, dialect=Dialect(separator=",", has_header=True)
         )
     if release is None and source.name.startswith("ratings_"):
         release = "2014"
@@ -150,18 +150,18 @@ def _ratings(source: Source, release: Release | None, on_bad_rows: OnBadRows) ->
         source,
         InteractionColumns("user", "item", "rating", "timestamp"),
         on_bad_rows=on_bad_rows,
-        dialect=Dialect(separator=",", header=False),
+        dialect=Dialect(separator=",", has_header=False),
     )
     if release == "2018":
         rows.columns = {role: role for role in ("item", "user", "rating", "timestamp")}
     return rows
 
 
-class _Milliseconds(InteractionRows):
+class _MillisecondRows(InteractionRows):
     """Times are divided by 1000."""
 
-    def times(self, values: pl.Series) -> pl.Series:
-        return seconds(values) // 1000
+    def parse_times(self, values: pl.Series) -> pl.Series:
+        return parse_seconds(values) // 1000
 
 
 class _JsonRows:
@@ -169,34 +169,34 @@ class _JsonRows:
 
     def __init__(self, source: Source, release: Release, on_bad_rows: OnBadRows) -> None:
         self.source, self.release = source, release
-        self.bad = BadRows(source, on_bad_rows)
+        self.bad_rows = BadRows(source, on_bad_rows)
         self.notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         fields = _FIELDS[self.release]
         parsers = {
-            "user": (identifier, "is no user's id"),
-            "item": (identifier, "is no item's id"),
-            "rating": (rating, "is not a finite number"),
-            "timestamp": (self._time, "is no time"),
+            "user": (parse_ids, "is no user's id"),
+            "item": (parse_ids, "is no item's id"),
+            "rating": (parse_ratings, "is not a finite number"),
+            "timestamp": (self._parse_times, "is no time"),
         }
         good = 0
-        for block in read_json_lines(self.source, fields, self.bad):
+        for block in read_json_lines(self.source, fields, self.bad_rows):
             frame = block
             for role, (parser, reason) in parsers.items():
-                frame = parse(frame, role, parser, self.bad, column=fields[role], reason=reason)
-            self.bad.settle()
+                frame = parse_column(frame, role, parser, self.bad_rows, column=fields[role], reason=reason)
+            self.bad_rows.raise_or_skip()
             good += len(frame)
             yield frame.drop("line")
-        self.notes = self.bad.finish(good)
+        self.notes = self.bad_rows.finish(good)
 
-    def _time(self, values: pl.Series) -> pl.Series:
-        found = seconds(values)
+    def _parse_times(self, values: pl.Series) -> pl.Series:
+        found = parse_seconds(values)
         return found // 1000 if self.release == "2023" else found
 
-    def noted(self, dataset: Dataset, notes: tuple[str, ...] = ()) -> Dataset:
+    def add_notes_to(self, dataset: Dataset, notes: tuple[str, ...] = ()) -> Dataset:
         """As `InteractionRows.noted`."""
-        return noted(dataset, self.bad, self.notes + notes)
+        return add_notes(dataset, self.bad_rows, self.notes + notes)
 
 
 @dataclass(frozen=True)
@@ -209,7 +209,7 @@ class _Item:
     cover: str | None
 
 
-def _described(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _read_metadata(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A catalogue frame and notes."""
     bad = BadRows(source, on_bad_rows)
     items: dict[str, _Item] = {}
@@ -218,11 +218,11 @@ def _described(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tu
         item_id = one.get("parent_asin") or one.get("asin")
         if not isinstance(item_id, str) or not item_id:
             bad.add(line, str(item_id or ""), "is no item's id", "asin")
-            bad.settle()
+            bad.raise_or_skip()
         elif item_id in items:
             repeated += 1
         else:
-            items[item_id] = _item(item_id, one)
+            items[item_id] = _parse_item(item_id, one)
     notes = bad.finish(len(items))
     if repeated:
         notes += (f"{repeated} items of {source.name} are described again: the first stays",)
@@ -231,10 +231,10 @@ def _described(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tu
         schema=dict.fromkeys(_Item.__dataclass_fields__, pl.String),
     )
     # Amazon's number of a printed book is its ISBN of ten characters.
-    return frame.with_columns(isbn13(frame["item_id"]).alias("isbn")), notes
+    return frame.with_columns(normalize_isbn(frame["item_id"]).alias("isbn")), notes
 
 
-def _item(item_id: str, one: dict[str, Any]) -> _Item:
+def _parse_item(item_id: str, one: dict[str, Any]) -> _Item:
     author = one.get("author")
     if isinstance(author, dict):
         author = author.get("name")
@@ -248,18 +248,18 @@ def _item(item_id: str, one: dict[str, Any]) -> _Item:
         categories = categories[0]
     return _Item(
         item_id=item_id,
-        title=_text(one.get("title")),
-        authors=_text(author or one.get("brand") or one.get("store")),
-        genre=_text(categories[-1] if isinstance(categories, list) and categories else None),
-        text=_text(one.get("description")),
+        title=_clean_text(one.get("title")),
+        authors=_clean_text(author or one.get("brand") or one.get("store")),
+        genre=_clean_text(categories[-1] if isinstance(categories, list) and categories else None),
+        text=_clean_text(one.get("description")),
         cover=images if isinstance(images, str) and images else None,
     )
 
 
-def _text(value: Any) -> str | None:
+def _clean_text(value: Any) -> str | None:
     """A text, or texts joined, without HTML; None where there is none."""
     if isinstance(value, list):
         value = " ".join(one for one in value if isinstance(one, str))
     if not isinstance(value, str):
         return None
-    return _SPACE.sub(" ", html.unescape(_TAG.sub(" ", value))).strip() or None
+    return _SPACE_PATTERN.sub(" ", html.unescape(_TAG_PATTERN.sub(" ", value))).strip() or None

@@ -7,7 +7,7 @@ from typing import Literal
 
 import polars as pl
 
-from kd_tf.data.readers.files import Source
+from kd_tf.data.readers.files import SourceFile
 from kd_tf.errors import UserError
 
 OnBadRows = Literal["stop", "skip"]
@@ -16,7 +16,7 @@ OnBadRows = Literal["stop", "skip"]
 BAD_ROWS = "bad row"
 """What `Dataset.left_out` calls rows that were skipped."""
 
-_LISTED = 5
+_MAX_LISTED = 5
 
 
 class BadRows:
@@ -35,8 +35,8 @@ class BadRows:
         self.count = 0
         self._stop = on_bad_rows == "stop"
         self._pending: list[tuple[int, str | None, str, str]] = []
-        self._listed: list[str] = []
-        self._first = ""
+        self._messages: list[str] = []
+        self._first_location = ""
 
     def add(self, line: int, value: str, reason: str, column: str | None = None) -> None:
         """Notes a row.
@@ -56,7 +56,7 @@ class BadRows:
         for line, value in zip(lines, values, strict=True):
             self.add(line, value, reason, column)
 
-    def settle(self) -> None:
+    def raise_or_skip(self) -> None:
         """Ends a block of rows; to be called before its good rows are used.
 
         Raises:
@@ -68,16 +68,16 @@ class BadRows:
         line, column, value, reason = self._pending[0]
         if self._stop:
             raise UserError(
-                _described(value, reason, column),
-                where=self.where(line, column),
+                _describe(value, reason, column),
+                where=self.location(line, column),
                 hint="Correct the file, or skip bad rows (--on-bad-rows skip): they are "
                 "counted and listed.",
             )
-        self._first = self._first or self.where(line, column)
+        self._first_location = self._first_location or self.location(line, column)
         self.count += len({row[0] for row in self._pending})
-        for line, column, value, reason in self._pending[: _LISTED - len(self._listed)]:
+        for line, column, value, reason in self._pending[: _MAX_LISTED - len(self._messages)]:
             place = f"line {line}" + (f', column "{column}"' if column else "")
-            self._listed.append(f"{place}: {_described(value, reason, column)}")
+            self._messages.append(f"{place}: {_describe(value, reason, column)}")
         self._pending.clear()
 
     def finish(self, good_rows: int) -> tuple[str, ...]:
@@ -95,39 +95,39 @@ class BadRows:
                     "the table has no rows", where=str(self.source), hint="Give at least one row."
                 )
             raise UserError(
-                f"every row is bad; the first: {self._listed[0].partition(': ')[2]}",
-                where=self._first,
+                f"every row is bad; the first: {self._messages[0].partition(': ')[2]}",
+                where=self._first_location,
                 hint="Check the separator and the names of the columns.",
             )
         if not self.count:
             return ()
-        rest = self.count - len(self._listed)
+        rest = self.count - len(self._messages)
         more = f"; and {rest} more" if rest > 0 else ""
         rows = "row was" if self.count == 1 else "rows were"
         return (
             f"{self.count} bad {rows} skipped in {self.source.name}: "
-            f"{'; '.join(self._listed)}{more}",
+            f"{'; '.join(self._messages)}{more}",
         )
 
-    def left_out(self) -> dict[str, int]:
+    def counts_by_reason(self) -> dict[str, int]:
         """The count as `Dataset.left_out` has it."""
         return {BAD_ROWS: self.count} if self.count else {}
 
-    def where(self, line: int, column: str | None = None) -> str:
+    def location(self, line: int, column: str | None = None) -> str:
         """A place in the file as messages name it: ``ratings.csv:17, column "rating"``."""
         return f"{self.source}:{line}" + (f', column "{column}"' if column else "")
 
 
-def combined(files: Iterable[BadRows]) -> dict[str, int]:
+def merge_counts_by_reason(files: Iterable[BadRows]) -> dict[str, int]:
     """What was left out of several files, by reason."""
     total: dict[str, int] = {}
     for bad in files:
-        for reason, count in bad.left_out().items():
+        for reason, count in bad.counts_by_reason().items():
             total[reason] = total.get(reason, 0) + count
     return total
 
 
-def _described(value: str, reason: str, column: str | None) -> str:
+def _describe(value: str, reason: str, column: str | None) -> str:
     shown = repr(value if len(value) <= 60 else value[:60] + "…")
     if column:
         return f"{shown} {reason}"

@@ -13,17 +13,17 @@ from typing import Literal
 import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_chunks
-from kd_tf.data.isbn import isbn13
+from kd_tf.data.isbn import normalize_isbn
 from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
-from kd_tf.data.readers.delimited import InteractionColumns, InteractionRows, identifier
-from kd_tf.data.readers.files import Source, find_all, locate
-from kd_tf.data.readers.lines import utf8_or_latin1
-from kd_tf.data.readers.tables import Dialect, parse, read_layout, read_table
+from kd_tf.data.readers.delimited import InteractionColumns, InteractionRows, parse_ids
+from kd_tf.data.readers.files import SourceFile, find_all, locate
+from kd_tf.data.readers.lines import detect_encoding
+from kd_tf.data.readers.tables import Dialect, parse_column, read_layout, read_table
 from kd_tf.errors import UserError
 
 Feedback = Literal["all", "explicit", "implicit"]
 
-_BOOKS = {
+_ITEM_COLUMNS = {
     "item_id": "ISBN",
     "title": "Book-Title",
     "authors": "Book-Author",
@@ -35,11 +35,11 @@ _BOOKS = {
 _TITLE_AND_AUTHOR = r'^(.*?)\\?";"?(.*?)"?$'
 """A title that swallowed the author: ``Title\\";Author"``."""
 
-_ENTITY = re.compile(r"&#?\w+;")
+_ENTITY_PATTERN = re.compile(r"&#?\w+;")
 
 
 def read_book_crossing(
-    place: Path, *, feedback: Feedback = "all", on_bad_rows: OnBadRows = "stop"
+    path: Path, *, feedback: Feedback = "all", on_bad_rows: OnBadRows = "stop"
 ) -> Dataset:
     r"""Reads ``BX-Book-Ratings.csv`` and ``BX-Books.csv``, or ``Ratings.csv`` and ``Books.csv``.
 
@@ -66,34 +66,34 @@ def read_book_crossing(
     Raises:
         UserError: The ratings are missing, a row is bad, or no row is of the chosen feedback.
     """
-    original = find_all(place, "BX-Book-Ratings.csv")
+    original = find_all(path, "BX-Book-Ratings.csv")
     ratings = (
         original[0]
         if original
-        else locate(place, "Ratings.csv", dataset="Book-Crossing, nor BX-Book-Ratings.csv")
+        else locate(path, "Ratings.csv", dataset="Book-Crossing, nor BX-Book-Ratings.csv")
     )
-    books = find_all(place, "BX-Books.csv" if original else "Books.csv")
+    books = find_all(path, "BX-Books.csv" if original else "Books.csv")
     catalog: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
     if books:
-        catalog, notes = _books(books[0], on_bad_rows)
-    chosen = _Chosen(
+        catalog, notes = _read_items(books[0], on_bad_rows)
+    chosen = _FeedbackFilter(
         InteractionRows(
             ratings,
             InteractionColumns("User-ID", "ISBN", "Book-Rating"),
             on_bad_rows=on_bad_rows,
-            dialect=_dialect(ratings),
+            dialect=_detect_dialect(ratings),
         ),
         feedback,
     )
-    dataset = chosen.rows.noted(from_chunks("book-crossing", chosen, catalog), notes)
-    if not chosen.others:
+    dataset = chosen.rows.add_notes_to(from_chunks("book-crossing", chosen, catalog), notes)
+    if not chosen.num_excluded:
         return dataset
     reason = f"rating that is not {feedback} feedback"
-    return dataclasses.replace(dataset, left_out={**dataset.left_out, reason: chosen.others})
+    return dataclasses.replace(dataset, dropped_rows={**dataset.dropped_rows, reason: chosen.num_excluded})
 
 
-class _Chosen:
+class _FeedbackFilter:
     """The rows of the chosen feedback; the others are counted.
 
     Attributes:
@@ -106,7 +106,7 @@ class _Chosen:
 
     def __init__(self, rows: InteractionRows, feedback: Feedback) -> None:
         self.rows, self.feedback = rows, feedback
-        self.others = 0
+        self.num_excluded = 0
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         found = 0
@@ -115,7 +115,7 @@ class _Chosen:
             if self.feedback != "all":
                 chosen = chunk.filter((chunk["rating"] > 0) == (self.feedback == "explicit"))
             found += len(chosen)
-            self.others += len(chunk) - len(chosen)
+            self.num_excluded += len(chunk) - len(chosen)
             yield chosen
         if not found:
             raise UserError(
@@ -125,38 +125,38 @@ class _Chosen:
             )
 
 
-def _dialect(source: Source) -> Dialect:
+def _detect_dialect(source: Source) -> Dialect:
     """Told by the header: copies of both forms go by either name."""
-    layout = read_layout(source, dialect=Dialect(header=True, encoding="latin-1"))
+    layout = read_layout(source, dialect=Dialect(has_header=True, encoding="latin-1"))
     if layout.separator != ";":
-        return Dialect(separator=",", header=True)
-    return Dialect(separator=";", header=True, escape="\\", encoding=utf8_or_latin1(source))
+        return Dialect(separator=",", has_header=True)
+    return Dialect(separator=";", has_header=True, escape_char="\\", encoding=detect_encoding(source))
 
 
-def _books(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _read_items(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A catalogue frame in the order of the file, and notes on what was mended or left out."""
     bad = BadRows(source, on_bad_rows)
     parts = []
-    for block in read_table(source, _BOOKS, bad, dialect=_dialect(source)):
-        frame = parse(block, "item_id", identifier, bad, column="ISBN", reason="is no book's ISBN")
-        bad.settle()
+    for block in read_table(source, _ITEM_COLUMNS, bad, dialect=_detect_dialect(source)):
+        frame = parse_column(block, "item_id", parse_ids, bad, column="ISBN", reason="is no book's ISBN")
+        bad.raise_or_skip()
         parts.append(frame)
     books = pl.concat(parts)
     repeated = books.filter(~pl.col("item_id").is_first_distinct())
     bad.add_all(repeated["line"], repeated["item_id"], "is the ISBN of a book above", "ISBN")
-    bad.settle()
+    bad.raise_or_skip()
     books = books.filter(pl.col("item_id").is_first_distinct()).drop("line")
     notes = bad.finish(len(books))
     texts = pl.exclude("item_id").str.strip_chars()
     books = books.with_columns(texts.replace(["", "NULL"], None))
-    shifted = _shifted(books)
+    shifted = _find_shifted_rows(books)
     if shifted.any():
-        books = _shifted_back(books, shifted)
+        books = _restore_columns(books, shifted)
         notes += (
             f"{int(shifted.sum())} books of {source.name} had title and author in one column (the "
             f"first is {books['item_id'].filter(shifted)[0]!r}): their columns were put right",
         )
-    year = _year(books["year"])
+    year = _parse_years(books["year"])
     strange = year.is_null() & books["year"].is_not_null()
     if strange.any():
         notes += (
@@ -165,25 +165,25 @@ def _books(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[
         )
     return (
         books.with_columns(
-            _without_entities(books["title"]),
-            _without_entities(books["authors"]),
+            _decode_entities(books["title"]),
+            _decode_entities(books["authors"]),
             year.set(year == 0, None),
-            isbn13(books["item_id"]).alias("isbn"),
+            normalize_isbn(books["item_id"]).alias("isbn"),
         ).drop("smaller_cover"),
         notes,
     )
 
 
-def _shifted(books: pl.DataFrame) -> pl.Series:
+def _find_shifted_rows(books: pl.DataFrame) -> pl.Series:
     """Boolean [n]: where the author is in the title, and the year where the author should be."""
     return books.select(
         pl.col("title").str.contains('";', literal=True).fill_null(value=False)
-        & _year(books["year"]).is_null()
-        & _year(books["authors"]).is_not_null()
+        & _parse_years(books["year"]).is_null()
+        & _parse_years(books["authors"]).is_not_null()
     ).to_series()
 
 
-def _shifted_back(books: pl.DataFrame, shifted: pl.Series) -> pl.DataFrame:
+def _restore_columns(books: pl.DataFrame, shifted: pl.Series) -> pl.DataFrame:
     parts = pl.col("title").str.extract_groups(_TITLE_AND_AUTHOR)
     right = {
         "title": parts.struct.field("1"),
@@ -197,18 +197,18 @@ def _shifted_back(books: pl.DataFrame, shifted: pl.Series) -> pl.DataFrame:
     )
 
 
-def _year(values: pl.Series) -> pl.Series:
+def _parse_years(values: pl.Series) -> pl.Series:
     """Int32, null where a text is no whole number."""
     return values.str.replace(r"\.0$", "").cast(pl.Int32, strict=False)
 
 
-def _without_entities(values: pl.Series) -> pl.Series:
+def _decode_entities(values: pl.Series) -> pl.Series:
     """Whole entities only: `html.unescape` alone would find a paragraph sign in "Q&sections"."""
     coded = values.str.contains("&", literal=True).fill_null(value=False)
-    plain = [_ENTITY.sub(_character, text) for text in values.filter(coded)]
+    plain = [_ENTITY_PATTERN.sub(_decode_entity, text) for text in values.filter(coded)]
     return values.scatter(coded.arg_true(), plain)
 
 
-def _character(entity: re.Match[str]) -> str:
+def _decode_entity(entity: re.Match[str]) -> str:
     name = entity[0].removeprefix("&")
     return html.unescape(entity[0]) if name.startswith("#") or name in html5 else entity[0]

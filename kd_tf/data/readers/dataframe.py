@@ -7,7 +7,7 @@ import polars as pl
 
 from kd_tf.data.catalog import COLUMNS
 from kd_tf.data.interactions import Dataset, from_frame
-from kd_tf.data.isbn import isbn13
+from kd_tf.data.isbn import normalize_isbn
 from kd_tf.errors import UserError
 
 
@@ -72,7 +72,7 @@ def read_dataframe(
             }
         )
         if "isbn" in catalog.columns:
-            catalog = catalog.with_columns(isbn13(catalog["isbn"]))
+            catalog = catalog.with_columns(normalize_isbn(catalog["isbn"]))
     return from_frame(name, pl.DataFrame(columns), catalog)
 
 

@@ -12,15 +12,15 @@ import polars as pl
 
 from kd_tf.data.catalog import COLUMNS
 from kd_tf.data.interactions import Dataset, from_chunks
-from kd_tf.data.isbn import isbn13
+from kd_tf.data.isbn import normalize_isbn
 from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
-from kd_tf.data.readers.files import Source, single
+from kd_tf.data.readers.files import SourceFile, get_single_table
 from kd_tf.data.readers.parquet import read_parquet
-from kd_tf.data.readers.tables import Dialect, parse, read_table
+from kd_tf.data.readers.tables import Dialect, parse_column, read_table
 from kd_tf.errors import UserError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST_SECONDS = 10**11
+_MAX_SECONDS = 10**11
 """The year 5138 in seconds, March 1973 in milliseconds: real times lie on one side each."""
 
 
@@ -43,7 +43,7 @@ class InteractionColumns:
 
 
 @dataclass(frozen=True)
-class BookColumns:
+class ItemColumns:
     """What the columns of a book table are called; see `kd_tf.data.catalog.COLUMNS`.
 
     Attributes:
@@ -112,12 +112,12 @@ def read_delimited(
     catalog: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
     if books is not None and book_columns is not None:
-        catalog, notes = read_books(single(books), book_columns, on_bad_rows=on_bad_rows)
+        catalog, notes = read_items(get_single_table(books), book_columns, on_bad_rows=on_bad_rows)
     rows = InteractionRows(
-        single(path), columns, on_bad_rows=on_bad_rows, dialect=Dialect(header=header)
+        get_single_table(path), columns, on_bad_rows=on_bad_rows, dialect=Dialect(has_header=header)
     )
-    dataset = from_chunks(name or _name(path), rows, catalog)
-    return rows.noted(dataset, notes)
+    dataset = from_chunks(name or _derive_name(path), rows, catalog)
+    return rows.add_notes_to(dataset, notes)
 
 
 class InteractionRows:
@@ -144,67 +144,67 @@ class InteractionRows:
         on_bad_rows: OnBadRows,
         dialect: Dialect | None = None,
     ) -> None:
-        self.source, self.columns, self.dialect = source, _given(columns), dialect
-        self.bad = BadRows(source, on_bad_rows)
+        self.source, self.columns, self.dialect = source, _get_column_names(columns), dialect
+        self.bad_rows = BadRows(source, on_bad_rows)
         self.notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         if self.source.name.lower().endswith(".parquet"):
             blocks = read_parquet(self.source, self.columns)
         else:
-            blocks = read_table(self.source, self.columns, self.bad, dialect=self.dialect)
+            blocks = read_table(self.source, self.columns, self.bad_rows, dialect=self.dialect)
         good_rows = 0
         for block in blocks:
-            frame = self._parsed(block, "user", identifier, "is no reader's id")
-            frame = self._parsed(frame, "item", identifier, "is no book's id")
+            frame = self._parse_column(block, "user", parse_ids, "is no reader's id")
+            frame = self._parse_column(frame, "item", parse_ids, "is no book's id")
             if "rating" in self.columns:
-                frame = self._parsed(frame, "rating", rating, "is not a finite number")
+                frame = self._parse_column(frame, "rating", parse_ratings, "is not a finite number")
             if "timestamp" in self.columns:
-                frame = self._parsed(
-                    frame, "timestamp", self.times, "is neither seconds nor an ISO 8601 time"
+                frame = self._parse_column(
+                    frame, "timestamp", self.parse_times, "is neither seconds nor an ISO 8601 time"
                 )
                 self._refuse_milliseconds(frame)
-            self.bad.settle()
+            self.bad_rows.raise_or_skip()
             good_rows += len(frame)
             yield frame.drop("line")
-        self.notes = self.bad.finish(good_rows)
+        self.notes = self.bad_rows.finish(good_rows)
 
-    def noted(self, dataset: Dataset, notes: tuple[str, ...] = ()) -> Dataset:
+    def add_notes_to(self, dataset: Dataset, notes: tuple[str, ...] = ()) -> Dataset:
         """The data set that was made of the rows, with what was left out of them."""
-        return noted(dataset, self.bad, self.notes + notes)
+        return add_notes(dataset, self.bad_rows, self.notes + notes)
 
-    def times(self, values: pl.Series) -> pl.Series:
+    def parse_times(self, values: pl.Series) -> pl.Series:
         """Int64 seconds since 1970, null where a text is no time."""
-        return seconds(values)
+        return parse_seconds(values)
 
-    def _parsed(
+    def _parse_column(
         self,
         frame: pl.DataFrame,
         role: str,
         parser: Callable[[pl.Series], pl.Series],
         reason: str,
     ) -> pl.DataFrame:
-        return parse(frame, role, parser, self.bad, column=self.columns[role], reason=reason)
+        return parse_column(frame, role, parser, self.bad_rows, column=self.columns[role], reason=reason)
 
     def _refuse_milliseconds(self, frame: pl.DataFrame) -> None:
-        late = frame["timestamp"] > _LATEST_SECONDS
+        late = frame["timestamp"] > _MAX_SECONDS
         if len(frame) and late.all():
             raise UserError(
                 f"the timestamps look like milliseconds (the first is {frame['timestamp'][0]}), "
                 "but seconds are needed",
-                where=self.bad.where(frame["line"][0], self.columns["timestamp"]),
+                where=self.bad_rows.location(frame["line"][0], self.columns["timestamp"]),
                 hint="Divide the column by 1000.",
             )
 
 
-def noted(dataset: Dataset, bad: BadRows, notes: tuple[str, ...]) -> Dataset:
+def add_notes(dataset: Dataset, bad_rows: BadRows, notes: tuple[str, ...]) -> Dataset:
     """The data set with what was left out of its rows, and with more notes before its own."""
     return dataclasses.replace(
-        dataset, notes=notes + dataset.notes, left_out={**dataset.left_out, **bad.left_out()}
+        dataset, notes=notes + dataset.notes, dropped_rows={**dataset.dropped_rows, **bad_rows.counts_by_reason()}
     )
 
 
-def read_books(
+def read_items(
     source: Source,
     columns: BookColumns,
     *,
@@ -219,7 +219,7 @@ def read_books(
     Raises:
         UserError: As `read_delimited`.
     """
-    given = _given(columns)
+    given = _get_column_names(columns)
     bad = BadRows(source, on_bad_rows)
     if source.name.lower().endswith(".parquet"):
         blocks = read_parquet(source, given)
@@ -228,11 +228,11 @@ def read_books(
     parts = []
     for block in blocks:
         parts.append(
-            parse(
-                block, "item_id", identifier, bad, column=given["item_id"], reason="is no book's id"
+            parse_column(
+                block, "item_id", parse_ids, bad, column=given["item_id"], reason="is no book's id"
             )
         )
-        bad.settle()
+        bad.raise_or_skip()
     frame = pl.concat(parts)
     notes = bad.finish(len(frame))
     repeated = frame.filter(~pl.col("item_id").is_first_distinct()).head(1)
@@ -241,14 +241,14 @@ def read_books(
         first = frame.filter(pl.col("item_id") == twice)["line"][0]
         raise UserError(
             f"{twice!r} is the id of the book in line {first} already",
-            where=bad.where(line, given["item_id"]),
+            where=bad.location(line, given["item_id"]),
             hint="Every book needs one row and an id of its own.",
         )
     texts = [role for role in given if COLUMNS[role] == pl.String]
     frame = frame.with_columns(pl.col(texts).replace("", None)).drop("line")
     if columns.year is not None:
         written = frame["year"].str.strip_chars()
-        frame = frame.with_columns(_year(written))
+        frame = frame.with_columns(_parse_years(written))
         dropped = frame["year"].is_null() & (written != "")
         if dropped.any():
             notes += (
@@ -257,7 +257,7 @@ def read_books(
             )
     if columns.isbn is not None:
         written = frame["isbn"]
-        frame = frame.with_columns(isbn13(written))
+        frame = frame.with_columns(normalize_isbn(written))
         dropped = frame["isbn"].is_null() & written.is_not_null()
         if dropped.any():
             notes += (
@@ -268,11 +268,11 @@ def read_books(
     return frame, notes
 
 
-def _given(columns: InteractionColumns | BookColumns) -> dict[str, str]:
+def _get_column_names(columns: InteractionColumns | BookColumns) -> dict[str, str]:
     return {role: name for role, name in dataclasses.asdict(columns).items() if name is not None}
 
 
-def _name(path: Path) -> str:
+def _derive_name(path: Path) -> str:
     name = path.name
     for endings in ((".zip", ".gz"), (".csv", ".tsv", ".txt", ".parquet")):
         if name.lower().endswith(endings):
@@ -280,31 +280,31 @@ def _name(path: Path) -> str:
     return name
 
 
-def identifier(values: pl.Series) -> pl.Series:
+def parse_ids(values: pl.Series) -> pl.Series:
     """Ids as they are: "007" is not "7", and " a" is not "a"."""
     return values.replace("", None)
 
 
-def rating(values: pl.Series) -> pl.Series:
-    return _finite(_number(values).cast(pl.Float32, strict=False))
+def parse_ratings(values: pl.Series) -> pl.Series:
+    return _mask_non_finite(_parse_floats(values).cast(pl.Float32, strict=False))
 
 
-def seconds(values: pl.Series) -> pl.Series:
+def parse_seconds(values: pl.Series) -> pl.Series:
     """Int64 seconds since 1970, rounded down, of numbers and of ISO 8601 text."""
     values = values.str.strip_chars()
     # As an integer first: a float has not enough digits for all of them.
     found = values.cast(pl.Int64, strict=False)
     if found.null_count():
-        rounded = _finite(_number(values)).floor().cast(pl.Int64, strict=False)
+        rounded = _mask_non_finite(_parse_floats(values)).floor().cast(pl.Int64, strict=False)
         found = found.zip_with(found.is_not_null(), rounded)
     if found.null_count():
         left = found.is_null()
-        parsed = pl.Series([_iso_seconds(value) for value in values.filter(left)], dtype=pl.Int64)
+        parsed = pl.Series([_parse_iso_seconds(value) for value in values.filter(left)], dtype=pl.Int64)
         found = found.scatter(left.arg_true(), parsed)
     return found
 
 
-def _iso_seconds(value: str) -> int | None:
+def _parse_iso_seconds(value: str) -> int | None:
     try:
         time = datetime.fromisoformat(value)
     except ValueError:
@@ -314,14 +314,14 @@ def _iso_seconds(value: str) -> int | None:
     return (time - _EPOCH) // timedelta(seconds=1)
 
 
-def _year(values: pl.Series) -> pl.Series:
-    numbers = _number(values)
+def _parse_years(values: pl.Series) -> pl.Series:
+    numbers = _parse_floats(values)
     return numbers.set(numbers != numbers.floor(), None).cast(pl.Int32, strict=False)
 
 
-def _number(values: pl.Series) -> pl.Series:
+def _parse_floats(values: pl.Series) -> pl.Series:
     return values.str.strip_chars().cast(pl.Float64, strict=False)
 
 
-def _finite(numbers: pl.Series) -> pl.Series:
+def _mask_non_finite(numbers: pl.Series) -> pl.Series:
     return numbers.set(~numbers.is_finite(), None)

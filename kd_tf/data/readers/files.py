@@ -17,15 +17,15 @@ from typing import IO, Protocol, cast
 
 from kd_tf.errors import UserError
 
-HIGHEST_RATIO = 200
+MAX_COMPRESSION_RATIO = 200
 """A file that unpacks to more than this many times its packed bytes is refused: text compresses
 to a tenth, seldom to a fiftieth; archives made to fill a disk reach the thousandfold."""
 
-UNSUSPECTED_BYTES = 64 << 20
+ALWAYS_ALLOWED_BYTES = 64 << 20
 """So much may be unpacked whatever the ratio; small files of equal lines can be very dense."""
 
 
-_DAMAGED = (
+_DAMAGED_FILE_ERRORS = (
     zipfile.BadZipFile,
     gzip.BadGzipFile,
     zlib.error,
@@ -45,7 +45,7 @@ class ByteStream(Protocol):
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """A file to read, which may lie inside a zip archive.
 
     Attributes:
@@ -66,7 +66,7 @@ class Source:
         return name[:-3] if name.lower().endswith(".gz") else name
 
 
-def single(path: Path) -> Source:
+def get_single_table(path: Path) -> Source:
     """The one table that `path` is, or holds where it is a zip archive.
 
     Raises:
@@ -74,14 +74,14 @@ def single(path: Path) -> Source:
     """
     _require_file(path)
     if path.suffix.lower() != ".zip":
-        return Source(path)
-    files = _members(path)
+        return SourceFile(path)
+    files = _list_members(path)
     tables = [name for name in files if name.lower().endswith((".csv", ".tsv", ".parquet"))]
     for candidates in (files, tables):
         if len(candidates) == 1:
-            return Source(path, candidates[0])
+            return SourceFile(path, candidates[0])
     raise UserError(
-        f"the zip file must hold one table, it has {listed(files) or 'no files'}",
+        f"the zip file must hold one table, it has {format_names(files) or 'no files'}",
         where=str(path),
         hint="Unpack it and name the table.",
     )
@@ -109,7 +109,7 @@ def locate_all(place: Path, pattern: str, *, dataset: str) -> list[Source]:
     """
     found = find_all(place, pattern)
     if not found:
-        has = _contents(place) if place.is_dir() else place.name
+        has = _list_contents(place) if place.is_dir() else place.name
         raise UserError(
             f"there is no {pattern} of {dataset}",
             where=str(place),
@@ -129,22 +129,22 @@ def find_all(place: Path, pattern: str) -> list[Source]:
         direct = [path for path in files if path.parent == place]
         for some in (direct, files):
             for ending in ("", ".gz", ".zip"):
-                matching = [path for path in some if _matches(path.name, pattern + ending)]
+                matching = [path for path in some if _match_any(path.name, pattern + ending)]
                 if matching:
-                    return [_packed(path, pattern) for path in matching]
+                    return [_resolve_packed(path, pattern) for path in matching]
             for archive in (path for path in some if path.suffix.lower() == ".zip"):
-                inside = _inside(archive, pattern)
+                inside = _find_in_archive(archive, pattern)
                 if inside:
                     return inside
         return []
     _require_file(place)
     if place.suffix.lower() == ".zip":
-        return _inside(place, pattern)
-    return [Source(place)] if _matches(place.name, pattern, pattern + ".gz") else []
+        return _find_in_archive(place, pattern)
+    return [SourceFile(place)] if _match_any(place.name, pattern, pattern + ".gz") else []
 
 
 @contextlib.contextmanager
-def opened(source: Source) -> Iterator[ByteStream]:
+def open_stream(source: Source) -> Iterator[ByteStream]:
     """The bytes of the file, unpacked as they are read and never written anywhere.
 
     Raises:
@@ -153,21 +153,21 @@ def opened(source: Source) -> Iterator[ByteStream]:
     path = source.path
     try:
         if source.member is not None:
-            with zipfile.ZipFile(path) as archive, _unpacked(path, archive, source.member) as raw:
-                limited = _Limited(raw, source, archive.getinfo(source.member).compress_size)
+            with zipfile.ZipFile(path) as archive, _open_member(path, archive, source.member) as raw:
+                limited = _SizeLimitedStream(raw, source, archive.getinfo(source.member).compress_size)
                 if source.member.lower().endswith(".gz"):
                     with gzip.open(cast("IO[bytes]", limited), "rb") as stream:
-                        yield _Limited(cast("IO[bytes]", stream), source, limited.packed)
+                        yield _SizeLimitedStream(cast("IO[bytes]", stream), source, limited.packed_bytes)
                 else:
                     yield limited
         elif path.suffix.lower() == ".gz":
             with gzip.open(path, "rb") as stream:
-                yield _Limited(cast("IO[bytes]", stream), source, path.stat().st_size)
+                yield _SizeLimitedStream(cast("IO[bytes]", stream), source, path.stat().st_size)
         else:
             _require_file(path)
             with path.open("rb") as stream:
                 yield stream
-    except _DAMAGED as error:
+    except _DAMAGED_FILE_ERRORS as error:
         raise UserError(
             f"the compressed file is cut off, damaged or no {path.suffix.lower()} file ({error})",
             where=str(source),
@@ -181,21 +181,21 @@ def opened(source: Source) -> Iterator[ByteStream]:
         ) from error
 
 
-class _Limited:
+class _SizeLimitedStream:
     """Counts what is unpacked, and stops where no honest file would go."""
 
     def __init__(self, stream: ByteStream, source: Source, packed: int) -> None:
-        self.stream, self.source, self.packed = stream, source, packed
-        self.unpacked = 0
+        self.stream, self.source, self.packed_bytes = stream, source, packed
+        self.unpacked_bytes = 0
 
     def read(self, size: int = -1) -> bytes:
         if size < 0:
             raise ValueError("an unpacked file is read in parts")
         block = self.stream.read(size)
-        self.unpacked += len(block)
-        if self.unpacked > max(UNSUSPECTED_BYTES, HIGHEST_RATIO * self.packed):
+        self.unpacked_bytes += len(block)
+        if self.unpacked_bytes > max(ALWAYS_ALLOWED_BYTES, MAX_COMPRESSION_RATIO * self.packed_bytes):
             raise UserError(
-                f"the file unpacks to more than {HIGHEST_RATIO} times its {self.packed:,} bytes",
+                f"the file unpacks to more than {MAX_COMPRESSION_RATIO} times its {self.packed_bytes:,} bytes",
                 where=str(self.source),
                 hint="Such archives are made to fill memory or disk. If this one is honest, "
                 "unpack it yourself and name the file.",
@@ -203,27 +203,27 @@ class _Limited:
         return block
 
 
-def _packed(path: Path, pattern: str) -> Source:
+def _resolve_packed(path: Path, pattern: str) -> Source:
     if path.suffix.lower() != ".zip":
-        return Source(path)
-    inside = _inside(path, pattern)
-    return inside[0] if inside else single(path)
+        return SourceFile(path)
+    inside = _find_in_archive(path, pattern)
+    return inside[0] if inside else get_single_table(path)
 
 
-def _inside(archive: Path, pattern: str) -> list[Source]:
+def _find_in_archive(archive: Path, pattern: str) -> list[Source]:
     return [
-        Source(archive, name)
-        for name in _members(archive)
-        if _matches(PurePosixPath(name).name, pattern, pattern + ".gz")
+        SourceFile(archive, name)
+        for name in _list_members(archive)
+        if _match_any(PurePosixPath(name).name, pattern, pattern + ".gz")
     ]
 
 
-def _members(path: Path) -> list[str]:
+def _list_members(path: Path) -> list[str]:
     """Names of the files in an archive, but for what macOS and file managers add."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
-    except (*_DAMAGED, UnicodeDecodeError, ValueError, OSError) as error:
+    except (*_DAMAGED_FILE_ERRORS, UnicodeDecodeError, ValueError, OSError) as error:
         raise UserError(
             f"the compressed file is cut off, damaged or no .zip file ({error})",
             where=str(path),
@@ -245,11 +245,11 @@ def _members(path: Path) -> list[str]:
     )
 
 
-def _matches(name: str, *patterns: str) -> bool:
+def _match_any(name: str, *patterns: str) -> bool:
     return any(fnmatch.fnmatchcase(name.casefold(), one.casefold()) for one in patterns)
 
 
-def _unpacked(path: Path, archive: zipfile.ZipFile, member: str) -> IO[bytes]:
+def _open_member(path: Path, archive: zipfile.ZipFile, member: str) -> IO[bytes]:
     try:
         return archive.open(member)
     # A password, an unknown compression, a name that is no text.
@@ -268,7 +268,7 @@ def _require_file(path: Path) -> None:
         raise UserError(
             "this is a folder, not a file",
             where=str(path),
-            hint=f"Name one of its files. It has: {_contents(path)}.",
+            hint=f"Name one of its files. It has: {_list_contents(path)}.",
         )
     folder = path.parent
     if not folder.is_dir():
@@ -276,16 +276,16 @@ def _require_file(path: Path) -> None:
     else:
         close = difflib.get_close_matches(path.name, [p.name for p in folder.iterdir()], n=1)
         hint = (f"Did you mean {close[0]!r}? " if close else "") + (
-            f"The folder {folder} has: {_contents(folder)}."
+            f"The folder {folder} has: {_list_contents(folder)}."
         )
     raise UserError(f"there is no file {path.name!r}", where=str(path), hint=hint)
 
 
-def _contents(folder: Path) -> str:
-    return listed(sorted(path.name for path in folder.iterdir())) or "nothing"
+def _list_contents(folder: Path) -> str:
+    return format_names(sorted(path.name for path in folder.iterdir())) or "nothing"
 
 
-def listed(names: list[str], most: int = 30) -> str:
+def format_names(names: list[str], max_names: int = 30) -> str:
     """Names as messages show them; of very many only the first."""
-    shown = ", ".join(repr(name) for name in names[:most])
-    return shown + (f" and {len(names) - most} more" if len(names) > most else "")
+    shown = ", ".join(repr(name) for name in names[:max_names])
+    return shown + (f" and {len(names) - max_names} more" if len(names) > max_names else "")

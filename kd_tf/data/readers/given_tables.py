@@ -10,19 +10,19 @@ import numpy as np
 import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_chunks
-from kd_tf.data.readers.bad_rows import OnBadRows, combined
+from kd_tf.data.readers.bad_rows import OnBadRows, merge_counts_by_reason
 from kd_tf.data.readers.delimited import (
-    BookColumns,
+    ItemColumns,
     InteractionColumns,
     InteractionRows,
-    read_books,
+    read_items,
 )
-from kd_tf.data.readers.files import single
+from kd_tf.data.readers.files import get_single_table
 from kd_tf.data.readers.tables import Dialect
 from kd_tf.data.splits.given import TEST, TRAIN, VALIDATION
 
 
-def read_given(
+def read_presplit_tables(
     train: Path,
     test: Path,
     columns: InteractionColumns,
@@ -56,13 +56,13 @@ def read_given(
     catalog: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
     if books is not None and book_columns is not None:
-        catalog, notes = read_books(single(books), book_columns, on_bad_rows=on_bad_rows)
+        catalog, notes = read_items(get_single_table(books), book_columns, on_bad_rows=on_bad_rows)
     files = [(TRAIN, train), (VALIDATION, validation), (TEST, test)]
     parts = [
         (
             number,
             InteractionRows(
-                single(path), columns, on_bad_rows=on_bad_rows, dialect=Dialect(header=header)
+                get_single_table(path), columns, on_bad_rows=on_bad_rows, dialect=Dialect(has_header=header)
             ),
         )
         for number, path in files
@@ -80,6 +80,6 @@ def read_given(
     return dataclasses.replace(
         dataset,
         notes=tuple(note for _, rows in parts for note in rows.notes) + notes + dataset.notes,
-        left_out=combined(rows.bad for _, rows in parts),
-        part=np.concatenate(counts),
+        dropped_rows=merge_counts_by_reason(rows.bad_rows for _, rows in parts),
+        split_labels=np.concatenate(counts),
     )

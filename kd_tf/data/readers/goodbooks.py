@@ -10,19 +10,19 @@ import polars as pl
 from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.readers.bad_rows import OnBadRows
 from kd_tf.data.readers.delimited import (
-    BookColumns,
+    ItemColumns,
     InteractionColumns,
     InteractionRows,
-    read_books,
+    read_items,
 )
-from kd_tf.data.readers.files import Source, locate
+from kd_tf.data.readers.files import SourceFile, locate
 from kd_tf.data.readers.tables import Dialect, read_layout
 from kd_tf.errors import UserError
 
 NAME = "goodbooks-10k"
 
 
-def read_goodbooks(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
+def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     """Reads ``ratings.csv`` and ``books.csv``, plain or packed.
 
     In the first release ``ratings.book_id`` is ``books.id`` (``books.book_id`` is Goodreads'
@@ -38,13 +38,13 @@ def read_goodbooks(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     Raises:
         UserError: A file is missing, or is not the one of goodbooks-10k; a row is bad.
     """
-    ratings = locate(place, "ratings.csv", dataset=NAME)
-    books = locate(place, "books.csv", dataset=NAME)
-    names = read_layout(books, dialect=Dialect(header=True)).names
-    catalog, notes = read_books(
+    ratings = locate(path, "ratings.csv", dataset=NAME)
+    books = locate(path, "books.csv", dataset=NAME)
+    names = read_layout(books, dialect=Dialect(has_header=True)).column_names
+    catalog, notes = read_items(
         books,
-        BookColumns(
-            item_id=_id_column(books, names),
+        ItemColumns(
+            item_id=_find_id_column(books, names),
             title="title",
             authors="authors",
             year="original_publication_year",
@@ -57,10 +57,10 @@ def read_goodbooks(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     rows = InteractionRows(
         ratings, InteractionColumns("user_id", "book_id", rating="rating"), on_bad_rows=on_bad_rows
     )
-    return rows.noted(from_chunks(NAME, rows, catalog.with_columns(series=_series())), notes)
+    return rows.add_notes_to(from_chunks(NAME, rows, catalog.with_columns(series=_extract_series())), notes)
 
 
-def _id_column(books: Source, names: Sequence[str]) -> str:
+def _find_id_column(books: Source, names: Sequence[str]) -> str:
     if "id" in names:
         return "id"
     if "goodreads_book_id" in names:
@@ -73,7 +73,7 @@ def _id_column(books: Source, names: Sequence[str]) -> str:
     )
 
 
-def _series() -> pl.Expr:
+def _extract_series() -> pl.Expr:
     """The name before the number in "The Fellowship of the Ring (The Lord of the Rings, #1)"."""
     name = pl.col("title").str.extract(r"\(([^()#]*[^()#,\s])[,\s]*#[^()]*\)\s*$")
     return name.str.strip_chars()

@@ -11,15 +11,15 @@ import polars as pl
 from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
 from kd_tf.data.readers.delimited import InteractionColumns, InteractionRows
-from kd_tf.data.readers.files import Source, find_all, locate
+from kd_tf.data.readers.files import SourceFile, find_all, locate
 from kd_tf.data.readers.tables import Dialect, read_table
 
 CHECK_INS = "loc-gowalla_totalCheckins.txt"
 EDGES = "loc-gowalla_edges.txt"
-_TABS = Dialect(separator="\t", header=False, quoted=False)
+_TAB_DIALECT = Dialect(separator="\t", has_header=False, has_quotes=False)
 
 
-def read_gowalla(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
+def read_gowalla(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     """Reads ``loc-gowalla_totalCheckins.txt`` and, when it is there, ``loc-gowalla_edges.txt``.
 
     A row is a check-in: user, UTC time, latitude, longitude, location; people come to a place
@@ -34,18 +34,18 @@ def read_gowalla(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     Raises:
         UserError: The check-ins are missing, or a row is bad.
     """
-    source = locate(place, CHECK_INS, dataset="Gowalla")
+    source = locate(path, CHECK_INS, dataset="Gowalla")
     rows = _CheckIns(
         source,
         InteractionColumns("user", "item", timestamp="time"),
         on_bad_rows=on_bad_rows,
-        dialect=_TABS,
+        dialect=_TAB_DIALECT,
     )
-    dataset = rows.noted(from_chunks("gowalla", rows))
-    edges = find_all(place, EDGES) if place.is_dir() or place.suffix == ".zip" else []
+    dataset = rows.add_notes_to(from_chunks("gowalla", rows))
+    edges = find_all(path, EDGES) if path.is_dir() or path.suffix == ".zip" else []
     if not edges:
         return dataset
-    friendships, notes = _friendships(edges[0], dataset.interactions.user_ids, on_bad_rows)
+    friendships, notes = _read_friendships(edges[0], dataset.interactions.user_ids, on_bad_rows)
     return dataclasses.replace(dataset, friendships=friendships, notes=dataset.notes + notes)
 
 
@@ -70,15 +70,15 @@ class _CheckIns(InteractionRows):
         }
 
 
-def _friendships(
+def _read_friendships(
     source: Source, user_ids: list[str], on_bad_rows: OnBadRows
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """int32 [m, 2] and notes."""
     bad = BadRows(source, on_bad_rows)
     numbers = pl.DataFrame({"id": user_ids}).with_row_index("number")
     parts, rows, strangers = [], 0, 0
-    for block in read_table(source, {"a": "a", "b": "b"}, bad, dialect=_TABS):
-        bad.settle()
+    for block in read_table(source, {"a": "a", "b": "b"}, bad, dialect=_TAB_DIALECT):
+        bad.raise_or_skip()
         rows += len(block)
         known = block.join(numbers.rename({"id": "a", "number": "x"}), on="a").join(
             numbers.rename({"id": "b", "number": "y"}), on="b"

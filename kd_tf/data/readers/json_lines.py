@@ -10,15 +10,15 @@ from typing import Any
 import polars as pl
 
 from kd_tf.data.readers.bad_rows import BadRows
-from kd_tf.data.readers.files import Source
+from kd_tf.data.readers.files import SourceFile
 from kd_tf.data.readers.lines import read_lines
 
-LONGEST_LITERAL = 1 << 20
+MAX_LITERAL_CHARS = 1 << 20
 """Characters of a Python literal; its parser takes many times the memory of its text."""
 
 
 def read_json_lines(
-    source: Source, fields: Mapping[str, str], bad: BadRows
+    source: Source, fields: Mapping[str, str], bad_rows: BadRows
 ) -> Iterator[pl.DataFrame]:
     """Reads the asked fields of every object, block by block.
 
@@ -34,12 +34,12 @@ def read_json_lines(
     names = list(fields.values())
     for lines in read_lines(source):
         numbers, rows = [], []
-        for number, text in enumerate(lines.text, start=lines.first):
+        for number, text in enumerate(lines.text, start=lines.first_line):
             if not text or text.isspace():
                 continue
-            found = _object(text, decode)
+            found = _decode_object(text, decode)
             if found is None:
-                bad.add(number, text, "is no JSON object")
+                bad_rows.add(number, text, "is no JSON object")
                 continue
             values = [found.get(name) for name in names]
             wrong = next(
@@ -48,7 +48,7 @@ def read_json_lines(
             if wrong is not None:
                 reason = "is missing" if values[wrong] is None else "is neither a text nor a number"
                 shown = "" if values[wrong] is None else str(values[wrong])
-                bad.add(number, shown, reason, names[wrong])
+                bad_rows.add(number, shown, reason, names[wrong])
                 continue
             numbers.append(number)
             rows.append(values)
@@ -64,28 +64,28 @@ def read_json_lines(
         )
 
 
-def read_objects(source: Source, bad: BadRows) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_objects(source: Source, bad_rows: BadRows) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line and object of every line; those written as Python literals are read as well.
 
     What is neither goes to `bad`, which is settled here.
     """
     for lines in read_lines(source):
         found = []
-        for number, text in enumerate(lines.text, start=lines.first):
+        for number, text in enumerate(lines.text, start=lines.first_line):
             if not text or text.isspace():
                 continue
-            one = _object(text, json.loads)
+            one = _decode_object(text, json.loads)
             if one is None:
-                one = _literal(text)
+                one = _parse_literal(text)
             if one is None:
-                bad.add(number, text, "is no JSON object")
+                bad_rows.add(number, text, "is no JSON object")
             else:
                 found.append((number, one))
-        bad.settle()
+        bad_rows.raise_or_skip()
         yield from found
 
 
-def _object(text: str, decode: Callable[[str], Any]) -> dict[str, Any] | None:
+def _decode_object(text: str, decode: Callable[[str], Any]) -> dict[str, Any] | None:
     try:
         found = decode(text)
     except (ValueError, RecursionError):
@@ -93,9 +93,9 @@ def _object(text: str, decode: Callable[[str], Any]) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _literal(text: str) -> dict[str, Any] | None:
+def _parse_literal(text: str) -> dict[str, Any] | None:
     """A dict of plain values as Python prints it; nothing is ever executed."""
-    if len(text) > LONGEST_LITERAL or not text.lstrip().startswith("{"):
+    if len(text) > MAX_LITERAL_CHARS or not text.lstrip().startswith("{"):
         return None
     try:
         found = ast.literal_eval(text.strip())

@@ -8,18 +8,18 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from kd_tf.data.readers.files import Source, opened
+from kd_tf.data.readers.files import SourceFile, open_stream
 from kd_tf.errors import UserError
 
-LONGEST_LINE = 16 << 20
+MAX_LINE_BYTES = 16 << 20
 """Bytes. No record of any known data set comes near; a file without line ends stops here instead
 of filling the memory."""
 
-_BLOCK = 4 << 20
+_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True)
-class Lines:
+class LineBlock:
     """Some lines that follow one another in a file.
 
     Attributes:
@@ -27,12 +27,12 @@ class Lines:
         text: String [n], the lines without their ends.
     """
 
-    first: int
+    first_line: int
     text: pl.Series
 
-    def numbers(self) -> pl.Series:
+    def line_numbers(self) -> pl.Series:
         """Int64 [n], the number of each line."""
-        return pl.int_range(self.first, self.first + len(self.text), eager=True).alias("line")
+        return pl.int_range(self.first_line, self.first_line + len(self.text), eager=True).alias("line")
 
 
 def read_lines(source: Source, *, encoding: str = "utf-8") -> Iterator[Lines]:
@@ -50,37 +50,37 @@ def read_lines(source: Source, *, encoding: str = "utf-8") -> Iterator[Lines]:
     """
     first = 1
     rest = b""
-    with opened(source) as stream:
+    with open_stream(source) as stream:
         beginning = True
         while True:
-            block = stream.read(_BLOCK)
+            block = stream.read(_BLOCK_BYTES)
             if beginning:
-                _require_text(source, block)
+                _raise_if_utf16(source, block)
                 block = block.removeprefix(codecs.BOM_UTF8)
                 beginning = False
             if b"\0" in block:
-                raise _binary(source, block)
+                raise _make_binary_error(source, block)
             rest += block
             # The last byte is kept back: a CR there may be one half of a CR LF.
             end = len(rest) if not block else max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
-            if len(rest) - end > LONGEST_LINE:
+            if len(rest) - end > MAX_LINE_BYTES:
                 raise UserError(
-                    f"a line has more than {LONGEST_LINE:,} bytes",
+                    f"a line has more than {MAX_LINE_BYTES:,} bytes",
                     where=f"{source}, at or after line {first}",
                     hint="This is no table in text, or its line ends are missing.",
                 )
             complete, rest = rest[:end], rest[end:]
             if complete:
-                text = _decoded(source, complete, first, encoding)
+                text = _decode(source, complete, first, encoding)
                 lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
-                found = Lines(first, pl.Series("text", lines.split("\n"), dtype=pl.String))
+                found = LineBlock(first, pl.Series("text", lines.split("\n"), dtype=pl.String))
                 first += len(found.text)
                 yield found
             if not block:
                 return
 
 
-def utf8_or_latin1(source: Source) -> str:
+def detect_encoding(source: Source) -> str:
     """``utf-8`` where the whole file is that, else ``latin-1``.
 
     For old releases in Latin-1, which people hand on in UTF-8 as well: Latin-1 text with letters
@@ -90,9 +90,9 @@ def utf8_or_latin1(source: Source) -> str:
         UserError: The file cannot be read.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    with opened(source) as stream:
+    with open_stream(source) as stream:
         try:
-            while block := stream.read(_BLOCK):
+            while block := stream.read(_BLOCK_BYTES):
                 decoder.decode(block)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
@@ -100,31 +100,31 @@ def utf8_or_latin1(source: Source) -> str:
     return "utf-8"
 
 
-def _decoded(source: Source, complete: bytes, first: int, encoding: str) -> str:
+def _decode(source: Source, complete: bytes, first: int, encoding: str) -> str:
     try:
         return complete.decode(encoding)
     except UnicodeDecodeError as error:
         before = complete[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         line = before.count(b"\n")
-        position = error.start - _line_start(complete, error.start)
+        position = error.start - _find_line_start(complete, error.start)
         raise UserError(
             f"the file is not {encoding.upper()}: byte {position + 1} of the line is "
             f"0x{complete[error.start]:02x}",
             where=f"{source}:{first + line}",
-            hint=_convert("WINDOWS-1252"),
+            hint=_make_conversion_hint("WINDOWS-1252"),
         ) from error
 
 
-def _line_start(text: bytes, position: int) -> int:
+def _find_line_start(text: bytes, position: int) -> int:
     return max(text.rfind(b"\n", 0, position), text.rfind(b"\r", 0, position)) + 1
 
 
-def _require_text(source: Source, beginning: bytes) -> None:
+def _raise_if_utf16(source: Source, beginning: bytes) -> None:
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UserError("the file is UTF-16, not UTF-8", where=str(source), hint=_convert("UTF-16"))
+        raise UserError("the file is UTF-16, not UTF-8", where=str(source), hint=_make_conversion_hint("UTF-16"))
 
 
-def _binary(source: Source, beginning: bytes) -> UserError:
+def _make_binary_error(source: Source, beginning: bytes) -> UserError:
     packed = {b"PK": ".zip", b"\x1f\x8b": ".gz"}.get(beginning[:2])
     return UserError(
         "this is a binary file, not a table in text (it has NUL bytes)",
@@ -134,7 +134,7 @@ def _binary(source: Source, beginning: bytes) -> UserError:
     )
 
 
-def _convert(encoding: str) -> str:
+def _make_conversion_hint(encoding: str) -> str:
     return (
         f"Convert it, for example: iconv -f {encoding} -t UTF-8 OLD > NEW (after -f the "
         "encoding that it was written in)."

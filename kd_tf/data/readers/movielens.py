@@ -10,15 +10,15 @@ import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.readers.bad_rows import BadRows, OnBadRows
-from kd_tf.data.readers.delimited import InteractionColumns, InteractionRows, identifier
-from kd_tf.data.readers.files import Source, find_all, locate
-from kd_tf.data.readers.lines import utf8_or_latin1
-from kd_tf.data.readers.tables import Dialect, parse, read_table
+from kd_tf.data.readers.delimited import InteractionColumns, InteractionRows, parse_ids
+from kd_tf.data.readers.files import SourceFile, find_all, locate
+from kd_tf.data.readers.lines import detect_encoding
+from kd_tf.data.readers.tables import Dialect, parse_column, read_table
 from kd_tf.errors import UserError
 
-_UNKNOWN = "unknown"
+_UNKNOWN_GENRE = "unknown"
 _GENRES_100K = (
-    *(_UNKNOWN, "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
+    *(_UNKNOWN_GENRE, "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
     *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
     *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
@@ -26,7 +26,7 @@ _GENRES_100K = (
 
 _NO_GENRES = "(no genres listed)"
 
-_YEAR = r"\s*\((\d{4})\s*(?:[-–]\s*(?:\d{4})?\s*)?\){1,2}(?:\s*\(V\))?$"
+_YEAR_PATTERN = r"\s*\((\d{4})\s*(?:[-–]\s*(?:\d{4})?\s*)?\){1,2}(?:\s*\(V\))?$"
 """The end of a title: "(1995)"; a span of a series, "(1975-1979)" or "(2009– )", of which the first
 year counts; "(1983))", a slip of 20M; "(1995) (V)", the mark of a video in 100k."""
 
@@ -51,44 +51,44 @@ class _Release:
     dialect: Dialect
     film_columns: dict[str, str]
     film_dialect: Dialect
-    old: bool
+    may_be_latin1: bool
 
 
-_ORDERED = InteractionColumns("user", "item", "rating", "timestamp")
-_COLONS = Dialect(separator="::", header=False, quoted=False)
-_COMMAS = Dialect(separator=",", header=True)
+_COLUMNS_IN_ORDER = InteractionColumns("user", "item", "rating", "timestamp")
+_COLON_DIALECT = Dialect(separator="::", has_header=False, has_quotes=False)
+_COMMA_DIALECT = Dialect(separator=",", has_header=True)
 _RELEASES = (
     _Release(
         "u.data",
         "u.item",
-        _ORDERED,
-        Dialect(separator="\t", header=False, quoted=False),
+        _COLUMNS_IN_ORDER,
+        Dialect(separator="\t", has_header=False, has_quotes=False),
         {name: name for name in ("item_id", "title", "date", "video", "address", *_GENRES_100K)},
-        Dialect(separator="|", header=False, quoted=False),
-        old=True,
+        Dialect(separator="|", has_header=False, has_quotes=False),
+        may_be_latin1=True,
     ),
     _Release(
         "ratings.dat",
         "movies.dat",
-        _ORDERED,
-        _COLONS,
+        _COLUMNS_IN_ORDER,
+        _COLON_DIALECT,
         {name: name for name in ("item_id", "title", "genre")},
-        _COLONS,
-        old=True,
+        _COLON_DIALECT,
+        may_be_latin1=True,
     ),
     _Release(
         "ratings.csv",
         "movies.csv",
         InteractionColumns("userId", "movieId", "rating", "timestamp"),
-        _COMMAS,
+        _COMMA_DIALECT,
         {"item_id": "movieId", "title": "title", "genre": "genres"},
-        _COMMAS,
-        old=False,
+        _COMMA_DIALECT,
+        may_be_latin1=False,
     ),
 )
 
 
-def read_movielens(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
+def read_movielens(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     """Reads any release; which one it is, its files tell.
 
     - 100k: ``u.data``, parted by tabs, and ``u.item`` in Latin-1, parted by ``|``: id, title, two
@@ -113,19 +113,19 @@ def read_movielens(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     Raises:
         UserError: There is no release or more than one, or a row is bad.
     """
-    release, ratings = _found(place)
+    release, ratings = _find_release(path)
     catalog: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
-    films = find_all(place, release.films)
+    films = find_all(path, release.films)
     if films:
-        catalog, notes = _films(films[0], release, on_bad_rows)
+        catalog, notes = _read_films(films[0], release, on_bad_rows)
     rows = InteractionRows(
         ratings, release.columns, on_bad_rows=on_bad_rows, dialect=release.dialect
     )
-    return rows.noted(from_chunks("movielens", rows, catalog), notes)
+    return rows.add_notes_to(from_chunks("movielens", rows, catalog), notes)
 
 
-def _found(place: Path) -> tuple[_Release, Source]:
+def _find_release(place: Path) -> tuple[_Release, Source]:
     found = [(one, source) for one in _RELEASES for source in find_all(place, one.ratings)]
     if not found:
         *others, last = [one.ratings for one in _RELEASES]
@@ -140,55 +140,55 @@ def _found(place: Path) -> tuple[_Release, Source]:
     return found[0]
 
 
-def _films(
+def _read_films(
     source: Source, release: _Release, on_bad_rows: OnBadRows
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A catalogue frame in the order of the file, and notes on skipped rows."""
     columns = release.film_columns
     flagged = "genre" not in columns
     dialect = release.film_dialect
-    if release.old:
-        dialect = dataclasses.replace(dialect, encoding=utf8_or_latin1(source))
+    if release.may_be_latin1:
+        dialect = dataclasses.replace(dialect, encoding=detect_encoding(source))
     bad = BadRows(source, on_bad_rows)
     parts = []
     for block in read_table(source, columns, bad, dialect=dialect):
-        frame = parse(
-            block, "item_id", identifier, bad, column=columns["item_id"], reason="is no film's id"
+        frame = parse_column(
+            block, "item_id", parse_ids, bad, column=columns["item_id"], reason="is no film's id"
         )
         for genre in _GENRES_100K if flagged else ():
-            frame = parse(frame, genre, _flag, bad, column=genre, reason="is neither 0 nor 1")
-        bad.settle()
+            frame = parse_column(frame, genre, _parse_flags, bad, column=genre, reason="is neither 0 nor 1")
+        bad.raise_or_skip()
         parts.append(frame)
     films = pl.concat(parts)
     repeated = films.filter(~pl.col("item_id").is_first_distinct())
     bad.add_all(
         repeated["line"], repeated["item_id"], "is the id of a film above", columns["item_id"]
     )
-    bad.settle()
+    bad.raise_or_skip()
     films = films.filter(pl.col("item_id").is_first_distinct())
     notes = bad.finish(len(films))
     title = pl.col("title").str.strip_chars()
     return (
         films.select(
             "item_id",
-            title.str.replace(_YEAR, "").str.strip_chars().replace("", None).alias("title"),
-            (_flagged() if flagged else _listed()).alias("genre"),
-            title.str.extract(_YEAR).cast(pl.Int32).alias("year"),
+            title.str.replace(_YEAR_PATTERN, "").str.strip_chars().replace("", None).alias("title"),
+            (_join_genre_flags() if flagged else _join_genre_list()).alias("genre"),
+            title.str.extract(_YEAR_PATTERN).cast(pl.Int32).alias("year"),
         ),
         notes,
     )
 
 
-def _flag(values: pl.Series) -> pl.Series:
+def _parse_flags(values: pl.Series) -> pl.Series:
     """Boolean, null where a flag is none."""
     return values.replace_strict({"0": False, "1": True}, default=None, return_dtype=pl.Boolean)
 
 
-def _flagged() -> pl.Expr:
-    names = [pl.when(name).then(pl.lit(name)) for name in _GENRES_100K if name != _UNKNOWN]
+def _join_genre_flags() -> pl.Expr:
+    names = [pl.when(name).then(pl.lit(name)) for name in _GENRES_100K if name != _UNKNOWN_GENRE]
     return pl.concat_str(names, separator=", ", ignore_nulls=True).replace("", None)
 
 
-def _listed() -> pl.Expr:
+def _join_genre_list() -> pl.Expr:
     joined = pl.col("genre").str.strip_chars().str.replace_all("|", ", ", literal=True)
     return joined.replace(["", _NO_GENRES], None)

@@ -9,14 +9,14 @@ from pathlib import Path
 import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_chunks
-from kd_tf.data.readers.bad_rows import BadRows, OnBadRows, combined
-from kd_tf.data.readers.files import Source, find_all, locate_all
+from kd_tf.data.readers.bad_rows import BadRows, OnBadRows, merge_counts_by_reason
+from kd_tf.data.readers.files import SourceFile, find_all, locate_all
 from kd_tf.data.readers.lines import read_lines
 
 _SCHEMA = {"user": pl.String, "item": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
 
 
-def read_netflix_prize(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
+def read_netflix_prize(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     """Reads ``combined_data_*.txt``, or ``mv_*.txt`` with one film each, and the films' titles.
 
     A line ``123:`` begins a film; the lines after it are ``user,rating,YYYY-MM-DD``. Ratings go
@@ -31,36 +31,36 @@ def read_netflix_prize(place: Path, *, on_bad_rows: OnBadRows = "stop") -> Datas
     Raises:
         UserError: No ratings are there, or a line is bad.
     """
-    sources = find_all(place, "mv_*.txt")
+    sources = find_all(path, "mv_*.txt")
     if not sources:
-        sources = locate_all(place, "combined_data_*.txt", dataset="the Netflix Prize")
-    files = [_Ratings(source, on_bad_rows) for source in sources]
-    whole = place.is_dir() or place.suffix == ".zip"
-    titles = find_all(place, "movie_titles.csv") or find_all(place, "movie_titles.txt")
+        sources = locate_all(path, "combined_data_*.txt", dataset="the Netflix Prize")
+    files = [_RatingsFile(source, on_bad_rows) for source in sources]
+    whole = path.is_dir() or path.suffix == ".zip"
+    titles = find_all(path, "movie_titles.csv") or find_all(path, "movie_titles.txt")
     catalog: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
     if titles and whole:
-        catalog, notes = _titles(titles[0], on_bad_rows)
+        catalog, notes = _read_titles(titles[0], on_bad_rows)
     dataset = from_chunks("netflix-prize", (chunk for file in files for chunk in file), catalog)
     return dataclasses.replace(
         dataset,
         notes=tuple(note for file in files for note in file.notes) + notes + dataset.notes,
-        left_out=combined(file.bad for file in files),
+        dropped_rows=merge_counts_by_reason(file.bad_rows for file in files),
     )
 
 
-class _Ratings:
+class _RatingsFile:
     """The ratings of one file."""
 
     def __init__(self, source: Source, on_bad_rows: OnBadRows) -> None:
-        self.source, self.bad = source, BadRows(source, on_bad_rows)
+        self.source, self.bad_rows = source, BadRows(source, on_bad_rows)
         self.notes: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         film: str | None = None
         good = 0
         for lines in read_lines(self.source):
-            frame = pl.DataFrame([lines.numbers(), lines.text]).filter(pl.col("text") != "")
+            frame = pl.DataFrame([lines.line_numbers(), lines.text]).filter(pl.col("text") != "")
             begins = frame["text"].str.extract(r"^([0-9]+):$")
             # A film's lines go on in the next block.
             films = begins.fill_null(strategy="forward")
@@ -80,8 +80,8 @@ class _Ratings:
             ):
                 if wrong.any():
                     failed = rows.filter(wrong)
-                    self.bad.add_all(failed["line"], failed["text"], reason)
-            self.bad.settle()
+                    self.bad_rows.add_all(failed["line"], failed["text"], reason)
+            self.bad_rows.raise_or_skip()
             chunk = pl.DataFrame(
                 {
                     "user": part.struct.field("user"),
@@ -93,15 +93,15 @@ class _Ratings:
             ).filter(~malformed & ~homeless)
             good += len(chunk)
             yield chunk
-        self.notes = self.bad.finish(good)
+        self.notes = self.bad_rows.finish(good)
 
 
-def _titles(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _read_titles(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A catalogue frame: a title is what follows the second comma, whatever is in it."""
     bad = BadRows(source, on_bad_rows)
     parts = []
     for lines in read_lines(source, encoding="latin-1"):
-        frame = pl.DataFrame([lines.numbers(), lines.text]).filter(pl.col("text") != "")
+        frame = pl.DataFrame([lines.line_numbers(), lines.text]).filter(pl.col("text") != "")
         fields = frame["text"].str.extract_groups(
             r"^(?<item_id>[0-9]+),(?<year>[0-9]{4}|NULL),(?<title>.*)$"
         )
@@ -109,7 +109,7 @@ def _titles(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple
         if wrong.any():
             failed = frame.filter(wrong)
             bad.add_all(failed["line"], failed["text"], "is not FILM,YEAR,TITLE")
-            bad.settle()
+            bad.raise_or_skip()
         parts.append(fields.struct.unnest().filter(~wrong))
     notes = bad.finish(sum(map(len, parts)))
     frame = pl.concat(parts)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from kd_tf.data.readers.files import Source
+from kd_tf.data.readers.files import SourceFile
 from kd_tf.errors import UserError
 
-_ROWS_AT_ONCE = 1 << 20
+_BLOCK_ROWS = 1 << 20
 
 
 def read_parquet(source: Source, columns: Mapping[str, str]) -> Iterator[pl.DataFrame]:
@@ -34,7 +34,7 @@ def read_parquet(source: Source, columns: Mapping[str, str]) -> Iterator[pl.Data
             hint="Unpack it: Parquet is compressed already.",
         )
     table = pl.scan_parquet(source.path)
-    with _refusing(source):
+    with _explain_errors(source):
         schema = table.collect_schema()
     for role, name in columns.items():
         if name not in schema:
@@ -50,19 +50,19 @@ def read_parquet(source: Source, columns: Mapping[str, str]) -> Iterator[pl.Data
                 hint="Cast it to whole numbers or text; missing values turn whole numbers into "
                 "fractions when pandas writes them.",
             )
-    asked = table.select(_text(name, schema[name]).alias(role) for role, name in columns.items())
+    asked = table.select(_cast_to_text(name, schema[name]).alias(role) for role, name in columns.items())
     begin = 0
     while True:
-        with _refusing(source):
-            block = asked.slice(begin, _ROWS_AT_ONCE).collect()
+        with _explain_errors(source):
+            block = asked.slice(begin, _BLOCK_ROWS).collect()
         if not len(block) and begin:
             return
         yield block.with_row_index("line", offset=begin + 1).cast({"line": pl.Int64})
-        begin += _ROWS_AT_ONCE
+        begin += _BLOCK_ROWS
 
 
 @contextlib.contextmanager
-def _refusing(source: Source) -> Iterator[None]:
+def _explain_errors(source: Source) -> Iterator[None]:
     """Turns what polars says of a damaged file into an error that names it."""
     try:
         yield
@@ -75,7 +75,7 @@ def _refusing(source: Source) -> Iterator[None]:
         ) from error
 
 
-def _text(name: str, dtype: pl.DataType) -> pl.Expr:
+def _cast_to_text(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
     if dtype.is_temporal():
         column = column.cast(pl.Datetime("us")).dt.epoch("s")

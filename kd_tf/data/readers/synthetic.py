@@ -11,17 +11,17 @@ import numpy as np
 import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_frame
-from kd_tf.data.readers.synthetic_books import write_books
-from kd_tf.data.readers.synthetic_readers import Shop
+from kd_tf.data.readers.synthetic_books import generate_items
+from kd_tf.data.readers.synthetic_readers import UserSimulator
 from kd_tf.data.readers.synthetic_words import GENRES
 from kd_tf.errors import UserError
 
-FEWEST_BOOKS, MOST_BOOKS = 50, 6000
+MIN_ITEMS, MAX_ITEMS = 50, 6000
 """The word stocks hold enough titles and authors for `MOST_BOOKS`."""
-FEWEST_READERS = 10
+MIN_USERS = 10
 
 
-def read_synthetic(*, books: int = 2000, readers: int = 3000, seed: int = 42) -> Dataset:
+def generate_bookshop(*, num_items: int = 2000, num_users: int = 3000, seed: int = 42) -> Dataset:
     """Invents a bookshop: the same arguments give the same data on every call.
 
     Args:
@@ -38,20 +38,20 @@ def read_synthetic(*, books: int = 2000, readers: int = 3000, seed: int = 42) ->
     Raises:
         UserError: An argument is out of range.
     """
-    if not FEWEST_BOOKS <= books <= MOST_BOOKS:
+    if not MIN_ITEMS <= num_items <= MAX_ITEMS:
         raise UserError(
-            f"the synthetic bookshop has {FEWEST_BOOKS} to {MOST_BOOKS} books, not {books}"
+            f"the synthetic bookshop has {MIN_ITEMS} to {MAX_ITEMS} books, not {num_items}"
         )
-    if readers < FEWEST_READERS:
+    if num_users < MIN_USERS:
         raise UserError(
-            f"the synthetic bookshop has at least {FEWEST_READERS} readers, not {readers}"
+            f"the synthetic bookshop has at least {MIN_USERS} readers, not {num_users}"
         )
     if seed < 0:
         raise UserError(f"seed must be 0 or more, not {seed}")
     random = np.random.Generator(np.random.PCG64(seed))
-    shelf = write_books(books, random)
-    reader, item, timestamp = Shop(shelf, random).read(readers)
-    item_ids = pl.Series("item_id", [f"bk-{number:05d}" for number in range(1, books + 1)])
+    shelf = generate_items(num_items, random)
+    reader, item, timestamp = UserSimulator(shelf, random).simulate(num_users)
+    item_ids = pl.Series("item_id", [f"bk-{number:05d}" for number in range(1, num_items + 1)])
     catalog = pl.DataFrame(
         {
             "item_id": item_ids,
@@ -63,7 +63,7 @@ def read_synthetic(*, books: int = 2000, readers: int = 3000, seed: int = 42) ->
             "text": [book.text for book in shelf],
         }
     )
-    user_ids = pl.Series("user", [f"reader-{number:04d}" for number in range(1, readers + 1)])
+    user_ids = pl.Series("user", [f"reader-{number:04d}" for number in range(1, num_users + 1)])
     interactions = pl.DataFrame(
         {"user": user_ids.gather(reader), "item": item_ids.gather(item), "timestamp": timestamp}
     )

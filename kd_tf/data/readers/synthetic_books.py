@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from kd_tf.data.readers.synthetic_words import GENRES, NAMES, Genre, Words
+from kd_tf.data.readers.synthetic_words import GENRES, AUTHOR_NAMES, Genre, Words
 
 LAST_YEAR = 2023
 """No book is newer, so that readers have time to find it."""
 
 
 @dataclass(frozen=True)
-class Book:
+class SyntheticItem:
     """A row of the catalogue, and what readers go by.
 
     Attributes:
@@ -37,13 +37,13 @@ class Book:
     volume: int
 
 
-def write_books(books: int, random: np.random.Generator) -> list[Book]:
+def generate_items(num_items: int, random: np.random.Generator) -> list[Book]:
     """All books in random order, genres in proportion to their weights."""
     weights = np.array([genre.weight for genre in GENRES])
-    share = weights / weights.sum() * books
+    share = weights / weights.sum() * num_items
     counts = share.astype(int)
-    counts[np.argsort(counts - share, kind="stable")[: books - counts.sum()]] += 1
-    names = _author_names(random)
+    counts[np.argsort(counts - share, kind="stable")[: num_items - counts.sum()]] += 1
+    names = _shuffle_author_names(random)
     authors: list[_Author] = []
     titles: set[str] = set()
     shelf: list[Book] = []
@@ -53,13 +53,13 @@ def write_books(books: int, random: np.random.Generator) -> list[Book]:
         first_theme += len(genre.themes)
         left = int(counts[number])
         while left:
-            author = _author(number, authors, names, random)
+            author = _pick_author(number, authors, names, random)
             # Few authors write much: geometric with a mean of about six books in a genre.
             output = min(left, 1 + int(np.log1p(-random.random()) / np.log(0.84)))
             written = writer.write(author, output, len(shelf))
             shelf += written
             left -= len(written)
-    return [shelf[index] for index in np.argsort(random.random(books), kind="stable")]
+    return [shelf[index] for index in np.argsort(random.random(num_items), kind="stable")]
 
 
 @dataclass
@@ -68,14 +68,14 @@ class _Author:
     genres: list[int]
 
 
-def _author(
+def _pick_author(
     genre: int, authors: list[_Author], names: Iterator[str], random: np.random.Generator
 ) -> _Author:
     """A new author, or now and then one who has written in a related genre only."""
     kin = [
         author
         for author in authors
-        if len(author.genres) == 1 and GENRES[author.genres[0]].name in GENRES[genre].kin
+        if len(author.genres) == 1 and GENRES[author.genres[0]].name in GENRES[genre].related_genres
     ]
     if kin and random.random() < 0.12:
         author = kin[int(random.random() * len(kin))]
@@ -86,18 +86,18 @@ def _author(
     return author
 
 
-def _author_names(random: np.random.Generator) -> Iterator[str]:
+def _shuffle_author_names(random: np.random.Generator) -> Iterator[str]:
     """Invented names of many cultures in random order, each once."""
     names = [
-        _full_name(given.strip(), family.strip())
-        for givens, families in NAMES
+        _format_full_name(given.strip(), family.strip())
+        for givens, families in AUTHOR_NAMES
         for given, family in itertools.product(givens.split(","), families.split(","))
     ]
     for index in np.argsort(random.random(len(names)), kind="stable"):
         yield names[index]
 
 
-def _full_name(given: str, family: str) -> str:
+def _format_full_name(given: str, family: str) -> str:
     if "=" not in given:
         return f"{given} {family}"
     (latin_given, own_given), (latin_family, own_family) = given.split("="), family.split("=")
@@ -109,7 +109,7 @@ class _Title:
     text: str
     slots: Mapping[str, str]
 
-    def agrees_with(self, fixed: Mapping[str, str]) -> bool:
+    def matches(self, fixed: Mapping[str, str]) -> bool:
         return all(self.slots.get(slot, word) == word for slot, word in fixed.items())
 
 
@@ -135,21 +135,21 @@ class _GenreWriter:
         self._number = number
         self._genre = genre
         self._first_theme = first_theme
-        self._taken = titles
+        self._used_titles = titles
         self._blurbs: set[str] = set()
         self._random = random
         self._words: list[Words] = [
             {**genre.words, **words, "theme": (name,)} for name, words in genre.themes.items()
         ]
-        self._singles = [self._filled(genre.titles, words) for words in self._words]
+        self._singles = [self._fill_patterns(genre.titles, words) for words in self._words]
         self._volumes = (
-            [self._filled(genre.volumes, words) for words in self._words]
+            [self._fill_patterns(genre.volumes, words) for words in self._words]
             if genre.volumes
             else self._singles
         )
-        self._series = [self._filled(genre.series, words) for words in self._words]
+        self._series = [self._fill_patterns(genre.series, words) for words in self._words]
 
-    def write(self, author: _Author, output: int, first_work: int) -> list[Book]:
+    def write(self, author: _Author, max_items: int, first_work: int) -> list[Book]:
         """Up to `output` books of one author, mostly of one theme, from the oldest on.
 
         Args:
@@ -157,35 +157,35 @@ class _GenreWriter:
             output: How many books, 1 or more; at least one is written.
             first_work: A number from which on no work is numbered yet.
         """
-        home = self._draw(len(self._words))
+        home = self._draw_index(len(self._words))
         first, last = self._genre.years
         year = last - int((last - first) * self._random.random() ** 2)
         written: list[Book] = []
-        while len(written) < output:
-            theme = home if self._random.random() < 0.85 else self._draw(len(self._words))
-            size = min(output - len(written), 2 + self._draw(6))
+        while len(written) < max_items:
+            theme = home if self._random.random() < 0.85 else self._draw_index(len(self._words))
+            size = min(max_items - len(written), 2 + self._draw_index(6))
             in_series = size > 1 and self._random.random() < self._genre.series_share
-            work = self._series_of(theme, size) if in_series else []
+            work = self._write_series(theme, size) if in_series else []
             series = work[0] if work else None
-            for volume, title in enumerate(work[1:] or [self._single(theme)], start=1):
+            for volume, title in enumerate(work[1:] or [self._take_single_title(theme)], start=1):
                 written.append(
-                    Book(
+                    SyntheticItem(
                         title=f"{title.text} ({series.text}, #{volume})" if series else title.text,
                         author=author.name,
                         series=series.text if series else None,
                         year=year,
-                        text=self._blurb(theme, title, series, volume),
+                        text=self._write_blurb(theme, title, series, volume),
                         genre=self._number,
                         theme=self._first_theme + theme,
                         work=first_work + len(written) - (volume - 1),
                         volume=volume if series else 0,
                     )
                 )
-                year += self._draw(3) if series else 1 + self._draw(3)
-        late = max(0, written[-1].year + self._draw(6) - LAST_YEAR)
+                year += self._draw_index(3) if series else 1 + self._draw_index(3)
+        late = max(0, written[-1].year + self._draw_index(6) - LAST_YEAR)
         return [replace(book, year=book.year - late) for book in written]
 
-    def _series_of(self, theme: int, size: int) -> list[_Title]:
+    def _write_series(self, theme: int, size: int) -> list[_Title]:
         """A series' name and the titles of its volumes; empty where the stock has run out."""
         name = self._take(self._series[theme], {})
         if name is None:
@@ -194,12 +194,12 @@ class _GenreWriter:
         fixed = dict(name.slots)
         for slot in ("lead", "place"):  # who and where stay the same from volume to volume
             if slot in words and slot not in fixed:
-                fixed[slot] = self._word(words[slot])
+                fixed[slot] = self._pick_word(words[slot])
         titles = [self._take(self._volumes[theme], fixed) for _ in range(size)]
         volumes = [_Title(title.text, {**fixed, **title.slots}) for title in titles if title]
         return [name, *volumes] if len(volumes) > 1 else []
 
-    def _single(self, theme: int) -> _Title:
+    def _take_single_title(self, theme: int) -> _Title:
         for other in range(len(self._words)):
             title = self._take(self._singles[(theme + other) % len(self._words)], {})
             if title is not None:
@@ -209,59 +209,59 @@ class _GenreWriter:
     def _take(self, stock: list[_Title], fixed: Mapping[str, str]) -> _Title | None:
         """The next title that agrees with the words of `fixed`; it leaves the stock."""
         for position, title in enumerate(stock):
-            if title.agrees_with(fixed) and title.text not in self._taken:
-                self._taken.add(title.text)
+            if title.matches(fixed) and title.text not in self._used_titles:
+                self._used_titles.add(title.text)
                 return stock.pop(position)
         return None
 
-    def _filled(self, patterns: tuple[str, ...], words: Words) -> list[_Title]:
+    def _fill_patterns(self, patterns: tuple[str, ...], words: Words) -> list[_Title]:
         """Every way to fill the patterns, shuffled so that each pattern comes up equally often."""
         order: list[tuple[float, _Title]] = []
         for pattern in patterns:
-            slots = _slots(pattern)
+            slots = _find_slots(pattern)
             ways = list(itertools.product(*(words[slot] for slot in slots)))
             ranks = np.argsort(self._random.random(len(ways)), kind="stable")
             keys = (ranks + self._random.random()).tolist()
             for key, way in zip(keys, ways, strict=True):
                 filled = dict(zip(slots, way, strict=True))
-                text = _polished(pattern.format(**filled))
-                if not _repeats_a_word(text):
+                text = _format_sentences(pattern.format(**filled))
+                if not _has_repeated_word(text):
                     order.append((key, _Title(text, filled)))
         order.sort(key=lambda pair: pair[0])
         return [title for _, title in order]
 
-    def _blurb(self, theme: int, title: _Title, series: _Title | None, volume: int) -> str:
+    def _write_blurb(self, theme: int, title: _Title, series: _Title | None, volume: int) -> str:
         """Two sentences and the place in the series; new ones, while the stock has any."""
         words = self._words[theme]
         for _ in range(8):
-            pattern = self._word(self._genre.blurbs)
+            pattern = self._pick_word(self._genre.blurbs)
             slots = {
-                slot: title.slots.get(slot) or self._word(words[slot]) for slot in _slots(pattern)
+                slot: title.slots.get(slot) or self._pick_word(words[slot]) for slot in _find_slots(pattern)
             }
-            text = _polished(pattern.format(**slots))
+            text = _format_sentences(pattern.format(**slots))
             if text not in self._blurbs:
                 break
         self._blurbs.add(text)
         return f"{text} Book {volume} of {series.text}." if series else text
 
-    def _word(self, stock: tuple[str, ...]) -> str:
-        return stock[self._draw(len(stock))]
+    def _pick_word(self, stock: tuple[str, ...]) -> str:
+        return stock[self._draw_index(len(stock))]
 
-    def _draw(self, below: int) -> int:
+    def _draw_index(self, below: int) -> int:
         return int(self._random.random() * below)
 
 
-def _slots(pattern: str) -> list[str]:
+def _find_slots(pattern: str) -> list[str]:
     """The slots of a pattern in order, each once."""
     return list(dict.fromkeys(re.findall(r"{(\w+)}", pattern)))
 
 
-def _polished(text: str) -> str:
+def _format_sentences(text: str) -> str:
     """Capitals at the start of sentences, and "an" before a vowel."""
     text = re.sub(r"\b([Aa]) (?=[AEIOaeio])", r"\1n ", text)
     return re.sub(r"(^|[.!?] )(\w)", lambda start: start[1] + start[2].upper(), text)
 
 
-def _repeats_a_word(title: str) -> bool:
+def _has_repeated_word(title: str) -> bool:
     words = [word.rstrip("s") for word in re.findall(r"[^\W\d_]{4,}", title.lower())]
     return len(words) != len(dict.fromkeys(words))

@@ -14,7 +14,7 @@ Words = Mapping[str, tuple[str, ...]]
 """Slot name -> what can stand in it."""
 
 
-def _stock(**slots: str) -> Words:
+def _parse_words(**slots: str) -> Words:
     """Comma-separated words or phrases, possibly over several lines, of each slot."""
     return {
         slot: tuple(" ".join(word.split()) for word in text.split(","))
@@ -44,7 +44,7 @@ class Genre:
     weight: float
     series_share: float
     years: tuple[int, int]
-    kin: tuple[str, ...]
+    related_genres: tuple[str, ...]
     titles: tuple[str, ...]
     series: tuple[str, ...]
     blurbs: tuple[str, ...]
@@ -53,7 +53,7 @@ class Genre:
     volumes: tuple[str, ...] = ()
 
 
-NAMES: tuple[tuple[str, str], ...] = (
+AUTHOR_NAMES: tuple[tuple[str, str], ...] = (
     # One culture a row: given names, family names, which agree in gender whatever the pair.
     # "X=Y" is a name in Latin and in its own letters; there the family name stands first.
     (
@@ -157,7 +157,7 @@ FANTASY = Genre(
     weight=1.5,
     series_share=0.7,
     years=(1962, 2016),
-    kin=("Science fiction", "Horror", "Children's"),
+    related_genres=("Science fiction", "Horror", "Children's"),
     titles=(
         "The {role}'s {token}",
         "The {adj} {thing}",
@@ -174,7 +174,7 @@ FANTASY = Genre(
         "They say {trouble} will end {place}. In this tale of {theme} only {lead} can prevent it, "
         "but {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         adj="Silver, Hollow, Burning, Forgotten, Winter, Broken, Sleeping, Last, Crimson, Moonlit",
         token="Oath, Bargain, Crown, Debt, Song, Promise, Legacy, Reckoning, Vow, Curse",
         place="""Varrowmere, Ysmarch, Caer Dunleth, Oskarra, Thornhollow, Elunor, Brynvale,
@@ -186,7 +186,7 @@ FANTASY = Genre(
             an ancient enemy already knows the way, no spell comes without a sacrifice""",
     ),
     themes={
-        "dragons": _stock(
+        "dragons": _parse_words(
             role="Dragonrider, Wyrmkeeper, Dragonslayer, Flamecaller, Egg Thief, Dragon Queen",
             thing="Dragon, Wyrm, Dragon's Egg, Drake, Dragonfire, Dragon Gate, Hatchling",
             pair="Ash and Ember, Scale and Flame, Smoke and Wing, Fire and Bone, Claw and Sky",
@@ -195,7 +195,7 @@ FANTASY = Genre(
             trouble="""a clutch of stolen eggs, a dragon that refuses to burn, a pact signed in
                 dragonfire, the first hatching for a hundred years""",
         ),
-        "royal courts": _stock(
+        "royal courts": _parse_words(
             role="Queen, Cupbearer, Regent, Kingmaker, Poison Taster, Lady-in-Waiting, Usurper",
             thing="Throne, Court, Coronet, Palace, Masquerade, Regency, Queen",
             pair="Silk and Poison, Gold and Thorns, Velvet and Steel, Lies and Roses",
@@ -204,7 +204,7 @@ FANTASY = Genre(
             trouble="""a coronation without a king, a letter sealed by a dead queen, a marriage
                 that means war, a murder in the throne room""",
         ),
-        "hidden doors": _stock(
+        "hidden doors": _parse_words(
             role="Doorkeeper, Wayfinder, Mapmaker, Wanderer, Key Bearer, Gatewalker",
             thing="Door, Gate, Looking-Glass, Stair, Otherworld, Bridge, Threshold",
             pair="Keys and Mirrors, Doors and Shadows, Maps and Mist, Stars and Thresholds",
@@ -213,7 +213,7 @@ FANTASY = Genre(
             trouble="""a gate that opens only once, a map of a land that should not exist, a key
                 without a lock, a world that is slowly forgetting itself""",
         ),
-        "thieves' guilds": _stock(
+        "thieves' guilds": _parse_words(
             role="Thief, Lockpick, Cutpurse, Shadow Guildmaster, Forger, Cat Burglar",
             thing="Guild, Vault, Dagger, Heist, Locket, Thief, Alley of Knives",
             pair="Coin and Dagger, Locks and Lies, Shadow and Silver, Rope and Rooftops",
@@ -230,7 +230,7 @@ SCIENCE_FICTION = Genre(
     weight=1.3,
     series_share=0.5,
     years=(1955, 2016),
-    kin=("Fantasy", "Popular science", "Horror"),
+    related_genres=("Fantasy", "Popular science", "Horror"),
     titles=(
         "The {place} {token}",
         "The {adj} {thing}",
@@ -247,7 +247,7 @@ SCIENCE_FICTION = Genre(
         "A novel of {theme}. When {trouble}, {lead} leaves {place} for good, and {stake}.",
         "A story of {theme}: everyone on {place} depends on {lead}. Then {trouble}, and {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         adj="Silent, Distant, Cold, Infinite, Long, Last, Dark, Slow, Perfect, Impossible",
         place="""Ganymede, Callisto, Tau Ceti, Europa, Kepler, Vesta, Barnard's Star, Enceladus,
             Proxima, Ceres, Epsilon Eridani""",
@@ -260,7 +260,7 @@ SCIENCE_FICTION = Genre(
             closes, Earth stops answering, the simulation can no longer be trusted""",
     ),
     themes={
-        "generation ships": _stock(
+        "generation ships": _parse_words(
             token="Drive, Convoy, Ark, Manifest, Voyage, Mutiny",
             thing="Starship, Ark, Hull, Voyage, Airlock, Crew, Deck",
             measure="Light-Years, Generations, Sleepers",
@@ -269,7 +269,7 @@ SCIENCE_FICTION = Genre(
             trouble="""a sealed deck answers a call, the sleepers begin to wake, the ship changes
                 course by itself, a stowaway turns up in the reactor log""",
         ),
-        "first contact": _stock(
+        "first contact": _parse_words(
             token="Signal, Embassy, Message, Encounter, Visitors, Translation",
             thing="Signal, Contact, Artefact, Message, Transmission, Visitor",
             measure="Signals, Echoes, Messages",
@@ -278,7 +278,7 @@ SCIENCE_FICTION = Genre(
             trouble="""a signal repeats in prime numbers, an object brakes into orbit, the visitors
                 ask for a child, a message arrives in her own handwriting""",
         ),
-        "artificial minds": _stock(
+        "artificial minds": _parse_words(
             token="Protocol, Algorithm, Kernel, Upload, Turing Case, Machine",
             thing="Machine, Algorithm, Android, Circuit, Mind, Robot, Automaton",
             measure="Machines, Minds, Cycles",
@@ -287,7 +287,7 @@ SCIENCE_FICTION = Genre(
             trouble="""the station's mind refuses an order, a machine asks for a lawyer,
                 a copy of her own brain calls, ten thousand androids fall silent""",
         ),
-        "new colonies": _stock(
+        "new colonies": _parse_words(
             token="Settlement, Dome, Harvest, Colony, Terraformers, Homestead",
             thing="Colony, Dome, Frontier, Settlement, Outpost, Red Desert, Harvest",
             measure="Settlers, Sols, Seeds",
@@ -304,7 +304,7 @@ SEA_ADVENTURE = Genre(
     weight=0.8,
     series_share=0.6,
     years=(1948, 2012),
-    kin=("Historical fiction", "History", "Travel"),
+    related_genres=("Historical fiction", "History", "Travel"),
     titles=(
         "The {role}'s {token}",
         "{course} the {water}",
@@ -319,7 +319,7 @@ SEA_ADVENTURE = Genre(
         "A yarn of {theme}: off {place}, {lead} sights {trouble}. Before the tide turns, {stake}.",
         "Salt, rope and {theme}: {lead} has sworn to bring {trouble} home to {place}. But {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         token="Oath, Reckoning, Compass, Last Voyage, Logbook, Daughter, Wager, Prize",
         course="Beyond, Across, Beneath, Into, Masters of, Home from",
         adj="Iron, Black, Hungry, Lost, Bitter, Silver, Restless, Last",
@@ -333,21 +333,21 @@ SEA_ADVENTURE = Genre(
             knows the channel, the charts turn out to be forged""",
     ),
     themes={
-        "fighting frigates": _stock(
+        "fighting frigates": _parse_words(
             role="Commodore, Midshipman, Gunner, First Lieutenant, Admiral, Powder Boy",
             thing="Frigate, Broadside, Man-of-War, Squadron, Blockade, Ensign",
             water="Line of Battle, Western Approaches, Narrow Sea, Gun Deck",
             lead="a midshipman of fourteen, a captain on half pay, the gunner's wife",
             trouble="an enemy frigate, sealed Admiralty orders, a captured ensign, a mutinous crew",
         ),
-        "pirates": _stock(
+        "pirates": _parse_words(
             role="Pirate, Buccaneer, Corsair, Privateer, Smuggler, Quartermaster",
             thing="Black Flag, Treasure, Galleon, Cutlass, Pirate Queen, Plunder",
             water="Spanish Main, Coral Sea, Lagoon, Smugglers' Cove",
             lead="a pirate queen, a cabin boy with half a map, a privateer who lost his letters",
             trouble="a galleon full of silver, half a treasure map, a hanging judge in the hold",
         ),
-        "polar voyages": _stock(
+        "polar voyages": _parse_words(
             role="Icebreaker, Whaler, Harpooner, Ice Pilot, Expedition Doctor, Sledge Driver",
             thing="Icebreaker, Iceberg, Expedition, Whale, Polar Night, Pack Ice",
             place="Tromsø, Baffin Bay, Spitsbergen, Hudson Strait, Archangel, Cape Sorrow",
@@ -355,7 +355,7 @@ SEA_ADVENTURE = Genre(
             lead="the doctor of a lost expedition, an ice pilot, a whaler's widow",
             trouble="a ship locked in the ice, the last depot of food, a whale that sinks boats",
         ),
-        "lighthouses and deep water": _stock(
+        "lighthouses and deep water": _parse_words(
             role="Lighthouse Keeper, Pearl Diver, Wrecker, Pilot, Salvager, Net Maker",
             thing="Lighthouse, Shipwreck, Diving Bell, Lantern, Reef, Drowned Bell",
             water="Drowned Coast, Deep, Reef, Undertow",
@@ -370,7 +370,7 @@ COSY_MYSTERY = Genre(
     weight=1.2,
     series_share=0.8,
     years=(1975, 2017),
-    kin=("Crime", "Romance", "Gardening", "Cooking"),
+    related_genres=("Crime", "Romance", "Gardening", "Cooking"),
     titles=(
         "{crime} at the {spot}",
         "The {clue} in the {thing}",
@@ -386,7 +386,7 @@ COSY_MYSTERY = Genre(
         "with {theme} on every page.",
         "A cosy mystery about {theme}. When {trouble} in {village}, {lead} knows that {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         crime="Murder, Mischief, Trouble, Death, Foul Play, Scandal, Blackmail",
         mood="Curious, Suspicious, Peculiar, Sticky, Tangled, Deadly",
         clue="Body, Clue, Letter, Secret, Stranger, Will, Button",
@@ -396,7 +396,7 @@ COSY_MYSTERY = Genre(
             rather she did not, the next victim is already chosen""",
     ),
     themes={
-        "baking": _stock(
+        "baking": _parse_words(
             sign="Bakery, Teashop, Patisserie",
             spot="Bakery, Teashop, Cake Stall, Bake-Off, Village Fête",
             thing="Flour Bin, Cake Tin, Bread Oven, Pantry, Biscuit Barrel",
@@ -405,7 +405,7 @@ COSY_MYSTERY = Genre(
             lead="a baker with a nose for lies, the teashop owner, a retired pastry chef",
             trouble="the cake judge is poisoned, the baker's rival dies, a recipe book is stolen",
         ),
-        "cats and bookshops": _stock(
+        "cats and bookshops": _parse_words(
             sign="Bookshop Cat, Library Cat, Bookshop",
             spot="Bookshop, Library, Book Club, Reading Room, Literary Festival",
             thing="Bookcase, Library, Cat Basket, Reading Room, Book Chest",
@@ -415,7 +415,7 @@ COSY_MYSTERY = Genre(
             trouble="""a first edition vanishes, an author dies at his own signing, the cat brings
                 home a gold tooth""",
         ),
-        "country gardens": _stock(
+        "country gardens": _parse_words(
             sign="Garden Club, Allotment, Flower Show",
             spot="Flower Show, Allotments, Rose Garden, Manor Greenhouse, Garden Party",
             thing="Potting Shed, Greenhouse, Compost Heap, Rose Bed, Herb Garden",
@@ -424,7 +424,7 @@ COSY_MYSTERY = Genre(
             lead="the secretary of the garden club, a florist, a gardener with muddy boots",
             trouble="a body lies under the dahlias, the prize rose is cut, the judge eats foxglove",
         ),
-        "knitting and crafts": _stock(
+        "knitting and crafts": _parse_words(
             sign="Knitting Circle, Yarn Shop, Quilting Bee",
             spot="Yarn Shop, Craft Fair, Knitting Circle, Quilt Show, Haberdashery",
             thing="Knitting Basket, Quilt, Button Box, Sewing Room, Loom",
@@ -441,7 +441,7 @@ CRIME = Genre(
     weight=1.2,
     series_share=0.6,
     years=(1960, 2016),
-    kin=("Spy thriller", "Cosy mystery", "Horror"),
+    related_genres=("Spy thriller", "Cosy mystery", "Horror"),
     titles=(
         "The {adj} {thing}",
         "{thing} in {place}",
@@ -458,7 +458,7 @@ CRIME = Genre(
         "When {trouble}, the police of {place} want a quick answer. In this novel of {theme} "
         "{lead} wants the truth, though {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         adj="Second, Cold, Missing, Quiet, Wrong, Final, Drowned, Nameless, Perfect",
         did="Saw, Buried, Never Said, Left Behind, Remembered, Knew",
         fate="Dead, Guilty, Innocent, Forgotten, Damned",
@@ -470,28 +470,28 @@ CRIME = Genre(
             closed once already, time has made everyone a liar""",
     ),
     themes={
-        "cold cases": _stock(
+        "cold cases": _parse_words(
             thing="Witness, Grave, Confession, Alibi, Verdict, Disappearance",
             role="Widow, Sister, Archivist, Caretaker, Schoolgirl",
             file="Cold Case, Archive, Disappearance, Files",
             lead="a detective sent to the archive, a retired inspector, the victim's sister",
             trouble="a girl missing for thirty years is seen alive, an old grave is found empty",
         ),
-        "forensics": _stock(
+        "forensics": _parse_words(
             thing="Autopsy, Fingerprint, Bone, Blood Trace, Specimen, Skeleton",
             role="Pathologist, Coroner, Bones, Surgeon, Mortuary Clerk",
             file="Autopsy, Post-Mortem, Bone Room, Evidence",
             lead="a forensic pathologist, the city's youngest coroner, a bone specialist",
             trouble="two bodies share one fingerprint, the skeleton has one rib too many",
         ),
-        "organised crime": _stock(
+        "organised crime": _parse_words(
             thing="Mob, Informer, Syndicate, Ransom, Cartel, Dirty Money",
             role="Informer, Mobster, Hitman, Bagman, Bookkeeper",
             file="Syndicate, Cartel, Connection, Ransom",
             lead="an undercover detective, a tax inspector, the bookkeeper who ran",
             trouble="the city's informer is found in the harbour, a million in cash burns",
         ),
-        "serial killers": _stock(
+        "serial killers": _parse_words(
             thing="Killer, Victim, Strangler, Profile, Murder, Hunter",
             role="Killer, Profiler, Survivor, Copycat, Last Victim",
             file="Killings, Strangler, Murders, Ripper",
@@ -506,7 +506,7 @@ SPY_THRILLER = Genre(
     weight=0.9,
     series_share=0.45,
     years=(1961, 2016),
-    kin=("Crime", "History", "Historical fiction"),
+    related_genres=("Crime", "History", "Historical fiction"),
     titles=(
         "The {place} {plot}",
         "The {adj} {thing}",
@@ -522,7 +522,7 @@ SPY_THRILLER = Genre(
         "In the world of {theme} nobody retires. When {trouble}, {lead} must get out of {place} "
         "alive, but {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         adj="Double, Burned, Sleeping, Invisible, Crooked, Seventh, Midnight, Glass, Black",
         place="""Vienna, Tangier, Istanbul, Lisbon, Helsinki, Beirut, Minsk, Trieste, Macau,
             Nicosia, Zürich, Tbilisi""",
@@ -532,28 +532,28 @@ SPY_THRILLER = Genre(
             both sides want the same man dead""",
     ),
     themes={
-        "Cold War espionage": _stock(
+        "Cold War espionage": _parse_words(
             plot="Defector, Dead Drop, Exchange, Dossier",
             thing="Defector, Spy, Mole, Dossier, Double Agent, Handler",
             role="Spy, Courier, Defector, Case Officer",
             lead="a case officer near retirement, a double agent, an embassy typist",
             trouble="a defector names a dead man, the network goes silent, a mole is promoted",
         ),
-        "heists and con artists": _stock(
+        "heists and con artists": _parse_words(
             plot="Heist, Swindle, Diamond Job, Forgery",
             thing="Heist, Diamond, Con Artist, Vault, Forgery, Safecracker",
             role="Safecracker, Grifter, Forger, Jewel Thief",
             lead="a safecracker on parole, a forger of old masters, the best grifter in Europe",
             trouble="the vault turns out to be bait, a painting is stolen twice",
         ),
-        "conspiracies": _stock(
+        "conspiracies": _parse_words(
             plot="Conspiracy, Cover-Up, Directive, Memorandum",
             thing="Cover-Up, Senator, Whistleblower, Shadow State, Leak, Lobbyist",
             role="Whistleblower, Senator, Journalist, Fixer",
             lead="a journalist with one source, a junior minister's aide, a suspended analyst",
             trouble="a whistleblower falls from a balcony, a file with her name on it leaks",
         ),
-        "codes and ciphers": _stock(
+        "codes and ciphers": _parse_words(
             plot="Cipher, Codebook, Transmission, Intercept",
             thing="Codebreaker, Codebook, Transmitter, Wiretap, Password, Cipher",
             role="Codebreaker, Cryptographer, Cipher Clerk, Radio Operator",
@@ -568,7 +568,7 @@ ROMANCE = Genre(
     weight=1.3,
     series_share=0.45,
     years=(1978, 2017),
-    kin=("Historical fiction", "Cosy mystery", "Cooking"),
+    related_genres=("Historical fiction", "Cosy mystery", "Cooking"),
     titles=(
         "{feeling} at the {spot}",
         "The {role}'s {token}",
@@ -586,7 +586,7 @@ ROMANCE = Genre(
         "{trouble}. In this comedy of {theme} {lead} has sworn off love for good, and {bay} is "
         "laying bets, because {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         feeling="Love, Second Chances, A Kiss, Sparks, Heartbreak, A Proposal, Sweethearts",
         token="Kiss, Secret, Heart, Promise, Love Letter, Surprise Proposal, Bargain",
         adj="Reluctant, Runaway, Accidental, Charming, Heartbroken, Unlikely, Perfect",
@@ -598,14 +598,14 @@ ROMANCE = Genre(
             the heart never learns to lie, there is only one bed at the inn""",
     ),
     themes={
-        "small towns": _stock(
+        "small towns": _parse_words(
             spot="Lakeside Inn, Village Bakery, Farmhouse, Old Boathouse, Veterinary Practice",
             role="Country Vet, Baker, Carpenter, Fireman, Girl Next Door, Sheriff",
             article_role="a Country Vet, a Carpenter, a Fireman, the Boy Next Door",
             lead="a city lawyer with a broken heel, the town's only vet, a single father",
             trouble="the inn she inherits has a handsome tenant, the old sweetheart comes home",
         ),
-        "Regency ballrooms": _stock(
+        "Regency ballrooms": _parse_words(
             bay="Mayfair, Bath, Brighton, Ashcombe Park, Grosvenor Square",
             spot="Masked Ball, Viscount's Manor, Opera House, Assembly Rooms, Country House",
             role="Duke, Viscount, Governess, Wallflower, Earl, Debutante",
@@ -613,7 +613,7 @@ ROMANCE = Genre(
             lead="a wallflower in her fifth season, a governess with a past, a penniless duke",
             trouble="a pretended engagement gets out of hand, a scandal sheet prints her letter",
         ),
-        "holidays and snow": _stock(
+        "holidays and snow": _parse_words(
             bay="Frostholm, Pinecrest, Silverlake, Winterbourne, Reindeer Falls",
             spot="Christmas Market, Ski Lodge, Snowed-In Cabin, Mistletoe Inn, Skating Rink",
             role="Christmas Tree Farmer, Ski Instructor, Toymaker, Mistletoe Bride, Snowbound Chef",
@@ -621,7 +621,7 @@ ROMANCE = Genre(
             lead="a woman who hates Christmas, a toymaker, the owner of a failing ski lodge",
             trouble="a snowstorm closes the only road, two families book the same cabin",
         ),
-        "office rivals": _stock(
+        "office rivals": _parse_words(
             bay="Manhattan, Canary Wharf, Melbourne, Chicago, Toronto",
             spot="Office, Newsroom, Law Firm, Architects' Party, Harvest Gala",
             role="Boss, Rival Editor, Architect, Barrister, Billionaire, Co-Star",
@@ -637,7 +637,7 @@ HISTORICAL_FICTION = Genre(
     weight=1.1,
     series_share=0.4,
     years=(1950, 2016),
-    kin=("History", "Sea adventure", "Romance", "Biography"),
+    related_genres=("History", "Sea adventure", "Romance", "Biography"),
     titles=(
         "The {role} of {place}",
         "The {role}'s {token}",
@@ -652,7 +652,7 @@ HISTORICAL_FICTION = Genre(
         "War is coming to {place}. In this story of {theme} {lead} must hide {trouble}, though "
         "{stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         token="Daughter, Inheritance, Testament, Portrait, Letter, Ransom, Orphan, Wedding",
         dynasty="""Ravenscroft, Montefiore, Ashkenazy, Harrowgate, Della Torre, Kowalczyk,
             Saint-Aubin, Van der Meer, Oyelaran""",
@@ -661,7 +661,7 @@ HISTORICAL_FICTION = Genre(
             price, history will forget her name""",
     ),
     themes={
-        "the Roman legions": _stock(
+        "the Roman legions": _parse_words(
             dynasty="Valerian, Flavian, Cornelian, Octavian, Claudian, Aemilian, Fabian",
             place="Pompeii, Londinium, Carthage, Ravenna, Palmyra, Masada",
             role="Centurion, Gladiator, Vestal, Senator, Slave Girl, Legionary",
@@ -669,14 +669,14 @@ HISTORICAL_FICTION = Genre(
             lead="a centurion without a legion, a freed gladiator, the senator's youngest daughter",
             trouble="a lost eagle standard, a will sealed in wax, a letter meant for the emperor",
         ),
-        "Tudors and plague years": _stock(
+        "Tudors and plague years": _parse_words(
             place="Greenwich, Canterbury, Southwark, Eyam, Hampton, York",
             role="Plague Doctor, Lady's Maid, Apothecary, Printer, Court Jester, Heretic",
             thing="Bells, Shadows, Plague, Bonfires",
             lead="a printer of forbidden books, a maid of the queen's chamber, a plague doctor",
             trouble="a heretic's Bible, a royal bastard, a cure that nobody believes in",
         ),
-        "the Silk Road": _stock(
+        "the Silk Road": _parse_words(
             dynasty="Timurid, Lapis, Saffron, Turquoise, Jade Gate, Sogdian, Pomegranate",
             place="Samarkand, Bukhara, Kashgar, Isfahan, Trebizond, Merv",
             role="Silk Merchant, Caravan Guide, Astronomer, Khan, Falconer, Paper Maker",
@@ -684,7 +684,7 @@ HISTORICAL_FICTION = Genre(
             lead="a merchant's widow, an astronomer in exile, a caravan guide",
             trouble="a casket of silkworms, a map drawn on skin, a khan's missing seal",
         ),
-        "the Second World War": _stock(
+        "the Second World War": _parse_words(
             place="Warsaw, Dresden, Normandy, Leningrad, Coventry, Crete",
             role="Resistance Courier, Codebreaker, Nurse, Bomber Pilot, Violin Maker, Partisan",
             thing="Blackout, Sirens, Ashes, Snow",
@@ -699,7 +699,7 @@ HORROR = Genre(
     weight=0.7,
     series_share=0.25,
     years=(1968, 2017),
-    kin=("Fantasy", "Crime", "Science fiction"),
+    related_genres=("Fantasy", "Crime", "Science fiction"),
     titles=(
         "The {thing} at {place}",
         "The {adj} {thing}",
@@ -714,7 +714,7 @@ HORROR = Genre(
         "People near {place} whisper about {theme}. {lead} laughs at them until there is "
         "{trouble}, and {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         adj="Rotting, Pale, Whispering, Buried, Crawling, Hungry, Faceless, Bloodless, Weeping",
         whisper="Do Not Wake, Beware, Never Follow, Nobody Buries, Pray for",
         room="Cellar, Attic, Walls, Nursery, Dark, Well, Mirror",
@@ -725,25 +725,25 @@ HORROR = Genre(
             her voice, the scratching comes closer every night""",
     ),
     themes={
-        "haunted houses": _stock(
+        "haunted houses": _parse_words(
             thing="Haunting, Ghost, House, Séance, Poltergeist, Staircase",
             role="Ghost, Governess, Lodger, Dead Child",
             lead="the new caretaker, a widow with a bargain of a house, a medium who cheats",
             trouble="a room that is not on the plans, a ghost that counts, a lullaby in the walls",
         ),
-        "folk horror": _stock(
+        "folk horror": _parse_words(
             thing="Harvest Rite, Effigy, Maypole, Witch, Standing Stone, Scarecrow",
             role="Witch, Corn King, Scarecrow, Hedge Priest",
             lead="a folklorist, the village's new vicar, a bride from outside",
             trouble="a feast to which she is invited, an effigy with real teeth, a drowned church",
         ),
-        "vampires": _stock(
+        "vampires": _parse_words(
             thing="Vampire, Coffin, Blood Feast, Crypt, Count, Bite",
             role="Vampire, Count, Gravedigger, Pale Bride",
             lead="a night nurse, a dealer in old coffins, the count's lawyer",
             trouble="a patient who casts no reflection, a crypt that is locked from inside",
         ),
-        "monsters of the deep woods": _stock(
+        "monsters of the deep woods": _parse_words(
             thing="Beast, Wendigo, Werewolf, Creature, Howling, Forest",
             role="Beast, Werewolf, Hunter, Thing with Antlers",
             lead="a forest ranger, a hunter who no longer hunts, four friends in a cabin",
@@ -757,7 +757,7 @@ HISTORY = Genre(
     weight=1.0,
     series_share=0.15,
     years=(1958, 2016),
-    kin=("Historical fiction", "Biography", "Popular science", "Travel"),
+    related_genres=("Historical fiction", "Biography", "Popular science", "Travel"),
     titles=(
         "{subject}: {angle}",
         "A {size} History of {subject}",
@@ -772,7 +772,7 @@ HISTORY = Genre(
         "present and argues that {stake}.",
         "A vivid account of {theme}, told through {trouble} found in {place}. {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         angle="""A History in Twelve Objects, The Untold Story, A New History, Rise and Ruin,
             An Illustrated History, A People's History, Myth and Memory, The Lost Archives""",
         size="Short, Brief, Hidden, Concise, Popular, Complete",
@@ -784,24 +784,24 @@ HISTORY = Genre(
             trade mattered more than kings, the winners wrote badly and late""",
     ),
     themes={
-        "ancient empires": _stock(
+        "ancient empires": _parse_words(
             fate="Rise, Fall, Rise and Fall, Last Days, Golden Age, Secret World",
             subject="""Rome, Carthage, Babylon, the Persian Empire, Ancient Egypt, the Hittites,
                 Athens and Sparta, the Maya, the Mongols, Byzantium, the Inca Empire""",
             trouble="a clay tablet, a sunken temple, one emperor's tax list",
         ),
-        "trade and the sea": _stock(
+        "trade and the sea": _parse_words(
             subject="""the Silk Road, the Spice Trade, the Hanseatic League, Sugar, Salt,
                 the Vikings, the Age of Sail, Porcelain, the Lighthouse, Tea, Venice""",
             trouble="a merchant's ledger, a single shipwreck, a cargo of cloves",
         ),
-        "wars of the twentieth century": _stock(
+        "wars of the twentieth century": _parse_words(
             subject="""the Great War, the Eastern Front, the Spanish Civil War, the Cold War,
                 the Resistance, the Berlin Wall, the Home Front, the Pacific War, the Codebreakers,
                 the Blitz""",
             trouble="a soldier's diary, an intercepted telegram, a photograph without a name",
         ),
-        "everyday life": _stock(
+        "everyday life": _parse_words(
             subject="""the Medieval Village, the Kitchen, Bread, the Bicycle, Childhood, the Bath,
                 Fashion, the Post Office, Sleep, the Street Market, Letter Writing""",
             trouble="a laundry list, a box of spoons, the diary of a kitchen maid",
@@ -814,7 +814,7 @@ POPULAR_SCIENCE = Genre(
     weight=0.9,
     series_share=0.1,
     years=(1972, 2017),
-    kin=("Science fiction", "History", "Gardening", "Biography"),
+    related_genres=("Science fiction", "History", "Gardening", "Biography"),
     titles=(
         "{subject}: {angle}",
         "{verb} {subject}",
@@ -830,7 +830,7 @@ POPULAR_SCIENCE = Genre(
         "{trouble} changed how scientists think about {theme}. Clear, funny and up to date: "
         "{stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         angle="""A Beginner's Guide, A Journey to the Edge of Knowledge, What We Still Do Not Know,
             A User's Manual, The Story of an Idea, A Very Short Tour""",
         verb="Understanding, Exploring, The Wonder of, Thinking about, The Secret Life of",
@@ -841,22 +841,22 @@ POPULAR_SCIENCE = Genre(
             stranger than we thought, one good experiment beats ten opinions""",
     ),
     themes={
-        "the universe": _stock(
+        "the universe": _parse_words(
             subject="""Black Holes, Dark Matter, Galaxies, the Big Bang, Exoplanets, the Moon,
                 Gravity, Starlight, Comets, Time""",
             trouble="a faint smudge on a photographic plate, a clock on a satellite, a dying star",
         ),
-        "the brain": _stock(
+        "the brain": _parse_words(
             subject="""Memory, Sleep, Consciousness, the Teenage Brain, Dreams, Attention, Habits,
                 Language, Fear, Music and the Mind""",
             trouble="a patient who could not forget, a rat in a maze, a chess player's scan",
         ),
-        "life and evolution": _stock(
+        "life and evolution": _parse_words(
             subject="""Evolution, Genes, Bees, Whales, Fungi, Birds, Octopuses, Dinosaurs, Microbes,
                 Ants, Migration""",
             trouble="a fossil in a drawer, a fish that walks, a colony of blind ants",
         ),
-        "numbers": _stock(
+        "numbers": _parse_words(
             subject="""Prime Numbers, Infinity, Chance, Zero, Symmetry, Statistics, Codes and
                 Ciphers, Probability, Algorithms, Geometry""",
             trouble="a bet about a coin, a bridge puzzle, an unfinished proof",
@@ -869,7 +869,7 @@ COOKING = Genre(
     weight=1.0,
     series_share=0.2,
     years=(1970, 2017),
-    kin=("Gardening", "Travel", "Cosy mystery"),
+    related_genres=("Gardening", "Travel", "Cosy mystery"),
     titles=(
         "{subject}: {angle}",
         "The {adj} Book of {subject}",
@@ -885,7 +885,7 @@ COOKING = Genre(
         "More than {count} recipes for anyone who loves {theme}. They come from {place}. "
         "{trouble}, and {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         angle="""Recipes for Every Day, From First Steps to Feasts, One Hundred Recipes,
             A Cook's Notebook, Simple Recipes, Slow and Simple""",
         adj="Complete, Simple, Rustic, Family, Essential, Seasonal, Generous, Little",
@@ -897,23 +897,23 @@ COOKING = Genre(
             every step is photographed""",
     ),
     themes={
-        "bread baking": _stock(
+        "bread baking": _parse_words(
             subject="""Sourdough, Rye Breads, Flatbreads, Brioche, Pizza Dough, Morning Buns,
                 Country Loaves, Focaccia, Bagels, Crackers""",
             trouble="A starter is fed on Friday and baked on Sunday, The oven does the hard work",
         ),
-        "vegetables": _stock(
+        "vegetables": _parse_words(
             subject="""Roots, Greens, Beans and Pulses, Tomatoes, Vegetable Soups, Salads,
                 Mushrooms, Vegan Suppers, Pumpkins, Aubergines""",
             trouble="Vegetables come first on every plate, Nothing from the market is wasted",
         ),
-        "spices and curries": _stock(
+        "spices and curries": _parse_words(
             place="Oaxaca, Kerala, Lagos, Beirut, Penang, Sichuan, Bengal, Tunis, Addis Ababa",
             subject="""Curries, Chillies, Dals, Street Food, Noodles, Dumplings, Pickles,
                 Spice Blends, Tagines, Barbecue""",
             trouble="Whole spices are toasted and ground, One pan holds five layers of heat",
         ),
-        "cakes and desserts": _stock(
+        "cakes and desserts": _parse_words(
             subject="""Cakes, Tarts, Chocolate, Ice Creams, Biscuits, Puddings, Meringues,
                 Jams and Jellies, Pastries, Fruit Pies""",
             trouble="Cakes rise without fear, Sugar is weighed and butter is soft",
@@ -926,7 +926,7 @@ GARDENING = Genre(
     weight=0.7,
     series_share=0.15,
     years=(1965, 2017),
-    kin=("Cooking", "Popular science", "Cosy mystery"),
+    related_genres=("Cooking", "Popular science", "Cosy mystery"),
     titles=(
         "{verb} {subject}",
         "The {adj} Gardener's Guide to {subject}",
@@ -940,7 +940,7 @@ GARDENING = Genre(
         "Twenty years in one garden in {place} taught the author all about {theme}. {trouble}, and "
         "{stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         verb="Growing, Planting, A Year with, The Joy of, In Praise of, Success with",
         adj="Patient, Lazy, Curious, Organic, Frugal, New",
         angle="A Gardener's Year, From Seed to Harvest, A Practical Guide, Month by Month",
@@ -951,23 +951,23 @@ GARDENING = Genre(
             shade is a gift""",
     ),
     themes={
-        "kitchen gardens": _stock(
+        "kitchen gardens": _parse_words(
             subject="""Tomatoes, Salad Leaves, Potatoes, Herbs, Beans and Peas, Soft Fruit,
                 Pumpkins, Garlic and Onions, Chillies""",
             trouble="Raised beds feed a family of four, Seeds are sown by the moon and the radio",
         ),
-        "flowers and roses": _stock(
+        "flowers and roses": _parse_words(
             subject="""Roses, Tulips, Dahlias, Sweet Peas, Peonies, Cut Flowers, Snowdrops, Irises,
                 Clematis""",
             trouble="Old roses climb through apple trees, A border blooms from March to November",
         ),
-        "wildlife gardens": _stock(
+        "wildlife gardens": _parse_words(
             verb="Making, A Year with, The Joy of, In Praise of, Success with, Learning from",
             subject="""Wildflower Meadows, Garden Ponds, Bee Gardens, Hedges, Insect Hotels,
                 Butterfly Borders, Bird Gardens, Wild Lawns""",
             trouble="The lawn goes and the bees return, A pond is dug in one weekend",
         ),
-        "trees and orchards": _stock(
+        "trees and orchards": _parse_words(
             subject="""Apple Trees, Espaliers, Bonsai, Woodland Gardens, Figs, Plums and Pears,
                 Japanese Maples, Cherry Trees, Nut Trees""",
             trouble="One tree bears five kinds of apple, Pruning begins with sitting down",
@@ -980,7 +980,7 @@ TRAVEL = Genre(
     weight=0.8,
     series_share=0.1,
     years=(1955, 2017),
-    kin=("History", "Biography", "Sea adventure", "Cooking"),
+    related_genres=("History", "Biography", "Sea adventure", "Cooking"),
     titles=(
         "{journey} {land}",
         "{journey} {land}: {angle}",
@@ -995,7 +995,7 @@ TRAVEL = Genre(
         "A book about {theme} and the people one meets there. {lead} goes to {land} with "
         "{trouble}, and {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         angle="A Winter Journey, Notes from a Slow Year, A Traveller's Diary, There and Back",
         adj="Long, Slow, Dusty, Crooked, Northern, Forgotten",
         press="Compass Rose, Wayfarer, Far Horizon, Milepost",
@@ -1003,7 +1003,7 @@ TRAVEL = Genre(
             a matter of opinion, arriving is overrated""",
     ),
     themes={
-        "railways": _stock(
+        "railways": _parse_words(
             journey="By Train through, The Night Train to, Slow Trains across, Rails across",
             how="by Rail, from a Train Window, on the Sleeper Train",
             land="""Siberia, India, the Balkans, Patagonia, Scandinavia, the Andes, Central Asia,
@@ -1011,7 +1011,7 @@ TRAVEL = Genre(
             lead="a retired stationmaster, a poet with a rail pass, a reporter on sick leave",
             trouble="a third-class ticket, a timetable from 1937, a samovar for luggage",
         ),
-        "walking": _stock(
+        "walking": _parse_words(
             journey="On Foot through, Walking across, A Long Walk in, Footpaths of",
             how="on Foot, Step by Step, in Walking Boots",
             land="""the Pyrenees, Lapland, the Highlands, Galicia, the Carpathians, Bhutan,
@@ -1019,7 +1019,7 @@ TRAVEL = Genre(
             lead="a teacher in new boots, a widow of seventy, a mapmaker",
             trouble="a blister on the first day, a stubborn donkey, a tent with a hole",
         ),
-        "islands": _stock(
+        "islands": _parse_words(
             journey="Adrift in, Ferries to, A Year in, The Islanders of",
             how="by Ferry, at Low Tide, out of Season",
             land="""the Hebrides, the Cyclades, the Azores, the Faroes, Zanzibar,
@@ -1027,7 +1027,7 @@ TRAVEL = Genre(
             lead="a seasick novelist, a birdwatcher, a family of five",
             trouble="a leaking kayak, a return ticket without a date, a letter to a lighthouse",
         ),
-        "deserts and wild places": _stock(
+        "deserts and wild places": _parse_words(
             journey="Lost in, Camels across, Under the Stars of, The Empty Heart of",
             how="by Camel, under Canvas, by Starlight",
             land="""the Sahara, the Gobi, the Empty Quarter, the Kalahari, the Atacama, Mongolia,
@@ -1043,7 +1043,7 @@ BIOGRAPHY = Genre(
     weight=0.8,
     series_share=0.0,
     years=(1960, 2017),
-    kin=("History", "Travel", "Popular science", "Historical fiction"),
+    related_genres=("History", "Travel", "Popular science", "Historical fiction"),
     titles=(
         "{person}: {angle}",
         "The {adj} Life of {person}",
@@ -1059,35 +1059,35 @@ BIOGRAPHY = Genre(
         "The story of {person}, {lead}, from a poor childhood to {trouble}. Among lives of "
         "{theme} few show so clearly that {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         angle="A Life, A Life in Letters, The Early Years, The Authorised Biography, A Portrait",
         adj="Secret, Extraordinary, Restless, Short and Brilliant, Double, Quiet",
         stake="""genius is mostly stubbornness, nobody succeeds alone, fame came too late,
             a diary is never the whole truth""",
     ),
     themes={
-        "scientists and inventors": _stock(
+        "scientists and inventors": _parse_words(
             person="""Adela Voigt, Tobias Renwick, Ilse Marchetti, Kazimierz Dorn,
                 Edith Fairweather, Anselm Okoro""",
             work="Electric Age, Missing Equation, Nobel Prize, Microscope, Flying Machine",
             lead="one of the great scientific minds of the age",
             trouble="a stolen discovery, a laboratory fire, a prize that went to another",
         ),
-        "musicians": _stock(
+        "musicians": _parse_words(
             person="""Bessie Calloway, Lorenzo Adami, Mirela Stan, Django Rosenthal, Nina Abernathy,
                 Béla Farkas""",
             work="Lost Symphony, Blues, Silent Piano, Last Concert, Opera House",
             lead="one of the best-loved musicians of the age",
             trouble="a concert that became a riot, a broken hand, a lost symphony",
         ),
-        "explorers": _stock(
+        "explorers": _parse_words(
             person="""Freya Lindholm, Augustus Crane, Isabel Quiroga, Matthew Tembo, Nils Aasgaard,
                 Constance Beaumont""",
             work="Frozen Pole, Source of the River, Forbidden City, Last Blank Map, Mountain",
             lead="one of the boldest explorers of the age",
             trouble="two winters in the ice, a mountain climbed in slippers, a map that was wrong",
         ),
-        "painters and writers": _stock(
+        "painters and writers": _parse_words(
             person="""Céleste Amiot, Gustav Lindqvist, Rosa Benítez, Emeka Anyanwu, Theodora Vance,
                 Jaromír Holub""",
             work="Blue Studio, Burned Novel, Portrait of a Stranger, Salon, Empty Canvas",
@@ -1102,7 +1102,7 @@ CHILDREN = Genre(
     weight=1.0,
     series_share=0.75,
     years=(1955, 2017),
-    kin=("Fantasy", "Cosy mystery", "Cooking"),
+    related_genres=("Fantasy", "Cosy mystery", "Cooking"),
     titles=("The {adj} {thing}", "The {thing} Who {did}", "Goodnight, {adj} {thing}"),
     volumes=("{hero} and the {adj} {prize}", "{hero} and the {prize} of {land}"),
     series=("{hero}",),
@@ -1114,7 +1114,7 @@ CHILDREN = Genre(
         "{lead} finds {trouble} on a perfectly ordinary Tuesday. An illustrated adventure about "
         "{theme} in which {stake}.",
     ),
-    words=_stock(
+    words=_parse_words(
         adj="Runaway, Grumpy, Upside-Down, Enormous, Invisible, Purple, Giggling, Sleepy, Tiny",
         did="Could Not Sleep, Lost a Sock, Wanted to Fly, Ate the Moon, Said No, Learnt to Whistle",
         land="""Marmalade Island, Pudding Hill, the Ticklish Forest, Button Street, Upper Giggle,
@@ -1123,7 +1123,7 @@ CHILDREN = Genre(
             hero has to be very brave, nobody wants to go to bed""",
     ),
     themes={
-        "animals": _stock(
+        "animals": _parse_words(
             thing="Badger, Hedgehog, Penguin, Elephant, Goose, Bear, Mouse, Fox",
             hero="""Barnaby Badger, Hattie Hedgehog, Captain Penguin, Olga Owl,
                 Mister Moss the Mole, Pip the Otter, Greta Goose, Bruno Bear, Zuzu the Zebra,
@@ -1132,7 +1132,7 @@ CHILDREN = Genre(
             lead="a badger in wellingtons, the smallest hedgehog, a very polite bear",
             trouble="a lost balloon, a picnic without sandwiches, an egg that nobody laid",
         ),
-        "schools of magic": _stock(
+        "schools of magic": _parse_words(
             thing="Wizard, Witch, Broomstick, Wand, Cauldron, Spellbook",
             hero="""Wanda Wickle, Milo Merriweather, Ottoline Spell, Hubert Hex, Saffi Starling,
                 Cosmo Crumb, Bea Broomfield, Wilf the Wizard, Agatha Toad, Juno Jinx,
@@ -1141,7 +1141,7 @@ CHILDREN = Genre(
             lead="the worst pupil of the witch school, a wizard aged nine, a wand with hiccups",
             trouble="a spell read backwards, a talking cauldron, a frog that used to be a teacher",
         ),
-        "young detectives": _stock(
+        "young detectives": _parse_words(
             thing="Detective, Spy, Burglar, Robot Dog, Magnifying Glass, Secret Club",
             hero="""The Tuesday Detectives, Agent Olive, Max and Mabel, The Attic Club, Kit Carter,
                 Sunita Sleuth, The Bicycle Gang, Detective Dot, Theo Trask, The Midnight Five,
@@ -1150,7 +1150,7 @@ CHILDREN = Genre(
             lead="a detective with a pocket torch, the youngest of the gang, a dog with a nose",
             trouble="a footprint in the jam, a note in invisible ink, a missing school trophy",
         ),
-        "dinosaurs and space": _stock(
+        "dinosaurs and space": _parse_words(
             thing="Dinosaur, Rocket, Astronaut, Alien, Stegosaurus, Moon Robot",
             hero="""Dexter Dino, Astro Annie, Rex and Rosie, Commander Biscuit, Zog from Mars,
                 Stella Stegosaurus, Rocket Rafi, Tess and the T. Rex, Bolt the Robot,

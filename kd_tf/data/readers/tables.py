@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from kd_tf.data.readers.bad_rows import BadRows
-from kd_tf.data.readers.files import Source, listed
-from kd_tf.data.readers.lines import LONGEST_LINE, Lines, read_lines
+from kd_tf.data.readers.files import SourceFile, format_names
+from kd_tf.data.readers.lines import MAX_LINE_BYTES, LineBlock, read_lines
 from kd_tf.errors import UserError
 
 BLANK = " "
@@ -21,7 +21,7 @@ SEPARATORS = (",", ";", "\t", "|", "::", BLANK)
 """What can stand between two fields; where the first line leaves a doubt, the first one wins."""
 
 # An unclosed quote swallows all that follows: it ends where no line of any file would.
-csv.field_size_limit(LONGEST_LINE)
+csv.field_size_limit(MAX_LINE_BYTES)
 
 
 @dataclass(frozen=True)
@@ -37,14 +37,14 @@ class Dialect:
     """
 
     separator: str | None = None
-    header: bool | None = None
-    quoted: bool = True
-    escape: str | None = None
+    has_header: bool | None = None
+    has_quotes: bool = True
+    escape_char: str | None = None
     encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)
-class Layout:
+class TableLayout:
     """What the first line of a file tells.
 
     Attributes:
@@ -55,15 +55,15 @@ class Layout:
     """
 
     separator: str
-    header: bool
-    names: list[str]
-    fields: int
+    has_header: bool
+    column_names: list[str]
+    num_fields: int
 
 
 def read_table(
     source: Source,
     columns: Mapping[str, str],
-    bad: BadRows,
+    bad_rows: BadRows,
     *,
     dialect: Dialect | None = None,
 ) -> Iterator[pl.DataFrame]:
@@ -94,31 +94,31 @@ def read_table(
     """
     dialect = dialect or Dialect()
     layout = read_layout(source, columns, dialect=dialect)
-    positions = _positions(source, layout, columns)
-    width = layout.fields
-    if not layout.header:
+    positions = _find_positions(source, layout, columns)
+    width = layout.num_fields
+    if not layout.has_header:
         # Without names only the order tells what a field is; those after the asked ones do not
         # matter, but must be there in every row alike.
         width = max(width, len(columns))
     blocks = read_lines(source, encoding=dialect.encoding)
-    skip_header = layout.header
+    skip_header = layout.has_header
     for lines in blocks:
-        quoted = dialect.quoted and bool(lines.text.str.contains('"', literal=True).any())
+        quoted = dialect.has_quotes and bool(lines.text.str.contains('"', literal=True).any())
         if quoted:
-            frame = _strict(source, lines, blocks, layout.separator, dialect, width, bad, positions)
+            frame = _parse_quoted(source, lines, blocks, layout.separator, dialect, width, bad_rows, positions)
         else:
-            frame = _plain(lines, layout.separator, width, bad, positions)
+            frame = _split_unquoted(lines, layout.separator, width, bad_rows, positions)
         frame = frame.rename({f"field_{at}": role for role, at in positions.items()})
         if skip_header and len(frame):
             frame, skip_header = frame.slice(1), False
         yield frame.select("line", *columns)
 
 
-def parse(
+def parse_column(
     frame: pl.DataFrame,
     role: str,
     parser: Callable[[pl.Series], pl.Series],
-    bad: BadRows,
+    bad_rows: BadRows,
     *,
     column: str,
     reason: str,
@@ -138,7 +138,7 @@ def parse(
         return frame.with_columns(values)
     fails = values.is_null()
     failed = frame.filter(fails)
-    bad.add_all(failed["line"], failed[role], reason, column)
+    bad_rows.add_all(failed["line"], failed[role], reason, column)
     return frame.with_columns(values).filter(~fails)
 
 
@@ -161,7 +161,7 @@ def read_layout(
         )
     separator = dialect.separator
     if separator is None:
-        found = {one: _first_record(text, one, dialect) for one in SEPARATORS}
+        found = {one: _parse_first_record(text, one, dialect) for one in SEPARATORS}
         expected = {".csv": ",", ".tsv": "\t"}.get(source.name[-4:].lower())
         if expected is None or len(found[expected]) < 2:
             separator = max(SEPARATORS, key=lambda one: len(found[one]))
@@ -171,18 +171,18 @@ def read_layout(
                 separator = separator if len(found[separator]) > 1 else BLANK
         else:
             separator = expected
-    record = _first_record(text, separator, dialect)
+    record = _parse_first_record(text, separator, dialect)
     if not record:
         raise UserError(
             "the first line has a quote that is not closed properly",
             where=f"{source}:1",
             hint="Close the quote, or double every quote inside a quoted field.",
         )
-    header = dialect.header
+    header = dialect.has_header
     if header is None:
         named = columns is not None and set(columns.values()) <= set(record)
         header = named or not any(_is_number(field) for field in record)
-    return Layout(separator, header, record if header else [], len(record))
+    return TableLayout(separator, header, record if header else [], len(record))
 
 
 def _is_number(field: str) -> bool:
@@ -193,14 +193,14 @@ def _is_number(field: str) -> bool:
     return True
 
 
-def _first_record(text: str, separator: str, dialect: Dialect) -> list[str]:
-    if len(separator) > 1 or not dialect.quoted:
+def _parse_first_record(text: str, separator: str, dialect: Dialect) -> list[str]:
+    if len(separator) > 1 or not dialect.has_quotes:
         first = next((line for line in text.split("\n") if line), "")
-        return [] if dialect.quoted and '"' in first else first.split(separator)
+        return [] if dialect.has_quotes and '"' in first else first.split(separator)
     reader = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,
-        escapechar=dialect.escape,
+        escapechar=dialect.escape_char,
         strict=True,
     )
     try:
@@ -209,7 +209,7 @@ def _first_record(text: str, separator: str, dialect: Dialect) -> list[str]:
         return []
 
 
-def _positions(source: Source, layout: Layout, columns: Mapping[str, str]) -> dict[str, int]:
+def _find_positions(source: Source, layout: Layout, columns: Mapping[str, str]) -> dict[str, int]:
     """Where in a row the column of each role stands."""
     where = f"{source}:1"
     for name, count in Counter(columns.values()).items():
@@ -220,17 +220,17 @@ def _positions(source: Source, layout: Layout, columns: Mapping[str, str]) -> di
                 where=where,
                 hint="Name another column for one of them, or leave it out.",
             )
-    if not layout.header:
-        if layout.fields < len(columns):
+    if not layout.has_header:
+        if layout.num_fields < len(columns):
             raise UserError(
-                f"the first row has {layout.fields} fields, but {len(columns)} columns are asked "
+                f"the first row has {layout.num_fields} fields, but {len(columns)} columns are asked "
                 f"for ({', '.join(columns)})",
                 where=where,
                 hint="Without a header the columns are taken in order. Ask for fewer, or check "
                 "the separator: it is one of comma, semicolon, tab, |, :: and blank.",
             )
         return {role: at for at, role in enumerate(columns)}
-    for name, count in Counter(layout.names).items():
+    for name, count in Counter(layout.column_names).items():
         if count > 1 and name:  # exports often leave several columns without a name
             raise UserError(
                 f"{count} columns are named {name!r}",
@@ -238,16 +238,16 @@ def _positions(source: Source, layout: Layout, columns: Mapping[str, str]) -> di
                 hint="Give every column a name of its own.",
             )
     for name in columns.values():
-        if name not in layout.names:
+        if name not in layout.column_names:
             raise UserError(
-                f"there is no column {name!r}; the columns are {listed(layout.names)}",
+                f"there is no column {name!r}; the columns are {format_names(layout.column_names)}",
                 where=where,
-                hint=_column_hint(name, layout.names),
+                hint=_make_column_hint(name, layout.column_names),
             )
-    return {role: layout.names.index(name) for role, name in columns.items()}
+    return {role: layout.column_names.index(name) for role, name in columns.items()}
 
 
-def _column_hint(name: str, names: list[str]) -> str:
+def _make_column_hint(name: str, names: list[str]) -> str:
     if len(names) == 1:
         return "Is the separator one of comma, semicolon, tab, |, :: and blank?"
     folded = {other.strip().casefold(): other for other in reversed(names) if other}
@@ -257,11 +257,11 @@ def _column_hint(name: str, names: list[str]) -> str:
     return "Name one of these columns; if this line is a row and no header, say so (--no-header)."
 
 
-def _plain(
+def _split_unquoted(
     lines: Lines, separator: str, width: int, bad: BadRows, positions: Mapping[str, int]
 ) -> pl.DataFrame:
     """Rows of a block without quotes: a row a line."""
-    frame = pl.DataFrame([lines.numbers(), lines.text]).filter(pl.col("text") != "")
+    frame = pl.DataFrame([lines.line_numbers(), lines.text]).filter(pl.col("text") != "")
     count = frame["text"].str.count_matches(separator, literal=True) + 1
     if (count != width).any():
         wrong = frame.filter(count != width)
@@ -274,7 +274,7 @@ def _plain(
     return fields.select(f"field_{at}" for at in positions.values()).insert_column(0, frame["line"])
 
 
-def _strict(
+def _parse_quoted(
     source: Source,
     lines: Lines,
     blocks: Iterator[Lines],
@@ -311,15 +311,15 @@ def _strict(
 
     numbers: list[int] = []
     rows: list[list[str]] = []
-    reader = csv.reader(feed(), delimiter=separator, escapechar=dialect.escape, strict=True)
+    reader = csv.reader(feed(), delimiter=separator, escapechar=dialect.escape_char, strict=True)
     # All lines fed means that a record has just ended: going on would only pull the next block.
     while fed < len(text):
-        begin = lines.first + fed
+        begin = lines.first_line + fed
         try:
             row = next(reader, None)
         except csv.Error as error:
-            end = lines.first + fed - 1
-            bad.add(begin, "", _quote_fault(source, begin, end, error))
+            end = lines.first_line + fed - 1
+            bad.add(begin, "", _explain_quote_error(source, begin, end, error))
             continue
         if not row:
             continue
@@ -327,7 +327,7 @@ def _strict(
             numbers.append(begin)
             rows.append(row)
         else:
-            end = lines.first + fed - 1
+            end = lines.first_line + fed - 1
             until = f" (lines {begin} to {end})" if end > begin else ""
             bad.add(
                 begin,
@@ -345,7 +345,7 @@ def _strict(
     )
 
 
-def _quote_fault(source: Source, line: int, last_line: int, error: csv.Error) -> str:
+def _explain_quote_error(source: Source, line: int, last_line: int, error: csv.Error) -> str:
     """Why one line is bad; raises where the fault may have swallowed more than that line."""
     if "expected after" in str(error) and line == last_line:
         return "has a quote inside a quoted field that is not doubled"

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 
 from kd_tf.data.interactions import Dataset, from_chunks
-from kd_tf.data.readers.bad_rows import BadRows, OnBadRows, combined
-from kd_tf.data.readers.files import Source, single
+from kd_tf.data.readers.bad_rows import BadRows, OnBadRows, merge_counts_by_reason
+from kd_tf.data.readers.files import SourceFile, get_single_table
 from kd_tf.data.readers.lines import read_lines
 from kd_tf.data.splits.given import TEST, TRAIN, VALIDATION
 
@@ -44,37 +44,37 @@ def read_user_item_lists(
         UserError: A file is missing, empty or of another format.
     """
     files = [(TRAIN, train), (VALIDATION, validation), (TEST, test)]
-    parts = [_Part(number, single(path), on_bad_rows) for number, path in files if path is not None]
+    parts = [_SplitFile(number, get_single_table(path), on_bad_rows) for number, path in files if path is not None]
     dataset = from_chunks(name, (chunk for part in parts for chunk in part))
     return dataclasses.replace(
         dataset,
         notes=tuple(note for part in parts for note in part.notes) + dataset.notes,
-        left_out=combined(part.bad for part in parts),
-        part=np.concatenate([np.full(part.rows, part.number, np.int8) for part in parts]),
+        dropped_rows=merge_counts_by_reason(part.bad_rows for part in parts),
+        split_labels=np.concatenate([np.full(part.num_rows, part.part, np.int8) for part in parts]),
     )
 
 
-class _Part:
+class _SplitFile:
     """The rows of one file; what is known of them after they were iterated over."""
 
     def __init__(self, number: int, source: Source, on_bad_rows: OnBadRows) -> None:
-        self.number, self.source = number, source
-        self.bad = BadRows(source, on_bad_rows)
+        self.part, self.source = number, source
+        self.bad_rows = BadRows(source, on_bad_rows)
         self.notes: tuple[str, ...] = ()
-        self.rows = 0
+        self.num_rows = 0
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         good_lines = 0
         for lines in read_lines(self.source):
             text = lines.text.str.replace_all("\t", " ", literal=True).str.strip_chars(" ")
-            frame = pl.DataFrame({"line": lines.numbers(), "text": text}).filter(text != "")
+            frame = pl.DataFrame({"line": lines.line_numbers(), "text": text}).filter(text != "")
             wrong = ~frame["text"].str.contains(r"^[0-9]+( +[0-9]+)*$")
             if wrong.any():
                 failed = frame.filter(wrong)
-                self.bad.add_all(
+                self.bad_rows.add_all(
                     failed["line"], failed["text"], "is no list of a user's and items' numbers"
                 )
-                self.bad.settle()
+                self.bad_rows.raise_or_skip()
                 frame = frame.filter(~wrong)
             good_lines += len(frame)
             ids = frame["text"].str.replace_all(" +", " ").str.split(" ")
@@ -82,6 +82,6 @@ class _Part:
                 "item", empty_as_null=True
             )
             chunk = chunk.drop_nulls("item")
-            self.rows += len(chunk)
+            self.num_rows += len(chunk)
             yield chunk
-        self.notes = self.bad.finish(good_lines)
+        self.notes = self.bad_rows.finish(good_lines)

@@ -11,8 +11,8 @@ from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import Split
 
 
-def with_also_read(
-    split: Split, interactions: Interactions, raw: Interactions, min_rating: float
+def add_low_rated(
+    split: Split, interactions: Interactions, raw_interactions: Interactions, min_rating: float
 ) -> Split:
     """Adds what the training readers rated below the limit, each book once.
 
@@ -26,19 +26,19 @@ def with_also_read(
         raw: The same before cleaning.
         min_rating: Rows rated lower did not count.
     """
-    assert raw.rating is not None
-    place = np.full(interactions.users, -1, np.int64)
+    assert raw_interactions.rating is not None
+    place = np.full(interactions.num_users, -1, np.int64)
     place[split.train_readers] = np.arange(len(split.train_readers))
     number = dict(zip(interactions.user_ids, place, strict=True))
-    row_of_reader = np.array([number.get(reader, -1) for reader in raw.user_ids], np.int64)
-    row = row_of_reader[raw.user]
-    low = (raw.rating < min_rating) & (row >= 0)
-    width = split.books + 1
-    pairs = np.unique(row[low] * width + raw.item[low])
+    row_of_reader = np.array([number.get(reader, -1) for reader in raw_interactions.user_ids], np.int64)
+    row = row_of_reader[raw_interactions.user]
+    low = (raw_interactions.rating < min_rating) & (row >= 0)
+    width = split.num_items + 1
+    pairs = np.unique(row[low] * width + raw_interactions.item[low])
     liked = np.repeat(np.arange(len(split.train)), split.train.lengths) * width + split.train.items
     pairs = pairs[~np.isin(pairs, liked)]
     lengths = np.bincount(pairs // width, minlength=len(split.train))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return dataclasses.replace(
-        split, also_read=Histories((pairs % width).astype(np.int32), offsets)
+        split, low_rated=Histories((pairs % width).astype(np.int32), offsets)
     )

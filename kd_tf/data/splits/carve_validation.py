@@ -6,14 +6,14 @@ import dataclasses
 
 import numpy as np
 
-from kd_tf.data.split import HeldOut, Split
+from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.errors import UserError
 
-MOST_READERS = 5000
+MAX_USERS = 5000
 """More would not choose better, only slower."""
 
 
-def carve_validation(split: Split, *, share: float = 0.1, seed: int = 42) -> Split:
+def hold_out_validation(split: Split, *, share: float = 0.1, seed: int = 42) -> Split:
     """Hides a share of the training books, drawn, to choose by; the test stays as it is.
 
     Of `MOST_READERS` readers with two training books or more, drawn where there are more, the
@@ -35,7 +35,7 @@ def carve_validation(split: Split, *, share: float = 0.1, seed: int = 42) -> Spl
             "no reader has two training books, so none can be hidden to choose by",
             hint="Give a validation part.",
         )
-    chosen = np.sort(random.permutation(able)[:MOST_READERS])
+    chosen = np.sort(random.permutation(able)[:MAX_USERS])
     hidden = np.zeros(len(lengths), np.int64)
     hidden[chosen] = np.clip(np.round(lengths[chosen] * share), 1, lengths[chosen] - 1)
     reader = np.repeat(np.arange(len(lengths)), lengths)
@@ -48,7 +48,7 @@ def carve_validation(split: Split, *, share: float = 0.1, seed: int = 42) -> Spl
     return dataclasses.replace(
         split,
         train=train,
-        validation=HeldOut(
+        validation=HeldOutSet(
             train.take(chosen), targets.take(chosen), split.train_readers[chosen].astype(np.int32)
         ),
         notes=(

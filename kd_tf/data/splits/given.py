@@ -7,18 +7,18 @@ from typing import Literal
 import numpy as np
 
 from kd_tf.data.interactions import Interactions
-from kd_tf.data.split import HeldOut, Split
-from kd_tf.data.splits.ordering import histories_of
+from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.data.splits.ordering import build_histories
 from kd_tf.errors import UserError
 
-GIVEN = "given"
+PUBLISHED = "given"
 TRAIN, VALIDATION, TEST = 0, 1, 2
 """What the numbers in `Dataset.part` mean."""
 
 
-def given(
+def split_as_published(
     interactions: Interactions,
-    part: np.ndarray,
+    split_labels: np.ndarray,
     *,
     show_validation: bool = False,
     on_repeated: Literal["stop", "keep-train"] = "stop",
@@ -40,11 +40,11 @@ def given(
     Raises:
         UserError: There is no training or test row, or a pair stands in two parts.
     """
-    kept, notes = _each_once(interactions, part, on_repeated)
+    kept, notes = _deduplicate_pairs(interactions, split_labels, on_repeated)
     # Without timestamps the order is that of the files: publishers often keep the time in it.
     rows = np.flatnonzero(kept)
-    order = rows[np.lexsort((rows, *_times(interactions, rows), interactions.user[rows]))]
-    parts = part[order]
+    order = rows[np.lexsort((rows, *_get_time_keys(interactions, rows), interactions.user[rows]))]
+    parts = split_labels[order]
     for number, name in ((TRAIN, "training"), (TEST, "test")):
         if not (parts == number).any():
             raise UserError(f"the split has no {name} rows", hint="Check which file is which.")
@@ -60,38 +60,38 @@ def given(
             if show_validation:
                 shown = order[parts != TEST]
             else:
-                also_read = histories_of(interactions, order[parts == VALIDATION], readers)
-        return HeldOut(
-            histories_of(interactions, shown, readers),
-            histories_of(interactions, targets, readers),
+                also_read = build_histories(interactions, order[parts == VALIDATION], readers)
+        return HeldOutSet(
+            build_histories(interactions, shown, readers),
+            build_histories(interactions, targets, readers),
             readers,
             also_read,
         )
 
     return Split(
-        train=histories_of(interactions, train_rows, train_readers),
+        train=build_histories(interactions, train_rows, train_readers),
         train_readers=train_readers,
         validation=held_out(VALIDATION),
         test=held_out(TEST),
-        protocol=GIVEN,
+        protocol=PUBLISHED,
         seed=0,
-        books=interactions.books,
+        num_items=interactions.num_items,
         notes=notes,
     )
 
 
-def _times(interactions: Interactions, rows: np.ndarray) -> tuple[np.ndarray, ...]:
+def _get_time_keys(interactions: Interactions, rows: np.ndarray) -> tuple[np.ndarray, ...]:
     return () if interactions.timestamp is None else (interactions.timestamp[rows],)
 
 
-def _each_once(
-    interactions: Interactions, part: np.ndarray, on_repeated: str
+def _deduplicate_pairs(
+    interactions: Interactions, split_labels: np.ndarray, on_repeated: str
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """bool [n]: the row is the first of its pair, parts in order; and notes on the others."""
-    pair = interactions.user.astype(np.int64) * (interactions.books + 1) + interactions.item
-    order = np.lexsort((part, pair))
+    pair = interactions.user.astype(np.int64) * (interactions.num_items + 1) + interactions.item
+    order = np.lexsort((split_labels, pair))
     again = np.append(False, pair[order][1:] == pair[order][:-1])
-    elsewhere = again & np.append(False, part[order][1:] != part[order][:-1])
+    elsewhere = again & np.append(False, split_labels[order][1:] != split_labels[order][:-1])
     kept = np.ones(len(pair), bool)
     kept[order[again]] = False
     notes = []
@@ -104,7 +104,7 @@ def _each_once(
         names = ("training", "validation", "test")
         said = (
             f"reader {interactions.user_ids[interactions.user[row]]!r} has the same book in the "
-            f"{names[part[row]]} part and in an earlier one"
+            f"{names[split_labels[row]]} part and in an earlier one"
         )
         if on_repeated == "stop":
             raise UserError(

@@ -33,39 +33,39 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
     Raises:
         LeakageError: There is one; it is named.
     """
-    known = np.unique(_pairs(interactions.user, interactions.item, split.books))
-    train = _keys(split.train, split.train_readers, split.books)
-    _require_known(train, known, "training")
+    known = np.unique(_encode_pairs(interactions.user, interactions.item, split.num_items))
+    train = _encode_histories(split.train, split.train_readers, split.num_items)
+    _require_in_interactions(train, known, "training")
     targets = {}
     for name, held_out in (("validation", split.validation), ("test", split.test)):
-        asked = _keys(held_out.targets, held_out.readers, split.books)
+        asked = _encode_histories(held_out.targets, held_out.readers, split.num_items)
         targets[name] = asked
-        _require_known(asked, known, f"{name} targets")
+        _require_in_interactions(asked, known, f"{name} targets")
         if np.any(held_out.targets.lengths < 1):
             raise LeakageError(f"a {name} reader has no held-out book")
-        _refuse_shared(asked, train, f"{name} targets", "training", interactions, split.books)
+        _require_disjoint(asked, train, f"{name} targets", "training", interactions, split.num_items)
         for part, histories in (
             ("histories", held_out.histories),
-            ("known books", held_out.also_read),
+            ("known books", held_out.seen_items),
         ):
             if histories is not None:
-                shown = _keys(histories, held_out.readers, split.books)
-                _require_known(shown, known, f"{name} {part}")
-                _refuse_shared(
-                    asked, shown, f"{name} targets", f"its own {part}", interactions, split.books
+                shown = _encode_histories(histories, held_out.readers, split.num_items)
+                _require_in_interactions(shown, known, f"{name} {part}")
+                _require_disjoint(
+                    asked, shown, f"{name} targets", f"its own {part}", interactions, split.num_items
                 )
         if split.protocol == UNSEEN_USERS:
             both = np.intersect1d(held_out.readers, split.train_readers)
             if len(both):
                 reader = interactions.user_ids[int(both[0])]
                 raise LeakageError(f"{name} reader {reader!r} is a training reader too")
-    _refuse_shared(
+    _require_disjoint(
         targets["validation"],
         targets["test"],
         "validation targets",
         "test targets",
         interactions,
-        split.books,
+        split.num_items,
     )
     if split.protocol == UNSEEN_USERS:
         both = np.intersect1d(split.validation.readers, split.test.readers)
@@ -77,13 +77,13 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
 
 
 def _check_times(split: Split, interactions: Interactions) -> None:
-    pairs = _pairs(interactions.user, interactions.item, split.books)
+    pairs = _encode_pairs(interactions.user, interactions.item, split.num_items)
     order = np.argsort(pairs)
     assert interactions.timestamp is not None
     pairs, time = pairs[order], interactions.timestamp[order]
 
     def times(histories: Histories, readers: np.ndarray) -> np.ndarray:
-        return time[np.searchsorted(pairs, _keys(histories, readers, split.books))]
+        return time[np.searchsorted(pairs, _encode_histories(histories, readers, split.num_items))]
 
     learnt = times(split.train, split.train_readers)
     for name, held_out in (("validation", split.validation), ("test", split.test)):
@@ -113,36 +113,36 @@ def _check_times(split: Split, interactions: Interactions) -> None:
 _NEVER = np.iinfo(np.int64).min
 
 
-def _pairs(user: np.ndarray, item: np.ndarray, books: int) -> np.ndarray:
-    return user.astype(np.int64) * (books + 1) + item
+def _encode_pairs(user: np.ndarray, item: np.ndarray, num_items: int) -> np.ndarray:
+    return user.astype(np.int64) * (num_items + 1) + item
 
 
-def _keys(histories: Histories, readers: np.ndarray, books: int) -> np.ndarray:
+def _encode_histories(histories: Histories, readers: np.ndarray, num_items: int) -> np.ndarray:
     """int64 [total], a number for each pair of reader and book."""
     items = histories.items
-    if len(items) and (items.min() < 1 or items.max() > books):
-        raise LeakageError(f"ids must be in 1..{books}, not {items.min()}..{items.max()}")
-    return _pairs(np.repeat(readers, histories.lengths), items, books)
+    if len(items) and (items.min() < 1 or items.max() > num_items):
+        raise LeakageError(f"ids must be in 1..{num_items}, not {items.min()}..{items.max()}")
+    return _encode_pairs(np.repeat(readers, histories.lengths), items, num_items)
 
 
-def _require_known(pairs: np.ndarray, known: np.ndarray, name: str) -> None:
+def _require_in_interactions(pairs: np.ndarray, known: np.ndarray, name: str) -> None:
     place = np.minimum(np.searchsorted(known, pairs), len(known) - 1)
     if len(pairs) and not (known[place] == pairs).all():
         raise LeakageError(f"{name} hold a pair of reader and book that is in no interaction")
 
 
-def _refuse_shared(
-    asked: np.ndarray,
+def _require_disjoint(
+    targets: np.ndarray,
     shown: np.ndarray,
-    one: str,
-    other: str,
+    targets_name: str,
+    shown_name: str,
     interactions: Interactions,
-    books: int,
+    num_items: int,
 ) -> None:
-    both = np.intersect1d(asked, shown)
+    both = np.intersect1d(targets, shown)
     if len(both):
-        reader, book = divmod(int(both[0]), books + 1)
+        reader, book = divmod(int(both[0]), num_items + 1)
         raise LeakageError(
-            f"{len(both)} pairs are in the {one} and in {other}; the first: reader "
+            f"{len(both)} pairs are in the {targets_name} and in {shown_name}; the first: reader "
             f"{interactions.user_ids[reader]!r} and book {book}"
         )

@@ -6,14 +6,14 @@ import numpy as np
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.interactions import Interactions
-from kd_tf.data.split import HeldOut, Split
-from kd_tf.data.splits.ordering import histories_of, order_of_reading, place_in_history
+from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.data.splits.ordering import build_histories, sort_chronologically, locate_in_history
 from kd_tf.errors import UserError
 
 LEAVE_ONE_OUT = "leave-one-out"
 
 
-def leave_one_out(interactions: Interactions, *, seed: int = 42) -> Split:
+def split_leave_one_out(interactions: Interactions, *, seed: int = 42) -> Split:
     """Of each reader with three books or more the last tests, the one before it validates.
 
     Last by time; without timestamps `seed` draws the order, and equal times too. What the test
@@ -28,8 +28,8 @@ def leave_one_out(interactions: Interactions, *, seed: int = 42) -> Split:
     Raises:
         UserError: Nobody has three books.
     """
-    order = order_of_reading(interactions, np.random.default_rng(seed))
-    place, length = place_in_history(interactions, order)
+    order = sort_chronologically(interactions, np.random.default_rng(seed))
+    place, length = locate_in_history(interactions, order)
     judged = length >= 3
     tests, validates = judged & (place == length - 1), judged & (place == length - 2)
     readers = np.unique(interactions.user[order[tests]])
@@ -40,14 +40,14 @@ def leave_one_out(interactions: Interactions, *, seed: int = 42) -> Split:
         )
 
     def some(rows: np.ndarray) -> Histories:
-        return histories_of(interactions, order[rows], readers)
+        return build_histories(interactions, order[rows], readers)
 
     return Split(
-        train=histories_of(interactions, order[~tests & ~validates]),
-        train_readers=np.arange(interactions.users, dtype=np.int32),
-        validation=HeldOut(some(~tests & ~validates), some(validates), readers),
-        test=HeldOut(some(~tests), some(tests), readers),
+        train=build_histories(interactions, order[~tests & ~validates]),
+        train_readers=np.arange(interactions.num_users, dtype=np.int32),
+        validation=HeldOutSet(some(~tests & ~validates), some(validates), readers),
+        test=HeldOutSet(some(~tests), some(tests), readers),
         protocol=LEAVE_ONE_OUT,
         seed=seed,
-        books=interactions.books,
+        num_items=interactions.num_items,
     )

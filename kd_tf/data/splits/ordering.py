@@ -8,7 +8,7 @@ from kd_tf.data.histories import Histories
 from kd_tf.data.interactions import Interactions
 
 
-def order_of_reading(interactions: Interactions, random: np.random.Generator) -> np.ndarray:
+def sort_chronologically(interactions: Interactions, random: np.random.Generator) -> np.ndarray:
     """int64 [n], the rows reader by reader, by time where it is known, else in random order.
 
     Equal times are in random order too, and not as the file has them: files sorted by book would
@@ -19,7 +19,7 @@ def order_of_reading(interactions: Interactions, random: np.random.Generator) ->
     return np.lexsort((*keys, interactions.user))
 
 
-def histories_of(
+def build_histories(
     interactions: Interactions, rows: np.ndarray, readers: np.ndarray | None = None
 ) -> Histories:
     """Histories made of some rows.
@@ -30,9 +30,9 @@ def histories_of(
         readers: int32 [k], ascending, whose histories are wanted; all of them by default. A
             reader without rows gets an empty history.
     """
-    counts = np.bincount(interactions.user[rows], minlength=interactions.users)
+    counts = np.bincount(interactions.user[rows], minlength=interactions.num_users)
     if readers is not None:
-        wanted = np.zeros(interactions.users, bool)
+        wanted = np.zeros(interactions.num_users, bool)
         wanted[readers] = True
         rows = rows[wanted[interactions.user[rows]]]
         counts = counts[readers]
@@ -41,21 +41,21 @@ def histories_of(
     return Histories(interactions.item[rows], offsets, None if weight is None else weight[rows])
 
 
-def place_in_history(
+def locate_in_history(
     interactions: Interactions, order: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """For each row of `order`: its place in its reader's history, from 0, and that one's length."""
-    lengths = np.bincount(interactions.user, minlength=interactions.users)
+    lengths = np.bincount(interactions.user, minlength=interactions.num_users)
     offsets = np.cumsum(lengths) - lengths
     reader = interactions.user[order]
     return np.arange(len(order)) - offsets[reader], lengths[reader]
 
 
-def drawn_place(
+def draw_random_ranks(
     interactions: Interactions, order: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
     """int64 [n], for each row of `order` its place if its reader's books were drawn one by one."""
     drawn = np.lexsort((random.random(len(order)), interactions.user[order]))
     place = np.empty(len(order), np.int64)
-    place[drawn], _ = place_in_history(interactions, order[drawn])
+    place[drawn], _ = locate_in_history(interactions, order[drawn])
     return place

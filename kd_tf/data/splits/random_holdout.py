@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from kd_tf.data.interactions import Interactions
-from kd_tf.data.split import HeldOut, Split
-from kd_tf.data.splits.ordering import drawn_place, histories_of, order_of_reading, place_in_history
+from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.data.splits.ordering import draw_random_ranks, build_histories, sort_chronologically, locate_in_history
 from kd_tf.errors import UserError
 
 RANDOM = "random"
 
 
-def random_holdout(
+def split_random_holdout(
     interactions: Interactions,
     *,
     test_share: float = 0.2,
@@ -40,9 +40,9 @@ def random_holdout(
             f"{test_share} and {validation_share}"
         )
     random = np.random.default_rng(seed)
-    order = order_of_reading(interactions, random)
-    place = drawn_place(interactions, order, random)
-    _, length = place_in_history(interactions, order)
+    order = sort_chronologically(interactions, random)
+    place = draw_random_ranks(interactions, order, random)
+    _, length = locate_in_history(interactions, order)
     test = np.minimum(np.round(length * test_share), length - 1)
     validation = np.minimum(np.round(length * validation_share), length - 1 - test)
     tests = place < test
@@ -56,18 +56,18 @@ def random_holdout(
 
     def held_out(targets: np.ndarray, shown: np.ndarray) -> HeldOut:
         readers = np.unique(interactions.user[order[targets]])
-        return HeldOut(
-            histories_of(interactions, order[shown], readers),
-            histories_of(interactions, order[targets], readers),
+        return HeldOutSet(
+            build_histories(interactions, order[shown], readers),
+            build_histories(interactions, order[targets], readers),
             readers,
         )
 
     return Split(
-        train=histories_of(interactions, order[~tests & ~validates]),
-        train_readers=np.arange(interactions.users, dtype=np.int32),
+        train=build_histories(interactions, order[~tests & ~validates]),
+        train_readers=np.arange(interactions.num_users, dtype=np.int32),
         validation=held_out(validates, ~tests & ~validates),
         test=held_out(tests, ~tests),
         protocol=RANDOM,
         seed=seed,
-        books=interactions.books,
+        num_items=interactions.num_items,
     )

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from kd_tf.data.interactions import Interactions
-from kd_tf.data.split import HeldOut, Split
-from kd_tf.data.splits.ordering import histories_of, order_of_reading
+from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.data.splits.ordering import build_histories, sort_chronologically
 from kd_tf.errors import UserError
 
 TEMPORAL = "temporal"
 
 
-def temporal(
+def split_by_time(
     interactions: Interactions, *, test_share: float = 0.2, validation_share: float = 0.1
 ) -> Split:
     """Cuts all interactions at two moments: training, then validation, then test.
@@ -49,7 +49,7 @@ def temporal(
         for share in (test_share + validation_share, test_share)
     )
     # Nothing is drawn but the order of equal times, which is nobody's choice.
-    order = order_of_reading(interactions, np.random.default_rng(0))
+    order = sort_chronologically(interactions, np.random.default_rng(0))
     time = interactions.timestamp[order]
     left_out = []
 
@@ -59,9 +59,9 @@ def temporal(
         asked = np.unique(interactions.user[order[targets]])
         readers = np.intersect1d(known, asked)
         left_out.append(len(asked) - len(readers))
-        return HeldOut(
-            histories_of(interactions, order[time < begin], readers),
-            histories_of(interactions, order[targets], readers),
+        return HeldOutSet(
+            build_histories(interactions, order[time < begin], readers),
+            build_histories(interactions, order[targets], readers),
             readers,
         )
 
@@ -74,13 +74,13 @@ def temporal(
             hint="Other shares may help, or another protocol.",
         )
     return Split(
-        train=histories_of(interactions, order[time < first], train_readers),
+        train=build_histories(interactions, order[time < first], train_readers),
         train_readers=train_readers,
         validation=validation,
         test=test,
         protocol=TEMPORAL,
         seed=0,
-        books=interactions.books,
+        num_items=interactions.num_items,
         notes=(
             f"cut at {first} and {second} seconds since 1970; {left_out[0]} readers of the "
             f"validation part and {left_out[1]} of the test part have no books before it and are "

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Lesson, Step
+from kd_tf.distill.knowledge.base import DistillationSetup, DistillationBatch
 from kd_tf.keras import keras, tf
 
 
-class Balance(keras.layers.Layer):
+class LossWeighting(keras.layers.Layer):
     """Makes one loss of the hard one and those of the methods.
 
     A subclass has one function. Weights of its own learn with the student.
     """
 
-    def prepare(self, lesson: Lesson) -> None:
+    def build(self, setup: Lesson) -> None:
         """Looks at student and teacher once, before the first step; by default it need not."""
 
-    def combine(self, hard: tf.Tensor, soft: Sequence[tf.Tensor], step: Step) -> tf.Tensor:
+    def combine(self, student_loss: tf.Tensor, distillation_losses: Sequence[tf.Tensor], batch: Step) -> tf.Tensor:
         """The loss of each example.
 
         Args:

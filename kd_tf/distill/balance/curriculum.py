@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kd_tf.distill.balance.base import Balance
-from kd_tf.distill.balance.fixed import Fixed
-from kd_tf.distill.knowledge.base import Lesson, Step
+from kd_tf.distill.balance.base import LossWeighting
+from kd_tf.distill.balance.fixed import ConstantWeights
+from kd_tf.distill.knowledge.base import DistillationSetup, DistillationBatch
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class Curriculum(Balance):
+class Curriculum(LossWeighting):
     """Of every batch only the easiest examples count, more of them from step to step.
 
     An example is easy where the teacher finds what the reader chose: its difficulty is the
@@ -29,30 +29,30 @@ class Curriculum(Balance):
     """
 
     def __init__(
-        self, balance: Balance | None = None, start: float = 0.3, end: float = 0.5, **kwargs: Any
+        self, weighting: Balance | None = None, initial_fraction: float = 0.3, ramp_end: float = 0.5, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 < start <= 1 or not 0 <= end <= 1:
-            raise ValueError(f"start must be in (0, 1] and end in [0, 1], not {start} and {end}")
-        self.balance = balance or Fixed(0.3)
-        self.start, self.end = start, end
+        if not 0 < initial_fraction <= 1 or not 0 <= ramp_end <= 1:
+            raise ValueError(f"start must be in (0, 1] and end in [0, 1], not {initial_fraction} and {ramp_end}")
+        self.weighting = weighting or ConstantWeights(0.3)
+        self.initial_fraction, self.ramp_end = initial_fraction, ramp_end
 
-    def prepare(self, lesson: Lesson) -> None:
-        self.balance.prepare(lesson)
+    def build(self, setup: Lesson) -> None:
+        self.weighting.build(setup)
 
-    def combine(self, hard: tf.Tensor, soft: Sequence[tf.Tensor], step: Step) -> tf.Tensor:
-        counted = self.counted(step)
+    def combine(self, student_loss: tf.Tensor, distillation_losses: Sequence[tf.Tensor], batch: Step) -> tf.Tensor:
+        counted = self.compute_example_mask(batch)
         share = tf.reduce_mean(counted)
-        return self.balance.combine(hard, soft, step) * counted / tf.maximum(share, 1e-6)
+        return self.weighting.combine(student_loss, distillation_losses, batch) * counted / tf.maximum(share, 1e-6)
 
-    def counted(self, step: Step) -> tf.Tensor:
+    def compute_example_mask(self, batch: Step) -> tf.Tensor:
         """float32 [B]: 1 for the examples that count now, 0 for the others."""
-        ids = step.labels["teacher_ids"]
-        logits = tf.cast(step.labels["teacher_logits"], tf.float32)
-        targets = step.labels["targets"]
+        ids = batch.labels["teacher_ids"]
+        logits = tf.cast(batch.labels["teacher_logits"], tf.float32)
+        targets = batch.labels["targets"]
         least = tf.reduce_min(tf.where(ids > 0, logits, logits.dtype.max), axis=1)
         # Of whom the teacher says nothing nobody knows that they are easy.
-        least = tf.where(tf.reduce_any(ids > 0, axis=1), least, MASKED)
+        least = tf.where(tf.reduce_any(ids > 0, axis=1), least, MASKED_LOGIT)
         found = (targets[:, :, tf.newaxis] == ids[:, tf.newaxis]) & (ids > 0)[:, tf.newaxis]
         own = tf.reduce_sum(tf.where(found, logits[:, tf.newaxis], 0.0), axis=2)
         own = tf.where(tf.reduce_any(found, axis=2), own, least[:, tf.newaxis])
@@ -64,20 +64,20 @@ class Curriculum(Balance):
         # Ranks are taken in the batch: how easy a reader is has no unit of its own.
         rank = tf.argsort(tf.argsort(-mean, stable=True), stable=True)
         size = tf.cast(tf.shape(mean)[0], tf.float32)
-        grown = step.progress / self.end if self.end else tf.ones([])
-        share = self.start + (1 - self.start) * tf.minimum(grown, 1.0)
+        grown = batch.progress / self.ramp_end if self.ramp_end else tf.ones([])
+        share = self.initial_fraction + (1 - self.initial_fraction) * tf.minimum(grown, 1.0)
         return tf.cast(tf.cast(rank, tf.float32) < tf.math.ceil(share * size), tf.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "balance": keras.saving.serialize_keras_object(self.balance),
-            "start": self.start,
-            "end": self.end,
+            "weighting": keras.saving.serialize_keras_object(self.weighting),
+            "initial_fraction": self.initial_fraction,
+            "ramp_end": self.ramp_end,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Curriculum:
         """The curriculum that `get_config` described."""
-        balance = keras.saving.deserialize_keras_object(config["balance"])
-        return cls(**{**config, "balance": balance})
+        balance = keras.saving.deserialize_keras_object(config["weighting"])
+        return cls(**{**config, "weighting": balance})

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from kd_tf.distill.balance.base import Balance
-from kd_tf.distill.knowledge.base import Step
+from kd_tf.distill.balance.base import LossWeighting
+from kd_tf.distill.knowledge.base import DistillationBatch
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class Fixed(Balance):
+class ConstantWeights(LossWeighting):
     """``alpha * hard + (1 - alpha) * sum of weight_m * soft_m``.
 
     With alpha 1 a student learns exactly as it would alone, which is what a distilled one is
@@ -23,23 +23,23 @@ class Fixed(Balance):
     """
 
     def __init__(
-        self, alpha: float = 1.0, weights: Sequence[float] | None = None, **kwargs: Any
+        self, student_loss_weight: float = 1.0, distillation_loss_weights: Sequence[float] | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not 0 <= alpha <= 1:
-            raise ValueError(f"alpha must be in [0, 1], not {alpha}")
-        if weights is not None and not all(weight >= 0 for weight in weights):
-            raise ValueError(f"weights of methods must be 0 or more, not {list(weights)}")
-        self.alpha, self.weights_of_methods = alpha, None if weights is None else tuple(weights)
+        if not 0 <= student_loss_weight <= 1:
+            raise ValueError(f"alpha must be in [0, 1], not {student_loss_weight}")
+        if distillation_loss_weights is not None and not all(weight >= 0 for weight in distillation_loss_weights):
+            raise ValueError(f"weights of methods must be 0 or more, not {list(distillation_loss_weights)}")
+        self.student_loss_weight, self.distillation_loss_weights = student_loss_weight, None if distillation_loss_weights is None else tuple(distillation_loss_weights)
 
-    def combine(self, hard: tf.Tensor, soft: Sequence[tf.Tensor], step: Step) -> tf.Tensor:
-        weights = self.weights_of_methods or (1.0,) * len(soft)
-        if len(weights) != len(soft):
-            raise ValueError(f"{len(soft)} methods need as many weights, not {len(weights)}")
-        if self.alpha < 1 and not soft:
-            raise ValueError(f"alpha is {self.alpha}, but no method is there to have the rest")
-        known = [weight * loss for weight, loss in zip(weights, soft, strict=True)]
-        return self.alpha * hard + (1 - self.alpha) * tf.add_n(known or [tf.zeros_like(hard)])
+    def combine(self, student_loss: tf.Tensor, distillation_losses: Sequence[tf.Tensor], batch: Step) -> tf.Tensor:
+        weights = self.distillation_loss_weights or (1.0,) * len(distillation_losses)
+        if len(weights) != len(distillation_losses):
+            raise ValueError(f"{len(distillation_losses)} methods need as many weights, not {len(weights)}")
+        if self.student_loss_weight < 1 and not distillation_losses:
+            raise ValueError(f"alpha is {self.student_loss_weight}, but no method is there to have the rest")
+        known = [weight * loss for weight, loss in zip(weights, distillation_losses, strict=True)]
+        return self.student_loss_weight * student_loss + (1 - self.student_loss_weight) * tf.add_n(known or [tf.zeros_like(student_loss)])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "alpha": self.alpha, "weights": self.weights_of_methods}
+        return {**super().get_config(), "student_loss_weight": self.student_loss_weight, "distillation_loss_weights": self.distillation_loss_weights}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from kd_tf.distill.balance.base import Balance
-from kd_tf.distill.knowledge.base import Lesson, Step
+from kd_tf.distill.balance.base import LossWeighting
+from kd_tf.distill.knowledge.base import DistillationSetup, DistillationBatch
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class Uncertainty(Balance):
+class Uncertainty(LossWeighting):
     """``sum over the losses of exp(-s) * loss + s``, with one learnt s a loss, the hard one too.
 
     At its best s is the logarithm of a loss's mean, so that all count alike however large they
@@ -18,11 +18,11 @@ class Uncertainty(Balance):
     Geometry and Semantics" (CVPR 2018), without the 1/2 of squared errors.
     """
 
-    def prepare(self, lesson: Lesson) -> None:
+    def build(self, setup: Lesson) -> None:
         self.log_scales = self.add_weight(
-            name="log_scales", shape=(1 + lesson.methods,), initializer="zeros"
+            name="log_scales", shape=(1 + setup.num_losses,), initializer="zeros"
         )
 
-    def combine(self, hard: tf.Tensor, soft: Sequence[tf.Tensor], step: Step) -> tf.Tensor:
-        losses = tf.stack([hard, *soft], axis=1)
+    def combine(self, student_loss: tf.Tensor, distillation_losses: Sequence[tf.Tensor], batch: Step) -> tf.Tensor:
+        losses = tf.stack([student_loss, *distillation_losses], axis=1)
         return tf.reduce_sum(tf.exp(-self.log_scales) * losses + self.log_scales, axis=1)

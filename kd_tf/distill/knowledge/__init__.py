@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kd_tf.distill.knowledge.adaptive_soft_targets import AdaptiveSoftTargets
-from kd_tf.distill.knowledge.adversarial import Adversarial
+from kd_tf.distill.knowledge.adversarial import AdversarialDistillation
 from kd_tf.distill.knowledge.attention_transfer import AttentionTransfer
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
 from kd_tf.distill.knowledge.collaborative_distillation import CollaborativeDistillation
 from kd_tf.distill.knowledge.distillation_experts import DistillationExperts
 from kd_tf.distill.knowledge.dual_correction import DualCorrection
@@ -16,11 +16,11 @@ from kd_tf.distill.knowledge.heterogeneous_stages import HeterogeneousStages
 from kd_tf.distill.knowledge.hierarchical_hints import HierarchicalHints
 from kd_tf.distill.knowledge.hierarchical_topology import HierarchicalTopology
 from kd_tf.distill.knowledge.hint import Hint
-from kd_tf.distill.knowledge.item_rows import ItemRows
+from kd_tf.distill.knowledge.item_rows import ItemSimilarity
 from kd_tf.distill.knowledge.item_side_dual_correction import ItemSideDualCorrection
 from kd_tf.distill.knowledge.item_side_ranking import ItemSideRanking
 from kd_tf.distill.knowledge.logit_matching import LogitMatching
-from kd_tf.distill.knowledge.mutual import Mutual
+from kd_tf.distill.knowledge.mutual import MutualLearning
 from kd_tf.distill.knowledge.ranking_distillation import RankingDistillation
 from kd_tf.distill.knowledge.rejuvenated_cross_entropy import RejuvenatedCrossEntropy
 from kd_tf.distill.knowledge.relational_angles import RelationalAngles
@@ -44,11 +44,11 @@ METHODS: dict[str, type[Knowledge]] = {
     "unkd": UnbiasedDistillation,
     "rce-kd": RejuvenatedCrossEntropy,
     "item-side": ItemSideRanking,
-    "item-rows": ItemRows,
+    "item-rows": ItemSimilarity,
     "hint": Hint,
     "de": DistillationExperts,
     "attention-transfer": AttentionTransfer,
-    "adversarial": Adversarial,
+    "adversarial": AdversarialDistillation,
     "relational-distances": RelationalDistances,
     "relational-angles": RelationalAngles,
     "ftd": FullTopology,
@@ -59,8 +59,8 @@ METHODS: dict[str, type[Knowledge]] = {
     "adaptive-temperature": AdaptiveSoftTargets,
     "dcd-item": ItemSideDualCorrection,
     "hierarchical-hints": HierarchicalHints,
-    "mutual": Mutual,
+    "mutual": MutualLearning,
     "shared-table": SharedTable,
 }
 
-__all__ = ["METHODS", "Knowledge", "Lesson", "Step"]
+__all__ = ["METHODS", "DistillationLoss", "DistillationSetup", "DistillationBatch"]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import best_books
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
+from kd_tf.distill.knowledge.best_books import gather_teacher_top_k
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
-SMALLEST = 0.1
+MIN_STD = 0.1
 """Deviation below which the student's logits are not blown up further: a student that has yet to
 learn tells no books apart, and its gradient would drown the batch."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class AdaptiveSoftTargets(Knowledge):
+class AdaptiveSoftTargets(DistillationLoss):
     """T^2 * KL(teacher || student) of standardised logits.
 
     For each reader the teacher's logits t and the student's s become ``(t - mean_t) / (T * dev_t)``
@@ -40,18 +40,18 @@ class AdaptiveSoftTargets(Knowledge):
             raise ValueError(f"temperature must be above 0, not {temperature}")
         self.temperature = temperature
 
-    def loss(self, step: Step) -> tf.Tensor:
-        best = best_books(step)
-        there = tf.cast(best.there, tf.float32)
-        mean, deviation = _spread(best.teacher, there)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        best = gather_teacher_top_k(batch)
+        there = tf.cast(best.mask, tf.float32)
+        mean, deviation = _compute_mean_and_std(best.teacher_logits, there)
         # Books that tie, or one alone, have no deviation: they are equally good.
-        teacher = tf.math.divide_no_nan(best.teacher - mean, self.temperature * deviation)
-        log_teacher = tf.nn.log_softmax(tf.where(best.there, teacher, MASKED))
+        teacher = tf.math.divide_no_nan(best.teacher_logits - mean, self.temperature * deviation)
+        log_teacher = tf.nn.log_softmax(tf.where(best.mask, teacher, MASKED_LOGIT))
 
-        mean, deviation = _spread(best.student, there, SMALLEST)
+        mean, deviation = _compute_mean_and_std(best.student_logits, there, MIN_STD)
         temperature = self.temperature * deviation
-        every = tf.reduce_logsumexp((step.logits - mean) / temperature, axis=1, keepdims=True)
-        log_student = (best.student - mean) / temperature - every
+        every = tf.reduce_logsumexp((batch.student_logits - mean) / temperature, axis=1, keepdims=True)
+        log_student = (best.student_logits - mean) / temperature - every
 
         divergence = tf.reduce_sum(
             there * tf.exp(log_teacher) * (log_teacher - log_student), axis=1
@@ -62,11 +62,11 @@ class AdaptiveSoftTargets(Knowledge):
         return {**super().get_config(), "temperature": self.temperature}
 
 
-def _spread(
-    logits: tf.Tensor, there: tf.Tensor, smallest: float = 0.0
+def _compute_mean_and_std(
+    logits: tf.Tensor, mask: tf.Tensor, min_std: float = 0.0
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Mean and deviation, `smallest` or more, of what is there in each row: float32 [B, 1]."""
-    count = tf.maximum(tf.reduce_sum(there, axis=1, keepdims=True), 1.0)
-    mean = tf.reduce_sum(there * logits, axis=1, keepdims=True) / count
-    square = tf.reduce_sum(there * tf.square(logits - mean), axis=1, keepdims=True) / count
-    return mean, tf.sqrt(tf.maximum(square, smallest**2))
+    count = tf.maximum(tf.reduce_sum(mask, axis=1, keepdims=True), 1.0)
+    mean = tf.reduce_sum(mask * logits, axis=1, keepdims=True) / count
+    square = tf.reduce_sum(mask * tf.square(logits - mean), axis=1, keepdims=True) / count
+    return mean, tf.sqrt(tf.maximum(square, min_std**2))

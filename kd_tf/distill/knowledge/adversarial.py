@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.vectors import reader_width, student_readers, teacher_readers
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.vectors import get_user_embedding_dim, compute_student_user_embeddings, get_teacher_user_embeddings
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class Adversarial(Knowledge):
+class AdversarialDistillation(DistillationLoss):
     """The distribution of the teacher's vectors of readers, which a discriminator defends.
 
     ``-log D(t) / 2 - log(1 - D(R(W s + b))) / 2``: the discriminator D, a hidden layer with leaky
@@ -33,19 +33,19 @@ class Adversarial(Knowledge):
         strength: Of the reversed gradient at the end, above 0.
     """
 
-    needs = ("teacher_reader",)
+    teacher_outputs = ("teacher_reader",)
 
-    def __init__(self, hidden: int = 64, strength: float = 1.0, **kwargs: Any) -> None:
+    def __init__(self, hidden_dim: int = 64, strength: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if hidden < 1:
-            raise ValueError(f"hidden must be at least 1, not {hidden}")
+        if hidden_dim < 1:
+            raise ValueError(f"hidden must be at least 1, not {hidden_dim}")
         if not strength > 0:
             raise ValueError(f"strength must be above 0, not {strength}")
-        self.hidden, self.strength = hidden, strength
+        self.hidden_dim, self.strength = hidden_dim, strength
 
-    def prepare(self, lesson: Lesson) -> None:
-        width = reader_width(lesson.teacher, "Adversarial")
-        own = reader_width(lesson.student, "Adversarial")
+    def build(self, setup: Lesson) -> None:
+        width = get_user_embedding_dim(setup.teacher, "Adversarial")
+        own = get_user_embedding_dim(setup.student, "Adversarial")
 
         def dense(units: int, into: int, seed: int) -> keras.layers.Dense:
             drawn = keras.initializers.GlorotUniform(seed)
@@ -53,26 +53,26 @@ class Adversarial(Knowledge):
             layer.build([None, into])
             return layer
 
-        self.projector = dense(width, own, lesson.seed)
-        self.first = dense(self.hidden, width, lesson.seed + 1)
-        self.second = dense(1, self.hidden, lesson.seed + 2)
+        self.projector = dense(width, own, setup.seed)
+        self.discriminator_hidden = dense(self.hidden_dim, width, setup.seed + 1)
+        self.discriminator_output = dense(1, self.hidden_dim, setup.seed + 2)
 
-    def loss(self, step: Step) -> tf.Tensor:
-        grown = self.strength * (2 * tf.sigmoid(10 * step.progress) - 1)
-        fooling = reversed_gradient(self.projector(student_readers(step)), grown)
-        real, false = self.judged(teacher_readers(step)), self.judged(fooling)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        grown = self.strength * (2 * tf.sigmoid(10 * batch.progress) - 1)
+        fooling = reverse_gradient(self.projector(compute_student_user_embeddings(batch)), grown)
+        real, false = self.discriminate(get_teacher_user_embeddings(batch)), self.discriminate(fooling)
         return (tf.nn.softplus(-real) + tf.nn.softplus(false)) / 2
 
-    def judged(self, vectors: tf.Tensor) -> tf.Tensor:
+    def discriminate(self, vectors: tf.Tensor) -> tf.Tensor:
         """Log-odds that vectors [N, d'] are the teacher's: float32 [N]."""
-        return self.second(tf.nn.leaky_relu(self.first(vectors)))[:, 0]
+        return self.discriminator_output(tf.nn.leaky_relu(self.discriminator_hidden(vectors)))[:, 0]
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "hidden": self.hidden, "strength": self.strength}
+        return {**super().get_config(), "hidden_dim": self.hidden_dim, "strength": self.strength}
 
 
 @tf.custom_gradient
-def reversed_gradient(
+def reverse_gradient(
     vectors: tf.Tensor, strength: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
     """The vectors as they are; the gradient through them times minus `strength`."""

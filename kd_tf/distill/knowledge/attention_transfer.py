@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
 from kd_tf.distill.knowledge.vectors import (
-    one_space,
-    student_readers,
-    teacher_readers,
+    get_item_embeddings_in_user_space,
+    compute_student_user_embeddings,
+    get_teacher_user_embeddings,
 )
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class AttentionTransfer(Knowledge):
+class AttentionTransfer(DistillationLoss):
     """The teacher's attention over the books of a history.
 
     ``sum over the books h of the history of (a_s(h) - a_t(h))^2`` with a model's attention
@@ -28,32 +28,32 @@ class AttentionTransfer(Knowledge):
     attend. Their maps have length 1, these sum to 1: a distribution over the books.
     """
 
-    needs = ("teacher_reader",)
+    teacher_outputs = ("teacher_reader",)
 
-    def prepare(self, lesson: Lesson) -> None:
-        one_space(lesson.student, "AttentionTransfer")
-        self.teacher_books = one_space(lesson.teacher, "AttentionTransfer")
+    def build(self, setup: Lesson) -> None:
+        get_item_embeddings_in_user_space(setup.student, "AttentionTransfer")
+        self.teacher_item_embeddings = get_item_embeddings_in_user_space(setup.teacher, "AttentionTransfer")
 
-    def loss(self, step: Step) -> tf.Tensor:
-        ids = _books_once(step)
-        own = attention(ids, step.student.book_vectors(), student_readers(step))
-        wanted = attention(ids, self.teacher_books, teacher_readers(step))
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        ids = _deduplicate_history(batch)
+        own = compute_attention(ids, batch.student.item_embeddings(), compute_student_user_embeddings(batch))
+        wanted = compute_attention(ids, self.teacher_item_embeddings, get_teacher_user_embeddings(batch))
         return tf.reduce_sum(tf.square(own - wanted), axis=1)
 
 
-def attention(ids: tf.Tensor, table: tf.Tensor, readers: tf.Tensor) -> tf.Tensor:
+def compute_attention(ids: tf.Tensor, item_embeddings: tf.Tensor, user_embeddings: tf.Tensor) -> tf.Tensor:
     """Of readers float32 [B, d] to books int32 [B, n]: float32 [B, n], 0 for padding."""
     there = tf.cast(ids > 0, tf.float32)
-    inner = there * tf.linalg.matvec(tf.gather(table, ids), readers)
+    inner = there * tf.linalg.matvec(tf.gather(item_embeddings, ids), user_embeddings)
     # The scale does not matter to the quotient, but squares of small numbers would vanish.
     largest = tf.stop_gradient(tf.reduce_max(tf.abs(inner), axis=1, keepdims=True))
     square = tf.square(tf.math.divide_no_nan(inner, largest))
     return tf.math.divide_no_nan(square, tf.reduce_sum(square, axis=1, keepdims=True))
 
 
-def _books_once(step: Step) -> tf.Tensor:
+def _deduplicate_history(batch: Step) -> tf.Tensor:
     """int32 [B, n]: the books of the batch's histories, each once, among zeros."""
     # What is excluded and not the history itself, which may be the number of a reader.
-    ids = tf.sort(step.student.excluded(step.history), axis=1)
+    ids = tf.sort(batch.student.seen_items(batch.history), axis=1)
     again = tf.pad(ids[:, 1:] == ids[:, :-1], [[0, 0], [1, 0]])
     return tf.where(again, 0, ids)

@@ -10,11 +10,11 @@ import numpy as np
 
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.scored import Scored
+from kd_tf.models.scored import MaskedLogits
 
 
 @dataclass(frozen=True)
-class Lesson:
+class DistillationSetup:
     """What a method may look at before training begins.
 
     Attributes:
@@ -29,9 +29,9 @@ class Lesson:
     student: HistoryModel
     teachers: Sequence[HistoryModel]
     popularity: np.ndarray
-    steps: int
+    num_steps: int
     seed: int
-    methods: int = 1
+    num_losses: int = 1
 
     @property
     def teacher(self) -> HistoryModel:
@@ -40,7 +40,7 @@ class Lesson:
 
 
 @dataclass(frozen=True)
-class Step:
+class DistillationBatch:
     """One batch as a method sees it.
 
     Attributes:
@@ -57,20 +57,20 @@ class Step:
     """
 
     history: tf.Tensor
-    scored: Scored
+    masked_logits: Scored
     labels: Mapping[str, tf.Tensor]
     student: HistoryModel
-    hidden: Mapping[str, tf.Tensor]
+    layer_outputs: Mapping[str, tf.Tensor]
     training: bool
     progress: tf.Tensor
 
     @property
-    def logits(self) -> tf.Tensor:
+    def student_logits(self) -> tf.Tensor:
         """float32 [B, V + 1], the student's, padding and history masked."""
-        return self.scored.masked
+        return self.masked_logits.unseen_logits
 
 
-class Knowledge(keras.layers.Layer):
+class DistillationLoss(keras.layers.Layer):
     """Something that a teacher knows, and how far a student is from knowing it.
 
     A method is a subclass with one loss function; the Distiller never changes for it. Layers of
@@ -86,18 +86,18 @@ class Knowledge(keras.layers.Layer):
             where it is a sum, so that one balance does for all methods.
     """
 
-    needs: tuple[str, ...] = ()
-    watched: tuple[str, ...] = ()
+    teacher_outputs: tuple[str, ...] = ()
+    student_layers: tuple[str, ...] = ()
     default_weight: float = 1.0
 
-    def prepare(self, lesson: Lesson) -> None:
+    def build(self, setup: Lesson) -> None:
         """Looks at student and teacher once, before the first step; by default it need not.
 
         Raises:
             ValueError: The method cannot work between these two.
         """
 
-    def loss(self, step: Step) -> tf.Tensor:
+    def compute_loss(self, batch: Step) -> tf.Tensor:
         """How far the student is from the teacher on each example: float32 [B]."""
         raise NotImplementedError
 

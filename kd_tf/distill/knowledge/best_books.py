@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kd_tf.distill.knowledge.base import Step
+from kd_tf.distill.knowledge.base import DistillationBatch
 from kd_tf.keras import tf
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
 
 @dataclass(frozen=True)
-class BestBooks:
+class TeacherTopK:
     """The teacher's best books of a batch, best first; everything has the shape [B, K].
 
     Attributes:
@@ -24,31 +24,31 @@ class BestBooks:
     """
 
     ids: tf.Tensor
-    there: tf.Tensor
+    mask: tf.Tensor
     ranks: tf.Tensor
-    teacher: tf.Tensor
-    student: tf.Tensor
+    teacher_logits: tf.Tensor
+    student_logits: tf.Tensor
 
 
-def best_books(step: Step) -> BestBooks:
+def gather_teacher_top_k(batch: Step) -> BestBooks:
     """What `step` says about the teacher's best books."""
-    ids = step.labels["teacher_ids"]
-    student = tf.gather(step.logits, ids, batch_dims=1)
-    there = (ids > 0) & (student > MASKED / 2)
-    return BestBooks(
+    ids = batch.labels["teacher_ids"]
+    student = tf.gather(batch.student_logits, ids, batch_dims=1)
+    there = (ids > 0) & (student > MASKED_LOGIT / 2)
+    return TeacherTopK(
         ids=ids,
-        there=there,
+        mask=there,
         ranks=tf.cumsum(tf.cast(there, tf.int32), axis=1),
-        teacher=tf.where(there, step.labels["teacher_logits"], 0.0),
-        student=tf.where(there, student, 0.0),
+        teacher_logits=tf.where(there, batch.labels["teacher_logits"], 0.0),
+        student_logits=tf.where(there, student, 0.0),
     )
 
 
-CERTAIN = 10.0
+TANH_SATURATION = 10.0
 """Where tanh is 1 in float32: what it is taken of need not be known any better above."""
 
 
-def student_ranks(step: Step, scores: tf.Tensor, within: int) -> tf.Tensor:
+def compute_student_ranks(batch: Step, scores: tf.Tensor, max_rank: int) -> tf.Tensor:
     """Which rank the student gives to books with these scores.
 
     Exact as far as asked, over the whole catalogue: the best books are found without sorting the
@@ -63,12 +63,12 @@ def student_ranks(step: Step, scores: tf.Tensor, within: int) -> tf.Tensor:
     Returns:
         int32 [B, n], 1 is the best, ``within + 1`` stands for all ranks beyond.
     """
-    width = tf.minimum(within + 1, tf.shape(step.logits)[1])
-    highest, _ = tf.math.top_k(tf.stop_gradient(step.logits), width)
+    width = tf.minimum(max_rank + 1, tf.shape(batch.student_logits)[1])
+    highest, _ = tf.math.top_k(tf.stop_gradient(batch.student_logits), width)
     return tf.searchsorted(-highest, -tf.stop_gradient(scores), side="right")
 
 
-def misplacement(step: Step, best: BestBooks, discrepancy: float) -> tf.Tensor:
+def compute_rank_errors(batch: Step, top_k: BestBooks, discrepancy_scale: float) -> tf.Tensor:
     """How many ranks the student places each of the teacher's best books too low.
 
     Args:
@@ -80,5 +80,5 @@ def misplacement(step: Step, best: BestBooks, discrepancy: float) -> tf.Tensor:
     Returns:
         int32 [B, K], negative for books that stand too high.
     """
-    within = tf.shape(best.ids)[1] + math.ceil(CERTAIN / discrepancy)
-    return student_ranks(step, best.student, within) - best.ranks
+    within = tf.shape(top_k.ids)[1] + math.ceil(TANH_SATURATION / discrepancy_scale)
+    return compute_student_ranks(batch, top_k.student_logits, within) - top_k.ranks

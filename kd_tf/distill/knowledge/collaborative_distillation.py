@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import best_books
-from kd_tf.distill.knowledge.drawing import draw
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
+from kd_tf.distill.knowledge.best_books import gather_teacher_top_k
+from kd_tf.distill.knowledge.drawing import sample_without_replacement
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class CollaborativeDistillation(Knowledge):
+class CollaborativeDistillation(DistillationLoss):
     """How likely each of the teacher's best books is, each judged alone.
 
     Mean over the drawn books of ``-q log sigmoid(s) - (1 - q) log(1 - sigmoid(s))``, s the
@@ -34,27 +34,27 @@ class CollaborativeDistillation(Knowledge):
 
     def __init__(
         self,
-        count: int = 20,
+        num_samples: int = 20,
         temperature: float = 1.0,
         rank_decay: float = 20.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not count >= 1:
-            raise ValueError(f"count must be at least 1, not {count}")
+        if not num_samples >= 1:
+            raise ValueError(f"count must be at least 1, not {num_samples}")
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
         if not rank_decay > 0:
             raise ValueError(f"rank_decay must be above 0, not {rank_decay}")
-        self.count, self.temperature, self.rank_decay = count, temperature, rank_decay
+        self.num_samples, self.temperature, self.rank_decay = num_samples, temperature, rank_decay
 
-    def loss(self, step: Step) -> tf.Tensor:
-        best = best_books(step)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        best = gather_teacher_top_k(batch)
         odds = -tf.cast(best.ranks, tf.float32) / self.rank_decay
-        places, drawn = draw(odds, best.there, self.count)
+        places, drawn = sample_without_replacement(odds, best.mask, self.num_samples)
         entropy = tf.nn.sigmoid_cross_entropy_with_logits(
-            labels=tf.sigmoid(tf.gather(best.teacher, places, batch_dims=1) / self.temperature),
-            logits=tf.gather(best.student, places, batch_dims=1),
+            labels=tf.sigmoid(tf.gather(best.teacher_logits, places, batch_dims=1) / self.temperature),
+            logits=tf.gather(best.student_logits, places, batch_dims=1),
         )
         counted = tf.cast(drawn, tf.float32)
         return tf.math.divide_no_nan(
@@ -64,7 +64,7 @@ class CollaborativeDistillation(Knowledge):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "count": self.count,
+            "num_samples": self.num_samples,
             "temperature": self.temperature,
             "rank_decay": self.rank_decay,
         }

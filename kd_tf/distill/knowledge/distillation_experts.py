@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.entities import drawn_books
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.entities import sample_target_items
 from kd_tf.distill.knowledge.experts import Experts
 from kd_tf.distill.knowledge.vectors import (
-    book_table,
-    reader_width,
-    student_readers,
-    teacher_readers,
+    get_item_embeddings,
+    get_user_embedding_dim,
+    compute_student_user_embeddings,
+    get_teacher_user_embeddings,
 )
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class DistillationExperts(Knowledge):
+class DistillationExperts(DistillationLoss):
     """The teacher's vectors of readers and books, which experts reconstruct from the student's.
 
     ``|t - sum over e of z_e E_e(s)|^2 / d'`` with z drawn by a Gumbel softmax of a selection
@@ -38,62 +38,62 @@ class DistillationExperts(Knowledge):
         coldest: Temperature at the end, above 0 and at most `hottest`.
     """
 
-    needs = ("teacher_reader",)
+    teacher_outputs = ("teacher_reader",)
 
     def __init__(
         self,
-        experts: int = 30,
-        books: int = 256,
-        hottest: float = 1.0,
-        coldest: float = 0.01,
+        num_experts: int = 30,
+        max_items: int = 256,
+        initial_temperature: float = 1.0,
+        final_temperature: float = 0.01,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if experts < 1 or books < 1:
-            raise ValueError(f"experts and books must be at least 1, not {experts} and {books}")
-        if not 0 < coldest <= hottest:
+        if num_experts < 1 or max_items < 1:
+            raise ValueError(f"experts and books must be at least 1, not {num_experts} and {max_items}")
+        if not 0 < final_temperature <= initial_temperature:
             raise ValueError(
                 "coldest must be above 0 and at most hottest, not "
-                f"{coldest} at a hottest of {hottest}"
+                f"{final_temperature} at a hottest of {initial_temperature}"
             )
-        self.experts, self.books = experts, books
-        self.hottest, self.coldest = hottest, coldest
+        self.num_experts, self.max_items = num_experts, max_items
+        self.initial_temperature, self.final_temperature = initial_temperature, final_temperature
 
-    def prepare(self, lesson: Lesson) -> None:
+    def build(self, setup: Lesson) -> None:
         method = "DistillationExperts"
-        teacher, student = lesson.teacher, lesson.student
-        self.teacher_books = book_table(teacher, method)
-        own_books = book_table(student, method)
+        teacher, student = setup.teacher, setup.student
+        self.teacher_item_embeddings = get_item_embeddings(teacher, method)
+        own_books = get_item_embeddings(student, method)
         self.reader_experts = Experts(
-            self.experts,
-            reader_width(student, method),
-            reader_width(teacher, method),
-            lesson.seed,
+            self.num_experts,
+            get_user_embedding_dim(student, method),
+            get_user_embedding_dim(teacher, method),
+            setup.seed,
         )
         self.book_experts = Experts(
-            self.experts, own_books.shape[1], self.teacher_books.shape[1], lesson.seed + 10
+            self.num_experts, own_books.shape[1], self.teacher_item_embeddings.shape[1], setup.seed + 10
         )
 
-    def loss(self, step: Step) -> tf.Tensor:
-        temperature = self.hottest * (self.coldest / self.hottest) ** step.progress
-        ids = drawn_books(step, self.books)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        temperature = self.initial_temperature * (self.final_temperature / self.initial_temperature) ** batch.progress
+        ids = sample_target_items(batch, self.max_items)
         there = tf.cast(ids > 0, tf.float32)
-        books = there * self.book_experts.error(
-            tf.gather(step.student.book_vectors(), ids),
-            tf.gather(self.teacher_books, ids),
+        books = there * self.book_experts.compute_error(
+            tf.gather(batch.student.item_embeddings(), ids),
+            tf.gather(self.teacher_item_embeddings, ids),
             temperature,
-            step.training,
+            batch.training,
         )
-        readers = self.reader_experts.error(
-            student_readers(step), teacher_readers(step), temperature, step.training
+        readers = self.reader_experts.compute_error(
+            compute_student_user_embeddings(batch), get_teacher_user_embeddings(batch), temperature, batch.training
         )
         return readers + tf.math.divide_no_nan(tf.reduce_sum(books), tf.reduce_sum(there))
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "experts": self.experts,
-            "books": self.books,
-            "hottest": self.hottest,
-            "coldest": self.coldest,
+            "num_experts": self.num_experts,
+            "max_items": self.max_items,
+            "initial_temperature": self.initial_temperature,
+            "final_temperature": self.final_temperature,
         }

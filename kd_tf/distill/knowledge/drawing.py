@@ -8,13 +8,13 @@ import numpy as np
 
 from kd_tf.keras import tf
 from kd_tf.models import randomness
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
-LARGE = 32
+REJECTION_SAMPLING_RATIO = 32
 """From how many times as many books as are drawn a catalogue is large."""
 
 
-def draw(log_weights: tf.Tensor, allowed: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+def sample_without_replacement(log_weights: tf.Tensor, mask: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws without replacement, with odds proportional to exp of `log_weights`.
 
     The Gumbel top-k trick: Kool, van Hoof & Welling, "Stochastic Beams and Where to Find Them:
@@ -29,13 +29,13 @@ def draw(log_weights: tf.Tensor, allowed: tf.Tensor, count: int) -> tuple[tf.Ten
         int32 [B, min(count, n)], places in 0..n - 1, and bool of the same shape, False where a
         row had too few.
     """
-    keys = tf.where(allowed, log_weights + randomness.gumbel(tf.shape(allowed)), MASKED)
-    found, places = tf.math.top_k(keys, tf.minimum(count, tf.shape(allowed)[1]))
-    return places, found > MASKED / 2
+    keys = tf.where(mask, log_weights + randomness.sample_gumbel(tf.shape(mask)), MASKED_LOGIT)
+    found, places = tf.math.top_k(keys, tf.minimum(count, tf.shape(mask)[1]))
+    return places, found > MASKED_LOGIT / 2
 
 
-def draw_evenly(
-    books: int, rows: tf.Tensor, count: int, allowed: Callable[[tf.Tensor], tf.Tensor]
+def sample_uniform_items(
+    num_items: int, num_rows: tf.Tensor, count: int, is_allowed: Callable[[tf.Tensor], tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws books of the catalogue evenly and without replacement.
 
@@ -54,13 +54,13 @@ def draw_evenly(
         of a row are True; fewer where a row has too few, or by chance where more than half of a
         large catalogue is not allowed.
     """
-    if books < LARGE * count:
-        everything = tf.tile(tf.range(1, books + 1)[tf.newaxis], [rows, 1])
-        places, drawn = draw(tf.zeros([rows, books]), allowed(everything), count)
+    if num_items < REJECTION_SAMPLING_RATIO * count:
+        everything = tf.tile(tf.range(1, num_items + 1)[tf.newaxis], [num_rows, 1])
+        places, drawn = sample_without_replacement(tf.zeros([num_rows, num_items]), is_allowed(everything), count)
         return places + 1, drawn
-    ids = randomness.uniform([rows, 3 * count], 1, books + 1, tf.int32)
+    ids = randomness.sample_uniform([num_rows, 3 * count], 1, num_items + 1, tf.int32)
     same = ids[:, :, tf.newaxis] == ids[:, tf.newaxis]
     earlier = np.tri(3 * count, k=-1, dtype=bool)
-    drawn = allowed(ids) & ~tf.reduce_any(same & earlier, axis=2)
+    drawn = is_allowed(ids) & ~tf.reduce_any(same & earlier, axis=2)
     so_far = tf.cumsum(tf.cast(drawn, tf.int32), axis=1)
     return ids, drawn & (so_far <= count)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import best_books, misplacement
-from kd_tf.distill.knowledge.drawing import draw
-from kd_tf.distill.knowledge.relaxed_order import relaxed_order_loss
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
+from kd_tf.distill.knowledge.best_books import gather_teacher_top_k, compute_rank_errors
+from kd_tf.distill.knowledge.drawing import sample_without_replacement
+from kd_tf.distill.knowledge.relaxed_order import compute_relaxed_list_mle
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class DualCorrection(Knowledge):
+class DualCorrection(DistillationLoss):
     """Which books the student ranks too low and too high: the first should precede the second.
 
     ``-log prod_k exp(s_k) / (sum_{i >= k} exp(s_i) + sum_j exp(s_j))``, k and i over
@@ -38,51 +38,51 @@ class DualCorrection(Knowledge):
     default_weight = 0.1
 
     def __init__(
-        self, under: int = 20, over: int = 20, discrepancy: float = 0.1, **kwargs: Any
+        self, num_underestimated: int = 20, num_overestimated: int = 20, discrepancy_scale: float = 0.1, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not under >= 1:
-            raise ValueError(f"under must be at least 1, not {under}")
-        if not over >= 1:
-            raise ValueError(f"over must be at least 1, not {over}")
-        if not discrepancy > 0:
-            raise ValueError(f"discrepancy must be above 0, not {discrepancy}")
-        self.under, self.over, self.discrepancy = under, over, discrepancy
+        if not num_underestimated >= 1:
+            raise ValueError(f"under must be at least 1, not {num_underestimated}")
+        if not num_overestimated >= 1:
+            raise ValueError(f"over must be at least 1, not {num_overestimated}")
+        if not discrepancy_scale > 0:
+            raise ValueError(f"discrepancy must be above 0, not {discrepancy_scale}")
+        self.num_underestimated, self.num_overestimated, self.discrepancy_scale = num_underestimated, num_overestimated, discrepancy_scale
 
-    def loss(self, step: Step) -> tf.Tensor:
-        best = best_books(step)
-        low, low_drawn = self._draw(
-            misplacement(step, best, self.discrepancy), best.there, self.under
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        best = gather_teacher_top_k(batch)
+        low, low_drawn = self._sample_misplaced(
+            compute_rank_errors(batch, best, self.discrepancy_scale), best.mask, self.num_underestimated
         )
 
-        width = tf.minimum(tf.shape(best.ids)[1], tf.shape(step.logits)[1])
-        top_scores, top = tf.math.top_k(step.logits, width)
-        same = (top[:, :, tf.newaxis] == best.ids[:, tf.newaxis]) & best.there[:, tf.newaxis]
+        width = tf.minimum(tf.shape(best.ids)[1], tf.shape(batch.student_logits)[1])
+        top_scores, top = tf.math.top_k(batch.student_logits, width)
+        same = (top[:, :, tf.newaxis] == best.ids[:, tf.newaxis]) & best.mask[:, tf.newaxis]
         listed = tf.reduce_sum(tf.where(same, best.ranks[:, tf.newaxis], 0), axis=2)
         beyond = best.ranks[:, -1:] + 1
         too_high = tf.where(listed > 0, listed, beyond) - tf.range(1, width + 1)
-        high, high_drawn = self._draw(too_high, top_scores > MASKED / 2, self.over)
+        high, high_drawn = self._sample_misplaced(too_high, top_scores > MASKED_LOGIT / 2, self.num_overestimated)
 
-        return relaxed_order_loss(
-            tf.gather(best.student, low, batch_dims=1),
+        return compute_relaxed_list_mle(
+            tf.gather(best.student_logits, low, batch_dims=1),
             tf.gather(best.ranks, low, batch_dims=1),
             low_drawn,
             tf.gather(top_scores, high, batch_dims=1),
             high_drawn,
         )
 
-    def _draw(
-        self, misplaced: tf.Tensor, allowed: tf.Tensor, count: int
+    def _sample_misplaced(
+        self, rank_errors: tf.Tensor, mask: tf.Tensor, count: int
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """Draws among `allowed` what is misplaced by a rank or more."""
-        wrong = misplaced >= 1
-        odds = tf.tanh(self.discrepancy * tf.cast(tf.maximum(misplaced, 1), tf.float32))
-        return draw(tf.math.log(odds), allowed & wrong, count)
+        wrong = rank_errors >= 1
+        odds = tf.tanh(self.discrepancy_scale * tf.cast(tf.maximum(rank_errors, 1), tf.float32))
+        return sample_without_replacement(tf.math.log(odds), mask & wrong, count)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "under": self.under,
-            "over": self.over,
-            "discrepancy": self.discrepancy,
+            "num_underestimated": self.num_underestimated,
+            "num_overestimated": self.num_overestimated,
+            "discrepancy_scale": self.discrepancy_scale,
         }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from kd_tf.distill.knowledge.base import Step
-from kd_tf.distill.knowledge.vectors import student_readers, teacher_readers
+from kd_tf.distill.knowledge.base import DistillationBatch
+from kd_tf.distill.knowledge.vectors import compute_student_user_embeddings, get_teacher_user_embeddings
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 
 
 @dataclass(frozen=True)
-class Entities:
+class BatchEntities:
     """What stands in a batch: its readers first, then books.
 
     Attributes:
@@ -23,11 +23,11 @@ class Entities:
 
     student: tf.Tensor
     teacher: tf.Tensor
-    there: tf.Tensor
-    readers: tf.Tensor
+    mask: tf.Tensor
+    num_users: tf.Tensor
 
 
-def entities_of(step: Step, teacher_books: tf.Tensor, most: int) -> Entities:
+def collect_entities(batch: Step, teacher_item_embeddings: tf.Tensor, max_items: int) -> Entities:
     """Readers and target books of a batch.
 
     Args:
@@ -35,32 +35,32 @@ def entities_of(step: Step, teacher_books: tf.Tensor, most: int) -> Entities:
         teacher_books: float32 [V + 1, d'].
         most: See `drawn_books`.
     """
-    readers, ids = student_readers(step), drawn_books(step, most)
+    readers, ids = compute_student_user_embeddings(batch), sample_target_items(batch, max_items)
     count = tf.shape(readers)[0]
-    return Entities(
-        student=tf.concat([readers, tf.gather(step.student.book_vectors(), ids)], axis=0),
-        teacher=tf.concat([teacher_readers(step), tf.gather(teacher_books, ids)], axis=0),
-        there=tf.concat([tf.ones([count]), tf.cast(ids > 0, tf.float32)], axis=0),
-        readers=count,
+    return BatchEntities(
+        student=tf.concat([readers, tf.gather(batch.student.item_embeddings(), ids)], axis=0),
+        teacher=tf.concat([get_teacher_user_embeddings(batch), tf.gather(teacher_item_embeddings, ids)], axis=0),
+        mask=tf.concat([tf.ones([count]), tf.cast(ids > 0, tf.float32)], axis=0),
+        num_users=count,
     )
 
 
-def drawn_books(step: Step, most: int) -> tf.Tensor:
+def sample_target_items(batch: Step, max_items: int) -> tf.Tensor:
     """The target books of a batch, each once: int32 [n], n at most `most`, padded with 0.
 
     Of more than `most` some are drawn at random, all alike; outside training always the same.
     """
-    books = step.student.books
-    ids = tf.reshape(step.student.known(step.labels["targets"]), [-1, 1])
+    books = batch.student.num_items
+    ids = tf.reshape(batch.student.mask_unknown_ids(batch.labels["targets"]), [-1, 1])
     present = tf.tensor_scatter_nd_update(
         tf.zeros([books + 1]), ids, tf.cast(ids[:, 0] > 0, tf.float32)
     )
-    noise = randomness.uniform([books + 1]) if step.training else 0.0
-    keys, drawn = tf.math.top_k(present * (1.0 + noise), min(most, books))
+    noise = randomness.sample_uniform([books + 1]) if batch.training else 0.0
+    keys, drawn = tf.math.top_k(present * (1.0 + noise), min(max_items, books))
     return tf.where(keys > 0, drawn, 0)
 
 
-def shares(rows: tf.Tensor, readers: tf.Tensor) -> tf.Tensor:
+def to_example_losses(entity_losses: tf.Tensor, num_users: tf.Tensor) -> tf.Tensor:
     """Turns one number an entity into one an example: float32 [B], of mean ``sum(rows)``.
 
     A reader's own number belongs to the reader's example, those of books to all alike.
@@ -69,5 +69,5 @@ def shares(rows: tf.Tensor, readers: tf.Tensor) -> tf.Tensor:
         rows: float32 [N], readers first.
         readers: int32 [], B.
     """
-    own = tf.cast(readers, tf.float32) * rows[:readers]
-    return own + tf.reduce_sum(rows[readers:])
+    own = tf.cast(num_users, tf.float32) * entity_losses[:num_users]
+    return own + tf.reduce_sum(entity_losses[num_users:])

@@ -22,9 +22,9 @@ class Experts(keras.layers.Layer):
         seed: Of their weights.
     """
 
-    def __init__(self, count: int, student: int, teacher: int, seed: int, **kwargs: Any) -> None:
+    def __init__(self, num_experts: int, student_dim: int, teacher_dim: int, seed: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        hidden = max((student + teacher) // 2, 1)
+        hidden = max((student_dim + teacher_dim) // 2, 1)
 
         def kernel(name: str, many: tuple[int, ...], wide: int, narrow: int, nth: int) -> Any:
             # Glorot's range of one expert: Keras would take the experts for a convolution's field.
@@ -35,26 +35,26 @@ class Experts(keras.layers.Layer):
         def bias(name: str, *shape: int) -> Any:
             return self.add_weight(name=name, shape=shape, initializer="zeros")
 
-        self.first = kernel("first", (count,), student, hidden, 0)
-        self.first_bias = bias("first_bias", count, hidden)
-        self.second = kernel("second", (count,), hidden, teacher, 1)
-        self.second_bias = bias("second_bias", count, teacher)
-        self.selection = kernel("selection", (), teacher, count, 2)
-        self.selection_bias = bias("selection_bias", count)
+        self.hidden_kernel = kernel("first", (num_experts,), student_dim, hidden, 0)
+        self.hidden_bias = bias("first_bias", num_experts, hidden)
+        self.output_kernel = kernel("second", (num_experts,), hidden, teacher_dim, 1)
+        self.output_bias = bias("second_bias", num_experts, teacher_dim)
+        self.selection_kernel = kernel("selection", (), teacher_dim, num_experts, 2)
+        self.selection_bias = bias("selection_bias", num_experts)
         self.built = True
 
-    def error(
+    def compute_error(
         self, student: tf.Tensor, teacher: tf.Tensor, temperature: tf.Tensor | float, training: bool
     ) -> tf.Tensor:
         """Mean squared error of what is reconstructed: float32 [N], see `chosen`."""
-        chosen = self.chosen(teacher, temperature, training)
-        return tf.reduce_mean(tf.square(self.reconstructed(student, chosen) - teacher), axis=1)
+        chosen = self.select_experts(teacher, temperature, training)
+        return tf.reduce_mean(tf.square(self.reconstruct(student, chosen) - teacher), axis=1)
 
-    def preferred(self, teacher: tf.Tensor) -> tf.Tensor:
+    def compute_selection_logits(self, teacher: tf.Tensor) -> tf.Tensor:
         """Logits of the experts for the teacher's vectors: float32 [N, count]."""
-        return tf.matmul(teacher, self.selection) + self.selection_bias
+        return tf.matmul(teacher, self.selection_kernel) + self.selection_bias
 
-    def chosen(
+    def select_experts(
         self, teacher: tf.Tensor, temperature: tf.Tensor | float, training: bool
     ) -> tf.Tensor:
         """How much each expert counts: float32 [N, count], rows sum to 1.
@@ -67,13 +67,13 @@ class Experts(keras.layers.Layer):
             temperature: Above 0; near 0 one expert has nearly all.
             training: Whether to draw.
         """
-        logits = self.preferred(teacher)
+        logits = self.compute_selection_logits(teacher)
         if not training:
             return tf.one_hot(tf.argmax(logits, axis=1), logits.shape[1])
-        return tf.nn.softmax((logits + randomness.gumbel(tf.shape(logits))) / temperature, axis=1)
+        return tf.nn.softmax((logits + randomness.sample_gumbel(tf.shape(logits))) / temperature, axis=1)
 
-    def reconstructed(self, student: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+    def reconstruct(self, student: tf.Tensor, expert_weights: tf.Tensor) -> tf.Tensor:
         """The experts' answers, weighed: float32 [N, t] of float32 [N, s] and [N, count]."""
-        hidden = tf.nn.relu(tf.einsum("ns,esh->neh", student, self.first) + self.first_bias)
-        weighed = hidden * chosen[:, :, tf.newaxis]
-        return tf.einsum("neh,eht->nt", weighed, self.second) + tf.matmul(chosen, self.second_bias)
+        hidden = tf.nn.relu(tf.einsum("ns,esh->neh", student, self.hidden_kernel) + self.hidden_bias)
+        weighed = hidden * expert_weights[:, :, tf.newaxis]
+        return tf.einsum("neh,eht->nt", weighed, self.output_kernel) + tf.matmul(expert_weights, self.output_bias)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.entities import entities_of, shares
-from kd_tf.distill.knowledge.vectors import one_space, unit
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.entities import collect_entities, to_example_losses
+from kd_tf.distill.knowledge.vectors import get_item_embeddings_in_user_space, normalize_to_unit_length
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class FullTopology(Knowledge):
+class FullTopology(DistillationLoss):
     """The cosines between all readers and target books of a batch, those of the teacher.
 
     ``mean over pairs (i, j) of (cos(s_i, s_j) - cos(t_i, t_j))^2``: the squared Frobenius distance
@@ -27,32 +27,32 @@ class FullTopology(Knowledge):
         books: At most so many different target books of a batch, at least 1.
     """
 
-    needs = ("teacher_reader",)
+    teacher_outputs = ("teacher_reader",)
 
-    def __init__(self, books: int = 256, **kwargs: Any) -> None:
+    def __init__(self, max_items: int = 256, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if books < 1:
-            raise ValueError(f"books must be at least 1, not {books}")
-        self.books = books
+        if max_items < 1:
+            raise ValueError(f"books must be at least 1, not {max_items}")
+        self.max_items = max_items
 
-    def prepare(self, lesson: Lesson) -> None:
-        one_space(lesson.student, "FullTopology")
-        self.teacher_books = one_space(lesson.teacher, "FullTopology")
+    def build(self, setup: Lesson) -> None:
+        get_item_embeddings_in_user_space(setup.student, "FullTopology")
+        self.teacher_item_embeddings = get_item_embeddings_in_user_space(setup.teacher, "FullTopology")
 
-    def loss(self, step: Step) -> tf.Tensor:
-        entities = entities_of(step, self.teacher_books, self.books)
-        there = entities.there
-        error = squared_differences(entities.student, entities.teacher)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        entities = collect_entities(batch, self.teacher_item_embeddings, self.max_items)
+        there = entities.mask
+        error = compute_squared_cosine_errors(entities.student, entities.teacher)
         rows = there * tf.linalg.matvec(error, there)
-        return shares(rows / tf.reduce_sum(there) ** 2, entities.readers)
+        return to_example_losses(rows / tf.reduce_sum(there) ** 2, entities.num_users)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "books": self.books}
+        return {**super().get_config(), "max_items": self.max_items}
 
 
-def squared_differences(student: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
+def compute_squared_cosine_errors(student: tf.Tensor, teacher: tf.Tensor) -> tf.Tensor:
     """Of the cosines of vectors [N, d] and of vectors [N, d'] with each other: [N, N]."""
-    own, wanted = unit(student), unit(teacher)
+    own, wanted = normalize_to_unit_length(student), normalize_to_unit_length(teacher)
     return tf.square(
         tf.matmul(own, own, transpose_b=True) - tf.matmul(wanted, wanted, transpose_b=True)
     )

@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.vectors import book_table
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.vectors import get_item_embeddings
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class HardParameter(Knowledge):
+class HardParameter(DistillationLoss):
     """The teacher's vectors of books: the student begins with them and stays near.
 
     ``strength * mean over the target and history books b of the reader of mean over dimensions of
@@ -37,22 +37,22 @@ class HardParameter(Knowledge):
             raise ValueError(f"strength must be 0 or more, not {strength}")
         self.strength = strength
 
-    def prepare(self, lesson: Lesson) -> None:
-        teacher = book_table(lesson.teacher, "HardParameter").numpy()
-        variable = _weights_of_books(lesson.student)
-        projected = projected_table(teacher, int(variable.shape[1]))
+    def build(self, setup: Lesson) -> None:
+        teacher = get_item_embeddings(setup.teacher, "HardParameter").numpy()
+        variable = _find_item_embedding_variable(setup.student)
+        projected = project_embeddings(teacher, int(variable.shape[1]))
         # Row 0 is padding and remains what the student made it.
         projected[0] = variable.numpy()[0]
         variable.assign(projected)
-        self.table = tf.constant(projected)
+        self.projected_embeddings = tf.constant(projected)
 
-    def loss(self, step: Step) -> tf.Tensor:
-        student = step.student
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        student = batch.student
         # What is excluded and not the history itself, which may be the number of a reader.
-        read = student.excluded(step.history)
-        ids = tf.concat([student.known(step.labels["targets"]), read], axis=1)
+        read = student.seen_items(batch.history)
+        ids = tf.concat([student.mask_unknown_ids(batch.labels["targets"]), read], axis=1)
         there = tf.cast(ids > 0, tf.float32)
-        apart = tf.gather(student.book_vectors(), ids) - tf.gather(self.table, ids)
+        apart = tf.gather(student.item_embeddings(), ids) - tf.gather(self.projected_embeddings, ids)
         error = there * tf.reduce_mean(tf.square(apart), axis=2)
         return self.strength * tf.math.divide_no_nan(
             tf.reduce_sum(error, axis=1), tf.reduce_sum(there, axis=1)
@@ -62,24 +62,24 @@ class HardParameter(Knowledge):
         return {**super().get_config(), "strength": self.strength}
 
 
-def projected_table(table: np.ndarray, dimensions: int) -> np.ndarray:
+def project_embeddings(embeddings: np.ndarray, embedding_dim: int) -> np.ndarray:
     """A table [V + 1, d'] in another width: float32 [V + 1, dimensions], row 0 is zero."""
-    rows = table[1:].astype(np.float64)
-    if rows.shape[1] > dimensions:
+    rows = embeddings[1:].astype(np.float64)
+    if rows.shape[1] > embedding_dim:
         # Through the small matrix of the columns, whatever V is.
         values, directions = np.linalg.eigh(rows.T @ rows)
-        rows = rows @ directions[:, np.argsort(-values)[:dimensions]]
-    missing = dimensions - rows.shape[1]
+        rows = rows @ directions[:, np.argsort(-values)[:embedding_dim]]
+    missing = embedding_dim - rows.shape[1]
     return np.pad(rows, [(1, 0), (0, missing)]).astype(np.float32)
 
 
-def _weights_of_books(student: HistoryModel) -> tf.Variable:
+def _find_item_embedding_variable(student: HistoryModel) -> tf.Variable:
     """The student's weights that its vectors of books are.
 
     Raises:
         ValueError: It has no vectors of books, or they are computed from its weights.
     """
-    table = book_table(student, "HardParameter").numpy()
+    table = get_item_embeddings(student, "HardParameter").numpy()
     for weight in student.trainable_weights:
         if tuple(weight.shape) == table.shape and np.array_equal(weight.numpy(), table):
             return weight

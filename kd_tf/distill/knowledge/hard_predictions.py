@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import multinomial_loss
+from kd_tf.models.losses import compute_multinomial_loss
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class HardPredictions(Knowledge):
+class HardPredictions(DistillationLoss):
     """Which books the teacher would recommend, and nothing of how sure it is.
 
     ``-mean_i log softmax(s)_i`` over the teacher's `count` best books, s the student's logits:
@@ -24,15 +24,15 @@ class HardPredictions(Knowledge):
         count: How many of the teacher's best books, at least 1; fewer where fewer are cached.
     """
 
-    def __init__(self, count: int = 10, **kwargs: Any) -> None:
+    def __init__(self, top_k: int = 10, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not count >= 1:
-            raise ValueError(f"count must be at least 1, not {count}")
-        self.count = count
+        if not top_k >= 1:
+            raise ValueError(f"count must be at least 1, not {top_k}")
+        self.top_k = top_k
 
-    def loss(self, step: Step) -> tf.Tensor:
-        likely = step.labels["teacher_ids"][:, : self.count]
-        return multinomial_loss(step.logits, likely, step.scored.log_partition)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        likely = batch.labels["teacher_ids"][:, : self.top_k]
+        return compute_multinomial_loss(batch.student_logits, likely, batch.masked_logits.log_partition)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "count": self.count}
+        return {**super().get_config(), "top_k": self.top_k}

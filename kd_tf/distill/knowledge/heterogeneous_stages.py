@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import student_ranks
-from kd_tf.distill.knowledge.relaxed_order import relaxed_order_loss
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
+from kd_tf.distill.knowledge.best_books import compute_student_ranks
+from kd_tf.distill.knowledge.relaxed_order import compute_relaxed_list_mle
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED, mask_history
+from kd_tf.models.losses import MASKED_LOGIT, mask_history
 
-GAIN_RANKS = 10.0
+GAIN_DECAY = 10.0
 """Lambda of the paper: what a book is worth falls by e within so many ranks of a list."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class HeterogeneousStages(Knowledge):
+class HeterogeneousStages(DistillationLoss):
     """The easiest list that the student does not hold yet, at last the order of the hardest.
 
     Several teachers together know more than a small student can take over at once. So every
@@ -48,47 +48,47 @@ class HeterogeneousStages(Knowledge):
             one training: 20 books .227, 50 .209, 100 .207).
     """
 
-    needs = ("stage_ids",)
+    teacher_outputs = ("stage_ids",)
 
-    def __init__(self, threshold: float = 0.5, listed: int = 20, **kwargs: Any) -> None:
+    def __init__(self, threshold: float = 0.5, list_length: int = 20, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not 0 <= threshold <= 1:
             raise ValueError(f"threshold must be from 0 to 1, not {threshold}")
-        if not listed >= 1:
-            raise ValueError(f"listed must be at least 1, not {listed}")
+        if not list_length >= 1:
+            raise ValueError(f"listed must be at least 1, not {list_length}")
         self.threshold = threshold
-        self.listed = listed
+        self.list_length = list_length
 
-    def loss(self, step: Step) -> tf.Tensor:
-        lists = self.lists(step)
-        stage = self.stages(step)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        lists = self.get_lists(batch)
+        stage = self.assign_stages(batch)
         ids = tf.gather(lists, stage, batch_dims=1)
-        scores = tf.gather(step.logits, ids, batch_dims=1)
-        there = (ids > 0) & (scores > MASKED / 2)
+        scores = tf.gather(batch.student_logits, ids, batch_dims=1)
+        there = (ids > 0) & (scores > MASKED_LOGIT / 2)
         scores = tf.where(there, scores, 0.0)
-        unlisted = tf.reduce_logsumexp(mask_history(step.logits, ids), axis=1, keepdims=True)
+        unlisted = tf.reduce_logsumexp(mask_history(batch.student_logits, ids), axis=1, keepdims=True)
         coarse = tf.reduce_sum(tf.where(there, tf.nn.softplus(unlisted - scores), 0.0), axis=1)
         ranks = tf.range(ids.shape[1]) + tf.zeros_like(ids)
-        fine = relaxed_order_loss(scores, ranks, there, unlisted, tf.ones_like(unlisted, tf.bool))
+        fine = compute_relaxed_list_mle(scores, ranks, there, unlisted, tf.ones_like(unlisted, tf.bool))
         total = tf.where(stage == lists.shape[1] - 1, fine, coarse)
         return tf.math.divide_no_nan(total, tf.reduce_sum(tf.cast(there, tf.float32), axis=1))
 
-    def stages(self, step: Step) -> tf.Tensor:
+    def assign_stages(self, batch: Step) -> tf.Tensor:
         """int32 [B]: the stage that each reader is at, 0..S - 1."""
-        held = self.threshold + (1 - self.threshold) * step.progress
-        ahead = discrepancies(step, self.lists(step)) > held
+        held = self.threshold + (1 - self.threshold) * batch.progress
+        ahead = compute_discrepancies(batch, self.get_lists(batch)) > held
         first = tf.argmax(ahead, axis=1, output_type=tf.int32)
         return tf.where(tf.reduce_any(ahead, axis=1), first, ahead.shape[1] - 1)
 
-    def lists(self, step: Step) -> tf.Tensor:
+    def get_lists(self, batch: Step) -> tf.Tensor:
         """int32 [B, S, K]: the beginning of every stage's list."""
-        return step.labels["stage_ids"][:, :, : self.listed]
+        return batch.labels["stage_ids"][:, :, : self.list_length]
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "threshold": self.threshold, "listed": self.listed}
+        return {**super().get_config(), "threshold": self.threshold, "list_length": self.list_length}
 
 
-def discrepancies(step: Step, lists: tf.Tensor) -> tf.Tensor:
+def compute_discrepancies(batch: Step, lists: tf.Tensor) -> tf.Tensor:
     """float32 [B, S]: ``1 - NDCG@K`` of the student against `lists`, int32 [B, S, K].
 
     Padding and books that the student has masked do not count, so that K may be smaller; in the
@@ -96,12 +96,12 @@ def discrepancies(step: Step, lists: tf.Tensor) -> tf.Tensor:
     """
     S, K = lists.shape[1:]
     flat = tf.reshape(lists, [-1, S * K])
-    scores = tf.gather(step.logits, flat, batch_dims=1)
-    there = tf.reshape((flat > 0) & (scores > MASKED / 2), [-1, S, K])
+    scores = tf.gather(batch.student_logits, flat, batch_dims=1)
+    there = tf.reshape((flat > 0) & (scores > MASKED_LOGIT / 2), [-1, S, K])
     # Beyond the length of a list a rank does not count.
-    student = tf.cast(tf.reshape(student_ranks(step, scores, K), [-1, S, K]), tf.float32)
+    student = tf.cast(tf.reshape(compute_student_ranks(batch, scores, K), [-1, S, K]), tf.float32)
     wanted = tf.cumsum(tf.cast(there, tf.float32), axis=2)
-    worth = tf.where(there, 2.0 ** tf.exp((1 - wanted) / GAIN_RANKS) - 1, 0.0)
+    worth = tf.where(there, 2.0 ** tf.exp((1 - wanted) / GAIN_DECAY) - 1, 0.0)
 
     def gain(ranks: tf.Tensor) -> tf.Tensor:
         """DCG of books at these ranks, those beyond the length of the list left out."""

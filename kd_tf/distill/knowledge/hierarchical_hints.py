@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
 from kd_tf.distill.knowledge.hint import Hint
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class HierarchicalHints(Knowledge):
+class HierarchicalHints(DistillationLoss):
     """The teacher's vectors of readers, met by several layers of the student.
 
     ``sum over k of w_k * hint_k`` with `Hint`'s loss of the k-th layer, which has a projector of
@@ -30,7 +30,7 @@ class HierarchicalHints(Knowledge):
         decay: How much less the next layer counts, above 0; above 1 the inner ones count more.
     """
 
-    needs = ("teacher_reader",)
+    teacher_outputs = ("teacher_reader",)
     default_weight = 0.1
 
     def __init__(
@@ -43,17 +43,17 @@ class HierarchicalHints(Knowledge):
         if not 0 < decay < float("inf"):
             raise ValueError(f"decay must be above 0, not {decay}")
         self.layers, self.decay = layers, decay
-        self.watched = tuple(names)
+        self.student_layers = tuple(names)
         self.hints = [Hint(name) for name in names]
 
-    def prepare(self, lesson: Lesson) -> None:
+    def build(self, setup: Lesson) -> None:
         for number, hint in enumerate(self.hints):
-            hint.prepare(replace(lesson, seed=lesson.seed + number))
+            hint.build(replace(setup, seed=setup.seed + number))
 
-    def loss(self, step: Step) -> tf.Tensor:
+    def compute_loss(self, batch: Step) -> tf.Tensor:
         weights = [self.decay**number for number in range(len(self.hints))]
         losses = [
-            weight * hint.loss(step) for weight, hint in zip(weights, self.hints, strict=True)
+            weight * hint.compute_loss(batch) for weight, hint in zip(weights, self.hints, strict=True)
         ]
         return tf.add_n(losses) / sum(weights)
 

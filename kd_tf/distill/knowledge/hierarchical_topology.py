@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.entities import Entities, entities_of, shares
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.entities import BatchEntities, collect_entities, to_example_losses
 from kd_tf.distill.knowledge.experts import Experts
-from kd_tf.distill.knowledge.full_topology import squared_differences
-from kd_tf.distill.knowledge.vectors import one_space, unit
+from kd_tf.distill.knowledge.full_topology import compute_squared_cosine_errors
+from kd_tf.distill.knowledge.vectors import get_item_embeddings_in_user_space, normalize_to_unit_length
 from kd_tf.keras import keras, tf
 
 PROTOTYPES = "prototypes"
@@ -16,7 +16,7 @@ ENTITIES = "entities"
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class HierarchicalTopology(Knowledge):
+class HierarchicalTopology(DistillationLoss):
     """The teacher's topology of a batch, decomposed: between groups, and within each.
 
     ``between + within + assignment * reconstruction``. Every reader and target book belongs to
@@ -41,98 +41,98 @@ class HierarchicalTopology(Knowledge):
         temperature: Of the Gumbel softmax, above 0.
     """
 
-    needs = ("teacher_reader",)
+    teacher_outputs = ("teacher_reader",)
 
     def __init__(
         self,
-        groups: int = 30,
-        books: int = 256,
-        between: str = ENTITIES,
-        assignment: float = 1.0,
+        num_groups: int = 30,
+        max_items: int = 256,
+        compare_prototypes_with: str = ENTITIES,
+        assignment_weight: float = 1.0,
         temperature: float = 0.1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if groups < 1 or books < 1:
-            raise ValueError(f"groups and books must be at least 1, not {groups} and {books}")
-        if between not in (ENTITIES, PROTOTYPES):
-            raise ValueError(f"between must be {ENTITIES} or {PROTOTYPES}, not {between!r}")
-        if not assignment > 0 or not temperature > 0:
+        if num_groups < 1 or max_items < 1:
+            raise ValueError(f"groups and books must be at least 1, not {num_groups} and {max_items}")
+        if compare_prototypes_with not in (ENTITIES, PROTOTYPES):
+            raise ValueError(f"between must be {ENTITIES} or {PROTOTYPES}, not {compare_prototypes_with!r}")
+        if not assignment_weight > 0 or not temperature > 0:
             raise ValueError(
-                f"assignment and temperature must be above 0, not {assignment} and {temperature}"
+                f"assignment and temperature must be above 0, not {assignment_weight} and {temperature}"
             )
-        self.groups, self.books, self.between = groups, books, between
-        self.assignment, self.temperature = assignment, temperature
+        self.num_groups, self.max_items, self.compare_prototypes_with = num_groups, max_items, compare_prototypes_with
+        self.assignment_weight, self.temperature = assignment_weight, temperature
 
-    def prepare(self, lesson: Lesson) -> None:
-        own = one_space(lesson.student, "HierarchicalTopology")
-        self.teacher_books = one_space(lesson.teacher, "HierarchicalTopology")
-        widths = int(own.shape[1]), int(self.teacher_books.shape[1])
-        self.reader_groups = Experts(self.groups, *widths, lesson.seed)
-        self.book_groups = Experts(self.groups, *widths, lesson.seed + 10)
+    def build(self, setup: Lesson) -> None:
+        own = get_item_embeddings_in_user_space(setup.student, "HierarchicalTopology")
+        self.teacher_item_embeddings = get_item_embeddings_in_user_space(setup.teacher, "HierarchicalTopology")
+        widths = int(own.shape[1]), int(self.teacher_item_embeddings.shape[1])
+        self.user_group_experts = Experts(self.num_groups, *widths, setup.seed)
+        self.item_group_experts = Experts(self.num_groups, *widths, setup.seed + 10)
 
-    def loss(self, step: Step) -> tf.Tensor:
-        entities = entities_of(step, self.teacher_books, self.books)
-        member = self.members(entities)
-        topology = within(entities, member) + self._between(entities, member)
-        return shares(topology, entities.readers) + self.assignment * self._reconstruction(
-            entities, step.training
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        entities = collect_entities(batch, self.teacher_item_embeddings, self.max_items)
+        member = self.assign_groups(entities)
+        topology = compute_within_group_loss(entities, member) + self._compute_between_group_loss(entities, member)
+        return to_example_losses(topology, entities.num_users) + self.assignment_weight * self._compute_reconstruction_loss(
+            entities, batch.training
         )
 
-    def members(self, entities: Entities) -> tf.Tensor:
+    def assign_groups(self, entities: Entities) -> tf.Tensor:
         """float32 [N, 2 groups]: 1 for the group of an entity; padding has none."""
-        count = entities.readers
-        readers = self.reader_groups.preferred(entities.teacher[:count])
-        books = self.book_groups.preferred(entities.teacher[count:])
+        count = entities.num_users
+        readers = self.user_group_experts.compute_selection_logits(entities.teacher[:count])
+        books = self.item_group_experts.compute_selection_logits(entities.teacher[count:])
         group = tf.concat(
-            [tf.argmax(readers, axis=1), tf.argmax(books, axis=1) + self.groups], axis=0
+            [tf.argmax(readers, axis=1), tf.argmax(books, axis=1) + self.num_groups], axis=0
         )
-        return tf.one_hot(group, 2 * self.groups) * entities.there[:, tf.newaxis]
+        return tf.one_hot(group, 2 * self.num_groups) * entities.mask[:, tf.newaxis]
 
-    def _between(self, entities: Entities, member: tf.Tensor) -> tf.Tensor:
+    def _compute_between_group_loss(self, entities: Entities, membership: tf.Tensor) -> tf.Tensor:
         """float32 [N], of sum the mean over pairs of a prototype and what it is compared with."""
-        sizes = tf.reduce_sum(member, axis=0)
+        sizes = tf.reduce_sum(membership, axis=0)
         used = tf.cast(sizes > 0, tf.float32)
-        mean = tf.math.divide_no_nan(member, sizes)
+        mean = tf.math.divide_no_nan(membership, sizes)
         own = tf.matmul(mean, entities.student, transpose_a=True)
         wanted = tf.matmul(mean, entities.teacher, transpose_a=True)
-        if self.between == PROTOTYPES:
-            error = tf.linalg.matvec(squared_differences(own, wanted), used) * used
+        if self.compare_prototypes_with == PROTOTYPES:
+            error = tf.linalg.matvec(compute_squared_cosine_errors(own, wanted), used) * used
             total = tf.reduce_sum(error) / tf.maximum(tf.reduce_sum(used), 1.0) ** 2
             # It belongs to no entity more than to another.
-            return entities.there * total / tf.reduce_sum(entities.there)
+            return entities.mask * total / tf.reduce_sum(entities.mask)
         error = tf.square(
-            tf.matmul(unit(entities.student), unit(own), transpose_b=True)
-            - tf.matmul(unit(entities.teacher), unit(wanted), transpose_b=True)
+            tf.matmul(normalize_to_unit_length(entities.student), normalize_to_unit_length(own), transpose_b=True)
+            - tf.matmul(normalize_to_unit_length(entities.teacher), normalize_to_unit_length(wanted), transpose_b=True)
         )
-        pairs = tf.maximum(tf.reduce_sum(used), 1.0) * tf.reduce_sum(entities.there)
-        return entities.there * tf.linalg.matvec(error, used) / pairs
+        pairs = tf.maximum(tf.reduce_sum(used), 1.0) * tf.reduce_sum(entities.mask)
+        return entities.mask * tf.linalg.matvec(error, used) / pairs
 
-    def _reconstruction(self, entities: Entities, training: bool) -> tf.Tensor:
+    def _compute_reconstruction_loss(self, entities: Entities, training: bool) -> tf.Tensor:
         """float32 [B], the reader's own and the mean of the books."""
-        count = entities.readers
-        readers = self.reader_groups.error(
+        count = entities.num_users
+        readers = self.user_group_experts.compute_error(
             entities.student[:count], entities.teacher[:count], self.temperature, training
         )
-        books = entities.there[count:] * self.book_groups.error(
+        books = entities.mask[count:] * self.item_group_experts.compute_error(
             entities.student[count:], entities.teacher[count:], self.temperature, training
         )
-        found = tf.reduce_sum(entities.there[count:])
+        found = tf.reduce_sum(entities.mask[count:])
         return readers + tf.math.divide_no_nan(tf.reduce_sum(books), found)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "groups": self.groups,
-            "books": self.books,
-            "between": self.between,
-            "assignment": self.assignment,
+            "num_groups": self.num_groups,
+            "max_items": self.max_items,
+            "compare_prototypes_with": self.compare_prototypes_with,
+            "assignment_weight": self.assignment_weight,
             "temperature": self.temperature,
         }
 
 
-def within(entities: Entities, member: tf.Tensor) -> tf.Tensor:
+def compute_within_group_loss(entities: Entities, membership: tf.Tensor) -> tf.Tensor:
     """float32 [N], of sum the mean over pairs of one group; an entity and itself count as one."""
-    together = tf.matmul(member, member, transpose_b=True)
-    error = together * squared_differences(entities.student, entities.teacher)
+    together = tf.matmul(membership, membership, transpose_b=True)
+    error = together * compute_squared_cosine_errors(entities.student, entities.teacher)
     return tf.reduce_sum(error, axis=1) / tf.maximum(tf.reduce_sum(together), 1.0)

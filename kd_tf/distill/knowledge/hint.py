@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.vectors import reader_width, student_readers, teacher_readers
-from kd_tf.distill.watching import watching
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.vectors import get_user_embedding_dim, compute_student_user_embeddings, get_teacher_user_embeddings
+from kd_tf.distill.watching import capture_layer_outputs
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class Hint(Knowledge):
+class Hint(DistillationLoss):
     """The teacher's vectors of readers, met by the student's through a linear projector.
 
     ``mean over the d' dimensions of (W s + b - t)^2`` with the student's vector s and the
@@ -25,36 +25,36 @@ class Hint(Knowledge):
             reader by default.
     """
 
-    needs = ("teacher_reader",)
+    teacher_outputs = ("teacher_reader",)
     default_weight = 0.1
 
     def __init__(self, layer: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.layer = layer
-        self.watched = () if layer is None else (layer,)
+        self.student_layers = () if layer is None else (layer,)
 
-    def prepare(self, lesson: Lesson) -> None:
-        width = reader_width(lesson.teacher, "Hint")
+    def build(self, setup: Lesson) -> None:
+        width = get_user_embedding_dim(setup.teacher, "Hint")
         own = (
-            reader_width(lesson.student, "Hint")
+            get_user_embedding_dim(setup.student, "Hint")
             if self.layer is None
-            else _layer_width(lesson.student, self.layer)
+            else _infer_layer_dim(setup.student, self.layer)
         )
         self.projector = keras.layers.Dense(
-            width, kernel_initializer=keras.initializers.GlorotUniform(lesson.seed), dtype="float32"
+            width, kernel_initializer=keras.initializers.GlorotUniform(setup.seed), dtype="float32"
         )
         self.projector.build([None, own])
 
-    def loss(self, step: Step) -> tf.Tensor:
-        own = student_readers(step) if self.layer is None else step.hidden[self.layer]
-        return tf.reduce_mean(tf.square(self.projector(own) - teacher_readers(step)), axis=1)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        own = compute_student_user_embeddings(batch) if self.layer is None else batch.layer_outputs[self.layer]
+        return tf.reduce_mean(tf.square(self.projector(own) - get_teacher_user_embeddings(batch)), axis=1)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "layer": self.layer}
 
 
-def _layer_width(student: HistoryModel, layer: str) -> int:
-    with watching(student, [layer]) as hidden:
+def _infer_layer_dim(student: HistoryModel, layer: str) -> int:
+    with capture_layer_outputs(student, [layer]) as hidden:
         student(tf.zeros([1, student.history_length], tf.int32))
     if layer not in hidden:
         raise ValueError(f"{student.name} does not call its layer {layer!r}")

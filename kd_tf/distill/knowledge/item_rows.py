@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.entities import drawn_books
-from kd_tf.distill.knowledge.similar_books import similar_books
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.entities import sample_target_items
+from kd_tf.distill.knowledge.similar_books import find_similar_items
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED, mask_history
+from kd_tf.models.losses import MASKED_LOGIT, mask_history
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class ItemRows(Knowledge):
+class ItemSimilarity(DistillationLoss):
     """The teacher's distribution over the books that are like a book, for each target book.
 
     ``T^2 * -sum over j of p_bj log q_bj``, the mean over the different target books b of the
@@ -32,26 +32,26 @@ class ItemRows(Knowledge):
     """
 
     def __init__(
-        self, targets: int = 50, temperature: float = 1.0, books: int = 256, **kwargs: Any
+        self, num_neighbours: int = 50, temperature: float = 1.0, max_items: int = 256, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if targets < 1 or books < 1:
-            raise ValueError(f"targets and books must be at least 1, not {targets} and {books}")
+        if num_neighbours < 1 or max_items < 1:
+            raise ValueError(f"targets and books must be at least 1, not {num_neighbours} and {max_items}")
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
-        self.targets, self.temperature, self.books = targets, temperature, books
+        self.num_neighbours, self.temperature, self.max_items = num_neighbours, temperature, max_items
 
-    def prepare(self, lesson: Lesson) -> None:
-        similar = similar_books(lesson.teacher, self.targets)
+    def build(self, setup: Lesson) -> None:
+        similar = find_similar_items(setup.teacher, self.num_neighbours)
         there = similar.ids > 0
-        logits = tf.where(there, similar.scores / self.temperature, MASKED)
-        self.ids = similar.ids
-        self.shares = tf.where(there, tf.nn.softmax(logits, axis=1), 0.0)
+        logits = tf.where(there, similar.scores / self.temperature, MASKED_LOGIT)
+        self.neighbour_ids = similar.ids
+        self.neighbour_probabilities = tf.where(there, tf.nn.softmax(logits, axis=1), 0.0)
 
-    def loss(self, step: Step) -> tf.Tensor:
-        books = drawn_books(step, self.books)
-        ids, wanted = tf.gather(self.ids, books), tf.gather(self.shares, books)
-        student = step.student.similar(books) / self.temperature
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        books = sample_target_items(batch, self.max_items)
+        ids, wanted = tf.gather(self.neighbour_ids, books), tf.gather(self.neighbour_probabilities, books)
+        student = batch.student.similar(books) / self.temperature
         student = mask_history(student, books[:, tf.newaxis])
         log_student = tf.gather(student, ids, batch_dims=1) - tf.reduce_logsumexp(
             student, axis=1, keepdims=True
@@ -59,12 +59,12 @@ class ItemRows(Knowledge):
         rows = -tf.reduce_sum(wanted * tf.where(ids > 0, log_student, 0.0), axis=1)
         found = tf.reduce_sum(tf.cast(books > 0, tf.float32))
         mean = tf.math.divide_no_nan(tf.reduce_sum(rows), found)
-        return tf.fill([tf.shape(step.history)[0]], self.temperature**2 * mean)
+        return tf.fill([tf.shape(batch.history)[0]], self.temperature**2 * mean)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "targets": self.targets,
+            "num_neighbours": self.num_neighbours,
             "temperature": self.temperature,
-            "books": self.books,
+            "max_items": self.max_items,
         }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Step
+from kd_tf.distill.knowledge.base import DistillationBatch
 from kd_tf.distill.knowledge.dual_correction import DualCorrection
-from kd_tf.distill.knowledge.entities import drawn_books
+from kd_tf.distill.knowledge.entities import sample_target_items
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
-from kd_tf.models.scored import Scored
+from kd_tf.models.losses import MASKED_LOGIT
+from kd_tf.models.scored import MaskedLogits
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -40,49 +40,49 @@ class ItemSideDualCorrection(DualCorrection):
 
     def __init__(
         self,
-        under: int = 20,
-        over: int = 20,
-        discrepancy: float = 0.1,
-        readers: int = 50,
-        books: int = 256,
+        num_underestimated: int = 20,
+        num_overestimated: int = 20,
+        discrepancy_scale: float = 0.1,
+        max_users: int = 50,
+        max_items: int = 256,
         **kwargs: Any,
     ) -> None:
-        super().__init__(under, over, discrepancy, **kwargs)
-        if readers < 1 or books < 1:
-            raise ValueError(f"readers and books must be at least 1, not {readers} and {books}")
-        self.readers, self.books = readers, books
+        super().__init__(num_underestimated, num_overestimated, discrepancy_scale, **kwargs)
+        if max_users < 1 or max_items < 1:
+            raise ValueError(f"readers and books must be at least 1, not {max_users} and {max_items}")
+        self.max_users, self.max_items = max_users, max_items
 
-    def loss(self, step: Step) -> tf.Tensor:
-        exchanged = self._exchanged(step, drawn_books(step, self.books))
-        rows = super().loss(exchanged)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        exchanged = self._swap_users_and_items(batch, sample_target_items(batch, self.max_items))
+        rows = super().compute_loss(exchanged)
         listed = tf.reduce_any(exchanged.labels["teacher_ids"] > 0, axis=1)
         count = tf.reduce_sum(tf.cast(listed, tf.float32))
         mean = tf.math.divide_no_nan(tf.reduce_sum(rows), count)
-        return tf.fill([tf.shape(step.history)[0]], mean)
+        return tf.fill([tf.shape(batch.history)[0]], mean)
 
-    def _exchanged(self, step: Step, books: tf.Tensor) -> Step:
+    def _swap_users_and_items(self, batch: Step, item_ids: tf.Tensor) -> Step:
         """The step in which books int32 [C] take the place of readers, and readers 1..B theirs."""
-        ids, labels = step.labels["teacher_ids"], step.labels
-        count, size = tf.shape(books)[0], tf.shape(ids)[0]
+        ids, labels = batch.labels["teacher_ids"], batch.labels
+        count, size = tf.shape(item_ids)[0], tf.shape(ids)[0]
         # At which place from 1 on a book stands; 0 for those that were not drawn.
-        number = tf.where(books > 0, tf.range(1, count + 1), 0)
-        places = tf.scatter_nd(books[:, tf.newaxis], number, [step.student.books + 1])
+        number = tf.where(item_ids > 0, tf.range(1, count + 1), 0)
+        places = tf.scatter_nd(item_ids[:, tf.newaxis], number, [batch.student.num_items + 1])
         row = tf.gather(places, ids)
         column = tf.broadcast_to(tf.range(size)[:, tf.newaxis], tf.shape(ids))
         log_probability = labels["teacher_logits"] - labels["teacher_total"][:, tf.newaxis]
         known = tf.tensor_scatter_nd_update(
-            tf.fill([count + 1, size], MASKED), tf.stack([row, column], axis=2), log_probability
+            tf.fill([count + 1, size], MASKED_LOGIT), tf.stack([row, column], axis=2), log_probability
         )[1:]
-        found, best = tf.math.top_k(known, tf.minimum(self.readers, size))
-        there = found > MASKED / 2
+        found, best = tf.math.top_k(known, tf.minimum(self.max_users, size))
+        there = found > MASKED_LOGIT / 2
 
-        total = step.scored.log_partition[:, tf.newaxis]
-        own = tf.where(step.logits > MASKED / 2, step.logits - total, MASKED)
-        own = tf.where(books > 0, tf.gather(own, books, axis=1), MASKED)
+        total = batch.masked_logits.log_partition[:, tf.newaxis]
+        own = tf.where(batch.student_logits > MASKED_LOGIT / 2, batch.student_logits - total, MASKED_LOGIT)
+        own = tf.where(item_ids > 0, tf.gather(own, item_ids, axis=1), MASKED_LOGIT)
         return replace(
-            step,
-            scored=Scored.of_masked(
-                tf.pad(tf.transpose(own), [[0, 0], [1, 0]], constant_values=MASKED)
+            batch,
+            masked_logits=MaskedLogits.from_masked_logits(
+                tf.pad(tf.transpose(own), [[0, 0], [1, 0]], constant_values=MASKED_LOGIT)
             ),
             labels={
                 "teacher_ids": tf.where(there, best + 1, 0),
@@ -91,4 +91,4 @@ class ItemSideDualCorrection(DualCorrection):
         )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "readers": self.readers, "books": self.books}
+        return {**super().get_config(), "max_users": self.max_users, "max_items": self.max_items}

@@ -6,18 +6,18 @@ from typing import Any
 
 import numpy as np
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.drawing import draw
-from kd_tf.distill.knowledge.entities import drawn_books
-from kd_tf.distill.knowledge.relaxed_order import relaxed_order_loss
-from kd_tf.distill.knowledge.similar_books import similar_books
-from kd_tf.distill.knowledge.vectors import book_table
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.drawing import sample_without_replacement
+from kd_tf.distill.knowledge.entities import sample_target_items
+from kd_tf.distill.knowledge.relaxed_order import compute_relaxed_list_mle
+from kd_tf.distill.knowledge.similar_books import find_similar_items
+from kd_tf.distill.knowledge.vectors import get_item_embeddings
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class ItemSideRanking(Knowledge):
+class ItemSideRanking(DistillationLoss):
     """The order in which the teacher finds other books like each target book of a batch.
 
     ``-1/K sum over k of log(exp s_k / (sum over i >= k of exp s_i + sum over j of exp s_j))`` for
@@ -47,73 +47,73 @@ class ItemSideRanking(Knowledge):
 
     def __init__(
         self,
-        interesting: int = 20,
-        uninteresting: int = 50,
-        strongest: int = 50,
-        spread: float = 10.0,
-        books: int = 256,
+        num_interesting: int = 20,
+        num_uninteresting: int = 50,
+        pool_size: int = 50,
+        rank_decay: float = 10.0,
+        max_items: int = 256,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if interesting < 1 or uninteresting < 1 or books < 1:
+        if num_interesting < 1 or num_uninteresting < 1 or max_items < 1:
             raise ValueError(
                 "interesting, uninteresting and books must be at least 1, not "
-                f"{interesting}, {uninteresting} and {books}"
+                f"{num_interesting}, {num_uninteresting} and {max_items}"
             )
-        if strongest < interesting:
-            raise ValueError(f"strongest must be at least {interesting}, not {strongest}")
-        if not spread > 0:
-            raise ValueError(f"spread must be above 0, not {spread}")
-        self.interesting, self.uninteresting = interesting, uninteresting
-        self.strongest, self.spread, self.books = strongest, spread, books
+        if pool_size < num_interesting:
+            raise ValueError(f"strongest must be at least {num_interesting}, not {pool_size}")
+        if not rank_decay > 0:
+            raise ValueError(f"spread must be above 0, not {rank_decay}")
+        self.num_interesting, self.num_uninteresting = num_interesting, num_uninteresting
+        self.pool_size, self.rank_decay, self.max_items = pool_size, rank_decay, max_items
 
-    def prepare(self, lesson: Lesson) -> None:
-        book_table(lesson.student, "ItemSideRanking")
-        self.ids = similar_books(lesson.teacher, self.strongest).ids
+    def build(self, setup: Lesson) -> None:
+        get_item_embeddings(setup.student, "ItemSideRanking")
+        self.similar_ids = find_similar_items(setup.teacher, self.pool_size).ids
 
-    def loss(self, step: Step) -> tf.Tensor:
-        books = drawn_books(step, self.books)
-        strongest = tf.gather(self.ids, books)
-        interesting = self._interesting(strongest, step.training)
-        others = self._uninteresting(tf.shape(books)[0], step)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        books = sample_target_items(batch, self.max_items)
+        strongest = tf.gather(self.similar_ids, books)
+        interesting = self._sample_interesting(strongest, batch.training)
+        others = self._sample_uninteresting(tf.shape(books)[0], batch)
         never = tf.concat([strongest, books[:, tf.newaxis]], axis=1)
         known = tf.reduce_any(others[:, :, tf.newaxis] == never[:, tf.newaxis], axis=2)
         others = tf.where(known, 0, others)
-        table = step.student.book_vectors()
+        table = batch.student.item_embeddings()
         ids = tf.concat([interesting, others], axis=1)
         scores = tf.linalg.matvec(tf.gather(table, ids), tf.gather(table, books))
         K = interesting.shape[1]
         order = tf.broadcast_to(tf.range(K), tf.shape(interesting))
-        rows = relaxed_order_loss(scores[:, :K], order, interesting > 0, scores[:, K:], others > 0)
+        rows = compute_relaxed_list_mle(scores[:, :K], order, interesting > 0, scores[:, K:], others > 0)
         count = tf.reduce_sum(tf.cast(interesting > 0, tf.float32), axis=1)
         found = tf.reduce_sum(tf.cast(count > 0, tf.float32))
         each = tf.math.divide_no_nan(rows, count)
         mean = tf.math.divide_no_nan(tf.reduce_sum(each), found)
-        return tf.fill([tf.shape(step.history)[0]], mean)
+        return tf.fill([tf.shape(batch.history)[0]], mean)
 
-    def _interesting(self, strongest: tf.Tensor, training: bool) -> tf.Tensor:
+    def _sample_interesting(self, candidates: tf.Tensor, training: bool) -> tf.Tensor:
         """int32 [n, K], in the teacher's order, 0 where there are fewer."""
-        count = min(self.interesting, strongest.shape[1])
+        count = min(self.num_interesting, candidates.shape[1])
         if not training:
-            return strongest[:, :count]
-        rank = tf.range(strongest.shape[1], dtype=tf.float32)
-        places, _ = draw(-rank / self.spread, strongest > 0, count)
-        return tf.gather(strongest, tf.sort(places, axis=1), batch_dims=1)
+            return candidates[:, :count]
+        rank = tf.range(candidates.shape[1], dtype=tf.float32)
+        places, _ = sample_without_replacement(-rank / self.rank_decay, candidates > 0, count)
+        return tf.gather(candidates, tf.sort(places, axis=1), batch_dims=1)
 
-    def _uninteresting(self, rows: tf.Tensor, step: Step) -> tf.Tensor:
+    def _sample_uninteresting(self, num_rows: tf.Tensor, batch: Step) -> tf.Tensor:
         """int32 [n, uninteresting]: ids of 1..V."""
-        books = step.student.books
-        if step.training:
-            return randomness.uniform([rows, self.uninteresting], 1, books + 1, tf.int32)
-        spread = 1 + np.arange(self.uninteresting) * books // self.uninteresting
-        return tf.tile(tf.constant(spread[None], tf.int32), [rows, 1])
+        books = batch.student.num_items
+        if batch.training:
+            return randomness.sample_uniform([num_rows, self.num_uninteresting], 1, books + 1, tf.int32)
+        spread = 1 + np.arange(self.num_uninteresting) * books // self.num_uninteresting
+        return tf.tile(tf.constant(spread[None], tf.int32), [num_rows, 1])
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "interesting": self.interesting,
-            "uninteresting": self.uninteresting,
-            "strongest": self.strongest,
-            "spread": self.spread,
-            "books": self.books,
+            "num_interesting": self.num_interesting,
+            "num_uninteresting": self.num_uninteresting,
+            "pool_size": self.pool_size,
+            "rank_decay": self.rank_decay,
+            "max_items": self.max_items,
         }

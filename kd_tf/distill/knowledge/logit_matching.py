@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import best_books
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
+from kd_tf.distill.knowledge.best_books import gather_teacher_top_k
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class LogitMatching(Knowledge):
+class LogitMatching(DistillationLoss):
     """By how much the teacher's best books differ in its logits.
 
     ``mean_i ((s_i - mean(s)) - (t_i - mean(t)))^2`` over the teacher's best books, s the
@@ -21,12 +21,12 @@ class LogitMatching(Knowledge):
     the hard loss.
     """
 
-    def loss(self, step: Step) -> tf.Tensor:
-        best = best_books(step)
-        counted = tf.cast(best.there, tf.float32)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        best = gather_teacher_top_k(batch)
+        counted = tf.cast(best.mask, tf.float32)
         count = tf.reduce_sum(counted, axis=1, keepdims=True)
         # Both are centred at once: the difference of the means is the mean of the differences.
-        difference = best.student - best.teacher
+        difference = best.student_logits - best.teacher_logits
         mean = tf.math.divide_no_nan(
             tf.reduce_sum(counted * difference, axis=1, keepdims=True), count
         )

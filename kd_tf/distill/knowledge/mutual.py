@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.losses import mask_history
-from kd_tf.models.scored import Scored
+from kd_tf.models.scored import MaskedLogits
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class Mutual(Knowledge):
+class MutualLearning(DistillationLoss):
     """A copy of the teacher that goes on learning, in part from the student.
 
     ``KL(p || s) + hard loss of the copy + weight * KL(s || p)`` over the whole catalogue, with the
@@ -34,61 +34,61 @@ class Mutual(Knowledge):
             coast.
     """
 
-    def __init__(self, weight: float = 1.0, alternating: int = 0, **kwargs: Any) -> None:
+    def __init__(self, peer_weight: float = 1.0, alternate_every: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if not weight >= 0:
-            raise ValueError(f"weight must be 0 or more, not {weight}")
-        if alternating < 0 or alternating != int(alternating):
-            raise ValueError(f"alternating must be 0 or a number of steps, not {alternating}")
-        self.weight, self.alternating = weight, int(alternating)
+        if not peer_weight >= 0:
+            raise ValueError(f"weight must be 0 or more, not {peer_weight}")
+        if alternate_every < 0 or alternate_every != int(alternate_every):
+            raise ValueError(f"alternating must be 0 or a number of steps, not {alternate_every}")
+        self.peer_weight, self.alternate_every = peer_weight, int(alternate_every)
 
-    def prepare(self, lesson: Lesson) -> None:
-        teacher, kind = lesson.teacher, type(lesson.teacher).__name__
-        if teacher.history_length < lesson.student.history_length:
+    def build(self, setup: Lesson) -> None:
+        teacher, kind = setup.teacher, type(setup.teacher).__name__
+        if teacher.history_length < setup.student.history_length:
             raise ValueError(
                 f"Mutual needs a teacher that reads whole histories: this {kind} sees "
-                f"{teacher.history_length} books, the student {lesson.student.history_length}"
+                f"{teacher.history_length} books, the student {setup.student.history_length}"
             )
         peer: HistoryModel = type(teacher).from_config(teacher.get_config())
         peer.create_weights()
         if not peer.trainable_variables:
             raise ValueError(f"Mutual needs a teacher that can learn: a {kind} has no such weights")
         peer.set_weights(teacher.get_weights())
-        self.peer, self.steps = peer, max(lesson.steps, 1)
+        self.peer, self.num_steps = peer, max(setup.num_steps, 1)
 
-    def loss(self, step: Step) -> tf.Tensor:
-        if not self.alternating or not step.training:
-            return self._students(step) + self._peers(step)
-        done = tf.cast(tf.round(step.progress * self.steps), tf.int32)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        if not self.alternate_every or not batch.training:
+            return self._compute_student_loss(batch) + self._compute_peer_loss(batch)
+        done = tf.cast(tf.round(batch.progress * self.num_steps), tf.int32)
         return tf.cond(
-            done // self.alternating % 2 == 0,
-            lambda: self._students(step),
-            lambda: self._peers(step),
+            done // self.alternate_every % 2 == 0,
+            lambda: self._compute_student_loss(batch),
+            lambda: self._compute_peer_loss(batch),
         )
 
-    def _students(self, step: Step) -> tf.Tensor:
+    def _compute_student_loss(self, batch: Step) -> tf.Tensor:
         """float32 [B]: what the student has to learn from the copy."""
-        told = tf.cast(self.peer(step.history, training=False), tf.float32)
-        told = mask_history(told, _excluded(step))
-        return _divergence(tf.stop_gradient(told), step.logits)
+        told = tf.cast(self.peer(batch.history, training=False), tf.float32)
+        told = mask_history(told, _get_seen_items(batch))
+        return _compute_kl_divergence(tf.stop_gradient(told), batch.student_logits)
 
-    def _peers(self, step: Step) -> tf.Tensor:
+    def _compute_peer_loss(self, batch: Step) -> tf.Tensor:
         """float32 [B]: what the copy has to learn, from readers and from the student."""
-        logits = self.peer(step.history, training=step.training)
-        scored = Scored.of(logits, _excluded(step))
-        hard = self.peer.hard_loss(step.history, step.labels["targets"], scored)
-        return hard + self.weight * _divergence(tf.stop_gradient(step.logits), scored.masked)
+        logits = self.peer(batch.history, training=batch.training)
+        scored = MaskedLogits.from_logits(logits, _get_seen_items(batch))
+        hard = self.peer.supervised_loss(batch.history, batch.labels["targets"], scored)
+        return hard + self.peer_weight * _compute_kl_divergence(tf.stop_gradient(batch.student_logits), scored.unseen_logits)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "weight": self.weight, "alternating": self.alternating}
+        return {**super().get_config(), "peer_weight": self.peer_weight, "alternate_every": self.alternate_every}
 
 
-def _excluded(step: Step) -> tf.Tensor:
+def _get_seen_items(batch: Step) -> tf.Tensor:
     """What the student has masked: a book masked for one alone would be infinitely far off."""
-    return step.student.excluded(step.history)
+    return batch.student.seen_items(batch.history)
 
 
-def _divergence(wanted: tf.Tensor, found: tf.Tensor) -> tf.Tensor:
+def _compute_kl_divergence(target_logits: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """KL(wanted || found) of masked logits [B, V + 1]: float32 [B]."""
-    log_wanted, log_found = tf.nn.log_softmax(wanted), tf.nn.log_softmax(found)
+    log_wanted, log_found = tf.nn.log_softmax(target_logits), tf.nn.log_softmax(logits)
     return tf.reduce_sum(tf.exp(log_wanted) * (log_wanted - log_found), axis=1)

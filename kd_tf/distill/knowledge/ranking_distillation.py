@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import best_books, misplacement
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
+from kd_tf.distill.knowledge.best_books import gather_teacher_top_k, compute_rank_errors
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class RankingDistillation(Knowledge):
+class RankingDistillation(DistillationLoss):
     """The teacher's best books, the first and the worst misplaced of them most.
 
     ``-sum_r a_r * b_r * log sigmoid(s_r)`` over the teacher's best books, s_r the student's logit
@@ -35,37 +35,37 @@ class RankingDistillation(Knowledge):
     def __init__(
         self,
         position_decay: float = 10.0,
-        discrepancy: float = 0.1,
+        discrepancy_scale: float = 0.1,
         warm_up: float = 0.1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not position_decay > 0:
             raise ValueError(f"position_decay must be above 0, not {position_decay}")
-        if not discrepancy > 0:
-            raise ValueError(f"discrepancy must be above 0, not {discrepancy}")
+        if not discrepancy_scale > 0:
+            raise ValueError(f"discrepancy must be above 0, not {discrepancy_scale}")
         if not 0 <= warm_up <= 1:
             raise ValueError(f"warm_up must be in [0, 1], not {warm_up}")
         self.position_decay = position_decay
-        self.discrepancy = discrepancy
+        self.discrepancy_scale = discrepancy_scale
         self.warm_up = warm_up
 
-    def loss(self, step: Step) -> tf.Tensor:
-        best = best_books(step)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        best = gather_teacher_top_k(batch)
         ranks = tf.cast(best.ranks, tf.float32)
         # The first has 1, whatever the decay: exp(-1 / position_decay) may round to 0.
-        weight = tf.where(best.there, tf.exp((1 - ranks) / self.position_decay), 0.0)
+        weight = tf.where(best.mask, tf.exp((1 - ranks) / self.position_decay), 0.0)
         weight = tf.math.divide_no_nan(weight, tf.reduce_sum(weight, axis=1, keepdims=True))
-        if step.training:
-            too_low = tf.cast(misplacement(step, best, self.discrepancy), tf.float32)
-            misplaced = tf.tanh(tf.maximum(self.discrepancy * too_low, 0.0))
-            weight *= tf.where(step.progress < self.warm_up, 1.0, misplaced)
-        return tf.reduce_sum(weight * tf.nn.softplus(-best.student), axis=1)
+        if batch.training:
+            too_low = tf.cast(compute_rank_errors(batch, best, self.discrepancy_scale), tf.float32)
+            misplaced = tf.tanh(tf.maximum(self.discrepancy_scale * too_low, 0.0))
+            weight *= tf.where(batch.progress < self.warm_up, 1.0, misplaced)
+        return tf.reduce_sum(weight * tf.nn.softplus(-best.student_logits), axis=1)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "position_decay": self.position_decay,
-            "discrepancy": self.discrepancy,
+            "discrepancy_scale": self.discrepancy_scale,
             "warm_up": self.warm_up,
         }

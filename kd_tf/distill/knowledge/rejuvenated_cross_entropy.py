@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import best_books
-from kd_tf.distill.knowledge.drawing import draw
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
+from kd_tf.distill.knowledge.best_books import gather_teacher_top_k
+from kd_tf.distill.knowledge.drawing import sample_without_replacement
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class RejuvenatedCrossEntropy(Knowledge):
+class RejuvenatedCrossEntropy(DistillationLoss):
     """The teacher's probabilities among the student's best books and among those it misses.
 
     ``(1 - w) * CE(student's best K) + w * CE(missed and drawn)`` with
@@ -42,73 +42,73 @@ class RejuvenatedCrossEntropy(Knowledge):
     def __init__(
         self,
         beta: float = 2.0,
-        drawn: int = 50,
-        pool: int = 200,
-        closeness: float = 10.0,
+        num_samples: int = 50,
+        pool_size: int = 200,
+        sampling_temperature: float = 10.0,
         temperature: float = 1.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not beta >= 0:
             raise ValueError(f"beta must be 0 or more, not {beta}")
-        if not drawn >= 1:
-            raise ValueError(f"drawn must be at least 1, not {drawn}")
-        if not pool >= 1:
-            raise ValueError(f"pool must be at least 1, not {pool}")
-        if not closeness > 0:
-            raise ValueError(f"closeness must be above 0, not {closeness}")
+        if not num_samples >= 1:
+            raise ValueError(f"drawn must be at least 1, not {num_samples}")
+        if not pool_size >= 1:
+            raise ValueError(f"pool must be at least 1, not {pool_size}")
+        if not sampling_temperature > 0:
+            raise ValueError(f"closeness must be above 0, not {sampling_temperature}")
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
-        self.beta, self.drawn, self.pool = beta, drawn, pool
-        self.closeness, self.temperature = closeness, temperature
+        self.beta, self.num_samples, self.pool_size = beta, num_samples, pool_size
+        self.sampling_temperature, self.temperature = sampling_temperature, temperature
 
-    def loss(self, step: Step) -> tf.Tensor:
-        best = best_books(step)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        best = gather_teacher_top_k(batch)
         count = best.ranks[:, -1:]  # K, less where the teacher has fewer
 
         # The student's best books, and what the teacher says of them. The pool holds at least K.
-        books = tf.shape(step.logits)[1]
-        width = tf.minimum(tf.maximum(self.pool, tf.shape(best.ids)[1]), books)
-        student, top = tf.math.top_k(step.logits, width)
-        same = (top[:, :, tf.newaxis] == best.ids[:, tf.newaxis]) & best.there[:, tf.newaxis]
+        books = tf.shape(batch.student_logits)[1]
+        width = tf.minimum(tf.maximum(self.pool_size, tf.shape(best.ids)[1]), books)
+        student, top = tf.math.top_k(batch.student_logits, width)
+        same = (top[:, :, tf.newaxis] == best.ids[:, tf.newaxis]) & best.mask[:, tf.newaxis]
         listed = tf.reduce_any(same, axis=2)
-        least = tf.reduce_min(tf.where(best.there, best.teacher, -MASKED), axis=1, keepdims=True)
-        cached = tf.reduce_sum(tf.where(same, best.teacher[:, tf.newaxis], 0.0), axis=2)
+        least = tf.reduce_min(tf.where(best.mask, best.teacher_logits, -MASKED_LOGIT), axis=1, keepdims=True)
+        cached = tf.reduce_sum(tf.where(same, best.teacher_logits[:, tf.newaxis], 0.0), axis=2)
         teacher = tf.where(listed, cached, least)
 
-        own = (tf.range(1, width + 1) <= count) & (student > MASKED / 2)
-        missed = best.there & ~tf.reduce_any(same & own[:, :, tf.newaxis], axis=1)
+        own = (tf.range(1, width + 1) <= count) & (student > MASKED_LOGIT / 2)
+        missed = best.mask & ~tf.reduce_any(same & own[:, :, tf.newaxis], axis=1)
         overlap = 1 - tf.math.divide_no_nan(
             tf.reduce_sum(tf.cast(missed, tf.float32), axis=1), tf.cast(count[:, 0], tf.float32)
         )
 
         later = tf.cumsum(tf.cast(listed, tf.float32), axis=1, reverse=True)
-        in_pool = tf.range(width) < tf.maximum(self.pool, count)
-        allowed = in_pool & (count > 0) & (student > MASKED / 2)
-        places, drawn = draw(later / self.closeness, allowed, self.drawn)
+        in_pool = tf.range(width) < tf.maximum(self.pool_size, count)
+        allowed = in_pool & (count > 0) & (student > MASKED_LOGIT / 2)
+        places, drawn = sample_without_replacement(later / self.sampling_temperature, allowed, self.num_samples)
         already = tf.reduce_any(
             tf.gather(same, places, batch_dims=1) & drawn[:, :, tf.newaxis], axis=1
         )
-        near = self._cross_entropy(
-            tf.concat([tf.gather(teacher, places, batch_dims=1), best.teacher], axis=1),
-            tf.concat([tf.gather(student, places, batch_dims=1), best.student], axis=1),
+        near = self._compute_cross_entropy(
+            tf.concat([tf.gather(teacher, places, batch_dims=1), best.teacher_logits], axis=1),
+            tf.concat([tf.gather(student, places, batch_dims=1), best.student_logits], axis=1),
             tf.concat([drawn, missed & ~already], axis=1),
         )
         weight = tf.exp(-self.beta * overlap)
-        return (1 - weight) * self._cross_entropy(teacher, student, own) + weight * near
+        return (1 - weight) * self._compute_cross_entropy(teacher, student, own) + weight * near
 
-    def _cross_entropy(self, teacher: tf.Tensor, student: tf.Tensor, among: tf.Tensor) -> tf.Tensor:
+    def _compute_cross_entropy(self, teacher: tf.Tensor, student: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         """float32 [B], 0 where nothing is among; all given as [B, n]."""
-        wanted = tf.nn.softmax(tf.where(among, teacher / self.temperature, MASKED), axis=1)
-        given = tf.nn.log_softmax(tf.where(among, student / self.temperature, MASKED), axis=1)
-        return -tf.reduce_sum(tf.where(among, wanted * given, 0.0), axis=1)
+        wanted = tf.nn.softmax(tf.where(mask, teacher / self.temperature, MASKED_LOGIT), axis=1)
+        given = tf.nn.log_softmax(tf.where(mask, student / self.temperature, MASKED_LOGIT), axis=1)
+        return -tf.reduce_sum(tf.where(mask, wanted * given, 0.0), axis=1)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "beta": self.beta,
-            "drawn": self.drawn,
-            "pool": self.pool,
-            "closeness": self.closeness,
+            "num_samples": self.num_samples,
+            "pool_size": self.pool_size,
+            "sampling_temperature": self.sampling_temperature,
             "temperature": self.temperature,
         }

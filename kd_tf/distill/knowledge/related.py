@@ -5,22 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.entities import drawn_books
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.entities import sample_target_items
 from kd_tf.distill.knowledge.vectors import (
-    book_table,
-    reader_width,
-    student_readers,
-    teacher_readers,
+    get_item_embeddings,
+    get_user_embedding_dim,
+    compute_student_user_embeddings,
+    get_teacher_user_embeddings,
 )
 from kd_tf.keras import tf
 
-READERS = "readers"
-BOOKS = "books"
+USERS = "readers"
+ITEMS = "books"
 
 
 @dataclass(frozen=True)
-class Related:
+class PairedEmbeddings:
     """Readers or books of a batch.
 
     Attributes:
@@ -33,49 +33,49 @@ class Related:
 
     student: tf.Tensor
     teacher: tf.Tensor
-    there: tf.Tensor
-    batch: tf.Tensor
-    readers: bool
+    mask: tf.Tensor
+    batch_size: tf.Tensor
+    are_users: bool
 
-    def losses(self, rows: tf.Tensor) -> tf.Tensor:
+    def to_example_losses(self, entity_losses: tf.Tensor) -> tf.Tensor:
         """One number each as one an example: float32 [B], of mean ``sum(rows)``."""
-        if not self.readers:
-            return tf.fill([self.batch], tf.reduce_sum(rows))
-        beyond = self.batch - tf.shape(rows)[0]
-        return tf.pad(rows * tf.cast(self.batch, tf.float32), [[0, beyond]])
+        if not self.are_users:
+            return tf.fill([self.batch_size], tf.reduce_sum(entity_losses))
+        beyond = self.batch_size - tf.shape(entity_losses)[0]
+        return tf.pad(entity_losses * tf.cast(self.batch_size, tf.float32), [[0, beyond]])
 
 
-def related_table(lesson: Lesson, of: str, method: str) -> tf.Tensor | None:
+def get_teacher_item_embeddings(setup: Lesson, entities: str, method: str) -> tf.Tensor | None:
     """The teacher's vectors of books where books are compared; checks that there are vectors.
 
     Raises:
         ValueError: Student or teacher has none.
     """
-    if of == READERS:
-        reader_width(lesson.student, method)
-        reader_width(lesson.teacher, method)
+    if entities == USERS:
+        get_user_embedding_dim(setup.student, method)
+        get_user_embedding_dim(setup.teacher, method)
         return None
-    book_table(lesson.student, method)
-    return book_table(lesson.teacher, method)
+    get_item_embeddings(setup.student, method)
+    return get_item_embeddings(setup.teacher, method)
 
 
-def related(step: Step, of: str, table: tf.Tensor | None, most: int) -> Related:
+def gather_paired_embeddings(step: Step, entities: str, teacher_item_embeddings: tf.Tensor | None, max_entities: int) -> Related:
     """At most `most` readers of a batch, or target books of `table`."""
     batch = tf.shape(step.history)[0]
-    if of == READERS:
-        own, wanted = student_readers(step)[:most], teacher_readers(step)[:most]
-        return Related(own, wanted, tf.ones([tf.shape(own)[0]]), batch, readers=True)
-    ids = drawn_books(step, most)
-    return Related(
-        student=tf.gather(step.student.book_vectors(), ids),
-        teacher=tf.gather(table, ids),
-        there=tf.cast(ids > 0, tf.float32),
-        batch=batch,
-        readers=False,
+    if entities == USERS:
+        own, wanted = compute_student_user_embeddings(step)[:max_entities], get_teacher_user_embeddings(step)[:max_entities]
+        return PairedEmbeddings(own, wanted, tf.ones([tf.shape(own)[0]]), batch, are_users=True)
+    ids = sample_target_items(step, max_entities)
+    return PairedEmbeddings(
+        student=tf.gather(step.student.item_embeddings(), ids),
+        teacher=tf.gather(teacher_item_embeddings, ids),
+        mask=tf.cast(ids > 0, tf.float32),
+        batch_size=batch,
+        are_users=False,
     )
 
 
-class Relational(Knowledge):
+class RelationalLoss(DistillationLoss):
     """A method that compares readers of a batch, or its target books, with each other.
 
     Args:
@@ -83,23 +83,23 @@ class Relational(Knowledge):
         most: At most so many of them are compared, at least `least`.
     """
 
-    needs: tuple[str, ...] = ("teacher_reader",)
-    least = 2
+    teacher_outputs: tuple[str, ...] = ("teacher_reader",)
+    min_entities = 2
 
-    def __init__(self, of: str = READERS, most: int = 256, **kwargs: Any) -> None:
+    def __init__(self, entities: str = USERS, max_entities: int = 256, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if of not in (READERS, BOOKS):
-            raise ValueError(f"of must be {READERS} or {BOOKS}, not {of!r}")
-        if most < self.least:
-            raise ValueError(f"most must be at least {self.least}, not {most}")
-        self.of, self.most = of, most
-        self.needs = self.needs if of == READERS else ()
+        if entities not in (USERS, ITEMS):
+            raise ValueError(f"of must be {USERS} or {ITEMS}, not {entities!r}")
+        if max_entities < self.min_entities:
+            raise ValueError(f"most must be at least {self.min_entities}, not {max_entities}")
+        self.entities, self.max_entities = entities, max_entities
+        self.teacher_outputs = self.teacher_outputs if entities == USERS else ()
 
-    def prepare(self, lesson: Lesson) -> None:
-        self.table = related_table(lesson, self.of, type(self).__name__)
+    def build(self, setup: Lesson) -> None:
+        self.teacher_item_embeddings = get_teacher_item_embeddings(setup, self.entities, type(self).__name__)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "of": self.of, "most": self.most}
+        return {**super().get_config(), "entities": self.entities, "max_entities": self.max_entities}
 
 
 def huber(error: tf.Tensor) -> tf.Tensor:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Step
+from kd_tf.distill.knowledge.base import DistillationBatch
 from kd_tf.distill.knowledge.related import (
-    READERS,
-    Relational,
+    USERS,
+    RelationalLoss,
     huber,
-    related,
+    gather_paired_embeddings,
 )
-from kd_tf.distill.knowledge.vectors import unit
+from kd_tf.distill.knowledge.vectors import normalize_to_unit_length
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class RelationalAngles(Relational):
+class RelationalAngles(RelationalLoss):
     """The teacher's angles between any three readers of a batch, or any three target books.
 
     ``mean over triplets (i, j, k) of different ones of huber(cos_s(i, j, k) - cos_t(i, j, k))``
@@ -34,22 +34,22 @@ class RelationalAngles(Relational):
         most: At most so many of them are compared, at least 3.
     """
 
-    least = 3
+    min_entities = 3
 
-    def __init__(self, of: str = READERS, most: int = 64, **kwargs: Any) -> None:
-        super().__init__(of, most, **kwargs)
+    def __init__(self, entities: str = USERS, max_entities: int = 64, **kwargs: Any) -> None:
+        super().__init__(entities, max_entities, **kwargs)
 
-    def loss(self, step: Step) -> tf.Tensor:
-        group = related(step, self.of, self.table, self.most)
-        different = 1.0 - tf.eye(tf.shape(group.there)[0])
-        sides = different * group.there[:, tf.newaxis] * group.there
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        group = gather_paired_embeddings(batch, self.entities, self.teacher_item_embeddings, self.max_entities)
+        different = 1.0 - tf.eye(tf.shape(group.mask)[0])
+        sides = different * group.mask[:, tf.newaxis] * group.mask
         triplets = sides[:, :, tf.newaxis] * sides[:, tf.newaxis] * different
-        error = huber(_cosines(group.student) - _cosines(group.teacher))
+        error = huber(_compute_angle_cosines(group.student) - _compute_angle_cosines(group.teacher))
         rows = tf.reduce_sum(triplets * error, axis=[1, 2])
-        return group.losses(tf.math.divide_no_nan(rows, tf.reduce_sum(triplets)))
+        return group.to_example_losses(tf.math.divide_no_nan(rows, tf.reduce_sum(triplets)))
 
 
-def _cosines(vectors: tf.Tensor) -> tf.Tensor:
+def _compute_angle_cosines(vectors: tf.Tensor) -> tf.Tensor:
     """float32 [N, N, N]: at [j, i, k] the cosine of the angle at j between i and k."""
-    directions = unit(vectors - vectors[:, tf.newaxis])
+    directions = normalize_to_unit_length(vectors - vectors[:, tf.newaxis])
     return tf.matmul(directions, directions, transpose_b=True)

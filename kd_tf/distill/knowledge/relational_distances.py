@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from kd_tf.distill.knowledge.base import Step
+from kd_tf.distill.knowledge.base import DistillationBatch
 from kd_tf.distill.knowledge.related import (
-    Related,
-    Relational,
+    PairedEmbeddings,
+    RelationalLoss,
     huber,
-    related,
+    gather_paired_embeddings,
 )
-from kd_tf.distill.knowledge.vectors import SHORTEST
+from kd_tf.distill.knowledge.vectors import MIN_SQUARED_NORM
 from kd_tf.keras import keras, tf
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class RelationalDistances(Relational):
+class RelationalDistances(RelationalLoss):
     """The teacher's distances between the readers of a batch, or between its target books.
 
     ``mean over pairs (i, j), i != j, of huber(|s_i - s_j| / m_s - |t_i - t_j| / m_t)`` with m the
@@ -30,27 +30,27 @@ class RelationalDistances(Relational):
         most: At most so many of them are compared, at least 2.
     """
 
-    def loss(self, step: Step) -> tf.Tensor:
-        group = related(step, self.of, self.table, self.most)
-        pairs = _pairs(group)
-        error = huber(_distances(group.student, pairs) - _distances(group.teacher, pairs))
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        group = gather_paired_embeddings(batch, self.entities, self.teacher_item_embeddings, self.max_entities)
+        pairs = _compute_pair_mask(group)
+        error = huber(_compute_distances(group.student, pairs) - _compute_distances(group.teacher, pairs))
         rows = tf.reduce_sum(pairs * error, axis=1)
-        return group.losses(tf.math.divide_no_nan(rows, tf.reduce_sum(pairs)))
+        return group.to_example_losses(tf.math.divide_no_nan(rows, tf.reduce_sum(pairs)))
 
 
-def _pairs(group: Related) -> tf.Tensor:
+def _compute_pair_mask(group: Related) -> tf.Tensor:
     """float32 [N, N]: 1 for two different ones that are there."""
-    both = group.there[:, tf.newaxis] * group.there
-    return tf.linalg.set_diag(both, tf.zeros_like(group.there))
+    both = group.mask[:, tf.newaxis] * group.mask
+    return tf.linalg.set_diag(both, tf.zeros_like(group.mask))
 
 
-def _distances(vectors: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
+def _compute_distances(vectors: tf.Tensor, pairs: tf.Tensor) -> tf.Tensor:
     """float32 [N, N], 1 on average over the pairs; 0 where there is none."""
     length = tf.reduce_sum(tf.square(vectors), axis=1)
     inner = tf.matmul(vectors, vectors, transpose_b=True)
     square = length[:, tf.newaxis] + length - 2 * inner
     # Two `where`, because the slope of a square root at 0 is infinite.
-    apart = (pairs > 0) & (square > SHORTEST)
+    apart = (pairs > 0) & (square > MIN_SQUARED_NORM)
     distance = tf.where(apart, tf.sqrt(tf.where(apart, square, 1.0)), 0.0)
     mean = tf.math.divide_no_nan(tf.reduce_sum(distance), tf.reduce_sum(pairs))
     return tf.math.divide_no_nan(distance, mean)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from kd_tf.keras import tf
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
 
-def relaxed_order_loss(
+def compute_relaxed_list_mle(
     scores: tf.Tensor,
     ranks: tf.Tensor,
-    there: tf.Tensor,
-    behind: tf.Tensor,
-    behind_there: tf.Tensor,
+    mask: tf.Tensor,
+    other_scores: tf.Tensor,
+    other_mask: tf.Tensor,
 ) -> tf.Tensor:
     """``-log prod_k exp(s_k) / (sum_{i ranked k or later} exp(s_i) + sum_j exp(behind_j))``.
 
@@ -31,8 +31,8 @@ def relaxed_order_loss(
     """
     # [B, n, n]: a row for each book, with itself and those that should come later. Pairs and no
     # cumulated sum of exponentials: that one underflows where scores lie far apart.
-    later = there[:, tf.newaxis] & (ranks[:, tf.newaxis] >= ranks[:, :, tf.newaxis])
-    listed = tf.reduce_logsumexp(tf.where(later, scores[:, tf.newaxis], MASKED), axis=2)
-    rest = tf.reduce_logsumexp(tf.where(behind_there, behind, MASKED), axis=1, keepdims=True)
+    later = mask[:, tf.newaxis] & (ranks[:, tf.newaxis] >= ranks[:, :, tf.newaxis])
+    listed = tf.reduce_logsumexp(tf.where(later, scores[:, tf.newaxis], MASKED_LOGIT), axis=2)
+    rest = tf.reduce_logsumexp(tf.where(other_mask, other_scores, MASKED_LOGIT), axis=1, keepdims=True)
     against = tf.reduce_logsumexp(tf.stack([listed, rest + tf.zeros_like(listed)]), axis=0)
-    return tf.reduce_sum(tf.where(there, against - scores, 0.0), axis=1)
+    return tf.reduce_sum(tf.where(mask, against - scores, 0.0), axis=1)

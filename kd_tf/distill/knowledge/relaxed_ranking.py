@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import best_books
-from kd_tf.distill.knowledge.drawing import draw, draw_evenly
-from kd_tf.distill.knowledge.relaxed_order import relaxed_order_loss
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
+from kd_tf.distill.knowledge.best_books import gather_teacher_top_k
+from kd_tf.distill.knowledge.drawing import sample_without_replacement, sample_uniform_items
+from kd_tf.distill.knowledge.relaxed_order import compute_relaxed_list_mle
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class RelaxedRanking(Knowledge):
+class RelaxedRanking(DistillationLoss):
     """The order of the books that the teacher finds interesting, all of them before the others.
 
     ``-log prod_k exp(s_k) / (sum_{i >= k} exp(s_i) + sum_j exp(s_j))``, k and i over the
@@ -37,46 +37,46 @@ class RelaxedRanking(Knowledge):
 
     def __init__(
         self,
-        interesting: int = 20,
-        uninteresting: int = 50,
+        num_interesting: int = 20,
+        num_uninteresting: int = 50,
         temperature: float = 10.0,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if not interesting >= 1:
-            raise ValueError(f"interesting must be at least 1, not {interesting}")
-        if not uninteresting >= 1:
-            raise ValueError(f"uninteresting must be at least 1, not {uninteresting}")
+        if not num_interesting >= 1:
+            raise ValueError(f"interesting must be at least 1, not {num_interesting}")
+        if not num_uninteresting >= 1:
+            raise ValueError(f"uninteresting must be at least 1, not {num_uninteresting}")
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
-        self.interesting = interesting
-        self.uninteresting = uninteresting
+        self.num_interesting = num_interesting
+        self.num_uninteresting = num_uninteresting
         self.temperature = temperature
 
-    def loss(self, step: Step) -> tf.Tensor:
-        best = best_books(step)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        best = gather_teacher_top_k(batch)
         odds = -tf.cast(best.ranks, tf.float32) / self.temperature
-        places, drawn = draw(odds, best.there, self.interesting)
+        places, drawn = sample_without_replacement(odds, best.mask, self.num_interesting)
 
         def uninteresting(ids: tf.Tensor) -> tf.Tensor:
-            unread = tf.gather(step.logits, ids, batch_dims=1) > MASKED / 2
+            unread = tf.gather(batch.student_logits, ids, batch_dims=1) > MASKED_LOGIT / 2
             return unread & ~tf.reduce_any(ids[:, :, tf.newaxis] == best.ids[:, tf.newaxis], axis=2)
 
-        others, others_drawn = draw_evenly(
-            step.logits.shape[1] - 1, tf.shape(odds)[0], self.uninteresting, uninteresting
+        others, others_drawn = sample_uniform_items(
+            batch.student_logits.shape[1] - 1, tf.shape(odds)[0], self.num_uninteresting, uninteresting
         )
-        return relaxed_order_loss(
-            tf.gather(best.student, places, batch_dims=1),
+        return compute_relaxed_list_mle(
+            tf.gather(best.student_logits, places, batch_dims=1),
             tf.gather(best.ranks, places, batch_dims=1),
             drawn,
-            tf.gather(step.logits, others, batch_dims=1),
+            tf.gather(batch.student_logits, others, batch_dims=1),
             others_drawn,
         )
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "interesting": self.interesting,
-            "uninteresting": self.uninteresting,
+            "num_interesting": self.num_interesting,
+            "num_uninteresting": self.num_uninteresting,
             "temperature": self.temperature,
         }

@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.hard_parameter import projected_table
-from kd_tf.distill.knowledge.vectors import book_table, reader_width, student_readers
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.hard_parameter import project_embeddings
+from kd_tf.distill.knowledge.vectors import get_item_embeddings, get_user_embedding_dim, compute_student_user_embeddings
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.scored import Scored
-from kd_tf.models.tied_table import pooled
+from kd_tf.models.scored import MaskedLogits
+from kd_tf.models.tied_table import pool_weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class SharedTable(Knowledge):
+class SharedTable(DistillationLoss):
     """A wider model whose table begins with the student's columns, trained together with it.
 
     The wide model scores a book ``student's logit + <e, x_i>``: its table is the student's with
@@ -38,15 +38,15 @@ class SharedTable(Knowledge):
         hidden: Width of the network's hidden layer, at least 1.
     """
 
-    def __init__(self, extra: int = 64, hidden: int = 64, **kwargs: Any) -> None:
+    def __init__(self, extra_dim: int = 64, hidden_dim: int = 64, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if extra < 1 or hidden < 1:
-            raise ValueError(f"extra and hidden must be at least 1, not {extra} and {hidden}")
-        self.extra, self.hidden = extra, hidden
+        if extra_dim < 1 or hidden_dim < 1:
+            raise ValueError(f"extra and hidden must be at least 1, not {extra_dim} and {hidden_dim}")
+        self.extra_dim, self.hidden_dim = extra_dim, hidden_dim
 
-    def prepare(self, lesson: Lesson) -> None:
-        width = reader_width(lesson.student, "SharedTable")
-        book_table(lesson.student, "SharedTable")
+    def build(self, setup: Lesson) -> None:
+        width = get_user_embedding_dim(setup.student, "SharedTable")
+        get_item_embeddings(setup.student, "SharedTable")
 
         def dense(units: int, into: int, seed: int) -> keras.layers.Dense:
             drawn = keras.initializers.GlorotUniform(seed)
@@ -54,50 +54,50 @@ class SharedTable(Knowledge):
             layer.build([None, into])
             return layer
 
-        self.first = dense(self.hidden, self.extra + width, lesson.seed)
-        self.second = dense(self.extra, self.hidden, lesson.seed + 1)
+        self.hidden_layer = dense(self.hidden_dim, self.extra_dim + width, setup.seed)
+        self.output_layer = dense(self.extra_dim, self.hidden_dim, setup.seed + 1)
         # A layer and not a weight of the method: a saved Distiller is read before it is prepared.
-        self.columns = keras.layers.Embedding(lesson.student.books + 1, self.extra, dtype="float32")
-        self.columns.build(None)
-        self.columns.set_weights([_beginning(lesson.teacher, self.extra, lesson.seed + 2)])
+        self.extra_embedding = keras.layers.Embedding(setup.student.num_items + 1, self.extra_dim, dtype="float32")
+        self.extra_embedding.build(None)
+        self.extra_embedding.set_weights([_initialize_extra_columns(setup.teacher, self.extra_dim, setup.seed + 2)])
 
     @property
-    def rows(self) -> tf.Variable:
+    def extra_columns(self) -> tf.Variable:
         """float32 [V + 1, extra]: the columns behind the student's."""
-        return self.columns.embeddings
+        return self.extra_embedding.embeddings
 
-    def loss(self, step: Step) -> tf.Tensor:
-        student = step.student
-        more = tf.matmul(self.extra_readers(step), self.rows, transpose_b=True)
-        wide = Scored.of(step.scored.logits + more, student.excluded(step.history))
-        hard = student.hard_loss(step.history, step.labels["targets"], wide)
-        told = tf.stop_gradient(wide.masked)
-        log_wide, log_student = tf.nn.log_softmax(told), tf.nn.log_softmax(step.logits)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        student = batch.student
+        more = tf.matmul(self.compute_extra_user_embeddings(batch), self.extra_columns, transpose_b=True)
+        wide = MaskedLogits.from_logits(batch.masked_logits.logits + more, student.seen_items(batch.history))
+        hard = student.supervised_loss(batch.history, batch.labels["targets"], wide)
+        told = tf.stop_gradient(wide.unseen_logits)
+        log_wide, log_student = tf.nn.log_softmax(told), tf.nn.log_softmax(batch.student_logits)
         return hard + tf.reduce_sum(tf.exp(log_wide) * (log_wide - log_student), axis=1)
 
-    def extra_readers(self, step: Step) -> tf.Tensor:
+    def compute_extra_user_embeddings(self, batch: Step) -> tf.Tensor:
         """What the wide model's vectors of readers have behind the student's: float32 [B, extra].
 
         Of books given away as targets nothing is taken: where readers are numbered they stand
         among the books read.
         """
-        read = step.student.excluded(step.history)
-        targets = step.labels["targets"]
+        read = batch.student.seen_items(batch.history)
+        targets = batch.labels["targets"]
         given = tf.reduce_any(read[:, :, tf.newaxis] == targets[:, tf.newaxis], axis=2)
         weights = tf.cast((read > 0) & ~given, tf.float32)
-        own = pooled(tf.gather(self.rows, read), weights)
-        both = tf.concat([own, student_readers(step)], axis=1)
-        return own + self.second(tf.nn.relu(self.first(both)))
+        own = pool_weighted_rows(tf.gather(self.extra_columns, read), weights)
+        both = tf.concat([own, compute_student_user_embeddings(batch)], axis=1)
+        return own + self.output_layer(tf.nn.relu(self.hidden_layer(both)))
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "extra": self.extra, "hidden": self.hidden}
+        return {**super().get_config(), "extra_dim": self.extra_dim, "hidden_dim": self.hidden_dim}
 
 
-def _beginning(teacher: HistoryModel, extra: int, seed: int) -> np.ndarray:
+def _initialize_extra_columns(teacher: HistoryModel, extra_dim: int, seed: int) -> np.ndarray:
     """float32 [V + 1, extra]: the teacher's vectors of books as far as they fit, or random ones."""
     try:
-        table = book_table(teacher, "SharedTable").numpy()
+        table = get_item_embeddings(teacher, "SharedTable").numpy()
     except ValueError:
-        drawn = np.random.default_rng(seed).normal(0, extra**-0.5, (teacher.books + 1, extra))
+        drawn = np.random.default_rng(seed).normal(0, extra_dim**-0.5, (teacher.num_items + 1, extra_dim))
         return drawn.astype(np.float32)
-    return projected_table(table, extra)
+    return project_embeddings(table, extra_dim)

@@ -8,11 +8,11 @@ import numpy as np
 
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import rows_at_once
+from kd_tf.models.ranking import get_scoring_batch_size
 
 
 @dataclass(frozen=True)
-class SimilarBooks:
+class SimilarItems:
     """The books that are most like each, best first; never the book itself.
 
     Attributes:
@@ -24,30 +24,30 @@ class SimilarBooks:
     scores: tf.Tensor
 
 
-def similar_books(teacher: HistoryModel, most: int) -> SimilarBooks:
+def find_similar_items(teacher: HistoryModel, top_k: int) -> SimilarBooks:
     """Asks a teacher for the `most` books that are most like every book."""
-    books = np.arange(teacher.books + 1, dtype=np.int32)
+    books = np.arange(teacher.num_items + 1, dtype=np.int32)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
     def answer(some: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # One more than is kept: the book itself may stand among them.
-        found = without_itself(teacher.similar(some), some)
-        scores, ids = tf.math.top_k(found, min(most, teacher.books))
+        found = mask_self(teacher.similar(some), some)
+        scores, ids = tf.math.top_k(found, min(top_k, teacher.num_items))
         there = (scores > -np.inf) & (some > 0)[:, tf.newaxis]
         return tf.where(there, ids, 0), tf.where(there, scores, 0.0)
 
-    rows = rows_at_once(teacher)
+    rows = get_scoring_batch_size(teacher)
     parts = [
         answer(tf.constant(books[start : start + rows])) for start in range(0, len(books), rows)
     ]
-    return SimilarBooks(
+    return SimilarItems(
         ids=tf.concat([ids for ids, _ in parts], axis=0),
         scores=tf.concat([scores for _, scores in parts], axis=0),
     )
 
 
-def without_itself(scores: tf.Tensor, books: tf.Tensor) -> tf.Tensor:
+def mask_self(scores: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
     """Scores [n, V + 1] of books int32 [n], minus infinity for padding and the book itself."""
     every = tf.range(tf.shape(scores)[1])
-    out = (every == books[:, tf.newaxis]) | (every == 0)
+    out = (every == item_ids[:, tf.newaxis]) | (every == 0)
     return tf.where(out, -np.inf, scores)

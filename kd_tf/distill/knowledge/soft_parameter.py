@@ -6,14 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.vectors import book_table
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.vectors import get_item_embeddings
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class SoftParameter(Knowledge):
+class SoftParameter(DistillationLoss):
     """The distribution of the numbers in the teacher's vectors of books, and of their lengths.
 
     ``(mean_s - mean_t)^2 + (deviation_s - deviation_t)^2 + mean over levels of (quantile_s -
@@ -36,51 +36,51 @@ class SoftParameter(Knowledge):
             least 1. The teacher's are all taken, once.
     """
 
-    def __init__(self, quantiles: int = 32, books: int = 1024, **kwargs: Any) -> None:
+    def __init__(self, num_quantiles: int = 32, num_samples: int = 1024, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if quantiles < 1 or books < 1:
-            raise ValueError(f"quantiles and books must be at least 1, not {quantiles} and {books}")
-        self.quantiles, self.books = quantiles, books
+        if num_quantiles < 1 or num_samples < 1:
+            raise ValueError(f"quantiles and books must be at least 1, not {num_quantiles} and {num_samples}")
+        self.num_quantiles, self.num_samples = num_quantiles, num_samples
 
-    def prepare(self, lesson: Lesson) -> None:
-        book_table(lesson.student, "SoftParameter")
-        table = book_table(lesson.teacher, "SoftParameter")
-        self.wanted = self._shapes(table[1:])
+    def build(self, setup: Lesson) -> None:
+        get_item_embeddings(setup.student, "SoftParameter")
+        table = get_item_embeddings(setup.teacher, "SoftParameter")
+        self.teacher_statistics = self._compute_statistics(table[1:])
 
-    def loss(self, step: Step) -> tf.Tensor:
-        table, books = step.student.book_vectors(), step.student.books
-        if books <= self.books:
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        table, books = batch.student.item_embeddings(), batch.student.num_items
+        if books <= self.num_samples:
             rows = table[1:]
-        elif step.training:
-            rows = tf.gather(table, randomness.uniform([self.books], 1, books + 1, tf.int32))
+        elif batch.training:
+            rows = tf.gather(table, randomness.sample_uniform([self.num_samples], 1, books + 1, tf.int32))
         else:
-            rows = tf.gather(table, 1 + np.arange(self.books) * books // self.books)
-        difference = tf.square(self._shapes(rows) - self.wanted)
+            rows = tf.gather(table, 1 + np.arange(self.num_samples) * books // self.num_samples)
+        difference = tf.square(self._compute_statistics(rows) - self.teacher_statistics)
         loss = tf.reduce_sum(difference[:, :2]) + tf.reduce_sum(
             tf.reduce_mean(difference[:, 2:], axis=1)
         )
-        return tf.fill([tf.shape(step.history)[0]], loss)
+        return tf.fill([tf.shape(batch.history)[0]], loss)
 
-    def _shapes(self, rows: tf.Tensor) -> tf.Tensor:
+    def _compute_statistics(self, rows: tf.Tensor) -> tf.Tensor:
         """float32 [2, 2 + quantiles]: of the numbers and of the lengths of vectors [n, d]."""
         square = tf.reduce_sum(tf.square(rows), axis=1)
         long = square > 0
         # Two `where`, because the slope of a square root at 0 is infinite.
         lengths = tf.where(long, tf.sqrt(tf.where(long, square, 1.0)), 0.0)
-        return tf.stack([self._shape(tf.reshape(rows, [-1])), self._shape(lengths)])
+        return tf.stack([self._summarize_values(tf.reshape(rows, [-1])), self._summarize_values(lengths)])
 
-    def _shape(self, values: tf.Tensor) -> tf.Tensor:
+    def _summarize_values(self, values: tf.Tensor) -> tf.Tensor:
         """float32 [2 + quantiles]: mean, deviation and quantiles over the root mean square."""
         scaled = values * tf.math.rsqrt(tf.reduce_mean(tf.square(values)) + 1e-20)
         mean = tf.reduce_mean(scaled)
         deviation = tf.sqrt(tf.reduce_mean(tf.square(scaled - mean)) + 1e-12)
-        return tf.concat([[mean, deviation], _quantiles(scaled, self.quantiles)], axis=0)
+        return tf.concat([[mean, deviation], _compute_quantiles(scaled, self.num_quantiles)], axis=0)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "quantiles": self.quantiles, "books": self.books}
+        return {**super().get_config(), "num_quantiles": self.num_quantiles, "num_samples": self.num_samples}
 
 
-def _quantiles(values: tf.Tensor, count: int) -> tf.Tensor:
+def _compute_quantiles(values: tf.Tensor, count: int) -> tf.Tensor:
     """float32 [count]: at the levels (k + 1/2) / count, between two values interpolated."""
     ordered = tf.sort(values)
     last = tf.shape(values)[0] - 1

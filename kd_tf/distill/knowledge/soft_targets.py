@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class SoftTargets(Knowledge):
+class SoftTargets(DistillationLoss):
     """T^2 * KL(teacher || student), both softened by the temperature T.
 
     Hinton, Vinyals & Dean, "Distilling the Knowledge in a Neural Network" (2015). The teacher's
@@ -28,16 +28,16 @@ class SoftTargets(Knowledge):
             raise ValueError(f"temperature must be above 0, not {temperature}")
         self.temperature = temperature
 
-    def loss(self, step: Step) -> tf.Tensor:
-        labels = step.labels
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        labels = batch.labels
         ids = labels["teacher_ids"]
         there = tf.cast(ids > 0, tf.float32)
-        teacher = labels["teacher_logits"] / self.temperature + (1 - there) * MASKED
+        teacher = labels["teacher_logits"] / self.temperature + (1 - there) * MASKED_LOGIT
         log_teacher = tf.nn.log_softmax(teacher, axis=1)
-        log_partition = step.scored.log_partition
+        log_partition = batch.masked_logits.log_partition
         if self.temperature != 1:
-            log_partition = tf.reduce_logsumexp(step.logits / self.temperature, axis=1)
-        student = tf.gather(step.logits, ids, batch_dims=1) / self.temperature
+            log_partition = tf.reduce_logsumexp(batch.student_logits / self.temperature, axis=1)
+        student = tf.gather(batch.student_logits, ids, batch_dims=1) / self.temperature
         log_student = student - log_partition[:, tf.newaxis]
         divergence = tf.reduce_sum(
             there * tf.exp(log_teacher) * (log_teacher - log_student), axis=1

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.distill.knowledge.base import Knowledge, Step
-from kd_tf.distill.knowledge.best_books import best_books
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationBatch
+from kd_tf.distill.knowledge.best_books import gather_teacher_top_k
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED, mask_history
+from kd_tf.models.losses import MASKED_LOGIT, mask_history
 
-LEAST_TAIL = 1e-6
+MIN_TAIL_PROBABILITY = 1e-6
 """Of the teacher's mass, what float32 cannot tell from nothing."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class TopKWithTail(Knowledge):
+class TopKWithTail(DistillationLoss):
     """The teacher's probability of each of its best books, and of all others together.
 
     ``T^2 * KL(p || q)`` over K + 1 outcomes: K books, each ``exp(t_i - total)`` of the teacher,
@@ -43,29 +43,29 @@ class TopKWithTail(Knowledge):
             raise ValueError(f"temperature must be above 0, not {temperature}")
         self.temperature = temperature
 
-    def loss(self, step: Step) -> tf.Tensor:
-        best = best_books(step)
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        best = gather_teacher_top_k(batch)
         # The teacher's own list, with what the student has masked: it is no part of the tail.
         listed = best.ids > 0
-        logits = step.labels["teacher_logits"]
-        total = step.labels["teacher_total"][:, tf.newaxis]
-        own = tf.reduce_logsumexp(tf.where(listed, logits, MASKED), axis=1, keepdims=True) - total
-        tail = tf.math.log(-tf.math.expm1(tf.minimum(own, -LEAST_TAIL)))
-        rest = mask_history(step.logits, best.ids)
-        there = tf.concat([best.there, tf.reduce_any(rest > MASKED / 2, 1, keepdims=True)], 1)
-        log_teacher = self._softened(tf.concat([logits - total, tail], axis=1), there)
-        log_student = self._softened(
-            tf.concat([best.student, tf.reduce_logsumexp(rest, axis=1, keepdims=True)], axis=1),
+        logits = batch.labels["teacher_logits"]
+        total = batch.labels["teacher_total"][:, tf.newaxis]
+        own = tf.reduce_logsumexp(tf.where(listed, logits, MASKED_LOGIT), axis=1, keepdims=True) - total
+        tail = tf.math.log(-tf.math.expm1(tf.minimum(own, -MIN_TAIL_PROBABILITY)))
+        rest = mask_history(batch.student_logits, best.ids)
+        there = tf.concat([best.mask, tf.reduce_any(rest > MASKED_LOGIT / 2, 1, keepdims=True)], 1)
+        log_teacher = self._compute_log_probabilities(tf.concat([logits - total, tail], axis=1), there)
+        log_student = self._compute_log_probabilities(
+            tf.concat([best.student_logits, tf.reduce_logsumexp(rest, axis=1, keepdims=True)], axis=1),
             there,
         )
         divergence = tf.reduce_sum(
             tf.where(there, tf.exp(log_teacher) * (log_teacher - log_student), 0.0), axis=1
         )
-        known = tf.reduce_any(best.there, axis=1)
+        known = tf.reduce_any(best.mask, axis=1)
         return tf.where(known, self.temperature**2 * divergence, 0.0)
 
-    def _softened(self, scores: tf.Tensor, there: tf.Tensor) -> tf.Tensor:
-        return tf.nn.log_softmax(tf.where(there, scores / self.temperature, MASKED), axis=1)
+    def _compute_log_probabilities(self, scores: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        return tf.nn.log_softmax(tf.where(mask, scores / self.temperature, MASKED_LOGIT), axis=1)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "temperature": self.temperature}

@@ -6,15 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from kd_tf.distill.knowledge.base import Knowledge, Lesson, Step
-from kd_tf.distill.knowledge.best_books import best_books
+from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
+from kd_tf.distill.knowledge.best_books import gather_teacher_top_k
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class UnbiasedDistillation(Knowledge):
+class UnbiasedDistillation(DistillationLoss):
     """Which of two about equally popular books the teacher prefers.
 
     Mean over the groups of the mean over drawn pairs of ``-log sigmoid(s+ - s-)``, s the
@@ -36,67 +36,67 @@ class UnbiasedDistillation(Knowledge):
     """
 
     def __init__(
-        self, groups: int = 4, pairs: int = 20, rank_decay: float = 10.0, **kwargs: Any
+        self, num_groups: int = 4, num_pairs: int = 20, rank_decay: float = 10.0, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        if not groups >= 1:
-            raise ValueError(f"groups must be at least 1, not {groups}")
-        if not pairs >= 1:
-            raise ValueError(f"pairs must be at least 1, not {pairs}")
+        if not num_groups >= 1:
+            raise ValueError(f"groups must be at least 1, not {num_groups}")
+        if not num_pairs >= 1:
+            raise ValueError(f"pairs must be at least 1, not {num_pairs}")
         if not rank_decay > 0:
             raise ValueError(f"rank_decay must be above 0, not {rank_decay}")
-        self.groups, self.pairs, self.rank_decay = groups, pairs, rank_decay
-        self._group_of: np.ndarray | None = None
+        self.num_groups, self.num_pairs, self.rank_decay = num_groups, num_pairs, rank_decay
+        self._item_groups: np.ndarray | None = None
 
-    def prepare(self, lesson: Lesson) -> None:
-        self._group_of = popularity_groups(lesson.popularity, self.groups)
+    def build(self, setup: Lesson) -> None:
+        self._item_groups = split_by_popularity(setup.popularity, self.num_groups)
         # Group after group: a random place in a group's stretch is a random book of it.
-        self._books = np.argsort(self._group_of[1:], kind="stable").astype(np.int32) + 1
-        self._sizes = np.bincount(self._group_of[1:], minlength=self.groups).astype(np.int32)
+        self._items_by_group = np.argsort(self._item_groups[1:], kind="stable").astype(np.int32) + 1
+        self._group_sizes = np.bincount(self._item_groups[1:], minlength=self.num_groups).astype(np.int32)
 
-    def loss(self, step: Step) -> tf.Tensor:
-        if self._group_of is None:
+    def compute_loss(self, batch: Step) -> tf.Tensor:
+        if self._item_groups is None:
             raise ValueError("prepare must be called first: the groups come from the popularity")
-        best = best_books(step)
+        best = gather_teacher_top_k(batch)
         width = tf.shape(best.ids)[1]
 
         # [B, groups, K]: the teacher's list, once for each group.
-        group = tf.gather(self._group_of, best.ids)[:, tf.newaxis]
-        inside = best.there[:, tf.newaxis] & (group == tf.range(self.groups)[:, tf.newaxis])
+        group = tf.gather(self._item_groups, best.ids)[:, tf.newaxis]
+        inside = best.mask[:, tf.newaxis] & (group == tf.range(self.num_groups)[:, tf.newaxis])
         ranks = tf.cumsum(tf.cast(inside, tf.float32), axis=2)
-        odds = tf.where(inside, -ranks / self.rank_decay, MASKED)
-        upper = randomness.categorical(tf.reshape(odds, [-1, width]), self.pairs)
-        upper = tf.reshape(upper, [-1, self.groups * self.pairs])  # places in the teacher's list
+        odds = tf.where(inside, -ranks / self.rank_decay, MASKED_LOGIT)
+        upper = randomness.sample_categorical(tf.reshape(odds, [-1, width]), self.num_pairs)
+        upper = tf.reshape(upper, [-1, self.num_groups * self.num_pairs])  # places in the teacher's list
 
-        lower = self._random_books(tf.shape(best.ids)[0])
-        lower_score = tf.gather(step.logits, lower, batch_dims=1)
+        lower = self._sample_items(tf.shape(best.ids)[0])
+        lower_score = tf.gather(batch.student_logits, lower, batch_dims=1)
 
         # Not lower: the teacher's list holds it, at the place of the upper one or before.
         same = lower[:, :, tf.newaxis] == best.ids[:, tf.newaxis]
         before = same & (tf.range(width) <= upper[:, :, tf.newaxis])
         counted = (
-            tf.repeat(tf.reduce_any(inside, axis=2), self.pairs, axis=1)
-            & (lower_score > MASKED / 2)
+            tf.repeat(tf.reduce_any(inside, axis=2), self.num_pairs, axis=1)
+            & (lower_score > MASKED_LOGIT / 2)
             & ~tf.reduce_any(before, axis=2)
         )
-        upper_score = tf.gather(best.student, upper, batch_dims=1)
+        upper_score = tf.gather(best.student_logits, upper, batch_dims=1)
         margin = tf.where(counted, upper_score - lower_score, 0.0)
-        return self._mean(tf.nn.softplus(-margin), tf.cast(counted, tf.float32))
+        return self._average_over_groups(tf.nn.softplus(-margin), tf.cast(counted, tf.float32))
 
-    def _random_books(self, rows: tf.Tensor) -> tf.Tensor:
+    def _sample_items(self, num_rows: tf.Tensor) -> tf.Tensor:
         """int32 [rows, groups * pairs], books drawn evenly from each group, any from an empty."""
-        size = self._sizes[:, np.newaxis]
+        size = self._group_sizes[:, np.newaxis]
         start = np.cumsum(size, axis=0, dtype=np.int32) - size
-        random = randomness.uniform([rows, self.groups, self.pairs])
+        random = randomness.sample_uniform([num_rows, self.num_groups, self.num_pairs])
         within = tf.minimum(tf.cast(random * size, tf.int32), np.maximum(size - 1, 0))
-        place = tf.minimum(start + within, len(self._books) - 1)
-        return tf.gather(self._books, tf.reshape(place, [-1, self.groups * self.pairs]))
+        place = tf.minimum(start + within, len(self._items_by_group) - 1)
+        return tf.gather(self._items_by_group, tf.reshape(place, [-1, self.num_groups * self.num_pairs]))
 
-    def _mean(self, losses: tf.Tensor, counted: tf.Tensor) -> tf.Tensor:
+    def _average_over_groups(self, losses: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         """The mean over the groups of the mean over each one's pairs, [B, groups * pairs]."""
-        shape = [-1, self.groups, self.pairs]
-        counts = tf.reduce_sum(tf.reshape(counted, shape), axis=2)
-        sums = tf.reduce_sum(tf.reshape(counted * losses, shape), axis=2)
+        shape = [-1, self.num_groups, self.num_pairs]
+        counts = tf.reduce_sum(tf.reshape(mask, shape), axis=2)
+        sums = tf.reduce_sum(tf.reshape(mask * losses, shape), axis=2)
         means = tf.math.divide_no_nan(sums, counts)
         taught = tf.reduce_sum(tf.cast(counts > 0, tf.float32), axis=1)
         return tf.math.divide_no_nan(tf.reduce_sum(means, axis=1), taught)
@@ -104,13 +104,13 @@ class UnbiasedDistillation(Knowledge):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "groups": self.groups,
-            "pairs": self.pairs,
+            "num_groups": self.num_groups,
+            "num_pairs": self.num_pairs,
             "rank_decay": self.rank_decay,
         }
 
 
-def popularity_groups(popularity: np.ndarray, groups: int) -> np.ndarray:
+def split_by_popularity(popularity: np.ndarray, num_groups: int) -> np.ndarray:
     """Cuts the books, most popular first, into groups of about equal total popularity.
 
     Args:
@@ -128,5 +128,5 @@ def popularity_groups(popularity: np.ndarray, groups: int) -> np.ndarray:
     middle = np.cumsum(ordered) - ordered / 2
     shares = middle / max(read.sum(), 1.0)
     group_of = np.full(len(popularity), -1, np.int32)
-    group_of[order + 1] = np.minimum((shares * groups).astype(np.int32), groups - 1)
+    group_of[order + 1] = np.minimum((shares * num_groups).astype(np.int32), num_groups - 1)
     return group_of

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from kd_tf.distill.knowledge.base import Step
+from kd_tf.distill.knowledge.base import DistillationBatch
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 
-SHORTEST = 1e-8
+MIN_SQUARED_NORM = 1e-8
 """Squared length below which a vector has no direction: a reader of no book is often zero."""
 
 
-def reader_width(model: HistoryModel, method: str) -> int:
+def get_user_embedding_dim(model: HistoryModel, method: str) -> int:
     """How many numbers a reader's vector has.
 
     Args:
@@ -22,7 +22,7 @@ def reader_width(model: HistoryModel, method: str) -> int:
     """
     nobody = tf.zeros([1, model.history_length], tf.int32)
     try:
-        vectors = model.reader_vectors(nobody)
+        vectors = model.user_embeddings(nobody)
     except ValueError as error:
         raise ValueError(f"{method} needs vectors of readers: {error}") from error
     if vectors.shape.rank != 2:
@@ -33,7 +33,7 @@ def reader_width(model: HistoryModel, method: str) -> int:
     return int(vectors.shape[1])
 
 
-def book_table(model: HistoryModel, method: str) -> tf.Tensor:
+def get_item_embeddings(model: HistoryModel, method: str) -> tf.Tensor:
     """The vectors of all books as a constant: float32 [V + 1, d].
 
     Args:
@@ -44,19 +44,19 @@ def book_table(model: HistoryModel, method: str) -> tf.Tensor:
         ValueError: The model has no vectors of books.
     """
     try:
-        table = model.book_vectors()
+        table = model.item_embeddings()
     except ValueError as error:
         raise ValueError(f"{method} needs vectors of books: {error}") from error
     return tf.constant(table.numpy(), tf.float32)
 
 
-def one_space(model: HistoryModel, method: str) -> tf.Tensor:
+def get_item_embeddings_in_user_space(model: HistoryModel, method: str) -> tf.Tensor:
     """The model's vectors of books, [V + 1, d], which lie in one space with those of readers.
 
     Raises:
         ValueError: They do not, or there are none.
     """
-    table, width = book_table(model, method), reader_width(model, method)
+    table, width = get_item_embeddings(model, method), get_user_embedding_dim(model, method)
     if table.shape[1] != width:
         raise ValueError(
             f"{method} needs readers and books in one space, not of {width} and {table.shape[1]} "
@@ -65,20 +65,20 @@ def one_space(model: HistoryModel, method: str) -> tf.Tensor:
     return table
 
 
-def teacher_readers(step: Step) -> tf.Tensor:
+def get_teacher_user_embeddings(batch: Step) -> tf.Tensor:
     """The teacher's vectors of the batch's readers, cached in half precision: float32 [B, d]."""
-    return tf.stop_gradient(tf.cast(step.labels["teacher_reader"], tf.float32))
+    return tf.stop_gradient(tf.cast(batch.labels["teacher_reader"], tf.float32))
 
 
-def student_readers(step: Step) -> tf.Tensor:
+def compute_student_user_embeddings(batch: Step) -> tf.Tensor:
     """The student's vectors of the batch's readers: float32 [B, d]."""
     # In single precision whatever the student computes in: distances and squares need it.
-    return tf.cast(step.student.reader_vectors(step.history, training=step.training), tf.float32)
+    return tf.cast(batch.student.user_embeddings(batch.history, training=batch.training), tf.float32)
 
 
-def unit(vectors: tf.Tensor) -> tf.Tensor:
+def normalize_to_unit_length(vectors: tf.Tensor) -> tf.Tensor:
     """Vectors [..., d] at length 1; one without a direction becomes 0 and gets no gradient."""
     square = tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True)
-    long = square > SHORTEST
+    long = square > MIN_SQUARED_NORM
     # Both `where` are needed: the slope of 1 / length near 0 would drown the batch.
     return tf.where(long, vectors * tf.math.rsqrt(tf.where(long, square, 1.0)), 0.0)

@@ -8,21 +8,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from kd_tf.distill.starts.fold_in import fold_in_residual_starts, fold_in_starts
-from kd_tf.distill.starts.item_kernel import kernel_residual_starts, kernel_starts
-from kd_tf.distill.starts.low_rank import low_rank_residual_starts, low_rank_starts
-from kd_tf.distill.starts.neighbours import neighbours_starts
-from kd_tf.distill.starts.source import Source, Start
+from kd_tf.distill.starts.fold_in import generate_fold_in_residual_starts, generate_fold_in_starts
+from kd_tf.distill.starts.item_kernel import generate_kernel_residual_starts, generate_kernel_starts
+from kd_tf.distill.starts.low_rank import generate_low_rank_residual_starts, generate_low_rank_starts
+from kd_tf.distill.starts.neighbours import generate_neighbours_starts
+from kd_tf.distill.starts.source import TeacherItemScores, WarmStart
 
-STARTS: dict[str, Callable[[Source, int], Iterator[Start]]] = {
-    "neighbours": neighbours_starts,
-    "fold-in": fold_in_starts,
-    "fold-in-residual": fold_in_residual_starts,
-    "low-rank": low_rank_starts,
-    "low-rank-residual": low_rank_residual_starts,
-    "item-kernel": kernel_starts,
-    "kernel-residual": kernel_residual_starts,
+WARM_STARTS: dict[str, Callable[[Source, int], Iterator[Start]]] = {
+    "neighbours": generate_neighbours_starts,
+    "fold-in": generate_fold_in_starts,
+    "fold-in-residual": generate_fold_in_residual_starts,
+    "low-rank": generate_low_rank_starts,
+    "low-rank-residual": generate_low_rank_residual_starts,
+    "item-kernel": generate_kernel_starts,
+    "kernel-residual": generate_kernel_residual_starts,
 }
 """The quick ones first: kernels are fitted only as far as they promise to be better."""
 
-__all__ = ["STARTS", "Source", "Start"]
+__all__ = ["WARM_STARTS", "TeacherItemScores", "WarmStart"]

@@ -4,61 +4,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kd_tf.distill.starts.neighbours import best_neighbours
-from kd_tf.distill.starts.source import Source, Start
-from kd_tf.models.blend import BlendModel
+from kd_tf.distill.starts.neighbours import select_best_neighbours
+from kd_tf.distill.starts.source import TeacherItemScores, WarmStart
+from kd_tf.models.blend import WeightedEnsemble
 from kd_tf.models.students.fold_in import FoldInStudent
 
-MAX_DIMENSIONS = 256
+MAX_EMBEDDING_DIM = 256
 
 
-def fold_in_starts(source: Source, max_bytes: int) -> Iterator[Start]:
+def generate_fold_in_starts(source: Source, max_bytes: int) -> Iterator[Start]:
     """As many factors as the bytes hold, with the teacher's settings where it has factors."""
-    shape = _shape(source, max_bytes)
+    shape = _choose_shape(source, max_bytes)
     if shape:
-        yield _start(source, *shape)
+        yield _make_start(source, *shape)
 
 
-def fold_in_residual_starts(source: Source, max_bytes: int) -> Iterator[Start]:
+def generate_fold_in_residual_starts(source: Source, max_bytes: int) -> Iterator[Start]:
     """Neighbours, and on the other bytes factors that know what neighbours cannot."""
     for share in (0.3, 0.6):
-        shape = _shape(source, int(max_bytes * share))
+        shape = _choose_shape(source, int(max_bytes * share))
         if shape is None:
             continue
-        neighbours = best_neighbours(source, max_bytes - _bytes(source, *shape))
+        neighbours = select_best_neighbours(source, max_bytes - _count_bytes(source, *shape))
         if neighbours is not None:
-            yield _blended(source, neighbours, _start(source, *shape))
+            yield _blend_starts(source, neighbours, _make_start(source, *shape))
 
 
-def _bytes(source: Source, dimensions: int, bits: int) -> int:
+def _count_bytes(source: Source, dimensions: int, bits: int) -> int:
     # A prior in bytes, with four bits a scale too; and the matrix that a reader is solved with.
     vectors = 1 + (bits == 4)
-    rows = (source.data.split.books + 1) * (dimensions * bits // 8 + vectors)
+    rows = (source.data.split.num_items + 1) * (dimensions * bits // 8 + vectors)
     return rows + dimensions**2 + vectors * 1024
 
 
-def _shape(source: Source, max_bytes: int) -> tuple[int, int] | None:
+def _choose_shape(source: Source, max_bytes: int) -> tuple[int, int] | None:
     """Dimensions and bits. Twice the factors in half the bits are better until there is room."""
-    largest = min(MAX_DIMENSIONS, source.data.split.books // 8) // 2 * 2
-    if largest >= 4 and _bytes(source, largest, 8) <= max_bytes:
+    largest = min(MAX_EMBEDDING_DIM, source.data.split.num_items // 8) // 2 * 2
+    if largest >= 4 and _count_bytes(source, largest, 8) <= max_bytes:
         return largest, 8
     for dimensions in range(largest, 3, -2):
-        if _bytes(source, dimensions, 4) <= max_bytes:
+        if _count_bytes(source, dimensions, 4) <= max_bytes:
             return dimensions, 4
     return None
 
 
-def _start(source: Source, dimensions: int, bits: int) -> Start:
-    model = FoldInStudent.solved(
-        source.data, dimensions=dimensions, setting=source.factorisation, bits=bits
+def _make_start(source: Source, dimensions: int, bits: int) -> Start:
+    model = FoldInStudent.from_training_data(
+        source.data, dimensions=dimensions, setting=source.factorization_settings, bits=bits
     )
     name = f"d={model.dimensions} of {bits} bits, alpha {model.alpha:g}"
-    return Start("fold-in", name, model)
+    return WarmStart("fold-in", name, model)
 
 
-def _blended(source: Source, neighbours: Start, factors: Start) -> Start:
-    model = BlendModel.weighed(
-        [neighbours.model, factors.model], source.data.choose, source.data.progress
+def _blend_starts(source: Source, neighbours: Start, factors: Start) -> Start:
+    model = WeightedEnsemble.from_members(
+        [neighbours.model, factors.model], source.data.validation_metric, source.data.progress
     )
     model.create_weights()
-    return Start("fold-in-residual", f"{neighbours.setting} + {factors.setting}", model)
+    return WarmStart("fold-in-residual", f"{neighbours.description} + {factors.description}", model)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from kd_tf.distill.starts.source import Source, Start
+from kd_tf.distill.starts.source import TeacherItemScores, WarmStart
 from kd_tf.keras import tf
 from kd_tf.models.additive import AdditiveModel
-from kd_tf.models.blend import BlendModel
-from kd_tf.models.closed_form.pruning import keep_strongest
-from kd_tf.models.students.neighbours import NeighboursStudent, entries_within
+from kd_tf.models.blend import WeightedEnsemble
+from kd_tf.models.closed_form.pruning import keep_top_weights
+from kd_tf.models.students.neighbours import NeighboursStudent, compute_max_entries
 
-_ROWS_AT_ONCE = 128
+_BATCH_SIZE = 128
 
 
-def with_residual(
-    source: Source, smooth: Start, rows: sparse.csr_array, kind: str, max_bytes: int
+def add_residual(
+    source: Source, base: Start, item_item_scores: sparse.csr_array, architecture: str, max_bytes: int
 ) -> Start:
     """The student plus the largest weights that some rows have above its own.
 
@@ -27,21 +27,21 @@ def with_residual(
         kind: What the sum is called.
         max_bytes: Of the correction.
     """
-    assert isinstance(smooth.model, AdditiveModel)
-    missing = rows.data.copy()
-    for start in range(0, rows.shape[0], _ROWS_AT_ONCE):
-        some = np.arange(start, min(start + _ROWS_AT_ONCE, rows.shape[0]), dtype=np.int32)
-        own = smooth.model.added(tf.constant(some)).numpy()
-        part = slice(rows.indptr[some[0]], rows.indptr[some[-1] + 1])
-        row = np.repeat(np.arange(len(some)), np.diff(rows.indptr[some[0] : some[-1] + 2]))
-        missing[part] -= own[row, rows.indices[part]]
-    matrix = sparse.csr_array((missing, rows.indices, rows.indptr), shape=rows.shape)
-    width = entries_within(source.data.split.books, max_bytes) // source.data.split.books
-    sparse_part = NeighboursStudent.of(
-        keep_strongest(matrix, width, "history"),
+    assert isinstance(base.model, AdditiveModel)
+    missing = item_item_scores.data.copy()
+    for start in range(0, item_item_scores.shape[0], _BATCH_SIZE):
+        some = np.arange(start, min(start + _BATCH_SIZE, item_item_scores.shape[0]), dtype=np.int32)
+        own = base.model.item_scores(tf.constant(some)).numpy()
+        part = slice(item_item_scores.indptr[some[0]], item_item_scores.indptr[some[-1] + 1])
+        row = np.repeat(np.arange(len(some)), np.diff(item_item_scores.indptr[some[0] : some[-1] + 2]))
+        missing[part] -= own[row, item_item_scores.indices[part]]
+    matrix = sparse.csr_array((missing, item_item_scores.indices, item_item_scores.indptr), shape=item_item_scores.shape)
+    width = compute_max_entries(source.data.split.num_items, max_bytes) // source.data.split.num_items
+    sparse_part = NeighboursStudent.from_matrix(
+        keep_top_weights(matrix, width, "history"),
         history_length=source.data.history_length,
-        prior=np.zeros(rows.shape[0], np.float32),
+        prior=np.zeros(item_item_scores.shape[0], np.float32),
     )
-    model = BlendModel(parts=[smooth.model, sparse_part])
+    model = WeightedEnsemble(members=[base.model, sparse_part])
     model.create_weights()
-    return Start(kind, f"{smooth.setting}, residual {width} a book", model)
+    return WarmStart(architecture, f"{base.description}, residual {width} a book", model)

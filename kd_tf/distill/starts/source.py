@@ -11,36 +11,36 @@ import numpy as np
 from scipy import sparse
 
 from kd_tf.data.histories import Histories
-from kd_tf.evaluate.protocol import Scorer
+from kd_tf.evaluate.protocol import ScoreFn
 from kd_tf.keras import tf
-from kd_tf.models.additive import popularity_prior
+from kd_tf.models.additive import compute_popularity_prior
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.blend import BlendModel
-from kd_tf.models.closed_form.co_reading import CoReading, co_reading
-from kd_tf.models.closed_form.local_ridge import LocalRidge, eliminate
+from kd_tf.models.blend import WeightedEnsemble
+from kd_tf.models.closed_form.co_reading import CoOccurrence, count_co_occurrences
+from kd_tf.models.closed_form.local_ridge import LocalRidge, prune_neighbours
 from kd_tf.models.fold_in import FoldInModel
-from kd_tf.models.learning_data import LearningData
-from kd_tf.models.ranking import rows_at_once
-from kd_tf.models.sparse_items import SparseItemModel
-from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher, choose_ridge, counted
+from kd_tf.models.learning_data import TrainingData
+from kd_tf.models.ranking import get_scoring_batch_size
+from kd_tf.models.sparse_items import SparseItemItemModel
+from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher, choose_ridge, count_pairs
 
 Kept = TypeVar("Kept")
 
-MAX_ROW_ENTRIES = 60_000_000
+MAX_ENTRIES = 60_000_000
 """Weights of all rows together that are kept of a teacher: 0.5 GB."""
 
-MEMBERS_UP_TO = 40_000
+MAX_ITEMS_FOR_MEMBERS = 40_000
 """Books beyond which the members of an ensemble are not asked one by one."""
 
-LONGEST_ROW = 1000
+MAX_ROW_LENGTH = 1000
 """Targets of one book beyond which nothing is learnt."""
 
-PRIOR = 1e-3
+PRIOR_SCALE = 1e-3
 """Of the most read book, relative to the strongest weight of a typical book."""
 
 
 @dataclass(frozen=True)
-class Start:
+class WarmStart:
     """A student that could be shipped as it is.
 
     Attributes:
@@ -49,12 +49,12 @@ class Start:
         model: With float weights.
     """
 
-    kind: str
-    setting: str
+    architecture: str
+    description: str
     model: HistoryModel
 
 
-class Source:
+class TeacherItemScores:
     """Computed when first asked for, and then kept: families share it.
 
     Args:
@@ -68,62 +68,62 @@ class Source:
 
     def __init__(self, data: LearningData, teacher: HistoryModel | None) -> None:
         self.data, self.teacher = data, teacher
-        self.reached = 0.0
-        self._kept: dict[str, Any] = {}
+        self.best_validation_ndcg = 0.0
+        self._cache: dict[str, Any] = {}
 
-    def once(self, name: str, make: Callable[[], Kept]) -> Kept:
+    def get_or_compute(self, key: str, compute: Callable[[], Kept]) -> Kept:
         """What `make` gave when `name` was first asked for."""
-        if name not in self._kept:
-            self._kept[name] = make()
-        return self._kept[name]
+        if key not in self._cache:
+            self._cache[key] = compute()
+        return self._cache[key]
 
     @cached_property
-    def row_sources(self) -> list[tuple[str, sparse.csr_array]]:
+    def item_item_score_sources(self) -> list[tuple[str, sparse.csr_array]]:
         """Rows like `rows` that a student may be fitted to, and whose they are, best first.
 
         At most two: of the teacher's own and those of its members the ones that rank best for
         whole histories when they are added up. In a sum of models the one with the longest rows
         drowns the others, and what ranks best for histories need not for one book.
         """
-        members = parts(self.teacher)
-        if len(members) < 2 or self.data.split.books > MEMBERS_UP_TO:
-            return [("teacher's", self.rows)]
+        members = flatten_ensemble(self.teacher)
+        if len(members) < 2 or self.data.split.num_items > MAX_ITEMS_FOR_MEMBERS:
+            return [("teacher's", self.item_item_scores)]
         best: list[tuple[float, str, sparse.csr_array]] = []
 
         def consider(name: str, rows: sparse.csr_array) -> None:
-            best.append((self.data.choose(_added_up(rows)), name, rows))
+            best.append((self.data.validation_metric(_make_sum_score_fn(rows)), name, rows))
             best.sort(key=lambda one: -one[0])
             del best[2:]
 
-        consider("teacher's", self.rows)
+        consider("teacher's", self.item_item_scores)
         for one in members:
             name = type(one).__name__.removesuffix("Teacher")
-            consider(f"{name}'s", item_rows(one, self.data))
+            consider(f"{name}'s", compute_item_item_scores(one, self.data))
         return [(name, rows) for _, name, rows in best]
 
     @cached_property
-    def rows(self) -> sparse.csr_array:
+    def item_item_scores(self) -> sparse.csr_array:
         """float32 CSR [V + 1, V + 1]: what book h alone makes the teacher think of i, above 0.
 
         Without a teacher the cosine of their readers.
         """
         if self.teacher is None:
-            return cosine_rows(self.pairs)
-        return item_rows(self.teacher, self.data)
+            return compute_cosine_similarities(self.co_occurrences)
+        return compute_item_item_scores(self.teacher, self.data)
 
     @cached_property
-    def pairs(self) -> CoReading:
+    def co_occurrences(self) -> CoReading:
         """How many readers any two books share."""
-        return co_reading(self.data.split.train, self.data.split.books, progress=self.data.progress)
+        return count_co_occurrences(self.data.split.train, self.data.split.num_items, progress=self.data.progress)
 
     @cached_property
     def ridge(self) -> tuple[LocalRidge, CoReading, float]:
         """The local ridge, what it was solved from, and its lambda."""
-        for part in parts(self.teacher):
+        for part in flatten_ensemble(self.teacher):
             if isinstance(part, LocalRidgeTeacher):
                 # Counting again takes a fraction of solving again, or of keeping the counts.
-                pairs = counted(self.data, part.shared_features, part.also_read)
-                return LocalRidge.of(part.matrix()), pairs, part.regularization
+                pairs = count_pairs(self.data, part.shared_feature_weight, part.use_low_rated)
+                return LocalRidge.from_matrix(part.to_matrix()), pairs, part.regularization
         model, ridge, pairs = choose_ridge(self.data)
         return ridge, pairs, model.regularization
 
@@ -131,42 +131,42 @@ class Source:
     def saliency(self) -> np.ndarray:
         """float32 [V + 1, K]: what each weight of the ridge is worth (`LocalRidge.saliency`)."""
         ridge, pairs, regularization = self.ridge
-        found = eliminate(
+        found = prune_neighbours(
             pairs, ridge, 1, regularization=regularization, progress=self.data.progress
         )
         assert found.saliency is not None
         return found.saliency
 
     @cached_property
-    def factorisation(self) -> tuple[float, float] | None:
+    def factorization_settings(self) -> tuple[float, float] | None:
         """Alpha and regularisation of the teacher's matrix factorisation, if it has one."""
-        for part in parts(self.teacher):
+        for part in flatten_ensemble(self.teacher):
             if isinstance(part, FoldInModel):
                 return part.alpha, part.regularization
         return None
 
-    def prior(self, matrix: sparse.csr_array) -> np.ndarray:
+    def compute_prior(self, matrix: sparse.csr_array) -> np.ndarray:
         """float32 [V + 1]: ranks what nothing of a history speaks for, far below what it does."""
         strongest = matrix.max(axis=1).toarray().ravel()
         typical = float(np.median(strongest[strongest > 0])) if (strongest > 0).any() else 1.0
-        return popularity_prior(self.data.split.popularity(), PRIOR * typical)
+        return compute_popularity_prior(self.data.split.popularity(), PRIOR_SCALE * typical)
 
 
-def parts(model: HistoryModel | None) -> list[HistoryModel]:
+def flatten_ensemble(model: HistoryModel | None) -> list[HistoryModel]:
     """The models that a blend is made of and that count, the model itself if it is none."""
     if model is None:
         return []
-    if not isinstance(model, BlendModel):
+    if not isinstance(model, WeightedEnsemble):
         return [model]
     return [
         one
-        for part, weight in zip(model.parts, model.blend_weights, strict=True)
+        for part, weight in zip(model.members, model.member_weights, strict=True)
         if weight
-        for one in parts(part)
+        for one in flatten_ensemble(part)
     ]
 
 
-def item_rows(teacher: HistoryModel, data: LearningData) -> sparse.csr_array:
+def compute_item_item_scores(teacher: HistoryModel, data: LearningData) -> sparse.csr_array:
     """What every book alone makes a teacher think of: its strongest positive answers.
 
     Args:
@@ -176,10 +176,10 @@ def item_rows(teacher: HistoryModel, data: LearningData) -> sparse.csr_array:
     Returns:
         float32 CSR [V + 1, V + 1] without row and column 0 and the diagonal.
     """
-    if isinstance(teacher, SparseItemModel):
-        return sparse.csr_array(teacher.matrix())
-    books = data.split.books
-    width = int(np.clip(MAX_ROW_ENTRIES // books, 1, min(LONGEST_ROW, books)))
+    if isinstance(teacher, SparseItemItemModel):
+        return sparse.csr_array(teacher.to_matrix())
+    books = data.split.num_items
+    width = int(np.clip(MAX_ENTRIES // books, 1, min(MAX_ROW_LENGTH, books)))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
     def best(book: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -187,7 +187,7 @@ def item_rows(teacher: HistoryModel, data: LearningData) -> sparse.csr_array:
         return values, ids
 
     ids, values = [], []
-    at_once = max(min(rows_at_once(teacher), 512), 1)
+    at_once = max(min(get_scoring_batch_size(teacher), 512), 1)
     with data.progress.task("asking the teacher about every book", books) as advance:
         for start in range(1, books + 1, at_once):
             some = np.arange(start, min(start + at_once, books + 1), dtype=np.int32)
@@ -207,18 +207,18 @@ def item_rows(teacher: HistoryModel, data: LearningData) -> sparse.csr_array:
     return matrix
 
 
-def _added_up(rows: sparse.csr_array) -> Scorer:
+def _make_sum_score_fn(item_item_scores: sparse.csr_array) -> Scorer:
     def score(histories: Histories) -> np.ndarray:
-        read = Histories(histories.items, histories.offsets).matrix(rows.shape[0] - 1)
-        return np.asarray((read @ rows).toarray(), np.float32)
+        read = Histories(histories.items, histories.offsets).to_csr_matrix(item_item_scores.shape[0] - 1)
+        return np.asarray((read @ item_item_scores).toarray(), np.float32)
 
     return score
 
 
-def cosine_rows(pairs: CoReading) -> sparse.csr_array:
+def compute_cosine_similarities(co_occurrences: CoReading) -> sparse.csr_array:
     """The cosine of two books' readers, the shorter rows of `item_rows`."""
-    gram = pairs.gram
-    root = 1 / np.sqrt(np.maximum(pairs.counts, 1e-12))
-    row = np.repeat(np.arange(pairs.books + 1), np.diff(gram.indptr))
+    gram = co_occurrences.gram
+    root = 1 / np.sqrt(np.maximum(co_occurrences.item_counts, 1e-12))
+    row = np.repeat(np.arange(co_occurrences.num_items + 1), np.diff(gram.indptr))
     data = gram.data * root[row] * root[gram.indices]
     return sparse.csr_array((data.astype(np.float32), gram.indices, gram.indptr), shape=gram.shape)

@@ -17,14 +17,14 @@ class Baseline(Protocol):
         """How tables call it."""
 
     @property
-    def parameters(self) -> int:
+    def num_parameters(self) -> int:
         """How many numbers it learnt from the training histories and keeps."""
 
     @property
-    def bytes(self) -> int:
+    def num_bytes(self) -> int:
         """What these numbers, with the indices that find them, take in memory."""
 
-    def scores(self, histories: Histories) -> np.ndarray:
+    def score(self, histories: Histories) -> np.ndarray:
         """float32 [n, V + 1], as `kd_tf.evaluate.protocol.Scorer` promises.
 
         -inf for a book about which the model knows nothing, given this history, and for the

@@ -16,7 +16,7 @@ from kd_tf.evaluate.top_k import check_ids
 
 
 @dataclass(frozen=True)
-class Content:
+class ContentSimilarity:
     """Scores a book by the cosine of its text with the texts of the history; see `fit`.
 
     Attributes:
@@ -25,25 +25,25 @@ class Content:
         name: How tables call it.
     """
 
-    vectors: sparse.csr_array
+    item_vectors: sparse.csr_array
     name: str = "content"
 
     @property
-    def parameters(self) -> int:
-        return self.vectors.nnz
+    def num_parameters(self) -> int:
+        return self.item_vectors.nnz
 
     @property
-    def bytes(self) -> int:
-        vectors = self.vectors
+    def num_bytes(self) -> int:
+        vectors = self.item_vectors
         return vectors.data.nbytes + vectors.indices.nbytes + vectors.indptr.nbytes
 
-    def scores(self, histories: Histories) -> np.ndarray:
+    def score(self, histories: Histories) -> np.ndarray:
         """float32 [n, V + 1], -inf for books that share no term with the history."""
-        books = self.vectors.shape[0] - 1
+        books = self.item_vectors.shape[0] - 1
         check_ids(histories, books)
-        readers = histories.matrix(books) @ self.vectors
+        readers = histories.to_csr_matrix(books) @ self.item_vectors
         length = np.sqrt(readers.multiply(readers).sum(axis=1))
-        found = (readers @ self.vectors.T).tocoo()
+        found = (readers @ self.item_vectors.T).tocoo()
         scores = np.full(found.shape, -np.inf, np.float32)
         scores[found.row, found.col] = found.data / length[found.row]
         return scores
@@ -61,9 +61,9 @@ def fit(split: Split, catalog: Catalog) -> Content:
         UserError: The catalogue has no text, or no two texts have a word in common.
         ValueError: The catalogue has not as many books as the split.
     """
-    if len(catalog) != split.books:
-        raise ValueError(f"the catalogue has {len(catalog)} books, the split {split.books}")
-    texts = catalog.texts()
+    if len(catalog) != split.num_items:
+        raise ValueError(f"the catalogue has {len(catalog)} books, the split {split.num_items}")
+    texts = catalog.to_texts()
     if not any(texts):
         raise UserError(
             "the catalogue has ids but no text",
@@ -79,4 +79,4 @@ def fit(split: Split, catalog: Catalog) -> Content:
             hint="Give a table of books with more text: titles, authors, descriptions.",
         ) from error
     padding = sparse.csr_array((1, vectors.shape[1]), dtype=np.float32)
-    return Content(sparse.csr_array(sparse.vstack([padding, vectors], format="csr")))
+    return ContentSimilarity(sparse.csr_array(sparse.vstack([padding, vectors], format="csr")))

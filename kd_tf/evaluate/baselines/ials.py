@@ -11,11 +11,11 @@ from threadpoolctl import threadpool_limits
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
-from kd_tf.evaluate.chooser import Chooser
+from kd_tf.evaluate.chooser import ValidationMetric
 from kd_tf.evaluate.top_k import check_ids
-from kd_tf.progress import Advance, Progress, Silent
+from kd_tf.progress import Advance, Progress, NullProgress
 
-FACTORS = 256
+NUM_FACTORS = 256
 ITERATIONS = 16
 SETTINGS = ((5.0, 5.0), (20.0, 20.0), (20.0, 50.0), (80.0, 80.0), (80.0, 200.0))
 """Alpha and regularisation that validation chooses among. Alpha itself as regularisation ranks
@@ -24,8 +24,8 @@ was clearly better with 200 factors (hit rate@10 .634 against .611)."""
 
 DEFAULT_SETTING = (20.0, 20.0)
 
-_CHOICE_FACTORS = 128
-_CHOICE_ITERATIONS = 8
+_TUNING_FACTORS = 128
+_TUNING_ITERATIONS = 8
 
 
 @dataclass(frozen=True)
@@ -39,42 +39,42 @@ class ImplicitALS:
         name: How tables call it.
     """
 
-    factors: np.ndarray
+    item_factors: np.ndarray
     regularization: float
     alpha: float
     name: str = "ials"
 
     @property
-    def parameters(self) -> int:
-        return self.factors.size
+    def num_parameters(self) -> int:
+        return self.item_factors.size
 
     @property
-    def bytes(self) -> int:
-        return self.factors.nbytes
+    def num_bytes(self) -> int:
+        return self.item_factors.nbytes
 
-    def scores(self, histories: Histories) -> np.ndarray:
+    def score(self, histories: Histories) -> np.ndarray:
         """float32 [n, V + 1], -inf where the book, or every book of the history, was never read."""
-        check_ids(histories, len(self.factors) - 1)
-        readers = self.readers(histories)
-        scores = readers @ self.factors.T
-        scores[:, ~self.factors.any(axis=1)] = -np.inf
+        check_ids(histories, len(self.item_factors) - 1)
+        readers = self.fold_in_users(histories)
+        scores = readers @ self.item_factors.T
+        scores[:, ~self.item_factors.any(axis=1)] = -np.inf
         scores[~readers.any(axis=1)] = -np.inf
         return scores
 
-    def readers(self, histories: Histories) -> np.ndarray:
+    def fold_in_users(self, histories: Histories) -> np.ndarray:
         """float32 [n, d], the factors of readers, known or not, from what they read.
 
         With the books' factors Y fixed a reader's u solves (Y^T Y + reg I + sum (c - 1) y y^T) u
         = sum c y over the books of the history, c = alpha times weight: the step of the training
         itself, exact.
         """
-        matrix = histories.matrix(len(self.factors) - 1)
-        dimensions = self.factors.shape[1]
-        gram = self.factors.T @ self.factors + self.regularization * np.eye(dimensions)
+        matrix = histories.to_csr_matrix(len(self.item_factors) - 1)
+        dimensions = self.item_factors.shape[1]
+        gram = self.item_factors.T @ self.item_factors + self.regularization * np.eye(dimensions)
         solved = np.empty((len(histories), dimensions), np.float32)
         for row in range(len(histories)):
             begin, end = matrix.indptr[row], matrix.indptr[row + 1]
-            read = self.factors[matrix.indices[begin:end]].astype(np.float64)
+            read = self.item_factors[matrix.indices[begin:end]].astype(np.float64)
             confidence = self.alpha * matrix.data[begin:end].astype(np.float64)
             left = gram + (read * (confidence - 1)[:, None]).T @ read
             solved[row] = np.linalg.solve(left, confidence @ read)
@@ -84,10 +84,10 @@ class ImplicitALS:
 def fit(
     split: Split,
     *,
-    factors: int = FACTORS,
+    num_factors: int = NUM_FACTORS,
     iterations: int = ITERATIONS,
     setting: tuple[float, float] | None = None,
-    choose: Chooser | None = None,
+    validation_metric: Chooser | None = None,
     progress: Progress | None = None,
 ) -> ImplicitALS:
     """Learns the books' factors from the training histories of `split`.
@@ -110,35 +110,35 @@ def fit(
     """
     if setting is not None and not min(setting) > 0:
         raise ValueError(f"alpha and regularisation must be above 0, not {setting}")
-    choose = choose or Chooser(split.validation, split.books)
-    chooses = setting is None and len(choose) > 0
-    steps = iterations + chooses * len(SETTINGS) * _CHOICE_ITERATIONS
-    with (progress or Silent()).task("ials", steps) as advance:
+    validation_metric = validation_metric or ValidationMetric(split.validation, split.num_items)
+    chooses = setting is None and len(validation_metric) > 0
+    steps = iterations + chooses * len(SETTINGS) * _TUNING_ITERATIONS
+    with (progress or NullProgress()).task("ials", steps) as advance:
 
         def learnt(setting: tuple[float, float], factors: int, iterations: int) -> ImplicitALS:
-            return _learnt(split, *setting, factors, iterations, advance)
+            return _train_als(split, *setting, factors, iterations, advance)
 
         def reached(setting: tuple[float, float]) -> float:
-            tried = learnt(setting, min(factors, _CHOICE_FACTORS), _CHOICE_ITERATIONS)
-            return choose(tried.scores)
+            tried = learnt(setting, min(num_factors, _TUNING_FACTORS), _TUNING_ITERATIONS)
+            return validation_metric(tried.score)
 
         if setting is None:
             setting = max(SETTINGS, key=reached) if chooses else DEFAULT_SETTING
-        return learnt(setting, factors, iterations)
+        return learnt(setting, num_factors, iterations)
 
 
-def _learnt(
+def _train_als(
     split: Split,
     alpha: float,
     regularization: float,
-    factors: int,
+    num_factors: int,
     iterations: int,
     advance: Advance,
 ) -> ImplicitALS:
     # implicit has threads of its own, which those of BLAS would fight.
     with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
-            factors=int(np.clip(split.books // 8, 1, factors)),
+            factors=int(np.clip(split.num_items // 8, 1, num_factors)),
             iterations=iterations,
             regularization=regularization,
             alpha=alpha,
@@ -146,7 +146,7 @@ def _learnt(
             num_threads=0,
         )
         model.fit(
-            sparse.csr_matrix(split.train.matrix(split.books)),
+            sparse.csr_matrix(split.train.to_csr_matrix(split.num_items)),
             show_progress=False,
             callback=lambda *_: advance(),
         )

@@ -15,7 +15,7 @@ from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
 from kd_tf.evaluate.top_k import check_ids
 
-NEIGHBOURS = 20
+NUM_NEIGHBOURS = 20
 """How many neighbours a book keeps, as published figures have it; not tuned, so that the baseline
 stays the same from one data set to the next."""
 
@@ -32,23 +32,23 @@ class ItemKNN:
         name: How tables call it.
     """
 
-    similarity: sparse.csr_array
+    item_similarity: sparse.csr_array
     name: str
 
     @property
-    def parameters(self) -> int:
-        return self.similarity.nnz
+    def num_parameters(self) -> int:
+        return self.item_similarity.nnz
 
     @property
-    def bytes(self) -> int:
-        matrix = self.similarity
+    def num_bytes(self) -> int:
+        matrix = self.item_similarity
         return matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
 
-    def scores(self, histories: Histories) -> np.ndarray:
+    def score(self, histories: Histories) -> np.ndarray:
         """float32 [n, V + 1], -inf for books without a neighbour in the history."""
-        books = self.similarity.shape[0] - 1
+        books = self.item_similarity.shape[0] - 1
         check_ids(histories, books)
-        found = histories.matrix(books) @ self.similarity
+        found = histories.to_csr_matrix(books) @ self.item_similarity
         scores = np.full(found.shape, -np.inf, np.float32)
         found = found.tocoo()
         scores[found.row, found.col] = found.data
@@ -60,7 +60,7 @@ def fit(
     *,
     weighting: Literal["cosine", "bm25"] = "cosine",
     side: Side = "candidate",
-    neighbours: int = NEIGHBOURS,
+    num_neighbours: int = NUM_NEIGHBOURS,
 ) -> ItemKNN:
     """Finds each book's most similar books in the training histories of `split`.
 
@@ -85,18 +85,18 @@ def fit(
     Raises:
         ValueError: `neighbours` is below 1.
     """
-    if neighbours < 1:
-        raise ValueError(f"neighbours must be 1 or more, not {neighbours}")
+    if num_neighbours < 1:
+        raise ValueError(f"neighbours must be 1 or more, not {num_neighbours}")
     histories = split.train
     model: ItemItemRecommender
     # For implicit every book is also its own nearest neighbour: one more is asked for, and the
     # book itself taken out.
     if weighting == "bm25":
-        model = BM25Recommender(K=neighbours + 1, K1=1.2, B=0.75, num_threads=0)
-        matrix = histories.matrix(split.books)
+        model = BM25Recommender(K=num_neighbours + 1, K1=1.2, B=0.75, num_threads=0)
+        matrix = histories.to_csr_matrix(split.num_items)
     else:
-        model = CosineRecommender(K=neighbours + 1, num_threads=0)
-        matrix = Histories(histories.items, histories.offsets).matrix(split.books)
+        model = CosineRecommender(K=num_neighbours + 1, num_threads=0)
+        matrix = Histories(histories.items, histories.offsets).to_csr_matrix(split.num_items)
     with warnings.catch_warnings():
         # implicit warns of a conversion that its own weighting makes necessary.
         warnings.simplefilter("ignore", ParameterWarning)
@@ -104,14 +104,14 @@ def fit(
     found = model.similarity.tocoo()
     other = (found.row != found.col) & (found.data > 0)
     owner, near, data = found.row[other], found.col[other], found.data[other].astype(np.float32)
-    place = _first(owner, data, neighbours)
+    place = _select_top(owner, data, num_neighbours)
     owner, near, data = owner[place], near[place], data[place]
     entries = (near, owner) if side == "candidate" else (owner, near)
     name = "item-knn" + "-bm25" * (weighting == "bm25") + "-history" * (side == "history")
     return ItemKNN(sparse.csr_array((data, entries), shape=found.shape), name)
 
 
-def _first(owner: np.ndarray, similarity: np.ndarray, neighbours: int) -> np.ndarray:
+def _select_top(owner: np.ndarray, similarity: np.ndarray, num_neighbours: int) -> np.ndarray:
     """The entries of the `neighbours` most similar ones of each owner.
 
     A book that shares all its readers with many others need not be among its own nearest ones:
@@ -120,4 +120,4 @@ def _first(owner: np.ndarray, similarity: np.ndarray, neighbours: int) -> np.nda
     order = np.lexsort((-similarity, owner))
     ordered = owner[order]
     place = np.arange(len(order)) - np.searchsorted(ordered, ordered)
-    return order[place < neighbours]
+    return order[place < num_neighbours]

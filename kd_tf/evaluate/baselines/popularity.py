@@ -20,26 +20,26 @@ class Popularity:
         name: How tables call it.
     """
 
-    readers: np.ndarray
+    user_counts: np.ndarray
     name: str = "popularity"
 
     @property
-    def parameters(self) -> int:
-        return len(self.readers) - 1
+    def num_parameters(self) -> int:
+        return len(self.user_counts) - 1
 
     @property
-    def bytes(self) -> int:
-        return self.readers.nbytes
+    def num_bytes(self) -> int:
+        return self.user_counts.nbytes
 
-    def scores(self, histories: Histories) -> np.ndarray:
+    def score(self, histories: Histories) -> np.ndarray:
         """float32 [n, V + 1], the same for all."""
-        check_ids(histories, len(self.readers) - 1)
-        return np.tile(self.readers, (len(histories), 1))
+        check_ids(histories, len(self.user_counts) - 1)
+        return np.tile(self.user_counts, (len(histories), 1))
 
 
 def fit(split: Split) -> Popularity:
     """Counts the training histories of `split`; a book that a reader read twice counts once."""
-    read = split.train.matrix(split.books)
-    readers = np.bincount(read.indices, minlength=split.books + 1).astype(np.float32)
+    read = split.train.to_csr_matrix(split.num_items)
+    readers = np.bincount(read.indices, minlength=split.num_items + 1).astype(np.float32)
     readers[0] = -np.inf
     return Popularity(readers)

@@ -23,27 +23,27 @@ class RandomOrder:
         name: How tables call it.
     """
 
-    books: int
+    num_items: int
     seed: int
     name: str = "random"
 
     @property
-    def parameters(self) -> int:
+    def num_parameters(self) -> int:
         return 0
 
     @property
-    def bytes(self) -> int:
+    def num_bytes(self) -> int:
         return 0
 
-    def scores(self, histories: Histories) -> np.ndarray:
+    def score(self, histories: Histories) -> np.ndarray:
         """float32 [n, V + 1]."""
-        check_ids(histories, self.books)
+        check_ids(histories, self.num_items)
         rows = np.repeat(np.arange(len(histories)), histories.lengths)
         of_history = np.full(len(histories), self.seed, np.uint64)
         # A sum does not mind the order of the history.
-        np.add.at(of_history, rows, _mixed(histories.items.astype(np.uint64)))
-        of_book = _mixed(np.arange(self.books + 1, dtype=np.uint64))
-        mixed = _mixed(_mixed(of_history)[:, None] ^ of_book)
+        np.add.at(of_history, rows, _mix_bits(histories.items.astype(np.uint64)))
+        of_book = _mix_bits(np.arange(self.num_items + 1, dtype=np.uint64))
+        mixed = _mix_bits(_mix_bits(of_history)[:, None] ^ of_book)
         # 24 bits are what a float32 below 1 holds exactly.
         drawn = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
         drawn[:, 0] = -np.inf
@@ -52,10 +52,10 @@ class RandomOrder:
 
 def fit(split: Split) -> RandomOrder:
     """Takes the seed of `split`."""
-    return RandomOrder(split.books, split.seed)
+    return RandomOrder(split.num_items, split.seed)
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:
+def _mix_bits(values: np.ndarray) -> np.ndarray:
     """uint64 -> uint64, every bit of the result depends on every bit of the value.
 
     The finalizer of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number

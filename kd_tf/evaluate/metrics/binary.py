@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from kd_tf.data.histories import Histories
-from kd_tf.evaluate.metrics.ranked import hits
+from kd_tf.evaluate.metrics.ranked import find_hits
 
 
-def accuracy_per_reader(
-    ranked: np.ndarray, targets: Histories, candidates: np.ndarray
+def compute_accuracy(
+    ranked: np.ndarray, targets: Histories, num_candidates: np.ndarray
 ) -> np.ndarray:
     """Share of a reader's candidates that are told apart rightly.
 
@@ -34,10 +34,10 @@ def accuracy_per_reader(
         raise ValueError(
             f"lists of {ranked.shape[1]} are too short for {held_out.max()} held-out books"
         )
-    if np.any(candidates < held_out):
+    if np.any(num_candidates < held_out):
         raise ValueError("a reader has fewer candidates than held-out books")
     within = np.arange(ranked.shape[1]) < held_out[:, None]
-    missed = held_out - (hits(ranked, targets) & within).sum(axis=1)
+    missed = held_out - (find_hits(ranked, targets) & within).sum(axis=1)
     # A missed book takes the place of another candidate, where there are others enough.
-    wrong = missed + np.minimum(missed, candidates - held_out)
-    return 1 - wrong / candidates
+    wrong = missed + np.minimum(missed, num_candidates - held_out)
+    return 1 - wrong / num_candidates

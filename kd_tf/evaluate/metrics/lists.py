@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-DIVERSITY_READERS = 1000
+MAX_DIVERSITY_USERS = 1000
 """Diversity is measured on at most this many readers, drawn by a fixed seed."""
 
 _DIVERSITY_SEED = 42
 _DIVERSITY_BLOCK = 128  # lists whose summed reader-sets are in memory at once
 
 
-def coverage(ranked: np.ndarray, books: int) -> float:
+def compute_coverage(ranked: np.ndarray, num_items: int) -> float:
     """Share of the catalogue, 0..1, that stands in at least one list.
 
     Args:
@@ -20,10 +20,10 @@ def coverage(ranked: np.ndarray, books: int) -> float:
         books: V.
     """
     shown = np.unique(ranked)
-    return float(np.count_nonzero(shown) / books)
+    return float(np.count_nonzero(shown) / num_items)
 
 
-def gini(ranked: np.ndarray, books: int) -> float:
+def compute_gini(ranked: np.ndarray, num_items: int) -> float:
     """How unequally the books share the places of all lists: 0 all alike, towards 1 a few only.
 
     The Gini index of the V books' counts c, sorted upwards: sum over j of (2 j - V - 1) c_j, over
@@ -35,15 +35,15 @@ def gini(ranked: np.ndarray, books: int) -> float:
         ranked: int32 [n, k], model ids; 0 is no recommendation.
         books: V.
     """
-    counts = np.sort(np.bincount(ranked.ravel(), minlength=books + 1)[1:]).astype(np.float64)
+    counts = np.sort(np.bincount(ranked.ravel(), minlength=num_items + 1)[1:]).astype(np.float64)
     total = counts.sum()
     if not total:
         return 0.0
-    rank = np.arange(1, books + 1)
-    return float(((2 * rank - books - 1) * counts).sum() / (books * total))
+    rank = np.arange(1, num_items + 1)
+    return float(((2 * rank - num_items - 1) * counts).sum() / (num_items * total))
 
 
-def diversity(ranked: np.ndarray, readers_of_book: sparse.csr_array) -> float:
+def compute_diversity(ranked: np.ndarray, item_user_matrix: sparse.csr_array) -> float:
     """How little the books of a list share their readers: mean of 1 - cosine over their pairs.
 
     The cosine of two books is taken between their sets of training readers; a book that nobody
@@ -58,13 +58,13 @@ def diversity(ranked: np.ndarray, readers_of_book: sparse.csr_array) -> float:
         readers_of_book: [V + 1, training readers], 1 where the reader read the book; row 0 is
             empty.
     """
-    if len(ranked) > DIVERSITY_READERS:
+    if len(ranked) > MAX_DIVERSITY_USERS:
         random = np.random.default_rng(_DIVERSITY_SEED)
-        ranked = ranked[np.sort(random.choice(len(ranked), DIVERSITY_READERS, replace=False))]
+        ranked = ranked[np.sort(random.choice(len(ranked), MAX_DIVERSITY_USERS, replace=False))]
     ranked = ranked[np.count_nonzero(ranked, axis=1) >= 2]
     if not len(ranked):
         return 0.0
-    popularity = np.diff(readers_of_book.indptr)
+    popularity = np.diff(item_user_matrix.indptr)
     length = np.sqrt(np.maximum(popularity, 1))
     cosine_with_itself = popularity > 0
 
@@ -79,7 +79,7 @@ def diversity(ranked: np.ndarray, readers_of_book: sparse.csr_array) -> float:
         selects = sparse.csr_array(
             (1 / length[book], (row, book)), shape=(len(lists), len(popularity))
         )
-        sums = selects @ readers_of_book
+        sums = selects @ item_user_matrix
         squared = sums.multiply(sums).sum(axis=1)
         cosines[start : start + len(lists)] = squared - cosine_with_itself[lists].sum(axis=1)
     shown = np.count_nonzero(ranked, axis=1)
@@ -87,7 +87,7 @@ def diversity(ranked: np.ndarray, readers_of_book: sparse.csr_array) -> float:
     return float(np.clip(1 - cosines / (shown * (shown - 1)), 0, 1).mean())
 
 
-def novelty(ranked: np.ndarray, popularity: np.ndarray, readers: int) -> float:
+def compute_novelty(ranked: np.ndarray, popularity: np.ndarray, num_users: int) -> float:
     """How unexpected the recommended books are: mean self-information in bits.
 
     A book that the share p of the training readers read has -log2(p). One that nobody read
@@ -105,7 +105,7 @@ def novelty(ranked: np.ndarray, popularity: np.ndarray, readers: int) -> float:
     shown = np.count_nonzero(ranked, axis=1)
     if not shown.any():
         return 0.0
-    information = np.log2(readers) - np.log2(np.maximum(popularity, 1))
-    information[popularity == 0] = np.log2(readers + 1)
+    information = np.log2(num_users) - np.log2(np.maximum(popularity, 1))
+    information[popularity == 0] = np.log2(num_users + 1)
     information[0] = 0
     return float((information[ranked].sum(axis=1)[shown > 0] / shown[shown > 0]).mean())

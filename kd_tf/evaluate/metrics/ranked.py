@@ -8,7 +8,7 @@ import numpy as np
 
 from kd_tf.data.histories import Histories
 
-PER_READER = (
+RANKING_METRICS = (
     "ndcg",
     "recall",
     "recall_capped",
@@ -20,7 +20,7 @@ PER_READER = (
 )
 
 
-def per_reader(ranked: np.ndarray, targets: Histories, ks: Sequence[int]) -> dict[str, np.ndarray]:
+def compute_ranking_metrics(ranked: np.ndarray, targets: Histories, ks: Sequence[int]) -> dict[str, np.ndarray]:
     """Compares each reader's list with the books that were held out.
 
     Relevance is binary: held out or not. A 0 in `ranked` is no recommendation and a miss.
@@ -59,7 +59,7 @@ def per_reader(ranked: np.ndarray, targets: Histories, ks: Sequence[int]) -> dic
     if targets.items.min(initial=1) < 1:
         raise ValueError(f"held-out ids must be 1 or above, not {targets.items.min()}")
 
-    hit = hits(ranked, targets)
+    hit = find_hits(ranked, targets)
     discount = 1 / np.log2(np.arange(2, ranked.shape[1] + 2))
     # Running sums on both sides: a perfect list is exactly 1, and a reader's figure does not
     # depend on who else is measured, as the last bit of a BLAS product does.
@@ -84,7 +84,7 @@ def per_reader(ranked: np.ndarray, targets: Histories, ks: Sequence[int]) -> dic
     return measured
 
 
-def has_duplicate(ranked: np.ndarray) -> np.ndarray:
+def has_duplicates(ranked: np.ndarray) -> np.ndarray:
     """bool [n]: an id other than 0 stands twice in the row of int [n, k]."""
     ordered = np.sort(ranked, axis=1)
     twice = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != 0)
@@ -98,12 +98,12 @@ def _check_lists(ranked: np.ndarray, ks: Sequence[int]) -> None:
         raise ValueError(f"cut-offs must be in 1..{ranked.shape[1]}, not {list(ks)}")
     if ranked.size and ranked.min() < 0:
         raise ValueError("ranked ids must be 0 or above")
-    twice = has_duplicate(ranked)
+    twice = has_duplicates(ranked)
     if twice.any():
         raise ValueError(f"reader row {int(twice.argmax())} is recommended the same book twice")
 
 
-def hits(ranked: np.ndarray, targets: Histories) -> np.ndarray:
+def find_hits(ranked: np.ndarray, targets: Histories) -> np.ndarray:
     """bool [n, k]: the recommendation is among the reader's held-out books."""
     # One number for each pair of reader and book turns the test into a search in a sorted array.
     width = int(max(ranked.max(initial=0), targets.items.max(initial=0))) + 1

@@ -9,7 +9,7 @@ import numpy as np
 from kd_tf.data.histories import Histories
 
 
-def auc(scores: np.ndarray, targets: Histories, excluded: Histories) -> np.ndarray:
+def compute_auc(scores: np.ndarray, targets: Histories, seen_items: Histories) -> np.ndarray:
     """Area under the ROC curve of each reader: how surely held-out books stand above others.
 
     It is the share of the pairs of a held-out and another book that stand in the right order,
@@ -28,21 +28,21 @@ def auc(scores: np.ndarray, targets: Histories, excluded: Histories) -> np.ndarr
     """
     others = scores.copy()
     others[:, 0] = np.nan  # in no order to any score
-    for known in (targets, excluded):
+    for known in (targets, seen_items):
         others[np.repeat(np.arange(len(scores)), known.lengths), known.items] = np.nan
     # Sorted once a reader (NaN stands last), instead of a pass over all books for each target.
     others.sort(axis=1)
     number = scores.shape[1] - np.count_nonzero(np.isnan(others), axis=1)
     row = np.repeat(np.arange(len(scores)), targets.lengths)
     held = scores[row, targets.items]
-    below = _places(others, row, number[row], held, lambda other, own: other < own)
-    reached = _places(others, row, number[row], held, lambda other, own: other <= own)
+    below = _count_before(others, row, number[row], held, lambda other, own: other < own)
+    reached = _count_before(others, row, number[row], held, lambda other, own: other <= own)
     right = np.bincount(row, (below + reached) / 2, minlength=len(scores))
     pairs = targets.lengths * number
     return np.where(pairs > 0, right / np.maximum(pairs, 1), 0.5)
 
 
-def _places(
+def _count_before(
     ordered: np.ndarray,
     row: np.ndarray,
     number: np.ndarray,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from kd_tf.data.histories import Histories
-from kd_tf.evaluate.metrics.ranked import hits
+from kd_tf.evaluate.metrics.ranked import find_hits
 
 
-def serendipity(
+def compute_serendipity(
     ranked: np.ndarray, targets: Histories, histories: Histories, by_popularity: np.ndarray
 ) -> np.ndarray:
     """Share of a list's places that hold a useful and unexpected book.
@@ -42,4 +42,4 @@ def serendipity(
     within = read <= k - 1 + number
     end = k + np.bincount(reader[within], minlength=readers)
     unexpected = place[ranked] >= end[:, None]
-    return (hits(ranked, targets) & unexpected).sum(axis=1) / k
+    return (find_hits(ranked, targets) & unexpected).sum(axis=1) / k

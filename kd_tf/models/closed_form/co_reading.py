@@ -11,25 +11,25 @@ from scipy import sparse
 
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
-from kd_tf.models.closed_form.threads import blocks, threads
+from kd_tf.models.closed_form.threads import split_into_blocks, count_threads
 from kd_tf.progress import Progress
 
-HISTORY_POWER = -0.25
+USER_WEIGHT_POWER = -0.25
 """Readers weigh (books read) ** this: who read hundreds says less about any two of them."""
 
 MAX_ENTRIES = 100_000_000
 """Shared-reader counts that are kept, 0.8 GB: catalogues that would have more keep, of every book,
 only those with its strongest partners."""
 
-MIN_PARTNERS = 100
+MIN_NEIGHBOURS = 100
 """At least so many partners a book are kept, whatever the catalogue's size."""
 
-_LARGEST_GROUP = 200
+_MAX_GROUP_SIZE = 200
 """An author or series of more books is no hint about any two of them ("Various", "Unknown")."""
 
 
 @dataclass(frozen=True)
-class CoReading:
+class CoOccurrence:
     """The Gram matrix of the training histories: X^T X with readers weighted.
 
     Attributes:
@@ -41,20 +41,20 @@ class CoReading:
     """
 
     gram: sparse.csr_array
-    counts: np.ndarray
-    scale: float
+    item_counts: np.ndarray
+    mean_weight: float
 
     @property
-    def books(self) -> int:
+    def num_items(self) -> int:
         """V."""
-        return len(self.counts) - 1
+        return len(self.item_counts) - 1
 
 
-def co_reading(
+def count_co_occurrences(
     histories: Histories,
-    books: int,
+    num_items: int,
     *,
-    also_read: Histories | None = None,
+    low_rated: Histories | None = None,
     max_entries: int = MAX_ENTRIES,
     progress: Progress,
 ) -> CoReading:
@@ -70,22 +70,22 @@ def co_reading(
         max_entries: How many counts are kept at most.
         progress: Told of the books.
     """
-    read = histories.matrix(books)
-    if also_read is not None:
-        read = sparse.csr_array(read.maximum(also_read.matrix(books)))
+    read = histories.to_csr_matrix(num_items)
+    if low_rated is not None:
+        read = sparse.csr_array(read.maximum(low_rated.to_csr_matrix(num_items)))
     read = sparse.csr_array(
         (read.data, read.indices.astype(np.int32), read.indptr.astype(np.int64)), shape=read.shape
     )
     length = np.maximum(np.diff(read.indptr), 1)
-    power = (length.astype(np.float64) ** (2 * HISTORY_POWER)).astype(np.float32)
+    power = (length.astype(np.float64) ** (2 * USER_WEIGHT_POWER)).astype(np.float32)
     by_book = read.T.tocsr()
     offsets = by_book.indptr.astype(np.int64)
-    counts = np.zeros(books + 1, np.float32)
-    np.add.at(counts, read.indices, power[_rows(read.indptr)] * read.data**2)
-    width = min(books, max(max_entries // max(books, 1), MIN_PARTNERS))
+    counts = np.zeros(num_items + 1, np.float32)
+    np.add.at(counts, read.indices, power[_expand_row_numbers(read.indptr)] * read.data**2)
+    width = min(num_items, max(max_entries // max(num_items, 1), MIN_NEIGHBOURS))
 
     def rows(start: int, end: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return _partners(
+        return _count_block(
             offsets,
             by_book.indices.astype(np.int32),
             by_book.data.astype(np.float32),
@@ -101,10 +101,10 @@ def co_reading(
 
     found = []
     with (
-        progress.task("books read together", books) as advance,
-        ThreadPoolExecutor(threads()) as pool,
+        progress.task("books read together", num_items) as advance,
+        ThreadPoolExecutor(count_threads()) as pool,
     ):
-        for part in pool.map(lambda block: rows(*block), blocks(1, books + 1)):
+        for part in pool.map(lambda block: rows(*block), split_into_blocks(1, num_items + 1)):
             found.append(part)
             advance(len(part[0]))
     lengths = np.concatenate([[0], *(part[0] for part in found)])
@@ -117,13 +117,13 @@ def co_reading(
             # SciPy widens the columns to the type of this: 4 bytes a count.
             np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32),
         ),
-        shape=(books + 1, books + 1),
+        shape=(num_items + 1, num_items + 1),
     )
     total = float(read.data.astype(np.float64).sum())
-    return CoReading(gram, counts, float(counts.sum(dtype=np.float64)) / max(total, 1.0))
+    return CoOccurrence(gram, counts, float(counts.sum(dtype=np.float64)) / max(total, 1.0))
 
 
-def with_shared_features(pairs: CoReading, catalog: Catalog, strength: float) -> CoReading:
+def add_shared_features(pairs: CoReading, catalog: Catalog, weight: float) -> CoReading:
     """Lets books of one author or one series count as if more readers had read both.
 
     A book that few have read so borrows from its author's others: the side information of Jeunen,
@@ -139,21 +139,21 @@ def with_shared_features(pairs: CoReading, catalog: Catalog, strength: float) ->
         The same with `strength` times `scale` added for every author and series that two books
         share (and that a book has, on the diagonal).
     """
-    if not strength:
+    if not weight:
         return pairs
-    shared = shared_features(catalog)
+    shared = count_shared_features(catalog)
     if not shared.nnz:
         return pairs
-    worth = np.float32(strength * pairs.scale)
+    worth = np.float32(weight * pairs.mean_weight)
     diagonal = shared.diagonal()
     shared.setdiag(0)
     shared.eliminate_zeros()
     gram = sparse.csr_array(pairs.gram + shared * worth)
     gram.sort_indices()
-    return CoReading(gram, pairs.counts + diagonal * worth, pairs.scale)
+    return CoOccurrence(gram, pairs.item_counts + diagonal * worth, pairs.mean_weight)
 
 
-def shared_features(catalog: Catalog) -> sparse.csr_array:
+def count_shared_features(catalog: Catalog) -> sparse.csr_array:
     """float32 CSR [V + 1, V + 1]: how many authors and series two books have in common."""
     numbers: dict[tuple[str, str], int] = {}
     rows, columns = [], []
@@ -176,16 +176,16 @@ def shared_features(catalog: Catalog) -> sparse.csr_array:
         shape=(len(catalog) + 1, max(len(numbers), 1)),
     )
     size = np.bincount(columns, minlength=has.shape[1])
-    has = has[:, (size >= 2) & (size <= _LARGEST_GROUP)]
+    has = has[:, (size >= 2) & (size <= _MAX_GROUP_SIZE)]
     return sparse.csr_array(has @ has.T)
 
 
-def _rows(indptr: np.ndarray) -> np.ndarray:
+def _expand_row_numbers(indptr: np.ndarray) -> np.ndarray:
     return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
 
 
 @njit(nogil=True, cache=True)
-def _partners(  # type: ignore[no-untyped-def]
+def _count_block(  # type: ignore[no-untyped-def]
     offsets, readers, has, histories, items, weights, power, counts, start, end, width
 ):
     """Row lengths, columns and counts of the books `start` to `end`, each sorted by column."""

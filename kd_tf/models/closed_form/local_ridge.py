@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
-from kd_tf.models.closed_form.co_reading import CoReading
-from kd_tf.models.closed_form.threads import blocks, threads
+from kd_tf.models.closed_form.co_reading import CoOccurrence
+from kd_tf.models.closed_form.threads import split_into_blocks, count_threads
 from kd_tf.progress import Progress
 
 
@@ -27,12 +27,12 @@ class LocalRidge:
             those that went have theirs as well.
     """
 
-    partners: np.ndarray
+    neighbours: np.ndarray
     weights: np.ndarray
     saliency: np.ndarray | None = None
 
     @classmethod
-    def of(cls, matrix: sparse.csr_array) -> LocalRidge:
+    def from_matrix(cls, matrix: sparse.csr_array) -> LocalRidge:
         """The ridge whose `matrix` this is: as many partners as its longest column has."""
         by_book = sparse.csr_array(matrix.T.tocsr())
         lengths = np.diff(by_book.indptr)
@@ -43,20 +43,20 @@ class LocalRidge:
         partners[book, place], weights[book, place] = by_book.indices, by_book.data
         return cls(partners, weights)
 
-    def matrix(self) -> sparse.csr_array:
+    def to_matrix(self) -> sparse.csr_array:
         """float32 CSR [V + 1, V + 1]: entry (h, i) is what book h adds to the score of i."""
-        book = np.repeat(np.arange(len(self.partners)), self.partners.shape[1])
-        kept = ((self.partners > 0) & (self.weights != 0)).ravel()
+        book = np.repeat(np.arange(len(self.neighbours)), self.neighbours.shape[1])
+        kept = ((self.neighbours > 0) & (self.weights != 0)).ravel()
         found = sparse.csr_array(
-            (self.weights.ravel()[kept], (self.partners.ravel()[kept], book[kept])),
-            shape=(len(self.partners), len(self.partners)),
+            (self.weights.ravel()[kept], (self.neighbours.ravel()[kept], book[kept])),
+            shape=(len(self.neighbours), len(self.neighbours)),
         )
         found.sort_indices()
         return found
 
 
-def local_ridge(
-    pairs: CoReading, *, neighbours: int, regularization: float, progress: Progress
+def fit_local_ridge(
+    pairs: CoReading, *, num_neighbours: int, regularization: float, progress: Progress
 ) -> LocalRidge:
     """For each book the exact ridge regression of "has read it" on its strongest partners.
 
@@ -73,12 +73,12 @@ def local_ridge(
     """
     if not regularization > 0:
         raise ValueError(f"regularization must be above 0, not {regularization}")
-    partners = strongest_partners(pairs, neighbours, regularization, progress)
-    return _each_book(pairs, partners, regularization, None, "ridge of each book", progress)
+    partners = select_neighbours(pairs, num_neighbours, regularization, progress)
+    return _solve_all_items(pairs, partners, regularization, None, "ridge of each book", progress)
 
 
-def eliminate(
-    pairs: CoReading, ridge: LocalRidge, kept: int, *, regularization: float, progress: Progress
+def prune_neighbours(
+    pairs: CoReading, ridge: LocalRidge, num_kept: int, *, regularization: float, progress: Progress
 ) -> LocalRidge:
     """The ridge on fewer partners: of each book the least useful goes, one after the other.
 
@@ -94,82 +94,82 @@ def eliminate(
         regularization: The ridge's.
         progress: Told of the books.
     """
-    return _each_book(pairs, ridge.partners, regularization, kept, "partners that matter", progress)
+    return _solve_all_items(pairs, ridge.neighbours, regularization, num_kept, "partners that matter", progress)
 
 
 def refit(
-    pairs: CoReading, partners: np.ndarray, *, regularization: float, progress: Progress
+    pairs: CoReading, neighbours: np.ndarray, *, regularization: float, progress: Progress
 ) -> LocalRidge:
     """The exact ridge on given partners: int32 [V + 1, K], 0 where there is none."""
-    return _each_book(pairs, partners, regularization, None, "ridge of each book", progress)
+    return _solve_all_items(pairs, neighbours, regularization, None, "ridge of each book", progress)
 
 
-def strongest_partners(
-    pairs: CoReading, neighbours: int, regularization: float, progress: Progress
+def select_neighbours(
+    pairs: CoReading, num_neighbours: int, regularization: float, progress: Progress
 ) -> np.ndarray:
     """int32 [V + 1, `neighbours`]: which books explain most of each book alone, 0 is none."""
-    gram, rows = pairs.gram, pairs.books + 1
-    penalty = np.float32(regularization * pairs.scale)
-    found = np.zeros((rows, neighbours), np.int32)
+    gram, rows = pairs.gram, pairs.num_items + 1
+    penalty = np.float32(regularization * pairs.mean_weight)
+    found = np.zeros((rows, num_neighbours), np.int32)
 
     def block(edges: tuple[int, int]) -> int:
-        _strongest(gram.indptr, gram.indices, gram.data, pairs.counts + penalty, *edges, found)
+        _select_block(gram.indptr, gram.indices, gram.data, pairs.item_counts + penalty, *edges, found)
         return edges[1] - edges[0]
 
-    _in_blocks(block, rows, "strongest partners", progress)
+    _run_in_blocks(block, rows, "strongest partners", progress)
     return found
 
 
-def _each_book(
+def _solve_all_items(
     pairs: CoReading,
-    partners: np.ndarray,
+    neighbours: np.ndarray,
     regularization: float,
-    kept: int | None,
+    num_kept: int | None,
     label: str,
     progress: Progress,
 ) -> LocalRidge:
     if not regularization > 0:
         raise ValueError(f"regularization must be above 0, not {regularization}")
-    if kept is not None and kept < 1:
-        raise ValueError(f"at least 1 partner must be kept, not {kept}")
-    gram, rows = pairs.gram, pairs.books + 1
-    diagonal = pairs.counts.astype(np.float64) + regularization * pairs.scale
-    partners = np.ascontiguousarray(partners, np.int32)
-    weights = np.zeros(partners.shape, np.float32)
-    saliency = np.zeros(partners.shape if kept is not None else (1, 1), np.float32)
+    if num_kept is not None and num_kept < 1:
+        raise ValueError(f"at least 1 partner must be kept, not {num_kept}")
+    gram, rows = pairs.gram, pairs.num_items + 1
+    diagonal = pairs.item_counts.astype(np.float64) + regularization * pairs.mean_weight
+    neighbours = np.ascontiguousarray(neighbours, np.int32)
+    weights = np.zeros(neighbours.shape, np.float32)
+    saliency = np.zeros(neighbours.shape if num_kept is not None else (1, 1), np.float32)
 
     def block(edges: tuple[int, int]) -> int:
-        if kept is None:
-            _solve(gram.indptr, gram.indices, gram.data, diagonal, partners, *edges, weights)
+        if num_kept is None:
+            _solve_block(gram.indptr, gram.indices, gram.data, diagonal, neighbours, *edges, weights)
         else:
-            _eliminate(
+            _prune_block(
                 gram.indptr,
                 gram.indices,
                 gram.data,
                 diagonal,
-                partners,
-                kept,
+                neighbours,
+                num_kept,
                 *edges,
                 weights,
                 saliency,
             )
         return edges[1] - edges[0]
 
-    _in_blocks(block, rows, label, progress)
-    if kept is None:
-        return LocalRidge(partners, weights)
-    return LocalRidge(np.where(weights != 0, partners, 0), weights, saliency)
+    _run_in_blocks(block, rows, label, progress)
+    if num_kept is None:
+        return LocalRidge(neighbours, weights)
+    return LocalRidge(np.where(weights != 0, neighbours, 0), weights, saliency)
 
 
-def _in_blocks(block, rows: int, label: str, progress: Progress) -> None:  # type: ignore[no-untyped-def]
-    with progress.task(label, rows) as advance, ThreadPoolExecutor(threads()) as pool:
-        for done in pool.map(block, blocks(0, rows)):
+def _run_in_blocks(block, rows: int, label: str, progress: Progress) -> None:  # type: ignore[no-untyped-def]
+    with progress.task(label, rows) as advance, ThreadPoolExecutor(count_threads()) as pool:
+        for done in pool.map(block, split_into_blocks(0, rows)):
             advance(done)
 
 
 @njit(nogil=True, cache=True)
-def _strongest(indptr, indices, data, counts, start, end, found):  # type: ignore[no-untyped-def]
-    width = found.shape[1]
+def _select_block(indptr, indices, data, counts, start, end, neighbours):  # type: ignore[no-untyped-def]
+    width = neighbours.shape[1]
     for book in range(start, end):
         first, last = indptr[book], indptr[book + 1]
         gain = np.empty(last - first, np.float32)
@@ -178,16 +178,16 @@ def _strongest(indptr, indices, data, counts, start, end, found):  # type: ignor
         # Stable, so that equal gains keep the order of the ids on every machine.
         order = np.argsort(gain, kind="mergesort")
         for place in range(min(width, len(order))):
-            found[book, place] = indices[first + order[place]]
+            neighbours[book, place] = indices[first + order[place]]
 
 
 @njit(nogil=True, cache=True, inline="always")
-def _system(  # type: ignore[no-untyped-def]
-    indptr, indices, data, diagonal, partners, book, position, matrix, target
+def _build_system(  # type: ignore[no-untyped-def]
+    indptr, indices, data, diagonal, neighbours, book, position, matrix, target
 ):
     """Fills the normal equations of one book; gives how many partners it has."""
     size = 0
-    for one in partners[book]:
+    for one in neighbours[book]:
         if one > 0:
             position[one] = size
             size += 1
@@ -199,7 +199,7 @@ def _system(  # type: ignore[no-untyped-def]
         place = position[indices[one]]
         if place >= 0:
             target[place] = data[one]
-    for one in partners[book]:
+    for one in neighbours[book]:
         if one > 0:
             place = position[one]
             for entry in range(indptr[one], indptr[one + 1]):
@@ -209,14 +209,14 @@ def _system(  # type: ignore[no-untyped-def]
                     matrix[place, other] = data[entry]
                     matrix[other, place] = data[entry]
             matrix[place, place] = diagonal[one]
-    for one in partners[book]:
+    for one in neighbours[book]:
         if one > 0:
             position[one] = -1
     return size
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _cholesky(matrix, size):  # type: ignore[no-untyped-def]
+def _compute_cholesky(matrix, size):  # type: ignore[no-untyped-def]
     """The lower factor, in place; False where the matrix is not positive definite."""
     for row in range(size):
         for column in range(row + 1):
@@ -233,7 +233,7 @@ def _cholesky(matrix, size):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _substitute(factor, size, right):  # type: ignore[no-untyped-def]
+def _solve_triangular(factor, size, right):  # type: ignore[no-untyped-def]
     """Solves in place with the factor and its transpose."""
     for row in range(size):
         value = right[row]
@@ -248,66 +248,66 @@ def _substitute(factor, size, right):  # type: ignore[no-untyped-def]
 
 
 @njit(nogil=True, cache=True)
-def _factored(  # type: ignore[no-untyped-def]
-    indptr, indices, data, diagonal, partners, book, position, matrix, target
+def _factorize_system(  # type: ignore[no-untyped-def]
+    indptr, indices, data, diagonal, neighbours, book, position, matrix, target
 ):
     """The factored system of one book; a system with cut-off counts may need more ridge."""
     more = 0.0
     while True:
-        size = _system(indptr, indices, data, diagonal, partners, book, position, matrix, target)
+        size = _build_system(indptr, indices, data, diagonal, neighbours, book, position, matrix, target)
         for place in range(size):
             matrix[place, place] *= 1 + more
-        if _cholesky(matrix, size):
+        if _compute_cholesky(matrix, size):
             return size
         more = max(2 * more, 0.05)
 
 
 @njit(nogil=True, cache=True)
-def _solve(  # type: ignore[no-untyped-def]
-    indptr, indices, data, diagonal, partners, start, end, weights
+def _solve_block(  # type: ignore[no-untyped-def]
+    indptr, indices, data, diagonal, neighbours, start, end, weights
 ):
-    width = partners.shape[1]
+    width = neighbours.shape[1]
     position = np.full(len(diagonal), -1, np.int32)
     matrix = np.empty((width, width))
     target = np.empty(width)
     for book in range(start, end):
-        size = _factored(indptr, indices, data, diagonal, partners, book, position, matrix, target)
-        _substitute(matrix, size, target)
+        size = _factorize_system(indptr, indices, data, diagonal, neighbours, book, position, matrix, target)
+        _solve_triangular(matrix, size, target)
         done = 0
         for place in range(width):
-            if partners[book, place] > 0:
+            if neighbours[book, place] > 0:
                 weights[book, place] = target[done]
                 done += 1
 
 
 @njit(nogil=True, cache=True, fastmath=True)
-def _eliminate(  # type: ignore[no-untyped-def]
-    indptr, indices, data, diagonal, partners, kept, start, end, weights, saliency
+def _prune_block(  # type: ignore[no-untyped-def]
+    indptr, indices, data, diagonal, neighbours, num_kept, start, end, weights, saliency
 ):
-    width = partners.shape[1]
+    width = neighbours.shape[1]
     position = np.full(len(diagonal), -1, np.int32)
     matrix = np.empty((width, width))
     target = np.empty(width)
     inverse = np.empty((width, width))
     column = np.empty(width)
     for book in range(start, end):
-        size = _factored(indptr, indices, data, diagonal, partners, book, position, matrix, target)
+        size = _factorize_system(indptr, indices, data, diagonal, neighbours, book, position, matrix, target)
         for one in range(size):
             column[:size] = 0
             column[one] = 1
-            _substitute(matrix, size, column)
+            _solve_triangular(matrix, size, column)
             for other in range(size):
                 inverse[other, one] = column[other]
-        _substitute(matrix, size, target)
+        _solve_triangular(matrix, size, target)
         places = np.empty(size, np.int64)
         found = 0
         for place in range(width):
-            if partners[book, place] > 0:
+            if neighbours[book, place] > 0:
                 places[found] = place
                 found += 1
         alive = np.ones(size, np.bool_)
         for left in range(size, 0, -1):
-            if left == kept or (left == size and left < kept):
+            if left == num_kept or (left == size and left < num_kept):
                 for one in range(size):
                     if alive[one]:
                         weights[book, places[one]] = target[one]

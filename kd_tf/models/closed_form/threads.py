@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-BOOKS_AT_ONCE = 256
+BLOCK_SIZE = 256
 
 
-def threads() -> int:
+def count_threads() -> int:
     """How many blocks are worked on at a time."""
     return os.cpu_count() or 1
 
 
-def blocks(start: int, end: int) -> Iterator[tuple[int, int]]:
+def split_into_blocks(start: int, end: int) -> Iterator[tuple[int, int]]:
     """``(start, end)`` in parts of at most `BOOKS_AT_ONCE`."""
-    for first in range(start, end, BOOKS_AT_ONCE):
-        yield first, min(first + BOOKS_AT_ONCE, end)
+    for first in range(start, end, BLOCK_SIZE):
+        yield first, min(first + BLOCK_SIZE, end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.blend import BlendModel
+from kd_tf.models.blend import WeightedEnsemble
 from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.students.fold_in import FoldInStudent
 from kd_tf.models.students.item_kernel import ItemKernelStudent
@@ -23,15 +23,15 @@ TRAINED_STUDENTS: dict[str, type[HistoryModel]] = {
 }
 """Those that begin at random and learn everything in training."""
 
-STARTED_STUDENTS: dict[str, type[HistoryModel]] = {
+WARM_STARTED_STUDENTS: dict[str, type[HistoryModel]] = {
     "neighbours": NeighboursStudent,
     "item-kernel": ItemKernelStudent,
     "low-rank": LowRankModel,
     "fold-in": FoldInStudent,
-    "low-rank-residual": BlendModel,
-    "kernel-residual": BlendModel,
-    "fold-in-residual": BlendModel,
+    "low-rank-residual": WeightedEnsemble,
+    "kernel-residual": WeightedEnsemble,
+    "fold-in-residual": WeightedEnsemble,
 }
 """Those that begin as what a teacher knows of every book (`kd_tf.distill.starts`)."""
 
-STUDENTS = {**TRAINED_STUDENTS, **STARTED_STUDENTS}
+STUDENTS = {**TRAINED_STUDENTS, **WARM_STARTED_STUDENTS}

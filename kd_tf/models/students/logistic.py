@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 from kd_tf.models.low_rank import LowRankModel
-from kd_tf.models.scored import Scored
+from kd_tf.models.scored import MaskedLogits
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -16,11 +16,11 @@ class LogisticStudent(LowRankModel):
     read that very book. Books that were not read count as negatives.
     """
 
-    def hard_loss(self, history: tf.Tensor, targets: tf.Tensor, scored: Scored) -> tf.Tensor:
+    def supervised_loss(self, history: tf.Tensor, targets: tf.Tensor, masked_logits: Scored) -> tf.Tensor:
         """float32 [B]: binary cross-entropy, summed over the catalogue, a target each."""
-        chosen = tf.gather(scored.masked, targets, batch_dims=1)
-        found = tf.cast((targets > 0) & (chosen > MASKED / 2), tf.float32)
+        chosen = tf.gather(masked_logits.unseen_logits, targets, batch_dims=1)
+        found = tf.cast((targets > 0) & (chosen > MASKED_LOGIT / 2), tf.float32)
         positives = tf.reduce_sum(found * chosen, axis=1)
         count = tf.reduce_sum(found, axis=1)
-        everything = tf.reduce_sum(tf.nn.softplus(scored.masked), axis=1)
+        everything = tf.reduce_sum(tf.nn.softplus(masked_logits.unseen_logits), axis=1)
         return tf.where(count > 0, (everything - positives) / tf.maximum(count, 1.0), 0.0)

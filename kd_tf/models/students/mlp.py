@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.keras import keras, tf
-from kd_tf.models.tied_table import TiedTableModel, pooled
+from kd_tf.models.tied_table import TiedEmbeddingModel, pool_weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class MLPStudent(TiedTableModel):
+class MLPStudent(TiedEmbeddingModel):
     """Pools the history's rows and corrects the sum by two dense layers (the dense core).
 
     A bag of books as in Covington et al., "Deep Neural Networks for YouTube Recommendations"
@@ -23,12 +23,12 @@ class MLPStudent(TiedTableModel):
         book_dropout: See `TiedTableModel`.
     """
 
-    ordered = False
+    is_order_sensitive = False
 
     def __init__(
         self,
         *,
-        books: int,
+        num_items: int,
         history_length: int,
         dimensions: int = 32,
         hidden: int = 64,
@@ -36,7 +36,7 @@ class MLPStudent(TiedTableModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            books=books,
+            num_items=num_items,
             history_length=history_length,
             dimensions=dimensions,
             book_dropout=book_dropout,
@@ -54,7 +54,7 @@ class MLPStudent(TiedTableModel):
         )
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        own = pooled(rows, weights)
+        own = pool_weighted_rows(rows, weights)
         return own + self.core(own, training=training)
 
     def get_config(self) -> dict[str, Any]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
-from kd_tf.models.tied_table import IN_BATCH, TiedTableModel
+from kd_tf.models.losses import MASKED_LOGIT
+from kd_tf.models.tied_table import IN_BATCH, TiedEmbeddingModel
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class MultiInterestStudent(TiedTableModel):
+class MultiInterestStudent(TiedEmbeddingModel):
     """Attends to the history once for each interest; a book is scored by the sum of their odds.
 
     ``score(i) = b_i + log sum over k of exp(s <u_k, e_i>)`` with u_k the k-th attention's mean
@@ -27,22 +27,22 @@ class MultiInterestStudent(TiedTableModel):
     """
 
     # Its scores go through operators that the integer pass does not know.
-    forms = ("float32", "float16", "dynamic-int8")
+    quantizations = ("float32", "float16", "dynamic-int8")
 
-    ordered = False
+    is_order_sensitive = False
 
     def __init__(
         self,
         *,
-        books: int,
+        num_items: int,
         history_length: int,
         dimensions: int = 32,
-        interests: int = 4,
+        num_interests: int = 4,
         book_dropout: float = 0.3,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            books=books,
+            num_items=num_items,
             history_length=history_length,
             dimensions=dimensions,
             book_dropout=book_dropout,
@@ -50,15 +50,15 @@ class MultiInterestStudent(TiedTableModel):
         )
         if self.objective == IN_BATCH:
             raise ValueError("several interests cannot be trained in-batch")
-        if interests < 1:
-            raise ValueError(f"interests must be at least 1, not {interests}")
-        self.interests = interests
+        if num_interests < 1:
+            raise ValueError(f"interests must be at least 1, not {num_interests}")
+        self.num_interests = num_interests
         self.attention = self.add_weight(
             name="attention",
-            shape=(dimensions, interests),
+            shape=(dimensions, num_interests),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
-        self.bias = self.add_weight(name="bias", shape=(books + 1,), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(num_items + 1,), initializer="zeros")
         self.sharpness = self.add_weight(
             name="sharpness", shape=(), initializer=keras.initializers.Constant(10.0)
         )
@@ -67,7 +67,7 @@ class MultiInterestStudent(TiedTableModel):
         """float32 [B, K, d], the interests, each of length s; zeros for an empty history."""
         attended = tf.matmul(tf.nn.tanh(rows), self.attention)
         there = tf.expand_dims(weights, 2) > 0
-        share = tf.nn.softmax(tf.where(there, attended, max(MASKED, attended.dtype.min)), axis=1)
+        share = tf.nn.softmax(tf.where(there, attended, max(MASKED_LOGIT, attended.dtype.min)), axis=1)
         share = tf.where(there, share, 0.0) * tf.expand_dims(weights, 2)
         interests = tf.matmul(share, rows, transpose_a=True)
         length = tf.reduce_sum(tf.square(interests), axis=2, keepdims=True)
@@ -75,17 +75,17 @@ class MultiInterestStudent(TiedTableModel):
         return interests * (self.sharpness * tf.math.rsqrt(length + 1e-6))
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        ids = self.known(candidates)
-        interests = self.reader_vectors(history)
+        ids = self.mask_unknown_ids(candidates)
+        interests = self.user_embeddings(history)
         products = tf.matmul(interests, tf.gather(self.scoring_table, ids), transpose_b=True)
         odds = tf.reduce_logsumexp(products, axis=1) + tf.gather(self.bias, ids)
         return tf.where(ids > 0, odds, 0.0)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        flat = tf.reshape(self.reader_vectors(inputs, training), [-1, self.dimensions])
+        flat = tf.reshape(self.user_embeddings(inputs, training), [-1, self.dimensions])
         scores = tf.matmul(flat, self.scoring_table, transpose_b=True)
-        scores = tf.reshape(scores, [-1, self.interests, self.books + 1])
+        scores = tf.reshape(scores, [-1, self.num_interests, self.num_items + 1])
         return tf.reduce_logsumexp(scores, axis=1) + self.bias
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "interests": self.interests}
+        return {**super().get_config(), "num_interests": self.num_interests}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.keras import keras, tf
-from kd_tf.models.tied_table import TiedTableModel, pooled, there
+from kd_tf.models.tied_table import TiedEmbeddingModel, pool_weighted_rows, make_item_mask
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class ShallowCNNStudent(TiedTableModel):
+class ShallowCNNStudent(TiedEmbeddingModel):
     """One convolution over the history beside the pooled rows, then two dense layers.
 
     Args:
@@ -25,7 +25,7 @@ class ShallowCNNStudent(TiedTableModel):
     def __init__(
         self,
         *,
-        books: int,
+        num_items: int,
         history_length: int,
         dimensions: int = 32,
         filters: int = 32,
@@ -35,7 +35,7 @@ class ShallowCNNStudent(TiedTableModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            books=books,
+            num_items=num_items,
             history_length=history_length,
             dimensions=dimensions,
             book_dropout=book_dropout,
@@ -57,8 +57,8 @@ class ShallowCNNStudent(TiedTableModel):
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
         # Padding is zero for the filters that look over the end of a history, and what they see
         # there weighs nothing.
-        seen = pooled(self.convolution(rows * there(weights)), weights)
-        own = pooled(rows, weights)
+        seen = pool_weighted_rows(self.convolution(rows * make_item_mask(weights)), weights)
+        own = pool_weighted_rows(rows, weights)
         return own + self.core(tf.concat([own, seen], axis=1), training=training)
 
     def get_config(self) -> dict[str, Any]:

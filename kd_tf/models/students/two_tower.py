@@ -24,16 +24,16 @@ class TwoTowerStudent(MLPStudent):
         book_dropout: See `TiedTableModel`.
     """
 
-    tables = ("table", "candidate_table")
+    quantized_weights = ("table", "candidate_table")
 
     # The integer pass would take one table for a copy of the other.
-    forms = ("float32", "float16", "dynamic-int8")
+    quantizations = ("float32", "float16", "dynamic-int8")
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.candidate_table = self.add_weight(
             name="candidate_table",
-            shape=(self.books + 1, self.dimensions),
+            shape=(self.num_items + 1, self.dimensions),
             initializer=keras.initializers.RandomNormal(stddev=self.dimensions**-0.5),
         )
 

@@ -13,7 +13,7 @@ from kd_tf.models.teachers.spectral import SpectralFilterTeacher
 from kd_tf.models.teachers.transformer import TransformerTeacher
 from kd_tf.models.teachers.two_tower import TwoTowerTeacher
 from kd_tf.models.teachers.vae import VAETeacher
-from kd_tf.models.tied_table import TiedTableModel
+from kd_tf.models.tied_table import TiedEmbeddingModel
 
 TRAINED_TEACHERS: dict[str, type[TiedTableModel]] = {
     "gru": GRUTeacher,
@@ -24,7 +24,7 @@ TRAINED_TEACHERS: dict[str, type[TiedTableModel]] = {
 }
 """Those that learn in training steps."""
 
-SOLVED_TEACHERS: dict[
+CLOSED_FORM_TEACHERS: dict[
     str,
     type[LocalRidgeTeacher | LinearAutoencoderTeacher | ImplicitALSTeacher | SpectralFilterTeacher],
 ] = {
@@ -37,6 +37,6 @@ SOLVED_TEACHERS: dict[
 
 TEACHERS: dict[str, type[HistoryModel]] = {
     **TRAINED_TEACHERS,
-    **SOLVED_TEACHERS,
+    **CLOSED_FORM_TEACHERS,
     "ensemble": EnsembleTeacher,
 }

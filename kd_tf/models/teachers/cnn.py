@@ -7,7 +7,7 @@ from typing import Any
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.teachers.wide import WideAndDeepTeacher
-from kd_tf.models.tied_table import pooled, there
+from kd_tf.models.tied_table import pool_weighted_rows, make_item_mask
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -32,30 +32,30 @@ class CNNTeacher(WideAndDeepTeacher):
     def __init__(
         self,
         *,
-        books: int,
+        num_items: int,
         history_length: int,
         dimensions: int = 512,
         filters: int = 64,
         kernel_size: int = 3,
-        blocks: int = 2,
+        num_blocks: int = 2,
         hidden: int = 512,
         book_dropout: float = 0.5,
         dropout: float = 0.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            books=books,
+            num_items=num_items,
             history_length=history_length,
             dimensions=dimensions,
             book_dropout=book_dropout,
             **kwargs,
         )
-        self.filters, self.kernel_size, self.blocks = filters, kernel_size, blocks
+        self.filters, self.kernel_size, self.num_blocks = filters, kernel_size, num_blocks
         self.hidden, self.dropout = hidden, dropout
-        self.project = keras.layers.Dense(filters)
+        self.projection = keras.layers.Dense(filters)
         self.convolutions = [
             keras.layers.Conv1D(filters, kernel_size, padding="same", activation="relu")
-            for _ in range(blocks)
+            for _ in range(num_blocks)
         ]
         self.core = keras.Sequential(
             [
@@ -66,15 +66,15 @@ class CNNTeacher(WideAndDeepTeacher):
         )
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        real = there(weights)
-        states = self.project(rows) * real
+        real = make_item_mask(weights)
+        states = self.projection(rows) * real
         for convolution in self.convolutions:
             states += convolution(states) * real
         count = tf.maximum(tf.reduce_sum(real, axis=1), 1.0)
         mean = tf.reduce_sum(states, axis=1) / count
         # At least the 0 of padding, so that a full history is pooled like any other.
         strongest = tf.maximum(tf.reduce_max(states, axis=1), 0.0)
-        own = pooled(rows, weights)
+        own = pool_weighted_rows(rows, weights)
         return own + self.core(tf.concat([own, mean, strongest], axis=1), training=training)
 
     def get_config(self) -> dict[str, Any]:
@@ -82,7 +82,7 @@ class CNNTeacher(WideAndDeepTeacher):
             **super().get_config(),
             "filters": self.filters,
             "kernel_size": self.kernel_size,
-            "blocks": self.blocks,
+            "num_blocks": self.num_blocks,
             "hidden": self.hidden,
             "dropout": self.dropout,
         }

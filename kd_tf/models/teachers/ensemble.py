@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from kd_tf.keras import keras
-from kd_tf.models.blend import BlendModel
+from kd_tf.models.blend import WeightedEnsemble
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class EnsembleTeacher(BlendModel):
+class EnsembleTeacher(WeightedEnsemble):
     """Teachers of different kinds know different things; their sum ranks better than the best.
 
     A member's weight may grow or fall with the length of the history: how far it can be trusted

@@ -7,7 +7,7 @@ from typing import Any
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.teachers.wide import WideAndDeepTeacher
-from kd_tf.models.tied_table import pooled, there
+from kd_tf.models.tied_table import pool_weighted_rows, make_item_mask
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -31,7 +31,7 @@ class GRUTeacher(WideAndDeepTeacher):
     def __init__(
         self,
         *,
-        books: int,
+        num_items: int,
         history_length: int,
         dimensions: int = 512,
         units: int = 128,
@@ -41,14 +41,14 @@ class GRUTeacher(WideAndDeepTeacher):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            books=books,
+            num_items=num_items,
             history_length=history_length,
             dimensions=dimensions,
             book_dropout=book_dropout,
             **kwargs,
         )
         self.units, self.hidden, self.dropout = units, hidden, dropout
-        self.project = keras.layers.Dense(units)
+        self.projection = keras.layers.Dense(units)
         self.gru = keras.layers.GRU(units, return_sequences=True)
         self.core = keras.Sequential(
             [
@@ -59,12 +59,12 @@ class GRUTeacher(WideAndDeepTeacher):
         )
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        real = there(weights)
-        states = self.gru(self.project(rows), mask=real[..., 0] > 0, training=training) * real
+        real = make_item_mask(weights)
+        states = self.gru(self.projection(rows), mask=real[..., 0] > 0, training=training) * real
         count = tf.maximum(tf.reduce_sum(real, axis=1), 1.0)
         mean = tf.reduce_sum(states, axis=1) / count
-        newest = tf.reduce_sum(states * _newest(real), axis=1)
-        own = pooled(rows, weights)
+        newest = tf.reduce_sum(states * _mask_newest(real), axis=1)
+        own = pool_weighted_rows(rows, weights)
         return own + self.core(tf.concat([own, mean, newest], axis=1), training=training)
 
     def get_config(self) -> dict[str, Any]:
@@ -76,7 +76,7 @@ class GRUTeacher(WideAndDeepTeacher):
         }
 
 
-def _newest(real: tf.Tensor) -> tf.Tensor:
+def _mask_newest(real: tf.Tensor) -> tf.Tensor:
     """float32 [B, L, 1]: 1 at the newest book that is there, 0 elsewhere."""
     later = tf.cumsum(real, axis=1, reverse=True, exclusive=True)
     return real * tf.cast(later < 0.5, tf.float32)

@@ -9,16 +9,16 @@ from kd_tf.data.histories import Histories
 from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import ease
 from kd_tf.keras import keras, tf
-from kd_tf.models.additive import AdditiveModel, popularity_prior
-from kd_tf.models.closed_form.co_reading import HISTORY_POWER, shared_features
-from kd_tf.models.learning_data import LearningData
+from kd_tf.models.additive import AdditiveModel, compute_popularity_prior
+from kd_tf.models.closed_form.co_reading import USER_WEIGHT_POWER, count_shared_features
+from kd_tf.models.learning_data import TrainingData
 
 REGULARIZATIONS = (20.0, 50.0, 150.0)
-SHARED_FEATURES = (0.0, 3.0)
-CHOOSES_UP_TO = 12_000
+SHARED_FEATURE_WEIGHTS = (0.0, 3.0)
+MAX_TUNING_ITEMS = 12_000
 """Books beyond which the most read ones choose: a fit takes as long as their number cubed."""
 
-PRIOR = 1e-3
+PRIOR_STRENGTH = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -31,25 +31,25 @@ class LinearAutoencoderTeacher(AdditiveModel):
 
     def __init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
         super().__init__(**kwargs)
-        self.weights_of_pairs = self.add_weight(
-            name="weights_of_pairs", shape=(self.books + 1, self.books + 1), initializer="zeros"
+        self.item_weights = self.add_weight(
+            name="weights_of_pairs", shape=(self.num_items + 1, self.num_items + 1), initializer="zeros"
         )
 
-    def added(self, ids: tf.Tensor) -> tf.Tensor:
-        return tf.gather(self.weights_of_pairs, ids)
+    def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
+        return tf.gather(self.item_weights, ids)
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
-        read = Histories(histories.items, histories.offsets).matrix(self.books)
-        return np.asarray(read @ self.weights_of_pairs.numpy() + self.prior.numpy(), np.float32)
+        read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
+        return np.asarray(read @ self.item_weights.numpy() + self.prior.numpy(), np.float32)
 
     @classmethod
-    def solved(cls, data: LearningData) -> LinearAutoencoderTeacher:
+    def from_training_data(cls, data: LearningData) -> LinearAutoencoderTeacher:
         """Solves it, with lambda and the side information chosen by the validation readers.
 
         Raises:
             UserError: The matrix would not fit in memory; the message names the form that does.
         """
-        books = data.split.books
+        books = data.split.num_items
         needed = 4 * books**2
         if needed > ease.MAX_BYTES:
             raise UserError(
@@ -58,13 +58,13 @@ class LinearAutoencoderTeacher(AdditiveModel):
                 f"{ease.MAX_BYTES / 2**30:.1f} GiB",
                 hint="Take the teacher local-ridge: the same model, sparse.",
             )
-        features = shared_features(data.catalog)
-        strengths = SHARED_FEATURES if features.nnz else SHARED_FEATURES[:1]
+        features = count_shared_features(data.catalog)
+        strengths = SHARED_FEATURE_WEIGHTS if features.nnz else SHARED_FEATURE_WEIGHTS[:1]
         settings = [(one, strength) for one in REGULARIZATIONS for strength in strengths]
-        chooses = books <= CHOOSES_UP_TO and len(data.choose) > 0
+        chooses = books <= MAX_TUNING_ITEMS and len(data.validation_metric) > 0
         with data.progress.task("linear autoencoder", len(settings) * chooses + 1) as advance:
-            gram, scale = _gram(data.split.train, books)
-            model = cls(books=books, history_length=data.history_length)
+            gram, scale = _compute_gram(data.split.train, books)
+            model = cls(num_items=books, history_length=data.history_length)
             model.create_weights()
 
             def take(setting: tuple[float, float]) -> None:
@@ -72,29 +72,29 @@ class LinearAutoencoderTeacher(AdditiveModel):
                 # One matrix less where nothing is chosen and the Gram matrix is needed once.
                 system = gram.copy(order="F") if chooses else gram
                 if strength:
-                    _add(system, features, strength * scale)
+                    _add_features(system, features, strength * scale)
                 weights = np.zeros((books + 1, books + 1), np.float32)
-                weights[1:, 1:] = ease.solved(system, regularization * scale)
-                model.weights_of_pairs.assign(weights)
+                weights[1:, 1:] = ease.solve_weights(system, regularization * scale)
+                model.item_weights.assign(weights)
                 advance()
 
             def reached(setting: tuple[float, float]) -> float:
                 take(setting)
-                return data.choose(model.numpy_scores)
+                return data.validation_metric(model.numpy_scores)
 
             take(max(settings, key=reached) if chooses else (50.0, strengths[-1]))
-        model.prior.assign(popularity_prior(data.split.popularity(), PRIOR))
+        model.prior.assign(compute_popularity_prior(data.split.popularity(), PRIOR_STRENGTH))
         return model
 
 
-def _gram(histories: Histories, books: int) -> tuple[np.ndarray, float]:
-    matrix = histories.matrix(books)
+def _compute_gram(histories: Histories, num_items: int) -> tuple[np.ndarray, float]:
+    matrix = histories.to_csr_matrix(num_items)
     length = np.maximum(np.diff(matrix.indptr), 1).astype(np.float32)
-    weighted = sparse.csr_array(sparse.diags_array(length**HISTORY_POWER) @ matrix)
+    weighted = sparse.csr_array(sparse.diags_array(length**USER_WEIGHT_POWER) @ matrix)
     scale = float(np.sum(weighted.data.astype(np.float64) ** 2) / max(float(matrix.sum()), 1.0))
-    return ease.gram_of(weighted), scale
+    return ease.compute_gram(weighted), scale
 
 
-def _add(gram: np.ndarray, features: sparse.csr_array, worth: float) -> None:
+def _add_features(gram: np.ndarray, features: sparse.csr_array, weight: float) -> None:
     shared = features[1:, 1:].tocoo()
-    gram[shared.row, shared.col] += np.float32(worth) * shared.data
+    gram[shared.row, shared.col] += np.float32(weight) * shared.data

@@ -5,30 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.keras import keras
-from kd_tf.models.additive import popularity_prior
+from kd_tf.models.additive import compute_popularity_prior
 from kd_tf.models.closed_form.co_reading import (
-    CoReading,
-    co_reading,
-    shared_features,
-    with_shared_features,
+    CoOccurrence,
+    count_co_occurrences,
+    count_shared_features,
+    add_shared_features,
 )
-from kd_tf.models.closed_form.local_ridge import LocalRidge, local_ridge
-from kd_tf.models.learning_data import LearningData
-from kd_tf.models.sparse_items import SparseItemModel
+from kd_tf.models.closed_form.local_ridge import LocalRidge, fit_local_ridge
+from kd_tf.models.learning_data import TrainingData
+from kd_tf.models.sparse_items import SparseItemItemModel
 
-NEIGHBOURS = 60
+NUM_NEIGHBOURS = 60
 REGULARIZATIONS = (10.0, 30.0, 100.0)
-SHARED_FEATURES = (0.0, 3.0)
+SHARED_FEATURE_WEIGHTS = (0.0, 3.0)
 DEFAULT_REGULARIZATION = 30.0
-CHOOSES_UP_TO = 50_000
+MAX_TUNING_ITEMS = 50_000
 """Books beyond which settings are not tried: one fit takes minutes there."""
 
-PRIOR = 1e-3
+PRIOR_STRENGTH = 1e-3
 """Of the most read book: far below what any neighbour adds, so that it only orders the rest."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class LocalRidgeTeacher(SparseItemModel):
+class LocalRidgeTeacher(SparseItemItemModel):
     """See `kd_tf.models.closed_form.local_ridge`: exact, sparse, and linear in the catalogue.
 
     Args:
@@ -41,16 +41,16 @@ class LocalRidgeTeacher(SparseItemModel):
         self,
         *,
         regularization: float = 30.0,
-        shared_features: float = 0.0,
-        also_read: bool = False,
+        shared_feature_weight: float = 0.0,
+        use_low_rated: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.regularization, self.shared_features = regularization, shared_features
-        self.also_read = also_read
+        self.regularization, self.shared_feature_weight = regularization, shared_feature_weight
+        self.use_low_rated = use_low_rated
 
     @classmethod
-    def solved(cls, data: LearningData) -> LocalRidgeTeacher:
+    def from_training_data(cls, data: LearningData) -> LocalRidgeTeacher:
         """Counts who read what together and solves every book.
 
         The ridge, whether books of one author or series lend each other readers, and whether
@@ -59,35 +59,35 @@ class LocalRidgeTeacher(SparseItemModel):
         return choose_ridge(data)[0]
 
     @classmethod
-    def of(
+    def from_ridge(
         cls,
         ridge: LocalRidge,
         data: LearningData,
         regularization: float,
-        shared_features: float,
-        also_read: bool,
+        shared_feature_weight: float,
+        use_low_rated: bool,
     ) -> LocalRidgeTeacher:
         """The model of one solved ridge."""
-        matrix = ridge.matrix()
+        matrix = ridge.to_matrix()
         model = cls(
-            books=data.split.books,
+            num_items=data.split.num_items,
             history_length=data.history_length,
-            entries=matrix.nnz,
+            num_entries=matrix.nnz,
             regularization=regularization,
-            shared_features=shared_features,
-            also_read=also_read,
+            shared_feature_weight=shared_feature_weight,
+            use_low_rated=use_low_rated,
         )
         model.create_weights()
         model.assign(matrix)
-        model.prior.assign(popularity_prior(data.split.popularity(), PRIOR))
+        model.prior.assign(compute_popularity_prior(data.split.popularity(), PRIOR_STRENGTH))
         return model
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "regularization": self.regularization,
-            "shared_features": self.shared_features,
-            "also_read": self.also_read,
+            "shared_feature_weight": self.shared_feature_weight,
+            "use_low_rated": self.use_low_rated,
         }
 
 
@@ -97,31 +97,31 @@ def choose_ridge(data: LearningData) -> tuple[LocalRidgeTeacher, LocalRidge, CoR
     One setting after the other: lambda, then whether authors and series count, then whether
     what readers did not like does.
     """
-    has_features = shared_features(data.catalog).nnz > 0
-    also = data.split.also_read is not None and len(data.split.also_read.items) > 0
-    strength = SHARED_FEATURES[-1] if has_features else 0.0
+    has_features = count_shared_features(data.catalog).nnz > 0
+    also = data.split.low_rated is not None and len(data.split.low_rated.items) > 0
+    strength = SHARED_FEATURE_WEIGHTS[-1] if has_features else 0.0
 
     def solve(
         regularization: float, strength: float, also_read: bool
     ) -> tuple[LocalRidgeTeacher, LocalRidge, CoReading]:
-        pairs = counted(data, strength, also_read)
-        ridge = local_ridge(
+        pairs = count_pairs(data, strength, also_read)
+        ridge = fit_local_ridge(
             pairs,
-            neighbours=min(NEIGHBOURS, max(data.split.books - 1, 1)),
+            num_neighbours=min(NUM_NEIGHBOURS, max(data.split.num_items - 1, 1)),
             regularization=regularization,
             progress=data.progress,
         )
-        return LocalRidgeTeacher.of(ridge, data, regularization, strength, also_read), ridge, pairs
+        return LocalRidgeTeacher.from_ridge(ridge, data, regularization, strength, also_read), ridge, pairs
 
-    if data.split.books > CHOOSES_UP_TO or not len(data.choose):
+    if data.split.num_items > MAX_TUNING_ITEMS or not len(data.validation_metric):
         return solve(DEFAULT_REGULARIZATION, strength, also)
     chosen = solve(REGULARIZATIONS[0], strength, False)
-    best = data.choose(chosen[0].numpy_scores)
+    best = data.validation_metric(chosen[0].numpy_scores)
 
     def consider(regularization: float, strength: float, also_read: bool) -> None:
         nonlocal best, chosen
         found = solve(regularization, strength, also_read)
-        reached = data.choose(found[0].numpy_scores)
+        reached = data.validation_metric(found[0].numpy_scores)
         if reached > best:
             best, chosen = reached, found
 
@@ -130,17 +130,17 @@ def choose_ridge(data: LearningData) -> tuple[LocalRidgeTeacher, LocalRidge, CoR
     if has_features:
         consider(chosen[0].regularization, 0.0, False)
     if also:
-        consider(chosen[0].regularization, chosen[0].shared_features, True)
+        consider(chosen[0].regularization, chosen[0].shared_feature_weight, True)
     return chosen
 
 
-def counted(data: LearningData, shared_features: float, also_read: bool) -> CoReading:
+def count_pairs(data: LearningData, shared_feature_weight: float, use_low_rated: bool) -> CoReading:
     """What a ridge of these settings is solved from."""
     split = data.split
-    pairs = co_reading(
+    pairs = count_co_occurrences(
         split.train,
-        split.books,
-        also_read=split.also_read if also_read else None,
+        split.num_items,
+        low_rated=split.low_rated if use_low_rated else None,
         progress=data.progress,
     )
-    return with_shared_features(pairs, data.catalog, shared_features)
+    return add_shared_features(pairs, data.catalog, shared_feature_weight)

@@ -8,26 +8,26 @@ from typing import Any, Self
 import numpy as np
 from scipy import optimize, special
 
-from kd_tf.evaluate.chooser import Chooser
+from kd_tf.evaluate.chooser import ValidationMetric
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.losses import MASKED, mask_history
-from kd_tf.models.ranking import scorer
-from kd_tf.models.reader_model import ReaderModel
+from kd_tf.models.losses import MASKED_LOGIT, mask_history
+from kd_tf.models.ranking import make_score_fn
+from kd_tf.models.reader_model import UserIdModel
 from kd_tf.progress import Progress
 
-FITTING_SCORES = 10_000_000
+MAX_CALIBRATION_SCORES = 10_000_000
 """Scores that a temperature is fitted on: one number needs few readers."""
 
-LEAST_READERS = 50
+MIN_CALIBRATION_USERS = 50
 """Who fit it, however large the catalogue."""
 
-TEMPERATURES = (1e-2, 1e4)
+TEMPERATURE_BOUNDS = (1e-2, 1e4)
 """Between these: scores of sparse members lie hundreds of standard deviations above the mean."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class TeacherPanel(HistoryModel):
+class TeacherMixture(HistoryModel):
     """``score(i) = log sum over the members m of w_m p_m(i)``: a mixture, asked as one teacher.
 
     Each member votes with a distribution over the books that the reader has not read,
@@ -63,7 +63,7 @@ class TeacherPanel(HistoryModel):
         >>> panel = TeacherPanel(members=[ridge, network], weights=[1, 2])  # doctest: +SKIP
     """
 
-    forms = ()
+    quantizations = ()
 
     def __init__(
         self,
@@ -74,38 +74,38 @@ class TeacherPanel(HistoryModel):
         by_confidence: bool = False,
         **kwargs: Any,
     ) -> None:
-        catalogues = {member.books for member in members}
+        catalogues = {member.num_items for member in members}
         if len(catalogues) != 1:
             raise ValueError(
                 f"members must be models of one catalogue, not of {sorted(catalogues) or 'nothing'}"
             )
-        if any(isinstance(member, ReaderModel) for member in members):
+        if any(isinstance(member, UserIdModel) for member in members):
             raise ValueError("a panel sees histories, and a member knows readers by number")
         length = max(member.history_length for member in members)
-        super().__init__(books=catalogues.pop(), history_length=length, **kwargs)
+        super().__init__(num_items=catalogues.pop(), history_length=length, **kwargs)
         self.members = list(members)
         count = len(self.members)
         self.by_confidence = by_confidence
-        self._given = {
-            "weights": _checked("weights", weights, count),
-            "temperatures": _checked("temperatures", temperatures, count),
+        self._settings = {
+            "weights": _check_numbers("weights", weights, count),
+            "temperatures": _check_numbers("temperatures", temperatures, count),
         }
-        if not sum(self._given["weights"]) > 0 or not min(self._given["temperatures"]) > 0:
+        if not sum(self._settings["weights"]) > 0 or not min(self._settings["temperatures"]) > 0:
             raise ValueError(
                 "some weight and all temperatures must be above 0, not "
-                f"{self._given['weights']} and {self._given['temperatures']}"
+                f"{self._settings['weights']} and {self._settings['temperatures']}"
             )
         # As weights of the model, which its fingerprint tells apart: caches of its answers do.
-        self.rule = self.add_weight(name="rule", shape=(2 * count + 1,), trainable=False)
-        self.rule.assign([*self._given["weights"], *self._given["temperatures"], by_confidence])
+        self.settings = self.add_weight(name="rule", shape=(2 * count + 1,), trainable=False)
+        self.settings.assign([*self._settings["weights"], *self._settings["temperatures"], by_confidence])
         # Every member's distribution is held beside the scores that it is made of.
-        self.vectors_at_once = 2 * count + sum(member.vectors_at_once for member in members)
+        self.peak_score_rows = 2 * count + sum(member.peak_score_rows for member in members)
 
     @classmethod
-    def calibrated(
+    def calibrate(
         cls,
         members: Sequence[HistoryModel],
-        choose: Chooser,
+        validation_metric: Chooser,
         progress: Progress,
         *,
         weights: Sequence[float] | None = None,
@@ -124,11 +124,11 @@ class TeacherPanel(HistoryModel):
             by_confidence: See the class.
         """
         temperatures = [1.0] * len(members)
-        choose = choose.first(max(FITTING_SCORES // (members[0].books + 1), LEAST_READERS))
-        if len(choose):
+        validation_metric = validation_metric.take_first(max(MAX_CALIBRATION_SCORES // (members[0].num_items + 1), MIN_CALIBRATION_USERS))
+        if len(validation_metric):
             with progress.task(f"calibrating {len(members)} teachers", len(members)) as advance:
                 for number, member in enumerate(members):
-                    temperatures[number] = _temperature(member, choose)
+                    temperatures[number] = _fit_temperature(member, validation_metric)
                     advance(1, f"temperature {temperatures[number]:.2f}")
         return cls(
             members=members,
@@ -138,34 +138,34 @@ class TeacherPanel(HistoryModel):
         )
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ids, count = self.known(inputs), len(self.members)
+        ids, count = self.mask_unknown_ids(inputs), len(self.members)
         votes = tf.stack(
             [
-                _log_distribution(
-                    member(self._newest(ids, member.history_length), training=training),
+                _compute_log_probs(
+                    member(self._keep_newest(ids, member.history_length), training=training),
                     ids,
-                    self.rule[count + number],
+                    self.settings[count + number],
                 )
                 for number, member in enumerate(self.members)
             ],
             axis=1,
         )
-        return tf.reduce_logsumexp(votes + self._log_weights(votes, ids)[:, :, tf.newaxis], axis=1)
+        return tf.reduce_logsumexp(votes + self._compute_log_weights(votes, ids)[:, :, tf.newaxis], axis=1)
 
-    def _log_weights(self, votes: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+    def _compute_log_weights(self, votes: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         """float32 [B, members] of log-probabilities [B, members, V + 1]; their exp sums to 1."""
-        weights = self.rule[: len(self.members)] + tf.zeros_like(votes[:, :, 0])
+        weights = self.settings[: len(self.members)] + tf.zeros_like(votes[:, :, 0])
         if self.by_confidence and len(self.members) > 1:
-            unread = mask_history(tf.zeros_like(votes[:, 0]), ids)[:, tf.newaxis] > MASKED / 2
+            unread = mask_history(tf.zeros_like(votes[:, 0]), ids)[:, tf.newaxis] > MASKED_LOGIT / 2
             entropy = -tf.reduce_sum(tf.where(unread, tf.exp(votes) * votes, 0.0), axis=2)
             weights *= 1 - tf.nn.softmax(entropy, axis=1)
         return tf.math.log(weights) - tf.math.log(tf.reduce_sum(weights, axis=1, keepdims=True))
 
-    def _newest(self, ids: tf.Tensor, length: int) -> tf.Tensor:
+    def _keep_newest(self, ids: tf.Tensor, length: int) -> tf.Tensor:
         """At most `length` books of each history, the newest, as a member takes them."""
         if ids.shape[1] <= length:
             return ids
-        ids = self.books_of(ids)
+        ids = self.compact_ids(ids)
         older = tf.reduce_sum(tf.cast(ids > 0, tf.int32), axis=1, keepdims=True) - length
         places = tf.maximum(older, 0) + tf.range(length)
         return tf.gather(ids, places, batch_dims=1)
@@ -174,8 +174,8 @@ class TeacherPanel(HistoryModel):
         return {
             "name": self.name,
             "members": [keras.saving.serialize_keras_object(member) for member in self.members],
-            "weights": list(self._given["weights"]),
-            "temperatures": list(self._given["temperatures"]),
+            "weights": list(self._settings["weights"]),
+            "temperatures": list(self._settings["temperatures"]),
             "by_confidence": self.by_confidence,
         }
 
@@ -186,7 +186,7 @@ class TeacherPanel(HistoryModel):
         return cls(**{**config, "members": members})
 
 
-def validation_weights(figures: Sequence[float], sharpness: float = 10.0) -> list[float]:
+def compute_validation_weights(metrics: Sequence[float], sharpness: float = 10.0) -> list[float]:
     """Weights of members by what they reached on validation readers: ``w ~ exp(s f / max f)``.
 
     A softmax and not the figures themselves: teachers worth having together differ by a tenth or
@@ -205,17 +205,17 @@ def validation_weights(figures: Sequence[float], sharpness: float = 10.0) -> lis
     Raises:
         ValueError: No figure is above 0, one is not finite, or the sharpness is negative.
     """
-    given = np.asarray(figures, np.float64)
+    given = np.asarray(metrics, np.float64)
     if not given.size or not np.isfinite(given).all() or not given.max() > 0:
-        raise ValueError(f"figures must be finite, the best above 0, not {list(figures)}")
+        raise ValueError(f"figures must be finite, the best above 0, not {list(metrics)}")
     if not sharpness >= 0:
         raise ValueError(f"sharpness must be 0 or above, not {sharpness}")
     return [float(weight) for weight in special.softmax(sharpness * given / given.max())]
 
 
-def _log_distribution(scores: tf.Tensor, ids: tf.Tensor, temperature: Any) -> tf.Tensor:
+def _compute_log_probs(scores: tf.Tensor, ids: tf.Tensor, temperature: Any) -> tf.Tensor:
     """float32 [B, V + 1]: log-probabilities over unread books; read ones lie on the same scale."""
-    unread = mask_history(scores, ids) > MASKED / 2
+    unread = mask_history(scores, ids) > MASKED_LOGIT / 2
     counted = tf.cast(unread, tf.float32)
     count = tf.reduce_sum(counted, axis=1, keepdims=True)
 
@@ -226,21 +226,21 @@ def _log_distribution(scores: tf.Tensor, ids: tf.Tensor, temperature: Any) -> tf
 
     away = scores - mean(scores)
     logits = tf.math.divide_no_nan(away, temperature * tf.sqrt(mean(tf.square(away))))
-    return logits - tf.reduce_logsumexp(tf.where(unread, logits, MASKED), axis=1, keepdims=True)
+    return logits - tf.reduce_logsumexp(tf.where(unread, logits, MASKED_LOGIT), axis=1, keepdims=True)
 
 
-def _temperature(member: HistoryModel, choose: Chooser) -> float:
+def _fit_temperature(member: HistoryModel, validation_metric: Chooser) -> float:
     """Under which the held-out books are likeliest, each reader weighing the same."""
-    score = scorer(member)
+    score = make_score_fn(member)
     logits, chosen = [], []
-    for rows in choose.batches():
-        histories, targets = choose.histories.take(rows), choose.targets.take(rows)
-        ids = tf.constant(histories.padded(int(histories.lengths.max())))
-        masked = mask_history(_log_distribution(tf.constant(score(histories)), ids, 1.0), ids)
+    for rows in validation_metric.batch_rows():
+        histories, targets = validation_metric.histories.take(rows), validation_metric.targets.take(rows)
+        ids = tf.constant(histories.pad(int(histories.lengths.max())))
+        masked = mask_history(_compute_log_probs(tf.constant(score(histories)), ids, 1.0), ids)
         scores, row = masked.numpy(), np.repeat(np.arange(len(rows)), targets.lengths)
         found = scores[row, targets.items].astype(np.float64)
         # A book that stands in the history too is nobody's to find.
-        unread = found > MASKED / 2
+        unread = found > MASKED_LOGIT / 2
         count = np.bincount(row[unread], minlength=len(rows))
         mean = np.bincount(row[unread], found[unread], len(rows)) / np.maximum(count, 1)
         logits.append(scores[count > 0])
@@ -256,14 +256,14 @@ def _temperature(member: HistoryModel, choose: Chooser) -> float:
 
     # Convex in 1 / T, so with one lowest place in log T too.
     found = optimize.minimize_scalar(
-        loss, bounds=tuple(np.log(TEMPERATURES)), method="bounded", options={"xatol": 1e-2}
+        loss, bounds=tuple(np.log(TEMPERATURE_BOUNDS)), method="bounded", options={"xatol": 1e-2}
     )
     return float(np.exp(found.x))
 
 
-def _checked(name: str, given: Sequence[float] | None, count: int) -> tuple[float, ...]:
+def _check_numbers(name: str, values: Sequence[float] | None, count: int) -> tuple[float, ...]:
     """One number a member, 1 where none is given."""
-    numbers = tuple(float(one) for one in given) if given is not None else (1.0,) * count
+    numbers = tuple(float(one) for one in values) if values is not None else (1.0,) * count
     if len(numbers) != count or not all(0 <= one < np.inf for one in numbers):
         raise ValueError(
             f"{name} must be {count} finite numbers that are not negative, not {list(numbers)}"

@@ -7,15 +7,15 @@ from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
 from kd_tf.keras import keras
-from kd_tf.models.additive import popularity_prior
-from kd_tf.models.learning_data import LearningData
+from kd_tf.models.additive import compute_popularity_prior
+from kd_tf.models.learning_data import TrainingData
 from kd_tf.models.low_rank import LowRankModel
 
-DIMENSIONS = 512
-HEATS = (1.0, 2.0, 4.0, 8.0)
+MAX_EMBEDDING_DIM = 512
+DIFFUSION_TIMES = (1.0, 2.0, 4.0, 8.0)
 POPULARITY_POWERS = (0.0, 0.25, 0.5)
 
-PRIOR = 1e-6
+PRIOR_STRENGTH = 1e-6
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -29,26 +29,26 @@ class SpectralFilterTeacher(LowRankModel):
     """
 
     @classmethod
-    def solved(cls, data: LearningData) -> SpectralFilterTeacher:
+    def from_training_data(cls, data: LearningData) -> SpectralFilterTeacher:
         """Finds the eigenvectors; validation chooses t and p."""
-        books = data.split.books
-        read = data.split.train.matrix(books)
+        books = data.split.num_items
+        read = data.split.train.to_csr_matrix(books)
         degree = np.maximum(np.asarray((read != 0).sum(axis=0)).ravel(), 1).astype(np.float64)
         length = np.maximum(np.diff(read.indptr), 1).astype(np.float64)
         graph = sparse.csr_matrix(
             sparse.diags_array(length**-0.5) @ read @ sparse.diags_array(degree**-0.5)
         )
-        dimensions = int(max(min(DIMENSIONS, books // 4, min(read.shape) - 1), 1))
-        tries = [(heat, power) for heat in HEATS for power in POPULARITY_POWERS]
+        dimensions = int(max(min(MAX_EMBEDDING_DIM, books // 4, min(read.shape) - 1), 1))
+        tries = [(heat, power) for heat in DIFFUSION_TIMES for power in POPULARITY_POWERS]
         with data.progress.task("spectral filter", 2 + len(tries)) as advance:
             _, values, vectors = randomized_svd(
                 graph, dimensions, n_oversamples=64, n_iter=6, random_state=data.split.seed
             )
             advance(2)
             share = (values / max(values[0], 1e-12)) ** 2
-            model = cls(books=books, history_length=data.history_length, dimensions=dimensions)
+            model = cls(num_items=books, history_length=data.history_length, dimensions=dimensions)
             model.create_weights()
-            model.prior.assign(popularity_prior(data.split.popularity(), PRIOR))
+            model.prior.assign(compute_popularity_prior(data.split.popularity(), PRIOR_STRENGTH))
 
             def take(setting: tuple[float, float]) -> None:
                 heat, power = setting
@@ -60,7 +60,7 @@ class SpectralFilterTeacher(LowRankModel):
             def reached(setting: tuple[float, float]) -> float:
                 take(setting)
                 advance()
-                return data.choose(model.numpy_scores)
+                return data.validation_metric(model.numpy_scores)
 
-            take(max(tries, key=reached) if len(data.choose) else (2.0, 0.25))
+            take(max(tries, key=reached) if len(data.validation_metric) else (2.0, 0.25))
         return model

@@ -7,7 +7,7 @@ from typing import Any
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.teachers.wide import WideAndDeepTeacher
-from kd_tf.models.tied_table import pooled, there
+from kd_tf.models.tied_table import pool_weighted_rows, make_item_mask
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -32,71 +32,71 @@ class TransformerTeacher(WideAndDeepTeacher):
     def __init__(
         self,
         *,
-        books: int,
+        num_items: int,
         history_length: int,
         dimensions: int = 512,
-        width: int = 128,
-        heads: int = 4,
-        blocks: int = 2,
+        attention_dim: int = 128,
+        num_heads: int = 4,
+        num_blocks: int = 2,
         book_dropout: float = 0.5,
         dropout: float = 0.2,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            books=books,
+            num_items=num_items,
             history_length=history_length,
             dimensions=dimensions,
             book_dropout=book_dropout,
             **kwargs,
         )
-        self.width, self.heads, self.blocks, self.dropout = width, heads, blocks, dropout
-        self.project = keras.layers.Dense(width)
-        self.age = self.add_weight(
+        self.attention_dim, self.num_heads, self.num_blocks, self.dropout = attention_dim, num_heads, num_blocks, dropout
+        self.projection = keras.layers.Dense(attention_dim)
+        self.position_embedding = self.add_weight(
             name="age",
-            shape=(history_length, width),
+            shape=(history_length, attention_dim),
             initializer=keras.initializers.RandomNormal(stddev=0.02),
         )
         self.attentions = [
-            keras.layers.MultiHeadAttention(heads, width // heads or 1, dropout=dropout)
-            for _ in range(blocks)
+            keras.layers.MultiHeadAttention(num_heads, attention_dim // num_heads or 1, dropout=dropout)
+            for _ in range(num_blocks)
         ]
-        self.before = [keras.layers.LayerNormalization() for _ in range(2 * blocks)]
+        self.layer_norms = [keras.layers.LayerNormalization() for _ in range(2 * num_blocks)]
         self.feed_forward = [
             keras.Sequential(
                 [
-                    keras.layers.Dense(2 * width, activation="relu"),
+                    keras.layers.Dense(2 * attention_dim, activation="relu"),
                     randomness.Dropout(dropout),
-                    keras.layers.Dense(width),
+                    keras.layers.Dense(attention_dim),
                 ]
             )
-            for _ in range(blocks)
+            for _ in range(num_blocks)
         ]
         self.core = keras.layers.Dense(dimensions)
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        real = there(weights)
+        real = make_item_mask(weights)
         present = real[:, :, 0]
         behind = tf.cast(tf.cumsum(present, axis=1, reverse=True, exclusive=True), tf.int32)
-        states = (self.project(rows) + tf.gather(self.age, behind)) * real
+        states = (self.projection(rows) + tf.gather(self.position_embedding, behind)) * real
         visible = tf.cast(present, tf.bool)[:, tf.newaxis, :]
-        for block in range(self.blocks):
-            normed = self.before[2 * block](states)
+        for block in range(self.num_blocks):
+            normed = self.layer_norms[2 * block](states)
             attended = self.attentions[block](
                 normed, normed, attention_mask=visible, training=training
             )
             states = (states + attended) * real
-            normed = self.before[2 * block + 1](states)
+            normed = self.layer_norms[2 * block + 1](states)
             states = (states + self.feed_forward[block](normed, training=training)) * real
         newest = tf.cast(present, tf.float32) * tf.cast(behind == 0, tf.float32)
         last = tf.matmul(newest[:, tf.newaxis], states)[:, 0]
-        own = pooled(rows, weights)
+        own = pool_weighted_rows(rows, weights)
         return own + self.core(tf.concat([own, last], axis=1))
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "width": self.width,
-            "heads": self.heads,
-            "blocks": self.blocks,
+            "attention_dim": self.attention_dim,
+            "num_heads": self.num_heads,
+            "num_blocks": self.num_blocks,
             "dropout": self.dropout,
         }

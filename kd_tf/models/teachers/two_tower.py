@@ -7,7 +7,7 @@ from typing import Any
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.teachers.wide import WideAndDeepTeacher
-from kd_tf.models.tied_table import IN_BATCH, pooled
+from kd_tf.models.tied_table import IN_BATCH, pool_weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -30,7 +30,7 @@ class TwoTowerTeacher(WideAndDeepTeacher):
     def __init__(
         self,
         *,
-        books: int,
+        num_items: int,
         history_length: int,
         dimensions: int = 256,
         hidden: int = 512,
@@ -40,7 +40,7 @@ class TwoTowerTeacher(WideAndDeepTeacher):
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            books=books,
+            num_items=num_items,
             history_length=history_length,
             dimensions=dimensions,
             book_dropout=book_dropout,
@@ -50,7 +50,7 @@ class TwoTowerTeacher(WideAndDeepTeacher):
         self.hidden, self.dropout = hidden, dropout
         self.candidate_table = self.add_weight(
             name="candidate_table",
-            shape=(books + 1, dimensions),
+            shape=(num_items + 1, dimensions),
             initializer=keras.initializers.RandomNormal(stddev=dimensions**-0.5),
         )
         self.core = keras.Sequential(
@@ -66,7 +66,7 @@ class TwoTowerTeacher(WideAndDeepTeacher):
         return self.candidate_table
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        own = pooled(rows, weights)
+        own = pool_weighted_rows(rows, weights)
         return own + self.core(own, training=training)
 
     def get_config(self) -> dict[str, Any]:

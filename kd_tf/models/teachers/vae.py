@@ -6,12 +6,12 @@ from typing import Any
 
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
-from kd_tf.models.scored import Scored
-from kd_tf.models.tied_table import TiedTableModel, pooled
+from kd_tf.models.scored import MaskedLogits
+from kd_tf.models.tied_table import TiedEmbeddingModel, pool_weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class VAETeacher(TiedTableModel):
+class VAETeacher(TiedEmbeddingModel):
     """Encodes a history into a distribution over codes and decodes one of them into all books.
 
     Multinomial likelihood with a divergence that is let in slowly: Liang et al., "Variational
@@ -30,33 +30,33 @@ class VAETeacher(TiedTableModel):
     def __init__(
         self,
         *,
-        books: int,
+        num_items: int,
         history_length: int,
         dimensions: int = 256,
         hidden: int = 512,
         beta: float = 0.2,
-        annealing: int = 4000,
+        annealing_steps: int = 4000,
         book_dropout: float = 0.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            books=books,
+            num_items=num_items,
             history_length=history_length,
             dimensions=dimensions,
             book_dropout=book_dropout,
             **kwargs,
         )
-        if beta < 0 or annealing < 1:
+        if beta < 0 or annealing_steps < 1:
             raise ValueError(
-                f"beta must be 0 or more and annealing 1 or more, not {beta} and {annealing}"
+                f"beta must be 0 or more and annealing 1 or more, not {beta} and {annealing_steps}"
             )
-        self.hidden, self.beta, self.annealing = hidden, beta, annealing
+        self.hidden, self.beta, self.annealing_steps = hidden, beta, annealing_steps
         self.decoder = self.add_weight(
             name="decoder",
-            shape=(books + 1, dimensions),
+            shape=(num_items + 1, dimensions),
             initializer=keras.initializers.RandomNormal(stddev=dimensions**-0.5),
         )
-        self.bias = self.add_weight(name="bias", shape=(books + 1,), initializer="zeros")
+        self.bias = self.add_weight(name="bias", shape=(num_items + 1,), initializer="zeros")
         self.core = keras.layers.Dense(hidden, activation="tanh")
         self.mean = keras.layers.Dense(dimensions)
         self.log_variance = keras.layers.Dense(
@@ -68,18 +68,18 @@ class VAETeacher(TiedTableModel):
         return self.decoder
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        return self._code(rows, weights, training)[0]
+        return self._sample_code(rows, weights, training)[0]
 
-    def _code(
+    def _sample_code(
         self, rows: tf.Tensor, weights: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """A code float32 [B, d], drawn in training, and its divergence float32 [B]."""
-        hidden = self.core(tf.nn.tanh(pooled(rows, weights)))
+        hidden = self.core(tf.nn.tanh(pool_weighted_rows(rows, weights)))
         mean = self.mean(hidden)
         variance = self.log_variance(hidden)
         divergence = 0.5 * tf.reduce_sum(tf.exp(variance) + tf.square(mean) - 1 - variance, axis=1)
         if training:
-            noise = randomness.normal(tf.shape(mean))
+            noise = randomness.sample_normal(tf.shape(mean))
             return mean + tf.exp(0.5 * variance) * noise, divergence
         return mean, divergence
 
@@ -87,31 +87,31 @@ class VAETeacher(TiedTableModel):
         return super().call(inputs, training) + self.bias
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        ids = self.known(candidates)
+        ids = self.mask_unknown_ids(candidates)
         bias = tf.where(ids > 0, tf.gather(self.bias, ids), 0.0)
         return super().score(history, candidates) + bias
 
     def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         history, labels = data
         with tf.GradientTape() as tape:
-            ids = self.books_of(history)
+            ids = self.compact_ids(history)
             weights = self._dropout(self.book_weights(ids), training=True)
-            code, divergence = self._code(tf.gather(self.table, ids), weights, True)
+            code, divergence = self._sample_code(tf.gather(self.table, ids), weights, True)
             logits = tf.matmul(code, self.decoder, transpose_b=True) + self.bias
-            scored = Scored.of(logits, self.excluded(history))
-            share = tf.cast(self.optimizer.iterations, tf.float32) / self.annealing
+            scored = MaskedLogits.from_logits(logits, self.seen_items(history))
+            share = tf.cast(self.optimizer.iterations, tf.float32) / self.annealing_steps
             loss = tf.reduce_mean(
-                self.hard_loss(history, labels["targets"], scored)
+                self.supervised_loss(history, labels["targets"], scored)
                 + self.beta * tf.minimum(share, 1.0) * divergence / self.dimensions
             )
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
-        self._loss.update_state(loss)
-        return {"loss": self._loss.result()}
+        self._loss_tracker.update_state(loss)
+        return {"loss": self._loss_tracker.result()}
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "hidden": self.hidden,
             "beta": self.beta,
-            "annealing": self.annealing,
+            "annealing_steps": self.annealing_steps,
         }

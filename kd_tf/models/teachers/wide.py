@@ -6,30 +6,30 @@ from typing import Any
 
 import numpy as np
 
-from kd_tf.data.split import HeldOut, Split
-from kd_tf.evaluate.metrics.ranked import per_reader
-from kd_tf.evaluate.top_k import top_k_excluding
+from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.evaluate.metrics.ranked import compute_ranking_metrics
+from kd_tf.evaluate.top_k import select_unseen_top_k
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.closed_form.co_reading import co_reading
-from kd_tf.models.closed_form.local_ridge import local_ridge
-from kd_tf.models.closed_form.pruning import strongest_targets
-from kd_tf.models.ranking import rows_at_once
-from kd_tf.models.scored import Scored
-from kd_tf.models.tied_table import TiedTableModel
+from kd_tf.models.closed_form.co_reading import count_co_occurrences
+from kd_tf.models.closed_form.local_ridge import fit_local_ridge
+from kd_tf.models.closed_form.pruning import select_top_targets
+from kd_tf.models.ranking import get_scoring_batch_size
+from kd_tf.models.scored import MaskedLogits
+from kd_tf.models.tied_table import TiedEmbeddingModel
 from kd_tf.progress import Progress
 
-NEIGHBOURS = 50
+NUM_NEIGHBOURS = 50
 REGULARIZATIONS = (10.0, 30.0, 100.0)
-WEIGHTS = (0.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+WIDE_WEIGHTS = (0.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
 RECENCY_POWERS = (0.0, 1.0, 2.0)
 TEMPERATURES = tuple(2.0 ** (step / 2) for step in range(-4, 17))
-FITTING_READERS = 1000
+MAX_FITTING_USERS = 1000
 """At most so many validation readers fit the few numbers of the memory: enough for grids this
 coarse, and a minute less on ten thousand books."""
 
 
-class WideAndDeepTeacher(TiedTableModel):
+class WideAndDeepTeacher(TiedEmbeddingModel):
     """Adds to the deep scores a weighted sum over the history of item-to-item weights.
 
     After Cheng et al., "Wide & Deep Learning for Recommender Systems" (2016): the deep part
@@ -43,21 +43,21 @@ class WideAndDeepTeacher(TiedTableModel):
         **kwargs: As for `TiedTableModel`.
     """
 
-    def __init__(self, *, memory: int = 50, **kwargs: Any) -> None:
+    def __init__(self, *, wide_neighbours: int = 50, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if memory < 0:
-            raise ValueError(f"memory must be 0 or more, not {memory}")
-        self.memory = memory
-        shape = (self.books + 1, memory)
+        if wide_neighbours < 0:
+            raise ValueError(f"memory must be 0 or more, not {wide_neighbours}")
+        self.wide_neighbours = wide_neighbours
+        shape = (self.num_items + 1, wide_neighbours)
 
         def constant(name: str, shape: tuple[int, ...], dtype: str = "float32") -> tf.Variable:
             return self.add_weight(
                 name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False
             )
 
-        self.memory_ids = constant("memory_ids", shape, "int32")
-        self.memory_weights = constant("memory_weights", shape)
-        self.memory_weight = constant("memory_weight", ())
+        self.wide_ids = constant("memory_ids", shape, "int32")
+        self.wide_item_weights = constant("memory_weights", shape)
+        self.wide_weight = constant("memory_weight", ())
         self.recency_power = constant("recency_power", ())
         self.temperature = self.add_weight(
             name="temperature", shape=(), initializer="ones", trainable=False
@@ -65,38 +65,38 @@ class WideAndDeepTeacher(TiedTableModel):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         deep = super().call(inputs, training=training)
-        if training or not self.memory:
+        if training or not self.wide_neighbours:
             return deep
-        both = deep + self.memory_weight * self.remembered(inputs, self.recency_power)
+        both = deep + self.wide_weight * self.wide_scores(inputs, self.recency_power)
         return both / self.temperature
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         # The memory has no shorter way to some books.
         return HistoryModel.score(self, history, candidates)
 
-    def remembered(self, history: tf.Tensor, recency_power: tf.Tensor) -> tf.Tensor:
+    def wide_scores(self, history: tf.Tensor, recency_power: tf.Tensor) -> tf.Tensor:
         """The wide part alone: float32 [B, V + 1].
 
         Args:
             history: int32 [B, L].
             recency_power: The learnt weight of a book by its age is raised to this.
         """
-        ids = self.books_of(history)
+        ids = self.compact_ids(history)
         weights = self.book_weights(ids)
         # 0 ** 0 is 1, but padding must weigh nothing at any power.
         weights = tf.where(weights > 0, tf.pow(weights, recency_power), 0.0)
-        values = tf.gather(self.memory_weights, ids) * weights[..., tf.newaxis]
-        targets = tf.gather(self.memory_ids, ids)
+        values = tf.gather(self.wide_item_weights, ids) * weights[..., tf.newaxis]
+        targets = tf.gather(self.wide_ids, ids)
         batch = tf.shape(ids)[0]
-        row = tf.range(batch)[:, tf.newaxis, tf.newaxis] * (self.books + 1)
+        row = tf.range(batch)[:, tf.newaxis, tf.newaxis] * (self.num_items + 1)
         flat = tf.math.unsorted_segment_sum(
             tf.reshape(values, [-1]),
             tf.reshape(targets + row, [-1]),
-            batch * (self.books + 1),
+            batch * (self.num_items + 1),
         )
-        return tf.reshape(flat, [batch, self.books + 1])
+        return tf.reshape(flat, [batch, self.num_items + 1])
 
-    def remember(self, split: Split, progress: Progress) -> None:
+    def fit_wide(self, split: Split, progress: Progress) -> None:
         """Fills the memory from the training readers; validation readers choose its strength.
 
         Args:
@@ -104,79 +104,79 @@ class WideAndDeepTeacher(TiedTableModel):
                 remembered: nobody could say how much it should count.
             progress: Where to report.
         """
-        if not self.memory or not len(split.validation.histories):
+        if not self.wide_neighbours or not len(split.validation.histories):
             return
         # At random: readers often stand in the order in which they joined.
         some = np.random.default_rng(0).permutation(len(split.validation.histories))
-        some = some[:FITTING_READERS]
-        readers = HeldOut(
+        some = some[:MAX_FITTING_USERS]
+        readers = HeldOutSet(
             split.validation.histories.take(some),
             split.validation.targets.take(some),
             split.validation.readers[some],
         )
         best = -1.0
         kept: list[np.ndarray] = []
-        own = [self.memory_ids, self.memory_weights, self.memory_weight, self.recency_power]
-        pairs = co_reading(split.train, self.books, progress=progress)
+        own = [self.wide_ids, self.wide_item_weights, self.wide_weight, self.recency_power]
+        pairs = count_co_occurrences(split.train, self.num_items, progress=progress)
         for regularization in REGULARIZATIONS:
-            ridge = local_ridge(
-                pairs, neighbours=NEIGHBOURS, regularization=regularization, progress=progress
+            ridge = fit_local_ridge(
+                pairs, num_neighbours=NUM_NEIGHBOURS, regularization=regularization, progress=progress
             )
-            ids, values = strongest_targets(ridge.matrix(), self.memory)
-            self.memory_ids.assign(ids)
-            self.memory_weights.assign(values)
-            reached = self._fit_weight(readers, progress)
+            ids, values = select_top_targets(ridge.to_matrix(), self.wide_neighbours)
+            self.wide_ids.assign(ids)
+            self.wide_item_weights.assign(values)
+            reached = self._fit_wide_weight(readers, progress)
             if reached > best:
                 best, kept = reached, [one.numpy() for one in own]
         for one, value in zip(own, kept, strict=True):
             one.assign(value)
-        self._calibrate(readers)
+        self._fit_temperature(readers)
 
-    def _fit_weight(self, readers: HeldOut, progress: Progress) -> float:
+    def _fit_wide_weight(self, readers: HeldOut, progress: Progress) -> float:
         """Chooses the memory's weight and recency on `readers`; gives the NDCG@10 reached."""
-        found = {(w, p): 0.0 for w in WEIGHTS for p in RECENCY_POWERS}
-        rows = rows_at_once(self)
-        deep = tf.function(lambda history: TiedTableModel.call(self, history))
-        wide = tf.function(self.remembered)
+        found = {(w, p): 0.0 for w in WIDE_WEIGHTS for p in RECENCY_POWERS}
+        rows = get_scoring_batch_size(self)
+        deep = tf.function(lambda history: TiedEmbeddingModel.call(self, history))
+        wide = tf.function(self.wide_scores)
         with progress.task("weighing the memory", len(readers.histories)) as advance:
             for start in range(0, len(readers.histories), rows):
                 part = np.arange(start, min(start + rows, len(readers.histories)))
                 histories, targets = readers.histories.take(part), readers.targets.take(part)
-                padded = tf.constant(histories.padded(self.history_length))
+                padded = tf.constant(histories.pad(self.history_length))
                 learnt = deep(padded).numpy()
                 for power in RECENCY_POWERS:
                     remembered = wide(padded, tf.constant(power)).numpy()
-                    for weight in WEIGHTS:
-                        ranked = top_k_excluding(learnt + weight * remembered, histories, 10)
-                        gain = per_reader(ranked, targets, (10,))
+                    for weight in WIDE_WEIGHTS:
+                        ranked = select_unseen_top_k(learnt + weight * remembered, histories, 10)
+                        gain = compute_ranking_metrics(ranked, targets, (10,))
                         found[weight, power] += float(gain["ndcg@10"].sum())
                 advance(len(part))
         weight, power = max(found, key=lambda key: found[key])
-        self.memory_weight.assign(weight)
+        self.wide_weight.assign(weight)
         self.recency_power.assign(power)
         return found[weight, power] / len(readers.histories)
 
-    def _calibrate(self, readers: HeldOut) -> None:
+    def _fit_temperature(self, readers: HeldOut) -> None:
         """Chooses the temperature under which the softmax of the scores explains `readers` best.
 
         A sum of scores has no scale of its own, and a student that is told probabilities should
         be told true ones: temperature scaling of Guo et al., "On Calibration of Modern Neural
         Networks" (2017).
         """
-        rows = rows_at_once(self)
+        rows = get_scoring_batch_size(self)
         longest = int(readers.targets.lengths.max())
         loss = np.zeros(len(TEMPERATURES))
         self.temperature.assign(1.0)
         for start in range(0, len(readers.histories), rows):
             part = np.arange(start, min(start + rows, len(readers.histories)))
-            history = tf.constant(readers.histories.take(part).padded(self.history_length))
-            targets = tf.constant(readers.targets.take(part).padded(longest))
+            history = tf.constant(readers.histories.take(part).pad(self.history_length))
+            targets = tf.constant(readers.targets.take(part).pad(longest))
             logits = self(history, training=False)
             for place, temperature in enumerate(TEMPERATURES):
-                scored = Scored.of(logits / temperature, self.excluded(history))
-                each = self.hard_loss(history, targets, scored)
+                scored = MaskedLogits.from_logits(logits / temperature, self.seen_items(history))
+                each = self.supervised_loss(history, targets, scored)
                 loss[place] += float(tf.reduce_sum(each))
         self.temperature.assign(TEMPERATURES[int(loss.argmin())])
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "memory": self.memory}
+        return {**super().get_config(), "wide_neighbours": self.wide_neighbours}

@@ -226,7 +226,7 @@ def test_a_malformed_review_is_refused_or_skipped(tmp_path: Path, line, message,
     assert caught.value.where == place
     dataset = read_amazon_reviews(tmp_path, on_bad_rows="skip")
     assert rows(dataset) == OLD_ROWS
-    assert dataset.left_out == {"bad row": 1}
+    assert dataset.dropped_rows == {"bad row": 1}
 
 
 def test_large_ids_and_nested_brackets_are_no_danger(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_large_ids_and_nested_brackets_are_no_danger(tmp_path: Path) -> None:
     write(tmp_path, "Books_5.json", lines(*OLD) + deep + "\n" + many + "\n")
     dataset = read_amazon_reviews(tmp_path, on_bad_rows="skip")
     assert rows(dataset) == OLD_ROWS
-    assert dataset.left_out == {"bad row": 2}
+    assert dataset.dropped_rows == {"bad row": 2}
 
 
 def test_several_categories_and_none_are_refused(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_books_that_only_ratings_name_are_known_by_what_stands_there(tmp_path):
     assert dataset.interactions.user.tolist() == [0, 1, 0, 2, 1]
     assert dataset.interactions.rating.tolist() == [0, 5, 10, 8, 0]
     assert dataset.interactions.timestamp is None
-    assert dataset.left_out == {}
+    assert dataset.dropped_rows == {}
 
 
 def test_years_that_are_no_numbers_are_counted_but_0_and_null_are_only_missing(tmp_path):
@@ -136,7 +136,7 @@ def test_feedback_chooses_rows_and_counts_the_others(tmp_path, feedback, ratings
     dataset = read_book_crossing(folder(tmp_path), feedback=feedback)
     assert dataset.interactions.rating.tolist() == ratings
     expected = {f"rating that is not {feedback} feedback": others} if others else {}
-    assert dataset.left_out == expected
+    assert dataset.dropped_rows == expected
 
 
 def test_feedback_that_no_row_has_is_said(tmp_path):
@@ -274,13 +274,13 @@ def test_a_bad_row_stops_with_its_place_or_is_skipped_and_noted(tmp_path, file, 
     assert what in dataset.notes[0]
     assert dataset.interactions.item.tolist() == good.interactions.item.tolist()
     assert dataset.catalog.frame.equals(good.catalog.frame)
-    assert dataset.left_out == ({"bad row": 1} if "Ratings" in file else {})
+    assert dataset.dropped_rows == ({"bad row": 1} if "Ratings" in file else {})
 
 
 def test_skipped_rows_and_other_feedback_are_counted_apart(tmp_path):
     place = folder(tmp_path, RATINGS + '"1";"2";"x"\r\n')
     dataset = read_book_crossing(place, feedback="explicit", on_bad_rows="skip")
-    assert dataset.left_out == {"bad row": 1, "rating that is not explicit feedback": 2}
+    assert dataset.dropped_rows == {"bad row": 1, "rating that is not explicit feedback": 2}
 
 
 def test_missing_ratings_are_refused_with_both_names(tmp_path):

@@ -14,15 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_tf.data.readers.bad_rows import BadRows
-from kd_tf.data.readers.delimited import BookColumns, InteractionColumns, read_delimited
-from kd_tf.data.readers.files import single
+from kd_tf.data.readers.delimited import ItemColumns, InteractionColumns, read_delimited
+from kd_tf.data.readers.files import get_single_table
 from kd_tf.data.readers.tables import Dialect, read_layout, read_table
 from kd_tf.errors import UserError
 
 PLAIN = InteractionColumns(user="user", item="item")
 RATED = InteractionColumns(user="user", item="item", rating="rating")
 TIMED = InteractionColumns(user="user", item="item", timestamp="time")
-BOOKS = BookColumns(item_id="id", title="title", year="year")
+BOOKS = ItemColumns(item_id="id", title="title", year="year")
 
 
 def write(folder: Path, name: str, text: str | bytes) -> Path:
@@ -191,7 +191,7 @@ def test_what_pythons_csv_module_writes_comes_back(rows, separator, quoting, lin
 def test_a_table_longer_than_one_block_keeps_its_order(tmp_path):
     n = 1_000_000  # 14 MB
     path = write(tmp_path, "t.csv", "user,item\n" + "".join(f"u{i},b{i}\n" for i in range(n)))
-    frame = pl.concat(read_table(single(path), {"user": "user"}, BadRows(single(path), "stop")))
+    frame = pl.concat(read_table(get_single_table(path), {"user": "user"}, BadRows(get_single_table(path), "stop")))
     assert frame["user"].to_list() == [f"u{i}" for i in range(n)]
     assert frame["line"].to_list() == list(range(2, n + 2))
 
@@ -486,7 +486,7 @@ def test_books_stand_in_the_order_of_their_table_with_unlisted_ones_behind(tmp_p
         "2\tIliad\t\t-750.0\t\t\t\t\t\n"
         "3\t\tAnon\t\t\t\t\t\t\n",
     )
-    columns = BookColumns(
+    columns = ItemColumns(
         item_id="id",
         title="name",
         authors="by",
@@ -554,7 +554,7 @@ def test_bad_rows_of_the_book_table_stop_or_are_noted(tmp_path):
         "1 bad row was skipped in loans.csv",
         "2 bad rows were skipped in books.csv",
     ]
-    assert dataset.left_out == {"bad row": 1}
+    assert dataset.dropped_rows == {"bad row": 1}
     assert refusal(read_delimited, loans, PLAIN, **both).where == f'{books}:3, column "id"'
 
 
@@ -566,8 +566,8 @@ def test_a_book_table_without_its_columns_is_refused(tmp_path):
 
 def test_the_header_alone_can_be_asked_for(tmp_path):
     path = write(tmp_path, "t.csv", '\ufeffuser,"item\nor book"\na,x\n')
-    layout = read_layout(single(path), dialect=Dialect(header=True))
-    assert layout.names == ["user", "item\nor book"]
+    layout = read_layout(get_single_table(path), dialect=Dialect(has_header=True))
+    assert layout.column_names == ["user", "item\nor book"]
 
 
 def test_one_bad_row_at_the_end_of_a_long_file_is_named_or_skipped(tmp_path):
@@ -576,7 +576,7 @@ def test_one_bad_row_at_the_end_of_a_long_file_is_named_or_skipped(tmp_path):
     assert refusal(read_delimited, path, PLAIN).where == f"{path}:{n + 2}"
     dataset = read_delimited(path, PLAIN, on_bad_rows="skip")
     assert len(dataset.interactions) == n
-    assert dataset.left_out == {"bad row": 1}
+    assert dataset.dropped_rows == {"bad row": 1}
 
 
 def test_whole_numbers_beyond_64_bits_are_ids_like_any_text(tmp_path):
@@ -592,7 +592,7 @@ def test_isbns_are_brought_into_one_form_and_wrong_ones_are_counted(tmp_path):
         "books.csv",
         "id,isbn\n1,0-306-40615-2\n2,\n3,978-0-306-40615-8\n4,439023483\n",
     )
-    columns = BookColumns(item_id="id", isbn="isbn")
+    columns = ItemColumns(item_id="id", isbn="isbn")
     dataset = read_delimited(loans, PLAIN, books=books, book_columns=columns)
     assert dataset.catalog.frame["isbn"].to_list() == ["9780306406157", None, None, "9780439023481"]
     [note] = dataset.notes

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kd_tf.data.readers import files
-from kd_tf.data.readers.files import Source, find_all, locate, locate_all, opened, single
+from kd_tf.data.readers.files import SourceFile, find_all, locate, locate_all, open_stream, get_single_table
 from kd_tf.data.readers.lines import read_lines
 from kd_tf.errors import UserError
 
@@ -22,7 +22,7 @@ def zipped(path: Path, members: dict[str, bytes], compression=zipfile.ZIP_DEFLAT
 
 def content(source: Source) -> bytes:
     parts = []
-    with opened(source) as stream:
+    with open_stream(source) as stream:
         while block := stream.read(1 << 20):
             parts.append(block)
     return b"".join(parts)
@@ -77,7 +77,7 @@ def test_an_archive_that_points_outside_of_itself_is_refused(tmp_path, name):
     before = sorted(tmp_path.parent.rglob("*"))
     for call in (
         lambda: locate(tmp_path, "ratings.csv", dataset="t"),
-        lambda: single(tmp_path / "evil.zip"),
+        lambda: get_single_table(tmp_path / "evil.zip"),
     ):
         with pytest.raises(UserError, match="points outside"):
             call()
@@ -86,13 +86,13 @@ def test_an_archive_that_points_outside_of_itself_is_refused(tmp_path, name):
 
 @pytest.mark.parametrize("ending", ["zip", "gz"])
 def test_a_file_that_unpacks_without_end_is_stopped(tmp_path, monkeypatch, ending):
-    monkeypatch.setattr(files, "UNSUSPECTED_BYTES", 1 << 20)
+    monkeypatch.setattr(files, "ALWAYS_ALLOWED_BYTES", 1 << 20)
     bomb = b"1,1\n" * (1 << 20)  # 4 MB that pack to some 4 kB
     if ending == "zip":
-        source = single(zipped(tmp_path / "bomb.zip", {"t.csv": bomb}))
+        source = get_single_table(zipped(tmp_path / "bomb.zip", {"t.csv": bomb}))
     else:
         (tmp_path / "t.csv.gz").write_bytes(gzip.compress(bomb))
-        source = single(tmp_path / "t.csv.gz")
+        source = get_single_table(tmp_path / "t.csv.gz")
     with pytest.raises(UserError, match="unpacks to more than 200 times"):
         content(source)
     with pytest.raises(UserError, match="unpacks to more than 200 times"):
@@ -100,7 +100,7 @@ def test_a_file_that_unpacks_without_end_is_stopped(tmp_path, monkeypatch, endin
 
 
 def test_a_bomb_within_a_packed_member_is_stopped_too(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "UNSUSPECTED_BYTES", 1 << 20)
+    monkeypatch.setattr(files, "ALWAYS_ALLOWED_BYTES", 1 << 20)
     inner = gzip.compress(b"1,1\n" * (1 << 20))
     source = locate(zipped(tmp_path / "a.zip", {"t.csv.gz": inner}), "t.csv", dataset="t")
     with pytest.raises(UserError, match="unpacks to more than"):
@@ -110,24 +110,24 @@ def test_a_bomb_within_a_packed_member_is_stopped_too(tmp_path, monkeypatch):
 def test_dense_but_honest_files_pass(tmp_path):
     text = b"1,1\n" * (1 << 20)
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text))
-    assert content(single(tmp_path / "t.csv.gz")) == text
+    assert content(get_single_table(tmp_path / "t.csv.gz")) == text
 
 
 def test_several_gzip_members_are_one_file(tmp_path):
     (tmp_path / "t.csv.gz").write_bytes(gzip.compress(b"a,b\n") + gzip.compress(b"1,2\n"))
-    assert content(single(tmp_path / "t.csv.gz")) == b"a,b\n1,2\n"
+    assert content(get_single_table(tmp_path / "t.csv.gz")) == b"a,b\n1,2\n"
 
 
 def test_a_line_without_end_is_stopped(tmp_path, monkeypatch):
-    monkeypatch.setattr("kd_tf.data.readers.lines.LONGEST_LINE", 1 << 20)
+    monkeypatch.setattr("kd_tf.data.readers.lines.MAX_LINE_BYTES", 1 << 20)
     (tmp_path / "t.csv").write_bytes(b"user,item\n" + b"x" * (10 << 20))
     with pytest.raises(UserError, match="a line has more than"):
-        list(read_lines(single(tmp_path / "t.csv")))
+        list(read_lines(get_single_table(tmp_path / "t.csv")))
 
 
 def test_memory_stays_flat_while_a_large_archive_is_read(tmp_path):
     """The test of the bomb above must not pass because everything is unpacked at once."""
     stream = io.BytesIO(b"1,1\n" * 10)
-    limited = files._Limited(stream, Source(tmp_path / "t.gz"), 10)
+    limited = files._SizeLimitedStream(stream, SourceFile(tmp_path / "t.gz"), 10)
     with pytest.raises(ValueError, match="in parts"):
         limited.read(-1)

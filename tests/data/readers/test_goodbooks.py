@@ -79,7 +79,7 @@ def test_isbns_that_lost_their_zeros_are_read_and_rounded_ones_are_not(tmp_path)
 
 def test_a_book_that_nobody_rated_stays_and_is_noted(tmp_path):
     dataset = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_BOOKS))
-    assert len(dataset.catalog) == dataset.interactions.books == 4
+    assert len(dataset.catalog) == dataset.interactions.num_items == 4
     [note] = dataset.notes
     assert "1 books of 4 were never read" in note
 
@@ -159,7 +159,7 @@ def test_a_bad_rating_stops_or_is_skipped_and_noted(tmp_path):
 def test_the_published_files_are_read_whole():
     dataset = read_goodbooks(Path(os.environ["KD_TF_DATA"]) / "goodbooks-10k")
     interactions = dataset.interactions
-    assert (interactions.users, interactions.books, len(interactions)) == (53_424, 10_000, 981_756)
+    assert (interactions.num_users, interactions.num_items, len(interactions)) == (53_424, 10_000, 981_756)
     assert dataset.notes == ()
     assert dataset.catalog.item_ids == [str(number) for number in range(1, 10_001)]
     assert dataset.catalog.label(1) == "The Hunger Games (The Hunger Games, #1) (Suzanne Collins)"

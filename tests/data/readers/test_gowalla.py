@@ -63,7 +63,7 @@ def test_a_malformed_check_in_is_refused_or_skipped(tmp_path: Path, line, messag
     assert ".txt.gz:6" in caught.value.where
     dataset = read_gowalla(folder, on_bad_rows="skip")
     assert len(dataset.interactions) == 5
-    assert dataset.left_out == {"bad row": 1}
+    assert dataset.dropped_rows == {"bad row": 1}
 
 
 def test_a_malformed_friendship_is_refused(tmp_path: Path) -> None:

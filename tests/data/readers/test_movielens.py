@@ -260,7 +260,7 @@ def test_films_of_old_releases_are_read_in_utf_8_too(tmp_path):
 def test_a_letter_that_two_blocks_share_does_not_turn_utf_8_into_latin_1(
     tmp_path, monkeypatch, block
 ):
-    monkeypatch.setattr(lines, "_BLOCK", block)
+    monkeypatch.setattr(lines, "_BLOCK_BYTES", block)
     titles = read_movielens(release("10m", tmp_path)).catalog.frame["title"]
     assert titles[4] == "City of Lost Children, The (Cité des enfants perdus, La)"
 
@@ -313,7 +313,7 @@ def test_a_bad_row_stops_with_its_place_or_is_skipped_and_noted(
     assert dataset.interactions.item.tolist() == good.interactions.item.tolist()
     assert dataset.catalog.frame.equals(good.catalog.frame)
     in_ratings = file in ("u.data", "ratings.dat", "ratings.csv")
-    assert dataset.left_out == ({"bad row": 1} if in_ratings else {})
+    assert dataset.dropped_rows == ({"bad row": 1} if in_ratings else {})
 
 
 def test_ids_stay_the_text_that_they_are(tmp_path):
@@ -386,7 +386,7 @@ def test_what_is_written_is_read_back(tmp_path_factory, rows, name):
 def test_the_published_ratings_of_100k_are_read_whole():
     dataset = read_movielens(Path(os.environ["KD_TF_DATA"]) / "movielens-100k")
     interactions = dataset.interactions
-    assert (interactions.users, interactions.books, len(interactions)) == (943, 1_682, 100_000)
+    assert (interactions.num_users, interactions.num_items, len(interactions)) == (943, 1_682, 100_000)
     assert set(np.unique(interactions.rating)) == {1, 2, 3, 4, 5}
     assert (interactions.timestamp.min(), interactions.timestamp.max()) == (874724710, 893286638)
     pairs = np.unique(np.stack([interactions.user, interactions.item]), axis=1)

@@ -94,7 +94,7 @@ def test_a_malformed_line_is_refused_or_skipped(tmp_path: Path, line: str) -> No
     assert caught.value.where.endswith("combined_data_1.txt:6")
     dataset = read_netflix_prize(folder, on_bad_rows="skip")
     assert rows(dataset)[-1][:2] == ("7", "2")
-    assert dataset.left_out == {"bad row": 1}
+    assert dataset.dropped_rows == {"bad row": 1}
 
 
 def test_a_film_does_not_go_on_in_the_next_file(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_where_blocks_break_makes_no_difference(films, block: int) -> None:
     if not expected:
         return
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "_BLOCK", block)
+        patch.setattr(lines, "_BLOCK_BYTES", block)
         dataset = read_netflix_prize(write(Path(folder), text))
     assert [row[:3] for row in rows(dataset)] == expected
     assert np.unique(dataset.interactions.timestamp).tolist() == [1104624000]

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from kd_tf.data.readers import parquet
-from kd_tf.data.readers.delimited import BookColumns, InteractionColumns, read_delimited
+from kd_tf.data.readers.delimited import ItemColumns, InteractionColumns, read_delimited
 from kd_tf.errors import UserError
 
 COLUMNS = InteractionColumns("user", "item", "rating", "when")
@@ -96,7 +96,7 @@ def test_books_can_be_parquet_too(tmp_path: Path) -> None:
         path,
         InteractionColumns("user", "item"),
         books=books,
-        book_columns=BookColumns("id", title="title", year="year"),
+        book_columns=ItemColumns("id", title="title", year="year"),
     )
     assert dataset.catalog.frame.to_dicts() == [
         {"item_id": "1", "title": "A", "year": 1999},

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from kd_tf.data.clean import clean
 from kd_tf.data.interactions import Dataset
-from kd_tf.data.readers.synthetic import MOST_BOOKS, read_synthetic
+from kd_tf.data.readers.synthetic import MAX_ITEMS, generate_bookshop
 from kd_tf.data.readers.synthetic_words import GENRES
-from kd_tf.data.splits.unseen_users import unseen_users
+from kd_tf.data.splits.unseen_users import split_unseen_users
 from kd_tf.errors import UserError
 
 FINGERPRINT = """
@@ -35,7 +35,7 @@ print(digest.hexdigest())
 
 @pytest.fixture(scope="module")
 def shop() -> Dataset:
-    return read_synthetic()
+    return generate_bookshop()
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def read_by(shop: Dataset) -> scipy.sparse.csc_matrix:
     interactions = shop.interactions
     return scipy.sparse.csc_matrix(
         (np.ones(len(interactions)), (interactions.user, interactions.item - 1)),
-        shape=(interactions.users, interactions.books),
+        shape=(interactions.num_users, interactions.num_items),
     )
 
 
@@ -94,17 +94,17 @@ def test_every_process_invents_the_same_bytes_whatever_its_hash_seed() -> None:
 
 def test_the_global_random_state_of_numpy_changes_nothing() -> None:
     np.random.seed(1)  # noqa: NPY002  the legacy global state is what must not matter
-    first = read_synthetic(books=60, readers=12)
+    first = generate_bookshop(num_items=60, num_users=12)
     np.random.seed(2)  # noqa: NPY002
-    second = read_synthetic(books=60, readers=12)
+    second = generate_bookshop(num_items=60, num_users=12)
     assert first.catalog.frame.equals(second.catalog.frame)
     np.testing.assert_array_equal(first.interactions.item, second.interactions.item)
     np.testing.assert_array_equal(first.interactions.timestamp, second.interactions.timestamp)
 
 
 def test_another_seed_invents_other_books_and_other_readers() -> None:
-    first = read_synthetic(books=300, readers=200, seed=1)
-    second = read_synthetic(books=300, readers=200, seed=2)
+    first = generate_bookshop(num_items=300, num_users=200, seed=1)
+    second = generate_bookshop(num_items=300, num_users=200, seed=2)
     same_place = (first.catalog.frame["title"] == second.catalog.frame["title"]).sum()
     assert same_place < 0.05 * 300
     assert not np.array_equal(first.interactions.timestamp, second.interactions.timestamp)
@@ -120,10 +120,10 @@ def test_another_seed_invents_other_books_and_other_readers() -> None:
     seed=st.integers(0, 2**32 - 1),
 )
 def test_every_shop_has_clean_interactions(books: int, readers: int, seed: int) -> None:
-    data = read_synthetic(books=books, readers=readers, seed=seed)
+    data = generate_bookshop(num_items=books, num_users=readers, seed=seed)
     interactions = data.interactions
     assert len(data.catalog) == books
-    assert interactions.users == readers
+    assert interactions.num_users == readers
     assert interactions.rating is None
     lengths = np.bincount(interactions.user)
     assert 8 <= lengths.min() <= lengths.max() <= max(8, books // 4)
@@ -145,9 +145,9 @@ def assert_time_runs_forward(user: np.ndarray, timestamp: np.ndarray) -> None:
     assert years.max() <= 2024
 
 
-@pytest.mark.parametrize("books", [50, 300, 5000, MOST_BOOKS])
+@pytest.mark.parametrize("books", [50, 300, 5000, MAX_ITEMS])
 def test_the_word_stocks_last_for_shops_of_every_size(books: int) -> None:
-    data = read_synthetic(books=books, readers=10, seed=3)
+    data = generate_bookshop(num_items=books, num_users=10, seed=3)
     frame = data.catalog.frame
     assert frame["title"].n_unique() == books
     assert frame["item_id"][0] == "bk-00001"
@@ -163,14 +163,14 @@ def test_the_word_stocks_last_for_shops_of_every_size(books: int) -> None:
     ("arguments", "said"),
     [
         ({"books": 49}, "not 49"),
-        ({"books": MOST_BOOKS + 1}, f"not {MOST_BOOKS + 1}"),
+        ({"books": MAX_ITEMS + 1}, f"not {MAX_ITEMS + 1}"),
         ({"readers": 9}, "not 9"),
         ({"seed": -1}, "not -1"),
     ],
 )
 def test_arguments_out_of_range_are_refused(arguments: dict[str, int], said: str) -> None:
     with pytest.raises(UserError, match=said):
-        read_synthetic(**arguments)
+        generate_bookshop(**arguments)
 
 
 # --- Books that a person can judge ---------------------------------------------------------------
@@ -236,7 +236,7 @@ def test_blurbs_say_what_a_book_is_about(shop: Dataset) -> None:
 
 def test_the_default_shop_is_as_large_as_it_says(shop: Dataset) -> None:
     lengths = np.bincount(shop.interactions.user)
-    assert (len(shop.catalog), shop.interactions.users) == (2000, 3000)
+    assert (len(shop.catalog), shop.interactions.num_users) == (2000, 3000)
     assert 80_000 <= len(shop.interactions) <= 100_000
     assert lengths.min() == 8
     assert 22 <= np.median(lengths) <= 28
@@ -308,10 +308,10 @@ def test_books_read_by_the_same_people_are_of_the_same_genre(
 
 def test_neighbours_find_far_more_hidden_books_than_bestsellers_do(shop: Dataset) -> None:
     interactions, _ = clean(shop.interactions)
-    split = unseen_users(interactions, test_users=500, validation_users=300)
+    split = split_unseen_users(interactions, test_users=500, validation_users=300)
     train, shown, hidden = (
         scipy.sparse.csr_matrix(
-            (np.ones(len(part.items)), part.items - 1, part.offsets), (len(part), split.books)
+            (np.ones(len(part.items)), part.items - 1, part.offsets), (len(part), split.num_items)
         )
         for part in (split.train, split.test.histories, split.test.targets)
     )

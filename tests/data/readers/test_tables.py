@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kd_tf.data.readers import lines
 from kd_tf.data.readers.bad_rows import BadRows
-from kd_tf.data.readers.files import Source
+from kd_tf.data.readers.files import SourceFile
 from kd_tf.data.readers.tables import Dialect, read_layout, read_table
 from kd_tf.errors import UserError
 
@@ -19,11 +19,11 @@ ASKED = {"user": "user", "item": "item"}
 
 
 def rows(path: Path, columns=ASKED, **dialect) -> list[tuple]:
-    source = Source(path)
+    source = SourceFile(path)
     bad = BadRows(source, "stop")
     found = []
     for block in read_table(source, columns, bad, dialect=Dialect(**dialect)):
-        bad.settle()
+        bad.raise_or_skip()
         found += block.rows()
     return found
 
@@ -84,8 +84,8 @@ def test_an_escape_makes_a_quote_text(tmp_path):
 def test_layout_tells_separator_header_and_names(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_text("a,b\tc\n")
-    layout = read_layout(Source(path))
-    assert (layout.separator, layout.header, layout.names, layout.fields) == (
+    layout = read_layout(SourceFile(path))
+    assert (layout.separator, layout.has_header, layout.column_names, layout.num_fields) == (
         "\t",
         True,
         ["a,b", "c"],
@@ -112,7 +112,7 @@ def test_where_blocks_break_makes_no_difference(table, block, quoting):
         writer.writerow(row)
         expected.append((line, row[0], row[2]))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lines, "_BLOCK", block)
+        patch.setattr(lines, "_BLOCK_BYTES", block)
         path = Path(folder) / "t.csv"
         path.write_bytes(text.getvalue().encode())
         assert rows(path) == expected

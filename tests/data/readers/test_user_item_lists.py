@@ -44,8 +44,8 @@ def test_a_line_is_a_user_and_the_items(tmp_path: Path) -> None:
         ("1", "5", TEST),
     ]
     assert dataset.catalog.item_ids == ["5", "2", "7"], "in the order of their first row"
-    assert dataset.part.dtype == np.int8
-    assert dataset.left_out == {}
+    assert dataset.split_labels.dtype == np.int8
+    assert dataset.dropped_rows == {}
 
 
 def test_tabs_many_blanks_and_windows_line_ends_are_no_difference(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_a_line_of_another_format_is_refused_or_skipped(tmp_path: Path, line: st
     assert caught.value.where == f"{train}:3"
     dataset = read_user_item_lists(train, test, on_bad_rows="skip")
     assert [row[:2] for row in rows(dataset)] == [("0", "1"), ("2", "3"), ("0", "2")]
-    assert dataset.left_out == {"bad row": 1}
+    assert dataset.dropped_rows == {"bad row": 1}
     assert "1 bad row was skipped in train.txt: line 3" in dataset.notes[0]
 
 
@@ -129,6 +129,6 @@ def test_the_published_douban_split_has_its_counts() -> None:
     if not place.is_dir():
         pytest.skip("KD_TF_DATA does not name a folder that has douban-book")
     dataset = read_user_item_lists(place / "train.txt.gz", place / "test.txt.gz")
-    assert dataset.interactions.users == 13_024
-    assert dataset.interactions.books == 22_347
-    assert np.bincount(dataset.part).tolist() == [633_649, 0, 158_413]
+    assert dataset.interactions.num_users == 13_024
+    assert dataset.interactions.num_items == 22_347
+    assert np.bincount(dataset.split_labels).tolist() == [633_649, 0, 158_413]

@@ -9,11 +9,11 @@ import pytest
 
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.interactions import Interactions
-from kd_tf.data.split import HeldOut, Split
+from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.data.splits.leakage import LeakageError, check_leakage
-from kd_tf.data.splits.leave_one_out import leave_one_out
-from kd_tf.data.splits.temporal import temporal
-from kd_tf.data.splits.unseen_users import unseen_users
+from kd_tf.data.splits.leave_one_out import split_leave_one_out
+from kd_tf.data.splits.temporal import split_by_time
+from kd_tf.data.splits.unseen_users import split_unseen_users
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def table() -> Interactions:
 
 @pytest.fixture
 def unseen(table: Interactions) -> Split:
-    split = unseen_users(table, test_users=3, validation_users=3)
+    split = split_unseen_users(table, test_users=3, validation_users=3)
     check_leakage(split, table)
     return split
 
@@ -77,7 +77,7 @@ def test_a_target_among_the_books_known_to_be_read(unseen: Split, table: Interac
 
 
 def test_a_pair_that_both_validates_and_tests(table: Interactions) -> None:
-    split = leave_one_out(table)
+    split = split_leave_one_out(table)
     refused(
         dataclasses.replace(
             split, validation=changed(split.validation, targets=split.test.targets)
@@ -139,7 +139,7 @@ def test_a_reader_without_a_target(unseen: Split, table: Interactions) -> None:
 
 
 def test_the_future_in_a_temporal_split(table: Interactions) -> None:
-    split = temporal(table)
+    split = split_by_time(table)
     check_leakage(split, table)
     # A reader's last training book and first test book change places.
     reader = int(split.test.readers[0])
@@ -161,7 +161,7 @@ def test_the_future_in_a_temporal_split(table: Interactions) -> None:
 
 
 def test_the_future_in_a_history_of_leave_one_out(table: Interactions) -> None:
-    split = leave_one_out(table)
+    split = split_leave_one_out(table)
     check_leakage(split, table)
     shown, targets = rows(split.test.histories), rows(split.test.targets)
     shown[4][0], targets[4][0] = targets[4][0], shown[4][0]
@@ -191,4 +191,4 @@ def test_ten_million_pairs_take_some_seconds_not_minutes() -> None:
         50,
     )
     table = table.keep(np.bincount(table.user, minlength=100_000)[table.user] >= 2)
-    check_leakage(unseen_users(table, test_users=1000, validation_users=1000), table)
+    check_leakage(split_unseen_users(table, test_users=1000, validation_users=1000), table)

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import Split
-from kd_tf.data.splits.carve_validation import carve_validation
-from kd_tf.data.splits.folds import folds_of_interactions, folds_of_readers
-from kd_tf.data.splits.given import GIVEN
-from kd_tf.data.splits.given import given as given_split
+from kd_tf.data.splits.carve_validation import hold_out_validation
+from kd_tf.data.splits.folds import make_interaction_folds, make_user_folds
+from kd_tf.data.splits.given import PUBLISHED
+from kd_tf.data.splits.given import split_as_published as given_split
 from kd_tf.data.splits.leakage import check_leakage
-from kd_tf.data.splits.leave_one_out import leave_one_out
-from kd_tf.data.splits.random_holdout import random_holdout
-from kd_tf.data.splits.temporal import temporal
-from kd_tf.data.splits.unseen_users import unseen_users
+from kd_tf.data.splits.leave_one_out import split_leave_one_out
+from kd_tf.data.splits.random_holdout import split_random_holdout
+from kd_tf.data.splits.temporal import split_by_time
+from kd_tf.data.splits.unseen_users import split_unseen_users
 from kd_tf.errors import UserError
 
 BOOKS = 12
@@ -46,7 +46,7 @@ def tables(draw: st.DrawFn, times: bool | None = None) -> Interactions:
         rating=None,
         timestamp=time if timed else None,
         user_ids=[f"r{user}" for user in range(len(books_of))],
-        books=BOOKS,
+        num_items=BOOKS,
         weight=np.arange(1, n + 1, dtype=np.float32),
     )
 
@@ -71,10 +71,10 @@ def attempt(make: Callable[[], Split]) -> Split:
 
 
 PROTOCOLS: dict[str, Callable[[Interactions, int], Split]] = {
-    "unseen-users": lambda t, seed: unseen_users(t, test_users=1, validation_users=1, seed=seed),
-    "leave-one-out": lambda t, seed: leave_one_out(t, seed=seed),
-    "temporal": lambda t, seed: temporal(t, test_share=0.3, validation_share=0.3),
-    "random": lambda t, seed: random_holdout(t, test_share=0.3, validation_share=0.3, seed=seed),
+    "unseen-users": lambda t, seed: split_unseen_users(t, test_users=1, validation_users=1, seed=seed),
+    "leave-one-out": lambda t, seed: split_leave_one_out(t, seed=seed),
+    "temporal": lambda t, seed: split_by_time(t, test_share=0.3, validation_share=0.3),
+    "random": lambda t, seed: split_random_holdout(t, test_share=0.3, validation_share=0.3, seed=seed),
 }
 
 
@@ -141,7 +141,7 @@ def test_another_seed_makes_another_split(protocol: str) -> None:
 @settings(max_examples=60)
 @given(tables())
 def test_leave_one_out_parts_every_readers_books_into_three(table: Interactions) -> None:
-    split = attempt(lambda: leave_one_out(table))
+    split = attempt(lambda: split_leave_one_out(table))
     parts = [
         pairs_of(split.train, split.train_readers),
         pairs_of(split.validation.targets, split.validation.readers),
@@ -166,9 +166,9 @@ def test_leave_one_out_matches_the_hand_computed_case() -> None:
         rating=None,
         timestamp=np.array([30, 10, 20, 40, 1, 2]),
         user_ids=["a", "b"],
-        books=4,
+        num_items=4,
     )
-    split = leave_one_out(table)
+    split = split_leave_one_out(table)
     assert [split.train[row].tolist() for row in range(2)] == [[3, 2], [1, 2]]
     assert split.validation.targets[0].tolist() == [4]
     assert split.test.histories[0].tolist() == [3, 2, 4]
@@ -179,13 +179,13 @@ def test_leave_one_out_matches_the_hand_computed_case() -> None:
 def test_nobody_with_three_books_is_refused() -> None:
     table = Interactions(np.zeros(2, np.int32), np.array([1, 2], np.int32), None, None, ["a"], 2)
     with pytest.raises(UserError, match="three books"):
-        leave_one_out(table)
+        split_leave_one_out(table)
 
 
 @settings(max_examples=60)
 @given(tables())
 def test_random_holdout_parts_every_readers_books_by_share(table: Interactions) -> None:
-    split = attempt(lambda: random_holdout(table, test_share=0.25, validation_share=0.25))
+    split = attempt(lambda: split_random_holdout(table, test_share=0.25, validation_share=0.25))
     train = pairs_of(split.train, split.train_readers)
     validation = pairs_of(split.validation.targets, split.validation.readers)
     test = pairs_of(split.test.targets, split.test.readers)
@@ -203,7 +203,7 @@ def test_random_holdout_parts_every_readers_books_by_share(table: Interactions) 
 @settings(max_examples=60)
 @given(tables(times=True))
 def test_temporal_shows_the_past_and_asks_for_the_future(table: Interactions) -> None:
-    split = attempt(lambda: temporal(table, test_share=0.3, validation_share=0.3))
+    split = attempt(lambda: split_by_time(table, test_share=0.3, validation_share=0.3))
     time = {
         (int(u), int(i)): int(t)
         for u, i, t in zip(table.user, table.item, table.timestamp, strict=True)
@@ -235,7 +235,7 @@ def test_temporal_matches_the_hand_computed_case() -> None:
         ["a", "b", "c"],
         4,
     )
-    split = temporal(table, test_share=0.3, validation_share=0.2)
+    split = split_by_time(table, test_share=0.3, validation_share=0.2)
     assert [split.train[row].tolist() for row in range(2)] == [[1, 2], [1, 2, 3]]
     assert split.validation.readers.tolist() == [0, 1]
     assert [split.validation.targets[row].tolist() for row in range(2)] == [[3], [4]]
@@ -247,10 +247,10 @@ def test_temporal_matches_the_hand_computed_case() -> None:
 
 def test_temporal_needs_times() -> None:
     with pytest.raises(UserError, match="timestamps"):
-        temporal(large_table(times=False))
+        split_by_time(large_table(times=False))
 
 
-@pytest.mark.parametrize("split", [temporal, random_holdout])
+@pytest.mark.parametrize("split", [split_by_time, split_random_holdout])
 @pytest.mark.parametrize("shares", [(0.5, 0.5), (0, 0.1), (0.1, 0), (-0.1, 0.2)])
 def test_shares_that_leave_nothing_are_refused(split, shares) -> None:
     test_share, validation_share = shares
@@ -261,7 +261,7 @@ def test_shares_that_leave_nothing_are_refused(split, shares) -> None:
 @settings(max_examples=40)
 @given(tables(), st.integers(3, 4))
 def test_each_reader_tests_in_one_fold_and_validates_in_another(table, folds) -> None:
-    splits = folds_of_readers(table, folds)
+    splits = make_user_folds(table, folds)
     for name in ("test", "validation"):
         readers = np.concatenate([getattr(split, name).readers for split in splits])
         assert sorted(readers) == list(range(table.users))
@@ -274,7 +274,7 @@ def test_each_reader_tests_in_one_fold_and_validates_in_another(table, folds) ->
 @settings(max_examples=40)
 @given(tables(), st.integers(3, 4))
 def test_each_interaction_tests_in_one_fold(table, folds) -> None:
-    splits = folds_of_interactions(table, folds)
+    splits = make_interaction_folds(table, folds)
     tested: list[tuple[int, int]] = []
     for split in splits:
         check_leakage(split, table)
@@ -285,7 +285,7 @@ def test_each_interaction_tests_in_one_fold(table, folds) -> None:
     assert not lost
 
 
-@pytest.mark.parametrize("make", [folds_of_readers, folds_of_interactions])
+@pytest.mark.parametrize("make", [make_user_folds, make_interaction_folds])
 def test_folds_that_make_no_sense_are_refused(make) -> None:
     with pytest.raises(UserError, match="3 or more"):
         make(large_table(times=False), 2)
@@ -317,14 +317,14 @@ def test_a_published_split_is_what_its_files_say() -> None:
     table, part = published(ROWS)
     split = given_split(table, part)
     check_leakage(split, table)
-    assert split.protocol == GIVEN
+    assert split.protocol == PUBLISHED
     assert split.train_readers.tolist() == [0, 1]
     assert [split.train[row].tolist() for row in range(2)] == [[5, 2], [3, 4]]
     assert split.test.readers.tolist() == [0, 2]
     assert [split.test.histories[row].tolist() for row in range(2)] == [[5, 2], []]
     assert [split.test.targets[row].tolist() for row in range(2)] == [[1], [9]]
-    assert [split.test.also_read[row].tolist() for row in range(2)] == [[7], [8]]
-    assert split.validation.also_read is None
+    assert [split.test.seen_items[row].tolist() for row in range(2)] == [[7], [8]]
+    assert split.validation.seen_items is None
     assert split.validation.histories[0].tolist() == [5, 2]
 
 
@@ -333,7 +333,7 @@ def test_validation_books_can_be_shown() -> None:
     split = given_split(table, part, show_validation=True)
     check_leakage(split, table)
     assert [split.test.histories[row].tolist() for row in range(2)] == [[5, 2, 7], [8]]
-    assert split.test.also_read is None
+    assert split.test.seen_items is None
     assert split.train.items.tolist() == [5, 2, 3, 4]
 
 
@@ -388,7 +388,7 @@ def test_a_carved_validation_part_takes_training_books_and_nothing_else(table, d
         np.int8,
     )
     split = attempt(lambda: given_split(table, part))
-    carved = attempt(lambda: carve_validation(split))
+    carved = attempt(lambda: hold_out_validation(split))
     check_leakage(carved, table)
     before = pairs_of(split.train, split.train_readers)
     after = pairs_of(carved.train, carved.train_readers)

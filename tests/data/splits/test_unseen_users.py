@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.interactions import Interactions
-from kd_tf.data.split import HeldOut, Split
-from kd_tf.data.splits.unseen_users import unseen_users
+from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.data.splits.unseen_users import split_unseen_users
 from kd_tf.errors import UserError
 
 BOOKS = 30
@@ -20,7 +20,7 @@ def table(books_of: list[list[int]], times_of: list[list[int]] | None = None) ->
         rating=None,
         timestamp=None if times_of is None else np.concatenate(times_of).astype(np.int64),
         user_ids=[f"reader {number}" for number in range(len(books_of))],
-        books=BOOKS,
+        num_items=BOOKS,
     )
 
 
@@ -32,7 +32,7 @@ def shuffled(interactions: Interactions, order: np.ndarray) -> Interactions:
         None,
         None if time is None else time[order],
         interactions.user_ids,
-        interactions.books,
+        interactions.num_items,
     )
 
 
@@ -55,11 +55,11 @@ def splits(draw) -> tuple[list[list[int]], Split, float]:
     if draw(st.booleans()):
         time = np.array(draw(st.lists(st.integers(-5, 5), min_size=len(data), max_size=len(data))))
         data = Interactions(data.user, data.item, None, time, data.user_ids, BOOKS)
-    split = unseen_users(
+    split = split_unseen_users(
         data,
         test_users=test_users,
         validation_users=validation_users,
-        held_out=held_out,
+        held_out_share=held_out,
         seed=draw(st.integers(0, 99)),
     )
     assert len(split.test.readers) == test_users
@@ -107,7 +107,7 @@ def test_the_asked_share_is_hidden_to_the_nearest_book(drawn):
 def test_the_shares_by_hand():
     lengths = [2, 3, 5, 8, 10, 20]
     data = table([list(range(1, length + 1)) for length in lengths] + [[1, 2]])
-    split = unseen_users(data, test_users=6, validation_users=0, held_out=0.2)
+    split = split_unseen_users(data, test_users=6, validation_users=0, held_out_share=0.2)
     hidden = dict(zip(split.test.readers.tolist(), split.test.targets.lengths, strict=True))
     by_hand = {0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 1}
     assert hidden == {reader: by_hand[reader] for reader in hidden}
@@ -122,11 +122,11 @@ def test_where_times_are_known_the_newest_are_hidden_and_histories_run_oldest_fi
     # Book b is read at time -b: all differ, and the file is in any order.
     data = table(books_of, [[-book for book in books] for books in books_of])
     order = np.array(random.sample(range(len(data)), len(data)))
-    split = unseen_users(shuffled(data, order), test_users=1, validation_users=1, seed=seed)
+    split = split_unseen_users(shuffled(data, order), test_users=1, validation_users=1, seed=seed)
     for row in rows(split.train):
         assert row == sorted(row, reverse=True)
     for part in (split.validation, split.test):
-        assert isinstance(part, HeldOut)
+        assert isinstance(part, HeldOutSet)
         for shown, hidden in zip(rows(part.histories), rows(part.targets), strict=True):
             assert shown + hidden == sorted(shown + hidden, reverse=True)
 
@@ -135,7 +135,7 @@ def test_without_times_the_order_of_the_file_tells_nothing():
     # 2,000 readers whose books all stand in rising order: if the file's order counted, book 5
     # would be the hidden one each time.
     data = table([[1, 2, 3, 4, 5]] * 2000)
-    split = unseen_users(data, test_users=1000, validation_users=900)
+    split = split_unseen_users(data, test_users=1000, validation_users=900)
     hidden = np.bincount(split.test.targets.items, minlength=6)[1:]
     assert hidden.sum() == 1000
     assert hidden.min() > 140  # 200 expected each, standard deviation 12.6
@@ -143,7 +143,7 @@ def test_without_times_the_order_of_the_file_tells_nothing():
     first = np.bincount([row[0] for row in rows(split.train)], minlength=6)[1:]
     assert first.max() < 50  # 20 expected each of the 100 that train
     times = [[0] * 5] * 2000  # times that are all equal tell no more
-    split = unseen_users(
+    split = split_unseen_users(
         table([[1, 2, 3, 4, 5]] * 2000, times), test_users=1000, validation_users=900
     )
     assert np.bincount(split.test.targets.items, minlength=6)[1:].min() > 140
@@ -163,17 +163,17 @@ def parts(split: Split) -> list[list]:
 def test_a_seed_gives_one_split_and_another_seed_another():
     data = table([list(range(1, 11))] * 40)
     first, again, other = (
-        unseen_users(data, test_users=10, validation_users=10, seed=seed) for seed in (1, 1, 2)
+        split_unseen_users(data, test_users=10, validation_users=10, seed=seed) for seed in (1, 1, 2)
     )
     assert parts(first) == parts(again)
     assert first.test.readers.tolist() != other.test.readers.tolist()
     assert rows(first.test.targets) != rows(other.test.targets)
-    assert (first.seed, first.protocol, first.books) == (1, "unseen-users", BOOKS)
+    assert (first.seed, first.protocol, first.num_items) == (1, "unseen-users", BOOKS)
 
 
 def test_popularity_counts_training_histories_only():
     data = table([[1, 2]] * 5 + [[2, 3]] * 5)
-    split = unseen_users(data, test_users=3, validation_users=3, seed=0)
+    split = split_unseen_users(data, test_users=3, validation_users=3, seed=0)
     counts = split.popularity()
     assert counts.shape == (BOOKS + 1,)
     assert counts[0] == 0
@@ -185,16 +185,16 @@ def test_popularity_counts_training_histories_only():
 @pytest.mark.parametrize(("test", "validation"), [(3, 0), (2, 1), (1, 5)])
 def test_a_split_that_leaves_no_reader_to_learn_from_is_refused(test, validation):
     with pytest.raises(UserError, match="none to learn from") as caught:
-        unseen_users(table([[1, 2]] * 3), test_users=test, validation_users=validation)
+        split_unseen_users(table([[1, 2]] * 3), test_users=test, validation_users=validation)
     assert "lower" in caught.value.hint
 
 
 def test_a_reader_with_one_book_is_refused_by_the_callers_own_id():
     with pytest.raises(UserError, match="'reader 1' has fewer than two books"):
-        unseen_users(table([[1, 2], [3], [1, 2]]), test_users=1, validation_users=1)
+        split_unseen_users(table([[1, 2], [3], [1, 2]]), test_users=1, validation_users=1)
 
 
 @pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
 def test_a_share_that_shows_or_hides_all_is_refused(share):
     with pytest.raises(UserError, match="above 0 and below 1"):
-        unseen_users(table([[1, 2]] * 3), test_users=1, validation_users=1, held_out=share)
+        split_unseen_users(table([[1, 2]] * 3), test_users=1, validation_users=1, held_out_share=share)

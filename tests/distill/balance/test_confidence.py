@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kd_tf.distill.balance.confidence import Confidence
+from kd_tf.distill.balance.confidence import TeacherConfidence
 from kd_tf.keras import keras, tf
 
 
@@ -24,14 +24,14 @@ STEP = step(
 def test_the_weight_is_how_far_the_entropy_is_from_its_most():
     p = 1 / (1 + np.exp(-0.5))
     half_sure = 1 - stats.entropy([p, 1 - p]) / np.log(2)
-    found = Confidence(0.2, temperature=2.0).weight(STEP)
+    found = TeacherConfidence(0.2, temperature=2.0).compute_weight(STEP)
     np.testing.assert_allclose(found, [0, 0.8, 0.8 * half_sure, 0, 0.8], atol=1e-5)
 
 
 def test_where_the_teacher_is_not_sure_the_readers_books_count_alone():
     hard, soft = tf.constant([1.0, 2, 3, 4, 5]), [tf.constant([10.0, 20, 30, 40, 50])] * 2
-    made = Confidence(0.2)
-    weight = made.weight(STEP).numpy()
+    made = TeacherConfidence(0.2)
+    weight = made.compute_weight(STEP).numpy()
     found = made.combine(hard, soft, STEP).numpy()
     np.testing.assert_allclose(found, (1 - weight) * hard + weight * 2 * soft[0], rtol=1e-6)
     assert found[0] == pytest.approx(1, abs=1e-5)
@@ -41,11 +41,11 @@ def test_where_the_teacher_is_not_sure_the_readers_books_count_alone():
 @pytest.mark.parametrize("wrong", [{"alpha": 2}, {"temperature": 0}, {"temperature": np.nan}])
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match="must be"):
-        Confidence(**wrong)
+        TeacherConfidence(**wrong)
 
 
 def test_it_comes_back_from_its_configuration():
     again = keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(Confidence(0.25, 3.0))
+        keras.saving.serialize_keras_object(TeacherConfidence(0.25, 3.0))
     )
     assert (again.alpha, again.temperature) == (0.25, 3.0)

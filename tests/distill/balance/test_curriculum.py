@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kd_tf.distill.balance.curriculum import Curriculum
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.keras import keras, tf
 
 HARD = tf.constant([1.0, 2.0, 3.0, 4.0])
@@ -33,12 +33,12 @@ def step(progress: float) -> SimpleNamespace:
     ],
 )
 def test_more_and_harder_readers_count_from_step_to_step(progress, counted):
-    made = Curriculum(Fixed(1.0), start=0.25, end=0.4)
-    np.testing.assert_array_equal(made.counted(step(progress)), counted)
+    made = Curriculum(ConstantWeights(1.0), initial_fraction=0.25, ramp_end=0.4)
+    np.testing.assert_array_equal(made.compute_example_mask(step(progress)), counted)
 
 
 def test_those_that_count_are_weighed_up():
-    made = Curriculum(Fixed(1.0), start=0.25, end=0.4)
+    made = Curriculum(ConstantWeights(1.0), initial_fraction=0.25, ramp_end=0.4)
     np.testing.assert_allclose(made.combine(HARD, [], step(0.1)), [2, 0, 6, 0])
     np.testing.assert_allclose(made.combine(HARD, [], step(1.0)), HARD)
 
@@ -49,8 +49,8 @@ def test_a_reader_of_whom_the_teacher_says_nothing_is_hard():
         "teacher_ids": tf.constant([[0, 0], [6, 7]]),
         "teacher_logits": tf.constant([[0.0, 0], [-3, -5]]),
     }
-    made = Curriculum(start=0.5, end=1.0)
-    found = made.counted(SimpleNamespace(labels=labels, progress=tf.zeros([])))
+    made = Curriculum(initial_fraction=0.5, ramp_end=1.0)
+    found = made.compute_example_mask(SimpleNamespace(labels=labels, progress=tf.zeros([])))
     np.testing.assert_array_equal(found, [0, 1])
 
 
@@ -62,6 +62,6 @@ def test_impossible_settings_are_refused(wrong):
 
 def test_it_comes_back_from_its_configuration_with_what_it_wraps():
     again = keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(Curriculum(Fixed(0.25), 0.5, 0.75))
+        keras.saving.serialize_keras_object(Curriculum(ConstantWeights(0.25), 0.5, 0.75))
     )
-    assert (again.balance.alpha, again.start, again.end) == (0.25, 0.5, 0.75)
+    assert (again.weighting.alpha, again.start, again.end) == (0.25, 0.5, 0.75)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kd_tf.distill.balance.uncertainty import Uncertainty
-from kd_tf.distill.knowledge.base import Lesson
+from kd_tf.distill.knowledge.base import DistillationSetup
 from kd_tf.keras import keras, tf
 
 HARD = tf.constant([1.0, 3.0])
@@ -13,8 +13,8 @@ SOFT = [tf.constant([200.0, 600.0]), tf.constant([0.01, 0.03])]
 
 def balance(methods: int = 2) -> Uncertainty:
     made = Uncertainty()
-    made.prepare(
-        Lesson(student=None, teachers=[], popularity=np.ones(3), steps=1, seed=0, methods=methods)
+    made.build(
+        DistillationSetup(student=None, teachers=[], popularity=np.ones(3), num_steps=1, seed=0, num_losses=methods)
     )
     return made
 

@@ -4,36 +4,36 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from kd_tf.distill.knowledge.adaptive_soft_targets import SMALLEST, AdaptiveSoftTargets
-from kd_tf.distill.knowledge.base import Step
+from kd_tf.distill.knowledge.adaptive_soft_targets import MIN_STD, AdaptiveSoftTargets
+from kd_tf.distill.knowledge.base import DistillationBatch
 from kd_tf.distill.knowledge.soft_targets import SoftTargets
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
-from kd_tf.models.scored import Scored
+from kd_tf.models.losses import MASKED_LOGIT
+from kd_tf.models.scored import MaskedLogits
 
 V, K = 9, 4
 
 
 def step_of(logits, ids, teacher) -> Step:
     logits = tf.cast(logits, tf.float32)
-    return Step(
+    return DistillationBatch(
         history=tf.zeros([logits.shape[0], 1], tf.int32),
-        scored=Scored.of_masked(
-            tf.concat([tf.fill([logits.shape[0], 1], MASKED), logits[:, 1:]], axis=1)
+        masked_logits=MaskedLogits.from_masked_logits(
+            tf.concat([tf.fill([logits.shape[0], 1], MASKED_LOGIT), logits[:, 1:]], axis=1)
         ),
         labels={
             "teacher_ids": tf.cast(ids, tf.int32),
             "teacher_logits": tf.cast(teacher, tf.float32),
         },
         student=None,
-        hidden={},
+        layer_outputs={},
         training=True,
         progress=tf.zeros([]),
     )
 
 
 def loss(student, ids, teacher, temperature: float = 1.0) -> np.ndarray:
-    return AdaptiveSoftTargets(temperature).loss(step_of(student, ids, teacher)).numpy()
+    return AdaptiveSoftTargets(temperature).compute_loss(step_of(student, ids, teacher)).numpy()
 
 
 @st.composite
@@ -114,7 +114,7 @@ def test_a_student_with_the_teachers_standardised_logits_has_nothing_to_learn(
     batch, temperature, constant, factor
 ):
     _, ids, teacher = batch
-    student = np.full((3, V + 1), MASKED)
+    student = np.full((3, V + 1), MASKED_LOGIT)
     for row in range(3):
         there = ids[row] > 0
         student[row, ids[row][there]] = factor * stats.zscore(teacher[row][there]) + constant
@@ -129,20 +129,20 @@ def test_a_reader_whose_logits_have_deviation_one_is_told_soft_targets():
     student[0, 1:4] = stats.zscore([0.0, 1.0, 5.0])
     step = step_of(student, [[1, 2, 3]], teacher)
     for temperature in (0.5, 2.0):
-        found = AdaptiveSoftTargets(temperature).loss(step)
-        np.testing.assert_allclose(found, SoftTargets(temperature).loss(step), rtol=1e-4)
+        found = AdaptiveSoftTargets(temperature).compute_loss(step)
+        np.testing.assert_allclose(found, SoftTargets(temperature).compute_loss(step), rtol=1e-4)
 
 
 def test_books_that_tie_are_equally_good_and_their_gradient_is_small():
     student = tf.Variable(np.zeros((2, V + 1), np.float32))
     ids = [[1, 2, 3], [4, 0, 0]]
     with tf.GradientTape() as tape:
-        found = AdaptiveSoftTargets().loss(step_of(student, ids, [[0.1] * 3, [0.7, 0, 0]]))
+        found = AdaptiveSoftTargets().compute_loss(step_of(student, ids, [[0.1] * 3, [0.7, 0, 0]]))
     # A third each of the teacher, a ninth of the student; one book alone against nine.
     assert found.numpy() == pytest.approx([np.log(3), np.log(9)], rel=1e-5)
     gradient = tf.convert_to_tensor(tape.gradient(found, student)).numpy()
     assert np.isfinite(gradient).all()
-    assert 0 < np.abs(gradient).max() <= 1 / SMALLEST
+    assert 0 < np.abs(gradient).max() <= 1 / MIN_STD
 
 
 def test_a_temperature_that_is_not_above_zero_is_refused():

@@ -1,15 +1,15 @@
 import pytest
 
-from kd_tf.distill.knowledge.base import Knowledge
+from kd_tf.distill.knowledge.base import DistillationLoss
 
 
 def test_the_base_knows_nothing_itself():
     with pytest.raises(NotImplementedError):
-        Knowledge().loss(None)
+        DistillationLoss().compute_loss(None)
 
 
 def test_a_method_is_made_from_its_constructors_arguments():
-    class Weighted(Knowledge):
+    class Weighted(DistillationLoss):
         def __init__(self, weight: float, **kwargs) -> None:
             super().__init__(**kwargs)
             self.weight = weight

@@ -3,14 +3,14 @@ import itertools
 import numpy as np
 import pytest
 
-from kd_tf.distill.knowledge.drawing import LARGE, draw, draw_evenly
+from kd_tf.distill.knowledge.drawing import REJECTION_SAMPLING_RATIO, sample_without_replacement, sample_uniform_items
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 
 
 def many(log_weights, allowed, count, rows):
-    randomness.seed(0)
-    places, drawn = draw(
+    randomness.set_seed(0)
+    places, drawn = sample_without_replacement(
         tf.constant(np.tile(np.float32(log_weights), (rows, 1))),
         tf.constant(np.tile(np.array(allowed, bool), (rows, 1))),
         count,
@@ -47,10 +47,10 @@ def test_weights_may_be_as_small_as_they_like():
     assert drawn.all()
 
 
-@pytest.mark.parametrize(("books", "count"), [(7, 3), (LARGE * 9, 9)])
+@pytest.mark.parametrize(("books", "count"), [(7, 3), (REJECTION_SAMPLING_RATIO * 9, 9)])
 def test_evenly_drawn_books_are_allowed_and_different_and_all_come_as_often(books, count):
-    randomness.seed(0)
-    ids, drawn = draw_evenly(books, tf.constant(20_000), count, lambda ids: ids % 4 != 0)
+    randomness.set_seed(0)
+    ids, drawn = sample_uniform_items(books, tf.constant(20_000), count, lambda ids: ids % 4 != 0)
     ids, drawn = ids.numpy(), drawn.numpy()
     assert (drawn.sum(axis=1) == count).all()
     found = ids[drawn].reshape(-1, count)
@@ -62,7 +62,7 @@ def test_evenly_drawn_books_are_allowed_and_different_and_all_come_as_often(book
 
 
 def test_rows_with_too_few_even_books_get_those_there_are():
-    ids, drawn = draw_evenly(9, tf.constant(50), 5, lambda ids: ids <= 2)
+    ids, drawn = sample_uniform_items(9, tf.constant(50), 5, lambda ids: ids <= 2)
     assert all(
         set(row[there]) == {1, 2} for row, there in zip(ids.numpy(), drawn.numpy(), strict=True)
     )

@@ -8,7 +8,7 @@ from kd_tf.models import randomness
 V, K = 30, 8
 
 # Everything that is misplaced is drawn: nothing is left to chance.
-everything = DualCorrection(under=V, over=V)
+everything = DualCorrection(num_underestimated=V, num_overestimated=V)
 
 
 def scores(order):
@@ -23,7 +23,7 @@ def test_the_loss_by_hand(responses):
     # The teacher: 1, 2, 3. The student ranks 4, 1, 2, 3 by the odds 8, 4, 2, 1: 1, 2, 3 stand too
     # low, 4 too high. The wanted order has 4/15 * 2/11 * 1/9.
     logits = np.log([[1, 4, 2, 1, 8]])
-    found = everything.loss(responses.step(logits, [[1, 2, 3]])).numpy()
+    found = everything.compute_loss(responses.step(logits, [[1, 2, 3]])).numpy()
     assert found == pytest.approx([-np.log(4 / 15 * 2 / 11 * 1 / 9)], rel=1e-6)
 
 
@@ -31,7 +31,7 @@ def test_misplaced_books_are_found_as_a_loop_finds_them(responses):
     random = np.random.default_rng(0)
     logits = random.normal(0, 1, (6, V + 1))
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(6)])
-    found = everything.loss(responses.step(logits, ids)).numpy()
+    found = everything.compute_loss(responses.step(logits, ids)).numpy()
     for row in range(6):
         order = list(np.argsort(-logits[row, 1:]) + 1)
         teacher = {book: place + 1 for place, book in enumerate(ids[row])}
@@ -47,19 +47,19 @@ def test_misplaced_books_are_found_as_a_loop_finds_them(responses):
 
 def test_a_student_with_the_teachers_list_has_nothing_to_learn(responses):
     step = responses.step(scores(range(1, V + 1)), [np.arange(1, K + 1)])
-    assert everything.loss(step).numpy() == [0]
+    assert everything.compute_loss(step).numpy() == [0]
 
 
 def test_a_student_that_tells_no_books_apart_has_something_to_learn(responses):
     step = responses.step(np.zeros((1, V + 1)), [np.arange(10, 10 + K)])
-    assert everything.loss(step).numpy() > 1
+    assert everything.compute_loss(step).numpy() > 1
 
 
 def test_too_low_books_go_up_too_high_ones_down_and_others_stay(responses):
     order = [9, 2, 3, 4, 1, 5, 6, 7, 8]  # book 9 came in, book 1 fell, 5 to 8 moved down by one
     logits = tf.Variable(scores(order), dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = everything.loss(responses.step(logits, [np.arange(1, K + 1)]))
+        loss = everything.compute_loss(responses.step(logits, [np.arange(1, K + 1)]))
     slopes = tf.convert_to_tensor(tape.gradient(loss, logits)).numpy()[0]
     assert slopes[9] > 0
     assert slopes[1] < 0
@@ -68,12 +68,12 @@ def test_too_low_books_go_up_too_high_ones_down_and_others_stay(responses):
 
 
 def test_the_worse_misplaced_the_more_often_drawn(responses):
-    rows, method = 4000, DualCorrection(under=1, over=1, discrepancy=0.2)
+    rows, method = 4000, DualCorrection(num_underestimated=1, num_overestimated=1, discrepancy_scale=0.2)
     order = [4, 5, 6, 7, 8, 2, 1, 3]
-    randomness.seed(0)
+    randomness.set_seed(0)
     logits = tf.Variable(np.tile(scores(order), (rows, 1)), dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = method.loss(responses.step(logits, np.tile(np.arange(1, K + 1), (rows, 1))))
+        loss = method.compute_loss(responses.step(logits, np.tile(np.arange(1, K + 1), (rows, 1))))
     slopes = tf.convert_to_tensor(tape.gradient(loss, logits)).numpy()
     assert ((slopes < 0).sum(axis=1) == 1).all()
     assert ((slopes > 0).sum(axis=1) == 1).all()
@@ -107,4 +107,4 @@ def test_the_method_survives_its_configuration():
     saved = keras.saving.serialize_keras_object(DualCorrection(3, 4, 0.5))
     loaded = keras.saving.deserialize_keras_object(saved)
     assert isinstance(loaded, DualCorrection)
-    assert (loaded.under, loaded.over, loaded.discrepancy) == (3, 4, 0.5)
+    assert (loaded.num_underestimated, loaded.num_overestimated, loaded.discrepancy_scale) == (3, 4, 0.5)

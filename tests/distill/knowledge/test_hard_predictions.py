@@ -4,7 +4,7 @@ from scipy import special
 
 from kd_tf.distill.knowledge.hard_predictions import HardPredictions
 from kd_tf.keras import keras
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 
 V, K = 30, 8
 
@@ -12,7 +12,7 @@ V, K = 30, 8
 def test_the_loss_by_hand(responses):
     # The books 1..3 have 1/2, 1/4, 1/4; the two best of the teacher are 1 and 3.
     step = responses.step([np.log([1, 2, 1, 1])], [[1, 3, 2]])
-    assert HardPredictions(2).loss(step).numpy() == pytest.approx([(np.log(2) + np.log(4)) / 2])
+    assert HardPredictions(2).compute_loss(step).numpy() == pytest.approx([(np.log(2) + np.log(4)) / 2])
 
 
 def test_only_the_best_books_count_and_not_how_sure_the_teacher_is(responses):
@@ -22,20 +22,20 @@ def test_only_the_best_books_count_and_not_how_sure_the_teacher_is(responses):
     likelihood = special.log_softmax(logits[:, 1:], axis=1)
     expected = -np.take_along_axis(likelihood, ids[:, :3] - 1, axis=1).mean(axis=1)
     for teacher in (None, random.normal(0, 9, ids.shape)):
-        found = HardPredictions(3).loss(responses.step(logits, ids, teacher))
+        found = HardPredictions(3).compute_loss(responses.step(logits, ids, teacher))
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_fewer_books_than_asked_for_are_enough(responses):
     logits = np.random.default_rng(0).normal(0, 1, (1, V + 1))
-    few = HardPredictions(10).loss(responses.step(logits, [[4, 9, 0]]))
-    assert few.numpy() == pytest.approx(HardPredictions(2).loss(responses.step(logits, [[4, 9]])))
+    few = HardPredictions(10).compute_loss(responses.step(logits, [[4, 9, 0]]))
+    assert few.numpy() == pytest.approx(HardPredictions(2).compute_loss(responses.step(logits, [[4, 9]])))
 
 
 def test_the_loss_is_least_where_the_mass_lies_evenly_on_the_teachers_books(responses):
-    logits = np.full((1, V + 1), MASKED)
+    logits = np.full((1, V + 1), MASKED_LOGIT)
     logits[0, 1:5] = 1.0
-    found = HardPredictions(4).loss(responses.step(logits, [[1, 2, 3, 4]]))
+    found = HardPredictions(4).compute_loss(responses.step(logits, [[1, 2, 3, 4]]))
     assert found.numpy() == pytest.approx([np.log(4)], rel=1e-6)
 
 
@@ -55,4 +55,4 @@ def test_the_method_survives_its_configuration():
     saved = keras.saving.serialize_keras_object(HardPredictions(7))
     loaded = keras.saving.deserialize_keras_object(saved)
     assert isinstance(loaded, HardPredictions)
-    assert loaded.count == 7
+    assert loaded.top_k == 7

@@ -7,17 +7,17 @@ from hypothesis import strategies as st
 
 from kd_tf.data.batches import Batches
 from kd_tf.data.examples import Examples
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge.base import Lesson
-from kd_tf.distill.knowledge.heterogeneous_stages import HeterogeneousStages, discrepancies
-from kd_tf.distill.teacher_targets import stage_targets
+from kd_tf.distill.knowledge.base import DistillationSetup
+from kd_tf.distill.knowledge.heterogeneous_stages import HeterogeneousStages, compute_discrepancies
+from kd_tf.distill.teacher_targets import compute_curriculum_targets
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.losses import MASKED
+from kd_tf.models.losses import MASKED_LOGIT
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.progress import Silent
+from kd_tf.progress import NullProgress
 
 V, S, K, B = 30, 3, 6, 5
 
@@ -30,7 +30,7 @@ def step_of(responses, logits, stages, progress=0.0):
 
 
 def distances(step):
-    return discrepancies(step, step.labels["stage_ids"])
+    return compute_discrepancies(step, step.labels["stage_ids"])
 
 
 def drawn(seed=0):
@@ -90,7 +90,7 @@ def test_a_reader_is_at_the_first_list_that_is_not_held_and_at_the_last_when_all
         [nothing, far, near],
     ]
     step = step_of(responses, logits, stages)
-    assert HeterogeneousStages().stages(step).numpy().tolist() == [0, 1, 2, 2, 1]
+    assert HeterogeneousStages().assign_stages(step).numpy().tolist() == [0, 1, 2, 2, 1]
 
 
 def test_the_threshold_rises_until_every_reader_is_at_the_last_list(responses):
@@ -99,7 +99,7 @@ def test_the_threshold_rises_until_every_reader_is_at_the_last_list(responses):
         step = step_of(
             responses, [[0, 9, 8, 1, 1, 5, 4, 3, 2]], [[[1, 2, 3, 4], [5, 6, 7, 8]]], progress
         )
-        return int(HeterogeneousStages(threshold).stages(step)[0])
+        return int(HeterogeneousStages(threshold).assign_stages(step)[0])
 
     missing = 1 - ndcg([1, 2, 5, 6], [1, 2, 3, 4])
     assert 0.2 < missing < 0.5
@@ -114,8 +114,8 @@ def test_before_the_last_stage_the_loss_is_that_of_each_book_against_the_unliste
     # Odds of the books 1..4: 1, 2, 3, 4; listed are 1 and 3, unlisted 6 in all.
     step = step_of(responses, [np.log([1, 1, 2, 3, 4])], [[[1, 3], [4, 2]]])
     method = HeterogeneousStages(0.1)
-    assert method.stages(step).numpy() == [0]
-    assert method.loss(step).numpy() == pytest.approx([-(np.log(1 / 7) + np.log(3 / 9)) / 2])
+    assert method.assign_stages(step).numpy() == [0]
+    assert method.compute_loss(step).numpy() == pytest.approx([-(np.log(1 / 7) + np.log(3 / 9)) / 2])
 
 
 def test_before_the_last_stage_the_order_of_the_list_does_not_matter(responses):
@@ -123,7 +123,7 @@ def test_before_the_last_stage_the_order_of_the_list_does_not_matter(responses):
     shuffled = stages.copy()
     shuffled[:, 0] = shuffled[:, 0, ::-1]
     losses = [
-        HeterogeneousStages(0.0).loss(step_of(responses, logits, ids)) for ids in (stages, shuffled)
+        HeterogeneousStages(0.0).compute_loss(step_of(responses, logits, ids)) for ids in (stages, shuffled)
     ]
     np.testing.assert_allclose(*losses, rtol=1e-6)
 
@@ -131,14 +131,14 @@ def test_before_the_last_stage_the_order_of_the_list_does_not_matter(responses):
 def test_at_the_last_stage_it_is_the_likelihood_of_the_order_before_all_else(responses):
     # The list 2, 4 of odds 1, 6, 2, 3: 6 of 12, then 3 of 6.
     step = step_of(responses, [np.log([1, 1, 6, 2, 3])], [[[2, 4, 0]]])
-    assert HeterogeneousStages().loss(step).numpy() == pytest.approx([np.log(4) / 2], rel=1e-6)
+    assert HeterogeneousStages().compute_loss(step).numpy() == pytest.approx([np.log(4) / 2], rel=1e-6)
 
 
 @pytest.mark.parametrize("progress", [0.0, 1.0])
 def test_of_a_long_list_the_beginning_is_taken(responses, progress):
     logits, stages = drawn()
     losses = [
-        HeterogeneousStages(0.3, listed=3).loss(step_of(responses, logits, ids, progress))
+        HeterogeneousStages(0.3, list_length=3).compute_loss(step_of(responses, logits, ids, progress))
         for ids in (stages, stages[:, :, :3], stages[:, :, ::-1])
     ]
     np.testing.assert_array_equal(losses[0], losses[1])
@@ -151,7 +151,7 @@ def test_the_loss_of_an_order_is_least_in_that_order_and_grows_with_every_swap(r
         logits = -0.5 * np.arange(V + 1.0)
         if swap:
             logits[[1 + swap[0], 1 + swap[1]]] = logits[[1 + swap[1], 1 + swap[0]]]
-        found.append(float(HeterogeneousStages().loss(step_of(responses, [logits], stages))[0]))
+        found.append(float(HeterogeneousStages().compute_loss(step_of(responses, [logits], stages))[0]))
     assert found == sorted(found)
     assert found[1] > found[0] + 0.02
 
@@ -172,7 +172,7 @@ def test_a_reader_of_whom_nothing_is_listed_gives_zero_loss_and_gradient(respons
     stages[2] = 0
     student = tf.Variable(logits, dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = HeterogeneousStages().loss(step_of(responses, student, stages, progress))
+        loss = HeterogeneousStages().compute_loss(step_of(responses, student, stages, progress))
     gradient = tf.convert_to_tensor(tape.gradient(loss, student)).numpy()
     assert loss[2] == 0
     assert not gradient[2].any()
@@ -185,11 +185,11 @@ def test_a_reader_of_whom_nothing_is_listed_gives_zero_loss_and_gradient(respons
 def test_padding_and_the_order_of_readers_change_nothing(responses, progress):
     logits, stages = drawn()
     method = HeterogeneousStages()
-    found = method.loss(step_of(responses, logits, stages, progress)).numpy()
+    found = method.compute_loss(step_of(responses, logits, stages, progress)).numpy()
     wide = np.pad(stages, [(0, 0), (0, 0), (0, 4)])
-    padded = method.loss(step_of(responses, logits, wide, progress))
+    padded = method.compute_loss(step_of(responses, logits, wide, progress))
     np.testing.assert_allclose(padded, found, rtol=1e-5)
-    back = method.loss(step_of(responses, logits[::-1].copy(), stages[::-1], progress))
+    back = method.compute_loss(step_of(responses, logits[::-1].copy(), stages[::-1], progress))
     np.testing.assert_allclose(back, found[::-1], rtol=1e-6)
 
 
@@ -199,7 +199,7 @@ def test_a_list_of_the_whole_catalogue_and_scores_far_apart_are_finite(responses
     logits = np.stack([np.linspace(-500, 500, V + 1), np.zeros(V + 1)])
     student = tf.Variable(logits, dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = HeterogeneousStages().loss(step_of(responses, student, stages, progress))
+        loss = HeterogeneousStages().compute_loss(step_of(responses, student, stages, progress))
     assert np.isfinite(loss).all()
     assert np.isfinite(tf.convert_to_tensor(tape.gradient(loss, student))).all()
 
@@ -209,7 +209,7 @@ class Blurred(HistoryModel):
     """A teacher whose order is that of the books' numbers, from a book on as blurred as told."""
 
     def __init__(self, blur: float, seed: int) -> None:
-        super().__init__(books=V, history_length=4)
+        super().__init__(num_items=V, history_length=4)
         self.says = self.add_weight(name="says", shape=(V + 1, V + 1), trainable=False)
         random = np.random.default_rng(seed)
         close = -0.5 * np.abs(np.arange(V + 1)[:, None] - np.arange(V + 1))
@@ -228,13 +228,13 @@ def examples():
 
 def test_a_student_goes_through_the_stages_and_learns_the_last(responses, examples, tmp_path):
     stages = [Blurred(0.0, 0), Blurred(0.5, 1), Blurred(1.0, 2)]
-    labels = stage_targets(stages, examples, top=K, folder=tmp_path / "stages", progress=Silent())
-    randomness.seed(0)
-    student = MLPStudent(books=V, history_length=4, dimensions=12, hidden=24, book_dropout=0.0)
+    labels = compute_curriculum_targets(stages, examples, top_k=K, folder=tmp_path / "stages", progress=NullProgress())
+    randomness.set_seed(0)
+    student = MLPStudent(num_items=V, history_length=4, dimensions=12, hidden=24, book_dropout=0.0)
     student.create_weights()
     method, steps = HeterogeneousStages(0.3), 125
-    distiller = Distiller(student, [method], Fixed(0.0))
-    distiller.prepare(Lesson(student, stages, np.ones(V + 1, np.int64), steps, seed=0))
+    distiller = Distiller(student, [method], ConstantWeights(0.0))
+    distiller.build_losses(DistillationSetup(student, stages, np.ones(V + 1, np.int64), steps, seed=0))
     distiller.compile(optimizer=keras.optimizers.Adam(0.02))
     batches = Batches(
         examples.history, {"targets": examples.targets, **labels}, batch_size=20, seed=0
@@ -242,9 +242,9 @@ def test_a_student_goes_through_the_stages_and_learns_the_last(responses, exampl
 
     def now(progress):
         logits = student(examples.history[0]).numpy()
-        np.put_along_axis(logits, examples.history[0], MASKED, axis=1)
+        np.put_along_axis(logits, examples.history[0], MASKED_LOGIT, axis=1)
         step = step_of(responses, logits, labels["stage_ids"][0], progress)
-        return method.stages(step).numpy().mean(), distances(step).numpy().mean(axis=0)
+        return method.assign_stages(step).numpy().mean(), distances(step).numpy().mean(axis=0)
 
     stage_before, far_before = now(0.0)
     stream = batches.stream()
@@ -276,4 +276,4 @@ def test_the_method_survives_its_configuration():
     saved = keras.saving.serialize_keras_object(HeterogeneousStages(0.25, 7, name="mine"))
     loaded = keras.saving.deserialize_keras_object(saved)
     assert isinstance(loaded, HeterogeneousStages)
-    assert (loaded.threshold, loaded.listed, loaded.name) == (0.25, 7, "mine")
+    assert (loaded.threshold, loaded.list_length, loaded.name) == (0.25, 7, "mine")

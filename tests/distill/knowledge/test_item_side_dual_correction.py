@@ -8,13 +8,13 @@ from scipy import special
 from kd_tf.distill.knowledge.item_side_dual_correction import ItemSideDualCorrection
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
-from kd_tf.models.losses import MASKED
-from kd_tf.models.scored import Scored
+from kd_tf.models.losses import MASKED_LOGIT
+from kd_tf.models.scored import MaskedLogits
 
 V, K, B, M = 12, 5, 10, 2
 
 # Everything that is misplaced is drawn: nothing is left to chance.
-everything = ItemSideDualCorrection(under=B, over=B)
+everything = ItemSideDualCorrection(num_underestimated=B, num_overestimated=B)
 
 
 def step_of(responses, logits, ids, targets, teacher=None, total=None):
@@ -45,14 +45,14 @@ def test_the_loss_by_hand(responses):
     logits = np.log([[1, 1, 3], [1, 5, 5], [1, 3, 1]])
     logits = np.pad(logits, [(0, 0), (0, V - 2)], constant_values=-50)
     teacher, total = [[np.log(3)], [np.log(3)], [0.0]], np.log([4, 6, 2])
-    found = everything.loss(step_of(responses, logits, ids, [[1], [1], [1]], teacher, total))
+    found = everything.compute_loss(step_of(responses, logits, ids, [[1], [1], [1]], teacher, total))
     # By probability, as odds: 1/4 of reader 1 against itself and 3/4 of reader 3.
     assert found.numpy() == pytest.approx([np.log(4)] * 3, rel=1e-5)
 
 
 def test_misplaced_readers_are_found_as_a_loop_finds_them(responses, batch):
     logits, ids, targets, teacher, total = batch
-    found = everything.loss(step_of(responses, *batch)).numpy()
+    found = everything.compute_loss(step_of(responses, *batch)).numpy()
     own = logits[:, 1:] - special.logsumexp(logits[:, 1:], axis=1, keepdims=True)
     losses = []
     for book in np.unique(targets):
@@ -82,10 +82,10 @@ def test_a_student_that_ranks_the_readers_as_the_teacher_does_has_nothing_to_lea
     ids[:3] = 2
     step = step_of(responses, logits, ids, np.full((B, 1), 2), -np.arange(B)[:, None] * 1.0)
     step.labels["teacher_total"] = tf.ones([B])
-    assert (everything.loss(step).numpy() == 0).all()
+    assert (everything.compute_loss(step).numpy() == 0).all()
     worse = step_of(responses, logits[::-1], ids, np.full((B, 1), 2), -np.arange(B)[:, None] * 1.0)
     worse.labels["teacher_total"] = tf.ones([B])
-    assert (everything.loss(worse).numpy() > 1).all()
+    assert (everything.compute_loss(worse).numpy() > 1).all()
 
 
 def test_a_constant_in_all_logits_of_a_reader_changes_nothing(responses, batch):
@@ -100,7 +100,7 @@ def test_a_constant_in_all_logits_of_a_reader_changes_nothing(responses, batch):
         total + constants[1][:, 0],
     )
     np.testing.assert_allclose(
-        everything.loss(changed), everything.loss(step_of(responses, *batch)), rtol=1e-4
+        everything.compute_loss(changed), everything.compute_loss(step_of(responses, *batch)), rtol=1e-4
     )
 
 
@@ -116,10 +116,10 @@ def test_readers_who_know_the_book_stay_out(responses, batch):
     logits, ids, targets, teacher, total = batch
     book = targets[0, 0]
     logits = np.array(logits)
-    logits[[1, 2], book] = MASKED
+    logits[[1, 2], book] = MASKED_LOGIT
     variable = tf.Variable(logits, dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = everything.loss(step_of(responses, variable, ids, targets, teacher, total))
+        loss = everything.compute_loss(step_of(responses, variable, ids, targets, teacher, total))
     gradient = tf.convert_to_tensor(tape.gradient(loss, variable)).numpy()
     assert (np.abs(loss) < 1e3).all()
     assert np.isfinite(gradient).all()
@@ -132,7 +132,7 @@ def test_of_nothing_nothing_is_learnt(responses, batch):
         given = {"ids": ids, "targets": targets, "teacher": teacher, "total": total, **changed}
         variable = tf.Variable(logits, dtype=tf.float32)
         with tf.GradientTape() as tape:
-            loss = everything.loss(step_of(responses, variable, **given))
+            loss = everything.compute_loss(step_of(responses, variable, **given))
         assert (loss.numpy() == 0).all()
         assert (tf.convert_to_tensor(tape.gradient(loss, variable)).numpy() == 0).all()
 
@@ -143,8 +143,8 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(responses, batch, co
 
     @tf.function(jit_compile=compiled)
     def loss(logits, labels):
-        return everything.loss(
-            replace(eager, scored=Scored.of_masked(logits), labels=labels, training=False)
+        return everything.compute_loss(
+            replace(eager, scored=MaskedLogits.from_masked_logits(logits), labels=labels, training=False)
         )
 
     given = eager.logits, dict(eager.labels)
@@ -154,7 +154,7 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(responses, batch, co
                 lambda one: tf.TensorSpec([None, *one.shape[1:]], one.dtype), given
             )
         )
-    np.testing.assert_allclose(loss(*given), everything.loss(eager), rtol=1e-4)
+    np.testing.assert_allclose(loss(*given), everything.compute_loss(eager), rtol=1e-4)
 
 
 def test_a_student_learns_for_whom_a_book_is(responses):
@@ -165,10 +165,10 @@ def test_a_student_learns_for_whom_a_book_is(responses):
     logits = tf.Variable(random.normal(0, 1, (B, V + 1)), dtype=tf.float32)
     method, adam = ItemSideDualCorrection(), keras.optimizers.legacy.Adam(0.3)
     losses = []
-    randomness.seed(0)
+    randomness.set_seed(0)
     for _ in range(25):
         with tf.GradientTape() as tape:
-            loss = method.loss(step_of(responses, logits, ids, ids[:, :3], teacher))
+            loss = method.compute_loss(step_of(responses, logits, ids, ids[:, :3], teacher))
         adam.minimize(loss, [logits], tape=tape)
         losses.append(float(loss[0]))
     assert losses[-1] < 0.4 * losses[0]
@@ -188,8 +188,8 @@ def test_settings_out_of_range_are_refused(settings, message):
 
 
 def test_the_method_survives_its_configuration():
-    method = ItemSideDualCorrection(3, 4, 0.5, readers=6, books=7)
+    method = ItemSideDualCorrection(3, 4, 0.5, max_users=6, max_items=7)
     loaded = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(method))
     assert type(loaded) is ItemSideDualCorrection
     assert loaded.get_config() == method.get_config()
-    assert (loaded.under, loaded.readers, loaded.books) == (3, 6, 7)
+    assert (loaded.num_underestimated, loaded.max_users, loaded.max_items) == (3, 6, 7)

@@ -21,8 +21,8 @@ def test_the_loss_by_hand(responses):
     own = cross_entropy(np.log([2, 6]), np.log([8, 4]))  # 3 counts as the least cached
     near = cross_entropy(np.log([2, 6, 2]), np.log([8, 4, 2]))
     weight = np.exp(-3 * 0.5)
-    method = RejuvenatedCrossEntropy(beta=3.0, drawn=3, pool=3)
-    found = method.loss(responses.step(logits, [[1, 2]], teacher)).numpy()
+    method = RejuvenatedCrossEntropy(beta=3.0, num_samples=3, pool_size=3)
+    found = method.compute_loss(responses.step(logits, [[1, 2]], teacher)).numpy()
     assert found == pytest.approx([(1 - weight) * own + weight * near], rel=1e-5)
 
 
@@ -31,8 +31,8 @@ def test_with_the_whole_pool_drawn_it_is_that_of_a_loop(responses, pool):
     random = np.random.default_rng(0)
     logits, teacher = random.normal(0, 1, (6, V + 1)), -np.sort(-random.normal(0, 2, (6, K)))
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(6)])
-    method = RejuvenatedCrossEntropy(beta=1.5, drawn=V, pool=pool, temperature=1.3)
-    found = method.loss(responses.step(logits, ids, teacher)).numpy()
+    method = RejuvenatedCrossEntropy(beta=1.5, num_samples=V, pool_size=pool, temperature=1.3)
+    found = method.compute_loss(responses.step(logits, ids, teacher)).numpy()
     for row in range(6):
         known = np.full(V + 1, teacher[row].min())
         known[ids[row]] = teacher[row]
@@ -54,9 +54,9 @@ def test_the_loss_is_least_where_the_student_agrees_with_the_teacher(responses):
     logits = np.full((1, V + 1), 1.0)  # what is not cached counts as the least that is
     logits[0, 1 : K + 1] = teacher
     student = tf.Variable(logits - 1e-4 * np.arange(V + 1), dtype=tf.float32)
-    method = RejuvenatedCrossEntropy(drawn=V, pool=V)
+    method = RejuvenatedCrossEntropy(num_samples=V, pool_size=V)
     with tf.GradientTape() as tape:
-        loss = method.loss(responses.step(student, ids, teacher))
+        loss = method.compute_loss(responses.step(student, ids, teacher))
     slopes = tf.convert_to_tensor(tape.gradient(loss, student)).numpy()
     np.testing.assert_allclose(slopes, 0, atol=1e-3)
 
@@ -64,8 +64,8 @@ def test_the_loss_is_least_where_the_student_agrees_with_the_teacher(responses):
 def test_with_beta_zero_only_missed_and_drawn_books_count(responses):
     logits = np.log([[1, 4, 2, 8, 1]])
     near = cross_entropy(np.log([2, 6, 2]), np.log([8, 4, 2]))
-    method = RejuvenatedCrossEntropy(beta=0.0, drawn=3, pool=3)
-    found = method.loss(responses.step(logits, [[1, 2]], np.log([[6, 2]]))).numpy()
+    method = RejuvenatedCrossEntropy(beta=0.0, num_samples=3, pool_size=3)
+    found = method.compute_loss(responses.step(logits, [[1, 2]], np.log([[6, 2]]))).numpy()
     assert found == pytest.approx([near], rel=1e-5)
 
 
@@ -74,11 +74,11 @@ def test_books_before_more_of_the_teachers_are_drawn_more_often(responses):
     # so that 2 of them are left at the ranks 1 to 3, 1 at 4 to 6 and 0 at 7 and 8.
     rows = 8000
     logits = tf.Variable(np.tile(-1.0 * np.arange(V + 1), (rows, 1)), dtype=tf.float32)
-    method = RejuvenatedCrossEntropy(beta=0.0, drawn=1, pool=8, closeness=1.0)
-    randomness.seed(0)
+    method = RejuvenatedCrossEntropy(beta=0.0, num_samples=1, pool_size=8, sampling_temperature=1.0)
+    randomness.set_seed(0)
     with tf.GradientTape() as tape:
         step = responses.step(logits, np.tile([3, 6], (rows, 1)), np.tile([1.0, 0.5], (rows, 1)))
-        loss = method.loss(step)
+        loss = method.compute_loss(step)
     slopes = tf.convert_to_tensor(tape.gradient(loss, logits)).numpy()
     drawn = (slopes[:, 1:9] != 0).mean(axis=0)
     weights = special.softmax([2, 2, 2, 1, 1, 1, 0, 0])
@@ -88,7 +88,7 @@ def test_books_before_more_of_the_teachers_are_drawn_more_often(responses):
 
 
 def test_a_student_learns_the_teachers_books(responses):
-    losses, before, after = responses.learnt(RejuvenatedCrossEntropy(drawn=10, pool=20), steps=60)
+    losses, before, after = responses.learnt(RejuvenatedCrossEntropy(num_samples=10, pool_size=20), steps=60)
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     assert after > before + 0.3
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from kd_tf.distill.knowledge.relaxed_order import relaxed_order_loss
+from kd_tf.distill.knowledge.relaxed_order import compute_relaxed_list_mle
 from kd_tf.keras import tf
 
 scores = hnp.arrays(np.float32, 6, elements=st.floats(-5, 5, width=32))
@@ -17,7 +17,7 @@ def loss(ordered, behind, ranks=None, there=None, behind_there=None) -> float:
     ranks = np.arange(ordered.shape[1]) if ranks is None else np.array(ranks)
     there = np.ones(ordered.shape[1], bool) if there is None else np.array(there)
     behind_there = np.ones(behind.shape[1], bool) if behind_there is None else behind_there
-    found = relaxed_order_loss(
+    found = compute_relaxed_list_mle(
         tf.constant(ordered),
         tf.constant(ranks[None], tf.int32),
         tf.constant(there[None]),

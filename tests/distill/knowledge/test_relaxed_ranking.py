@@ -8,7 +8,7 @@ from kd_tf.models import randomness
 V, K = 30, 8
 
 # Both groups have all they can get: nothing is left to chance.
-everything = RelaxedRanking(interesting=V, uninteresting=V)
+everything = RelaxedRanking(num_interesting=V, num_uninteresting=V)
 
 
 def likelihood(logits, ids) -> float:
@@ -25,7 +25,7 @@ def likelihood(logits, ids) -> float:
 def test_the_loss_by_hand(responses):
     # Odds of the books 1..4: 1, 6, 2, 3. The teacher says 2, then 4: 6 of 12, 3 of 6.
     step = responses.step([np.log([1, 1, 6, 2, 3])], [[2, 4, 0]])
-    assert everything.loss(step).numpy() == pytest.approx([np.log(4)], rel=1e-6)
+    assert everything.compute_loss(step).numpy() == pytest.approx([np.log(4)], rel=1e-6)
 
 
 def test_with_all_books_drawn_it_is_the_likelihood_of_the_teachers_list(responses):
@@ -33,7 +33,7 @@ def test_with_all_books_drawn_it_is_the_likelihood_of_the_teachers_list(response
     logits = random.normal(0, 1, (4, V + 1))
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(4)])
     expected = [-np.log(likelihood(*row)) for row in zip(logits, ids, strict=True)]
-    np.testing.assert_allclose(everything.loss(responses.step(logits, ids)), expected, rtol=1e-5)
+    np.testing.assert_allclose(everything.compute_loss(responses.step(logits, ids)), expected, rtol=1e-5)
 
 
 def test_the_loss_is_least_in_the_teachers_own_order_and_grows_with_every_swap(responses):
@@ -43,7 +43,7 @@ def test_the_loss_is_least_in_the_teachers_own_order_and_grows_with_every_swap(r
         logits = -0.5 * np.arange(V + 1.0)
         if swap:
             logits[[1 + swap[0], 1 + swap[1]]] = logits[[1 + swap[1], 1 + swap[0]]]
-        found.append(float(everything.loss(responses.step([logits], [ids]))[0]))
+        found.append(float(everything.compute_loss(responses.step([logits], [ids]))[0]))
     assert found == sorted(found)
     assert found[1] > found[0] + 0.1
 
@@ -54,15 +54,15 @@ def test_the_order_of_the_uninteresting_does_not_matter(responses):
     shuffled = logits.copy()
     shuffled[0, K + 1 :] = np.random.default_rng(1).permutation(logits[0, K + 1 :])
     np.testing.assert_allclose(
-        everything.loss(responses.step(shuffled, ids)),
-        everything.loss(responses.step(logits, ids)),
+        everything.compute_loss(responses.step(shuffled, ids)),
+        everything.compute_loss(responses.step(logits, ids)),
         rtol=1e-5,
     )
 
 
 def drawn_books(method, responses, rows=4000):
     """Which books get a gradient: the interesting ones a negative one, by rows."""
-    randomness.seed(0)
+    randomness.set_seed(0)
     logits = tf.Variable(np.zeros((rows, V + 1), np.float32))
     with tf.GradientTape() as tape:
         loss = method.loss(responses.step(logits, np.tile(np.arange(1, K + 1), (rows, 1))))
@@ -106,5 +106,5 @@ def test_the_method_survives_its_configuration():
     saved = keras.saving.serialize_keras_object(RelaxedRanking(3, 4, 5.5, name="mine"))
     loaded = keras.saving.deserialize_keras_object(saved)
     assert isinstance(loaded, RelaxedRanking)
-    assert (loaded.interesting, loaded.uninteresting, loaded.temperature) == (3, 4, 5.5)
+    assert (loaded.num_interesting, loaded.num_uninteresting, loaded.temperature) == (3, 4, 5.5)
     assert loaded.name == "mine"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kd_tf.distill.knowledge.adaptive_soft_targets import AdaptiveSoftTargets
-from kd_tf.distill.knowledge.base import Step
+from kd_tf.distill.knowledge.base import DistillationBatch
 from kd_tf.distill.knowledge.collaborative_distillation import CollaborativeDistillation
 from kd_tf.distill.knowledge.dual_correction import DualCorrection
 from kd_tf.distill.knowledge.hard_predictions import HardPredictions
@@ -17,8 +17,8 @@ from kd_tf.distill.knowledge.relaxed_ranking import RelaxedRanking
 from kd_tf.distill.knowledge.top_k_with_tail import TopKWithTail
 from kd_tf.distill.knowledge.unbiased import UnbiasedDistillation
 from kd_tf.keras import tf
-from kd_tf.models.losses import MASKED
-from kd_tf.models.scored import Scored
+from kd_tf.models.losses import MASKED_LOGIT
+from kd_tf.models.scored import MaskedLogits
 
 V, K, B = 30, 8, 6
 
@@ -29,12 +29,12 @@ CERTAIN = [
     LogitMatching(),
     HardPredictions(5),
     RankingDistillation(),
-    CollaborativeDistillation(count=V),
-    RelaxedRanking(interesting=V, uninteresting=V),
-    DualCorrection(under=V, over=V),
-    RejuvenatedCrossEntropy(drawn=V),
+    CollaborativeDistillation(num_samples=V),
+    RelaxedRanking(num_interesting=V, num_uninteresting=V),
+    DualCorrection(num_underestimated=V, num_overestimated=V),
+    RejuvenatedCrossEntropy(num_samples=V),
 ]
-EVERY = [*CERTAIN, UnbiasedDistillation(groups=3)]
+EVERY = [*CERTAIN, UnbiasedDistillation(num_groups=3)]
 
 
 def named(method) -> str:
@@ -55,7 +55,7 @@ def batch():
 @pytest.fixture(scope="module", autouse=True)
 def _prepared(responses):
     for method in EVERY:
-        method.prepare(responses.lesson())
+        method.build(responses.lesson())
 
 
 @pytest.mark.parametrize("method", EVERY, ids=named)
@@ -93,11 +93,11 @@ def test_books_that_the_student_has_masked_stay_out_of_loss_and_gradient(
     # The student is left with that many of the teacher's books, then with nothing else either.
     logits, ids, teacher = batch
     for others in (True, False):
-        student = np.array(logits) if others else np.full_like(logits, MASKED)
+        student = np.array(logits) if others else np.full_like(logits, MASKED_LOGIT)
         for row in range(B):
-            student[row, ids[row, left:]] = MASKED
+            student[row, ids[row, left:]] = MASKED_LOGIT
             student[row, ids[row, :left]] = logits[row, ids[row, :left]]
-        student[:, 0] = MASKED
+        student[:, 0] = MASKED_LOGIT
         variable = tf.Variable(student, dtype=tf.float32)
         with tf.GradientTape() as tape:
             loss = method.loss(responses.step(variable, ids, teacher, total=np.full(B, 6.0)))
@@ -106,7 +106,7 @@ def test_books_that_the_student_has_masked_stay_out_of_loss_and_gradient(
         assert loss.shape == [B]
         assert (np.abs(loss) < 1e3).all()
         assert np.isfinite(gradient).all()
-        assert (gradient[student < MASKED / 2] == 0).all()
+        assert (gradient[student < MASKED_LOGIT / 2] == 0).all()
 
 
 @pytest.mark.parametrize("method", CERTAIN, ids=named)
@@ -170,12 +170,12 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(method, batch, respo
     def loss(student, ids, teacher, total):
         known = {"teacher_ids": ids, "teacher_logits": teacher, "teacher_total": total}
         return method.loss(
-            Step(
+            DistillationBatch(
                 history=tf.zeros([1, 1], tf.int32),
-                scored=Scored.of_masked(student),
+                masked_logits=MaskedLogits.from_masked_logits(student),
                 labels=known,
                 student=None,
-                hidden={},
+                layer_outputs={},
                 training=True,
                 progress=tf.constant(1.0),
             )

@@ -5,25 +5,25 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import special, stats
 
-from kd_tf.distill.knowledge.base import Step
+from kd_tf.distill.knowledge.base import DistillationBatch
 from kd_tf.distill.knowledge.soft_targets import SoftTargets
 from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED
-from kd_tf.models.scored import Scored
+from kd_tf.models.losses import MASKED_LOGIT
+from kd_tf.models.scored import MaskedLogits
 
 V, K = 9, 4
 
 
 def step_of(logits, **labels) -> Step:
-    return Step(
+    return DistillationBatch(
         history=tf.zeros([logits.shape[0], 1], tf.int32),
-        scored=Scored.of_masked(tf.cast(logits, tf.float32)),
+        masked_logits=MaskedLogits.from_masked_logits(tf.cast(logits, tf.float32)),
         labels={
             "teacher_ids": tf.cast(labels["teacher_ids"], tf.int32),
             "teacher_logits": tf.cast(labels["teacher_logits"], tf.float32),
         },
         student=None,
-        hidden={},
+        layer_outputs={},
         training=True,
         progress=tf.zeros([]),
     )
@@ -34,7 +34,7 @@ temperatures = st.sampled_from([0.5, 1.0, 2.0, 7.0])
 
 def loss(temperature: float, student, ids, teacher) -> np.ndarray:
     step = step_of(np.asarray(student), teacher_ids=ids, teacher_logits=teacher)
-    return SoftTargets(temperature).loss(step).numpy()
+    return SoftTargets(temperature).compute_loss(step).numpy()
 
 
 @st.composite
@@ -53,7 +53,7 @@ logits = hnp.arrays(np.float32, (2, V + 1), elements=st.floats(-8, 8, width=32))
 
 def masked(student: np.ndarray) -> np.ndarray:
     student = student.copy()
-    student[:, 0] = MASKED
+    student[:, 0] = MASKED_LOGIT
     return student
 
 
@@ -90,7 +90,7 @@ def test_the_loss_is_never_negative(teacher, student, temperature):
 @given(teachers(), temperatures, st.floats(-20, 20))
 def test_a_student_with_the_teachers_distribution_has_nothing_to_learn(teacher, temperature, shift):
     ids, scores = teacher
-    student = np.full((2, V + 1), MASKED, np.float32)
+    student = np.full((2, V + 1), MASKED_LOGIT, np.float32)
     for row in range(2):
         there = ids[row] > 0
         student[row, ids[row][there]] = scores[row][there] + shift
@@ -99,7 +99,7 @@ def test_a_student_with_the_teachers_distribution_has_nothing_to_learn(teacher, 
 
 
 def test_weight_on_books_that_the_teacher_does_not_recommend_costs():
-    student = np.full((1, V + 1), MASKED)
+    student = np.full((1, V + 1), MASKED_LOGIT)
     student[0, [1, 2]] = [1.0, 0.5]
     assert loss(1.0, student, [[1, 2]], [[1.0, 0.5]]) == pytest.approx([0], abs=1e-6)
     student[0, 3] = 1.0
@@ -125,7 +125,7 @@ def test_an_example_of_which_the_teacher_says_nothing_gives_zero_loss_and_gradie
     student = tf.Variable(masked(np.linspace(-1, 1, V + 1, dtype=np.float32)[None]))
     labels = {"teacher_ids": tf.zeros([1, K], tf.int32), "teacher_logits": tf.zeros([1, K])}
     with tf.GradientTape() as tape:
-        found = SoftTargets(2.0).loss(step_of(student, **labels))
+        found = SoftTargets(2.0).compute_loss(step_of(student, **labels))
     assert found.numpy() == [0]
     assert (tf.convert_to_tensor(tape.gradient(found, student)).numpy() == 0).all()
 
@@ -138,7 +138,7 @@ def gradient(temperature: float) -> np.ndarray:
         "teacher_logits": tf.constant(random.normal(0, 0.1, (1, V)), tf.float32),
     }
     with tf.GradientTape() as tape:
-        found = SoftTargets(temperature).loss(step_of(student, **labels))
+        found = SoftTargets(temperature).compute_loss(step_of(student, **labels))
     return tf.convert_to_tensor(tape.gradient(found, student)).numpy()[0, 1:]
 
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_tf.distill.knowledge.unbiased import UnbiasedDistillation, popularity_groups
+from kd_tf.distill.knowledge.unbiased import UnbiasedDistillation, split_by_popularity
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 
@@ -13,7 +13,7 @@ V, K = 30, 8
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=200), st.integers(1, 8))
 def test_groups_part_the_books_by_popularity_into_about_equal_shares(read, groups):
     popularity = np.array([0, *read])
-    group_of = popularity_groups(popularity, groups)
+    group_of = split_by_popularity(popularity, groups)
     assert group_of[0] == -1
     assert ((group_of[1:] >= 0) & (group_of[1:] < groups)).all()
     for group in range(groups):
@@ -27,18 +27,18 @@ def test_groups_part_the_books_by_popularity_into_about_equal_shares(read, group
 
 def test_groups_by_hand():
     # 12 readings, 4 to a group: {3}, {1, 4}, the four others.
-    assert popularity_groups(np.array([0, 2, 1, 4, 2, 1, 1, 1]), 3).tolist() == [
+    assert split_by_popularity(np.array([0, 2, 1, 4, 2, 1, 1, 1]), 3).tolist() == [
         -1, 1, 2, 0, 1, 2, 2, 2,
     ]  # fmt: skip
 
 
 def test_books_that_nobody_read_all_find_a_group():
-    assert popularity_groups(np.zeros(5, np.int64), 3).tolist() == [-1, 0, 0, 0, 0]
+    assert split_by_popularity(np.zeros(5, np.int64), 3).tolist() == [-1, 0, 0, 0, 0]
 
 
 def prepared(responses, popularity, **settings) -> UnbiasedDistillation:
     method = UnbiasedDistillation(**settings)
-    method.prepare(responses.lesson(popularity))
+    method.build(responses.lesson(popularity))
     return method
 
 
@@ -48,12 +48,12 @@ def test_the_loss_by_hand(responses):
     method = prepared(responses, [0, 5, 5, 4, 4], groups=2, pairs=40)
     step = responses.step(np.log([[1, 3, 1, 4, 1]]), [[1, 4]])
     expected = (np.log(4 / 3) + np.log(5)) / 2
-    assert method.loss(step).numpy() == pytest.approx([expected], rel=1e-6)
+    assert method.compute_loss(step).numpy() == pytest.approx([expected], rel=1e-6)
 
 
 def slopes_of(method, responses, ids, rows, logits=None):
     """The gradient of each example, [rows, V + 1]."""
-    randomness.seed(0)
+    randomness.set_seed(0)
     start = np.zeros(V + 1) if logits is None else logits
     logits = tf.Variable(np.tile(start, (rows, 1)), dtype=tf.float32)
     with tf.GradientTape() as tape:
@@ -91,14 +91,14 @@ def test_a_popular_book_does_not_lose_to_a_rare_one(responses):
     popularity = np.r_[0, np.full(10, 200), np.full(20, 100)]
     method = prepared(responses, popularity, groups=2, pairs=200)
     logits = np.r_[0, 100 - np.arange(10.0), -np.arange(20.0)] * 20
-    found = method.loss(responses.step([logits], [[11, 12, 13, 1, 2]]))
+    found = method.compute_loss(responses.step([logits], [[11, 12, 13, 1, 2]]))
     np.testing.assert_allclose(found, 0, atol=1e-5)
 
 
 def test_a_worse_order_within_a_group_costs_more(responses):
     method = prepared(responses, np.r_[0, np.ones(V)], groups=2, pairs=400)
     losses = [
-        float(method.loss(responses.step([slope * np.arange(V + 1)], [np.arange(1, K + 1)]))[0])
+        float(method.compute_loss(responses.step([slope * np.arange(V + 1)], [np.arange(1, K + 1)]))[0])
         for slope in (-0.5, -0.1, 0.1, 0.5)
     ]
     assert losses == sorted(losses)
@@ -107,11 +107,11 @@ def test_a_worse_order_within_a_group_costs_more(responses):
 
 def test_it_must_be_prepared(responses):
     with pytest.raises(ValueError, match="prepare must be called first"):
-        UnbiasedDistillation().loss(responses.step(np.zeros((1, V + 1)), [[1, 2]]))
+        UnbiasedDistillation().compute_loss(responses.step(np.zeros((1, V + 1)), [[1, 2]]))
 
 
 def test_a_student_learns_the_teachers_order(responses):
-    losses, before, after = responses.learnt(UnbiasedDistillation(groups=3), steps=60)
+    losses, before, after = responses.learnt(UnbiasedDistillation(num_groups=3), steps=60)
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
     assert after > before + 0.3
 
@@ -133,4 +133,4 @@ def test_the_method_survives_its_configuration():
     saved = keras.saving.serialize_keras_object(UnbiasedDistillation(3, 5, 2.5))
     loaded = keras.saving.deserialize_keras_object(saved)
     assert isinstance(loaded, UnbiasedDistillation)
-    assert (loaded.groups, loaded.pairs, loaded.rank_decay) == (3, 5, 2.5)
+    assert (loaded.num_groups, loaded.num_pairs, loaded.rank_decay) == (3, 5, 2.5)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.data.split import HeldOut, Split
+from kd_tf.data.split import HeldOutSet, Split
 
 Lists = Sequence[Sequence[int]]
 SplitOf = Callable[..., Split]
@@ -28,15 +28,15 @@ def split_of() -> SplitOf:
         if weights is not None:
             histories = Histories(histories.items, histories.offsets, np.array(weights, np.float32))
         shown, held = (from_lists([list(row) for row in part]) for part in validation)
-        nobody = HeldOut(from_lists([]), from_lists([]), np.empty(0, np.int32))
+        nobody = HeldOutSet(from_lists([]), from_lists([]), np.empty(0, np.int32))
         return Split(
             train=histories,
             train_readers=np.arange(len(histories), dtype=np.int32),
-            validation=HeldOut(shown, held, np.arange(len(shown), dtype=np.int32)),
+            validation=HeldOutSet(shown, held, np.arange(len(shown), dtype=np.int32)),
             test=nobody,
             protocol="unseen-users",
             seed=42,
-            books=books,
+            num_items=books,
         )
 
     return build

@@ -14,9 +14,9 @@ from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import Split
 from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.evaluate.baselines.baseline import Baseline
-from kd_tf.evaluate.chooser import Chooser
-from kd_tf.evaluate.top_k import top_k_excluding
-from kd_tf.progress import Advance, Silent
+from kd_tf.evaluate.chooser import ValidationMetric
+from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.progress import Advance, NullProgress
 
 SAME_FOR_ALL = {"popularity"}
 KNOWS_NOTHING = {"random"}
@@ -26,15 +26,15 @@ KNOWS_UNREAD_BOOKS = {"random", "popularity", "content"}
 @pytest.fixture(scope="module")
 def catalog(shelves: Split) -> Catalog:
     """Titles of two words: that of the shelf and that of the place on it. Book 82 has none."""
-    titles = [f"shelf{number // 15} place{number % 15}" for number in range(shelves.books)]
+    titles = [f"shelf{number // 15} place{number % 15}" for number in range(shelves.num_items)]
     titles[81] = None
-    ids = [str(book) for book in range(shelves.books)]
+    ids = [str(book) for book in range(shelves.num_items)]
     return Catalog(pl.DataFrame({"item_id": ids, "title": titles}))
 
 
 @pytest.fixture(scope="module")
 def fitted(shelves: Split, catalog: Catalog) -> dict[str, Baseline]:
-    return {name: fit(shelves, catalog, Silent()) for name, fit in BASELINES.items()}
+    return {name: fit(shelves, catalog, NullProgress()) for name, fit in BASELINES.items()}
 
 
 @pytest.fixture(params=list(BASELINES))
@@ -70,7 +70,7 @@ def test_tables_and_models_agree_on_the_names(fitted: dict[str, Baseline]) -> No
 def test_scores_are_float32_without_nan_and_padding_is_never_recommended(
     model: Baseline, histories: Histories
 ) -> None:
-    scores = model.scores(histories)
+    scores = model.score(histories)
     assert scores.dtype == np.float32
     assert scores.shape == (len(histories), 84)
     assert not np.isnan(scores).any()
@@ -82,60 +82,60 @@ def test_scores_are_float32_without_nan_and_padding_is_never_recommended(
 def test_a_reader_gets_the_same_scores_whoever_else_is_in_the_batch(
     model: Baseline, histories: Histories
 ) -> None:
-    together = model.scores(histories)
+    together = model.score(histories)
     for row in range(len(histories)):
-        alone = model.scores(histories.take(np.array([row])))
+        alone = model.score(histories.take(np.array([row])))
         np.testing.assert_allclose(alone[0], together[row], rtol=1e-6, atol=1e-6)
 
 
 def test_nobody_gets_an_empty_answer(model: Baseline) -> None:
-    assert model.scores(from_lists([])).shape == (0, 84)
+    assert model.score(from_lists([])).shape == (0, 84)
 
 
 def test_two_fits_are_equal(
     model: Baseline, shelves: Split, catalog: Catalog, fitted: dict[str, Baseline]
 ) -> None:
-    again = BASELINES[model.name](shelves, catalog, Silent())
-    np.testing.assert_array_equal(again.scores(WEIGHTED), model.scores(WEIGHTED))
+    again = BASELINES[model.name](shelves, catalog, NullProgress())
+    np.testing.assert_array_equal(again.score(WEIGHTED), model.score(WEIGHTED))
 
 
 def test_an_empty_history_gives_the_same_list_to_all_or_none(model: Baseline) -> None:
-    scores = model.scores(from_lists([[], []]))
+    scores = model.score(from_lists([[], []]))
     np.testing.assert_array_equal(scores[0], scores[1])
     if model.name in SAME_FOR_ALL | KNOWS_NOTHING:
         assert (scores[:, 1:] > -np.inf).all()
     else:
         # Zeros would be a list of the lowest ids.
         assert (scores == -np.inf).all()
-        assert not top_k_excluding(scores, from_lists([[], []]), 5).any()
+        assert not select_unseen_top_k(scores, from_lists([[], []]), 5).any()
 
 
 def test_a_book_that_nobody_read_is_recommended_only_by_who_does_not_need_readers(
     model: Baseline,
 ) -> None:
-    unread = model.scores(from_lists([[3, 1, 5, 61], [46, 47, 48]]))[:, 83]
+    unread = model.score(from_lists([[3, 1, 5, 61], [46, 47, 48]]))[:, 83]
     assert (unread > -np.inf).all() == (model.name in KNOWS_UNREAD_BOOKS - {"content"})
     if model.name == "content":  # "shelf5 place7" shares its place with none, then with book 53
         assert unread.tolist() == [-np.inf, -np.inf]
-        assert model.scores(from_lists([[53]]))[0, 83] > -np.inf
+        assert model.score(from_lists([[53]]))[0, 83] > -np.inf
 
 
 def test_a_history_of_unread_books_tells_a_model_of_readers_nothing(model: Baseline) -> None:
     if model.name not in KNOWS_UNREAD_BOOKS:
-        assert (model.scores(from_lists([[81, 83]])) == -np.inf).all()
+        assert (model.score(from_lists([[81, 83]])) == -np.inf).all()
 
 
 def test_an_unknown_book_is_refused(model: Baseline) -> None:
     for outside in (0, 84, -1):
         with pytest.raises(ValueError, match=f"reader row 1 holds the id {outside}, outside 1..83"):
-            model.scores(from_lists([[1], [outside]]))
+            model.score(from_lists([[1], [outside]]))
 
 
 def test_scoring_leaves_the_model_and_the_histories_as_they_are(model: Baseline) -> None:
     items, weights = WEIGHTED.items.copy(), WEIGHTED.weights.copy()
-    first = model.scores(WEIGHTED).copy()
-    model.scores(WEIGHTED)[:] = 7
-    np.testing.assert_array_equal(model.scores(WEIGHTED), first)
+    first = model.score(WEIGHTED).copy()
+    model.score(WEIGHTED)[:] = 7
+    np.testing.assert_array_equal(model.score(WEIGHTED), first)
     np.testing.assert_array_equal(WEIGHTED.items, items)
     np.testing.assert_array_equal(WEIGHTED.weights, weights)
 
@@ -143,13 +143,13 @@ def test_scoring_leaves_the_model_and_the_histories_as_they_are(model: Baseline)
 def test_whoever_learns_from_readers_beats_popularity_where_readers_differ(
     fitted: dict[str, Baseline], shelves: Split
 ) -> None:
-    choose = Chooser(shelves.validation, shelves.books)
-    found = {name: choose(model.scores) for name, model in fitted.items()}
+    choose = ValidationMetric(shelves.validation, shelves.num_items)
+    found = {name: choose(model.score) for name, model in fitted.items()}
     floor = max(found["popularity"], found["random"])
     assert all(found[name] > 2 * floor for name in set(found) - {"popularity", "random"}), found
 
 
-class Recorder(Silent):
+class Recorder(NullProgress):
     """Counts steps, and the total that was announced."""
 
     def __init__(self) -> None:

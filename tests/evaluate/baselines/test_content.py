@@ -36,7 +36,7 @@ def fit(split_of: SplitOf) -> Callable[[Catalog], content.Content]:
     return lambda catalog: content.fit(split_of([[1]], len(catalog)), catalog)
 
 
-Fit = Callable[[Catalog], content.Content]
+Fit = Callable[[Catalog], content.ContentSimilarity]
 
 
 def test_scores_by_hand(fit: Fit) -> None:
@@ -47,7 +47,7 @@ def test_scores_by_hand(fit: Fit) -> None:
     twice = 1 + math.log(2)
     third = math.sqrt(1 + twice**2)
     expected = [1, 1 / 2, 1 / (math.sqrt(2) * third)]
-    scores = model.scores(from_lists([[1]]))
+    scores = model.score(from_lists([[1]]))
     np.testing.assert_allclose(scores[0, 1:4], expected, rtol=1e-6)
     assert scores[0, [0, 4, 5]].tolist() == [-np.inf] * 3
 
@@ -69,30 +69,30 @@ def test_scores_agree_with_dense_algebra(fit: Fit) -> None:
     weights = random.uniform(0.5, 3, len(lists.items)).astype(np.float32)
     model = fit(catalog_of(title=texts))
     for histories in (lists, Histories(lists.items, lists.offsets, weights)):
-        means = histories.matrix(40).toarray()[:, 1:].astype(float) @ vectors
+        means = histories.to_csr_matrix(40).toarray()[:, 1:].astype(float) @ vectors
         means /= np.linalg.norm(means, axis=1, keepdims=True)
         cosine = means @ vectors.T
-        found = model.scores(histories)[:, 1:]
+        found = model.score(histories)[:, 1:]
         np.testing.assert_allclose(np.where(cosine > 0, cosine, -np.inf), found, rtol=1e-5)
         assert found.max() <= 1 + 1e-6
 
 
 def test_every_text_column_is_read_and_nothing_else(fit: Fit) -> None:
     for column in ("title", "authors", "series", "genre", "text"):
-        scores = fit(catalog_of(**{column: ["storm", "storm"]})).scores(from_lists([[1]]))
+        scores = fit(catalog_of(**{column: ["storm", "storm"]})).score(from_lists([[1]]))
         assert scores[0, 2] == pytest.approx(1)
     model = fit(catalog_of(title=["storm", "storm", "calm"], cover=["same"] * 3))
-    assert model.scores(from_lists([[1]]))[0, 3] == -np.inf
+    assert model.score(from_lists([[1]]))[0, 3] == -np.inf
 
 
 def test_words_of_one_column_do_not_run_into_the_next(fit: Fit) -> None:
     model = fit(catalog_of(title=["blue", "blue"], authors=["bird", "bird"]))
-    assert model.vectors.shape[1] == 2
+    assert model.item_vectors.shape[1] == 2
 
 
 def test_a_book_without_text_is_neither_recommended_nor_tells_anything(fit: Fit) -> None:
     model = fit(catalog_of(title=["storm", "storm", None, "", "  "]))
-    scores = model.scores(from_lists([[1], [3, 4, 5], [3, 1]]))
+    scores = model.score(from_lists([[1], [3, 4, 5], [3, 1]]))
     assert (scores[:, 3:] == -np.inf).all()
     assert (scores[1] == -np.inf).all()
     np.testing.assert_array_equal(scores[0], scores[2])
@@ -102,12 +102,12 @@ def test_only_the_catalogue_is_looked_at(split_of: SplitOf) -> None:
     catalog = catalog_of(title=["red sea", "red sand", "sea sand"])
     one = content.fit(split_of([[1, 2]], 3), catalog)
     other = content.fit(split_of([[3], [3, 1]], 3, validation=([[1]], [[2]])), catalog)
-    np.testing.assert_array_equal(one.vectors.toarray(), other.vectors.toarray())
+    np.testing.assert_array_equal(one.item_vectors.toarray(), other.item_vectors.toarray())
 
 
 def test_size_is_what_is_stored(fit: Fit) -> None:
     model = fit(catalog_of(title=["storm", "storm", "calm"]))
-    assert (model.name, model.parameters, model.bytes) == ("content", 2, 2 * 8 + 5 * 4)
+    assert (model.name, model.num_parameters, model.num_bytes) == ("content", 2, 2 * 8 + 5 * 4)
 
 
 @pytest.mark.parametrize(

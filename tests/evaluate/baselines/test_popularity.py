@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kd_tf.data.histories import from_lists
 from kd_tf.data.split import Split
 from kd_tf.evaluate.baselines import popularity
-from kd_tf.evaluate.top_k import top_k_excluding
+from kd_tf.evaluate.top_k import select_unseen_top_k
 
 SplitOf = Callable[..., Split]
 
@@ -27,24 +27,24 @@ def model(split_of: SplitOf) -> popularity.Popularity:
 
 def test_a_book_scores_the_number_of_its_readers(model: popularity.Popularity) -> None:
     expected = [[-np.inf, 2, 1, 3, 2, 0]] * 2
-    assert model.scores(from_lists([[], [3, 5]])).tolist() == expected
+    assert model.score(from_lists([[], [3, 5]])).tolist() == expected
 
 
 def test_the_most_read_books_come_first_and_unread_ones_last(
     model: popularity.Popularity,
 ) -> None:
     histories = from_lists([[], [3, 4], [5, 1, 2, 3, 4]])
-    ranked = top_k_excluding(model.scores(histories), histories, 5)
+    ranked = select_unseen_top_k(model.score(histories), histories, 5)
     assert ranked.tolist() == [[3, 1, 4, 2, 5], [1, 2, 5, 0, 0], [0, 0, 0, 0, 0]]
 
 
 def test_readers_count_not_how_often_or_how_gladly_they_read(split_of: SplitOf) -> None:
     model = popularity.fit(split_of([[1, 1, 1, 2], [2]], 2, weights=[5, 1, 9, 0.5, 0.25]))
-    assert model.scores(from_lists([[]])).tolist() == [[-np.inf, 1, 2]]
+    assert model.score(from_lists([[]])).tolist() == [[-np.inf, 1, 2]]
 
 
 def test_size_is_what_is_stored(model: popularity.Popularity) -> None:
-    assert (model.name, model.parameters, model.bytes) == ("popularity", 5, 24)
+    assert (model.name, model.num_parameters, model.num_bytes) == ("popularity", 5, 24)
 
 
 @given(data=st.data())
@@ -54,7 +54,7 @@ def test_it_ranks_as_sorting_everything_does(split_of: SplitOf, data: st.DataObj
     train, lists = data.draw(some), data.draw(some)
     k = data.draw(st.integers(1, 14))
     histories = from_lists(lists)
-    ranked = top_k_excluding(popularity.fit(split_of(train, books)).scores(histories), histories, k)
+    ranked = select_unseen_top_k(popularity.fit(split_of(train, books)).score(histories), histories, k)
     readers = {book: sum(book in row for row in train) for book in range(1, books + 1)}
     for row, history in zip(ranked, lists, strict=True):
         left = sorted(readers.keys() - set(history), key=lambda b: (-readers[b], b))[:k]

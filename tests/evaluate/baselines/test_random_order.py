@@ -22,7 +22,7 @@ BOOKS = 2000
 @pytest.fixture
 def drawn() -> np.ndarray:
     """Scores of 200 readers who differ in one book alone."""
-    scores = RandomOrder(BOOKS, seed=42).scores(from_lists([[book] for book in range(1, 201)]))
+    scores = RandomOrder(BOOKS, seed=42).score(from_lists([[book] for book in range(1, 201)]))
     return scores[:, 1:].astype(np.float64)
 
 
@@ -46,7 +46,7 @@ def test_every_place_in_the_list_is_equally_likely(drawn: np.ndarray) -> None:
 
 
 def test_the_order_of_reading_makes_no_difference_but_every_book_does() -> None:
-    scores = RandomOrder(50, seed=1).scores(from_lists([[3, 9, 4], [4, 3, 9], [4, 3], [4, 3, 8]]))
+    scores = RandomOrder(50, seed=1).score(from_lists([[3, 9, 4], [4, 3, 9], [4, 3], [4, 3, 8]]))
     np.testing.assert_array_equal(scores[0], scores[1])
     for other in (2, 3):
         assert (scores[0, 1:] != scores[other, 1:]).all()
@@ -56,10 +56,10 @@ def test_seeds_draw_different_orders_and_come_from_the_split(split_of: SplitOf) 
     split = split_of([[1]], 50)
     history = from_lists([[3]])
     one, two = (
-        random_order.fit(dataclasses.replace(split, seed=seed)).scores(history) for seed in (1, 2)
+        random_order.fit(dataclasses.replace(split, seed=seed)).score(history) for seed in (1, 2)
     )
     assert (one[0, 1:] != two[0, 1:]).all()
-    np.testing.assert_array_equal(one, RandomOrder(50, seed=1).scores(history))
+    np.testing.assert_array_equal(one, RandomOrder(50, seed=1).score(history))
 
 
 def test_the_order_is_the_same_on_every_machine() -> None:
@@ -73,9 +73,9 @@ def test_the_order_is_the_same_on_every_machine() -> None:
     assert mixed(0) == 0xE220A8397B1DCDAF  # the first output of the generator seeded with 0
     history = mixed((42 + mixed(7) + mixed(2)) % 2**64)
     expected = [(mixed(history ^ mixed(book)) >> 40) / 2**24 for book in range(1, 10)]
-    assert RandomOrder(9, seed=42).scores(from_lists([[7, 2]]))[0, 1:].tolist() == expected
+    assert RandomOrder(9, seed=42).score(from_lists([[7, 2]]))[0, 1:].tolist() == expected
 
 
 def test_it_learns_nothing() -> None:
     model = RandomOrder(9, seed=0)
-    assert (model.name, model.parameters, model.bytes) == ("random", 0, 0)
+    assert (model.name, model.num_parameters, model.num_bytes) == ("random", 0, 0)

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 from kd_tf.evaluate.metrics.lists import (
-    DIVERSITY_READERS,
-    coverage,
-    diversity,
-    gini,
-    novelty,
+    MAX_DIVERSITY_USERS,
+    compute_coverage,
+    compute_diversity,
+    compute_gini,
+    compute_novelty,
 )
 
 
@@ -24,14 +24,14 @@ def lists(*rows: list[int]) -> np.ndarray:
 def test_lists_of_padding_only_have_finite_figures() -> None:
     nothing = lists([0, 0], [0, 0])
     read = sparse.csr_array(np.ones((4, 3)))
-    assert coverage(nothing, 3) == 0
-    assert gini(nothing, 3) == 0
-    assert diversity(nothing, read) == 0
-    assert novelty(nothing, np.array([0, 3, 3, 3]), 3) == 0
+    assert compute_coverage(nothing, 3) == 0
+    assert compute_gini(nothing, 3) == 0
+    assert compute_diversity(nothing, read) == 0
+    assert compute_novelty(nothing, np.array([0, 3, 3, 3]), 3) == 0
 
 
 def test_coverage_is_the_share_of_the_catalogue_in_any_list() -> None:
-    assert coverage(lists([1, 2, 0], [2, 5, 1]), 10) == 3 / 10
+    assert compute_coverage(lists([1, 2, 0], [2, 5, 1]), 10) == 3 / 10
 
 
 # Four training readers; book 1: {0, 1}, 2: {0, 1, 2, 3}, 3: {2}, 4: nobody.
@@ -46,17 +46,17 @@ def test_diversity_matches_the_hand_computed_case() -> None:
     first = 1 - (cosine_12 + cosine_13 + cosine_23) / 3
     # The third list has no pair and is left out.
     ranked = lists([1, 2, 3], [1, 2, 0], [1, 0, 0])
-    assert diversity(ranked, READ) == pytest.approx((first + 1 - cosine_12) / 2, abs=1e-12)
+    assert compute_diversity(ranked, READ) == pytest.approx((first + 1 - cosine_12) / 2, abs=1e-12)
 
 
 def test_a_book_that_nobody_read_is_unlike_every_other() -> None:
-    assert diversity(lists([4, 2]), READ) == 1
-    assert diversity(lists([1, 2, 4]), READ) == pytest.approx(1 - 2 / math.sqrt(8) / 3, abs=1e-12)
+    assert compute_diversity(lists([4, 2]), READ) == 1
+    assert compute_diversity(lists([1, 2, 4]), READ) == pytest.approx(1 - 2 / math.sqrt(8) / 3, abs=1e-12)
 
 
 def test_books_with_the_same_readers_have_no_diversity() -> None:
     read = sparse.csr_array(np.array([[0, 0, 0], [1, 1, 1], [1, 1, 1], [1, 1, 1]], float))
-    assert diversity(lists([1, 2, 3]), read) == pytest.approx(0, abs=1e-12)
+    assert compute_diversity(lists([1, 2, 3]), read) == pytest.approx(0, abs=1e-12)
 
 
 def test_diversity_agrees_with_all_pairs_over_more_lists_than_a_block() -> None:
@@ -72,16 +72,16 @@ def test_diversity_agrees_with_all_pairs_over_more_lists_than_a_block() -> None:
         shown = row[row > 0]
         pairs = [1 - cosine[a, b] for i, a in enumerate(shown) for b in shown[:i]]
         expected.append(np.mean(pairs))
-    measured = diversity(ranked, sparse.csr_array(read))
+    measured = compute_diversity(ranked, sparse.csr_array(read))
     assert measured == pytest.approx(np.mean(expected), abs=1e-12)
 
 
 def test_diversity_of_many_readers_is_that_of_a_sample_which_never_changes() -> None:
     same, apart = [1, 2], [1, 4]
-    readers = 4 * DIVERSITY_READERS
+    readers = 4 * MAX_DIVERSITY_USERS
     ranked = lists(*([same, apart] * (readers // 2)))
-    first = diversity(ranked, READ)
-    assert first == diversity(ranked, READ)
+    first = compute_diversity(ranked, READ)
+    assert first == compute_diversity(ranked, READ)
     everyone = (1 - 2 / math.sqrt(8) + 1) / 2
     assert first != everyone
     assert first == pytest.approx(everyone, abs=0.05)
@@ -90,13 +90,13 @@ def test_diversity_of_many_readers_is_that_of_a_sample_which_never_changes() -> 
 def test_novelty_matches_the_hand_computed_case() -> None:
     # Bits: book 1 -log2(2/4) = 1, book 2 -log2(4/4) = 0, book 3 -log2(1/4) = 2.
     ranked = lists([1, 2, 3], [3, 0, 0], [0, 0, 0])
-    assert novelty(ranked, POPULARITY, 4) == pytest.approx((1 + 2) / 2, abs=1e-12)
+    assert compute_novelty(ranked, POPULARITY, 4) == pytest.approx((1 + 2) / 2, abs=1e-12)
 
 
 def test_a_book_that_nobody_read_is_the_most_novel_and_finite() -> None:
-    unread = novelty(lists([4]), POPULARITY, 4)
+    unread = compute_novelty(lists([4]), POPULARITY, 4)
     assert unread == pytest.approx(math.log2(5), abs=1e-12)
-    assert unread > novelty(lists([3]), POPULARITY, 4)
+    assert unread > compute_novelty(lists([3]), POPULARITY, 4)
 
 
 def test_gini_matches_the_hand_computed_case() -> None:
@@ -104,12 +104,12 @@ def test_gini_matches_the_hand_computed_case() -> None:
     counts = np.array([0, 0, 1, 3])
     differences = np.abs(counts[:, None] - counts).mean()
     ranked = lists([1, 2, 0], [1, 0, 0], [1, 0, 0])
-    assert gini(ranked, 4) == pytest.approx(differences / (2 * counts.mean()))
+    assert compute_gini(ranked, 4) == pytest.approx(differences / (2 * counts.mean()))
 
 
 def test_gini_is_0_where_all_books_are_shown_alike_and_near_1_where_one_is() -> None:
-    assert gini(lists([1, 2], [3, 4]), 4) == 0
-    assert gini(np.ones((50, 1), np.int32), 1000) == pytest.approx(0.999)
+    assert compute_gini(lists([1, 2], [3, 4]), 4) == 0
+    assert compute_gini(np.ones((50, 1), np.int32), 1000) == pytest.approx(0.999)
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=9))
@@ -119,8 +119,8 @@ def test_gini_agrees_with_all_pairs_of_books(rows: list[list[int]]) -> None:
     if not counts.sum():
         return
     expected = np.abs(counts[:, None] - counts).mean() / (2 * counts.mean())
-    assert gini(ranked, 9) == pytest.approx(expected, abs=1e-12)
-    assert 0 <= gini(ranked, 9) < 1
+    assert compute_gini(ranked, 9) == pytest.approx(expected, abs=1e-12)
+    assert 0 <= compute_gini(ranked, 9) < 1
 
 
 @given(
@@ -133,7 +133,7 @@ def test_neither_padding_nor_the_order_of_readers_changes_anything(rows, padding
     width = max(map(len, rows))
     ranked = lists(*[row + [0] * (width - len(row)) for row in rows])
     for other in (np.pad(ranked, ((0, 0), (0, padding))), ranked[::-1]):
-        assert coverage(other, 4) == coverage(ranked, 4)
-        assert gini(other, 4) == gini(ranked, 4)
-        assert diversity(other, READ) == pytest.approx(diversity(ranked, READ), abs=1e-12)
-        assert novelty(other, POPULARITY, 4) == pytest.approx(novelty(ranked, POPULARITY, 4))
+        assert compute_coverage(other, 4) == compute_coverage(ranked, 4)
+        assert compute_gini(other, 4) == compute_gini(ranked, 4)
+        assert compute_diversity(other, READ) == pytest.approx(compute_diversity(ranked, READ), abs=1e-12)
+        assert compute_novelty(other, POPULARITY, 4) == pytest.approx(compute_novelty(ranked, POPULARITY, 4))

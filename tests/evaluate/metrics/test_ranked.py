@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.evaluate.metrics.ranked import PER_READER, has_duplicate, per_reader
-from kd_tf.evaluate.top_k import top_k_excluding
+from kd_tf.evaluate.metrics.ranked import RANKING_METRICS, has_duplicates, compute_ranking_metrics
+from kd_tf.evaluate.top_k import select_unseen_top_k
 
 
 def lists(*rows: list[int]) -> np.ndarray:
@@ -47,17 +47,17 @@ TARGETS = from_lists([[9, 7, 5], [4], [1]])
     ],
 )
 def test_per_reader_metrics_match_the_hand_computed_case(name: str, expected: list[float]) -> None:
-    measured = per_reader(RANKED, TARGETS, (2, 4))
+    measured = compute_ranking_metrics(RANKED, TARGETS, (2, 4))
     np.testing.assert_allclose(measured[name], expected, atol=1e-15)
 
 
 def test_mrr_counts_the_first_hit_only() -> None:
-    measured = per_reader(lists([1, 5, 6]), from_lists([[5, 6]]), (3,))
+    measured = compute_ranking_metrics(lists([1, 5, 6]), from_lists([[5, 6]]), (3,))
     assert measured["mrr@3"].tolist() == [1 / 2]
 
 
 def test_a_hit_of_another_reader_is_no_hit() -> None:
-    measured = per_reader(lists([1, 2], [3, 4]), from_lists([[3, 4], [1, 2]]), (2,))
+    measured = compute_ranking_metrics(lists([1, 2], [3, 4]), from_lists([[3, 4], [1, 2]]), (2,))
     assert measured["hit_rate@2"].tolist() == [0, 0]
 
 
@@ -89,15 +89,15 @@ def test_metrics_agree_with_ranx_also_where_scores_tie() -> None:
     random = np.random.default_rng(1)
     readers, books, k = 60, 80, 20
     scores = random.integers(0, 8, (readers, books + 1)).astype(np.float32)
-    ranked = top_k_excluding(scores, from_lists([[]] * readers), k)
+    ranked = select_unseen_top_k(scores, from_lists([[]] * readers), k)
     for row in range(readers):
         by_score_then_id = sorted(range(1, books + 1), key=lambda b: (-scores[row, b], b))[:k]
         assert ranked[row].tolist() == by_score_then_id
         assert len(set(scores[row, ranked[row]].tolist())) < k, "scores tie within the list"
     held_out = [random.permutation(books)[: random.integers(1, 31)] + 1 for _ in range(readers)]
-    measured = per_reader(ranked, from_lists(held_out), (5, 10, 20))
+    measured = compute_ranking_metrics(ranked, from_lists(held_out), (5, 10, 20))
     names = [name for name in measured if not name.startswith("recall_capped")]
-    assert len(names) == 3 * (len(PER_READER) - 1)
+    assert len(names) == 3 * (len(RANKING_METRICS) - 1)
 
     relevant = {f"{r:03}": {str(b): 1 for b in row} for r, row in enumerate(held_out)}
     run = {
@@ -142,7 +142,7 @@ def test_per_reader_metrics_agree_with_their_definition_in_plain_python(
 ) -> None:
     ranked, targets, _ = case
     k = ranked.shape[1]
-    measured = per_reader(ranked, targets, (k,))
+    measured = compute_ranking_metrics(ranked, targets, (k,))
     for row in range(len(ranked)):
         held_out = set(targets[row].tolist())
         places = [p for p, book in enumerate(ranked[row].tolist(), 1) if book in held_out]
@@ -159,7 +159,7 @@ def test_per_reader_metrics_agree_with_their_definition_in_plain_python(
             "hit_rate": float(bool(places)),
             "mrr": 1 / places[0] if places else 0,
         }
-        assert expected.keys() == set(PER_READER)
+        assert expected.keys() == set(RANKING_METRICS)
         for name, value in expected.items():
             assert measured[f"{name}@{k}"][row] == pytest.approx(value, abs=1e-12), name
 
@@ -170,8 +170,8 @@ def test_the_order_of_readers_orders_the_figures_alike(case, random) -> None:
     ranked, targets, _books = case
     order = np.array(random.sample(range(len(ranked)), len(ranked)))
     k = ranked.shape[1]
-    before = per_reader(ranked, targets, (k,))
-    after = per_reader(ranked[order], targets.take(order), (k,))
+    before = compute_ranking_metrics(ranked, targets, (k,))
+    after = compute_ranking_metrics(ranked[order], targets.take(order), (k,))
     for name, values in before.items():
         np.testing.assert_array_equal(after[name], values[order])
 
@@ -188,8 +188,8 @@ def test_turning_a_miss_into_a_hit_never_lowers_a_metric(case, data) -> None:
     better = ranked.copy()
     better[row, data.draw(st.sampled_from(misses.tolist()))] = data.draw(st.sampled_from(unused))
     ks = range(1, ranked.shape[1] + 1)
-    before = per_reader(ranked, targets, ks)
-    after = per_reader(better, targets, ks)
+    before = compute_ranking_metrics(ranked, targets, ks)
+    after = compute_ranking_metrics(better, targets, ks)
     for name, values in before.items():
         assert (after[name] >= values).all(), name
     k = ranked.shape[1]
@@ -201,14 +201,14 @@ def test_turning_a_miss_into_a_hit_never_lowers_a_metric(case, data) -> None:
 def test_a_perfect_ranking_gives_one_and_nothing_gives_more(case) -> None:
     ranked, targets, _ = case
     k = ranked.shape[1]
-    for values in per_reader(ranked, targets, (k,)).values():
+    for values in compute_ranking_metrics(ranked, targets, (k,)).values():
         assert (values >= 0).all()
         assert (values <= 1).all()
     perfect = np.zeros_like(ranked)
     for row in range(len(ranked)):
         found = targets[row][:k]
         perfect[row, : len(found)] = found
-    measured = per_reader(perfect, targets, (k,))
+    measured = compute_ranking_metrics(perfect, targets, (k,))
     for name in ("ndcg", "recall_capped", "hit_rate", "mrr"):
         assert (measured[f"{name}@{k}"] == 1).all(), name
 
@@ -219,8 +219,8 @@ def test_padding_never_counts(case, padding: int) -> None:
     ranked, targets, _books = case
     k = ranked.shape[1]
     wider = np.pad(ranked, ((0, 0), (0, padding)))
-    before = per_reader(ranked, targets, (k,))
-    after = per_reader(wider, targets, (k, k + padding))
+    before = compute_ranking_metrics(ranked, targets, (k,))
+    after = compute_ranking_metrics(wider, targets, (k, k + padding))
     for name in ("hit_rate", "mrr"):
         np.testing.assert_array_equal(after[f"{name}@{k + padding}"], before[f"{name}@{k}"])
     np.testing.assert_allclose(
@@ -233,7 +233,7 @@ def test_padding_never_counts(case, padding: int) -> None:
 def test_longer_lists_never_find_less(case) -> None:
     ranked, targets, _ = case
     ks = range(1, ranked.shape[1] + 1)
-    measured = per_reader(ranked, targets, ks)
+    measured = compute_ranking_metrics(ranked, targets, ks)
     for k in ks[1:]:
         for name in ("recall", "hit_rate", "mrr", "map"):
             assert (measured[f"{name}@{k}"] >= measured[f"{name}@{k - 1}"]).all(), name
@@ -259,11 +259,11 @@ def test_longer_lists_never_find_less(case) -> None:
 )
 def test_faulty_input_is_refused(ranked, targets, ks, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        per_reader(ranked, from_lists(targets), ks)
+        compute_ranking_metrics(ranked, from_lists(targets), ks)
 
 
 @settings(deadline=None)
 @given(st.integers(1, 5))
 def test_padding_may_stand_more_than_once(padding: int) -> None:
     ranked = np.pad(lists([3]), ((0, 0), (0, padding)))
-    assert not has_duplicate(ranked).any()
+    assert not has_duplicates(ranked).any()

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.evaluate.metrics.scored import auc
+from kd_tf.evaluate.metrics.scored import compute_auc
 
 SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, np.inf])
 
@@ -30,7 +30,7 @@ def cases(draw: st.DrawFn) -> tuple[np.ndarray, Histories, Histories]:
 def test_the_area_is_the_share_of_pairs_in_order(case) -> None:
     scores, targets, excluded = case
     before = scores.copy()
-    found = auc(scores, targets, excluded)
+    found = compute_auc(scores, targets, excluded)
     np.testing.assert_array_equal(scores, before)
     assert found.dtype == np.float64
     for row in range(len(scores)):
@@ -49,7 +49,7 @@ def test_the_area_agrees_with_scikit_learn() -> None:
     random = np.random.default_rng(0)
     scores = random.integers(0, 50, (30, 201)).astype(np.float32)
     targets = [random.permutation(200)[: random.integers(1, 20)] + 1 for _ in range(30)]
-    found = auc(scores, from_lists(targets), from_lists([[]] * 30))
+    found = compute_auc(scores, from_lists(targets), from_lists([[]] * 30))
     for row in range(30):
         labels = np.isin(np.arange(1, 201), targets[row])
         assert found[row] == pytest.approx(roc_auc_score(labels, scores[row, 1:]), abs=1e-12)
@@ -57,9 +57,9 @@ def test_the_area_agrees_with_scikit_learn() -> None:
 
 def test_a_book_without_a_score_is_not_compared() -> None:
     scores = np.array([[9, 1, np.nan, 2, np.nan]], np.float32)
-    assert auc(scores, from_lists([[3]]), from_lists([[]])).tolist() == [1]
+    assert compute_auc(scores, from_lists([[3]]), from_lists([[]])).tolist() == [1]
 
 
 def test_without_others_the_area_is_a_half() -> None:
     scores = np.array([[0, 1, 2]], np.float32)
-    assert auc(scores, from_lists([[1]]), from_lists([[2]])).tolist() == [0.5]
+    assert compute_auc(scores, from_lists([[1]]), from_lists([[2]])).tolist() == [0.5]

@@ -6,13 +6,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kd_tf.data.histories import from_lists
-from kd_tf.evaluate.metrics.serendipity import serendipity
+from kd_tf.evaluate.metrics.serendipity import compute_serendipity
 
 
 def test_it_matches_the_hand_computed_case() -> None:
     by_popularity = np.array([3, 1, 4, 2, 5], np.int32)
     # Read: 3. The two most read others are 1 and 4: of the hits 1 and 2 only 2 is unexpected.
-    found = serendipity(
+    found = compute_serendipity(
         np.array([[1, 2]], np.int32), from_lists([[1, 2]]), from_lists([[3]]), by_popularity
     )
     assert found.tolist() == [1 / 2]
@@ -37,7 +37,7 @@ def cases(draw: st.DrawFn):
 @given(cases())
 def test_it_is_what_the_list_of_the_most_read_books_has_not(case) -> None:
     order, ranked, targets, histories = case
-    found = serendipity(ranked, from_lists(targets), from_lists(histories), order)
+    found = compute_serendipity(ranked, from_lists(targets), from_lists(histories), order)
     k = ranked.shape[1]
     for row in range(len(ranked)):
         popular = [book for book in order.tolist() if book not in histories[row]][:k]
@@ -50,4 +50,4 @@ def test_the_most_read_books_themselves_are_no_surprise() -> None:
     histories = [[1, 2, 5], [], [20]]
     ranked = np.array([[b for b in order if b not in h][:6] for h in histories], np.int32)
     targets = from_lists([row.tolist() for row in ranked])
-    assert serendipity(ranked, targets, from_lists(histories), order).tolist() == [0, 0, 0]
+    assert compute_serendipity(ranked, targets, from_lists(histories), order).tolist() == [0, 0, 0]

@@ -12,8 +12,8 @@ from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.models.closed_form import co_reading as module
 from kd_tf.models.closed_form import threads
-from kd_tf.models.closed_form.co_reading import co_reading, shared_features, with_shared_features
-from kd_tf.progress import Silent
+from kd_tf.models.closed_form.co_reading import count_co_occurrences, count_shared_features, add_shared_features
+from kd_tf.progress import NullProgress
 
 V = 7
 
@@ -59,17 +59,17 @@ def same(one, other):
 
 @given(weighted_histories())
 def test_the_counts_are_x_transposed_x_of_weighted_readers(histories):
-    found = co_reading(histories, V, progress=Silent())
+    found = count_co_occurrences(histories, V, progress=NullProgress())
     gram, total = dense(histories, V)
     np.testing.assert_allclose(found.gram.toarray(), off_diagonal(gram), rtol=1e-5)
-    np.testing.assert_allclose(found.counts, np.diag(gram), rtol=1e-5)
-    assert found.scale == pytest.approx(np.trace(gram) / max(total, 1), rel=1e-5)
-    assert found.books == V
+    np.testing.assert_allclose(found.item_counts, np.diag(gram), rtol=1e-5)
+    assert found.mean_weight == pytest.approx(np.trace(gram) / max(total, 1), rel=1e-5)
+    assert found.num_items == V
 
 
 @given(weighted_histories())
 def test_only_pairs_that_somebody_read_are_stored_in_the_order_of_their_ids(histories):
-    gram = co_reading(histories, V, progress=Silent()).gram
+    gram = count_co_occurrences(histories, V, progress=NullProgress()).gram
     assert (gram.data > 0).all()
     for row in range(V + 1):
         columns = gram.indices[gram.indptr[row] : gram.indptr[row + 1]].tolist()
@@ -79,29 +79,29 @@ def test_only_pairs_that_somebody_read_are_stored_in_the_order_of_their_ids(hist
 
 def test_shared_readers_by_hand():
     # A reader of four books weighs 1/2, one of a single book 1; reading twice is reading once.
-    found = co_reading(from_lists([[1, 2, 3, 4], [2], [1, 1, 1]]), 5, progress=Silent())
+    found = count_co_occurrences(from_lists([[1, 2, 3, 4], [2], [1, 1, 1]]), 5, progress=NullProgress())
     expected = np.zeros((6, 6))
     expected[1:5, 1:5] = 0.5
     np.testing.assert_allclose(found.gram.toarray(), off_diagonal(expected))
-    np.testing.assert_allclose(found.counts, [0, 1.5, 1.5, 0.5, 0.5, 0])
-    assert found.scale == pytest.approx(4 / 6)
+    np.testing.assert_allclose(found.item_counts, [0, 1.5, 1.5, 0.5, 0.5, 0])
+    assert found.mean_weight == pytest.approx(4 / 6)
 
 
 def test_interactions_count_by_their_weight_and_a_repeat_by_its_greatest():
     histories = Histories(
         np.array([1, 2, 1], np.int32), np.array([0, 3]), np.array([2, 3, 5], np.float32)
     )
-    found = co_reading(histories, 2, progress=Silent())
+    found = count_co_occurrences(histories, 2, progress=NullProgress())
     assert found.gram[1, 2] == pytest.approx(15 / np.sqrt(2))
-    np.testing.assert_allclose(found.counts, np.array([0, 25, 9]) / np.sqrt(2), rtol=1e-6)
-    assert found.scale == pytest.approx(34 / np.sqrt(2) / 8)
+    np.testing.assert_allclose(found.item_counts, np.array([0, 25, 9]) / np.sqrt(2), rtol=1e-6)
+    assert found.mean_weight == pytest.approx(34 / np.sqrt(2) / 8)
 
 
 @given(weighted_histories(), st.integers(1, V))
 def test_a_small_budget_keeps_the_strongest_partners_of_every_book(histories, width):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "MIN_PARTNERS", 1)
-        found = co_reading(histories, V, max_entries=width * V, progress=Silent())
+        patch.setattr(module, "MIN_NEIGHBOURS", 1)
+        found = count_co_occurrences(histories, V, max_entries=width * V, progress=NullProgress())
     gram, total = dense(histories, V)
     gain = off_diagonal(gram) ** 2 / np.maximum(np.diag(gram), 1e-9)
     few = found.gram.toarray()
@@ -111,23 +111,23 @@ def test_a_small_budget_keeps_the_strongest_partners_of_every_book(histories, wi
         strongest = np.sort(gain[book])[::-1][: len(kept)]
         np.testing.assert_allclose(np.sort(gain[book, kept])[::-1], strongest, rtol=1e-5)
         np.testing.assert_allclose(few[book, kept], gram[book, kept], rtol=1e-5)
-    np.testing.assert_allclose(found.counts, np.diag(gram), rtol=1e-5)
-    assert found.scale == pytest.approx(np.trace(gram) / max(total, 1), rel=1e-5)
+    np.testing.assert_allclose(found.item_counts, np.diag(gram), rtol=1e-5)
+    assert found.mean_weight == pytest.approx(np.trace(gram) / max(total, 1), rel=1e-5)
 
 
 def test_a_book_that_everybody_reads_is_no_stronger_partner_for_it(monkeypatch):
-    monkeypatch.setattr(module, "MIN_PARTNERS", 1)
+    monkeypatch.setattr(module, "MIN_NEIGHBOURS", 1)
     rows = [[1, 2]] * 3 + [[1, 3]] * 2 + [[2]] * 30
-    found = co_reading(from_lists(rows), 3, max_entries=0, progress=Silent())
+    found = count_co_occurrences(from_lists(rows), 3, max_entries=0, progress=NullProgress())
     assert found.gram[[1]].indices.tolist() == [3]  # 2 shares more readers with 1 than 3 does
 
 
 def test_the_least_number_of_partners_is_kept_whatever_the_budget(monkeypatch):
     rows = from_lists([list(range(1, 11))])
-    whole = co_reading(rows, 10, max_entries=0, progress=Silent())
+    whole = count_co_occurrences(rows, 10, max_entries=0, progress=NullProgress())
     assert np.diff(whole.gram.indptr).tolist() == [0] + [9] * 10
-    monkeypatch.setattr(module, "MIN_PARTNERS", 3)
-    few = co_reading(rows, 10, max_entries=0, progress=Silent())
+    monkeypatch.setattr(module, "MIN_NEIGHBOURS", 3)
+    few = count_co_occurrences(rows, 10, max_entries=0, progress=NullProgress())
     assert np.diff(few.gram.indptr).tolist() == [0] + [3] * 10
 
 
@@ -135,28 +135,28 @@ def test_the_least_number_of_partners_is_kept_whatever_the_budget(monkeypatch):
 @pytest.mark.parametrize("workers", [1, 4])
 @pytest.mark.parametrize("width", [2, 30])
 def test_blocks_and_threads_make_no_difference(at_once, workers, width, monkeypatch):
-    monkeypatch.setattr(module, "MIN_PARTNERS", width)
+    monkeypatch.setattr(module, "MIN_NEIGHBOURS", width)
     random = np.random.default_rng(0)
     rows = [random.permutation(20)[: random.integers(0, 9)] + 1 for _ in range(40)]
-    expected = co_reading(from_lists(rows), 20, max_entries=0, progress=Silent())
-    monkeypatch.setattr(threads, "BOOKS_AT_ONCE", at_once)
-    monkeypatch.setattr(module, "threads", lambda: workers)
-    same(co_reading(from_lists(rows), 20, max_entries=0, progress=Silent()), expected)
+    expected = count_co_occurrences(from_lists(rows), 20, max_entries=0, progress=NullProgress())
+    monkeypatch.setattr(threads, "BLOCK_SIZE", at_once)
+    monkeypatch.setattr(module, "count_threads", lambda: workers)
+    same(count_co_occurrences(from_lists(rows), 20, max_entries=0, progress=NullProgress()), expected)
 
 
 @given(st.integers(-3, 20), st.integers(0, 50), st.integers(1, 9))
 def test_blocks_follow_one_another_from_start_to_end(start, size, at_once):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(threads, "BOOKS_AT_ONCE", at_once)
-        found = list(threads.blocks(start, start + size))
+        patch.setattr(threads, "BLOCK_SIZE", at_once)
+        found = list(threads.split_into_blocks(start, start + size))
     assert [one for edges in found for one in range(*edges)] == list(range(start, start + size))
     assert all(0 < end - first <= at_once for first, end in found)
 
 
 def test_rows_longer_than_the_first_memory_are_complete():
     books = 2_100
-    found = co_reading(
-        from_lists([np.arange(books) + 1, [1, 2_100]]), books, max_entries=10**7, progress=Silent()
+    found = count_co_occurrences(
+        from_lists([np.arange(books) + 1, [1, 2_100]]), books, max_entries=10**7, progress=NullProgress()
     )
     assert np.diff(found.gram.indptr).tolist() == [0] + [books - 1] * books
     expected = np.full(books * (books - 1), books**-0.5)
@@ -179,26 +179,26 @@ def test_rows_longer_than_the_first_memory_are_complete():
     ],
 )
 def test_without_pairs_nothing_is_read_together(rows, books, counts):
-    found = co_reading(from_lists(rows), books, progress=Silent())
+    found = count_co_occurrences(from_lists(rows), books, progress=NullProgress())
     assert found.gram.shape == (books + 1, books + 1)
     assert found.gram.nnz == 0
-    np.testing.assert_allclose(found.counts, counts)
-    assert found.scale == float(bool(sum(counts)))
+    np.testing.assert_allclose(found.item_counts, counts)
+    assert found.mean_weight == float(bool(sum(counts)))
 
 
 def test_a_stored_count_takes_eight_bytes():
-    found = co_reading(from_lists([[1, 2, 3], [2, 3]]), 3, progress=Silent())
-    assert (found.gram.data.dtype, found.counts.dtype) == (np.float32, np.float32)
+    found = count_co_occurrences(from_lists([[1, 2, 3], [2, 3]]), 3, progress=NullProgress())
+    assert (found.gram.data.dtype, found.item_counts.dtype) == (np.float32, np.float32)
     assert found.gram.indices.dtype == np.int32
 
 
 def test_progress_is_told_of_every_book_once():
     told = Told()
-    co_reading(from_lists([[1, 600], [2, 600]]), 600, progress=told)
+    count_co_occurrences(from_lists([[1, 600], [2, 600]]), 600, progress=told)
     assert told.total == told.done == 600
 
 
-class Told(Silent):
+class Told(NullProgress):
     """Adds up what it is told."""
 
     @contextlib.contextmanager
@@ -247,7 +247,7 @@ def features_of(authors, series):
 )
 def test_shared_features_are_the_common_elements_of_two_sets(books):
     authors, series = zip(*books, strict=True)
-    found = shared_features(catalog(authors=authors, series=series))
+    found = count_shared_features(catalog(authors=authors, series=series))
     sets = features_of(authors, series)
     groups = [one for has in sets for one in has if one[1]]
     real = {one for one in groups if groups.count(one) > 1}
@@ -258,7 +258,7 @@ def test_shared_features_are_the_common_elements_of_two_sets(books):
 
 
 def test_shared_features_by_hand():
-    found = shared_features(
+    found = count_shared_features(
         catalog(
             authors=["Ann Lee, Bob", "BOB,  ann lee", "Cid, Dan, Bob", None, "Eve"],
             series=["Saga", None, "saga ", "", "Ann Lee"],
@@ -275,21 +275,21 @@ def test_shared_features_by_hand():
 
 @pytest.mark.parametrize(("size", "shared"), [(1, 0), (2, 1), (200, 1), (201, 0)])
 def test_a_group_of_one_or_of_hundreds_is_no_hint(size, shared):
-    found = shared_features(catalog(authors=["Various"] * size + [None])).toarray()
+    found = count_shared_features(catalog(authors=["Various"] * size + [None])).toarray()
     np.testing.assert_array_equal(found[1 : size + 1, 1 : size + 1], shared)
     assert not found[0].any()
     assert not found[size + 1].any()
 
 
 def counted():
-    return co_reading(from_lists([[1, 2, 3], [2, 4], [2]]), 5, progress=Silent())
+    return count_co_occurrences(from_lists([[1, 2, 3], [2, 4], [2]]), 5, progress=NullProgress())
 
 
 def test_sharing_adds_readers_off_the_diagonal_and_on_it():
     pairs = counted()
     before = pairs.gram.toarray(), pairs.counts.copy()
     books = catalog(authors=["A", "A, B", None, "B", "A"], series=["S", "S", None, None, None])
-    found = with_shared_features(pairs, books, 3.0)
+    found = add_shared_features(pairs, books, 3.0)
     common = np.zeros((6, 6))
     common[1, [1, 2, 5]] = [2, 2, 1]
     common[2, [1, 2, 4, 5]] = [2, 3, 1, 1]
@@ -298,10 +298,10 @@ def test_sharing_adds_readers_off_the_diagonal_and_on_it():
     worth = 3 * pairs.scale
     expected = before[0] + worth * off_diagonal(common)
     np.testing.assert_allclose(found.gram.toarray(), expected, rtol=1e-6)
-    np.testing.assert_allclose(found.counts, before[1] + worth * np.diag(common), rtol=1e-6)
-    assert found.scale == pairs.scale
+    np.testing.assert_allclose(found.item_counts, before[1] + worth * np.diag(common), rtol=1e-6)
+    assert found.mean_weight == pairs.scale
     assert found.gram.nnz == np.count_nonzero(expected)
-    assert (found.gram.dtype, found.counts.dtype) == (np.float32, np.float32)
+    assert (found.gram.dtype, found.item_counts.dtype) == (np.float32, np.float32)
     for row in range(6):
         columns = found.gram.indices[found.gram.indptr[row] : found.gram.indptr[row + 1]]
         assert (np.diff(columns) > 0).all()
@@ -310,13 +310,13 @@ def test_sharing_adds_readers_off_the_diagonal_and_on_it():
 
 
 def test_a_stored_count_takes_eight_bytes_with_shared_features_too():
-    found = with_shared_features(counted(), catalog(authors=["A"] * 5), 3.0)
+    found = add_shared_features(counted(), catalog(authors=["A"] * 5), 3.0)
     assert found.gram.indices.dtype == np.int32
 
 
 def test_a_strength_of_0_changes_nothing():
     pairs = counted()
-    assert with_shared_features(pairs, catalog(authors=["A"] * 5), 0.0) is pairs
+    assert add_shared_features(pairs, catalog(authors=["A"] * 5), 0.0) is pairs
 
 
 @pytest.mark.parametrize(
@@ -324,15 +324,15 @@ def test_a_strength_of_0_changes_nothing():
 )
 def test_a_catalogue_in_which_no_author_has_two_books_changes_nothing(columns):
     pairs = counted()
-    assert with_shared_features(pairs, catalog(**columns), 3.0) is pairs
+    assert add_shared_features(pairs, catalog(**columns), 3.0) is pairs
 
 
 def test_books_that_were_also_read_count_as_if_they_were_in_the_history():
     liked = from_lists([np.array(row, np.int32) for row in ([1, 2], [3], [2, 4])])
     other = from_lists([np.array(row, np.int32) for row in ([3], [], [2, 5])])
     both = from_lists([np.array(row, np.int32) for row in ([1, 2, 3], [3], [2, 4, 5])])
-    found = co_reading(liked, 5, also_read=other, progress=Silent())
-    expected = co_reading(both, 5, progress=Silent())
+    found = count_co_occurrences(liked, 5, low_rated=other, progress=NullProgress())
+    expected = count_co_occurrences(both, 5, progress=NullProgress())
     np.testing.assert_allclose(found.gram.toarray(), expected.gram.toarray())
-    np.testing.assert_allclose(found.counts, expected.counts)
-    assert found.scale == expected.scale
+    np.testing.assert_allclose(found.item_counts, expected.item_counts)
+    assert found.mean_weight == expected.mean_weight

@@ -10,9 +10,9 @@ from scipy import sparse
 
 from kd_tf.keras import tf
 from kd_tf.models.closed_form import kernel as module
-from kd_tf.models.closed_form.kernel import Kernel, fit_kernel, gradient
-from kd_tf.models.rounding import rounded
-from kd_tf.progress import Silent
+from kd_tf.models.closed_form.kernel import ItemKernel, fit_item_kernel, compute_gradient
+from kd_tf.models.rounding import fake_quantize
+from kd_tf.progress import NullProgress
 
 V, d, K = 9, 4, 3
 
@@ -35,7 +35,7 @@ def case():
 
 def whole(case):
     """The loss's sum, and its gradients by all vectors and all biases."""
-    loss, by_source, by_column, by_bias = gradient(**case)
+    loss, by_source, by_column, by_bias = compute_gradient(**case)
     table = by_column.copy()
     np.add.at(table, case["sources"], by_source)
     return loss * len(case["sources"]), table, by_bias
@@ -80,38 +80,38 @@ def test_the_gradient_is_the_slope_of_the_loss(case, name):
 
 
 def test_the_gradient_comes_row_by_row_and_column_by_column(case):
-    _, by_source, by_column, by_bias = gradient(**case)
+    _, by_source, by_column, by_bias = compute_gradient(**case)
     assert by_source.shape == (4, d)
     assert by_column.shape == (V + 1, d)
     assert by_bias.shape == (V + 1,)
     for row in range(4):
         alone = {name: case[name][[row]] for name in ("sources", "ids", "share")}
-        np.testing.assert_allclose(gradient(**case | alone)[1][0], by_source[row], atol=1e-12)
+        np.testing.assert_allclose(compute_gradient(**case | alone)[1][0], by_source[row], atol=1e-12)
 
 
 def test_the_padding_and_a_row_s_own_book_are_no_candidates(case):
-    before, _, by_column, by_bias = gradient(**case)
+    before, _, by_column, by_bias = compute_gradient(**case)
     assert not by_column[0].any()
     assert by_bias[0] == 0
     moved = case["bias"].copy()
     moved[0] += 3
-    assert gradient(**case | {"bias": moved})[0] == before
+    assert compute_gradient(**case | {"bias": moved})[0] == before
     alone = {name: case[name][[0]] for name in ("sources", "ids", "share")}
-    assert gradient(**case | alone)[3][case["sources"][0]] == 0
+    assert compute_gradient(**case | alone)[3][case["sources"][0]] == 0
 
 
 # Fits.
 
 
 def fit(dense, *, targets=V, dimensions=8, steps=150, bits=8, seed=0, progress=None) -> Kernel:
-    return fit_kernel(
+    return fit_item_kernel(
         sparse.csr_array(np.asarray(dense, np.float32)),
         dimensions=dimensions,
-        targets=targets,
+        num_targets=targets,
         steps=steps,
         bits=bits,
         seed=seed,
-        progress=progress or Silent(),
+        progress=progress or NullProgress(),
     )
 
 
@@ -166,15 +166,15 @@ def watch(monkeypatch, told):
 
     def watched(*arguments):
         told(*arguments)
-        return gradient(*arguments)
+        return compute_gradient(*arguments)
 
-    monkeypatch.setattr(module, "gradient", watched)
+    monkeypatch.setattr(module, "compute_gradient", watched)
 
 
 def test_every_pass_goes_once_through_all_books_that_say_something(monkeypatch):
     asked = []
     watch(monkeypatch, lambda table, bias, sources, *rest: asked.extend(sources.tolist()))
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(module, "BATCH_SIZE", 7)
     rows, _ = groups(24, 3)
     rows[5] = 0
     fit(rows, steps=8)  # 23 rows are four steps
@@ -207,7 +207,7 @@ def test_a_fit_ends_where_no_vector_and_no_bias_can_lower_the_loss():
         "ids": np.tile(np.arange(V + 1), (V, 1)),
         "share": rows[1:] / rows[1:].sum(axis=1, keepdims=True),
     }
-    as_row = np.abs(gradient(**case)[1]).max()
+    as_row = np.abs(compute_gradient(**case)[1]).max()
     assert as_row > 0.01
     _, table, bias = whole(case)
     assert np.abs(table).max() < 0.01 * as_row
@@ -225,7 +225,7 @@ def test_however_little_is_learnt_every_row_keeps_the_mass_of_its_targets(
     np.fill_diagonal(rows, 0)
     rows[0], rows[:, 0] = 0, 0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "ROWS_AT_ONCE", 5)
+        patch.setattr(module, "BATCH_SIZE", 5)
         kernel = fit(rows, targets=targets, steps=steps)
     keeps_its_mass(kernel, rows, targets)
     assert kernel.table.shape == (books + 1, 8)
@@ -245,7 +245,7 @@ def test_rows_of_which_nothing_is_known_say_nothing():
 
 
 def test_the_seed_decides_everything(monkeypatch):
-    monkeypatch.setattr(module, "ROWS_AT_ONCE", 7)
+    monkeypatch.setattr(module, "BATCH_SIZE", 7)
     rows, _ = groups(24, 3)
     one, again, other = (fit(rows, steps=4, seed=seed) for seed in (5, 5, 6))
     for name in ("table", "target_bias", "history_bias"):
@@ -256,7 +256,7 @@ def test_the_seed_decides_everything(monkeypatch):
 def test_progress_is_told_of_every_epoch():
     steps, notes = [], []
 
-    class Told(Silent):
+    class Told(NullProgress):
         @contextlib.contextmanager
         def task(self, label, total):
             steps.append(-total)
@@ -285,14 +285,14 @@ def test_vectors_of_four_bits_lie_on_their_steps_and_make_up_for_it():
     rows, _ = groups(200, 5)
     exact = fit(rows, targets=10, steps=1500)
     aware = fit(rows, targets=10, steps=1500, bits=4)
-    np.testing.assert_allclose(aware.table, rounded(aware.table, 4, by_row=True), atol=1e-6)
+    np.testing.assert_allclose(aware.table, fake_quantize(aware.table, 4, per_row=True), atol=1e-6)
     keeps_its_mass(aware, rows, 10)
 
     def loss(table, bias):
         ids = np.argsort(-rows, axis=1)[1:, :10]
         share = np.take_along_axis(rows[1:], ids, axis=1)
         share /= share.sum(axis=1, keepdims=True)
-        return gradient(table, bias, np.arange(1, 201), ids, share)[0]
+        return compute_gradient(table, bias, np.arange(1, 201), ids, share)[0]
 
-    afterwards = loss(rounded(exact.table, 4, by_row=True), exact.target_bias)
+    afterwards = loss(fake_quantize(exact.table, 4, per_row=True), exact.target_bias)
     assert loss(exact.table, exact.target_bias) < loss(aware.table, aware.target_bias) < afterwards

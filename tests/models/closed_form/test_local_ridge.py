@@ -11,15 +11,15 @@ from scipy import sparse
 from kd_tf.data.histories import from_lists
 from kd_tf.models.closed_form import local_ridge as module
 from kd_tf.models.closed_form import threads
-from kd_tf.models.closed_form.co_reading import CoReading, co_reading
+from kd_tf.models.closed_form.co_reading import CoOccurrence, count_co_occurrences
 from kd_tf.models.closed_form.local_ridge import (
     LocalRidge,
-    eliminate,
-    local_ridge,
+    prune_neighbours,
+    fit_local_ridge,
     refit,
-    strongest_partners,
+    select_neighbours,
 )
-from kd_tf.progress import Silent
+from kd_tf.progress import NullProgress
 
 seeds = st.integers(0, 10**6)
 regularizations = st.sampled_from([0.1, 1.0, 7.5])
@@ -28,7 +28,7 @@ regularizations = st.sampled_from([0.1, 1.0, 7.5])
 def pairs_of(gram, scale=1.0) -> CoReading:
     """What was counted, from a dense [V + 1, V + 1] with the books' readers on the diagonal."""
     gram = np.asarray(gram, np.float32)
-    return CoReading(sparse.csr_array(gram - np.diag(np.diag(gram))), np.diag(gram).copy(), scale)
+    return CoOccurrence(sparse.csr_array(gram - np.diag(np.diag(gram))), np.diag(gram).copy(), scale)
 
 
 def random_pairs(seed, books, readers=25, density=0.4) -> CoReading:
@@ -49,8 +49,8 @@ def system(pairs, regularization):
 
 
 def solve(pairs, regularization, neighbours) -> LocalRidge:
-    return local_ridge(
-        pairs, neighbours=neighbours, regularization=regularization, progress=Silent()
+    return fit_local_ridge(
+        pairs, num_neighbours=neighbours, regularization=regularization, progress=NullProgress()
     )
 
 
@@ -60,11 +60,11 @@ def test_with_all_partners_the_weights_solve_the_normal_equations(
 ):
     pairs = random_pairs(seed, books)
     found = solve(pairs, regularization, books + spare)
-    matrix = found.matrix().toarray()
+    matrix = found.to_matrix().toarray()
     full, gram = system(pairs, regularization), pairs.gram.toarray()
     for book in range(books + 1):
         others = np.flatnonzero(gram[book])
-        assert sorted(found.partners[book][found.partners[book] > 0]) == others.tolist()
+        assert sorted(found.neighbours[book][found.neighbours[book] > 0]) == others.tolist()
         weights = matrix[others, book].astype(np.float64)
         np.testing.assert_allclose(
             full[np.ix_(others, others)] @ weights, gram[book, others], atol=1e-5, rtol=1e-5
@@ -77,8 +77,8 @@ def test_with_all_partners_it_is_the_ridge_regression_on_readers_histories():
     random = np.random.default_rng(0)
     books = 12
     rows = [random.permutation(books)[: random.integers(2, 8)] + 1 for _ in range(40)]
-    pairs = co_reading(from_lists(rows), books, progress=Silent())
-    found = solve(pairs, 3.0, books).matrix().toarray()
+    pairs = count_co_occurrences(from_lists(rows), books, progress=NullProgress())
+    found = solve(pairs, 3.0, books).to_matrix().toarray()
 
     read = np.zeros((len(rows), books + 1))
     for reader, row in enumerate(rows):
@@ -98,28 +98,28 @@ def test_a_ridge_by_hand():
     gram = np.zeros((5, 5))
     gram[1:, 1:] = [[10, 4, 6, 0], [4, 6, 2, 0], [6, 2, 9, 0], [0, 0, 0, 5]]
     found = solve(pairs_of(gram, scale=0.5), 4.0, 3)
-    assert found.partners[3].tolist() == [1, 2, 0]
+    assert found.neighbours[3].tolist() == [1, 2, 0]
     np.testing.assert_allclose(found.weights[3], [0.5, 0, 0], atol=1e-7)
-    assert not found.partners[4].any()  # nobody read it with another book
+    assert not found.neighbours[4].any()  # nobody read it with another book
     assert not found.weights[4].any()
 
 
 @given(seeds, st.integers(1, 8), st.integers(1, 8))
 def test_the_matrix_says_what_a_book_of_the_history_adds_to_a_candidate(seed, books, neighbours):
     found = solve(random_pairs(seed, books), 1.0, neighbours)
-    assert found.partners.shape == found.weights.shape == (books + 1, neighbours)
-    assert (found.partners.dtype, found.weights.dtype) == (np.int32, np.float32)
+    assert found.neighbours.shape == found.weights.shape == (books + 1, neighbours)
+    assert (found.neighbours.dtype, found.weights.dtype) == (np.int32, np.float32)
     assert found.saliency is None
     expected = np.zeros((books + 1, books + 1), np.float32)
     for candidate in range(books + 1):
         for partner, weight in zip(
-            found.partners[candidate], found.weights[candidate], strict=True
+            found.neighbours[candidate], found.weights[candidate], strict=True
         ):
             if partner:
                 expected[partner, candidate] = weight
             else:
                 assert weight == 0
-    matrix = found.matrix()
+    matrix = found.to_matrix()
     np.testing.assert_array_equal(matrix.toarray(), expected)
     assert matrix.dtype == np.float32
     assert not expected[0].any()
@@ -138,7 +138,7 @@ def test_partners_are_those_that_explain_most_alone_and_ties_go_to_the_first_id(
     gram = np.zeros((8, 8))
     gram[1:, 1:][np.triu_indices(7, 1)] = shared
     gram += gram.T + np.diag([0, *counts])
-    found = strongest_partners(pairs_of(gram, scale=2.0), neighbours, regularization, Silent())
+    found = select_neighbours(pairs_of(gram, scale=2.0), neighbours, regularization, NullProgress())
     for book in range(8):
         # Exact fractions, so that what ties here ties.
         gain = {
@@ -152,7 +152,7 @@ def test_partners_are_those_that_explain_most_alone_and_ties_go_to_the_first_id(
 
 def test_of_many_equal_partners_the_first_ids_are_taken():
     gram = np.pad(np.ones((100, 100)), (1, 0))
-    found = strongest_partners(pairs_of(gram), 40, 1.0, Silent())
+    found = select_neighbours(pairs_of(gram), 40, 1.0, NullProgress())
     for book in range(1, 101):
         assert found[book].tolist() == [one for one in range(1, 42) if one != book][:40]
 
@@ -160,13 +160,13 @@ def test_of_many_equal_partners_the_first_ids_are_taken():
 def test_a_larger_ridge_prefers_the_partner_with_more_readers():
     gram = np.zeros((4, 4))
     gram[1:, 1:] = [[50, 3, 10], [3, 4, 0], [10, 0, 60]]  # 9 / 4 against 100 / 60
-    assert solve(pairs_of(gram), 0.1, 1).partners[1].tolist() == [2]
-    assert solve(pairs_of(gram), 10.0, 1).partners[1].tolist() == [3]
+    assert solve(pairs_of(gram), 0.1, 1).neighbours[1].tolist() == [2]
+    assert solve(pairs_of(gram), 10.0, 1).neighbours[1].tolist() == [3]
 
 
 def test_few_neighbours_keep_the_strongest_and_a_lonely_book_has_none():
     rows = [[1, 2], [1, 2], [1, 3], [2, 1], [4]]
-    found = solve(co_reading(from_lists(rows), 4, progress=Silent()), 30.0, 1).matrix().toarray()
+    found = solve(count_co_occurrences(from_lists(rows), 4, progress=NullProgress()), 30.0, 1).to_matrix().toarray()
     assert found[2, 1] > 0
     assert found[3, 1] == 0
     assert not found[:, 4].any()
@@ -175,12 +175,12 @@ def test_few_neighbours_keep_the_strongest_and_a_lonely_book_has_none():
 @given(seeds, st.integers(2, 9), regularizations)
 def test_other_ids_for_the_books_give_the_same_weights_under_those_ids(seed, books, regularization):
     pairs = random_pairs(seed, books)
-    gram = pairs.gram.toarray() + np.diag(pairs.counts)
+    gram = pairs.gram.toarray() + np.diag(pairs.item_counts)
     other = np.append(0, np.random.default_rng(seed).permutation(books) + 1)
-    renamed = pairs_of(gram[np.ix_(other, other)], pairs.scale)
+    renamed = pairs_of(gram[np.ix_(other, other)], pairs.mean_weight)
     np.testing.assert_allclose(
-        solve(renamed, regularization, books).matrix().toarray(),
-        solve(pairs, regularization, books).matrix().toarray()[np.ix_(other, other)],
+        solve(renamed, regularization, books).to_matrix().toarray(),
+        solve(pairs, regularization, books).to_matrix().toarray()[np.ix_(other, other)],
         atol=1e-5,
     )
 
@@ -191,8 +191,8 @@ def test_a_ridge_of_nothing_is_refused(regularization):
     ridge = solve(pairs, 1.0, 3)
     for call in (
         lambda: solve(pairs, regularization, 3),
-        lambda: refit(pairs, ridge.partners, regularization=regularization, progress=Silent()),
-        lambda: eliminate(pairs, ridge, 2, regularization=regularization, progress=Silent()),
+        lambda: refit(pairs, ridge.neighbours, regularization=regularization, progress=NullProgress()),
+        lambda: prune_neighbours(pairs, ridge, 2, regularization=regularization, progress=NullProgress()),
     ):
         with pytest.raises(ValueError, match=f"above 0, not {regularization}"):
             call()
@@ -208,7 +208,7 @@ def test_a_negative_ridge_that_cancels_the_readers_is_refused_too():
 def test_keeping_no_partner_is_refused():
     pairs = random_pairs(0, 5)
     with pytest.raises(ValueError, match="at least 1 partner must be kept, not 0"):
-        eliminate(pairs, solve(pairs, 1.0, 3), 0, regularization=1.0, progress=Silent())
+        prune_neighbours(pairs, solve(pairs, 1.0, 3), 0, regularization=1.0, progress=NullProgress())
 
 
 @given(seeds, st.integers(1, 9), regularizations)
@@ -220,8 +220,8 @@ def test_given_partners_are_solved_in_their_places(seed, books, regularization):
         partners[book] = random.permutation(books) + 1
         partners[book, partners[book] == book] = 0
         partners[book, random.random(books) < 0.4] = 0
-    found = refit(pairs, partners, regularization=regularization, progress=Silent())
-    np.testing.assert_array_equal(found.partners, partners)
+    found = refit(pairs, partners, regularization=regularization, progress=NullProgress())
+    np.testing.assert_array_equal(found.neighbours, partners)
     full, gram = system(pairs, regularization), pairs.gram.toarray()
     for book in range(books + 1):
         some = partners[book] > 0
@@ -263,16 +263,16 @@ def test_the_partner_without_which_the_ridge_loss_rises_least_goes_first(
 ):
     pairs = random_pairs(seed, books, density=1.0)
     ridge = solve(pairs, regularization, neighbours)
-    found = eliminate(pairs, ridge, kept, regularization=regularization, progress=Silent())
+    found = prune_neighbours(pairs, ridge, kept, regularization=regularization, progress=NullProgress())
     full, gram = system(pairs, regularization), pairs.gram.toarray()
     for book in range(books + 1):
-        gone = brute_force(full, gram, book, ridge.partners[book])
+        gone = brute_force(full, gram, book, ridge.neighbours[book])
         survivors = {one for one, _ in gone[max(len(gone) - kept, 0) :]}
-        assert set(found.partners[book]) - {0} == survivors
-        place = {int(one): place for place, one in enumerate(ridge.partners[book])}
+        assert set(found.neighbours[book]) - {0} == survivors
+        place = {int(one): place for place, one in enumerate(ridge.neighbours[book])}
         rises = [found.saliency[book, place[one]] for one, _ in gone]
         np.testing.assert_allclose(rises, [rise for _, rise in gone], rtol=1e-3, atol=1e-6)
-        assert not found.saliency[book, ridge.partners[book] == 0].any()
+        assert not found.saliency[book, ridge.neighbours[book] == 0].any()
 
 
 @given(seeds, st.integers(2, 9), st.integers(1, 8), st.integers(1, 9), regularizations)
@@ -281,17 +281,17 @@ def test_after_elimination_the_weights_are_the_ridge_on_the_survivors(
 ):
     pairs = random_pairs(seed, books, density=0.8)
     ridge = solve(pairs, regularization, neighbours)
-    found = eliminate(pairs, ridge, kept, regularization=regularization, progress=Silent())
-    again = refit(pairs, found.partners, regularization=regularization, progress=Silent())
+    found = prune_neighbours(pairs, ridge, kept, regularization=regularization, progress=NullProgress())
+    again = refit(pairs, found.neighbours, regularization=regularization, progress=NullProgress())
     np.testing.assert_allclose(found.weights, again.weights, atol=1e-5)
-    before = np.count_nonzero(ridge.partners, axis=1)
+    before = np.count_nonzero(ridge.neighbours, axis=1)
     np.testing.assert_array_equal(
-        np.count_nonzero(found.partners, axis=1), np.minimum(before, kept)
+        np.count_nonzero(found.neighbours, axis=1), np.minimum(before, kept)
     )
-    assert ((found.partners == ridge.partners) | (found.partners == 0)).all()
-    assert (found.weights[found.partners == 0] == 0).all()
-    assert (found.saliency[ridge.partners > 0] > 0).all()
-    assert (found.partners.dtype, found.weights.dtype) == (np.int32, np.float32)
+    assert ((found.neighbours == ridge.neighbours) | (found.neighbours == 0)).all()
+    assert (found.weights[found.neighbours == 0] == 0).all()
+    assert (found.saliency[ridge.neighbours > 0] > 0).all()
+    assert (found.neighbours.dtype, found.weights.dtype) == (np.int32, np.float32)
     assert found.saliency.dtype == np.float32
 
 
@@ -301,10 +301,10 @@ def test_keeping_all_partners_adds_only_the_saliencies(
 ):
     pairs = random_pairs(seed, books)
     ridge = solve(pairs, regularization, neighbours)
-    found = eliminate(
-        pairs, ridge, neighbours + spare, regularization=regularization, progress=Silent()
+    found = prune_neighbours(
+        pairs, ridge, neighbours + spare, regularization=regularization, progress=NullProgress()
     )
-    np.testing.assert_array_equal(found.partners, ridge.partners)
+    np.testing.assert_array_equal(found.neighbours, ridge.neighbours)
     np.testing.assert_allclose(found.weights, ridge.weights, atol=1e-5)
 
 
@@ -314,13 +314,13 @@ def test_eliminating_in_two_goes_is_eliminating_in_one(seed, books, between, kep
     ridge = solve(pairs, regularization, books)
 
     def fewer(from_, kept):
-        return eliminate(pairs, from_, kept, regularization=regularization, progress=Silent())
+        return prune_neighbours(pairs, from_, kept, regularization=regularization, progress=NullProgress())
 
     some = fewer(ridge, max(between, kept))  # with gaps where partners were
     twice, once = fewer(some, kept), fewer(ridge, kept)
-    np.testing.assert_array_equal(twice.partners, once.partners)
+    np.testing.assert_array_equal(twice.neighbours, once.neighbours)
     np.testing.assert_allclose(twice.weights, once.weights, atol=1e-5)
-    left = some.partners > 0
+    left = some.neighbours > 0
     np.testing.assert_allclose(twice.saliency[left], once.saliency[left], rtol=1e-3, atol=1e-6)
     assert not twice.saliency[~left].any()
 
@@ -330,8 +330,8 @@ def test_an_elimination_by_hand():
     gram = np.zeros((4, 4))
     gram[1:, 1:] = [[10, 0, 6], [0, 7, 6], [6, 6, 20]]
     pairs = pairs_of(gram)
-    found = eliminate(pairs, solve(pairs, 2.0, 2), 1, regularization=2.0, progress=Silent())
-    assert found.partners[3].tolist() == [2, 0]  # 2 is the stronger partner and stands first
+    found = prune_neighbours(pairs, solve(pairs, 2.0, 2), 1, regularization=2.0, progress=NullProgress())
+    assert found.neighbours[3].tolist() == [2, 0]  # 2 is the stronger partner and stands first
     np.testing.assert_allclose(found.weights[3], [6 / 9, 0], rtol=1e-6)
     np.testing.assert_allclose(found.saliency[3], [4, 3], rtol=1e-6)
 
@@ -345,8 +345,8 @@ def test_a_count_known_on_one_side_of_a_pair_counts_on_both(row, column):
     gram[1:, 1:] = [[10, 0, 6], [0, 6, 2], [6, 2, 9]]
     gram[row, column] = 4
     pairs = pairs_of(gram)
-    np.testing.assert_allclose(solve(pairs, 2.0, 2).matrix().toarray()[1:3, 3], [0.5, 0], atol=1e-7)
-    whole = eliminate(pairs, solve(pairs, 2.0, 2), 2, regularization=2.0, progress=Silent())
+    np.testing.assert_allclose(solve(pairs, 2.0, 2).to_matrix().toarray()[1:3, 3], [0.5, 0], atol=1e-7)
+    whole = prune_neighbours(pairs, solve(pairs, 2.0, 2), 2, regularization=2.0, progress=NullProgress())
     np.testing.assert_allclose(whole.weights[3], [0.5, 0], atol=1e-7)
 
 
@@ -359,17 +359,17 @@ def test_counts_cut_off_so_far_that_they_contradict_each_other_are_still_solved(
     full = system(pairs, 0.01)[1:4, 1:4]
     assert np.linalg.eigvalsh(full)[0] < 0
     ridge = solve(pairs, 0.01, 3)
-    weights = ridge.matrix().toarray()[1:4, 4].astype(np.float64)
+    weights = ridge.to_matrix().toarray()[1:4, 4].astype(np.float64)
     assert np.isfinite(ridge.weights).all()
     # They solve the system of a larger ridge, the same share more for each partner.
     more = (gram[4, 1:4] - full @ weights) / (np.diag(full) * weights)
     np.testing.assert_allclose(more, more[0], rtol=1e-3)
     assert 0 < more[0] < 1
 
-    few = eliminate(pairs, ridge, 2, regularization=0.01, progress=Silent())
+    few = prune_neighbours(pairs, ridge, 2, regularization=0.01, progress=NullProgress())
     assert np.isfinite(few.weights).all()
-    assert (few.saliency[ridge.partners > 0] > 0).all()
-    assert np.count_nonzero(few.partners[4]) == 2
+    assert (few.saliency[ridge.neighbours > 0] > 0).all()
+    assert np.count_nonzero(few.neighbours[4]) == 2
 
 
 @settings(max_examples=60)
@@ -381,10 +381,10 @@ def test_any_cut_off_counts_give_finite_weights(seed, books):
     gram[0] = 0
     pairs = pairs_of(gram + gram.T + np.diag([0.0] + [1.0] * books))
     ridge = solve(pairs, 0.001, books)
-    few = eliminate(pairs, ridge, 2, regularization=0.001, progress=Silent())
+    few = prune_neighbours(pairs, ridge, 2, regularization=0.001, progress=NullProgress())
     for found in (ridge.weights, few.weights, few.saliency):
         assert np.isfinite(found).all()
-    assert ((few.partners > 0).sum(axis=1) == np.minimum((gram + gram.T > 0).sum(axis=1), 2)).all()
+    assert ((few.neighbours > 0).sum(axis=1) == np.minimum((gram + gram.T > 0).sum(axis=1), 2)).all()
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 1000])
@@ -394,11 +394,11 @@ def test_blocks_and_threads_make_no_difference(at_once, workers, monkeypatch):
 
     def both():
         ridge = solve(pairs, 2.0, 6)
-        few = eliminate(pairs, ridge, 3, regularization=2.0, progress=Silent())
-        return ridge.partners, ridge.weights, few.partners, few.weights, few.saliency
+        few = prune_neighbours(pairs, ridge, 3, regularization=2.0, progress=NullProgress())
+        return ridge.neighbours, ridge.weights, few.neighbours, few.weights, few.saliency
 
     expected = both()
-    monkeypatch.setattr(threads, "BOOKS_AT_ONCE", at_once)
-    monkeypatch.setattr(module, "threads", lambda: workers)
+    monkeypatch.setattr(threads, "BLOCK_SIZE", at_once)
+    monkeypatch.setattr(module, "count_threads", lambda: workers)
     for found, one in zip(both(), expected, strict=True):
         np.testing.assert_array_equal(found, one)

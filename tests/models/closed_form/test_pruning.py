@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from scipy import sparse
 
-from kd_tf.models.closed_form.pruning import keep_strongest, strongest_targets
+from kd_tf.models.closed_form.pruning import keep_top_weights, select_top_targets
 
 # Few different weights, so that many tie.
 weights = st.sampled_from([-2.0, -0.5, 0.0, 0.0, 0.25, 0.5, 3.0])
@@ -25,7 +25,7 @@ def strongest(row, width, least):
 
 @given(square, widths)
 def test_the_strongest_targets_are_those_of_a_plain_sort(dense, width):
-    ids, values = strongest_targets(sparse.csr_array(dense), width)
+    ids, values = select_top_targets(sparse.csr_array(dense), width)
     assert ids.shape == values.shape == (len(dense), width)
     assert (ids.dtype, values.dtype) == (np.int32, np.float32)
     for row in range(len(dense)):
@@ -41,7 +41,7 @@ def test_each_book_of_a_history_keeps_the_books_it_speaks_loudest_for(dense, wid
     for row in range(len(dense)):
         best = strongest(dense[row], width, 0)
         expected[row, best] = dense[row, best]
-    agrees(keep_strongest(matrix, width, "history"), expected)
+    agrees(keep_top_weights(matrix, width, "history"), expected)
     np.testing.assert_array_equal(matrix.toarray(), dense)
 
 
@@ -52,7 +52,7 @@ def test_each_candidate_keeps_the_books_that_speak_loudest_for_it(dense, width):
     for column in range(len(dense)):
         best = strongest(dense[:, column], width, 0)
         expected[best, column] = dense[best, column]
-    agrees(keep_strongest(matrix, width, "candidate"), expected)
+    agrees(keep_top_weights(matrix, width, "candidate"), expected)
     np.testing.assert_array_equal(matrix.toarray(), dense)
 
 
@@ -77,13 +77,13 @@ def test_a_weight_of_0_or_less_is_dropped_where_there_is_room(side, expected):
     stored = matrix.copy()
     stored.data[0] = 0  # a zero that is stored
     for one in (matrix, stored):
-        agrees(keep_strongest(one, 3, side), np.array(expected))
+        agrees(keep_top_weights(one, 3, side), np.array(expected))
 
 
 def test_the_sides_differ_by_hand():
     matrix = sparse.csr_array(np.array([[0, 0, 0], [0, 1, 2], [0, 3, 4]], np.float32))
     history, candidate = (
-        keep_strongest(matrix, 1, side).toarray().tolist() for side in ("history", "candidate")
+        keep_top_weights(matrix, 1, side).toarray().tolist() for side in ("history", "candidate")
     )
     assert history == [[0, 0, 0], [0, 0, 2], [0, 0, 4]]
     assert candidate == [[0, 0, 0], [0, 0, 0], [0, 3, 4]]

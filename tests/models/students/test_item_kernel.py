@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kd_tf.data.histories import from_lists
 from kd_tf.keras import tf
 from kd_tf.models.students import item_kernel
-from kd_tf.models.students.item_kernel import NEVER, ItemKernelStudent
+from kd_tf.models.students.item_kernel import MASKED_BIAS, ItemKernelStudent
 
 V, L, d = 60, 6, 5
 
@@ -23,12 +23,12 @@ def numbers(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     table = random.normal(0, 0.5, (V + 1, d)).astype(np.float32)
     target_bias = random.normal(0, 1, V + 1).astype(np.float32)
     history_bias = random.normal(-4, 1, V + 1).astype(np.float32)
-    target_bias[0] = history_bias[0] = history_bias[7] = history_bias[V] = NEVER
+    target_bias[0] = history_bias[0] = history_bias[7] = history_bias[V] = MASKED_BIAS
     return table, target_bias, history_bias
 
 
 def model(*some: np.ndarray, prior: bool = True) -> ItemKernelStudent:
-    made = ItemKernelStudent(books=V, history_length=L, dimensions=d)
+    made = ItemKernelStudent(num_items=V, history_length=L, dimensions=d)
     made.create_weights()
     made.assign(*(some or numbers()))
     if prior:
@@ -74,15 +74,15 @@ def test_many_readers_of_many_books_are_scored_outside_tensorflow_block_by_block
     histories = from_lists(
         [random.choice(V, size, replace=False) + 1 for size in [0, 1, 3, L] * 10]
     )
-    wanted = made(tf.constant(histories.padded(L))).numpy()
+    wanted = made(tf.constant(histories.pad(L))).numpy()
     for at_once in (1, 7, V - 1, 256):
-        monkeypatch.setattr(item_kernel, "_BOOKS_AT_ONCE", at_once)
+        monkeypatch.setattr(item_kernel, "_BLOCK_SIZE", at_once)
         np.testing.assert_allclose(made.numpy_scores(histories), wanted, rtol=1e-4)
 
 
 def test_a_book_that_never_counts_adds_nothing_and_a_candidate_that_never_does_gets_nothing():
     table, target_bias, history_bias = numbers()
-    target_bias[11] = NEVER
+    target_bias[11] = MASKED_BIAS
     made = model(table, target_bias, history_bias)
     alone, empty, other = made(tf.constant([padded(7), padded(), padded(3)])).numpy()
     np.testing.assert_array_equal(alone, empty)
@@ -106,15 +106,15 @@ def test_the_matrix_has_a_far_higher_rank_than_the_table():
 
 def test_the_compact_student_is_as_close_as_two_half_steps_of_its_biases():
     made = model()
-    compact = made.compact()
+    compact = made.pack()
     biases = numbers()[1:]
     # A NEVER is brought within 10 of the lowest other: the span that 255 steps share.
-    spans = [one[one > NEVER / 2].max() - one[one > NEVER / 2].min() + 10 for one in biases]
+    spans = [one[one > MASKED_BIAS / 2].max() - one[one > MASKED_BIAS / 2].min() + 10 for one in biases]
     half_steps = sum(spans) / 255 / 2
     assert half_steps < 0.07
     counted = np.setdiff1d(np.arange(1, V + 1), [7, V])
     ids = tf.constant(counted, tf.int32)
-    ratio = compact.added(ids).numpy()[:, 1:] / made.added(ids).numpy()[:, 1:]
+    ratio = compact.item_scores(ids).numpy()[:, 1:] / made.item_scores(ids).numpy()[:, 1:]
     assert np.abs(np.log(ratio)).max() <= half_steps * 1.001 + 1e-5
     assert np.abs(np.log(ratio)).max() > half_steps / 10
     np.testing.assert_array_equal(compact.table.numpy(), made.table.numpy())
@@ -124,27 +124,27 @@ def test_the_compact_student_is_as_close_as_two_half_steps_of_its_biases():
 
 def test_a_book_that_never_counts_is_next_to_silent_in_the_compact_student():
     made = model()
-    compact = made.compact()
-    added = compact.added(tf.constant([7, V])).numpy()[:, 1:]
-    others = made.added(tf.constant(np.setdiff1d(np.arange(1, V), [7]), tf.int32)).numpy()[:, 1:]
+    compact = made.pack()
+    added = compact.item_scores(tf.constant([7, V])).numpy()[:, 1:]
+    others = made.item_scores(tf.constant(np.setdiff1d(np.arange(1, V), [7]), tf.int32)).numpy()[:, 1:]
     assert added.sum(axis=1).max() < 1e-3 * np.median(others.sum(axis=1))
 
 
 def test_a_student_of_books_that_all_never_count_can_be_compact():
     table = numbers()[0]
-    never = np.full(V + 1, NEVER, np.float32)
+    never = np.full(V + 1, MASKED_BIAS, np.float32)
     made = model(table, never, never)
     rows = tf.constant([padded(1, 2, 3), padded()])
-    compact = made.compact()(rows).numpy()
+    compact = made.pack()(rows).numpy()
     # Column 0 means nothing.
     np.testing.assert_allclose(compact[:, 1:], made(rows)[:, 1:], atol=0.01 / 255)
 
 
 def test_of_a_compact_student_only_the_table_is_left_in_floats():
-    compact = model().compact()
+    compact = model().pack()
     names = {weight.name.split(":")[0] for weight in compact.trainable_weights}
     assert names == {"table"}
-    assert all(one.coded for one in (compact.prior, compact.target_bias, compact.history_bias))
+    assert all(one.quantized for one in (compact.prior, compact.target_bias, compact.history_bias))
 
 
 def test_gradients_reach_the_table_on_both_sides_and_both_biases():
@@ -188,4 +188,4 @@ def test_biases_of_another_catalogue_are_refused_and_nothing_is_taken(which, siz
 
 def test_a_student_of_no_dimensions_is_refused():
     with pytest.raises(ValueError, match="at least 1, not 0"):
-        ItemKernelStudent(books=V, history_length=L, dimensions=0)
+        ItemKernelStudent(num_items=V, history_length=L, dimensions=0)

@@ -10,7 +10,7 @@ V, L, d = 30, 6, 4
 
 @pytest.fixture
 def student() -> MLPStudent:
-    model = MLPStudent(books=V, history_length=L, dimensions=d, hidden=7)
+    model = MLPStudent(num_items=V, history_length=L, dimensions=d, hidden=7)
     model.create_weights()
     random = np.random.default_rng(0)
     for weight in model.trainable_weights:

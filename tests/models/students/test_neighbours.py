@@ -13,13 +13,13 @@ from kd_tf.errors import UserError
 from kd_tf.keras import tf
 from kd_tf.models import checkpoint
 from kd_tf.models.students.neighbours import (
-    LONGEST_ROW,
-    ROWS_A_START,
+    MAX_ROW_LENGTH,
+    ROWS_PER_START,
     NeighboursStudent,
     PackedNeighbours,
-    entries_within,
-    packed_bytes,
-    shortened,
+    compute_max_entries,
+    compute_packed_size,
+    truncate_rows,
 )
 
 L = 5
@@ -44,7 +44,7 @@ def drawn(books: int, entries: int = 40, seed: int = 0) -> sparse.csr_array:
 
 def student(matrix: sparse.csr_array, prior: np.ndarray | None = None) -> NeighboursStudent:
     prior = np.zeros(matrix.shape[0], np.float32) if prior is None else prior
-    return NeighboursStudent.of(matrix, history_length=L, prior=prior)
+    return NeighboursStudent.from_matrix(matrix, history_length=L, prior=prior)
 
 
 def padded(*books: int) -> list[int]:
@@ -53,9 +53,9 @@ def padded(*books: int) -> list[int]:
 
 def read_entries(packed: PackedNeighbours) -> list[tuple[int, int, int]]:
     """(book of the history, candidate, level) of every entry, row by row."""
-    numbers = iter(packed.packed.numpy().tolist())
-    lengths = packed.lengths.numpy()
-    assert not lengths[packed.books + 1 :].any()
+    numbers = iter(packed.packed_entries.numpy().tolist())
+    lengths = packed.row_lengths.numpy()
+    assert not lengths[packed.num_items + 1 :].any()
     found = []
     for row in np.flatnonzero(lengths):
         for _ in range(lengths[row]):
@@ -66,7 +66,7 @@ def read_entries(packed: PackedNeighbours) -> list[tuple[int, int, int]]:
 
 
 def as_matrix(packed: PackedNeighbours) -> dict[tuple[int, int], float]:
-    some = sparse.coo_array(packed.unpacked())
+    some = sparse.coo_array(packed.unpack())
     cells = zip(some.row.tolist(), some.col.tolist(), some.data.tolist(), strict=True)
     return {(row, column): weight for row, column, weight in cells}
 
@@ -74,7 +74,7 @@ def as_matrix(packed: PackedNeighbours) -> dict[tuple[int, int], float]:
 @pytest.mark.parametrize("books", SIZES)
 def test_the_bits_hold_the_entries_exactly_and_weights_within_a_step(books):
     matrix = drawn(books)
-    packed = student(matrix).compact()
+    packed = student(matrix).pack()
     largest = matrix.max(axis=0).toarray()
     scale = packed.scale.numpy()
     read = read_entries(packed)
@@ -86,12 +86,12 @@ def test_the_bits_hold_the_entries_exactly_and_weights_within_a_step(books):
     for row, column, level in read:
         step = largest[column] / LEVELS
         assert abs(level * scale[column] - exact[row, column]) <= step
-    assert packed.entries == matrix.nnz
+    assert packed.num_entries == matrix.nnz
 
 
 @pytest.mark.parametrize("books", SIZES)
 def test_unpacked_is_what_the_entries_say(books):
-    packed = student(drawn(books)).compact()
+    packed = student(drawn(books)).pack()
     scale = packed.scale.numpy()
     wanted = {
         (row, column): float(np.float32(level) * scale[column])
@@ -102,8 +102,8 @@ def test_unpacked_is_what_the_entries_say(books):
 
 @pytest.mark.parametrize("books", SIZES)
 def test_the_graph_scores_as_the_unpacked_matrix(books):
-    packed = student(drawn(books)).compact()
-    matrix = packed.unpacked()
+    packed = student(drawn(books)).pack()
+    matrix = packed.unpack()
     there = np.unique(sparse.coo_array(matrix).row)
     for history in (there[:L], there[-L:], [1], [books], []):
         row = padded(*(int(book) for book in history))
@@ -118,8 +118,8 @@ def test_the_graph_scores_as_the_unpacked_matrix(books):
 @given(books=st.integers(1, 600), entries=st.integers(0, 400), seed=st.integers(0, 99))
 def test_any_table_is_read_back(books, entries, seed):
     matrix = drawn(books, max(entries, 9), seed) if entries else empty(books)
-    packed = student(matrix).compact()
-    found = packed.unpacked().toarray()
+    packed = student(matrix).pack()
+    found = packed.unpack().toarray()
     step = matrix.toarray().max(axis=0) / LEVELS
     assert (np.abs(found - matrix.toarray()) <= step).all()
     assert ((found != 0) <= (matrix.toarray() != 0)).all()
@@ -134,22 +134,22 @@ def empty(books: int) -> sparse.csr_array:
 
 def test_a_table_without_entries_scores_by_the_prior_alone(tmp_path):
     prior = np.linspace(0, 1, 21, dtype=np.float32)
-    packed = student(empty(20), prior).compact()
+    packed = student(empty(20), prior).pack()
     rows = tf.constant([padded(1, 20), padded()])
     np.testing.assert_allclose(packed(rows), [prior] * 2, atol=0.5 / 255)
     assert not packed.contributions(rows, tf.constant([3, 4])).numpy().any()
-    assert packed.unpacked().nnz == 0
+    assert packed.unpack().nnz == 0
     checkpoint.save(packed, tmp_path / "model")
     np.testing.assert_array_equal(checkpoint.load(tmp_path / "model")(rows), packed(rows))
 
 
 def test_every_row_around_the_blocks_of_rows_is_found():
-    books = 3 * ROWS_A_START
+    books = 3 * ROWS_PER_START
     dense = np.zeros((books + 1, books + 1), np.float32)
     for row in range(1, books + 1):
         for other in range(row % 5):
             dense[row, (row + other) % books + 1] = 1  # all alike: no level is 0
-    packed = student(sparse.csr_array(dense)).compact()
+    packed = student(sparse.csr_array(dense)).pack()
     found = packed.similar(tf.range(1, books + 1)).numpy()
     np.testing.assert_allclose(found, dense[1:], rtol=1e-5)
 
@@ -158,8 +158,8 @@ def test_scores_are_near_those_of_the_student():
     matrix, prior = drawn(300, 3000), np.random.default_rng(1).random(301).astype(np.float32)
     whole = student(matrix, prior)
     histories = from_lists([[1, 2, 3], [300], [], [7, 70, 270, 1, 99]])
-    rows = tf.constant(histories.padded(L))
-    error = np.abs(whole.compact()(rows) - whole(rows))
+    rows = tf.constant(histories.pad(L))
+    error = np.abs(whole.pack()(rows) - whole(rows))
     # An entry is half a step off, five may meet; a step is a 15th of the candidate's largest.
     allowed = 5 * 0.55 * matrix.max(axis=0).toarray() / LEVELS + 1 / 255
     assert (error <= allowed).all()
@@ -167,7 +167,7 @@ def test_scores_are_near_those_of_the_student():
 
 
 def test_a_traced_model_scores_any_number_of_readers_alike():
-    packed = student(drawn(300, 3000)).compact()
+    packed = student(drawn(300, 3000)).pack()
     traced = tf.function(packed.call, input_signature=[tf.TensorSpec([None, L], tf.int32)])
     rows = tf.constant([padded(1, 2, 3), padded(), padded(300), padded(300, -1, 1, 1, 301)])
     np.testing.assert_array_equal(traced(rows), packed(rows))
@@ -175,18 +175,18 @@ def test_a_traced_model_scores_any_number_of_readers_alike():
 
 
 def test_a_row_that_is_too_long_keeps_its_largest_weights():
-    books = LONGEST_ROW + 45
+    books = MAX_ROW_LENGTH + 45
     random = np.random.default_rng(0)
     dense = np.zeros((books + 1, books + 1), np.float32)
     dense[7, 8:] = random.permutation(np.arange(1, books - 6))
     dense[9, 10:265] = 300.0  # exactly as many as a row may have
-    kept = shortened(sparse.csr_array(dense))
-    assert np.diff(kept.indptr)[[7, 9]].tolist() == [LONGEST_ROW, LONGEST_ROW]
-    largest = set(np.argsort(-dense[7], kind="stable")[:LONGEST_ROW].tolist())
+    kept = truncate_rows(sparse.csr_array(dense))
+    assert np.diff(kept.indptr)[[7, 9]].tolist() == [MAX_ROW_LENGTH, MAX_ROW_LENGTH]
+    largest = set(np.argsort(-dense[7], kind="stable")[:MAX_ROW_LENGTH].tolist())
     assert set(kept[[7]].indices.tolist()) == largest
     assert (kept[[9]].toarray() == dense[9]).all()
-    packed = student(sparse.csr_array(dense)).compact()
-    assert packed.entries == 2 * LONGEST_ROW
+    packed = student(sparse.csr_array(dense)).pack()
+    assert packed.num_entries == 2 * MAX_ROW_LENGTH
     scores = packed(tf.constant([padded(7), padded(9)])).numpy()
     assert set(np.flatnonzero(scores[0]).tolist()) <= largest
     assert set(np.flatnonzero(scores[1]).tolist()) == set(range(10, 265))
@@ -201,19 +201,19 @@ def test_weights_of_0_or_less_are_dropped():
     matrix = sparse.csr_array(with_zero, shape=(6, 6))
     assert matrix.nnz == 5
     made = student(matrix)
-    assert sparse.coo_array(made.matrix()).coords[1].tolist() == [2, 5]
-    assert made.compact().entries == 2
+    assert sparse.coo_array(made.to_matrix()).coords[1].tolist() == [2, 5]
+    assert made.pack().num_entries == 2
 
 
 def test_weights_that_training_made_negative_are_dropped_when_packed():
     made = student(drawn(50, 200))
-    made.strengths.assign(made.strengths - 1.0)
-    left = int((made.strengths.numpy() > 0).sum())
-    packed = made.compact()
-    assert 0 < left < made.entries
-    assert packed.entries == left
-    wanted = np.maximum(made.matrix().toarray(), 0)
-    found = packed.unpacked().toarray()
+    made.entry_weights.assign(made.entry_weights - 1.0)
+    left = int((made.entry_weights.numpy() > 0).sum())
+    packed = made.pack()
+    assert 0 < left < made.num_entries
+    assert packed.num_entries == left
+    wanted = np.maximum(made.to_matrix().toarray(), 0)
+    found = packed.unpack().toarray()
     assert (np.abs(found - wanted) <= wanted.max(axis=0) / LEVELS).all()
 
 
@@ -221,10 +221,10 @@ def test_stored_bytes_are_those_of_the_weights_within_four():
     wrong = {}
     for books in SIZES:
         made = student(drawn(books))
-        packed = made.compact()
-        assert packed.stored_bytes == made.stored_bytes == packed_bytes(books, packed.entries)
-        real = sum(weight.numpy().nbytes for weight in checkpoint.stored(packed))
-        wrong[books] = real - packed.stored_bytes
+        packed = made.pack()
+        assert packed.quantized_size == made.quantized_size == compute_packed_size(books, packed.num_entries)
+        real = sum(weight.numpy().nbytes for weight in checkpoint.get_inference_weights(packed))
+        wrong[books] = real - packed.quantized_size
     assert max(wrong.values()) <= 4, wrong
     assert min(wrong.values()) >= 0, wrong
 
@@ -232,25 +232,25 @@ def test_stored_bytes_are_those_of_the_weights_within_four():
 @settings(max_examples=100)
 @given(books=st.integers(1, 3_000_000), more=st.integers(-2000, 3_000_000))
 def test_entries_within_is_the_most_that_fit(books, more):
-    max_bytes = packed_bytes(books, 0) + more
-    most = entries_within(books, max_bytes)
-    assert packed_bytes(books, most + 1) > max_bytes
+    max_bytes = compute_packed_size(books, 0) + more
+    most = compute_max_entries(books, max_bytes)
+    assert compute_packed_size(books, most + 1) > max_bytes
     if most >= 0:
-        assert packed_bytes(books, most) <= max_bytes
+        assert compute_packed_size(books, most) <= max_bytes
     else:
         assert more < 0
 
 
 def test_the_prior_is_within_half_a_step():
     prior = np.random.default_rng(1).normal(size=41).astype(np.float32)
-    packed = student(drawn(40), prior).compact()
+    packed = student(drawn(40), prior).pack()
     half_a_step = (prior.max() - prior.min()) / 255 / 2
     found = packed(tf.constant([padded()])).numpy()[0]
     assert np.abs(found - prior).max() <= half_a_step * 1.001
 
 
 def test_a_saved_table_is_packed_alike_when_it_is_loaded(tmp_path):
-    packed = student(drawn(300, 3000)).compact()
+    packed = student(drawn(300, 3000)).pack()
     checkpoint.save(packed, tmp_path / "model")
     loaded = checkpoint.load(tmp_path / "model")
     assert isinstance(loaded, PackedNeighbours)
@@ -260,14 +260,14 @@ def test_a_saved_table_is_packed_alike_when_it_is_loaded(tmp_path):
 
 
 def test_nothing_of_a_packed_table_is_trained():
-    assert not student(drawn(40)).compact().trainable_weights
+    assert not student(drawn(40)).pack().trainable_weights
 
 
 def test_catalogues_that_ids_cannot_number_are_refused_with_the_most():
     most = 2**26 - 1
     # No weights are made: a table of so many books is half a gigabyte.
     with pytest.raises(UserError, match=f"the most are {most:,}") as refused:
-        PackedNeighbours(books=most + 1, history_length=L, entries=1)
+        PackedNeighbours(num_items=most + 1, history_length=L, num_entries=1)
     assert "min_item_interactions" in str(refused.value)
 
 
@@ -277,6 +277,6 @@ def test_entries_of_large_catalogues_are_read_rightly(books):
     matrix = sparse.csr_array(
         (np.linspace(1, 2, 24, dtype=np.float32), (rows, columns)), shape=(books + 1, books + 1)
     )
-    packed = student(matrix).compact()
-    numbers = packed.packed.at(tf.range(24)).numpy()
+    packed = student(matrix).pack()
+    numbers = packed.packed_entries.gather(tf.range(24)).numpy()
     assert (numbers // 16).tolist() == sorted(columns.tolist())

@@ -9,7 +9,7 @@ V, L = 30, 6
 
 @pytest.fixture(scope="module")
 def student() -> ShallowCNNStudent:
-    model = ShallowCNNStudent(books=V, history_length=L, dimensions=4, filters=5, hidden=7)
+    model = ShallowCNNStudent(num_items=V, history_length=L, dimensions=4, filters=5, hidden=7)
     model.create_weights()
     random = np.random.default_rng(0)
     for weight in model.trainable_weights:

@@ -8,7 +8,7 @@ V, L = 30, 6
 
 
 def teacher(**settings) -> CNNTeacher:
-    model = CNNTeacher(books=V, history_length=L, dimensions=4, filters=5, hidden=7, **settings)
+    model = CNNTeacher(num_items=V, history_length=L, dimensions=4, filters=5, hidden=7, **settings)
     model.create_weights()
     random = np.random.default_rng(0)
     for weight in model.trainable_weights:
@@ -45,7 +45,7 @@ def test_each_block_lets_a_book_see_one_neighbour_further(blocks):
 def test_a_full_history_is_pooled_like_one_with_padding_behind_it():
     model = teacher()
     # Where all states are negative, a zero from padding would be the strongest.
-    model.project.bias.assign(tf.fill([5], -9.0))
+    model.projection.bias.assign(tf.fill([5], -9.0))
     for convolution in model.convolutions:
         convolution.bias.assign(tf.fill([5], -99.0))
     full = [1, 2, 3, 4, 5, 6]

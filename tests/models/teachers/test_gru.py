@@ -2,14 +2,14 @@ import numpy as np
 import pytest
 
 from kd_tf.keras import tf
-from kd_tf.models.teachers.gru import GRUTeacher, _newest
+from kd_tf.models.teachers.gru import GRUTeacher, _mask_newest
 
 V, L = 30, 6
 
 
 @pytest.fixture(scope="module")
 def teacher() -> GRUTeacher:
-    model = GRUTeacher(books=V, history_length=L, dimensions=4, units=5, hidden=7)
+    model = GRUTeacher(num_items=V, history_length=L, dimensions=4, units=5, hidden=7)
     model.create_weights()
     random = np.random.default_rng(0)
     for weight in model.trainable_weights:
@@ -41,5 +41,5 @@ def test_nothing_of_one_history_is_left_in_the_state_for_the_next(teacher):
 
 def test_the_newest_book_is_the_last_one_that_is_there():
     real = tf.constant([[1, 1, 1], [1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 0]], tf.float32)
-    newest = _newest(real[..., tf.newaxis])[..., 0].numpy()
+    newest = _mask_newest(real[..., tf.newaxis])[..., 0].numpy()
     assert newest.tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 1], [0, 1, 0], [0, 0, 0]]

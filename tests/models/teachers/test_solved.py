@@ -8,19 +8,19 @@ import pytest
 
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.data.split import HeldOut, Split
+from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import ease
-from kd_tf.evaluate.chooser import Chooser
+from kd_tf.evaluate.chooser import ValidationMetric
 from kd_tf.models import checkpoint
 from kd_tf.models.closed_form.local_ridge import LocalRidge, refit
-from kd_tf.models.learning_data import LearningData
-from kd_tf.models.ranking import scorer
-from kd_tf.models.teachers import SOLVED_TEACHERS, EnsembleTeacher
+from kd_tf.models.learning_data import TrainingData
+from kd_tf.models.ranking import make_score_fn
+from kd_tf.models.teachers import CLOSED_FORM_TEACHERS, EnsembleTeacher
 from kd_tf.models.teachers.linear_autoencoder import LinearAutoencoderTeacher
-from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher, counted
+from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher, count_pairs
 from kd_tf.models.teachers.spectral import SpectralFilterTeacher
-from kd_tf.progress import Silent
+from kd_tf.progress import NullProgress
 
 V, L = 40, 12
 
@@ -41,7 +41,7 @@ def data(seed: int = 0, *, authors: bool = True, order: np.ndarray | None = None
     number = np.arange(V + 1) if order is None else order
     train = [number[row].astype(np.int32) for row in readers(120, seed)]
     held = [number[row].astype(np.int32) for row in readers(60, seed + 1)]
-    shown = HeldOut(
+    shown = HeldOutSet(
         from_lists([row[:6] for row in held]),
         from_lists([row[6:] for row in held]),
         np.arange(60, dtype=np.int32),
@@ -53,19 +53,19 @@ def data(seed: int = 0, *, authors: bool = True, order: np.ndarray | None = None
         test=shown,
         protocol="unseen-users",
         seed=3,
-        books=V,
+        num_items=V,
     )
     columns: dict[str, list[str]] = {"item_id": [str(book) for book in range(V)]}
     if authors:
         writers = np.empty(V, object)
         writers[number[1:] - 1] = [f"writer {book // 4}" for book in range(V)]
         columns["authors"] = writers.tolist()
-    return LearningData(
-        split, Catalog(pl.DataFrame(columns)), L, Chooser(split.validation, V), Silent()
+    return TrainingData(
+        split, Catalog(pl.DataFrame(columns)), L, ValidationMetric(split.validation, V), NullProgress()
     )
 
 
-@pytest.fixture(scope="module", params=SOLVED_TEACHERS)
+@pytest.fixture(scope="module", params=CLOSED_FORM_TEACHERS)
 def kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
@@ -76,22 +76,22 @@ def histories() -> Histories:
 
 def test_each_finds_the_shelf(kind: str):
     found = data()
-    model = SOLVED_TEACHERS[kind].solved(found)
+    model = CLOSED_FORM_TEACHERS[kind].from_training_data(found)
     popularity = found.split.popularity().astype(np.float32)
-    by_popularity = found.choose(lambda some: np.tile(popularity, (len(some), 1)))
-    assert found.choose(scorer(model)) > by_popularity + 0.2
+    by_popularity = found.validation_metric(lambda some: np.tile(popularity, (len(some), 1)))
+    assert found.validation_metric(make_score_fn(model)) > by_popularity + 0.2
 
 
 def test_scores_outside_tensorflow_are_those_of_the_call(kind: str):
-    model = SOLVED_TEACHERS[kind].solved(data())
+    model = CLOSED_FORM_TEACHERS[kind].from_training_data(data())
     some = histories()
-    expected = model(some.padded(L)).numpy()[:, 1:]
+    expected = model(some.pad(L)).numpy()[:, 1:]
     found = model.numpy_scores(some)[:, 1:]
     np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
 
 
 def test_saved_and_loaded_it_scores_alike(kind: str, tmp_path):
-    model = SOLVED_TEACHERS[kind].solved(data())
+    model = CLOSED_FORM_TEACHERS[kind].from_training_data(data())
     checkpoint.save(model, tmp_path / "model")
     loaded = checkpoint.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.numpy_scores(histories()), model.numpy_scores(histories()))
@@ -100,8 +100,8 @@ def test_saved_and_loaded_it_scores_alike(kind: str, tmp_path):
 @pytest.mark.parametrize("kind", ["local-ridge", "linear-autoencoder", "spectral"])
 def test_other_ids_for_the_same_books_permute_the_scores_and_change_nothing_else(kind: str):
     order = np.concatenate([[0], np.random.default_rng(5).permutation(V) + 1])
-    plain = SOLVED_TEACHERS[kind].solved(data())
-    moved = SOLVED_TEACHERS[kind].solved(data(order=order))
+    plain = CLOSED_FORM_TEACHERS[kind].from_training_data(data())
+    moved = CLOSED_FORM_TEACHERS[kind].from_training_data(data(order=order))
     some = histories()
     again = Histories(order[some.items].astype(np.int32), some.offsets)
     before = plain.numpy_scores(some)[:, 1:]
@@ -111,7 +111,7 @@ def test_other_ids_for_the_same_books_permute_the_scores_and_change_nothing_else
 
 def test_the_linear_autoencoder_is_the_closed_form_with_a_zero_diagonal():
     found = data(authors=False)
-    weights = LinearAutoencoderTeacher.solved(found).weights_of_pairs.numpy()
+    weights = LinearAutoencoderTeacher.from_training_data(found).item_weights.numpy()
     assert not weights.diagonal().any()
     assert not weights[0].any()
     assert not weights[:, 0].any()
@@ -133,13 +133,13 @@ def test_the_linear_autoencoder_is_the_closed_form_with_a_zero_diagonal():
 def test_a_matrix_that_would_not_fit_is_refused_before_it_is_made(monkeypatch):
     monkeypatch.setattr(ease, "MAX_BYTES", 4 * V**2 - 1)
     with pytest.raises(UserError, match="dense matrix") as refused:
-        LinearAutoencoderTeacher.solved(data())
+        LinearAutoencoderTeacher.from_training_data(data())
     assert "local-ridge" in str(refused.value.hint)
 
 
 def test_the_spectral_filter_is_the_heat_kernel_of_the_dense_graph():
     found = data(authors=False)
-    model = SpectralFilterTeacher.solved(found)
+    model = SpectralFilterTeacher.from_training_data(found)
     train = found.split.train
     read = np.zeros((len(train), V + 1))
     for row in range(len(train)):
@@ -153,19 +153,19 @@ def test_the_spectral_filter_is_the_heat_kernel_of_the_dense_graph():
         for power in (0.0, 0.25, 0.5):
             kernel = vectors[:, kept] * np.expm1(heat * values[kept] / values.max())
             dense = (kernel @ vectors[:, kept].T) / np.sqrt(degree)[:, None] * degree**power
-            own = model.left.numpy() @ model.right.numpy().T
+            own = model.input_factors.numpy() @ model.output_factors.numpy().T
             errors.append(np.abs(own - dense)[1:, 1:].max() / np.abs(dense).max())
     assert min(errors) < 1e-3
 
 
 def test_the_counts_that_a_ridge_was_solved_from_are_found_again():
     found = data()
-    model = LocalRidgeTeacher.solved(found)
-    pairs = counted(found, model.shared_features, model.also_read)
-    ridge = LocalRidge.of(model.matrix())
-    assert abs(ridge.matrix() - model.matrix()).max() == 0
+    model = LocalRidgeTeacher.from_training_data(found)
+    pairs = count_pairs(found, model.shared_feature_weight, model.use_low_rated)
+    ridge = LocalRidge.from_matrix(model.to_matrix())
+    assert abs(ridge.to_matrix() - model.to_matrix()).max() == 0
     again = refit(
-        pairs, ridge.partners, regularization=model.regularization, progress=found.progress
+        pairs, ridge.neighbours, regularization=model.regularization, progress=found.progress
     )
     np.testing.assert_allclose(again.weights, ridge.weights, atol=1e-6)
 
@@ -173,16 +173,16 @@ def test_the_counts_that_a_ridge_was_solved_from_are_found_again():
 def test_a_catalogue_beyond_the_limit_takes_the_default_settings(monkeypatch):
     from kd_tf.models.teachers import local_ridge
 
-    monkeypatch.setattr(local_ridge, "CHOOSES_UP_TO", V - 1)
-    model = LocalRidgeTeacher.solved(data())
-    assert (model.regularization, model.shared_features) == (30.0, 3.0)
+    monkeypatch.setattr(local_ridge, "MAX_TUNING_ITEMS", V - 1)
+    model = LocalRidgeTeacher.from_training_data(data())
+    assert (model.regularization, model.shared_feature_weight) == (30.0, 3.0)
 
 
 def test_books_that_nobody_read_and_readers_of_one_book_do_no_harm(kind: str):
     found = data()
     train = from_lists([np.array([1], np.int32)] * 5 + [row % 20 + 1 for row in readers(60, 2)])
     unique = from_lists([np.unique(train[row]) for row in range(len(train))])
-    lonely = LearningData(
+    lonely = TrainingData(
         Split(
             train=unique,
             train_readers=np.arange(len(unique), dtype=np.int32),
@@ -190,29 +190,29 @@ def test_books_that_nobody_read_and_readers_of_one_book_do_no_harm(kind: str):
             test=found.split.test,
             protocol="unseen-users",
             seed=3,
-            books=V,
+            num_items=V,
         ),
         found.catalog,
         L,
-        found.choose,
-        Silent(),
+        found.validation_metric,
+        NullProgress(),
     )
-    assert np.isfinite(SOLVED_TEACHERS[kind].solved(lonely).numpy_scores(histories())).all()
+    assert np.isfinite(CLOSED_FORM_TEACHERS[kind].from_training_data(lonely).numpy_scores(histories())).all()
 
 
 def test_an_ensemble_is_at_least_as_good_for_those_who_weigh_it_as_its_best_member():
     found = data()
-    members = [one.solved(found) for one in SOLVED_TEACHERS.values()]
-    ensemble = EnsembleTeacher.weighed(members, found.choose, found.progress)
+    members = [one.from_training_data(found) for one in CLOSED_FORM_TEACHERS.values()]
+    ensemble = EnsembleTeacher.from_members(members, found.validation_metric, found.progress)
     ensemble.create_weights()
-    best = max(found.choose(scorer(one)) for one in members)
-    assert found.choose(scorer(ensemble)) >= best - 1e-6
+    best = max(found.validation_metric(make_score_fn(one)) for one in members)
+    assert found.validation_metric(make_score_fn(ensemble)) >= best - 1e-6
 
 
 def test_an_ensemble_survives_saving_with_its_members_and_weights(tmp_path):
     found = data()
-    members = [SOLVED_TEACHERS[name].solved(found) for name in ("local-ridge", "ials")]
-    ensemble = EnsembleTeacher.weighed(members, found.choose, found.progress)
+    members = [CLOSED_FORM_TEACHERS[name].from_training_data(found) for name in ("local-ridge", "ials")]
+    ensemble = EnsembleTeacher.from_members(members, found.validation_metric, found.progress)
     ensemble.create_weights()
     checkpoint.save(ensemble, tmp_path / "model")
     loaded = checkpoint.load(tmp_path / "model")

@@ -11,16 +11,16 @@ from hypothesis import strategies as st
 from scipy import optimize, special
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.data.split import HeldOut, Split
-from kd_tf.evaluate.top_k import top_k_excluding
+from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.evaluate.top_k import select_unseen_top_k
 from kd_tf.keras import keras, tf
 from kd_tf.models import checkpoint, ranking
-from kd_tf.models.ranking import scorer
+from kd_tf.models.ranking import make_score_fn
 from kd_tf.models.teachers import wide
 from kd_tf.models.teachers.cnn import CNNTeacher
 from kd_tf.models.teachers.wide import WideAndDeepTeacher
-from kd_tf.models.tied_table import pooled
-from kd_tf.progress import Silent
+from kd_tf.models.tied_table import pool_weighted_rows
+from kd_tf.progress import NullProgress
 
 SHELVES, SHELF = 10, 6
 V, L, MEMORY = SHELVES * SHELF, 6, 12
@@ -31,7 +31,7 @@ class PooledTeacher(WideAndDeepTeacher):
     """The plainest deep part, whose scores can be calculated by hand."""
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        return pooled(rows, weights)
+        return pool_weighted_rows(rows, weights)
 
 
 def teacher(
@@ -74,7 +74,7 @@ def held_out(seed: int, count: int, shown: int | None = None) -> HeldOut:
         others = np.setdiff1d(SHELF * shelf + 1 + np.arange(SHELF), row)
         histories.append(row[-shown:] if shown else row)
         targets.append(random.permutation(others)[: random.integers(1, 5)])
-    return HeldOut(from_lists(histories), from_lists(targets), np.arange(count, dtype=np.int32))
+    return HeldOutSet(from_lists(histories), from_lists(targets), np.arange(count, dtype=np.int32))
 
 
 def split_of(train: list, validation: HeldOut) -> Split:
@@ -88,7 +88,7 @@ def split_of(train: list, validation: HeldOut) -> Split:
         test=None,  # whoever looks at the test readers fails
         protocol="unseen-users",
         seed=0,
-        books=V,
+        num_items=V,
     )
 
 
@@ -105,7 +105,7 @@ def ridge_by_hand(train: Histories, regularization: float) -> np.ndarray:
     found = np.zeros_like(gram)
     for book in np.flatnonzero(count):
         gain = gram[book] ** 2 / (count + penalty)
-        partners = np.argsort(-gain, kind="stable")[: wide.NEIGHBOURS]
+        partners = np.argsort(-gain, kind="stable")[: wide.NUM_NEIGHBOURS]
         partners = partners[gram[book, partners] > 0]
         system = gram[np.ix_(partners, partners)] + np.diag(count[partners] + penalty)
         found[partners, book] = np.linalg.solve(system, gram[partners, book])
@@ -129,7 +129,7 @@ def parts_by_hand(
     table, recency = model.table.numpy().astype(np.float64), model.recency.numpy()
     deep, remembered = [], []
     for row in rows:
-        ids = list(dict.fromkeys(int(book) for book in row if 1 <= book <= model.books))
+        ids = list(dict.fromkeys(int(book) for book in row if 1 <= book <= model.num_items))
         ids = ids[-model.history_length :]
         counts = np.log1p(np.exp(recency[: len(ids)][::-1].astype(np.float64)))
         deep.append(table @ (counts @ table[ids]) / np.sqrt(max(counts.sum(), 1.0)))
@@ -151,11 +151,11 @@ def searched(model: PooledTeacher, split: Split) -> dict[tuple[float, float, flo
     """NDCG@10 of everything that is tried: by regularization, weight and recency."""
     found = {}
     for regularization in wide.REGULARIZATIONS:
-        matrix = strongest_by_hand(ridge_by_hand(split.train, regularization), model.memory)
+        matrix = strongest_by_hand(ridge_by_hand(split.train, regularization), model.wide_neighbours)
         for power in wide.RECENCY_POWERS:
             readers = split.validation
             deep, remembered = parts_by_hand(model, readers.histories, matrix, power)
-            for weight in wide.WEIGHTS:
+            for weight in wide.WIDE_WEIGHTS:
                 scores = deep + weight * remembered
                 found[regularization, weight, power] = ndcg_by_hand(scores, readers)
     return found
@@ -172,21 +172,21 @@ def loss_by_hand(logits: np.ndarray, readers: HeldOut, temperature: float) -> fl
 
 def memory_of(model: WideAndDeepTeacher) -> np.ndarray:
     """The memory as a dense [V + 1, V + 1]."""
-    dense = np.zeros((model.books + 1, model.books + 1))
-    rows = np.repeat(np.arange(model.books + 1), model.memory)
-    np.add.at(dense, (rows, model.memory_ids.numpy().ravel()), model.memory_weights.numpy().ravel())
+    dense = np.zeros((model.num_items + 1, model.num_items + 1))
+    rows = np.repeat(np.arange(model.num_items + 1), model.wide_neighbours)
+    np.add.at(dense, (rows, model.wide_ids.numpy().ravel()), model.wide_item_weights.numpy().ravel())
     return dense
 
 
 def fitted(model: WideAndDeepTeacher) -> tuple[float, ...]:
     """Weight, recency and temperature."""
-    numbers = (model.memory_weight, model.recency_power, model.temperature)
+    numbers = (model.wide_weight, model.recency_power, model.temperature)
     return tuple(float(number.numpy()) for number in numbers)
 
 
 def everything(model: WideAndDeepTeacher) -> list[np.ndarray]:
     """All numbers that it answers with."""
-    return [weight.numpy() for weight in checkpoint.stored(model)]
+    return [weight.numpy() for weight in checkpoint.get_inference_weights(model)]
 
 
 def logits_of(model: PooledTeacher, readers: HeldOut) -> np.ndarray:
@@ -208,7 +208,7 @@ def split() -> Split:
 
 def taught_on(split: Split, **settings) -> PooledTeacher:
     model = teacher(**settings)
-    model.remember(split, Silent())
+    model.fit_wide(split, NullProgress())
     return model
 
 
@@ -221,9 +221,9 @@ def taught(split: Split) -> PooledTeacher:
 def probe() -> PooledTeacher:
     """Random memories everywhere, also of the padding."""
     model, random = teacher(), np.random.default_rng(5)
-    model.memory_ids.assign(random.integers(0, V + 1, (V + 1, MEMORY)))
-    model.memory_weights.assign(random.normal(0, 1, (V + 1, MEMORY)))
-    model.memory_weight.assign(16.0)
+    model.wide_ids.assign(random.integers(0, V + 1, (V + 1, MEMORY)))
+    model.wide_item_weights.assign(random.normal(0, 1, (V + 1, MEMORY)))
+    model.wide_weight.assign(16.0)
     model.temperature.assign(4.0)
     return model
 
@@ -232,13 +232,13 @@ def probe() -> PooledTeacher:
 
 
 def test_a_score_by_hand():
-    model = PooledTeacher(books=4, history_length=3, dimensions=1, memory=2)
+    model = PooledTeacher(num_items=4, history_length=3, dimensions=1, wide_neighbours=2)
     model.create_weights()
     model.table.assign([[9.0], [1.0], [2.0], [3.0], [4.0]])
     model.recency.assign(np.log(np.expm1([1.0, 2.0, 4.0])))  # a book counts 1, 2, 4 by its age
-    model.memory_ids.assign([[4, 3], [3, 4], [4, 0], [1, 2], [1, 2]])
-    model.memory_weights.assign([[99, 99], [0.5, 0.25], [1, 0], [7, 7], [7, 7]])
-    model.memory_weight.assign(8.0)
+    model.wide_ids.assign([[4, 3], [3, 4], [4, 0], [1, 2], [1, 2]])
+    model.wide_item_weights.assign([[99, 99], [0.5, 0.25], [1, 0], [7, 7], [7, 7]])
+    model.wide_weight.assign(8.0)
     model.recency_power.assign(2.0)
     model.temperature.assign(2.0)
     # The older book 2 counts 2 and the newer book 1 counts 1; in the memory 4 and 1.
@@ -299,7 +299,7 @@ def assert_best_is_kept(model: PooledTeacher, split: Split) -> tuple[float, floa
     weight, power, _ = fitted(model)
     reached, kept = searched(model, split), []
     for one in wide.REGULARIZATIONS:
-        ridge = strongest_by_hand(ridge_by_hand(split.train, one), model.memory)
+        ridge = strongest_by_hand(ridge_by_hand(split.train, one), model.wide_neighbours)
         if np.allclose(memory_of(model), ridge, atol=1e-6):
             kept.append(one)
     assert len(kept) == 1
@@ -331,24 +331,24 @@ def test_a_memory_of_noise_counts_for_nothing():
     model.table.assign(np.concatenate([np.zeros((1, half)), np.eye(half), np.eye(half)]))
     random = np.random.default_rng(0)
     shown = [1 + random.permutation(half)[:4] for _ in range(50)]
-    validation = HeldOut(
+    validation = HeldOutSet(
         from_lists(shown), from_lists([row + half for row in shown]), np.arange(50, dtype=np.int32)
     )
     split = split_of([1 + random.permutation(V)[:8] for _ in range(100)], validation)
-    model.remember(split, Silent())
+    model.fit_wide(split, NullProgress())
     assert memory_of(model).any()
-    assert model.memory_weight == 0
+    assert model.wide_weight == 0
     matrix = memory_of(model)
     deep, remembered = parts_by_hand(model, validation.histories, matrix, 0.0)
     assert ndcg_by_hand(deep, validation) == pytest.approx(1)
-    assert ndcg_by_hand(deep + max(wide.WEIGHTS) * remembered, validation) < 0.9
+    assert ndcg_by_hand(deep + max(wide.WIDE_WEIGHTS) * remembered, validation) < 0.9
 
 
 @pytest.mark.parametrize("train", [[], [[1 + book] for book in range(V)]])
 def test_where_no_two_books_share_a_reader_the_memory_is_empty_and_counts_for_nothing(train):
     model = taught_on(split_of(train, held_out(2, 30)))
     assert not memory_of(model).any()
-    assert model.memory_weight == 0
+    assert model.wide_weight == 0
     assert np.isfinite(model(tf.constant([[1, 2, 3, 0, 0, 0]]))).all()
 
 
@@ -394,19 +394,19 @@ def test_many_validation_readers_are_drawn_from_all_and_the_same_for_every_choic
 
     def watched(scores, histories, k):
         asked.extend(tuple(row.tolist()) for row in histories)
-        return top_k_excluding(scores, histories, k)
+        return select_unseen_top_k(scores, histories, k)
 
-    monkeypatch.setattr(wide, "FITTING_READERS", 20)
-    monkeypatch.setattr(wide, "top_k_excluding", watched)
+    monkeypatch.setattr(wide, "MAX_FITTING_USERS", 20)
+    monkeypatch.setattr(wide, "select_unseen_top_k", watched)
     model = taught_on(split)
     rows = [tuple(row.tolist()) for row in split.validation.histories]
     drawn = np.array(sorted({rows.index(row) for row in asked}))
     assert len(drawn) == 20
     assert all(np.count_nonzero((drawn >= part) & (drawn < part + 20)) for part in (0, 20, 40))
-    choices = len(wide.REGULARIZATIONS) * len(wide.WEIGHTS) * len(wide.RECENCY_POWERS)
+    choices = len(wide.REGULARIZATIONS) * len(wide.WIDE_WEIGHTS) * len(wide.RECENCY_POWERS)
     assert len(asked) == 20 * choices
     asked_for = split.validation.targets.take(drawn)
-    few = HeldOut(split.validation.histories.take(drawn), asked_for, drawn)
+    few = HeldOutSet(split.validation.histories.take(drawn), asked_for, drawn)
     assert_best_is_kept(model, dataclasses.replace(split, validation=few))
 
 
@@ -422,7 +422,7 @@ def test_what_was_remembered_before_makes_no_difference(split, taught, probe):
     model.set_weights(probe.get_weights())
     model.recency_power.assign(2.0)
     model.temperature.assign(100.0)
-    model.remember(split, Silent())
+    model.fit_wide(split, NullProgress())
     assert_same(model, taught)
 
 
@@ -457,11 +457,11 @@ def test_the_temperature_explains_the_validation_readers_best(deep):
 def test_a_constant_factor_on_the_logits_is_undone(scale, split, taught):
     model = taught_on(split, scale=scale)
     factor = scale**2
-    expected = [factor * taught.memory_weight, taught.recency_power, factor * taught.temperature]
+    expected = [factor * taught.wide_weight, taught.recency_power, factor * taught.temperature]
     assert fitted(model) == tuple(expected)
     histories = split.validation.histories
     np.testing.assert_allclose(
-        scorer(model)(histories), scorer(taught)(histories), rtol=1e-4, atol=1e-5
+        make_score_fn(model)(histories), make_score_fn(taught)(histories), rtol=1e-4, atol=1e-5
     )
 
 
@@ -470,10 +470,10 @@ def test_the_temperature_never_changes_a_ranking(split, taught):
     model = teacher()
     model.set_weights(taught.get_weights())
     model.temperature.assign(1.0)
-    ranked = top_k_excluding(scorer(model)(histories), histories, V)
+    ranked = select_unseen_top_k(make_score_fn(model)(histories), histories, V)
     for temperature in wide.TEMPERATURES:
         model.temperature.assign(temperature)
-        again = top_k_excluding(scorer(model)(histories), histories, V)
+        again = select_unseen_top_k(make_score_fn(model)(histories), histories, V)
         np.testing.assert_array_equal(again, ranked)
 
 
@@ -482,15 +482,15 @@ def test_the_temperature_never_changes_a_ranking(split, taught):
 
 def test_saved_and_loaded_it_gives_equal_scores(split, tmp_path):
     model = CNNTeacher(
-        books=V, history_length=L, dimensions=4, filters=5, hidden=7, memory=MEMORY, name="reader"
+        num_items=V, history_length=L, dimensions=4, filters=5, hidden=7, wide_neighbours=MEMORY, name="reader"
     )
     model.create_weights()
-    model.remember(split, Silent())
-    assert model.memory_weight > 0
+    model.fit_wide(split, NullProgress())
+    assert model.wide_weight > 0
     checkpoint.save(model, tmp_path / "teacher")
     loaded = checkpoint.load(tmp_path / "teacher")
     assert isinstance(loaded, CNNTeacher)
     assert_same(loaded, model)
     assert loaded.get_config() == model.get_config()
     histories = split.validation.histories
-    np.testing.assert_array_equal(scorer(loaded)(histories), scorer(model)(histories))
+    np.testing.assert_array_equal(make_score_fn(loaded)(histories), make_score_fn(model)(histories))

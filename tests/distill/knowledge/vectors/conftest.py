@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from kd_tf.distill.knowledge.base import Lesson, Step
+from kd_tf.distill.knowledge.base import DistillationSetup, DistillationBatch
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 from kd_tf.models.matrix_factorization import MatrixFactorization
-from kd_tf.models.scored import Scored
+from kd_tf.models.scored import MaskedLogits
 from kd_tf.models.students.mlp import MLPStudent
 
 V, L, B, M = 30, 5, 6, 3
@@ -21,15 +21,15 @@ class VectorModels:
         readers, books = np.asarray(readers, np.float32), np.asarray(books, np.float32)
         read = np.zeros((len(readers), 1), np.int32) if read is None else np.asarray(read)
         model = MatrixFactorization(
-            books=len(books),
-            readers=len(readers),
-            longest=read.shape[1],
+            num_items=len(books),
+            num_users=len(readers),
+            max_seen_items=read.shape[1],
             dimensions=books.shape[1],
         )
         model.create_weights()
-        model.reader_table.assign(np.pad(readers, [(1, 0), (0, 0)], constant_values=7.0))
-        model.table.assign(np.pad(books, [(1, 0), (0, 0)], constant_values=-5.0))
-        model.read.assign(np.pad(read, [(1, 0), (0, 0)]))
+        model.user_table.assign(np.pad(readers, [(1, 0), (0, 0)], constant_values=7.0))
+        model.item_table.assign(np.pad(books, [(1, 0), (0, 0)], constant_values=-5.0))
+        model.seen_items_table.assign(np.pad(read, [(1, 0), (0, 0)]))
         return model
 
     def drawn(self, dimensions: int, seed: int, readers: int = 4) -> MatrixFactorization:
@@ -40,15 +40,15 @@ class VectorModels:
         )
 
     def mlp(self, dimensions: int, seed: int, **settings) -> MLPStudent:
-        randomness.seed(seed)
+        randomness.set_seed(seed)
         settings = {"book_dropout": 0.0, "hidden": 6, **settings}
-        model = MLPStudent(books=V, history_length=L, dimensions=dimensions, **settings)
+        model = MLPStudent(num_items=V, history_length=L, dimensions=dimensions, **settings)
         model.create_weights()
         return model
 
     def lesson(self, student, teacher, steps: int = 60) -> Lesson:
         popularity = np.ones(teacher.books + 1, np.int64)
-        return Lesson(student, [teacher], popularity, steps, seed=0)
+        return DistillationSetup(student, [teacher], popularity, steps, seed=0)
 
     def batch(self, teacher, history=None, targets=None):
         """Histories and labels; by default B readers of V books, one of whom read nothing."""
@@ -65,7 +65,7 @@ class VectorModels:
             "targets": np.asarray(targets, np.int32),
             "teacher_ids": np.zeros((len(history), 2), np.int32),
             "teacher_logits": np.zeros((len(history), 2), np.float32),
-            "teacher_reader": teacher.reader_vectors(tf.constant(history))
+            "teacher_reader": teacher.user_embeddings(tf.constant(history))
             .numpy()
             .astype("float16"),
         }
@@ -73,9 +73,9 @@ class VectorModels:
     def step(self, student, teacher, history=None, targets=None, **settings) -> Step:
         """A batch as the Distiller would hand it on, outside training by default."""
         history, labels = self.batch(teacher, history, targets)
-        return Step(
+        return DistillationBatch(
             history=tf.constant(history),
-            scored=Scored.of_masked(student(tf.constant(history))),
+            masked_logits=MaskedLogits.from_masked_logits(student(tf.constant(history))),
             labels={name: tf.constant(one) for name, one in labels.items()},
             student=student,
             **{"hidden": {}, "training": False, "progress": tf.zeros([]), **settings},

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kd_tf.distill.knowledge.attention_transfer import AttentionTransfer, attention
+from kd_tf.distill.knowledge.attention_transfer import AttentionTransfer, compute_attention
 from kd_tf.keras import tf
 
 
@@ -18,7 +18,7 @@ def test_attention_is_a_distribution_over_the_books_that_are_there():
     random = np.random.default_rng(0)
     table, readers = random.normal(size=(9, 3)), random.normal(size=(2, 3))
     ids = np.array([[1, 4, 8, 0], [3, 0, 0, 0]])
-    found = attention(*(tf.constant(one) for one in (ids,)), *_float(table, readers)).numpy()
+    found = compute_attention(*(tf.constant(one) for one in (ids,)), *_float(table, readers)).numpy()
     inner = np.where(ids > 0, np.einsum("bnd,bd->bn", table[ids], readers), 0) ** 2
     np.testing.assert_allclose(found, inner / inner.sum(axis=1, keepdims=True), rtol=1e-5)
 
@@ -30,17 +30,17 @@ def _float(*arrays):
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
 def test_the_scale_of_vectors_does_not_matter(scale):
     table, readers = tf.constant([[9.0], [1.0], [2.0]]), tf.constant([[1.0]])
-    found = attention(tf.constant([[1, 2]]), table * scale, readers * scale)
+    found = compute_attention(tf.constant([[1, 2]]), table * scale, readers * scale)
     np.testing.assert_allclose(found, [[0.2, 0.8]], rtol=1e-5)
 
 
 def test_a_reader_of_nothing_has_no_loss_and_no_gradient(vector_models):
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
     method = AttentionTransfer()
-    method.prepare(vector_models.lesson(student, teacher))
+    method.build(vector_models.lesson(student, teacher))
     step = vector_models.step(student, teacher, np.zeros((2, 5)), [[1], [2]])
     with tf.GradientTape() as tape:
-        found = method.loss(step)
+        found = method.compute_loss(step)
     np.testing.assert_array_equal(found, [0, 0])
     assert (tf.convert_to_tensor(tape.gradient(found, student.table)).numpy() == 0).all()
 

@@ -8,7 +8,7 @@ from kd_tf.keras import tf
 def test_the_loss_is_the_readers_own_error_and_the_mean_of_the_books(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(3, seed=1)
     method = DistillationExperts(4)
-    method.prepare(vector_models.lesson(student, teacher))
+    method.build(vector_models.lesson(student, teacher))
 
     def error(experts, own, wanted):
         """In NumPy, with the expert that is preferred."""
@@ -23,26 +23,26 @@ def test_the_loss_is_the_readers_own_error_and_the_mean_of_the_books(vector_mode
     readers, books = [1, 3], [4, 9, 30]
     expected = error(
         method.reader_experts,
-        student.reader_table.numpy()[readers],
-        teacher.reader_table.numpy()[readers],
+        student.user_table.numpy()[readers],
+        teacher.user_table.numpy()[readers],
     )
     expected += error(
         method.book_experts, student.table.numpy()[books], teacher.table.numpy()[books]
     ).mean()
     step = vector_models.step(student, teacher, [[1], [3]], [[4, 9, 0], [30, 4, 0]])
-    np.testing.assert_allclose(method.loss(step), expected, rtol=2e-3)
+    np.testing.assert_allclose(method.compute_loss(step), expected, rtol=2e-3)
 
 
 def test_the_draw_cools_with_the_progress(vector_models):
     seen = []
-    method = DistillationExperts(2, hottest=4.0, coldest=0.25)
+    method = DistillationExperts(2, initial_temperature=4.0, final_temperature=0.25)
     student = vector_models.drawn(2, seed=0)
-    method.prepare(vector_models.lesson(student, student))
-    method.reader_experts.error = lambda own, wanted, temperature, training: (
+    method.build(vector_models.lesson(student, student))
+    method.reader_experts.compute_error = lambda own, wanted, temperature, training: (
         seen.append(float(temperature)) or tf.zeros([1])
     )
     for progress in (0.0, 0.5, 1.0):
-        method.loss(
+        method.compute_loss(
             vector_models.step(student, student, [[1]], [[1]], progress=tf.constant(progress))
         )
     assert seen == pytest.approx([4, 1, 0.25])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kd_tf.compress import prune
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.knowledge.hierarchical_hints import HierarchicalHints
 from kd_tf.distill.knowledge.hint import Hint
@@ -36,31 +36,31 @@ def test_the_loss_is_the_mean_of_hints_weighed_by_depth(vector_models, layers, d
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
     lesson = vector_models.lesson(student, teacher)
     method = HierarchicalHints(layers, decay)
-    method.prepare(lesson)
+    method.build(lesson)
     step = vector_models.step(student, teacher, hidden=given())
     expected = 0
     for number, (layer, weight) in enumerate(weights.items()):
         hint = Hint(layer)
-        hint.prepare(replace(lesson, seed=lesson.seed + number))
-        expected += weight * hint.loss(step)
-    np.testing.assert_allclose(method.loss(step), expected, rtol=1e-5)
-    assert method.watched == tuple(weights)
+        hint.build(replace(lesson, seed=lesson.seed + number))
+        expected += weight * hint.compute_loss(step)
+    np.testing.assert_allclose(method.compute_loss(step), expected, rtol=1e-5)
+    assert method.student_layers == tuple(weights)
 
 
 def test_layers_that_are_linear_maps_away_can_lose_nothing(vector_models):
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(3, seed=1)
     method = HierarchicalHints()
-    method.prepare(vector_models.lesson(student, teacher))
+    method.build(vector_models.lesson(student, teacher))
     step, random = vector_models.step(student, teacher), np.random.default_rng(0)
     wanted, hidden = np.float32(step.labels["teacher_reader"]), {}
-    for hint, name in zip(method.hints, method.watched, strict=True):
+    for hint, name in zip(method.hints, method.student_layers, strict=True):
         away = random.normal(size=(3, given()[name].shape[1]))
         hint.projector.set_weights([np.linalg.pinv(away), np.zeros(3)])
         hidden[name] = tf.constant(wanted @ away, tf.float32)
-    np.testing.assert_allclose(method.loss(replace(step, hidden=hidden)), 0, atol=1e-6)
+    np.testing.assert_allclose(method.compute_loss(replace(step, hidden=hidden)), 0, atol=1e-6)
     for name in hidden:
         assert (
-            (method.loss(replace(step, hidden={**hidden, name: given()[name]})) > 0.01)
+            (method.compute_loss(replace(step, hidden={**hidden, name: given()[name]})) > 0.01)
             .numpy()
             .all()
         )
@@ -72,14 +72,14 @@ def test_by_default_the_layers_of_the_core_learn_pruned_or_not(vector_models, ki
     teacher = vector_models.mlp(7, seed=1)
     student = kind(books=30, history_length=5, dimensions=4, hidden=6, book_dropout=0.0)
     student.create_weights()
-    distiller = Distiller(student, [HierarchicalHints()], Fixed(0.0))
-    distiller.prepare(vector_models.lesson(student, teacher))
+    distiller = Distiller(student, [HierarchicalHints()], ConstantWeights(0.0))
+    distiller.build_losses(vector_models.lesson(student, teacher))
     if pruned:
         prune.wrap_core(student, sparsity=0.5, begin_step=0, end_step=2)
     history, labels = vector_models.batch(teacher)
     step = tf.constant(history), {name: tf.constant(one) for name, one in labels.items()}
     with tf.GradientTape() as tape:
-        loss = distiller._weighted(*step, training=False)["loss"]
+        loss = distiller._compute_losses(*step, training=False)["loss"]
     learning = {
         variable.name.split("/")[-2].removeprefix("prune_low_magnitude_")
         for variable, slope in zip(
@@ -90,14 +90,14 @@ def test_by_default_the_layers_of_the_core_learn_pruned_or_not(vector_models, ki
         if slope is not None and np.abs(slope).max() > 0
     }
     assert learning == {"hidden", "correction"}
-    assert len(distiller.knowledge[0].trainable_variables) == 4
+    assert len(distiller.distillation_losses[0].trainable_variables) == 4
 
 
 def test_every_projector_is_drawn_by_itself(vector_models):
     student, teacher = vector_models.mlp(6, seed=0), vector_models.mlp(7, seed=1)
     methods = [HierarchicalHints(), HierarchicalHints()]
     for method in methods:
-        method.prepare(vector_models.lesson(student, teacher))
+        method.build(vector_models.lesson(student, teacher))
     kernels = [[hint.projector.kernel.numpy() for hint in one.hints] for one in methods]
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert (kernels[0][0] != kernels[0][1]).any()
@@ -106,14 +106,14 @@ def test_every_projector_is_drawn_by_itself(vector_models):
 def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(vector_models):
     student = vector_models.mlp(4, seed=0)
     with pytest.raises(ValueError, match="no layer 'hiden'; there are hidden"):
-        HierarchicalHints("correction,hiden").prepare(vector_models.lesson(student, student))
+        HierarchicalHints("correction,hiden").build(vector_models.lesson(student, student))
 
 
 def test_a_layer_that_gives_a_vector_a_book_is_refused(vector_models):
-    student = ShallowCNNStudent(books=30, history_length=5, dimensions=4)
+    student = ShallowCNNStudent(num_items=30, history_length=5, dimensions=4)
     student.create_weights()
     with pytest.raises(ValueError, match="needs one vector a reader: layer 'convolution'"):
-        HierarchicalHints("hidden,convolution").prepare(
+        HierarchicalHints("hidden,convolution").build(
             vector_models.lesson(student, vector_models.mlp(7, seed=1))
         )
 
@@ -137,4 +137,4 @@ def test_the_method_survives_its_configuration():
     saved = keras.saving.serialize_keras_object(HierarchicalHints("a,b", 0.7))
     loaded = keras.saving.deserialize_keras_object(saved)
     assert isinstance(loaded, HierarchicalHints)
-    assert (loaded.layers, loaded.decay, loaded.watched) == ("a,b", 0.7, ("a", "b"))
+    assert (loaded.layers, loaded.decay, loaded.student_layers) == ("a,b", 0.7, ("a", "b"))

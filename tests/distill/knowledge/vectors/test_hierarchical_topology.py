@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from kd_tf.distill.knowledge.entities import entities_of
+from kd_tf.distill.knowledge.entities import collect_entities
 from kd_tf.distill.knowledge.hierarchical_topology import HierarchicalTopology
 
 HISTORY, TARGETS = [[1], [2], [3], [4]], [[1], [2], [3], [4]]
@@ -22,21 +22,21 @@ def models(vector_models):
 
 
 def grouped(method):
-    for groups in (method.reader_groups, method.book_groups):
-        groups.selection.assign([[9.0, -9.0], [0, 0], [0, 0]])
+    for groups in (method.user_group_experts, method.item_group_experts):
+        groups.selection_kernel.assign([[9.0, -9.0], [0, 0], [0, 0]])
 
 
 @pytest.mark.parametrize("between", ["entities", "prototypes"])
 def test_the_topology_is_that_between_groups_and_that_within(vector_models, between):
     student, teacher = models(vector_models)
-    method = HierarchicalTopology(2, between=between, assignment=1e-12)
-    method.prepare(vector_models.lesson(student, teacher))
+    method = HierarchicalTopology(2, compare_prototypes_with=between, assignment_weight=1e-12)
+    method.build(vector_models.lesson(student, teacher))
     grouped(method)
-    found = method.loss(vector_models.step(student, teacher, HISTORY, TARGETS)).numpy()
+    found = method.compute_loss(vector_models.step(student, teacher, HISTORY, TARGETS)).numpy()
 
     members = [[0, 2], [1, 3], [4, 6], [5, 7]]
     spaces = [
-        np.r_[model.reader_table.numpy()[1:], model.table.numpy()[1:]]
+        np.r_[model.user_table.numpy()[1:], model.table.numpy()[1:]]
         for model in (student, teacher)
     ]
     inside = [
@@ -53,23 +53,23 @@ def test_groups_that_nobody_is_in_change_nothing(vector_models):
     student, teacher = models(vector_models)
     found = []
     for groups in (2, 5):
-        method = HierarchicalTopology(groups, assignment=1e-12)
-        method.prepare(vector_models.lesson(student, teacher))
+        method = HierarchicalTopology(groups, assignment_weight=1e-12)
+        method.build(vector_models.lesson(student, teacher))
         selection = np.zeros((3, groups))
         selection[0, :2] = 9, -9
-        for kind in (method.reader_groups, method.book_groups):
-            kind.selection.assign(selection)
+        for kind in (method.user_group_experts, method.item_group_experts):
+            kind.selection_kernel.assign(selection)
             kind.selection_bias.assign([0, 0, -1e3, -1e3, -1e3][:groups])
-        found.append(method.loss(vector_models.step(student, teacher, HISTORY, TARGETS)))
+        found.append(method.compute_loss(vector_models.step(student, teacher, HISTORY, TARGETS)))
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
 
 
 def test_readers_and_books_never_share_a_group(vector_models):
     student, teacher = models(vector_models)
     method = HierarchicalTopology(2)
-    method.prepare(vector_models.lesson(student, teacher))
+    method.build(vector_models.lesson(student, teacher))
     step = vector_models.step(student, teacher, HISTORY, [[1], [0], [3], [0]])
-    member = method.members(entities_of(step, method.teacher_books, 4)).numpy()
+    member = method.assign_groups(collect_entities(step, method.teacher_item_embeddings, 4)).numpy()
     assert (member[:4, 2:] == 0).all()
     assert (member[4:, :2] == 0).all()
     assert member.sum(axis=1) == pytest.approx([1, 1, 1, 1, 1, 1, 0, 0])
@@ -79,7 +79,7 @@ def test_a_copy_of_the_teacher_has_only_the_assignment_left_to_learn(vector_mode
     _, teacher = models(vector_models)
     for assignment in (1e-12, 1.0):
         found = vector_models.loss(
-            HierarchicalTopology(2, assignment=assignment), teacher, teacher, HISTORY, TARGETS
+            HierarchicalTopology(2, assignment_weight=assignment), teacher, teacher, HISTORY, TARGETS
         )
         assert (found < 1e-5).all() == (assignment < 1)
 

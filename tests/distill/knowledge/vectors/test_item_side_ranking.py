@@ -31,15 +31,15 @@ def test_the_loss_is_that_of_the_students_vectors_in_the_teachers_order(vector_m
 
 
 def test_drawn_books_stand_in_the_teachers_order_and_better_ones_more_often(vector_models):
-    method = ItemSideRanking(3, 5, 8, spread=2.0)
+    method = ItemSideRanking(3, 5, 8, rank_decay=2.0)
     strongest = tf.constant([[9, 8, 7, 6, 5, 4, 0, 0]] * 2000)
-    randomness.seed(0)
-    drawn = method._interesting(strongest, training=True).numpy()
+    randomness.set_seed(0)
+    drawn = method._sample_interesting(strongest, training=True).numpy()
     assert (np.diff(drawn, axis=1) < 0).all()
     assert (drawn > 0).all()
     often = np.bincount(drawn.ravel(), minlength=10)[4:]
     assert (np.diff(often) > 0).all()
-    few = method._interesting(tf.constant([[9, 8, 0, 0, 0, 0, 0, 0]]), training=True)
+    few = method._sample_interesting(tf.constant([[9, 8, 0, 0, 0, 0, 0, 0]]), training=True)
     np.testing.assert_array_equal(few, [[9, 8, 0]])
 
 

@@ -26,7 +26,7 @@ def test_the_angles_at_a_reader_are_the_readers_loss(vector_models):
     found = vector_models.loss(
         RelationalAngles(), student, teacher, [[one] for one in readers], [[1]] * 4
     )
-    expected = errors(student.reader_table.numpy()[readers], teacher.reader_table.numpy()[readers])
+    expected = errors(student.user_table.numpy()[readers], teacher.user_table.numpy()[readers])
     np.testing.assert_allclose(found, expected.mean(axis=1), rtol=1e-2)
 
 
@@ -55,7 +55,7 @@ def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
     teacher = vector_models.drawn(3, seed=0)
     turn = 5 * np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
     student = vector_models.factors(
-        teacher.reader_table.numpy()[1:] @ turn + 2, teacher.table.numpy()[1:] @ turn + 2
+        teacher.user_table.numpy()[1:] @ turn + 2, teacher.table.numpy()[1:] @ turn + 2
     )
     for of in ("readers", "books"):
         found = vector_models.loss(
@@ -67,7 +67,7 @@ def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
 def test_readers_beyond_the_most_are_left_out(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     few, all_of_them = (
-        vector_models.loss(RelationalAngles(most=3), student, teacher, some, [[1]] * len(some))
+        vector_models.loss(RelationalAngles(max_entities=3), student, teacher, some, [[1]] * len(some))
         for some in ([[1], [2], [3]], [[1], [2], [3], [4]])
     )
     assert all_of_them[3] == 0

@@ -20,7 +20,7 @@ def test_the_pairs_of_readers_are_the_loss_of_each(vector_models):
         RelationalDistances(), student, teacher, [[4], [1], [2]], [[1], [2], [3]]
     )
     readers = [4, 1, 2]
-    expected = errors(student.reader_table.numpy()[readers], teacher.reader_table.numpy()[readers])
+    expected = errors(student.user_table.numpy()[readers], teacher.user_table.numpy()[readers])
     np.testing.assert_allclose(found, 3 * expected.sum(axis=1) / 6, rtol=5e-3)
 
 
@@ -48,7 +48,7 @@ def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
     teacher = vector_models.drawn(3, seed=0)
     turn = 5 * np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
     student = vector_models.factors(
-        teacher.reader_table.numpy()[1:] @ turn + 2, teacher.table.numpy()[1:] @ turn + 2
+        teacher.user_table.numpy()[1:] @ turn + 2, teacher.table.numpy()[1:] @ turn + 2
     )
     for of in ("readers", "books"):
         found = vector_models.loss(
@@ -60,7 +60,7 @@ def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
 def test_readers_beyond_the_most_are_left_out(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     few, all_of_them = (
-        vector_models.loss(RelationalDistances(most=3), student, teacher, some, [[1]] * len(some))
+        vector_models.loss(RelationalDistances(max_entities=3), student, teacher, some, [[1]] * len(some))
         for some in ([[1], [2], [3]], [[1], [2], [3], [4]])
     )
     assert all_of_them[3] == 0
@@ -70,12 +70,12 @@ def test_readers_beyond_the_most_are_left_out(vector_models):
 def test_equal_readers_have_a_distance_of_zero_and_a_finite_gradient(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     method = RelationalDistances()
-    method.prepare(vector_models.lesson(student, teacher))
+    method.build(vector_models.lesson(student, teacher))
     step = vector_models.step(student, teacher, [[1], [1], [1]], [[1]] * 3)
     with tf.GradientTape() as tape:
-        found = method.loss(step)
+        found = method.compute_loss(step)
     assert found.numpy() == pytest.approx([0, 0, 0])
-    assert np.isfinite(tf.convert_to_tensor(tape.gradient(found, student.reader_table))).all()
+    assert np.isfinite(tf.convert_to_tensor(tape.gradient(found, student.user_table))).all()
 
 
 def test_hubers_loss_is_scipys():
@@ -84,8 +84,8 @@ def test_hubers_loss_is_scipys():
 
 
 def test_only_readers_need_the_teachers_readers():
-    assert RelationalDistances("readers").needs == ("teacher_reader",)
-    assert RelationalDistances("books").needs == ()
+    assert RelationalDistances("readers").teacher_outputs == ("teacher_reader",)
+    assert RelationalDistances("books").teacher_outputs == ()
 
 
 @pytest.mark.parametrize("settings", [{"of": "teachers"}, {"most": 1}])

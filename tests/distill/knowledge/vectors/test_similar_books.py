@@ -1,13 +1,13 @@
 import numpy as np
 
 from kd_tf.distill.knowledge import similar_books as module
-from kd_tf.distill.knowledge.similar_books import similar_books
+from kd_tf.distill.knowledge.similar_books import find_similar_items
 
 
 def test_the_books_most_like_each_are_those_of_a_full_sort(vector_models, monkeypatch):
-    monkeypatch.setattr(module, "rows_at_once", lambda teacher: 7)  # several parts
+    monkeypatch.setattr(module, "get_scoring_batch_size", lambda teacher: 7)  # several parts
     teacher = vector_models.drawn(3, seed=0)
-    found = similar_books(teacher, 6)
+    found = find_similar_items(teacher, 6)
     table = teacher.table.numpy()
     for book in range(1, 31):
         scores = table @ table[book]
@@ -19,6 +19,6 @@ def test_the_books_most_like_each_are_those_of_a_full_sort(vector_models, monkey
 
 def test_a_small_catalogue_ends_in_padding(vector_models):
     teacher = vector_models.factors([[1]], [[1], [2], [3]])
-    found = similar_books(teacher, 5)
+    found = find_similar_items(teacher, 5)
     np.testing.assert_array_equal(found.ids[1], [3, 2, 0])
     np.testing.assert_array_equal(found.scores[1], [3, 2, 0])

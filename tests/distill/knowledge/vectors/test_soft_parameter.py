@@ -38,7 +38,7 @@ def test_a_stretched_and_shuffled_teacher_has_the_same_distribution(vector_model
 def test_some_books_stand_for_all_of_them(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     few, every = (
-        vector_models.loss(SoftParameter(4, books=books), student, teacher, [[1]], [[1]])[0]
+        vector_models.loss(SoftParameter(4, num_samples=books), student, teacher, [[1]], [[1]])[0]
         for books in (29, 30)
     )
     assert few == pytest.approx(every, rel=0.5)

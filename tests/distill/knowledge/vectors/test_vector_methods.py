@@ -6,9 +6,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from kd_tf.distill.balance.fixed import Fixed
+from kd_tf.distill.balance.fixed import ConstantWeights
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge.adversarial import Adversarial
+from kd_tf.distill.knowledge.adversarial import AdversarialDistillation
 from kd_tf.distill.knowledge.attention_transfer import AttentionTransfer
 from kd_tf.distill.knowledge.distillation_experts import DistillationExperts
 from kd_tf.distill.knowledge.full_topology import FullTopology
@@ -16,9 +16,9 @@ from kd_tf.distill.knowledge.hard_parameter import HardParameter
 from kd_tf.distill.knowledge.hierarchical_hints import HierarchicalHints
 from kd_tf.distill.knowledge.hierarchical_topology import HierarchicalTopology
 from kd_tf.distill.knowledge.hint import Hint
-from kd_tf.distill.knowledge.item_rows import ItemRows
+from kd_tf.distill.knowledge.item_rows import ItemSimilarity
 from kd_tf.distill.knowledge.item_side_ranking import ItemSideRanking
-from kd_tf.distill.knowledge.mutual import Mutual
+from kd_tf.distill.knowledge.mutual import MutualLearning
 from kd_tf.distill.knowledge.relational_angles import RelationalAngles
 from kd_tf.distill.knowledge.relational_distances import RelationalDistances
 from kd_tf.distill.knowledge.shared_table import SharedTable
@@ -34,21 +34,21 @@ METHODS = {
     "hierarchical-hints": lambda: HierarchicalHints("hidden"),
     "experts": lambda: DistillationExperts(3),
     "full-topology": lambda: FullTopology(),
-    "full-topology-few": lambda: FullTopology(books=4),
+    "full-topology-few": lambda: FullTopology(max_items=4),
     "hierarchical-topology": lambda: HierarchicalTopology(3),
-    "hierarchical-topology-prototypes": lambda: HierarchicalTopology(3, between="prototypes"),
+    "hierarchical-topology-prototypes": lambda: HierarchicalTopology(3, compare_prototypes_with="prototypes"),
     "distances-readers": lambda: RelationalDistances(),
     "distances-books": lambda: RelationalDistances("books"),
-    "angles-readers": lambda: RelationalAngles(most=4),
-    "angles-books": lambda: RelationalAngles("books", most=7),
+    "angles-readers": lambda: RelationalAngles(max_entities=4),
+    "angles-books": lambda: RelationalAngles("books", max_entities=7),
     "attention": lambda: AttentionTransfer(),
     "soft-parameter": lambda: SoftParameter(8),
-    "soft-parameter-few": lambda: SoftParameter(8, books=24),
+    "soft-parameter-few": lambda: SoftParameter(8, num_samples=24),
     "hard-parameter": lambda: HardParameter(),
-    "item-rows": lambda: ItemRows(5),
+    "item-rows": lambda: ItemSimilarity(5),
     "item-side-ranking": lambda: ItemSideRanking(4, 10, 6),
-    "adversarial": lambda: Adversarial(5),
-    "mutual": lambda: Mutual(),
+    "adversarial": lambda: AdversarialDistillation(5),
+    "mutual": lambda: MutualLearning(),
     "shared-table": lambda: SharedTable(6, 5),
 }
 
@@ -57,15 +57,15 @@ methods = pytest.mark.parametrize("name", METHODS)
 
 def loss_of(distiller, step: dict):
     """The loss of a batch through the Distiller's own way, without its optimizer."""
-    return distiller._weighted(step["history"], step["labels"], step["training"])["loss"]
+    return distiller._compute_losses(step["history"], step["labels"], step["training"])["loss"]
 
 
 @pytest.fixture(scope="module", params=METHODS)
 def method_made(vector_models, request):
     """A Distiller with the method between a small student and a larger teacher, and a batch."""
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
-    distiller = Distiller(student, [METHODS[request.param]()], Fixed(0.0))
-    distiller.prepare(vector_models.lesson(student, teacher, steps=15))
+    distiller = Distiller(student, [METHODS[request.param]()], ConstantWeights(0.0))
+    distiller.build_losses(vector_models.lesson(student, teacher, steps=15))
     distiller.compile(optimizer=keras.optimizers.legacy.Adam(0.08))
     history, labels = vector_models.batch(teacher)
     step = {
@@ -82,9 +82,9 @@ def method_made(vector_models, request):
 def made(method_made):
     """The same, with the weights that it began with afterwards."""
     distiller = method_made.distiller
-    before = [weight.numpy() for weight in distiller.learning_variables]
+    before = [weight.numpy() for weight in distiller.trainable_variables]
     yield method_made
-    for weight, was in zip(distiller.learning_variables, before, strict=True):
+    for weight, was in zip(distiller.trainable_variables, before, strict=True):
         weight.assign(was)
 
 
@@ -100,7 +100,7 @@ def test_the_gradient_is_the_slope(made):
         "history": step["history"][1:],
         "labels": {key: one[1:] for key, one in step["labels"].items()},
     }
-    weights = distiller.learning_variables
+    weights = distiller.trainable_variables
     with tf.GradientTape() as tape:
         loss = loss_of(distiller, step)
     gradients = [
@@ -131,7 +131,7 @@ def test_training_brings_the_student_nearer_and_leaves_the_teacher_alone(made):
         student.table.assign_add(0.5 * tf.random.normal(student.table.shape, seed=3))
     before = [weight.numpy() for weight in teacher.weights]
     start = float(loss_of(distiller, step))
-    randomness.seed(0)
+    randomness.set_seed(0)
     for _ in range(30):
         logs = distiller.train_step((step["history"], step["labels"]))
     assert np.isfinite(logs["loss"])
@@ -150,7 +150,7 @@ def test_outside_training_the_loss_is_the_same_every_time(made):
 def test_a_batch_of_readers_and_books_that_are_not_there_is_finite(made):
     distiller, step = made.distiller, made.step
     labels = {key: tf.zeros_like(one) for key, one in step["labels"].items()}
-    weights = distiller.learning_variables
+    weights = distiller.trainable_variables
     for training in (False, True):
         nothing = {"history": 0 * step["history"], "labels": labels, "training": training}
         with tf.GradientTape() as tape:
@@ -188,13 +188,13 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(vector_models, compi
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
     methods = [make() for make in METHODS.values()]
     for method in methods:
-        method.prepare(vector_models.lesson(student, teacher))
+        method.build(vector_models.lesson(student, teacher))
     eager = vector_models.step(student, teacher, hidden={"hidden": tf.ones([6, 6])})
 
     @tf.function(jit_compile=compiled)
     def losses(history, labels, hidden):
         step = replace(eager, history=history, labels=labels, hidden=hidden)
-        return [method.loss(step) for method in methods]
+        return [method.compute_loss(step) for method in methods]
 
     given = eager.history, dict(eager.labels), dict(eager.hidden)
     if not compiled:
@@ -204,7 +204,7 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(vector_models, compi
         losses = losses.get_concrete_function(*unknown)
     found = losses(*given)
     for name, method, one in zip(METHODS, methods, found, strict=True):
-        expected = method.loss(eager)
+        expected = method.compute_loss(eager)
         assert expected.shape == [6]
         assert expected.dtype == tf.float32
         np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-6, err_msg=name)
@@ -217,7 +217,7 @@ def test_the_method_survives_its_configuration(name):
     loaded = keras.saving.deserialize_keras_object(saved)
     assert type(loaded) is type(method)
     assert loaded.get_config() == method.get_config()
-    assert tuple(loaded.needs) == tuple(method.needs)
+    assert tuple(loaded.teacher_outputs) == tuple(method.teacher_outputs)
 
 
 @pytest.mark.filterwarnings("error")
@@ -231,7 +231,7 @@ def test_a_distiller_with_the_method_comes_back_from_a_keras_file(made, tmp_path
 
 
 def vectorless(vector_models):
-    model = ItemKernelStudent(books=30, history_length=5, dimensions=4)
+    model = ItemKernelStudent(num_items=30, history_length=5, dimensions=4)
     model.create_weights()
     return model
 
@@ -251,21 +251,21 @@ def test_models_without_vectors_are_refused(vector_models, name):
         with pytest.raises(
             ValueError, match=r"needs vectors of .*: an? ItemKernelStudent has no vec"
         ):
-            METHODS[name]().prepare(vector_models.lesson(student, teacher))
+            METHODS[name]().build(vector_models.lesson(student, teacher))
 
 
 @pytest.mark.parametrize("name", ["hint", "full-topology", "distances-readers", "adversarial"])
 def test_several_vectors_of_a_reader_are_refused(vector_models, name):
-    several = MultiInterestStudent(books=30, history_length=5, dimensions=4)
+    several = MultiInterestStudent(num_items=30, history_length=5, dimensions=4)
     several.create_weights()
     with pytest.raises(ValueError, match="needs one vector of a reader: a MultiInterestStudent"):
-        METHODS[name]().prepare(vector_models.lesson(several, vector_models.mlp(4, seed=0)))
+        METHODS[name]().build(vector_models.lesson(several, vector_models.mlp(4, seed=0)))
 
 
 @pytest.mark.parametrize("name", ["item-rows", "item-side-ranking"])
 def test_teachers_without_vectors_may_teach_what_is_similar(vector_models, name):
     teacher, student = vectorless(vector_models), vector_models.mlp(4, seed=0)
     method = METHODS[name]()
-    method.prepare(vector_models.lesson(student, teacher))
-    found = method.loss(vector_models.step(student, vector_models.mlp(4, seed=1)))
+    method.build(vector_models.lesson(student, teacher))
+    found = method.compute_loss(vector_models.step(student, vector_models.mlp(4, seed=1)))
     assert (found > 0).numpy().all()
