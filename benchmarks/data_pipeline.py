@@ -85,7 +85,9 @@ def measure(path: Path) -> None:
     stage("clean", f"{len(interactions):,} rows of {interactions.num_users:,} readers")
     split = split_unseen_users(interactions, test_users=10_000, validation_users=5_000)
     stage("split", f"{len(split.train):,} training histories")
-    examples = draw_sequence_examples(split.train, num_passes=1, max_length=50, num_targets=4, chronological=True, seed=0)
+    examples = draw_sequence_examples(
+        split.train, num_passes=1, max_length=50, num_targets=4, chronological=True, seed=0
+    )
     stage("histories", f"{examples.examples_per_pass:,} of at most 50 books")
     batches = Batches(examples.history, {"targets": examples.targets}, batch_size=512, seed=0)
     rows = 0

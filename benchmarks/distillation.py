@@ -74,8 +74,12 @@ def main() -> None:
     print(f"median of {asked.rounds} rounds; alone {1e3 * base:.1f} ms")
 
 
-def _measure_cache(context: Context, teaching: Teaching) -> None:
-    folder, examples, settings = context.folder / "measured", context.draw_examples(2), teaching.settings
+def _measure_cache(context: RunContext, teaching: DistillationPlan) -> None:
+    folder, examples, settings = (
+        context.folder / "measured",
+        context.draw_examples(2),
+        teaching.settings,
+    )
     begin = time.perf_counter()
     found = compute_teacher_targets(
         teaching.teacher,
@@ -95,7 +99,11 @@ def _measure_cache(context: Context, teaching: Teaching) -> None:
 
 
 def _step(
-    context: Context, settings: Config, kind: str, dimensions: int, teaching: Teaching | None
+    context: RunContext,
+    settings: Config,
+    kind: str,
+    dimensions: int,
+    teaching: DistillationPlan | None,
 ) -> Callable[[], None]:
     """A training step that can be made again and again."""
     randomness.set_seed(settings.seed)
@@ -103,7 +111,10 @@ def _step(
     schedule = context.make_schedule(settings.student.training)
     examples = context.draw_examples(2)
     if teaching is None:
-        distiller, batches = Distiller(model), make_supervised_batches(examples, schedule, settings.seed)
+        distiller, batches = (
+            Distiller(model),
+            make_supervised_batches(examples, schedule, settings.seed),
+        )
     else:
         distiller, batches = build_distiller(
             context, model, teaching, examples, schedule, seed=settings.seed

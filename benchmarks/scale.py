@@ -60,7 +60,9 @@ def main() -> None:
     source = TeacherItemScores(data, teacher)
     for start in generate_neighbours_starts(source, asked.bytes_a_book * asked.books):
         report(f"neighbours, {start.description}: {compute_quantized_size(start.model):,} bytes")
-        report(f"NDCG@10 {data.validation_metric(make_score_fn(snap_to_quantization_grid(start.model))):.4f}")
+        report(
+            f"NDCG@10 {data.validation_metric(make_score_fn(snap_to_quantization_grid(start.model))):.4f}"
+        )
 
 
 def _drawn(books: int, interactions: int, history: int) -> Split:

@@ -13,7 +13,7 @@ from kd_tf import atomic
 from kd_tf.errors import UserError
 
 Share = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1)]
 
 
 class _Section(BaseModel):
@@ -85,8 +85,8 @@ class Data(_Section):
     book_crossing_feedback: Literal["all", "explicit", "implicit"] = Field(
         "all", description="book-crossing: ratings from 1 to 10, rating 0, or both"
     )
-    synthetic_books: Positive = 2000
-    synthetic_readers: Positive = 3000
+    synthetic_books: PositiveInt = 2000
+    synthetic_readers: PositiveInt = 3000
 
     @property
     def has_published_split(self) -> bool:
@@ -133,7 +133,7 @@ class Cleaning(_Section):
         None, description="readers with more books than this quantile of all go (robots)"
     )
     min_user_interactions: Annotated[int, Field(ge=2)] = 5
-    min_item_interactions: Positive = Field(
+    min_item_interactions: PositiveInt = Field(
         1, description="with min_user_interactions a core, iterated until both hold"
     )
 
@@ -144,10 +144,10 @@ class Split(_Section):
     protocol: Literal["unseen-users", "leave-one-out", "temporal", "random", "given"] | None = (
         Field(None, description="default: given where the files are divided, else unseen-users")
     )
-    test_users: Positive | None = Field(
+    test_users: PositiveInt | None = Field(
         None, description="unseen-users: a fifth of the readers by default, at most 5000"
     )
-    validation_users: Positive | None = Field(
+    validation_users: PositiveInt | None = Field(
         None, description="unseen-users: half of test_users by default"
     )
     held_out_share: Share = Field(0.2, description="unseen-users: share of a reader's books")
@@ -175,7 +175,7 @@ class Evaluation(_Section):
     candidates: Annotated[str, Field(pattern=r"^(full|sampled:[1-9][0-9]*)$")] = Field(
         "full", description="full, or sampled:N: among N books that the reader did not read"
     )
-    ks: tuple[Positive, ...] = Field((10, 20), description="lengths of the lists")
+    ks: tuple[PositiveInt, ...] = Field((10, 20), description="lengths of the lists")
 
     @model_validator(mode="after")
     def _check_ks(self) -> Evaluation:
@@ -187,7 +187,7 @@ class Evaluation(_Section):
 MATRIX_FACTORIZATION = "matrix-factorization"
 """Knows readers by number and nobody else: `kd-tf compare` alone can use it."""
 
-TeacherKind = Literal[
+TeacherArchitecture = Literal[
     "gru",
     "cnn",
     "transformer",
@@ -203,31 +203,31 @@ TeacherKind = Literal[
 class TrainingSettings(_Section):
     """How long and how fast a model learns; the defaults are the student's."""
 
-    epochs: Positive = 60
+    epochs: PositiveInt = 60
     learning_rate: Annotated[float, Field(gt=0)] = 0.01
-    batch_size: Positive | None = Field(
+    batch_size: PositiveInt | None = Field(
         None, description="default: an eighth of the training readers, 32 to 512"
     )
-    patience: Positive = 8
+    patience: PositiveInt = 8
 
 
 class TeacherTrainingSettings(TrainingSettings):
     """The same for a large model, which needs fewer and smaller steps."""
 
-    epochs: Positive = 30
+    epochs: PositiveInt = 30
     learning_rate: Annotated[float, Field(gt=0)] = 0.0025
-    patience: Positive = 5
+    patience: PositiveInt = 5
 
 
 class Teacher(_Section):
     """The large model."""
 
-    architecture: Literal[TeacherKind, "ensemble", "matrix-factorization"] = Field(
+    architecture: Literal[TeacherArchitecture, "ensemble", "matrix-factorization"] = Field(
         "ensemble",
         description="docs/teachers.md; ensemble: `members` with fitted weights; "
         "matrix-factorization: for kd-tf compare only",
     )
-    members: tuple[TeacherKind, ...] | None = Field(
+    members: tuple[TeacherArchitecture, ...] | None = Field(
         None,
         description="ensemble: by default local-ridge, ials up to 300,000 books, and spectral up "
         "to 30,000",
@@ -235,8 +235,8 @@ class Teacher(_Section):
     objective: Literal["auto", "full-softmax", "in-batch"] = Field(
         "auto", description="auto: in-batch for catalogues of more than 50,000 books"
     )
-    dimensions: Positive = 512
-    training: TeacherLearning = TeacherTrainingSettings()
+    dimensions: PositiveInt = 512
+    training: TeacherTrainingSettings = TeacherTrainingSettings()
 
 
 class Student(_Section):
@@ -262,11 +262,11 @@ class Student(_Section):
         description="docs/students.md; auto tries them within max_bytes; matrix-factorization: "
         "for kd-tf compare only",
     )
-    max_bytes: Positive | None = Field(
+    max_bytes: PositiveInt | None = Field(
         None,
         description="of the int8 weights; default: 1,000,000, beyond 25,000 books 40 each",
     )
-    dimensions: Positive = Field(
+    dimensions: PositiveInt = Field(
         32,
         description="mlp, shallow-cnn, logistic, two-tower, multi-interest; others fill max_bytes",
     )
@@ -276,7 +276,7 @@ class Student(_Section):
     fine_tuning_epochs: Annotated[int, Field(ge=0)] = Field(
         2, description="students that start from what is known: kept only where validation gains"
     )
-    training: Learning = TrainingSettings()
+    training: TrainingSettings = TrainingSettings()
 
 
 class LossSettings(_Section):
@@ -300,7 +300,9 @@ class Distillation(_Section):
         ("soft-targets",),
         description="the methods, docs/distillation.md; one of your own as module:Class",
     )
-    student_loss_weight: Annotated[float, Field(ge=0, le=1)] = Field(0.3, description="of the hard loss")
+    student_loss_weight: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.3, description="of the hard loss"
+    )
     weighting: Literal["fixed", "uncertainty", "gradient-norm", "confidence"] = Field(
         "fixed", description="how hard and soft losses are weighed"
     )
@@ -320,8 +322,8 @@ class Distillation(_Section):
         description="histories that nobody has, for the teacher to label, as a share of the "
         "readers: half thinned, half blended",
     )
-    top_k: Positive = Field(100, description="how many of the teacher's best books are kept")
-    loss_settings: dict[str, Method] = Field(
+    top_k: PositiveInt = Field(100, description="how many of the teacher's best books are kept")
+    loss_settings: dict[str, LossSettings] = Field(
         {}, description="settings of single methods by name, where their defaults do not do"
     )
 
@@ -329,8 +331,8 @@ class Distillation(_Section):
 class Examples(_Section):
     """What is cut out of the training histories."""
 
-    num_passes: Positive = Field(8, description="examples a reader gives")
-    num_targets: Positive | None = Field(
+    num_passes: PositiveInt = Field(8, description="examples a reader gives")
+    num_targets: PositiveInt | None = Field(
         None, description="books to find an example; default: 4 in order of time, 16 without"
     )
 
@@ -352,18 +354,18 @@ class Pruning(_Section):
 class Export(_Section):
     """The .tflite files and the one that is bundled."""
 
-    history_length: Positive | None = Field(
+    history_length: PositiveInt | None = Field(
         None,
         description="L, the newest books a model sees; default: what 95 % of the readers who are "
         "learnt from need, 50 to 200",
     )
-    recommendations: Positive = Field(50, description="K, how many books an answer has")
-    candidates: Positive = Field(100, description="C, how many books are scored at once")
-    quantizations: tuple[Literal["float32", "float16", "dynamic-int8", "int8", "int4"], ...] | None = (
-        Field(
-            None,
-            description="default: all that the student has, int4 only where four bits are enough",
-        )
+    recommendations: PositiveInt = Field(50, description="K, how many books an answer has")
+    candidates: PositiveInt = Field(100, description="C, how many books are scored at once")
+    quantizations: (
+        tuple[Literal["float32", "float16", "dynamic-int8", "int8", "int4"], ...] | None
+    ) = Field(
+        None,
+        description="default: all that the student has, int4 only where four bits are enough",
     )
     catalog_search: Literal["auto", "exact", "two-stage"] = Field(
         "auto",
@@ -375,9 +377,11 @@ class Export(_Section):
         description="what the files must run on: the newest TensorFlow Lite for Android on Maven "
         "Central, LiteRT, or any of them",
     )
-    bundle_quantization: Literal["auto", "float32", "float16", "dynamic-int8", "int8", "int4"] = Field(
-        "auto",
-        description="auto: the smallest whose validation NDCG@10 is within 1 % of the best",
+    bundle_quantization: Literal["auto", "float32", "float16", "dynamic-int8", "int8", "int4"] = (
+        Field(
+            "auto",
+            description="auto: the smallest whose validation NDCG@10 is within 1 % of the best",
+        )
     )
 
     @model_validator(mode="after")
@@ -387,7 +391,9 @@ class Export(_Section):
         if not self.quantizations:
             raise ValueError("variants must name at least one")
         if self.bundle_quantization not in ("auto", *self.quantizations):
-            raise ValueError(f"ship is {self.bundle_quantization}, which is not among variants {self.quantizations}")
+            raise ValueError(
+                f"ship is {self.bundle_quantization}, which is not among variants {self.quantizations}"
+            )
         return self
 
 

@@ -44,7 +44,7 @@ class ConsoleProgress:
 
             yield advance
 
-    def say(self, message: str) -> None:
+    def info(self, message: str) -> None:
         """A line that stays."""
         self.console.print(message, highlight=False, markup=False)
 

@@ -30,7 +30,7 @@ class NullProgress:
     def task(self, label: str, total: int) -> Iterator[Advance]:
         yield lambda steps=1, note="": None
 
-    def say(self, message: str) -> None:
+    def info(self, message: str) -> None:
         pass
 
     def warn(self, message: str) -> None:

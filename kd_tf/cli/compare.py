@@ -50,7 +50,9 @@ def compare(
     from kd_tf import config
 
     set_value(values, ("evaluation", "candidates"), candidates)
-    set_value(values, ("student", "kind"), student or values.get("student", {}).get("kind") or "mlp")
+    set_value(
+        values, ("student", "kind"), student or values.get("student", {}).get("kind") or "mlp"
+    )
     set_value(values, ("teacher", "kind"), teacher)
     settings = config.from_values(values)
     progress = make_progress(quiet)
@@ -64,7 +66,9 @@ def compare(
         names = [name.strip() for name in (methods or "").split(",")]
     folder = out or Path("runs") / f"compare-{values['name']}"
     bytes_allowed = 0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    workers = ProcessPool(jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else bytes_allowed))
+    workers = ProcessPool(
+        jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else bytes_allowed)
+    )
     found = measure(settings, folder, progress, methods=names, seeds=seeds, pool=workers)
     write_json(json, found.to_json())
     method_chart.write(found, folder / "methods.svg")

@@ -14,7 +14,7 @@ import typer
 
 from kd_tf.errors import UserError
 
-Settings = Annotated[
+SetOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",

@@ -61,7 +61,8 @@ def recommend(
         diversity=diversity,
     )
     reasons = [
-        recommender.explain(history_ids, one.book.item_id, MAX_REASONS) if explain else [] for one in found
+        recommender.explain(history_ids, one.book.item_id, MAX_REASONS) if explain else []
+        for one in found
     ]
     if as_json:
         rows = [

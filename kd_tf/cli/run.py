@@ -18,7 +18,7 @@ def demo(
         "runs/demo"
     ),
     seed: Annotated[int, typer.Option(help="Of the shop, the split and the training.")] = 42,
-    settings: Settings = None,
+    settings: SetOption = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:

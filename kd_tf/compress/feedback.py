@@ -28,7 +28,7 @@ _CLIP_RATIOS = np.linspace(0.5, 1.0, 11)
 """Of a row's largest number that its steps may reach to; what is beyond is cut off."""
 
 
-def compute_second_moments(student: TiedTableModel, histories: np.ndarray) -> np.ndarray:
+def compute_second_moments(student: TiedEmbeddingModel, histories: np.ndarray) -> np.ndarray:
     """float64 [d, d]: the mean of u u^T over readers' vectors u.
 
     Args:

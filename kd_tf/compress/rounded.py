@@ -49,7 +49,10 @@ def wrap_tables_in_fake_quantization(student: HistoryModel) -> None:
 
 def is_fake_quantized(student: HistoryModel) -> bool:
     """Whether the student's tables are seen rounded."""
-    return any(isinstance(student.__dict__.get(name), _FakeQuantizedTable) for name in student.quantized_weights)
+    return any(
+        isinstance(student.__dict__.get(name), _FakeQuantizedTable)
+        for name in student.quantized_weights
+    )
 
 
 def strip_fake_quantization(student: HistoryModel) -> None:
@@ -61,7 +64,7 @@ def strip_fake_quantization(student: HistoryModel) -> None:
     if not is_fake_quantized(student):
         raise ValueError(f"the tables of {student.name} are not rounded")
     for name in student.quantized_weights:
-        table: _RoundedTable = student.__dict__[name]
+        table: _FakeQuantizedTable = student.__dict__[name]
         table.variable.assign(table.numpy())
         student.__dict__[name] = table.variable
 

@@ -44,7 +44,9 @@ def augment(
             raise ValueError(f"{name} must be from 0 to 1, not {share}")
     every = [examples]
     if dropout_share:
-        every.append(_sample_rows(apply_item_dropout(examples, ITEM_DROPOUT_RATE, seed), dropout_share, seed))
+        every.append(
+            _sample_rows(apply_item_dropout(examples, ITEM_DROPOUT_RATE, seed), dropout_share, seed)
+        )
     if mixup_share:
         every.append(_sample_rows(apply_mixup(examples, seed), mixup_share, seed))
     return Examples(
@@ -75,7 +77,8 @@ def apply_item_dropout(examples: Examples, rate: float, seed: int) -> Examples:
         raise ValueError(f"share must be from 0 to below 1, not {rate}")
     random = np.random.default_rng(seed)
     return _drop_targets(
-        examples, [_pack_rows(rows, _sample_item_mask(rows, rate, random)) for rows in examples.history]
+        examples,
+        [_pack_rows(rows, _sample_item_mask(rows, rate, random)) for rows in examples.history],
     )
 
 
@@ -107,7 +110,10 @@ def _mix_pairs(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
     partner = np.empty_like(order)
     partner[order] = np.roll(order, 1)
     both = np.concatenate([rows, rows[partner]], axis=1)
-    kept = np.concatenate([_sample_item_mask(rows, 0.5, random), _sample_item_mask(rows[partner], 0.5, random)], axis=1)
+    kept = np.concatenate(
+        [_sample_item_mask(rows, 0.5, random), _sample_item_mask(rows[partner], 0.5, random)],
+        axis=1,
+    )
     kept &= _mark_first_occurrences(np.where(kept, both, 0))
     # Where in its own history a book stands, from 0 (oldest) to 1 (newest).
     place = (np.arange(rows.shape[1]) + 0.5) / np.maximum((rows > 0).sum(axis=1, keepdims=True), 1)
@@ -142,7 +148,9 @@ def _pack_rows(rows: np.ndarray, mask: np.ndarray) -> np.ndarray:
 def _sample_rows(examples: Examples, share: float, seed: int) -> Examples:
     """A share of the rows of every pass, drawn."""
     count = round(share * examples.examples_per_pass)
-    luck = np.random.default_rng([seed, count]).random((examples.num_passes, examples.examples_per_pass))
+    luck = np.random.default_rng([seed, count]).random(
+        (examples.num_passes, examples.examples_per_pass)
+    )
     rows = np.argsort(luck, axis=1)[:, :count, np.newaxis]
     return Examples(
         np.take_along_axis(examples.history, rows, axis=1),

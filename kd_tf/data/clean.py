@@ -11,8 +11,8 @@ import numpy as np
 from kd_tf.data.interactions import CleaningStep, Counts, Dataset, Interactions
 from kd_tf.errors import UserError
 
-Weights = Literal["none", "rating", "log", "count"]
-Duplicates = Literal["last", "max", "mean", "error"]
+InteractionWeighting = Literal["none", "rating", "log", "count"]
+DuplicatePolicy = Literal["last", "max", "mean", "error"]
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class CleaningRules:
     since: int | None = None
     until: int | None = None
     min_rating: float | None = None
-    weights: Weights = "none"
-    duplicates: Duplicates = "last"
+    weights: InteractionWeighting = "none"
+    duplicates: DuplicatePolicy = "last"
     max_user_quantile: float | None = None
     min_user_interactions: int = 5
     min_item_interactions: int = 1
@@ -190,10 +190,12 @@ def _require_ratings(interactions: Interactions, reason: str) -> np.ndarray:
     return interactions.rating
 
 
-def _compute_weights(interactions: Interactions, weights: Weights) -> np.ndarray:
+def _compute_weights(interactions: Interactions, weights: InteractionWeighting) -> np.ndarray:
     """float32 [n], above 0."""
     if weights == "count":
-        _, pair, counts = np.unique(_encode_pairs(interactions), return_inverse=True, return_counts=True)
+        _, pair, counts = np.unique(
+            _encode_pairs(interactions), return_inverse=True, return_counts=True
+        )
         return counts[pair].astype(np.float32)
     rating = _require_ratings(interactions, f"weights is {weights}")
     lowest = rating.min(initial=np.inf)
@@ -237,7 +239,7 @@ def _mark_first_of_equal_rows(interactions: Interactions, order: np.ndarray) -> 
     return kept
 
 
-def _merge_repeated_pairs(interactions: Interactions, policy: Duplicates) -> Interactions:
+def _merge_repeated_pairs(interactions: Interactions, policy: DuplicatePolicy) -> Interactions:
     """One row for each pair."""
     pairs = _encode_pairs(interactions)
     order = np.argsort(pairs, kind="stable")

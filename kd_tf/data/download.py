@@ -295,7 +295,9 @@ def _receive(
         limit = whole or _MAX_UNDECLARED_BYTES
         with progress.task(f"download {name}", whole or 0) as advance:
             advance(received)
-            for chunk in _stream_chunks(response, None if body.end is None else body.end - received):
+            for chunk in _stream_chunks(
+                response, None if body.end is None else body.end - received
+            ):
                 if received + len(chunk) > limit:
                     _clear_part(part)
                     raise _make_size_error(source, f"more than {limit:,}")
@@ -320,7 +322,7 @@ class _ResponseBody:
     file_bytes: int | None
 
 
-def _read_content_range(response: HTTPResponse, asked_from: int) -> _Body | None:
+def _read_content_range(response: HTTPResponse, asked_from: int) -> _ResponseBody | None:
     """None for a range that does not begin where it was asked to."""
     if response.status != HTTPStatus.PARTIAL_CONTENT:
         # The file from its beginning, whether a range was asked for or not.
@@ -329,7 +331,11 @@ def _read_content_range(response: HTTPResponse, asked_from: int) -> _Body | None
     if form is None:
         return None
     first, last, file_bytes = (int(digits) for digits in form.groups())
-    return _ResponseBody(first, last + 1, file_bytes) if first == asked_from <= last < file_bytes else None
+    return (
+        _ResponseBody(first, last + 1, file_bytes)
+        if first == asked_from <= last < file_bytes
+        else None
+    )
 
 
 def _stream_chunks(response: HTTPResponse, most: int | None) -> Iterator[bytes]:

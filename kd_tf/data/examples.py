@@ -76,7 +76,9 @@ def draw_sequence_examples(
     return Examples(np.stack([d[0] for d in drawn]), np.stack([d[1] for d in drawn]))
 
 
-def draw_user_id_examples(histories: Histories, *, num_passes: int, num_targets: int, seed: int) -> Examples:
+def draw_user_id_examples(
+    histories: Histories, *, num_passes: int, num_targets: int, seed: int
+) -> Examples:
     """Examples for models that know readers by number: every book that a reader read is a target.
 
     Args:
@@ -99,7 +101,9 @@ def draw_user_id_examples(histories: Histories, *, num_passes: int, num_targets:
     random = np.random.default_rng(seed)
     start, end = histories.offsets[:-1], histories.offsets[1:]
     drawn = [
-        _extract_windows(histories.items[np.lexsort((random.random(len(row)), row))], start, end, num_targets)
+        _extract_windows(
+            histories.items[np.lexsort((random.random(len(row)), row))], start, end, num_targets
+        )
         for _ in range(num_passes)
     ]
     numbers = np.tile((histories.readers + 1).astype(np.int32)[:, None], (num_passes, 1, 1))
@@ -130,7 +134,9 @@ def _draw_pass(
     )
 
 
-def _extract_windows(items: np.ndarray, first: np.ndarray, end: np.ndarray, width: int) -> np.ndarray:
+def _extract_windows(
+    items: np.ndarray, first: np.ndarray, end: np.ndarray, width: int
+) -> np.ndarray:
     """int32 [n, width]: ``items[first:end]`` of each row, cut at `width`, padded with 0."""
     source = first[:, None] + np.arange(width)
     filled = source < end[:, None]

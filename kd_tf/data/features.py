@@ -61,7 +61,7 @@ class ItemFeatures:
 
     def fit(
         self, split: Split, catalog: Catalog, interactions: Interactions | None = None
-    ) -> BookFeatures:
+    ) -> ItemFeatures:
         """Learns the statistics.
 
         Args:
@@ -109,14 +109,17 @@ class UserFeatures:
     def __init__(self, *, scaling: Scaling = "standard") -> None:
         self.scaling = scaling
 
-    def fit(self, split: Split) -> ReaderFeatures:
+    def fit(self, split: Split) -> UserFeatures:
         """Learns the statistics from the training readers."""
         popularity = np.log1p(split.popularity())
         popularity[0] = 0
         measure = FeatureUnion(
             [
                 ("activity", FunctionTransformer(_compute_activity)),
-                ("mean-popularity", FunctionTransformer(_average_values, kw_args={"values": popularity})),
+                (
+                    "mean-popularity",
+                    FunctionTransformer(_average_values, kw_args={"values": popularity}),
+                ),
             ]
         )
         self._num_items = split.num_items

@@ -30,7 +30,9 @@ def normalize_isbn(values: pl.Series) -> pl.Series:
     ten = _keep_matching(plain, r"^[0-9]{6,9}[0-9X]$").str.zfill(10)
     thirteen = _keep_matching(plain, r"^97[89][0-9]{10}$")
     body = "978" + ten.str.slice(0, 9)
-    from_ten = body + ((10 - _sum_weighted_digits(body, _WEIGHTS_13[:12]) % 10) % 10).cast(pl.String)
+    from_ten = body + ((10 - _sum_weighted_digits(body, _WEIGHTS_13[:12]) % 10) % 10).cast(
+        pl.String
+    )
     from_ten = from_ten.set(_sum_weighted_digits(ten, _WEIGHTS_10) % 11 != 0, None)
     thirteen = thirteen.set(_sum_weighted_digits(thirteen, _WEIGHTS_13) % 10 != 0, None)
     return thirteen.zip_with(thirteen.is_not_null(), from_ten).alias(values.name)

@@ -60,8 +60,8 @@ class Split:
 
     train: Histories
     train_readers: np.ndarray
-    validation: HeldOut
-    test: HeldOut
+    validation: HeldOutSet
+    test: HeldOutSet
     protocol: str
     seed: int
     num_items: int
@@ -88,7 +88,7 @@ class Split:
         def optional(old: Histories | None) -> Histories | None:
             return None if old is None else histories(old)
 
-        def held_out(old: HeldOut) -> HeldOut:
+        def held_out(old: HeldOutSet) -> HeldOutSet:
             return replace(
                 old,
                 histories=histories(old.histories),
@@ -187,7 +187,7 @@ def _build_split(metadata: dict[str, Any], arrays: dict[str, np.ndarray]) -> Spl
             arrays[f"{name}_items"], arrays[f"{name}_offsets"], arrays.get(f"{name}_weights")
         )
 
-    def held_out(name: str) -> HeldOut:
+    def held_out(name: str) -> HeldOutSet:
         also_read = f"{name}_also_read"
         return HeldOutSet(
             histories(f"{name}_histories"),

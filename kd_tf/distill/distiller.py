@@ -39,8 +39,8 @@ class Distiller(keras.Model):
     def __init__(
         self,
         student: HistoryModel,
-        distillation_losses: Sequence[Knowledge] = (),
-        weighting: Balance | None = None,
+        distillation_losses: Sequence[DistillationLoss] = (),
+        weighting: LossWeighting | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -52,7 +52,7 @@ class Distiller(keras.Model):
             name: keras.metrics.Mean(name=name) for name in ("loss", "hard_loss", "soft_loss")
         }
 
-    def build_losses(self, setup: Lesson) -> None:
+    def build_losses(self, setup: DistillationSetup) -> None:
         """Lets every method look at student and teacher, and checks that they fit.
 
         Raises:
@@ -107,7 +107,11 @@ class Distiller(keras.Model):
     def _compute_losses(
         self, history: tf.Tensor, labels: dict[str, tf.Tensor], training: bool
     ) -> dict[str, tf.Tensor]:
-        names = list(dict.fromkeys(name for known in self.distillation_losses for name in known.student_layers))
+        names = list(
+            dict.fromkeys(
+                name for known in self.distillation_losses for name in known.student_layers
+            )
+        )
         # Through `call` and not the student itself: it marks the Distiller as built for saving.
         with capture_layer_outputs(self.student, names) as hidden:
             logits = self(history, training=training)

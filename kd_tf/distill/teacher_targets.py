@@ -64,10 +64,16 @@ def compute_teacher_targets(
     """
     unknown = sorted(set(teacher_outputs) - set(EXTRA_OUTPUTS))
     if unknown:
-        raise ValueError(f"no teacher is asked for {unknown[0]!r}; there are {sorted(EXTRA_OUTPUTS)}")
+        raise ValueError(
+            f"no teacher is asked for {unknown[0]!r}; there are {sorted(EXTRA_OUTPUTS)}"
+        )
     top_k = min(top_k, teacher.num_items)
     extra = sorted(set(teacher_outputs))
-    key = {**_make_cache_key(examples, top_k), "teacher": compute_fingerprint(teacher), "extra": extra}
+    key = {
+        **_make_cache_key(examples, top_k),
+        "teacher": compute_fingerprint(teacher),
+        "extra": extra,
+    }
     if _read_cache_key(folder) != key:
         _write_cache(teacher, examples, top_k, extra, key, folder, progress)
     return _load_arrays(folder, ["teacher_ids", "teacher_logits", "teacher_total", *extra])
@@ -103,16 +109,24 @@ def compute_curriculum_targets(
             f"stages must be models of one catalogue, not of {sorted(catalogues) or 'nothing'}"
         )
     top_k = min(top_k, catalogues.pop())
-    key = {**_make_cache_key(examples, top_k), "stages": [compute_fingerprint(stage) for stage in teachers]}
+    key = {
+        **_make_cache_key(examples, top_k),
+        "stages": [compute_fingerprint(stage) for stage in teachers],
+    }
     if _read_cache_key(folder) != key:
         passes, readers, _ = examples.history.shape
         with atomic.replace_directory(folder) as unfinished:
             stacked = np.lib.format.open_memmap(
-                unfinished / "stage_ids.npy", "w+", np.int32, (passes, readers, len(teachers), top_k)
+                unfinished / "stage_ids.npy",
+                "w+",
+                np.int32,
+                (passes, readers, len(teachers), top_k),
             )
             for number, stage in enumerate(teachers):
                 own = unfinished / "stage"
-                found = compute_teacher_targets(stage, examples, top_k=top_k, folder=own, progress=progress)
+                found = compute_teacher_targets(
+                    stage, examples, top_k=top_k, folder=own, progress=progress
+                )
                 stacked[:, :, number] = found["teacher_ids"]
                 del found  # some systems keep a file that is still mapped
                 shutil.rmtree(own)

@@ -27,7 +27,9 @@ def find_layer(model: keras.Model, name: str) -> keras.layers.Layer:
 
 
 @contextmanager
-def capture_layer_outputs(model: keras.Model, layer_names: Sequence[str]) -> Iterator[dict[str, tf.Tensor]]:
+def capture_layer_outputs(
+    model: keras.Model, layer_names: Sequence[str]
+) -> Iterator[dict[str, tf.Tensor]]:
     """Collects what some layers give while the model is called.
 
     Args:

@@ -34,7 +34,7 @@ class SampledCandidates:
     def __str__(self) -> str:
         return f"sampled:{self.num_negatives}"
 
-    def draw(self, held_out: HeldOut, num_items: int) -> np.ndarray:
+    def draw(self, held_out: HeldOutSet, num_items: int) -> np.ndarray:
         """int32 [n, negatives], ids in no order that means anything, 0 where none is left.
 
         Args:
@@ -83,7 +83,9 @@ def parse_candidates(text: str, seed: int = 42) -> SampledCandidates | None:
     return SampledCandidates(int(number), seed)
 
 
-def mask_non_candidates(scores: np.ndarray, targets: Histories, negatives: np.ndarray) -> np.ndarray:
+def mask_non_candidates(
+    scores: np.ndarray, targets: Histories, negatives: np.ndarray
+) -> np.ndarray:
     """The scores of the held-out and the drawn books; all others are NaN.
 
     Args:

@@ -33,7 +33,7 @@ class ValidationMetric:
 
     def __init__(
         self,
-        validation: HeldOut,
+        validation: HeldOutSet,
         num_items: int,
         candidates: SampledCandidates | None = None,
         *,
@@ -50,7 +50,7 @@ class ValidationMetric:
             held_out = HeldOutSet(self.histories, self.targets, validation.readers[rows])
             self._negatives = candidates.draw(held_out, num_items)
 
-    def take_first(self, max_users: int) -> Chooser:
+    def take_first(self, max_users: int) -> ValidationMetric:
         """The same with at most so many readers."""
         fewer = copy.copy(self)
         some = np.arange(min(max_users, len(self)))
@@ -63,12 +63,12 @@ class ValidationMetric:
         """How many readers choose."""
         return len(self.histories)
 
-    def __call__(self, score: Scorer) -> float:
+    def __call__(self, score: ScoreFn) -> float:
         """NDCG@10 of `score`; 0 where nobody chooses."""
         found = self.evaluate_per_user(score)
         return float(found.mean()) if len(found) else 0.0
 
-    def evaluate_per_user(self, score: Scorer) -> np.ndarray:
+    def evaluate_per_user(self, score: ScoreFn) -> np.ndarray:
         """float64 [n], the same for each reader."""
         found = [np.empty(0)]
         for rows in self.batch_rows():
@@ -85,7 +85,9 @@ class ValidationMetric:
         if self._negatives is not None:
             scores = mask_non_candidates(scores, targets, self._negatives[rows])
             scores = np.where(np.isnan(scores), -np.inf, scores)
-        return compute_ranking_metrics(select_unseen_top_k(scores, histories, 10), targets, [10])["ndcg@10"]
+        return compute_ranking_metrics(select_unseen_top_k(scores, histories, 10), targets, [10])[
+            "ndcg@10"
+        ]
 
     def batch_rows(self) -> list[np.ndarray]:
         """The rows of the choosing readers, as many as are scored together."""

@@ -23,11 +23,11 @@ from kd_tf.evaluate.slices import slice_held_out
 from kd_tf.evaluate.top_k import check_ids, select_unseen_top_k
 from kd_tf.progress import Progress, NullProgress
 
-Scorer = Callable[[Histories], np.ndarray]
+ScoreFn = Callable[[Histories], np.ndarray]
 """``score(histories)``: float32 [n, V + 1], higher is better, -inf for books that the model never
 recommends; column 0 is padding."""
 
-Ranker = Callable[[Histories, int], np.ndarray]
+RankFn = Callable[[Histories, int], np.ndarray]
 """``rank(histories, k)``: int32 [n, k], ids 1..V best first, never a book of the history and never
 a book twice; where fewer than k books can be named the row ends in zeros."""
 
@@ -62,7 +62,7 @@ class Evaluation:
 
     per_reader: dict[str, np.ndarray]
     overall: dict[str, float]
-    slices: dict[str, SliceFigures]
+    slices: dict[str, SliceMetrics]
 
     def compute_intervals(self) -> dict[str, tuple[float, float]]:
         """95 % bootstrap confidence intervals of the means of `per_reader`, by name."""
@@ -103,8 +103,8 @@ class TrainingStatistics:
 
 
 def evaluate(
-    score: Scorer,
-    held_out: HeldOut,
+    score: ScoreFn,
+    held_out: HeldOutSet,
     training: TrainingStatistics,
     *,
     ks: Sequence[int] = (10, 20),
@@ -171,8 +171,8 @@ def evaluate(
 
 
 def evaluate_lists(
-    rank: Ranker,
-    held_out: HeldOut,
+    rank: RankFn,
+    held_out: HeldOutSet,
     training: TrainingStatistics,
     *,
     ks: Sequence[int] = (10, 20),
@@ -232,7 +232,7 @@ def merge_folds(folds: Sequence[Evaluation]) -> Evaluation:
         )
         for name in folds[0].overall
     }
-    parts: dict[str, SliceFigures] = {}
+    parts: dict[str, SliceMetrics] = {}
     for name in dict.fromkeys(name for fold in folds for name in fold.slices):
         some = [fold.slices[name] for fold in folds if name in fold.slices]
         readers = [one.num_users for one in some]
@@ -248,7 +248,7 @@ def merge_folds(folds: Sequence[Evaluation]) -> Evaluation:
 
 def _compute_metrics(
     ranked: np.ndarray,
-    held_out: HeldOut,
+    held_out: HeldOutSet,
     training: TrainingStatistics,
     ks: Sequence[int],
     extra_metrics: Mapping[str, np.ndarray],
@@ -267,7 +267,9 @@ def _compute_metrics(
         overall[f"coverage@{k}"] = lists.compute_coverage(shown, training.num_items)
         overall[f"gini@{k}"] = lists.compute_gini(shown, training.num_items)
         overall[f"diversity@{k}"] = lists.compute_diversity(shown, training.item_user_matrix)
-        overall[f"novelty@{k}"] = lists.compute_novelty(shown, training.popularity, training.num_users)
+        overall[f"novelty@{k}"] = lists.compute_novelty(
+            shown, training.popularity, training.num_users
+        )
     parts = {}
     for part in slice_held_out(held_out, training.popularity):
         figures = compute_ranking_metrics(ranked[part.rows], part.targets, ks)
@@ -277,7 +279,7 @@ def _compute_metrics(
     return Evaluation(measured, overall, parts)
 
 
-def _check_held_out(held_out: HeldOut, training: TrainingStatistics) -> int:
+def _check_held_out(held_out: HeldOutSet, training: TrainingStatistics) -> int:
     """The number of readers, all of whose ids are books."""
     readers = len(held_out.histories)
     if not readers:
@@ -288,7 +290,7 @@ def _check_held_out(held_out: HeldOut, training: TrainingStatistics) -> int:
     return readers
 
 
-def _collect_seen_items(held_out: HeldOut, rows: np.ndarray) -> Histories:
+def _collect_seen_items(held_out: HeldOutSet, rows: np.ndarray) -> Histories:
     """What the readers read beside the held-out books: no list may hold it."""
     histories = held_out.histories.take(rows)
     if held_out.seen_items is None:

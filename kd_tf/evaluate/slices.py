@@ -31,7 +31,7 @@ class Slice:
     targets: Histories
 
 
-def slice_held_out(held_out: HeldOut, popularity: np.ndarray) -> list[Slice]:
+def slice_held_out(held_out: HeldOutSet, popularity: np.ndarray) -> list[Slice]:
     """Divides readers by how much is known of them, and held-out books by how many read them.
 
     - ``cold-readers``: 0 to 4 books in the history shown; ``warm-readers``: more.

@@ -63,7 +63,9 @@ class AdditiveModel(HistoryModel):
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         asked = self.mask_unknown_ids(candidates)
-        scores = self.prior.gather(asked) + self.sum_candidate_scores(self.deduplicate(history), asked)
+        scores = self.prior.gather(asked) + self.sum_candidate_scores(
+            self.deduplicate(history), asked
+        )
         return tf.where(asked > 0, scores, 0.0)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:

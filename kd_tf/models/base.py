@@ -186,13 +186,17 @@ class HistoryModel(keras.Model):
         """Rows of its tables of books: one for padding and one a book."""
         return self.num_items + 1
 
-    def masked_logits(self, history: tf.Tensor, training: bool = False) -> Scored:
+    def masked_logits(self, history: tf.Tensor, training: bool = False) -> MaskedLogits:
         """What the model says of histories int32 [B, L]."""
         return MaskedLogits.from_logits(self(history, training=training), self.seen_items(history))
 
-    def supervised_loss(self, history: tf.Tensor, targets: tf.Tensor, masked_logits: Scored) -> tf.Tensor:
+    def supervised_loss(
+        self, history: tf.Tensor, targets: tf.Tensor, masked_logits: MaskedLogits
+    ) -> tf.Tensor:
         """float32 [B]: how badly scores explain the books that the readers really chose."""
-        return compute_multinomial_loss(masked_logits.unseen_logits, targets, masked_logits.log_partition)
+        return compute_multinomial_loss(
+            masked_logits.unseen_logits, targets, masked_logits.log_partition
+        )
 
     @property
     def metrics(self) -> list[keras.metrics.Metric]:

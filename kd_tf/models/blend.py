@@ -72,7 +72,12 @@ class WeightedEnsemble(HistoryModel):
         self.peak_score_rows = sum(part.peak_score_rows for part in self.members)
 
     @classmethod
-    def from_members(cls, members: Sequence[HistoryModel], validation_metric: Chooser, progress: Progress) -> Self:
+    def from_members(
+        cls,
+        members: Sequence[HistoryModel],
+        validation_metric: ValidationMetric,
+        progress: Progress,
+    ) -> Self:
         """The sum that ranks best for the readers who choose.
 
         Args:
@@ -81,16 +86,22 @@ class WeightedEnsemble(HistoryModel):
             choose: Some of its readers weigh the parts; without any all weigh 1.
             progress: Told of the result.
         """
-        validation_metric = validation_metric.take_first(max(MAX_FITTING_SCORES // (members[0].num_items + 1), MIN_VALIDATION_USERS))
+        validation_metric = validation_metric.take_first(
+            max(MAX_FITTING_SCORES // (members[0].num_items + 1), MIN_VALIDATION_USERS)
+        )
         if not len(validation_metric):
             return cls(members=members)
         with progress.task(f"weighing {len(members)} models", 1) as advance:
-            scores = [_score_unseen_items(make_score_fn(part), validation_metric) for part in members]
-            weights, powers, reached = fit_ensemble_weights(scores, validation_metric.histories.lengths, validation_metric.evaluate_scores)
+            scores = [
+                _score_unseen_items(make_score_fn(part), validation_metric) for part in members
+            ]
+            weights, powers, reached = fit_ensemble_weights(
+                scores, validation_metric.histories.lengths, validation_metric.evaluate_scores
+            )
             advance(1, f"validation {reached:.4f}")
         return cls(members=members, weights=weights, exponents=powers)
 
-    def pack(self) -> BlendModel:
+    def pack(self) -> WeightedEnsemble:
         compact = WeightedEnsemble(
             members=[part.pack() for part in self.members],
             weights=self.member_weights,
@@ -161,7 +172,9 @@ class WeightedEnsemble(HistoryModel):
         read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
         count = np.maximum(np.diff(read.indptr), 1).astype(np.float32)
         total = None
-        for part, weight, power in zip(self.members, self.member_weights, self.exponents, strict=True):
+        for part, weight, power in zip(
+            self.members, self.member_weights, self.exponents, strict=True
+        ):
             scores = part.numpy_scores(histories)
             if scores is None:
                 return None
@@ -178,13 +191,13 @@ class WeightedEnsemble(HistoryModel):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> BlendModel:
+    def from_config(cls, config: dict[str, Any]) -> WeightedEnsemble:
         """The model that `get_config` described, with new weights."""
         parts = [keras.saving.deserialize_keras_object(part) for part in config["members"]]
         return cls(**{**config, "members": parts})
 
 
-def _score_unseen_items(score_fn: Scorer, validation_metric: Chooser) -> np.ndarray:
+def _score_unseen_items(score_fn: ScoreFn, validation_metric: ValidationMetric) -> np.ndarray:
     """Scores of all who choose, 0 for what they have read.
 
     What a model says of a book that it is shown is of no use, and may be so far above all else

@@ -75,6 +75,6 @@ class UserHistoryLookup(UserIdModel):
         return {**config, "model": keras.saving.serialize_keras_object(self.model)}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> ByReader:
+    def from_config(cls, config: dict[str, Any]) -> UserHistoryLookup:
         """The model that `get_config` described, with new weights."""
         return cls(**{**config, "model": keras.saving.deserialize_keras_object(config["model"])})

@@ -81,14 +81,14 @@ class FoldInModel(HistoryModel):
         self.whitening = self.add_weight(
             name="whitening", shape=(dimensions, dimensions), initializer="zeros", trainable=False
         )
-        self._whitening_cache: _Whitened | None = None
+        self._whitening_cache: _WhiteningCache | None = None
         self.quantized = quantized
         self.prior = QuantizedVector(self, "prior", quantized=quantized)
 
     @classmethod
     def from_training_data(
         cls,
-        data: LearningData,
+        data: TrainingData,
         *,
         dimensions: int = ials.NUM_FACTORS,
         setting: tuple[float, float] | None = None,
@@ -155,7 +155,9 @@ class FoldInModel(HistoryModel):
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         ids = self.deduplicate(inputs)
-        return self.factors.dot_products(self.solve_user_factors(ids), ids) + self.prior.gather_all(ids)
+        return self.factors.dot_products(self.solve_user_factors(ids), ids) + self.prior.gather_all(
+            ids
+        )
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         ids = self.mask_unknown_ids(candidates)
@@ -224,8 +226,12 @@ class FoldInModel(HistoryModel):
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         factors = self.factors.numpy()
         # Not the weight: the factors may have been trained since they were assigned.
-        if self._whitening_cache is None or not np.array_equal(self._whitening_cache.factors, factors):
-            self._whitening_cache = _WhiteningCache(factors.copy(), self._compute_whitening(factors))
+        if self._whitening_cache is None or not np.array_equal(
+            self._whitening_cache.factors, factors
+        ):
+            self._whitening_cache = _WhiteningCache(
+                factors.copy(), self._compute_whitening(factors)
+            )
         whitening = self._whitening_cache.matrix
         rows = factors @ whitening
         rows[0] = 0  # padding adds nothing below

@@ -25,5 +25,5 @@ class TrainingData:
     split: Split
     catalog: Catalog
     history_length: int
-    validation_metric: Chooser
+    validation_metric: ValidationMetric
     progress: Progress

@@ -27,7 +27,9 @@ def mask_history(logits: tf.Tensor, history: tf.Tensor) -> tf.Tensor:
     return tf.tensor_scatter_nd_update(logits, indices, tf.fill(tf.shape(ids), MASKED_LOGIT))
 
 
-def compute_multinomial_loss(logits: tf.Tensor, targets: tf.Tensor, log_partition: tf.Tensor) -> tf.Tensor:
+def compute_multinomial_loss(
+    logits: tf.Tensor, targets: tf.Tensor, log_partition: tf.Tensor
+) -> tf.Tensor:
     """Negative mean log-likelihood of the targets under softmax(logits).
 
     The multinomial likelihood of Liang et al., "Variational Autoencoders for Collaborative

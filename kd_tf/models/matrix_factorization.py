@@ -74,12 +74,18 @@ class MatrixFactorization(UserIdModel):
         return tf.convert_to_tensor(self.item_table)
 
     def similar(self, book: tf.Tensor) -> tf.Tensor:
-        return tf.matmul(tf.gather(self.item_table, self.mask_unknown_ids(book)), self.item_table, transpose_b=True)
+        return tf.matmul(
+            tf.gather(self.item_table, self.mask_unknown_ids(book)),
+            self.item_table,
+            transpose_b=True,
+        )
 
     def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
         raise ValueError("matrix factorisation does not look at the books of a history")
 
-    def supervised_loss(self, history: tf.Tensor, targets: tf.Tensor, masked_logits: Scored) -> tf.Tensor:
+    def supervised_loss(
+        self, history: tf.Tensor, targets: tf.Tensor, masked_logits: MaskedLogits
+    ) -> tf.Tensor:
         """float32 [B]: BPR, summed over the targets, with a new unread book for each."""
         there = tf.cast(targets > 0, tf.float32)
         unread = randomness.sample_uniform(tf.shape(targets), 1, self.num_items + 1, tf.int32)

@@ -25,7 +25,7 @@ def compute_scores(model: HistoryModel, histories: np.ndarray) -> np.ndarray:
     )
 
 
-def make_score_fn(model: HistoryModel) -> Scorer:
+def make_score_fn(model: HistoryModel) -> ScoreFn:
     """The model as `kd_tf.evaluate` takes it: it sees the newest L books of a history."""
     forward = _build_forward(model)
 

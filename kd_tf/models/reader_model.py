@@ -26,7 +26,9 @@ class UserIdModel(HistoryModel):
     def __init__(self, *, num_users: int, max_seen_items: int, **kwargs: Any) -> None:
         super().__init__(**{**kwargs, "history_length": 1})
         if num_users < 1 or max_seen_items < 1:
-            raise ValueError(f"readers and longest must be at least 1, not {num_users} and {max_seen_items}")
+            raise ValueError(
+                f"readers and longest must be at least 1, not {num_users} and {max_seen_items}"
+            )
         self.num_users, self.max_seen_items = num_users, max_seen_items
         self.seen_items_table = self.add_item_table("read", max_seen_items)
 
@@ -73,7 +75,11 @@ class UserIdModel(HistoryModel):
         return Histories(np.zeros(0, np.int32), offsets, readers=inputs[:, 0].astype(np.int32) - 1)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_users": self.num_users, "max_seen_items": self.max_seen_items}
+        return {
+            **super().get_config(),
+            "num_users": self.num_users,
+            "max_seen_items": self.max_seen_items,
+        }
 
 
 def fill_item_table(table: tf.Variable, train: Histories) -> None:

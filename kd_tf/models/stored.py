@@ -73,6 +73,8 @@ def snap_to_quantization_grid(model: HistoryModel) -> HistoryModel:
     return plain
 
 
-def _snap_table(table: BookTable | tf.Variable) -> np.ndarray:
+def _snap_table(table: QuantizedEmbedding | tf.Variable) -> np.ndarray:
     values = table.numpy()
-    return values if isinstance(table, QuantizedEmbedding) and table.is_int4 else fake_quantize(values)
+    return (
+        values if isinstance(table, QuantizedEmbedding) and table.is_int4 else fake_quantize(values)
+    )

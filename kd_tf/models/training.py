@@ -70,17 +70,17 @@ class BatchSource(Protocol):
 
 def train(
     model: keras.Model,
-    batches: Stream,
+    batches: BatchSource,
     *,
     schedule: Schedule,
     validate: Callable[[], float],
     start_from_epoch: int = 1,
     include_initial_weights: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
-    resume_folder: Unfinished | None = None,
+    resume_folder: ResumeFolder | None = None,
     label: str,
     progress: Progress,
-) -> Training:
+) -> TrainingResult:
     """Fits `model` and leaves it with the weights that validated best.
 
     Args:
@@ -194,7 +194,12 @@ class _EarlyStopping:
         self._model, self._validate, self._schedule = model, validate, schedule
         self._start_from_epoch = start_from_epoch
         self._start_time = time.monotonic()
-        self.best_score, self.best_epoch, self.epochs, self.validations_without_gain = -np.inf, 0, 0, 0
+        self.best_score, self.best_epoch, self.epochs, self.validations_without_gain = (
+            -np.inf,
+            0,
+            0,
+            0,
+        )
         self.best_weights: list[np.ndarray] = model.get_weights()
 
     @property
@@ -235,6 +240,9 @@ class _EarlyStopping:
         best = snapshot.validation_state["best"]
         self.best_score = -np.inf if best is None else float(best)
         self.best_epoch = int(snapshot.validation_state["best_epoch"])
-        self.epochs, self.validations_without_gain = int(snapshot.validation_state["epochs"]), int(snapshot.validation_state["worse"])
+        self.epochs, self.validations_without_gain = (
+            int(snapshot.validation_state["epochs"]),
+            int(snapshot.validation_state["worse"]),
+        )
         self._start_time = time.monotonic() - float(snapshot.validation_state["seconds"])
         self.best_weights = snapshot.best_weights

@@ -90,13 +90,19 @@ class ResumeFolder:
             return
         taken = take_snapshot()
         with atomic.replace_directory(self.folder) as new:
-            for name, arrays in ((VARIABLES_FILE, taken.variables), (BEST_WEIGHTS_FILE, taken.best_weights)):
+            for name, arrays in (
+                (VARIABLES_FILE, taken.variables),
+                (BEST_WEIGHTS_FILE, taken.best_weights),
+            ):
                 np.savez(new / name, **{f"{i:06d}": one for i, one in enumerate(arrays)})  # type: ignore[arg-type]
             atomic.write_json(
-                new / STATE_FILE, {"key": self.key, "step": taken.step, "judged": taken.validation_state}
+                new / STATE_FILE,
+                {"key": self.key, "step": taken.step, "judged": taken.validation_state},
             )
         end = time.monotonic()
-        self._next_write_time = end + max(MIN_SECONDS_BETWEEN_WRITES, (end - begin) / MAX_TIME_SHARE)
+        self._next_write_time = end + max(
+            MIN_SECONDS_BETWEEN_WRITES, (end - begin) / MAX_TIME_SHARE
+        )
 
     def discard(self) -> None:
         """Removes the folder: the training is done."""

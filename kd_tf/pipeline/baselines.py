@@ -12,7 +12,12 @@ from kd_tf.errors import UserError
 from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.evaluate.candidates import FULL, SampledCandidates, parse_candidates
 from kd_tf.evaluate.protocol import Evaluation, TrainingStatistics, evaluate, merge_folds
-from kd_tf.pipeline.describing import compare_models, describe_dataset, describe_environment, make_model_result
+from kd_tf.pipeline.describing import (
+    compare_models,
+    describe_dataset,
+    describe_environment,
+    make_model_result,
+)
 from kd_tf.pipeline.sources import PreparedData, prepare_data, load_dataset
 from kd_tf.progress import Progress, NullProgress
 from kd_tf.report.results import ModelResult, ModelTable
@@ -74,7 +79,9 @@ def evaluate_baselines(
     for name in names:
         progress.info(f"{name}: fitting and measuring")
         try:
-            result, evaluation = _evaluate_baseline(name, prepared, statistics, settings, sampled, progress)
+            result, evaluation = _evaluate_baseline(
+                name, prepared, statistics, settings, sampled, progress
+            )
         except UserError as error:
             if len(names) == 1:
                 raise
@@ -98,7 +105,7 @@ def evaluate_baselines(
 
 def _evaluate_baseline(
     name: str,
-    prepared: Prepared,
+    prepared: PreparedData,
     statistics: list[TrainingStatistics],
     settings: Config,
     sampled: SampledCandidates | None,

@@ -15,7 +15,7 @@ from kd_tf.errors import UserError
 from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.ranking import get_scoring_batch_size
-from kd_tf.models.ranking import compute_scores as keras_scores
+from kd_tf.models.ranking import compute_scores
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.progress import Progress, NullProgress
 from kd_tf.runtime.benchmark import MIN_RUNS
@@ -63,7 +63,7 @@ class BenchmarkSetup:
     student: HistoryModel | None
     histories: np.ndarray
     num_items: int | None
-    models: list[Contestant] = field(default_factory=list)
+    models: list[BenchmarkedModel] = field(default_factory=list)
 
 
 def benchmark(
@@ -139,7 +139,9 @@ def benchmark(
                         "threads": count,
                         "init_seconds": standing.init_seconds,
                         "peak_memory_growth_bytes": standing.peak_memory_growth_bytes,
-                        "top10_overlap": None if best is None else _measure_overlap(standing.ids, best),
+                        "top10_overlap": None
+                        if best is None
+                        else _measure_overlap(standing.ids, best),
                     }
                 )
     return {
@@ -160,7 +162,7 @@ def make_synthetic_student(
     *,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Field:
+) -> BenchmarkSetup:
     """An MLP student of random weights in all forms, and readers who keep to a few genres.
 
     Its table has what learnt ones have: books of a genre are alike, genres of a section too, some
@@ -231,7 +233,7 @@ def make_synthetic_student(
     return setting
 
 
-def open_target(target: Path, *, seed: int = 0) -> Field:
+def open_target(target: Path, *, seed: int = 0) -> BenchmarkSetup:
     """A file that exists, and random histories; its student where the run's folder is around it."""
     bundle = None
     if (target / "bundle").is_dir():
@@ -265,7 +267,9 @@ def open_target(target: Path, *, seed: int = 0) -> Field:
     forms = {one.value: one for one in Quantization}
     quantization = forms.get(form, Quantization.DYNAMIC_INT8)
     floor = compute_floor_bytes(student, quantization) if student else path.stat().st_size
-    return BenchmarkSetup(student, histories, books, [BenchmarkedModel(name, "tflite", path, floor)])
+    return BenchmarkSetup(
+        student, histories, books, [BenchmarkedModel(name, "tflite", path, floor)]
+    )
 
 
 def _load_student(path: Path) -> HistoryModel | None:
@@ -274,7 +278,9 @@ def _load_student(path: Path) -> HistoryModel | None:
     return checkpoint.load(folder) if folder.is_dir() else None
 
 
-def _add_competitors(setting: Field, folder: Path, competitors: Sequence[str], progress: Progress) -> None:
+def _add_competitors(
+    setting: BenchmarkSetup, folder: Path, competitors: Sequence[str], progress: Progress
+) -> None:
     student = setting.student
     if student is None:
         raise UserError(
@@ -285,7 +291,7 @@ def _add_competitors(setting: Field, folder: Path, competitors: Sequence[str], p
         )
     K = TFLiteModel(setting.models[0].path).k
     floats = 4 * checkpoint.count_parameters(student)
-    made: dict[str, Callable[[], Iterator[Contestant]]] = {
+    made: dict[str, Callable[[], Iterator[BenchmarkedModel]]] = {
         "numpy": lambda: _make_numpy_model(student, K, folder, floats),
         "onnxruntime": lambda: _make_onnx_models(student, K, folder, floats),
         "naive": lambda: _make_naive_model(student, K, folder),
@@ -296,13 +302,17 @@ def _add_competitors(setting: Field, folder: Path, competitors: Sequence[str], p
             advance(1, name)
 
 
-def _make_numpy_model(student: HistoryModel, K: int, folder: Path, floor: int) -> Iterator[Contestant]:
+def _make_numpy_model(
+    student: HistoryModel, K: int, folder: Path, floor: int
+) -> Iterator[BenchmarkedModel]:
     path = folder / "numpy.npz"
     make_numpy_mlp(student, K).save(path)
     yield BenchmarkedModel("numpy", "numpy", path, floor)
 
 
-def _make_onnx_models(student: HistoryModel, K: int, folder: Path, floor: int) -> Iterator[Contestant]:
+def _make_onnx_models(
+    student: HistoryModel, K: int, folder: Path, floor: int
+) -> Iterator[BenchmarkedModel]:
     for name, make, size in (
         ("onnxruntime-float32", peers.export_onnx_float32, floor),
         ("onnxruntime-int8", peers.export_onnx_int8, floor // 4),
@@ -312,13 +322,15 @@ def _make_onnx_models(student: HistoryModel, K: int, folder: Path, floor: int) -
         yield BenchmarkedModel(name, "onnxruntime", path, size)
 
 
-def _make_naive_model(student: HistoryModel, K: int, folder: Path) -> Iterator[Contestant]:
+def _make_naive_model(student: HistoryModel, K: int, folder: Path) -> Iterator[BenchmarkedModel]:
     path = folder / "naive-int8.tflite"
     atomic.write_bytes(path, peers.convert_naive_int8(student, K, NUM_CANDIDATES))
-    yield BenchmarkedModel("naive-int8", "tflite", path, compute_floor_bytes(student, Quantization.DYNAMIC_INT8))
+    yield BenchmarkedModel(
+        "naive-int8", "tflite", path, compute_floor_bytes(student, Quantization.DYNAMIC_INT8)
+    )
 
 
-def _compute_exact_top_k(setting: Field, progress: Progress) -> np.ndarray | None:
+def _compute_exact_top_k(setting: BenchmarkSetup, progress: Progress) -> np.ndarray | None:
     """The student's own ten best books, int32 [n, 10], 0 where none is left."""
     if setting.student is None:
         return None
@@ -327,7 +339,7 @@ def _compute_exact_top_k(setting: Field, progress: Progress) -> np.ndarray | Non
     with progress.task("exact answers", len(setting.histories)) as advance:
         for start in range(0, len(setting.histories), rows):
             some = setting.histories[start : start + rows]
-            scores = keras_scores(setting.student, some)
+            scores = compute_scores(setting.student, some)
             scores[:, 0] = -np.inf
             known = np.where(is_item(some, setting.student.num_items), some, 0)
             scores[np.arange(len(some))[:, np.newaxis], known] = -np.inf

@@ -32,7 +32,12 @@ from kd_tf.pipeline.learning import train_student
 from kd_tf.pipeline.sources import load_dataset
 from kd_tf.pipeline.stage import load_or_train
 from kd_tf.pipeline.students import fine_tune, select_student_within_budget, build_student
-from kd_tf.pipeline.teaching import DistillationPlan, load_teacher_outputs, build_losses, augment
+from kd_tf.pipeline.teaching import (
+    DistillationPlan,
+    load_teacher_outputs,
+    build_losses,
+    augment_examples,
+)
 from kd_tf.pipeline.workers import ProcessPool
 from kd_tf.progress import Progress, NullProgress
 from kd_tf.report.results import ModelResult, ModelTable, CandidateResult
@@ -55,7 +60,7 @@ def compare(
     methods: Sequence[str] | None = None,
     seeds: int = 3,
     dataset: Dataset | None = None,
-    pool: Workers | None = None,
+    pool: ProcessPool | None = None,
 ) -> ModelTable:
     """Trains the same student alone and with every method, and measures all on the test readers.
 
@@ -101,13 +106,19 @@ def compare(
         for teaching in (None, comparison.make_plan(settings)):
             comparison.load_or_build_warm_start(teaching)
     # A start draws nothing, so that it is made once.
-    rows = {STUDENT_ALONE: 1, WARM_START: 1} if comparison.is_warm_started else {STUDENT_ALONE: seeds}
+    rows = (
+        {STUDENT_ALONE: 1, WARM_START: 1} if comparison.is_warm_started else {STUDENT_ALONE: seeds}
+    )
     rows |= dict.fromkeys(names, seeds)
     tasks = [(name, seed) for name, count in rows.items() for seed in range(count)]
-    made: dict[str, list[_Made]] = {}
+    made: dict[str, list[_StudentResult]] = {}
     with context.progress.task("trainings", len(tasks)) as advance:
         found = (pool or ProcessPool()).map(
-            _train_and_evaluate, tasks, comparison, _ComparisonContext, (settings, Path(folder), NullProgress(), dataset)
+            _train_and_evaluate,
+            tasks,
+            comparison,
+            _ComparisonContext,
+            (settings, Path(folder), NullProgress(), dataset),
         )
         for (name, seed), one in zip(tasks, found, strict=True):
             advance(1, f"{name}, seed {seed}")
@@ -124,7 +135,9 @@ def compare(
     teacher = comparison.teachers[-1]
     heard = comparison.make_plan(settings).for_student(teacher.model)
     judged = {TEACHER: context.evaluate_on_test(TEACHER, make_score_fn(heard))}
-    judged |= {name: _average_evaluations([one.evaluation for one in some]) for name, some in made.items()}
+    judged |= {
+        name: _average_evaluations([one.evaluation for one in some]) for name, some in made.items()
+    }
     parameters = checkpoint.count_parameters(teacher.model)
     models = [
         make_model_result(
@@ -136,7 +149,10 @@ def compare(
             bytes=4 * parameters,
             seconds=teacher.seconds,
         ),
-        *(_summarize_seeds(name, settings.student.architecture, some) for name, some in made.items()),
+        *(
+            _summarize_seeds(name, settings.student.architecture, some)
+            for name, some in made.items()
+        ),
     ]
     # What a start is worth is not what training it adds.
     against = WARM_START if comparison.is_warm_started else STUDENT_ALONE
@@ -169,9 +185,13 @@ class _ComparisonContext:
         return self.context.settings.student.architecture in WARM_STARTS
 
     def draw_examples(self) -> Examples:
-        return self.context.draw_examples_by_user() if self.is_user_id_model else self.context.draw_examples(2)
+        return (
+            self.context.draw_examples_by_user()
+            if self.is_user_id_model
+            else self.context.draw_examples(2)
+        )
 
-    def make_plan(self, settings: Config) -> Teaching:
+    def make_plan(self, settings: Config) -> DistillationPlan:
         differ = self.is_user_id_model and self.teachers[-1].architecture != MATRIX_FACTORIZATION
         readers = self.context.split.train if differ else None
         return DistillationPlan(settings.distillation, self.teachers, readers)
@@ -179,14 +199,16 @@ class _ComparisonContext:
     def cache_teacher_outputs(self, name: str) -> None:
         """Fills the cache of what a method needs to know of the teacher, where it knows that."""
         settings = ways.configure_method(name, self.context.settings)
-        needs = {label for one in build_losses(settings.distillation) for label in one.teacher_outputs}
+        needs = {
+            label for one in build_losses(settings.distillation) for label in one.teacher_outputs
+        }
         try:
-            examples = augment(self.draw_examples(), settings.distillation, self.context)
+            examples = augment_examples(self.draw_examples(), settings.distillation, self.context)
             load_teacher_outputs(self.context, self.make_plan(settings), examples, sorted(needs))
         except (UserError, ValueError):
             pass  # its training says why it is left out
 
-    def load_or_build_warm_start(self, plan: Teaching | None) -> HistoryModel:
+    def load_or_build_warm_start(self, plan: DistillationPlan | None) -> HistoryModel:
         """What a student that is not trained from nothing begins with, made once."""
         name, context = (WARM_START if plan else STUDENT_ALONE), self.context
         kind = context.settings.student.architecture
@@ -196,7 +218,7 @@ class _ComparisonContext:
             candidates=str(context.candidates),
         )
 
-        def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+        def make(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
             begin = time.monotonic()
             model, tried = select_student_within_budget(context, name, kind, plan, key)
             chosen = next(one for one in tried if one.is_chosen)
@@ -206,8 +228,13 @@ class _ComparisonContext:
         return load_or_train(context, name, context.folder / "starts" / name, key, make).model
 
     def train_method(
-        self, name: str, settings: Config, plan: Teaching | None, seed: int, key: dict[str, Any]
-    ) -> tuple[HistoryModel, Training]:
+        self,
+        name: str,
+        settings: Config,
+        plan: DistillationPlan | None,
+        seed: int,
+        key: dict[str, Any],
+    ) -> tuple[HistoryModel, TrainingResult]:
         """The student of one row and seed."""
         label, drawn_with = f"{name}, seed {seed}", settings.seed + seed
         context = self.context.with_settings(settings)
@@ -233,7 +260,9 @@ class _ComparisonContext:
     def build_student(self, dimensions: int) -> HistoryModel:
         split = self.context.split
         if self.is_user_id_model:
-            return MatrixFactorization.from_histories(split.train, split.num_items, dimensions=dimensions)
+            return MatrixFactorization.from_histories(
+                split.train, split.num_items, dimensions=dimensions
+            )
         return build_student(self.context, self.context.settings.student.architecture, dimensions)
 
 
@@ -247,7 +276,9 @@ class _StudentResult:
     seconds: float
 
 
-def _train_and_evaluate(comparison: _Comparison, task: tuple[str, int]) -> _Made | UserError:
+def _train_and_evaluate(
+    comparison: _ComparisonContext, task: tuple[str, int]
+) -> _StudentResult | UserError:
     """A student of one method and seed, from its folder where it is finished.
 
     Errors of the settings are given back, so that the other trainings go on.
@@ -315,7 +346,9 @@ def _average_evaluations(seeds: Sequence[Evaluation]) -> Evaluation:
     )
 
 
-def _summarize_seeds(name: str, architecture: str, results: Sequence[_Made]) -> ModelResult:
+def _summarize_seeds(
+    name: str, architecture: str, results: Sequence[_StudentResult]
+) -> ModelResult:
     evaluation = _average_evaluations([one.evaluation for one in results])
     found = make_model_result(
         name,

@@ -31,7 +31,12 @@ from kd_tf.models.ranking import make_score_fn
 from kd_tf.models.training import DivergedError, Schedule, TrainingResult, train
 from kd_tf.models.unfinished import ResumeFolder
 from kd_tf.pipeline.describing import describe_dataset
-from kd_tf.pipeline.sources import draw_examples, choose_max_length, prepare_data, ensure_validation_split
+from kd_tf.pipeline.sources import (
+    draw_examples,
+    choose_max_length,
+    prepare_data,
+    ensure_validation_split,
+)
 from kd_tf.progress import Progress
 
 DEFAULT_MAX_BYTES = 1_000_000
@@ -101,7 +106,8 @@ class RunContext:
             "kd_tf": __version__,
         }
         self.dataset_summary = dataclasses.replace(
-            describe_dataset(settings, prepared, self.split), candidates=str(self.candidates or FULL)
+            describe_dataset(settings, prepared, self.split),
+            candidates=str(self.candidates or FULL),
         )
         if self.candidates is not None:
             self.dataset_summary.notes.append(
@@ -109,7 +115,9 @@ class RunContext:
                 "lists and are measured among all books, so the figures of both do not compare"
             )
         self.history_length = choose_max_length(settings, self.split)
-        self.validation_metric = ValidationMetric(self.split.validation, self.split.num_items, self.candidates)
+        self.validation_metric = ValidationMetric(
+            self.split.validation, self.split.num_items, self.candidates
+        )
         progress.info(
             f"{self.dataset_summary.users:,} readers, {self.split.num_items:,} books, "
             f"{self.dataset_summary.interactions:,} interactions; {self.dataset_summary.train_users:,} readers "
@@ -117,13 +125,13 @@ class RunContext:
             f"{self.dataset_summary.test_users:,} judge ({self.split.protocol})"
         )
 
-    def with_settings(self, settings: Config) -> Context:
+    def with_settings(self, settings: Config) -> RunContext:
         """The same run with other settings of teacher, student or distillation."""
         other = copy.copy(self)
         other.settings = settings
         return other
 
-    def evaluate_on_test(self, name: str, score: Scorer) -> Evaluation:
+    def evaluate_on_test(self, name: str, score: ScoreFn) -> Evaluation:
         """Measures a model on the test readers."""
         self.progress.info(f"measuring {name}")
         return evaluate(
@@ -145,7 +153,7 @@ class RunContext:
         score = make_score_fn(model)
         return lambda: self.validation_metric(score)
 
-    def make_training_data(self, history_length: int) -> LearningData:
+    def make_training_data(self, history_length: int) -> TrainingData:
         """What models of this history length are solved from."""
         return TrainingData(
             split=self.split,
@@ -198,7 +206,7 @@ class RunContext:
 
     def make_distillation_setup(
         self, student: HistoryModel, teacher: HistoryModel, *, steps: int, seed: int
-    ) -> Lesson:
+    ) -> DistillationSetup:
         """What methods may look at before this student is trained for at most so many steps."""
         return DistillationSetup(
             student=student,
@@ -208,7 +216,7 @@ class RunContext:
             seed=seed,
         )
 
-    def make_schedule(self, settings: config.Learning) -> Schedule:
+    def make_schedule(self, settings: config.TrainingSettings) -> Schedule:
         return Schedule(
             epochs=settings.epochs,
             batch_size=settings.batch_size or int(np.clip(len(self.split.train) // 8, 32, 512)),
@@ -225,7 +233,7 @@ class RunContext:
         key: dict[str, Any],
         student: HistoryModel | None = None,
         **settings: Any,
-    ) -> Training:
+    ) -> TrainingResult:
         """Trains in a way that a killed run takes up again; see `kd_tf.models.training.train`.
 
         Args:

@@ -18,7 +18,7 @@ from kd_tf.pipeline.sources import PreparedData
 from kd_tf.report.results import ComparisonResult, DatasetResult, ModelResult
 
 
-def describe_dataset(settings: Config, prepared: Prepared, split: Split) -> DatasetResult:
+def describe_dataset(settings: Config, prepared: PreparedData, split: Split) -> DatasetResult:
     """The data set, how it was cleaned, and how `split` divides it."""
     return DatasetResult(
         name=prepared.dataset.name,

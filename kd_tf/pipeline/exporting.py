@@ -27,7 +27,7 @@ MIN_NDCG_SHARE = 0.99
 NDCG@10: below that a reader would notice, above it bytes matter more."""
 
 
-def export_artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
+def export_artifacts(context: RunContext, student: HistoryModel) -> list[Artifact]:
     folder = context.folder / "artifacts"
     key = context.cache_key(
         student=checkpoint.compute_fingerprint(student),
@@ -53,7 +53,9 @@ def export_artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
         with context.progress.task("exporting", len(variants)) as advance:
             for variant in variants:
                 try:
-                    measured.append(_export_artifact(context, layout, statistics, variant, unfinished))
+                    measured.append(
+                        _export_artifact(context, layout, statistics, variant, unfinished)
+                    )
                 except ParityError as error:
                     # Whether four bits are enough is seen only here.
                     if variant is not Quantization.INT4 or context.settings.export.quantizations:
@@ -68,8 +70,8 @@ def export_artifacts(context: Context, student: HistoryModel) -> list[Artifact]:
 
 
 def _export_artifact(
-    context: Context,
-    item_order: Layout,
+    context: RunContext,
+    item_order: ItemOrder,
     statistics: TrainingStatistics,
     quantization: Quantization,
     folder: Path,
@@ -104,13 +106,13 @@ def _export_artifact(
         raise
 
 
-def load_item_order(context: Context) -> np.ndarray | None:
+def load_item_order(context: RunContext) -> np.ndarray | None:
     """int32 [V], the catalogue's book at each place of the files; None where it is the same."""
     path = context.folder / "artifacts" / ORDER_FILE
     return np.load(path, allow_pickle=False) if path.is_file() else None
 
 
-def _choose_quantizations(context: Context, student: HistoryModel) -> tuple[str, ...]:
+def _choose_quantizations(context: RunContext, student: HistoryModel) -> tuple[str, ...]:
     wanted = context.settings.export.quantizations
     if wanted is None:
         return student.quantizations
@@ -124,7 +126,7 @@ def _choose_quantizations(context: Context, student: HistoryModel) -> tuple[str,
     return wanted
 
 
-def choose_artifact(context: Context, artifacts: list[Artifact]) -> Artifact:
+def choose_artifact(context: RunContext, artifacts: list[Artifact]) -> Artifact:
     ship = context.settings.export.bundle_quantization
     if ship != "auto":
         return next(one for one in artifacts if one.name == ship)

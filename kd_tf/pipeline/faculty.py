@@ -21,7 +21,9 @@ EARLY_SHARES = (1 / 8, 1 / 4, 1 / 2)
 """Shares of a teacher's training after which its weights are kept, for easy lists."""
 
 
-def combine_teachers(context: Context, teachers: Sequence[Trained], rule: str) -> HistoryModel:
+def combine_teachers(
+    context: RunContext, teachers: Sequence[TrainedModel], rule: str
+) -> HistoryModel:
     """The model that answers for all teachers.
 
     Args:
@@ -41,16 +43,20 @@ def combine_teachers(context: Context, teachers: Sequence[Trained], rule: str) -
             where="distillation.teachers",
             hint="Set teacher.kind to ensemble, and teacher.members if you like.",
         )
-    key = context.cache_key(members=[checkpoint.compute_fingerprint(one.model) for one in members], rule=rule)
+    key = context.cache_key(
+        members=[checkpoint.compute_fingerprint(one.model) for one in members], rule=rule
+    )
 
-    def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+    def make(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
         begin = time.monotonic()
         weighted = rule == "weighted"
         model = TeacherMixture.calibrate(
             [one.model for one in members],
             context.validation_metric,
             context.progress,
-            weights=compute_validation_weights([one.validation_ndcg for one in members]) if weighted else None,
+            weights=compute_validation_weights([one.validation_ndcg for one in members])
+            if weighted
+            else None,
             by_confidence=rule == "confidence",
         )
         model.create_weights()
@@ -61,7 +67,9 @@ def combine_teachers(context: Context, teachers: Sequence[Trained], rule: str) -
     return load_or_train(context, f"teacher-{rule}", folder, key, make).model
 
 
-def build_teacher_curriculum(context: Context, teachers: Sequence[Trained]) -> list[HistoryModel]:
+def build_teacher_curriculum(
+    context: RunContext, teachers: Sequence[TrainedModel]
+) -> list[HistoryModel]:
     """Teachers from easy to hard: an ensemble's members by what they reach, or a teacher as it
     was early in its training; then the teacher.
 
@@ -72,7 +80,10 @@ def build_teacher_curriculum(context: Context, teachers: Sequence[Trained]) -> l
     if len(teachers) > 1:
         easier = [one.model for one in sorted(teachers[:-1], key=lambda one: one.validation_ndcg)]
     else:
-        easier = [checkpoint.load(folder) for folder in list_early_checkpoints(context, final.architecture)]
+        easier = [
+            checkpoint.load(folder)
+            for folder in list_early_checkpoints(context, final.architecture)
+        ]
     if not easier:
         raise UserError(
             f"there is nothing easier to learn than the teacher ({final.architecture})",
@@ -82,7 +93,7 @@ def build_teacher_curriculum(context: Context, teachers: Sequence[Trained]) -> l
     return [*easier, final.model]
 
 
-def list_early_checkpoints(context: Context, architecture: str) -> list[Path]:
+def list_early_checkpoints(context: RunContext, architecture: str) -> list[Path]:
     """Where the weights from early in a teacher's training lie, the earliest first."""
     return sorted((context.folder / "teachers").glob(f"{architecture}-early-*"))
 
@@ -97,7 +108,9 @@ class EarlyCheckpoints(keras.callbacks.Callback):
         epochs: How many there are at most.
     """
 
-    def __init__(self, context: Context, teacher: HistoryModel, architecture: str, epochs: int) -> None:
+    def __init__(
+        self, context: RunContext, teacher: HistoryModel, architecture: str, epochs: int
+    ) -> None:
         super().__init__()
         self.teacher, self.epochs = teacher, epochs
         self.folder = context.folder / "teachers"

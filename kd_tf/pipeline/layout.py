@@ -12,9 +12,14 @@ from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.tied_table import TiedEmbeddingModel
 from kd_tf.progress import Progress, NullProgress
-from kd_tf.tflite.clustered import TwoStageStudent, choose_block_size, cluster_items, choose_num_probes
+from kd_tf.tflite.clustered import (
+    TwoStageStudent,
+    choose_block_size,
+    cluster_items,
+    choose_num_probes,
+)
 
-Search = Literal["exact", "two-stage", "auto"]
+SearchMode = Literal["exact", "two-stage", "auto"]
 
 ORDER_FILE = "order.npy"
 """Where an order is kept beside the files that have it."""
@@ -53,11 +58,11 @@ class ItemOrder:
 def choose_item_order(
     student: HistoryModel,
     split: Split,
-    search: Search,
+    search: SearchMode,
     *,
     seed: int,
     progress: Progress | None = None,
-) -> Layout:
+) -> ItemOrder:
     """Puts the books in the order that the search needs.
 
     Args:
@@ -72,7 +77,9 @@ def choose_item_order(
             books, and ``two-stage`` was asked for.
     """
     tied = isinstance(student, TiedEmbeddingModel) and student.scoring_table is student.table
-    if search == "exact" or (search == "auto" and not (tied and student.num_items >= MIN_TWO_STAGE_ITEMS)):
+    if search == "exact" or (
+        search == "auto" and not (tied and student.num_items >= MIN_TWO_STAGE_ITEMS)
+    ):
         return ItemOrder(student, split)
     if not tied:
         raise UserError(
@@ -82,7 +89,9 @@ def choose_item_order(
         )
     progress = progress or NullProgress()
     with progress.task("ordering the catalogue", 1) as advance:
-        order = cluster_items(student.table.numpy(), choose_block_size(student.num_items + 1), seed=seed)
+        order = cluster_items(
+            student.table.numpy(), choose_block_size(student.num_items + 1), seed=seed
+        )
         readers = split.validation.histories.pad(student.history_length)
         try:
             probed = choose_num_probes(student, order, readers[:NUM_VALIDATION_USERS])

@@ -24,16 +24,16 @@ ASSISTANTS_FOLDER = "assistants"
 
 
 def train_student(
-    context: Context,
+    context: RunContext,
     build_model: Callable[[int], HistoryModel],
     dimensions: int,
-    plan: Teaching | None,
+    plan: DistillationPlan | None,
     examples: Examples,
     *,
     seed: int,
     label: str,
     key: dict[str, Any],
-) -> tuple[HistoryModel, Training]:
+) -> tuple[HistoryModel, TrainingResult]:
     """Trains a student.
 
     Args:
@@ -96,16 +96,16 @@ def _wrap_for_pruning(model: HistoryModel, pruning: Pruning, steps: int) -> None
 
 
 def _train_assistant(
-    context: Context,
+    context: RunContext,
     build_model: Callable[[int], HistoryModel],
     dimensions: int,
-    plan: Teaching,
+    plan: DistillationPlan,
     examples: Examples,
     *,
     seed: int,
     label: str,
     key: dict[str, Any],
-) -> Teaching:
+) -> DistillationPlan:
     """The same teaching by a wider student that was taught before.
 
     Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant" (AAAI 2020).
@@ -113,7 +113,7 @@ def _train_assistant(
     settings = plan.settings.model_copy(update={"assistant": 0})
     wider = dimensions * plan.settings.assistant_width_multiplier
 
-    def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+    def make(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
         model, training = train_student(
             context,
             build_model,
@@ -127,6 +127,8 @@ def _train_assistant(
         return model, "assistant", training, []
 
     folder = context.folder / ASSISTANTS_FOLDER / f"{checkpoint.make_slug(label)}"
-    own: Trained = load_or_train(context, "assistant", folder, {**key, "assistant": wider}, make)
+    own: TrainedModel = load_or_train(
+        context, "assistant", folder, {**key, "assistant": wider}, make
+    )
     # It alone is asked, whoever taught it.
     return DistillationPlan(settings.model_copy(update={"teachers": "one"}), [own])

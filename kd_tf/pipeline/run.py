@@ -59,7 +59,7 @@ def run(
     progress: Progress | None = None,
     *,
     dataset: Dataset | None = None,
-) -> Run:
+) -> RunResult:
     """Interactions in, a measured bundle out.
 
     A run that was stopped goes on from its finished stages when it is started again with the
@@ -77,7 +77,10 @@ def run(
         UserError: The data or a setting cannot be used.
         ParityError: A converted file does not answer like its student.
     """
-    for role, kind in (("teacher", settings.teacher.architecture), ("student", settings.student.architecture)):
+    for role, kind in (
+        ("teacher", settings.teacher.architecture),
+        ("student", settings.student.architecture),
+    ):
         if kind == config.MATRIX_FACTORIZATION:
             raise UserError(
                 "matrix factorisation knows only readers that it was trained on: no app can use it",
@@ -85,10 +88,12 @@ def run(
                 hint="It is for kd-tf compare.",
             )
     progress = progress or NullProgress()
-    return run_stages(RunContext(settings, Path(folder), progress, dataset or load_dataset(settings)))
+    return run_stages(
+        RunContext(settings, Path(folder), progress, dataset or load_dataset(settings))
+    )
 
 
-def run_stages(context: Context) -> Run:
+def run_stages(context: RunContext) -> RunResult:
     """Every stage in order."""
     context.folder.mkdir(parents=True, exist_ok=True)
     config.write(context.settings, context.folder / "config.toml")
@@ -138,10 +143,12 @@ def run_stages(context: Context) -> Run:
     bundle = _write_bundle(context, results)
     results.write(context.folder)
     html.write(results, context.folder)
-    return RunResult(context.folder, results, context.dataset, context.split, teacher, student, bundle)
+    return RunResult(
+        context.folder, results, context.dataset, context.split, teacher, student, bundle
+    )
 
 
-def _evaluate_baselines(context: Context) -> tuple[list[ModelResult], dict[str, Evaluation]]:
+def _evaluate_baselines(context: RunContext) -> tuple[list[ModelResult], dict[str, Evaluation]]:
     """All of them: a table without one would hide that it was better."""
     models, evaluations = [], {}
     for name, fit in BASELINES.items():
@@ -168,7 +175,7 @@ def _evaluate_baselines(context: Context) -> tuple[list[ModelResult], dict[str, 
     return models, evaluations
 
 
-def _write_bundle(context: Context, results: Results) -> Bundle:
+def _write_bundle(context: RunContext, results: Results) -> Bundle:
     shipped = results.shipped_artifact
     books = list(context.dataset.catalog.frame.iter_rows(named=True))
     order = exporting.load_item_order(context)

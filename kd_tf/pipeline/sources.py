@@ -76,7 +76,7 @@ class PreparedData:
         return self.splits[0]
 
 
-def prepare_data(settings: Config, dataset: Dataset) -> Prepared:
+def prepare_data(settings: Config, dataset: Dataset) -> PreparedData:
     """Cleans the interactions, divides them, and checks that nothing leaks.
 
     Raises:
@@ -112,7 +112,9 @@ def prepare_data(settings: Config, dataset: Dataset) -> Prepared:
     return PreparedData(dataset, interactions, steps, splits)
 
 
-def clean_interactions(settings: Config, dataset: Dataset) -> tuple[Interactions, list[CleaningStep]]:
+def clean_interactions(
+    settings: Config, dataset: Dataset
+) -> tuple[Interactions, list[CleaningStep]]:
     """What is left after cleaning, and what each step did; a published split is left as it is.
 
     Raises:
@@ -252,7 +254,9 @@ def _split_interactions(settings: Config, interactions: Interactions, protocol: 
     how, seed = settings.split, settings.seed
     if protocol == UNSEEN_USERS:
         if how.num_folds:
-            return make_user_folds(interactions, how.num_folds, held_out_share=how.held_out_share, seed=seed)
+            return make_user_folds(
+                interactions, how.num_folds, held_out_share=how.held_out_share, seed=seed
+            )
         test = how.test_users or min(5000, max(interactions.num_users // 5, 1))
         validation = how.validation_users or max(test // 2, 1)
         return [
@@ -279,7 +283,9 @@ def choose_max_length(settings: Config, split: Split) -> int:
     """L: what the settings say, or what most readers need, in steps of 10."""
     if settings.export.history_length is not None:
         return settings.export.history_length
-    needed = float(np.quantile(split.train.lengths, COVERED_USER_SHARE)) if len(split.train) else 0.0
+    needed = (
+        float(np.quantile(split.train.lengths, COVERED_USER_SHARE)) if len(split.train) else 0.0
+    )
     return int(np.clip(10 * np.ceil(needed / 10), *MAX_LENGTH_RANGE))
 
 

@@ -36,16 +36,16 @@ class TrainedModel:
     model: HistoryModel
     seconds: float
     validation_ndcg: float = 0.0
-    candidate_students: list[TriedStudent] = field(default_factory=list)
+    candidate_students: list[CandidateResult] = field(default_factory=list)
 
 
 def load_or_train(
-    context: Context,
+    context: RunContext,
     name: str,
     folder: Path,
     key: dict[str, Any],
-    train: Callable[[Path], tuple[HistoryModel, str, Training, list[TriedStudent]]],
-) -> Trained:
+    train: Callable[[Path], tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]],
+) -> TrainedModel:
     """Makes a model unless the stage in `folder` was made from the same inputs.
 
     Args:

@@ -35,8 +35,12 @@ MIN_NDCG_GAIN = 0.0005
 
 
 def load_or_train_student(
-    context: Context, name: str, teachers: Sequence[Trained] = (), *, architecture: str | None = None
-) -> Trained:
+    context: RunContext,
+    name: str,
+    teachers: Sequence[TrainedModel] = (),
+    *,
+    architecture: str | None = None,
+) -> TrainedModel:
     """The student, distilled where there are teachers.
 
     Args:
@@ -57,12 +61,18 @@ def load_or_train_student(
         candidates=str(context.candidates),
     )
 
-    def make(_: Path) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+    def make(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
         if architecture in TRAINED_STUDENTS:
             given = settings.student
             # What `auto` chose is made alone with the same width.
-            dimensions = _choose_mlp_embedding_dim(context) if given.architecture == "auto" else given.dimensions
-            model, training = _train_from_scratch(context, name, architecture, dimensions, teaching, key)
+            dimensions = (
+                _choose_mlp_embedding_dim(context)
+                if given.architecture == "auto"
+                else given.dimensions
+            )
+            model, training = _train_from_scratch(
+                context, name, architecture, dimensions, teaching, key
+            )
             return model, architecture, training, []
         return _select_and_fine_tune(context, name, architecture, teaching, key)
 
@@ -70,8 +80,12 @@ def load_or_train_student(
 
 
 def _select_and_fine_tune(
-    context: Context, name: str, architecture: str, plan: Teaching | None, key: dict[str, Any]
-) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+    context: RunContext,
+    name: str,
+    architecture: str,
+    plan: DistillationPlan | None,
+    key: dict[str, Any],
+) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
     """The best student within the bytes, of one family or of all."""
     begin = time.monotonic()
     model, tried = select_student_within_budget(context, name, architecture, plan, key)
@@ -83,12 +97,21 @@ def _select_and_fine_tune(
         if training is not None:
             epochs, best_epoch, reached = training.epochs, training.best_epoch, training.best_score
     seconds = time.monotonic() - begin
-    return snap_to_quantization_grid(model), chosen.kind, TrainingResult(epochs, best_epoch, reached, seconds), tried
+    return (
+        snap_to_quantization_grid(model),
+        chosen.kind,
+        TrainingResult(epochs, best_epoch, reached, seconds),
+        tried,
+    )
 
 
 def select_student_within_budget(
-    context: Context, name: str, architecture: str, plan: Teaching | None, key: dict[str, Any]
-) -> tuple[HistoryModel, list[TriedStudent]]:
+    context: RunContext,
+    name: str,
+    architecture: str,
+    plan: DistillationPlan | None,
+    key: dict[str, Any],
+) -> tuple[HistoryModel, list[CandidateResult]]:
     """The best start within the bytes, of one family or of all, and what it was chosen among.
 
     Args:
@@ -105,13 +128,16 @@ def select_student_within_budget(
     data = context.make_training_data(context.history_length)
     source = TeacherItemScores(data, plan.teacher if plan else None)
     families = WARM_STARTS if architecture == "auto" else {architecture: WARM_STARTS[architecture]}
-    tried: list[TriedStudent] = []
-    best: tuple[HistoryModel, TriedStudent] | None = None
+    tried: list[CandidateResult] = []
+    best: tuple[HistoryModel, CandidateResult] | None = None
 
     def consider(model: HistoryModel, family: str, setting: str) -> None:
         nonlocal best
         found = CandidateResult(
-            family, setting, compute_quantized_size(model), context.validation_metric(make_score_fn(snap_to_quantization_grid(model)))
+            family,
+            setting,
+            compute_quantized_size(model),
+            context.validation_metric(make_score_fn(snap_to_quantization_grid(model))),
         )
         context.progress.info(
             f"student {name}: {family} ({setting}), {found.bytes:,} bytes, validation NDCG@10 "
@@ -142,14 +168,14 @@ def select_student_within_budget(
 
 
 def fine_tune(
-    context: Context,
+    context: RunContext,
     model: HistoryModel,
-    plan: Teaching,
+    plan: DistillationPlan,
     *,
     seed: int,
     label: str,
     keep_start: bool,
-) -> Training:
+) -> TrainingResult:
     """Trains a started student with the Distiller, on what the teacher says alone.
 
     Args:
@@ -194,8 +220,8 @@ def fine_tune(
 
 
 def _fine_tune_if_better(
-    context: Context, model: HistoryModel, plan: Teaching, start_ndcg: float
-) -> Training | None:
+    context: RunContext, model: HistoryModel, plan: DistillationPlan, start_ndcg: float
+) -> TrainingResult | None:
     """Fine-tunes where that is cheap; the weights change only where it helps."""
     cost = context.scores_per_epoch * model.peak_score_rows
     if (
@@ -229,13 +255,13 @@ def _fine_tune_if_better(
 
 
 def _train_from_scratch(
-    context: Context,
+    context: RunContext,
     name: str,
     architecture: str,
     dimensions: int,
-    plan: Teaching | None,
+    plan: DistillationPlan | None,
     key: dict[str, Any],
-) -> tuple[HistoryModel, Training]:
+) -> tuple[HistoryModel, TrainingResult]:
     """A student trained from nothing."""
     return train_student(
         context,
@@ -249,7 +275,7 @@ def _train_from_scratch(
     )
 
 
-def build_student(context: Context, architecture: str, dimensions: int) -> HistoryModel:
+def build_student(context: RunContext, architecture: str, dimensions: int) -> HistoryModel:
     """A student of `TRAINED_STUDENTS` with the weights that it begins with."""
     model = TRAINED_STUDENTS[architecture](
         num_items=context.split.num_items,
@@ -260,7 +286,7 @@ def build_student(context: Context, architecture: str, dimensions: int) -> Histo
     return model
 
 
-def _choose_mlp_embedding_dim(context: Context) -> int:
+def _choose_mlp_embedding_dim(context: RunContext) -> int:
     """As wide as the bytes allow, in steps of 8; 0 where not even 8 fit."""
     # A table in bytes; two layers of 64 with biases, and a weight for every age, in floats.
     fixed = 4 * (64 + context.history_length)
@@ -268,7 +294,7 @@ def _choose_mlp_embedding_dim(context: Context) -> int:
     return int(max(min(room, 64) // 8 * 8, 0))
 
 
-def _compute_min_bytes(context: Context, architecture: str) -> int:
+def _compute_min_bytes(context: RunContext, architecture: str) -> int:
     """About the smallest budget in which a student of this kind exists."""
     books = context.split.num_items
     table = (books + 1) * 7 + 3 * 1024

@@ -28,7 +28,7 @@ _MAX_MEMBER_ITEMS = {"local-ridge": 10**9, "ials": 300_000, "spectral": 30_000}
 """Default members of an ensemble, and the catalogues that they are quick for."""
 
 
-def load_or_train_teachers(context: Context, *, save_early: bool = False) -> list[Trained]:
+def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> list[TrainedModel]:
     """The members of the ensemble, if it is one, and the teacher itself as the last.
 
     Args:
@@ -40,15 +40,22 @@ def load_or_train_teachers(context: Context, *, save_early: bool = False) -> lis
     if settings.architecture != "ensemble":
         return [
             _load_or_train_teacher(
-                context, settings.architecture, "teacher", _choose_max_length(context, settings.architecture), save_early
+                context,
+                settings.architecture,
+                "teacher",
+                _choose_max_length(context, settings.architecture),
+                save_early,
             )
         ]
     wanted = settings.members or _choose_default_members(context)
     length = min(_choose_max_length(context, kind) for kind in wanted)
-    members = [_load_or_train_teacher(context, kind, f"teacher-{kind}", length) for kind in dict.fromkeys(wanted)]
+    members = [
+        _load_or_train_teacher(context, kind, f"teacher-{kind}", length)
+        for kind in dict.fromkeys(wanted)
+    ]
     key = context.cache_key(members=[checkpoint.compute_fingerprint(one.model) for one in members])
 
-    def make(_: object) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+    def make(_: object) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
         begin = time.monotonic()
         model = EnsembleTeacher.from_members(
             [one.model for one in members], context.validation_metric, context.progress
@@ -61,13 +68,13 @@ def load_or_train_teachers(context: Context, *, save_early: bool = False) -> lis
     return [*members, load_or_train(context, "teacher", context.folder / "teacher", key, make)]
 
 
-def _choose_default_members(context: Context) -> tuple[str, ...]:
+def _choose_default_members(context: RunContext) -> tuple[str, ...]:
     books = context.split.num_items
     solved = tuple(kind for kind, most in _MAX_MEMBER_ITEMS.items() if books <= most)
     return (*solved, "cnn") if context.trains_quickly else solved
 
 
-def _choose_max_length(context: Context, architecture: str) -> int:
+def _choose_max_length(context: RunContext, architecture: str) -> int:
     """A solved teacher sees whole histories, a trained one what the student will see."""
     if architecture in CLOSED_FORM_TEACHERS:
         return context.teacher_max_length
@@ -75,8 +82,8 @@ def _choose_max_length(context: Context, architecture: str) -> int:
 
 
 def _load_or_train_teacher(
-    context: Context, architecture: str, name: str, history_length: int, save_early: bool = False
-) -> Trained:
+    context: RunContext, architecture: str, name: str, history_length: int, save_early: bool = False
+) -> TrainedModel:
     settings = context.settings.teacher
     solved = architecture in CLOSED_FORM_TEACHERS
     own = {} if solved else settings.model_dump(mode="json", exclude={"kind", "members"})
@@ -87,23 +94,30 @@ def _load_or_train_teacher(
         books_table=context.hash_catalog() if solved else None,
     )
 
-    def make(_: object) -> tuple[HistoryModel, str, Training, list[TriedStudent]]:
+    def make(_: object) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
         randomness.set_seed(context.settings.seed)
         if not solved:
             model, training = _train_teacher(context, architecture, key, save_early)
             return model, architecture, training, []
         begin = time.monotonic()
-        found = CLOSED_FORM_TEACHERS[architecture].from_training_data(context.make_training_data(history_length))
+        found = CLOSED_FORM_TEACHERS[architecture].from_training_data(
+            context.make_training_data(history_length)
+        )
         seconds = time.monotonic() - begin
-        return found, architecture, TrainingResult(0, 0, context.validation_metric(make_score_fn(found)), seconds), []
+        return (
+            found,
+            architecture,
+            TrainingResult(0, 0, context.validation_metric(make_score_fn(found)), seconds),
+            [],
+        )
 
     folder = context.folder / ("teacher" if name == "teacher" else f"teachers/{architecture}")
     return load_or_train(context, name, folder, key, make)
 
 
 def _train_teacher(
-    context: Context, architecture: str, key: dict[str, Any], save_early: bool
-) -> tuple[HistoryModel, Training]:
+    context: RunContext, architecture: str, key: dict[str, Any], save_early: bool
+) -> tuple[HistoryModel, TrainingResult]:
     if architecture == MATRIX_FACTORIZATION:
         model, drawn = _build_matrix_factorization(context), context.draw_examples_by_user()
     else:
@@ -118,7 +132,9 @@ def _train_teacher(
             seed=context.settings.seed,
         ),
         schedule=schedule,
-        callbacks=[EarlyCheckpoints(context, model, architecture, schedule.epochs)] if save_early else [],
+        callbacks=[EarlyCheckpoints(context, model, architecture, schedule.epochs)]
+        if save_early
+        else [],
         label=f"teacher ({architecture})",
         key=key,
     )
@@ -127,7 +143,7 @@ def _train_teacher(
     return model, training
 
 
-def _build_matrix_factorization(context: Context) -> HistoryModel:
+def _build_matrix_factorization(context: RunContext) -> HistoryModel:
     """Matrix factorisation by readers' numbers, as papers on distillation have it."""
     known = set(context.split.train_readers.tolist())
     if not known.intersection(context.split.test.readers.tolist()):
@@ -142,7 +158,7 @@ def _build_matrix_factorization(context: Context) -> HistoryModel:
     )
 
 
-def _build_network(context: Context, architecture: str) -> HistoryModel:
+def _build_network(context: RunContext, architecture: str) -> HistoryModel:
     settings = context.settings.teacher
     objective: str = settings.objective
     if objective == "auto":

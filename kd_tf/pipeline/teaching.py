@@ -22,7 +22,11 @@ from kd_tf.distill.balance.gradient_norm import GradientNorm
 from kd_tf.distill.balance.uncertainty import Uncertainty
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.knowledge import METHODS, DistillationLoss
-from kd_tf.distill.teacher_targets import EXTRA_OUTPUTS, compute_curriculum_targets, compute_teacher_targets
+from kd_tf.distill.teacher_targets import (
+    EXTRA_OUTPUTS,
+    compute_curriculum_targets,
+    compute_teacher_targets,
+)
 from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.by_reader import UserHistoryLookup
@@ -47,7 +51,7 @@ class DistillationPlan:
     """
 
     settings: Distillation
-    teachers: Sequence[Trained]
+    teachers: Sequence[TrainedModel]
     user_histories: Histories | None = None
 
     @property
@@ -57,10 +61,14 @@ class DistillationPlan:
 
     def for_student(self, teacher: HistoryModel) -> HistoryModel:
         """A teacher as the student's examples ask it."""
-        return teacher if self.user_histories is None else UserHistoryLookup.from_histories(teacher, self.user_histories)
+        return (
+            teacher
+            if self.user_histories is None
+            else UserHistoryLookup.from_histories(teacher, self.user_histories)
+        )
 
 
-def build_losses(settings: Distillation) -> list[Knowledge]:
+def build_losses(settings: Distillation) -> list[DistillationLoss]:
     """The methods that the settings name, made as they say.
 
     Raises:
@@ -70,9 +78,9 @@ def build_losses(settings: Distillation) -> list[Knowledge]:
 
 
 def build_distiller(
-    context: Context,
+    context: RunContext,
     model: HistoryModel,
-    plan: Teaching,
+    plan: DistillationPlan,
     examples: Examples,
     schedule: Schedule,
     *,
@@ -94,14 +102,18 @@ def build_distiller(
     """
     settings = plan.settings
     known = build_losses(settings)
-    examples = augment(examples, settings, context)
+    examples = augment_examples(examples, settings, context)
     batches = make_supervised_batches(examples, schedule, seed)
     distiller = Distiller(model, known, _build_weighting(settings, known))
     needs = sorted({label for one in known for label in one.teacher_outputs})
-    teacher = plan.for_student(combine_teachers(context, plan.teachers, settings.teacher_combination))
+    teacher = plan.for_student(
+        combine_teachers(context, plan.teachers, settings.teacher_combination)
+    )
     try:
         distiller.build_losses(
-            context.make_distillation_setup(model, teacher, steps=batches.steps_per_epoch * schedule.epochs, seed=seed)
+            context.make_distillation_setup(
+                model, teacher, steps=batches.steps_per_epoch * schedule.epochs, seed=seed
+            )
         )
         labels = load_teacher_outputs(context, plan, examples, needs)
     except ValueError as error:
@@ -114,7 +126,7 @@ def build_distiller(
     return distiller, replace(batches, labels={**batches.labels, **labels})
 
 
-def augment(examples: Examples, settings: Distillation, context: Context) -> Examples:
+def augment_examples(examples: Examples, settings: Distillation, context: RunContext) -> Examples:
     """The examples, and as many histories that nobody has as the settings say."""
     if not settings.augmentation:
         return examples
@@ -123,7 +135,7 @@ def augment(examples: Examples, settings: Distillation, context: Context) -> Exa
 
 
 def load_teacher_outputs(
-    context: Context, plan: Teaching, examples: Examples, teacher_outputs: Sequence[str]
+    context: RunContext, plan: DistillationPlan, examples: Examples, teacher_outputs: Sequence[str]
 ) -> dict[str, np.ndarray]:
     """What the teachers say of the examples, from the run's cache where they were asked before.
 
@@ -131,7 +143,9 @@ def load_teacher_outputs(
         ValueError: They cannot say one of `needs`.
     """
     settings = plan.settings
-    teacher = plan.for_student(combine_teachers(context, plan.teachers, settings.teacher_combination))
+    teacher = plan.for_student(
+        combine_teachers(context, plan.teachers, settings.teacher_combination)
+    )
     extra = [name for name in teacher_outputs if name in EXTRA_OUTPUTS]
     who = [] if settings.teacher_combination == "one" else [settings.teacher_combination]
     also = ["augmented"] if settings.augmentation else []
@@ -165,7 +179,7 @@ def make_supervised_batches(examples: Examples, schedule: Schedule, seed: int) -
     )
 
 
-def _build_loss(name: str, settings: Distillation) -> Knowledge:
+def _build_loss(name: str, settings: Distillation) -> DistillationLoss:
     own = settings.loss_settings.get(name, config.LossSettings())
     made = METHODS.get(name) or _import_loss(name)
     try:
@@ -176,7 +190,7 @@ def _build_loss(name: str, settings: Distillation) -> Knowledge:
         ) from error
 
 
-def _import_loss(name: str) -> type[Knowledge]:
+def _import_loss(name: str) -> type[DistillationLoss]:
     """A method of the user's, ``module:Class``."""
     module, _, attribute = name.partition(":")
     if not attribute:
@@ -202,15 +216,18 @@ def _import_loss(name: str) -> type[Knowledge]:
     return found
 
 
-def _build_weighting(settings: Distillation, losses: Sequence[Knowledge]) -> Balance:
+def _build_weighting(settings: Distillation, losses: Sequence[DistillationLoss]) -> LossWeighting:
     methods = [settings.loss_settings.get(name, config.LossSettings()) for name in settings.losses]
     weights = [
         method.default_weight if told.weight is None else told.weight
         for told, method in zip(methods, losses, strict=True)
     ]
     # What a method of several wants of alpha is what all get: there is one hard loss.
-    alpha = next((one.student_loss_weight for one in methods if one.student_loss_weight is not None), settings.student_loss_weight)
-    balances: dict[str, Balance] = {
+    alpha = next(
+        (one.student_loss_weight for one in methods if one.student_loss_weight is not None),
+        settings.student_loss_weight,
+    )
+    balances: dict[str, LossWeighting] = {
         "fixed": ConstantWeights(alpha, weights),
         "uncertainty": Uncertainty(),
         "gradient-norm": GradientNorm(alpha),

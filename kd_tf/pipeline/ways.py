@@ -54,7 +54,8 @@ def configure_method(name: str, settings: Config) -> Config:
         unknown = [part for part in parts if part not in METHODS and ":" not in part]
         if unknown:
             raise UserError(
-                f"there is no method {unknown[0]!r}", hint=f"There are: {', '.join(list_methods())}."
+                f"there is no method {unknown[0]!r}",
+                hint=f"There are: {', '.join(list_methods())}.",
             )
         changes["distillation"]["knowledge"] = parts
     own = settings.distillation.loss_settings.get(name)

@@ -16,7 +16,7 @@ _THREAD_VARIABLES = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NU
 
 Shared = TypeVar("Shared")
 Task = TypeVar("Task")
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 _worker_state: Any = None
 """Of a worker process: what its tasks share."""
@@ -37,12 +37,12 @@ class ProcessPool:
 
     def map(
         self,
-        function: Callable[[Shared, Task], Found],
+        function: Callable[[Shared, Task], Result],
         tasks: Sequence[Task],
         shared: Shared,
         make_shared: Callable[..., Shared],
         make_arguments: tuple[Any, ...],
-    ) -> Iterator[Found]:
+    ) -> Iterator[Result]:
         """``work(shared, task)`` of every task, in their order.
 
         Args:
@@ -62,7 +62,9 @@ class ProcessPool:
                 yield found
             with _make_executor(self.limit_workers(peak), make_shared, make_arguments) as pool:
                 try:
-                    for found, _ in pool.map(_run_and_measure_memory, [function] * (len(tasks) - 1), tasks[1:]):
+                    for found, _ in pool.map(
+                        _run_and_measure_memory, [function] * (len(tasks) - 1), tasks[1:]
+                    ):
                         yield found
                 finally:
                     pool.shutdown(cancel_futures=True)

@@ -49,7 +49,9 @@ def get_litert_files(page: Path, info: Callable[[str], None]) -> dict[str, bytes
     modules = page / "node_modules"
     if (modules / PACKAGE).is_dir():
         _check_version(modules, version)
-        return _replace_bare_import({name: (modules / path).read_bytes() for name, path in FILES.items()})
+        return _replace_bare_import(
+            {name: (modules / path).read_bytes() for name, path in FILES.items()}
+        )
     cached = _get_cache_folder() / f"litert-{version}-{hashlib.sha256(lock).hexdigest()[:16]}"
     if not cached.is_dir():
         info(f"fetching {PACKAGE} {version} with npm, once, into {cached}")

@@ -130,7 +130,9 @@ def draw_chart(results: Results, *, width: float, height: float) -> Chart:
         plot_right=right,
         plot_top=top,
         plot_bottom=bottom,
-        size_ticks=[Tick(across(size), _format_bytes(size)) for size in _choose_size_ticks(least, most)],
+        size_ticks=[
+            Tick(across(size), _format_bytes(size)) for size in _choose_size_ticks(least, most)
+        ],
         quality_ticks=[
             Tick(up(number * step), f"{number * step:g}")
             for number in range(round(highest / step) + 1)
@@ -158,12 +160,15 @@ def draw_chart(results: Results, *, width: float, height: float) -> Chart:
 
 def _place_labels(names: list[str], marks: list[tuple[float, float]], field: _Box) -> list[_Label]:
     """A free place for each label: beside its mark, else further away with a line to it."""
-    taken = [_Box(x - MARK_RADIUS, y - MARK_RADIUS, x + MARK_RADIUS, y + MARK_RADIUS) for x, y in marks]
+    taken = [
+        _Box(x - MARK_RADIUS, y - MARK_RADIUS, x + MARK_RADIUS, y + MARK_RADIUS) for x, y in marks
+    ]
     placed = []
     for name, mark in zip(names, marks, strict=True):
         # Each drawn label is in the way of the next; of equally free places the first is taken.
         best = min(
-            _list_label_positions(LETTER_WIDTH * len(name), *mark), key=lambda one: _measure_overlap(one, taken, field)
+            _list_label_positions(LETTER_WIDTH * len(name), *mark),
+            key=lambda one: _measure_overlap(one, taken, field),
         )
         taken.append(best.box)
         placed.append(best)

@@ -131,7 +131,10 @@ def _describe_metrics(results: Results) -> str:
     shipped = results.shipped_artifact
     rows = [("**model.tflite** (this file)", shipped.bytes, shipped.metrics)]
     for role in ("student", "teacher", "baseline"):
-        rows += [(_format_model_name(one), one.bytes, one.metrics) for one in _filter_by_role(results, role)]
+        rows += [
+            (_format_model_name(one), one.bytes, one.metrics)
+            for one in _filter_by_role(results, role)
+        ]
     headings = ["", *(_format_heading(name) for name in METRICS), "bytes"]
     lines = [
         "## Figures",

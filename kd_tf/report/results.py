@@ -203,7 +203,7 @@ class Results:
     artifacts: list[Artifact]
     comparisons: list[ComparisonResult]
     chosen: str
-    candidate_students: list[TriedStudent] = field(default_factory=list)
+    candidate_students: list[CandidateResult] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
 

@@ -72,7 +72,7 @@ def build_user_example(
     bundle: Bundle,
     *,
     user_index: int | None = None,
-) -> Shelf:
+) -> UserExample:
     """Asks teacher and bundle for ten books for one test reader.
 
     The reader is not picked by how good the answer looks: it is the first test reader with
@@ -90,9 +90,15 @@ def build_user_example(
     """
     histories = split.test.histories
     if user_index is None:
-        fitting = np.flatnonzero((histories.lengths >= MIN_ITEMS) & (histories.lengths <= MAX_ITEMS))
+        fitting = np.flatnonzero(
+            (histories.lengths >= MIN_ITEMS) & (histories.lengths <= MAX_ITEMS)
+        )
         user_index = int(fitting[0]) if len(fitting) else 0
-        why = f"the first with {MIN_ITEMS} to {MAX_ITEMS} books shown" if len(fitting) else "the first"
+        why = (
+            f"the first with {MIN_ITEMS} to {MAX_ITEMS} books shown"
+            if len(fitting)
+            else "the first"
+        )
     elif 0 <= user_index < len(histories):
         why = "as asked for"
     else:
@@ -120,7 +126,7 @@ def build_user_example(
     )
 
 
-def print_user_example(example: Shelf, console: Console) -> None:
+def print_user_example(example: UserExample, console: Console) -> None:
     """Prints the shelf and both lists side by side; ``*`` marks books that were read later."""
     width = min(console.width, MAX_WIDTH)
     order = "oldest first" if example.is_ordered else "the order of reading is not known"
@@ -132,7 +138,10 @@ def print_user_example(example: Shelf, console: Console) -> None:
         console.print(Text(message, style), width=width)
 
     say("")
-    say(f"Test reader {example.user_index + 1:,} of {example.num_test_users:,} ({example.selection_rule})", "bold")
+    say(
+        f"Test reader {example.user_index + 1:,} of {example.num_test_users:,} ({example.selection_rule})",
+        "bold",
+    )
     say(f"Shown to the models: {count} ({order})")
     console.print(_build_history_table(example), width=width)
     what = "read next" if example.is_ordered else "read too"
@@ -147,7 +156,7 @@ def print_user_example(example: Shelf, console: Console) -> None:
     )
 
 
-def _build_history_table(shelf: Shelf) -> Table:
+def _build_history_table(shelf: UserExample) -> Table:
     has_genres = "genre" in shelf.catalog.frame.columns
     table = _make_table(show_header=False)
     table.add_column(ratio=3, no_wrap=True, overflow="ellipsis")
@@ -161,7 +170,7 @@ def _build_history_table(shelf: Shelf) -> Table:
     return table
 
 
-def _build_recommendation_table(shelf: Shelf) -> Table:
+def _build_recommendation_table(shelf: UserExample) -> Table:
     table = _make_table(show_header=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column("the teacher", ratio=1, no_wrap=True, overflow="ellipsis")
@@ -179,13 +188,13 @@ def _make_table(*, show_header: bool) -> Table:
     return Table(box=None, expand=True, show_header=show_header, pad_edge=False, header_style="")
 
 
-def _format_recommendation(shelf: Shelf, book: int) -> Text:
+def _format_recommendation(shelf: UserExample, book: int) -> Text:
     is_read = book in shelf.targets
     label = _format_line(shelf.catalog.label(book))
     return Text("* " if is_read else "  ", "bold green" if is_read else "") + label
 
 
-def _count_hits(shelf: Shelf, books: tuple[int, ...]) -> int:
+def _count_hits(shelf: UserExample, books: tuple[int, ...]) -> int:
     return len(set(books) & set(shelf.targets))
 
 

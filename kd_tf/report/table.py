@@ -62,7 +62,9 @@ def print_results(results: Results, console: Console) -> None:
 def print_models(model_table: ModelTable, console: Console) -> None:
     """Prints models that were measured on the same readers, and how the best compares."""
     data = model_table.dataset
-    ks = sorted(int(name.partition("@")[2]) for name in model_table.models[0].metrics if "ndcg@" in name)
+    ks = sorted(
+        int(name.partition("@")[2]) for name in model_table.models[0].metrics if "ndcg@" in name
+    )
     short, long = ks[0], ks[-1]
     shown = {
         f"NDCG\n@{short}": f"ndcg@{short}",
@@ -128,9 +130,9 @@ def print_data(summary: DataSummary, console: Console) -> None:
         console.print(f"{heading}, quantiles {shares}", markup=False)
 
 
-def _print_candidates(tried: Sequence[TriedStudent], console: Console) -> None:
+def _print_candidates(tried: Sequence[CandidateResult], console: Console) -> None:
     """The best of each family that validation chose among."""
-    best: dict[str, TriedStudent] = {}
+    best: dict[str, CandidateResult] = {}
     for one in tried:
         known = best.get(one.kind)
         if known is None or one.validation_ndcg > known.validation_ndcg:

@@ -128,7 +128,9 @@ class BundleConfig:
 
         def take(key: str, kind: type, meaning: str) -> Any:
             if type(content.get(key)) is not kind:
-                raise _make_damaged_error(f"{key} must be {meaning}, not {content.get(key)!r}", where)
+                raise _make_damaged_error(
+                    f"{key} must be {meaning}, not {content.get(key)!r}", where
+                )
             return content[key]
 
         def take_size(key: str) -> int:
@@ -139,7 +141,9 @@ class BundleConfig:
         signatures = take("signatures", list, "a list of names")
         hashes = take("sha256", dict, "an object of file: hash")
         if not all(isinstance(one, str) for one in signatures):
-            raise _make_damaged_error(f"signatures must be a list of names, not {signatures!r}", where)
+            raise _make_damaged_error(
+                f"signatures must be a list of names, not {signatures!r}", where
+            )
         if not all(isinstance(one, str) for one in hashes.values()):
             raise _make_damaged_error("sha256 must be an object of file: hash", where)
         return cls(
@@ -169,7 +173,7 @@ class Bundle:
 
     folder: Path
     config: BundleConfig
-    items: list[Book]
+    items: list[Item]
 
     @classmethod
     def open(cls, folder: str | Path) -> Bundle:
@@ -290,7 +294,7 @@ def _encode_catalog(rows: list[dict[str, Any]]) -> str:
     return f'{{"version": {CATALOG_VERSION}, "books": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
-def _read_catalog(folder: Path, num_items: int) -> list[Book]:
+def _read_catalog(folder: Path, num_items: int) -> list[Item]:
     where = str(folder / CATALOG_FILE)
     content = _parse_json(_read_file(folder, CATALOG_FILE), where)
     if not isinstance(content, dict) or not isinstance(content.get("books"), list):
@@ -304,14 +308,16 @@ def _read_catalog(folder: Path, num_items: int) -> list[Book]:
         )
     rows = content["books"]
     if len(rows) != num_items:
-        raise _make_damaged_error(f"it has {len(rows)} books, {CONFIG_FILE} says {num_items}", where)
+        raise _make_damaged_error(
+            f"it has {len(rows)} books, {CONFIG_FILE} says {num_items}", where
+        )
     parsed = [_parse_item(row, number, where) for number, row in enumerate(rows, start=1)]
     if len({book.item_id for book in parsed}) != len(parsed):
         raise _make_damaged_error("two books have the same item_id", where)
     return parsed
 
 
-def _parse_item(row: Any, number: int, where: str) -> Book:
+def _parse_item(row: Any, number: int, where: str) -> Item:
     if not isinstance(row, dict) or row.get("id") != number:
         raise _make_damaged_error(f"book {number} must be an object with the id {number}", where)
     if not row.get("item_id"):
@@ -319,7 +325,9 @@ def _parse_item(row: Any, number: int, where: str) -> Book:
     for one in dataclasses.fields(Item):
         kind = int if one.name in ("id", "year") else str
         if row.get(one.name) is not None and type(row[one.name]) is not kind:
-            raise _make_damaged_error(f"book {number}: {one.name} cannot be {row[one.name]!r}", where)
+            raise _make_damaged_error(
+                f"book {number}: {one.name} cannot be {row[one.name]!r}", where
+            )
     values: dict[str, Any] = {one.name: row.get(one.name) for one in dataclasses.fields(Item)}
     return Item(**values)
 

@@ -74,7 +74,7 @@ class Measurement:
         ids: int32 [n, K], its answers to all histories, in the ids of all.
     """
 
-    model: Contestant
+    model: BenchmarkedModel
     latency: Latency
     init_seconds: float
     peak_memory_growth_bytes: int
@@ -82,13 +82,13 @@ class Measurement:
 
 
 def time_interleaved(
-    models: Sequence[Contestant],
+    models: Sequence[BenchmarkedModel],
     histories: np.ndarray,
     *,
     threads: int = 1,
     runs: int = MIN_RUNS,
     progress: Progress | None = None,
-) -> list[Standing]:
+) -> list[Measurement]:
     """Measures all of them on the same histories, in turns.
 
     Args:
@@ -109,7 +109,7 @@ def time_interleaved(
             f"runs must be at least {MIN_RUNS} and threads at least 1, not {runs} and {threads}"
         )
     with tempfile.TemporaryDirectory() as folder:
-        processes: list[_Process] = []
+        processes: list[_Worker] = []
         try:
             for number, one in enumerate(models):
                 asked = Path(folder) / f"histories-{number}.npy"
@@ -147,7 +147,7 @@ def time_interleaved(
 class _Worker:
     """A contestant that waits for its turn."""
 
-    def __init__(self, contestant: Contestant, histories: Path, threads: int) -> None:
+    def __init__(self, contestant: BenchmarkedModel, histories: Path, threads: int) -> None:
         self.model = contestant
         count = str(threads)
         self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in `end`)

@@ -23,37 +23,37 @@ import numpy as np
 from kd_tf.errors import UserError
 from kd_tf.runtime.memory_probe import reset_peak, read_peak_bytes
 
-Answer = Callable[[np.ndarray], np.ndarray]
+AnswerFn = Callable[[np.ndarray], np.ndarray]
 """From a history int32 [1, L] to ids [K]."""
 
 
-def prepare_tflite(path: Path, threads: int) -> Callable[[], Answer]:
+def prepare_tflite(path: Path, threads: int) -> Callable[[], AnswerFn]:
     """A file of ours, or of anybody who follows the contract."""
     from kd_tf.runtime.model import TFLiteModel
 
-    def load() -> Answer:
+    def load() -> AnswerFn:
         model = TFLiteModel(path, threads)
         return lambda history: model.recommend(history)[0]
 
     return load
 
 
-def prepare_numpy(path: Path, threads: int) -> Callable[[], Answer]:
+def prepare_numpy(path: Path, threads: int) -> Callable[[], AnswerFn]:
     """Plain NumPy; its threads are those of the environment."""
     from kd_tf.runtime.numpy_mlp import NumpyMLP
 
-    def load() -> Answer:
+    def load() -> AnswerFn:
         model = NumpyMLP.load(path)
         return lambda history: model.recommend(history[0])[0]
 
     return load
 
 
-def prepare_onnxruntime(path: Path, threads: int) -> Callable[[], Answer]:
+def prepare_onnxruntime(path: Path, threads: int) -> Callable[[], AnswerFn]:
     """ONNX Runtime on its CPU provider."""
     import onnxruntime as runtime
 
-    def load() -> Answer:
+    def load() -> AnswerFn:
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1

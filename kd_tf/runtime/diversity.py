@@ -34,7 +34,10 @@ def rerank_mmr(
     if not len(ids):
         return []
     alike = np.stack(
-        [_scale_to_unit_interval(model.score(pad_history([one], model.history_length), ids)) for one in ids]
+        [
+            _scale_to_unit_interval(model.score(pad_history([one], model.history_length), ids))
+            for one in ids
+        ]
     )
     alike = (alike + alike.T) / 2
     worth = (1 - diversity) * _scale_to_unit_interval(scores)

@@ -19,7 +19,7 @@ from kd_tf.runtime.titles import TitleIndex
 class Recommendation:
     """A book to read next and the model's score for it; a higher score is a better fit."""
 
-    book: Book
+    book: Item
     score: float
 
 
@@ -27,7 +27,7 @@ class Recommendation:
 class Reason:
     """A book that was read, and how much it adds to the score of one that is recommended."""
 
-    book: Book
+    book: Item
     contribution: float
 
 

@@ -38,7 +38,7 @@ class Match:
             else rapidfuzz's WRatio, at least `CUT_OFF`.
     """
 
-    book: Book
+    book: Item
     score: float
 
 
@@ -59,7 +59,7 @@ class TitleIndex:
         books: The catalogue. A book without a title is found by its id only.
     """
 
-    def __init__(self, books: Sequence[Book]) -> None:
+    def __init__(self, books: Sequence[Item]) -> None:
         self._by_id = {book.item_id: book for book in books}
         self._items_with_title = [book for book in books if book.title and book.title.strip()]
         self._by_folded_title = _group(self._items_with_title, _fold_case)
@@ -120,8 +120,8 @@ class TitleIndex:
         return Match(best, score)
 
 
-def _group(books: list[Book], form: Callable[[str], str]) -> dict[str, list[Book]]:
-    groups: dict[str, list[Book]] = defaultdict(list)
+def _group(books: list[Item], form: Callable[[str], str]) -> dict[str, list[Item]]:
+    groups: dict[str, list[Item]] = defaultdict(list)
     for book in books:
         groups[form(book.title or "")].append(book)
     return dict(groups)
@@ -148,18 +148,18 @@ def _extract_numbers(title: str) -> list[str]:
     return re.findall(r"\d+", title)
 
 
-def _format_items(books: Sequence[Book]) -> str:
+def _format_items(books: Sequence[Item]) -> str:
     return "\n".join(f"    {book.item_id}: {book.label}" for book in books[:NUM_SUGGESTIONS])
 
 
-def _make_ambiguous_error(name: str, books: list[Book]) -> UserError:
+def _make_ambiguous_error(name: str, books: list[Item]) -> UserError:
     return UserError(
         f"{name!r} could be several books",
         hint=f"Give the id of the one that is meant:\n{_format_items(books)}",
     )
 
 
-def _make_unknown_error(name: str, closest: list[Book]) -> UserError:
+def _make_unknown_error(name: str, closest: list[Item]) -> UserError:
     if not closest:
         return UserError(
             f"no book has the id {name!r}",

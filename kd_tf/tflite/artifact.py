@@ -153,15 +153,19 @@ def _collect_histories(count: int, split: Split, length: int) -> np.ndarray:
 def compute_floor_bytes(student: HistoryModel, quantization: Quantization) -> int:
     """What a student's weights alone need in a form: a file cannot be smaller."""
     if quantization is Quantization.INT4:
-        table = sum(int(np.prod(getattr(student, name).shape)) for name in student.quantized_weights)
+        table = sum(
+            int(np.prod(getattr(student, name).shape)) for name in student.quantized_weights
+        )
         # Two numbers a byte, and a byte a book for the scale of its row.
         return checkpoint.count_parameters(student) - table // 2 + student.table_rows
     floor = checkpoint.count_parameters(student) * quantization.bytes_per_weight
     # Packed weights need less than a byte each.
-    return min(floor, compute_quantized_size(student)) if quantization.bytes_per_weight == 1 else floor
+    return (
+        min(floor, compute_quantized_size(student)) if quantization.bytes_per_weight == 1 else floor
+    )
 
 
-def make_tflite_ranker(model: TFLiteModel) -> Ranker:
+def make_tflite_ranker(model: TFLiteModel) -> RankFn:
     """Ranks by running the file, as an app does: its K books without any that were read.
 
     The file sees the newest L books and leaves those out; an app leaves out the older ones too,

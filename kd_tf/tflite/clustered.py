@@ -73,7 +73,7 @@ def choose_block_size(rows: int) -> int:
     return min(sizes, key=lambda size: (-rows % size, abs(size - ROWS_PER_BLOCK)))
 
 
-def choose_num_probes(student: TiedTableModel, order: np.ndarray, histories: np.ndarray) -> int:
+def choose_num_probes(student: TiedEmbeddingModel, order: np.ndarray, histories: np.ndarray) -> int:
     """The least of `PROBED` with which two stages find `RECALL` of the ten best unread books.
 
     Args:
@@ -125,7 +125,7 @@ class TwoStageStudent(HistoryModel):
     quantized_weights = ("table", "means")
     quantizations = ("float32", "dynamic-int8")
 
-    def __init__(self, student: TiedTableModel, order: np.ndarray, num_probes: int) -> None:
+    def __init__(self, student: TiedEmbeddingModel, order: np.ndarray, num_probes: int) -> None:
         super().__init__(num_items=student.num_items, history_length=student.history_length)
         if student.scoring_table is not student.table:
             raise UserError(

@@ -115,7 +115,9 @@ def check_runtime(content: bytes, runtime: str) -> None:
         ValueError: There is no such runtime.
     """
     if runtime != ANY_RUNTIME and runtime not in RUNTIMES:
-        raise ValueError(f"runtime is {ANY_RUNTIME} or one of {', '.join(RUNTIMES)}, not {runtime!r}")
+        raise ValueError(
+            f"runtime is {ANY_RUNTIME} or one of {', '.join(RUNTIMES)}, not {runtime!r}"
+        )
     names = list(RUNTIMES) if runtime == ANY_RUNTIME else [runtime]
     oldest = min(names, key=lambda name: parse_version(RUNTIMES[name]))
     needed = compute_min_runtime_version(content)
@@ -148,7 +150,10 @@ def compute_min_runtime_version(content: bytes) -> str:
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     # Only what is used: a pass that replaced an operator leaves its code in the list.
     operators = [(graph, operator) for graph in model.subgraphs for operator in graph.operators]
-    needed = [_find_first_release(model.operatorCodes[index]) for index in {o.opcodeIndex for _, o in operators}]
+    needed = [
+        _find_first_release(model.operatorCodes[index])
+        for index in {o.opcodeIndex for _, o in operators}
+    ]
     for graph, operator in operators:
         _check_weight_version(graph, operator, model.operatorCodes[operator.opcodeIndex])
     return max(needed, key=parse_version)

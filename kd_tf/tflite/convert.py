@@ -170,7 +170,9 @@ def _run_converter(
         return bytes(converter.convert())
 
 
-def _generate_calibration_inputs(histories: np.ndarray) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+def _generate_calibration_inputs(
+    histories: np.ndarray,
+) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     for history in histories:
         yield "recommend", {"history": history[np.newaxis]}
         # The same readers' newest books: what somebody who asks for similar ones looks at.

@@ -30,7 +30,9 @@ def pack(model: schema.ModelT) -> bytes:
     for graph in model.subgraphs:
         graph.tensors = [_SharedPart(tensor) for tensor in graph.tensors]
         for operator in graph.operators:
-            operator.builtinOptions = operator.builtinOptions and _SharedPart(operator.builtinOptions)
+            operator.builtinOptions = operator.builtinOptions and _SharedPart(
+                operator.builtinOptions
+            )
         graph.operators = [_SharedPart(operator) for operator in graph.operators]
     builder = _DeduplicatingBuilder(1 << 20)
     builder.Finish(model.Pack(builder), b"TFL3")
@@ -84,7 +86,9 @@ def merge_models(first: bytes, second: bytes) -> bytes:
                 raise NotImplementedError(
                     f"builtin operator {get_builtin_code(code)} is not one that models can be joined with"
                 )
-            operator.opcodeIndex = find_or_add_operator_code(model, get_builtin_code(code), code.version)
+            operator.opcodeIndex = find_or_add_operator_code(
+                model, get_builtin_code(code), code.version
+            )
         for tensor in graph.tensors:
             tensor.buffer += buffers
     for signature in other.signatureDefs:
@@ -98,15 +102,22 @@ def merge_models(first: bytes, second: bytes) -> bytes:
 
 def _drop_unused_tensors(model: schema.ModelT, graph: schema.SubGraphT) -> None:
     """Leaves out tensors that no operator and no signature touches, and numbers the others anew."""
-    renumber_tensors(model, graph, {old: new for new, old in enumerate(sorted(_collect_used_tensors(graph)))})
+    renumber_tensors(
+        model, graph, {old: new for new, old in enumerate(sorted(_collect_used_tensors(graph)))}
+    )
 
 
-def renumber_tensors(model: schema.ModelT, graph: schema.SubGraphT, new_indices: Mapping[int, int]) -> None:
+def renumber_tensors(
+    model: schema.ModelT, graph: schema.SubGraphT, new_indices: Mapping[int, int]
+) -> None:
     """Gives tensors of a graph other numbers, in place, and leaves out those without one.
 
     Numbers that no tensor gets are filled with tensors that nothing touches.
     """
-    tensors = [schema.TensorT(shape=_UNUSED_SHAPE) for _ in range(max(new_indices.values(), default=-1) + 1)]
+    tensors = [
+        schema.TensorT(shape=_UNUSED_SHAPE)
+        for _ in range(max(new_indices.values(), default=-1) + 1)
+    ]
     place = np.full(len(graph.tensors) + 1, -1, np.int32)  # the last stands for -1, no tensor
     for old, new in new_indices.items():
         tensors[new] = graph.tensors[old]
@@ -210,7 +221,9 @@ class _DeduplicatingBuilder(flatbuffers.Builder):
         return self._offsets[key]
 
     def CreateNumpyVector(self, x: np.ndarray) -> int:  # noqa: N802
-        return self.write_once(make_content_key(x), lambda: super(_DeduplicatingBuilder, self).CreateNumpyVector(x))
+        return self.write_once(
+            make_content_key(x), lambda: super(_DeduplicatingBuilder, self).CreateNumpyVector(x)
+        )
 
 
 class _SharedPart:
@@ -219,7 +232,7 @@ class _SharedPart:
     def __init__(self, part: Any) -> None:
         self.part = part
 
-    def Pack(self, builder: _SharingBuilder) -> int:  # noqa: N802
+    def Pack(self, builder: _DeduplicatingBuilder) -> int:  # noqa: N802
         return builder.write_once(make_content_key(self.part), lambda: int(self.part.Pack(builder)))
 
 
@@ -232,7 +245,9 @@ def make_content_key(part: Any) -> Hashable:
     if isinstance(part, list):
         return tuple(make_content_key(one) for one in part)
     values = vars(part).items()
-    return type(part).__name__, tuple((name, make_content_key(value)) for name, value in sorted(values))
+    return type(part).__name__, tuple(
+        (name, make_content_key(value)) for name, value in sorted(values)
+    )
 
 
 class _AlignedBuffer(schema.BufferT):

@@ -25,7 +25,7 @@ class Int4Student(HistoryModel):
     quantized_weights = ("packed",)
     quantizations = ("dynamic-int8",)
 
-    def __init__(self, student: TiedTableModel, histories: np.ndarray) -> None:
+    def __init__(self, student: TiedEmbeddingModel, histories: np.ndarray) -> None:
         super().__init__(num_items=student.num_items, history_length=student.history_length)
         if student.scoring_table is not student.table or student.dimensions % 2:
             raise UserError(
@@ -39,7 +39,9 @@ class Int4Student(HistoryModel):
         table, moments = student.table.numpy(), feedback.compute_second_moments(student, histories)
         # Numbers are rounded for the steps that a file can hold.
         self.packed_table.scale.assign(feedback.choose_row_scales(table, moments))
-        self.packed_table.assign_int_values(feedback.quantize_int4(table, moments, self.packed_table.scale.numpy()))
+        self.packed_table.assign_int_values(
+            feedback.quantize_int4(table, moments, self.packed_table.scale.numpy())
+        )
         self.create_weights()
 
     @property

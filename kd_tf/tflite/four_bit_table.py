@@ -17,7 +17,13 @@ import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_tf.tflite.flatbuffer import get_builtin_code, is_constant, merge_equal_buffers, find_or_add_operator_code, pack
+from kd_tf.tflite.flatbuffer import (
+    get_builtin_code,
+    is_constant,
+    merge_equal_buffers,
+    find_or_add_operator_code,
+    pack,
+)
 
 _INT4_FULLY_CONNECTED_VERSION = 11
 """Of FULLY_CONNECTED: known since 2.15; float inputs with INT4 weights work since 2.13."""
@@ -86,7 +92,10 @@ def _find_packed_tables(model: schema.ModelT, rows: int) -> dict[int, np.ndarray
     found = {}
     for graph in model.subgraphs:
         for operator in graph.operators:
-            if get_builtin_code(model.operatorCodes[operator.opcodeIndex]) != schema.BuiltinOperator.GATHER:
+            if (
+                get_builtin_code(model.operatorCodes[operator.opcodeIndex])
+                != schema.BuiltinOperator.GATHER
+            ):
                 continue
             tensor = graph.tensors[operator.inputs[0]]
             bytes_of_rows = tensor.type == schema.TensorType.UINT8 and len(tensor.shape) == 2

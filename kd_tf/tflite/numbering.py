@@ -38,7 +38,9 @@ def _describe_operators(model: schema.ModelT, graph: schema.SubGraphT) -> list[H
 
     def constant(index: int) -> Hashable:
         tensor = graph.tensors[index] if index >= 0 else None
-        return make_content_key(tensor) if tensor is not None and is_constant(model, tensor) else None
+        return (
+            make_content_key(tensor) if tensor is not None and is_constant(model, tensor) else None
+        )
 
     return [
         (

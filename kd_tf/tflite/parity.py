@@ -17,7 +17,7 @@ from kd_tf.errors import ParityError, UserError
 from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.ranking import get_scoring_batch_size
-from kd_tf.models.ranking import compute_scores as keras_scores
+from kd_tf.models.ranking import compute_scores
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.clustered import TwoStageStudent
 from kd_tf.tflite.contract import check_answers, is_item
@@ -63,7 +63,7 @@ class Tolerance:
     max_score_error: float
 
 
-TOLERANCES: dict[Quantization, Bound] = {
+TOLERANCES: dict[Quantization, Tolerance] = {
     Quantization.FLOAT32: Tolerance(min_top10_overlap=0.999, max_score_error=1e-4),
     Quantization.FLOAT16: Tolerance(min_top10_overlap=0.98, max_score_error=5e-3),
     Quantization.DYNAMIC_INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.1),
@@ -99,7 +99,7 @@ class Parity:
     numpy_overlap: float | None = None
 
 
-def get_tolerance(student: HistoryModel, quantization: Quantization) -> Bound:
+def get_tolerance(student: HistoryModel, quantization: Quantization) -> Tolerance:
     """What a file of this form of a student is held to."""
     bound = TOLERANCES[quantization]
     if isinstance(student, TwoStageStudent):
@@ -152,13 +152,17 @@ def check_parity(
 
     _check_stateless(model, histories[:MAX_REPEATED_HISTORIES])
     agreement = _compare_recommendations(model, student, histories)
-    _require_agreement(agreement, bound, f"recommend ({quantization.value}) over {len(histories)} histories")
+    _require_agreement(
+        agreement, bound, f"recommend ({quantization.value}) over {len(histories)} histories"
+    )
     _check_edge_case_histories(model, student, bound, quantization)
     _check_similar(model, student, bound, quantization)
     # In an int8 file these two are those of a dynamic-int8 one.
     exact = TOLERANCES[Quantization.DYNAMIC_INT8] if quantization is Quantization.INT8 else bound
     _check_scores(model, student, histories[:MAX_SCORED_HISTORIES], exact, agreement.max_score)
-    _check_explanations(model, student, histories[:MAX_EXPLAINED_HISTORIES], exact, agreement.max_score)
+    _check_explanations(
+        model, student, histories[:MAX_EXPLAINED_HISTORIES], exact, agreement.max_score
+    )
     in_numpy = _compare_with_numpy(model, quantized_student, histories)
     if in_numpy is not None:
         _require_agreement(in_numpy, bound, f"recommend ({quantization.value}) beside plain NumPy")
@@ -206,13 +210,15 @@ class _Agreement:
     """The largest absolute score that the student gives a recommended book."""
 
 
-def _compare_recommendations(model: TFLiteModel, student: HistoryModel, histories: np.ndarray) -> _Agreement:
+def _compare_recommendations(
+    model: TFLiteModel, student: HistoryModel, histories: np.ndarray
+) -> _Agreement:
     parts = []
     for part in _split_into_batches(histories, student):
         with _raise_as_parity_error("recommend"):
             ids, scores = model.recommend_all(part)
         check_answers("recommend", ids, scores, part, student.num_items)
-        parts.append(_compare_batch(ids, scores, keras_scores(student, part), part))
+        parts.append(_compare_batch(ids, scores, compute_scores(student, part), part))
     return _aggregate(parts)
 
 
@@ -286,7 +292,7 @@ def _aggregate(parts: list[tuple[np.ndarray, float, float]]) -> _Agreement:
     )
 
 
-def _require_agreement(agreement: _Agreement, bound: Bound, where: str) -> None:
+def _require_agreement(agreement: _Agreement, bound: Tolerance, where: str) -> None:
     _require_overlap(agreement, bound, where)
     allowed = bound.max_score_error * max(agreement.max_score, 1.0)
     if not agreement.max_error <= allowed:  # also for NaN
@@ -296,7 +302,7 @@ def _require_agreement(agreement: _Agreement, bound: Bound, where: str) -> None:
         )
 
 
-def _require_overlap(agreement: _Agreement, bound: Bound, where: str) -> None:
+def _require_overlap(agreement: _Agreement, bound: Tolerance, where: str) -> None:
     if not agreement.overlap >= bound.min_top10_overlap:
         raise ParityError(
             f"{where}: top-10 overlap with the Keras student is {agreement.overlap:.4f}, below "
@@ -311,7 +317,7 @@ def _make_unknown_ids(num_items: int) -> np.ndarray:
 
 
 def _check_edge_case_histories(
-    model: TFLiteModel, student: HistoryModel, bound: Bound, quantization: Quantization
+    model: TFLiteModel, student: HistoryModel, bound: Tolerance, quantization: Quantization
 ) -> None:
     unknown, L = _make_unknown_ids(student.num_items), student.history_length
     only_unknown = np.concatenate([np.repeat(unknown, L), np.resize(unknown, L)]).reshape(-1, L)
@@ -343,7 +349,7 @@ def _check_edge_case_histories(
 
 
 def _check_similar(
-    model: TFLiteModel, student: HistoryModel, bound: Bound, quantization: Quantization
+    model: TFLiteModel, student: HistoryModel, bound: Tolerance, quantization: Quantization
 ) -> None:
     books = _sample_evenly(student.num_items, MAX_SIMILAR_ITEMS)
     agreement = _compare_similar(model, student, books)
@@ -363,7 +369,7 @@ def _check_scores(
     model: TFLiteModel,
     student: HistoryModel,
     histories: np.ndarray,
-    bound: Bound,
+    bound: Tolerance,
     largest: float,
 ) -> None:
     """Scores of candidates are the student's, and 0 for ids that no book has.
@@ -396,7 +402,7 @@ def _check_explanations(
     model: TFLiteModel,
     student: HistoryModel,
     histories: np.ndarray,
-    bound: Bound,
+    bound: Tolerance,
     largest: float,
 ) -> None:
     """What books of a history add to a score is what they add in the student."""
@@ -418,7 +424,9 @@ def _require_valid_values(signature: str, what: str, found: np.ndarray, known: n
         raise ParityError(f"{signature} does not give 0 to an id that no book has")
 
 
-def _require_small_error(signature: str, errors: np.ndarray, bound: Bound, largest: float) -> None:
+def _require_small_error(
+    signature: str, errors: np.ndarray, bound: Tolerance, largest: float
+) -> None:
     error, allowed = float(errors.max(initial=0)), bound.max_score_error * max(largest, 1.0)
     if not error <= allowed:
         raise ParityError(

@@ -20,7 +20,13 @@ import copy
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_tf.tflite.flatbuffer import get_builtin_code, is_constant, merge_equal_buffers, find_or_add_operator_code, pack
+from kd_tf.tflite.flatbuffer import (
+    get_builtin_code,
+    is_constant,
+    merge_equal_buffers,
+    find_or_add_operator_code,
+    pack,
+)
 
 _BuiltinOperator = schema.BuiltinOperator
 _TensorType = schema.TensorType
@@ -103,7 +109,9 @@ class _GraphRewriter:
             return False
         weights = int(scoring[0].inputs[1])
         for operator in list(self.graph.operators):
-            if self._get_builtin_code(operator) == _BuiltinOperator.GATHER and self._is_table(operator.inputs[0]):
+            if self._get_builtin_code(operator) == _BuiltinOperator.GATHER and self._is_table(
+                operator.inputs[0]
+            ):
                 self._gather_from(operator, weights)
         for operator in scoring:
             self._score_in_float(operator)
@@ -118,18 +126,28 @@ class _GraphRewriter:
         made = {
             int(operator.outputs[0]): operator
             for operator in self.graph.operators
-            if self._get_builtin_code(operator) == _BuiltinOperator.DEQUANTIZE and self._is_int8_matrix(operator.inputs[0])
+            if self._get_builtin_code(operator) == _BuiltinOperator.DEQUANTIZE
+            and self._is_int8_matrix(operator.inputs[0])
         }
         for gather in list(self.graph.operators):
-            if self._get_builtin_code(gather) != _BuiltinOperator.GATHER or int(gather.inputs[0]) not in made:
+            if (
+                self._get_builtin_code(gather) != _BuiltinOperator.GATHER
+                or int(gather.inputs[0]) not in made
+            ):
                 continue
             table = int(made[int(gather.inputs[0])].inputs[0])
             wanted = int(gather.outputs[0])
-            rows = self._add_tensor_like(wanted, _TensorType.INT8, self.graph.tensors[table].quantization)
+            rows = self._add_tensor_like(
+                wanted, _TensorType.INT8, self.graph.tensors[table].quantization
+            )
             gather.inputs = np.array([table, gather.inputs[1]], np.int32)
             gather.outputs = np.array([rows], np.int32)
-            gather.opcodeIndex = find_or_add_operator_code(self.model, _BuiltinOperator.GATHER, _INT8_GATHER_VERSION)
-            self._insert(self.graph.operators.index(gather) + 1, self._make_dequantize(rows, wanted))
+            gather.opcodeIndex = find_or_add_operator_code(
+                self.model, _BuiltinOperator.GATHER, _INT8_GATHER_VERSION
+            )
+            self._insert(
+                self.graph.operators.index(gather) + 1, self._make_dequantize(rows, wanted)
+            )
             self._multiply_in_int8(wanted, rows)
         read = {int(index) for operator in self.graph.operators for index in operator.inputs}
         for floats, operator in made.items():
@@ -209,7 +227,10 @@ class _GraphRewriter:
             if self._get_builtin_code(operator) == _BuiltinOperator.DEQUANTIZE:
                 self._redirect(int(operator.outputs[0]), tensor)
                 self.graph.operators.remove(operator)
-            elif self._get_builtin_code(operator) in _PASS_THROUGH_OPERATORS and operator.inputs[0] == tensor:
+            elif (
+                self._get_builtin_code(operator) in _PASS_THROUGH_OPERATORS
+                and operator.inputs[0] == tensor
+            ):
                 following = self.graph.tensors[operator.outputs[0]]
                 if following.type != before.type:
                     raise NotImplementedError(

@@ -52,7 +52,9 @@ def find_top_k(scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     return values, places + moved * BLOCK_SIZE
 
 
-def _find_top_k_above(least: tf.Tensor, scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+def _find_top_k_above(
+    least: tf.Tensor, scores: tf.Tensor, count: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """As `best_of_all`; at least `count` of the scores are not below `least`."""
     # In the order of the catalogue, so that equal scores keep theirs.
     places = tf.where(scores >= least)[:, 0]

@@ -105,7 +105,9 @@ def check_stored_weights(content: bytes, student: HistoryModel) -> None:
     """
     _check_no_dequantized_table(content, student.table_rows)
     found = read_item_constants(content, student.table_rows)
-    copies = [one for one in found if one.values.ndim > 1 and one.values.size >= _MIN_QUANTIZED_SIZE]
+    copies = [
+        one for one in found if one.values.ndim > 1 and one.values.size >= _MIN_QUANTIZED_SIZE
+    ]
     tables = _collect_item_weights(student)
     grows = {id(one) for one in tables}
     for weight in tables:
@@ -120,7 +122,9 @@ def check_stored_weights(content: bytes, student: HistoryModel) -> None:
         copies = [one for one in copies if one is not match]
     # A layer may have as many rows as a small catalogue.
     steps = {id(one.int_values) for one in _collect_packed_tables(student)}
-    layers = [one for one in checkpoint.get_inference_weights(student) if id(one) not in grows | steps]
+    layers = [
+        one for one in checkpoint.get_inference_weights(student) if id(one) not in grows | steps
+    ]
     for weight in layers:
         layer = next((one for one in copies if one.values.size == int(np.prod(weight.shape))), None)
         copies = [one for one in copies if one is not layer]
@@ -150,7 +154,7 @@ def _collect_item_weights(student: HistoryModel) -> list[tf.Variable]:
     ]
 
 
-def _collect_packed_tables(student: HistoryModel) -> list[BookTable]:
+def _collect_packed_tables(student: HistoryModel) -> list[QuantizedEmbedding]:
     if isinstance(student, WeightedEnsemble):
         return [table for part in student.members for table in _collect_packed_tables(part)]
     tables = [getattr(student, name) for name in student.quantized_weights]
@@ -172,7 +176,10 @@ def _check_no_dequantized_table(content: bytes, rows: int) -> None:
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     for graph in model.subgraphs:
         for operator in graph.operators:
-            if get_builtin_code(model.operatorCodes[operator.opcodeIndex]) not in _DEQUANTIZING_OPERATORS:
+            if (
+                get_builtin_code(model.operatorCodes[operator.opcodeIndex])
+                not in _DEQUANTIZING_OPERATORS
+            ):
                 continue
             table = graph.tensors[operator.inputs[0]]
             # No kernel gathers from float16: there the whole table has to be written out.

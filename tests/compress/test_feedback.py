@@ -52,7 +52,9 @@ def test_two_numbers_by_hand():
     # Readers' two numbers are nearly the same, so only the sum matters: .4 + .4 is nearer to 1 + 0
     # than to 0 + 0.
     second_moments = np.array([[1.0, 0.999], [0.999, 1.0]])
-    whole = quantize_with_feedback(np.array([[0.4, 0.4]], np.float32), second_moments, np.ones((1, 1)), 7)
+    whole = quantize_with_feedback(
+        np.array([[0.4, 0.4]], np.float32), second_moments, np.ones((1, 1)), 7
+    )
     assert sorted(whole[0].tolist()) == [0, 1]
 
 

@@ -72,7 +72,9 @@ def test_a_student_scores_as_with_the_tables_of_a_file_whoever_asks(name, batch)
     some = tf.constant([1, 2])
     np.testing.assert_array_equal(made.similar(some), plain.similar(some))
     histories = from_lists(list(batch[0]))
-    np.testing.assert_allclose(make_score_fn(made)(histories), make_score_fn(plain)(histories), atol=1e-6)
+    np.testing.assert_allclose(
+        make_score_fn(made)(histories), make_score_fn(plain)(histories), atol=1e-6
+    )
 
 
 @students

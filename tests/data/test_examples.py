@@ -22,7 +22,9 @@ def books(row: np.ndarray) -> list[int]:
 
 @given(readers, st.integers(1, 7), st.integers(1, 7), st.integers(0, 2**16))
 def test_ordered_targets_directly_follow_the_newest_books_of_the_input(rows, L, M, seed):
-    drawn = draw_sequence_examples(from_lists(rows), num_passes=3, max_length=L, num_targets=M, chronological=True, seed=seed)
+    drawn = draw_sequence_examples(
+        from_lists(rows), num_passes=3, max_length=L, num_targets=M, chronological=True, seed=seed
+    )
     assert drawn.history.dtype == drawn.targets.dtype == np.int32
     assert drawn.history.shape == (3, len(rows), L)
     assert drawn.targets.shape == (3, len(rows), M)
@@ -38,7 +40,12 @@ def test_ordered_targets_directly_follow_the_newest_books_of_the_input(rows, L, 
 @given(readers, st.booleans(), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**16))
 def test_an_example_holds_books_of_its_own_reader_each_at_most_once(rows, ordered, L, M, seed):
     drawn = draw_sequence_examples(
-        from_lists(rows), num_passes=2, max_length=L, num_targets=M, chronological=ordered, seed=seed
+        from_lists(rows),
+        num_passes=2,
+        max_length=L,
+        num_targets=M,
+        chronological=ordered,
+        seed=seed,
     )
     for one_pass in range(2):
         for row, whole in enumerate(rows):
@@ -52,7 +59,9 @@ def test_an_example_holds_books_of_its_own_reader_each_at_most_once(rows, ordere
 
 @given(readers, st.integers(0, 2**16))
 def test_without_order_history_and_targets_are_a_permutation_of_the_books(rows, seed):
-    drawn = draw_sequence_examples(from_lists(rows), num_passes=2, max_length=9, num_targets=9, chronological=False, seed=seed)
+    drawn = draw_sequence_examples(
+        from_lists(rows), num_passes=2, max_length=9, num_targets=9, chronological=False, seed=seed
+    )
     for one_pass in range(2):
         for row, whole in enumerate(rows):
             together = books(drawn.history[one_pass, row]) + books(drawn.targets[one_pass, row])
@@ -109,7 +118,9 @@ def test_the_seed_alone_decides_and_passes_differ(ordered):
     histories = from_lists([list(range(1, 21)), list(range(21, 41)), list(range(41, 61))] * 5)
 
     def drawn(seed):
-        return draw_sequence_examples(histories, num_passes=2, max_length=8, num_targets=8, chronological=ordered, seed=seed)
+        return draw_sequence_examples(
+            histories, num_passes=2, max_length=8, num_targets=8, chronological=ordered, seed=seed
+        )
 
     one, same, other = drawn(1), drawn(1), drawn(2)
     np.testing.assert_array_equal(one.history, same.history)
@@ -120,8 +131,17 @@ def test_the_seed_alone_decides_and_passes_differ(ordered):
 
 def test_histories_with_fewer_than_two_books_give_no_examples():
     histories = from_lists([[1, 2, 3], [], [4], [5, 6]])
-    examples = draw_sequence_examples(histories, num_passes=2, max_length=3, num_targets=2, chronological=True, seed=0)
+    examples = draw_sequence_examples(
+        histories, num_passes=2, max_length=3, num_targets=2, chronological=True, seed=0
+    )
     assert examples.examples_per_pass == 2
     assert not np.isin([4], examples.history).any()
     with pytest.raises(UserError, match="two books to learn from"):
-        draw_sequence_examples(from_lists([[1], []]), num_passes=1, max_length=3, num_targets=2, chronological=True, seed=0)
+        draw_sequence_examples(
+            from_lists([[1], []]),
+            num_passes=1,
+            max_length=3,
+            num_targets=2,
+            chronological=True,
+            seed=0,
+        )

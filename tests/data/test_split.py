@@ -43,7 +43,12 @@ def test_what_was_saved_comes_back(tmp_path: Path, weights: bool, also_read: boo
     split.save(tmp_path / "split.npz")
     found = load(tmp_path / "split.npz")
     assert found.fingerprint() == split.fingerprint()
-    assert (found.protocol, found.seed, found.num_items, found.notes) == ("given", 7, 9, ("a note",))
+    assert (found.protocol, found.seed, found.num_items, found.notes) == (
+        "given",
+        7,
+        9,
+        ("a note",),
+    )
     for one, other in (
         (found.train, split.train),
         (found.test.histories, split.test.histories),
@@ -112,7 +117,9 @@ def test_another_file_and_none_are_refused(tmp_path: Path) -> None:
 
 def test_renumbered_books_are_the_same_books_in_every_part() -> None:
     split = some_split()
-    numbers = np.append(0, np.random.default_rng(0).permutation(split.num_items) + 1).astype(np.int32)
+    numbers = np.append(0, np.random.default_rng(0).permutation(split.num_items) + 1).astype(
+        np.int32
+    )
     found = split.renumber_items(numbers)
     for own, new in (
         (split.train, found.train),

@@ -22,7 +22,9 @@ V, L, B, K = 30, 5, 12, 8
 class Responses:
     """Steps of given logits, and what a student learns from them."""
 
-    def step(self, logits, ids, teacher=None, *, total=None, training=True, progress=1.0) -> Step:
+    def step(
+        self, logits, ids, teacher=None, *, total=None, training=True, progress=1.0
+    ) -> DistillationBatch:
         """A batch of these logits, column 0 masked, and of this teacher.
 
         Its logits fall by a half a rank, and it knows only its best books, unless said otherwise.
@@ -49,7 +51,7 @@ class Responses:
             progress=tf.constant(progress, tf.float32),
         )
 
-    def lesson(self, popularity=None, student=None) -> Lesson:
+    def lesson(self, popularity=None, student=None) -> DistillationSetup:
         """Books are read once, twice, ... in the order of their ids."""
         if popularity is None:
             popularity = np.arange(V + 1)
@@ -57,7 +59,10 @@ class Responses:
         return DistillationSetup(student, teachers, np.asarray(popularity), num_steps=40, seed=0)
 
     def gradient_error(
-        self, method: Knowledge, step_of: Callable[[np.ndarray], Step], logits: np.ndarray
+        self,
+        method: DistillationLoss,
+        step_of: Callable[[np.ndarray], DistillationBatch],
+        logits: np.ndarray,
     ) -> float:
         """By how much the gradient errs, relative to its size, against central differences.
 
@@ -82,7 +87,7 @@ class Responses:
             errors.append(abs(float(numeric) - np.sum(gradient * way)) / np.linalg.norm(gradient))
         return max(errors)
 
-    def learnt(self, method: Knowledge, steps: int = 40) -> tuple[list[float], float, float]:
+    def learnt(self, method: DistillationLoss, steps: int = 40) -> tuple[list[float], float, float]:
         """A student's losses by the method alone, and its overlap before and after.
 
         The overlap is the share of the teacher's best K that is among the student's best K.
@@ -99,7 +104,9 @@ class Responses:
             # A tenth of its mass lies on other books.
             "teacher_total": np.log(np.exp(teacher).sum(axis=1) / 0.9).astype(np.float32),
         }
-        student = MLPStudent(num_items=V, history_length=L, dimensions=12, hidden=16, book_dropout=0.0)
+        student = MLPStudent(
+            num_items=V, history_length=L, dimensions=12, hidden=16, book_dropout=0.0
+        )
         student.create_weights()
 
         def overlap() -> float:

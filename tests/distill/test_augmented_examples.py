@@ -17,7 +17,11 @@ from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.knowledge import METHODS
 from kd_tf.distill.knowledge.base import DistillationSetup
 from kd_tf.distill.knowledge.soft_targets import SoftTargets
-from kd_tf.distill.teacher_targets import EXTRA_OUTPUTS, compute_curriculum_targets, compute_teacher_targets
+from kd_tf.distill.teacher_targets import (
+    EXTRA_OUTPUTS,
+    compute_curriculum_targets,
+    compute_teacher_targets,
+)
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.base import HistoryModel
@@ -31,7 +35,9 @@ V, L, READERS = 30, 6, 12
 
 def mlp(dimensions: int, seed: int) -> MLPStudent:
     randomness.set_seed(seed)
-    made = MLPStudent(num_items=V, history_length=L, dimensions=dimensions, hidden=8, book_dropout=0.0)
+    made = MLPStudent(
+        num_items=V, history_length=L, dimensions=dimensions, hidden=8, book_dropout=0.0
+    )
     made.create_weights()
     return made
 
@@ -50,7 +56,12 @@ def examples() -> Examples:
 def labels(examples, tmp_path_factory):
     teacher, folder = mlp(10, seed=1), tmp_path_factory.mktemp("targets")
     found = compute_teacher_targets(
-        teacher, examples, top_k=8, teacher_outputs=EXTRA_OUTPUTS, folder=folder / "all", progress=NullProgress()
+        teacher,
+        examples,
+        top_k=8,
+        teacher_outputs=EXTRA_OUTPUTS,
+        folder=folder / "all",
+        progress=NullProgress(),
     )
     stages = compute_curriculum_targets(
         [mlp(4, 2), teacher], examples, top_k=8, folder=folder / "stages", progress=NullProgress()
@@ -70,7 +81,9 @@ def one_batch(examples, labels):
 def test_every_method_stays_finite_beside_histories_without_targets(name, examples, labels):
     student, given = mlp(5, seed=0), one_batch(examples, labels)
     distiller = Distiller(student, [METHODS[name]()], ConstantWeights(0.3))
-    distiller.build_losses(DistillationSetup(student, [mlp(10, seed=1)], np.arange(V + 1), num_steps=10, seed=0))
+    distiller.build_losses(
+        DistillationSetup(student, [mlp(10, seed=1)], np.arange(V + 1), num_steps=10, seed=0)
+    )
     distiller.compile()
     with tf.GradientTape() as tape:
         losses = distiller._compute_losses(*given, training=True)
@@ -92,7 +105,9 @@ def test_every_method_stays_finite_beside_histories_without_targets(name, exampl
 def test_every_balance_stays_finite_beside_histories_without_targets(balance, examples, labels):
     student = mlp(5, seed=0)
     distiller = Distiller(student, [SoftTargets()], balance)
-    distiller.build_losses(DistillationSetup(student, [mlp(10, seed=1)], np.arange(V + 1), num_steps=10, seed=0))
+    distiller.build_losses(
+        DistillationSetup(student, [mlp(10, seed=1)], np.arange(V + 1), num_steps=10, seed=0)
+    )
     distiller.compile(optimizer=keras.optimizers.Adam(0.01))
     batches = Batches(examples.history, labels, batch_size=2 * READERS, seed=0)
     logs = distiller.fit(batches.stream(), steps_per_epoch=2, verbose=0)

@@ -55,7 +55,9 @@ def distilled(made, data, steps=3, optimizer=None, **settings):
 
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])
 def test_the_loss_is_alpha_hard_and_the_rest_soft(data, alpha):
-    _, logs = distilled(student(), data, knowledge=[SoftTargets(2.0)], balance=ConstantWeights(alpha))
+    _, logs = distilled(
+        student(), data, knowledge=[SoftTargets(2.0)], balance=ConstantWeights(alpha)
+    )
     hard, soft = np.array(logs["hard_loss"]), np.array(logs["soft_loss"])
     assert (hard > 0).all()
     assert (soft > 0).all()
@@ -68,7 +70,9 @@ def test_hard_and_soft_are_what_scipy_says(batch, data):
     logits = made(history).numpy().astype(np.float64)
     logits[:, 0] = -np.inf
     np.put_along_axis(logits, history, -np.inf, axis=1)
-    distiller = Distiller(made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5))
+    distiller = Distiller(
+        made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5)
+    )
     distiller.compile()
     found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)
     likelihood = special.log_softmax(logits, axis=1)
@@ -86,7 +90,9 @@ def test_hard_and_soft_are_what_scipy_says(batch, data):
 
 def test_the_losses_of_several_methods_are_added(data):
     def soft(*knowledge):
-        distiller = Distiller(student(), distillation_losses=knowledge, weighting=ConstantWeights(0.5))
+        distiller = Distiller(
+            student(), distillation_losses=knowledge, weighting=ConstantWeights(0.5)
+        )
         distiller.compile()
         return distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["soft_loss"]
 
@@ -137,7 +143,9 @@ def test_weight_for_knowledge_that_is_not_there_is_refused(data):
 
 def test_testing_learns_nothing_and_gives_the_same_figures_every_time(data):
     made = student(book_dropout=0.5)
-    distiller = Distiller(made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5))
+    distiller = Distiller(
+        made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5)
+    )
     distiller.compile(optimizer=keras.optimizers.Adam(0.1))
     before = [weight.numpy() for weight in made.trainable_weights]
     one = distiller.evaluate(data, steps=2, verbose=0, return_dict=True)
@@ -245,7 +253,9 @@ def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(data):
 
 def test_the_student_comes_close_to_the_teacher(batch, data):
     made = student()
-    _, logs = distilled(made, data, steps=120, knowledge=[SoftTargets(1.0)], balance=ConstantWeights(0.0))
+    _, logs = distilled(
+        made, data, steps=120, knowledge=[SoftTargets(1.0)], balance=ConstantWeights(0.0)
+    )
     assert logs["soft_loss"][-1] < 0.05 * logs["soft_loss"][0]
     history, labels = batch
     scores = made(history).numpy()
@@ -265,7 +275,9 @@ def test_calling_a_distiller_is_calling_its_student(batch):
 @pytest.mark.filterwarnings("error")
 def test_a_distiller_comes_back_from_a_keras_file(kind, batch, data, tmp_path):
     made = student(kind)
-    distiller, _ = distilled(made, data, knowledge=[SoftTargets(2.5)], balance=ConstantWeights(0.25))
+    distiller, _ = distilled(
+        made, data, knowledge=[SoftTargets(2.5)], balance=ConstantWeights(0.25)
+    )
     distiller.save(tmp_path / "distiller.keras")
     loaded = keras.models.load_model(tmp_path / "distiller.keras")
     assert type(loaded) is Distiller
@@ -289,7 +301,10 @@ def test_a_loaded_distiller_goes_on_learning(data, tmp_path):
 
 def test_the_configuration_makes_the_same_distiller():
     distiller = Distiller(
-        student(), distillation_losses=[SoftTargets(2.0), SoftTargets(3.0)], weighting=ConstantWeights(0.1), name="both"
+        student(),
+        distillation_losses=[SoftTargets(2.0), SoftTargets(3.0)],
+        weighting=ConstantWeights(0.1),
+        name="both",
     )
     config = distiller.get_config()
     assert Distiller.from_config(config).get_config() == config

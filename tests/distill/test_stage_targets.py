@@ -54,7 +54,9 @@ def test_each_stage_has_the_best_books_of_its_own_teacher(tmp_path):
     assert (ids.dtype, ids.shape) == (np.int32, (2, 7, 3, 4))
     for number, stage in enumerate(stages):
         folder = tmp_path / str(number)
-        alone = compute_teacher_targets(stage, drawn(), top_k=4, folder=folder, progress=NullProgress())
+        alone = compute_teacher_targets(
+            stage, drawn(), top_k=4, folder=folder, progress=NullProgress()
+        )
         np.testing.assert_array_equal(ids[:, :, number], alone["teacher_ids"])
     assert (ids[:, :, 0] != ids[:, :, 1]).any()
 

@@ -52,7 +52,12 @@ def drawn(passes: int = 2, readers: int = 7, seed: int = 0) -> Examples:
 
 def ask(teacher, examples, folder, top=4, progress=None, needs=()):
     return compute_teacher_targets(
-        teacher, examples, top_k=top, teacher_outputs=needs, folder=folder, progress=progress or NullProgress()
+        teacher,
+        examples,
+        top_k=top,
+        teacher_outputs=needs,
+        folder=folder,
+        progress=progress or NullProgress(),
     )
 
 

@@ -14,7 +14,7 @@ from kd_tf.evaluate.candidates import SampledCandidates, mask_non_candidates, pa
 BOOKS = 30
 
 
-def readers(n: int, also_read: Histories | None = None) -> HeldOut:
+def readers(n: int, also_read: Histories | None = None) -> HeldOutSet:
     return HeldOutSet(
         from_lists([[1 + r % 5, 7] for r in range(n)]),
         from_lists([[8], [9, 10]] * (n // 2)),
@@ -35,7 +35,9 @@ def test_no_candidate_was_read_or_is_held_out_and_none_comes_twice() -> None:
 
 def test_all_unread_books_are_drawn_alike() -> None:
     n = 4000
-    held_out = HeldOutSet(from_lists([[1]] * n), from_lists([[2]] * n), np.arange(n, dtype=np.int32))
+    held_out = HeldOutSet(
+        from_lists([[1]] * n), from_lists([[2]] * n), np.arange(n, dtype=np.int32)
+    )
     drawn = SampledCandidates(7).draw(held_out, BOOKS)
     counts = np.bincount(drawn.ravel(), minlength=BOOKS + 1)
     assert counts[:3].sum() == 0
@@ -60,14 +62,18 @@ def test_the_same_seed_draws_the_same_and_another_one_others() -> None:
 def test_readers_are_drawn_for_in_parts_without_a_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(candidates, "_MAX_KEYS_IN_MEMORY", 10 * (BOOKS + 1))
     n = 40
-    held_out = HeldOutSet(from_lists([[1]] * n), from_lists([[2]] * n), np.arange(n, dtype=np.int32))
+    held_out = HeldOutSet(
+        from_lists([[1]] * n), from_lists([[2]] * n), np.arange(n, dtype=np.int32)
+    )
     drawn = SampledCandidates(9).draw(held_out, BOOKS)
     assert len({tuple(sorted(row)) for row in drawn.tolist()}) == n
 
 
 def test_only_held_out_and_drawn_books_keep_their_scores() -> None:
     scores = np.arange(12, dtype=np.float32).reshape(2, 6)
-    kept = mask_non_candidates(scores, from_lists([[2], [1, 3]]), np.array([[5, 0], [4, 5]], np.int32))
+    kept = mask_non_candidates(
+        scores, from_lists([[2], [1, 3]]), np.array([[5, 0], [4, 5]], np.int32)
+    )
     nothing = np.nan
     expected = [[nothing, nothing, 2, nothing, nothing, 5], [nothing, 7, nothing, 9, 10, 11]]
     np.testing.assert_array_equal(kept, expected)

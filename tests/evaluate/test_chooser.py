@@ -12,7 +12,7 @@ from kd_tf.evaluate.candidates import SampledCandidates
 from kd_tf.evaluate.chooser import ValidationMetric
 
 
-def held_out(histories: list, targets: list) -> HeldOut:
+def held_out(histories: list, targets: list) -> HeldOutSet:
     return HeldOutSet(
         from_lists(histories), from_lists(targets), np.arange(len(targets), dtype=np.int32)
     )

@@ -11,7 +11,9 @@ def test_the_interval_holds_the_true_mean_in_about_95_of_100_samples() -> None:
     random = np.random.default_rng(0)
     inside = 0
     for seed in range(300):
-        low, high = bootstrap_intervals({"m": random.exponential(2.0, 200)}, num_samples=300, seed=seed)["m"]
+        low, high = bootstrap_intervals(
+            {"m": random.exponential(2.0, 200)}, num_samples=300, seed=seed
+        )["m"]
         inside += low <= 2.0 <= high
     # Percentile intervals of a skewed figure are a little short; 6 % is three standard errors.
     assert 0.89 <= inside / 300 <= 0.98
@@ -47,7 +49,10 @@ def test_the_seed_decides_and_memory_does_not(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_wider_level_has_a_wider_interval() -> None:
     values = {"m": np.random.default_rng(4).random(40)}
-    narrow, wide = bootstrap_intervals(values, level=0.5)["m"], bootstrap_intervals(values, level=0.99)["m"]
+    narrow, wide = (
+        bootstrap_intervals(values, level=0.5)["m"],
+        bootstrap_intervals(values, level=0.99)["m"],
+    )
     assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 

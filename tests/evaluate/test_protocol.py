@@ -36,7 +36,7 @@ def split() -> Split:
     def rows(readers: int, size: int) -> list[np.ndarray]:
         return [random.permutation(BOOKS)[:size] + 1 for _ in range(readers)]
 
-    def held_out(readers: int) -> HeldOut:
+    def held_out(readers: int) -> HeldOutSet:
         whole = rows(readers, 8)
         return HeldOutSet(
             from_lists([row[:5] for row in whole]),
@@ -120,7 +120,9 @@ def test_the_figures_are_those_of_the_metrics(split: Split, training: TrainingSt
     assert found.overall["coverage@5"] == lists.compute_coverage(ranked[:, :5], BOOKS)
     assert found.overall["coverage@5"] < found.overall["coverage@10"]
     assert found.overall["gini@10"] == lists.compute_gini(ranked, BOOKS)
-    assert found.overall["diversity@5"] == lists.compute_diversity(ranked[:, :5], training.item_user_matrix)
+    assert found.overall["diversity@5"] == lists.compute_diversity(
+        ranked[:, :5], training.item_user_matrix
+    )
     assert found.overall["novelty@10"] == lists.compute_novelty(ranked, training.popularity, 12)
 
 
@@ -151,7 +153,7 @@ def test_how_many_are_scored_at_once_changes_nothing(
     assert sizes == [3, 3, 1]
 
 
-def also_reading(held_out: HeldOut) -> HeldOut:
+def also_reading(held_out: HeldOutSet) -> HeldOutSet:
     """The same readers, who are known to have read the two lowest other books as well."""
     more = []
     for row in range(len(held_out.histories)):
@@ -257,7 +259,7 @@ def test_an_oracle_finds_everything(split: Split, training: TrainingStatistics) 
     assert found["precision@10"] == pytest.approx(3 / 10)
 
 
-def broken(row: int, change: Callable[[np.ndarray, np.ndarray], None]) -> Ranker:
+def broken(row: int, change: Callable[[np.ndarray, np.ndarray], None]) -> RankFn:
     """The good ranker, but for one reader's list."""
 
     def rank(histories: Histories, k: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from kd_tf.data.split import HeldOutSet
 from kd_tf.evaluate.slices import slice_held_out
 
 
-def held_out(histories, targets) -> HeldOut:
+def held_out(histories, targets) -> HeldOutSet:
     return HeldOutSet(
         from_lists(histories), from_lists(targets), np.arange(len(histories), dtype=np.int32)
     )

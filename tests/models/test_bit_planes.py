@@ -12,7 +12,7 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.bit_planes import MAX_BITS, BitPackedInts, compute_packed_bytes
 
 
-def planes(numbers: list[int], bits: int) -> tuple[HistoryModel, BitPlanes]:
+def planes(numbers: list[int], bits: int) -> tuple[HistoryModel, BitPackedInts]:
     """Filled, and the model that they belong to."""
     model = HistoryModel(num_items=2, history_length=2)
     made = BitPackedInts(model, "some", count=len(numbers), bits=bits)

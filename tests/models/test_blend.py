@@ -66,7 +66,7 @@ def parts() -> list[HistoryModel]:
 WEIGHTS, POWERS = (0.5, 2.0, -1.5, 0.7), (0.0, 0.5, -0.5, 1.0)
 
 
-def blend(some: Sequence[HistoryModel] | None = None, **settings) -> BlendModel:
+def blend(some: Sequence[HistoryModel] | None = None, **settings) -> WeightedEnsemble:
     settings = settings or {"weights": WEIGHTS, "powers": POWERS}
     made = WeightedEnsemble(members=parts() if some is None else some, **settings)
     made.create_weights()
@@ -74,7 +74,7 @@ def blend(some: Sequence[HistoryModel] | None = None, **settings) -> BlendModel:
 
 
 @pytest.fixture(scope="module")
-def mixed() -> BlendModel:
+def mixed() -> WeightedEnsemble:
     return blend()
 
 

@@ -21,12 +21,12 @@ whole_numbers = hnp.arrays(
 )
 
 
-def table(*, books: int = V, dimensions: int = d, **settings) -> BookTable:
+def table(*, books: int = V, dimensions: int = d, **settings) -> QuantizedEmbedding:
     model = HistoryModel(num_items=books, history_length=2)
     return QuantizedEmbedding(model, "some", dimensions, **settings)
 
 
-def packed(values: np.ndarray) -> BookTable:
+def packed(values: np.ndarray) -> QuantizedEmbedding:
     """A packed table that took over some values."""
     made = table(books=len(values) - 1, dimensions=values.shape[1], packed=True)
     made.assign(values)
@@ -50,7 +50,7 @@ def rows_of_any_length() -> st.SearchStrategy[np.ndarray]:
 
 
 @pytest.fixture(params=[False, True], ids=["floats", "packed"])
-def filled(request) -> BookTable:
+def filled(request) -> QuantizedEmbedding:
     made = table(packed=request.param)
     made.assign(random_values())
     return made

@@ -17,7 +17,7 @@ from kd_tf.models.low_rank import LowRankModel
 V = 30
 
 
-def vector(*, books: int = V, **settings) -> tuple[HistoryModel, BookVector]:
+def vector(*, books: int = V, **settings) -> tuple[HistoryModel, QuantizedVector]:
     """A vector, and the model that it belongs to."""
     model = HistoryModel(num_items=books, history_length=2)
     return model, QuantizedVector(model, "some", **settings)
@@ -128,7 +128,7 @@ def test_256_values_at_even_distances_are_all_kept():
         *({"coded": True, "spacing": spacing} for spacing in ("even", "square", "ratio")),
     ]
 )
-def filled(request) -> BookVector:
+def filled(request) -> QuantizedVector:
     _, kept = vector(**request.param)
     kept.assign(np.random.default_rng(1).gamma(1, 1, V + 1).astype(np.float32))
     return kept

@@ -72,7 +72,11 @@ def test_scored_as_others_are_it_takes_the_readers_numbers(model):
 
 
 def test_all_that_a_reader_read_is_excluded_and_not_the_newest_alone(model):
-    found = UserHistoryLookup.from_histories(model, train()).seen_items(tf.constant([[7], [4], [3]])).numpy()
+    found = (
+        UserHistoryLookup.from_histories(model, train())
+        .seen_items(tf.constant([[7], [4], [3]]))
+        .numpy()
+    )
     assert [set(row) - {0} for row in found] == [set(BOOKS[2]), set(BOOKS[0]), set()]
 
 

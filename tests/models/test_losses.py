@@ -32,7 +32,10 @@ def problems(draw):
 def test_masking_by_hand():
     logits = tf.constant([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]])
     masked = mask_history(logits, ints([[2, 0, 2], [0, 0, 0]])).numpy()
-    assert masked.tolist() == [[MASKED_LOGIT, 2.0, MASKED_LOGIT, 4.0], [MASKED_LOGIT, 6.0, 7.0, 8.0]]
+    assert masked.tolist() == [
+        [MASKED_LOGIT, 2.0, MASKED_LOGIT, 4.0],
+        [MASKED_LOGIT, 6.0, 7.0, 8.0],
+    ]
 
 
 @given(problems())

@@ -71,7 +71,9 @@ def test_what_a_reader_read_in_training_is_excluded(model):
 
 def test_the_loss_is_bpr_by_hand(model):
     # With two books only one is unread: the draw is certain.
-    two = MatrixFactorization(num_items=2, num_users=1, max_seen_items=1, dimensions=2, regularization=0.1)
+    two = MatrixFactorization(
+        num_items=2, num_users=1, max_seen_items=1, dimensions=2, regularization=0.1
+    )
     two.create_weights()
     two.seen_items_table.assign([[0], [1]])
     two.user_table.assign([[0, 0], [1.0, -2.0]])
@@ -82,7 +84,9 @@ def test_the_loss_is_bpr_by_hand(model):
     found = set()
     for seed in range(12):
         randomness.set_seed(seed)
-        found.add(round(float(two.supervised_loss(history, targets, two.masked_logits(history))[0]), 4))
+        found.add(
+            round(float(two.supervised_loss(history, targets, two.masked_logits(history))[0]), 4)
+        )
     # The book itself was drawn: it is read and teaches no order.
     own = 0.1 * (5 + 1.25 + 1.25)
     assert found == {round(float(ranking + 0.1 * lengths), 4), round(own, 4)}
@@ -138,4 +142,6 @@ def test_impossible_sizes_are_refused():
     with pytest.raises(ValueError, match="at least 1"):
         MatrixFactorization(num_items=3, num_users=0, max_seen_items=1, dimensions=2)
     with pytest.raises(ValueError, match="0 or"):
-        MatrixFactorization(num_items=3, num_users=2, max_seen_items=1, dimensions=2, regularization=-1)
+        MatrixFactorization(
+            num_items=3, num_users=2, max_seen_items=1, dimensions=2, regularization=-1
+        )

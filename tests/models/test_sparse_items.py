@@ -28,7 +28,9 @@ def matrix(*lengths: int, books: int = V) -> sparse.csr_array:
     return sparse.csr_array(dense)
 
 
-def model(some: sparse.csr_array, kind: type[SparseItemModel] = SparseItemItemModel) -> SparseItemModel:
+def model(
+    some: sparse.csr_array, kind: type[SparseItemItemModel] = SparseItemItemModel
+) -> SparseItemItemModel:
     made = kind(num_items=some.shape[0] - 1, history_length=L, num_entries=some.nnz)
     made.create_weights()
     made.assign(some)

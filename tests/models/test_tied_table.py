@@ -8,12 +8,18 @@ from scipy import special
 from kd_tf.keras import keras, tf
 from kd_tf.models import randomness
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.models.tied_table import FULL_SOFTMAX, IN_BATCH, TiedEmbeddingModel, pool_weighted_rows, make_item_mask
+from kd_tf.models.tied_table import (
+    FULL_SOFTMAX,
+    IN_BATCH,
+    TiedEmbeddingModel,
+    pool_weighted_rows,
+    make_item_mask,
+)
 
 V, L, d = 30, 6, 4
 
 
-def model(**settings) -> TiedTableModel:
+def model(**settings) -> TiedEmbeddingModel:
     made = MLPStudent(
         **{"books": V, "history_length": L, "dimensions": d, "book_dropout": 0.0, **settings}
     )
@@ -117,7 +123,7 @@ def test_the_objective_survives_the_configuration():
     assert model().get_config()["objective"] == FULL_SOFTMAX
 
 
-def in_batch(popularity: np.ndarray | None, rate: float) -> TiedTableModel:
+def in_batch(popularity: np.ndarray | None, rate: float) -> TiedEmbeddingModel:
     randomness.set_seed(0)
     made = model(objective=IN_BATCH)
     if popularity is not None:
@@ -161,7 +167,9 @@ def test_the_in_batch_objective_learns_to_tell_the_targets_apart():
     assert found_among_targets(made, history, targets) > 0.9
 
 
-def found_among_targets(made: TiedTableModel, history: np.ndarray, targets: np.ndarray) -> float:
+def found_among_targets(
+    made: TiedEmbeddingModel, history: np.ndarray, targets: np.ndarray
+) -> float:
     """Share of readers whose target scores best of all books that are anybody's target."""
     candidates = np.unique(targets)
     best = made(tf.constant(history)).numpy()[:, candidates].argmax(axis=1)

@@ -32,7 +32,7 @@ SETTINGS = config.from_values(
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return run(SETTINGS, tmp_path_factory.mktemp("runs") / "small")
 
 
@@ -40,7 +40,7 @@ def fail(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
-def test_a_run_leaves_what_the_readme_says(finished: Run) -> None:
+def test_a_run_leaves_what_the_readme_says(finished: RunResult) -> None:
     for name in ("config.toml", "results.json", "report.html", "targets/teacher_ids.npy"):
         assert (finished.folder / name).is_file()
     written = json.loads((finished.folder / "results.json").read_text("utf-8"))
@@ -60,7 +60,7 @@ def test_a_run_leaves_what_the_readme_says(finished: Run) -> None:
     assert config.read(finished.folder / "config.toml") == SETTINGS
 
 
-def test_the_bundle_is_the_chosen_file_and_answers(finished: Run) -> None:
+def test_the_bundle_is_the_chosen_file_and_answers(finished: RunResult) -> None:
     shipped = finished.folder / finished.results.shipped_artifact.path
     assert finished.bundle.model_path.read_bytes() == shipped.read_bytes()
     recommender = Recommender.load(finished.bundle.folder)
@@ -68,7 +68,9 @@ def test_the_bundle_is_the_chosen_file_and_answers(finished: Run) -> None:
     assert first not in [one.book.item_id for one in recommender.recommend([first])]
 
 
-def test_a_second_run_keeps_every_stage(finished: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_run_keeps_every_stage(
+    finished: RunResult, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(context, "train", fail)
     monkeypatch.setattr(students, "train", fail)
     again = run(SETTINGS, finished.folder)
@@ -92,13 +94,13 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
 
 
 def test_a_run_killed_in_the_midst_of_trainings_makes_the_same_student(
-    finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    finished: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(unfinished, "MIN_SECONDS_BETWEEN_WRITES", 0.0)
     monkeypatch.setattr(unfinished, "MAX_TIME_SHARE", 1e9)
     real, written = ResumeFolder.write_if_due, []
 
-    def killed(self: Unfinished, snapshot) -> None:
+    def killed(self: ResumeFolder, snapshot) -> None:
         real(self, snapshot)
         written.append(self.folder.name)
         if written.count(self.folder.name) == 3:
@@ -110,9 +112,9 @@ def test_a_run_killed_in_the_midst_of_trainings_makes_the_same_student(
             run(SETTINGS, tmp_path / "run")
     again = run(SETTINGS, tmp_path / "run")
     for one in ("teacher", "student"):
-        assert checkpoint.compute_fingerprint(getattr(again, one)) == checkpoint.compute_fingerprint(
-            getattr(finished, one)
-        )
+        assert checkpoint.compute_fingerprint(
+            getattr(again, one)
+        ) == checkpoint.compute_fingerprint(getattr(finished, one))
     assert not list((tmp_path / "run" / "unfinished").iterdir())
 
 
@@ -177,11 +179,11 @@ SEARCHED = config.from_values(
 
 
 @pytest.fixture(scope="module")
-def searched(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def searched(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return run(SEARCHED, tmp_path_factory.mktemp("runs") / "searched")
 
 
-def test_the_best_student_within_the_bytes_is_shipped(searched: Run) -> None:
+def test_the_best_student_within_the_bytes_is_shipped(searched: RunResult) -> None:
     tried = searched.results.candidate_students
     assert {one.kind for one in tried} >= {"neighbours", "item-kernel", "fold-in", "low-rank"}
     chosen = [one for one in tried if one.is_chosen]
@@ -193,7 +195,7 @@ def test_the_best_student_within_the_bytes_is_shipped(searched: Run) -> None:
     assert by_name["student-distilled"].bytes <= 6000
 
 
-def test_every_member_of_the_ensemble_is_in_the_table(searched: Run) -> None:
+def test_every_member_of_the_ensemble_is_in_the_table(searched: RunResult) -> None:
     teachers_named = [one.name for one in searched.results.models if one.role == "teacher"]
     assert teachers_named == ["teacher-local-ridge", "teacher-ials", "teacher-spectral", "teacher"]
 

@@ -33,6 +33,8 @@ def test_a_loss_weighs_what_its_method_says_unless_the_settings_do(
     randomness.set_seed(0)
     schedule = context.make_schedule(settings.student.training)
     model = build_student(context, "mlp", 4)
-    distiller, _ = build_distiller(context, model, teaching, context.draw_examples(2), schedule, seed=0)
+    distiller, _ = build_distiller(
+        context, model, teaching, context.draw_examples(2), schedule, seed=0
+    )
     assert isinstance(distiller.weighting, ConstantWeights)
     assert tuple(distiller.weighting.distillation_loss_weights) == weights

@@ -26,11 +26,11 @@ VALUES = {
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def finished(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return run(config.from_values(VALUES), tmp_path_factory.mktemp("runs") / "small")
 
 
-def test_files_say_how_they_are_searched_and_what_they_find(finished: Run) -> None:
+def test_files_say_how_they_are_searched_and_what_they_find(finished: RunResult) -> None:
     assert [one.name for one in finished.results.artifacts] == ["float32", "dynamic-int8"]
     for one in finished.results.artifacts:
         assert one.catalog_search == "two-stage"
@@ -38,7 +38,7 @@ def test_files_say_how_they_are_searched_and_what_they_find(finished: Run) -> No
         assert one.parity["bound_top10_overlap"] < one.parity["recall_of_exact"]
 
 
-def test_a_file_is_as_good_as_its_student(finished: Run) -> None:
+def test_a_file_is_as_good_as_its_student(finished: RunResult) -> None:
     (student,) = (one for one in finished.results.models if one.name == "student-distilled")
     for one in finished.results.artifacts:
         assert one.metrics["ndcg@10"] == pytest.approx(student.metrics["ndcg@10"], abs=0.03)
@@ -46,7 +46,7 @@ def test_a_file_is_as_good_as_its_student(finished: Run) -> None:
         assert one.metrics["novelty@10"] == pytest.approx(student.metrics["novelty@10"], abs=0.3)
 
 
-def test_the_bundle_names_the_books_that_the_student_means(finished: Run) -> None:
+def test_the_bundle_names_the_books_that_the_student_means(finished: RunResult) -> None:
     order = np.load(finished.folder / "artifacts" / ORDER_FILE)
     assert sorted(order.tolist()) == list(range(1, 301))
     assert order.tolist() != list(range(1, 301))
@@ -69,7 +69,7 @@ def test_the_bundle_names_the_books_that_the_student_means(finished: Run) -> Non
 
 
 def test_a_student_that_cannot_be_is_refused_and_small_ones_are_exact(
-    finished: Run, tmp_path: Path
+    finished: RunResult, tmp_path: Path
 ) -> None:
     two_towers = {**VALUES, "student": {**VALUES["student"], "kind": "two-tower"}}
     with pytest.raises(UserError, match="cannot be searched in two stages"):

@@ -50,7 +50,10 @@ def test_every_mark_lies_where_its_figures_say(figures):
         assert read == pytest.approx(one.quality, abs=1e-6)
     if len(drawn.size_ticks) > 1:
         (a, b), (at_a, at_b) = (
-            (math.log10(size_of(tick.label)) for tick in drawn.size_ticks[:: len(drawn.size_ticks) - 1]),
+            (
+                math.log10(size_of(tick.label))
+                for tick in drawn.size_ticks[:: len(drawn.size_ticks) - 1]
+            ),
             (tick.position for tick in drawn.size_ticks[:: len(drawn.size_ticks) - 1]),
         )
         for one in drawn.points:

@@ -133,7 +133,9 @@ def test_both_lists_are_what_the_models_answer(catalog, teacher, student, bundle
     assert shelf.targets == tuple(split.test.targets[reader].tolist())
     assert shelf.teacher_recommendations == _best(teacher, history, 10)
     assert shelf.bundle_recommendations == _best(student, history, 10)
-    assert shelf.num_shared == len(set(shelf.teacher_recommendations) & set(shelf.bundle_recommendations))
+    assert shelf.num_shared == len(
+        set(shelf.teacher_recommendations) & set(shelf.bundle_recommendations)
+    )
 
 
 @pytest.mark.parametrize("reader", [-1, 4])

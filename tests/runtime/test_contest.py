@@ -69,7 +69,9 @@ def test_a_file_in_another_order_is_asked_and_answers_in_its_own_ids(tmp_path, t
 def test_a_contestant_that_cannot_run_is_named_with_its_last_words(tmp_path, histories):
     (tmp_path / "m.tflite").write_bytes(b"x" * 99)
     with pytest.raises(UserError, match=r"broken cannot be measured: .*not a \.tflite model"):
-        time_interleaved([BenchmarkedModel("broken", "tflite", tmp_path / "m.tflite", 1)], histories)
+        time_interleaved(
+            [BenchmarkedModel("broken", "tflite", tmp_path / "m.tflite", 1)], histories
+        )
 
 
 @pytest.mark.parametrize(("runs", "threads"), [(999, 1), (1000, 0)])

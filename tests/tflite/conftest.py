@@ -41,7 +41,13 @@ def split() -> Split:
 @pytest.fixture(scope="session")
 def examples(split: Split) -> Examples:
     return draw_sequence_examples(
-        split.train, num_passes=4, max_length=L, num_targets=8, chronological=True, empty_share=0.05, seed=0
+        split.train,
+        num_passes=4,
+        max_length=L,
+        num_targets=8,
+        chronological=True,
+        empty_share=0.05,
+        seed=0,
     )
 
 
@@ -70,7 +76,9 @@ def student(examples: Examples) -> Callable[[str], HistoryModel]:
             model.compile(keras.optimizers.Adam(5e-3))
             labels = {"targets": examples.targets}
             batches = Batches(examples.history, labels, batch_size=64, seed=0)
-            model.fit(batches.stream(), epochs=20, steps_per_epoch=batches.steps_per_epoch, verbose=0)
+            model.fit(
+                batches.stream(), epochs=20, steps_per_epoch=batches.steps_per_epoch, verbose=0
+            )
             made[name] = model
         return made[name]
 
@@ -81,9 +89,14 @@ def student(examples: Examples) -> Callable[[str], HistoryModel]:
 def started(split: Split) -> Callable[[str], HistoryModel]:
     """``started(kind)``: the first that its family starts with, settled as it would be shipped."""
     shop = generate_bookshop(num_items=V, num_users=600, seed=1)
-    data = TrainingData(split, shop.catalog, L, ValidationMetric(split.validation, V), NullProgress())
+    data = TrainingData(
+        split, shop.catalog, L, ValidationMetric(split.validation, V), NullProgress()
+    )
     teacher = EnsembleTeacher.from_members(
-        [LocalRidgeTeacher.from_training_data(data), ImplicitALSTeacher.from_training_data(data, dimensions=24)],
+        [
+            LocalRidgeTeacher.from_training_data(data),
+            ImplicitALSTeacher.from_training_data(data, dimensions=24),
+        ],
         data.validation_metric,
         data.progress,
     )
@@ -92,7 +105,9 @@ def started(split: Split) -> Callable[[str], HistoryModel]:
 
     def make(kind: str) -> HistoryModel:
         if kind not in made:
-            made[kind] = snap_to_quantization_grid(next(WARM_STARTS[kind](source, STARTED_BYTES)).model)
+            made[kind] = snap_to_quantization_grid(
+                next(WARM_STARTS[kind](source, STARTED_BYTES)).model
+            )
         return made[kind]
 
     return make

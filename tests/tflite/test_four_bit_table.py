@@ -73,7 +73,7 @@ def made(kind: str, *, bits: int = 4, books: int = V, dimensions: int = d) -> Hi
     return model
 
 
-def table_of(model: HistoryModel) -> BookTable:
+def table_of(model: HistoryModel) -> QuantizedEmbedding:
     """The table of a compact student."""
     return model.factors if isinstance(model, FoldInStudent) else model.table
 
@@ -247,7 +247,8 @@ def test_only_the_weights_and_their_products_are_changed(converted, kind):
         ]
         # Only what ranks the whole catalogue multiplies with the table.
         ranks = any(
-            get_builtin_code(before.operatorCodes[one.opcodeIndex]) == schema.BuiltinOperator.TOPK_V2
+            get_builtin_code(before.operatorCodes[one.opcodeIndex])
+            == schema.BuiltinOperator.TOPK_V2
             for one in graph.operators
         )
         assert moved == [(schema.TensorType.INT8, schema.TensorType.INT4)] * ranks
@@ -461,7 +462,7 @@ class TableAlone(tf.Module):
         books: int,
         dimensions: int,
         batch: int,
-        more: Callable[[BookTable, tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
+        more: Callable[[QuantizedEmbedding, tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
     ) -> None:
         super().__init__()
         self.model = HistoryModel(num_items=books, history_length=2)
@@ -492,7 +493,7 @@ class TableAlone(tf.Module):
             return bytes(converter.convert())
 
 
-def product_of_tanh(table: BookTable, vectors: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+def product_of_tanh(table: QuantizedEmbedding, vectors: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
     return table.dot_products(tf.tanh(vectors), ids)
 
 

@@ -66,7 +66,9 @@ def test_most_operators_stand_in_the_file_once(apart, name):
     shared = share_operators(content)
     assert len(shared) < len(content) - 1500
     operators = [
-        make_content_key(operator) for graph in opened(shared).subgraphs for operator in graph.operators
+        make_content_key(operator)
+        for graph in opened(shared).subgraphs
+        for operator in graph.operators
     ]
     assert len(set(operators)) < 0.75 * len(operators)
     # What is numbered alike already stays as it is.

@@ -9,7 +9,7 @@ from ai_edge_litert import schema_py_generated as schema
 from kd_tf.errors import ParityError
 from kd_tf.keras import tf
 from kd_tf.models import randomness
-from kd_tf.models.ranking import compute_scores as keras_scores
+from kd_tf.models.ranking import compute_scores
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import convert as convert_module
@@ -98,7 +98,7 @@ def stranger():
 def test_the_figures_are_those_of_counting_by_hand(file, student, histories):
     content = file("mlp", Quantization.INT8)
     parity = check_parity(content, student("mlp"), histories, quantization=Quantization.INT8)
-    model, scores = TFLiteModel(content), keras_scores(student("mlp"), histories)
+    model, scores = TFLiteModel(content), compute_scores(student("mlp"), histories)
     found, error = 0, 0.0
     for history, row in zip(histories, scores, strict=True):
         ids, given = model.recommend(history)

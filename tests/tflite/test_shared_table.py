@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
 
-from kd_tf.models.ranking import compute_scores as keras_scores
+from kd_tf.models.ranking import compute_scores
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.convert import Quantization
@@ -25,7 +25,7 @@ def overlap(ids, others):
 
 def best(student, histories):
     """int32 [n, 10], the student's own best books."""
-    scores = keras_scores(student, histories)
+    scores = compute_scores(student, histories)
     scores[:, 0] = -np.inf
     np.put_along_axis(scores, histories, -np.inf, axis=1)
     return np.argsort(-scores, axis=1, kind="stable")[:, :10]

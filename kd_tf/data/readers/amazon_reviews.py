@@ -98,7 +98,7 @@ def read_amazon_reviews(
     return rows.add_notes_to(from_chunks("amazon-reviews", rows, catalog), notes)
 
 
-def _find_reviews(place: Path) -> Source:
+def _find_reviews(place: Path) -> SourceFile:
     for ending in ("json", "jsonl", "csv"):
         found = [one for one in find_all(place, f"*.{ending}") if not one.name.startswith("meta_")]
         if len(found) > 1:
@@ -116,7 +116,7 @@ def _find_reviews(place: Path) -> Source:
     )
 
 
-def _detect_release(source: Source) -> Release:
+def _detect_release(source: SourceFile) -> Release:
     """By the fields of the first object."""
     for _, one in read_objects(source, BadRows(source, "skip")):
         for release, fields in _FIELDS.items():
@@ -130,12 +130,17 @@ def _detect_release(source: Source) -> Release:
     )
 
 
-def _make_rating_rows(source: Source, release: Release | None, on_bad_rows: OnBadRows) -> InteractionRows:
+def _make_rating_rows(
+    source: SourceFile, release: Release | None, on_bad_rows: OnBadRows
+) -> InteractionRows:
     layout = read_layout(source, dialect=Dialect(separator=","))
     if layout.has_header:
         columns = InteractionColumns("user_id", "parent_asin", "rating", "timestamp")
         return _MillisecondRows(
-            source, columns, on_bad_rows=on_bad_rows, dialect=Dialect(separator=",", has_header=True)
+            source,
+            columns,
+            on_bad_rows=on_bad_rows,
+            dialect=Dialect(separator=",", has_header=True),
         )
     if release is None and source.name.startswith("ratings_"):
         release = "2014"
@@ -167,7 +172,7 @@ class _MillisecondRows(InteractionRows):
 class _JsonRows:
     """The rows of a file of JSON lines, as `from_chunks` takes them."""
 
-    def __init__(self, source: Source, release: Release, on_bad_rows: OnBadRows) -> None:
+    def __init__(self, source: SourceFile, release: Release, on_bad_rows: OnBadRows) -> None:
         self.source, self.release = source, release
         self.bad_rows = BadRows(source, on_bad_rows)
         self.notes: tuple[str, ...] = ()
@@ -184,7 +189,9 @@ class _JsonRows:
         for block in read_json_lines(self.source, fields, self.bad_rows):
             frame = block
             for role, (parser, reason) in parsers.items():
-                frame = parse_column(frame, role, parser, self.bad_rows, column=fields[role], reason=reason)
+                frame = parse_column(
+                    frame, role, parser, self.bad_rows, column=fields[role], reason=reason
+                )
             self.bad_rows.raise_or_skip()
             good += len(frame)
             yield frame.drop("line")
@@ -209,7 +216,9 @@ class _Item:
     cover: str | None
 
 
-def _read_metadata(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _read_metadata(
+    source: SourceFile, on_bad_rows: OnBadRows
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A catalogue frame and notes."""
     bad = BadRows(source, on_bad_rows)
     items: dict[str, _Item] = {}

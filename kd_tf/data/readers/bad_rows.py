@@ -30,7 +30,7 @@ class BadRows:
         on_bad_rows: What a bad row does.
     """
 
-    def __init__(self, source: Source, on_bad_rows: OnBadRows) -> None:
+    def __init__(self, source: SourceFile, on_bad_rows: OnBadRows) -> None:
         self.source = source
         self.count = 0
         self._stop = on_bad_rows == "stop"

@@ -90,7 +90,9 @@ def read_book_crossing(
     if not chosen.num_excluded:
         return dataset
     reason = f"rating that is not {feedback} feedback"
-    return dataclasses.replace(dataset, dropped_rows={**dataset.dropped_rows, reason: chosen.num_excluded})
+    return dataclasses.replace(
+        dataset, dropped_rows={**dataset.dropped_rows, reason: chosen.num_excluded}
+    )
 
 
 class _FeedbackFilter:
@@ -125,20 +127,24 @@ class _FeedbackFilter:
             )
 
 
-def _detect_dialect(source: Source) -> Dialect:
+def _detect_dialect(source: SourceFile) -> Dialect:
     """Told by the header: copies of both forms go by either name."""
     layout = read_layout(source, dialect=Dialect(has_header=True, encoding="latin-1"))
     if layout.separator != ";":
         return Dialect(separator=",", has_header=True)
-    return Dialect(separator=";", has_header=True, escape_char="\\", encoding=detect_encoding(source))
+    return Dialect(
+        separator=";", has_header=True, escape_char="\\", encoding=detect_encoding(source)
+    )
 
 
-def _read_items(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _read_items(source: SourceFile, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A catalogue frame in the order of the file, and notes on what was mended or left out."""
     bad = BadRows(source, on_bad_rows)
     parts = []
     for block in read_table(source, _ITEM_COLUMNS, bad, dialect=_detect_dialect(source)):
-        frame = parse_column(block, "item_id", parse_ids, bad, column="ISBN", reason="is no book's ISBN")
+        frame = parse_column(
+            block, "item_id", parse_ids, bad, column="ISBN", reason="is no book's ISBN"
+        )
         bad.raise_or_skip()
         parts.append(frame)
     books = pl.concat(parts)

@@ -74,7 +74,7 @@ def read_delimited(
     columns: InteractionColumns,
     *,
     books: Path | None = None,
-    book_columns: BookColumns | None = None,
+    book_columns: ItemColumns | None = None,
     header: bool | None = None,
     on_bad_rows: OnBadRows = "stop",
     name: str | None = None,
@@ -138,7 +138,7 @@ class InteractionRows:
 
     def __init__(
         self,
-        source: Source,
+        source: SourceFile,
         columns: InteractionColumns,
         *,
         on_bad_rows: OnBadRows,
@@ -184,7 +184,9 @@ class InteractionRows:
         parser: Callable[[pl.Series], pl.Series],
         reason: str,
     ) -> pl.DataFrame:
-        return parse_column(frame, role, parser, self.bad_rows, column=self.columns[role], reason=reason)
+        return parse_column(
+            frame, role, parser, self.bad_rows, column=self.columns[role], reason=reason
+        )
 
     def _refuse_milliseconds(self, frame: pl.DataFrame) -> None:
         late = frame["timestamp"] > _MAX_SECONDS
@@ -200,13 +202,15 @@ class InteractionRows:
 def add_notes(dataset: Dataset, bad_rows: BadRows, notes: tuple[str, ...]) -> Dataset:
     """The data set with what was left out of its rows, and with more notes before its own."""
     return dataclasses.replace(
-        dataset, notes=notes + dataset.notes, dropped_rows={**dataset.dropped_rows, **bad_rows.counts_by_reason()}
+        dataset,
+        notes=notes + dataset.notes,
+        dropped_rows={**dataset.dropped_rows, **bad_rows.counts_by_reason()},
     )
 
 
 def read_items(
-    source: Source,
-    columns: BookColumns,
+    source: SourceFile,
+    columns: ItemColumns,
     *,
     on_bad_rows: OnBadRows,
     dialect: Dialect | None = None,
@@ -268,7 +272,7 @@ def read_items(
     return frame, notes
 
 
-def _get_column_names(columns: InteractionColumns | BookColumns) -> dict[str, str]:
+def _get_column_names(columns: InteractionColumns | ItemColumns) -> dict[str, str]:
     return {role: name for role, name in dataclasses.asdict(columns).items() if name is not None}
 
 
@@ -299,7 +303,9 @@ def parse_seconds(values: pl.Series) -> pl.Series:
         found = found.zip_with(found.is_not_null(), rounded)
     if found.null_count():
         left = found.is_null()
-        parsed = pl.Series([_parse_iso_seconds(value) for value in values.filter(left)], dtype=pl.Int64)
+        parsed = pl.Series(
+            [_parse_iso_seconds(value) for value in values.filter(left)], dtype=pl.Int64
+        )
         found = found.scatter(left.arg_true(), parsed)
     return found
 

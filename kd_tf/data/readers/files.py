@@ -66,7 +66,7 @@ class SourceFile:
         return name[:-3] if name.lower().endswith(".gz") else name
 
 
-def get_single_table(path: Path) -> Source:
+def get_single_table(path: Path) -> SourceFile:
     """The one table that `path` is, or holds where it is a zip archive.
 
     Raises:
@@ -87,12 +87,12 @@ def get_single_table(path: Path) -> Source:
     )
 
 
-def locate(place: Path, pattern: str, *, dataset: str) -> Source:
+def locate(place: Path, pattern: str, *, dataset: str) -> SourceFile:
     """The first file that matches; see `locate_all`."""
     return locate_all(place, pattern, dataset=dataset)[0]
 
 
-def locate_all(place: Path, pattern: str, *, dataset: str) -> list[Source]:
+def locate_all(place: Path, pattern: str, *, dataset: str) -> list[SourceFile]:
     """The files of a published data set, wherever a person put them.
 
     Args:
@@ -118,7 +118,7 @@ def locate_all(place: Path, pattern: str, *, dataset: str) -> list[Source]:
     return found
 
 
-def find_all(place: Path, pattern: str) -> list[Source]:
+def find_all(place: Path, pattern: str) -> list[SourceFile]:
     """As `locate_all`, but empty where nothing matches.
 
     Raises:
@@ -144,7 +144,7 @@ def find_all(place: Path, pattern: str) -> list[Source]:
 
 
 @contextlib.contextmanager
-def open_stream(source: Source) -> Iterator[ByteStream]:
+def open_stream(source: SourceFile) -> Iterator[ByteStream]:
     """The bytes of the file, unpacked as they are read and never written anywhere.
 
     Raises:
@@ -153,11 +153,18 @@ def open_stream(source: Source) -> Iterator[ByteStream]:
     path = source.path
     try:
         if source.member is not None:
-            with zipfile.ZipFile(path) as archive, _open_member(path, archive, source.member) as raw:
-                limited = _SizeLimitedStream(raw, source, archive.getinfo(source.member).compress_size)
+            with (
+                zipfile.ZipFile(path) as archive,
+                _open_member(path, archive, source.member) as raw,
+            ):
+                limited = _SizeLimitedStream(
+                    raw, source, archive.getinfo(source.member).compress_size
+                )
                 if source.member.lower().endswith(".gz"):
                     with gzip.open(cast("IO[bytes]", limited), "rb") as stream:
-                        yield _SizeLimitedStream(cast("IO[bytes]", stream), source, limited.packed_bytes)
+                        yield _SizeLimitedStream(
+                            cast("IO[bytes]", stream), source, limited.packed_bytes
+                        )
                 else:
                     yield limited
         elif path.suffix.lower() == ".gz":
@@ -184,7 +191,7 @@ def open_stream(source: Source) -> Iterator[ByteStream]:
 class _SizeLimitedStream:
     """Counts what is unpacked, and stops where no honest file would go."""
 
-    def __init__(self, stream: ByteStream, source: Source, packed: int) -> None:
+    def __init__(self, stream: ByteStream, source: SourceFile, packed: int) -> None:
         self.stream, self.source, self.packed_bytes = stream, source, packed
         self.unpacked_bytes = 0
 
@@ -193,7 +200,9 @@ class _SizeLimitedStream:
             raise ValueError("an unpacked file is read in parts")
         block = self.stream.read(size)
         self.unpacked_bytes += len(block)
-        if self.unpacked_bytes > max(ALWAYS_ALLOWED_BYTES, MAX_COMPRESSION_RATIO * self.packed_bytes):
+        if self.unpacked_bytes > max(
+            ALWAYS_ALLOWED_BYTES, MAX_COMPRESSION_RATIO * self.packed_bytes
+        ):
             raise UserError(
                 f"the file unpacks to more than {MAX_COMPRESSION_RATIO} times its {self.packed_bytes:,} bytes",
                 where=str(self.source),
@@ -203,14 +212,14 @@ class _SizeLimitedStream:
         return block
 
 
-def _resolve_packed(path: Path, pattern: str) -> Source:
+def _resolve_packed(path: Path, pattern: str) -> SourceFile:
     if path.suffix.lower() != ".zip":
         return SourceFile(path)
     inside = _find_in_archive(path, pattern)
     return inside[0] if inside else get_single_table(path)
 
 
-def _find_in_archive(archive: Path, pattern: str) -> list[Source]:
+def _find_in_archive(archive: Path, pattern: str) -> list[SourceFile]:
     return [
         SourceFile(archive, name)
         for name in _list_members(archive)

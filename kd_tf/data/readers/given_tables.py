@@ -29,7 +29,7 @@ def read_presplit_tables(
     *,
     validation: Path | None = None,
     books: Path | None = None,
-    book_columns: BookColumns | None = None,
+    book_columns: ItemColumns | None = None,
     header: bool | None = None,
     on_bad_rows: OnBadRows = "stop",
     name: str = "given",
@@ -62,7 +62,10 @@ def read_presplit_tables(
         (
             number,
             InteractionRows(
-                get_single_table(path), columns, on_bad_rows=on_bad_rows, dialect=Dialect(has_header=header)
+                get_single_table(path),
+                columns,
+                on_bad_rows=on_bad_rows,
+                dialect=Dialect(has_header=header),
             ),
         )
         for number, path in files

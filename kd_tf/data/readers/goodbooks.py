@@ -57,10 +57,12 @@ def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     rows = InteractionRows(
         ratings, InteractionColumns("user_id", "book_id", rating="rating"), on_bad_rows=on_bad_rows
     )
-    return rows.add_notes_to(from_chunks(NAME, rows, catalog.with_columns(series=_extract_series())), notes)
+    return rows.add_notes_to(
+        from_chunks(NAME, rows, catalog.with_columns(series=_extract_series())), notes
+    )
 
 
-def _find_id_column(books: Source, names: Sequence[str]) -> str:
+def _find_id_column(books: SourceFile, names: Sequence[str]) -> str:
     if "id" in names:
         return "id"
     if "goodreads_book_id" in names:

@@ -54,7 +54,7 @@ class _CheckIns(InteractionRows):
 
     def __init__(
         self,
-        source: Source,
+        source: SourceFile,
         columns: InteractionColumns,
         *,
         on_bad_rows: OnBadRows,
@@ -71,7 +71,7 @@ class _CheckIns(InteractionRows):
 
 
 def _read_friendships(
-    source: Source, user_ids: list[str], on_bad_rows: OnBadRows
+    source: SourceFile, user_ids: list[str], on_bad_rows: OnBadRows
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """int32 [m, 2] and notes."""
     bad = BadRows(source, on_bad_rows)

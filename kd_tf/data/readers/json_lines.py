@@ -18,7 +18,7 @@ MAX_LITERAL_CHARS = 1 << 20
 
 
 def read_json_lines(
-    source: Source, fields: Mapping[str, str], bad_rows: BadRows
+    source: SourceFile, fields: Mapping[str, str], bad_rows: BadRows
 ) -> Iterator[pl.DataFrame]:
     """Reads the asked fields of every object, block by block.
 
@@ -64,7 +64,7 @@ def read_json_lines(
         )
 
 
-def read_objects(source: Source, bad_rows: BadRows) -> Iterator[tuple[int, dict[str, Any]]]:
+def read_objects(source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, dict[str, Any]]]:
     """Line and object of every line; those written as Python literals are read as well.
 
     What is neither goes to `bad`, which is settled here.

@@ -32,10 +32,12 @@ class LineBlock:
 
     def line_numbers(self) -> pl.Series:
         """Int64 [n], the number of each line."""
-        return pl.int_range(self.first_line, self.first_line + len(self.text), eager=True).alias("line")
+        return pl.int_range(self.first_line, self.first_line + len(self.text), eager=True).alias(
+            "line"
+        )
 
 
-def read_lines(source: Source, *, encoding: str = "utf-8") -> Iterator[Lines]:
+def read_lines(source: SourceFile, *, encoding: str = "utf-8") -> Iterator[LineBlock]:
     """Reads a text file block by block.
 
     Lines end in LF, CR LF or CR. A byte order mark at the beginning is passed over.
@@ -80,7 +82,7 @@ def read_lines(source: Source, *, encoding: str = "utf-8") -> Iterator[Lines]:
                 return
 
 
-def detect_encoding(source: Source) -> str:
+def detect_encoding(source: SourceFile) -> str:
     """``utf-8`` where the whole file is that, else ``latin-1``.
 
     For old releases in Latin-1, which people hand on in UTF-8 as well: Latin-1 text with letters
@@ -100,7 +102,7 @@ def detect_encoding(source: Source) -> str:
     return "utf-8"
 
 
-def _decode(source: Source, complete: bytes, first: int, encoding: str) -> str:
+def _decode(source: SourceFile, complete: bytes, first: int, encoding: str) -> str:
     try:
         return complete.decode(encoding)
     except UnicodeDecodeError as error:
@@ -119,12 +121,14 @@ def _find_line_start(text: bytes, position: int) -> int:
     return max(text.rfind(b"\n", 0, position), text.rfind(b"\r", 0, position)) + 1
 
 
-def _raise_if_utf16(source: Source, beginning: bytes) -> None:
+def _raise_if_utf16(source: SourceFile, beginning: bytes) -> None:
     if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UserError("the file is UTF-16, not UTF-8", where=str(source), hint=_make_conversion_hint("UTF-16"))
+        raise UserError(
+            "the file is UTF-16, not UTF-8", where=str(source), hint=_make_conversion_hint("UTF-16")
+        )
 
 
-def _make_binary_error(source: Source, beginning: bytes) -> UserError:
+def _make_binary_error(source: SourceFile, beginning: bytes) -> UserError:
     packed = {b"PK": ".zip", b"\x1f\x8b": ".gz"}.get(beginning[:2])
     return UserError(
         "this is a binary file, not a table in text (it has NUL bytes)",

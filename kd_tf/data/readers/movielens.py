@@ -125,7 +125,7 @@ def read_movielens(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     return rows.add_notes_to(from_chunks("movielens", rows, catalog), notes)
 
 
-def _find_release(place: Path) -> tuple[_Release, Source]:
+def _find_release(place: Path) -> tuple[_Release, SourceFile]:
     found = [(one, source) for one in _RELEASES for source in find_all(place, one.ratings)]
     if not found:
         *others, last = [one.ratings for one in _RELEASES]
@@ -141,7 +141,7 @@ def _find_release(place: Path) -> tuple[_Release, Source]:
 
 
 def _read_films(
-    source: Source, release: _Release, on_bad_rows: OnBadRows
+    source: SourceFile, release: _Release, on_bad_rows: OnBadRows
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A catalogue frame in the order of the file, and notes on skipped rows."""
     columns = release.film_columns
@@ -156,7 +156,9 @@ def _read_films(
             block, "item_id", parse_ids, bad, column=columns["item_id"], reason="is no film's id"
         )
         for genre in _GENRES_100K if flagged else ():
-            frame = parse_column(frame, genre, _parse_flags, bad, column=genre, reason="is neither 0 nor 1")
+            frame = parse_column(
+                frame, genre, _parse_flags, bad, column=genre, reason="is neither 0 nor 1"
+            )
         bad.raise_or_skip()
         parts.append(frame)
     films = pl.concat(parts)

@@ -52,7 +52,7 @@ def read_netflix_prize(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Datase
 class _RatingsFile:
     """The ratings of one file."""
 
-    def __init__(self, source: Source, on_bad_rows: OnBadRows) -> None:
+    def __init__(self, source: SourceFile, on_bad_rows: OnBadRows) -> None:
         self.source, self.bad_rows = source, BadRows(source, on_bad_rows)
         self.notes: tuple[str, ...] = ()
 
@@ -96,7 +96,9 @@ class _RatingsFile:
         self.notes = self.bad_rows.finish(good)
 
 
-def _read_titles(source: Source, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
+def _read_titles(
+    source: SourceFile, on_bad_rows: OnBadRows
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """A catalogue frame: a title is what follows the second comma, whatever is in it."""
     bad = BadRows(source, on_bad_rows)
     parts = []

@@ -13,7 +13,7 @@ from kd_tf.errors import UserError
 _BLOCK_ROWS = 1 << 20
 
 
-def read_parquet(source: Source, columns: Mapping[str, str]) -> Iterator[pl.DataFrame]:
+def read_parquet(source: SourceFile, columns: Mapping[str, str]) -> Iterator[pl.DataFrame]:
     """Reads the asked columns block by block.
 
     Args:
@@ -50,7 +50,9 @@ def read_parquet(source: Source, columns: Mapping[str, str]) -> Iterator[pl.Data
                 hint="Cast it to whole numbers or text; missing values turn whole numbers into "
                 "fractions when pandas writes them.",
             )
-    asked = table.select(_cast_to_text(name, schema[name]).alias(role) for role, name in columns.items())
+    asked = table.select(
+        _cast_to_text(name, schema[name]).alias(role) for role, name in columns.items()
+    )
     begin = 0
     while True:
         with _explain_errors(source):
@@ -62,7 +64,7 @@ def read_parquet(source: Source, columns: Mapping[str, str]) -> Iterator[pl.Data
 
 
 @contextlib.contextmanager
-def _explain_errors(source: Source) -> Iterator[None]:
+def _explain_errors(source: SourceFile) -> Iterator[None]:
     """Turns what polars says of a damaged file into an error that names it."""
     try:
         yield

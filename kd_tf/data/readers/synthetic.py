@@ -43,9 +43,7 @@ def generate_bookshop(*, num_items: int = 2000, num_users: int = 3000, seed: int
             f"the synthetic bookshop has {MIN_ITEMS} to {MAX_ITEMS} books, not {num_items}"
         )
     if num_users < MIN_USERS:
-        raise UserError(
-            f"the synthetic bookshop has at least {MIN_USERS} readers, not {num_users}"
-        )
+        raise UserError(f"the synthetic bookshop has at least {MIN_USERS} readers, not {num_users}")
     if seed < 0:
         raise UserError(f"seed must be 0 or more, not {seed}")
     random = np.random.Generator(np.random.PCG64(seed))

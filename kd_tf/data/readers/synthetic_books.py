@@ -37,7 +37,7 @@ class SyntheticItem:
     volume: int
 
 
-def generate_items(num_items: int, random: np.random.Generator) -> list[Book]:
+def generate_items(num_items: int, random: np.random.Generator) -> list[SyntheticItem]:
     """All books in random order, genres in proportion to their weights."""
     weights = np.array([genre.weight for genre in GENRES])
     share = weights / weights.sum() * num_items
@@ -46,7 +46,7 @@ def generate_items(num_items: int, random: np.random.Generator) -> list[Book]:
     names = _shuffle_author_names(random)
     authors: list[_Author] = []
     titles: set[str] = set()
-    shelf: list[Book] = []
+    shelf: list[SyntheticItem] = []
     first_theme = 0
     for number, genre in enumerate(GENRES):
         writer = _GenreWriter(number, genre, first_theme, titles, random)
@@ -149,7 +149,7 @@ class _GenreWriter:
         )
         self._series = [self._fill_patterns(genre.series, words) for words in self._words]
 
-    def write(self, author: _Author, max_items: int, first_work: int) -> list[Book]:
+    def write(self, author: _Author, max_items: int, first_work: int) -> list[SyntheticItem]:
         """Up to `output` books of one author, mostly of one theme, from the oldest on.
 
         Args:
@@ -160,7 +160,7 @@ class _GenreWriter:
         home = self._draw_index(len(self._words))
         first, last = self._genre.years
         year = last - int((last - first) * self._random.random() ** 2)
-        written: list[Book] = []
+        written: list[SyntheticItem] = []
         while len(written) < max_items:
             theme = home if self._random.random() < 0.85 else self._draw_index(len(self._words))
             size = min(max_items - len(written), 2 + self._draw_index(6))
@@ -236,7 +236,8 @@ class _GenreWriter:
         for _ in range(8):
             pattern = self._pick_word(self._genre.blurbs)
             slots = {
-                slot: title.slots.get(slot) or self._pick_word(words[slot]) for slot in _find_slots(pattern)
+                slot: title.slots.get(slot) or self._pick_word(words[slot])
+                for slot in _find_slots(pattern)
             }
             text = _format_sentences(pattern.format(**slots))
             if text not in self._blurbs:

@@ -39,7 +39,7 @@ class UserSimulator:
         random: Draws everything.
     """
 
-    def __init__(self, items: list[Book], random: np.random.Generator) -> None:
+    def __init__(self, items: list[SyntheticItem], random: np.random.Generator) -> None:
         self._random = random
         self._num_items = len(items)
         self._genre = np.array([book.genre for book in items])
@@ -92,7 +92,9 @@ class UserSimulator:
             active = rows[: np.count_nonzero(lengths > step)]
             now = time[active, step].astype("datetime64[s]")
             year = 1970 + now.astype("datetime64[Y]").astype(int)
-            history[active, step] = self._choose_items(active, year, history[:, :step], taste, state)
+            history[active, step] = self._choose_items(
+                active, year, history[:, :step], taste, state
+            )
         reader, place = np.nonzero(history >= 0)
         return reader, history[reader, place], time[reader, place]
 
@@ -119,7 +121,10 @@ class UserSimulator:
         """One to three genres a reader, related ones more often, and uneven themes in them."""
         weights = np.array([genre.weight for genre in GENRES])
         affinity = np.array(
-            [[6.0 if other.name in genre.related_genres else 1.0 for other in GENRES] for genre in GENRES]
+            [
+                [6.0 if other.name in genre.related_genres else 1.0 for other in GENRES]
+                for genre in GENRES
+            ]
         )
         rows = np.arange(num_users)
         first = _pick(np.tile(weights, (num_users, 1)), self._random)

@@ -61,7 +61,7 @@ class TableLayout:
 
 
 def read_table(
-    source: Source,
+    source: SourceFile,
     columns: Mapping[str, str],
     bad_rows: BadRows,
     *,
@@ -105,7 +105,9 @@ def read_table(
     for lines in blocks:
         quoted = dialect.has_quotes and bool(lines.text.str.contains('"', literal=True).any())
         if quoted:
-            frame = _parse_quoted(source, lines, blocks, layout.separator, dialect, width, bad_rows, positions)
+            frame = _parse_quoted(
+                source, lines, blocks, layout.separator, dialect, width, bad_rows, positions
+            )
         else:
             frame = _split_unquoted(lines, layout.separator, width, bad_rows, positions)
         frame = frame.rename({f"field_{at}": role for role, at in positions.items()})
@@ -143,8 +145,8 @@ def parse_column(
 
 
 def read_layout(
-    source: Source, columns: Mapping[str, str] | None = None, *, dialect: Dialect | None = None
-) -> Layout:
+    source: SourceFile, columns: Mapping[str, str] | None = None, *, dialect: Dialect | None = None
+) -> TableLayout:
     """What the first line of a file tells; raises what `read_table` raises for it.
 
     Args:
@@ -209,7 +211,9 @@ def _parse_first_record(text: str, separator: str, dialect: Dialect) -> list[str
         return []
 
 
-def _find_positions(source: Source, layout: Layout, columns: Mapping[str, str]) -> dict[str, int]:
+def _find_positions(
+    source: SourceFile, layout: TableLayout, columns: Mapping[str, str]
+) -> dict[str, int]:
     """Where in a row the column of each role stands."""
     where = f"{source}:1"
     for name, count in Counter(columns.values()).items():
@@ -258,7 +262,7 @@ def _make_column_hint(name: str, names: list[str]) -> str:
 
 
 def _split_unquoted(
-    lines: Lines, separator: str, width: int, bad: BadRows, positions: Mapping[str, int]
+    lines: LineBlock, separator: str, width: int, bad: BadRows, positions: Mapping[str, int]
 ) -> pl.DataFrame:
     """Rows of a block without quotes: a row a line."""
     frame = pl.DataFrame([lines.line_numbers(), lines.text]).filter(pl.col("text") != "")
@@ -275,9 +279,9 @@ def _split_unquoted(
 
 
 def _parse_quoted(
-    source: Source,
-    lines: Lines,
-    blocks: Iterator[Lines],
+    source: SourceFile,
+    lines: LineBlock,
+    blocks: Iterator[LineBlock],
     separator: str,
     dialect: Dialect,
     width: int,
@@ -345,7 +349,7 @@ def _parse_quoted(
     )
 
 
-def _explain_quote_error(source: Source, line: int, last_line: int, error: csv.Error) -> str:
+def _explain_quote_error(source: SourceFile, line: int, last_line: int, error: csv.Error) -> str:
     """Why one line is bad; raises where the fault may have swallowed more than that line."""
     if "expected after" in str(error) and line == last_line:
         return "has a quote inside a quoted field that is not doubled"

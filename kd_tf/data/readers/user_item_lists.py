@@ -44,7 +44,11 @@ def read_user_item_lists(
         UserError: A file is missing, empty or of another format.
     """
     files = [(TRAIN, train), (VALIDATION, validation), (TEST, test)]
-    parts = [_SplitFile(number, get_single_table(path), on_bad_rows) for number, path in files if path is not None]
+    parts = [
+        _SplitFile(number, get_single_table(path), on_bad_rows)
+        for number, path in files
+        if path is not None
+    ]
     dataset = from_chunks(name, (chunk for part in parts for chunk in part))
     return dataclasses.replace(
         dataset,
@@ -57,7 +61,7 @@ def read_user_item_lists(
 class _SplitFile:
     """The rows of one file; what is known of them after they were iterated over."""
 
-    def __init__(self, number: int, source: Source, on_bad_rows: OnBadRows) -> None:
+    def __init__(self, number: int, source: SourceFile, on_bad_rows: OnBadRows) -> None:
         self.part, self.source = number, source
         self.bad_rows = BadRows(source, on_bad_rows)
         self.notes: tuple[str, ...] = ()

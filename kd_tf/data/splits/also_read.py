@@ -30,7 +30,9 @@ def add_low_rated(
     place = np.full(interactions.num_users, -1, np.int64)
     place[split.train_readers] = np.arange(len(split.train_readers))
     number = dict(zip(interactions.user_ids, place, strict=True))
-    row_of_reader = np.array([number.get(reader, -1) for reader in raw_interactions.user_ids], np.int64)
+    row_of_reader = np.array(
+        [number.get(reader, -1) for reader in raw_interactions.user_ids], np.int64
+    )
     row = row_of_reader[raw_interactions.user]
     low = (raw_interactions.rating < min_rating) & (row >= 0)
     width = split.num_items + 1

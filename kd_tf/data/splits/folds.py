@@ -49,7 +49,9 @@ def make_user_folds(
     return [split(number) for number in range(num_folds)]
 
 
-def make_interaction_folds(interactions: Interactions, num_folds: int, *, seed: int = 42) -> list[Split]:
+def make_interaction_folds(
+    interactions: Interactions, num_folds: int, *, seed: int = 42
+) -> list[Split]:
     """Each interaction tests in one fold, validates in the fold before, else trains.
 
     A reader's books are spread over the folds as evenly as they go. A fold's test and validation
@@ -68,9 +70,11 @@ def make_interaction_folds(interactions: Interactions, num_folds: int, *, seed: 
     order = sort_chronologically(interactions, random)
     place = draw_random_ranks(interactions, order, random)
     # Each reader begins at another fold, else the first folds would get all the short histories.
-    fold = (place + random.integers(0, num_folds, interactions.num_users)[interactions.user[order]]) % num_folds
+    fold = (
+        place + random.integers(0, num_folds, interactions.num_users)[interactions.user[order]]
+    ) % num_folds
 
-    def held_out(targets: np.ndarray, shown: np.ndarray) -> HeldOut:
+    def held_out(targets: np.ndarray, shown: np.ndarray) -> HeldOutSet:
         readers = np.intersect1d(interactions.user[order[targets]], interactions.user[order[shown]])
         return HeldOutSet(
             build_histories(interactions, order[shown], readers),
@@ -98,4 +102,6 @@ def _check_num_folds(num_folds: int, num_available: int, unit: str) -> None:
     if num_folds < 3:
         raise UserError(f"folds must be 3 or more, not {num_folds}")
     if num_available < num_folds:
-        raise UserError(f"{num_available} {unit} do not make {num_folds} folds", hint="Take fewer folds.")
+        raise UserError(
+            f"{num_available} {unit} do not make {num_folds} folds", hint="Take fewer folds."
+        )

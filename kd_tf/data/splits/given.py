@@ -51,7 +51,7 @@ def split_as_published(
     train_rows = order[parts == TRAIN]
     train_readers = np.unique(interactions.user[train_rows]).astype(np.int32)
 
-    def held_out(number: int) -> HeldOut:
+    def held_out(number: int) -> HeldOutSet:
         targets = order[parts == number]
         readers = np.unique(interactions.user[targets]).astype(np.int32)
         shown = train_rows

@@ -43,7 +43,9 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
         _require_in_interactions(asked, known, f"{name} targets")
         if np.any(held_out.targets.lengths < 1):
             raise LeakageError(f"a {name} reader has no held-out book")
-        _require_disjoint(asked, train, f"{name} targets", "training", interactions, split.num_items)
+        _require_disjoint(
+            asked, train, f"{name} targets", "training", interactions, split.num_items
+        )
         for part, histories in (
             ("histories", held_out.histories),
             ("known books", held_out.seen_items),
@@ -52,7 +54,12 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
                 shown = _encode_histories(histories, held_out.readers, split.num_items)
                 _require_in_interactions(shown, known, f"{name} {part}")
                 _require_disjoint(
-                    asked, shown, f"{name} targets", f"its own {part}", interactions, split.num_items
+                    asked,
+                    shown,
+                    f"{name} targets",
+                    f"its own {part}",
+                    interactions,
+                    split.num_items,
                 )
         if split.protocol == UNSEEN_USERS:
             both = np.intersect1d(held_out.readers, split.train_readers)

@@ -6,7 +6,12 @@ import numpy as np
 
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.data.splits.ordering import draw_random_ranks, build_histories, sort_chronologically, locate_in_history
+from kd_tf.data.splits.ordering import (
+    draw_random_ranks,
+    build_histories,
+    sort_chronologically,
+    locate_in_history,
+)
 from kd_tf.errors import UserError
 
 RANDOM = "random"
@@ -54,7 +59,7 @@ def split_random_holdout(
             hint="Raise the shares, or min_user_interactions.",
         )
 
-    def held_out(targets: np.ndarray, shown: np.ndarray) -> HeldOut:
+    def held_out(targets: np.ndarray, shown: np.ndarray) -> HeldOutSet:
         readers = np.unique(interactions.user[order[targets]])
         return HeldOutSet(
             build_histories(interactions, order[shown], readers),

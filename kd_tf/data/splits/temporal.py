@@ -53,7 +53,7 @@ def split_by_time(
     time = interactions.timestamp[order]
     left_out = []
 
-    def held_out(begin: int, end: int | None) -> HeldOut:
+    def held_out(begin: int, end: int | None) -> HeldOutSet:
         targets = (time >= begin) if end is None else (time >= begin) & (time < end)
         known = np.unique(interactions.user[order[time < begin]])
         asked = np.unique(interactions.user[order[targets]])

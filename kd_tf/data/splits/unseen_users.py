@@ -73,7 +73,7 @@ def require_two_items(interactions: Interactions, histories: Histories) -> None:
         )
 
 
-def hold_out_last(histories: Histories, readers: np.ndarray, share: float) -> HeldOut:
+def hold_out_last(histories: Histories, readers: np.ndarray, share: float) -> HeldOutSet:
     """Hides the last `share` of the books of some readers, at least one, and shows the others."""
     chosen = histories.take(readers)
     lengths = chosen.lengths

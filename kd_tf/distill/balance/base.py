@@ -15,10 +15,15 @@ class LossWeighting(keras.layers.Layer):
     A subclass has one function. Weights of its own learn with the student.
     """
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         """Looks at student and teacher once, before the first step; by default it need not."""
 
-    def combine(self, student_loss: tf.Tensor, distillation_losses: Sequence[tf.Tensor], batch: Step) -> tf.Tensor:
+    def combine(
+        self,
+        student_loss: tf.Tensor,
+        distillation_losses: Sequence[tf.Tensor],
+        batch: DistillationBatch,
+    ) -> tf.Tensor:
         """The loss of each example.
 
         Args:

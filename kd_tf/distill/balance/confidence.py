@@ -26,7 +26,9 @@ class TeacherConfidence(LossWeighting):
         temperature: That the teacher's logits are divided by, above 0.
     """
 
-    def __init__(self, student_loss_weight: float = 0.3, temperature: float = 1.0, **kwargs: Any) -> None:
+    def __init__(
+        self, student_loss_weight: float = 0.3, temperature: float = 1.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if not 0 <= student_loss_weight <= 1 or not temperature > 0:
             raise ValueError(
@@ -34,13 +36,18 @@ class TeacherConfidence(LossWeighting):
             )
         self.student_loss_weight, self.temperature = student_loss_weight, temperature
 
-    def combine(self, student_loss: tf.Tensor, distillation_losses: Sequence[tf.Tensor], batch: Step) -> tf.Tensor:
+    def combine(
+        self,
+        student_loss: tf.Tensor,
+        distillation_losses: Sequence[tf.Tensor],
+        batch: DistillationBatch,
+    ) -> tf.Tensor:
         if not distillation_losses:
             raise ValueError("without methods there is nothing to balance")
         weight = self.compute_weight(batch)
         return (1 - weight) * student_loss + weight * tf.add_n(list(distillation_losses))
 
-    def compute_weight(self, batch: Step) -> tf.Tensor:
+    def compute_weight(self, batch: DistillationBatch) -> tf.Tensor:
         """c: float32 [B], 0 where the teacher says nothing."""
         there = batch.labels["teacher_ids"] > 0
         logits = tf.cast(batch.labels["teacher_logits"], tf.float32) / self.temperature
@@ -52,4 +59,8 @@ class TeacherConfidence(LossWeighting):
         return (1 - self.student_loss_weight) * tf.where(count > 0, sure, 0.0)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "student_loss_weight": self.student_loss_weight, "temperature": self.temperature}
+        return {
+            **super().get_config(),
+            "student_loss_weight": self.student_loss_weight,
+            "temperature": self.temperature,
+        }

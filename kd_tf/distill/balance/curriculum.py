@@ -29,23 +29,38 @@ class Curriculum(LossWeighting):
     """
 
     def __init__(
-        self, weighting: Balance | None = None, initial_fraction: float = 0.3, ramp_end: float = 0.5, **kwargs: Any
+        self,
+        weighting: LossWeighting | None = None,
+        initial_fraction: float = 0.3,
+        ramp_end: float = 0.5,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not 0 < initial_fraction <= 1 or not 0 <= ramp_end <= 1:
-            raise ValueError(f"start must be in (0, 1] and end in [0, 1], not {initial_fraction} and {ramp_end}")
+            raise ValueError(
+                f"start must be in (0, 1] and end in [0, 1], not {initial_fraction} and {ramp_end}"
+            )
         self.weighting = weighting or ConstantWeights(0.3)
         self.initial_fraction, self.ramp_end = initial_fraction, ramp_end
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         self.weighting.build(setup)
 
-    def combine(self, student_loss: tf.Tensor, distillation_losses: Sequence[tf.Tensor], batch: Step) -> tf.Tensor:
+    def combine(
+        self,
+        student_loss: tf.Tensor,
+        distillation_losses: Sequence[tf.Tensor],
+        batch: DistillationBatch,
+    ) -> tf.Tensor:
         counted = self.compute_example_mask(batch)
         share = tf.reduce_mean(counted)
-        return self.weighting.combine(student_loss, distillation_losses, batch) * counted / tf.maximum(share, 1e-6)
+        return (
+            self.weighting.combine(student_loss, distillation_losses, batch)
+            * counted
+            / tf.maximum(share, 1e-6)
+        )
 
-    def compute_example_mask(self, batch: Step) -> tf.Tensor:
+    def compute_example_mask(self, batch: DistillationBatch) -> tf.Tensor:
         """float32 [B]: 1 for the examples that count now, 0 for the others."""
         ids = batch.labels["teacher_ids"]
         logits = tf.cast(batch.labels["teacher_logits"], tf.float32)

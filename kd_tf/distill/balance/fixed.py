@@ -23,23 +23,48 @@ class ConstantWeights(LossWeighting):
     """
 
     def __init__(
-        self, student_loss_weight: float = 1.0, distillation_loss_weights: Sequence[float] | None = None, **kwargs: Any
+        self,
+        student_loss_weight: float = 1.0,
+        distillation_loss_weights: Sequence[float] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not 0 <= student_loss_weight <= 1:
             raise ValueError(f"alpha must be in [0, 1], not {student_loss_weight}")
-        if distillation_loss_weights is not None and not all(weight >= 0 for weight in distillation_loss_weights):
-            raise ValueError(f"weights of methods must be 0 or more, not {list(distillation_loss_weights)}")
-        self.student_loss_weight, self.distillation_loss_weights = student_loss_weight, None if distillation_loss_weights is None else tuple(distillation_loss_weights)
+        if distillation_loss_weights is not None and not all(
+            weight >= 0 for weight in distillation_loss_weights
+        ):
+            raise ValueError(
+                f"weights of methods must be 0 or more, not {list(distillation_loss_weights)}"
+            )
+        self.student_loss_weight, self.distillation_loss_weights = (
+            student_loss_weight,
+            None if distillation_loss_weights is None else tuple(distillation_loss_weights),
+        )
 
-    def combine(self, student_loss: tf.Tensor, distillation_losses: Sequence[tf.Tensor], batch: Step) -> tf.Tensor:
+    def combine(
+        self,
+        student_loss: tf.Tensor,
+        distillation_losses: Sequence[tf.Tensor],
+        batch: DistillationBatch,
+    ) -> tf.Tensor:
         weights = self.distillation_loss_weights or (1.0,) * len(distillation_losses)
         if len(weights) != len(distillation_losses):
-            raise ValueError(f"{len(distillation_losses)} methods need as many weights, not {len(weights)}")
+            raise ValueError(
+                f"{len(distillation_losses)} methods need as many weights, not {len(weights)}"
+            )
         if self.student_loss_weight < 1 and not distillation_losses:
-            raise ValueError(f"alpha is {self.student_loss_weight}, but no method is there to have the rest")
+            raise ValueError(
+                f"alpha is {self.student_loss_weight}, but no method is there to have the rest"
+            )
         known = [weight * loss for weight, loss in zip(weights, distillation_losses, strict=True)]
-        return self.student_loss_weight * student_loss + (1 - self.student_loss_weight) * tf.add_n(known or [tf.zeros_like(student_loss)])
+        return self.student_loss_weight * student_loss + (1 - self.student_loss_weight) * tf.add_n(
+            known or [tf.zeros_like(student_loss)]
+        )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "student_loss_weight": self.student_loss_weight, "distillation_loss_weights": self.distillation_loss_weights}
+        return {
+            **super().get_config(),
+            "student_loss_weight": self.student_loss_weight,
+            "distillation_loss_weights": self.distillation_loss_weights,
+        }

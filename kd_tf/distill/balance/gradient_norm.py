@@ -29,7 +29,12 @@ class GradientNorm(LossWeighting):
             raise ValueError(f"alpha must be in [0, 1], not {student_loss_weight}")
         self.student_loss_weight = student_loss_weight
 
-    def combine(self, student_loss: tf.Tensor, distillation_losses: Sequence[tf.Tensor], batch: Step) -> tf.Tensor:
+    def combine(
+        self,
+        student_loss: tf.Tensor,
+        distillation_losses: Sequence[tf.Tensor],
+        batch: DistillationBatch,
+    ) -> tf.Tensor:
         if not distillation_losses:
             raise ValueError("without methods there is nothing to balance")
         logits = batch.masked_logits.logits
@@ -41,7 +46,9 @@ class GradientNorm(LossWeighting):
             own = _compute_gradient_norm(loss, logits)
             weight = tf.ones([]) if own is None else tf.math.divide_no_nan(wanted, own)
             found.append(tf.stop_gradient(weight) * loss)
-        return self.student_loss_weight * student_loss + (1 - self.student_loss_weight) * tf.add_n(found) / len(distillation_losses)
+        return self.student_loss_weight * student_loss + (1 - self.student_loss_weight) * tf.add_n(
+            found
+        ) / len(distillation_losses)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "student_loss_weight": self.student_loss_weight}

@@ -18,11 +18,16 @@ class Uncertainty(LossWeighting):
     Geometry and Semantics" (CVPR 2018), without the 1/2 of squared errors.
     """
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         self.log_scales = self.add_weight(
             name="log_scales", shape=(1 + setup.num_losses,), initializer="zeros"
         )
 
-    def combine(self, student_loss: tf.Tensor, distillation_losses: Sequence[tf.Tensor], batch: Step) -> tf.Tensor:
+    def combine(
+        self,
+        student_loss: tf.Tensor,
+        distillation_losses: Sequence[tf.Tensor],
+        batch: DistillationBatch,
+    ) -> tf.Tensor:
         losses = tf.stack([student_loss, *distillation_losses], axis=1)
         return tf.reduce_sum(tf.exp(-self.log_scales) * losses + self.log_scales, axis=1)

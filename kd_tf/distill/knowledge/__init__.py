@@ -32,7 +32,7 @@ from kd_tf.distill.knowledge.soft_targets import SoftTargets
 from kd_tf.distill.knowledge.top_k_with_tail import TopKWithTail
 from kd_tf.distill.knowledge.unbiased import UnbiasedDistillation
 
-METHODS: dict[str, type[Knowledge]] = {
+METHODS: dict[str, type[DistillationLoss]] = {
     "soft-targets": SoftTargets,
     "top-k-with-tail": TopKWithTail,
     "logit-matching": LogitMatching,

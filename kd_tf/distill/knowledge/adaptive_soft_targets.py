@@ -40,7 +40,7 @@ class AdaptiveSoftTargets(DistillationLoss):
             raise ValueError(f"temperature must be above 0, not {temperature}")
         self.temperature = temperature
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         best = gather_teacher_top_k(batch)
         there = tf.cast(best.mask, tf.float32)
         mean, deviation = _compute_mean_and_std(best.teacher_logits, there)
@@ -50,7 +50,9 @@ class AdaptiveSoftTargets(DistillationLoss):
 
         mean, deviation = _compute_mean_and_std(best.student_logits, there, MIN_STD)
         temperature = self.temperature * deviation
-        every = tf.reduce_logsumexp((batch.student_logits - mean) / temperature, axis=1, keepdims=True)
+        every = tf.reduce_logsumexp(
+            (batch.student_logits - mean) / temperature, axis=1, keepdims=True
+        )
         log_student = (best.student_logits - mean) / temperature - every
 
         divergence = tf.reduce_sum(

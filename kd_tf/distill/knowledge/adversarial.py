@@ -6,7 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
-from kd_tf.distill.knowledge.vectors import get_user_embedding_dim, compute_student_user_embeddings, get_teacher_user_embeddings
+from kd_tf.distill.knowledge.vectors import (
+    get_user_embedding_dim,
+    compute_student_user_embeddings,
+    get_teacher_user_embeddings,
+)
 from kd_tf.keras import keras, tf
 
 
@@ -43,7 +47,7 @@ class AdversarialDistillation(DistillationLoss):
             raise ValueError(f"strength must be above 0, not {strength}")
         self.hidden_dim, self.strength = hidden_dim, strength
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         width = get_user_embedding_dim(setup.teacher, "Adversarial")
         own = get_user_embedding_dim(setup.student, "Adversarial")
 
@@ -57,10 +61,13 @@ class AdversarialDistillation(DistillationLoss):
         self.discriminator_hidden = dense(self.hidden_dim, width, setup.seed + 1)
         self.discriminator_output = dense(1, self.hidden_dim, setup.seed + 2)
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         grown = self.strength * (2 * tf.sigmoid(10 * batch.progress) - 1)
         fooling = reverse_gradient(self.projector(compute_student_user_embeddings(batch)), grown)
-        real, false = self.discriminate(get_teacher_user_embeddings(batch)), self.discriminate(fooling)
+        real, false = (
+            self.discriminate(get_teacher_user_embeddings(batch)),
+            self.discriminate(fooling),
+        )
         return (tf.nn.softplus(-real) + tf.nn.softplus(false)) / 2
 
     def discriminate(self, vectors: tf.Tensor) -> tf.Tensor:

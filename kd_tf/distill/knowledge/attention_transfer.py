@@ -30,18 +30,26 @@ class AttentionTransfer(DistillationLoss):
 
     teacher_outputs = ("teacher_reader",)
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         get_item_embeddings_in_user_space(setup.student, "AttentionTransfer")
-        self.teacher_item_embeddings = get_item_embeddings_in_user_space(setup.teacher, "AttentionTransfer")
+        self.teacher_item_embeddings = get_item_embeddings_in_user_space(
+            setup.teacher, "AttentionTransfer"
+        )
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         ids = _deduplicate_history(batch)
-        own = compute_attention(ids, batch.student.item_embeddings(), compute_student_user_embeddings(batch))
-        wanted = compute_attention(ids, self.teacher_item_embeddings, get_teacher_user_embeddings(batch))
+        own = compute_attention(
+            ids, batch.student.item_embeddings(), compute_student_user_embeddings(batch)
+        )
+        wanted = compute_attention(
+            ids, self.teacher_item_embeddings, get_teacher_user_embeddings(batch)
+        )
         return tf.reduce_sum(tf.square(own - wanted), axis=1)
 
 
-def compute_attention(ids: tf.Tensor, item_embeddings: tf.Tensor, user_embeddings: tf.Tensor) -> tf.Tensor:
+def compute_attention(
+    ids: tf.Tensor, item_embeddings: tf.Tensor, user_embeddings: tf.Tensor
+) -> tf.Tensor:
     """Of readers float32 [B, d] to books int32 [B, n]: float32 [B, n], 0 for padding."""
     there = tf.cast(ids > 0, tf.float32)
     inner = there * tf.linalg.matvec(tf.gather(item_embeddings, ids), user_embeddings)
@@ -51,7 +59,7 @@ def compute_attention(ids: tf.Tensor, item_embeddings: tf.Tensor, user_embedding
     return tf.math.divide_no_nan(square, tf.reduce_sum(square, axis=1, keepdims=True))
 
 
-def _deduplicate_history(batch: Step) -> tf.Tensor:
+def _deduplicate_history(batch: DistillationBatch) -> tf.Tensor:
     """int32 [B, n]: the books of the batch's histories, each once, among zeros."""
     # What is excluded and not the history itself, which may be the number of a reader.
     ids = tf.sort(batch.student.seen_items(batch.history), axis=1)

@@ -57,7 +57,7 @@ class DistillationBatch:
     """
 
     history: tf.Tensor
-    masked_logits: Scored
+    masked_logits: MaskedLogits
     labels: Mapping[str, tf.Tensor]
     student: HistoryModel
     layer_outputs: Mapping[str, tf.Tensor]
@@ -90,14 +90,14 @@ class DistillationLoss(keras.layers.Layer):
     student_layers: tuple[str, ...] = ()
     default_weight: float = 1.0
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         """Looks at student and teacher once, before the first step; by default it need not.
 
         Raises:
             ValueError: The method cannot work between these two.
         """
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         """How far the student is from the teacher on each example: float32 [B]."""
         raise NotImplementedError
 

@@ -30,7 +30,7 @@ class TeacherTopK:
     student_logits: tf.Tensor
 
 
-def gather_teacher_top_k(batch: Step) -> BestBooks:
+def gather_teacher_top_k(batch: DistillationBatch) -> TeacherTopK:
     """What `step` says about the teacher's best books."""
     ids = batch.labels["teacher_ids"]
     student = tf.gather(batch.student_logits, ids, batch_dims=1)
@@ -48,7 +48,7 @@ TANH_SATURATION = 10.0
 """Where tanh is 1 in float32: what it is taken of need not be known any better above."""
 
 
-def compute_student_ranks(batch: Step, scores: tf.Tensor, max_rank: int) -> tf.Tensor:
+def compute_student_ranks(batch: DistillationBatch, scores: tf.Tensor, max_rank: int) -> tf.Tensor:
     """Which rank the student gives to books with these scores.
 
     Exact as far as asked, over the whole catalogue: the best books are found without sorting the
@@ -68,7 +68,9 @@ def compute_student_ranks(batch: Step, scores: tf.Tensor, max_rank: int) -> tf.T
     return tf.searchsorted(-highest, -tf.stop_gradient(scores), side="right")
 
 
-def compute_rank_errors(batch: Step, top_k: BestBooks, discrepancy_scale: float) -> tf.Tensor:
+def compute_rank_errors(
+    batch: DistillationBatch, top_k: TeacherTopK, discrepancy_scale: float
+) -> tf.Tensor:
     """How many ranks the student places each of the teacher's best books too low.
 
     Args:

@@ -48,12 +48,14 @@ class CollaborativeDistillation(DistillationLoss):
             raise ValueError(f"rank_decay must be above 0, not {rank_decay}")
         self.num_samples, self.temperature, self.rank_decay = num_samples, temperature, rank_decay
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         best = gather_teacher_top_k(batch)
         odds = -tf.cast(best.ranks, tf.float32) / self.rank_decay
         places, drawn = sample_without_replacement(odds, best.mask, self.num_samples)
         entropy = tf.nn.sigmoid_cross_entropy_with_logits(
-            labels=tf.sigmoid(tf.gather(best.teacher_logits, places, batch_dims=1) / self.temperature),
+            labels=tf.sigmoid(
+                tf.gather(best.teacher_logits, places, batch_dims=1) / self.temperature
+            ),
             logits=tf.gather(best.student_logits, places, batch_dims=1),
         )
         counted = tf.cast(drawn, tf.float32)

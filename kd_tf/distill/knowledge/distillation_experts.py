@@ -50,7 +50,9 @@ class DistillationExperts(DistillationLoss):
     ) -> None:
         super().__init__(**kwargs)
         if num_experts < 1 or max_items < 1:
-            raise ValueError(f"experts and books must be at least 1, not {num_experts} and {max_items}")
+            raise ValueError(
+                f"experts and books must be at least 1, not {num_experts} and {max_items}"
+            )
         if not 0 < final_temperature <= initial_temperature:
             raise ValueError(
                 "coldest must be above 0 and at most hottest, not "
@@ -59,7 +61,7 @@ class DistillationExperts(DistillationLoss):
         self.num_experts, self.max_items = num_experts, max_items
         self.initial_temperature, self.final_temperature = initial_temperature, final_temperature
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         method = "DistillationExperts"
         teacher, student = setup.teacher, setup.student
         self.teacher_item_embeddings = get_item_embeddings(teacher, method)
@@ -71,11 +73,17 @@ class DistillationExperts(DistillationLoss):
             setup.seed,
         )
         self.book_experts = Experts(
-            self.num_experts, own_books.shape[1], self.teacher_item_embeddings.shape[1], setup.seed + 10
+            self.num_experts,
+            own_books.shape[1],
+            self.teacher_item_embeddings.shape[1],
+            setup.seed + 10,
         )
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
-        temperature = self.initial_temperature * (self.final_temperature / self.initial_temperature) ** batch.progress
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
+        temperature = (
+            self.initial_temperature
+            * (self.final_temperature / self.initial_temperature) ** batch.progress
+        )
         ids = sample_target_items(batch, self.max_items)
         there = tf.cast(ids > 0, tf.float32)
         books = there * self.book_experts.compute_error(
@@ -85,7 +93,10 @@ class DistillationExperts(DistillationLoss):
             batch.training,
         )
         readers = self.reader_experts.compute_error(
-            compute_student_user_embeddings(batch), get_teacher_user_embeddings(batch), temperature, batch.training
+            compute_student_user_embeddings(batch),
+            get_teacher_user_embeddings(batch),
+            temperature,
+            batch.training,
         )
         return readers + tf.math.divide_no_nan(tf.reduce_sum(books), tf.reduce_sum(there))
 

@@ -14,7 +14,9 @@ REJECTION_SAMPLING_RATIO = 32
 """From how many times as many books as are drawn a catalogue is large."""
 
 
-def sample_without_replacement(log_weights: tf.Tensor, mask: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
+def sample_without_replacement(
+    log_weights: tf.Tensor, mask: tf.Tensor, count: int
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Draws without replacement, with odds proportional to exp of `log_weights`.
 
     The Gumbel top-k trick: Kool, van Hoof & Welling, "Stochastic Beams and Where to Find Them:
@@ -56,7 +58,9 @@ def sample_uniform_items(
     """
     if num_items < REJECTION_SAMPLING_RATIO * count:
         everything = tf.tile(tf.range(1, num_items + 1)[tf.newaxis], [num_rows, 1])
-        places, drawn = sample_without_replacement(tf.zeros([num_rows, num_items]), is_allowed(everything), count)
+        places, drawn = sample_without_replacement(
+            tf.zeros([num_rows, num_items]), is_allowed(everything), count
+        )
         return places + 1, drawn
     ids = randomness.sample_uniform([num_rows, 3 * count], 1, num_items + 1, tf.int32)
     same = ids[:, :, tf.newaxis] == ids[:, tf.newaxis]

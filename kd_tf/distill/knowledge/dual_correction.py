@@ -38,7 +38,11 @@ class DualCorrection(DistillationLoss):
     default_weight = 0.1
 
     def __init__(
-        self, num_underestimated: int = 20, num_overestimated: int = 20, discrepancy_scale: float = 0.1, **kwargs: Any
+        self,
+        num_underestimated: int = 20,
+        num_overestimated: int = 20,
+        discrepancy_scale: float = 0.1,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not num_underestimated >= 1:
@@ -47,12 +51,18 @@ class DualCorrection(DistillationLoss):
             raise ValueError(f"over must be at least 1, not {num_overestimated}")
         if not discrepancy_scale > 0:
             raise ValueError(f"discrepancy must be above 0, not {discrepancy_scale}")
-        self.num_underestimated, self.num_overestimated, self.discrepancy_scale = num_underestimated, num_overestimated, discrepancy_scale
+        self.num_underestimated, self.num_overestimated, self.discrepancy_scale = (
+            num_underestimated,
+            num_overestimated,
+            discrepancy_scale,
+        )
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         best = gather_teacher_top_k(batch)
         low, low_drawn = self._sample_misplaced(
-            compute_rank_errors(batch, best, self.discrepancy_scale), best.mask, self.num_underestimated
+            compute_rank_errors(batch, best, self.discrepancy_scale),
+            best.mask,
+            self.num_underestimated,
         )
 
         width = tf.minimum(tf.shape(best.ids)[1], tf.shape(batch.student_logits)[1])
@@ -61,7 +71,9 @@ class DualCorrection(DistillationLoss):
         listed = tf.reduce_sum(tf.where(same, best.ranks[:, tf.newaxis], 0), axis=2)
         beyond = best.ranks[:, -1:] + 1
         too_high = tf.where(listed > 0, listed, beyond) - tf.range(1, width + 1)
-        high, high_drawn = self._sample_misplaced(too_high, top_scores > MASKED_LOGIT / 2, self.num_overestimated)
+        high, high_drawn = self._sample_misplaced(
+            too_high, top_scores > MASKED_LOGIT / 2, self.num_overestimated
+        )
 
         return compute_relaxed_list_mle(
             tf.gather(best.student_logits, low, batch_dims=1),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from kd_tf.distill.knowledge.base import DistillationBatch
-from kd_tf.distill.knowledge.vectors import compute_student_user_embeddings, get_teacher_user_embeddings
+from kd_tf.distill.knowledge.vectors import (
+    compute_student_user_embeddings,
+    get_teacher_user_embeddings,
+)
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 
@@ -27,7 +30,9 @@ class BatchEntities:
     num_users: tf.Tensor
 
 
-def collect_entities(batch: Step, teacher_item_embeddings: tf.Tensor, max_items: int) -> Entities:
+def collect_entities(
+    batch: DistillationBatch, teacher_item_embeddings: tf.Tensor, max_items: int
+) -> BatchEntities:
     """Readers and target books of a batch.
 
     Args:
@@ -39,13 +44,15 @@ def collect_entities(batch: Step, teacher_item_embeddings: tf.Tensor, max_items:
     count = tf.shape(readers)[0]
     return BatchEntities(
         student=tf.concat([readers, tf.gather(batch.student.item_embeddings(), ids)], axis=0),
-        teacher=tf.concat([get_teacher_user_embeddings(batch), tf.gather(teacher_item_embeddings, ids)], axis=0),
+        teacher=tf.concat(
+            [get_teacher_user_embeddings(batch), tf.gather(teacher_item_embeddings, ids)], axis=0
+        ),
         mask=tf.concat([tf.ones([count]), tf.cast(ids > 0, tf.float32)], axis=0),
         num_users=count,
     )
 
 
-def sample_target_items(batch: Step, max_items: int) -> tf.Tensor:
+def sample_target_items(batch: DistillationBatch, max_items: int) -> tf.Tensor:
     """The target books of a batch, each once: int32 [n], n at most `most`, padded with 0.
 
     Of more than `most` some are drawn at random, all alike; outside training always the same.

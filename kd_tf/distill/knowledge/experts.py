@@ -22,7 +22,9 @@ class Experts(keras.layers.Layer):
         seed: Of their weights.
     """
 
-    def __init__(self, num_experts: int, student_dim: int, teacher_dim: int, seed: int, **kwargs: Any) -> None:
+    def __init__(
+        self, num_experts: int, student_dim: int, teacher_dim: int, seed: int, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         hidden = max((student_dim + teacher_dim) // 2, 1)
 
@@ -70,10 +72,16 @@ class Experts(keras.layers.Layer):
         logits = self.compute_selection_logits(teacher)
         if not training:
             return tf.one_hot(tf.argmax(logits, axis=1), logits.shape[1])
-        return tf.nn.softmax((logits + randomness.sample_gumbel(tf.shape(logits))) / temperature, axis=1)
+        return tf.nn.softmax(
+            (logits + randomness.sample_gumbel(tf.shape(logits))) / temperature, axis=1
+        )
 
     def reconstruct(self, student: tf.Tensor, expert_weights: tf.Tensor) -> tf.Tensor:
         """The experts' answers, weighed: float32 [N, t] of float32 [N, s] and [N, count]."""
-        hidden = tf.nn.relu(tf.einsum("ns,esh->neh", student, self.hidden_kernel) + self.hidden_bias)
+        hidden = tf.nn.relu(
+            tf.einsum("ns,esh->neh", student, self.hidden_kernel) + self.hidden_bias
+        )
         weighed = hidden * expert_weights[:, :, tf.newaxis]
-        return tf.einsum("neh,eht->nt", weighed, self.output_kernel) + tf.matmul(expert_weights, self.output_bias)
+        return tf.einsum("neh,eht->nt", weighed, self.output_kernel) + tf.matmul(
+            expert_weights, self.output_bias
+        )

@@ -6,7 +6,10 @@ from typing import Any
 
 from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
 from kd_tf.distill.knowledge.entities import collect_entities, to_example_losses
-from kd_tf.distill.knowledge.vectors import get_item_embeddings_in_user_space, normalize_to_unit_length
+from kd_tf.distill.knowledge.vectors import (
+    get_item_embeddings_in_user_space,
+    normalize_to_unit_length,
+)
 from kd_tf.keras import keras, tf
 
 
@@ -35,11 +38,13 @@ class FullTopology(DistillationLoss):
             raise ValueError(f"books must be at least 1, not {max_items}")
         self.max_items = max_items
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         get_item_embeddings_in_user_space(setup.student, "FullTopology")
-        self.teacher_item_embeddings = get_item_embeddings_in_user_space(setup.teacher, "FullTopology")
+        self.teacher_item_embeddings = get_item_embeddings_in_user_space(
+            setup.teacher, "FullTopology"
+        )
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         entities = collect_entities(batch, self.teacher_item_embeddings, self.max_items)
         there = entities.mask
         error = compute_squared_cosine_errors(entities.student, entities.teacher)

@@ -37,7 +37,7 @@ class HardParameter(DistillationLoss):
             raise ValueError(f"strength must be 0 or more, not {strength}")
         self.strength = strength
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         teacher = get_item_embeddings(setup.teacher, "HardParameter").numpy()
         variable = _find_item_embedding_variable(setup.student)
         projected = project_embeddings(teacher, int(variable.shape[1]))
@@ -46,13 +46,15 @@ class HardParameter(DistillationLoss):
         variable.assign(projected)
         self.projected_embeddings = tf.constant(projected)
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         student = batch.student
         # What is excluded and not the history itself, which may be the number of a reader.
         read = student.seen_items(batch.history)
         ids = tf.concat([student.mask_unknown_ids(batch.labels["targets"]), read], axis=1)
         there = tf.cast(ids > 0, tf.float32)
-        apart = tf.gather(student.item_embeddings(), ids) - tf.gather(self.projected_embeddings, ids)
+        apart = tf.gather(student.item_embeddings(), ids) - tf.gather(
+            self.projected_embeddings, ids
+        )
         error = there * tf.reduce_mean(tf.square(apart), axis=2)
         return self.strength * tf.math.divide_no_nan(
             tf.reduce_sum(error, axis=1), tf.reduce_sum(there, axis=1)

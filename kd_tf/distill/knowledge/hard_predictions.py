@@ -30,9 +30,11 @@ class HardPredictions(DistillationLoss):
             raise ValueError(f"count must be at least 1, not {top_k}")
         self.top_k = top_k
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         likely = batch.labels["teacher_ids"][:, : self.top_k]
-        return compute_multinomial_loss(batch.student_logits, likely, batch.masked_logits.log_partition)
+        return compute_multinomial_loss(
+            batch.student_logits, likely, batch.masked_logits.log_partition
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "top_k": self.top_k}

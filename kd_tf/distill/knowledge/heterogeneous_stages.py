@@ -59,36 +59,44 @@ class HeterogeneousStages(DistillationLoss):
         self.threshold = threshold
         self.list_length = list_length
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         lists = self.get_lists(batch)
         stage = self.assign_stages(batch)
         ids = tf.gather(lists, stage, batch_dims=1)
         scores = tf.gather(batch.student_logits, ids, batch_dims=1)
         there = (ids > 0) & (scores > MASKED_LOGIT / 2)
         scores = tf.where(there, scores, 0.0)
-        unlisted = tf.reduce_logsumexp(mask_history(batch.student_logits, ids), axis=1, keepdims=True)
+        unlisted = tf.reduce_logsumexp(
+            mask_history(batch.student_logits, ids), axis=1, keepdims=True
+        )
         coarse = tf.reduce_sum(tf.where(there, tf.nn.softplus(unlisted - scores), 0.0), axis=1)
         ranks = tf.range(ids.shape[1]) + tf.zeros_like(ids)
-        fine = compute_relaxed_list_mle(scores, ranks, there, unlisted, tf.ones_like(unlisted, tf.bool))
+        fine = compute_relaxed_list_mle(
+            scores, ranks, there, unlisted, tf.ones_like(unlisted, tf.bool)
+        )
         total = tf.where(stage == lists.shape[1] - 1, fine, coarse)
         return tf.math.divide_no_nan(total, tf.reduce_sum(tf.cast(there, tf.float32), axis=1))
 
-    def assign_stages(self, batch: Step) -> tf.Tensor:
+    def assign_stages(self, batch: DistillationBatch) -> tf.Tensor:
         """int32 [B]: the stage that each reader is at, 0..S - 1."""
         held = self.threshold + (1 - self.threshold) * batch.progress
         ahead = compute_discrepancies(batch, self.get_lists(batch)) > held
         first = tf.argmax(ahead, axis=1, output_type=tf.int32)
         return tf.where(tf.reduce_any(ahead, axis=1), first, ahead.shape[1] - 1)
 
-    def get_lists(self, batch: Step) -> tf.Tensor:
+    def get_lists(self, batch: DistillationBatch) -> tf.Tensor:
         """int32 [B, S, K]: the beginning of every stage's list."""
         return batch.labels["stage_ids"][:, :, : self.list_length]
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "threshold": self.threshold, "list_length": self.list_length}
+        return {
+            **super().get_config(),
+            "threshold": self.threshold,
+            "list_length": self.list_length,
+        }
 
 
-def compute_discrepancies(batch: Step, lists: tf.Tensor) -> tf.Tensor:
+def compute_discrepancies(batch: DistillationBatch, lists: tf.Tensor) -> tf.Tensor:
     """float32 [B, S]: ``1 - NDCG@K`` of the student against `lists`, int32 [B, S, K].
 
     Padding and books that the student has masked do not count, so that K may be smaller; in the

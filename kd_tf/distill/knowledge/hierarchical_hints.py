@@ -46,14 +46,15 @@ class HierarchicalHints(DistillationLoss):
         self.student_layers = tuple(names)
         self.hints = [Hint(name) for name in names]
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         for number, hint in enumerate(self.hints):
             hint.build(replace(setup, seed=setup.seed + number))
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         weights = [self.decay**number for number in range(len(self.hints))]
         losses = [
-            weight * hint.compute_loss(batch) for weight, hint in zip(weights, self.hints, strict=True)
+            weight * hint.compute_loss(batch)
+            for weight, hint in zip(weights, self.hints, strict=True)
         ]
         return tf.add_n(losses) / sum(weights)
 

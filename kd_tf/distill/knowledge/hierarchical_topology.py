@@ -8,7 +8,10 @@ from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, Di
 from kd_tf.distill.knowledge.entities import BatchEntities, collect_entities, to_example_losses
 from kd_tf.distill.knowledge.experts import Experts
 from kd_tf.distill.knowledge.full_topology import compute_squared_cosine_errors
-from kd_tf.distill.knowledge.vectors import get_item_embeddings_in_user_space, normalize_to_unit_length
+from kd_tf.distill.knowledge.vectors import (
+    get_item_embeddings_in_user_space,
+    normalize_to_unit_length,
+)
 from kd_tf.keras import keras, tf
 
 PROTOTYPES = "prototypes"
@@ -54,32 +57,44 @@ class HierarchicalTopology(DistillationLoss):
     ) -> None:
         super().__init__(**kwargs)
         if num_groups < 1 or max_items < 1:
-            raise ValueError(f"groups and books must be at least 1, not {num_groups} and {max_items}")
+            raise ValueError(
+                f"groups and books must be at least 1, not {num_groups} and {max_items}"
+            )
         if compare_prototypes_with not in (ENTITIES, PROTOTYPES):
-            raise ValueError(f"between must be {ENTITIES} or {PROTOTYPES}, not {compare_prototypes_with!r}")
+            raise ValueError(
+                f"between must be {ENTITIES} or {PROTOTYPES}, not {compare_prototypes_with!r}"
+            )
         if not assignment_weight > 0 or not temperature > 0:
             raise ValueError(
                 f"assignment and temperature must be above 0, not {assignment_weight} and {temperature}"
             )
-        self.num_groups, self.max_items, self.compare_prototypes_with = num_groups, max_items, compare_prototypes_with
+        self.num_groups, self.max_items, self.compare_prototypes_with = (
+            num_groups,
+            max_items,
+            compare_prototypes_with,
+        )
         self.assignment_weight, self.temperature = assignment_weight, temperature
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         own = get_item_embeddings_in_user_space(setup.student, "HierarchicalTopology")
-        self.teacher_item_embeddings = get_item_embeddings_in_user_space(setup.teacher, "HierarchicalTopology")
+        self.teacher_item_embeddings = get_item_embeddings_in_user_space(
+            setup.teacher, "HierarchicalTopology"
+        )
         widths = int(own.shape[1]), int(self.teacher_item_embeddings.shape[1])
         self.user_group_experts = Experts(self.num_groups, *widths, setup.seed)
         self.item_group_experts = Experts(self.num_groups, *widths, setup.seed + 10)
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         entities = collect_entities(batch, self.teacher_item_embeddings, self.max_items)
         member = self.assign_groups(entities)
-        topology = compute_within_group_loss(entities, member) + self._compute_between_group_loss(entities, member)
-        return to_example_losses(topology, entities.num_users) + self.assignment_weight * self._compute_reconstruction_loss(
-            entities, batch.training
+        topology = compute_within_group_loss(entities, member) + self._compute_between_group_loss(
+            entities, member
         )
+        return to_example_losses(
+            topology, entities.num_users
+        ) + self.assignment_weight * self._compute_reconstruction_loss(entities, batch.training)
 
-    def assign_groups(self, entities: Entities) -> tf.Tensor:
+    def assign_groups(self, entities: BatchEntities) -> tf.Tensor:
         """float32 [N, 2 groups]: 1 for the group of an entity; padding has none."""
         count = entities.num_users
         readers = self.user_group_experts.compute_selection_logits(entities.teacher[:count])
@@ -89,7 +104,9 @@ class HierarchicalTopology(DistillationLoss):
         )
         return tf.one_hot(group, 2 * self.num_groups) * entities.mask[:, tf.newaxis]
 
-    def _compute_between_group_loss(self, entities: Entities, membership: tf.Tensor) -> tf.Tensor:
+    def _compute_between_group_loss(
+        self, entities: BatchEntities, membership: tf.Tensor
+    ) -> tf.Tensor:
         """float32 [N], of sum the mean over pairs of a prototype and what it is compared with."""
         sizes = tf.reduce_sum(membership, axis=0)
         used = tf.cast(sizes > 0, tf.float32)
@@ -102,13 +119,21 @@ class HierarchicalTopology(DistillationLoss):
             # It belongs to no entity more than to another.
             return entities.mask * total / tf.reduce_sum(entities.mask)
         error = tf.square(
-            tf.matmul(normalize_to_unit_length(entities.student), normalize_to_unit_length(own), transpose_b=True)
-            - tf.matmul(normalize_to_unit_length(entities.teacher), normalize_to_unit_length(wanted), transpose_b=True)
+            tf.matmul(
+                normalize_to_unit_length(entities.student),
+                normalize_to_unit_length(own),
+                transpose_b=True,
+            )
+            - tf.matmul(
+                normalize_to_unit_length(entities.teacher),
+                normalize_to_unit_length(wanted),
+                transpose_b=True,
+            )
         )
         pairs = tf.maximum(tf.reduce_sum(used), 1.0) * tf.reduce_sum(entities.mask)
         return entities.mask * tf.linalg.matvec(error, used) / pairs
 
-    def _compute_reconstruction_loss(self, entities: Entities, training: bool) -> tf.Tensor:
+    def _compute_reconstruction_loss(self, entities: BatchEntities, training: bool) -> tf.Tensor:
         """float32 [B], the reader's own and the mean of the books."""
         count = entities.num_users
         readers = self.user_group_experts.compute_error(
@@ -131,7 +156,7 @@ class HierarchicalTopology(DistillationLoss):
         }
 
 
-def compute_within_group_loss(entities: Entities, membership: tf.Tensor) -> tf.Tensor:
+def compute_within_group_loss(entities: BatchEntities, membership: tf.Tensor) -> tf.Tensor:
     """float32 [N], of sum the mean over pairs of one group; an entity and itself count as one."""
     together = tf.matmul(membership, membership, transpose_b=True)
     error = together * compute_squared_cosine_errors(entities.student, entities.teacher)

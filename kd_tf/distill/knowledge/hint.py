@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
-from kd_tf.distill.knowledge.vectors import get_user_embedding_dim, compute_student_user_embeddings, get_teacher_user_embeddings
+from kd_tf.distill.knowledge.vectors import (
+    get_user_embedding_dim,
+    compute_student_user_embeddings,
+    get_teacher_user_embeddings,
+)
 from kd_tf.distill.watching import capture_layer_outputs
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
@@ -33,7 +37,7 @@ class Hint(DistillationLoss):
         self.layer = layer
         self.student_layers = () if layer is None else (layer,)
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         width = get_user_embedding_dim(setup.teacher, "Hint")
         own = (
             get_user_embedding_dim(setup.student, "Hint")
@@ -45,9 +49,15 @@ class Hint(DistillationLoss):
         )
         self.projector.build([None, own])
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
-        own = compute_student_user_embeddings(batch) if self.layer is None else batch.layer_outputs[self.layer]
-        return tf.reduce_mean(tf.square(self.projector(own) - get_teacher_user_embeddings(batch)), axis=1)
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
+        own = (
+            compute_student_user_embeddings(batch)
+            if self.layer is None
+            else batch.layer_outputs[self.layer]
+        )
+        return tf.reduce_mean(
+            tf.square(self.projector(own) - get_teacher_user_embeddings(batch)), axis=1
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "layer": self.layer}

@@ -32,25 +32,38 @@ class ItemSimilarity(DistillationLoss):
     """
 
     def __init__(
-        self, num_neighbours: int = 50, temperature: float = 1.0, max_items: int = 256, **kwargs: Any
+        self,
+        num_neighbours: int = 50,
+        temperature: float = 1.0,
+        max_items: int = 256,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if num_neighbours < 1 or max_items < 1:
-            raise ValueError(f"targets and books must be at least 1, not {num_neighbours} and {max_items}")
+            raise ValueError(
+                f"targets and books must be at least 1, not {num_neighbours} and {max_items}"
+            )
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
-        self.num_neighbours, self.temperature, self.max_items = num_neighbours, temperature, max_items
+        self.num_neighbours, self.temperature, self.max_items = (
+            num_neighbours,
+            temperature,
+            max_items,
+        )
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         similar = find_similar_items(setup.teacher, self.num_neighbours)
         there = similar.ids > 0
         logits = tf.where(there, similar.scores / self.temperature, MASKED_LOGIT)
         self.neighbour_ids = similar.ids
         self.neighbour_probabilities = tf.where(there, tf.nn.softmax(logits, axis=1), 0.0)
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         books = sample_target_items(batch, self.max_items)
-        ids, wanted = tf.gather(self.neighbour_ids, books), tf.gather(self.neighbour_probabilities, books)
+        ids, wanted = (
+            tf.gather(self.neighbour_ids, books),
+            tf.gather(self.neighbour_probabilities, books),
+        )
         student = batch.student.similar(books) / self.temperature
         student = mask_history(student, books[:, tf.newaxis])
         log_student = tf.gather(student, ids, batch_dims=1) - tf.reduce_logsumexp(

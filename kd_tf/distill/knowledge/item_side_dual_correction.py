@@ -49,10 +49,12 @@ class ItemSideDualCorrection(DualCorrection):
     ) -> None:
         super().__init__(num_underestimated, num_overestimated, discrepancy_scale, **kwargs)
         if max_users < 1 or max_items < 1:
-            raise ValueError(f"readers and books must be at least 1, not {max_users} and {max_items}")
+            raise ValueError(
+                f"readers and books must be at least 1, not {max_users} and {max_items}"
+            )
         self.max_users, self.max_items = max_users, max_items
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         exchanged = self._swap_users_and_items(batch, sample_target_items(batch, self.max_items))
         rows = super().compute_loss(exchanged)
         listed = tf.reduce_any(exchanged.labels["teacher_ids"] > 0, axis=1)
@@ -60,7 +62,9 @@ class ItemSideDualCorrection(DualCorrection):
         mean = tf.math.divide_no_nan(tf.reduce_sum(rows), count)
         return tf.fill([tf.shape(batch.history)[0]], mean)
 
-    def _swap_users_and_items(self, batch: Step, item_ids: tf.Tensor) -> Step:
+    def _swap_users_and_items(
+        self, batch: DistillationBatch, item_ids: tf.Tensor
+    ) -> DistillationBatch:
         """The step in which books int32 [C] take the place of readers, and readers 1..B theirs."""
         ids, labels = batch.labels["teacher_ids"], batch.labels
         count, size = tf.shape(item_ids)[0], tf.shape(ids)[0]
@@ -71,13 +75,17 @@ class ItemSideDualCorrection(DualCorrection):
         column = tf.broadcast_to(tf.range(size)[:, tf.newaxis], tf.shape(ids))
         log_probability = labels["teacher_logits"] - labels["teacher_total"][:, tf.newaxis]
         known = tf.tensor_scatter_nd_update(
-            tf.fill([count + 1, size], MASKED_LOGIT), tf.stack([row, column], axis=2), log_probability
+            tf.fill([count + 1, size], MASKED_LOGIT),
+            tf.stack([row, column], axis=2),
+            log_probability,
         )[1:]
         found, best = tf.math.top_k(known, tf.minimum(self.max_users, size))
         there = found > MASKED_LOGIT / 2
 
         total = batch.masked_logits.log_partition[:, tf.newaxis]
-        own = tf.where(batch.student_logits > MASKED_LOGIT / 2, batch.student_logits - total, MASKED_LOGIT)
+        own = tf.where(
+            batch.student_logits > MASKED_LOGIT / 2, batch.student_logits - total, MASKED_LOGIT
+        )
         own = tf.where(item_ids > 0, tf.gather(own, item_ids, axis=1), MASKED_LOGIT)
         return replace(
             batch,

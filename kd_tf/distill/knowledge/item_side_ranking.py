@@ -67,11 +67,11 @@ class ItemSideRanking(DistillationLoss):
         self.num_interesting, self.num_uninteresting = num_interesting, num_uninteresting
         self.pool_size, self.rank_decay, self.max_items = pool_size, rank_decay, max_items
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         get_item_embeddings(setup.student, "ItemSideRanking")
         self.similar_ids = find_similar_items(setup.teacher, self.pool_size).ids
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         books = sample_target_items(batch, self.max_items)
         strongest = tf.gather(self.similar_ids, books)
         interesting = self._sample_interesting(strongest, batch.training)
@@ -84,7 +84,9 @@ class ItemSideRanking(DistillationLoss):
         scores = tf.linalg.matvec(tf.gather(table, ids), tf.gather(table, books))
         K = interesting.shape[1]
         order = tf.broadcast_to(tf.range(K), tf.shape(interesting))
-        rows = compute_relaxed_list_mle(scores[:, :K], order, interesting > 0, scores[:, K:], others > 0)
+        rows = compute_relaxed_list_mle(
+            scores[:, :K], order, interesting > 0, scores[:, K:], others > 0
+        )
         count = tf.reduce_sum(tf.cast(interesting > 0, tf.float32), axis=1)
         found = tf.reduce_sum(tf.cast(count > 0, tf.float32))
         each = tf.math.divide_no_nan(rows, count)
@@ -100,11 +102,13 @@ class ItemSideRanking(DistillationLoss):
         places, _ = sample_without_replacement(-rank / self.rank_decay, candidates > 0, count)
         return tf.gather(candidates, tf.sort(places, axis=1), batch_dims=1)
 
-    def _sample_uninteresting(self, num_rows: tf.Tensor, batch: Step) -> tf.Tensor:
+    def _sample_uninteresting(self, num_rows: tf.Tensor, batch: DistillationBatch) -> tf.Tensor:
         """int32 [n, uninteresting]: ids of 1..V."""
         books = batch.student.num_items
         if batch.training:
-            return randomness.sample_uniform([num_rows, self.num_uninteresting], 1, books + 1, tf.int32)
+            return randomness.sample_uniform(
+                [num_rows, self.num_uninteresting], 1, books + 1, tf.int32
+            )
         spread = 1 + np.arange(self.num_uninteresting) * books // self.num_uninteresting
         return tf.tile(tf.constant(spread[None], tf.int32), [num_rows, 1])
 

@@ -21,7 +21,7 @@ class LogitMatching(DistillationLoss):
     the hard loss.
     """
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         best = gather_teacher_top_k(batch)
         counted = tf.cast(best.mask, tf.float32)
         count = tf.reduce_sum(counted, axis=1, keepdims=True)

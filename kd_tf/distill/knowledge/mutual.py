@@ -42,7 +42,7 @@ class MutualLearning(DistillationLoss):
             raise ValueError(f"alternating must be 0 or a number of steps, not {alternate_every}")
         self.peer_weight, self.alternate_every = peer_weight, int(alternate_every)
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         teacher, kind = setup.teacher, type(setup.teacher).__name__
         if teacher.history_length < setup.student.history_length:
             raise ValueError(
@@ -56,7 +56,7 @@ class MutualLearning(DistillationLoss):
         peer.set_weights(teacher.get_weights())
         self.peer, self.num_steps = peer, max(setup.num_steps, 1)
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         if not self.alternate_every or not batch.training:
             return self._compute_student_loss(batch) + self._compute_peer_loss(batch)
         done = tf.cast(tf.round(batch.progress * self.num_steps), tf.int32)
@@ -66,24 +66,30 @@ class MutualLearning(DistillationLoss):
             lambda: self._compute_peer_loss(batch),
         )
 
-    def _compute_student_loss(self, batch: Step) -> tf.Tensor:
+    def _compute_student_loss(self, batch: DistillationBatch) -> tf.Tensor:
         """float32 [B]: what the student has to learn from the copy."""
         told = tf.cast(self.peer(batch.history, training=False), tf.float32)
         told = mask_history(told, _get_seen_items(batch))
         return _compute_kl_divergence(tf.stop_gradient(told), batch.student_logits)
 
-    def _compute_peer_loss(self, batch: Step) -> tf.Tensor:
+    def _compute_peer_loss(self, batch: DistillationBatch) -> tf.Tensor:
         """float32 [B]: what the copy has to learn, from readers and from the student."""
         logits = self.peer(batch.history, training=batch.training)
         scored = MaskedLogits.from_logits(logits, _get_seen_items(batch))
         hard = self.peer.supervised_loss(batch.history, batch.labels["targets"], scored)
-        return hard + self.peer_weight * _compute_kl_divergence(tf.stop_gradient(batch.student_logits), scored.unseen_logits)
+        return hard + self.peer_weight * _compute_kl_divergence(
+            tf.stop_gradient(batch.student_logits), scored.unseen_logits
+        )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "peer_weight": self.peer_weight, "alternate_every": self.alternate_every}
+        return {
+            **super().get_config(),
+            "peer_weight": self.peer_weight,
+            "alternate_every": self.alternate_every,
+        }
 
 
-def _get_seen_items(batch: Step) -> tf.Tensor:
+def _get_seen_items(batch: DistillationBatch) -> tf.Tensor:
     """What the student has masked: a book masked for one alone would be infinitely far off."""
     return batch.student.seen_items(batch.history)
 

@@ -50,7 +50,7 @@ class RankingDistillation(DistillationLoss):
         self.discrepancy_scale = discrepancy_scale
         self.warm_up = warm_up
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         best = gather_teacher_top_k(batch)
         ranks = tf.cast(best.ranks, tf.float32)
         # The first has 1, whatever the decay: exp(-1 / position_decay) may round to 0.

@@ -62,7 +62,7 @@ class RejuvenatedCrossEntropy(DistillationLoss):
         self.beta, self.num_samples, self.pool_size = beta, num_samples, pool_size
         self.sampling_temperature, self.temperature = sampling_temperature, temperature
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         best = gather_teacher_top_k(batch)
         count = best.ranks[:, -1:]  # K, less where the teacher has fewer
 
@@ -72,7 +72,9 @@ class RejuvenatedCrossEntropy(DistillationLoss):
         student, top = tf.math.top_k(batch.student_logits, width)
         same = (top[:, :, tf.newaxis] == best.ids[:, tf.newaxis]) & best.mask[:, tf.newaxis]
         listed = tf.reduce_any(same, axis=2)
-        least = tf.reduce_min(tf.where(best.mask, best.teacher_logits, -MASKED_LOGIT), axis=1, keepdims=True)
+        least = tf.reduce_min(
+            tf.where(best.mask, best.teacher_logits, -MASKED_LOGIT), axis=1, keepdims=True
+        )
         cached = tf.reduce_sum(tf.where(same, best.teacher_logits[:, tf.newaxis], 0.0), axis=2)
         teacher = tf.where(listed, cached, least)
 
@@ -85,7 +87,9 @@ class RejuvenatedCrossEntropy(DistillationLoss):
         later = tf.cumsum(tf.cast(listed, tf.float32), axis=1, reverse=True)
         in_pool = tf.range(width) < tf.maximum(self.pool_size, count)
         allowed = in_pool & (count > 0) & (student > MASKED_LOGIT / 2)
-        places, drawn = sample_without_replacement(later / self.sampling_temperature, allowed, self.num_samples)
+        places, drawn = sample_without_replacement(
+            later / self.sampling_temperature, allowed, self.num_samples
+        )
         already = tf.reduce_any(
             tf.gather(same, places, batch_dims=1) & drawn[:, :, tf.newaxis], axis=1
         )
@@ -97,7 +101,9 @@ class RejuvenatedCrossEntropy(DistillationLoss):
         weight = tf.exp(-self.beta * overlap)
         return (1 - weight) * self._compute_cross_entropy(teacher, student, own) + weight * near
 
-    def _compute_cross_entropy(self, teacher: tf.Tensor, student: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    def _compute_cross_entropy(
+        self, teacher: tf.Tensor, student: tf.Tensor, mask: tf.Tensor
+    ) -> tf.Tensor:
         """float32 [B], 0 where nothing is among; all given as [B, n]."""
         wanted = tf.nn.softmax(tf.where(mask, teacher / self.temperature, MASKED_LOGIT), axis=1)
         given = tf.nn.log_softmax(tf.where(mask, student / self.temperature, MASKED_LOGIT), axis=1)

@@ -45,7 +45,9 @@ class PairedEmbeddings:
         return tf.pad(entity_losses * tf.cast(self.batch_size, tf.float32), [[0, beyond]])
 
 
-def get_teacher_item_embeddings(setup: Lesson, entities: str, method: str) -> tf.Tensor | None:
+def get_teacher_item_embeddings(
+    setup: DistillationSetup, entities: str, method: str
+) -> tf.Tensor | None:
     """The teacher's vectors of books where books are compared; checks that there are vectors.
 
     Raises:
@@ -59,11 +61,19 @@ def get_teacher_item_embeddings(setup: Lesson, entities: str, method: str) -> tf
     return get_item_embeddings(setup.teacher, method)
 
 
-def gather_paired_embeddings(step: Step, entities: str, teacher_item_embeddings: tf.Tensor | None, max_entities: int) -> Related:
+def gather_paired_embeddings(
+    step: DistillationBatch,
+    entities: str,
+    teacher_item_embeddings: tf.Tensor | None,
+    max_entities: int,
+) -> PairedEmbeddings:
     """At most `most` readers of a batch, or target books of `table`."""
     batch = tf.shape(step.history)[0]
     if entities == USERS:
-        own, wanted = compute_student_user_embeddings(step)[:max_entities], get_teacher_user_embeddings(step)[:max_entities]
+        own, wanted = (
+            compute_student_user_embeddings(step)[:max_entities],
+            get_teacher_user_embeddings(step)[:max_entities],
+        )
         return PairedEmbeddings(own, wanted, tf.ones([tf.shape(own)[0]]), batch, are_users=True)
     ids = sample_target_items(step, max_entities)
     return PairedEmbeddings(
@@ -95,11 +105,17 @@ class RelationalLoss(DistillationLoss):
         self.entities, self.max_entities = entities, max_entities
         self.teacher_outputs = self.teacher_outputs if entities == USERS else ()
 
-    def build(self, setup: Lesson) -> None:
-        self.teacher_item_embeddings = get_teacher_item_embeddings(setup, self.entities, type(self).__name__)
+    def build(self, setup: DistillationSetup) -> None:
+        self.teacher_item_embeddings = get_teacher_item_embeddings(
+            setup, self.entities, type(self).__name__
+        )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "entities": self.entities, "max_entities": self.max_entities}
+        return {
+            **super().get_config(),
+            "entities": self.entities,
+            "max_entities": self.max_entities,
+        }
 
 
 def huber(error: tf.Tensor) -> tf.Tensor:

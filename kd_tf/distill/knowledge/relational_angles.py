@@ -39,8 +39,10 @@ class RelationalAngles(RelationalLoss):
     def __init__(self, entities: str = USERS, max_entities: int = 64, **kwargs: Any) -> None:
         super().__init__(entities, max_entities, **kwargs)
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
-        group = gather_paired_embeddings(batch, self.entities, self.teacher_item_embeddings, self.max_entities)
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
+        group = gather_paired_embeddings(
+            batch, self.entities, self.teacher_item_embeddings, self.max_entities
+        )
         different = 1.0 - tf.eye(tf.shape(group.mask)[0])
         sides = different * group.mask[:, tf.newaxis] * group.mask
         triplets = sides[:, :, tf.newaxis] * sides[:, tf.newaxis] * different

@@ -30,15 +30,19 @@ class RelationalDistances(RelationalLoss):
         most: At most so many of them are compared, at least 2.
     """
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
-        group = gather_paired_embeddings(batch, self.entities, self.teacher_item_embeddings, self.max_entities)
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
+        group = gather_paired_embeddings(
+            batch, self.entities, self.teacher_item_embeddings, self.max_entities
+        )
         pairs = _compute_pair_mask(group)
-        error = huber(_compute_distances(group.student, pairs) - _compute_distances(group.teacher, pairs))
+        error = huber(
+            _compute_distances(group.student, pairs) - _compute_distances(group.teacher, pairs)
+        )
         rows = tf.reduce_sum(pairs * error, axis=1)
         return group.to_example_losses(tf.math.divide_no_nan(rows, tf.reduce_sum(pairs)))
 
 
-def _compute_pair_mask(group: Related) -> tf.Tensor:
+def _compute_pair_mask(group: PairedEmbeddings) -> tf.Tensor:
     """float32 [N, N]: 1 for two different ones that are there."""
     both = group.mask[:, tf.newaxis] * group.mask
     return tf.linalg.set_diag(both, tf.zeros_like(group.mask))

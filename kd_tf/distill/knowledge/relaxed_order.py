@@ -33,6 +33,8 @@ def compute_relaxed_list_mle(
     # cumulated sum of exponentials: that one underflows where scores lie far apart.
     later = mask[:, tf.newaxis] & (ranks[:, tf.newaxis] >= ranks[:, :, tf.newaxis])
     listed = tf.reduce_logsumexp(tf.where(later, scores[:, tf.newaxis], MASKED_LOGIT), axis=2)
-    rest = tf.reduce_logsumexp(tf.where(other_mask, other_scores, MASKED_LOGIT), axis=1, keepdims=True)
+    rest = tf.reduce_logsumexp(
+        tf.where(other_mask, other_scores, MASKED_LOGIT), axis=1, keepdims=True
+    )
     against = tf.reduce_logsumexp(tf.stack([listed, rest + tf.zeros_like(listed)]), axis=0)
     return tf.reduce_sum(tf.where(mask, against - scores, 0.0), axis=1)

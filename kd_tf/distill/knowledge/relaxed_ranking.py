@@ -53,7 +53,7 @@ class RelaxedRanking(DistillationLoss):
         self.num_uninteresting = num_uninteresting
         self.temperature = temperature
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         best = gather_teacher_top_k(batch)
         odds = -tf.cast(best.ranks, tf.float32) / self.temperature
         places, drawn = sample_without_replacement(odds, best.mask, self.num_interesting)
@@ -63,7 +63,10 @@ class RelaxedRanking(DistillationLoss):
             return unread & ~tf.reduce_any(ids[:, :, tf.newaxis] == best.ids[:, tf.newaxis], axis=2)
 
         others, others_drawn = sample_uniform_items(
-            batch.student_logits.shape[1] - 1, tf.shape(odds)[0], self.num_uninteresting, uninteresting
+            batch.student_logits.shape[1] - 1,
+            tf.shape(odds)[0],
+            self.num_uninteresting,
+            uninteresting,
         )
         return compute_relaxed_list_mle(
             tf.gather(best.student_logits, places, batch_dims=1),

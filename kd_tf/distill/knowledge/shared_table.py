@@ -8,7 +8,11 @@ import numpy as np
 
 from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
 from kd_tf.distill.knowledge.hard_parameter import project_embeddings
-from kd_tf.distill.knowledge.vectors import get_item_embeddings, get_user_embedding_dim, compute_student_user_embeddings
+from kd_tf.distill.knowledge.vectors import (
+    get_item_embeddings,
+    get_user_embedding_dim,
+    compute_student_user_embeddings,
+)
 from kd_tf.keras import keras, tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.scored import MaskedLogits
@@ -41,10 +45,12 @@ class SharedTable(DistillationLoss):
     def __init__(self, extra_dim: int = 64, hidden_dim: int = 64, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if extra_dim < 1 or hidden_dim < 1:
-            raise ValueError(f"extra and hidden must be at least 1, not {extra_dim} and {hidden_dim}")
+            raise ValueError(
+                f"extra and hidden must be at least 1, not {extra_dim} and {hidden_dim}"
+            )
         self.extra_dim, self.hidden_dim = extra_dim, hidden_dim
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         width = get_user_embedding_dim(setup.student, "SharedTable")
         get_item_embeddings(setup.student, "SharedTable")
 
@@ -57,25 +63,33 @@ class SharedTable(DistillationLoss):
         self.hidden_layer = dense(self.hidden_dim, self.extra_dim + width, setup.seed)
         self.output_layer = dense(self.extra_dim, self.hidden_dim, setup.seed + 1)
         # A layer and not a weight of the method: a saved Distiller is read before it is prepared.
-        self.extra_embedding = keras.layers.Embedding(setup.student.num_items + 1, self.extra_dim, dtype="float32")
+        self.extra_embedding = keras.layers.Embedding(
+            setup.student.num_items + 1, self.extra_dim, dtype="float32"
+        )
         self.extra_embedding.build(None)
-        self.extra_embedding.set_weights([_initialize_extra_columns(setup.teacher, self.extra_dim, setup.seed + 2)])
+        self.extra_embedding.set_weights(
+            [_initialize_extra_columns(setup.teacher, self.extra_dim, setup.seed + 2)]
+        )
 
     @property
     def extra_columns(self) -> tf.Variable:
         """float32 [V + 1, extra]: the columns behind the student's."""
         return self.extra_embedding.embeddings
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         student = batch.student
-        more = tf.matmul(self.compute_extra_user_embeddings(batch), self.extra_columns, transpose_b=True)
-        wide = MaskedLogits.from_logits(batch.masked_logits.logits + more, student.seen_items(batch.history))
+        more = tf.matmul(
+            self.compute_extra_user_embeddings(batch), self.extra_columns, transpose_b=True
+        )
+        wide = MaskedLogits.from_logits(
+            batch.masked_logits.logits + more, student.seen_items(batch.history)
+        )
         hard = student.supervised_loss(batch.history, batch.labels["targets"], wide)
         told = tf.stop_gradient(wide.unseen_logits)
         log_wide, log_student = tf.nn.log_softmax(told), tf.nn.log_softmax(batch.student_logits)
         return hard + tf.reduce_sum(tf.exp(log_wide) * (log_wide - log_student), axis=1)
 
-    def compute_extra_user_embeddings(self, batch: Step) -> tf.Tensor:
+    def compute_extra_user_embeddings(self, batch: DistillationBatch) -> tf.Tensor:
         """What the wide model's vectors of readers have behind the student's: float32 [B, extra].
 
         Of books given away as targets nothing is taken: where readers are numbered they stand
@@ -98,6 +112,8 @@ def _initialize_extra_columns(teacher: HistoryModel, extra_dim: int, seed: int) 
     try:
         table = get_item_embeddings(teacher, "SharedTable").numpy()
     except ValueError:
-        drawn = np.random.default_rng(seed).normal(0, extra_dim**-0.5, (teacher.num_items + 1, extra_dim))
+        drawn = np.random.default_rng(seed).normal(
+            0, extra_dim**-0.5, (teacher.num_items + 1, extra_dim)
+        )
         return drawn.astype(np.float32)
     return project_embeddings(table, extra_dim)

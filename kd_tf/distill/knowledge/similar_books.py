@@ -24,7 +24,7 @@ class SimilarItems:
     scores: tf.Tensor
 
 
-def find_similar_items(teacher: HistoryModel, top_k: int) -> SimilarBooks:
+def find_similar_items(teacher: HistoryModel, top_k: int) -> SimilarItems:
     """Asks a teacher for the `most` books that are most like every book."""
     books = np.arange(teacher.num_items + 1, dtype=np.int32)
 

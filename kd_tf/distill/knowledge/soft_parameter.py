@@ -39,20 +39,24 @@ class SoftParameter(DistillationLoss):
     def __init__(self, num_quantiles: int = 32, num_samples: int = 1024, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if num_quantiles < 1 or num_samples < 1:
-            raise ValueError(f"quantiles and books must be at least 1, not {num_quantiles} and {num_samples}")
+            raise ValueError(
+                f"quantiles and books must be at least 1, not {num_quantiles} and {num_samples}"
+            )
         self.num_quantiles, self.num_samples = num_quantiles, num_samples
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         get_item_embeddings(setup.student, "SoftParameter")
         table = get_item_embeddings(setup.teacher, "SoftParameter")
         self.teacher_statistics = self._compute_statistics(table[1:])
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         table, books = batch.student.item_embeddings(), batch.student.num_items
         if books <= self.num_samples:
             rows = table[1:]
         elif batch.training:
-            rows = tf.gather(table, randomness.sample_uniform([self.num_samples], 1, books + 1, tf.int32))
+            rows = tf.gather(
+                table, randomness.sample_uniform([self.num_samples], 1, books + 1, tf.int32)
+            )
         else:
             rows = tf.gather(table, 1 + np.arange(self.num_samples) * books // self.num_samples)
         difference = tf.square(self._compute_statistics(rows) - self.teacher_statistics)
@@ -67,17 +71,25 @@ class SoftParameter(DistillationLoss):
         long = square > 0
         # Two `where`, because the slope of a square root at 0 is infinite.
         lengths = tf.where(long, tf.sqrt(tf.where(long, square, 1.0)), 0.0)
-        return tf.stack([self._summarize_values(tf.reshape(rows, [-1])), self._summarize_values(lengths)])
+        return tf.stack(
+            [self._summarize_values(tf.reshape(rows, [-1])), self._summarize_values(lengths)]
+        )
 
     def _summarize_values(self, values: tf.Tensor) -> tf.Tensor:
         """float32 [2 + quantiles]: mean, deviation and quantiles over the root mean square."""
         scaled = values * tf.math.rsqrt(tf.reduce_mean(tf.square(values)) + 1e-20)
         mean = tf.reduce_mean(scaled)
         deviation = tf.sqrt(tf.reduce_mean(tf.square(scaled - mean)) + 1e-12)
-        return tf.concat([[mean, deviation], _compute_quantiles(scaled, self.num_quantiles)], axis=0)
+        return tf.concat(
+            [[mean, deviation], _compute_quantiles(scaled, self.num_quantiles)], axis=0
+        )
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "num_quantiles": self.num_quantiles, "num_samples": self.num_samples}
+        return {
+            **super().get_config(),
+            "num_quantiles": self.num_quantiles,
+            "num_samples": self.num_samples,
+        }
 
 
 def _compute_quantiles(values: tf.Tensor, count: int) -> tf.Tensor:

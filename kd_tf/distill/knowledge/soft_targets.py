@@ -28,7 +28,7 @@ class SoftTargets(DistillationLoss):
             raise ValueError(f"temperature must be above 0, not {temperature}")
         self.temperature = temperature
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         labels = batch.labels
         ids = labels["teacher_ids"]
         there = tf.cast(ids > 0, tf.float32)

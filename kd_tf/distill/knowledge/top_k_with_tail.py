@@ -43,19 +43,26 @@ class TopKWithTail(DistillationLoss):
             raise ValueError(f"temperature must be above 0, not {temperature}")
         self.temperature = temperature
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         best = gather_teacher_top_k(batch)
         # The teacher's own list, with what the student has masked: it is no part of the tail.
         listed = best.ids > 0
         logits = batch.labels["teacher_logits"]
         total = batch.labels["teacher_total"][:, tf.newaxis]
-        own = tf.reduce_logsumexp(tf.where(listed, logits, MASKED_LOGIT), axis=1, keepdims=True) - total
+        own = (
+            tf.reduce_logsumexp(tf.where(listed, logits, MASKED_LOGIT), axis=1, keepdims=True)
+            - total
+        )
         tail = tf.math.log(-tf.math.expm1(tf.minimum(own, -MIN_TAIL_PROBABILITY)))
         rest = mask_history(batch.student_logits, best.ids)
         there = tf.concat([best.mask, tf.reduce_any(rest > MASKED_LOGIT / 2, 1, keepdims=True)], 1)
-        log_teacher = self._compute_log_probabilities(tf.concat([logits - total, tail], axis=1), there)
+        log_teacher = self._compute_log_probabilities(
+            tf.concat([logits - total, tail], axis=1), there
+        )
         log_student = self._compute_log_probabilities(
-            tf.concat([best.student_logits, tf.reduce_logsumexp(rest, axis=1, keepdims=True)], axis=1),
+            tf.concat(
+                [best.student_logits, tf.reduce_logsumexp(rest, axis=1, keepdims=True)], axis=1
+            ),
             there,
         )
         divergence = tf.reduce_sum(

@@ -48,13 +48,15 @@ class UnbiasedDistillation(DistillationLoss):
         self.num_groups, self.num_pairs, self.rank_decay = num_groups, num_pairs, rank_decay
         self._item_groups: np.ndarray | None = None
 
-    def build(self, setup: Lesson) -> None:
+    def build(self, setup: DistillationSetup) -> None:
         self._item_groups = split_by_popularity(setup.popularity, self.num_groups)
         # Group after group: a random place in a group's stretch is a random book of it.
         self._items_by_group = np.argsort(self._item_groups[1:], kind="stable").astype(np.int32) + 1
-        self._group_sizes = np.bincount(self._item_groups[1:], minlength=self.num_groups).astype(np.int32)
+        self._group_sizes = np.bincount(self._item_groups[1:], minlength=self.num_groups).astype(
+            np.int32
+        )
 
-    def compute_loss(self, batch: Step) -> tf.Tensor:
+    def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         if self._item_groups is None:
             raise ValueError("prepare must be called first: the groups come from the popularity")
         best = gather_teacher_top_k(batch)
@@ -66,7 +68,9 @@ class UnbiasedDistillation(DistillationLoss):
         ranks = tf.cumsum(tf.cast(inside, tf.float32), axis=2)
         odds = tf.where(inside, -ranks / self.rank_decay, MASKED_LOGIT)
         upper = randomness.sample_categorical(tf.reshape(odds, [-1, width]), self.num_pairs)
-        upper = tf.reshape(upper, [-1, self.num_groups * self.num_pairs])  # places in the teacher's list
+        upper = tf.reshape(
+            upper, [-1, self.num_groups * self.num_pairs]
+        )  # places in the teacher's list
 
         lower = self._sample_items(tf.shape(best.ids)[0])
         lower_score = tf.gather(batch.student_logits, lower, batch_dims=1)
@@ -90,7 +94,9 @@ class UnbiasedDistillation(DistillationLoss):
         random = randomness.sample_uniform([num_rows, self.num_groups, self.num_pairs])
         within = tf.minimum(tf.cast(random * size, tf.int32), np.maximum(size - 1, 0))
         place = tf.minimum(start + within, len(self._items_by_group) - 1)
-        return tf.gather(self._items_by_group, tf.reshape(place, [-1, self.num_groups * self.num_pairs]))
+        return tf.gather(
+            self._items_by_group, tf.reshape(place, [-1, self.num_groups * self.num_pairs])
+        )
 
     def _average_over_groups(self, losses: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         """The mean over the groups of the mean over each one's pairs, [B, groups * pairs]."""

@@ -65,15 +65,17 @@ def get_item_embeddings_in_user_space(model: HistoryModel, method: str) -> tf.Te
     return table
 
 
-def get_teacher_user_embeddings(batch: Step) -> tf.Tensor:
+def get_teacher_user_embeddings(batch: DistillationBatch) -> tf.Tensor:
     """The teacher's vectors of the batch's readers, cached in half precision: float32 [B, d]."""
     return tf.stop_gradient(tf.cast(batch.labels["teacher_reader"], tf.float32))
 
 
-def compute_student_user_embeddings(batch: Step) -> tf.Tensor:
+def compute_student_user_embeddings(batch: DistillationBatch) -> tf.Tensor:
     """The student's vectors of the batch's readers: float32 [B, d]."""
     # In single precision whatever the student computes in: distances and squares need it.
-    return tf.cast(batch.student.user_embeddings(batch.history, training=batch.training), tf.float32)
+    return tf.cast(
+        batch.student.user_embeddings(batch.history, training=batch.training), tf.float32
+    )
 
 
 def normalize_to_unit_length(vectors: tf.Tensor) -> tf.Tensor:

@@ -10,11 +10,14 @@ from collections.abc import Callable, Iterator
 
 from kd_tf.distill.starts.fold_in import generate_fold_in_residual_starts, generate_fold_in_starts
 from kd_tf.distill.starts.item_kernel import generate_kernel_residual_starts, generate_kernel_starts
-from kd_tf.distill.starts.low_rank import generate_low_rank_residual_starts, generate_low_rank_starts
+from kd_tf.distill.starts.low_rank import (
+    generate_low_rank_residual_starts,
+    generate_low_rank_starts,
+)
 from kd_tf.distill.starts.neighbours import generate_neighbours_starts
 from kd_tf.distill.starts.source import TeacherItemScores, WarmStart
 
-WARM_STARTS: dict[str, Callable[[Source, int], Iterator[Start]]] = {
+WARM_STARTS: dict[str, Callable[[TeacherItemScores, int], Iterator[WarmStart]]] = {
     "neighbours": generate_neighbours_starts,
     "fold-in": generate_fold_in_starts,
     "fold-in-residual": generate_fold_in_residual_starts,

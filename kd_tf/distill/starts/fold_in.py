@@ -12,14 +12,16 @@ from kd_tf.models.students.fold_in import FoldInStudent
 MAX_EMBEDDING_DIM = 256
 
 
-def generate_fold_in_starts(source: Source, max_bytes: int) -> Iterator[Start]:
+def generate_fold_in_starts(source: TeacherItemScores, max_bytes: int) -> Iterator[WarmStart]:
     """As many factors as the bytes hold, with the teacher's settings where it has factors."""
     shape = _choose_shape(source, max_bytes)
     if shape:
         yield _make_start(source, *shape)
 
 
-def generate_fold_in_residual_starts(source: Source, max_bytes: int) -> Iterator[Start]:
+def generate_fold_in_residual_starts(
+    source: TeacherItemScores, max_bytes: int
+) -> Iterator[WarmStart]:
     """Neighbours, and on the other bytes factors that know what neighbours cannot."""
     for share in (0.3, 0.6):
         shape = _choose_shape(source, int(max_bytes * share))
@@ -30,14 +32,14 @@ def generate_fold_in_residual_starts(source: Source, max_bytes: int) -> Iterator
             yield _blend_starts(source, neighbours, _make_start(source, *shape))
 
 
-def _count_bytes(source: Source, dimensions: int, bits: int) -> int:
+def _count_bytes(source: TeacherItemScores, dimensions: int, bits: int) -> int:
     # A prior in bytes, with four bits a scale too; and the matrix that a reader is solved with.
     vectors = 1 + (bits == 4)
     rows = (source.data.split.num_items + 1) * (dimensions * bits // 8 + vectors)
     return rows + dimensions**2 + vectors * 1024
 
 
-def _choose_shape(source: Source, max_bytes: int) -> tuple[int, int] | None:
+def _choose_shape(source: TeacherItemScores, max_bytes: int) -> tuple[int, int] | None:
     """Dimensions and bits. Twice the factors in half the bits are better until there is room."""
     largest = min(MAX_EMBEDDING_DIM, source.data.split.num_items // 8) // 2 * 2
     if largest >= 4 and _count_bytes(source, largest, 8) <= max_bytes:
@@ -48,7 +50,7 @@ def _choose_shape(source: Source, max_bytes: int) -> tuple[int, int] | None:
     return None
 
 
-def _make_start(source: Source, dimensions: int, bits: int) -> Start:
+def _make_start(source: TeacherItemScores, dimensions: int, bits: int) -> WarmStart:
     model = FoldInStudent.from_training_data(
         source.data, dimensions=dimensions, setting=source.factorization_settings, bits=bits
     )
@@ -56,7 +58,9 @@ def _make_start(source: Source, dimensions: int, bits: int) -> Start:
     return WarmStart("fold-in", name, model)
 
 
-def _blend_starts(source: Source, neighbours: Start, factors: Start) -> Start:
+def _blend_starts(
+    source: TeacherItemScores, neighbours: WarmStart, factors: WarmStart
+) -> WarmStart:
     model = WeightedEnsemble.from_members(
         [neighbours.model, factors.model], source.data.validation_metric, source.data.progress
     )

@@ -34,10 +34,12 @@ MIN_INT8_EMBEDDING_DIM = 24
 """Dimensions of eight bits below which twice as many of four may be better."""
 
 
-def generate_kernel_starts(source: Source, max_bytes: int) -> Iterator[Start]:
+def generate_kernel_starts(source: TeacherItemScores, max_bytes: int) -> Iterator[WarmStart]:
     """A kernel as wide as the bytes allow; what it is fitted to is tried in short fits."""
     shapes = [one for one in (_choose_shape(source, max_bytes, bits) for bits in (8, 4)) if one]
-    if len(shapes) == 2 and not shapes[0].embedding_dim < min(MIN_INT8_EMBEDDING_DIM, shapes[1].embedding_dim):
+    if len(shapes) == 2 and not shapes[0].embedding_dim < min(
+        MIN_INT8_EMBEDDING_DIM, shapes[1].embedding_dim
+    ):
         shapes.pop()
     # Tried with the wider one: a kernel of a few dimensions hardly tells settings apart.
     setting = _choose_fit_targets(source, shapes[-1]) if shapes else None
@@ -47,7 +49,9 @@ def generate_kernel_starts(source: Source, max_bytes: int) -> Iterator[Start]:
         yield _make_start(source, shape, setting, STEPS)
 
 
-def generate_kernel_residual_starts(source: Source, max_bytes: int) -> Iterator[Start]:
+def generate_kernel_residual_starts(
+    source: TeacherItemScores, max_bytes: int
+) -> Iterator[WarmStart]:
     """A kernel on some of the bytes, and on the others what it gets wrong."""
     books = source.data.split.num_items
     for share in (0.5, 0.75):
@@ -83,7 +87,7 @@ def _count_bytes(num_items: int, shape: _Shape) -> int:
     return (num_items + 1) * (shape.embedding_dim * shape.bits // 8 + vectors) + vectors * 1024
 
 
-def _choose_shape(source: Source, max_bytes: int, bits: int) -> _Shape | None:
+def _choose_shape(source: TeacherItemScores, max_bytes: int, bits: int) -> _Shape | None:
     books = source.data.split.num_items
     if books > MAX_ITEMS:
         return None
@@ -93,13 +97,13 @@ def _choose_shape(source: Source, max_bytes: int, bits: int) -> _Shape | None:
     return _Shape(dimensions, bits) if dimensions >= 4 else None
 
 
-def _choose_fit_targets(source: Source, shape: _Shape) -> _Setting | None:
+def _choose_fit_targets(source: TeacherItemScores, shape: _Shape) -> _FitTargets | None:
     """What is best in short fits; None where even that promises nothing. Tried once a source."""
     return source.get_or_compute("kernel setting", lambda: _screen_fit_targets(source, shape))
 
 
-def _screen_fit_targets(source: Source, shape: _Shape) -> _Setting | None:
-    def tried(settings: list[_Setting]) -> tuple[float, _Setting]:
+def _screen_fit_targets(source: TeacherItemScores, shape: _Shape) -> _FitTargets | None:
+    def tried(settings: list[_FitTargets]) -> tuple[float, _FitTargets]:
         found = []
         for one in settings:
             model = _make_start(source, _Shape(shape.embedding_dim, 8), one, SCREENING_STEPS).model
@@ -135,7 +139,9 @@ def _count_longest_row(rows: sparse.csr_array) -> int:
     return int(np.diff(rows.indptr).max(initial=1))
 
 
-def _make_start(source: Source, shape: _Shape, setting: _Setting, steps: int) -> Start:
+def _make_start(
+    source: TeacherItemScores, shape: _Shape, setting: _FitTargets, steps: int
+) -> WarmStart:
     data = source.data
     kernel = fit_item_kernel(
         setting.item_item_scores,
@@ -156,5 +162,7 @@ def _make_start(source: Source, shape: _Shape, setting: _Setting, steps: int) ->
     model.assign(kernel.table, kernel.target_bias, kernel.history_bias)
     model.prior.assign(source.compute_prior(setting.item_item_scores))
     bits = " of 4 bits" if shape.bits == 4 else ""
-    name = f"d={shape.embedding_dim}{bits}, {setting.name} rows, {setting.num_targets} targets a book"
+    name = (
+        f"d={shape.embedding_dim}{bits}, {setting.name} rows, {setting.num_targets} targets a book"
+    )
     return WarmStart("item-kernel", name, model)

@@ -22,7 +22,7 @@ MAX_ITEMS_FOR_SALIENCY = 300_000
 long as all the rest together."""
 
 
-def generate_neighbours_starts(source: Source, max_bytes: int) -> Iterator[Start]:
+def generate_neighbours_starts(source: TeacherItemScores, max_bytes: int) -> Iterator[WarmStart]:
     """By what the teacher says, on either side, and by what the fit of every book can spare."""
     if compute_max_entries(source.data.split.num_items, max_bytes) < source.data.split.num_items:
         return
@@ -30,7 +30,7 @@ def generate_neighbours_starts(source: Source, max_bytes: int) -> Iterator[Start
         yield way.make_start(source, max_bytes)
 
 
-def select_best_neighbours(source: Source, max_bytes: int) -> Start | None:
+def select_best_neighbours(source: TeacherItemScores, max_bytes: int) -> WarmStart | None:
     """The start that ranks best, for a student of which it is a part.
 
     Which way is best is found out once: it differs between data sets, but hardly between budgets.
@@ -38,10 +38,12 @@ def select_best_neighbours(source: Source, max_bytes: int) -> Start | None:
     if compute_max_entries(source.data.split.num_items, max_bytes) < source.data.split.num_items:
         return None
 
-    def found() -> _Way:
+    def found() -> _SelectionRule:
         return max(
             _list_selection_rules(source),
-            key=lambda way: source.data.validation_metric(make_score_fn(way.make_start(source, max_bytes).model)),
+            key=lambda way: source.data.validation_metric(
+                make_score_fn(way.make_start(source, max_bytes).model)
+            ),
         )
 
     return source.get_or_compute("best neighbours", found).make_start(source, max_bytes)
@@ -55,11 +57,14 @@ class _SelectionRule:
     item_item_scores: sparse.csr_array | None = None
     side: Side = "history"
 
-    def make_start(self, source: Source, max_bytes: int) -> Start:
+    def make_start(self, source: TeacherItemScores, max_bytes: int) -> WarmStart:
         books = source.data.split.num_items
         entries = compute_max_entries(books, max_bytes)
         if self.item_item_scores is None:
-            matrix, setting = prune_by_saliency(source, entries), f"ridge, {entries} weights over all books"
+            matrix, setting = (
+                prune_by_saliency(source, entries),
+                f"ridge, {entries} weights over all books",
+            )
         else:
             width = entries // books
             matrix = keep_top_weights(self.item_item_scores, width, self.side)
@@ -71,7 +76,7 @@ class _SelectionRule:
         return WarmStart("neighbours", setting, model)
 
 
-def _list_selection_rules(source: Source) -> list[_Way]:
+def _list_selection_rules(source: TeacherItemScores) -> list[_SelectionRule]:
     matrices = list(source.item_item_score_sources)
     if source.teacher is not None and not isinstance(source.teacher, LocalRidgeTeacher):
         matrices = [one for one in matrices if not one[0].startswith("LocalRidge")]
@@ -82,7 +87,7 @@ def _list_selection_rules(source: Source) -> list[_Way]:
     return [*ways, _SelectionRule("spared")]
 
 
-def prune_by_saliency(source: Source, num_entries: int) -> sparse.csr_array:
+def prune_by_saliency(source: TeacherItemScores, num_entries: int) -> sparse.csr_array:
     """The ridge with `entries` weights over all books: those that the fit misses least go.
 
     A book that one neighbour explains keeps one, another keeps twenty; each is solved again on
@@ -92,7 +97,9 @@ def prune_by_saliency(source: Source, num_entries: int) -> sparse.csr_array:
     saliency = source.saliency
     least = 0.0
     if num_entries < saliency.size:
-        least = max(float(np.partition(saliency, -num_entries - 1, axis=None)[-num_entries - 1]), 0.0)
+        least = max(
+            float(np.partition(saliency, -num_entries - 1, axis=None)[-num_entries - 1]), 0.0
+        )
     # Above the first that has no place: of equal ones none is kept, so that none is preferred.
     partners = np.where(saliency > least, ridge.neighbours, 0)
     again = refit(pairs, partners, regularization=regularization, progress=source.data.progress)

@@ -16,8 +16,12 @@ _BATCH_SIZE = 128
 
 
 def add_residual(
-    source: Source, base: Start, item_item_scores: sparse.csr_array, architecture: str, max_bytes: int
-) -> Start:
+    source: TeacherItemScores,
+    base: WarmStart,
+    item_item_scores: sparse.csr_array,
+    architecture: str,
+    max_bytes: int,
+) -> WarmStart:
     """The student plus the largest weights that some rows have above its own.
 
     Args:
@@ -33,10 +37,16 @@ def add_residual(
         some = np.arange(start, min(start + _BATCH_SIZE, item_item_scores.shape[0]), dtype=np.int32)
         own = base.model.item_scores(tf.constant(some)).numpy()
         part = slice(item_item_scores.indptr[some[0]], item_item_scores.indptr[some[-1] + 1])
-        row = np.repeat(np.arange(len(some)), np.diff(item_item_scores.indptr[some[0] : some[-1] + 2]))
+        row = np.repeat(
+            np.arange(len(some)), np.diff(item_item_scores.indptr[some[0] : some[-1] + 2])
+        )
         missing[part] -= own[row, item_item_scores.indices[part]]
-    matrix = sparse.csr_array((missing, item_item_scores.indices, item_item_scores.indptr), shape=item_item_scores.shape)
-    width = compute_max_entries(source.data.split.num_items, max_bytes) // source.data.split.num_items
+    matrix = sparse.csr_array(
+        (missing, item_item_scores.indices, item_item_scores.indptr), shape=item_item_scores.shape
+    )
+    width = (
+        compute_max_entries(source.data.split.num_items, max_bytes) // source.data.split.num_items
+    )
     sparse_part = NeighboursStudent.from_matrix(
         keep_top_weights(matrix, width, "history"),
         history_length=source.data.history_length,

@@ -24,7 +24,7 @@ from kd_tf.models.ranking import get_scoring_batch_size
 from kd_tf.models.sparse_items import SparseItemItemModel
 from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher, choose_ridge, count_pairs
 
-Kept = TypeVar("Kept")
+Value = TypeVar("Value")
 
 MAX_ENTRIES = 60_000_000
 """Weights of all rows together that are kept of a teacher: 0.5 GB."""
@@ -66,12 +66,12 @@ class TeacherItemScores:
             is slow to fit may give up where a short fit stays far below it.
     """
 
-    def __init__(self, data: LearningData, teacher: HistoryModel | None) -> None:
+    def __init__(self, data: TrainingData, teacher: HistoryModel | None) -> None:
         self.data, self.teacher = data, teacher
         self.best_validation_ndcg = 0.0
         self._cache: dict[str, Any] = {}
 
-    def get_or_compute(self, key: str, compute: Callable[[], Kept]) -> Kept:
+    def get_or_compute(self, key: str, compute: Callable[[], Value]) -> Value:
         """What `make` gave when `name` was first asked for."""
         if key not in self._cache:
             self._cache[key] = compute()
@@ -112,12 +112,14 @@ class TeacherItemScores:
         return compute_item_item_scores(self.teacher, self.data)
 
     @cached_property
-    def co_occurrences(self) -> CoReading:
+    def co_occurrences(self) -> CoOccurrence:
         """How many readers any two books share."""
-        return count_co_occurrences(self.data.split.train, self.data.split.num_items, progress=self.data.progress)
+        return count_co_occurrences(
+            self.data.split.train, self.data.split.num_items, progress=self.data.progress
+        )
 
     @cached_property
-    def ridge(self) -> tuple[LocalRidge, CoReading, float]:
+    def ridge(self) -> tuple[LocalRidge, CoOccurrence, float]:
         """The local ridge, what it was solved from, and its lambda."""
         for part in flatten_ensemble(self.teacher):
             if isinstance(part, LocalRidgeTeacher):
@@ -166,7 +168,7 @@ def flatten_ensemble(model: HistoryModel | None) -> list[HistoryModel]:
     ]
 
 
-def compute_item_item_scores(teacher: HistoryModel, data: LearningData) -> sparse.csr_array:
+def compute_item_item_scores(teacher: HistoryModel, data: TrainingData) -> sparse.csr_array:
     """What every book alone makes a teacher think of: its strongest positive answers.
 
     Args:
@@ -207,15 +209,17 @@ def compute_item_item_scores(teacher: HistoryModel, data: LearningData) -> spars
     return matrix
 
 
-def _make_sum_score_fn(item_item_scores: sparse.csr_array) -> Scorer:
+def _make_sum_score_fn(item_item_scores: sparse.csr_array) -> ScoreFn:
     def score(histories: Histories) -> np.ndarray:
-        read = Histories(histories.items, histories.offsets).to_csr_matrix(item_item_scores.shape[0] - 1)
+        read = Histories(histories.items, histories.offsets).to_csr_matrix(
+            item_item_scores.shape[0] - 1
+        )
         return np.asarray((read @ item_item_scores).toarray(), np.float32)
 
     return score
 
 
-def compute_cosine_similarities(co_occurrences: CoReading) -> sparse.csr_array:
+def compute_cosine_similarities(co_occurrences: CoOccurrence) -> sparse.csr_array:
     """The cosine of two books' readers, the shorter rows of `item_rows`."""
     gram = co_occurrences.gram
     root = 1 / np.sqrt(np.maximum(co_occurrences.item_counts, 1e-12))

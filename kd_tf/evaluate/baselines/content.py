@@ -49,7 +49,7 @@ class ContentSimilarity:
         return scores
 
 
-def fit(split: Split, catalog: Catalog) -> Content:
+def fit(split: Split, catalog: Catalog) -> ContentSimilarity:
     """Weighs the terms of the catalogue by TF-IDF (scikit-learn), in whatever language they are.
 
     The catalogue is known before anybody reads: that its texts are weighed as a whole, books that

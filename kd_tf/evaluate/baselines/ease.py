@@ -68,7 +68,7 @@ def fit(
     regularization: float | None = None,
     max_bytes: int = MAX_BYTES,
     progress: Progress | None = None,
-) -> Ease:
+) -> EASE:
     """Solves the ridge regression of every book on all others.
 
     With X the training histories and P = (X^T X + penalty I)^-1 the weights are
@@ -101,7 +101,9 @@ def fit(
     chooses = regularization is None and len(split.validation.histories) > 0
     with (progress or NullProgress()).task("ease", 1 + len(REGULARIZATIONS) * chooses) as advance:
         if regularization is None:
-            regularization = _choose_regularization(split, advance) if chooses else DEFAULT_REGULARIZATION
+            regularization = (
+                _choose_regularization(split, advance) if chooses else DEFAULT_REGULARIZATION
+            )
         model = _fit_model(compute_gram(split.train.to_csr_matrix(split.num_items)), regularization)
         advance()
     return model
@@ -119,7 +121,9 @@ def _choose_regularization(split: Split, advance: Advance) -> float:
     if not len(rows):
         advance(len(REGULARIZATIONS))
         return DEFAULT_REGULARIZATION
-    validation = HeldOutSet(histories.take(rows), targets.take(rows), split.validation.readers[rows])
+    validation = HeldOutSet(
+        histories.take(rows), targets.take(rows), split.validation.readers[rows]
+    )
     found = {}
     for penalty in REGULARIZATIONS:
         model = _fit_model(gram.copy(order="F"), penalty)
@@ -146,7 +150,7 @@ def compute_gram(matrix: sparse.csr_array) -> np.ndarray:
     return gram
 
 
-def _fit_model(gram: np.ndarray, regularization: float) -> Ease:
+def _fit_model(gram: np.ndarray, regularization: float) -> EASE:
     weights = solve_weights(gram, regularization)
     return EASE(weights, np.any(weights, axis=0), regularization)
 

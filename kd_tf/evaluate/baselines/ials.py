@@ -87,7 +87,7 @@ def fit(
     num_factors: int = NUM_FACTORS,
     iterations: int = ITERATIONS,
     setting: tuple[float, float] | None = None,
-    validation_metric: Chooser | None = None,
+    validation_metric: ValidationMetric | None = None,
     progress: Progress | None = None,
 ) -> ImplicitALS:
     """Learns the books' factors from the training histories of `split`.

@@ -20,7 +20,9 @@ RANKING_METRICS = (
 )
 
 
-def compute_ranking_metrics(ranked: np.ndarray, targets: Histories, ks: Sequence[int]) -> dict[str, np.ndarray]:
+def compute_ranking_metrics(
+    ranked: np.ndarray, targets: Histories, ks: Sequence[int]
+) -> dict[str, np.ndarray]:
     """Compares each reader's list with the books that were held out.
 
     Relevance is binary: held out or not. A 0 in `ranked` is no recommendation and a miss.

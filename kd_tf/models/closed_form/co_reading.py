@@ -57,7 +57,7 @@ def count_co_occurrences(
     low_rated: Histories | None = None,
     max_entries: int = MAX_ENTRIES,
     progress: Progress,
-) -> CoReading:
+) -> CoOccurrence:
     """Counts weighted readers of every pair of books, one book after the other.
 
     Nothing of size V x V is made. Where the counts would outgrow `max_entries`, every book keeps
@@ -123,7 +123,7 @@ def count_co_occurrences(
     return CoOccurrence(gram, counts, float(counts.sum(dtype=np.float64)) / max(total, 1.0))
 
 
-def add_shared_features(pairs: CoReading, catalog: Catalog, weight: float) -> CoReading:
+def add_shared_features(pairs: CoOccurrence, catalog: Catalog, weight: float) -> CoOccurrence:
     """Lets books of one author or one series count as if more readers had read both.
 
     A book that few have read so borrows from its author's others: the side information of Jeunen,

@@ -54,7 +54,7 @@ def fit_item_kernel(
     bits: int = 8,
     seed: int,
     progress: Progress,
-) -> Kernel:
+) -> ItemKernel:
     """Learns vectors of books from what each book alone makes a teacher recommend.
 
     For every book h the teacher's `targets` largest weights become a distribution; the softmax
@@ -74,7 +74,9 @@ def fit_item_kernel(
         seed: Draws the first vectors and the order.
         progress: Told of the steps.
     """
-    ids, weights = select_top_targets(item_scores, min(num_targets, max(item_scores.shape[0] - 2, 1)))
+    ids, weights = select_top_targets(
+        item_scores, min(num_targets, max(item_scores.shape[0] - 2, 1))
+    )
     weights = np.maximum(weights, 0)
     ids = np.where(weights > 0, ids, 0)
     mass = weights.sum(axis=1)
@@ -91,7 +93,7 @@ def fit_item_kernel(
         left = sources[:0]
         for step in range(steps if len(sources) else 0):
             if bits < 8 and step >= QUANTIZATION_START * steps:
-                learnt.quantize = partial(fake_quantize, bits=bits, by_row=True)
+                learnt.quantize = partial(fake_quantize, bits=bits, per_row=True)
             if not len(left):
                 left = random.permutation(sources)
             some, left = left[:BATCH_SIZE], left[BATCH_SIZE:]
@@ -103,7 +105,11 @@ def fit_item_kernel(
 
 
 def compute_gradient(
-    table: np.ndarray, bias: np.ndarray, items: np.ndarray, targets: np.ndarray, target_probs: np.ndarray
+    table: np.ndarray,
+    bias: np.ndarray,
+    items: np.ndarray,
+    targets: np.ndarray,
+    target_probs: np.ndarray,
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
     """Cross-entropy of some rows and its gradient.
 
@@ -175,7 +181,9 @@ class _KernelTrainer:
         self.bias = np.zeros(num_rows, np.float32)
         self._table_moments, self._bias_moments = _Adam(self.table), _Adam(self.bias)
 
-    def train_step(self, items: np.ndarray, targets: np.ndarray, target_probs: np.ndarray, learning_rate: float) -> float:
+    def train_step(
+        self, items: np.ndarray, targets: np.ndarray, target_probs: np.ndarray, learning_rate: float
+    ) -> float:
         seen = self.table if self.quantize is None else self.quantize(self.table)
 
         def part(some: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
@@ -195,7 +203,7 @@ class _KernelTrainer:
         self._bias_moments.update(self.bias, by_bias * scale, learning_rate)
         return loss
 
-    def build_kernel(self, mass: np.ndarray) -> Kernel:
+    def build_kernel(self, mass: np.ndarray) -> ItemKernel:
         """With the biases of the rows that give each its own mass."""
         if self.quantize is not None:
             self.table = self.quantize(self.table)
@@ -212,4 +220,6 @@ class _KernelTrainer:
             with np.errstate(divide="ignore"):
                 found = np.log(some) - highest - np.log(logits.sum(axis=1))
             history[start : start + BATCH_SIZE] = np.where(some > 0, found, _MASKED_BIAS)
-        return ItemKernel(self.table, self.bias, np.maximum(history, _MASKED_BIAS).astype(np.float32))
+        return ItemKernel(
+            self.table, self.bias, np.maximum(history, _MASKED_BIAS).astype(np.float32)
+        )

@@ -56,7 +56,7 @@ class LocalRidge:
 
 
 def fit_local_ridge(
-    pairs: CoReading, *, num_neighbours: int, regularization: float, progress: Progress
+    pairs: CoOccurrence, *, num_neighbours: int, regularization: float, progress: Progress
 ) -> LocalRidge:
     """For each book the exact ridge regression of "has read it" on its strongest partners.
 
@@ -78,7 +78,12 @@ def fit_local_ridge(
 
 
 def prune_neighbours(
-    pairs: CoReading, ridge: LocalRidge, num_kept: int, *, regularization: float, progress: Progress
+    pairs: CoOccurrence,
+    ridge: LocalRidge,
+    num_kept: int,
+    *,
+    regularization: float,
+    progress: Progress,
 ) -> LocalRidge:
     """The ridge on fewer partners: of each book the least useful goes, one after the other.
 
@@ -94,18 +99,20 @@ def prune_neighbours(
         regularization: The ridge's.
         progress: Told of the books.
     """
-    return _solve_all_items(pairs, ridge.neighbours, regularization, num_kept, "partners that matter", progress)
+    return _solve_all_items(
+        pairs, ridge.neighbours, regularization, num_kept, "partners that matter", progress
+    )
 
 
 def refit(
-    pairs: CoReading, neighbours: np.ndarray, *, regularization: float, progress: Progress
+    pairs: CoOccurrence, neighbours: np.ndarray, *, regularization: float, progress: Progress
 ) -> LocalRidge:
     """The exact ridge on given partners: int32 [V + 1, K], 0 where there is none."""
     return _solve_all_items(pairs, neighbours, regularization, None, "ridge of each book", progress)
 
 
 def select_neighbours(
-    pairs: CoReading, num_neighbours: int, regularization: float, progress: Progress
+    pairs: CoOccurrence, num_neighbours: int, regularization: float, progress: Progress
 ) -> np.ndarray:
     """int32 [V + 1, `neighbours`]: which books explain most of each book alone, 0 is none."""
     gram, rows = pairs.gram, pairs.num_items + 1
@@ -113,7 +120,9 @@ def select_neighbours(
     found = np.zeros((rows, num_neighbours), np.int32)
 
     def block(edges: tuple[int, int]) -> int:
-        _select_block(gram.indptr, gram.indices, gram.data, pairs.item_counts + penalty, *edges, found)
+        _select_block(
+            gram.indptr, gram.indices, gram.data, pairs.item_counts + penalty, *edges, found
+        )
         return edges[1] - edges[0]
 
     _run_in_blocks(block, rows, "strongest partners", progress)
@@ -121,7 +130,7 @@ def select_neighbours(
 
 
 def _solve_all_items(
-    pairs: CoReading,
+    pairs: CoOccurrence,
     neighbours: np.ndarray,
     regularization: float,
     num_kept: int | None,
@@ -140,7 +149,9 @@ def _solve_all_items(
 
     def block(edges: tuple[int, int]) -> int:
         if num_kept is None:
-            _solve_block(gram.indptr, gram.indices, gram.data, diagonal, neighbours, *edges, weights)
+            _solve_block(
+                gram.indptr, gram.indices, gram.data, diagonal, neighbours, *edges, weights
+            )
         else:
             _prune_block(
                 gram.indptr,
@@ -254,7 +265,9 @@ def _factorize_system(  # type: ignore[no-untyped-def]
     """The factored system of one book; a system with cut-off counts may need more ridge."""
     more = 0.0
     while True:
-        size = _build_system(indptr, indices, data, diagonal, neighbours, book, position, matrix, target)
+        size = _build_system(
+            indptr, indices, data, diagonal, neighbours, book, position, matrix, target
+        )
         for place in range(size):
             matrix[place, place] *= 1 + more
         if _compute_cholesky(matrix, size):
@@ -271,7 +284,9 @@ def _solve_block(  # type: ignore[no-untyped-def]
     matrix = np.empty((width, width))
     target = np.empty(width)
     for book in range(start, end):
-        size = _factorize_system(indptr, indices, data, diagonal, neighbours, book, position, matrix, target)
+        size = _factorize_system(
+            indptr, indices, data, diagonal, neighbours, book, position, matrix, target
+        )
         _solve_triangular(matrix, size, target)
         done = 0
         for place in range(width):
@@ -291,7 +306,9 @@ def _prune_block(  # type: ignore[no-untyped-def]
     inverse = np.empty((width, width))
     column = np.empty(width)
     for book in range(start, end):
-        size = _factorize_system(indptr, indices, data, diagonal, neighbours, book, position, matrix, target)
+        size = _factorize_system(
+            indptr, indices, data, diagonal, neighbours, book, position, matrix, target
+        )
         for one in range(size):
             column[:size] = 0
             column[one] = 1

@@ -34,7 +34,9 @@ def keep_top_weights(matrix: sparse.csr_array, max_weights: int, side: Side) -> 
     it; on the ``history`` side every book of a history keeps those that it speaks loudest for.
     """
     if side == "candidate":
-        return sparse.csr_array(keep_top_weights(matrix.T.tocsr(), max_weights, "history").T.tocsr())
+        return sparse.csr_array(
+            keep_top_weights(matrix.T.tocsr(), max_weights, "history").T.tocsr()
+        )
     order, place = _rank_within_rows(matrix)
     kept = order[(place < max_weights) & (matrix.data[order] > 0)]
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))

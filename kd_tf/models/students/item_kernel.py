@@ -51,7 +51,9 @@ class ItemKernelStudent(AdditiveModel):
             initializer=keras.initializers.RandomNormal(stddev=0.3),
         )
         self.target_bias = QuantizedVector(self, "target_bias", quantized=self.quantized)
-        self.history_bias = QuantizedVector(self, "history_bias", quantized=self.quantized, initial_value=-4.0)
+        self.history_bias = QuantizedVector(
+            self, "history_bias", quantized=self.quantized, initial_value=-4.0
+        )
 
     def assign(self, table: np.ndarray, target_bias: np.ndarray, history_bias: np.ndarray) -> None:
         """Takes over a fitted kernel: [V + 1, d], [V + 1] and [V + 1], row 0 is ignored.

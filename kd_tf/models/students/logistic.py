@@ -16,7 +16,9 @@ class LogisticStudent(LowRankModel):
     read that very book. Books that were not read count as negatives.
     """
 
-    def supervised_loss(self, history: tf.Tensor, targets: tf.Tensor, masked_logits: Scored) -> tf.Tensor:
+    def supervised_loss(
+        self, history: tf.Tensor, targets: tf.Tensor, masked_logits: MaskedLogits
+    ) -> tf.Tensor:
         """float32 [B]: binary cross-entropy, summed over the catalogue, a target each."""
         chosen = tf.gather(masked_logits.unseen_logits, targets, batch_dims=1)
         found = tf.cast((targets > 0) & (chosen > MASKED_LOGIT / 2), tf.float32)

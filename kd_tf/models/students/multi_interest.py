@@ -67,7 +67,9 @@ class MultiInterestStudent(TiedEmbeddingModel):
         """float32 [B, K, d], the interests, each of length s; zeros for an empty history."""
         attended = tf.matmul(tf.nn.tanh(rows), self.attention)
         there = tf.expand_dims(weights, 2) > 0
-        share = tf.nn.softmax(tf.where(there, attended, max(MASKED_LOGIT, attended.dtype.min)), axis=1)
+        share = tf.nn.softmax(
+            tf.where(there, attended, max(MASKED_LOGIT, attended.dtype.min)), axis=1
+        )
         share = tf.where(there, share, 0.0) * tf.expand_dims(weights, 2)
         interests = tf.matmul(share, rows, transpose_a=True)
         length = tf.reduce_sum(tf.square(interests), axis=2, keepdims=True)

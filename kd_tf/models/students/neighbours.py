@@ -13,7 +13,11 @@ from kd_tf.keras import keras, tf
 from kd_tf.models.bit_planes import MAX_BITS, BitPackedInts, compute_packed_bytes
 from kd_tf.models.book_vector import QuantizedVector
 from kd_tf.models.closed_form.pruning import keep_top_weights
-from kd_tf.models.sparse_items import SparseItemItemModel, SparseAdditiveModel, enumerate_row_entries
+from kd_tf.models.sparse_items import (
+    SparseItemItemModel,
+    SparseAdditiveModel,
+    enumerate_row_entries,
+)
 
 WEIGHT_BITS = 4
 MAX_ROW_LENGTH = 255
@@ -42,7 +46,9 @@ class NeighboursStudent(SparseItemItemModel):
             prior: float32 [V + 1].
         """
         matrix = truncate_rows(matrix)
-        model = cls(num_items=matrix.shape[0] - 1, history_length=history_length, num_entries=matrix.nnz)
+        model = cls(
+            num_items=matrix.shape[0] - 1, history_length=history_length, num_entries=matrix.nnz
+        )
         model.create_weights()
         model.assign(matrix)
         model.prior.assign(prior)
@@ -104,11 +110,15 @@ class PackedNeighbours(SparseAdditiveModel):
                 f"{2 ** (MAX_BITS - WEIGHT_BITS) - 1:,}",
                 hint="Clean away rarely read books (cleaning.min_item_interactions).",
             )
-        self.packed_entries = BitPackedInts(self, "entries", count=num_entries, bits=self.id_bits + WEIGHT_BITS)
+        self.packed_entries = BitPackedInts(
+            self, "entries", count=num_entries, bits=self.id_bits + WEIGHT_BITS
+        )
         self.row_lengths = self._add_constant(
             "lengths", (-(-(self.num_items + 2) // ROWS_PER_START) * ROWS_PER_START,), "uint8"
         )
-        self.row_starts = self._add_constant("starts", (-(-(self.num_items + 2) // ROWS_PER_START),), "int32")
+        self.row_starts = self._add_constant(
+            "starts", (-(-(self.num_items + 2) // ROWS_PER_START),), "int32"
+        )
         self.scale = QuantizedVector(self, "scale", quantized=True, spacing="ratio")
 
     def _add_constant(self, name: str, shape: tuple[int, ...], dtype: str) -> tf.Variable:
@@ -120,7 +130,11 @@ class PackedNeighbours(SparseAdditiveModel):
     def from_student(cls, student: NeighboursStudent) -> PackedNeighbours:
         """Packs the weights of a student."""
         matrix = truncate_rows(student.to_matrix())
-        model = cls(num_items=student.num_items, history_length=student.history_length, num_entries=matrix.nnz)
+        model = cls(
+            num_items=student.num_items,
+            history_length=student.history_length,
+            num_entries=matrix.nnz,
+        )
         model.create_weights()
         largest = np.zeros(student.num_items + 1, np.float32)
         np.maximum.at(largest, matrix.indices, matrix.data)

@@ -15,7 +15,7 @@ from kd_tf.models.teachers.two_tower import TwoTowerTeacher
 from kd_tf.models.teachers.vae import VAETeacher
 from kd_tf.models.tied_table import TiedEmbeddingModel
 
-TRAINED_TEACHERS: dict[str, type[TiedTableModel]] = {
+TRAINED_TEACHERS: dict[str, type[TiedEmbeddingModel]] = {
     "gru": GRUTeacher,
     "cnn": CNNTeacher,
     "transformer": TransformerTeacher,

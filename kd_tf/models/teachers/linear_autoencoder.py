@@ -32,7 +32,9 @@ class LinearAutoencoderTeacher(AdditiveModel):
     def __init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
         super().__init__(**kwargs)
         self.item_weights = self.add_weight(
-            name="weights_of_pairs", shape=(self.num_items + 1, self.num_items + 1), initializer="zeros"
+            name="weights_of_pairs",
+            shape=(self.num_items + 1, self.num_items + 1),
+            initializer="zeros",
         )
 
     def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
@@ -43,7 +45,7 @@ class LinearAutoencoderTeacher(AdditiveModel):
         return np.asarray(read @ self.item_weights.numpy() + self.prior.numpy(), np.float32)
 
     @classmethod
-    def from_training_data(cls, data: LearningData) -> LinearAutoencoderTeacher:
+    def from_training_data(cls, data: TrainingData) -> LinearAutoencoderTeacher:
         """Solves it, with lambda and the side information chosen by the validation readers.
 
         Raises:

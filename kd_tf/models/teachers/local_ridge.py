@@ -50,7 +50,7 @@ class LocalRidgeTeacher(SparseItemItemModel):
         self.use_low_rated = use_low_rated
 
     @classmethod
-    def from_training_data(cls, data: LearningData) -> LocalRidgeTeacher:
+    def from_training_data(cls, data: TrainingData) -> LocalRidgeTeacher:
         """Counts who read what together and solves every book.
 
         The ridge, whether books of one author or series lend each other readers, and whether
@@ -62,7 +62,7 @@ class LocalRidgeTeacher(SparseItemItemModel):
     def from_ridge(
         cls,
         ridge: LocalRidge,
-        data: LearningData,
+        data: TrainingData,
         regularization: float,
         shared_feature_weight: float,
         use_low_rated: bool,
@@ -91,7 +91,7 @@ class LocalRidgeTeacher(SparseItemItemModel):
         }
 
 
-def choose_ridge(data: LearningData) -> tuple[LocalRidgeTeacher, LocalRidge, CoReading]:
+def choose_ridge(data: TrainingData) -> tuple[LocalRidgeTeacher, LocalRidge, CoOccurrence]:
     """The ridge that ranks best for the validation readers, and the counts that it came from.
 
     One setting after the other: lambda, then whether authors and series count, then whether
@@ -103,7 +103,7 @@ def choose_ridge(data: LearningData) -> tuple[LocalRidgeTeacher, LocalRidge, CoR
 
     def solve(
         regularization: float, strength: float, also_read: bool
-    ) -> tuple[LocalRidgeTeacher, LocalRidge, CoReading]:
+    ) -> tuple[LocalRidgeTeacher, LocalRidge, CoOccurrence]:
         pairs = count_pairs(data, strength, also_read)
         ridge = fit_local_ridge(
             pairs,
@@ -111,7 +111,11 @@ def choose_ridge(data: LearningData) -> tuple[LocalRidgeTeacher, LocalRidge, CoR
             regularization=regularization,
             progress=data.progress,
         )
-        return LocalRidgeTeacher.from_ridge(ridge, data, regularization, strength, also_read), ridge, pairs
+        return (
+            LocalRidgeTeacher.from_ridge(ridge, data, regularization, strength, also_read),
+            ridge,
+            pairs,
+        )
 
     if data.split.num_items > MAX_TUNING_ITEMS or not len(data.validation_metric):
         return solve(DEFAULT_REGULARIZATION, strength, also)
@@ -134,7 +138,9 @@ def choose_ridge(data: LearningData) -> tuple[LocalRidgeTeacher, LocalRidge, CoR
     return chosen
 
 
-def count_pairs(data: LearningData, shared_feature_weight: float, use_low_rated: bool) -> CoReading:
+def count_pairs(
+    data: TrainingData, shared_feature_weight: float, use_low_rated: bool
+) -> CoOccurrence:
     """What a ridge of these settings is solved from."""
     split = data.split
     pairs = count_co_occurrences(

@@ -97,7 +97,9 @@ class TeacherMixture(HistoryModel):
             )
         # As weights of the model, which its fingerprint tells apart: caches of its answers do.
         self.settings = self.add_weight(name="rule", shape=(2 * count + 1,), trainable=False)
-        self.settings.assign([*self._settings["weights"], *self._settings["temperatures"], by_confidence])
+        self.settings.assign(
+            [*self._settings["weights"], *self._settings["temperatures"], by_confidence]
+        )
         # Every member's distribution is held beside the scores that it is made of.
         self.peak_score_rows = 2 * count + sum(member.peak_score_rows for member in members)
 
@@ -105,7 +107,7 @@ class TeacherMixture(HistoryModel):
     def calibrate(
         cls,
         members: Sequence[HistoryModel],
-        validation_metric: Chooser,
+        validation_metric: ValidationMetric,
         progress: Progress,
         *,
         weights: Sequence[float] | None = None,
@@ -124,7 +126,9 @@ class TeacherMixture(HistoryModel):
             by_confidence: See the class.
         """
         temperatures = [1.0] * len(members)
-        validation_metric = validation_metric.take_first(max(MAX_CALIBRATION_SCORES // (members[0].num_items + 1), MIN_CALIBRATION_USERS))
+        validation_metric = validation_metric.take_first(
+            max(MAX_CALIBRATION_SCORES // (members[0].num_items + 1), MIN_CALIBRATION_USERS)
+        )
         if len(validation_metric):
             with progress.task(f"calibrating {len(members)} teachers", len(members)) as advance:
                 for number, member in enumerate(members):
@@ -150,7 +154,9 @@ class TeacherMixture(HistoryModel):
             ],
             axis=1,
         )
-        return tf.reduce_logsumexp(votes + self._compute_log_weights(votes, ids)[:, :, tf.newaxis], axis=1)
+        return tf.reduce_logsumexp(
+            votes + self._compute_log_weights(votes, ids)[:, :, tf.newaxis], axis=1
+        )
 
     def _compute_log_weights(self, votes: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
         """float32 [B, members] of log-probabilities [B, members, V + 1]; their exp sums to 1."""
@@ -180,7 +186,7 @@ class TeacherMixture(HistoryModel):
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> TeacherPanel:
+    def from_config(cls, config: dict[str, Any]) -> TeacherMixture:
         """The panel that `get_config` described, with new weights."""
         members = [keras.saving.deserialize_keras_object(member) for member in config["members"]]
         return cls(**{**config, "members": members})
@@ -226,15 +232,20 @@ def _compute_log_probs(scores: tf.Tensor, ids: tf.Tensor, temperature: Any) -> t
 
     away = scores - mean(scores)
     logits = tf.math.divide_no_nan(away, temperature * tf.sqrt(mean(tf.square(away))))
-    return logits - tf.reduce_logsumexp(tf.where(unread, logits, MASKED_LOGIT), axis=1, keepdims=True)
+    return logits - tf.reduce_logsumexp(
+        tf.where(unread, logits, MASKED_LOGIT), axis=1, keepdims=True
+    )
 
 
-def _fit_temperature(member: HistoryModel, validation_metric: Chooser) -> float:
+def _fit_temperature(member: HistoryModel, validation_metric: ValidationMetric) -> float:
     """Under which the held-out books are likeliest, each reader weighing the same."""
     score = make_score_fn(member)
     logits, chosen = [], []
     for rows in validation_metric.batch_rows():
-        histories, targets = validation_metric.histories.take(rows), validation_metric.targets.take(rows)
+        histories, targets = (
+            validation_metric.histories.take(rows),
+            validation_metric.targets.take(rows),
+        )
         ids = tf.constant(histories.pad(int(histories.lengths.max())))
         masked = mask_history(_compute_log_probs(tf.constant(score(histories)), ids, 1.0), ids)
         scores, row = masked.numpy(), np.repeat(np.arange(len(rows)), targets.lengths)

@@ -29,7 +29,7 @@ class SpectralFilterTeacher(LowRankModel):
     """
 
     @classmethod
-    def from_training_data(cls, data: LearningData) -> SpectralFilterTeacher:
+    def from_training_data(cls, data: TrainingData) -> SpectralFilterTeacher:
         """Finds the eigenvectors; validation chooses t and p."""
         books = data.split.num_items
         read = data.split.train.to_csr_matrix(books)

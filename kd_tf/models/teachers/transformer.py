@@ -49,7 +49,12 @@ class TransformerTeacher(WideAndDeepTeacher):
             book_dropout=book_dropout,
             **kwargs,
         )
-        self.attention_dim, self.num_heads, self.num_blocks, self.dropout = attention_dim, num_heads, num_blocks, dropout
+        self.attention_dim, self.num_heads, self.num_blocks, self.dropout = (
+            attention_dim,
+            num_heads,
+            num_blocks,
+            dropout,
+        )
         self.projection = keras.layers.Dense(attention_dim)
         self.position_embedding = self.add_weight(
             name="age",
@@ -57,7 +62,9 @@ class TransformerTeacher(WideAndDeepTeacher):
             initializer=keras.initializers.RandomNormal(stddev=0.02),
         )
         self.attentions = [
-            keras.layers.MultiHeadAttention(num_heads, attention_dim // num_heads or 1, dropout=dropout)
+            keras.layers.MultiHeadAttention(
+                num_heads, attention_dim // num_heads or 1, dropout=dropout
+            )
             for _ in range(num_blocks)
         ]
         self.layer_norms = [keras.layers.LayerNormalization() for _ in range(2 * num_blocks)]

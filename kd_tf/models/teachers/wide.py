@@ -120,7 +120,10 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         pairs = count_co_occurrences(split.train, self.num_items, progress=progress)
         for regularization in REGULARIZATIONS:
             ridge = fit_local_ridge(
-                pairs, num_neighbours=NUM_NEIGHBOURS, regularization=regularization, progress=progress
+                pairs,
+                num_neighbours=NUM_NEIGHBOURS,
+                regularization=regularization,
+                progress=progress,
             )
             ids, values = select_top_targets(ridge.to_matrix(), self.wide_neighbours)
             self.wide_ids.assign(ids)
@@ -132,7 +135,7 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
             one.assign(value)
         self._fit_temperature(readers)
 
-    def _fit_wide_weight(self, readers: HeldOut, progress: Progress) -> float:
+    def _fit_wide_weight(self, readers: HeldOutSet, progress: Progress) -> float:
         """Chooses the memory's weight and recency on `readers`; gives the NDCG@10 reached."""
         found = {(w, p): 0.0 for w in WIDE_WEIGHTS for p in RECENCY_POWERS}
         rows = get_scoring_batch_size(self)
@@ -156,7 +159,7 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         self.recency_power.assign(power)
         return found[weight, power] / len(readers.histories)
 
-    def _fit_temperature(self, readers: HeldOut) -> None:
+    def _fit_temperature(self, readers: HeldOutSet) -> None:
         """Chooses the temperature under which the softmax of the scores explains `readers` best.
 
         A sum of scores has no scale of its own, and a student that is told probabilities should

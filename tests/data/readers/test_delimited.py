@@ -191,7 +191,11 @@ def test_what_pythons_csv_module_writes_comes_back(rows, separator, quoting, lin
 def test_a_table_longer_than_one_block_keeps_its_order(tmp_path):
     n = 1_000_000  # 14 MB
     path = write(tmp_path, "t.csv", "user,item\n" + "".join(f"u{i},b{i}\n" for i in range(n)))
-    frame = pl.concat(read_table(get_single_table(path), {"user": "user"}, BadRows(get_single_table(path), "stop")))
+    frame = pl.concat(
+        read_table(
+            get_single_table(path), {"user": "user"}, BadRows(get_single_table(path), "stop")
+        )
+    )
     assert frame["user"].to_list() == [f"u{i}" for i in range(n)]
     assert frame["line"].to_list() == list(range(2, n + 2))
 

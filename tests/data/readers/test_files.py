@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 from kd_tf.data.readers import files
-from kd_tf.data.readers.files import SourceFile, find_all, locate, locate_all, open_stream, get_single_table
+from kd_tf.data.readers.files import (
+    SourceFile,
+    find_all,
+    locate,
+    locate_all,
+    open_stream,
+    get_single_table,
+)
 from kd_tf.data.readers.lines import read_lines
 from kd_tf.errors import UserError
 
@@ -20,7 +27,7 @@ def zipped(path: Path, members: dict[str, bytes], compression=zipfile.ZIP_DEFLAT
     return path
 
 
-def content(source: Source) -> bytes:
+def content(source: SourceFile) -> bytes:
     parts = []
     with open_stream(source) as stream:
         while block := stream.read(1 << 20):

@@ -159,7 +159,11 @@ def test_a_bad_rating_stops_or_is_skipped_and_noted(tmp_path):
 def test_the_published_files_are_read_whole():
     dataset = read_goodbooks(Path(os.environ["KD_TF_DATA"]) / "goodbooks-10k")
     interactions = dataset.interactions
-    assert (interactions.num_users, interactions.num_items, len(interactions)) == (53_424, 10_000, 981_756)
+    assert (interactions.num_users, interactions.num_items, len(interactions)) == (
+        53_424,
+        10_000,
+        981_756,
+    )
     assert dataset.notes == ()
     assert dataset.catalog.item_ids == [str(number) for number in range(1, 10_001)]
     assert dataset.catalog.label(1) == "The Hunger Games (The Hunger Games, #1) (Suzanne Collins)"

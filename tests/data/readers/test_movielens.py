@@ -386,7 +386,11 @@ def test_what_is_written_is_read_back(tmp_path_factory, rows, name):
 def test_the_published_ratings_of_100k_are_read_whole():
     dataset = read_movielens(Path(os.environ["KD_TF_DATA"]) / "movielens-100k")
     interactions = dataset.interactions
-    assert (interactions.num_users, interactions.num_items, len(interactions)) == (943, 1_682, 100_000)
+    assert (interactions.num_users, interactions.num_items, len(interactions)) == (
+        943,
+        1_682,
+        100_000,
+    )
     assert set(np.unique(interactions.rating)) == {1, 2, 3, 4, 5}
     assert (interactions.timestamp.min(), interactions.timestamp.max()) == (874724710, 893286638)
     pairs = np.unique(np.stack([interactions.user, interactions.item]), axis=1)

@@ -41,7 +41,7 @@ def rows(histories: Histories) -> list[list[int]]:
     return [histories[row].tolist() for row in range(len(histories))]
 
 
-def changed(held_out: HeldOut, **parts: object) -> HeldOut:
+def changed(held_out: HeldOutSet, **parts: object) -> HeldOutSet:
     return dataclasses.replace(held_out, **parts)
 
 

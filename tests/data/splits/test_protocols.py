@@ -14,7 +14,7 @@ from kd_tf.data.split import Split
 from kd_tf.data.splits.carve_validation import hold_out_validation
 from kd_tf.data.splits.folds import make_interaction_folds, make_user_folds
 from kd_tf.data.splits.given import PUBLISHED
-from kd_tf.data.splits.given import split_as_published as given_split
+from kd_tf.data.splits.given import split_as_published
 from kd_tf.data.splits.leakage import check_leakage
 from kd_tf.data.splits.leave_one_out import split_leave_one_out
 from kd_tf.data.splits.random_holdout import split_random_holdout
@@ -71,10 +71,14 @@ def attempt(make: Callable[[], Split]) -> Split:
 
 
 PROTOCOLS: dict[str, Callable[[Interactions, int], Split]] = {
-    "unseen-users": lambda t, seed: split_unseen_users(t, test_users=1, validation_users=1, seed=seed),
+    "unseen-users": lambda t, seed: split_unseen_users(
+        t, test_users=1, validation_users=1, seed=seed
+    ),
     "leave-one-out": lambda t, seed: split_leave_one_out(t, seed=seed),
     "temporal": lambda t, seed: split_by_time(t, test_share=0.3, validation_share=0.3),
-    "random": lambda t, seed: split_random_holdout(t, test_share=0.3, validation_share=0.3, seed=seed),
+    "random": lambda t, seed: split_random_holdout(
+        t, test_share=0.3, validation_share=0.3, seed=seed
+    ),
 }
 
 
@@ -315,7 +319,7 @@ ROWS = [(0, 5, 0), (0, 2, 0), (0, 7, 1), (0, 1, 2), (1, 3, 0), (1, 4, 0), (2, 9,
 
 def test_a_published_split_is_what_its_files_say() -> None:
     table, part = published(ROWS)
-    split = given_split(table, part)
+    split = split_as_published(table, part)
     check_leakage(split, table)
     assert split.protocol == PUBLISHED
     assert split.train_readers.tolist() == [0, 1]
@@ -330,7 +334,7 @@ def test_a_published_split_is_what_its_files_say() -> None:
 
 def test_validation_books_can_be_shown() -> None:
     table, part = published(ROWS)
-    split = given_split(table, part, show_validation=True)
+    split = split_as_published(table, part, show_validation=True)
     check_leakage(split, table)
     assert [split.test.histories[row].tolist() for row in range(2)] == [[5, 2, 7], [8]]
     assert split.test.seen_items is None
@@ -340,9 +344,9 @@ def test_validation_books_can_be_shown() -> None:
 def test_a_pair_in_two_parts_is_refused_or_stays_in_the_earlier_one() -> None:
     table, part = published([*ROWS, (1, 3, 2), (1, 3, 1)])
     with pytest.raises(UserError, match="'u1' has the same book in the validation part") as caught:
-        given_split(table, part)
+        split_as_published(table, part)
     assert "--on-bad-rows skip" in caught.value.hint
-    split = given_split(table, part, on_repeated="keep-train")
+    split = split_as_published(table, part, on_repeated="keep-train")
     check_leakage(split, table)
     assert split.test.readers.tolist() == [0, 2]
     assert "2 pairs stay in the earlier part" in split.notes[0]
@@ -350,7 +354,7 @@ def test_a_pair_in_two_parts_is_refused_or_stays_in_the_earlier_one() -> None:
 
 def test_a_pair_that_repeats_within_a_part_counts_once() -> None:
     table, part = published([*ROWS, (0, 5, 0)])
-    split = given_split(table, part)
+    split = split_as_published(table, part)
     assert split.train[0].tolist() == [5, 2]
     assert "1 pairs of reader and book are repeated within a part" in split.notes[0]
 
@@ -359,7 +363,7 @@ def test_a_pair_that_repeats_within_a_part_counts_once() -> None:
 def test_a_published_split_needs_training_and_test_rows(missing: int, name: str) -> None:
     table, part = published([row for row in ROWS if row[2] != missing])
     with pytest.raises(UserError, match=f"no {name} rows"):
-        given_split(table, part)
+        split_as_published(table, part)
 
 
 @settings(max_examples=60)
@@ -368,7 +372,7 @@ def test_any_division_of_pairs_is_a_published_split(table: Interactions, data) -
     part = np.array(
         data.draw(st.lists(st.integers(0, 2), min_size=len(table), max_size=len(table))), np.int8
     )
-    split = attempt(lambda: given_split(table, part))
+    split = attempt(lambda: split_as_published(table, part))
     check_leakage(split, table)
     for number, found in (
         (0, pairs_of(split.train, split.train_readers)),
@@ -387,7 +391,7 @@ def test_a_carved_validation_part_takes_training_books_and_nothing_else(table, d
         data.draw(st.lists(st.sampled_from([0, 2]), min_size=len(table), max_size=len(table))),
         np.int8,
     )
-    split = attempt(lambda: given_split(table, part))
+    split = attempt(lambda: split_as_published(table, part))
     carved = attempt(lambda: hold_out_validation(split))
     check_leakage(carved, table)
     before = pairs_of(split.train, split.train_readers)

@@ -163,7 +163,8 @@ def parts(split: Split) -> list[list]:
 def test_a_seed_gives_one_split_and_another_seed_another():
     data = table([list(range(1, 11))] * 40)
     first, again, other = (
-        split_unseen_users(data, test_users=10, validation_users=10, seed=seed) for seed in (1, 1, 2)
+        split_unseen_users(data, test_users=10, validation_users=10, seed=seed)
+        for seed in (1, 1, 2)
     )
     assert parts(first) == parts(again)
     assert first.test.readers.tolist() != other.test.readers.tolist()
@@ -197,4 +198,6 @@ def test_a_reader_with_one_book_is_refused_by_the_callers_own_id():
 @pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
 def test_a_share_that_shows_or_hides_all_is_refused(share):
     with pytest.raises(UserError, match="above 0 and below 1"):
-        split_unseen_users(table([[1, 2]] * 3), test_users=1, validation_users=1, held_out_share=share)
+        split_unseen_users(
+            table([[1, 2]] * 3), test_users=1, validation_users=1, held_out_share=share
+        )

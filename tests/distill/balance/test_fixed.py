@@ -42,6 +42,8 @@ def test_what_cannot_be_weighed_is_refused():
 
 def test_it_comes_back_from_its_configuration():
     again = keras.saving.deserialize_keras_object(
-        keras.saving.serialize_keras_object(ConstantWeights(0.3, distillation_loss_weights=[1.0, 0.5]))
+        keras.saving.serialize_keras_object(
+            ConstantWeights(0.3, distillation_loss_weights=[1.0, 0.5])
+        )
     )
     assert (again.alpha, again.distillation_loss_weights) == (0.3, (1.0, 0.5))

@@ -14,7 +14,14 @@ SOFT = [tf.constant([200.0, 600.0]), tf.constant([0.01, 0.03])]
 def balance(methods: int = 2) -> Uncertainty:
     made = Uncertainty()
     made.build(
-        DistillationSetup(student=None, teachers=[], popularity=np.ones(3), num_steps=1, seed=0, num_losses=methods)
+        DistillationSetup(
+            student=None,
+            teachers=[],
+            popularity=np.ones(3),
+            num_steps=1,
+            seed=0,
+            num_losses=methods,
+        )
     )
     return made
 

@@ -14,7 +14,7 @@ from kd_tf.models.scored import MaskedLogits
 V, K = 9, 4
 
 
-def step_of(logits, ids, teacher) -> Step:
+def step_of(logits, ids, teacher) -> DistillationBatch:
     logits = tf.cast(logits, tf.float32)
     return DistillationBatch(
         history=tf.zeros([logits.shape[0], 1], tf.int32),

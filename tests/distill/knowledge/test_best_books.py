@@ -1,7 +1,11 @@
 import numpy as np
 import pytest
 
-from kd_tf.distill.knowledge.best_books import gather_teacher_top_k, compute_rank_errors, compute_student_ranks
+from kd_tf.distill.knowledge.best_books import (
+    gather_teacher_top_k,
+    compute_rank_errors,
+    compute_student_ranks,
+)
 from kd_tf.models.losses import MASKED_LOGIT
 
 LOGITS = np.array([[0, 1.0, 5, 3, MASKED_LOGIT, 3, 2]])
@@ -17,7 +21,9 @@ def test_padding_and_masked_books_are_not_there_and_have_no_rank(responses):
 
 def test_ranks_are_those_of_the_whole_catalogue_and_ties_share_the_worst(responses):
     step = responses.step(LOGITS, [[2, 3, 5, 6, 1]])
-    assert compute_student_ranks(step, gather_teacher_top_k(step).student_logits, 9).numpy().tolist() == [[1, 3, 3, 4, 5]]
+    assert compute_student_ranks(
+        step, gather_teacher_top_k(step).student_logits, 9
+    ).numpy().tolist() == [[1, 3, 3, 4, 5]]
 
 
 def test_ranks_are_exact_as_far_as_asked_and_one_more_stands_for_all_beyond(responses):
@@ -33,7 +39,9 @@ def test_the_tanh_of_a_misplacement_is_that_of_all_ranks(responses, discrepancy)
     step = responses.step(logits, [np.arange(1, 13)] * 4)
     best = gather_teacher_top_k(step)
     found = compute_rank_errors(step, best, discrepancy).numpy()
-    exact = (logits[:, None] >= best.student_logits.numpy()[:, :, None]).sum(axis=2) - best.ranks.numpy()
+    exact = (logits[:, None] >= best.student_logits.numpy()[:, :, None]).sum(
+        axis=2
+    ) - best.ranks.numpy()
     assert exact.max() > 200
     np.testing.assert_allclose(
         np.tanh(np.float32(discrepancy) * found.astype(np.float32)),

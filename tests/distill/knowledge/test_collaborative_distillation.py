@@ -25,7 +25,9 @@ def test_with_all_books_drawn_it_is_the_mean_of_numpy(responses):
     wanted = special.expit(teacher / 1.5)
     given = special.expit(np.take_along_axis(logits, ids, axis=1))
     expected = -(wanted * np.log(given) + (1 - wanted) * np.log(1 - given)).mean(axis=1)
-    found = CollaborativeDistillation(temperature=1.5).compute_loss(responses.step(logits, ids, teacher))
+    found = CollaborativeDistillation(temperature=1.5).compute_loss(
+        responses.step(logits, ids, teacher)
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -41,7 +43,9 @@ def test_the_loss_is_least_where_the_student_is_as_sure_as_the_teacher(responses
     slopes = tf.convert_to_tensor(tape.gradient(least, student)).numpy()
     np.testing.assert_allclose(slopes, 0, atol=1e-6)
     for worse in (logits + 0.5, logits[:, ::-1]):
-        assert method.compute_loss(responses.step(worse, ids, teacher)).numpy() > least.numpy() + 0.01
+        assert (
+            method.compute_loss(responses.step(worse, ids, teacher)).numpy() > least.numpy() + 0.01
+        )
 
 
 def test_books_are_drawn_by_their_rank_alone(responses):

@@ -3,7 +3,11 @@ import itertools
 import numpy as np
 import pytest
 
-from kd_tf.distill.knowledge.drawing import REJECTION_SAMPLING_RATIO, sample_without_replacement, sample_uniform_items
+from kd_tf.distill.knowledge.drawing import (
+    REJECTION_SAMPLING_RATIO,
+    sample_without_replacement,
+    sample_uniform_items,
+)
 from kd_tf.keras import tf
 from kd_tf.models import randomness
 

@@ -68,7 +68,10 @@ def test_too_low_books_go_up_too_high_ones_down_and_others_stay(responses):
 
 
 def test_the_worse_misplaced_the_more_often_drawn(responses):
-    rows, method = 4000, DualCorrection(num_underestimated=1, num_overestimated=1, discrepancy_scale=0.2)
+    rows, method = (
+        4000,
+        DualCorrection(num_underestimated=1, num_overestimated=1, discrepancy_scale=0.2),
+    )
     order = [4, 5, 6, 7, 8, 2, 1, 3]
     randomness.set_seed(0)
     logits = tf.Variable(np.tile(scores(order), (rows, 1)), dtype=tf.float32)
@@ -107,4 +110,8 @@ def test_the_method_survives_its_configuration():
     saved = keras.saving.serialize_keras_object(DualCorrection(3, 4, 0.5))
     loaded = keras.saving.deserialize_keras_object(saved)
     assert isinstance(loaded, DualCorrection)
-    assert (loaded.num_underestimated, loaded.num_overestimated, loaded.discrepancy_scale) == (3, 4, 0.5)
+    assert (loaded.num_underestimated, loaded.num_overestimated, loaded.discrepancy_scale) == (
+        3,
+        4,
+        0.5,
+    )

@@ -12,7 +12,9 @@ V, K = 30, 8
 def test_the_loss_by_hand(responses):
     # The books 1..3 have 1/2, 1/4, 1/4; the two best of the teacher are 1 and 3.
     step = responses.step([np.log([1, 2, 1, 1])], [[1, 3, 2]])
-    assert HardPredictions(2).compute_loss(step).numpy() == pytest.approx([(np.log(2) + np.log(4)) / 2])
+    assert HardPredictions(2).compute_loss(step).numpy() == pytest.approx(
+        [(np.log(2) + np.log(4)) / 2]
+    )
 
 
 def test_only_the_best_books_count_and_not_how_sure_the_teacher_is(responses):
@@ -29,7 +31,9 @@ def test_only_the_best_books_count_and_not_how_sure_the_teacher_is(responses):
 def test_fewer_books_than_asked_for_are_enough(responses):
     logits = np.random.default_rng(0).normal(0, 1, (1, V + 1))
     few = HardPredictions(10).compute_loss(responses.step(logits, [[4, 9, 0]]))
-    assert few.numpy() == pytest.approx(HardPredictions(2).compute_loss(responses.step(logits, [[4, 9]])))
+    assert few.numpy() == pytest.approx(
+        HardPredictions(2).compute_loss(responses.step(logits, [[4, 9]]))
+    )
 
 
 def test_the_loss_is_least_where_the_mass_lies_evenly_on_the_teachers_books(responses):

@@ -115,7 +115,9 @@ def test_before_the_last_stage_the_loss_is_that_of_each_book_against_the_unliste
     step = step_of(responses, [np.log([1, 1, 2, 3, 4])], [[[1, 3], [4, 2]]])
     method = HeterogeneousStages(0.1)
     assert method.assign_stages(step).numpy() == [0]
-    assert method.compute_loss(step).numpy() == pytest.approx([-(np.log(1 / 7) + np.log(3 / 9)) / 2])
+    assert method.compute_loss(step).numpy() == pytest.approx(
+        [-(np.log(1 / 7) + np.log(3 / 9)) / 2]
+    )
 
 
 def test_before_the_last_stage_the_order_of_the_list_does_not_matter(responses):
@@ -123,7 +125,8 @@ def test_before_the_last_stage_the_order_of_the_list_does_not_matter(responses):
     shuffled = stages.copy()
     shuffled[:, 0] = shuffled[:, 0, ::-1]
     losses = [
-        HeterogeneousStages(0.0).compute_loss(step_of(responses, logits, ids)) for ids in (stages, shuffled)
+        HeterogeneousStages(0.0).compute_loss(step_of(responses, logits, ids))
+        for ids in (stages, shuffled)
     ]
     np.testing.assert_allclose(*losses, rtol=1e-6)
 
@@ -131,14 +134,18 @@ def test_before_the_last_stage_the_order_of_the_list_does_not_matter(responses):
 def test_at_the_last_stage_it_is_the_likelihood_of_the_order_before_all_else(responses):
     # The list 2, 4 of odds 1, 6, 2, 3: 6 of 12, then 3 of 6.
     step = step_of(responses, [np.log([1, 1, 6, 2, 3])], [[[2, 4, 0]]])
-    assert HeterogeneousStages().compute_loss(step).numpy() == pytest.approx([np.log(4) / 2], rel=1e-6)
+    assert HeterogeneousStages().compute_loss(step).numpy() == pytest.approx(
+        [np.log(4) / 2], rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("progress", [0.0, 1.0])
 def test_of_a_long_list_the_beginning_is_taken(responses, progress):
     logits, stages = drawn()
     losses = [
-        HeterogeneousStages(0.3, list_length=3).compute_loss(step_of(responses, logits, ids, progress))
+        HeterogeneousStages(0.3, list_length=3).compute_loss(
+            step_of(responses, logits, ids, progress)
+        )
         for ids in (stages, stages[:, :, :3], stages[:, :, ::-1])
     ]
     np.testing.assert_array_equal(losses[0], losses[1])
@@ -151,7 +158,9 @@ def test_the_loss_of_an_order_is_least_in_that_order_and_grows_with_every_swap(r
         logits = -0.5 * np.arange(V + 1.0)
         if swap:
             logits[[1 + swap[0], 1 + swap[1]]] = logits[[1 + swap[1], 1 + swap[0]]]
-        found.append(float(HeterogeneousStages().compute_loss(step_of(responses, [logits], stages))[0]))
+        found.append(
+            float(HeterogeneousStages().compute_loss(step_of(responses, [logits], stages))[0])
+        )
     assert found == sorted(found)
     assert found[1] > found[0] + 0.02
 
@@ -228,13 +237,17 @@ def examples():
 
 def test_a_student_goes_through_the_stages_and_learns_the_last(responses, examples, tmp_path):
     stages = [Blurred(0.0, 0), Blurred(0.5, 1), Blurred(1.0, 2)]
-    labels = compute_curriculum_targets(stages, examples, top_k=K, folder=tmp_path / "stages", progress=NullProgress())
+    labels = compute_curriculum_targets(
+        stages, examples, top_k=K, folder=tmp_path / "stages", progress=NullProgress()
+    )
     randomness.set_seed(0)
     student = MLPStudent(num_items=V, history_length=4, dimensions=12, hidden=24, book_dropout=0.0)
     student.create_weights()
     method, steps = HeterogeneousStages(0.3), 125
     distiller = Distiller(student, [method], ConstantWeights(0.0))
-    distiller.build_losses(DistillationSetup(student, stages, np.ones(V + 1, np.int64), steps, seed=0))
+    distiller.build_losses(
+        DistillationSetup(student, stages, np.ones(V + 1, np.int64), steps, seed=0)
+    )
     distiller.compile(optimizer=keras.optimizers.Adam(0.02))
     batches = Batches(
         examples.history, {"targets": examples.targets, **labels}, batch_size=20, seed=0

@@ -45,7 +45,9 @@ def test_the_loss_by_hand(responses):
     logits = np.log([[1, 1, 3], [1, 5, 5], [1, 3, 1]])
     logits = np.pad(logits, [(0, 0), (0, V - 2)], constant_values=-50)
     teacher, total = [[np.log(3)], [np.log(3)], [0.0]], np.log([4, 6, 2])
-    found = everything.compute_loss(step_of(responses, logits, ids, [[1], [1], [1]], teacher, total))
+    found = everything.compute_loss(
+        step_of(responses, logits, ids, [[1], [1], [1]], teacher, total)
+    )
     # By probability, as odds: 1/4 of reader 1 against itself and 3/4 of reader 3.
     assert found.numpy() == pytest.approx([np.log(4)] * 3, rel=1e-5)
 
@@ -100,7 +102,9 @@ def test_a_constant_in_all_logits_of_a_reader_changes_nothing(responses, batch):
         total + constants[1][:, 0],
     )
     np.testing.assert_allclose(
-        everything.compute_loss(changed), everything.compute_loss(step_of(responses, *batch)), rtol=1e-4
+        everything.compute_loss(changed),
+        everything.compute_loss(step_of(responses, *batch)),
+        rtol=1e-4,
     )
 
 
@@ -144,7 +148,9 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(responses, batch, co
     @tf.function(jit_compile=compiled)
     def loss(logits, labels):
         return everything.compute_loss(
-            replace(eager, scored=MaskedLogits.from_masked_logits(logits), labels=labels, training=False)
+            replace(
+                eager, scored=MaskedLogits.from_masked_logits(logits), labels=labels, training=False
+            )
         )
 
     given = eager.logits, dict(eager.labels)

@@ -46,11 +46,13 @@ def mlp(kind=MLPStudent, seed: int = 0, **settings) -> HistoryModel:
     return made
 
 
-def lesson(student, teacher, steps: int = 20) -> Lesson:
-    return DistillationSetup(student, [teacher], np.ones(student.books + 1, np.int64), steps, seed=0)
+def lesson(student, teacher, steps: int = 20) -> DistillationSetup:
+    return DistillationSetup(
+        student, [teacher], np.ones(student.books + 1, np.int64), steps, seed=0
+    )
 
 
-def step_of(student, history, targets, *, training=True, progress=0.0) -> Step:
+def step_of(student, history, targets, *, training=True, progress=0.0) -> DistillationBatch:
     history = tf.constant(history, tf.int32)
     return DistillationBatch(
         history=history,
@@ -63,7 +65,7 @@ def step_of(student, history, targets, *, training=True, progress=0.0) -> Step:
     )
 
 
-def prepared(student, teacher, **settings) -> Mutual:
+def prepared(student, teacher, **settings) -> MutualLearning:
     method = MutualLearning(**settings)
     method.build(lesson(student, teacher))
     return method
@@ -153,7 +155,10 @@ def test_each_learns_from_the_other_as_if_that_were_a_constant(batch):
         # Without the reader of nothing, whose hidden layer is at the kink of its activation.
         return step_of(student, history[1:], labels["targets"][1:])
 
-    for model, own in ((student, method._compute_student_loss), (method.peer, method._compute_peer_loss)):
+    for model, own in (
+        (student, method._compute_student_loss),
+        (method.peer, method._compute_peer_loss),
+    ):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(method.compute_loss(step()))
         weights = model.trainable_weights
@@ -174,7 +179,9 @@ def test_a_copy_learns_with_the_student_and_the_teacher_stays_as_it_is(batch, ki
     if kind == "blend":
         linear = LowRankModel(num_items=V, history_length=L, dimensions=5)
         linear.create_weights()
-        teacher = WeightedEnsemble(members=[mlp(seed=1), linear], weights=[1.0, 2.0], exponents=[0.0, 0.5])
+        teacher = WeightedEnsemble(
+            members=[mlp(seed=1), linear], weights=[1.0, 2.0], exponents=[0.0, 0.5]
+        )
         teacher.create_weights()
     else:
         teacher = mlp(VAETeacher if kind == "vae" else MLPStudent, seed=1)
@@ -211,7 +218,9 @@ def test_every_step_of_a_training_has_its_turn():
     method = MutualLearning(alternate_every=1)
     method.build(lesson(student, teacher, steps=49))
     step = step_of(student, [[0]], [[1]])
-    turns = [float(own(step)[0]) for own in (method._compute_student_loss, method._compute_peer_loss)]
+    turns = [
+        float(own(step)[0]) for own in (method._compute_student_loss, method._compute_peer_loss)
+    ]
     assert turns[1] - turns[0] > 1
     for done in range(49):
         progress = tf.constant(done, tf.float32) / 49
@@ -249,7 +258,9 @@ def test_the_student_is_told_what_the_copy_says_without_dropout(batch):
     student, teacher = mlp(), mlp(seed=1, book_dropout=0.5)
     method = prepared(student, teacher)
     step = step_of(student, history, labels["targets"])
-    np.testing.assert_array_equal(method._compute_student_loss(step), method._compute_student_loss(step))
+    np.testing.assert_array_equal(
+        method._compute_student_loss(step), method._compute_student_loss(step)
+    )
     assert (method._compute_peer_loss(step) != method._compute_peer_loss(step)).numpy().any()
 
 

@@ -28,7 +28,9 @@ def test_the_loss_after_the_warm_up_is_that_of_numpy(responses):
         position = special.softmax(-r / 3)
         discrepancy = np.tanh(np.maximum(0.2 * (student - r), 0))
         expected.append(-np.sum(position * discrepancy * special.log_expit(scores[row])))
-    found = RankingDistillation(3.0, 0.2, 0.5).compute_loss(responses.step(logits, ids, progress=0.6))
+    found = RankingDistillation(3.0, 0.2, 0.5).compute_loss(
+        responses.step(logits, ids, progress=0.6)
+    )
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
@@ -41,7 +43,9 @@ def test_a_student_with_the_teachers_ranks_has_nothing_to_learn(responses):
 
 def test_a_student_that_tells_no_books_apart_has_everything_to_learn(responses):
     step = responses.step(np.zeros((1, V + 1)), [np.arange(1, K + 1)])
-    assert RankingDistillation(discrepancy_scale=10.0).compute_loss(step).numpy() == pytest.approx([np.log(2)])
+    assert RankingDistillation(discrepancy_scale=10.0).compute_loss(step).numpy() == pytest.approx(
+        [np.log(2)]
+    )
 
 
 def test_the_lower_a_good_book_the_higher_the_loss(responses):

@@ -88,7 +88,9 @@ def test_books_before_more_of_the_teachers_are_drawn_more_often(responses):
 
 
 def test_a_student_learns_the_teachers_books(responses):
-    losses, before, after = responses.learnt(RejuvenatedCrossEntropy(num_samples=10, pool_size=20), steps=60)
+    losses, before, after = responses.learnt(
+        RejuvenatedCrossEntropy(num_samples=10, pool_size=20), steps=60
+    )
     assert np.mean(losses[-5:]) < np.mean(losses[:5])
     assert after > before + 0.3
 

@@ -33,7 +33,9 @@ def test_with_all_books_drawn_it_is_the_likelihood_of_the_teachers_list(response
     logits = random.normal(0, 1, (4, V + 1))
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(4)])
     expected = [-np.log(likelihood(*row)) for row in zip(logits, ids, strict=True)]
-    np.testing.assert_allclose(everything.compute_loss(responses.step(logits, ids)), expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        everything.compute_loss(responses.step(logits, ids)), expected, rtol=1e-5
+    )
 
 
 def test_the_loss_is_least_in_the_teachers_own_order_and_grows_with_every_swap(responses):

@@ -14,7 +14,7 @@ from kd_tf.models.scored import MaskedLogits
 V, K = 9, 4
 
 
-def step_of(logits, **labels) -> Step:
+def step_of(logits, **labels) -> DistillationBatch:
     return DistillationBatch(
         history=tf.zeros([logits.shape[0], 1], tf.int32),
         masked_logits=MaskedLogits.from_masked_logits(tf.cast(logits, tf.float32)),

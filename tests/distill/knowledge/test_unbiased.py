@@ -98,7 +98,11 @@ def test_a_popular_book_does_not_lose_to_a_rare_one(responses):
 def test_a_worse_order_within_a_group_costs_more(responses):
     method = prepared(responses, np.r_[0, np.ones(V)], groups=2, pairs=400)
     losses = [
-        float(method.compute_loss(responses.step([slope * np.arange(V + 1)], [np.arange(1, K + 1)]))[0])
+        float(
+            method.compute_loss(responses.step([slope * np.arange(V + 1)], [np.arange(1, K + 1)]))[
+                0
+            ]
+        )
         for slope in (-0.5, -0.1, 0.1, 0.5)
     ]
     assert losses == sorted(losses)

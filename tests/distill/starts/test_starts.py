@@ -30,19 +30,21 @@ V, L = 200, 12
 
 
 @pytest.fixture(scope="module")
-def data() -> LearningData:
+def data() -> TrainingData:
     shop = generate_bookshop(num_items=V, num_users=500, seed=2)
     split = split_unseen_users(shop.interactions, test_users=50, validation_users=150)
-    return TrainingData(split, shop.catalog, L, ValidationMetric(split.validation, V), NullProgress())
+    return TrainingData(
+        split, shop.catalog, L, ValidationMetric(split.validation, V), NullProgress()
+    )
 
 
 @pytest.fixture(scope="module")
-def ridge(data: LearningData) -> LocalRidgeTeacher:
+def ridge(data: TrainingData) -> LocalRidgeTeacher:
     return LocalRidgeTeacher.from_training_data(data)
 
 
 @pytest.fixture(scope="module")
-def source(data: LearningData, ridge: LocalRidgeTeacher) -> Source:
+def source(data: TrainingData, ridge: LocalRidgeTeacher) -> TeacherItemScores:
     ials = ImplicitALSTeacher.from_training_data(data, dimensions=16)
     ensemble = EnsembleTeacher.from_members([ridge, ials], data.validation_metric, data.progress)
     return TeacherItemScores(data, ensemble)
@@ -62,7 +64,8 @@ def test_a_start_ranks_far_better_than_popularity(source, data, family: str):
     popularity = data.split.popularity().astype(np.float32)
     floor = data.validation_metric(lambda some: np.tile(popularity, (len(some), 1)))
     best = max(
-        data.validation_metric(make_score_fn(snap_to_quantization_grid(start.model))) for start in WARM_STARTS[family](source, 40_000)
+        data.validation_metric(make_score_fn(snap_to_quantization_grid(start.model)))
+        for start in WARM_STARTS[family](source, 40_000)
     )
     assert best > 1.2 * floor
 
@@ -111,7 +114,9 @@ def test_what_is_spared_fits_better_than_what_a_cut_by_size_leaves(source):
             np.einsum("hi,hj,ji->", dense, gram, dense) - 2 * (dense * pairs.gram.toarray()).sum()
         )
 
-    assert loss(prune_by_saliency(source, 4 * V)) < loss(keep_top_weights(found.matrix(), 4, "candidate"))
+    assert loss(prune_by_saliency(source, 4 * V)) < loss(
+        keep_top_weights(found.matrix(), 4, "candidate")
+    )
 
 
 def test_item_rows_are_what_one_book_alone_makes_a_teacher_say(source, data):
@@ -198,7 +203,8 @@ def test_factors_take_four_bits_until_there_is_room_for_eight(source):
 def test_which_neighbours_are_best_is_found_out_once(data, source):
     asked = []
     counted = TeacherItemScores(
-        replace(data, choose=lambda score: asked.append(1) or data.validation_metric(score)), source.teacher
+        replace(data, choose=lambda score: asked.append(1) or data.validation_metric(score)),
+        source.teacher,
     )
     first = select_best_neighbours(counted, 9_000)
     times = len(asked)

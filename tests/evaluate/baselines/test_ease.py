@@ -107,14 +107,14 @@ def test_the_penalty_is_chosen_among_the_most_read_books(
     split_of: SplitOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ease, "_TUNING_ITEMS", 3)
-    seen: list[HeldOut] = []
+    seen: list[HeldOutSet] = []
 
-    def judged(held_out: HeldOut, books: int) -> Callable[[Scorer], float]:
+    def judged(held_out: HeldOutSet, books: int) -> Callable[[ScoreFn], float]:
         assert books == 3
         seen.append(held_out)
         return one
 
-    def one(score: Scorer) -> float:
+    def one(score: ScoreFn) -> float:
         model = score.__self__  # type: ignore[attr-defined]
         assert model.weights.shape == (3, 3)
         np.testing.assert_allclose(model.weights, dense(three, model.regularization), atol=1e-6)

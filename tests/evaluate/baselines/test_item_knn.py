@@ -186,16 +186,16 @@ def test_scores_agree_with_dense_algebra(
 
     histories = shelves.validation.histories
     sums = _dense(histories, shelves.num_items) @ similarity
-    np.testing.assert_allclose(
-        model.score(histories), np.where(sums > 0, sums, -np.inf), rtol=1e-5
-    )
+    np.testing.assert_allclose(model.score(histories), np.where(sums > 0, sums, -np.inf), rtol=1e-5)
 
 
 def test_weights_of_a_history_count_in_its_scores_but_not_in_the_cosine(
     split_of: SplitOf, model: item_knn.ItemKNN
 ) -> None:
     weighted = item_knn.fit(split_of(TRAIN, 5, weights=[1, 2, 3, 4, 5, 6, 7, 8]))
-    np.testing.assert_array_equal(weighted.item_similarity.toarray(), model.item_similarity.toarray())
+    np.testing.assert_array_equal(
+        weighted.item_similarity.toarray(), model.item_similarity.toarray()
+    )
     history = from_lists([[4, 2]])
     scores = model.score(Histories(history.items, history.offsets, np.float32([0.5, 3])))
     expected = 0.5 * COSINE[3, 4] + 3 * COSINE[2, 3]

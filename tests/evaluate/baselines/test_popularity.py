@@ -54,7 +54,9 @@ def test_it_ranks_as_sorting_everything_does(split_of: SplitOf, data: st.DataObj
     train, lists = data.draw(some), data.draw(some)
     k = data.draw(st.integers(1, 14))
     histories = from_lists(lists)
-    ranked = select_unseen_top_k(popularity.fit(split_of(train, books)).score(histories), histories, k)
+    ranked = select_unseen_top_k(
+        popularity.fit(split_of(train, books)).score(histories), histories, k
+    )
     readers = {book: sum(book in row for row in train) for book in range(1, books + 1)}
     for row, history in zip(ranked, lists, strict=True):
         left = sorted(readers.keys() - set(history), key=lambda b: (-readers[b], b))[:k]

@@ -22,9 +22,7 @@ def test_it_agrees_with_scikit_learn_where_all_candidates_are_ranked(order, held
 def test_it_matches_the_hand_computed_case() -> None:
     ranked = np.array([[4, 1, 2], [1, 2, 3], [0, 0, 0]], np.int32)
     # Two held out of ten: one missed, one wrong in its place. All right. All missed.
-    found = compute_accuracy(
-        ranked, from_lists([[1, 3], [1, 2, 3], [7]]), np.array([10, 10, 10])
-    )
+    found = compute_accuracy(ranked, from_lists([[1, 3], [1, 2, 3], [7]]), np.array([10, 10, 10]))
     assert found.tolist() == pytest.approx([1 - 2 / 10, 1, 1 - 2 / 10])
 
 

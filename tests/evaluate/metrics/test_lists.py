@@ -51,7 +51,9 @@ def test_diversity_matches_the_hand_computed_case() -> None:
 
 def test_a_book_that_nobody_read_is_unlike_every_other() -> None:
     assert compute_diversity(lists([4, 2]), READ) == 1
-    assert compute_diversity(lists([1, 2, 4]), READ) == pytest.approx(1 - 2 / math.sqrt(8) / 3, abs=1e-12)
+    assert compute_diversity(lists([1, 2, 4]), READ) == pytest.approx(
+        1 - 2 / math.sqrt(8) / 3, abs=1e-12
+    )
 
 
 def test_books_with_the_same_readers_have_no_diversity() -> None:
@@ -135,5 +137,9 @@ def test_neither_padding_nor_the_order_of_readers_changes_anything(rows, padding
     for other in (np.pad(ranked, ((0, 0), (0, padding))), ranked[::-1]):
         assert compute_coverage(other, 4) == compute_coverage(ranked, 4)
         assert compute_gini(other, 4) == compute_gini(ranked, 4)
-        assert compute_diversity(other, READ) == pytest.approx(compute_diversity(ranked, READ), abs=1e-12)
-        assert compute_novelty(other, POPULARITY, 4) == pytest.approx(compute_novelty(ranked, POPULARITY, 4))
+        assert compute_diversity(other, READ) == pytest.approx(
+            compute_diversity(ranked, READ), abs=1e-12
+        )
+        assert compute_novelty(other, POPULARITY, 4) == pytest.approx(
+            compute_novelty(ranked, POPULARITY, 4)
+        )

@@ -12,7 +12,11 @@ from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.models.closed_form import co_reading as module
 from kd_tf.models.closed_form import threads
-from kd_tf.models.closed_form.co_reading import count_co_occurrences, count_shared_features, add_shared_features
+from kd_tf.models.closed_form.co_reading import (
+    count_co_occurrences,
+    count_shared_features,
+    add_shared_features,
+)
 from kd_tf.progress import NullProgress
 
 V = 7
@@ -79,7 +83,9 @@ def test_only_pairs_that_somebody_read_are_stored_in_the_order_of_their_ids(hist
 
 def test_shared_readers_by_hand():
     # A reader of four books weighs 1/2, one of a single book 1; reading twice is reading once.
-    found = count_co_occurrences(from_lists([[1, 2, 3, 4], [2], [1, 1, 1]]), 5, progress=NullProgress())
+    found = count_co_occurrences(
+        from_lists([[1, 2, 3, 4], [2], [1, 1, 1]]), 5, progress=NullProgress()
+    )
     expected = np.zeros((6, 6))
     expected[1:5, 1:5] = 0.5
     np.testing.assert_allclose(found.gram.toarray(), off_diagonal(expected))
@@ -141,7 +147,9 @@ def test_blocks_and_threads_make_no_difference(at_once, workers, width, monkeypa
     expected = count_co_occurrences(from_lists(rows), 20, max_entries=0, progress=NullProgress())
     monkeypatch.setattr(threads, "BLOCK_SIZE", at_once)
     monkeypatch.setattr(module, "count_threads", lambda: workers)
-    same(count_co_occurrences(from_lists(rows), 20, max_entries=0, progress=NullProgress()), expected)
+    same(
+        count_co_occurrences(from_lists(rows), 20, max_entries=0, progress=NullProgress()), expected
+    )
 
 
 @given(st.integers(-3, 20), st.integers(0, 50), st.integers(1, 9))
@@ -156,7 +164,10 @@ def test_blocks_follow_one_another_from_start_to_end(start, size, at_once):
 def test_rows_longer_than_the_first_memory_are_complete():
     books = 2_100
     found = count_co_occurrences(
-        from_lists([np.arange(books) + 1, [1, 2_100]]), books, max_entries=10**7, progress=NullProgress()
+        from_lists([np.arange(books) + 1, [1, 2_100]]),
+        books,
+        max_entries=10**7,
+        progress=NullProgress(),
     )
     assert np.diff(found.gram.indptr).tolist() == [0] + [books - 1] * books
     expected = np.full(books * (books - 1), books**-0.5)

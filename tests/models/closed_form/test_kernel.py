@@ -86,7 +86,9 @@ def test_the_gradient_comes_row_by_row_and_column_by_column(case):
     assert by_bias.shape == (V + 1,)
     for row in range(4):
         alone = {name: case[name][[row]] for name in ("sources", "ids", "share")}
-        np.testing.assert_allclose(compute_gradient(**case | alone)[1][0], by_source[row], atol=1e-12)
+        np.testing.assert_allclose(
+            compute_gradient(**case | alone)[1][0], by_source[row], atol=1e-12
+        )
 
 
 def test_the_padding_and_a_row_s_own_book_are_no_candidates(case):
@@ -103,7 +105,7 @@ def test_the_padding_and_a_row_s_own_book_are_no_candidates(case):
 # Fits.
 
 
-def fit(dense, *, targets=V, dimensions=8, steps=150, bits=8, seed=0, progress=None) -> Kernel:
+def fit(dense, *, targets=V, dimensions=8, steps=150, bits=8, seed=0, progress=None) -> ItemKernel:
     return fit_item_kernel(
         sparse.csr_array(np.asarray(dense, np.float32)),
         dimensions=dimensions,

@@ -25,13 +25,15 @@ seeds = st.integers(0, 10**6)
 regularizations = st.sampled_from([0.1, 1.0, 7.5])
 
 
-def pairs_of(gram, scale=1.0) -> CoReading:
+def pairs_of(gram, scale=1.0) -> CoOccurrence:
     """What was counted, from a dense [V + 1, V + 1] with the books' readers on the diagonal."""
     gram = np.asarray(gram, np.float32)
-    return CoOccurrence(sparse.csr_array(gram - np.diag(np.diag(gram))), np.diag(gram).copy(), scale)
+    return CoOccurrence(
+        sparse.csr_array(gram - np.diag(np.diag(gram))), np.diag(gram).copy(), scale
+    )
 
 
-def random_pairs(seed, books, readers=25, density=0.4) -> CoReading:
+def random_pairs(seed, books, readers=25, density=0.4) -> CoOccurrence:
     """Random readers with random weights; some books share none with any other."""
     random = np.random.default_rng(seed)
     read = random.uniform(0.3, 1.5, (readers, books + 1))
@@ -166,7 +168,11 @@ def test_a_larger_ridge_prefers_the_partner_with_more_readers():
 
 def test_few_neighbours_keep_the_strongest_and_a_lonely_book_has_none():
     rows = [[1, 2], [1, 2], [1, 3], [2, 1], [4]]
-    found = solve(count_co_occurrences(from_lists(rows), 4, progress=NullProgress()), 30.0, 1).to_matrix().toarray()
+    found = (
+        solve(count_co_occurrences(from_lists(rows), 4, progress=NullProgress()), 30.0, 1)
+        .to_matrix()
+        .toarray()
+    )
     assert found[2, 1] > 0
     assert found[3, 1] == 0
     assert not found[:, 4].any()
@@ -191,8 +197,12 @@ def test_a_ridge_of_nothing_is_refused(regularization):
     ridge = solve(pairs, 1.0, 3)
     for call in (
         lambda: solve(pairs, regularization, 3),
-        lambda: refit(pairs, ridge.neighbours, regularization=regularization, progress=NullProgress()),
-        lambda: prune_neighbours(pairs, ridge, 2, regularization=regularization, progress=NullProgress()),
+        lambda: refit(
+            pairs, ridge.neighbours, regularization=regularization, progress=NullProgress()
+        ),
+        lambda: prune_neighbours(
+            pairs, ridge, 2, regularization=regularization, progress=NullProgress()
+        ),
     ):
         with pytest.raises(ValueError, match=f"above 0, not {regularization}"):
             call()
@@ -208,7 +218,9 @@ def test_a_negative_ridge_that_cancels_the_readers_is_refused_too():
 def test_keeping_no_partner_is_refused():
     pairs = random_pairs(0, 5)
     with pytest.raises(ValueError, match="at least 1 partner must be kept, not 0"):
-        prune_neighbours(pairs, solve(pairs, 1.0, 3), 0, regularization=1.0, progress=NullProgress())
+        prune_neighbours(
+            pairs, solve(pairs, 1.0, 3), 0, regularization=1.0, progress=NullProgress()
+        )
 
 
 @given(seeds, st.integers(1, 9), regularizations)
@@ -263,7 +275,9 @@ def test_the_partner_without_which_the_ridge_loss_rises_least_goes_first(
 ):
     pairs = random_pairs(seed, books, density=1.0)
     ridge = solve(pairs, regularization, neighbours)
-    found = prune_neighbours(pairs, ridge, kept, regularization=regularization, progress=NullProgress())
+    found = prune_neighbours(
+        pairs, ridge, kept, regularization=regularization, progress=NullProgress()
+    )
     full, gram = system(pairs, regularization), pairs.gram.toarray()
     for book in range(books + 1):
         gone = brute_force(full, gram, book, ridge.neighbours[book])
@@ -281,7 +295,9 @@ def test_after_elimination_the_weights_are_the_ridge_on_the_survivors(
 ):
     pairs = random_pairs(seed, books, density=0.8)
     ridge = solve(pairs, regularization, neighbours)
-    found = prune_neighbours(pairs, ridge, kept, regularization=regularization, progress=NullProgress())
+    found = prune_neighbours(
+        pairs, ridge, kept, regularization=regularization, progress=NullProgress()
+    )
     again = refit(pairs, found.neighbours, regularization=regularization, progress=NullProgress())
     np.testing.assert_allclose(found.weights, again.weights, atol=1e-5)
     before = np.count_nonzero(ridge.neighbours, axis=1)
@@ -314,7 +330,9 @@ def test_eliminating_in_two_goes_is_eliminating_in_one(seed, books, between, kep
     ridge = solve(pairs, regularization, books)
 
     def fewer(from_, kept):
-        return prune_neighbours(pairs, from_, kept, regularization=regularization, progress=NullProgress())
+        return prune_neighbours(
+            pairs, from_, kept, regularization=regularization, progress=NullProgress()
+        )
 
     some = fewer(ridge, max(between, kept))  # with gaps where partners were
     twice, once = fewer(some, kept), fewer(ridge, kept)
@@ -330,7 +348,9 @@ def test_an_elimination_by_hand():
     gram = np.zeros((4, 4))
     gram[1:, 1:] = [[10, 0, 6], [0, 7, 6], [6, 6, 20]]
     pairs = pairs_of(gram)
-    found = prune_neighbours(pairs, solve(pairs, 2.0, 2), 1, regularization=2.0, progress=NullProgress())
+    found = prune_neighbours(
+        pairs, solve(pairs, 2.0, 2), 1, regularization=2.0, progress=NullProgress()
+    )
     assert found.neighbours[3].tolist() == [2, 0]  # 2 is the stronger partner and stands first
     np.testing.assert_allclose(found.weights[3], [6 / 9, 0], rtol=1e-6)
     np.testing.assert_allclose(found.saliency[3], [4, 3], rtol=1e-6)
@@ -345,8 +365,12 @@ def test_a_count_known_on_one_side_of_a_pair_counts_on_both(row, column):
     gram[1:, 1:] = [[10, 0, 6], [0, 6, 2], [6, 2, 9]]
     gram[row, column] = 4
     pairs = pairs_of(gram)
-    np.testing.assert_allclose(solve(pairs, 2.0, 2).to_matrix().toarray()[1:3, 3], [0.5, 0], atol=1e-7)
-    whole = prune_neighbours(pairs, solve(pairs, 2.0, 2), 2, regularization=2.0, progress=NullProgress())
+    np.testing.assert_allclose(
+        solve(pairs, 2.0, 2).to_matrix().toarray()[1:3, 3], [0.5, 0], atol=1e-7
+    )
+    whole = prune_neighbours(
+        pairs, solve(pairs, 2.0, 2), 2, regularization=2.0, progress=NullProgress()
+    )
     np.testing.assert_allclose(whole.weights[3], [0.5, 0], atol=1e-7)
 
 
@@ -384,7 +408,9 @@ def test_any_cut_off_counts_give_finite_weights(seed, books):
     few = prune_neighbours(pairs, ridge, 2, regularization=0.001, progress=NullProgress())
     for found in (ridge.weights, few.weights, few.saliency):
         assert np.isfinite(found).all()
-    assert ((few.neighbours > 0).sum(axis=1) == np.minimum((gram + gram.T > 0).sum(axis=1), 2)).all()
+    assert (
+        (few.neighbours > 0).sum(axis=1) == np.minimum((gram + gram.T > 0).sum(axis=1), 2)
+    ).all()
 
 
 @pytest.mark.parametrize("at_once", [1, 3, 1000])

@@ -109,7 +109,9 @@ def test_the_compact_student_is_as_close_as_two_half_steps_of_its_biases():
     compact = made.pack()
     biases = numbers()[1:]
     # A NEVER is brought within 10 of the lowest other: the span that 255 steps share.
-    spans = [one[one > MASKED_BIAS / 2].max() - one[one > MASKED_BIAS / 2].min() + 10 for one in biases]
+    spans = [
+        one[one > MASKED_BIAS / 2].max() - one[one > MASKED_BIAS / 2].min() + 10 for one in biases
+    ]
     half_steps = sum(spans) / 255 / 2
     assert half_steps < 0.07
     counted = np.setdiff1d(np.arange(1, V + 1), [7, V])
@@ -126,7 +128,9 @@ def test_a_book_that_never_counts_is_next_to_silent_in_the_compact_student():
     made = model()
     compact = made.pack()
     added = compact.item_scores(tf.constant([7, V])).numpy()[:, 1:]
-    others = made.item_scores(tf.constant(np.setdiff1d(np.arange(1, V), [7]), tf.int32)).numpy()[:, 1:]
+    others = made.item_scores(tf.constant(np.setdiff1d(np.arange(1, V), [7]), tf.int32)).numpy()[
+        :, 1:
+    ]
     assert added.sum(axis=1).max() < 1e-3 * np.median(others.sum(axis=1))
 
 

@@ -222,7 +222,11 @@ def test_stored_bytes_are_those_of_the_weights_within_four():
     for books in SIZES:
         made = student(drawn(books))
         packed = made.pack()
-        assert packed.quantized_size == made.quantized_size == compute_packed_size(books, packed.num_entries)
+        assert (
+            packed.quantized_size
+            == made.quantized_size
+            == compute_packed_size(books, packed.num_entries)
+        )
         real = sum(weight.numpy().nbytes for weight in checkpoint.get_inference_weights(packed))
         wrong[books] = real - packed.quantized_size
     assert max(wrong.values()) <= 4, wrong

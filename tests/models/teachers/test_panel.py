@@ -62,7 +62,7 @@ def unread_of(row) -> np.ndarray:
     return np.setdiff1d(np.arange(1, V + 1), row)
 
 
-def spread(sharpness: float) -> TeacherPanel:
+def spread(sharpness: float) -> TeacherMixture:
     """One member alone, as sharp as told."""
     return TeacherMixture(members=[Says(seed=1)], temperatures=[1 / sharpness])
 
@@ -107,7 +107,9 @@ def test_the_average_by_hand():
 @pytest.mark.parametrize("by_confidence", [False, True])
 def test_a_panel_of_one_ranks_as_that_one_and_does_not_see_its_size(by_confidence):
     alone = Says(seed=4)
-    found = TeacherMixture(members=[alone], weights=[7.0], by_confidence=by_confidence)(ROWS).numpy()
+    found = TeacherMixture(members=[alone], weights=[7.0], by_confidence=by_confidence)(
+        ROWS
+    ).numpy()
     large = TeacherMixture(members=[Says(seed=4, scale=1000.0, shift=7.0)])(ROWS)
     np.testing.assert_allclose(found[:, 1:], large[:, 1:], rtol=1e-3, atol=1e-3)
     for number, row in enumerate(ROWS.numpy()):
@@ -220,7 +222,9 @@ def test_it_can_be_asked_as_any_teacher(tmp_path):
     panel = TeacherMixture(members=[Says(seed=1), Says(seed=2, history_length=3)])
     history = np.array([[padded(3, 1, 4), padded(9, 8, 7, 6, 5)]], np.int32)
     examples = Examples(history, np.zeros((1, 2, 1), np.int32))
-    found = compute_teacher_targets(panel, examples, top_k=V, folder=tmp_path / "one", progress=NullProgress())
+    found = compute_teacher_targets(
+        panel, examples, top_k=V, folder=tmp_path / "one", progress=NullProgress()
+    )
     np.testing.assert_allclose(found["teacher_total"], 0, atol=1e-5)
     logits = panel(tf.constant(history[0])).numpy()
     for row, ids, said in zip(
@@ -232,7 +236,7 @@ def test_it_can_be_asked_as_any_teacher(tmp_path):
         np.testing.assert_allclose(said[: len(best)], logits[row, best], rtol=1e-5)
 
 
-def panel_of(**settings) -> TeacherPanel:
+def panel_of(**settings) -> TeacherMixture:
     return TeacherMixture(members=[Says(seed=1), Says(seed=2, history_length=3)], **settings)
 
 
@@ -255,7 +259,7 @@ def test_panels_that_answer_differently_have_different_fingerprints():
     assert len(set(answers)) == len({checkpoint.compute_fingerprint(one) for one in panels}) == 4
 
 
-def chooser(readers: int, temperature: float, member: HistoryModel) -> Chooser:
+def chooser(readers: int, temperature: float, member: HistoryModel) -> ValidationMetric:
     """Readers who choose books by what a member says, as surely as the temperature makes them."""
     random = np.random.default_rng(0)
     rows = [random.permutation(V)[:3] + 1 for _ in range(readers)]
@@ -293,7 +297,9 @@ def test_where_nobody_chooses_temperatures_are_one():
 
 
 def test_weights_of_figures_by_hand():
-    assert compute_validation_weights([0.2, 0.1], sharpness=2 * np.log(3)) == pytest.approx([0.75, 0.25])
+    assert compute_validation_weights([0.2, 0.1], sharpness=2 * np.log(3)) == pytest.approx(
+        [0.75, 0.25]
+    )
     # A tenth worse weighs exp(-1) of the best.
     best, worse = compute_validation_weights([0.5, 0.45])
     assert worse / best == pytest.approx(np.exp(-1))

@@ -36,7 +36,7 @@ def readers(count: int, seed: int) -> list[np.ndarray]:
     return rows
 
 
-def data(seed: int = 0, *, authors: bool = True, order: np.ndarray | None = None) -> LearningData:
+def data(seed: int = 0, *, authors: bool = True, order: np.ndarray | None = None) -> TrainingData:
     """The learning data; `order` gives every book another id."""
     number = np.arange(V + 1) if order is None else order
     train = [number[row].astype(np.int32) for row in readers(120, seed)]
@@ -61,7 +61,11 @@ def data(seed: int = 0, *, authors: bool = True, order: np.ndarray | None = None
         writers[number[1:] - 1] = [f"writer {book // 4}" for book in range(V)]
         columns["authors"] = writers.tolist()
     return TrainingData(
-        split, Catalog(pl.DataFrame(columns)), L, ValidationMetric(split.validation, V), NullProgress()
+        split,
+        Catalog(pl.DataFrame(columns)),
+        L,
+        ValidationMetric(split.validation, V),
+        NullProgress(),
     )
 
 
@@ -197,7 +201,9 @@ def test_books_that_nobody_read_and_readers_of_one_book_do_no_harm(kind: str):
         found.validation_metric,
         NullProgress(),
     )
-    assert np.isfinite(CLOSED_FORM_TEACHERS[kind].from_training_data(lonely).numpy_scores(histories())).all()
+    assert np.isfinite(
+        CLOSED_FORM_TEACHERS[kind].from_training_data(lonely).numpy_scores(histories())
+    ).all()
 
 
 def test_an_ensemble_is_at_least_as_good_for_those_who_weigh_it_as_its_best_member():
@@ -211,7 +217,9 @@ def test_an_ensemble_is_at_least_as_good_for_those_who_weigh_it_as_its_best_memb
 
 def test_an_ensemble_survives_saving_with_its_members_and_weights(tmp_path):
     found = data()
-    members = [CLOSED_FORM_TEACHERS[name].from_training_data(found) for name in ("local-ridge", "ials")]
+    members = [
+        CLOSED_FORM_TEACHERS[name].from_training_data(found) for name in ("local-ridge", "ials")
+    ]
     ensemble = EnsembleTeacher.from_members(members, found.validation_metric, found.progress)
     ensemble.create_weights()
     checkpoint.save(ensemble, tmp_path / "model")

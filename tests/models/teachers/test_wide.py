@@ -65,7 +65,7 @@ def read(seed: int, count: int) -> list[np.ndarray]:
     return rows
 
 
-def held_out(seed: int, count: int, shown: int | None = None) -> HeldOut:
+def held_out(seed: int, count: int, shown: int | None = None) -> HeldOutSet:
     """Asked for one to four other books of the shelf of each reader's last shelf."""
     random = np.random.default_rng(seed + 1000)
     histories, targets = [], []
@@ -77,7 +77,7 @@ def held_out(seed: int, count: int, shown: int | None = None) -> HeldOut:
     return HeldOutSet(from_lists(histories), from_lists(targets), np.arange(count, dtype=np.int32))
 
 
-def split_of(train: list, validation: HeldOut) -> Split:
+def split_of(train: list, validation: HeldOutSet) -> Split:
     rows = from_lists(train)
     # Every interaction weighs something else, so that no two partners of a book are equally good.
     weights = np.random.default_rng(3).uniform(0.5, 1.5, len(rows.items)).astype(np.float32)
@@ -137,7 +137,7 @@ def parts_by_hand(
     return np.array(deep), np.array(remembered)
 
 
-def ndcg_by_hand(scores: np.ndarray, readers: HeldOut) -> float:
+def ndcg_by_hand(scores: np.ndarray, readers: HeldOutSet) -> float:
     found = []
     for row, score in enumerate(scores.copy()):
         score[[0, *readers.histories[row]]] = -np.inf
@@ -151,7 +151,9 @@ def searched(model: PooledTeacher, split: Split) -> dict[tuple[float, float, flo
     """NDCG@10 of everything that is tried: by regularization, weight and recency."""
     found = {}
     for regularization in wide.REGULARIZATIONS:
-        matrix = strongest_by_hand(ridge_by_hand(split.train, regularization), model.wide_neighbours)
+        matrix = strongest_by_hand(
+            ridge_by_hand(split.train, regularization), model.wide_neighbours
+        )
         for power in wide.RECENCY_POWERS:
             readers = split.validation
             deep, remembered = parts_by_hand(model, readers.histories, matrix, power)
@@ -161,7 +163,7 @@ def searched(model: PooledTeacher, split: Split) -> dict[tuple[float, float, flo
     return found
 
 
-def loss_by_hand(logits: np.ndarray, readers: HeldOut, temperature: float) -> float:
+def loss_by_hand(logits: np.ndarray, readers: HeldOutSet, temperature: float) -> float:
     """How badly softmax(logits / temperature) over the unread books explains the targets."""
     found = []
     for row, score in enumerate(logits.astype(np.float64) / temperature):
@@ -174,7 +176,9 @@ def memory_of(model: WideAndDeepTeacher) -> np.ndarray:
     """The memory as a dense [V + 1, V + 1]."""
     dense = np.zeros((model.num_items + 1, model.num_items + 1))
     rows = np.repeat(np.arange(model.num_items + 1), model.wide_neighbours)
-    np.add.at(dense, (rows, model.wide_ids.numpy().ravel()), model.wide_item_weights.numpy().ravel())
+    np.add.at(
+        dense, (rows, model.wide_ids.numpy().ravel()), model.wide_item_weights.numpy().ravel()
+    )
     return dense
 
 
@@ -189,7 +193,7 @@ def everything(model: WideAndDeepTeacher) -> list[np.ndarray]:
     return [weight.numpy() for weight in checkpoint.get_inference_weights(model)]
 
 
-def logits_of(model: PooledTeacher, readers: HeldOut) -> np.ndarray:
+def logits_of(model: PooledTeacher, readers: HeldOutSet) -> np.ndarray:
     """Scores before they are divided by the temperature, by hand."""
     weight, power, _ = fitted(model)
     deep, remembered = parts_by_hand(model, readers.histories, memory_of(model), power)
@@ -482,7 +486,13 @@ def test_the_temperature_never_changes_a_ranking(split, taught):
 
 def test_saved_and_loaded_it_gives_equal_scores(split, tmp_path):
     model = CNNTeacher(
-        num_items=V, history_length=L, dimensions=4, filters=5, hidden=7, wide_neighbours=MEMORY, name="reader"
+        num_items=V,
+        history_length=L,
+        dimensions=4,
+        filters=5,
+        hidden=7,
+        wide_neighbours=MEMORY,
+        name="reader",
     )
     model.create_weights()
     model.fit_wide(split, NullProgress())

@@ -46,7 +46,7 @@ class VectorModels:
         model.create_weights()
         return model
 
-    def lesson(self, student, teacher, steps: int = 60) -> Lesson:
+    def lesson(self, student, teacher, steps: int = 60) -> DistillationSetup:
         popularity = np.ones(teacher.books + 1, np.int64)
         return DistillationSetup(student, [teacher], popularity, steps, seed=0)
 
@@ -70,7 +70,7 @@ class VectorModels:
             .astype("float16"),
         }
 
-    def step(self, student, teacher, history=None, targets=None, **settings) -> Step:
+    def step(self, student, teacher, history=None, targets=None, **settings) -> DistillationBatch:
         """A batch as the Distiller would hand it on, outside training by default."""
         history, labels = self.batch(teacher, history, targets)
         return DistillationBatch(

@@ -40,7 +40,10 @@ def test_the_judge_learns_to_tell_and_the_student_to_be_mistaken(vector_models, 
     step = vector_models.step(
         student, teacher, [[1], [2]], [[1], [2]], progress=tf.constant(progress)
     )
-    judge = [*method.discriminator_hidden.trainable_weights, *method.discriminator_output.trainable_weights]
+    judge = [
+        *method.discriminator_hidden.trainable_weights,
+        *method.discriminator_output.trainable_weights,
+    ]
     own = [student.user_table, *method.projector.trainable_weights]
     with tf.GradientTape(persistent=True) as tape:
         loss = method.compute_loss(step)

@@ -18,7 +18,9 @@ def test_attention_is_a_distribution_over_the_books_that_are_there():
     random = np.random.default_rng(0)
     table, readers = random.normal(size=(9, 3)), random.normal(size=(2, 3))
     ids = np.array([[1, 4, 8, 0], [3, 0, 0, 0]])
-    found = compute_attention(*(tf.constant(one) for one in (ids,)), *_float(table, readers)).numpy()
+    found = compute_attention(
+        *(tf.constant(one) for one in (ids,)), *_float(table, readers)
+    ).numpy()
     inner = np.where(ids > 0, np.einsum("bnd,bd->bn", table[ids], readers), 0) ** 2
     np.testing.assert_allclose(found, inner / inner.sum(axis=1, keepdims=True), rtol=1e-5)
 

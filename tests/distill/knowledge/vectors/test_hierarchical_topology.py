@@ -36,8 +36,7 @@ def test_the_topology_is_that_between_groups_and_that_within(vector_models, betw
 
     members = [[0, 2], [1, 3], [4, 6], [5, 7]]
     spaces = [
-        np.r_[model.user_table.numpy()[1:], model.table.numpy()[1:]]
-        for model in (student, teacher)
+        np.r_[model.user_table.numpy()[1:], model.table.numpy()[1:]] for model in (student, teacher)
     ]
     inside = [
         (cosines(spaces[0][some], spaces[0][some]) - cosines(spaces[1][some], spaces[1][some])) ** 2
@@ -79,7 +78,11 @@ def test_a_copy_of_the_teacher_has_only_the_assignment_left_to_learn(vector_mode
     _, teacher = models(vector_models)
     for assignment in (1e-12, 1.0):
         found = vector_models.loss(
-            HierarchicalTopology(2, assignment_weight=assignment), teacher, teacher, HISTORY, TARGETS
+            HierarchicalTopology(2, assignment_weight=assignment),
+            teacher,
+            teacher,
+            HISTORY,
+            TARGETS,
         )
         assert (found < 1e-5).all() == (assignment < 1)
 

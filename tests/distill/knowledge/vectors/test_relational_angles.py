@@ -67,7 +67,9 @@ def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
 def test_readers_beyond_the_most_are_left_out(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     few, all_of_them = (
-        vector_models.loss(RelationalAngles(max_entities=3), student, teacher, some, [[1]] * len(some))
+        vector_models.loss(
+            RelationalAngles(max_entities=3), student, teacher, some, [[1]] * len(some)
+        )
         for some in ([[1], [2], [3]], [[1], [2], [3], [4]])
     )
     assert all_of_them[3] == 0

@@ -46,8 +46,13 @@ def test_the_loss_is_that_of_a_wider_model_in_numpy(vector_models, models):
         books = history[reader][history[reader] > 0]
         pool = rows[books].sum(axis=0) / np.sqrt(max(len(books), 1))
         own = student.user_embeddings(history[[reader]]).numpy()[0]
-        first = np.r_[pool, own] @ method.hidden_layer.kernel.numpy() + method.hidden_layer.bias.numpy()
-        more = np.maximum(first, 0) @ method.output_layer.kernel.numpy() + method.output_layer.bias.numpy()
+        first = (
+            np.r_[pool, own] @ method.hidden_layer.kernel.numpy() + method.hidden_layer.bias.numpy()
+        )
+        more = (
+            np.maximum(first, 0) @ method.output_layer.kernel.numpy()
+            + method.output_layer.bias.numpy()
+        )
         # The student's table with more columns behind it, and one vector of the reader for all.
         table = np.hstack([student.item_embeddings().numpy(), rows])
         wide = table @ np.r_[own, pool + more]
@@ -106,7 +111,9 @@ def test_the_gradient_is_the_slope_with_the_wide_model_a_constant_to_the_diverge
 
     def wide():
         step = vector_models.step(student, teacher, history, targets)
-        more = tf.matmul(method.compute_extra_user_embeddings(step), method.extra_columns, transpose_b=True)
+        more = tf.matmul(
+            method.compute_extra_user_embeddings(step), method.extra_columns, transpose_b=True
+        )
         return student(history) + more
 
     weights = distiller.trainable_variables
@@ -122,7 +129,9 @@ def test_the_gradient_is_the_slope_with_the_wide_model_a_constant_to_the_diverge
     def at(distance: float) -> float:
         for weight, one in zip(weights, gradients, strict=True):
             weight.assign_add(distance * one / length)
-        hard = student.supervised_loss(history, targets, MaskedLogits.from_logits(wide(), student.seen_items(history)))
+        hard = student.supervised_loss(
+            history, targets, MaskedLogits.from_logits(wide(), student.seen_items(history))
+        )
         log_student = tf.nn.log_softmax(student(history) - 1e9 * (1 - there))
         crossed = -tf.reduce_sum(said * log_student, axis=1)
         for weight, one in zip(weights, gradients, strict=True):

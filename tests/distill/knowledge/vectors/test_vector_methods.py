@@ -36,7 +36,9 @@ METHODS = {
     "full-topology": lambda: FullTopology(),
     "full-topology-few": lambda: FullTopology(max_items=4),
     "hierarchical-topology": lambda: HierarchicalTopology(3),
-    "hierarchical-topology-prototypes": lambda: HierarchicalTopology(3, compare_prototypes_with="prototypes"),
+    "hierarchical-topology-prototypes": lambda: HierarchicalTopology(
+        3, compare_prototypes_with="prototypes"
+    ),
     "distances-readers": lambda: RelationalDistances(),
     "distances-books": lambda: RelationalDistances("books"),
     "angles-readers": lambda: RelationalAngles(max_entities=4),
