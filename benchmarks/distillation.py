@@ -17,21 +17,25 @@ from pathlib import Path
 
 import numpy as np
 
-from kd_tf import config
+from kd_tf import config, rng
+from kd_tf.backend import keras
 from kd_tf.cli.output import make_progress
 from kd_tf.config import Config
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge import METHODS
+from kd_tf.distill.losses import METHODS
 from kd_tf.distill.teacher_targets import compute_teacher_targets
 from kd_tf.errors import UserError
-from kd_tf.keras import keras
-from kd_tf.models import randomness
-from kd_tf.pipeline import teachers, ways
-from kd_tf.pipeline.comparing import STUDENT_ALONE
-from kd_tf.pipeline.context import RunContext
-from kd_tf.pipeline.sources import load_dataset
-from kd_tf.pipeline.students import build_student
-from kd_tf.pipeline.teaching import DistillationPlan, make_supervised_batches, build_distiller
+from kd_tf.pipeline import method_presets
+from kd_tf.pipeline.compare import STUDENT_ALONE
+from kd_tf.pipeline.stages import teacher
+from kd_tf.pipeline.stages.distillation import (
+    DistillationPlan,
+    build_distiller,
+    make_supervised_batches,
+)
+from kd_tf.pipeline.stages.prepare import load_dataset
+from kd_tf.pipeline.stages.run_context import RunContext
+from kd_tf.pipeline.stages.student import build_student
 
 
 def main() -> None:
@@ -47,11 +51,11 @@ def main() -> None:
     asked = parser.parse_args()
     settings = config.read(asked.config)
     context = RunContext(settings, asked.out, make_progress(quiet=False), load_dataset(settings))
-    staff = teachers.load_or_train_teachers(context)
+    staff = teacher.load_or_train_teachers(context)
     _measure_cache(context, DistillationPlan(settings.distillation, staff))
     steps = {STUDENT_ALONE: _step(context, settings, asked.student, asked.dimensions, None)}
     for name in asked.methods.split(","):
-        told = ways.configure_method(name, settings)
+        told = method_presets.configure_method(name, settings)
         try:
             teaching = DistillationPlan(told.distillation, staff)
             steps[name] = _step(context, told, asked.student, asked.dimensions, teaching)
@@ -106,7 +110,7 @@ def _step(
     teaching: DistillationPlan | None,
 ) -> Callable[[], None]:
     """A training step that can be made again and again."""
-    randomness.set_seed(settings.seed)
+    rng.set_seed(settings.seed)
     model = build_student(context, kind, dimensions)
     schedule = context.make_schedule(settings.student.training)
     examples = context.draw_examples(2)

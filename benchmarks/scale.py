@@ -16,16 +16,16 @@ import time
 import numpy as np
 import polars as pl
 
+from kd_tf.compress.storage import compute_quantized_size, snap_to_quantization_grid
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.distill.starts import TeacherItemScores
-from kd_tf.distill.starts.neighbours import generate_neighbours_starts
-from kd_tf.evaluate.chooser import ValidationMetric
-from kd_tf.models.learning_data import TrainingData
-from kd_tf.models.ranking import make_score_fn
-from kd_tf.models.stored import snap_to_quantization_grid, compute_quantized_size
+from kd_tf.distill.warm_start import TeacherItemScores
+from kd_tf.distill.warm_start.neighbours import generate_neighbours_starts
+from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher
+from kd_tf.models.training_data import TrainingData
 from kd_tf.progress import NullProgress
 
 

@@ -17,14 +17,14 @@ from rich.console import Console
 from kd_tf import config
 from kd_tf.cli.output import make_progress
 from kd_tf.errors import UserError
-from kd_tf.models import checkpoint
-from kd_tf.models.ranking import make_score_fn
-from kd_tf.pipeline import teachers
-from kd_tf.pipeline.context import RunContext
-from kd_tf.pipeline.describing import describe_environment, make_model_result
-from kd_tf.pipeline.sources import load_dataset
-from kd_tf.report import table
+from kd_tf.models.batch_scoring import make_score_fn
+from kd_tf.pipeline.stages import teacher
+from kd_tf.pipeline.stages.model_results import describe_environment, make_model_result
+from kd_tf.pipeline.stages.prepare import load_dataset
+from kd_tf.pipeline.stages.run_context import RunContext
+from kd_tf.report import console_tables
 from kd_tf.report.results import ModelResult, ModelTable
+from kd_tf.training import checkpoint
 
 KINDS = "linear-autoencoder,local-ridge,ials,spectral,vae,two-tower,cnn,gru,transformer"  # by speed
 
@@ -51,7 +51,7 @@ def main() -> None:
             settings.model_copy(update={"teacher": chosen}), asked.out / kind, progress, dataset
         )
         try:
-            made = teachers.load_or_train_teachers(context)[-1]
+            made = teacher.load_or_train_teachers(context)[-1]
         except UserError as error:
             progress.warn(f"{kind}: {error}")
             continue
@@ -71,7 +71,7 @@ def main() -> None:
         figures = ", ".join(f"{name} {value:.4f}" for name, value in judged.overall.items())
         progress.info(f"{kind}: {figures}, {4 * parameters:,} bytes, {made.seconds:.0f} s")
     found = ModelTable(context.dataset_summary, models, [], describe_environment())
-    table.print_models(found, Console(highlight=False))
+    console_tables.print_models(found, Console(highlight=False))
 
 
 if __name__ == "__main__":

@@ -17,8 +17,8 @@ import numpy as np
 
 from kd_tf import atomic
 from kd_tf.errors import UserError
-from kd_tf.runtime.benchmark import MIN_RUNS, measure_latency, measure_peak_memory
 from kd_tf.runtime.bundle import Bundle
+from kd_tf.runtime.measure.latency import MIN_RUNS, measure_latency, measure_peak_memory
 from kd_tf.runtime.model import TFLiteModel, pad_history
 
 SEED = 0

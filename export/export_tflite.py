@@ -70,13 +70,13 @@ def _export(options: argparse.Namespace) -> None:
     K = options.recommendations or settings.export.recommendations
     # TensorFlow starts late, so that a wrong path is answered at once.
     from kd_tf.data.split import load as load_split
-    from kd_tf.models import checkpoint
-    from kd_tf.pipeline import sources
-    from kd_tf.pipeline.layout import choose_item_order
     from kd_tf.pipeline.run import SPLIT_FILE
-    from kd_tf.tflite.compatibility import check_runtime, compute_min_runtime_version
+    from kd_tf.pipeline.stages import prepare
+    from kd_tf.pipeline.stages.item_order import choose_item_order
+    from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version
+    from kd_tf.tflite.checks.parity import check_parity
     from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
-    from kd_tf.tflite.parity import check_parity
+    from kd_tf.training import checkpoint
 
     student = checkpoint.load(options.run / "student" / options.student / "model")
     if not 1 <= K <= student.num_items:
@@ -95,7 +95,7 @@ def _export(options: argparse.Namespace) -> None:
             where="--quantization",
             hint=f"There are: {', '.join(layout.student.quantizations)}.",
         )
-    calibration = layout.to_file_ids(sources.draw_calibration_histories(settings, split))
+    calibration = layout.to_file_ids(prepare.draw_calibration_histories(settings, split))
     stored = quantize_student(layout.student, quantization, calibration)
     content = convert_quantized(
         stored,

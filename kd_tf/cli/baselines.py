@@ -29,7 +29,7 @@ def baselines(
     """Fit and measure popularity, neighbours, factorisation, text and linear baselines."""
     from kd_tf import config
     from kd_tf.pipeline.baselines import evaluate_baselines as measure
-    from kd_tf.report import table
+    from kd_tf.report import console_tables
 
     set_value(values, ("evaluation", "candidates"), candidates)
     set_value(values, ("evaluation", "ks"), None if k is None else _parse_lengths(k))
@@ -37,7 +37,7 @@ def baselines(
     names = None if models is None else [name.strip() for name in models.split(",")]
     found = measure(config.from_values(values), make_progress(quiet), models=names)
     write_json(json, found.to_json())
-    table.print_models(found, Console(highlight=False))
+    console_tables.print_models(found, Console(highlight=False))
 
 
 def _parse_lengths(text: str) -> list[int]:

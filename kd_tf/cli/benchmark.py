@@ -38,8 +38,8 @@ def benchmark(
             hint="kd-tf benchmark runs/mine, or kd-tf benchmark --synthetic-books 100000",
         )
     counts = _parse_thread_counts(threads)
-    from kd_tf.pipeline.benchmarking import benchmark as run
-    from kd_tf.report.table import print_benchmark
+    from kd_tf.report.console_tables import print_benchmark
+    from kd_tf.tflite.benchmark.benchmark import benchmark as run
 
     found = run(
         target,

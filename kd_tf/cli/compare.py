@@ -57,9 +57,9 @@ def compare(
     settings = config.from_values(values)
     progress = make_progress(quiet)
     progress.info("starting TensorFlow")
-    from kd_tf.pipeline.comparing import compare as measure
-    from kd_tf.pipeline.workers import ProcessPool
-    from kd_tf.report import method_chart, table
+    from kd_tf.pipeline.compare import compare as measure
+    from kd_tf.pipeline.process_pool import ProcessPool
+    from kd_tf.report import console_tables, method_chart
 
     names = None
     if methods not in (None, "all"):
@@ -72,5 +72,5 @@ def compare(
     found = measure(settings, folder, progress, methods=names, seeds=seeds, pool=workers)
     write_json(json, found.to_json())
     method_chart.write(found, folder / "methods.svg")
-    table.print_models(found, Console(highlight=False))
+    console_tables.print_models(found, Console(highlight=False))
     progress.info(f"drawn in {folder / 'methods.svg'}")

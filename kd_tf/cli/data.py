@@ -16,12 +16,12 @@ from kd_tf.cli.output import JsonFile, Quiet, make_progress, write_json
 def data(values: dict[str, Any], json: JsonFile = None, quiet: Quiet = False) -> None:
     """Read and clean a data set, and count what every step left."""
     from kd_tf import config
-    from kd_tf.pipeline.data_summary import summarize_data
-    from kd_tf.report import table
+    from kd_tf.pipeline.summarize_data import summarize_data
+    from kd_tf.report import console_tables
 
     summary = summarize_data(config.from_values(values), make_progress(quiet))
     write_json(json, summary.to_json())
-    table.print_data(summary, Console(highlight=False))
+    console_tables.print_data(summary, Console(highlight=False))
 
 
 def download(
@@ -30,7 +30,7 @@ def download(
     quiet: Quiet = False,
 ) -> None:
     """Fetch a published data set, checked by its SHA-256, going on where it stopped before."""
-    from kd_tf.data import download as downloader
+    from kd_tf.data.sources import download as downloader
 
     path = downloader.download(name, to, make_progress(quiet))
     typer.echo(str(path))

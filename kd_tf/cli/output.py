@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from kd_tf import atomic
-from kd_tf.progress import Progress, NullProgress
+from kd_tf.progress import NullProgress, Progress
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -22,7 +22,7 @@ def make_progress(quiet: bool) -> Progress:
     """Bars on the console, or nothing."""
     if quiet:
         return NullProgress()
-    from kd_tf.console import ConsoleProgress
+    from kd_tf.cli.progress_bars import ConsoleProgress
 
     return ConsoleProgress()
 

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from kd_tf.cli.data_options import SetOption, apply_settings, add_data_options, set_value
-from kd_tf.cli.output import AsJson, Quiet, print_json, make_progress
+from kd_tf.cli.data_options import SetOption, add_data_options, apply_settings, set_value
+from kd_tf.cli.output import AsJson, Quiet, make_progress, print_json
 from kd_tf.native_stderr import suppress_native_stderr
 
 
@@ -80,18 +80,18 @@ def _run(values: dict[str, Any], out: Path, quiet: bool, as_json: bool) -> None:
     progress.info("starting TensorFlow")
     # Imported late: `kd-tf --help` and `kd-tf recommend` answer at once.
     from kd_tf.pipeline.run import run as run_pipeline
-    from kd_tf.report import shelf, table
+    from kd_tf.report import console_tables, example_user
 
     finished = run_pipeline(resolved, out, progress)
     if as_json:
         print_json(finished.results.to_json())
         return
     console = Console(highlight=False)
-    table.print_results(finished.results, console)
+    console_tables.print_results(finished.results, console)
     with suppress_native_stderr():
-        chosen = shelf.build_user_example(
+        chosen = example_user.build_user_example(
             finished.dataset, finished.split, finished.teacher, finished.bundle
         )
-    shelf.print_user_example(chosen, console)
+    example_user.print_user_example(chosen, console)
     console.print(f"\nBundle: {finished.bundle.folder}", markup=False)
     console.print(f"Report: {out / 'report.html'}", markup=False)

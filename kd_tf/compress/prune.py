@@ -7,7 +7,7 @@ dense layers. The order matters: wrap, create the weights, `fit`, strip.
 
 from __future__ import annotations
 
-from kd_tf.keras import keras, tfmot
+from kd_tf.backend import keras, tfmot
 from kd_tf.models.base import HistoryModel
 
 _sparsity = tfmot.sparsity.keras

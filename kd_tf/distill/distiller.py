@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from kd_tf.distill.balance.base import LossWeighting
-from kd_tf.distill.balance.fixed import ConstantWeights
-from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
-from kd_tf.distill.watching import capture_layer_outputs
-from kd_tf.keras import keras, tf
+from kd_tf.backend import keras, tf
+from kd_tf.distill.layer_outputs import capture_layer_outputs
+from kd_tf.distill.losses.base import DistillationBatch, DistillationLoss, DistillationSetup
+from kd_tf.distill.weighting.base import LossWeighting
+from kd_tf.distill.weighting.fixed import ConstantWeights
+from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.scored import MaskedLogits
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")

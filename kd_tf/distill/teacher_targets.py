@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 
 from kd_tf import atomic
-from kd_tf.data.examples import Examples
-from kd_tf.keras import tf
+from kd_tf.backend import tf
+from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.losses.softmax import MASKED_LOGIT, mask_history
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.checkpoint import compute_fingerprint
-from kd_tf.models.losses import MASKED_LOGIT, mask_history
-from kd_tf.models.ranking import get_scoring_batch_size
+from kd_tf.models.batch_scoring import get_scoring_batch_size
 from kd_tf.progress import Progress
+from kd_tf.training.checkpoint import compute_fingerprint
 
 KEY_FILE = "key.json"
 
@@ -52,7 +52,7 @@ def compute_teacher_targets(
         progress: Where to report.
 
     Returns:
-        Memory-mapped arrays by the names that a `kd_tf.distill.knowledge.base.Step` has them.
+        Memory-mapped arrays by the names that a `kd_tf.distill.losses.base.Step` has them.
         ``teacher_ids`` int32 [passes, readers, K] are the teacher's best books, best first, none
         of the example's history, and end in 0 where fewer than K are left; ``teacher_logits``
         float32, of the same shape, is 0 there; ``teacher_total`` float32 [passes, readers] is the

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from kd_tf.keras import tf
+from kd_tf.backend import tf
+from kd_tf.layers.quantized_vector import QuantizedVector
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.book_vector import QuantizedVector
 
 
 class AdditiveModel(HistoryModel):

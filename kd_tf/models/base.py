@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories, from_padded
-from kd_tf.keras import keras, tf
-from kd_tf.models.losses import compute_multinomial_loss
-from kd_tf.models.scored import MaskedLogits
+from kd_tf.losses.masked_logits import MaskedLogits
+from kd_tf.losses.softmax import compute_multinomial_loss
 
 
 class HistoryModel(keras.Model):

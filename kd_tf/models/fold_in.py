@@ -7,14 +7,14 @@ from typing import Any, Self
 
 import numpy as np
 
+from kd_tf.backend import tf
+from kd_tf.baselines import ials
 from kd_tf.data.histories import Histories
-from kd_tf.evaluate.baselines import ials
-from kd_tf.keras import tf
+from kd_tf.layers.quantized_embedding import QuantizedEmbedding, check_bits
+from kd_tf.layers.quantized_vector import QuantizedVector
 from kd_tf.models.additive import compute_popularity_prior
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.book_table import QuantizedEmbedding, check_bits
-from kd_tf.models.book_vector import QuantizedVector
-from kd_tf.models.learning_data import TrainingData
+from kd_tf.models.training_data import TrainingData
 
 NUM_SOLVER_STEPS = 12
 """Of the conjugate gradients: on factors learnt from MovieLens 100k scores are then within 2e-5 of

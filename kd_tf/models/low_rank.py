@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories
-from kd_tf.keras import keras, tf
 from kd_tf.models.additive import AdditiveModel
 
 

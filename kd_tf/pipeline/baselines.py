@@ -6,20 +6,20 @@ import dataclasses
 import time
 from collections.abc import Sequence
 
+from kd_tf.baselines import BASELINES
 from kd_tf.config import Config
 from kd_tf.data.interactions import Dataset
 from kd_tf.errors import UserError
-from kd_tf.evaluate.baselines import BASELINES
 from kd_tf.evaluate.candidates import FULL, SampledCandidates, parse_candidates
-from kd_tf.evaluate.protocol import Evaluation, TrainingStatistics, evaluate, merge_folds
-from kd_tf.pipeline.describing import (
+from kd_tf.evaluate.evaluation import Evaluation, TrainingStatistics, evaluate, merge_folds
+from kd_tf.pipeline.stages.model_results import (
     compare_models,
     describe_dataset,
     describe_environment,
     make_model_result,
 )
-from kd_tf.pipeline.sources import PreparedData, prepare_data, load_dataset
-from kd_tf.progress import Progress, NullProgress
+from kd_tf.pipeline.stages.prepare import PreparedData, load_dataset, prepare_data
+from kd_tf.progress import NullProgress, Progress
 from kd_tf.report.results import ModelResult, ModelTable
 
 

@@ -7,24 +7,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kd_tf import config
+from kd_tf.baselines import BASELINES
+from kd_tf.compress.storage import compute_quantized_size
 from kd_tf.config import Config
 from kd_tf.data.interactions import Dataset
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
-from kd_tf.evaluate.baselines import BASELINES
-from kd_tf.evaluate.protocol import Evaluation
-from kd_tf.models import checkpoint
+from kd_tf.evaluate.evaluation import Evaluation
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.ranking import make_score_fn
-from kd_tf.models.stored import compute_quantized_size
-from kd_tf.pipeline import exporting, students, teachers
-from kd_tf.pipeline.context import RunContext
-from kd_tf.pipeline.describing import compare_models, describe_environment, make_model_result
-from kd_tf.pipeline.sources import load_dataset
-from kd_tf.progress import Progress, NullProgress
+from kd_tf.models.batch_scoring import make_score_fn
+from kd_tf.pipeline.stages import export
+from kd_tf.pipeline.stages import student as students
+from kd_tf.pipeline.stages import teacher as teachers
+from kd_tf.pipeline.stages.model_results import (
+    compare_models,
+    describe_environment,
+    make_model_result,
+)
+from kd_tf.pipeline.stages.prepare import load_dataset
+from kd_tf.pipeline.stages.run_context import RunContext
+from kd_tf.progress import NullProgress, Progress
 from kd_tf.report import html, model_card
 from kd_tf.report.results import ModelResult, Results
 from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
+from kd_tf.training import checkpoint
 
 SPLIT_FILE = "split.npz"
 """Who learnt, chose and judged: enough to measure anything else on the same readers."""
@@ -70,7 +76,7 @@ def run(
         folder: Gets config.toml, split.npz, results.json, report.html, teacher/, student/,
             targets/, artifacts/ and bundle/.
         progress: Where to report; nothing by default.
-        dataset: Data that is already in memory (`kd_tf.data.readers.dataframe`); by default
+        dataset: Data that is already in memory (`kd_tf.data.sources.dataframe`); by default
             what ``settings.data`` names is read.
 
     Raises:
@@ -125,8 +131,8 @@ def run_stages(context: RunContext) -> RunResult:
     best = max(
         (one for one in models if one.role == "baseline"), key=lambda one: one.metrics["ndcg@10"]
     ).name
-    artifacts = exporting.export_artifacts(context, student)
-    chosen = exporting.choose_artifact(context, artifacts)
+    artifacts = export.export_artifacts(context, student)
+    chosen = export.choose_artifact(context, artifacts)
     results = Results(
         dataset=context.dataset_summary,
         models=models,
@@ -178,7 +184,7 @@ def _evaluate_baselines(context: RunContext) -> tuple[list[ModelResult], dict[st
 def _write_bundle(context: RunContext, results: Results) -> Bundle:
     shipped = results.shipped_artifact
     books = list(context.dataset.catalog.frame.iter_rows(named=True))
-    order = exporting.load_item_order(context)
+    order = export.load_item_order(context)
     if order is not None:
         books = [books[book - 1] for book in order]
     return write_bundle(

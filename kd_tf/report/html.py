@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kd_tf import atomic
-from kd_tf.report import chart
+from kd_tf.report import tradeoff_chart
 from kd_tf.report.results import Results
 
 FILE = "report.html"
@@ -39,8 +39,8 @@ def render(results: Results) -> str:
     return environment.get_template(TEMPLATE).render(
         results=results,
         charts={
-            "wide": chart.draw_chart(results, width=760, height=420),
-            "narrow": chart.draw_chart(results, width=350, height=420),
+            "wide": tradeoff_chart.draw_chart(results, width=760, height=420),
+            "narrow": tradeoff_chart.draw_chart(results, width=350, height=420),
         },
         metrics=_list_metric_names(results),
         parts={

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from kd_tf.data.splits.given import PUBLISHED
 from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT
+from kd_tf.data.splits.published import PUBLISHED
 from kd_tf.data.splits.random_holdout import RANDOM
 from kd_tf.data.splits.temporal import TEMPORAL
 from kd_tf.data.splits.unseen_users import UNSEEN_USERS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kd_tf import atomic
 from kd_tf.data.interactions import CleaningStep, Counts
-from kd_tf.evaluate.comparison import PairedComparison
+from kd_tf.evaluate.significance import PairedComparison
 
 if TYPE_CHECKING:  # TensorFlow would start for a table of baselines
     from kd_tf.tflite.artifact import Artifact

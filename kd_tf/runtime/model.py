@@ -10,7 +10,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from kd_tf.errors import UserError
-from kd_tf.progress import Progress, NullProgress
+from kd_tf.progress import NullProgress, Progress
 
 IDENTIFIER = b"TFL3"
 """Bytes 4 to 7 of every .tflite file: the flatbuffer's file identifier."""

@@ -8,18 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
+from kd_tf.compress.storage import compute_quantized_size
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
-from kd_tf.evaluate.protocol import RankFn, TrainingStatistics, evaluate_lists
-from kd_tf.models import checkpoint
+from kd_tf.evaluate.evaluation import RankFn, TrainingStatistics, evaluate_lists
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.stored import compute_quantized_size
-from kd_tf.runtime.benchmark import measure_latency, measure_peak_memory
+from kd_tf.runtime.measure.latency import measure_latency, measure_peak_memory
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.clustered import TwoStageStudent
-from kd_tf.tflite.compatibility import compute_min_runtime_version
+from kd_tf.tflite.checks.compatibility import compute_min_runtime_version
+from kd_tf.tflite.checks.parity import check_parity, get_tolerance
 from kd_tf.tflite.convert import Quantization
-from kd_tf.tflite.parity import get_tolerance, check_parity
+from kd_tf.tflite.two_stage_search import TwoStageStudent
+from kd_tf.training import checkpoint
 
 MIN_HISTORIES = 1000
 """With which a file and its student are compared, where there are so many readers."""

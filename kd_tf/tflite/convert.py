@@ -8,18 +8,18 @@ from enum import Enum
 
 import numpy as np
 
-from kd_tf.compress.feedback import quantize_tables
-from kd_tf.keras import tf
+from kd_tf.backend import tf
+from kd_tf.compress.gptq import quantize_tables
 from kd_tf.models.base import HistoryModel
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.flatbuffer import merge_models, strip_names
-from kd_tf.tflite.four_bit_student import Int4Student
-from kd_tf.tflite.four_bit_table import share_int4_tables
-from kd_tf.tflite.numbering import share_operators
-from kd_tf.tflite.shared_table import share_table
+from kd_tf.tflite.checks.stored_weights import check_stored_weights
+from kd_tf.tflite.int4_student import Int4Student
+from kd_tf.tflite.passes.flatbuffer import merge_models, strip_names
+from kd_tf.tflite.passes.int4_table import share_int4_tables
+from kd_tf.tflite.passes.share_operators import share_operators
+from kd_tf.tflite.passes.share_table import share_table
 from kd_tf.tflite.signatures import Signatures
-from kd_tf.tflite.stored_weights import check_stored_weights
 
 
 class Quantization(Enum):
@@ -50,7 +50,7 @@ def convert(
     float32 is the student as it is. float16 stores half the bytes and computes in float32.
     dynamic-int8 stores int8 weights, one scale a tensor, and quantizes what it multiplies them
     with on the fly. int8 computes the encoder in whole numbers whose ranges come from
-    `calibration`; see `kd_tf.tflite.shared_table` for what happens to the list of scores. Its
+    `calibration`; see `kd_tf.tflite.passes.share_table` for what happens to the list of scores. Its
     ``score`` and ``explain`` are those of dynamic-int8 on the same table: the difference that one
     book makes is smaller than a step between two of 256 levels.
 
@@ -60,10 +60,10 @@ def convert(
         recommendations: K.
         candidates: C, how many books ``score`` takes at once.
         calibration: int32 [n, L], histories of training readers. int8 and int4 need some; the
-            table of dynamic-int8 is rounded better with them (`kd_tf.compress.feedback`).
+            table of dynamic-int8 is rounded better with them (`kd_tf.compress.gptq`).
 
     Returns:
-        The content of the file. Compare it with the student (`kd_tf.tflite.parity`) before
+        The content of the file. Compare it with the student (`kd_tf.tflite.checks.parity`) before
         anything relies on it: converters return wrong numbers without a word.
 
     Raises:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from kd_tf.keras import tf
+from kd_tf.backend import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.tflite.clustered import TwoStageStudent
+from kd_tf.tflite.two_stage_search import TwoStageStudent
 
 BLOCK_SIZE = 64
 """Scores that `best_of_all` takes together. Measured with one thread on x86-64 among 10,000,

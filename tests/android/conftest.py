@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kd_tf.data.readers.synthetic import generate_bookshop
-from kd_tf.keras import tf
-from kd_tf.models import randomness
+from kd_tf import rng
+from kd_tf.backend import tf
+from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.models.students import STUDENTS
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
@@ -32,7 +32,7 @@ def int8_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def make_bundle(folder: Path, form: Quantization) -> Path:
-    randomness.set_seed(0)
+    rng.set_seed(0)
     student = STUDENTS["mlp"](num_items=V, history_length=L, dimensions=d)
     student.create_weights()
     # Rows that differ widely, as those of a trained student do.

@@ -1,20 +1,21 @@
 import numpy as np
 import pytest
 
+from kd_tf import rng
+from kd_tf.backend import keras, tf
 from kd_tf.compress import prune
 from kd_tf.distill.distiller import Distiller
-from kd_tf.keras import keras, tf
-from kd_tf.models import checkpoint, randomness
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.students.shallow_cnn import ShallowCNNStudent
+from kd_tf.training import checkpoint
 
 V, L, d, B = 40, 6, 7, 16
 BEGIN, END = 4, 12
 
 
 def student(kind=MLPStudent):
-    randomness.set_seed(0)
+    rng.set_seed(0)
     made = kind(books=V, history_length=L, dimensions=d, hidden=11, book_dropout=0.0)
     made.create_weights()
     return made

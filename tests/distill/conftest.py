@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from kd_tf.distill.balance.fixed import ConstantWeights
+from kd_tf import rng
+from kd_tf.backend import keras, tf
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup, DistillationBatch
-from kd_tf.keras import keras, tf
-from kd_tf.models import randomness
-from kd_tf.models.losses import MASKED_LOGIT
-from kd_tf.models.scored import MaskedLogits
+from kd_tf.distill.losses.base import DistillationBatch, DistillationLoss, DistillationSetup
+from kd_tf.distill.weighting.fixed import ConstantWeights
+from kd_tf.losses.masked_logits import MaskedLogits
+from kd_tf.losses.softmax import MASKED_LOGIT
 from kd_tf.models.students.mlp import MLPStudent
 
 V, L, B, K = 30, 5, 12, 8
@@ -70,7 +70,7 @@ class Responses:
         """
 
         def loss(at) -> tf.Tensor:
-            randomness.set_seed(3)
+            rng.set_seed(3)
             return tf.reduce_sum(method.compute_loss(step_of(at)))
 
         random, size, errors = np.random.default_rng(0), 0.02, []
@@ -92,7 +92,7 @@ class Responses:
 
         The overlap is the share of the teacher's best K that is among the student's best K.
         """
-        randomness.set_seed(0)
+        rng.set_seed(0)
         random = np.random.default_rng(0)
         books = np.stack([random.permutation(V) + 1 for _ in range(B)]).astype(np.int32)
         history, ids = books[:, :L], books[:, L : L + K]

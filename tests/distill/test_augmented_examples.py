@@ -1,31 +1,31 @@
-"""Histories without targets, as `kd_tf.data.augmentation` makes them, through the Distiller."""
+"""Distilling on histories without targets, as `kd_tf.data.examples.augmentation` makes them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from kd_tf.data.examples.sequences.augmentation import augment
+from kd_tf.data.examples.sequences.batches import Batches
+from kd_tf.data.examples.sequences.sequences import Examples
 
-from kd_tf.data.augmentation import augment
-from kd_tf.data.batches import Batches
-from kd_tf.data.examples import Examples
-from kd_tf.distill.balance.confidence import TeacherConfidence
-from kd_tf.distill.balance.curriculum import Curriculum
-from kd_tf.distill.balance.fixed import ConstantWeights
-from kd_tf.distill.balance.gradient_norm import GradientNorm
-from kd_tf.distill.balance.uncertainty import Uncertainty
+from kd_tf import rng
+from kd_tf.backend import keras, tf
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge import METHODS
-from kd_tf.distill.knowledge.base import DistillationSetup
-from kd_tf.distill.knowledge.soft_targets import SoftTargets
+from kd_tf.distill.losses import METHODS
+from kd_tf.distill.losses.base import DistillationSetup
+from kd_tf.distill.losses.response.soft_targets import SoftTargets
 from kd_tf.distill.teacher_targets import (
     EXTRA_OUTPUTS,
     compute_curriculum_targets,
     compute_teacher_targets,
 )
-from kd_tf.keras import keras, tf
-from kd_tf.models import randomness
+from kd_tf.distill.weighting.confidence import TeacherConfidence
+from kd_tf.distill.weighting.curriculum import Curriculum
+from kd_tf.distill.weighting.fixed import ConstantWeights
+from kd_tf.distill.weighting.gradient_norm import GradientNorm
+from kd_tf.distill.weighting.uncertainty import Uncertainty
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.matrix_factorization import MatrixFactorization
+from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.progress import NullProgress
@@ -34,7 +34,7 @@ V, L, READERS = 30, 6, 12
 
 
 def mlp(dimensions: int, seed: int) -> MLPStudent:
-    randomness.set_seed(seed)
+    rng.set_seed(seed)
     made = MLPStudent(
         num_items=V, history_length=L, dimensions=dimensions, hidden=8, book_dropout=0.0
     )

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from kd_tf.distill.balance.fixed import ConstantWeights
+from kd_tf import rng
+from kd_tf.backend import keras, tf
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge.base import DistillationLoss, DistillationSetup
-from kd_tf.distill.knowledge.soft_targets import SoftTargets
-from kd_tf.keras import keras, tf
-from kd_tf.models import randomness
+from kd_tf.distill.losses.base import DistillationLoss, DistillationSetup
+from kd_tf.distill.losses.response.soft_targets import SoftTargets
+from kd_tf.distill.weighting.fixed import ConstantWeights
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.students.shallow_cnn import ShallowCNNStudent
 
@@ -15,7 +15,7 @@ V, L, d, K, B = 40, 6, 8, 10, 16
 
 
 def student(kind=MLPStudent, seed: int = 0, **settings):
-    randomness.set_seed(seed)
+    rng.set_seed(seed)
     made = kind(
         books=V, history_length=L, dimensions=d, hidden=9, **{"book_dropout": 0.0, **settings}
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kd_tf.distill.balance.fixed import ConstantWeights
+from kd_tf import rng
+from kd_tf.backend import keras, tf
 from kd_tf.distill.distiller import Distiller
-from kd_tf.distill.knowledge import METHODS, DistillationSetup
-from kd_tf.keras import keras, tf
-from kd_tf.models import randomness
+from kd_tf.distill.losses import METHODS, DistillationSetup
+from kd_tf.distill.weighting.fixed import ConstantWeights
+from kd_tf.losses.softmax import mask_history
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.losses import mask_history
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.teachers.two_tower import TwoTowerTeacher
 
@@ -22,7 +22,7 @@ def losses(kind: str, method: str, *, epochs: int, policy="float32", **compiled)
     """Of a student that learns from a two-tower teacher, epoch by epoch."""
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("float32")
-    randomness.set_seed(0)
+    rng.set_seed(0)
     teacher: HistoryModel = TwoTowerTeacher(num_items=V, history_length=L, dimensions=16)
     teacher.create_weights()
     random = np.random.default_rng(0)

@@ -2,10 +2,10 @@ import contextlib
 
 import numpy as np
 import pytest
+from kd_tf.data.examples.sequences.sequences import Examples
 
-from kd_tf.data.examples import Examples
+from kd_tf.backend import tf
 from kd_tf.distill.teacher_targets import compute_curriculum_targets, compute_teacher_targets
-from kd_tf.keras import tf
 from kd_tf.models.base import HistoryModel
 from kd_tf.progress import NullProgress
 

@@ -4,11 +4,11 @@ import shutil
 
 import numpy as np
 import pytest
+from kd_tf.data.examples.sequences.sequences import Examples
 
-from kd_tf.data.examples import Examples
+from kd_tf.backend import tf
 from kd_tf.distill.teacher_targets import compute_teacher_targets
-from kd_tf.keras import tf
-from kd_tf.models import ranking
+from kd_tf.models import batch_scoring
 from kd_tf.models.base import HistoryModel
 from kd_tf.progress import NullProgress
 
@@ -89,14 +89,14 @@ def test_the_targets_are_the_best_books_without_history_and_padding(tmp_path, to
 
 
 def test_a_teacher_that_has_a_shorter_way_to_its_scores_takes_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 3 * (V + 1))
+    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", 3 * (V + 1))
     teacher, examples = QuickTeacher(), drawn()
     teacher.says.assign(tf.concat([tf.zeros([1, V + 1]), teacher.says[1:]], axis=0))
     same(ask(teacher, examples, tmp_path / "targets"), teacher, examples, 4)
 
 
 def test_equal_histories_are_asked_once_and_all_answered(tmp_path, monkeypatch):
-    monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 3 * (V + 1))
+    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", 3 * (V + 1))
     asked = []
     monkeypatch.setattr(
         QuickTeacher,
@@ -134,7 +134,7 @@ def test_more_than_the_catalogue_is_all_of_the_catalogue(tmp_path):
 def test_how_many_are_asked_at_once_changes_nothing(tmp_path, monkeypatch):
     teacher, examples = Teacher(), drawn()
     together = ask(teacher, examples, tmp_path / "together")
-    monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 3 * (V + 1))
+    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", 3 * (V + 1))
     apart = ask(teacher, examples, tmp_path / "apart")
     np.testing.assert_array_equal(together["teacher_ids"], apart["teacher_ids"])
     np.testing.assert_allclose(together["teacher_logits"], apart["teacher_logits"], rtol=1e-6)
@@ -242,7 +242,7 @@ class Interrupted(NullProgress):
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(ranking, "SCORES_AT_ONCE", 3 * (V + 1))
+    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", 3 * (V + 1))
 
 
 def test_an_interrupted_run_leaves_nothing_and_the_next_one_works(tmp_path, small_batches):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.checkpoint import get_inference_weights
+from kd_tf.training.checkpoint import get_inference_weights
 
 V, L, d = 40, 8, 6
 """Books, history length and width of a row of every tiny model."""

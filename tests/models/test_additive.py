@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from kd_tf.backend import tf
 from kd_tf.data.histories import from_lists
-from kd_tf.keras import tf
-from kd_tf.models import checkpoint
 from kd_tf.models.additive import AdditiveModel, compute_popularity_prior
 from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.neighbours import NeighboursStudent
+from kd_tf.training import checkpoint
 
 V, L, d = 23, 7, 4
 UNKNOWN = [-(2**31), -1, V + 1, 2**31 - 1]

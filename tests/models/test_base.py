@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kd_tf.keras import keras, tf
+from kd_tf.backend import keras, tf
+from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.scored import MaskedLogits
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.teachers import TRAINED_TEACHERS
 

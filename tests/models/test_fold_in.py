@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from implicit.cpu.als import AlternatingLeastSquares
 from scipy import sparse
 
+from kd_tf.backend import tf
 from kd_tf.data.histories import from_lists
-from kd_tf.keras import tf
-from kd_tf.models import checkpoint
 from kd_tf.models.fold_in import FoldInModel
 from kd_tf.models.students.fold_in import FoldInStudent
+from kd_tf.training import checkpoint
 
 V, L, d = 300, 12, 8
 UNKNOWN = [-(2**31), -1, V + 1, 2**31 - 1]

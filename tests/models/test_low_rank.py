@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from kd_tf.backend import tf
 from kd_tf.data.histories import from_lists
-from kd_tf.keras import tf
 from kd_tf.models.low_rank import LowRankModel
 
 V, L, d = 15, 5, 3

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kd_tf.keras import tf
+from kd_tf.backend import tf
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.blend import WeightedEnsemble
 from kd_tf.models.fold_in import FoldInModel
 from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.neighbours import NeighboursStudent
 from kd_tf.models.teachers import TEACHERS
+from kd_tf.models.weighted_ensemble import WeightedEnsemble
 
 V, L = 40, 7
 NETWORKS = {

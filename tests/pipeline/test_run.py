@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 
 from kd_tf import config
-from kd_tf.data.readers.synthetic import generate_bookshop
+from kd_tf.baselines import BASELINES
 from kd_tf.data.split import load as load_split
+from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.errors import UserError
-from kd_tf.evaluate.baselines import BASELINES
-from kd_tf.models import checkpoint, unfinished
-from kd_tf.models.unfinished import ResumeFolder
-from kd_tf.pipeline import context, learning, students
 from kd_tf.pipeline.run import RunResult, run
+from kd_tf.pipeline.stages import run_context, student, train_student
 from kd_tf.runtime.recommender import Recommender
+from kd_tf.training import checkpoint, resume
+from kd_tf.training.resume import ResumeFolder
 
 SETTINGS = config.from_values(
     {
@@ -71,8 +71,8 @@ def test_the_bundle_is_the_chosen_file_and_answers(finished: RunResult) -> None:
 def test_a_second_run_keeps_every_stage(
     finished: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(context, "train", fail)
-    monkeypatch.setattr(students, "train", fail)
+    monkeypatch.setattr(run_context, "train", fail)
+    monkeypatch.setattr(student, "train", fail)
     again = run(SETTINGS, finished.folder)
     assert again.results.artifacts == finished.results.artifacts
 
@@ -84,7 +84,7 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
         update={"student": SETTINGS.student.model_copy(update={"kind": "shallow-cnn"})}
     )
     with monkeypatch.context() as interrupted:
-        interrupted.setattr(learning.prune, "wrap_core", fail)
+        interrupted.setattr(train_student.prune, "wrap_core", fail)
         with pytest.raises(KeyboardInterrupt):
             run(small, tmp_path / "run")
     left = {path.name for path in (tmp_path / "run").iterdir()}
@@ -96,8 +96,8 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
 def test_a_run_killed_in_the_midst_of_trainings_makes_the_same_student(
     finished: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unfinished, "MIN_SECONDS_BETWEEN_WRITES", 0.0)
-    monkeypatch.setattr(unfinished, "MAX_TIME_SHARE", 1e9)
+    monkeypatch.setattr(resume, "MIN_SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr(resume, "MAX_TIME_SHARE", 1e9)
     real, written = ResumeFolder.write_if_due, []
 
     def killed(self: ResumeFolder, snapshot) -> None:

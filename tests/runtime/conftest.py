@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kd_tf.keras import tf
+from kd_tf.backend import tf
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
 

@@ -8,7 +8,7 @@ import pytest
 
 from kd_tf import atomic
 from kd_tf.errors import UserError
-from kd_tf.runtime.bundle import Item, Bundle, BundleConfig, encode_with_own_hash, write_bundle
+from kd_tf.runtime.bundle import Bundle, BundleConfig, Item, encode_with_own_hash, write_bundle
 
 V = 200
 

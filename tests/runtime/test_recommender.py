@@ -193,7 +193,7 @@ def test_a_bundle_whose_model_is_another_one_is_refused(tmp_path, recommend_only
 def test_the_runtime_stands_alone(bundle):
     program = """
 import sys
-import kd_tf.runtime.benchmark, kd_tf.runtime.memory_probe
+import kd_tf.runtime.measure.latency, kd_tf.runtime.measure.memory
 from kd_tf.runtime.recommender import Recommender
 assert Recommender.load(sys.argv[1]).recommend(["b1"], k=1)
 loaded = {name.split(".")[0] for name in sys.modules}

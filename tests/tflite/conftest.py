@@ -6,21 +6,21 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from kd_tf.data.examples.sequences.batches import Batches
+from kd_tf.data.examples.sequences.sequences import Examples, draw_sequence_examples
 
-from kd_tf.data.batches import Batches
-from kd_tf.data.examples import Examples, draw_sequence_examples
-from kd_tf.data.readers.synthetic import generate_bookshop
+from kd_tf import rng
+from kd_tf.backend import keras
+from kd_tf.compress.storage import snap_to_quantization_grid
 from kd_tf.data.split import Split
 from kd_tf.data.splits.unseen_users import split_unseen_users
-from kd_tf.distill.starts import WARM_STARTS, TeacherItemScores
-from kd_tf.evaluate.chooser import ValidationMetric
-from kd_tf.keras import keras
-from kd_tf.models import randomness
+from kd_tf.data.synthetic.bookshop import generate_bookshop
+from kd_tf.distill.warm_start import WARM_STARTS, TeacherItemScores
+from kd_tf.evaluate.validation import ValidationMetric
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.learning_data import TrainingData
-from kd_tf.models.stored import snap_to_quantization_grid
 from kd_tf.models.students import STUDENTS
 from kd_tf.models.teachers import EnsembleTeacher, ImplicitALSTeacher, LocalRidgeTeacher
+from kd_tf.models.training_data import TrainingData
 from kd_tf.progress import NullProgress
 from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.convert import Quantization, convert
@@ -70,7 +70,7 @@ def student(examples: Examples) -> Callable[[str], HistoryModel]:
 
     def make(name: str) -> HistoryModel:
         if name not in made:
-            randomness.set_seed(0)
+            rng.set_seed(0)
             model = STUDENTS[name](num_items=V, history_length=L, dimensions=d)
             model.create_weights()
             model.compile(keras.optimizers.Adam(5e-3))

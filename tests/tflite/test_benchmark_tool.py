@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from kd_tf.distill.starts import WARM_STARTS
+from kd_tf.distill.warm_start import WARM_STARTS
 from kd_tf.models.students import STUDENTS
 from kd_tf.tflite.convert import Quantization, convert
 

@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
+from kd_tf.backend import tf
 from kd_tf.errors import ParityError
-from kd_tf.keras import tf
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.artifact import compute_floor_bytes
+from kd_tf.tflite.checks.parity import TOLERANCES, check_parity
 from kd_tf.tflite.convert import Quantization, convert
-from kd_tf.tflite.parity import TOLERANCES, check_parity
-from kd_tf.tflite.shared_table import list_table_sizes
+from kd_tf.tflite.passes.share_table import list_table_sizes
 
 V, L, d, K = 250, 10, 16, 20
 

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kd_tf.distill.starts import WARM_STARTS
+from kd_tf.distill.warm_start import WARM_STARTS
 from kd_tf.models.students import STUDENTS
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.compatibility import compute_min_runtime_version, parse_version
+from kd_tf.tflite.checks.compatibility import compute_min_runtime_version, parse_version
 from kd_tf.tflite.convert import Quantization, convert
 
 OLDER = dict(one.split("=", 1) for one in os.environ.get("KD_TF_OLDER_RUNTIMES", "").split())

@@ -6,7 +6,7 @@ from ai_edge_litert.interpreter import Interpreter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kd_tf.keras import tf
+from kd_tf.backend import tf
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime.model import TFLiteModel

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from kd_tf.models import randomness
+from kd_tf import rng
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.mlp import MLPStudent
+from kd_tf.tflite.checks.parity import check_parity
 from kd_tf.tflite.convert import Quantization, convert, quantize_student
-from kd_tf.tflite.parity import check_parity
 
 RUNTIMES = [
     (OpResolverType.AUTO, 1),
@@ -22,7 +22,7 @@ RUNTIMES = [
 
 
 def made(kind: type[HistoryModel], books: int, width: int, length: int) -> HistoryModel:
-    randomness.set_seed(0)
+    rng.set_seed(0)
     student = kind(num_items=books, history_length=length, dimensions=width)
     student.create_weights()
     random = np.random.default_rng(books + width)

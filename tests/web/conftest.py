@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kd_tf.keras import tf
-from kd_tf.models import randomness
+from kd_tf import rng
+from kd_tf.backend import tf
 from kd_tf.models.students import STUDENTS
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.preview.server import PreviewServer
@@ -189,7 +189,7 @@ def run_browser(modules: Path, run_node: Callable[..., Any]) -> Callable[..., An
 def tflite() -> Callable[[Quantization], bytes]:
     """``tflite(form)``: a perceptron of 10,000 books whose rows differ widely."""
     random = np.random.default_rng(0)
-    randomness.set_seed(0)
+    rng.set_seed(0)
     student = STUDENTS["mlp"](num_items=V, history_length=L, dimensions=d)
     student.create_weights()
     table = next(one for one in student.weights if one.shape == tf.TensorShape([V + 1, d]))

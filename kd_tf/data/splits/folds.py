@@ -6,9 +6,13 @@ import numpy as np
 
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.data.splits.ordering import draw_random_ranks, build_histories, sort_chronologically
 from kd_tf.data.splits.random_holdout import RANDOM
 from kd_tf.data.splits.unseen_users import UNSEEN_USERS, hold_out_last, require_two_items
+from kd_tf.data.splits.user_order import (
+    build_histories,
+    draw_random_ranks,
+    sort_chronologically,
+)
 from kd_tf.errors import UserError
 
 

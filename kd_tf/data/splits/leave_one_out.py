@@ -7,7 +7,11 @@ import numpy as np
 from kd_tf.data.histories import Histories
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.data.splits.ordering import build_histories, sort_chronologically, locate_in_history
+from kd_tf.data.splits.user_order import (
+    build_histories,
+    locate_in_history,
+    sort_chronologically,
+)
 from kd_tf.errors import UserError
 
 LEAVE_ONE_OUT = "leave-one-out"

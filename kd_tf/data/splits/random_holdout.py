@@ -6,11 +6,11 @@ import numpy as np
 
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.data.splits.ordering import (
-    draw_random_ranks,
+from kd_tf.data.splits.user_order import (
     build_histories,
-    sort_chronologically,
+    draw_random_ranks,
     locate_in_history,
+    sort_chronologically,
 )
 from kd_tf.errors import UserError
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.data.splits.ordering import build_histories, sort_chronologically
+from kd_tf.data.splits.user_order import build_histories, sort_chronologically
 from kd_tf.errors import UserError
 
 TEMPORAL = "temporal"

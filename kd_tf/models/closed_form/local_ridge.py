@@ -9,8 +9,8 @@ import numpy as np
 from numba import njit
 from scipy import sparse
 
-from kd_tf.models.closed_form.co_reading import CoOccurrence
-from kd_tf.models.closed_form.threads import split_into_blocks, count_threads
+from kd_tf.models.closed_form.co_occurrence import CoOccurrence
+from kd_tf.models.closed_form.parallel import count_threads, split_into_blocks
 from kd_tf.progress import Progress
 
 

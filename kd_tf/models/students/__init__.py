@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.blend import WeightedEnsemble
 from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.students.fold_in import FoldInStudent
 from kd_tf.models.students.item_kernel import ItemKernelStudent
@@ -13,6 +12,7 @@ from kd_tf.models.students.multi_interest import MultiInterestStudent
 from kd_tf.models.students.neighbours import NeighboursStudent
 from kd_tf.models.students.shallow_cnn import ShallowCNNStudent
 from kd_tf.models.students.two_tower import TwoTowerStudent
+from kd_tf.models.weighted_ensemble import WeightedEnsemble
 
 TRAINED_STUDENTS: dict[str, type[HistoryModel]] = {
     "mlp": MLPStudent,
@@ -32,6 +32,6 @@ WARM_STARTED_STUDENTS: dict[str, type[HistoryModel]] = {
     "kernel-residual": WeightedEnsemble,
     "fold-in-residual": WeightedEnsemble,
 }
-"""Those that begin as what a teacher knows of every book (`kd_tf.distill.starts`)."""
+"""Those that begin as what a teacher knows of every book (`kd_tf.distill.warm_start`)."""
 
 STUDENTS = {**TRAINED_STUDENTS, **WARM_STARTED_STUDENTS}

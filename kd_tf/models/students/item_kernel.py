@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories
-from kd_tf.keras import keras, tf
+from kd_tf.layers.quantized_embedding import QuantizedEmbedding, check_bits
+from kd_tf.layers.quantized_vector import QuantizedVector
 from kd_tf.models.additive import AdditiveModel
-from kd_tf.models.book_table import QuantizedEmbedding, check_bits
-from kd_tf.models.book_vector import QuantizedVector
 
 MASKED_BIAS = -1e4
 """A bias that exp turns into 0."""

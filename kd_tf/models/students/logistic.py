@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED_LOGIT
+from kd_tf.backend import keras, tf
+from kd_tf.losses.masked_logits import MaskedLogits
+from kd_tf.losses.softmax import MASKED_LOGIT
 from kd_tf.models.low_rank import LowRankModel
-from kd_tf.models.scored import MaskedLogits
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")

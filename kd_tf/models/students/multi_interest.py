@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.keras import keras, tf
-from kd_tf.models.losses import MASKED_LOGIT
-from kd_tf.models.tied_table import IN_BATCH, TiedEmbeddingModel
+from kd_tf.backend import keras, tf
+from kd_tf.losses.softmax import MASKED_LOGIT
+from kd_tf.models.tied_embedding import IN_BATCH, TiedEmbeddingModel
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
+from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories
 from kd_tf.errors import UserError
-from kd_tf.keras import keras, tf
-from kd_tf.models.bit_planes import MAX_BITS, BitPackedInts, compute_packed_bytes
-from kd_tf.models.book_vector import QuantizedVector
-from kd_tf.models.closed_form.pruning import keep_top_weights
-from kd_tf.models.sparse_items import (
-    SparseItemItemModel,
+from kd_tf.layers.bit_packing import MAX_BITS, BitPackedInts, compute_packed_bytes
+from kd_tf.layers.quantized_vector import QuantizedVector
+from kd_tf.models.closed_form.sparsify import keep_top_weights
+from kd_tf.models.sparse_item_item import (
     SparseAdditiveModel,
+    SparseItemItemModel,
     enumerate_row_entries,
 )
 

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.keras import keras, tf
-from kd_tf.models.tied_table import TiedEmbeddingModel, pool_weighted_rows, make_item_mask
+from kd_tf.backend import keras, tf
+from kd_tf.models.tied_embedding import (
+    TiedEmbeddingModel,
+    make_item_mask,
+    pool_weighted_rows,
+)
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")

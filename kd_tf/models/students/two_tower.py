@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.keras import keras, tf
+from kd_tf.backend import keras, tf
 from kd_tf.models.students.mlp import MLPStudent
 
 

@@ -13,7 +13,7 @@ from kd_tf.models.teachers.spectral import SpectralFilterTeacher
 from kd_tf.models.teachers.transformer import TransformerTeacher
 from kd_tf.models.teachers.two_tower import TwoTowerTeacher
 from kd_tf.models.teachers.vae import VAETeacher
-from kd_tf.models.tied_table import TiedEmbeddingModel
+from kd_tf.models.tied_embedding import TiedEmbeddingModel
 
 TRAINED_TEACHERS: dict[str, type[TiedEmbeddingModel]] = {
     "gru": GRUTeacher,

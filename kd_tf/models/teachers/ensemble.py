@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from kd_tf.keras import keras
-from kd_tf.models.blend import WeightedEnsemble
+from kd_tf.backend import keras
+from kd_tf.models.weighted_ensemble import WeightedEnsemble
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kd_tf.keras import keras
+from kd_tf.backend import keras
 from kd_tf.models.fold_in import FoldInModel
 
 

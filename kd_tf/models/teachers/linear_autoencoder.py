@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from kd_tf.backend import keras, tf
+from kd_tf.baselines import ease
 from kd_tf.data.histories import Histories
 from kd_tf.errors import UserError
-from kd_tf.evaluate.baselines import ease
-from kd_tf.keras import keras, tf
 from kd_tf.models.additive import AdditiveModel, compute_popularity_prior
-from kd_tf.models.closed_form.co_reading import USER_WEIGHT_POWER, count_shared_features
-from kd_tf.models.learning_data import TrainingData
+from kd_tf.models.closed_form.co_occurrence import USER_WEIGHT_POWER, count_shared_features
+from kd_tf.models.training_data import TrainingData
 
 REGULARIZATIONS = (20.0, 50.0, 150.0)
 SHARED_FEATURE_WEIGHTS = (0.0, 3.0)

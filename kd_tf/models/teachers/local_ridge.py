@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.keras import keras
+from kd_tf.backend import keras
 from kd_tf.models.additive import compute_popularity_prior
-from kd_tf.models.closed_form.co_reading import (
+from kd_tf.models.closed_form.co_occurrence import (
     CoOccurrence,
+    add_shared_features,
     count_co_occurrences,
     count_shared_features,
-    add_shared_features,
 )
 from kd_tf.models.closed_form.local_ridge import LocalRidge, fit_local_ridge
-from kd_tf.models.learning_data import TrainingData
-from kd_tf.models.sparse_items import SparseItemItemModel
+from kd_tf.models.sparse_item_item import SparseItemItemModel
+from kd_tf.models.training_data import TrainingData
 
 NUM_NEIGHBOURS = 60
 REGULARIZATIONS = (10.0, 30.0, 100.0)

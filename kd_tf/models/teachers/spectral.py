@@ -6,10 +6,10 @@ import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
 
-from kd_tf.keras import keras
+from kd_tf.backend import keras
 from kd_tf.models.additive import compute_popularity_prior
-from kd_tf.models.learning_data import TrainingData
 from kd_tf.models.low_rank import LowRankModel
+from kd_tf.models.training_data import TrainingData
 
 MAX_EMBEDDING_DIM = 512
 DIFFUSION_TIMES = (1.0, 2.0, 4.0, 8.0)

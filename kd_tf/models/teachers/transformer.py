@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.keras import keras, tf
-from kd_tf.models import randomness
-from kd_tf.models.teachers.wide import WideAndDeepTeacher
-from kd_tf.models.tied_table import pool_weighted_rows, make_item_mask
+from kd_tf import rng
+from kd_tf.backend import keras, tf
+from kd_tf.models.teachers.wide_and_deep import WideAndDeepTeacher
+from kd_tf.models.tied_embedding import make_item_mask, pool_weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -72,7 +72,7 @@ class TransformerTeacher(WideAndDeepTeacher):
             keras.Sequential(
                 [
                     keras.layers.Dense(2 * attention_dim, activation="relu"),
-                    randomness.Dropout(dropout),
+                    rng.Dropout(dropout),
                     keras.layers.Dense(attention_dim),
                 ]
             )

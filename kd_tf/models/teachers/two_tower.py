@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.keras import keras, tf
-from kd_tf.models import randomness
-from kd_tf.models.teachers.wide import WideAndDeepTeacher
-from kd_tf.models.tied_table import IN_BATCH, pool_weighted_rows
+from kd_tf import rng
+from kd_tf.backend import keras, tf
+from kd_tf.models.teachers.wide_and_deep import WideAndDeepTeacher
+from kd_tf.models.tied_embedding import IN_BATCH, pool_weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -56,7 +56,7 @@ class TwoTowerTeacher(WideAndDeepTeacher):
         self.core = keras.Sequential(
             [
                 keras.layers.Dense(hidden, activation="relu"),
-                randomness.Dropout(dropout),
+                rng.Dropout(dropout),
                 keras.layers.Dense(dimensions),
             ]
         )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf.keras import keras, tf
-from kd_tf.models import randomness
-from kd_tf.models.scored import MaskedLogits
-from kd_tf.models.tied_table import TiedEmbeddingModel, pool_weighted_rows
+from kd_tf import rng
+from kd_tf.backend import keras, tf
+from kd_tf.losses.masked_logits import MaskedLogits
+from kd_tf.models.tied_embedding import TiedEmbeddingModel, pool_weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -79,7 +79,7 @@ class VAETeacher(TiedEmbeddingModel):
         variance = self.log_variance(hidden)
         divergence = 0.5 * tf.reduce_sum(tf.exp(variance) + tf.square(mean) - 1 - variance, axis=1)
         if training:
-            noise = randomness.sample_normal(tf.shape(mean))
+            noise = rng.sample_normal(tf.shape(mean))
             return mean + tf.exp(0.5 * variance) * noise, divergence
         return mean, divergence
 

@@ -11,15 +11,14 @@ from hypothesis import strategies as st
 
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import Split
-from kd_tf.data.splits.carve_validation import hold_out_validation
 from kd_tf.data.splits.folds import make_interaction_folds, make_user_folds
-from kd_tf.data.splits.given import PUBLISHED
-from kd_tf.data.splits.given import split_as_published
 from kd_tf.data.splits.leakage import check_leakage
 from kd_tf.data.splits.leave_one_out import split_leave_one_out
+from kd_tf.data.splits.published import PUBLISHED, split_as_published
 from kd_tf.data.splits.random_holdout import split_random_holdout
 from kd_tf.data.splits.temporal import split_by_time
 from kd_tf.data.splits.unseen_users import split_unseen_users
+from kd_tf.data.splits.validation import hold_out_validation
 from kd_tf.errors import UserError
 
 BOOKS = 12

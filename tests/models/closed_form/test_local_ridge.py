@@ -10,12 +10,12 @@ from scipy import sparse
 
 from kd_tf.data.histories import from_lists
 from kd_tf.models.closed_form import local_ridge as module
-from kd_tf.models.closed_form import threads
-from kd_tf.models.closed_form.co_reading import CoOccurrence, count_co_occurrences
+from kd_tf.models.closed_form import parallel
+from kd_tf.models.closed_form.co_occurrence import CoOccurrence, count_co_occurrences
 from kd_tf.models.closed_form.local_ridge import (
     LocalRidge,
-    prune_neighbours,
     fit_local_ridge,
+    prune_neighbours,
     refit,
     select_neighbours,
 )
@@ -424,7 +424,7 @@ def test_blocks_and_threads_make_no_difference(at_once, workers, monkeypatch):
         return ridge.neighbours, ridge.weights, few.neighbours, few.weights, few.saliency
 
     expected = both()
-    monkeypatch.setattr(threads, "BLOCK_SIZE", at_once)
+    monkeypatch.setattr(parallel, "BLOCK_SIZE", at_once)
     monkeypatch.setattr(module, "count_threads", lambda: workers)
     for found, one in zip(both(), expected, strict=True):
         np.testing.assert_array_equal(found, one)

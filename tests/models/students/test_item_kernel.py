@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kd_tf.backend import tf
 from kd_tf.data.histories import from_lists
-from kd_tf.keras import tf
 from kd_tf.models.students import item_kernel
 from kd_tf.models.students.item_kernel import MASKED_BIAS, ItemKernelStudent
 

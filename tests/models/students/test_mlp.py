@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from kd_tf.keras import keras, tf
+from kd_tf.backend import keras, tf
 from kd_tf.models.students.mlp import MLPStudent
 
 V, L, d = 30, 6, 4

@@ -8,10 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
+from kd_tf.backend import tf
 from kd_tf.data.histories import from_lists
 from kd_tf.errors import UserError
-from kd_tf.keras import tf
-from kd_tf.models import checkpoint
 from kd_tf.models.students.neighbours import (
     MAX_ROW_LENGTH,
     ROWS_PER_START,
@@ -21,6 +20,7 @@ from kd_tf.models.students.neighbours import (
     compute_packed_size,
     truncate_rows,
 )
+from kd_tf.training import checkpoint
 
 L = 5
 LEVELS = 15

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kd_tf.keras import tf
+from kd_tf.backend import tf
 from kd_tf.models.students.shallow_cnn import ShallowCNNStudent
 
 V, L = 30, 6

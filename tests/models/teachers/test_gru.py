@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kd_tf.keras import tf
+from kd_tf.backend import tf
 from kd_tf.models.teachers.gru import GRUTeacher, _mask_newest
 
 V, L = 30, 6

@@ -1,0 +1,23 @@
+"""Every baseline by the name that tables give it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from kd_tf.baselines import content, ease, ials, item_knn, popularity, random_order
+from kd_tf.baselines.base import Baseline
+from kd_tf.data.catalog import Catalog
+from kd_tf.data.split import Split
+from kd_tf.progress import Progress
+
+BASELINES: dict[str, Callable[[Split, Catalog, Progress], Baseline]] = {
+    "random": lambda split, catalog, progress: random_order.fit(split),
+    "popularity": lambda split, catalog, progress: popularity.fit(split),
+    "content": lambda split, catalog, progress: content.fit(split, catalog),
+    "item-knn": lambda split, catalog, progress: item_knn.fit(split),
+    "item-knn-history": lambda split, catalog, progress: item_knn.fit(split, side="history"),
+    "item-knn-bm25": lambda split, catalog, progress: item_knn.fit(split, weighting="bm25"),
+    "ials": lambda split, catalog, progress: ials.fit(split, progress=progress),
+    "ease": lambda split, catalog, progress: ease.fit(split, progress=progress),
+}
+"""Each fits a baseline to a split; a catalogue or data that it cannot use raises UserError."""

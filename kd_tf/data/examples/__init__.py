@@ -1,0 +1,1 @@
+"""Training examples: a history and the items that followed it."""

@@ -1,0 +1,1 @@
+"""One data set or kind of table a file: everything that becomes a `Dataset`."""

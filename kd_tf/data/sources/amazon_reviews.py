@@ -1,0 +1,274 @@
+"""Amazon Reviews of 2014, 2018 and 2023: who rated what, and what the shop says of it."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+
+from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
+from kd_tf.data.formats.delimited import Dialect, parse_column, read_layout
+from kd_tf.data.formats.files import SourceFile, find_all
+from kd_tf.data.formats.json_lines import read_json_lines, read_objects
+from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.isbn import normalize_isbn
+from kd_tf.data.sources.own_tables import (
+    InteractionColumns,
+    InteractionRows,
+    add_notes,
+    parse_ids,
+    parse_ratings,
+    parse_seconds,
+)
+from kd_tf.errors import UserError
+
+Release = Literal["2014", "2018", "2023"]
+
+_FIELDS: dict[Release, dict[str, str]] = {
+    "2014": {
+        "user": "reviewerID",
+        "item": "asin",
+        "rating": "overall",
+        "timestamp": "unixReviewTime",
+    },
+    "2018": {
+        "user": "reviewerID",
+        "item": "asin",
+        "rating": "overall",
+        "timestamp": "unixReviewTime",
+    },
+    "2023": {
+        "user": "user_id",
+        "item": "parent_asin",
+        "rating": "rating",
+        "timestamp": "timestamp",
+    },
+}
+_TAG_PATTERN = re.compile(r"<[^>]*>")
+_SPACE_PATTERN = re.compile(r"\s+")
+
+
+def read_amazon_reviews(
+    path: Path, *, release: Release | None = None, on_bad_rows: OnBadRows = "stop"
+) -> Dataset:
+    """Reads the reviews of one category: JSON lines or the table of ratings, plain or ``.gz``.
+
+    - 2014: ``reviews_Books_5.json`` (reviewerID, asin, overall, unixReviewTime), or
+      ``ratings_Books.csv`` without a header: user, item, rating, seconds.
+    - 2018: ``Books_5.json`` with the same fields, or ``Books.csv`` without a header and the other
+      way round: item, user, rating, seconds.
+    - 2023: ``Books.jsonl`` (user_id, parent_asin, rating, timestamp in milliseconds), or a table
+      with these names. Items are parent ASINs, as its publishers advise: the editions of a book
+      are one item.
+
+    Beside them ``meta_*.json`` or ``meta_*.jsonl`` describes the items; in 2014 its lines are
+    Python dictionaries and no JSON. Ratings go from 1 to 5. Titles and descriptions lose their
+    HTML. An item that is described twice keeps the first description.
+    Source: McAuley et al., "Image-based recommendations on styles and substitutes", 2015; Ni, Li
+    and McAuley, "Justifying recommendations using distantly-labeled reviews and fine-grained
+    aspects", 2019; Hou et al., "Bridging language and items for retrieval and recommendation",
+    2024.
+
+    Args:
+        place: The folder or archive with one category, or the file of reviews or ratings.
+        release: Which release a file is of; only needed where neither name nor fields tell.
+        on_bad_rows: As in `kd_tf.data.sources.own_tables.read_delimited`.
+
+    Raises:
+        UserError: There are no reviews or those of several categories, the release cannot be
+            told, or a row is bad.
+    """
+    source = _find_reviews(path)
+    rows: _JsonRows | InteractionRows
+    if source.name.lower().endswith(".csv"):
+        rows = _make_rating_rows(source, release, on_bad_rows)
+    else:
+        rows = _JsonRows(source, release or _detect_release(source), on_bad_rows)
+    whole = path.is_dir() or path.suffix == ".zip"
+    described = [one for ending in ("json", "jsonl") for one in find_all(path, f"meta_*.{ending}")]
+    catalog: pl.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    if whole and described:
+        catalog, notes = _read_metadata(described[0], on_bad_rows)
+    return rows.add_notes_to(from_chunks("amazon-reviews", rows, catalog), notes)
+
+
+def _find_reviews(place: Path) -> SourceFile:
+    for ending in ("json", "jsonl", "csv"):
+        found = [one for one in find_all(place, f"*.{ending}") if not one.name.startswith("meta_")]
+        if len(found) > 1:
+            raise UserError(
+                f"there are several files of reviews: {', '.join(one.name for one in found)}",
+                where=str(place),
+                hint="Name one of them, or keep one category in the folder.",
+            )
+        if found:
+            return found[0]
+    raise UserError(
+        "there is no file of Amazon reviews (.json, .jsonl or .csv, plain or .gz)",
+        where=str(place),
+        hint="Put the published file of one category there.",
+    )
+
+
+def _detect_release(source: SourceFile) -> Release:
+    """By the fields of the first object."""
+    for _, one in read_objects(source, BadRows(source, "skip")):
+        for release, fields in _FIELDS.items():
+            if fields["user"] in one and fields["item"] in one:
+                return release
+        break
+    raise UserError(
+        "the first line is no review of 2014, 2018 or 2023",
+        where=f"{source}:1",
+        hint="A line is a JSON object with reviewerID and asin, or user_id and parent_asin.",
+    )
+
+
+def _make_rating_rows(
+    source: SourceFile, release: Release | None, on_bad_rows: OnBadRows
+) -> InteractionRows:
+    layout = read_layout(source, dialect=Dialect(separator=","))
+    if layout.has_header:
+        columns = InteractionColumns("user_id", "parent_asin", "rating", "timestamp")
+        return _MillisecondRows(
+            source,
+            columns,
+            on_bad_rows=on_bad_rows,
+            dialect=Dialect(separator=",", has_header=True),
+        )
+    if release is None and source.name.startswith("ratings_"):
+        release = "2014"
+    if release not in ("2014", "2018"):
+        raise UserError(
+            "this table of ratings has no header, and nothing tells whether users or items come "
+            "first: in 2014 it is user, item, in 2018 item, user",
+            where=f"{source}:1",
+            hint='Say which release it is: --set data.amazon_release="2018".',
+        )
+    rows = InteractionRows(
+        source,
+        InteractionColumns("user", "item", "rating", "timestamp"),
+        on_bad_rows=on_bad_rows,
+        dialect=Dialect(separator=",", has_header=False),
+    )
+    if release == "2018":
+        rows.columns = {role: role for role in ("item", "user", "rating", "timestamp")}
+    return rows
+
+
+class _MillisecondRows(InteractionRows):
+    """Times are divided by 1000."""
+
+    def parse_times(self, values: pl.Series) -> pl.Series:
+        return parse_seconds(values) // 1000
+
+
+class _JsonRows:
+    """The rows of a file of JSON lines, as `from_chunks` takes them."""
+
+    def __init__(self, source: SourceFile, release: Release, on_bad_rows: OnBadRows) -> None:
+        self.source, self.release = source, release
+        self.bad_rows = BadRows(source, on_bad_rows)
+        self.notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        fields = _FIELDS[self.release]
+        parsers = {
+            "user": (parse_ids, "is no user's id"),
+            "item": (parse_ids, "is no item's id"),
+            "rating": (parse_ratings, "is not a finite number"),
+            "timestamp": (self._parse_times, "is no time"),
+        }
+        good = 0
+        for block in read_json_lines(self.source, fields, self.bad_rows):
+            frame = block
+            for role, (parser, reason) in parsers.items():
+                frame = parse_column(
+                    frame, role, parser, self.bad_rows, column=fields[role], reason=reason
+                )
+            self.bad_rows.raise_or_skip()
+            good += len(frame)
+            yield frame.drop("line")
+        self.notes = self.bad_rows.finish(good)
+
+    def _parse_times(self, values: pl.Series) -> pl.Series:
+        found = parse_seconds(values)
+        return found // 1000 if self.release == "2023" else found
+
+    def add_notes_to(self, dataset: Dataset, notes: tuple[str, ...] = ()) -> Dataset:
+        """As `InteractionRows.noted`."""
+        return add_notes(dataset, self.bad_rows, self.notes + notes)
+
+
+@dataclass(frozen=True)
+class _Item:
+    item_id: str
+    title: str | None
+    authors: str | None
+    genre: str | None
+    text: str | None
+    cover: str | None
+
+
+def _read_metadata(
+    source: SourceFile, on_bad_rows: OnBadRows
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """A catalogue frame and notes."""
+    bad = BadRows(source, on_bad_rows)
+    items: dict[str, _Item] = {}
+    repeated = 0
+    for line, one in read_objects(source, bad):
+        item_id = one.get("parent_asin") or one.get("asin")
+        if not isinstance(item_id, str) or not item_id:
+            bad.add(line, str(item_id or ""), "is no item's id", "asin")
+            bad.raise_or_skip()
+        elif item_id in items:
+            repeated += 1
+        else:
+            items[item_id] = _parse_item(item_id, one)
+    notes = bad.finish(len(items))
+    if repeated:
+        notes += (f"{repeated} items of {source.name} are described again: the first stays",)
+    frame = pl.DataFrame(
+        [vars(one) for one in items.values()],
+        schema=dict.fromkeys(_Item.__dataclass_fields__, pl.String),
+    )
+    # Amazon's number of a printed book is its ISBN of ten characters.
+    return frame.with_columns(normalize_isbn(frame["item_id"]).alias("isbn")), notes
+
+
+def _parse_item(item_id: str, one: dict[str, Any]) -> _Item:
+    author = one.get("author")
+    if isinstance(author, dict):
+        author = author.get("name")
+    images = one.get("images") or one.get("imageURLHighRes") or one.get("imUrl")
+    if isinstance(images, list):
+        images = images[0] if images else None
+    if isinstance(images, dict):
+        images = images.get("large") or images.get("thumb")
+    categories = one.get("categories") or one.get("category")
+    if isinstance(categories, list) and categories and isinstance(categories[0], list):
+        categories = categories[0]
+    return _Item(
+        item_id=item_id,
+        title=_clean_text(one.get("title")),
+        authors=_clean_text(author or one.get("brand") or one.get("store")),
+        genre=_clean_text(categories[-1] if isinstance(categories, list) and categories else None),
+        text=_clean_text(one.get("description")),
+        cover=images if isinstance(images, str) and images else None,
+    )
+
+
+def _clean_text(value: Any) -> str | None:
+    """A text, or texts joined, without HTML; None where there is none."""
+    if isinstance(value, list):
+        value = " ".join(one for one in value if isinstance(one, str))
+    if not isinstance(value, str):
+        return None
+    return _SPACE_PATTERN.sub(" ", html.unescape(_TAG_PATTERN.sub(" ", value))).strip() or None

@@ -1,0 +1,81 @@
+"""goodbooks-10k: ratings of 10,000 popular books, in both forms that its publisher released."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from kd_tf.data.formats.bad_rows import OnBadRows
+from kd_tf.data.formats.delimited import Dialect, read_layout
+from kd_tf.data.formats.files import SourceFile, locate
+from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.sources.own_tables import (
+    InteractionColumns,
+    InteractionRows,
+    ItemColumns,
+    read_items,
+)
+from kd_tf.errors import UserError
+
+NAME = "goodbooks-10k"
+
+
+def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
+    """Reads ``ratings.csv`` and ``books.csv``, plain or packed.
+
+    In the first release ``ratings.book_id`` is ``books.id`` (``books.book_id`` is Goodreads'
+    own); in the second it is ``books.book_id``. The header of the book table tells which one
+    it is. Both have ratings from 1 to 5 and no timestamps; the first repeats 2,278 pairs of
+    reader and book, which stay in here (see `kd_tf.data.clean`).
+    Source: https://github.com/zygmuntz/goodbooks-10k
+
+    Args:
+        place: The folder or archive with both files.
+        on_bad_rows: As in `kd_tf.data.sources.own_tables.read_delimited`.
+
+    Raises:
+        UserError: A file is missing, or is not the one of goodbooks-10k; a row is bad.
+    """
+    ratings = locate(path, "ratings.csv", dataset=NAME)
+    books = locate(path, "books.csv", dataset=NAME)
+    names = read_layout(books, dialect=Dialect(has_header=True)).column_names
+    catalog, notes = read_items(
+        books,
+        ItemColumns(
+            item_id=_find_id_column(books, names),
+            title="title",
+            authors="authors",
+            year="original_publication_year",
+            cover="image_url",
+            # The column isbn13 is of no use: a spreadsheet rounded it to twelve digits.
+            isbn="isbn" if "isbn" in names else None,
+        ),
+        on_bad_rows=on_bad_rows,
+    )
+    rows = InteractionRows(
+        ratings, InteractionColumns("user_id", "book_id", rating="rating"), on_bad_rows=on_bad_rows
+    )
+    return rows.add_notes_to(
+        from_chunks(NAME, rows, catalog.with_columns(series=_extract_series())), notes
+    )
+
+
+def _find_id_column(books: SourceFile, names: Sequence[str]) -> str:
+    if "id" in names:
+        return "id"
+    if "goodreads_book_id" in names:
+        return "book_id"
+    raise UserError(
+        "this is the book table of neither release of goodbooks-10k: it has no column 'id' and "
+        f"none 'goodreads_book_id', but {', '.join(map(repr, names))}",
+        where=f"{books}:1",
+        hint="Give the published file, or read your own table as CSV with named columns.",
+    )
+
+
+def _extract_series() -> pl.Expr:
+    """The name before the number in "The Fellowship of the Ring (The Lord of the Rings, #1)"."""
+    name = pl.col("title").str.extract(r"\(([^()#]*[^()#,\s])[,\s]*#[^()]*\)\s*$")
+    return name.str.strip_chars()

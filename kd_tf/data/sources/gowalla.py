@@ -1,0 +1,95 @@
+"""Gowalla: who was where when, and who knew whom, as the Stanford SNAP collection has it."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
+from kd_tf.data.formats.delimited import Dialect, read_table
+from kd_tf.data.formats.files import SourceFile, find_all, locate
+from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.sources.own_tables import InteractionColumns, InteractionRows
+
+CHECK_INS = "loc-gowalla_totalCheckins.txt"
+EDGES = "loc-gowalla_edges.txt"
+_TAB_DIALECT = Dialect(separator="\t", has_header=False, has_quotes=False)
+
+
+def read_gowalla(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
+    """Reads ``loc-gowalla_totalCheckins.txt`` and, when it is there, ``loc-gowalla_edges.txt``.
+
+    A row is a check-in: user, UTC time, latitude, longitude, location; people come to a place
+    again and again, so pairs repeat. Friendships are listed in both directions.
+    Source: Cho, Myers and Leskovec, "Friendship and mobility", 2011;
+    https://snap.stanford.edu/data/loc-Gowalla.html
+
+    Args:
+        place: The folder with the files, plain or packed, or the check-ins.
+        on_bad_rows: As in `kd_tf.data.sources.own_tables.read_delimited`.
+
+    Raises:
+        UserError: The check-ins are missing, or a row is bad.
+    """
+    source = locate(path, CHECK_INS, dataset="Gowalla")
+    rows = _CheckIns(
+        source,
+        InteractionColumns("user", "item", timestamp="time"),
+        on_bad_rows=on_bad_rows,
+        dialect=_TAB_DIALECT,
+    )
+    dataset = rows.add_notes_to(from_chunks("gowalla", rows))
+    edges = find_all(path, EDGES) if path.is_dir() or path.suffix == ".zip" else []
+    if not edges:
+        return dataset
+    friendships, notes = _read_friendships(edges[0], dataset.interactions.user_ids, on_bad_rows)
+    return dataclasses.replace(dataset, friendships=friendships, notes=dataset.notes + notes)
+
+
+class _CheckIns(InteractionRows):
+    """The five columns stand in an order of their own."""
+
+    def __init__(
+        self,
+        source: SourceFile,
+        columns: InteractionColumns,
+        *,
+        on_bad_rows: OnBadRows,
+        dialect: Dialect,
+    ) -> None:
+        super().__init__(source, columns, on_bad_rows=on_bad_rows, dialect=dialect)
+        self.columns = {
+            "user": "user",
+            "timestamp": "time",
+            "latitude": "latitude",
+            "longitude": "longitude",
+            "item": "item",
+        }
+
+
+def _read_friendships(
+    source: SourceFile, user_ids: list[str], on_bad_rows: OnBadRows
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """int32 [m, 2] and notes."""
+    bad = BadRows(source, on_bad_rows)
+    numbers = pl.DataFrame({"id": user_ids}).with_row_index("number")
+    parts, rows, strangers = [], 0, 0
+    for block in read_table(source, {"a": "a", "b": "b"}, bad, dialect=_TAB_DIALECT):
+        bad.raise_or_skip()
+        rows += len(block)
+        known = block.join(numbers.rename({"id": "a", "number": "x"}), on="a").join(
+            numbers.rename({"id": "b", "number": "y"}), on="b"
+        )
+        strangers += len(block) - len(known)
+        parts.append(np.sort(known.select("x", "y").to_numpy().astype(np.int32), axis=1))
+    notes = bad.finish(rows)
+    pairs = np.concatenate(parts)
+    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
+    if strangers:
+        notes += (
+            f"{strangers} rows of {source.name} name somebody who checked in nowhere: left out",
+        )
+    return pairs, notes

@@ -1,0 +1,196 @@
+"""MovieLens, every release: ratings of films, as GroupLens publishes them."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
+from kd_tf.data.formats.delimited import Dialect, parse_column, read_table
+from kd_tf.data.formats.files import SourceFile, find_all, locate
+from kd_tf.data.formats.lines import detect_encoding
+from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.sources.own_tables import InteractionColumns, InteractionRows, parse_ids
+from kd_tf.errors import UserError
+
+_UNKNOWN_GENRE = "unknown"
+_GENRES_100K = (
+    *(_UNKNOWN_GENRE, "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime"),
+    *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
+    *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
+"""The order of the flags in u.item, which u.genre lists."""
+
+_NO_GENRES = "(no genres listed)"
+
+_YEAR_PATTERN = r"\s*\((\d{4})\s*(?:[-–]\s*(?:\d{4})?\s*)?\){1,2}(?:\s*\(V\))?$"
+"""The end of a title: "(1995)"; a span of a series, "(1975-1979)" or "(2009– )", of which the first
+year counts; "(1983))", a slip of 20M; "(1995) (V)", the mark of a video in 100k."""
+
+
+@dataclass(frozen=True)
+class _Release:
+    """How one generation of releases is written.
+
+    Attributes:
+        ratings: The file of the ratings.
+        films: The file of the films.
+        columns: Of the ratings.
+        dialect: Of the ratings.
+        film_columns: The file's name for each role; the genres are one column, or flags.
+        film_dialect: Of the films.
+        old: The films were published in Latin-1, at least once.
+    """
+
+    ratings: str
+    films: str
+    columns: InteractionColumns
+    dialect: Dialect
+    film_columns: dict[str, str]
+    film_dialect: Dialect
+    may_be_latin1: bool
+
+
+_COLUMNS_IN_ORDER = InteractionColumns("user", "item", "rating", "timestamp")
+_COLON_DIALECT = Dialect(separator="::", has_header=False, has_quotes=False)
+_COMMA_DIALECT = Dialect(separator=",", has_header=True)
+_RELEASES = (
+    _Release(
+        "u.data",
+        "u.item",
+        _COLUMNS_IN_ORDER,
+        Dialect(separator="\t", has_header=False, has_quotes=False),
+        {name: name for name in ("item_id", "title", "date", "video", "address", *_GENRES_100K)},
+        Dialect(separator="|", has_header=False, has_quotes=False),
+        may_be_latin1=True,
+    ),
+    _Release(
+        "ratings.dat",
+        "movies.dat",
+        _COLUMNS_IN_ORDER,
+        _COLON_DIALECT,
+        {name: name for name in ("item_id", "title", "genre")},
+        _COLON_DIALECT,
+        may_be_latin1=True,
+    ),
+    _Release(
+        "ratings.csv",
+        "movies.csv",
+        InteractionColumns("userId", "movieId", "rating", "timestamp"),
+        _COMMA_DIALECT,
+        {"item_id": "movieId", "title": "title", "genre": "genres"},
+        _COMMA_DIALECT,
+        may_be_latin1=False,
+    ),
+)
+
+
+def read_movielens(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
+    """Reads any release; which one it is, its files tell.
+
+    - 100k: ``u.data``, parted by tabs, and ``u.item`` in Latin-1, parted by ``|``: id, title, two
+      dates, an address, and nineteen flags for the genres that ``u.genre`` lists. Film 267 is
+      called "unknown" and has no dates.
+    - 1M and 10M: ``ratings.dat`` and ``movies.dat``, parted by ``::``, without quotes; the films of
+      1M are in Latin-1, those of 10M in UTF-8.
+    - 20M, 25M, 32M and latest: ``ratings.csv`` and ``movies.csv``, with headers, in UTF-8.
+
+    A rating says how much somebody liked a film: whole stars from 1 to 5 in 100k and 1M, half
+    stars from 0.5 to 5 afterwards. Times are seconds since 1970. No pair of user and film repeats.
+    The catalogue has the titles without the year at their end, the year (a few films, like
+    "Babylon 5", have none), and the genres joined by ", "; films that nobody rated stay in it.
+    Without the file of the films their ids are all that is known.
+    Source: Harper and Konstan, "The MovieLens datasets: history and context", 2015;
+    https://grouplens.org/datasets/movielens/
+
+    Args:
+        place: The folder or archive of one release, or the file of its ratings alone.
+        on_bad_rows: As in `kd_tf.data.sources.own_tables.read_delimited`.
+
+    Raises:
+        UserError: There is no release or more than one, or a row is bad.
+    """
+    release, ratings = _find_release(path)
+    catalog: pl.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    films = find_all(path, release.films)
+    if films:
+        catalog, notes = _read_films(films[0], release, on_bad_rows)
+    rows = InteractionRows(
+        ratings, release.columns, on_bad_rows=on_bad_rows, dialect=release.dialect
+    )
+    return rows.add_notes_to(from_chunks("movielens", rows, catalog), notes)
+
+
+def _find_release(place: Path) -> tuple[_Release, SourceFile]:
+    found = [(one, source) for one in _RELEASES for source in find_all(place, one.ratings)]
+    if not found:
+        *others, last = [one.ratings for one in _RELEASES]
+        locate(place, last, dataset=f"MovieLens, nor {' or '.join(others)}")
+        raise AssertionError("locate raises where nothing is found")
+    if len(found) > 1:
+        raise UserError(
+            f"there are several releases of MovieLens: {', '.join(str(one) for _, one in found)}",
+            where=str(place),
+            hint="Name the folder or the archive of one of them.",
+        )
+    return found[0]
+
+
+def _read_films(
+    source: SourceFile, release: _Release, on_bad_rows: OnBadRows
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """A catalogue frame in the order of the file, and notes on skipped rows."""
+    columns = release.film_columns
+    flagged = "genre" not in columns
+    dialect = release.film_dialect
+    if release.may_be_latin1:
+        dialect = dataclasses.replace(dialect, encoding=detect_encoding(source))
+    bad = BadRows(source, on_bad_rows)
+    parts = []
+    for block in read_table(source, columns, bad, dialect=dialect):
+        frame = parse_column(
+            block, "item_id", parse_ids, bad, column=columns["item_id"], reason="is no film's id"
+        )
+        for genre in _GENRES_100K if flagged else ():
+            frame = parse_column(
+                frame, genre, _parse_flags, bad, column=genre, reason="is neither 0 nor 1"
+            )
+        bad.raise_or_skip()
+        parts.append(frame)
+    films = pl.concat(parts)
+    repeated = films.filter(~pl.col("item_id").is_first_distinct())
+    bad.add_all(
+        repeated["line"], repeated["item_id"], "is the id of a film above", columns["item_id"]
+    )
+    bad.raise_or_skip()
+    films = films.filter(pl.col("item_id").is_first_distinct())
+    notes = bad.finish(len(films))
+    title = pl.col("title").str.strip_chars()
+    return (
+        films.select(
+            "item_id",
+            title.str.replace(_YEAR_PATTERN, "").str.strip_chars().replace("", None).alias("title"),
+            (_join_genre_flags() if flagged else _join_genre_list()).alias("genre"),
+            title.str.extract(_YEAR_PATTERN).cast(pl.Int32).alias("year"),
+        ),
+        notes,
+    )
+
+
+def _parse_flags(values: pl.Series) -> pl.Series:
+    """Boolean, null where a flag is none."""
+    return values.replace_strict({"0": False, "1": True}, default=None, return_dtype=pl.Boolean)
+
+
+def _join_genre_flags() -> pl.Expr:
+    names = [pl.when(name).then(pl.lit(name)) for name in _GENRES_100K if name != _UNKNOWN_GENRE]
+    return pl.concat_str(names, separator=", ", ignore_nulls=True).replace("", None)
+
+
+def _join_genre_list() -> pl.Expr:
+    joined = pl.col("genre").str.strip_chars().str.replace_all("|", ", ", literal=True)
+    return joined.replace(["", _NO_GENRES], None)

@@ -1,0 +1,88 @@
+"""A split that is published as two or three tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from kd_tf.data.formats.bad_rows import OnBadRows, merge_counts_by_reason
+from kd_tf.data.formats.delimited import Dialect
+from kd_tf.data.formats.files import get_single_table
+from kd_tf.data.interactions import Dataset, from_chunks
+from kd_tf.data.sources.own_tables import (
+    InteractionColumns,
+    InteractionRows,
+    ItemColumns,
+    read_items,
+)
+from kd_tf.data.splits.published import TEST, TRAIN, VALIDATION
+
+
+def read_presplit_tables(
+    train: Path,
+    test: Path,
+    columns: InteractionColumns,
+    *,
+    validation: Path | None = None,
+    books: Path | None = None,
+    book_columns: ItemColumns | None = None,
+    header: bool | None = None,
+    on_bad_rows: OnBadRows = "stop",
+    name: str = "given",
+) -> Dataset:
+    """Reads the tables of a published split under one numbering.
+
+    Books are numbered in the order in which they first come, in the book table, then in train,
+    validation and test.
+
+    Args:
+        train: The training table; see `kd_tf.data.sources.own_tables.read_delimited`.
+        test: The test table.
+        columns: What the columns of all tables are called, or their order without a header.
+        validation: The validation table, where there is one.
+        books: The book table; without it books are known by their ids only.
+        book_columns: What its columns are called.
+        header: Whether the tables begin with the names of their columns; None finds out.
+        on_bad_rows: What a bad row does.
+        name: Names the data.
+
+    Raises:
+        UserError: A file cannot be read, a column is missing or a row is bad.
+    """
+    catalog: pl.DataFrame | None = None
+    notes: tuple[str, ...] = ()
+    if books is not None and book_columns is not None:
+        catalog, notes = read_items(get_single_table(books), book_columns, on_bad_rows=on_bad_rows)
+    files = [(TRAIN, train), (VALIDATION, validation), (TEST, test)]
+    parts = [
+        (
+            number,
+            InteractionRows(
+                get_single_table(path),
+                columns,
+                on_bad_rows=on_bad_rows,
+                dialect=Dialect(has_header=header),
+            ),
+        )
+        for number, path in files
+        if path is not None
+    ]
+    counts: list[np.ndarray] = []
+
+    def chunks() -> Iterator[pl.DataFrame]:
+        for number, rows in parts:
+            for chunk in rows:
+                counts.append(np.full(len(chunk), number, np.int8))
+                yield chunk
+
+    dataset = from_chunks(name, chunks(), catalog)
+    return dataclasses.replace(
+        dataset,
+        notes=tuple(note for _, rows in parts for note in rows.notes) + notes + dataset.notes,
+        dropped_rows=merge_counts_by_reason(rows.bad_rows for _, rows in parts),
+        split_labels=np.concatenate(counts),
+    )

@@ -1,0 +1,1 @@
+"""The synthetic bookshop: items, users and what they read, from a seed."""

@@ -1,0 +1,268 @@
+"""The books of the synthetic bookshop: titles, authors, series and blurbs from stocks of words."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from kd_tf.data.synthetic.words import AUTHOR_NAMES, GENRES, Genre, Words
+
+LAST_YEAR = 2023
+"""No book is newer, so that readers have time to find it."""
+
+
+@dataclass(frozen=True)
+class SyntheticItem:
+    """A row of the catalogue, and what readers go by.
+
+    Attributes:
+        genre: Index into `GENRES`.
+        theme: Number of the sub-topic, over all genres.
+        work: Number of the series, or of the single book.
+        volume: From 1; 0 for a single book.
+    """
+
+    title: str
+    author: str
+    series: str | None
+    year: int
+    text: str
+    genre: int
+    theme: int
+    work: int
+    volume: int
+
+
+def generate_items(num_items: int, random: np.random.Generator) -> list[SyntheticItem]:
+    """All books in random order, genres in proportion to their weights."""
+    weights = np.array([genre.weight for genre in GENRES])
+    share = weights / weights.sum() * num_items
+    counts = share.astype(int)
+    counts[np.argsort(counts - share, kind="stable")[: num_items - counts.sum()]] += 1
+    names = _shuffle_author_names(random)
+    authors: list[_Author] = []
+    titles: set[str] = set()
+    shelf: list[SyntheticItem] = []
+    first_theme = 0
+    for number, genre in enumerate(GENRES):
+        writer = _GenreWriter(number, genre, first_theme, titles, random)
+        first_theme += len(genre.themes)
+        left = int(counts[number])
+        while left:
+            author = _pick_author(number, authors, names, random)
+            # Few authors write much: geometric with a mean of about six books in a genre.
+            output = min(left, 1 + int(np.log1p(-random.random()) / np.log(0.84)))
+            written = writer.write(author, output, len(shelf))
+            shelf += written
+            left -= len(written)
+    return [shelf[index] for index in np.argsort(random.random(num_items), kind="stable")]
+
+
+@dataclass
+class _Author:
+    name: str
+    genres: list[int]
+
+
+def _pick_author(
+    genre: int, authors: list[_Author], names: Iterator[str], random: np.random.Generator
+) -> _Author:
+    """A new author, or now and then one who has written in a related genre only."""
+    kin = [
+        author
+        for author in authors
+        if len(author.genres) == 1 and GENRES[author.genres[0]].name in GENRES[genre].related_genres
+    ]
+    if kin and random.random() < 0.12:
+        author = kin[int(random.random() * len(kin))]
+        author.genres.append(genre)
+        return author
+    author = _Author(next(names), [genre])
+    authors.append(author)
+    return author
+
+
+def _shuffle_author_names(random: np.random.Generator) -> Iterator[str]:
+    """Invented names of many cultures in random order, each once."""
+    names = [
+        _format_full_name(given.strip(), family.strip())
+        for givens, families in AUTHOR_NAMES
+        for given, family in itertools.product(givens.split(","), families.split(","))
+    ]
+    for index in np.argsort(random.random(len(names)), kind="stable"):
+        yield names[index]
+
+
+def _format_full_name(given: str, family: str) -> str:
+    if "=" not in given:
+        return f"{given} {family}"
+    (latin_given, own_given), (latin_family, own_family) = given.split("="), family.split("=")
+    return f"{latin_family} {latin_given} {own_family}{own_given}"
+
+
+@dataclass(frozen=True)
+class _Title:
+    text: str
+    slots: Mapping[str, str]
+
+    def matches(self, fixed: Mapping[str, str]) -> bool:
+        return all(self.slots.get(slot, word) == word for slot, word in fixed.items())
+
+
+class _GenreWriter:
+    """Writes the books of one genre; no title and no series name is used twice.
+
+    Args:
+        number: Index of `genre` in `GENRES`.
+        genre: Patterns and words.
+        first_theme: Number of the genre's first theme over all genres.
+        titles: Titles that are taken, of all genres; grows.
+        random: Draws everything.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        genre: Genre,
+        first_theme: int,
+        titles: set[str],
+        random: np.random.Generator,
+    ) -> None:
+        self._number = number
+        self._genre = genre
+        self._first_theme = first_theme
+        self._used_titles = titles
+        self._blurbs: set[str] = set()
+        self._random = random
+        self._words: list[Words] = [
+            {**genre.words, **words, "theme": (name,)} for name, words in genre.themes.items()
+        ]
+        self._singles = [self._fill_patterns(genre.titles, words) for words in self._words]
+        self._volumes = (
+            [self._fill_patterns(genre.volumes, words) for words in self._words]
+            if genre.volumes
+            else self._singles
+        )
+        self._series = [self._fill_patterns(genre.series, words) for words in self._words]
+
+    def write(self, author: _Author, max_items: int, first_work: int) -> list[SyntheticItem]:
+        """Up to `output` books of one author, mostly of one theme, from the oldest on.
+
+        Args:
+            author: Who writes.
+            output: How many books, 1 or more; at least one is written.
+            first_work: A number from which on no work is numbered yet.
+        """
+        home = self._draw_index(len(self._words))
+        first, last = self._genre.years
+        year = last - int((last - first) * self._random.random() ** 2)
+        written: list[SyntheticItem] = []
+        while len(written) < max_items:
+            theme = home if self._random.random() < 0.85 else self._draw_index(len(self._words))
+            size = min(max_items - len(written), 2 + self._draw_index(6))
+            in_series = size > 1 and self._random.random() < self._genre.series_share
+            work = self._write_series(theme, size) if in_series else []
+            series = work[0] if work else None
+            for volume, title in enumerate(work[1:] or [self._take_single_title(theme)], start=1):
+                written.append(
+                    SyntheticItem(
+                        title=f"{title.text} ({series.text}, #{volume})" if series else title.text,
+                        author=author.name,
+                        series=series.text if series else None,
+                        year=year,
+                        text=self._write_blurb(theme, title, series, volume),
+                        genre=self._number,
+                        theme=self._first_theme + theme,
+                        work=first_work + len(written) - (volume - 1),
+                        volume=volume if series else 0,
+                    )
+                )
+                year += self._draw_index(3) if series else 1 + self._draw_index(3)
+        late = max(0, written[-1].year + self._draw_index(6) - LAST_YEAR)
+        return [replace(book, year=book.year - late) for book in written]
+
+    def _write_series(self, theme: int, size: int) -> list[_Title]:
+        """A series' name and the titles of its volumes; empty where the stock has run out."""
+        name = self._take(self._series[theme], {})
+        if name is None:
+            return []
+        words = self._words[theme]
+        fixed = dict(name.slots)
+        for slot in ("lead", "place"):  # who and where stay the same from volume to volume
+            if slot in words and slot not in fixed:
+                fixed[slot] = self._pick_word(words[slot])
+        titles = [self._take(self._volumes[theme], fixed) for _ in range(size)]
+        volumes = [_Title(title.text, {**fixed, **title.slots}) for title in titles if title]
+        return [name, *volumes] if len(volumes) > 1 else []
+
+    def _take_single_title(self, theme: int) -> _Title:
+        for other in range(len(self._words)):
+            title = self._take(self._singles[(theme + other) % len(self._words)], {})
+            if title is not None:
+                return title
+        raise AssertionError(f"the stock of titles for {self._genre.name} holds too few")
+
+    def _take(self, stock: list[_Title], fixed: Mapping[str, str]) -> _Title | None:
+        """The next title that agrees with the words of `fixed`; it leaves the stock."""
+        for position, title in enumerate(stock):
+            if title.matches(fixed) and title.text not in self._used_titles:
+                self._used_titles.add(title.text)
+                return stock.pop(position)
+        return None
+
+    def _fill_patterns(self, patterns: tuple[str, ...], words: Words) -> list[_Title]:
+        """Every way to fill the patterns, shuffled so that each pattern comes up equally often."""
+        order: list[tuple[float, _Title]] = []
+        for pattern in patterns:
+            slots = _find_slots(pattern)
+            ways = list(itertools.product(*(words[slot] for slot in slots)))
+            ranks = np.argsort(self._random.random(len(ways)), kind="stable")
+            keys = (ranks + self._random.random()).tolist()
+            for key, way in zip(keys, ways, strict=True):
+                filled = dict(zip(slots, way, strict=True))
+                text = _format_sentences(pattern.format(**filled))
+                if not _has_repeated_word(text):
+                    order.append((key, _Title(text, filled)))
+        order.sort(key=lambda pair: pair[0])
+        return [title for _, title in order]
+
+    def _write_blurb(self, theme: int, title: _Title, series: _Title | None, volume: int) -> str:
+        """Two sentences and the place in the series; new ones, while the stock has any."""
+        words = self._words[theme]
+        for _ in range(8):
+            pattern = self._pick_word(self._genre.blurbs)
+            slots = {
+                slot: title.slots.get(slot) or self._pick_word(words[slot])
+                for slot in _find_slots(pattern)
+            }
+            text = _format_sentences(pattern.format(**slots))
+            if text not in self._blurbs:
+                break
+        self._blurbs.add(text)
+        return f"{text} Book {volume} of {series.text}." if series else text
+
+    def _pick_word(self, stock: tuple[str, ...]) -> str:
+        return stock[self._draw_index(len(stock))]
+
+    def _draw_index(self, below: int) -> int:
+        return int(self._random.random() * below)
+
+
+def _find_slots(pattern: str) -> list[str]:
+    """The slots of a pattern in order, each once."""
+    return list(dict.fromkeys(re.findall(r"{(\w+)}", pattern)))
+
+
+def _format_sentences(text: str) -> str:
+    """Capitals at the start of sentences, and "an" before a vowel."""
+    text = re.sub(r"\b([Aa]) (?=[AEIOaeio])", r"\1n ", text)
+    return re.sub(r"(^|[.!?] )(\w)", lambda start: start[1] + start[2].upper(), text)
+
+
+def _has_repeated_word(title: str) -> bool:
+    words = [word.rstrip("s") for word in re.findall(r"[^\W\d_]{4,}", title.lower())]
+    return len(words) != len(dict.fromkeys(words))

@@ -1,0 +1,1 @@
+"""Distillation losses on distances and similarities between examples or items."""

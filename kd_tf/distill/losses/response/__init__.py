@@ -1,0 +1,1 @@
+"""Distillation losses on the scores that the teacher gives to items."""

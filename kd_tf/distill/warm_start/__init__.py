@@ -1,0 +1,37 @@
+"""Students that begin as what is known of every book, without a training step: one family a file.
+
+Each family is a function ``starts(source, max_bytes)`` that gives students of at most so many
+bytes, one for every setting worth trying. Nothing here chooses between them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kd_tf.distill.warm_start.fold_in import (
+    generate_fold_in_residual_starts,
+    generate_fold_in_starts,
+)
+from kd_tf.distill.warm_start.item_kernel import (
+    generate_kernel_residual_starts,
+    generate_kernel_starts,
+)
+from kd_tf.distill.warm_start.low_rank import (
+    generate_low_rank_residual_starts,
+    generate_low_rank_starts,
+)
+from kd_tf.distill.warm_start.neighbours import generate_neighbours_starts
+from kd_tf.distill.warm_start.teacher_items import TeacherItemScores, WarmStart
+
+WARM_STARTS: dict[str, Callable[[TeacherItemScores, int], Iterator[WarmStart]]] = {
+    "neighbours": generate_neighbours_starts,
+    "fold-in": generate_fold_in_starts,
+    "fold-in-residual": generate_fold_in_residual_starts,
+    "low-rank": generate_low_rank_starts,
+    "low-rank-residual": generate_low_rank_residual_starts,
+    "item-kernel": generate_kernel_starts,
+    "kernel-residual": generate_kernel_residual_starts,
+}
+"""The quick ones first: kernels are fitted only as far as they promise to be better."""
+
+__all__ = ["WARM_STARTS", "TeacherItemScores", "WarmStart"]

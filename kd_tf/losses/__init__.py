@@ -1,0 +1,1 @@
+"""Losses of scores against the items that users chose."""

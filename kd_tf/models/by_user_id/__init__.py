@@ -1,0 +1,1 @@
+"""Models that know users by number: for comparing methods, not for an app."""

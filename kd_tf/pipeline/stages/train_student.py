@@ -1,0 +1,139 @@
+"""The training of a student from nothing: alone or taught, pruned and rounded on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from kd_tf import rng
+from kd_tf.backend import keras
+from kd_tf.compress import prune, quantize_aware
+from kd_tf.config import Pruning
+from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.distill.distiller import Distiller
+from kd_tf.models.base import HistoryModel
+from kd_tf.pipeline.stages.cached_model import TrainedModel, load_or_train
+from kd_tf.pipeline.stages.distillation import (
+    DistillationPlan,
+    build_distiller,
+    make_supervised_batches,
+)
+from kd_tf.pipeline.stages.run_context import RunContext
+from kd_tf.report.results import CandidateResult
+from kd_tf.training import checkpoint
+from kd_tf.training.trainer import TrainingResult
+
+ASSISTANTS_FOLDER = "assistants"
+
+
+def train_student(
+    context: RunContext,
+    build_model: Callable[[int], HistoryModel],
+    dimensions: int,
+    plan: DistillationPlan | None,
+    examples: Examples,
+    *,
+    seed: int,
+    label: str,
+    key: dict[str, Any],
+) -> tuple[HistoryModel, TrainingResult]:
+    """Trains a student.
+
+    Args:
+        context: Of the run; its settings say how long, how sparse and how exact.
+        new: Makes an untrained student of so many dimensions.
+        dimensions: Of the student.
+        teaching: How it is taught, None for the readers' books alone.
+        examples: What it learns from.
+        seed: Of its weights, what methods draw, and the order of the examples.
+        label: What the progress bar says, of which the run has one only.
+        key: All that the training depends on.
+
+    Raises:
+        UserError: It cannot be taught so, or the training failed.
+    """
+    if plan is not None and plan.settings.assistant_width_multiplier:
+        plan = _train_assistant(
+            context, build_model, dimensions, plan, examples, seed=seed, label=label, key=key
+        )
+    settings, pruning = context.settings.student, context.settings.pruning
+    # The same seed for students alone and taught: they begin equal and see the same batches.
+    rng.set_seed(seed)
+    model = build_model(dimensions)
+    schedule = context.make_schedule(settings.training)
+    if plan is None:
+        distiller, batches = Distiller(model), make_supervised_batches(examples, schedule, seed)
+    else:
+        distiller, batches = build_distiller(context, model, plan, examples, schedule, seed=seed)
+    callbacks: list[keras.callbacks.Callback] = []
+    if prunes := pruning.sparsity > 0 and hasattr(model, "core"):
+        _wrap_for_pruning(model, pruning, batches.steps_per_epoch * schedule.epochs)
+        callbacks = prune.make_callbacks()
+    if rounds := settings.quantization_aware and bool(model.quantized_weights):
+        quantize_aware.wrap_tables_in_fake_quantization(model)
+    training = context.fit(
+        distiller,
+        batches,
+        student=model,
+        schedule=schedule,
+        choose_from_epoch=int(schedule.epochs * pruning.end) + 1 if prunes else 1,
+        callbacks=callbacks,
+        label=label,
+        key=key,
+    )
+    if rounds:
+        quantize_aware.strip_fake_quantization(model)
+    if prunes:
+        prune.strip_core(model)
+    return model, training
+
+
+def _wrap_for_pruning(model: HistoryModel, pruning: Pruning, steps: int) -> None:
+    begin = int(steps * pruning.begin)
+    prune.wrap_core(
+        model,
+        sparsity=pruning.sparsity,
+        begin_step=begin,
+        end_step=max(int(steps * pruning.end), begin + 1),
+    )
+
+
+def _train_assistant(
+    context: RunContext,
+    build_model: Callable[[int], HistoryModel],
+    dimensions: int,
+    plan: DistillationPlan,
+    examples: Examples,
+    *,
+    seed: int,
+    label: str,
+    key: dict[str, Any],
+) -> DistillationPlan:
+    """The same teaching by a wider student that was taught before.
+
+    Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant" (AAAI 2020).
+    """
+    settings = plan.settings.model_copy(update={"assistant": 0})
+    wider = dimensions * plan.settings.assistant_width_multiplier
+
+    def make(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
+        model, training = train_student(
+            context,
+            build_model,
+            wider,
+            replace(plan, settings=settings),
+            examples,
+            seed=seed,
+            label=f"assistant of {label}",
+            key=key,
+        )
+        return model, "assistant", training, []
+
+    folder = context.folder / ASSISTANTS_FOLDER / f"{checkpoint.make_slug(label)}"
+    own: TrainedModel = load_or_train(
+        context, "assistant", folder, {**key, "assistant": wider}, make
+    )
+    # It alone is asked, whoever taught it.
+    return DistillationPlan(settings.model_copy(update={"teachers": "one"}), [own])

@@ -1,0 +1,109 @@
+"""One contestant of a benchmark, alone in its process: ``python -m kd_tf.runtime.measure.worker``.
+
+It is told on standard input what to do, a line each, and answers a line of JSON:
+
+* ``answer PATH``: answers every history and writes the ids, int32 [n, K], to PATH;
+* ``time N``: answers N histories, gives the nanoseconds of each;
+* ``memory``: by how many bytes the process has grown, at its peak, since before it loaded.
+
+Its first line says how long it took to load and to give a first answer.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from kd_tf.errors import UserError
+from kd_tf.runtime.measure.memory import read_peak_bytes, reset_peak
+
+AnswerFn = Callable[[np.ndarray], np.ndarray]
+"""From a history int32 [1, L] to ids [K]."""
+
+
+def prepare_tflite(path: Path, threads: int) -> Callable[[], AnswerFn]:
+    """A file of ours, or of anybody who follows the contract."""
+    from kd_tf.runtime.model import TFLiteModel
+
+    def load() -> AnswerFn:
+        model = TFLiteModel(path, threads)
+        return lambda history: model.recommend(history)[0]
+
+    return load
+
+
+def prepare_numpy(path: Path, threads: int) -> Callable[[], AnswerFn]:
+    """Plain NumPy; its threads are those of the environment."""
+    from kd_tf.runtime.measure.numpy_mlp import NumpyMLP
+
+    def load() -> AnswerFn:
+        model = NumpyMLP.load(path)
+        return lambda history: model.recommend(history[0])[0]
+
+    return load
+
+
+def prepare_onnxruntime(path: Path, threads: int) -> Callable[[], AnswerFn]:
+    """ONNX Runtime on its CPU provider."""
+    import onnxruntime as runtime
+
+    def load() -> AnswerFn:
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return lambda history: np.asarray(session.run(["ids"], {"history": history})[0][0])
+
+    return load
+
+
+ENGINES = {"tflite": prepare_tflite, "numpy": prepare_numpy, "onnxruntime": prepare_onnxruntime}
+
+
+def main(engine: str, path: str, histories_path: str, threads: int) -> None:
+    """Loads, says so, and does what it is told until the input ends."""
+    histories = np.load(histories_path, allow_pickle=False)
+    rows = [np.ascontiguousarray(histories[row : row + 1]) for row in range(len(histories))]
+    load = ENGINES[engine](Path(path), threads)
+    reset_peak()
+    before = read_peak_bytes()
+    begin = time.perf_counter()
+    answer = load()
+    answer(rows[0])
+    _print_json({"init_seconds": time.perf_counter() - begin})
+    gc.disable()
+    asked = 0
+    for line in sys.stdin:
+        command, _, argument = line.strip().partition(" ")
+        if command == "answer":
+            ids = np.stack([answer(row) for row in rows]).astype(np.int32)
+            np.save(argument, ids)
+            _print_json({"answered": len(ids)})
+        elif command == "time":
+            nanoseconds = []
+            for _ in range(int(argument)):
+                row = rows[asked % len(rows)]
+                start = time.perf_counter_ns()
+                answer(row)
+                nanoseconds.append(time.perf_counter_ns() - start)
+                asked += 1
+            _print_json({"nanoseconds": nanoseconds})
+        elif command == "memory":
+            _print_json({"bytes": read_peak_bytes() - before})
+
+
+def _print_json(content: dict[str, object]) -> None:
+    print(json.dumps(content), flush=True)
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    except UserError as error:
+        sys.exit(str(error).splitlines()[0])

@@ -1,0 +1,1 @@
+"""The exported file timed against its competitors."""

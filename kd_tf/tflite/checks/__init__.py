@@ -1,0 +1,1 @@
+"""What every exported file must pass before it is kept."""

@@ -1,0 +1,1 @@
+"""Rewrites of a converted flatbuffer, each without a change of its answers."""

@@ -1,0 +1,1 @@
+"""Training loops: epochs, validation, early stopping, resume, checkpoints."""

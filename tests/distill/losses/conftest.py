@@ -1,0 +1,94 @@
+"""Models of a few vectors, and batches of them, for the methods that compare vectors."""
+
+import numpy as np
+import pytest
+
+from kd_tf import rng
+from kd_tf.backend import tf
+from kd_tf.distill.losses.base import DistillationBatch, DistillationSetup
+from kd_tf.losses.masked_logits import MaskedLogits
+from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization
+from kd_tf.models.students.mlp import MLPStudent
+
+V, L, B, M = 30, 5, 6, 3
+
+
+class VectorModels:
+    """Students and teachers, lessons and steps between them."""
+
+    def factors(self, readers, books, read=None) -> MatrixFactorization:
+        """A model of exactly these vectors, [R, d] and [V, d]; rows of padding hold rubbish."""
+        readers, books = np.asarray(readers, np.float32), np.asarray(books, np.float32)
+        read = np.zeros((len(readers), 1), np.int32) if read is None else np.asarray(read)
+        model = MatrixFactorization(
+            num_items=len(books),
+            num_users=len(readers),
+            max_seen_items=read.shape[1],
+            dimensions=books.shape[1],
+        )
+        model.create_weights()
+        model.user_table.assign(np.pad(readers, [(1, 0), (0, 0)], constant_values=7.0))
+        model.item_table.assign(np.pad(books, [(1, 0), (0, 0)], constant_values=-5.0))
+        model.seen_items_table.assign(np.pad(read, [(1, 0), (0, 0)]))
+        return model
+
+    def drawn(self, dimensions: int, seed: int, readers: int = 4) -> MatrixFactorization:
+        """Random vectors of V books and some readers."""
+        random = np.random.default_rng(seed)
+        return self.factors(
+            random.normal(0, 1, (readers, dimensions)), random.normal(0, 1, (V, dimensions))
+        )
+
+    def mlp(self, dimensions: int, seed: int, **settings) -> MLPStudent:
+        rng.set_seed(seed)
+        settings = {"book_dropout": 0.0, "hidden": 6, **settings}
+        model = MLPStudent(num_items=V, history_length=L, dimensions=dimensions, **settings)
+        model.create_weights()
+        return model
+
+    def lesson(self, student, teacher, steps: int = 60) -> DistillationSetup:
+        popularity = np.ones(teacher.books + 1, np.int64)
+        return DistillationSetup(student, [teacher], popularity, steps, seed=0)
+
+    def batch(self, teacher, history=None, targets=None):
+        """Histories and labels; by default B readers of V books, one of whom read nothing."""
+        random = np.random.default_rng(0)
+        if history is None:
+            history = np.stack([random.permutation(V)[:L] + 1 for _ in range(B)]).astype(np.int32)
+            history[0] = 0
+            history[1, 3:] = 0
+        if targets is None:
+            targets = np.stack([random.permutation(V)[:M] + 1 for _ in range(B)]).astype(np.int32)
+            targets[2, 1:] = 0
+        history = np.asarray(history, np.int32)
+        return history, {
+            "targets": np.asarray(targets, np.int32),
+            "teacher_ids": np.zeros((len(history), 2), np.int32),
+            "teacher_logits": np.zeros((len(history), 2), np.float32),
+            "teacher_reader": teacher.user_embeddings(tf.constant(history))
+            .numpy()
+            .astype("float16"),
+        }
+
+    def step(self, student, teacher, history=None, targets=None, **settings) -> DistillationBatch:
+        """A batch as the Distiller would hand it on, outside training by default."""
+        history, labels = self.batch(teacher, history, targets)
+        return DistillationBatch(
+            history=tf.constant(history),
+            masked_logits=MaskedLogits.from_masked_logits(student(tf.constant(history))),
+            labels={name: tf.constant(one) for name, one in labels.items()},
+            student=student,
+            **{"hidden": {}, "training": False, "progress": tf.zeros([]), **settings},
+        )
+
+    def loss(self, method, student, teacher, history=None, targets=None, **settings) -> np.ndarray:
+        """What a method says between two models, prepared for them: float32 [B]."""
+        method.prepare(self.lesson(student, teacher))
+        found = method.loss(self.step(student, teacher, history, targets, **settings))
+        assert found.dtype == tf.float32
+        return found.numpy()
+
+
+@pytest.fixture(scope="session")
+def vector_models() -> VectorModels:
+    return VectorModels()

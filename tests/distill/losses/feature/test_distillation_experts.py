@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+
+from kd_tf.backend import tf
+from kd_tf.distill.losses.feature.distillation_experts import DistillationExperts
+
+
+def test_the_loss_is_the_readers_own_error_and_the_mean_of_the_books(vector_models):
+    student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(3, seed=1)
+    method = DistillationExperts(4)
+    method.build(vector_models.lesson(student, teacher))
+
+    def error(experts, own, wanted):
+        """In NumPy, with the expert that is preferred."""
+        first, first_bias, second, second_bias, selection, _ = experts.get_weights()
+        found = []
+        for s, t in zip(own, wanted, strict=True):
+            e = np.argmax(t @ selection)
+            answer = np.maximum(s @ first[e] + first_bias[e], 0) @ second[e] + second_bias[e]
+            found.append(np.mean((answer - t) ** 2))
+        return np.array(found)
+
+    readers, books = [1, 3], [4, 9, 30]
+    expected = error(
+        method.reader_experts,
+        student.user_table.numpy()[readers],
+        teacher.user_table.numpy()[readers],
+    )
+    expected += error(
+        method.book_experts, student.table.numpy()[books], teacher.table.numpy()[books]
+    ).mean()
+    step = vector_models.step(student, teacher, [[1], [3]], [[4, 9, 0], [30, 4, 0]])
+    np.testing.assert_allclose(method.compute_loss(step), expected, rtol=2e-3)
+
+
+def test_the_draw_cools_with_the_progress(vector_models):
+    seen = []
+    method = DistillationExperts(2, initial_temperature=4.0, final_temperature=0.25)
+    student = vector_models.drawn(2, seed=0)
+    method.build(vector_models.lesson(student, student))
+    method.reader_experts.compute_error = lambda own, wanted, temperature, training: (
+        seen.append(float(temperature)) or tf.zeros([1])
+    )
+    for progress in (0.0, 0.5, 1.0):
+        method.compute_loss(
+            vector_models.step(student, student, [[1]], [[1]], progress=tf.constant(progress))
+        )
+    assert seen == pytest.approx([4, 1, 0.25])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"experts": 0}, {"books": 0}, {"coldest": 0}, {"coldest": 2.0}, {"hottest": float("nan")}],
+)
+def test_what_is_out_of_range_is_refused(settings):
+    with pytest.raises(ValueError, match=f"not .*{next(iter(settings.values()))}"):
+        DistillationExperts(**settings)

@@ -1,0 +1,202 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import special, stats
+
+from kd_tf.backend import keras, tf
+from kd_tf.distill.distiller import Distiller
+from kd_tf.distill.losses.parameter.shared_table import SharedTable
+from kd_tf.distill.weighting.fixed import ConstantWeights
+from kd_tf.losses.masked_logits import MaskedLogits
+from kd_tf.losses.softmax import compute_multinomial_loss
+from kd_tf.models.students.item_kernel import ItemKernelStudent
+
+V = 30
+
+
+@pytest.fixture
+def models(vector_models):
+    return vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
+
+
+def prepared(vector_models, student, teacher, **settings) -> SharedTable:
+    method = SharedTable(**{"extra": 5, "hidden": 3, **settings})
+    method.build(vector_models.lesson(student, teacher))
+    return method
+
+
+def masked(step):
+    """The step as the Distiller hands it on, with the history masked."""
+    books = np.arange(V + 1)
+    out = (step.history.numpy()[:, :, None] == books).any(axis=1) | (books == 0)
+    return replace(step, scored=MaskedLogits.from_logits(step.logits, step.history)), out
+
+
+def test_the_loss_is_that_of_a_wider_model_in_numpy(vector_models, models):
+    student, teacher = models
+    method = prepared(vector_models, student, teacher)
+    for bias in (method.hidden_layer.bias, method.output_layer.bias):
+        bias.assign(np.random.default_rng(3).normal(size=bias.shape))
+    step, out = masked(vector_models.step(student, teacher))
+    history, targets = step.history.numpy(), step.labels["targets"].numpy()
+    rows = method.extra_columns.numpy().astype(float)
+    found = method.compute_loss(step).numpy()
+    for reader in range(len(history)):
+        books = history[reader][history[reader] > 0]
+        pool = rows[books].sum(axis=0) / np.sqrt(max(len(books), 1))
+        own = student.user_embeddings(history[[reader]]).numpy()[0]
+        first = (
+            np.r_[pool, own] @ method.hidden_layer.kernel.numpy() + method.hidden_layer.bias.numpy()
+        )
+        more = (
+            np.maximum(first, 0) @ method.output_layer.kernel.numpy()
+            + method.output_layer.bias.numpy()
+        )
+        # The student's table with more columns behind it, and one vector of the reader for all.
+        table = np.hstack([student.item_embeddings().numpy(), rows])
+        wide = table @ np.r_[own, pool + more]
+        narrow = student(history[[reader]]).numpy()[0]
+        wide, narrow = wide[~out[reader]], narrow[~out[reader]]
+        left = list(np.flatnonzero(~out[reader]))
+        wanted = [left.index(book) for book in targets[reader] if book in left]
+        hard = -special.log_softmax(wide)[wanted].mean()
+        apart = stats.entropy(special.softmax(wide), special.softmax(narrow))
+        assert found[reader] == pytest.approx(hard + apart, rel=1e-4)
+
+
+def test_without_more_columns_the_wide_model_is_the_student(vector_models, models):
+    student, teacher = models
+    method = prepared(vector_models, student, teacher)
+    method.extra_columns.assign(tf.zeros_like(method.extra_columns))
+    step, _ = masked(vector_models.step(student, teacher))
+    expected = compute_multinomial_loss(
+        step.logits, step.labels["targets"], tf.reduce_logsumexp(step.logits, axis=1)
+    )
+    np.testing.assert_allclose(method.compute_loss(step), expected, rtol=1e-5)
+
+
+def test_the_columns_begin_as_the_teachers_vectors_whatever_fits(vector_models, models):
+    student, teacher = models
+    rows = teacher.item_embeddings().numpy()[1:]
+    wide = prepared(vector_models, student, teacher, extra=9).extra_columns.numpy()
+    np.testing.assert_array_equal(wide[1:, :7], rows)
+    np.testing.assert_array_equal(wide[:, 7:], 0)
+    narrow = prepared(vector_models, student, teacher, extra=2).extra_columns.numpy()[1:]
+    left, size, _ = np.linalg.svd(rows, full_matrices=False)
+    best = (left[:, :2] * size[:2] ** 2) @ left[:, :2].T
+    np.testing.assert_allclose(narrow @ narrow.T, best, atol=1e-4)
+
+
+def test_of_a_teacher_without_vectors_they_begin_at_random_the_same_for_a_seed(vector_models):
+    teacher = ItemKernelStudent(num_items=V, history_length=5, dimensions=4)
+    teacher.create_weights()
+    student = vector_models.mlp(4, seed=0)
+    one, other = (prepared(vector_models, student, teacher, extra=16) for _ in range(2))
+    for mine, yours in zip(one.trainable_variables, other.trainable_variables, strict=True):
+        np.testing.assert_array_equal(mine, yours)
+    assert np.std(one.extra_columns) == pytest.approx(1 / 4, rel=0.1)
+
+
+def test_the_gradient_is_the_slope_with_the_wide_model_a_constant_to_the_divergence(
+    vector_models, models
+):
+    student, teacher = models
+    method = prepared(vector_models, student, teacher)
+    history, labels = vector_models.batch(teacher)
+    # Without the reader of nothing, whose hidden layer is at the kink of its activation.
+    history = tf.constant(history[1:])
+    targets = tf.constant(labels["targets"][1:])
+    distiller = Distiller(student, [method], ConstantWeights(0.0))
+
+    def wide():
+        step = vector_models.step(student, teacher, history, targets)
+        more = tf.matmul(
+            method.compute_extra_user_embeddings(step), method.extra_columns, transpose_b=True
+        )
+        return student(history) + more
+
+    weights = distiller.trainable_variables
+    assert len(weights) == len(student.trainable_variables) + 5
+    with tf.GradientTape() as tape:
+        loss = distiller._compute_losses(history, {"targets": targets}, training=False)["loss"]
+    gradients = [tf.convert_to_tensor(one) for one in tape.gradient(loss, weights)]
+    length = float(tf.linalg.global_norm(gradients))
+    out, _ = masked(vector_models.step(student, teacher, history, targets))
+    there = tf.cast(out.logits > -1e8, tf.float32)
+    said = tf.nn.softmax(wide() - 1e9 * (1 - there))
+
+    def at(distance: float) -> float:
+        for weight, one in zip(weights, gradients, strict=True):
+            weight.assign_add(distance * one / length)
+        hard = student.supervised_loss(
+            history, targets, MaskedLogits.from_logits(wide(), student.seen_items(history))
+        )
+        log_student = tf.nn.log_softmax(student(history) - 1e9 * (1 - there))
+        crossed = -tf.reduce_sum(said * log_student, axis=1)
+        for weight, one in zip(weights, gradients, strict=True):
+            weight.assign_sub(distance * one / length)
+        return float(tf.reduce_mean(hard + crossed))
+
+    assert (at(2e-3) - at(-2e-3)) / 4e-3 == pytest.approx(length, rel=0.02)
+
+
+def test_both_learn_and_the_teacher_does_not(vector_models, models):
+    student, teacher = models
+    before = [weight.numpy() for weight in teacher.weights]
+    method = SharedTable(extra_dim=5, hidden_dim=3)
+    distiller = Distiller(student, [method], ConstantWeights(0.0))
+    distiller.build_losses(vector_models.lesson(student, teacher))
+    distiller.compile(optimizer=keras.optimizers.legacy.Adam(0.05))
+    history, labels = vector_models.batch(teacher)
+    step = tf.constant(history), {name: tf.constant(one) for name, one in labels.items()}
+    weights = distiller.trainable_variables
+    began, hard = [one.numpy() for one in weights], distiller._compute_losses(*step, training=False)
+    for _ in range(12):
+        logs = distiller.train_step(step)
+    assert float(logs["loss"]) < 0.8 * float(hard["loss"])
+    # The student as well, although alpha leaves it no hard loss of its own.
+    assert distiller._compute_losses(*step, training=False)["hard_loss"] < 0.9 * hard["hard_loss"]
+    for weight, was in zip(weights, began, strict=True):
+        assert np.abs(weight.numpy() - was).max() > 0, weight.name
+    for weight, was in zip(teacher.weights, before, strict=True):
+        np.testing.assert_array_equal(weight, was)
+
+
+def test_what_is_to_be_found_out_is_not_given_away_where_readers_are_numbered(vector_models):
+    random = np.random.default_rng(0)
+    read = [[3, 9, 12], [4, 9, 0]]
+    student = vector_models.factors(random.normal(size=(2, 4)), random.normal(size=(V, 4)), read)
+    teacher = vector_models.drawn(3, seed=1)
+    method = prepared(vector_models, student, teacher, extra=3)
+    step = vector_models.step(student, teacher, [[1], [2]], [[9, 3], [4, 0]])
+    given = method.compute_extra_user_embeddings(step)
+    rows = method.extra_columns.numpy()
+    rows[[3, 4]] += 5.0
+    method.extra_columns.assign(rows)
+    np.testing.assert_array_equal(method.compute_extra_user_embeddings(step), given)
+    rows[12] += 5.0
+    method.extra_columns.assign(rows)
+    changed = (method.compute_extra_user_embeddings(step) != given).numpy().any(axis=1)
+    assert changed.tolist() == [True, False]
+    assert (np.abs(method.compute_loss(step)) < 1e3).all()
+
+
+def test_a_student_without_vectors_is_refused(vector_models):
+    student = ItemKernelStudent(num_items=V, history_length=5, dimensions=4)
+    student.create_weights()
+    with pytest.raises(ValueError, match="SharedTable needs vectors of readers: a ItemKernel"):
+        prepared(vector_models, student, vector_models.mlp(7, seed=1))
+
+
+@pytest.mark.parametrize("settings", [{"extra": 0}, {"hidden": 0}])
+def test_widths_out_of_range_are_refused(settings):
+    with pytest.raises(ValueError, match="extra and hidden must be at least 1, not"):
+        SharedTable(**settings)
+
+
+def test_the_method_survives_its_configuration():
+    saved = keras.saving.serialize_keras_object(SharedTable(9, 8))
+    loaded = keras.saving.deserialize_keras_object(saved)
+    assert isinstance(loaded, SharedTable)
+    assert (loaded.extra_dim, loaded.hidden_dim) == (9, 8)

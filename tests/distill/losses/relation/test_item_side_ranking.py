@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from kd_tf import rng
+from kd_tf.backend import tf
+from kd_tf.distill.losses.relation.item_side_ranking import ItemSideRanking
+
+
+def by_hand(ordered, others):
+    """The mean of -log of each choice among what has not been chosen yet."""
+    total = 0.0
+    for k, score in enumerate(ordered):
+        total -= np.log(np.exp(score) / (np.exp(ordered[k:]).sum() + np.exp(others).sum()))
+    return total / len(ordered)
+
+
+def test_the_loss_is_that_of_the_students_vectors_in_the_teachers_order(vector_models):
+    student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(3, seed=1)
+    found = vector_models.loss(
+        ItemSideRanking(4, 10, 6), student, teacher, [[1], [2]], [[5, 7], [7, 0]]
+    )
+    own, wanted = student.table.numpy().astype(float), teacher.table.numpy().astype(float)
+    rows = []
+    for book in (5, 7):
+        order = np.argsort(-(wanted @ wanted[book]))
+        order = order[(order != 0) & (order != book)]
+        others = [i for i in range(1, 31, 3) if i != book and i not in order[:6]]
+        scores = own @ own[book]
+        rows.append(by_hand(scores[order[:4]], scores[others]))
+    assert found == pytest.approx([np.mean(rows)] * 2, rel=1e-4)
+
+
+def test_drawn_books_stand_in_the_teachers_order_and_better_ones_more_often(vector_models):
+    method = ItemSideRanking(3, 5, 8, rank_decay=2.0)
+    strongest = tf.constant([[9, 8, 7, 6, 5, 4, 0, 0]] * 2000)
+    rng.set_seed(0)
+    drawn = method._sample_interesting(strongest, training=True).numpy()
+    assert (np.diff(drawn, axis=1) < 0).all()
+    assert (drawn > 0).all()
+    often = np.bincount(drawn.ravel(), minlength=10)[4:]
+    assert (np.diff(often) > 0).all()
+    few = method._sample_interesting(tf.constant([[9, 8, 0, 0, 0, 0, 0, 0]]), training=True)
+    np.testing.assert_array_equal(few, [[9, 8, 0]])
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"interesting": 0}, {"uninteresting": 0}, {"books": 0}, {"strongest": 19}, {"spread": 0}],
+)
+def test_what_is_out_of_range_is_refused(settings):
+    with pytest.raises(ValueError, match=f"not .*{next(iter(settings.values()))}"):
+        ItemSideRanking(**settings)

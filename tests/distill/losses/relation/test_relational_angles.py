@@ -1,0 +1,82 @@
+from itertools import permutations
+
+import numpy as np
+import pytest
+from scipy.special import huber
+
+from kd_tf.distill.losses.relation.relational_angles import RelationalAngles
+
+
+def cosine(vectors, i, j, k):
+    one, other = vectors[i] - vectors[j], vectors[k] - vectors[j]
+    return one @ other / np.linalg.norm(one) / np.linalg.norm(other)
+
+
+def errors(student, teacher):
+    """Of every triplet by its vertex: one list for each."""
+    found = [[] for _ in student]
+    for i, j, k in permutations(range(len(student)), 3):
+        found[j].append(huber(1.0, cosine(student, i, j, k) - cosine(teacher, i, j, k)))
+    return np.array(found)
+
+
+def test_the_angles_at_a_reader_are_the_readers_loss(vector_models):
+    student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
+    readers = [4, 1, 2, 3]
+    found = vector_models.loss(
+        RelationalAngles(), student, teacher, [[one] for one in readers], [[1]] * 4
+    )
+    expected = errors(student.user_table.numpy()[readers], teacher.user_table.numpy()[readers])
+    np.testing.assert_allclose(found, expected.mean(axis=1), rtol=1e-2)
+
+
+def test_the_angles_between_books_are_the_loss_of_all(vector_models):
+    student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
+    found = vector_models.loss(
+        RelationalAngles("books"), student, teacher, [[4], [1]], [[3, 8, 9], [8, 30, 0]]
+    )
+    books = [3, 8, 9, 30]
+    expected = errors(student.table.numpy()[books], teacher.table.numpy()[books])
+    assert found == pytest.approx([expected.mean()] * 2, rel=1e-4)
+
+
+def test_the_loss_by_hand(vector_models):
+    # A right angle with two of 45 degrees for the teacher, three of 60 for the student.
+    student = vector_models.factors([[0, 0], [1, 0], [0.5, 3**0.5 / 2]], np.ones((3, 2)))
+    teacher = vector_models.factors([[0, 0], [1, 0], [0, 1]], np.ones((3, 2)))
+    found = vector_models.loss(
+        RelationalAngles(), student, teacher, [[1], [2], [3]], [[1], [2], [3]]
+    )
+    at_right, at_others = 0.5**2 / 2, (0.5 - 0.5**0.5) ** 2 / 2
+    assert found == pytest.approx([at_right, at_others, at_others], rel=1e-3)
+
+
+def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
+    teacher = vector_models.drawn(3, seed=0)
+    turn = 5 * np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    student = vector_models.factors(
+        teacher.user_table.numpy()[1:] @ turn + 2, teacher.table.numpy()[1:] @ turn + 2
+    )
+    for of in ("readers", "books"):
+        found = vector_models.loss(
+            RelationalAngles(of), student, teacher, [[1], [3], [2]], [[4, 9], [30, 4], [9, 0]]
+        )
+        assert found == pytest.approx([0, 0, 0], abs=1e-5)
+
+
+def test_readers_beyond_the_most_are_left_out(vector_models):
+    student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
+    few, all_of_them = (
+        vector_models.loss(
+            RelationalAngles(max_entities=3), student, teacher, some, [[1]] * len(some)
+        )
+        for some in ([[1], [2], [3]], [[1], [2], [3], [4]])
+    )
+    assert all_of_them[3] == 0
+    assert all_of_them.mean() == pytest.approx(few.mean(), rel=1e-5)
+
+
+@pytest.mark.parametrize("settings", [{"of": "teachers"}, {"most": 2}])
+def test_what_is_out_of_range_is_refused(settings):
+    with pytest.raises(ValueError, match=f"not .*{next(iter(settings.values()))}"):
+        RelationalAngles(**settings)

@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist, squareform
+from scipy.special import huber
+
+from kd_tf.backend import tf
+from kd_tf.distill.losses.relation.relational_base import huber as own_huber
+from kd_tf.distill.losses.relation.relational_distances import RelationalDistances
+
+
+def errors(student, teacher):
+    """Huber's of every pair, [N, N], by SciPy."""
+    own, wanted = (pdist(vectors) for vectors in (student, teacher))
+    return squareform(huber(1.0, own / own.mean() - wanted / wanted.mean()))
+
+
+def test_the_pairs_of_readers_are_the_loss_of_each(vector_models):
+    student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
+    found = vector_models.loss(
+        RelationalDistances(), student, teacher, [[4], [1], [2]], [[1], [2], [3]]
+    )
+    readers = [4, 1, 2]
+    expected = errors(student.user_table.numpy()[readers], teacher.user_table.numpy()[readers])
+    np.testing.assert_allclose(found, 3 * expected.sum(axis=1) / 6, rtol=5e-3)
+
+
+def test_the_pairs_of_books_are_the_loss_of_all(vector_models):
+    student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
+    found = vector_models.loss(
+        RelationalDistances("books"), student, teacher, [[4], [1]], [[3, 8, 9], [8, 30, 0]]
+    )
+    books = [3, 8, 9, 30]
+    expected = errors(student.table.numpy()[books], teacher.table.numpy()[books])
+    assert found == pytest.approx([expected.sum() / 12] * 2, rel=1e-4)
+
+
+def test_the_loss_by_hand(vector_models):
+    # Distances 1, 1, 2 for the teacher, 1 each for the student: over their means 3/4, 3/4, 3/2.
+    student = vector_models.factors([[0, 0], [1, 0], [0.5, 3**0.5 / 2]], np.ones((3, 2)))
+    teacher = vector_models.factors([[0], [1], [2]], np.ones((3, 1)))
+    found = vector_models.loss(
+        RelationalDistances(), student, teacher, [[1], [2], [3]], [[1], [2], [3]]
+    )
+    assert found.mean() == pytest.approx((1 / 16 + 1 / 16 + 1 / 4) / 2 / 3, rel=1e-4)
+
+
+def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
+    teacher = vector_models.drawn(3, seed=0)
+    turn = 5 * np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
+    student = vector_models.factors(
+        teacher.user_table.numpy()[1:] @ turn + 2, teacher.table.numpy()[1:] @ turn + 2
+    )
+    for of in ("readers", "books"):
+        found = vector_models.loss(
+            RelationalDistances(of), student, teacher, [[1], [3], [2]], [[4, 9], [30, 4], [9, 0]]
+        )
+        assert found == pytest.approx([0, 0, 0], abs=1e-5)
+
+
+def test_readers_beyond_the_most_are_left_out(vector_models):
+    student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
+    few, all_of_them = (
+        vector_models.loss(
+            RelationalDistances(max_entities=3), student, teacher, some, [[1]] * len(some)
+        )
+        for some in ([[1], [2], [3]], [[1], [2], [3], [4]])
+    )
+    assert all_of_them[3] == 0
+    assert all_of_them.mean() == pytest.approx(few.mean(), rel=1e-5)
+
+
+def test_equal_readers_have_a_distance_of_zero_and_a_finite_gradient(vector_models):
+    student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
+    method = RelationalDistances()
+    method.build(vector_models.lesson(student, teacher))
+    step = vector_models.step(student, teacher, [[1], [1], [1]], [[1]] * 3)
+    with tf.GradientTape() as tape:
+        found = method.compute_loss(step)
+    assert found.numpy() == pytest.approx([0, 0, 0])
+    assert np.isfinite(tf.convert_to_tensor(tape.gradient(found, student.user_table))).all()
+
+
+def test_hubers_loss_is_scipys():
+    x = np.linspace(-3, 3, 25, dtype=np.float32)
+    np.testing.assert_allclose(own_huber(x), huber(1.0, x), rtol=1e-6)
+
+
+def test_only_readers_need_the_teachers_readers():
+    assert RelationalDistances("readers").teacher_outputs == ("teacher_reader",)
+    assert RelationalDistances("books").teacher_outputs == ()
+
+
+@pytest.mark.parametrize("settings", [{"of": "teachers"}, {"most": 1}])
+def test_what_is_out_of_range_is_refused(settings):
+    with pytest.raises(ValueError, match=f"not .*{next(iter(settings.values()))}"):
+        RelationalDistances(**settings)

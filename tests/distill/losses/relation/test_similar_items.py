@@ -1,0 +1,24 @@
+import numpy as np
+
+from kd_tf.distill.losses.relation import similar_items as module
+from kd_tf.distill.losses.relation.similar_items import find_similar_items
+
+
+def test_the_books_most_like_each_are_those_of_a_full_sort(vector_models, monkeypatch):
+    monkeypatch.setattr(module, "get_scoring_batch_size", lambda teacher: 7)  # several parts
+    teacher = vector_models.drawn(3, seed=0)
+    found = find_similar_items(teacher, 6)
+    table = teacher.table.numpy()
+    for book in range(1, 31):
+        scores = table @ table[book]
+        order = [i for i in np.argsort(-scores) if i not in (0, book)][:6]
+        np.testing.assert_array_equal(found.ids[book], order)
+        np.testing.assert_allclose(found.scores[book], scores[order], rtol=1e-5)
+    assert (found.ids.numpy()[0] == 0).all()
+
+
+def test_a_small_catalogue_ends_in_padding(vector_models):
+    teacher = vector_models.factors([[1]], [[1], [2], [3]])
+    found = find_similar_items(teacher, 5)
+    np.testing.assert_array_equal(found.ids[1], [3, 2, 0])
+    np.testing.assert_array_equal(found.scores[1], [3, 2, 0])

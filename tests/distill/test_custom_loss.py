@@ -1,0 +1,46 @@
+"""The method that the docs show works as it stands there."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+
+from kd_tf import rng
+from kd_tf.backend import keras, tf
+from kd_tf.distill.distiller import Distiller
+from kd_tf.distill.weighting.fixed import ConstantWeights
+from kd_tf.models.students.mlp import MLPStudent
+
+DOCS = Path(__file__).parents[2] / "docs" / "distillation.md"
+
+
+def test_a_method_in_a_file_of_its_own_is_short_and_teaches(tmp_path: Path):
+    blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
+    (code,) = (block for block in blocks if "class Agreement" in block)
+    assert len(code.splitlines()) < 30
+    (tmp_path / "mine.py").write_text(code)
+    spec = importlib.util.spec_from_file_location("mine", tmp_path / "mine.py")
+    mine = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mine)
+    rng.set_seed(0)
+    student = MLPStudent(num_items=20, history_length=3, dimensions=8, book_dropout=0.0)
+    student.create_weights()
+    batch = (
+        np.array([[1, 2, 0], [3, 0, 0]], np.int32),
+        {
+            "targets": np.array([[4], [5]], np.int32),
+            "teacher_ids": np.array([[7, 8, 9, 10], [11, 12, 0, 0]], np.int32),
+        },
+    )
+    distiller = Distiller(student, [mine.Agreement()], ConstantWeights(0.0))
+    distiller.compile(optimizer=keras.optimizers.Adam(0.03))
+    data = tf.data.Dataset.from_tensors(batch).repeat()
+    losses = distiller.fit(data, epochs=60, steps_per_epoch=1, verbose=0).history["soft_loss"]
+    assert losses[-1] < 0.2 * losses[0]
+    restored = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(mine.Agreement())
+    )
+    assert isinstance(restored, mine.Agreement)

@@ -1,0 +1,222 @@
+"""Students that start from what is known: within the bytes, and near their teacher."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from kd_tf.compress.storage import compute_quantized_size, snap_to_quantization_grid
+from kd_tf.data.splits.unseen_users import split_unseen_users
+from kd_tf.data.synthetic.bookshop import generate_bookshop
+from kd_tf.distill.warm_start import WARM_STARTS, TeacherItemScores
+from kd_tf.distill.warm_start.neighbours import prune_by_saliency, select_best_neighbours
+from kd_tf.distill.warm_start.teacher_items import (
+    compute_item_item_scores,
+    flatten_ensemble,
+)
+from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.models.additive import AdditiveModel
+from kd_tf.models.batch_scoring import make_score_fn
+from kd_tf.models.closed_form.local_ridge import LocalRidge
+from kd_tf.models.closed_form.sparsify import keep_top_weights
+from kd_tf.models.students import STUDENTS
+from kd_tf.models.students.neighbours import NeighboursStudent
+from kd_tf.models.teachers import EnsembleTeacher, ImplicitALSTeacher, LocalRidgeTeacher
+from kd_tf.models.training_data import TrainingData
+from kd_tf.models.weighted_ensemble import WeightedEnsemble
+from kd_tf.progress import NullProgress
+
+V, L = 200, 12
+
+
+@pytest.fixture(scope="module")
+def data() -> TrainingData:
+    shop = generate_bookshop(num_items=V, num_users=500, seed=2)
+    split = split_unseen_users(shop.interactions, test_users=50, validation_users=150)
+    return TrainingData(
+        split, shop.catalog, L, ValidationMetric(split.validation, V), NullProgress()
+    )
+
+
+@pytest.fixture(scope="module")
+def ridge(data: TrainingData) -> LocalRidgeTeacher:
+    return LocalRidgeTeacher.from_training_data(data)
+
+
+@pytest.fixture(scope="module")
+def source(data: TrainingData, ridge: LocalRidgeTeacher) -> TeacherItemScores:
+    ials = ImplicitALSTeacher.from_training_data(data, dimensions=16)
+    ensemble = EnsembleTeacher.from_members([ridge, ials], data.validation_metric, data.progress)
+    return TeacherItemScores(data, ensemble)
+
+
+@pytest.mark.parametrize("max_bytes", [3_000, 9_000, 40_000])
+@pytest.mark.parametrize("family", WARM_STARTS)
+def test_every_start_fits_the_bytes_and_is_of_its_family(source, family: str, max_bytes: int):
+    for start in WARM_STARTS[family](source, max_bytes):
+        assert start.architecture == family
+        assert compute_quantized_size(start.model) <= max_bytes
+        assert isinstance(start.model, STUDENTS[family])
+
+
+@pytest.mark.parametrize("family", WARM_STARTS)
+def test_a_start_ranks_far_better_than_popularity(source, data, family: str):
+    popularity = data.split.popularity().astype(np.float32)
+    floor = data.validation_metric(lambda some: np.tile(popularity, (len(some), 1)))
+    best = max(
+        data.validation_metric(make_score_fn(snap_to_quantization_grid(start.model)))
+        for start in WARM_STARTS[family](source, 40_000)
+    )
+    assert best > 1.2 * floor
+
+
+@pytest.mark.parametrize("family", WARM_STARTS)
+def test_without_room_a_family_gives_nothing(source, family: str):
+    assert list(WARM_STARTS[family](source, 400)) == []
+
+
+@pytest.mark.parametrize("family", ["neighbours", "item-kernel", "low-rank", "fold-in"])
+def test_a_student_alone_needs_no_teacher(data, family: str):
+    starts = list(WARM_STARTS[family](TeacherItemScores(data, None), 20_000))
+    assert starts
+    assert all(np.isfinite(data.validation_metric(make_score_fn(start.model))) for start in starts)
+
+
+def test_neighbours_with_room_for_all_are_their_teacher(data, ridge):
+    all_of_them = next(WARM_STARTS["neighbours"](TeacherItemScores(data, ridge), 10_000_000))
+    positive = ridge.matrix()
+    positive.data = np.maximum(positive.data, 0)
+    positive.eliminate_zeros()
+    assert abs(all_of_them.model.matrix() - positive).max() == 0
+
+
+def test_the_budget_over_all_books_is_spent_to_the_last_weight(data, source):
+    pruned = prune_by_saliency(source, 3 * V)
+    assert pruned.nnz == 3 * V
+    found, pairs, regularization = source.ridge
+    assert isinstance(found, LocalRidge)
+    # What is left of each book is the exact ridge on it: its gradient is zero.
+    gram = pairs.gram.toarray() + np.diag(pairs.counts + regularization * pairs.scale)
+    dense = pruned.toarray()
+    for book in range(1, V + 1):
+        own = np.flatnonzero(dense[:, book])
+        gradient = gram[np.ix_(own, own)] @ dense[own, book] - gram[own, book]
+        assert np.abs(gradient).max(initial=0) < 1e-3 * np.abs(gram[own, book]).max(initial=1)
+
+
+def test_what_is_spared_fits_better_than_what_a_cut_by_size_leaves(source):
+    found, pairs, regularization = source.ridge
+    gram = pairs.gram.toarray() + np.diag(pairs.counts + regularization * pairs.scale)
+
+    def loss(weights: sparse.csr_array) -> float:
+        dense = weights.toarray()
+        return float(
+            np.einsum("hi,hj,ji->", dense, gram, dense) - 2 * (dense * pairs.gram.toarray()).sum()
+        )
+
+    assert loss(prune_by_saliency(source, 4 * V)) < loss(
+        keep_top_weights(found.matrix(), 4, "candidate")
+    )
+
+
+def test_item_rows_are_what_one_book_alone_makes_a_teacher_say(source, data):
+    teacher = source.teacher
+    rows = compute_item_item_scores(teacher, data)
+    assert not rows.diagonal().any()
+    assert (rows.data > 0).all()
+    similar = teacher.similar(np.array([7], np.int32)).numpy()[0]
+    similar[[0, 7]] = 0
+    np.testing.assert_allclose(rows.toarray()[7], np.maximum(similar, 0), rtol=1e-5, atol=1e-7)
+
+
+def test_parts_that_weigh_nothing_are_no_parts(ridge, data):
+    other = ImplicitALSTeacher.from_training_data(data, dimensions=8)
+    blend = WeightedEnsemble(members=[ridge, other], weights=[1.0, 0.0])
+    assert flatten_ensemble(blend) == [ridge]
+    assert flatten_ensemble(None) == []
+
+
+def test_a_residual_brings_a_student_nearer_to_the_rows(source):
+    rows = source.rows.toarray()
+    ids = np.arange(1, V + 1, dtype=np.int32)
+    start = next(WARM_STARTS["low-rank-residual"](source, 40_000))
+    smooth, correction = start.model.parts
+    assert isinstance(smooth, AdditiveModel)
+    assert isinstance(correction, NeighboursStudent)
+    far = np.abs(smooth.item_scores(ids).numpy() - rows[1:]).sum()
+    near = np.abs(start.model.similar(ids).numpy() - rows[1:]).sum()
+    assert near < far
+
+
+def test_rows_are_those_that_rank_best_when_they_are_added_up(data, ridge):
+    ials = ImplicitALSTeacher.from_training_data(data, dimensions=16)
+    both = EnsembleTeacher(members=[ridge, ials], weights=[1.0, 0.2])
+    both.create_weights()
+    source = TeacherItemScores(data, both)
+    candidates = {
+        "teacher's": compute_item_item_scores(both, data),
+        "LocalRidge's": compute_item_item_scores(ridge, data),
+        "ImplicitALS's": compute_item_item_scores(ials, data),
+    }
+
+    def added_up(rows):
+        return lambda some: (some.matrix(V) @ rows).toarray().astype(np.float32)
+
+    reached = {name: data.validation_metric(added_up(rows)) for name, rows in candidates.items()}
+    wanted = sorted(reached, key=lambda name: -reached[name])[:2]
+    assert [name for name, _ in source.item_item_score_sources] == wanted
+    for name, rows in source.item_item_score_sources:
+        assert abs(rows - candidates[name]).max() == 0
+    assert len(TeacherItemScores(data, ridge).item_item_score_sources) == 1
+
+
+def test_kernels_that_promise_nothing_are_left_out_and_said_so(data, source):
+    said = []
+
+    class Listening(NullProgress):
+        def say(self, message: str) -> None:
+            said.append(message)
+
+    hopeless = TeacherItemScores(replace(data, progress=Listening()), source.teacher)
+    hopeless.best_validation_ndcg = 100.0
+    assert list(WARM_STARTS["item-kernel"](hopeless, 9_000)) == []
+    assert list(WARM_STARTS["kernel-residual"](hopeless, 9_000)) == []
+    assert [one for one in said if "kernels are left out" in one and "100.0000" in one]
+
+
+def test_narrow_kernels_are_tried_in_four_bits_too(source):
+    narrow = [start.model for start in WARM_STARTS["item-kernel"](source, 8_000)]
+    assert [model.bits for model in narrow] == [8, 4]
+    assert narrow[1].dimensions > narrow[0].dimensions
+    for enough_or_too_little in (5_500, 9_500):
+        starts = list(WARM_STARTS["item-kernel"](source, enough_or_too_little))
+        assert [start.model.bits for start in starts] == [8]
+
+
+def test_factors_take_four_bits_until_there_is_room_for_eight(source):
+    (tight,) = (start.model for start in WARM_STARTS["fold-in"](source, 3_500))
+    (roomy,) = (start.model for start in WARM_STARTS["fold-in"](source, 9_000))
+    assert (tight.bits, roomy.bits) == (4, 8)
+    assert roomy.dimensions == V // 8 // 2 * 2
+
+
+def test_which_neighbours_are_best_is_found_out_once(data, source):
+    asked = []
+    counted = TeacherItemScores(
+        replace(data, choose=lambda score: asked.append(1) or data.validation_metric(score)),
+        source.teacher,
+    )
+    first = select_best_neighbours(counted, 9_000)
+    times = len(asked)
+    tried = {
+        start.description: data.validation_metric(make_score_fn(start.model))
+        for start in WARM_STARTS["neighbours"](counted, 9_000)
+    }
+    assert first.description == max(tried, key=tried.get)
+    assert compute_quantized_size(select_best_neighbours(counted, 5_000).model) <= 5_000
+    assert times > 0
+    assert len(asked) == times
+    assert select_best_neighbours(counted, 400) is None

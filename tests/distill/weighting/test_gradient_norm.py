@@ -1,0 +1,53 @@
+"""Losses that pull equally hard."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kd_tf.backend import keras, tf
+from kd_tf.distill.weighting.gradient_norm import GradientNorm
+
+LOGITS = np.random.default_rng(0).normal(size=(4, 6)).astype(np.float32)
+
+
+def losses(logits: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    hard = tf.reduce_sum(tf.square(logits - 1.0), axis=1)
+    return hard, [tf.reduce_sum(1000 * logits**3, axis=1), tf.reduce_sum(tf.sin(logits), axis=1)]
+
+
+@tf.function
+def combined(alpha: float, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    hard, soft = losses(logits)
+    step = SimpleNamespace(scored=SimpleNamespace(logits=logits))
+    found = GradientNorm(alpha).combine(hard, soft, step)
+    return found, tf.gradients(found, [logits])[0]
+
+
+def test_every_method_pulls_as_hard_as_the_readers_books():
+    _, pulled = combined(0.0, tf.constant(LOGITS))
+    hard = 2 * (LOGITS - 1)
+    cubic, wave = 3000 * LOGITS**2, np.cos(LOGITS)
+    length = np.linalg.norm(hard)
+    wanted = (cubic / np.linalg.norm(cubic) + wave / np.linalg.norm(wave)) * length / 2
+    np.testing.assert_allclose(pulled, wanted, rtol=1e-4)
+
+
+def test_with_alpha_one_only_the_readers_books_pull():
+    found, pulled = combined(1.0, tf.constant(LOGITS))
+    np.testing.assert_allclose(pulled, 2 * (LOGITS - 1), rtol=1e-5)
+    np.testing.assert_allclose(found, ((LOGITS - 1) ** 2).sum(axis=1), rtol=1e-5)
+
+
+def test_an_alpha_outside_its_range_and_no_methods_are_refused():
+    with pytest.raises(ValueError, match=r"alpha must be in \[0, 1\], not 1.5"):
+        GradientNorm(1.5)
+    with pytest.raises(ValueError, match="nothing to balance"):
+        GradientNorm(0.5).combine(tf.ones([2]), [], None)
+
+
+def test_it_comes_back_from_its_configuration():
+    again = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(GradientNorm(0.25))
+    )
+    assert again.alpha == 0.25

@@ -1,0 +1,381 @@
+"""Judging: what is measured, how, and the gates that a broken model meets."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from kd_tf.data.histories import Histories, from_lists
+from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.evaluate import evaluation
+from kd_tf.evaluate.candidates import SampledCandidates
+from kd_tf.evaluate.evaluation import (
+    RankFn,
+    TrainingStatistics,
+    evaluate,
+    evaluate_lists,
+    merge_folds,
+)
+from kd_tf.evaluate.metrics import beyond_accuracy
+from kd_tf.evaluate.metrics.ranking import RANKING_METRICS, compute_ranking_metrics
+from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.progress import Advance, NullProgress
+
+BOOKS = 30
+OF_READERS = {f"{name}@{k}" for k in (10, 20) for name in (*RANKING_METRICS, "serendipity")}
+OF_LISTS = {f"{n}@{k}" for k in (10, 20) for n in ("coverage", "gini", "diversity", "novelty")}
+
+
+@pytest.fixture(scope="module")
+def split() -> Split:
+    """Seven test readers over 30 books."""
+    random = np.random.default_rng(3)
+
+    def rows(readers: int, size: int) -> list[np.ndarray]:
+        return [random.permutation(BOOKS)[:size] + 1 for _ in range(readers)]
+
+    def held_out(readers: int) -> HeldOutSet:
+        whole = rows(readers, 8)
+        return HeldOutSet(
+            from_lists([row[:5] for row in whole]),
+            from_lists([row[5:] for row in whole]),
+            np.arange(readers, dtype=np.int32),
+        )
+
+    return Split(
+        train=from_lists(rows(12, 6)),
+        train_readers=np.arange(100, 112, dtype=np.int32),
+        validation=held_out(3),
+        test=held_out(7),
+        evaluation="unseen-users",
+        seed=3,
+        num_items=BOOKS,
+    )
+
+
+@pytest.fixture(scope="module")
+def training(split: Split) -> TrainingStatistics:
+    return TrainingStatistics.from_split(split)
+
+
+def scores_by_id(histories: Histories) -> np.ndarray:
+    return np.tile(-np.arange(BOOKS + 1, dtype=np.float32), (len(histories), 1))
+
+
+def by_id(histories: Histories, k: int) -> np.ndarray:
+    """A ranker that keeps its promise: the lowest ids that are left."""
+    return select_unseen_top_k(scores_by_id(histories), histories, k)
+
+
+def test_training_statistics_count_the_training_readers_of_each_book() -> None:
+    nobody = HeldOutSet(from_lists([]), from_lists([]), np.empty(0, np.int32))
+    split = Split(
+        from_lists([[1, 3], [3], [3, 1, 3]]), np.arange(3), nobody, nobody, "unseen-users", 0, 4
+    )
+    training = TrainingStatistics.from_split(split)
+    assert (training.num_items, training.num_users) == (4, 3)
+    assert training.popularity.tolist() == [0, 2, 0, 3, 0]
+    assert training.item_user_matrix.toarray().tolist() == [
+        [0, 0, 0],
+        [1, 0, 1],
+        [0, 0, 0],
+        [1, 1, 1],
+        [0, 0, 0],
+    ]
+
+
+def test_every_figure_has_a_name_and_is_a_number(
+    split: Split, training: TrainingStatistics
+) -> None:
+    scored = evaluate(scores_by_id, split.test, training)
+    listed = evaluate_lists(by_id, split.test, training)
+    assert set(scored.per_reader) == {*OF_READERS, "auc"}
+    assert set(listed.per_reader) == OF_READERS
+    for found in (scored, listed):
+        assert set(found.overall) == {*found.per_reader, *OF_LISTS}
+        assert all(type(value) is float and np.isfinite(value) for value in found.overall.values())
+        for name, values in found.per_reader.items():
+            assert values.shape == (7,)
+            assert found.overall[name] == values.mean()
+        assert set(found.compute_intervals()) == set(found.per_reader)
+
+
+def test_scores_and_the_lists_made_of_them_have_the_same_figures(
+    split: Split, training: TrainingStatistics
+) -> None:
+    scored = evaluate(scores_by_id, split.test, training, ks=(5, 10))
+    listed = evaluate_lists(by_id, split.test, training, ks=(5, 10))
+    assert {n: v for n, v in scored.overall.items() if n != "auc"} == listed.overall
+    assert scored.slices == listed.slices
+
+
+def test_the_figures_are_those_of_the_metrics(split: Split, training: TrainingStatistics) -> None:
+    found = evaluate(scores_by_id, split.test, training, ks=(5, 10))
+    ranked = by_id(split.test.histories, 10)
+    expected = compute_ranking_metrics(ranked, split.test.targets, (5, 10))
+    np.testing.assert_array_equal(found.per_reader["ndcg@5"], expected["ndcg@5"])
+    assert found.per_reader["ndcg@10"].max() > 0
+    assert found.overall["coverage@5"] == beyond_accuracy.compute_coverage(ranked[:, :5], BOOKS)
+    assert found.overall["coverage@5"] < found.overall["coverage@10"]
+    assert found.overall["gini@10"] == beyond_accuracy.compute_gini(ranked, BOOKS)
+    assert found.overall["diversity@5"] == beyond_accuracy.compute_diversity(
+        ranked[:, :5], training.item_user_matrix
+    )
+    assert found.overall["novelty@10"] == beyond_accuracy.compute_novelty(
+        ranked, training.popularity, 12
+    )
+
+
+def test_a_slice_is_measured_on_its_readers_and_books_alone(
+    split: Split, training: TrainingStatistics
+) -> None:
+    found = evaluate(scores_by_id, split.test, training)
+    assert found.slices["warm-readers"].num_users == 7
+    assert "cold-readers" not in found.slices
+    for name in RANKING_METRICS:
+        mean = found.slices["warm-readers"].metrics[f"{name}@10"]
+        assert mean == pytest.approx(found.overall[f"{name}@10"])
+
+
+def test_how_many_are_scored_at_once_changes_nothing(
+    split: Split, training: TrainingStatistics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = []
+
+    def score(histories: Histories) -> np.ndarray:
+        sizes.append(len(histories))
+        return scores_by_id(histories)
+
+    whole = evaluate(scores_by_id, split.test, training)
+    monkeypatch.setattr(evaluation, "SCORES_AT_ONCE", 3 * (BOOKS + 1))
+    parts = evaluate(score, split.test, training)
+    assert parts.overall == whole.overall
+    assert sizes == [3, 3, 1]
+
+
+def also_reading(held_out: HeldOutSet) -> HeldOutSet:
+    """The same readers, who are known to have read the two lowest other books as well."""
+    more = []
+    for row in range(len(held_out.histories)):
+        known = {*held_out.histories[row].tolist(), *held_out.targets[row].tolist()}
+        more.append([book for book in range(1, BOOKS + 1) if book not in known][:2])
+    return HeldOutSet(held_out.histories, held_out.targets, held_out.readers, from_lists(more))
+
+
+def test_books_that_are_known_to_be_read_are_in_no_list_and_move_others_up(
+    split: Split, training: TrainingStatistics
+) -> None:
+    test = also_reading(split.test)
+    assert test.seen_items is not None
+    known = from_lists(
+        [[*test.histories[row], *test.seen_items[row]] for row in range(len(test.readers))]
+    )
+    expected = compute_ranking_metrics(by_id(known, 10), test.targets, (10,))
+    for found in (
+        evaluate(scores_by_id, test, training, ks=(10,)),
+        evaluate_lists(by_id, test, training, ks=(10,)),
+    ):
+        for name, values in expected.items():
+            np.testing.assert_array_equal(found.per_reader[name], values)
+    without = evaluate(scores_by_id, split.test, training, ks=(10,))
+    assert found.overall["ndcg@10"] > without.overall["ndcg@10"]
+
+
+def test_sampled_candidates_are_ranked_among_themselves(
+    split: Split, training: TrainingStatistics
+) -> None:
+    sample = SampledCandidates(4, seed=1)
+    found = evaluate(scores_by_id, split.test, training, candidates=sample)
+    drawn = sample.draw(split.test, BOOKS)
+    for row in range(7):
+        targets = set(split.test.targets[row].tolist())
+        ranked = sorted({*targets, *drawn[row].tolist()})
+        hits = [book in targets for book in ranked]
+        assert found.per_reader["recall@10"][row] == 1, "all seven candidates stand in the list"
+        first = hits.index(True)
+        assert found.per_reader["mrr@10"][row] == 1 / (first + 1)
+        pairs = sum(a and not b for at, a in enumerate(hits) for b in hits[at:])
+        assert found.per_reader["auc"][row] == pytest.approx(pairs / (3 * 4))
+        missed = 3 - sum(hits[:3])
+        assert found.per_reader["accuracy"][row] == pytest.approx(1 - 2 * missed / 7)
+
+
+def test_a_perfect_model_has_an_area_of_one_and_a_constant_one_of_a_half(
+    split: Split, training: TrainingStatistics
+) -> None:
+    def perfect(histories: Histories) -> np.ndarray:
+        return split.test.targets.to_csr_matrix(BOOKS).toarray()
+
+    found = evaluate(perfect, split.test, training)
+    assert found.overall["auc"] == 1
+    assert found.overall["ndcg@10"] == pytest.approx(1)
+    constant = evaluate(lambda h: np.zeros((len(h), BOOKS + 1), np.float32), split.test, training)
+    assert constant.overall["auc"] == 0.5
+
+
+def test_folds_are_merged_reader_by_reader(split: Split, training: TrainingStatistics) -> None:
+    one = evaluate(scores_by_id, split.test, training)
+    other = evaluate(scores_by_id, split.validation, training)
+    both = merge_folds([one, other])
+    np.testing.assert_array_equal(
+        both.per_reader["ndcg@10"],
+        np.concatenate([one.per_reader["ndcg@10"], other.per_reader["ndcg@10"]]),
+    )
+    assert both.overall["ndcg@10"] == pytest.approx(
+        (7 * one.overall["ndcg@10"] + 3 * other.overall["ndcg@10"]) / 10
+    )
+    assert both.overall["coverage@10"] == pytest.approx(
+        (one.overall["coverage@10"] + other.overall["coverage@10"]) / 2
+    )
+    assert both.slices["warm-readers"].num_users == 10
+    assert both.slices["warm-readers"].metrics["ndcg@10"] == pytest.approx(both.overall["ndcg@10"])
+    assert merge_folds([one]) is one
+
+
+@pytest.mark.parametrize("batch", [1, 2, 3, 7])
+def test_the_batch_size_changes_nothing(
+    split: Split, training: TrainingStatistics, batch: int
+) -> None:
+    sizes = []
+
+    def rank(histories: Histories, k: int) -> np.ndarray:
+        sizes.append(len(histories))
+        return by_id(histories, k)
+
+    whole = evaluate_lists(by_id, split.test, training)
+    in_batches = evaluate_lists(rank, split.test, training, batch_size=batch)
+    assert in_batches.overall == whole.overall
+    assert sum(sizes) == 7
+    assert max(sizes) == batch
+
+
+def test_an_oracle_finds_everything(split: Split, training: TrainingStatistics) -> None:
+    def oracle(histories: Histories, k: int) -> np.ndarray:
+        return split.test.targets.pad(k)
+
+    found = evaluate_lists(oracle, split.test, training).overall
+    assert found["ndcg@10"] == pytest.approx(1)
+    assert found["recall@10"] == 1
+    assert found["precision@10"] == pytest.approx(3 / 10)
+
+
+def broken(row: int, change: Callable[[np.ndarray, np.ndarray], None]) -> RankFn:
+    """The good ranker, but for one reader's list."""
+
+    def rank(histories: Histories, k: int) -> np.ndarray:
+        ranked = by_id(histories, k)
+        # Batches have 4 readers: row 5 is the second of the second batch.
+        if len(histories) == 3:
+            change(ranked[row - 4], histories[row - 4])
+        return ranked
+
+    return rank
+
+
+def _from_the_history(ranked: np.ndarray, history: np.ndarray) -> None:
+    ranked[-1] = history[2]
+
+
+def _twice(ranked: np.ndarray, history: np.ndarray) -> None:
+    ranked[7] = ranked[2]
+
+
+def _beyond_the_catalogue(ranked: np.ndarray, history: np.ndarray) -> None:
+    ranked[0] = BOOKS + 1
+
+
+def _negative(ranked: np.ndarray, history: np.ndarray) -> None:
+    ranked[-1] = -1
+
+
+def _hole(ranked: np.ndarray, history: np.ndarray) -> None:
+    ranked[3] = 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (_from_the_history, "a book of its own history"),
+        (_twice, "the same book twice"),
+        (_beyond_the_catalogue, r"an id outside 0\.\.30"),
+        (_negative, r"an id outside 0\.\.30"),
+        (_hole, "a book after the padding"),
+    ],
+)
+def test_a_ranker_that_breaks_its_promise_is_refused_with_the_reader_row(
+    split: Split, training: TrainingStatistics, change, message: str
+) -> None:
+    with pytest.raises(ValueError, match=f"reader row 5 {message}"):
+        evaluate_lists(broken(5, change), split.test, training, batch_size=4)
+
+
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        (lambda good: good.astype(np.int64), r"int32 \[3, 20\] for reader rows 4\.\.6, not int64"),
+        (lambda good: good.astype(np.float32), "not float32"),
+        (lambda good: good[:, :-1], r"not int32 \[3, 19\]"),
+        (lambda good: good[:-1], r"not int32 \[2, 20\]"),
+        (lambda good: good.ravel(), r"not int32 \[60\]"),
+        (lambda good: good.tolist(), "not list"),
+    ],
+)
+def test_an_answer_of_another_shape_or_type_is_refused(
+    split: Split, training: TrainingStatistics, answer, message: str
+) -> None:
+    def rank(histories: Histories, k: int) -> np.ndarray:
+        good = by_id(histories, k)
+        return answer(good) if len(histories) == 3 else good
+
+    with pytest.raises(ValueError, match=message):
+        evaluate_lists(rank, split.test, training, batch_size=4)
+
+
+def test_an_answer_that_ends_in_zeros_is_accepted(
+    split: Split, training: TrainingStatistics
+) -> None:
+    def nothing(histories: Histories, k: int) -> np.ndarray:
+        return np.zeros((len(histories), k), np.int32)
+
+    found = evaluate_lists(nothing, split.test, training)
+    assert set(found.overall.values()) == {0.0}
+
+
+def test_no_readers_and_unknown_books_are_refused(
+    split: Split, training: TrainingStatistics
+) -> None:
+    nobody = HeldOutSet(from_lists([]), from_lists([]), np.empty(0, np.int32))
+    with pytest.raises(ValueError, match="no held-out readers"):
+        evaluate_lists(by_id, nobody, training)
+    one = np.zeros(1, np.int32)
+    for histories, targets in (([[BOOKS + 1]], [[1]]), ([[1]], [[BOOKS + 1]])):
+        stranger = HeldOutSet(from_lists(histories), from_lists(targets), one)
+        with pytest.raises(ValueError, match="reader row 0 holds the id 31"):
+            evaluate_lists(by_id, stranger, training)
+
+
+class Recorder(NullProgress):
+    """Remembers what it is told."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.done: list[int] = []
+
+    @contextlib.contextmanager
+    def task(self, label: str, total: int) -> Iterator[Advance]:
+        self.total = total
+        yield lambda steps=1, note="": self.done.append(steps)
+
+
+def test_progress_is_told_of_every_reader(split: Split, training: TrainingStatistics) -> None:
+    recorder = Recorder()
+    evaluate_lists(by_id, split.test, training, batch_size=4, progress=recorder)
+    assert recorder.total == 7
+    assert recorder.done == [4, 3]
+
+
+def test_readers_of_book_is_sparse(training: TrainingStatistics) -> None:
+    assert sparse.issparse(training.item_user_matrix)
+    assert training.item_user_matrix.nnz == 12 * 6

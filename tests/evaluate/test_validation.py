@@ -1,0 +1,68 @@
+"""What settings are chosen by."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kd_tf.data.histories import Histories, from_lists
+from kd_tf.data.split import HeldOutSet
+from kd_tf.evaluate import validation as chooser
+from kd_tf.evaluate.candidates import SampledCandidates
+from kd_tf.evaluate.validation import ValidationMetric
+
+
+def held_out(histories: list, targets: list) -> HeldOutSet:
+    return HeldOutSet(
+        from_lists(histories), from_lists(targets), np.arange(len(targets), dtype=np.int32)
+    )
+
+
+def downwards(histories: Histories) -> np.ndarray:
+    """Ranks books 1, 2, 3, ..., 20."""
+    return np.tile(-np.arange(21, dtype=np.float32), (len(histories), 1))
+
+
+def test_it_is_the_mean_ndcg_of_readers_with_a_history() -> None:
+    # Without book 1 of the history, book 3 is second: 1 / log2(3). Book 12 is below the tenth.
+    validation = held_out([[1], [5], []], [[3], [12], [1]])
+    assert ValidationMetric(validation, 20)(downwards) == pytest.approx((1 / np.log2(3) + 0) / 2)
+
+
+def test_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(1)
+    rows = [random.permutation(20)[:6] + 1 for _ in range(7)]
+    validation = held_out([row[:3] for row in rows], [row[3:] for row in rows])
+    whole = ValidationMetric(validation, 20)(downwards)
+    monkeypatch.setattr(chooser, "SCORES_AT_ONCE", 3 * 21)
+    assert ValidationMetric(validation, 20)(downwards) == pytest.approx(whole)
+
+
+def test_no_more_readers_are_asked_than_needed() -> None:
+    validation = held_out([[], [2], [1]], [[1], [1], [20]])
+    choose = ValidationMetric(validation, 20, max_users=1)
+    assert len(choose) == 1
+    assert choose(downwards) == pytest.approx(1)
+
+
+def test_the_readers_asked_are_not_the_first_ones() -> None:
+    # The first half of the readers are served perfectly, the others not at all.
+    validation = held_out([[20]] * 400, [[1]] * 200 + [[19]] * 200)
+    found = ValidationMetric(validation, 20, max_users=100)(downwards)
+    assert 0.3 < found < 0.7
+    assert found == ValidationMetric(validation, 20, max_users=100)(downwards)
+
+
+def test_sampled_candidates_are_those_of_the_evaluation() -> None:
+    # Book 12 is twelfth of all, but second where only book 1 or 2 stands before it.
+    validation = held_out([[20]], [[12]])
+    drawn = SampledCandidates(2, seed=3)
+    better = int((drawn.draw(validation, 20)[0] < 12).sum())
+    assert better < 3
+    found = ValidationMetric(validation, 20, drawn)(downwards)
+    assert found == pytest.approx(1 / np.log2(2 + better))
+    assert ValidationMetric(validation, 20)(downwards) == 0
+
+
+def test_without_a_reader_to_ask_it_is_0() -> None:
+    assert ValidationMetric(held_out([[]], [[1]]), 20)(downwards) == 0

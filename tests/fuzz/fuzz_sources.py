@@ -1,0 +1,107 @@
+"""Feeds the readers mutated files: whatever stands in a file, the answer is data or a UserError.
+
+Not collected by pytest; needs the extra ``fuzz`` (atheris, which is on PyPI for Linux):
+
+    python tests/fuzz/fuzz_sources.py CORPUS_FOLDER -max_total_time=3600
+
+What it finds becomes a case of `tests/data/formats/test_fuzz_finds.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["kd_tf.data", "csv", "json"]):
+    from kd_tf.data.sources.amazon_reviews import read_amazon_reviews
+    from kd_tf.data.sources.book_crossing import read_book_crossing
+    from kd_tf.data.sources.goodbooks import read_goodbooks
+    from kd_tf.data.sources.gowalla import read_gowalla
+    from kd_tf.data.sources.movielens import read_movielens
+    from kd_tf.data.sources.netflix_prize import read_netflix_prize
+    from kd_tf.data.sources.own_tables import InteractionColumns, ItemColumns, read_delimited
+    from kd_tf.data.sources.user_item_lists import read_user_item_lists
+from kd_tf.errors import UserError
+
+FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
+
+COLUMNS = InteractionColumns("user", "item", "rating", "time")
+BOOKS = ItemColumns("item", title="title", year="year")
+
+# Parquet is not among them: its pages are decoded by native code of polars, which some mangled
+# files abort (version 2.1.0), and only its makers can mend that.
+# Which files the bytes are written to, parted at the first 0xFF 0xFE, and who reads them.
+READERS = [
+    (["t.csv"], lambda f, bad: read_delimited(f / "t.csv", COLUMNS, on_bad_rows=bad)),
+    (["t.tsv"], lambda f, bad: read_delimited(f / "t.tsv", COLUMNS, on_bad_rows=bad)),
+    (["t.csv.gz"], lambda f, bad: read_delimited(f / "t.csv.gz", COLUMNS, on_bad_rows=bad)),
+    (["t.zip"], lambda f, bad: read_delimited(f / "t.zip", COLUMNS, on_bad_rows=bad)),
+    (
+        ["t.csv", "b.csv"],
+        lambda f, bad: read_delimited(
+            f / "t.csv", COLUMNS, books=f / "b.csv", book_columns=BOOKS, on_bad_rows=bad
+        ),
+    ),
+    (["ratings.csv", "books.csv"], lambda f, bad: read_goodbooks(f, on_bad_rows=bad)),
+    (["u.data", "u.item"], lambda f, bad: read_movielens(f, on_bad_rows=bad)),
+    (["ratings.dat", "movies.dat"], lambda f, bad: read_movielens(f, on_bad_rows=bad)),
+    (["ratings.csv", "movies.csv"], lambda f, bad: read_movielens(f, on_bad_rows=bad)),
+    (
+        ["BX-Book-Ratings.csv", "BX-Books.csv"],
+        lambda f, bad: read_book_crossing(f, on_bad_rows=bad),
+    ),
+    (
+        ["reviews_Books_5.json", "meta_Books.json"],
+        lambda f, bad: read_amazon_reviews(f, release="2014", on_bad_rows=bad),
+    ),
+    (
+        ["Books_5.json", "meta_Books.json"],
+        lambda f, bad: read_amazon_reviews(f, release="2018", on_bad_rows=bad),
+    ),
+    (
+        ["Books.jsonl", "meta_Books.jsonl"],
+        lambda f, bad: read_amazon_reviews(f, release="2023", on_bad_rows=bad),
+    ),
+    (
+        ["combined_data_1.txt", "movie_titles.csv"],
+        lambda f, bad: read_netflix_prize(f, on_bad_rows=bad),
+    ),
+    (
+        ["loc-gowalla_totalCheckins.txt", "loc-gowalla_edges.txt"],
+        lambda f, bad: read_gowalla(f, on_bad_rows=bad),
+    ),
+    (
+        ["train.txt", "test.txt"],
+        lambda f, bad: read_user_item_lists(f / "train.txt", f / "test.txt", on_bad_rows=bad),
+    ),
+]
+
+
+def try_one(data: bytes) -> None:
+    """The first byte chooses the reader and what bad rows do; the rest are the files."""
+    if len(data) < 2:
+        return
+    names, read = READERS[(data[0] >> 1) % len(READERS)]
+    parts = data[1:].split(b"\xff\xfe")
+    for name, content in zip(names, [*parts, b"", b""], strict=False):
+        (FOLDER / name).write_bytes(content)
+    try:
+        dataset = read(FOLDER, "skip" if data[0] & 1 else "stop")
+    except UserError:
+        pass  # what every other file is promised
+    else:
+        interactions = dataset.interactions
+        assert len(interactions) > 0
+        assert interactions.num_items == len(dataset.catalog)
+        assert interactions.user.max() + 1 == len(set(interactions.user_ids))
+    finally:
+        for name in names:
+            (FOLDER / name).unlink()
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, try_one)
+    atheris.Fuzz()
