@@ -50,7 +50,7 @@ def main() -> None:
     data = TrainingData(
         split=split,
         catalog=_catalog(asked.books),
-        history_length=50,
+        max_length=50,
         validation_metric=ValidationMetric(split.validation, split.num_items, max_users=200),
         progress=NullProgress(),
     )

@@ -59,13 +59,13 @@ def _measure(options: argparse.Namespace) -> None:
     path = bundle.model_path if bundle else options.path
     model = TFLiteModel(path, options.threads)
     if options.histories:
-        histories = _read_histories(options.histories, model.history_length)
+        histories = _read_histories(options.histories, model.max_length)
         origin = f"{len(histories)} from {options.histories}"
     else:
         # A bare file does not say how many books it knows; K beside a full history are certain.
-        books = bundle.config.num_items if bundle else model.history_length + model.k
-        histories = _random_histories(options.runs, model.history_length, books)
-        origin = f"{len(histories)} random ones of books 1..{books}, seed {SEED}"
+        items = bundle.config.num_items if bundle else model.max_length + model.k
+        histories = _random_histories(options.runs, model.max_length, items)
+        origin = f"{len(histories)} random ones of books 1..{items}, seed {SEED}"
     latency = measure_latency(model, histories, runs=options.runs)
     memory = measure_peak_memory(path)
     size = path.stat().st_size
@@ -94,14 +94,14 @@ def _measure(options: argparse.Namespace) -> None:
         )
 
 
-def _random_histories(count: int, length: int, books: int) -> np.ndarray:
+def _random_histories(count: int, length: int, items: int) -> np.ndarray:
     """int32 [count, length]: histories of 1 to `length` books, no book twice in one."""
     random = np.random.default_rng(SEED)
-    most = min(length, books)
+    most = min(length, items)
     return np.stack(
         [
             pad_history(
-                random.choice(books, random.integers(1, most + 1), replace=False) + 1, length
+                random.choice(items, random.integers(1, most + 1), replace=False) + 1, length
             )
             for _ in range(count)
         ]
@@ -120,7 +120,7 @@ def _read_histories(path: Path, length: int) -> np.ndarray:
         raise UserError("holds no histories", where=str(path), hint=hint)
     for number, row in enumerate(rows, start=1):
         if not isinstance(row, list) or not all(
-            type(book) is int and 1 <= book < 2**31 for book in row
+            type(item) is int and 1 <= item < 2**31 for item in row
         ):
             raise UserError(
                 "is not a list of model ids", where=f"{path}, history {number}", hint=hint

@@ -107,7 +107,7 @@ def _export(options: argparse.Namespace) -> None:
     parity = check_parity(
         content,
         layout.student,
-        layout.split.validation.histories.pad(student.history_length),
+        layout.split.validation.histories.pad(student.max_length),
         quantization=quantization,
         quantized_student=stored,
     )

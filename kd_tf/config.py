@@ -30,7 +30,7 @@ class Columns(_Section):
     timestamp: str | None = None
 
 
-class BookColumns(_Section):
+class ItemColumns(_Section):
     """Column names of a user's own book table; only the id must be there."""
 
     item_id: str = "item"
@@ -70,9 +70,9 @@ class Data(_Section):
     train: Path | None = Field(None, description="csv, user-item-lists: a published split")
     validation: Path | None = Field(None, description="csv, user-item-lists: may be missing")
     test: Path | None = Field(None, description="csv, user-item-lists: a published split")
-    books: Path | None = Field(None, description="csv: the table of books")
+    items: Path | None = Field(None, description="csv: the table of books")
     columns: Columns = Columns()
-    book_columns: BookColumns = BookColumns()
+    item_columns: ItemColumns = ItemColumns()
     header: bool | None = Field(
         None, description="csv: whether the first line names the columns; found out by default"
     )
@@ -85,8 +85,8 @@ class Data(_Section):
     book_crossing_feedback: Literal["all", "explicit", "implicit"] = Field(
         "all", description="book-crossing: ratings from 1 to 10, rating 0, or both"
     )
-    synthetic_books: PositiveInt = 2000
-    synthetic_readers: PositiveInt = 3000
+    synthetic_items: PositiveInt = 2000
+    synthetic_users: PositiveInt = 3000
 
     @property
     def has_published_split(self) -> bool:
@@ -235,7 +235,7 @@ class Teacher(_Section):
     objective: Literal["auto", "full-softmax", "in-batch"] = Field(
         "auto", description="auto: in-batch for catalogues of more than 50,000 books"
     )
-    dimensions: PositiveInt = 512
+    embedding_dim: PositiveInt = 512
     training: TeacherTrainingSettings = TeacherTrainingSettings()
 
 
@@ -266,7 +266,7 @@ class Student(_Section):
         None,
         description="of the int8 weights; default: 1,000,000, beyond 25,000 books 40 each",
     )
-    dimensions: PositiveInt = Field(
+    embedding_dim: PositiveInt = Field(
         32,
         description="mlp, shallow-cnn, logistic, two-tower, multi-interest; others fill max_bytes",
     )
@@ -354,7 +354,7 @@ class Pruning(_Section):
 class Export(_Section):
     """The .tflite files and the one that is bundled."""
 
-    history_length: PositiveInt | None = Field(
+    max_length: PositiveInt | None = Field(
         None,
         description="L, the newest books a model sees; default: what 95 % of the readers who are "
         "learnt from need, 50 to 200",

@@ -55,8 +55,8 @@ def compare_kernels(one: TFLiteModel, other: TFLiteModel, books: int) -> None:
     random = np.random.default_rng(SEED)
     shared, places = 0, 0
     for _ in range(HISTORIES):
-        length = int(random.integers(1, min(one.history_length, books)))
-        row = pad_history(random.permutation(books)[:length] + 1, one.history_length)
+        length = int(random.integers(1, min(one.max_length, books)))
+        row = pad_history(random.permutation(books)[:length] + 1, one.max_length)
         book = int(row[0])
         for left, right in (
             (one.recommend(row), other.recommend(row)),
@@ -73,7 +73,7 @@ def compare_kernels(one: TFLiteModel, other: TFLiteModel, books: int) -> None:
 
 def shelf_sizes(recommender: Recommender) -> list[int]:
     """From the first book to more than the model sees."""
-    length, books = recommender.model.history_length, len(recommender.bundle.items)
+    length, books = recommender.model.max_length, len(recommender.bundle.items)
     return [size for size in (1, 2, 3, 5, 8, length + 10) if size < books]
 
 
@@ -107,7 +107,7 @@ def similar(recommender: Recommender, random: np.random.Generator) -> dict[str, 
 
 def histories(recommender: Recommender, random: np.random.Generator) -> list[list[int]]:
     """Histories of model ids of every length, ordinary ones and those that nobody means."""
-    length, books = recommender.model.history_length, len(recommender.bundle.items)
+    length, books = recommender.model.max_length, len(recommender.bundle.items)
     odd: list[list[int]] = [
         [],
         [0],
@@ -134,7 +134,7 @@ def histories(recommender: Recommender, random: np.random.Generator) -> list[lis
 def answers(recommender: Recommender, history: list[int]) -> dict[str, Any]:
     """All four signatures for one history."""
     model = recommender.model
-    row = pad_history(history, model.history_length)
+    row = pad_history(history, model.max_length)
     ids, scores = kept(model, len(recommender.bundle.items), model.recommend(row), set(history))
     book = ids[0] if ids else 1
     like, likeness = kept(model, len(recommender.bundle.items), model.similar(book), {book})

@@ -39,11 +39,11 @@ class ContentSimilarity:
 
     def score(self, histories: Histories) -> np.ndarray:
         """float32 [n, V + 1], -inf for books that share no term with the history."""
-        books = self.item_vectors.shape[0] - 1
-        check_ids(histories, books)
-        readers = histories.to_csr_matrix(books) @ self.item_vectors
-        length = np.sqrt(readers.multiply(readers).sum(axis=1))
-        found = (readers @ self.item_vectors.T).tocoo()
+        items = self.item_vectors.shape[0] - 1
+        check_ids(histories, items)
+        users = histories.to_csr_matrix(items) @ self.item_vectors
+        length = np.sqrt(users.multiply(users).sum(axis=1))
+        found = (users @ self.item_vectors.T).tocoo()
         scores = np.full(found.shape, -np.inf, np.float32)
         scores[found.row, found.col] = found.data / length[found.row]
         return scores

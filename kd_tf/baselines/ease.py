@@ -52,10 +52,10 @@ class EASE:
 
     def score(self, histories: Histories) -> np.ndarray:
         """float32 [n, V + 1], -inf where the book, or every book of the history, is unrelated."""
-        books = len(self.weights)
-        check_ids(histories, books)
-        scores = np.full((len(histories), books + 1), -np.inf, np.float32)
-        read = histories.to_csr_matrix(books)[:, 1:]
+        items = len(self.weights)
+        check_ids(histories, items)
+        scores = np.full((len(histories), items + 1), -np.inf, np.float32)
+        read = histories.to_csr_matrix(items)[:, 1:]
         scores[:, 1:] = read @ self.weights
         scores[:, 1:][:, ~self.has_neighbours] = -np.inf
         scores[read @ self.has_neighbours == 0] = -np.inf
@@ -111,23 +111,21 @@ def fit(
 
 def _choose_regularization(split: Split, advance: Advance) -> float:
     """The penalty that ranks the validation readers' books best, among the most read ones."""
-    books = np.sort(np.argsort(-split.popularity()[1:], kind="stable")[:_TUNING_ITEMS]) + 1
+    items = np.sort(np.argsort(-split.popularity()[1:], kind="stable")[:_TUNING_ITEMS]) + 1
     number = np.zeros(split.num_items + 1, np.int32)
-    number[books] = np.arange(1, len(books) + 1)
-    gram = compute_gram(_map_items(split.train, number).to_csr_matrix(len(books)))
+    number[items] = np.arange(1, len(items) + 1)
+    gram = compute_gram(_map_items(split.train, number).to_csr_matrix(len(items)))
     histories = _map_items(split.validation.histories, number)
     targets = _map_items(split.validation.targets, number)
     rows = np.flatnonzero((histories.lengths > 0) & (targets.lengths > 0))
     if not len(rows):
         advance(len(REGULARIZATIONS))
         return DEFAULT_REGULARIZATION
-    validation = HeldOutSet(
-        histories.take(rows), targets.take(rows), split.validation.readers[rows]
-    )
+    validation = HeldOutSet(histories.take(rows), targets.take(rows), split.validation.users[rows])
     found = {}
     for penalty in REGULARIZATIONS:
         model = _fit_model(gram.copy(order="F"), penalty)
-        found[penalty] = ValidationMetric(validation, len(books))(model.score)
+        found[penalty] = ValidationMetric(validation, len(items))(model.score)
         advance()
     return max(found, key=lambda one: found[one])
 
@@ -141,10 +139,10 @@ def _map_items(histories: Histories, number: np.ndarray) -> Histories:
 def compute_gram(matrix: sparse.csr_array) -> np.ndarray:
     """float32 [V, V] X^T X of CSR [n, V + 1] X, in Fortran order: LAPACK would copy any other."""
     matrix = matrix[:, 1:].tocsr()
-    books = matrix.shape[1]
+    items = matrix.shape[1]
     transposed = matrix.T.tocsr()
-    gram = np.empty((books, books), np.float32, order="F")
-    for start in range(0, books, _BLOCK_SIZE):
+    gram = np.empty((items, items), np.float32, order="F")
+    for start in range(0, items, _BLOCK_SIZE):
         part = slice(start, start + _BLOCK_SIZE)
         gram[:, part] = (transposed[part] @ matrix).toarray().T
     return gram
@@ -157,22 +155,22 @@ def _fit_model(gram: np.ndarray, regularization: float) -> EASE:
 
 def solve_weights(gram: np.ndarray, regularization: float) -> np.ndarray:
     """The weights from X^T X (see `fit`), in its memory: float32 [V, V] in C order."""
-    books = len(gram)
-    gram[np.diag_indices(books)] += regularization
+    items = len(gram)
+    gram[np.diag_indices(items)] += regularization
     gram, failed = lapack.spotrf(gram, lower=1, overwrite_a=1)
     if not failed:
         gram, failed = lapack.spotri(gram, lower=1, overwrite_c=1)
     if failed:
-        raise ValueError(f"the matrix of {books} books cannot be inverted ({failed})")
+        raise ValueError(f"the matrix of {items} books cannot be inverted ({failed})")
     diagonal = gram.diagonal().copy()
     # LAPACK fills the lower half alone.
-    for start in range(0, books, _BLOCK_SIZE):
-        end = min(start + _BLOCK_SIZE, books)
+    for start in range(0, items, _BLOCK_SIZE):
+        end = min(start + _BLOCK_SIZE, items)
         gram[start:end, end:] = gram[end:, start:end].T
         block = gram[start:end, start:end]
         block[:] = np.tril(block) + np.tril(block, -1).T
     # The inverse is symmetric: its transpose is itself, in C order.
     weights = gram.T
     weights /= -diagonal
-    weights[np.diag_indices(books)] = 0
+    weights[np.diag_indices(items)] = 0
     return weights

@@ -55,10 +55,10 @@ class ImplicitALS:
     def score(self, histories: Histories) -> np.ndarray:
         """float32 [n, V + 1], -inf where the book, or every book of the history, was never read."""
         check_ids(histories, len(self.item_factors) - 1)
-        readers = self.fold_in_users(histories)
-        scores = readers @ self.item_factors.T
+        users = self.fold_in_users(histories)
+        scores = users @ self.item_factors.T
         scores[:, ~self.item_factors.any(axis=1)] = -np.inf
-        scores[~readers.any(axis=1)] = -np.inf
+        scores[~users.any(axis=1)] = -np.inf
         return scores
 
     def fold_in_users(self, histories: Histories) -> np.ndarray:
@@ -69,9 +69,9 @@ class ImplicitALS:
         itself, exact.
         """
         matrix = histories.to_csr_matrix(len(self.item_factors) - 1)
-        dimensions = self.item_factors.shape[1]
-        gram = self.item_factors.T @ self.item_factors + self.regularization * np.eye(dimensions)
-        solved = np.empty((len(histories), dimensions), np.float32)
+        embedding_dim = self.item_factors.shape[1]
+        gram = self.item_factors.T @ self.item_factors + self.regularization * np.eye(embedding_dim)
+        solved = np.empty((len(histories), embedding_dim), np.float32)
         for row in range(len(histories)):
             begin, end = matrix.indptr[row], matrix.indptr[row + 1]
             read = self.item_factors[matrix.indices[begin:end]].astype(np.float64)
@@ -150,6 +150,6 @@ def _train_als(
             show_progress=False,
             callback=lambda *_: advance(),
         )
-    books = np.array(model.item_factors, np.float32)
-    books[0] = 0
-    return ImplicitALS(books, regularization=regularization, alpha=alpha)
+    items = np.array(model.item_factors, np.float32)
+    items[0] = 0
+    return ImplicitALS(items, regularization=regularization, alpha=alpha)

@@ -46,9 +46,9 @@ class ItemKNN:
 
     def score(self, histories: Histories) -> np.ndarray:
         """float32 [n, V + 1], -inf for books without a neighbour in the history."""
-        books = self.item_similarity.shape[0] - 1
-        check_ids(histories, books)
-        found = histories.to_csr_matrix(books) @ self.item_similarity
+        items = self.item_similarity.shape[0] - 1
+        check_ids(histories, items)
+        found = histories.to_csr_matrix(items) @ self.item_similarity
         scores = np.full(found.shape, -np.inf, np.float32)
         found = found.tocoo()
         scores[found.row, found.col] = found.data

@@ -40,6 +40,6 @@ class Popularity:
 def fit(split: Split) -> Popularity:
     """Counts the training histories of `split`; a book that a reader read twice counts once."""
     read = split.train.to_csr_matrix(split.num_items)
-    readers = np.bincount(read.indices, minlength=split.num_items + 1).astype(np.float32)
-    readers[0] = -np.inf
-    return Popularity(readers)
+    users = np.bincount(read.indices, minlength=split.num_items + 1).astype(np.float32)
+    users[0] = -np.inf
+    return Popularity(users)

@@ -42,8 +42,8 @@ class RandomOrder:
         of_history = np.full(len(histories), self.seed, np.uint64)
         # A sum does not mind the order of the history.
         np.add.at(of_history, rows, _mix_bits(histories.items.astype(np.uint64)))
-        of_book = _mix_bits(np.arange(self.num_items + 1, dtype=np.uint64))
-        mixed = _mix_bits(_mix_bits(of_history)[:, None] ^ of_book)
+        of_item = _mix_bits(np.arange(self.num_items + 1, dtype=np.uint64))
+        mixed = _mix_bits(_mix_bits(of_history)[:, None] ^ of_item)
         # 24 bits are what a float32 below 1 holds exactly.
         drawn = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
         drawn[:, 0] = -np.inf

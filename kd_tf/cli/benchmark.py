@@ -16,11 +16,11 @@ def benchmark(
     target: Annotated[
         Path | None, typer.Argument(help="A bundle, a run's folder, or a .tflite.")
     ] = None,
-    synthetic_books: Annotated[
+    synthetic_items: Annotated[
         int | None,
         typer.Option(min=1, help="Instead: an invented student of so many books, in all forms."),
     ] = None,
-    dimensions: Annotated[int, typer.Option(min=1, help="Its width.")] = 32,
+    embedding_dim: Annotated[int, typer.Option(min=1, help="Its width.")] = 32,
     max_length: Annotated[int, typer.Option(min=1, help="Books of a history that it sees.")] = 50,
     competitors: Annotated[
         str, typer.Option(help="numpy, onnxruntime, naive, separated by commas, or '' for none.")
@@ -32,7 +32,7 @@ def benchmark(
     quiet: Quiet = False,
 ) -> None:
     """Time a file beside its peers: one run, turn by turn, a fresh process each."""
-    if (target is None) == (synthetic_books is None):
+    if (target is None) == (synthetic_items is None):
         raise UserError(
             "give either a file or --synthetic-books",
             hint="kd-tf benchmark runs/mine, or kd-tf benchmark --synthetic-books 100000",
@@ -43,7 +43,7 @@ def benchmark(
 
     found = run(
         target,
-        synthetic=None if synthetic_books is None else (synthetic_books, dimensions, max_length),
+        synthetic=None if synthetic_items is None else (synthetic_items, embedding_dim, max_length),
         competitors=[name.strip() for name in competitors.split(",") if name.strip()],
         threads=counts,
         runs=runs,

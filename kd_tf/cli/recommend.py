@@ -50,8 +50,8 @@ def recommend(
 
     with suppress_native_stderr():
         recommender = Recommender.load(bundle)
-    read = [recommender.titles.resolve(one).book for one in history]
-    history_ids = [book.item_id for book in read]
+    read = [recommender.titles.resolve(one).item for one in history]
+    history_ids = [item.item_id for item in read]
     found = recommender.recommend(
         history_ids,
         k,
@@ -61,20 +61,20 @@ def recommend(
         diversity=diversity,
     )
     reasons = [
-        recommender.explain(history_ids, one.book.item_id, MAX_REASONS) if explain else []
+        recommender.explain(history_ids, one.item.item_id, MAX_REASONS) if explain else []
         for one in found
     ]
     if as_json:
         rows = [
             {
-                "id": one.book.item_id,
-                "title": one.book.title,
-                "authors": one.book.authors,
+                "id": one.item.item_id,
+                "title": one.item.title,
+                "authors": one.item.authors,
                 "score": one.score,
                 **(
                     {
                         "because": [
-                            {"id": because.book.item_id, "contribution": because.contribution}
+                            {"id": because.item.item_id, "contribution": because.contribution}
                             for because in reason
                         ]
                     }
@@ -88,11 +88,11 @@ def recommend(
         return
     console = Console(highlight=False)
     console.print("You read:", style="bold")
-    for book in read:
-        console.print(f"  {book.label}", markup=False)
+    for item in read:
+        console.print(f"  {item.label}", markup=False)
     console.print("You may like:", style="bold")
     for place, (one, reason) in enumerate(zip(found, reasons, strict=True), start=1):
-        console.print(f"{place:4d}. {one.book.label}  [{one.score:.2f}]", markup=False)
+        console.print(f"{place:4d}. {one.item.label}  [{one.score:.2f}]", markup=False)
         if reason:
-            names = "; ".join(because.book.label for because in reason)
+            names = "; ".join(because.item.label for because in reason)
             console.print(f"      because you read {names}", markup=False, style="dim")

@@ -55,7 +55,7 @@ def snap_to_quantization_grid(model: HistoryModel) -> HistoryModel:
     if isinstance(model, NeighboursStudent):
         packed = model.pack()
         return NeighboursStudent.from_matrix(
-            packed.unpack(), history_length=model.history_length, prior=packed.prior.numpy()
+            packed.unpack(), max_length=model.max_length, prior=packed.prior.numpy()
         )
     if not isinstance(model, (AdditiveModel, FoldInModel)):
         return model

@@ -73,10 +73,10 @@ class Catalog:
         words = pl.concat_str(columns, separator=" ", ignore_nulls=True)
         return self.frame.select(words).to_series().to_list()
 
-    def label(self, book: int) -> str:
+    def label(self, item: int) -> str:
         """How a person knows the book with model id `book`: title and author, or its id."""
-        if not 1 <= book <= len(self):
-            raise ValueError(f"book must be in 1..{len(self)}, not {book}")
-        row = self.frame.row(book - 1, named=True)
+        if not 1 <= item <= len(self):
+            raise ValueError(f"book must be in 1..{len(self)}, not {item}")
+        row = self.frame.row(item - 1, named=True)
         title = row.get("title") or f"book {row['item_id']}"
         return f"{title} ({row['authors']})" if row.get("authors") else title

@@ -24,15 +24,15 @@ class Histories:
     items: np.ndarray
     offsets: np.ndarray
     weights: np.ndarray | None = None
-    readers: np.ndarray | None = None
+    users: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         if self.offsets[0] != 0 or self.offsets[-1] != len(self.items):
             raise ValueError("offsets must begin with 0 and end with the number of items")
         if self.weights is not None and len(self.weights) != len(self.items):
             raise ValueError(f"{len(self.weights)} weights for {len(self.items)} items")
-        if self.readers is not None and len(self.readers) != len(self):
-            raise ValueError(f"{len(self.readers)} readers for {len(self)} histories")
+        if self.users is not None and len(self.users) != len(self):
+            raise ValueError(f"{len(self.users)} readers for {len(self)} histories")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -67,8 +67,8 @@ class Histories:
         within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
         source = np.repeat(self.offsets[:-1][rows], lengths) + within
         weights = None if self.weights is None else self.weights[source]
-        readers = None if self.readers is None else self.readers[rows]
-        return Histories(self.items[source], offsets, weights, readers)
+        users = None if self.users is None else self.users[rows]
+        return Histories(self.items[source], offsets, weights, users)
 
     def keep(self, items: np.ndarray) -> Histories:
         """The same readers with only those items for which boolean `items` [total] is true."""
@@ -76,7 +76,7 @@ class Histories:
         lengths = np.bincount(row, minlength=len(self))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
         weights = None if self.weights is None else self.weights[items]
-        return Histories(self.items[items], offsets, weights, self.readers)
+        return Histories(self.items[items], offsets, weights, self.users)
 
     def to_csr_matrix(self, num_items: int) -> sparse.csr_array:
         """float32 CSR [n, `books` + 1]: an item's weight, or 1, where it stands in the history.

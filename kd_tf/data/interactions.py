@@ -148,11 +148,11 @@ def from_chunks(
     """
     # Checks the ids before anything is joined on them.
     listed = None if item_table is None else Catalog(item_table).frame
-    readers, items = Vocabulary(), Vocabulary(() if listed is None else listed["item_id"])
+    users, items = Vocabulary(), Vocabulary(() if listed is None else listed["item_id"])
     columns: dict[str, list[np.ndarray]] = {}
     for chunk in chunks:
         numbers = {
-            "user": readers.encode(chunk["user"]),
+            "user": users.encode(chunk["user"]),
             "item": items.encode(chunk["item"]) + 1,
         }
         for column, dtype in (("rating", np.float32), ("timestamp", np.int64)):
@@ -188,7 +188,7 @@ def from_chunks(
             item=joined["item"],
             rating=joined.get("rating"),
             timestamp=joined.get("timestamp"),
-            user_ids=readers.ids,
+            user_ids=users.ids,
             num_items=len(catalog),
         ),
         catalog=catalog,

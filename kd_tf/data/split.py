@@ -34,11 +34,11 @@ class HeldOutSet:
 
     histories: Histories
     targets: Histories
-    readers: np.ndarray
+    users: np.ndarray
     seen_items: Histories | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "histories", replace(self.histories, readers=self.readers))
+        object.__setattr__(self, "histories", replace(self.histories, users=self.users))
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Split:
     """
 
     train: Histories
-    train_readers: np.ndarray
+    train_users: np.ndarray
     validation: HeldOutSet
     test: HeldOutSet
     protocol: str
@@ -69,7 +69,7 @@ class Split:
     low_rated: Histories | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "train", replace(self.train, readers=self.train_readers))
+        object.__setattr__(self, "train", replace(self.train, users=self.train_users))
 
     def popularity(self) -> np.ndarray:
         """int64 [V + 1], in how many training histories each id stands; index 0 is padding."""
@@ -130,12 +130,12 @@ class Split:
         }
 
     def _to_arrays(self) -> dict[str, np.ndarray]:
-        arrays = {"train_readers": self.train_readers}
+        arrays = {"train_readers": self.train_users}
         parts = {"train": self.train}
         if self.low_rated is not None:
             parts["train_also_read"] = self.low_rated
         for name, held_out in (("validation", self.validation), ("test", self.test)):
-            arrays[f"{name}_readers"] = held_out.readers
+            arrays[f"{name}_readers"] = held_out.users
             parts[f"{name}_histories"] = held_out.histories
             parts[f"{name}_targets"] = held_out.targets
             if held_out.seen_items is not None:
@@ -198,7 +198,7 @@ def _build_split(metadata: dict[str, Any], arrays: dict[str, np.ndarray]) -> Spl
 
     return Split(
         train=histories("train"),
-        train_readers=arrays["train_readers"],
+        train_users=arrays["train_readers"],
         validation=held_out("validation"),
         test=held_out("test"),
         protocol=metadata["protocol"],

@@ -114,13 +114,13 @@ def compute_curriculum_targets(
         "stages": [compute_fingerprint(stage) for stage in teachers],
     }
     if _read_cache_key(folder) != key:
-        passes, readers, _ = examples.history.shape
+        passes, users, _ = examples.history.shape
         with atomic.replace_directory(folder) as unfinished:
             stacked = np.lib.format.open_memmap(
                 unfinished / "stage_ids.npy",
                 "w+",
                 np.int32,
-                (passes, readers, len(teachers), top_k),
+                (passes, users, len(teachers), top_k),
             )
             for number, stage in enumerate(teachers):
                 own = unfinished / "stage"
@@ -167,7 +167,7 @@ def _write_cache(
     folder: Path,
     progress: Progress,
 ) -> None:
-    passes, readers, length = examples.history.shape
+    passes, users, length = examples.history.shape
 
     # Not the teacher's own length: a teacher may see more than the student's examples hold.
     row = tf.TensorSpec([None, length], tf.int32)
@@ -206,7 +206,7 @@ def _write_cache(
                 unfinished / f"{name}.npy",
                 "w+",
                 kind.as_numpy_dtype,
-                (passes, readers, *shape),
+                (passes, users, *shape),
             )
             for name, (shape, kind) in shapes.items()
         }

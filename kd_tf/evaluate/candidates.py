@@ -41,12 +41,12 @@ class SampledCandidates:
             held_out: Readers; the books of their histories, targets and `also_read` are not drawn.
             books: V.
         """
-        readers = len(held_out.histories)
-        drawn = np.zeros((readers, self.num_negatives), np.int32)
+        users = len(held_out.histories)
+        drawn = np.zeros((users, self.num_negatives), np.int32)
         width = min(self.num_negatives, num_items)
         rows = max(_MAX_KEYS_IN_MEMORY // (num_items + 1), 1)
-        for start in range(0, readers, rows):
-            part = np.arange(start, min(start + rows, readers))
+        for start in range(0, users, rows):
+            part = np.arange(start, min(start + rows, users))
             # One generator a block of rows: what a reader gets depends on nothing but its place.
             keys = np.random.default_rng([self.seed, start]).random(
                 (len(part), num_items + 1), np.float32

@@ -60,13 +60,13 @@ class Evaluation:
         slices: Figures by the slice's name (`kd_tf.evaluate.slices`).
     """
 
-    per_reader: dict[str, np.ndarray]
+    per_user: dict[str, np.ndarray]
     overall: dict[str, float]
     slices: dict[str, SliceMetrics]
 
     def compute_intervals(self) -> dict[str, tuple[float, float]]:
         """95 % bootstrap confidence intervals of the means of `per_reader`, by name."""
-        return bootstrap_intervals(self.per_reader)
+        return bootstrap_intervals(self.per_user)
 
 
 @dataclass(frozen=True)
@@ -88,17 +88,17 @@ class TrainingStatistics:
     @classmethod
     def from_split(cls, split: Split) -> TrainingStatistics:
         """Counts the training part of `split`; the other parts are not looked at."""
-        reader = np.repeat(np.arange(len(split.train)), split.train.lengths)
-        readers_of_book = sparse.csr_array(
-            (np.ones(len(reader)), (split.train.items, reader)),
+        user = np.repeat(np.arange(len(split.train)), split.train.lengths)
+        users_of_item = sparse.csr_array(
+            (np.ones(len(user)), (split.train.items, user)),
             shape=(split.num_items + 1, len(split.train)),
         )
-        readers_of_book.data[:] = 1  # a book that stands twice in a history is one reader
+        users_of_item.data[:] = 1  # a book that stands twice in a history is one reader
         return cls(
             num_items=split.num_items,
             num_users=len(split.train),
-            popularity=np.diff(readers_of_book.indptr).astype(np.int64),
-            item_user_matrix=readers_of_book,
+            popularity=np.diff(users_of_item.indptr).astype(np.int64),
+            item_user_matrix=users_of_item,
         )
 
 
@@ -128,12 +128,12 @@ def evaluate(
         ValueError: `score` gave another shape or a NaN, or `held_out` has ids that `training`
             does not know.
     """
-    readers = _check_held_out(held_out, training)
+    users = _check_held_out(held_out, training)
     negatives = None if candidates is None else candidates.draw(held_out, training.num_items)
     # Sampled candidates are a task of two classes: for its accuracy all held-out books count.
     depth = max(ks) if negatives is None else max(*ks, int(held_out.targets.lengths.max()))
-    ranked = np.empty((readers, depth), np.int32)
-    area = np.empty(readers)
+    ranked = np.empty((users, depth), np.int32)
+    area = np.empty(users)
     size = int(np.clip(MAX_SCORES_IN_MEMORY // (training.num_items + 1), 1, 512))
 
     def measure(rows: np.ndarray, scores: np.ndarray) -> int:
@@ -149,12 +149,12 @@ def evaluate(
     waiting: list[Future[int]] = []
     threads = os.cpu_count() or 1
     with (
-        (progress or NullProgress()).task("evaluating", readers) as advance,
+        (progress or NullProgress()).task("evaluating", users) as advance,
         # NumPy lets other threads run: while one batch is ranked the next is being scored.
         ThreadPoolExecutor(threads) as pool,
     ):
-        for start in range(0, readers, size):
-            rows = np.arange(start, min(start + size, readers))
+        for start in range(0, users, size):
+            rows = np.arange(start, min(start + size, users))
             scores = score(held_out.histories.take(rows))
             _check_scores(scores, rows, training.num_items)
             waiting.append(pool.submit(measure, rows, scores))
@@ -194,14 +194,14 @@ def evaluate_lists(
         ValueError: `rank` broke the promise of `Ranker`, or `held_out` has ids that `training`
             does not know; the message names the reader's row.
     """
-    readers = _check_held_out(held_out, training)
+    users = _check_held_out(held_out, training)
     k = max(ks)
     also_read = held_out.seen_items
     asked = k if also_read is None else k + int(also_read.lengths.max())
-    ranked = np.empty((readers, k), np.int32)
-    with (progress or NullProgress()).task("evaluating", readers) as advance:
-        for start in range(0, readers, batch_size):
-            rows = np.arange(start, min(start + batch_size, readers))
+    ranked = np.empty((users, k), np.int32)
+    with (progress or NullProgress()).task("evaluating", users) as advance:
+        for start in range(0, users, batch_size):
+            rows = np.arange(start, min(start + batch_size, users))
             histories = held_out.histories.take(rows)
             answer = rank(histories, asked)
             _check_ranking(answer, histories, asked, training.num_items, start)
@@ -221,8 +221,7 @@ def merge_folds(folds: Sequence[Evaluation]) -> Evaluation:
     if len(folds) == 1:
         return folds[0]
     measured = {
-        name: np.concatenate([fold.per_reader[name] for fold in folds])
-        for name in folds[0].per_reader
+        name: np.concatenate([fold.per_user[name] for fold in folds]) for name in folds[0].per_user
     }
     overall = {
         name: float(
@@ -235,11 +234,11 @@ def merge_folds(folds: Sequence[Evaluation]) -> Evaluation:
     parts: dict[str, SliceMetrics] = {}
     for name in dict.fromkeys(name for fold in folds for name in fold.slices):
         some = [fold.slices[name] for fold in folds if name in fold.slices]
-        readers = [one.num_users for one in some]
+        users = [one.num_users for one in some]
         parts[name] = SliceMetrics(
-            sum(readers),
+            sum(users),
             {
-                metric: float(np.average([one.metrics[metric] for one in some], weights=readers))
+                metric: float(np.average([one.metrics[metric] for one in some], weights=users))
                 for metric in some[0].metrics
             },
         )
@@ -283,13 +282,13 @@ def _compute_metrics(
 
 def _check_held_out(held_out: HeldOutSet, training: TrainingStatistics) -> int:
     """The number of readers, all of whose ids are books."""
-    readers = len(held_out.histories)
-    if not readers:
+    users = len(held_out.histories)
+    if not users:
         raise ValueError("there are no held-out readers to judge on")
     for histories in (held_out.histories, held_out.targets, held_out.seen_items):
         if histories is not None:
             check_ids(histories, training.num_items)
-    return readers
+    return users
 
 
 def _collect_seen_items(held_out: HeldOutSet, rows: np.ndarray) -> Histories:
@@ -298,19 +297,19 @@ def _collect_seen_items(held_out: HeldOutSet, rows: np.ndarray) -> Histories:
     if held_out.seen_items is None:
         return histories
     also_read = held_out.seen_items.take(rows)
-    reader = np.concatenate(
+    user = np.concatenate(
         [np.repeat(np.arange(len(rows)), some.lengths) for some in (histories, also_read)]
     )
     items = np.concatenate([histories.items, also_read.items])
     offsets = histories.offsets + also_read.offsets
-    return Histories(items[np.argsort(reader, kind="stable")], offsets)
+    return Histories(items[np.argsort(user, kind="stable")], offsets)
 
 
 def _remove_items(ranked: np.ndarray, removed_items: Histories, num_items: int) -> np.ndarray:
     """The lists without some books; what is behind them moves up."""
-    reader = np.arange(len(ranked), dtype=np.int64)
-    keys = np.repeat(reader, removed_items.lengths) * (num_items + 1) + removed_items.items
-    left = ~np.isin(reader[:, None] * (num_items + 1) + ranked, keys) & (ranked > 0)
+    user = np.arange(len(ranked), dtype=np.int64)
+    keys = np.repeat(user, removed_items.lengths) * (num_items + 1) + removed_items.items
+    left = ~np.isin(user[:, None] * (num_items + 1) + ranked, keys) & (ranked > 0)
     moved = np.argsort(~left, axis=1, kind="stable")
     return np.where(
         np.take_along_axis(left, moved, axis=1), np.take_along_axis(ranked, moved, axis=1), 0
@@ -351,7 +350,7 @@ def _check_ranking(
     refuse((ranking < 0) | (ranking > num_items), f"an id outside 0..{num_items}")
     refuse((ranking[:, :-1] == 0) & (ranking[:, 1:] != 0), "a book after the padding")
     refuse(has_duplicates(ranking)[:, None], "the same book twice")
-    reader = np.arange(len(histories), dtype=np.int64)
-    read = np.repeat(reader, histories.lengths) * (num_items + 1) + histories.items
-    recommended = reader[:, None] * (num_items + 1) + ranking
+    user = np.arange(len(histories), dtype=np.int64)
+    read = np.repeat(user, histories.lengths) * (num_items + 1) + histories.items
+    recommended = user[:, None] * (num_items + 1) + ranking
     refuse(np.isin(recommended, read), "a book of its own history")

@@ -64,14 +64,14 @@ def slice_held_out(held_out: HeldOutSet, popularity: np.ndarray) -> list[Slice]:
         ),
     ]
     found = []
-    for name, readers, books in parts:
+    for name, users, items in parts:
         kept = np.ones(len(held_out.targets.items), bool)
-        if readers is not None:
-            kept = np.repeat(readers, held_out.targets.lengths)
-        if books is not None:
-            kept = books[held_out.targets.items]
-        reader = np.repeat(np.arange(len(lengths)), held_out.targets.lengths)[kept]
-        rows, counts = np.unique(reader, return_counts=True)
+        if users is not None:
+            kept = np.repeat(users, held_out.targets.lengths)
+        if items is not None:
+            kept = items[held_out.targets.items]
+        user = np.repeat(np.arange(len(lengths)), held_out.targets.lengths)[kept]
+        rows, counts = np.unique(user, return_counts=True)
         if len(rows):
             offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
             found.append(Slice(name, rows, Histories(held_out.targets.items[kept], offsets)))

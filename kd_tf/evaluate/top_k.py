@@ -58,12 +58,12 @@ def select_unseen_top_k(scores: np.ndarray, histories: Histories, k: int) -> np.
     if len(crowded):
         candidates[crowded] = _select_exactly(left[crowded], width)
         counts[crowded] = np.count_nonzero(candidates[crowded], axis=1)
-    row, book = np.divmod(np.flatnonzero(candidates), columns)
-    order = np.lexsort((book, -left[row, book], row))
-    row, book = row[order], book[order]
+    row, item = np.divmod(np.flatnonzero(candidates), columns)
+    order = np.lexsort((item, -left[row, item], row))
+    row, item = row[order], item[order]
     position = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
     kept = position < width
-    best[row[kept], position[kept]] = book[kept]
+    best[row[kept], position[kept]] = item[kept]
     return best
 
 
@@ -106,8 +106,8 @@ def _select_exactly(left: np.ndarray, width: int) -> np.ndarray:
     return above | (equal & (np.cumsum(equal, axis=1) <= room))
 
 
-def _raise_nan(row: int, book: int) -> NoReturn:
-    raise ValueError(f"the score of book {book} in reader row {row} is NaN")
+def _raise_nan(row: int, item: int) -> NoReturn:
+    raise ValueError(f"the score of book {item} in reader row {row} is NaN")
 
 
 def check_ids(histories: Histories, num_items: int) -> None:

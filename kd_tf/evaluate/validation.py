@@ -47,7 +47,7 @@ class ValidationMetric:
         self._size = int(np.clip(MAX_SCORES_IN_MEMORY // (num_items + 1), 1, 512))
         self._negatives: np.ndarray | None = None
         if candidates is not None and len(rows):
-            held_out = HeldOutSet(self.histories, self.targets, validation.readers[rows])
+            held_out = HeldOutSet(self.histories, self.targets, validation.users[rows])
             self._negatives = candidates.draw(held_out, num_items)
 
     def take_first(self, max_users: int) -> ValidationMetric:

@@ -32,21 +32,21 @@ class QuantizedEmbedding:
         self,
         model: keras.Model,
         name: str,
-        dimensions: int,
+        embedding_dim: int,
         *,
         int4: bool = False,
         initializer: str | keras.initializers.Initializer = "zeros",
     ) -> None:
-        shape = (model.books + 1, dimensions)
-        self.dimensions, self.is_int4 = dimensions, int4
+        shape = (model.items + 1, embedding_dim)
+        self.embedding_dim, self.is_int4 = embedding_dim, int4
         if not int4:
             self.embeddings = model.add_weight(name=name, shape=shape, initializer=initializer)
             return
-        if dimensions % 2:
-            raise ValueError(f"rows of four-bit numbers need an even d, not {dimensions}")
+        if embedding_dim % 2:
+            raise ValueError(f"rows of four-bit numbers need an even d, not {embedding_dim}")
         self.nibbles = model.add_weight(
             name=f"{name}_nibbles",
-            shape=(shape[0], dimensions // 2),
+            shape=(shape[0], embedding_dim // 2),
             dtype="uint8",
             initializer="zeros",
             trainable=False,
@@ -90,8 +90,8 @@ class QuantizedEmbedding:
         halves = tf.stack([both - upper * 16, upper], axis=-1)
         # 0..7 are themselves, 8..15 stand for -8..-1.
         signed = halves - tf.where(halves < 8, 0, 16)
-        flat = tf.reshape(signed, tf.concat([tf.shape(ids), [self.dimensions]], axis=0))
-        flat.set_shape([*ids.shape, self.dimensions])
+        flat = tf.reshape(signed, tf.concat([tf.shape(ids), [self.embedding_dim]], axis=0))
+        flat.set_shape([*ids.shape, self.embedding_dim])
         return tf.cast(flat, tf.float32) * tf.expand_dims(self.scale.gather(ids), -1)
 
     def dot_products(self, vectors: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:

@@ -38,7 +38,7 @@ class QuantizedVector:
         spacing: Spacing = "even",
         initial_value: float = 0.0,
     ) -> None:
-        self.size = model.books + 1
+        self.size = model.items + 1
         self.quantized, self.spacing = quantized, spacing
         if quantized:
             self._codes = model.add_weight(

@@ -32,7 +32,7 @@ class AdditiveModel(HistoryModel):
     def __init__(self, *, quantized: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.quantized = quantized
-        self.peak_score_rows = self.history_length
+        self.peak_score_rows = self.max_length
         self.prior = QuantizedVector(self, "prior", quantized=quantized)
 
     def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
@@ -68,12 +68,12 @@ class AdditiveModel(HistoryModel):
         )
         return tf.where(asked > 0, scores, 0.0)
 
-    def similar(self, book: tf.Tensor) -> tf.Tensor:
-        return self.item_scores(self.mask_unknown_ids(book))
+    def similar(self, item: tf.Tensor) -> tf.Tensor:
+        return self.item_scores(self.mask_unknown_ids(item))
 
-    def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
+    def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         ids = self.mask_unknown_ids(history)
-        asked = tf.expand_dims(self.mask_unknown_ids(book), 1)
+        asked = tf.expand_dims(self.mask_unknown_ids(item), 1)
         own = self.candidate_scores(ids, asked)[:, :, 0]
         return tf.where(self.first_occurrences(ids) & (asked > 0), own, 0.0)
 

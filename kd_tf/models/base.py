@@ -34,14 +34,14 @@ class HistoryModel(keras.Model):
     quantized_weights: tuple[str, ...] = ()
     quantizations: tuple[str, ...] = ("float32", "float16", "dynamic-int8", "int8")
 
-    def __init__(self, *, num_items: int, history_length: int, **kwargs: Any) -> None:
+    def __init__(self, *, num_items: int, max_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if num_items < 1 or history_length < 1:
+        if num_items < 1 or max_length < 1:
             raise ValueError(
-                f"books and history_length must be at least 1, not {num_items} and {history_length}"
+                f"books and history_length must be at least 1, not {num_items} and {max_length}"
             )
         self.num_items = num_items
-        self.history_length = history_length
+        self.max_length = max_length
         self._loss_tracker = keras.metrics.Mean(name="loss")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -71,14 +71,14 @@ class HistoryModel(keras.Model):
         scores = tf.gather(self(history, training=False), ids, batch_dims=1)
         return tf.where(ids > 0, scores, 0.0)
 
-    def similar(self, book: tf.Tensor) -> tf.Tensor:
+    def similar(self, item: tf.Tensor) -> tf.Tensor:
         """How much every book is like `book` (int32 [B]): float32 [B, V + 1], higher is more.
 
         Unless a model knows better: what it recommends to somebody who read nothing else.
         """
-        return self(tf.pad(tf.expand_dims(book, 1), [[0, 0], [0, self.history_length - 1]]))
+        return self(tf.pad(tf.expand_dims(item, 1), [[0, 0], [0, self.max_length - 1]]))
 
-    def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
+    def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         """How much each book of a history adds to the score of one book.
 
         Unless a model knows better: by how much the score falls without it.
@@ -90,14 +90,14 @@ class HistoryModel(keras.Model):
         Returns:
             float32 [B, L]; 0 for padding, and for a book that stood in the history before.
         """
-        L = self.history_length
+        L = self.max_length
         ids = self.mask_unknown_ids(history)
         # A book that stands there twice goes at once.
         same = tf.equal(tf.expand_dims(ids, 2), tf.expand_dims(ids, 1))
         without = tf.where(same, 0, tf.expand_dims(ids, 1))
         # The whole history stands before its L parts, so that all are scored together.
         rows = tf.reshape(tf.concat([tf.expand_dims(ids, 1), without], axis=1), [-1, L])
-        asked = tf.reshape(tf.repeat(tf.expand_dims(book, 1), L + 1, axis=1), [-1, 1])
+        asked = tf.reshape(tf.repeat(tf.expand_dims(item, 1), L + 1, axis=1), [-1, 1])
         scores = tf.reshape(self.score(rows, asked), [-1, L + 1])
         return tf.where(self.first_occurrences(ids), scores[:, :1] - scores[:, 1:], 0.0)
 
@@ -130,7 +130,7 @@ class HistoryModel(keras.Model):
 
     def to_inputs(self, histories: Histories) -> np.ndarray:
         """Histories as `call` takes them: int32 [n, L]."""
-        return histories.pad(self.history_length)
+        return histories.pad(self.max_length)
 
     def from_inputs(self, inputs: np.ndarray) -> Histories:
         """What rows int32 [n, L], as `call` takes them, stand for: as `numpy_scores` takes it."""
@@ -224,12 +224,12 @@ class HistoryModel(keras.Model):
         return {
             "name": self.name,
             "num_items": self.num_items,
-            "history_length": self.history_length,
+            "history_length": self.max_length,
         }
 
     def create_weights(self) -> None:
         """Makes every weight, so that the model can be pruned, loaded or counted before `fit`."""
-        self(tf.zeros([1, self.history_length], tf.int32))
+        self(tf.zeros([1, self.max_length], tf.int32))
 
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Makes the weights of a saved model; Keras would try it with float ids and fail."""

@@ -30,7 +30,7 @@ def make_score_fn(model: HistoryModel) -> ScoreFn:
     forward = _build_forward(model)
 
     def score(histories: Histories) -> np.ndarray:
-        found = model.numpy_scores(histories.keep_newest(model.history_length))
+        found = model.numpy_scores(histories.keep_newest(model.max_length))
         if found is not None:
             return found
         padded = model.to_inputs(histories)
@@ -51,5 +51,5 @@ def get_scoring_batch_size(model: HistoryModel, *, in_numpy: bool = False) -> in
 
 
 def _build_forward(model: HistoryModel) -> tf.types.experimental.PolymorphicFunction:
-    signature = [tf.TensorSpec([None, model.history_length], tf.int32)]
+    signature = [tf.TensorSpec([None, model.max_length], tf.int32)]
     return tf.function(lambda history: model(history, training=False), input_signature=signature)

@@ -61,7 +61,7 @@ class FoldInModel(HistoryModel):
     def __init__(
         self,
         *,
-        dimensions: int,
+        embedding_dim: int,
         alpha: float,
         regularization: float,
         bits: int = 8,
@@ -69,17 +69,22 @@ class FoldInModel(HistoryModel):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        if dimensions < 1 or alpha < 1 or regularization <= 0:
+        if embedding_dim < 1 or alpha < 1 or regularization <= 0:
             raise ValueError(
                 "dimensions and alpha must be at least 1 and regularization above 0, not "
-                f"{dimensions}, {alpha} and {regularization}"
+                f"{embedding_dim}, {alpha} and {regularization}"
             )
-        self.dimensions, self.alpha, self.regularization = dimensions, alpha, regularization
-        self.peak_score_rows = 1 + 4 * self.history_length * dimensions // (self.num_items + 1)
+        self.embedding_dim, self.alpha, self.regularization = embedding_dim, alpha, regularization
+        self.peak_score_rows = 1 + 4 * self.max_length * embedding_dim // (self.num_items + 1)
         self.bits = check_bits(bits)
-        self.factors = QuantizedEmbedding(self, "factors", dimensions, int4=quantized and bits == 4)
+        self.factors = QuantizedEmbedding(
+            self, "factors", embedding_dim, int4=quantized and bits == 4
+        )
         self.whitening = self.add_weight(
-            name="whitening", shape=(dimensions, dimensions), initializer="zeros", trainable=False
+            name="whitening",
+            shape=(embedding_dim, embedding_dim),
+            initializer="zeros",
+            trainable=False,
         )
         self._whitening_cache: _WhiteningCache | None = None
         self.quantized = quantized
@@ -90,7 +95,7 @@ class FoldInModel(HistoryModel):
         cls,
         data: TrainingData,
         *,
-        dimensions: int = ials.NUM_FACTORS,
+        embedding_dim: int = ials.NUM_FACTORS,
         setting: tuple[float, float] | None = None,
         bits: int = 8,
     ) -> Self:
@@ -104,15 +109,15 @@ class FoldInModel(HistoryModel):
         """
         found = ials.fit(
             data.split,
-            num_factors=dimensions,
+            num_factors=embedding_dim,
             setting=setting,
             validation_metric=data.validation_metric,
             progress=data.progress,
         )
         model = cls(
             num_items=data.split.num_items,
-            history_length=data.history_length,
-            dimensions=found.item_factors.shape[1],
+            max_length=data.max_length,
+            embedding_dim=found.item_factors.shape[1],
             alpha=found.alpha,
             regularization=found.regularization,
             bits=bits,
@@ -128,9 +133,12 @@ class FoldInModel(HistoryModel):
         Raises:
             ValueError: The shape is another, or a number is not finite.
         """
-        if factors.shape != (self.num_items + 1, self.dimensions) or not np.isfinite(factors).all():
+        if (
+            factors.shape != (self.num_items + 1, self.embedding_dim)
+            or not np.isfinite(factors).all()
+        ):
             raise ValueError(
-                f"factors must be finite [{self.num_items + 1}, {self.dimensions}], not "
+                f"factors must be finite [{self.num_items + 1}, {self.embedding_dim}], not "
                 f"{list(factors.shape)}: they belong to another catalogue"
             )
         factors = factors.astype(np.float32).copy()
@@ -142,7 +150,7 @@ class FoldInModel(HistoryModel):
     def _compute_whitening(self, factors: np.ndarray) -> np.ndarray:
         """float32 [d, d], (Y^T Y + reg I)^-1/2."""
         some = factors.astype(np.float64)
-        gram = some.T @ some + self.regularization * np.eye(self.dimensions)
+        gram = some.T @ some + self.regularization * np.eye(self.embedding_dim)
         values, vectors = np.linalg.eigh(gram)
         return np.asarray((vectors / np.sqrt(values)) @ vectors.T, np.float32)
 
@@ -161,13 +169,13 @@ class FoldInModel(HistoryModel):
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         ids = self.mask_unknown_ids(candidates)
-        reader = self.solve_user_factors(self.deduplicate(history))
-        products = tf.squeeze(tf.matmul(self.factors.gather(ids), tf.expand_dims(reader, 2)), 2)
+        user = self.solve_user_factors(self.deduplicate(history))
+        products = tf.squeeze(tf.matmul(self.factors.gather(ids), tf.expand_dims(user, 2)), 2)
         return tf.where(ids > 0, products + self.prior.gather(ids), 0.0)
 
-    def similar(self, book: tf.Tensor) -> tf.Tensor:
+    def similar(self, item: tf.Tensor) -> tf.Tensor:
         # For one book the solution is the book's own preconditioned row, up to its length.
-        ids = self.mask_unknown_ids(book)
+        ids = self.mask_unknown_ids(item)
         # Twice by the same matrix: its square would be one more constant of the file.
         whitened = tf.matmul(self.factors.gather(ids), self.whitening)
         return self.factors.dot_products(tf.matmul(whitened, self.whitening), ids)
@@ -178,14 +186,14 @@ class FoldInModel(HistoryModel):
     def item_embeddings(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.factors.embeddings)
 
-    def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
+    def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         """As in `HistoryModel`: a book's share of the sum that the score is.
 
         ``u = sum alpha A^-1 y_h`` makes the score of a book the sum of ``alpha y^T A^-1 y_h`` and
         the prior (Hu, Koren & Volinsky, section 5). One more reader is solved for it, where leaving
         out each book in turn would solve L.
         """
-        ids, asked = self.deduplicate(history), self.mask_unknown_ids(book)
+        ids, asked = self.deduplicate(history), self.mask_unknown_ids(item)
         rows = tf.matmul(self.factors.gather(ids), self.whitening)
         own = tf.matmul(self.factors.gather(asked), self.whitening)
         shares = tf.matmul(rows, tf.expand_dims(self._solve(rows, own), 2))[:, :, 0]
@@ -237,12 +245,12 @@ class FoldInModel(HistoryModel):
         rows[0] = 0  # padding adds nothing below
         read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
         each = Histories(read.indices.astype(np.int32), read.indptr.astype(np.int64))
-        readers = np.empty((len(histories), self.dimensions), np.float32)
+        users = np.empty((len(histories), self.embedding_dim), np.float32)
         # Readers of about as many books together, so that little is padding.
         order = np.argsort(each.lengths, kind="stable")
         while len(order):
             longest = max(int(each.lengths[order[-1]]), 1)
-            at_once = max(MAX_SOLVER_NUMBERS // (longest * (self.dimensions + longest)), 1)
+            at_once = max(MAX_SOLVER_NUMBERS // (longest * (self.embedding_dim + longest)), 1)
             order, part = order[:-at_once], order[-at_once:]
             own = rows[each.take(part).pad(longest)]
             # (I + b Z^T Z)^-1 Z^T 1 = Z^T (I + b Z Z^T)^-1 1: as small as the history is short.
@@ -250,14 +258,14 @@ class FoldInModel(HistoryModel):
             inner *= np.float32(self.alpha - 1)
             inner += np.eye(longest, dtype=np.float32)
             solved = np.linalg.solve(inner, np.ones((len(own), longest, 1), np.float32))
-            readers[part] = (solved.transpose(0, 2, 1) @ own)[:, 0]
-        readers *= np.float32(self.alpha)
-        return np.asarray(readers @ whitening @ factors.T + self.prior.numpy(), np.float32)
+            users[part] = (solved.transpose(0, 2, 1) @ own)[:, 0]
+        users *= np.float32(self.alpha)
+        return np.asarray(users @ whitening @ factors.T + self.prior.numpy(), np.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "dimensions": self.dimensions,
+            "dimensions": self.embedding_dim,
             "alpha": self.alpha,
             "regularization": self.regularization,
             "bits": self.bits,

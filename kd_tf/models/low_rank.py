@@ -23,13 +23,13 @@ class LowRankModel(AdditiveModel):
 
     quantized_weights = ("left", "right")
 
-    def __init__(self, *, dimensions: int, **kwargs: Any) -> None:
+    def __init__(self, *, embedding_dim: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if dimensions < 1:
-            raise ValueError(f"dimensions must be at least 1, not {dimensions}")
-        self.dimensions = dimensions
-        self.peak_score_rows = 1 + self.history_length * dimensions // (self.num_items + 1)
-        shape = (self.num_items + 1, dimensions)
+        if embedding_dim < 1:
+            raise ValueError(f"dimensions must be at least 1, not {embedding_dim}")
+        self.embedding_dim = embedding_dim
+        self.peak_score_rows = 1 + self.max_length * embedding_dim // (self.num_items + 1)
+        shape = (self.num_items + 1, embedding_dim)
 
         def drawn(name: str) -> tf.Variable:
             # An initializer each: one alone would draw the same table twice.
@@ -44,7 +44,7 @@ class LowRankModel(AdditiveModel):
         Raises:
             ValueError: A shape is another.
         """
-        shape = (self.num_items + 1, self.dimensions)
+        shape = (self.num_items + 1, self.embedding_dim)
         if input_factors.shape != shape or output_factors.shape != shape:
             raise ValueError(
                 f"the tables must be {list(shape)}, not {list(input_factors.shape)} and "
@@ -66,8 +66,8 @@ class LowRankModel(AdditiveModel):
     def sum_scores(self, ids: tf.Tensor) -> tf.Tensor:
         rows = tf.gather(self.input_factors, ids)
         there = tf.expand_dims(tf.cast(ids > 0, rows.dtype), 1)
-        reader = tf.matmul(there, rows)[:, 0]
-        return tf.matmul(reader, self.output_factors, transpose_b=True)
+        user = tf.matmul(there, rows)[:, 0]
+        return tf.matmul(user, self.output_factors, transpose_b=True)
 
     def candidate_scores(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         there = tf.expand_dims(tf.cast(ids > 0, self.input_factors.dtype), 2)
@@ -80,4 +80,4 @@ class LowRankModel(AdditiveModel):
         return np.asarray(scores + self.prior.numpy(), np.float32)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dimensions": self.dimensions}
+        return {**super().get_config(), "dimensions": self.embedding_dim}

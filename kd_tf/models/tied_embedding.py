@@ -43,35 +43,35 @@ class TiedEmbeddingModel(HistoryModel):
         self,
         *,
         num_items: int,
-        history_length: int,
-        dimensions: int,
-        book_dropout: float = 0.0,
+        max_length: int,
+        embedding_dim: int,
+        item_dropout: float = 0.0,
         objective: str = FULL_SOFTMAX,
         **kwargs: Any,
     ) -> None:
-        super().__init__(num_items=num_items, history_length=history_length, **kwargs)
-        if dimensions < 1:
-            raise ValueError(f"dimensions must be at least 1, not {dimensions}")
-        if not 0 <= book_dropout < 1:
-            raise ValueError(f"book_dropout must be in [0, 1), not {book_dropout}")
+        super().__init__(num_items=num_items, max_length=max_length, **kwargs)
+        if embedding_dim < 1:
+            raise ValueError(f"dimensions must be at least 1, not {embedding_dim}")
+        if not 0 <= item_dropout < 1:
+            raise ValueError(f"book_dropout must be in [0, 1), not {item_dropout}")
         if objective not in (FULL_SOFTMAX, IN_BATCH):
             raise ValueError(f"objective must be {FULL_SOFTMAX} or {IN_BATCH}, not {objective!r}")
-        self.dimensions = dimensions
+        self.embedding_dim = embedding_dim
         self.objective = objective
         self._retrieval = tfrs.tasks.Retrieval(remove_accidental_hits=True)
         self._sampling_probability: tf.Tensor | None = None
-        self.book_dropout = book_dropout
+        self.item_dropout = item_dropout
         self.table = self.add_weight(
             name="table",
-            shape=(num_items + 1, dimensions),
-            initializer=keras.initializers.RandomNormal(stddev=dimensions**-0.5),
+            shape=(num_items + 1, embedding_dim),
+            initializer=keras.initializers.RandomNormal(stddev=embedding_dim**-0.5),
         )
         # How much a book counts by its age: 0 for the newest. Starts even for all, which is
         # what it stays where the order of a history means nothing.
         self.recency = self.add_weight(
-            name="recency", shape=(history_length,), initializer=keras.initializers.Constant(1.0)
+            name="recency", shape=(max_length,), initializer=keras.initializers.Constant(1.0)
         )
-        self._dropout = rng.Dropout(book_dropout)
+        self._dropout = rng.Dropout(item_dropout)
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
         """The reader as one vector.
@@ -99,8 +99,8 @@ class TiedEmbeddingModel(HistoryModel):
     def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """What a book's row is multiplied with: float32 [B, d] of histories int32 [B, L]."""
         ids = self.encoder_ids(history)
-        weights = self.book_weights(ids)
-        if training and self.book_dropout:
+        weights = self.item_weights(ids)
+        if training and self.item_dropout:
             weights = self._dropout(weights, training=True)
         # In the dtype of the layers within, which is half precision where Keras is told so.
         rows, weights = (
@@ -115,7 +115,7 @@ class TiedEmbeddingModel(HistoryModel):
     def item_embeddings(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.scoring_table)
 
-    def book_weights(self, ids: tf.Tensor) -> tf.Tensor:
+    def item_weights(self, ids: tf.Tensor) -> tf.Tensor:
         """How much each book of a history counts by its age: float32 [B, L], 0 for padding."""
         present = tf.minimum(ids, 1)
         age = tf.cumsum(present, axis=1, reverse=True, exclusive=True)
@@ -136,8 +136,8 @@ class TiedEmbeddingModel(HistoryModel):
         products = tf.squeeze(tf.matmul(rows, tf.expand_dims(vectors, 2)), 2)
         return tf.where(ids > 0, products, 0.0)
 
-    def similar(self, book: tf.Tensor) -> tf.Tensor:
-        rows = tf.gather(self.scoring_table, self.mask_unknown_ids(book))
+    def similar(self, item: tf.Tensor) -> tf.Tensor:
+        rows = tf.gather(self.scoring_table, self.mask_unknown_ids(item))
         return tf.matmul(rows, self.scoring_table, transpose_b=True)
 
     def adapt(self, popularity: np.ndarray) -> None:
@@ -176,8 +176,8 @@ class TiedEmbeddingModel(HistoryModel):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "dimensions": self.dimensions,
-            "book_dropout": self.book_dropout,
+            "dimensions": self.embedding_dim,
+            "book_dropout": self.item_dropout,
             "objective": self.objective,
         }
 

@@ -24,6 +24,6 @@ class TrainingData:
 
     split: Split
     catalog: Catalog
-    history_length: int
+    max_length: int
     validation_metric: ValidationMetric
     progress: Progress

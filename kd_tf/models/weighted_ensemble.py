@@ -53,14 +53,14 @@ class WeightedEnsemble(HistoryModel):
         exponents: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
-        sizes = {(part.num_items, part.history_length) for part in members}
+        sizes = {(part.num_items, part.max_length) for part in members}
         if len(sizes) != 1:
             raise ValueError(
                 "parts must be models of one catalogue and one history length, not of "
                 f"{sorted(sizes) or 'nothing'}"
             )
-        books, history_length = sizes.pop()
-        super().__init__(num_items=books, history_length=history_length, **kwargs)
+        items, max_length = sizes.pop()
+        super().__init__(num_items=items, max_length=max_length, **kwargs)
         self.members = list(members)
         self.member_weights = tuple(weights) if weights is not None else (1.0,) * len(members)
         self.exponents = tuple(exponents) if exponents is not None else (0.0,) * len(members)
@@ -126,19 +126,19 @@ class WeightedEnsemble(HistoryModel):
             ]
         )
 
-    def similar(self, book: tf.Tensor) -> tf.Tensor:
-        sure = tf.expand_dims(_make_input_dependent_one(tf.cast(book, tf.float32)), 1)
+    def similar(self, item: tf.Tensor) -> tf.Tensor:
+        sure = tf.expand_dims(_make_input_dependent_one(tf.cast(item, tf.float32)), 1)
         return tf.add_n(
             [
-                sure * weight * part.similar(book)
+                sure * weight * part.similar(item)
                 for weight, part in zip(self.member_weights, self.members, strict=True)
             ]
         )
 
-    def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
+    def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         return tf.add_n(
             [
-                tf.expand_dims(confidence, 1) * part.contributions(history, book)
+                tf.expand_dims(confidence, 1) * part.contributions(history, item)
                 for confidence, part in zip(self._confidence(history), self.members, strict=True)
             ]
         )
@@ -215,7 +215,7 @@ def _score_unseen_items(score_fn: ScoreFn, validation_metric: ValidationMetric) 
 
 def fit_ensemble_weights(
     scores: Sequence[np.ndarray],
-    history_lengths: np.ndarray,
+    max_lengths: np.ndarray,
     evaluate: Callable[[np.ndarray], float],
     *,
     max_rounds: int = 3,
@@ -239,13 +239,13 @@ def fit_ensemble_weights(
     weights[first] = 1 / sizes[first]
     best = alone[first]
     # As the model counts: nobody has read less than one book.
-    history_lengths = np.maximum(history_lengths, 1)
-    typical = float(np.median(history_lengths))
+    max_lengths = np.maximum(max_lengths, 1)
+    typical = float(np.median(max_lengths))
 
     def scaled(part: int, weight: float, power: float) -> np.ndarray:
         return (
             np.float32(weight)
-            * ((history_lengths / typical) ** power).astype(np.float32)[:, None]
+            * ((max_lengths / typical) ** power).astype(np.float32)[:, None]
             * (scores[part])
         )
 

@@ -202,8 +202,8 @@ class _ComparisonContext:
 
     def make_plan(self, settings: Config) -> DistillationPlan:
         differ = self.is_user_id_model and self.teachers[-1].architecture != MATRIX_FACTORIZATION
-        readers = self.context.split.train if differ else None
-        return DistillationPlan(settings.distillation, self.teachers, readers)
+        users = self.context.split.train if differ else None
+        return DistillationPlan(settings.distillation, self.teachers, users)
 
     def cache_teacher_outputs(self, name: str) -> None:
         """Fills the cache of what a method needs to know of the teacher, where it knows that."""
@@ -251,7 +251,7 @@ class _ComparisonContext:
             return train_student(
                 context,
                 self.build_student,
-                settings.student.dimensions,
+                settings.student.embedding_dim,
                 plan,
                 self.draw_examples(),
                 seed=drawn_with,
@@ -266,13 +266,15 @@ class _ComparisonContext:
             )
         return snap_to_quantization_grid(model), training
 
-    def build_student(self, dimensions: int) -> HistoryModel:
+    def build_student(self, embedding_dim: int) -> HistoryModel:
         split = self.context.split
         if self.is_user_id_model:
             return MatrixFactorization.from_histories(
-                split.train, split.num_items, dimensions=dimensions
+                split.train, split.num_items, embedding_dim=embedding_dim
             )
-        return build_student(self.context, self.context.settings.student.architecture, dimensions)
+        return build_student(
+            self.context, self.context.settings.student.architecture, embedding_dim
+        )
 
 
 @dataclass(frozen=True)
@@ -310,7 +312,7 @@ def _train_and_evaluate(
     def make(unfinished: Path) -> None:
         model, training = comparison.train_method(name, told, teaching, seed, key)
         evaluation = context.evaluate_on_test(f"{name}, seed {seed}", make_score_fn(model))
-        np.savez_compressed(unfinished / _PER_USER_FILE, **evaluation.per_reader)  # type: ignore[arg-type]
+        np.savez_compressed(unfinished / _PER_USER_FILE, **evaluation.per_user)  # type: ignore[arg-type]
         atomic.write_json(
             unfinished / _METRICS_FILE,
             {
@@ -327,10 +329,10 @@ def _train_and_evaluate(
         return error
     figures = json.loads((folder / _METRICS_FILE).read_text("utf-8"))
     with np.load(folder / _PER_USER_FILE, allow_pickle=False) as stored:
-        per_reader = {metric: stored[metric] for metric in stored.files}
+        per_user = {metric: stored[metric] for metric in stored.files}
     context.progress.info(f"{name}, seed {seed}: ndcg@10 {figures['overall']['ndcg@10']:.4f}")
     return _StudentResult(
-        Evaluation(per_reader, figures["overall"], {}),
+        Evaluation(per_user, figures["overall"], {}),
         figures["parameters"],
         figures["bytes"],
         figures["seconds"],
@@ -347,8 +349,8 @@ def _average_evaluations(seeds: Sequence[Evaluation]) -> Evaluation:
     """Of the same readers: every figure is the mean of the seeds."""
     return Evaluation(
         {
-            name: np.mean([one.per_reader[name] for one in seeds], axis=0)
-            for name in seeds[0].per_reader
+            name: np.mean([one.per_user[name] for one in seeds], axis=0)
+            for name in seeds[0].per_user
         },
         {name: float(np.mean([one.overall[name] for one in seeds])) for name in seeds[0].overall},
         {},

@@ -183,18 +183,18 @@ def _evaluate_baselines(context: RunContext) -> tuple[list[ModelResult], dict[st
 
 def _write_bundle(context: RunContext, results: Results) -> Bundle:
     shipped = results.shipped_artifact
-    books = list(context.dataset.catalog.frame.iter_rows(named=True))
+    items = list(context.dataset.catalog.frame.iter_rows(named=True))
     order = export.load_item_order(context)
     if order is not None:
-        books = [books[book - 1] for book in order]
+        items = [items[item - 1] for item in order]
     return write_bundle(
         context.folder / "bundle",
         model=(context.folder / shipped.path).read_bytes(),
-        catalog=books,
+        catalog=items,
         config=BundleConfig(
             name=context.settings.name,
             num_items=context.split.num_items,
-            history_length=context.history_length,
+            max_length=context.max_length,
             recommendations=context.settings.export.recommendations,
             candidates=context.settings.export.candidates,
             signatures=tuple(shipped.signatures),

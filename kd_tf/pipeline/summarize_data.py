@@ -39,8 +39,8 @@ def summarize_data(
         clean_counts=counts,
         catalog_items=len(dataset.catalog),
         density=counts.interactions / (counts.users * counts.items),
-        books_per_reader=_compute_quantiles(np.bincount(interactions.user)),
-        readers_per_book=_compute_quantiles(np.bincount(interactions.item)),
+        items_per_user=_compute_quantiles(np.bincount(interactions.user)),
+        users_per_item=_compute_quantiles(np.bincount(interactions.item)),
         columns=_list_columns(dataset, interactions),
         notes=list(dataset.notes),
     )

@@ -123,8 +123,8 @@ def print_data(summary: DataSummary, console: Console) -> None:
     console.print(table)
     console.print(f"density {summary.density:.5f}, columns: {', '.join(summary.columns) or '-'}")
     for heading, quantiles in (
-        ("books a reader", summary.books_per_reader),
-        ("readers a book", summary.readers_per_book),
+        ("books a reader", summary.items_per_user),
+        ("readers a book", summary.users_per_item),
     ):
         shares = ", ".join(f"{share}: {value:g}" for share, value in quantiles.items())
         console.print(f"{heading}, quantiles {shares}", markup=False)
@@ -167,9 +167,9 @@ def _format_quality(metrics: dict[str, float]) -> list[str]:
 def print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
     """Prints what `kd_tf.tflite.benchmark.benchmark.benchmark` gave: a row a contestant."""
     width = f", d={benchmark['dimensions']}" if benchmark["dimensions"] else ""
-    books = f"{benchmark['books']:,} books" if benchmark["books"] else "books unknown"
+    items = f"{benchmark['books']:,} books" if benchmark["books"] else "books unknown"
     table = _make_table(
-        f"{books}{width}, L={benchmark['history']}, seed {benchmark['seed']}",
+        f"{items}{width}, L={benchmark['history']}, seed {benchmark['seed']}",
         f"{benchmark['runs']:,} answers each, in turns; a fresh process each. Overlap: of the ten best "
         "books with those of the student in float32.",
     )

@@ -109,7 +109,7 @@ def build_user_example(
     shown = histories[user_index].tolist()
     shelf = histories.take(np.array([user_index]))
     best = select_unseen_top_k(make_score_fn(teacher)(shelf), shelf, k)[0].tolist()
-    answer = recommender.recommend([item_ids[book - 1] for book in shown], k)
+    answer = recommender.recommend([item_ids[item - 1] for item in shown], k)
     # A bundle may have its books in another order.
     numbers = {item_id: number for number, item_id in enumerate(item_ids, start=1)}
     return UserExample(
@@ -119,8 +119,8 @@ def build_user_example(
         is_ordered=dataset.interactions.timestamp is not None,
         history=tuple(shown),
         targets=tuple(split.test.targets[user_index].tolist()),
-        teacher_recommendations=tuple(book for book in best if book),
-        bundle_recommendations=tuple(numbers[one.book.item_id] for one in answer),
+        teacher_recommendations=tuple(item for item in best if item),
+        bundle_recommendations=tuple(numbers[one.item.item_id] for one in answer),
         bundle_name=f"model.tflite ({bundle.config.quantization})",
         catalog=dataset.catalog,
     )
@@ -162,10 +162,10 @@ def _build_history_table(shelf: UserExample) -> Table:
     table.add_column(ratio=3, no_wrap=True, overflow="ellipsis")
     if has_genres:
         table.add_column(ratio=1, no_wrap=True, overflow="ellipsis", style="dim")
-    for book in shelf.history[-MAX_PRINTED_ITEMS:]:
-        cells = [_format_line(shelf.catalog.label(book))]
+    for item in shelf.history[-MAX_PRINTED_ITEMS:]:
+        cells = [_format_line(shelf.catalog.label(item))]
         if has_genres:
-            cells.append(_format_line(shelf.catalog.frame["genre"][book - 1] or ""))
+            cells.append(_format_line(shelf.catalog.frame["genre"][item - 1] or ""))
         table.add_row(*cells)
     return table
 
@@ -188,14 +188,14 @@ def _make_table(*, show_header: bool) -> Table:
     return Table(box=None, expand=True, show_header=show_header, pad_edge=False, header_style="")
 
 
-def _format_recommendation(shelf: UserExample, book: int) -> Text:
-    is_read = book in shelf.targets
-    label = _format_line(shelf.catalog.label(book))
+def _format_recommendation(shelf: UserExample, item: int) -> Text:
+    is_read = item in shelf.targets
+    label = _format_line(shelf.catalog.label(item))
     return Text("* " if is_read else "  ", "bold green" if is_read else "") + label
 
 
-def _count_hits(shelf: UserExample, books: tuple[int, ...]) -> int:
-    return len(set(books) & set(shelf.targets))
+def _count_hits(shelf: UserExample, items: tuple[int, ...]) -> int:
+    return len(set(items) & set(shelf.targets))
 
 
 def _format_line(text: str) -> Text:

@@ -138,8 +138,8 @@ class DataSummary:
     clean_counts: Counts
     catalog_items: int
     density: float
-    books_per_reader: dict[str, float]
-    readers_per_book: dict[str, float]
+    items_per_user: dict[str, float]
+    users_per_item: dict[str, float]
     columns: list[str]
     notes: list[str]
 

@@ -83,7 +83,7 @@ class BundleConfig:
 
     name: str
     num_items: int
-    history_length: int
+    max_length: int
     recommendations: int
     candidates: int
     signatures: tuple[str, ...]
@@ -149,7 +149,7 @@ class BundleConfig:
         return cls(
             name=take("name", str, "a text"),
             num_items=take_size("books"),
-            history_length=take_size("history_length"),
+            max_length=take_size("history_length"),
             recommendations=take_size("recommendations"),
             candidates=take_size("candidates"),
             signatures=tuple(signatures),
@@ -312,7 +312,7 @@ def _read_catalog(folder: Path, num_items: int) -> list[Item]:
             f"it has {len(rows)} books, {CONFIG_FILE} says {num_items}", where
         )
     parsed = [_parse_item(row, number, where) for number, row in enumerate(rows, start=1)]
-    if len({book.item_id for book in parsed}) != len(parsed):
+    if len({item.item_id for item in parsed}) != len(parsed):
         raise _make_damaged_error("two books have the same item_id", where)
     return parsed
 

@@ -35,7 +35,7 @@ def rerank_mmr(
         return []
     alike = np.stack(
         [
-            _scale_to_unit_interval(model.score(pad_history([one], model.history_length), ids))
+            _scale_to_unit_interval(model.score(pad_history([one], model.max_length), ids))
             for one in ids
         ]
     )

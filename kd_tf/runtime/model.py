@@ -79,7 +79,7 @@ class TFLiteModel:
             name: self._interpreter.get_signature_runner(name) for name in self.signatures
         }
         self._recommend = self._runners["recommend"]
-        self.history_length = self._read_max_length()
+        self.max_length = self._read_max_length()
         self.k = self._read_k()
         self.candidates = self._read_num_candidates()
 
@@ -132,7 +132,7 @@ class TFLiteModel:
                 advance(end - begin)
         return ids, scores
 
-    def similar(self, book: int) -> tuple[np.ndarray, np.ndarray]:
+    def similar(self, item: int) -> tuple[np.ndarray, np.ndarray]:
         """Books like the one with model id `book`.
 
         Returns:
@@ -141,7 +141,7 @@ class TFLiteModel:
         Raises:
             UserError: The file has no signature ``similar``.
         """
-        answer = self._call("similar", book=np.array([book], np.int32))
+        answer = self._call("similar", book=np.array([item], np.int32))
         return answer["ids"][0], answer["scores"][0]
 
     def score(self, history: np.ndarray, candidates: np.ndarray) -> np.ndarray:
@@ -173,7 +173,7 @@ class TFLiteModel:
             )
         return np.concatenate(parts)
 
-    def explain(self, history: np.ndarray, book: int) -> np.ndarray:
+    def explain(self, history: np.ndarray, item: int) -> np.ndarray:
         """How much each book of a history adds to the score of the book with model id `book`.
 
         Args:
@@ -188,7 +188,7 @@ class TFLiteModel:
             ValueError: The history has another shape or type.
         """
         row = self._check_rows(history.reshape(1, -1) if history.ndim == 1 else history)
-        asked = np.array([book], np.int32)
+        asked = np.array([item], np.int32)
         contributions: np.ndarray = self._call("explain", history=row, book=asked)["contributions"]
         return contributions[0]
 
@@ -213,7 +213,7 @@ class TFLiteModel:
         return int(shape[1])
 
     def _check_rows(self, histories: np.ndarray) -> np.ndarray:
-        L = self.history_length
+        L = self.max_length
         if histories.dtype != np.int32 or histories.ndim != 2 or histories.shape[1] != L:
             raise ValueError(
                 f"histories must be int32 [n, {L}], not {histories.dtype} {list(histories.shape)}"
@@ -238,7 +238,7 @@ class TFLiteModel:
         lacks, and the size of an answer that the file itself leaves open.
         """
         try:
-            answer = self._recommend(history=np.zeros((1, self.history_length), np.int32))
+            answer = self._recommend(history=np.zeros((1, self.max_length), np.int32))
         except (ValueError, RuntimeError) as error:
             raise UserError(
                 f"the model cannot be run: {_get_first_line(error)}",

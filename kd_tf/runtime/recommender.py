@@ -19,7 +19,7 @@ from kd_tf.runtime.titles import TitleIndex
 class Recommendation:
     """A book to read next and the model's score for it; a higher score is a better fit."""
 
-    book: Item
+    item: Item
     score: float
 
 
@@ -27,7 +27,7 @@ class Recommendation:
 class Reason:
     """A book that was read, and how much it adds to the score of one that is recommended."""
 
-    book: Item
+    item: Item
     contribution: float
 
 
@@ -64,15 +64,15 @@ class Recommender:
         model = TFLiteModel(bundle.model_path, threads)
         config = bundle.config
         said = (
-            config.history_length,
+            config.max_length,
             config.recommendations,
             config.candidates,
             tuple(sorted(config.signatures)),
         )
-        if said != (model.history_length, model.k, model.candidates, model.signatures):
+        if said != (model.max_length, model.k, model.candidates, model.signatures):
             raise UserError(
                 f"the bundle says L, K, C and signatures {said}, its model has "
-                f"{(model.history_length, model.k, model.candidates, model.signatures)}",
+                f"{(model.max_length, model.k, model.candidates, model.signatures)}",
                 where=str(bundle.folder / CONFIG_FILE),
                 hint="Export the bundle again.",
             )
@@ -118,7 +118,7 @@ class Recommender:
             )
         k = self._check_k(k)
         read, without = self._resolve(history), self._resolve(exclude)
-        row = pad_history(read, self.model.history_length)
+        row = pad_history(read, self.model.max_length)
         if only is None:
             ids, scores = self.model.recommend(row)
         else:
@@ -133,7 +133,7 @@ class Recommender:
             found = found[: self.model.k]
             chosen = rerank_mmr(
                 self.model,
-                np.array([one.book.id for one in found], np.int32),
+                np.array([one.item.id for one in found], np.int32),
                 np.array([one.score for one in found], np.float32),
                 diversity,
                 k,
@@ -142,7 +142,7 @@ class Recommender:
         return found[:k]
 
     def score(
-        self, history: Sequence[str | int], books: Sequence[str | int]
+        self, history: Sequence[str | int], items: Sequence[str | int]
     ) -> list[Recommendation]:
         """How well some books suit a reader, in the order in which they are given.
 
@@ -153,8 +153,8 @@ class Recommender:
         Raises:
             UserError: As for `recommend`, or the model has no signature ``score``.
         """
-        asked = self._resolve(books)
-        row = pad_history(self._resolve(history), self.model.history_length)
+        asked = self._resolve(items)
+        row = pad_history(self._resolve(history), self.model.max_length)
         scores = self.model.score(row, np.array(asked, np.int32)).tolist()
         return [
             Recommendation(self.bundle.items[number - 1], score)
@@ -162,7 +162,7 @@ class Recommender:
         ]
 
     def explain(
-        self, history: Sequence[str | int], book: str | int, k: int | None = None
+        self, history: Sequence[str | int], item: str | int, k: int | None = None
     ) -> list[Reason]:
         """Because of which books of the history the model scores a book as it does.
 
@@ -178,8 +178,8 @@ class Recommender:
             UserError: As for `recommend`, or the model has no signature ``explain``.
         """
         read = self._resolve(history)
-        row = pad_history(read, self.model.history_length)
-        added = self.model.explain(row, self.titles.resolve(book).book.id)
+        row = pad_history(read, self.model.max_length)
+        added = self.model.explain(row, self.titles.resolve(item).item.id)
         reasons = [
             Reason(self.bundle.items[number - 1], contribution)
             for number, contribution in zip(row.tolist(), added.tolist(), strict=True)
@@ -187,7 +187,7 @@ class Recommender:
         ]
         return sorted(reasons, key=lambda one: -one.contribution)[:k]
 
-    def similar(self, book: str | int, k: int | None = None) -> list[Recommendation]:
+    def similar(self, item: str | int, k: int | None = None) -> list[Recommendation]:
         """Books like this one.
 
         Args:
@@ -201,12 +201,12 @@ class Recommender:
             UserError: As for `recommend`, or the model has no signature ``similar``.
         """
         k = self._check_k(k)
-        one = self.titles.resolve(book).book.id
+        one = self.titles.resolve(item).item.id
         ids, scores = self.model.similar(one)
         return self._make_recommendations(ids, scores, {one}, k)
 
     def _resolve(self, names: Sequence[str | int]) -> list[int]:
-        return [self.titles.resolve(name).book.id for name in names]
+        return [self.titles.resolve(name).item.id for name in names]
 
     def _check_k(self, k: int | None) -> int:
         if k is None:

@@ -38,7 +38,7 @@ class Match:
             else rapidfuzz's WRatio, at least `CUT_OFF`.
     """
 
-    book: Item
+    item: Item
     score: float
 
 
@@ -59,14 +59,14 @@ class TitleIndex:
         books: The catalogue. A book without a title is found by its id only.
     """
 
-    def __init__(self, books: Sequence[Item]) -> None:
-        self._by_id = {book.item_id: book for book in books}
-        self._items_with_title = [book for book in books if book.title and book.title.strip()]
+    def __init__(self, items: Sequence[Item]) -> None:
+        self._by_id = {item.item_id: item for item in items}
+        self._items_with_title = [item for item in items if item.title and item.title.strip()]
         self._by_folded_title = _group(self._items_with_title, _fold_case)
         self._by_plain_title = _group(self._items_with_title, _strip_accents)
         self._by_bare_title = _group(self._items_with_title, _strip_brackets)
-        self._bare_titles = [_strip_brackets(book.title or "") for book in self._items_with_title]
-        self._plain_titles = [_strip_accents(book.title or "") for book in self._items_with_title]
+        self._bare_titles = [_strip_brackets(item.title or "") for item in self._items_with_title]
+        self._plain_titles = [_strip_accents(item.title or "") for item in self._items_with_title]
 
     def resolve(self, name: str | int) -> Match:
         """The book that `name` means.
@@ -84,9 +84,9 @@ class TitleIndex:
                     f"no book has the id {name}", hint="Give an item id of the catalogue."
                 )
             return Match(self._by_id[str(name)], 100.0)
-        book = self._by_id.get(name) or self._by_id.get(name.strip())
-        if book:
-            return Match(book, 100.0)
+        item = self._by_id.get(name) or self._by_id.get(name.strip())
+        if item:
+            return Match(item, 100.0)
         if not name.strip():
             raise UserError("the name of a book is empty", hint="Give an item id or a title.")
         # The brackets of the catalogue are left out, not those of the caller: who types
@@ -116,14 +116,14 @@ class TitleIndex:
             raise _make_unknown_error(name, [self._items_with_title[row] for _, _, row in closest])
         best, score = found[0]
         if len(found) > 1 and score - found[1][1] < MIN_MARGIN:
-            raise _make_ambiguous_error(name, [book for book, _ in found])
+            raise _make_ambiguous_error(name, [item for item, _ in found])
         return Match(best, score)
 
 
-def _group(books: list[Item], form: Callable[[str], str]) -> dict[str, list[Item]]:
+def _group(items: list[Item], form: Callable[[str], str]) -> dict[str, list[Item]]:
     groups: dict[str, list[Item]] = defaultdict(list)
-    for book in books:
-        groups[form(book.title or "")].append(book)
+    for item in items:
+        groups[form(item.title or "")].append(item)
     return dict(groups)
 
 
@@ -148,14 +148,14 @@ def _extract_numbers(title: str) -> list[str]:
     return re.findall(r"\d+", title)
 
 
-def _format_items(books: Sequence[Item]) -> str:
-    return "\n".join(f"    {book.item_id}: {book.label}" for book in books[:NUM_SUGGESTIONS])
+def _format_items(items: Sequence[Item]) -> str:
+    return "\n".join(f"    {item.item_id}: {item.label}" for item in items[:NUM_SUGGESTIONS])
 
 
-def _make_ambiguous_error(name: str, books: list[Item]) -> UserError:
+def _make_ambiguous_error(name: str, items: list[Item]) -> UserError:
     return UserError(
         f"{name!r} could be several books",
-        hint=f"Give the id of the one that is meant:\n{_format_items(books)}",
+        hint=f"Give the id of the one that is meant:\n{_format_items(items)}",
     )
 
 

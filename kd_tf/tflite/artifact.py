@@ -91,11 +91,11 @@ def measure_artifact(
     Raises:
         ParityError: The file does not answer like the student within the form's bound.
     """
-    histories = split.test.histories.pad(student.history_length)
+    histories = split.test.histories.pad(student.max_length)
     parity = check_parity(
         path.read_bytes(),
         student,
-        _collect_histories(MIN_HISTORIES, split, student.history_length),
+        _collect_histories(MIN_HISTORIES, split, student.max_length),
         quantization=quantization,
         quantized_student=quantized_student,
     )
@@ -173,11 +173,11 @@ def make_tflite_ranker(model: TFLiteModel) -> RankFn:
     """
 
     def rank(histories: Histories, k: int) -> np.ndarray:
-        ids, _ = model.recommend_all(histories.pad(model.history_length))
-        reader = np.arange(len(histories), dtype=np.int64)[:, None]
+        ids, _ = model.recommend_all(histories.pad(model.max_length))
+        user = np.arange(len(histories), dtype=np.int64)[:, None]
         width = int(max(ids.max(initial=0), histories.items.max(initial=0))) + 1
-        read = np.repeat(reader[:, 0], histories.lengths) * width + histories.items
-        left = (ids > 0) & ~np.isin(reader * width + ids, read)
+        read = np.repeat(user[:, 0], histories.lengths) * width + histories.items
+        left = (ids > 0) & ~np.isin(user * width + ids, read)
         order = np.argsort(~left, axis=1, kind="stable")
         moved = np.take_along_axis(np.where(left, ids, 0), order, axis=1)[:, :k]
         best = np.zeros((len(histories), k), np.int32)

@@ -98,20 +98,18 @@ def quantize_student(
         raise ValueError(
             f"{quantization.value} is not a form of {student.name}, which has {student.quantizations}"
         )
-    readers = (
-        np.zeros((0, student.history_length), np.int32) if calibration is None else calibration
-    )
-    if quantization in (Quantization.INT8, Quantization.INT4) and not len(readers):
+    users = np.zeros((0, student.max_length), np.int32) if calibration is None else calibration
+    if quantization in (Quantization.INT8, Quantization.INT4) and not len(users):
         raise ValueError(f"{quantization.value} needs calibration histories, at least one")
     if not student.built:
         raise ValueError(f"{student.name} has no weights yet: call create_weights and train it")
     if quantization is Quantization.FLOAT32:
         return student
     if quantization is Quantization.INT4:
-        return Int4Student(student, readers)
-    if not len(readers) or quantization is Quantization.FLOAT16:
+        return Int4Student(student, users)
+    if not len(users) or quantization is Quantization.FLOAT16:
         return student.pack()
-    return quantize_tables(student, readers).pack()
+    return quantize_tables(student, users).pack()
 
 
 def convert_quantized(

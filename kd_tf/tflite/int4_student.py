@@ -26,16 +26,16 @@ class Int4Student(HistoryModel):
     quantizations = ("dynamic-int8",)
 
     def __init__(self, student: TiedEmbeddingModel, histories: np.ndarray) -> None:
-        super().__init__(num_items=student.num_items, history_length=student.history_length)
-        if student.scoring_table is not student.table or student.dimensions % 2:
+        super().__init__(num_items=student.num_items, max_length=student.max_length)
+        if student.scoring_table is not student.table or student.embedding_dim % 2:
             raise UserError(
-                f"a {type(student).__name__} with {student.dimensions} dimensions has no form of "
+                f"a {type(student).__name__} with {student.embedding_dim} dimensions has no form of "
                 "four bits",
                 where="export.variants",
                 hint="mlp and shallow-cnn have one, with an even number of dimensions.",
             )
-        self.student, self.dimensions = student, student.dimensions
-        self.packed_table = QuantizedEmbedding(self, "table", student.dimensions, int4=True)
+        self.student, self.embedding_dim = student, student.embedding_dim
+        self.packed_table = QuantizedEmbedding(self, "table", student.embedding_dim, int4=True)
         table, moments = student.table.numpy(), gptq.compute_second_moments(student, histories)
         # Numbers are rounded for the steps that a file can hold.
         self.packed_table.scale.assign(gptq.choose_row_scales(table, moments))
@@ -53,21 +53,21 @@ class Int4Student(HistoryModel):
         return self._encode_ids(self.student.encoder_ids(history))
 
     def _encode_ids(self, ids: tf.Tensor) -> tf.Tensor:
-        weights = self.student.book_weights(ids)
+        weights = self.student.item_weights(ids)
         return self.student.encode(self.packed_table.gather(ids), weights, False)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         ids = self.student.encoder_ids(inputs)
         return self.packed_table.dot_products(self._encode_ids(ids), ids)
 
-    def similar(self, book: tf.Tensor) -> tf.Tensor:
-        ids = self.mask_unknown_ids(book)
+    def similar(self, item: tf.Tensor) -> tf.Tensor:
+        ids = self.mask_unknown_ids(item)
         return self.packed_table.dot_products(self.packed_table.gather(ids), ids)
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         ids = self.mask_unknown_ids(candidates)
-        reader = tf.expand_dims(self.user_embeddings(history), 2)
-        products = tf.squeeze(tf.matmul(self.packed_table.gather(ids), reader), 2)
+        user = tf.expand_dims(self.user_embeddings(history), 2)
+        products = tf.squeeze(tf.matmul(self.packed_table.gather(ids), user), 2)
         return tf.where(ids > 0, products, 0.0)
 
     def get_config(self) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Signatures(tf.Module):
         self.student = student
         self.recommendations = recommendations
         self._find_top_k = find_top_k if use_blocks else tf.math.top_k
-        history = tf.TensorSpec([1, student.history_length], tf.int32, name="history")
+        history = tf.TensorSpec([1, student.max_length], tf.int32, name="history")
         book = tf.TensorSpec([1], tf.int32, name="book")
         several = tf.TensorSpec([1, candidates], tf.int32, name="candidates")
         self.ranking_functions = {
@@ -132,7 +132,7 @@ class Signatures(tf.Module):
         self,
         scores: tf.Tensor,
         excluded: tf.Tensor,
-        books: tf.Tensor | None = None,
+        items: tf.Tensor | None = None,
         spare: int = 0,
     ) -> dict[str, tf.Tensor]:
         """The K best of scores [1, V + 1] that are neither padding nor in `excluded` [1, n] or [n].
@@ -144,11 +144,11 @@ class Signatures(tf.Module):
         scores would stretch the range of an int8 file until all books scored the same.
         """
         K, V = self.recommendations, self.student.num_items
-        count = V + 1 if books is None else scores.shape[0]
+        count = V + 1 if items is None else scores.shape[0]
         candidates = min(K + excluded.shape[-1] + 1 + spare, count)
         values, ids = self._find_top_k(tf.reshape(scores, [-1]), candidates)
-        if books is not None:
-            ids = tf.gather(books, ids)
+        if items is not None:
+            ids = tf.gather(items, ids)
         # One more 0 stands for the padding, whatever is excluded.
         excluded = tf.pad(excluded, [*[[0, 0]] * (excluded.shape.rank - 1), [0, 1]])
         gone = tf.reduce_any(tf.equal(tf.expand_dims(ids, 1), excluded), axis=1)

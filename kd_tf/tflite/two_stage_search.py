@@ -51,19 +51,19 @@ def cluster_items(table: np.ndarray, rows_per_block: int, *, seed: int = 0) -> n
     random = np.random.default_rng(seed)
     waiting, ordered = [np.arange(1, len(table), dtype=np.int32)], []
     while waiting:
-        books = waiting.pop()
-        if len(books) <= rows_per_block:
-            ordered.append(books)
+        items = waiting.pop()
+        if len(items) <= rows_per_block:
+            ordered.append(items)
             continue
-        rows = table[books]
+        rows = table[items]
         centres = rows[random.choice(len(rows), 2, replace=False)]
         for _ in range(_LLOYD_ITERATIONS):
             along = rows @ (centres[1] - centres[0])
             # At a whole number of blocks, so that no block spans two halves.
-            middle = -(-len(books) // rows_per_block) // 2 * rows_per_block
+            middle = -(-len(items) // rows_per_block) // 2 * rows_per_block
             nearer = np.argpartition(along, middle)
             centres = np.stack([rows[nearer[:middle]].mean(0), rows[nearer[middle:]].mean(0)])
-        waiting += [books[np.sort(nearer[middle:])], books[np.sort(nearer[:middle])]]
+        waiting += [items[np.sort(nearer[middle:])], items[np.sort(nearer[:middle])]]
     return np.concatenate(ordered) if ordered else np.zeros(0, np.int32)
 
 
@@ -91,12 +91,12 @@ def choose_num_probes(student: TiedEmbeddingModel, order: np.ndarray, histories:
     table = student.table.numpy()
     places = []
     for history in histories:
-        reader = student.user_embeddings(tf.constant(history[np.newaxis])).numpy()[0]
-        scores = table @ reader
+        user = student.user_embeddings(tf.constant(history[np.newaxis])).numpy()[0]
+        scores = table @ user
         scores[np.append(history[(history >= 1) & (history <= student.num_items)], 0)] = -np.inf
         width = min(TOP_K, student.num_items)
         best = np.argpartition(-scores, width - 1)[:width]
-        promise = means @ np.append(reader, np.linalg.norm(reader))
+        promise = means @ np.append(user, np.linalg.norm(user))
         behind = np.argsort(np.argsort(-promise, kind="stable"), kind="stable")
         places.append(behind[block[best]])
     found = np.concatenate(places)
@@ -126,7 +126,7 @@ class TwoStageStudent(HistoryModel):
     quantizations = ("float32", "dynamic-int8")
 
     def __init__(self, student: TiedEmbeddingModel, order: np.ndarray, num_probes: int) -> None:
-        super().__init__(num_items=student.num_items, history_length=student.history_length)
+        super().__init__(num_items=student.num_items, max_length=student.max_length)
         if student.scoring_table is not student.table:
             raise UserError(
                 f"a {type(student).__name__} has two tables and no order that suits both",
@@ -134,15 +134,15 @@ class TwoStageStudent(HistoryModel):
                 hint="Export it with exact.",
             )
         self.student, self.order = student, order
-        self.dimensions = student.dimensions
+        self.embedding_dim = student.embedding_dim
         self.rows_per_block = choose_block_size(student.num_items + 1)
         self.num_blocks = -(-(student.num_items + 1) // self.rows_per_block)
         self.num_probes = min(num_probes, self.num_blocks)
         values = student.table.numpy()
-        table = np.zeros((self.num_blocks * self.rows_per_block, self.dimensions), np.float32)
+        table = np.zeros((self.num_blocks * self.rows_per_block, self.embedding_dim), np.float32)
         table[1 : student.num_items + 1] = values[order]
         self.table = tf.Variable(table, trainable=False, name="table")
-        by_block = table.reshape(self.num_blocks, self.rows_per_block, self.dimensions)
+        by_block = table.reshape(self.num_blocks, self.rows_per_block, self.embedding_dim)
         there = np.ones(len(table))
         there[0] = 0
         there[student.num_items + 1 :] = 0
@@ -150,7 +150,8 @@ class TwoStageStudent(HistoryModel):
         means = by_block.sum(axis=1) / count[:, np.newaxis]
         # How far a block's rows lie from their mean: what a reader may find beyond it.
         spread = np.sqrt(
-            np.square(by_block - means[:, np.newaxis]).sum(axis=(1, 2)) / (count * self.dimensions)
+            np.square(by_block - means[:, np.newaxis]).sum(axis=(1, 2))
+            / (count * self.embedding_dim)
         )
         self.means = tf.Variable(
             np.concatenate([means, spread[:, np.newaxis]], axis=1).astype(np.float32),
@@ -182,7 +183,7 @@ class TwoStageStudent(HistoryModel):
 
     def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         ids = self.student.encoder_ids(history)
-        weights = self.student.book_weights(ids)
+        weights = self.student.item_weights(ids)
         return self.student.encode(tf.gather(self.table, ids), weights, training)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -210,9 +211,9 @@ class TwoStageStudent(HistoryModel):
         _, best = tf.math.top_k(tf.reshape(promise, [-1]), self.num_probes)
         # In the order of the table, so that equal scores stay in the order of their ids.
         best = -tf.math.top_k(-best, self.num_probes)[0]
-        width = self.rows_per_block * self.dimensions
+        width = self.rows_per_block * self.embedding_dim
         rows = tf.gather(tf.reshape(self.table, [self.num_blocks, width]), best)
-        rows = tf.reshape(rows, [self.num_probes * self.rows_per_block, self.dimensions])
+        rows = tf.reshape(rows, [self.num_probes * self.rows_per_block, self.embedding_dim])
         scores = tf.matmul(vectors, rows, transpose_b=True)
         first = tf.expand_dims(best * self.rows_per_block, 1)
         ids = first + tf.expand_dims(tf.range(self.rows_per_block), 0)

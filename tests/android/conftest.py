@@ -33,7 +33,7 @@ def int8_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_bundle(folder: Path, form: Quantization) -> Path:
     rng.set_seed(0)
-    student = STUDENTS["mlp"](num_items=V, history_length=L, dimensions=d)
+    student = STUDENTS["mlp"](num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
     # Rows that differ widely, as those of a trained student do.
     table = next(one for one in student.weights if one.shape == tf.TensorShape([V + 1, d]))
@@ -48,7 +48,7 @@ def make_bundle(folder: Path, form: Quantization) -> Path:
         config=BundleConfig(
             name="untrained",
             num_items=V,
-            history_length=L,
+            max_length=L,
             recommendations=K,
             candidates=C,
             signatures=("explain", "recommend", "score", "similar"),

@@ -20,7 +20,7 @@ def split_of() -> SplitOf:
 
     def build(
         train: Lists,
-        books: int,
+        items: int,
         weights: Sequence[float] | None = None,
         validation: tuple[Lists, Lists] = ((), ()),
     ) -> Split:
@@ -31,12 +31,12 @@ def split_of() -> SplitOf:
         nobody = HeldOutSet(from_lists([]), from_lists([]), np.empty(0, np.int32))
         return Split(
             train=histories,
-            train_readers=np.arange(len(histories), dtype=np.int32),
+            train_users=np.arange(len(histories), dtype=np.int32),
             validation=HeldOutSet(shown, held, np.arange(len(shown), dtype=np.int32)),
             test=nobody,
             protocol="unseen-users",
             seed=42,
-            num_items=books,
+            num_items=items,
         )
 
     return build
@@ -51,13 +51,13 @@ def shelves(split_of: SplitOf) -> Split:
     """
     random = np.random.default_rng(5)
 
-    def reader() -> list[int]:
+    def user() -> list[int]:
         shelf = random.integers(0, 4) * 15 + random.permutation(15)[:8]
         anywhere = 60 + random.permutation(20)[:2]
         return random.permutation(np.concatenate([shelf, anywhere]) + 1).tolist()
 
-    train = [reader() for _ in range(200)]
-    validating = [reader() for _ in range(30)]
+    train = [user() for _ in range(200)]
+    validating = [user() for _ in range(30)]
     weights = random.integers(1, 4, sum(len(row) for row in train)).tolist()
     return split_of(
         train,

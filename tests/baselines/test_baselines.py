@@ -20,7 +20,7 @@ from kd_tf.progress import Advance, NullProgress
 
 SAME_FOR_ALL = {"popularity"}
 KNOWS_NOTHING = {"random"}
-KNOWS_UNREAD_BOOKS = {"random", "popularity", "content"}
+KNOWS_UNREAD_ITEMS = {"random", "popularity", "content"}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def catalog(shelves: Split) -> Catalog:
     """Titles of two words: that of the shelf and that of the place on it. Book 82 has none."""
     titles = [f"shelf{number // 15} place{number % 15}" for number in range(shelves.num_items)]
     titles[81] = None
-    ids = [str(book) for book in range(shelves.num_items)]
+    ids = [str(item) for item in range(shelves.num_items)]
     return Catalog(pl.DataFrame({"item_id": ids, "title": titles}))
 
 
@@ -79,7 +79,7 @@ def test_scores_are_float32_without_nan_and_padding_is_never_recommended(
 
 
 @pytest.mark.parametrize("histories", [HISTORIES, WEIGHTED], ids=["plain", "weighted"])
-def test_a_reader_gets_the_same_scores_whoever_else_is_in_the_batch(
+def test_a_user_gets_the_same_scores_whoever_else_is_in_the_batch(
     model: Baseline, histories: Histories
 ) -> None:
     together = model.score(histories)
@@ -110,22 +110,22 @@ def test_an_empty_history_gives_the_same_list_to_all_or_none(model: Baseline) ->
         assert not select_unseen_top_k(scores, from_lists([[], []]), 5).any()
 
 
-def test_a_book_that_nobody_read_is_recommended_only_by_who_does_not_need_readers(
+def test_an_item_that_nobody_read_is_recommended_only_by_who_does_not_need_users(
     model: Baseline,
 ) -> None:
     unread = model.score(from_lists([[3, 1, 5, 61], [46, 47, 48]]))[:, 83]
-    assert (unread > -np.inf).all() == (model.name in KNOWS_UNREAD_BOOKS - {"content"})
+    assert (unread > -np.inf).all() == (model.name in KNOWS_UNREAD_ITEMS - {"content"})
     if model.name == "content":  # "shelf5 place7" shares its place with none, then with book 53
         assert unread.tolist() == [-np.inf, -np.inf]
         assert model.score(from_lists([[53]]))[0, 83] > -np.inf
 
 
-def test_a_history_of_unread_books_tells_a_model_of_readers_nothing(model: Baseline) -> None:
-    if model.name not in KNOWS_UNREAD_BOOKS:
+def test_a_history_of_unread_items_tells_a_model_of_users_nothing(model: Baseline) -> None:
+    if model.name not in KNOWS_UNREAD_ITEMS:
         assert (model.score(from_lists([[81, 83]])) == -np.inf).all()
 
 
-def test_an_unknown_book_is_refused(model: Baseline) -> None:
+def test_an_unknown_item_is_refused(model: Baseline) -> None:
     for outside in (0, 84, -1):
         with pytest.raises(ValueError, match=f"reader row 1 holds the id {outside}, outside 1..83"):
             model.score(from_lists([[1], [outside]]))
@@ -140,7 +140,7 @@ def test_scoring_leaves_the_model_and_the_histories_as_they_are(model: Baseline)
     np.testing.assert_array_equal(WEIGHTED.weights, weights)
 
 
-def test_whoever_learns_from_readers_beats_popularity_where_readers_differ(
+def test_whoever_learns_from_users_beats_popularity_where_users_differ(
     fitted: dict[str, Baseline], shelves: Split
 ) -> None:
     choose = ValidationMetric(shelves.validation, shelves.num_items)

@@ -20,8 +20,8 @@ SplitOf = Callable[..., Split]
 
 
 def catalog_of(**columns: list[str | None]) -> Catalog:
-    books = len(next(iter(columns.values())))
-    ids = [f"b{number}" for number in range(books)]
+    items = len(next(iter(columns.values())))
+    ids = [f"b{number}" for number in range(items)]
     return Catalog(
         pl.DataFrame({"item_id": ids, **columns}, schema={"item_id": pl.String, **_types(columns)})
     )
@@ -90,7 +90,7 @@ def test_words_of_one_column_do_not_run_into_the_next(fit: Fit) -> None:
     assert model.item_vectors.shape[1] == 2
 
 
-def test_a_book_without_text_is_neither_recommended_nor_tells_anything(fit: Fit) -> None:
+def test_an_item_without_text_is_neither_recommended_nor_tells_anything(fit: Fit) -> None:
     model = fit(catalog_of(title=["storm", "storm", None, "", "  "]))
     scores = model.score(from_lists([[1], [3, 4, 5], [3, 1]]))
     assert (scores[:, 3:] == -np.inf).all()
@@ -127,6 +127,6 @@ def test_a_catalogue_without_text_is_the_callers_to_put_right(
     assert caught.value.hint
 
 
-def test_a_catalogue_of_other_books_is_refused(split_of: SplitOf) -> None:
+def test_a_catalogue_of_other_items_is_refused(split_of: SplitOf) -> None:
     with pytest.raises(ValueError, match="the catalogue has 2 books, the split 3"):
         content.fit(split_of([[1]], 3), catalog_of(title=["storm", "storm"]))

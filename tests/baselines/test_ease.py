@@ -70,7 +70,7 @@ def test_scores_are_the_history_times_the_weights(shelves: Split) -> None:
         assert (found[:, 80:] == -np.inf).all()
 
 
-def test_a_book_without_common_readers_is_unrelated(split_of: SplitOf) -> None:
+def test_an_item_without_common_users_is_unrelated(split_of: SplitOf) -> None:
     # Book 3 is read alone and 4 by nobody.
     model = ease.fit(split_of([[1, 2], [1, 2], [3]], 4), regularization=1.0)
     found = model.score(from_lists([[1], [3], [4], [], [3, 1]])) > -np.inf
@@ -93,7 +93,7 @@ def test_size_is_what_is_stored(split_of: SplitOf) -> None:
     assert (model.name, model.num_parameters, model.num_bytes) == ("ease", 25, 105)
 
 
-def test_readers_who_validate_choose_the_penalty(shelves: Split) -> None:
+def test_users_who_validate_choose_the_penalty(shelves: Split) -> None:
     found = {
         penalty: ValidationMetric(shelves.validation, shelves.num_items)(
             ease.fit(shelves, regularization=penalty).score
@@ -103,14 +103,14 @@ def test_readers_who_validate_choose_the_penalty(shelves: Split) -> None:
     assert ease.fit(shelves).regularization == max(found, key=lambda penalty: found[penalty])
 
 
-def test_the_penalty_is_chosen_among_the_most_read_books(
+def test_the_penalty_is_chosen_among_the_most_read_items(
     split_of: SplitOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ease, "_TUNING_ITEMS", 3)
     seen: list[HeldOutSet] = []
 
-    def judged(held_out: HeldOutSet, books: int) -> Callable[[ScoreFn], float]:
-        assert books == 3
+    def judged(held_out: HeldOutSet, items: int) -> Callable[[ScoreFn], float]:
+        assert items == 3
         seen.append(held_out)
         return one
 
@@ -133,7 +133,7 @@ def test_the_penalty_is_chosen_among_the_most_read_books(
         shown = [row.tolist() for row in map(held_out.histories.__getitem__, range(2))]
         assert shown == [[1, 3], [1]]
         assert held_out.targets.items.tolist() == [2, 3]
-        assert held_out.readers.tolist() == [0, 3]
+        assert held_out.users.tolist() == [0, 3]
 
 
 @pytest.mark.parametrize("validation", [((), ()), ([[]], [[1]])], ids=["nobody", "no history"])

@@ -16,12 +16,12 @@ from kd_tf.evaluate.validation import ValidationMetric
 
 SplitOf = Callable[..., Split]
 
-BOOKS, DIMENSIONS = 40, 6
+ITEMS, DIMENSIONS = 40, 6
 
 
 @pytest.fixture
 def model() -> ials.ImplicitALS:
-    factors = np.random.default_rng(3).normal(size=(BOOKS + 1, DIMENSIONS)).astype(np.float32)
+    factors = np.random.default_rng(3).normal(size=(ITEMS + 1, DIMENSIONS)).astype(np.float32)
     factors[0] = 0
     return ials.ImplicitALS(factors, regularization=2.5, alpha=4.0)
 
@@ -29,13 +29,13 @@ def model() -> ials.ImplicitALS:
 @pytest.fixture
 def histories() -> Histories:
     random = np.random.default_rng(4)
-    lists = from_lists([random.permutation(BOOKS)[:length] + 1 for length in (5, 1, 0, 40, 12)])
+    lists = from_lists([random.permutation(ITEMS)[:length] + 1 for length in (5, 1, 0, 40, 12)])
     # Weights below 1 / alpha make a read book count less than an unread one.
     weights = random.uniform(0.1, 3, len(lists.items)).astype(np.float32)
     return Histories(lists.items, lists.offsets, weights)
 
 
-def test_new_readers_are_folded_in_as_the_library_does(
+def test_new_users_are_folded_in_as_the_library_does(
     model: ials.ImplicitALS, histories: Histories
 ) -> None:
     library = AlternatingLeastSquares(
@@ -43,17 +43,17 @@ def test_new_readers_are_folded_in_as_the_library_does(
     )
     library.item_factors = model.item_factors
     expected = library.recalculate_user(
-        np.arange(len(histories)), sparse.csr_matrix(histories.to_csr_matrix(BOOKS))
+        np.arange(len(histories)), sparse.csr_matrix(histories.to_csr_matrix(ITEMS))
     )
     np.testing.assert_allclose(model.fold_in_users(histories), expected, rtol=1e-3, atol=1e-5)
 
 
-def test_factors_of_a_reader_are_where_the_weighted_loss_is_least(
+def test_factors_of_a_user_are_where_the_weighted_loss_is_least(
     model: ials.ImplicitALS, histories: Histories
 ) -> None:
     # loss(u) = sum over all books of c (p - u y)^2 + reg |u|^2; c = alpha weight and p = 1 where
     # read, c = 1 and p = 0 elsewhere. Its gradient is 0 at the minimum.
-    read = histories.to_csr_matrix(BOOKS).toarray().astype(np.float64)
+    read = histories.to_csr_matrix(ITEMS).toarray().astype(np.float64)
     y = model.item_factors.astype(np.float64)
     confidence = np.where(read > 0, 4.0 * read, 1.0)
     u = model.fold_in_users(histories).astype(np.float64)
@@ -70,12 +70,12 @@ def test_by_hand_in_one_dimension() -> None:
     np.testing.assert_allclose(scores, [[-np.inf, 6 / 10.5, 12 / 10.5]], rtol=1e-6)
 
 
-def test_books_that_nobody_read_have_zero_factors(shelves: Split) -> None:
+def test_items_that_nobody_read_have_zero_factors(shelves: Split) -> None:
     model = ials.fit(shelves, setting=(20.0, 20.0))
     assert np.flatnonzero(~model.item_factors.any(axis=1)).tolist() == [0, 81, 82, 83]
 
 
-def test_training_readers_are_folded_in_where_training_left_them(shelves: Split) -> None:
+def test_training_users_are_folded_in_where_training_left_them(shelves: Split) -> None:
     # After many alternations readers and books fit each other: one more half step back to the
     # books changes nothing.
     model = ials.fit(shelves, setting=(20.0, 20.0), iterations=200)
@@ -88,7 +88,7 @@ def test_training_readers_are_folded_in_where_training_left_them(shelves: Split)
     assert np.abs(gradient).max() < 1e-3 * scale
 
 
-def test_a_catalogue_of_few_books_gets_few_factors(split_of: SplitOf, shelves: Split) -> None:
+def test_a_catalogue_of_few_items_gets_few_factors(split_of: SplitOf, shelves: Split) -> None:
     assert ials.fit(shelves, setting=(20.0, 20.0)).item_factors.shape == (84, 10)
     assert ials.fit(shelves, setting=(20.0, 20.0), num_factors=4).item_factors.shape == (84, 4)
     tiny = ials.fit(split_of([[1, 2], [2]], 3), setting=(20.0, 20.0))
@@ -96,7 +96,7 @@ def test_a_catalogue_of_few_books_gets_few_factors(split_of: SplitOf, shelves: S
     assert (tiny.num_parameters, tiny.num_bytes) == (4, 16)
 
 
-def test_readers_who_validate_choose_the_setting(shelves: Split) -> None:
+def test_users_who_validate_choose_the_setting(shelves: Split) -> None:
     choose = ValidationMetric(shelves.validation, shelves.num_items)
     found = {
         setting: choose(ials.fit(shelves, setting=setting, iterations=8).score)

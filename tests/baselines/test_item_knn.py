@@ -33,21 +33,21 @@ def model(split_of: SplitOf) -> item_knn.ItemKNN:
     return item_knn.fit(split_of(TRAIN, 5))
 
 
-def test_the_similarity_is_the_cosine_of_the_reader_sets(model: item_knn.ItemKNN) -> None:
+def test_the_similarity_is_the_cosine_of_the_user_sets(model: item_knn.ItemKNN) -> None:
     expected = np.zeros((6, 6))
     for (one, other), cosine in COSINE.items():
         expected[one, other] = expected[other, one] = cosine
     np.testing.assert_allclose(model.item_similarity.toarray(), expected, rtol=1e-6)
 
 
-def test_books_rank_by_the_sum_of_their_similarities(model: item_knn.ItemKNN) -> None:
+def test_items_rank_by_the_sum_of_their_similarities(model: item_knn.ItemKNN) -> None:
     histories = from_lists([[1], [3], [4, 2], [1, 4]])
     ranked = select_unseen_top_k(model.score(histories), histories, 3)
     # [4, 2]: book 3 has 0.71 + 0.5, book 1 has 0.82. [1, 4]: 3 has 0.41 + 0.71, 2 has 0.82.
     assert ranked.tolist() == [[2, 3, 0], [4, 2, 1], [3, 1, 0], [3, 2, 0]]
 
 
-def test_a_book_without_a_neighbour_in_the_history_is_not_recommended(
+def test_an_item_without_a_neighbour_in_the_history_is_not_recommended(
     model: item_knn.ItemKNN,
 ) -> None:
     found = model.score(from_lists([[4], [5], []])) > -np.inf
@@ -58,7 +58,7 @@ def test_a_book_without_a_neighbour_in_the_history_is_not_recommended(
     ]
 
 
-def test_candidate_and_history_side_keep_the_nearest_books_of_different_books(
+def test_candidate_and_history_side_keep_the_nearest_items_of_different_items(
     split_of: SplitOf,
 ) -> None:
     # The nearest of 1 is 2, of 2 is 1, of 3 is 4, of 4 is 3.
@@ -83,7 +83,7 @@ def _neighbours(model: item_knn.ItemKNN) -> list[tuple[int, int]]:
 
 
 @pytest.mark.parametrize("neighbours", [1, 2, 5, 9])
-def test_no_book_keeps_more_neighbours_than_asked_for_when_many_are_the_same(
+def test_no_item_keeps_more_neighbours_than_asked_for_when_many_are_the_same(
     split_of: SplitOf, neighbours: int
 ) -> None:
     # Ten books with the same readers are all at distance 0, the book itself being one of them.
@@ -93,7 +93,7 @@ def test_no_book_keeps_more_neighbours_than_asked_for_when_many_are_the_same(
     assert not similarity.diagonal().any()
 
 
-def test_a_book_that_is_not_among_its_own_nearest_keeps_the_nearest_of_the_others(
+def test_an_item_that_is_not_among_its_own_nearest_keeps_the_nearest_of_the_others(
     split_of: SplitOf,
 ) -> None:
     # BM25 grows with the weight: to book 1 all others are nearer than itself.
@@ -119,12 +119,12 @@ def test_size_is_what_is_stored(split_of: SplitOf) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::implicit.utils.ParameterWarning")
-def test_implicit_itself_recommends_books_of_the_history_when_neighbours_run_out() -> None:
+def test_implicit_itself_recommends_items_of_the_history_when_neighbours_run_out() -> None:
     # Why `scores` does not call implicit's `recommend`. When this fails, it could.
     model = CosineRecommender(K=5, num_threads=1)
     read = np.zeros((len(TRAIN), 6))
-    for reader, books in enumerate(TRAIN):
-        read[reader, books] = 1
+    for user, items in enumerate(TRAIN):
+        read[user, items] = 1
     model.fit(sparse.csr_matrix(read), show_progress=False)
     history = sparse.csr_matrix(np.array([[0.0, 1, 0, 0, 0, 0]]))
     ids, _ = model.recommend(0, history, N=5, filter_already_liked_items=True)
@@ -138,13 +138,13 @@ def test_no_warning_reaches_the_caller(split_of: SplitOf) -> None:
             item_knn.fit(split_of(TRAIN, 5), weighting=weighting)
 
 
-def _dense(histories: Histories, books: int) -> np.ndarray:
+def _dense(histories: Histories, items: int) -> np.ndarray:
     """float64 [n, V + 1] with the weights, one entry after the other."""
-    read = np.zeros((len(histories), books + 1))
+    read = np.zeros((len(histories), items + 1))
     weights = np.ones(len(histories.items)) if histories.weights is None else histories.weights
     row = np.repeat(np.arange(len(histories)), histories.lengths)
-    for reader, book, weight in zip(row, histories.items, weights, strict=True):
-        read[reader, book] = weight
+    for user, item, weight in zip(row, histories.items, weights, strict=True):
+        read[user, item] = weight
     return read
 
 
@@ -178,11 +178,11 @@ def test_scores_agree_with_dense_algebra(
     model = item_knn.fit(shelves, weighting=weighting, side=side, num_neighbours=neighbours)
     similarity = model.item_similarity.toarray().astype(np.float64)
     owned = similarity.T if side == "candidate" else similarity
-    for book in range(1, 81):
-        kept = owned[book] > 0
+    for item in range(1, 81):
+        kept = owned[item] > 0
         assert kept.sum() == neighbours
-        np.testing.assert_allclose(owned[book, kept], expected[book, kept], rtol=1e-5)
-        assert expected[book, kept].min() >= expected[book, ~kept].max() - 1e-6
+        np.testing.assert_allclose(owned[item, kept], expected[item, kept], rtol=1e-5)
+        assert expected[item, kept].min() >= expected[item, ~kept].max() - 1e-6
 
     histories = shelves.validation.histories
     sums = _dense(histories, shelves.num_items) @ similarity

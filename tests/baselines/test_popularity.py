@@ -25,12 +25,12 @@ def model(split_of: SplitOf) -> popularity.Popularity:
     return popularity.fit(split_of(TRAIN, 5))
 
 
-def test_a_book_scores_the_number_of_its_readers(model: popularity.Popularity) -> None:
+def test_an_item_scores_the_number_of_its_users(model: popularity.Popularity) -> None:
     expected = [[-np.inf, 2, 1, 3, 2, 0]] * 2
     assert model.score(from_lists([[], [3, 5]])).tolist() == expected
 
 
-def test_the_most_read_books_come_first_and_unread_ones_last(
+def test_the_most_read_items_come_first_and_unread_ones_last(
     model: popularity.Popularity,
 ) -> None:
     histories = from_lists([[], [3, 4], [5, 1, 2, 3, 4]])
@@ -38,7 +38,7 @@ def test_the_most_read_books_come_first_and_unread_ones_last(
     assert ranked.tolist() == [[3, 1, 4, 2, 5], [1, 2, 5, 0, 0], [0, 0, 0, 0, 0]]
 
 
-def test_readers_count_not_how_often_or_how_gladly_they_read(split_of: SplitOf) -> None:
+def test_users_count_not_how_often_or_how_gladly_they_read(split_of: SplitOf) -> None:
     model = popularity.fit(split_of([[1, 1, 1, 2], [2]], 2, weights=[5, 1, 9, 0.5, 0.25]))
     assert model.score(from_lists([[]])).tolist() == [[-np.inf, 1, 2]]
 
@@ -49,15 +49,15 @@ def test_size_is_what_is_stored(model: popularity.Popularity) -> None:
 
 @given(data=st.data())
 def test_it_ranks_as_sorting_everything_does(split_of: SplitOf, data: st.DataObject) -> None:
-    books = data.draw(st.integers(1, 12))
-    some = st.lists(st.lists(st.integers(1, books), max_size=9), min_size=1, max_size=6)
+    items = data.draw(st.integers(1, 12))
+    some = st.lists(st.lists(st.integers(1, items), max_size=9), min_size=1, max_size=6)
     train, lists = data.draw(some), data.draw(some)
     k = data.draw(st.integers(1, 14))
     histories = from_lists(lists)
     ranked = select_unseen_top_k(
-        popularity.fit(split_of(train, books)).score(histories), histories, k
+        popularity.fit(split_of(train, items)).score(histories), histories, k
     )
-    readers = {book: sum(book in row for row in train) for book in range(1, books + 1)}
+    users = {item: sum(item in row for row in train) for item in range(1, items + 1)}
     for row, history in zip(ranked, lists, strict=True):
-        left = sorted(readers.keys() - set(history), key=lambda b: (-readers[b], b))[:k]
+        left = sorted(users.keys() - set(history), key=lambda b: (-users[b], b))[:k]
         assert row.tolist() == left + [0] * (k - len(left))

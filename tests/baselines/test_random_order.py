@@ -16,13 +16,13 @@ from kd_tf.data.split import Split
 
 SplitOf = Callable[..., Split]
 
-BOOKS = 2000
+ITEMS = 2000
 
 
 @pytest.fixture
 def drawn() -> np.ndarray:
     """Scores of 200 readers who differ in one book alone."""
-    scores = RandomOrder(BOOKS, seed=42).score(from_lists([[book] for book in range(1, 201)]))
+    scores = RandomOrder(ITEMS, seed=42).score(from_lists([[item] for item in range(1, 201)]))
     return scores[:, 1:].astype(np.float64)
 
 
@@ -32,7 +32,7 @@ def test_scores_are_uniform_between_0_and_1(drawn: np.ndarray) -> None:
     assert stats.kstest(drawn.ravel(), "uniform").pvalue > 0.01
 
 
-def test_readers_and_books_are_independent_of_each_other(drawn: np.ndarray) -> None:
+def test_users_and_items_are_independent_of_each_other(drawn: np.ndarray) -> None:
     # 19,900 pairs of readers, each correlated over 2,000 books: a deviation of 1 / sqrt(2,000).
     for one_each in (drawn, drawn.T):
         pairs = np.corrcoef(one_each[:200])[np.triu_indices(200, 1)]
@@ -45,7 +45,7 @@ def test_every_place_in_the_list_is_equally_likely(drawn: np.ndarray) -> None:
     assert stats.chisquare(first).pvalue > 0.01
 
 
-def test_the_order_of_reading_makes_no_difference_but_every_book_does() -> None:
+def test_the_order_of_reading_makes_no_difference_but_every_item_does() -> None:
     scores = RandomOrder(50, seed=1).score(from_lists([[3, 9, 4], [4, 3, 9], [4, 3], [4, 3, 8]]))
     np.testing.assert_array_equal(scores[0], scores[1])
     for other in (2, 3):
@@ -72,7 +72,7 @@ def test_the_order_is_the_same_on_every_machine() -> None:
 
     assert mixed(0) == 0xE220A8397B1DCDAF  # the first output of the generator seeded with 0
     history = mixed((42 + mixed(7) + mixed(2)) % 2**64)
-    expected = [(mixed(history ^ mixed(book)) >> 40) / 2**24 for book in range(1, 10)]
+    expected = [(mixed(history ^ mixed(item)) >> 40) / 2**24 for item in range(1, 10)]
     assert RandomOrder(9, seed=42).score(from_lists([[7, 2]]))[0, 1:].tolist() == expected
 
 

@@ -60,7 +60,7 @@ def test_two_numbers_by_hand():
 
 @given(st.integers(0, 50), st.sampled_from([7, 127]))
 @settings(max_examples=25, deadline=None)
-def test_products_with_readers_are_nearer_than_with_nearest_steps(seed, levels):
+def test_products_with_users_are_nearer_than_with_nearest_steps(seed, levels):
     table, second_moments = some_table(seed), some_moments(seed + 1)
     step = np.full((1, 1), np.abs(table).max() / levels, np.float32)
     whole = quantize_with_feedback(table, second_moments, step, levels)
@@ -104,8 +104,8 @@ def test_the_chosen_steps_lose_less_than_those_that_reach_every_number():
     assert lost(chosen) < 0.95 * lost(reaching)
 
 
-def test_moments_are_those_of_readers_vectors():
-    student = MLPStudent(num_items=V, history_length=L, dimensions=d)
+def test_moments_are_those_of_users_vectors():
+    student = MLPStudent(num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
     histories = np.random.default_rng(2).integers(0, V + 1, (40, L)).astype(np.int32)
     vectors = [student.user_embeddings(tf.constant(row[None])).numpy()[0] for row in histories]
@@ -115,7 +115,7 @@ def test_moments_are_those_of_readers_vectors():
 
 @pytest.mark.parametrize("kind", [MLPStudent, TwoTowerStudent])
 def test_a_copy_has_rounded_tables_and_the_student_keeps_its_own(kind):
-    student = kind(books=V, history_length=L, dimensions=d)
+    student = kind(items=V, max_length=L, embedding_dim=d)
     student.create_weights()
     before = [weight.numpy().copy() for weight in student.weights]
     histories = np.random.default_rng(2).integers(0, V + 1, (40, L)).astype(np.int32)
@@ -131,6 +131,6 @@ def test_a_copy_has_rounded_tables_and_the_student_keeps_its_own(kind):
 
 
 def test_a_sum_of_pairs_is_given_back_as_it_is():
-    student = ItemKernelStudent(num_items=V, history_length=L, dimensions=d)
+    student = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
     assert quantize_tables(student, np.zeros((3, L), np.int32)) is student

@@ -16,7 +16,7 @@ BEGIN, END = 4, 12
 
 def student(kind=MLPStudent):
     rng.set_seed(0)
-    made = kind(books=V, history_length=L, dimensions=d, hidden=11, book_dropout=0.0)
+    made = kind(items=V, max_length=L, embedding_dim=d, hidden=11, item_dropout=0.0)
     made.create_weights()
     return made
 
@@ -162,7 +162,7 @@ def test_a_student_without_a_core_is_refused():
     class Coreless(HistoryModel):
         pass
 
-    coreless = Coreless(num_items=V, history_length=L)
+    coreless = Coreless(num_items=V, max_length=L)
     for act in (
         lambda: prune.wrap_core(coreless, sparsity=0.5, begin_step=0, end_step=2),
         lambda: prune.strip_core(coreless),

@@ -24,7 +24,7 @@ students = pytest.mark.parametrize("name", TRAINED_STUDENTS)
 
 def student(name: str = "mlp") -> HistoryModel:
     rng.set_seed(0)
-    made = TRAINED_STUDENTS[name](num_items=V, history_length=L, dimensions=d)
+    made = TRAINED_STUDENTS[name](num_items=V, max_length=L, embedding_dim=d)
     if hasattr(made, "book_dropout"):
         made = type(made).from_config({**made.get_config(), "book_dropout": 0.0})
     made.create_weights()
@@ -40,10 +40,10 @@ def tables(made: HistoryModel) -> list[tf.Variable]:
 @pytest.fixture(scope="module")
 def batch():
     random = np.random.default_rng(0)
-    books = np.stack([random.permutation(V) + 1 for _ in range(B)]).astype(np.int32)
-    ids = books[:, L : L + 5]
+    items = np.stack([random.permutation(V) + 1 for _ in range(B)]).astype(np.int32)
+    ids = items[:, L : L + 5]
     logits = -np.sort(-random.normal(0, 2, ids.shape).astype(np.float32))
-    return books[:, :L], {"targets": ids[:, :2], "teacher_ids": ids, "teacher_logits": logits}
+    return items[:, :L], {"targets": ids[:, :2], "teacher_ids": ids, "teacher_logits": logits}
 
 
 def distiller_of(made: HistoryModel, learning_rate: float = 0.03) -> Distiller:
@@ -180,14 +180,14 @@ def test_a_table_of_nothing_stays_one(batch):
 
 def test_what_has_no_plain_tables_is_refused():
     with pytest.raises(ValueError, match="a HistoryModel has no table to round"):
-        quantize_aware.wrap_tables_in_fake_quantization(HistoryModel(num_items=V, history_length=L))
-    kernel = ItemKernelStudent(num_items=V, history_length=L, dimensions=d)
+        quantize_aware.wrap_tables_in_fake_quantization(HistoryModel(num_items=V, max_length=L))
+    kernel = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
     with pytest.raises(ValueError, match="the table of a ItemKernelStudent is no plain weight"):
         quantize_aware.wrap_tables_in_fake_quantization(kernel)
 
 
 def test_wrapping_twice_and_stripping_what_is_not_wrapped_are_refused():
-    made = MLPStudent(num_items=V, history_length=L)
+    made = MLPStudent(num_items=V, max_length=L)
     with pytest.raises(ValueError, match="are not rounded"):
         quantize_aware.strip_fake_quantization(made)
     quantize_aware.wrap_tables_in_fake_quantization(made)

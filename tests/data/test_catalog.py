@@ -6,7 +6,7 @@ import pytest
 from kd_tf.data.catalog import Catalog
 
 
-def test_the_words_of_a_book_are_joined_and_missing_ones_passed_over() -> None:
+def test_the_words_of_an_item_are_joined_and_missing_ones_passed_over() -> None:
     frame = pl.DataFrame(
         {
             "item_id": ["1", "2", "3"],
@@ -21,12 +21,12 @@ def test_the_words_of_a_book_are_joined_and_missing_ones_passed_over() -> None:
     assert Catalog(frame.select("item_id")).to_texts() == ["", "", ""]
 
 
-def test_a_book_is_called_by_title_and_author_or_by_its_id() -> None:
+def test_an_item_is_called_by_title_and_author_or_by_its_id() -> None:
     frame = pl.DataFrame(
         {"item_id": ["1", "2", "3"], "title": ["A", "B", None], "authors": ["X", None, "Y"]}
     )
     catalog = Catalog(frame)
-    assert [catalog.label(book) for book in (1, 2, 3)] == ["A (X)", "B", "book 3 (Y)"]
-    for book in (0, 4):
+    assert [catalog.label(item) for item in (1, 2, 3)] == ["A (X)", "B", "book 3 (Y)"]
+    for item in (0, 4):
         with pytest.raises(ValueError, match=r"1\.\.3"):
-            catalog.label(book)
+            catalog.label(item)

@@ -92,15 +92,15 @@ def test_what_is_left_is_what_a_slow_loop_leaves(rows, min_rating, least, times)
     # The oracle: a dict keeps the last of those with the highest time, reader by reader; of rows
     # that are equal in every column the first counts.
     seen, latest = set(), {}
-    for index, (user, book, rating, time) in enumerate(rows):
-        same = (user, book, rating, time if times else None)
+    for index, (user, item, rating, time) in enumerate(rows):
+        same = (user, item, rating, time if times else None)
         if same in seen or (min_rating is not None and rating < min_rating):
             continue
         seen.add(same)
         key = (time if times else 0, index)
-        latest[user, book] = max(latest.get((user, book), key), key)
-    books_of = {user: sum(pair[0] == user for pair in latest) for user, _ in latest}
-    kept = sorted(index for (user, _), (_, index) in latest.items() if books_of[user] >= least)
+        latest[user, item] = max(latest.get((user, item), key), key)
+    items_of = {user: sum(pair[0] == user for pair in latest) for user, _ in latest}
+    kept = sorted(index for (user, _), (_, index) in latest.items() if items_of[user] >= least)
     data = table(rows, times=times)
     wanted = CleaningRules(min_rating=min_rating, min_user_interactions=least)
     if not kept:
@@ -153,15 +153,15 @@ def test_a_policy_of_ratings_needs_ratings(policy):
 def test_mean_ratings_agree_with_a_slow_loop(rows):
     cleaned, _ = clean(table([("z", 1, 1, 0), ("z", 2, 1, 0), *rows]), rules(duplicates="mean"))
     distinct = list(dict.fromkeys([("z", 1, 1, 0), ("z", 2, 1, 0), *rows]))
-    for user, book, rating in triples(cleaned):
-        ratings = [r for u, b, r, _ in distinct if (u, b) == (user, book)]
+    for user, item, rating in triples(cleaned):
+        ratings = [r for u, b, r, _ in distinct if (u, b) == (user, item)]
         assert rating == pytest.approx(np.mean(ratings), abs=1e-6)
 
 
 @settings(deadline=None)
 @given(rows_of_a_table, st.integers(2, 4), st.integers(1, 4))
 def test_the_core_is_the_largest_in_which_all_have_enough(rows, users, items):
-    pairs = {(user, book) for user, book, *_ in rows}
+    pairs = {(user, item) for user, item, *_ in rows}
     while True:
         readers = {u for u, _ in pairs if sum(x == u for x, _ in pairs) >= users}
         books = {b for _, b in pairs if sum(x == b for _, x in pairs) >= items}
@@ -175,24 +175,24 @@ def test_the_core_is_the_largest_in_which_all_have_enough(rows, users, items):
             clean(table(rows), wanted)
         return
     cleaned, _ = clean(table(rows), wanted)
-    assert {(user, book) for user, book, _ in triples(cleaned)} == pairs
+    assert {(user, item) for user, item, _ in triples(cleaned)} == pairs
 
 
 def test_the_core_says_how_many_rounds_it_took():
     rows = [("a", 1), ("a", 2), ("b", 2), ("b", 3), ("c", 3), ("c", 4), ("d", 5), ("d", 6)]
     rows += [("e", 5), ("e", 6)]
-    data = table([(user, book, 1, 0) for user, book in rows])
+    data = table([(user, item, 1, 0) for user, item in rows])
     cleaned, steps = clean(data, rules(min_item_interactions=2))
     assert {user for user, *_ in triples(cleaned)} == {"d", "e"}
     # a and c lose a book, then b both of its own.
     assert "3 rounds" in steps[-1].name or "4 rounds" in steps[-1].name
 
 
-def test_readers_beyond_the_quantile_go_and_those_at_it_stay():
+def test_users_beyond_the_quantile_go_and_those_at_it_stay():
     rows = [
-        (user, book, 1, 0)
+        (user, item, 1, 0)
         for user, n in zip("abcde", (2, 2, 3, 3, 9), strict=True)
-        for book in range(1, n + 1)
+        for item in range(1, n + 1)
     ]
     cleaned, steps = clean(table(rows), rules(max_user_quantile=0.75))
     assert set(cleaned.user_ids) == set("abcd")
@@ -203,7 +203,7 @@ def test_readers_beyond_the_quantile_go_and_those_at_it_stay():
     ("since", "until", "left"), [(2, None, [2, 3]), (None, 2, [0, 1]), (1, 3, [1, 2])]
 )
 def test_the_time_range_has_its_beginning_and_not_its_end(since, until, left):
-    rows = [("a", book, 1, book) for book in range(1, 4)] + [("a", 9, 1, 0)]
+    rows = [("a", item, 1, item) for item in range(1, 4)] + [("a", 9, 1, 0)]
     cleaned, _ = clean(table(rows), rules(since=since, until=until))
     assert sorted(cleaned.timestamp) == left
 

@@ -24,7 +24,7 @@ def test_every_row_comes_back_as_it_was_given(given_rows):
 
 @settings(deadline=None)
 @given(lists, st.integers(1, 8))
-def test_padding_keeps_the_newest_books_oldest_first_and_zeros_only_behind(given_rows, length):
+def test_padding_keeps_the_newest_items_oldest_first_and_zeros_only_behind(given_rows, length):
     padded = from_lists(given_rows).pad(length)
     assert padded.dtype == np.int32
     assert padded.shape == (len(given_rows), length)

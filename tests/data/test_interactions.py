@@ -42,7 +42,7 @@ def tables(draw) -> Interactions:
 
 @settings(deadline=None)
 @given(tables(), st.data())
-def test_keep_leaves_the_asked_rows_as_they_are_and_numbers_readers_anew(table, data):
+def test_keep_leaves_the_asked_rows_as_they_are_and_numbers_users_anew(table, data):
     rows = np.array(data.draw(st.lists(st.booleans(), min_size=len(table), max_size=len(table))))
     kept = table.keep(rows)
     expected = [row for row, wanted in zip(with_own_ids(table), rows, strict=True) if wanted]
@@ -74,7 +74,7 @@ def test_keep_of_a_table_without_ratings_and_times_has_none_either():
 
 
 @pytest.mark.parametrize("item", [0, 4, -1])
-def test_a_book_outside_the_catalogue_is_refused(item):
+def test_an_item_outside_the_catalogue_is_refused(item):
     with pytest.raises(ValueError, match=r"1\.\.3"):
         interactions([(0, item, 5, 0)], 1, 3)
 
@@ -113,7 +113,7 @@ def test_the_join_keeps_rows_in_order_and_every_id_leads_back_to_the_callers_own
     assert data.num_items == len(dataset.catalog)
 
 
-def test_books_of_the_table_keep_their_place_and_what_is_known_of_them():
+def test_items_of_the_table_keep_their_place_and_what_is_known_of_them():
     frame = pl.DataFrame({"user": ["u", "u", "v"], "item": ["z", "b", "z"]})
     books = pl.DataFrame({"item_id": ["b", "a"], "title": ["B", "A"], "year": [-5, None]})
     dataset = from_frame("test", frame, books.cast({"year": pl.Int32}))
@@ -126,7 +126,7 @@ def test_books_of_the_table_keep_their_place_and_what_is_known_of_them():
     assert unread.startswith("1 books of 3 were never read")
 
 
-def test_nothing_is_noted_where_both_tables_name_the_same_books():
+def test_nothing_is_noted_where_both_tables_name_the_same_items():
     frame = pl.DataFrame({"user": ["u", "u"], "item": ["b", "a"]})
     assert from_frame("test", frame, pl.DataFrame({"item_id": ["a", "b"]})).notes == ()
     assert from_frame("test", frame).notes == ()
@@ -148,19 +148,19 @@ def test_a_table_without_rows_is_refused():
 # The catalogue
 
 
-def test_two_books_with_one_id_are_refused_before_anything_is_joined():
+def test_two_items_with_one_id_are_refused_before_anything_is_joined():
     frame = pl.DataFrame({"user": ["u"], "item": ["b"]})
     with pytest.raises(UserError, match="two books have the id 'b'"):
         from_frame("test", frame, pl.DataFrame({"item_id": ["a", "b", "b"]}))
 
 
-def test_a_book_without_id_is_refused_with_its_row():
+def test_an_item_without_id_is_refused_with_its_row():
     with pytest.raises(UserError, match="no id") as caught:
         Catalog(pl.DataFrame({"item_id": ["a", None, "b"]}))
     assert caught.value.where == "catalogue row 2"
 
 
-def test_a_catalogue_without_books_is_refused():
+def test_a_catalogue_without_items_is_refused():
     with pytest.raises(UserError, match="no books"):
         Catalog(pl.DataFrame({"item_id": []}, schema={"item_id": pl.String}))
 
@@ -171,7 +171,7 @@ def test_a_catalogue_has_ids_and_no_unknown_columns(columns):
         Catalog(pl.DataFrame(columns))
 
 
-def test_a_book_is_labelled_by_title_and_author_or_by_its_id():
+def test_an_item_is_labelled_by_title_and_author_or_by_its_id():
     catalog = Catalog(
         pl.DataFrame(
             {
@@ -181,13 +181,13 @@ def test_a_book_is_labelled_by_title_and_author_or_by_its_id():
             }
         )
     )
-    assert [catalog.label(book) for book in (1, 2, 3, 4)] == [
+    assert [catalog.label(item) for item in (1, 2, 3, 4)] == [
         "Emma (Austen)",
         "Emma",
         "book c (Homer)",
         "book d",
     ]
     assert Catalog(pl.DataFrame({"item_id": ["a"]})).label(1) == "book a"
-    for book in (0, 5, -1):
+    for item in (0, 5, -1):
         with pytest.raises(ValueError, match=r"1\.\.4"):
-            catalog.label(book)
+            catalog.label(item)

@@ -17,11 +17,11 @@ def some_split(weights: bool = False, also_read: bool = False) -> Split:
     train = from_lists([[1, 2], [3]])
     if weights:
         train = Histories(train.items, train.offsets, np.array([1, 2.5, 3], np.float32))
-    readers = np.array([4, 7], np.int32)
+    users = np.array([4, 7], np.int32)
     held_out = HeldOutSet(
         from_lists([[1], []]),
         from_lists([[2], [3, 1]]),
-        readers,
+        users,
         from_lists([[3], []]) if also_read else None,
     )
     return Split(
@@ -72,7 +72,7 @@ def test_the_fingerprint_tells_any_two_splits_apart() -> None:
         dataclasses.replace(split, protocol="random"),
         dataclasses.replace(split, validation=split.test, test=split.validation),
         dataclasses.replace(split, train=from_lists([[1], [2, 3]])),
-        dataclasses.replace(split, train_readers=np.array([0, 3], np.int32)),
+        dataclasses.replace(split, train_users=np.array([0, 3], np.int32)),
     ]
     assert len({one.fingerprint() for one in (split, *others)}) == 1 + len(others)
     assert some_split().fingerprint() == split.fingerprint()
@@ -115,7 +115,7 @@ def test_another_file_and_none_are_refused(tmp_path: Path) -> None:
         load(tmp_path / "other.npz")
 
 
-def test_renumbered_books_are_the_same_books_in_every_part() -> None:
+def test_renumbered_items_are_the_same_items_in_every_part() -> None:
     split = some_split()
     numbers = np.append(0, np.random.default_rng(0).permutation(split.num_items) + 1).astype(
         np.int32
@@ -129,6 +129,6 @@ def test_renumbered_books_are_the_same_books_in_every_part() -> None:
     ):
         np.testing.assert_array_equal(numbers[own.items], new.items)
         np.testing.assert_array_equal(own.offsets, new.offsets)
-    np.testing.assert_array_equal(found.test.readers, split.test.readers)
+    np.testing.assert_array_equal(found.test.users, split.test.users)
     np.testing.assert_array_equal(found.popularity()[numbers], split.popularity())
     assert found.fingerprint() != split.fingerprint()

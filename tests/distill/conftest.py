@@ -94,8 +94,8 @@ class Responses:
         """
         rng.set_seed(0)
         random = np.random.default_rng(0)
-        books = np.stack([random.permutation(V) + 1 for _ in range(B)]).astype(np.int32)
-        history, ids = books[:, :L], books[:, L : L + K]
+        items = np.stack([random.permutation(V) + 1 for _ in range(B)]).astype(np.int32)
+        history, ids = items[:, :L], items[:, L : L + K]
         teacher = -np.sort(-random.normal(1, 1.5, (B, K)).astype(np.float32))
         labels = {
             "targets": ids[:, :2],
@@ -105,7 +105,7 @@ class Responses:
             "teacher_total": np.log(np.exp(teacher).sum(axis=1) / 0.9).astype(np.float32),
         }
         student = MLPStudent(
-            num_items=V, history_length=L, dimensions=12, hidden=16, book_dropout=0.0
+            num_items=V, max_length=L, embedding_dim=12, hidden=16, item_dropout=0.0
         )
         student.create_weights()
 

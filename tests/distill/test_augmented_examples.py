@@ -30,13 +30,13 @@ from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.progress import NullProgress
 
-V, L, READERS = 30, 6, 12
+V, L, USERS = 30, 6, 12
 
 
-def mlp(dimensions: int, seed: int) -> MLPStudent:
+def mlp(embedding_dim: int, seed: int) -> MLPStudent:
     rng.set_seed(seed)
     made = MLPStudent(
-        num_items=V, history_length=L, dimensions=dimensions, hidden=8, book_dropout=0.0
+        num_items=V, max_length=L, embedding_dim=embedding_dim, hidden=8, item_dropout=0.0
     )
     made.create_weights()
     return made
@@ -46,8 +46,8 @@ def mlp(dimensions: int, seed: int) -> MLPStudent:
 def examples() -> Examples:
     """Half of the rows are readers with targets, half histories that nobody has."""
     random = np.random.default_rng(0)
-    books = np.stack([random.permutation(V) + 1 for _ in range(READERS)]).astype(np.int32)
-    given = Examples(books[None, :, :L].copy(), books[None, :, L : L + 2])
+    items = np.stack([random.permutation(V) + 1 for _ in range(USERS)]).astype(np.int32)
+    given = Examples(items[None, :, :L].copy(), items[None, :, L : L + 2])
     given.history[0, 0] = 0
     return augment(given, dropout_share=0.5, mixup_share=0.5, seed=0)
 
@@ -109,7 +109,7 @@ def test_every_balance_stays_finite_beside_histories_without_targets(balance, ex
         DistillationSetup(student, [mlp(10, seed=1)], np.arange(V + 1), num_steps=10, seed=0)
     )
     distiller.compile(optimizer=keras.optimizers.Adam(0.01))
-    batches = Batches(examples.history, labels, batch_size=2 * READERS, seed=0)
+    batches = Batches(examples.history, labels, batch_size=2 * USERS, seed=0)
     logs = distiller.fit(batches.stream(), steps_per_epoch=2, verbose=0)
     assert np.isfinite(logs.history["loss"]).all()
     for weight in distiller.trainable_variables:
@@ -117,15 +117,15 @@ def test_every_balance_stays_finite_beside_histories_without_targets(balance, ex
 
 
 def students() -> list[HistoryModel]:
-    made = [kind(num_items=V, history_length=L, dimensions=5) for kind in TRAINED_STUDENTS.values()]
+    made = [kind(num_items=V, max_length=L, embedding_dim=5) for kind in TRAINED_STUDENTS.values()]
     for one in made:
         one.create_weights()
-    return [*made, MatrixFactorization(num_items=V, num_users=V, max_seen_items=2, dimensions=5)]
+    return [*made, MatrixFactorization(num_items=V, num_users=V, max_seen_items=2, embedding_dim=5)]
 
 
 @pytest.mark.parametrize("student", students(), ids=lambda one: type(one).__name__)
 def test_without_targets_the_hard_loss_and_its_gradient_are_exactly_zero(student, examples):
-    history = tf.constant(examples.history[0, READERS:, : student.history_length])
+    history = tf.constant(examples.history[0, USERS:, : student.max_length])
     nothing = tf.zeros([len(history), 3], tf.int32)
     with tf.GradientTape() as tape:
         loss = student.supervised_loss(history, nothing, student.masked_logits(history))
@@ -135,6 +135,6 @@ def test_without_targets_the_hard_loss_and_its_gradient_are_exactly_zero(student
 
 
 def test_every_batch_holds_some_histories_without_targets_and_some_with(examples, labels):
-    batches = Batches(examples.history, labels, batch_size=READERS, seed=0)
+    batches = Batches(examples.history, labels, batch_size=USERS, seed=0)
     for _, (_, given) in zip(range(6), batches.stream(), strict=False):
-        assert 0 < given["targets"].numpy().any(axis=1).sum() < READERS
+        assert 0 < given["targets"].numpy().any(axis=1).sum() < USERS

@@ -26,7 +26,7 @@ def test_a_method_in_a_file_of_its_own_is_short_and_teaches(tmp_path: Path):
     mine = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(mine)
     rng.set_seed(0)
-    student = MLPStudent(num_items=20, history_length=3, dimensions=8, book_dropout=0.0)
+    student = MLPStudent(num_items=20, max_length=3, embedding_dim=8, item_dropout=0.0)
     student.create_weights()
     batch = (
         np.array([[1, 2, 0], [3, 0, 0]], np.int32),

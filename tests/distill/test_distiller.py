@@ -17,7 +17,7 @@ V, L, d, K, B = 40, 6, 8, 10, 16
 def student(kind=MLPStudent, seed: int = 0, **settings):
     rng.set_seed(seed)
     made = kind(
-        books=V, history_length=L, dimensions=d, hidden=9, **{"book_dropout": 0.0, **settings}
+        items=V, max_length=L, embedding_dim=d, hidden=9, **{"book_dropout": 0.0, **settings}
     )
     made.create_weights()
     return made
@@ -120,7 +120,7 @@ def test_knowledge_without_weight_changes_nothing(data):
     np.testing.assert_allclose(alone.table, watched.table, atol=1e-5)
 
 
-def test_at_alpha_zero_the_readers_own_books_do_not_matter(batch):
+def test_at_alpha_zero_the_users_own_items_do_not_matter(batch):
     history, labels = batch
     learnt = []
     for targets in (labels["targets"], labels["targets"][:, ::-1] - 5):
@@ -142,7 +142,7 @@ def test_weight_for_knowledge_that_is_not_there_is_refused(data):
 
 
 def test_testing_learns_nothing_and_gives_the_same_figures_every_time(data):
-    made = student(book_dropout=0.5)
+    made = student(item_dropout=0.5)
     distiller = Distiller(
         made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5)
     )
@@ -156,7 +156,7 @@ def test_testing_learns_nothing_and_gives_the_same_figures_every_time(data):
 
 def test_dropout_is_on_in_training(data):
     _, logs = distilled(
-        student(book_dropout=0.5), data, steps=3, optimizer=keras.optimizers.SGD(0.0)
+        student(item_dropout=0.5), data, steps=3, optimizer=keras.optimizers.SGD(0.0)
     )
     assert len(set(logs["loss"])) == 3
 
@@ -200,7 +200,7 @@ def test_what_a_method_has_of_its_own_learns_with_the_student_and_the_teacher_ne
 
 
 def test_a_teacher_of_another_catalogue_is_refused():
-    other = MLPStudent(num_items=V + 1, history_length=L, dimensions=d)
+    other = MLPStudent(num_items=V + 1, max_length=L, embedding_dim=d)
     with pytest.raises(ValueError, match="different catalogues"):
         Distiller(student()).build_losses(lesson(student(), other))
 

@@ -15,7 +15,7 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.teachers.two_tower import TwoTowerTeacher
 
-V, L, READERS = 60, 8, 64
+V, L, USERS = 60, 8, 64
 
 
 def losses(kind: str, method: str, *, epochs: int, policy="float32", **compiled) -> list[float]:
@@ -23,15 +23,15 @@ def losses(kind: str, method: str, *, epochs: int, policy="float32", **compiled)
     before = keras.mixed_precision.global_policy()
     keras.mixed_precision.set_global_policy("float32")
     rng.set_seed(0)
-    teacher: HistoryModel = TwoTowerTeacher(num_items=V, history_length=L, dimensions=16)
+    teacher: HistoryModel = TwoTowerTeacher(num_items=V, max_length=L, embedding_dim=16)
     teacher.create_weights()
     random = np.random.default_rng(0)
-    books = random.permuted(np.tile(np.arange(1, V + 1, dtype=np.int32), (READERS, 1)), axis=1)
-    history = tf.constant(books[:, :L])
+    items = random.permuted(np.tile(np.arange(1, V + 1, dtype=np.int32), (USERS, 1)), axis=1)
+    history = tf.constant(items[:, :L])
     logits = mask_history(teacher(history), history)
     values, ids = tf.math.top_k(logits, 10)
     labels = {
-        "targets": books[:, L : L + 3],
+        "targets": items[:, L : L + 3],
         "teacher_ids": ids,
         "teacher_logits": values,
         "teacher_total": tf.reduce_logsumexp(logits, axis=1),
@@ -40,7 +40,7 @@ def losses(kind: str, method: str, *, epochs: int, policy="float32", **compiled)
     }
     keras.mixed_precision.set_global_policy(policy)
     try:
-        student = TRAINED_STUDENTS[kind](num_items=V, history_length=L, dimensions=8)
+        student = TRAINED_STUDENTS[kind](num_items=V, max_length=L, embedding_dim=8)
         student.create_weights()
         distiller = Distiller(student, [METHODS[method]()], ConstantWeights(0.5))
         distiller.build_losses(DistillationSetup(student, [teacher], np.arange(V + 1), 100, seed=0))

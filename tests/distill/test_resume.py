@@ -20,8 +20,8 @@ from kd_tf.training import resume
 from kd_tf.training.resume import ResumeFolder, Snapshot
 from kd_tf.training.trainer import Schedule, train
 
-V, L, READERS = 40, 6, 50
-STEPS = READERS // 8
+V, L, USERS = 40, 6, 50
+STEPS = USERS // 8
 SCHEDULE = Schedule(epochs=4, batch_size=8, learning_rate=0.01, validate_every=1)
 
 
@@ -51,14 +51,14 @@ def snapshot_of_every_step(monkeypatch):
 @pytest.fixture(scope="module")
 def examples():
     random = np.random.default_rng(0)
-    drawn = random.permuted(np.tile(np.arange(1, V + 1, dtype=np.int32), (2, READERS, 1)), axis=2)
+    drawn = random.permuted(np.tile(np.arange(1, V + 1, dtype=np.int32), (2, USERS, 1)), axis=2)
     return Examples(drawn[..., :L], drawn[..., L : L + 3])
 
 
 @pytest.fixture(scope="module")
 def teacher():
     rng.set_seed(1)
-    model = VAETeacher(num_items=V, history_length=L, dimensions=8)
+    model = VAETeacher(num_items=V, max_length=L, embedding_dim=8)
     model.create_weights()
     return model
 
@@ -68,7 +68,7 @@ def run(teacher, examples, folder, names=(), *, balance=None, key="a", kill=None
 
     def once(callbacks):
         rng.set_seed(5)
-        student = MLPStudent(num_items=V, history_length=L, dimensions=4)
+        student = MLPStudent(num_items=V, max_length=L, embedding_dim=4)
         student.create_weights()
         known = [METHODS[name]() for name in names]
         distiller = Distiller(

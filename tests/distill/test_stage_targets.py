@@ -15,9 +15,9 @@ V, L = 12, 5
 class Teacher(HistoryModel):
     """Scores a book by the sum of what the books of the history say of it."""
 
-    def __init__(self, seed: int = 0, books: int = V) -> None:
-        super().__init__(num_items=books, history_length=L)
-        self.says = self.add_weight(name="says", shape=(books + 1, books + 1))
+    def __init__(self, seed: int = 0, items: int = V) -> None:
+        super().__init__(num_items=items, max_length=L)
+        self.says = self.add_weight(name="says", shape=(items + 1, items + 1))
         self.says.assign(np.random.default_rng(seed).normal(0, 1, self.says.shape))
         self.asked = 0
 
@@ -26,12 +26,12 @@ class Teacher(HistoryModel):
         return tf.reduce_sum(tf.gather(self.says, inputs), axis=1)
 
 
-def drawn(readers: int = 7) -> Examples:
+def drawn(users: int = 7) -> Examples:
     random = np.random.default_rng(0)
-    history = np.stack([random.permutation(V)[:L] + 1 for _ in range(2 * readers)])
+    history = np.stack([random.permutation(V)[:L] + 1 for _ in range(2 * users)])
     history[:, 3:] = 0
-    shaped = history.reshape(2, readers, L).astype(np.int32)
-    return Examples(shaped, np.ones((2, readers, 1), np.int32))
+    shaped = history.reshape(2, users, L).astype(np.int32)
+    return Examples(shaped, np.ones((2, users, 1), np.int32))
 
 
 def ask(stages, folder, examples=None, top=4, progress=None):
@@ -44,7 +44,7 @@ def ask(stages, folder, examples=None, top=4, progress=None):
     )
 
 
-def test_each_stage_has_the_best_books_of_its_own_teacher(tmp_path):
+def test_each_stage_has_the_best_items_of_its_own_teacher(tmp_path):
     stages = [Teacher(seed) for seed in range(3)]
     found = ask(stages, tmp_path / "stages")
     assert found.keys() == {"stage_ids"}

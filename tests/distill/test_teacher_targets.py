@@ -19,7 +19,7 @@ class Teacher(HistoryModel):
     """Scores a book by the sum of what the books of the history say of it."""
 
     def __init__(self, seed: int = 0) -> None:
-        super().__init__(num_items=V, history_length=L)
+        super().__init__(num_items=V, max_length=L)
         self.says = self.add_weight(name="says", shape=(V + 1, V + 1))
         self.says.assign(np.random.default_rng(seed).normal(0, 1, (V + 1, V + 1)))
         self.asked = 0
@@ -40,14 +40,14 @@ class QuickTeacher(Teacher):
         return histories.matrix(V) @ self.says.numpy() + np.float32(0)
 
 
-def drawn(passes: int = 2, readers: int = 7, seed: int = 0) -> Examples:
+def drawn(passes: int = 2, users: int = 7, seed: int = 0) -> Examples:
     random = np.random.default_rng(seed)
-    history = np.zeros((passes, readers, L), np.int32)
+    history = np.zeros((passes, users, L), np.int32)
     for one_pass in range(passes):
-        for reader in range(readers):
+        for user in range(users):
             length = random.integers(0, L + 1)
-            history[one_pass, reader, :length] = random.permutation(V)[:length] + 1
-    return Examples(history, np.ones((passes, readers, 1), np.int32))
+            history[one_pass, user, :length] = random.permutation(V)[:length] + 1
+    return Examples(history, np.ones((passes, users, 1), np.int32))
 
 
 def ask(teacher, examples, folder, top=4, progress=None, needs=()):
@@ -82,7 +82,7 @@ def same(targets, teacher, examples, top=4) -> None:
 
 
 @pytest.mark.parametrize("top", [1, 4, V - L, V - 1, V])
-def test_the_targets_are_the_best_books_without_history_and_padding(tmp_path, top):
+def test_the_targets_are_the_best_items_without_history_and_padding(tmp_path, top):
     teacher, examples = Teacher(), drawn()
     targets = ask(teacher, examples, tmp_path / "targets", top)
     same(targets, teacher, examples, top)
@@ -106,7 +106,7 @@ def test_equal_histories_are_asked_once_and_all_answered(tmp_path, monkeypatch):
             or histories.matrix(V) @ self.says.numpy() + np.float32(0)
         ),
     )
-    teacher, some = QuickTeacher(), drawn(passes=1, readers=5)
+    teacher, some = QuickTeacher(), drawn(passes=1, users=5)
     teacher.says.assign(tf.concat([tf.zeros([1, V + 1]), teacher.says[1:]], axis=0))
     history = some.history[:, [3, 1, 3, 0, 1, 4, 2, 3]]
     examples = Examples(np.stack([history[0], history[0, ::-1]]), np.ones((2, 8, 1), np.int32))
@@ -115,7 +115,7 @@ def test_equal_histories_are_asked_once_and_all_answered(tmp_path, monkeypatch):
     assert {*asked} == {tuple(row) for row in history[0]}
 
 
-def test_fewer_books_than_asked_for_end_in_zeros(tmp_path):
+def test_fewer_items_than_asked_for_end_in_zeros(tmp_path):
     targets = ask(Teacher(), drawn(), tmp_path / "targets", V)
     lengths = (drawn().history > 0).sum(axis=2)
     assert lengths.max() > 0
@@ -149,7 +149,7 @@ def test_the_targets_are_int32_and_float32_and_stay_on_disk(tmp_path):
     assert targets.keys() == {"teacher_ids", "teacher_logits", "teacher_total"}
 
 
-def test_the_total_is_that_of_all_books_left(tmp_path):
+def test_the_total_is_that_of_all_items_left(tmp_path):
     teacher, examples = Teacher(), drawn()
     targets = ask(teacher, examples, tmp_path / "targets", 3)
     rows = examples.history.reshape(-1, L)
@@ -169,7 +169,7 @@ class Vectors(Teacher):
         return tf.reduce_sum(tf.cast(history[:, :, tf.newaxis] == ids, tf.float32), axis=1)
 
 
-def test_what_methods_need_beyond_the_best_books_is_asked_for_too(tmp_path):
+def test_what_methods_need_beyond_the_best_items_is_asked_for_too(tmp_path):
     examples = drawn()
     ask(Vectors(), examples, tmp_path / "targets")
     targets = ask(Vectors(), examples, tmp_path / "targets", needs=["teacher_reader"])

@@ -19,7 +19,7 @@ def test_the_interval_holds_the_true_mean_in_about_95_of_100_samples() -> None:
     assert 0.89 <= inside / 300 <= 0.98
 
 
-def test_the_width_is_that_of_the_normal_interval_for_many_readers() -> None:
+def test_the_width_is_that_of_the_normal_interval_for_many_users() -> None:
     values = np.random.default_rng(1).normal(5, 3, 4000)
     low, high = bootstrap_intervals({"m": values}, num_samples=4000)["m"]
     error = values.std() / np.sqrt(4000)
@@ -31,7 +31,7 @@ def test_equal_figures_have_no_width() -> None:
     assert bootstrap_intervals({"m": np.full(7, 0.25)}) == {"m": (0.25, 0.25)}
 
 
-def test_all_metrics_see_the_same_readers() -> None:
+def test_all_metrics_see_the_same_users() -> None:
     values = np.random.default_rng(2).random(50)
     found = bootstrap_intervals({"a": values, "b": 2 * values, "c": 1 - values})
     assert found["b"] == pytest.approx(tuple(2 * end for end in found["a"]))

@@ -11,10 +11,10 @@ from kd_tf.errors import UserError
 from kd_tf.evaluate import candidates
 from kd_tf.evaluate.candidates import SampledCandidates, mask_non_candidates, parse_candidates
 
-BOOKS = 30
+ITEMS = 30
 
 
-def readers(n: int, also_read: Histories | None = None) -> HeldOutSet:
+def users(n: int, also_read: Histories | None = None) -> HeldOutSet:
     return HeldOutSet(
         from_lists([[1 + r % 5, 7] for r in range(n)]),
         from_lists([[8], [9, 10]] * (n // 2)),
@@ -24,8 +24,8 @@ def readers(n: int, also_read: Histories | None = None) -> HeldOutSet:
 
 
 def test_no_candidate_was_read_or_is_held_out_and_none_comes_twice() -> None:
-    held_out = readers(200, from_lists([[11, 12]] * 200))
-    drawn = SampledCandidates(12).draw(held_out, BOOKS)
+    held_out = users(200, from_lists([[11, 12]] * 200))
+    drawn = SampledCandidates(12).draw(held_out, ITEMS)
     assert drawn.shape == (200, 12)
     for row in range(200):
         known = {*held_out.histories[row], *held_out.targets[row], 11, 12, 0}
@@ -33,43 +33,43 @@ def test_no_candidate_was_read_or_is_held_out_and_none_comes_twice() -> None:
         assert not known & set(drawn[row].tolist())
 
 
-def test_all_unread_books_are_drawn_alike() -> None:
+def test_all_unread_items_are_drawn_alike() -> None:
     n = 4000
     held_out = HeldOutSet(
         from_lists([[1]] * n), from_lists([[2]] * n), np.arange(n, dtype=np.int32)
     )
-    drawn = SampledCandidates(7).draw(held_out, BOOKS)
-    counts = np.bincount(drawn.ravel(), minlength=BOOKS + 1)
+    drawn = SampledCandidates(7).draw(held_out, ITEMS)
+    counts = np.bincount(drawn.ravel(), minlength=ITEMS + 1)
     assert counts[:3].sum() == 0
-    expected = 7 * n / (BOOKS - 2)
+    expected = 7 * n / (ITEMS - 2)
     # Six standard deviations of a hypergeometric count, rounded up.
     assert np.abs(counts[3:] - expected).max() < 6 * np.sqrt(expected)
 
 
 def test_where_too_few_are_unread_all_of_them_are_candidates() -> None:
-    drawn = SampledCandidates(99).draw(readers(2), BOOKS)
+    drawn = SampledCandidates(99).draw(users(2), ITEMS)
     assert drawn.shape == (2, 99)
     assert sorted(drawn[0][drawn[0] > 0]) == sorted({*range(1, 31)} - {1, 7, 8})
 
 
 def test_the_same_seed_draws_the_same_and_another_one_others() -> None:
-    held_out = readers(50)
-    first = SampledCandidates(5, seed=1).draw(held_out, BOOKS)
-    np.testing.assert_array_equal(first, SampledCandidates(5, seed=1).draw(held_out, BOOKS))
-    assert (first != SampledCandidates(5, seed=2).draw(held_out, BOOKS)).any()
+    held_out = users(50)
+    first = SampledCandidates(5, seed=1).draw(held_out, ITEMS)
+    np.testing.assert_array_equal(first, SampledCandidates(5, seed=1).draw(held_out, ITEMS))
+    assert (first != SampledCandidates(5, seed=2).draw(held_out, ITEMS)).any()
 
 
-def test_readers_are_drawn_for_in_parts_without_a_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(candidates, "_MAX_KEYS_IN_MEMORY", 10 * (BOOKS + 1))
+def test_users_are_drawn_for_in_parts_without_a_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "_MAX_KEYS_IN_MEMORY", 10 * (ITEMS + 1))
     n = 40
     held_out = HeldOutSet(
         from_lists([[1]] * n), from_lists([[2]] * n), np.arange(n, dtype=np.int32)
     )
-    drawn = SampledCandidates(9).draw(held_out, BOOKS)
+    drawn = SampledCandidates(9).draw(held_out, ITEMS)
     assert len({tuple(sorted(row)) for row in drawn.tolist()}) == n
 
 
-def test_only_held_out_and_drawn_books_keep_their_scores() -> None:
+def test_only_held_out_and_drawn_items_keep_their_scores() -> None:
     scores = np.arange(12, dtype=np.float32).reshape(2, 6)
     kept = mask_non_candidates(
         scores, from_lists([[2], [1, 3]]), np.array([[5, 0], [4, 5]], np.int32)

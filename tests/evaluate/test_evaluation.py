@@ -23,8 +23,8 @@ from kd_tf.evaluate.metrics.ranking import RANKING_METRICS, compute_ranking_metr
 from kd_tf.evaluate.top_k import select_unseen_top_k
 from kd_tf.progress import Advance, NullProgress
 
-BOOKS = 30
-OF_READERS = {f"{name}@{k}" for k in (10, 20) for name in (*RANKING_METRICS, "serendipity")}
+ITEMS = 30
+OF_USERS = {f"{name}@{k}" for k in (10, 20) for name in (*RANKING_METRICS, "serendipity")}
 OF_LISTS = {f"{n}@{k}" for k in (10, 20) for n in ("coverage", "gini", "diversity", "novelty")}
 
 
@@ -33,25 +33,25 @@ def split() -> Split:
     """Seven test readers over 30 books."""
     random = np.random.default_rng(3)
 
-    def rows(readers: int, size: int) -> list[np.ndarray]:
-        return [random.permutation(BOOKS)[:size] + 1 for _ in range(readers)]
+    def rows(users: int, size: int) -> list[np.ndarray]:
+        return [random.permutation(ITEMS)[:size] + 1 for _ in range(users)]
 
-    def held_out(readers: int) -> HeldOutSet:
-        whole = rows(readers, 8)
+    def held_out(users: int) -> HeldOutSet:
+        whole = rows(users, 8)
         return HeldOutSet(
             from_lists([row[:5] for row in whole]),
             from_lists([row[5:] for row in whole]),
-            np.arange(readers, dtype=np.int32),
+            np.arange(users, dtype=np.int32),
         )
 
     return Split(
         train=from_lists(rows(12, 6)),
-        train_readers=np.arange(100, 112, dtype=np.int32),
+        train_users=np.arange(100, 112, dtype=np.int32),
         validation=held_out(3),
         test=held_out(7),
         evaluation="unseen-users",
         seed=3,
-        num_items=BOOKS,
+        num_items=ITEMS,
     )
 
 
@@ -61,7 +61,7 @@ def training(split: Split) -> TrainingStatistics:
 
 
 def scores_by_id(histories: Histories) -> np.ndarray:
-    return np.tile(-np.arange(BOOKS + 1, dtype=np.float32), (len(histories), 1))
+    return np.tile(-np.arange(ITEMS + 1, dtype=np.float32), (len(histories), 1))
 
 
 def by_id(histories: Histories, k: int) -> np.ndarray:
@@ -69,7 +69,7 @@ def by_id(histories: Histories, k: int) -> np.ndarray:
     return select_unseen_top_k(scores_by_id(histories), histories, k)
 
 
-def test_training_statistics_count_the_training_readers_of_each_book() -> None:
+def test_training_statistics_count_the_training_users_of_each_item() -> None:
     nobody = HeldOutSet(from_lists([]), from_lists([]), np.empty(0, np.int32))
     split = Split(
         from_lists([[1, 3], [3], [3, 1, 3]]), np.arange(3), nobody, nobody, "unseen-users", 0, 4
@@ -91,15 +91,15 @@ def test_every_figure_has_a_name_and_is_a_number(
 ) -> None:
     scored = evaluate(scores_by_id, split.test, training)
     listed = evaluate_lists(by_id, split.test, training)
-    assert set(scored.per_reader) == {*OF_READERS, "auc"}
-    assert set(listed.per_reader) == OF_READERS
+    assert set(scored.per_user) == {*OF_USERS, "auc"}
+    assert set(listed.per_user) == OF_USERS
     for found in (scored, listed):
-        assert set(found.overall) == {*found.per_reader, *OF_LISTS}
+        assert set(found.overall) == {*found.per_user, *OF_LISTS}
         assert all(type(value) is float and np.isfinite(value) for value in found.overall.values())
-        for name, values in found.per_reader.items():
+        for name, values in found.per_user.items():
             assert values.shape == (7,)
             assert found.overall[name] == values.mean()
-        assert set(found.compute_intervals()) == set(found.per_reader)
+        assert set(found.compute_intervals()) == set(found.per_user)
 
 
 def test_scores_and_the_lists_made_of_them_have_the_same_figures(
@@ -115,11 +115,11 @@ def test_the_figures_are_those_of_the_metrics(split: Split, training: TrainingSt
     found = evaluate(scores_by_id, split.test, training, ks=(5, 10))
     ranked = by_id(split.test.histories, 10)
     expected = compute_ranking_metrics(ranked, split.test.targets, (5, 10))
-    np.testing.assert_array_equal(found.per_reader["ndcg@5"], expected["ndcg@5"])
-    assert found.per_reader["ndcg@10"].max() > 0
-    assert found.overall["coverage@5"] == beyond_accuracy.compute_coverage(ranked[:, :5], BOOKS)
+    np.testing.assert_array_equal(found.per_user["ndcg@5"], expected["ndcg@5"])
+    assert found.per_user["ndcg@10"].max() > 0
+    assert found.overall["coverage@5"] == beyond_accuracy.compute_coverage(ranked[:, :5], ITEMS)
     assert found.overall["coverage@5"] < found.overall["coverage@10"]
-    assert found.overall["gini@10"] == beyond_accuracy.compute_gini(ranked, BOOKS)
+    assert found.overall["gini@10"] == beyond_accuracy.compute_gini(ranked, ITEMS)
     assert found.overall["diversity@5"] == beyond_accuracy.compute_diversity(
         ranked[:, :5], training.item_user_matrix
     )
@@ -128,7 +128,7 @@ def test_the_figures_are_those_of_the_metrics(split: Split, training: TrainingSt
     )
 
 
-def test_a_slice_is_measured_on_its_readers_and_books_alone(
+def test_a_slice_is_measured_on_its_users_and_items_alone(
     split: Split, training: TrainingStatistics
 ) -> None:
     found = evaluate(scores_by_id, split.test, training)
@@ -149,7 +149,7 @@ def test_how_many_are_scored_at_once_changes_nothing(
         return scores_by_id(histories)
 
     whole = evaluate(scores_by_id, split.test, training)
-    monkeypatch.setattr(evaluation, "SCORES_AT_ONCE", 3 * (BOOKS + 1))
+    monkeypatch.setattr(evaluation, "SCORES_AT_ONCE", 3 * (ITEMS + 1))
     parts = evaluate(score, split.test, training)
     assert parts.overall == whole.overall
     assert sizes == [3, 3, 1]
@@ -160,17 +160,17 @@ def also_reading(held_out: HeldOutSet) -> HeldOutSet:
     more = []
     for row in range(len(held_out.histories)):
         known = {*held_out.histories[row].tolist(), *held_out.targets[row].tolist()}
-        more.append([book for book in range(1, BOOKS + 1) if book not in known][:2])
-    return HeldOutSet(held_out.histories, held_out.targets, held_out.readers, from_lists(more))
+        more.append([item for item in range(1, ITEMS + 1) if item not in known][:2])
+    return HeldOutSet(held_out.histories, held_out.targets, held_out.users, from_lists(more))
 
 
-def test_books_that_are_known_to_be_read_are_in_no_list_and_move_others_up(
+def test_items_that_are_known_to_be_read_are_in_no_list_and_move_others_up(
     split: Split, training: TrainingStatistics
 ) -> None:
     test = also_reading(split.test)
     assert test.seen_items is not None
     known = from_lists(
-        [[*test.histories[row], *test.seen_items[row]] for row in range(len(test.readers))]
+        [[*test.histories[row], *test.seen_items[row]] for row in range(len(test.users))]
     )
     expected = compute_ranking_metrics(by_id(known, 10), test.targets, (10,))
     for found in (
@@ -178,7 +178,7 @@ def test_books_that_are_known_to_be_read_are_in_no_list_and_move_others_up(
         evaluate_lists(by_id, test, training, ks=(10,)),
     ):
         for name, values in expected.items():
-            np.testing.assert_array_equal(found.per_reader[name], values)
+            np.testing.assert_array_equal(found.per_user[name], values)
     without = evaluate(scores_by_id, split.test, training, ks=(10,))
     assert found.overall["ndcg@10"] > without.overall["ndcg@10"]
 
@@ -188,40 +188,40 @@ def test_sampled_candidates_are_ranked_among_themselves(
 ) -> None:
     sample = SampledCandidates(4, seed=1)
     found = evaluate(scores_by_id, split.test, training, candidates=sample)
-    drawn = sample.draw(split.test, BOOKS)
+    drawn = sample.draw(split.test, ITEMS)
     for row in range(7):
         targets = set(split.test.targets[row].tolist())
         ranked = sorted({*targets, *drawn[row].tolist()})
-        hits = [book in targets for book in ranked]
-        assert found.per_reader["recall@10"][row] == 1, "all seven candidates stand in the list"
+        hits = [item in targets for item in ranked]
+        assert found.per_user["recall@10"][row] == 1, "all seven candidates stand in the list"
         first = hits.index(True)
-        assert found.per_reader["mrr@10"][row] == 1 / (first + 1)
+        assert found.per_user["mrr@10"][row] == 1 / (first + 1)
         pairs = sum(a and not b for at, a in enumerate(hits) for b in hits[at:])
-        assert found.per_reader["auc"][row] == pytest.approx(pairs / (3 * 4))
+        assert found.per_user["auc"][row] == pytest.approx(pairs / (3 * 4))
         missed = 3 - sum(hits[:3])
-        assert found.per_reader["accuracy"][row] == pytest.approx(1 - 2 * missed / 7)
+        assert found.per_user["accuracy"][row] == pytest.approx(1 - 2 * missed / 7)
 
 
 def test_a_perfect_model_has_an_area_of_one_and_a_constant_one_of_a_half(
     split: Split, training: TrainingStatistics
 ) -> None:
     def perfect(histories: Histories) -> np.ndarray:
-        return split.test.targets.to_csr_matrix(BOOKS).toarray()
+        return split.test.targets.to_csr_matrix(ITEMS).toarray()
 
     found = evaluate(perfect, split.test, training)
     assert found.overall["auc"] == 1
     assert found.overall["ndcg@10"] == pytest.approx(1)
-    constant = evaluate(lambda h: np.zeros((len(h), BOOKS + 1), np.float32), split.test, training)
+    constant = evaluate(lambda h: np.zeros((len(h), ITEMS + 1), np.float32), split.test, training)
     assert constant.overall["auc"] == 0.5
 
 
-def test_folds_are_merged_reader_by_reader(split: Split, training: TrainingStatistics) -> None:
+def test_folds_are_merged_user_by_user(split: Split, training: TrainingStatistics) -> None:
     one = evaluate(scores_by_id, split.test, training)
     other = evaluate(scores_by_id, split.validation, training)
     both = merge_folds([one, other])
     np.testing.assert_array_equal(
-        both.per_reader["ndcg@10"],
-        np.concatenate([one.per_reader["ndcg@10"], other.per_reader["ndcg@10"]]),
+        both.per_user["ndcg@10"],
+        np.concatenate([one.per_user["ndcg@10"], other.per_user["ndcg@10"]]),
     )
     assert both.overall["ndcg@10"] == pytest.approx(
         (7 * one.overall["ndcg@10"] + 3 * other.overall["ndcg@10"]) / 10
@@ -283,7 +283,7 @@ def _twice(ranked: np.ndarray, history: np.ndarray) -> None:
 
 
 def _beyond_the_catalogue(ranked: np.ndarray, history: np.ndarray) -> None:
-    ranked[0] = BOOKS + 1
+    ranked[0] = ITEMS + 1
 
 
 def _negative(ranked: np.ndarray, history: np.ndarray) -> None:
@@ -304,7 +304,7 @@ def _hole(ranked: np.ndarray, history: np.ndarray) -> None:
         (_hole, "a book after the padding"),
     ],
 )
-def test_a_ranker_that_breaks_its_promise_is_refused_with_the_reader_row(
+def test_a_ranker_that_breaks_its_promise_is_refused_with_the_user_row(
     split: Split, training: TrainingStatistics, change, message: str
 ) -> None:
     with pytest.raises(ValueError, match=f"reader row 5 {message}"):
@@ -343,14 +343,12 @@ def test_an_answer_that_ends_in_zeros_is_accepted(
     assert set(found.overall.values()) == {0.0}
 
 
-def test_no_readers_and_unknown_books_are_refused(
-    split: Split, training: TrainingStatistics
-) -> None:
+def test_no_users_and_unknown_items_are_refused(split: Split, training: TrainingStatistics) -> None:
     nobody = HeldOutSet(from_lists([]), from_lists([]), np.empty(0, np.int32))
     with pytest.raises(ValueError, match="no held-out readers"):
         evaluate_lists(by_id, nobody, training)
     one = np.zeros(1, np.int32)
-    for histories, targets in (([[BOOKS + 1]], [[1]]), ([[1]], [[BOOKS + 1]])):
+    for histories, targets in (([[ITEMS + 1]], [[1]]), ([[1]], [[ITEMS + 1]])):
         stranger = HeldOutSet(from_lists(histories), from_lists(targets), one)
         with pytest.raises(ValueError, match="reader row 0 holds the id 31"):
             evaluate_lists(by_id, stranger, training)
@@ -369,13 +367,13 @@ class Recorder(NullProgress):
         yield lambda steps=1, note="": self.done.append(steps)
 
 
-def test_progress_is_told_of_every_reader(split: Split, training: TrainingStatistics) -> None:
+def test_progress_is_told_of_every_user(split: Split, training: TrainingStatistics) -> None:
     recorder = Recorder()
     evaluate_lists(by_id, split.test, training, batch_size=4, progress=recorder)
     assert recorder.total == 7
     assert recorder.done == [4, 3]
 
 
-def test_readers_of_book_is_sparse(training: TrainingStatistics) -> None:
+def test_users_of_item_is_sparse(training: TrainingStatistics) -> None:
     assert sparse.issparse(training.item_user_matrix)
     assert training.item_user_matrix.nnz == 12 * 6

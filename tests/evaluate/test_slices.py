@@ -22,8 +22,8 @@ def as_lists(part) -> list[tuple[int, list[int]]]:
 def test_slices_match_the_hand_computed_case() -> None:
     # Interactions 6, 4, 4, 4, 0: 18 in all, thirds begin at 6 and 12.
     popularity = np.array([0, 4, 6, 4, 0, 4])
-    readers = held_out([[1, 2, 3, 4], [], [1, 2, 3, 4, 5]], [[2, 4], [1, 3], [5]])
-    found = {part.name: as_lists(part) for part in slice_held_out(readers, popularity)}
+    users = held_out([[1, 2, 3, 4], [], [1, 2, 3, 4, 5]], [[2, 4], [1, 3], [5]])
+    found = {part.name: as_lists(part) for part in slice_held_out(users, popularity)}
     assert found == {
         "cold-readers": [(0, [2, 4]), (1, [1, 3])],
         "warm-readers": [(2, [5])],
@@ -38,25 +38,25 @@ def test_slices_match_the_hand_computed_case() -> None:
     popularity=st.lists(st.integers(0, 9), min_size=3, max_size=12),
     data=st.data(),
 )
-def test_readers_and_books_are_each_in_one_part(popularity, data) -> None:
-    books = len(popularity)
-    some = st.lists(st.integers(1, books), unique=True, max_size=6)
+def test_users_and_items_are_each_in_one_part(popularity, data) -> None:
+    items = len(popularity)
+    some = st.lists(st.integers(1, items), unique=True, max_size=6)
     targets = data.draw(st.lists(some.filter(bool), min_size=1, max_size=6))
     histories = [data.draw(some) for _ in targets]
-    readers = held_out(histories, targets)
-    found = {part.name: part for part in slice_held_out(readers, np.array([0, *popularity]))}
+    users = held_out(histories, targets)
+    found = {part.name: part for part in slice_held_out(users, np.array([0, *popularity]))}
     assert all(len(part.rows) for part in found.values()), "empty slices are left out"
-    by_reader = [found[n].rows for n in ("cold-readers", "warm-readers") if n in found]
-    assert sorted(np.concatenate(by_reader)) == list(range(len(targets)))
+    by_user = [found[n].rows for n in ("cold-readers", "warm-readers") if n in found]
+    assert sorted(np.concatenate(by_user)) == list(range(len(targets)))
     pairs = []
     for name in ("head-books", "middle-books", "tail-books"):
         if name in found:
-            pairs += [(row, book) for row, held in as_lists(found[name]) for book in held]
-    everything = [(row, book) for row, held in enumerate(targets) for book in held]
+            pairs += [(row, item) for row, held in as_lists(found[name]) for item in held]
+    everything = [(row, item) for row, held in enumerate(targets) for item in held]
     assert sorted(pairs) == sorted(everything)
 
 
-def test_the_head_has_the_most_read_books() -> None:
+def test_the_head_has_the_most_read_items() -> None:
     random = np.random.default_rng(0)
     popularity = np.concatenate([[0], random.integers(0, 100, 200)])
     everybody = held_out([[]], [list(range(1, 201))])

@@ -16,12 +16,12 @@ SCORES = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 0.5, 1e-30, 3e38, np.inf])
 
 @st.composite
 def scored(draw: st.DrawFn) -> tuple[np.ndarray, Histories, int]:
-    rows, books = draw(st.integers(1, 4)), draw(st.integers(1, 15))
-    values = draw(st.lists(SCORES, min_size=rows * (books + 1), max_size=rows * (books + 1)))
-    history = st.lists(st.integers(1, books), max_size=books)
+    rows, items = draw(st.integers(1, 4)), draw(st.integers(1, 15))
+    values = draw(st.lists(SCORES, min_size=rows * (items + 1), max_size=rows * (items + 1)))
+    history = st.lists(st.integers(1, items), max_size=items)
     histories = draw(st.lists(history, min_size=rows, max_size=rows))
-    scores = np.array(values, np.float32).reshape(rows, books + 1)
-    return scores, from_lists(histories), draw(st.integers(1, books + 4))
+    scores = np.array(values, np.float32).reshape(rows, items + 1)
+    return scores, from_lists(histories), draw(st.integers(1, items + 4))
 
 
 @settings(deadline=None)
@@ -34,7 +34,7 @@ def test_top_k_agrees_with_sorting_everything(case: tuple[np.ndarray, Histories,
     assert found.dtype == np.int32
     for row in range(len(scores)):
         read = set(histories[row].tolist())
-        order = sorted(range(1, scores.shape[1]), key=lambda book: (-scores[row, book], book))
+        order = sorted(range(1, scores.shape[1]), key=lambda item: (-scores[row, item], item))
         left = [b for b in order if b not in read and scores[row, b] != -np.inf][:k]
         assert found[row].tolist() == left + [0] * (k - len(left))
 
@@ -75,16 +75,16 @@ def test_an_unknown_id_is_reported_with_its_row() -> None:
         check_ids(from_lists([[1, 9], [], [2, 10]]), 9)
 
 
-@pytest.mark.parametrize("books", [1, 15, 16, 17, 159, 160, 161, 1000, 4321])
+@pytest.mark.parametrize("items", [1, 15, 16, 17, 159, 160, 161, 1000, 4321])
 @pytest.mark.parametrize("levels", [1, 2, 30, 10**6])
-def test_large_catalogues_agree_with_sorting_everything(books: int, levels: int) -> None:
+def test_large_catalogues_agree_with_sorting_everything(items: int, levels: int) -> None:
     """Blocks that do not divide the catalogue, and from all equal to no equal scores."""
-    random = np.random.default_rng(books + levels)
-    scores = random.integers(0, levels, (6, books + 1)).astype(np.float32)
+    random = np.random.default_rng(items + levels)
+    scores = random.integers(0, levels, (6, items + 1)).astype(np.float32)
     scores[random.random(scores.shape) < 0.2] = -np.inf
     scores[-1] = -np.inf
-    histories = from_lists([random.integers(1, books + 1, 9) for _ in range(6)])
-    for k in {1, min(10, books), books}:
+    histories = from_lists([random.integers(1, items + 1, 9) for _ in range(6)])
+    for k in {1, min(10, items), items}:
         left = scores.copy()
         left[:, 0] = -np.inf
         for row in range(6):

@@ -23,7 +23,7 @@ def downwards(histories: Histories) -> np.ndarray:
     return np.tile(-np.arange(21, dtype=np.float32), (len(histories), 1))
 
 
-def test_it_is_the_mean_ndcg_of_readers_with_a_history() -> None:
+def test_it_is_the_mean_ndcg_of_users_with_a_history() -> None:
     # Without book 1 of the history, book 3 is second: 1 / log2(3). Book 12 is below the tenth.
     validation = held_out([[1], [5], []], [[3], [12], [1]])
     assert ValidationMetric(validation, 20)(downwards) == pytest.approx((1 / np.log2(3) + 0) / 2)
@@ -38,14 +38,14 @@ def test_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ValidationMetric(validation, 20)(downwards) == pytest.approx(whole)
 
 
-def test_no_more_readers_are_asked_than_needed() -> None:
+def test_no_more_users_are_asked_than_needed() -> None:
     validation = held_out([[], [2], [1]], [[1], [1], [20]])
     choose = ValidationMetric(validation, 20, max_users=1)
     assert len(choose) == 1
     assert choose(downwards) == pytest.approx(1)
 
 
-def test_the_readers_asked_are_not_the_first_ones() -> None:
+def test_the_users_asked_are_not_the_first_ones() -> None:
     # The first half of the readers are served perfectly, the others not at all.
     validation = held_out([[20]] * 400, [[1]] * 200 + [[19]] * 200)
     found = ValidationMetric(validation, 20, max_users=100)(downwards)
@@ -64,5 +64,5 @@ def test_sampled_candidates_are_those_of_the_evaluation() -> None:
     assert ValidationMetric(validation, 20)(downwards) == 0
 
 
-def test_without_a_reader_to_ask_it_is_0() -> None:
+def test_without_a_user_to_ask_it_is_0() -> None:
     assert ValidationMetric(held_out([[]], [[1]]), 20)(downwards) == 0

@@ -29,12 +29,12 @@ from kd_tf.errors import UserError
 FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else None))
 
 COLUMNS = InteractionColumns("user", "item", "rating", "time")
-BOOKS = ItemColumns("item", title="title", year="year")
+ITEMS = ItemColumns("item", title="title", year="year")
 
 # Parquet is not among them: its pages are decoded by native code of polars, which some mangled
 # files abort (version 2.1.0), and only its makers can mend that.
 # Which files the bytes are written to, parted at the first 0xFF 0xFE, and who reads them.
-READERS = [
+USERS = [
     (["t.csv"], lambda f, bad: read_delimited(f / "t.csv", COLUMNS, on_bad_rows=bad)),
     (["t.tsv"], lambda f, bad: read_delimited(f / "t.tsv", COLUMNS, on_bad_rows=bad)),
     (["t.csv.gz"], lambda f, bad: read_delimited(f / "t.csv.gz", COLUMNS, on_bad_rows=bad)),
@@ -42,7 +42,7 @@ READERS = [
     (
         ["t.csv", "b.csv"],
         lambda f, bad: read_delimited(
-            f / "t.csv", COLUMNS, books=f / "b.csv", book_columns=BOOKS, on_bad_rows=bad
+            f / "t.csv", COLUMNS, items=f / "b.csv", item_columns=ITEMS, on_bad_rows=bad
         ),
     ),
     (["ratings.csv", "books.csv"], lambda f, bad: read_goodbooks(f, on_bad_rows=bad)),
@@ -84,7 +84,7 @@ def try_one(data: bytes) -> None:
     """The first byte chooses the reader and what bad rows do; the rest are the files."""
     if len(data) < 2:
         return
-    names, read = READERS[(data[0] >> 1) % len(READERS)]
+    names, read = USERS[(data[0] >> 1) % len(USERS)]
     parts = data[1:].split(b"\xff\xfe")
     for name, content in zip(names, [*parts, b"", b""], strict=False):
         (FOLDER / name).write_bytes(content)

@@ -14,7 +14,7 @@ from kd_tf.models.base import HistoryModel
 
 def planes(numbers: list[int], bits: int) -> tuple[HistoryModel, BitPackedInts]:
     """Filled, and the model that they belong to."""
-    model = HistoryModel(num_items=2, history_length=2)
+    model = HistoryModel(num_items=2, max_length=2)
     made = BitPackedInts(model, "some", count=len(numbers), bits=bits)
     made.assign(np.array(numbers, np.int64))
     return model, made
@@ -84,7 +84,7 @@ def test_another_count_is_refused():
 @pytest.mark.parametrize(("count", "bits"), [(-1, 4), (3, 0), (3, MAX_BITS + 1)])
 def test_sizes_that_cannot_be_are_refused(count, bits):
     with pytest.raises(ValueError, match=f"{count} numbers of {bits} bits"):
-        BitPackedInts(HistoryModel(num_items=2, history_length=2), "some", count=count, bits=bits)
+        BitPackedInts(HistoryModel(num_items=2, max_length=2), "some", count=count, bits=bits)
 
 
 def test_nothing_is_stored_and_read_back():

@@ -21,22 +21,22 @@ whole_numbers = hnp.arrays(
 )
 
 
-def table(*, books: int = V, dimensions: int = d, **settings) -> QuantizedEmbedding:
-    model = HistoryModel(num_items=books, history_length=2)
-    return QuantizedEmbedding(model, "some", dimensions, **settings)
+def table(*, items: int = V, embedding_dim: int = d, **settings) -> QuantizedEmbedding:
+    model = HistoryModel(num_items=items, max_length=2)
+    return QuantizedEmbedding(model, "some", embedding_dim, **settings)
 
 
 def packed(values: np.ndarray) -> QuantizedEmbedding:
     """A packed table that took over some values."""
-    made = table(books=len(values) - 1, dimensions=values.shape[1], packed=True)
+    made = table(items=len(values) - 1, embedding_dim=values.shape[1], packed=True)
     made.assign(values)
     return made
 
 
-def random_values(rows: int = V + 1, dimensions: int = d, seed: int = 0) -> np.ndarray:
+def random_values(rows: int = V + 1, embedding_dim: int = d, seed: int = 0) -> np.ndarray:
     """float32, rows of very different lengths and one of zeros."""
     random = np.random.default_rng(seed)
-    values = random.normal(size=(rows, dimensions)) * random.lognormal(0, 1, (rows, 1))
+    values = random.normal(size=(rows, embedding_dim)) * random.lognormal(0, 1, (rows, 1))
     values[0] = 0
     return values.astype(np.float32)
 
@@ -158,7 +158,7 @@ def test_rows_are_what_numpy_reads_in_the_shape_of_the_ids(filled, shape):
     assert found.shape == (*shape, d)
 
 
-def test_every_book_has_its_own_row(filled):
+def test_every_item_has_its_own_row(filled):
     np.testing.assert_array_equal(filled.rows(tf.range(V + 1)), filled.numpy())
 
 
@@ -185,7 +185,7 @@ def test_the_bytes_of_rows_and_the_numbers_of_products_are_the_same(steps):
 
 
 def test_every_number_of_four_bits_is_read_from_its_byte():
-    made = table(books=0x100 - 1, dimensions=2, packed=True)
+    made = table(items=0x100 - 1, embedding_dim=2, packed=True)
     made.nibbles.assign(np.arange(256, dtype=np.uint8)[:, None])
     made.scale.assign(np.ones(256, np.float32))
     signed = np.array([0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1])
@@ -224,7 +224,7 @@ def test_the_batch_of_a_traced_table_may_be_open_where_the_history_is_not(filled
 
 def test_only_floats_are_trained():
     for is_packed, wanted in ((False, ["some"]), (True, [])):
-        model = HistoryModel(num_items=V, history_length=2)
+        model = HistoryModel(num_items=V, max_length=2)
         QuantizedEmbedding(model, "some", d, int4=is_packed)
         assert [one.name.partition(":")[0] for one in model.trainable_weights] == wanted
 
@@ -241,8 +241,8 @@ def test_two_numbers_take_one_byte():
 
 def test_an_odd_width_is_refused_where_two_numbers_share_a_byte():
     with pytest.raises(ValueError, match="even d, not 7"):
-        table(dimensions=7, packed=True)
-    assert table(dimensions=7).numpy().shape == (V + 1, 7)
+        table(embedding_dim=7, packed=True)
+    assert table(embedding_dim=7).numpy().shape == (V + 1, 7)
 
 
 @pytest.mark.parametrize("is_packed", [False, True])

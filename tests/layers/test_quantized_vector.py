@@ -17,15 +17,15 @@ from kd_tf.training import checkpoint
 V = 30
 
 
-def vector(*, books: int = V, **settings) -> tuple[HistoryModel, QuantizedVector]:
+def vector(*, items: int = V, **settings) -> tuple[HistoryModel, QuantizedVector]:
     """A vector, and the model that it belongs to."""
-    model = HistoryModel(num_items=books, history_length=2)
+    model = HistoryModel(num_items=items, max_length=2)
     return model, QuantizedVector(model, "some", **settings)
 
 
 def stored(values: np.ndarray, **settings) -> np.ndarray:
     """What is read back."""
-    _, kept = vector(books=len(values) - 1, **settings)
+    _, kept = vector(items=len(values) - 1, **settings)
     kept.assign(values)
     return kept.numpy()
 
@@ -187,21 +187,21 @@ def test_numbers_of_another_catalogue_are_refused(coded, size):
 
 
 def test_a_converted_model_holds_the_bytes_and_not_the_floats_they_stand_for():
-    books = 20_000
-    model = LowRankModel(num_items=books, history_length=2, dimensions=1, quantized=True)
+    items = 20_000
+    model = LowRankModel(num_items=items, max_length=2, embedding_dim=1, quantized=True)
     model.create_weights()
-    left, right, prior = np.random.default_rng(3).normal(size=(3, books + 1)).astype(np.float32)
+    left, right, prior = np.random.default_rng(3).normal(size=(3, items + 1)).astype(np.float32)
     model.assign(left[:, None], right[:, None])  # different: equal tables would be stored once
     model.prior.assign(prior)
     signature = tf.TensorSpec([1, 2], tf.int32)
     traced = tf.function(model.call, input_signature=[signature]).get_concrete_function()
     file = tf.lite.TFLiteConverter.from_concrete_functions([traced], model).convert()
-    tables = 2 * 4 * (books + 1)
-    assert len(file) - tables < 2 * books
+    tables = 2 * 4 * (items + 1)
+    assert len(file) - tables < 2 * items
 
 
 def test_a_saved_vector_keeps_its_codes(tmp_path):
-    model = LowRankModel(num_items=V, history_length=2, dimensions=1, quantized=True)
+    model = LowRankModel(num_items=V, max_length=2, embedding_dim=1, quantized=True)
     model.create_weights()
     model.prior.assign(np.random.default_rng(4).normal(size=V + 1).astype(np.float32))
     checkpoint.save(model, tmp_path / "model")

@@ -43,9 +43,9 @@ def test_exactly_padding_and_the_history_are_masked(problem):
     logits, history, _ = problem
     masked = mask_history(tf.constant(logits), tf.constant(history)).numpy()
     for row in range(len(logits)):
-        for book in range(logits.shape[1]):
-            gone = book == 0 or book in history[row]
-            assert masked[row, book] == (np.float32(MASKED_LOGIT) if gone else logits[row, book])
+        for item in range(logits.shape[1]):
+            gone = item == 0 or item in history[row]
+            assert masked[row, item] == (np.float32(MASKED_LOGIT) if gone else logits[row, item])
 
 
 def test_the_loss_by_hand():
@@ -67,12 +67,12 @@ def test_the_loss_is_the_mean_negative_log_softmax_of_the_targets_that_are_left(
     ).numpy()
     for row in range(len(logits)):
         left = np.setdiff1d(np.arange(1, logits.shape[1]), history[row])
-        chosen = [book for book in targets[row] if book in left]
+        chosen = [item for item in targets[row] if item in left]
         if not chosen:
             assert found[row] == 0
             continue
         likelihood = special.log_softmax(logits[row, left].astype(np.float64))
-        expected = -np.mean([likelihood[np.searchsorted(left, book)] for book in chosen])
+        expected = -np.mean([likelihood[np.searchsorted(left, item)] for item in chosen])
         assert found[row] == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 

@@ -80,13 +80,13 @@ class Table(AdditiveModel):
 
 
 def table(some: Numbers) -> Case:
-    model = Table(some.matrix, num_items=V, history_length=L)
+    model = Table(some.matrix, num_items=V, max_length=L)
     model.prior.assign(some.prior)
     return Case(model, some.matrix, some.prior)
 
 
 def low_rank(some: Numbers) -> Case:
-    model = LowRankModel(num_items=V, history_length=L, dimensions=d)
+    model = LowRankModel(num_items=V, max_length=L, embedding_dim=d)
     model.create_weights()
     model.assign(some.left, some.right)
     model.prior.assign(some.prior)
@@ -101,7 +101,7 @@ def compact_low_rank(some: Numbers) -> Case:
 
 def neighbours(some: Numbers) -> Case:
     matrix = sparse.csr_array(some.matrix)
-    model = NeighboursStudent.from_matrix(matrix, history_length=L, prior=some.prior)
+    model = NeighboursStudent.from_matrix(matrix, max_length=L, prior=some.prior)
     return Case(model, some.matrix, some.prior)
 
 
@@ -112,7 +112,7 @@ def packed_neighbours(some: Numbers) -> Case:
 
 
 def item_kernel(some: Numbers) -> Case:
-    model = ItemKernelStudent(num_items=V, history_length=L, dimensions=d)
+    model = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
     model.create_weights()
     table = some.left * 0.5
     model.assign(table, some.target_bias, some.history_bias)
@@ -164,8 +164,8 @@ def expected(case: Case, rows: list[list[int]]) -> np.ndarray:
     found = np.zeros((len(rows), V))
     for row, history in enumerate(rows):
         found[row] = case.prior[1:]
-        for book in {id for id in history if 1 <= id <= V}:
-            found[row] += case.added[book, 1:]
+        for item in {id for id in history if 1 <= id <= V}:
+            found[row] += case.added[item, 1:]
     return found
 
 
@@ -176,16 +176,16 @@ def assert_close(found: np.ndarray, wanted: np.ndarray) -> None:
 
 some_id = st.one_of(st.integers(1, V), st.sampled_from([0, *UNKNOWN]))
 some_rows = st.lists(st.lists(some_id, min_size=L, max_size=L), min_size=1, max_size=4)
-books = st.lists(st.integers(1, V), max_size=L, unique=True)
+items = st.lists(st.integers(1, V), max_size=L, unique=True)
 
 
-def padded(books: list[int]) -> list[int]:
-    return books + [0] * (L - len(books))
+def padded(items: list[int]) -> list[int]:
+    return items + [0] * (L - len(items))
 
 
 @settings(max_examples=30)
 @given(rows=some_rows)
-def test_a_score_is_the_prior_and_what_each_distinct_known_book_adds(case, rows):
+def test_a_score_is_the_prior_and_what_each_distinct_known_item_adds(case, rows):
     assert_close(scores(case, rows), expected(case, rows))
 
 
@@ -194,27 +194,27 @@ def test_an_empty_history_gets_the_prior(case):
 
 
 @pytest.mark.parametrize("nothing", [0, *UNKNOWN])
-def test_no_book_changes_no_score_wherever_it_stands(case, nothing):
+def test_no_item_changes_no_score_wherever_it_stands(case, nothing):
     history = [4, 11, V, 1]
     rows = [[*history[:place], nothing, *history[place:], 0, 0] for place in range(5)]
     rows.append([nothing, 4, nothing, 11, nothing, V, 1])
     assert_close(scores(case, rows), scores(case, [padded(history)] * len(rows)))
 
 
-def test_a_repeated_book_changes_no_score_wherever_it_stands(case):
+def test_a_repeated_item_changes_no_score_wherever_it_stands(case):
     history = [4, 11, V, 1]
     rows = [[*history[:place], 11, *history[place:], 11, 0] for place in range(5)]
     assert_close(scores(case, rows), scores(case, [padded(history)] * len(rows)))
 
 
 @settings(max_examples=15)
-@given(history=books, data=st.data())
+@given(history=items, data=st.data())
 def test_order_does_not_matter(case, history, data):
     other = data.draw(st.permutations(padded(history)))
     assert_close(scores(case, [other]), scores(case, [padded(history)]))
 
 
-def test_a_traced_model_scores_any_number_of_readers_alike(case):
+def test_a_traced_model_scores_any_number_of_users_alike(case):
     traced = tf.function(case.model.call, input_signature=[tf.TensorSpec([None, L], tf.int32)])
     rows = [padded([3, 1, 4]), padded([]), [7, 7, -1, 2, 0, V, V + 1], padded([9])]
     for count in (1, 2, 4):
@@ -222,32 +222,32 @@ def test_a_traced_model_scores_any_number_of_readers_alike(case):
         assert_close(found, expected(case, rows[:count]))
 
 
-def contributions(case: Case, rows: list[list[int]], book: int) -> np.ndarray:
+def contributions(case: Case, rows: list[list[int]], item: int) -> np.ndarray:
     return case.model.contributions(
-        tf.constant(rows, tf.int32), tf.constant([book] * len(rows), tf.int32)
+        tf.constant(rows, tf.int32), tf.constant([item] * len(rows), tf.int32)
     ).numpy()
 
 
 @settings(max_examples=20)
-@given(rows=some_rows, book=st.integers(1, V))
-def test_contributions_are_what_each_book_adds_and_nothing_for_padding_and_repeats(
-    case, rows, book
+@given(rows=some_rows, item=st.integers(1, V))
+def test_contributions_are_what_each_item_adds_and_nothing_for_padding_and_repeats(
+    case, rows, item
 ):
     wanted = np.zeros((len(rows), L))
     for row, history in enumerate(rows):
         for place, read in enumerate(history):
             if 1 <= read <= V and read not in history[:place]:
-                wanted[row, place] = case.added[read, book]
-    found = contributions(case, rows, book)
+                wanted[row, place] = case.added[read, item]
+    found = contributions(case, rows, item)
     np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(case.added).max())
     assert not found[wanted == 0].any()
 
 
 @settings(max_examples=20)
-@given(rows=some_rows, book=st.integers(1, V))
-def test_contributions_sum_to_the_score_without_the_prior(case, rows, book):
-    found = contributions(case, rows, book).sum(axis=1)
-    wanted = scores(case, rows)[:, book - 1] - case.prior[book]
+@given(rows=some_rows, item=st.integers(1, V))
+def test_contributions_sum_to_the_score_without_the_prior(case, rows, item):
+    found = contributions(case, rows, item).sum(axis=1)
+    wanted = scores(case, rows)[:, item - 1] - case.prior[item]
     np.testing.assert_allclose(found, wanted, atol=2e-5 * np.abs(case.added).max())
 
 
@@ -256,25 +256,25 @@ def test_nothing_contributes_to_padding(case):
         assert not contributions(case, [padded([3, 1, 4])], nothing).any()
 
 
-def test_nothing_contributes_to_a_book_beyond_the_catalogue(case):
+def test_nothing_contributes_to_an_item_beyond_the_catalogue(case):
     for nothing in (V + 1, 2**31 - 1):
         assert not contributions(case, [padded([3, 1, 4])], nothing).any()
 
 
-def test_similar_is_what_a_book_adds(case):
+def test_similar_is_what_an_item_adds(case):
     ids = tf.range(1, V + 1)
     found = case.model.similar(ids).numpy()
     np.testing.assert_array_equal(found, case.model.added(ids))
     assert_close(found[:, 1:], case.added[1:, 1:])
 
 
-def test_nothing_is_similar_to_an_unknown_book(case):
+def test_nothing_is_similar_to_an_unknown_item(case):
     assert not case.model.similar(tf.constant([0, *UNKNOWN])).numpy()[:, 1:].any()
 
 
 @settings(max_examples=15)
 @given(rows=some_rows, data=st.data())
-def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_book(case, rows, data):
+def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_item(case, rows, data):
     candidates = np.array(
         [data.draw(st.lists(some_id, min_size=6, max_size=6)) for _ in rows], np.int64
     )
@@ -299,7 +299,7 @@ def test_the_way_outside_tensorflow_gives_the_same_scores(make_shipped):
 
 
 @pytest.mark.parametrize("make_shipped", SHIPPED.values(), ids=SHIPPED)
-def test_readers_without_any_book_are_scored_outside_tensorflow(make_shipped):
+def test_users_without_any_item_are_scored_outside_tensorflow(make_shipped):
     case = make_shipped(numbers())
     found = case.model.numpy_scores(from_lists([[], []]))
     np.testing.assert_allclose(found[:, 1:], [case.prior[1:]] * 2, rtol=1e-6)
@@ -307,7 +307,7 @@ def test_readers_without_any_book_are_scored_outside_tensorflow(make_shipped):
 
 @settings(max_examples=8)
 @given(rows=some_rows, order=st.permutations(range(1, V + 1)))
-def test_other_ids_for_the_same_books_permute_the_scores_and_change_nothing_else(make, rows, order):
+def test_other_ids_for_the_same_items_permute_the_scores_and_change_nothing_else(make, rows, order):
     new_ids = np.array([0, *order])
     before, after = make(numbers()), make(numbers().renumbered(new_ids))
     renamed = [[int(new_ids[id]) if 1 <= id <= V else id for id in row] for row in rows]
@@ -330,12 +330,12 @@ def test_a_saved_model_scores_alike_when_it_is_loaded(make_shipped, tmp_path):
     )
 
 
-def test_a_model_that_does_not_say_what_books_add_is_told_so():
+def test_a_model_that_does_not_say_what_items_add_is_told_so():
     with pytest.raises(NotImplementedError):
-        AdditiveModel(num_items=V, history_length=L).item_scores(tf.constant([1]))
+        AdditiveModel(num_items=V, max_length=L).item_scores(tf.constant([1]))
 
 
-def test_the_popularity_prior_is_0_for_unread_and_the_strength_for_the_most_read_books():
+def test_the_popularity_prior_is_0_for_unread_and_the_strength_for_the_most_read_items():
     counts = np.array([99, 0, 1, 7, 3])
     prior = compute_popularity_prior(counts, 0.5)
     assert prior.dtype == np.float32
@@ -344,5 +344,5 @@ def test_the_popularity_prior_is_0_for_unread_and_the_strength_for_the_most_read
     assert counts[0] == 99
 
 
-def test_books_that_nobody_read_have_a_prior_of_0():
+def test_items_that_nobody_read_have_a_prior_of_0():
     assert not compute_popularity_prior(np.zeros(4, np.int64), 1.0).any()

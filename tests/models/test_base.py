@@ -36,18 +36,18 @@ def score(model):
     return lambda rows: model(tf.constant(rows, tf.int32)).numpy()
 
 
-def padded(*books: int, length: int = L) -> list[int]:
-    return [*books] + [0] * (length - len(books))
+def padded(*items: int, length: int = L) -> list[int]:
+    return [*items] + [0] * (length - len(items))
 
 
-def test_scores_are_finite_float32_for_padding_and_every_book(score):
+def test_scores_are_finite_float32_for_padding_and_every_item(score):
     scores = score([padded(), padded(1), padded(V, 1), list(range(1, L + 1))])
     assert scores.shape == (4, V + 1)
     assert scores.dtype == np.float32
     assert np.isfinite(scores).all()
 
 
-def test_similar_has_a_finite_score_for_every_book_and_for_unknown_ones(model):
+def test_similar_has_a_finite_score_for_every_item_and_for_unknown_ones(model):
     similar = model.similar(tf.constant([1, V, 0, *UNKNOWN])).numpy()
     assert similar.shape == (3 + len(UNKNOWN), V + 1)
     assert np.isfinite(similar).all()
@@ -84,7 +84,7 @@ def test_the_same_history_gives_the_same_scores_on_every_call(score):
     np.testing.assert_array_equal(score(history), before)
 
 
-def test_a_reader_gets_the_same_scores_alone_and_in_a_batch(score):
+def test_a_user_gets_the_same_scores_alone_and_in_a_batch(score):
     rows = [padded(3, 1, 4), padded(), list(range(1, L + 1)), padded(7)]
     together = score(rows)
     alone = np.concatenate([score([row]) for row in rows])
@@ -95,12 +95,12 @@ def test_a_reader_gets_the_same_scores_alone_and_in_a_batch(score):
 @given(data=st.data())
 def test_more_padding_changes_nothing(score, data):
     size = data.draw(st.sampled_from([0, 1, L - 1, L]))
-    books = data.draw(st.lists(st.integers(1, V), min_size=size, max_size=size, unique=True))
-    longer = padded(*books, length=L + data.draw(st.integers(1, 4)))
-    np.testing.assert_allclose(score([longer]), score([padded(*books)]), atol=1e-5)
+    items = data.draw(st.lists(st.integers(1, V), min_size=size, max_size=size, unique=True))
+    longer = padded(*items, length=L + data.draw(st.integers(1, 4)))
+    np.testing.assert_allclose(score([longer]), score([padded(*items)]), atol=1e-5)
 
 
-def test_the_padding_row_of_a_table_reaches_no_score_of_a_book(kind, tiny):
+def test_the_padding_row_of_a_table_reaches_no_score_of_an_item(kind, tiny):
     rows = tf.constant([padded(), padded(5), padded(3, 1, 4), [3, 0, 1, 0, 4, 0, 0, -1]])
     model = tiny(kind)
     before = model(rows).numpy()[:, 1:]
@@ -172,7 +172,7 @@ def fitted(model: HistoryModel, history, targets, steps: int, rate: float) -> li
     return model.fit(data, epochs=steps, steps_per_epoch=1, verbose=0).history["loss"]
 
 
-def test_a_tiny_set_of_readers_is_learnt_by_heart_the_empty_shelf_among_them(plain):
+def test_a_tiny_set_of_users_is_learnt_by_heart_the_empty_shelf_among_them(plain):
     model = plain
     random = np.random.default_rng(1)
     history = random.integers(1, V + 1, (8, L)).astype(np.int32)
@@ -190,7 +190,7 @@ def test_a_tiny_set_of_readers_is_learnt_by_heart_the_empty_shelf_among_them(pla
     assert empty.argmax() + 1 == targets[0, 0]
 
 
-def test_the_hard_loss_spends_nothing_on_padding_and_books_already_read(model):
+def test_the_hard_loss_spends_nothing_on_padding_and_items_already_read(model):
     history = tf.constant([padded(3, 1, 4)])
     targets = tf.constant([[7, 9, 0]])
     logits = tf.random.stateless_normal([1, V + 1], [1, 2])
@@ -224,7 +224,7 @@ class Popularity(HistoryModel):
 
 
 def test_training_learns_and_testing_does_not():
-    model = Popularity(num_items=5, history_length=2)
+    model = Popularity(num_items=5, max_length=2)
     model.compile(optimizer=keras.optimizers.SGD(1.0))
     labels = {"targets": tf.constant([[3], [3]])}
     data = tf.data.Dataset.from_tensors((tf.zeros([2, 2], tf.int32), labels))
@@ -238,20 +238,20 @@ def test_training_learns_and_testing_does_not():
     assert model.evaluate(data, verbose=0) < tested
 
 
-def test_known_keeps_the_books_and_nothing_else():
-    model = Popularity(num_items=5, history_length=2)
+def test_known_keeps_the_items_and_nothing_else():
+    model = Popularity(num_items=5, max_length=2)
     ids = tf.constant([[-1, 0, 1], [5, 6, 2**31 - 1]])
     assert model.mask_unknown_ids(ids).numpy().tolist() == [[0, 0, 1], [5, 0, 0]]
 
 
 @pytest.mark.parametrize("sizes", [{"books": 0}, {"history_length": 0}, {"books": -1}])
-def test_a_model_without_books_or_history_is_refused_with_the_numbers(sizes):
+def test_a_model_without_items_or_history_is_refused_with_the_numbers(sizes):
     with pytest.raises(ValueError, match=str(next(iter(sizes.values())))):
         Popularity(**{"books": 5, "history_length": 2, **sizes})
 
 
 def test_the_base_scores_nothing_itself():
-    model = HistoryModel(num_items=5, history_length=2)
+    model = HistoryModel(num_items=5, max_length=2)
     with pytest.raises(NotImplementedError):
         model(tf.zeros([1, 2], tf.int32))
     with pytest.raises(NotImplementedError):

@@ -17,7 +17,7 @@ V, L, d, K = 40, 6, 5, 9
     ids=["mlp", "gru"],
 )
 def model(request):
-    made = request.param(books=V, history_length=L, dimensions=d, hidden=7, book_dropout=0.5)
+    made = request.param(items=V, max_length=L, embedding_dim=d, hidden=7, item_dropout=0.5)
     made.create_weights()
     random = np.random.default_rng(0)
     for weight in made.trainable_weights:
@@ -66,7 +66,7 @@ def test_scores_are_the_models_own_without_dropout(model, histories):
     np.testing.assert_allclose(scores, model(tf.constant(padded), training=False), atol=1e-5)
 
 
-def test_a_scorer_sees_the_newest_books_of_a_history(model, histories):
+def test_a_scorer_sees_the_newest_items_of_a_history(model, histories):
     scores = batch_scoring.make_score_fn(model)(histories)
     np.testing.assert_array_equal(scores, batch_scoring.compute_scores(model, histories.pad(L)))
 

@@ -21,8 +21,8 @@ CLOSE = 1e-3
 """Of the largest score: how near the conjugate gradients come to the exact solution."""
 
 
-def random_factors(books: int = V, dimensions: int = d, seed: int = 0) -> np.ndarray:
-    factors = np.random.default_rng(seed).normal(0, 1, (books + 1, dimensions))
+def random_factors(items: int = V, embedding_dim: int = d, seed: int = 0) -> np.ndarray:
+    factors = np.random.default_rng(seed).normal(0, 1, (items + 1, embedding_dim))
     factors[0] = 9  # ignored
     return factors.astype(np.float32)
 
@@ -30,18 +30,18 @@ def random_factors(books: int = V, dimensions: int = d, seed: int = 0) -> np.nda
 def learnt_factors(alpha: float, regularization: float) -> tuple[np.ndarray, list[np.ndarray]]:
     """Factors [1001, 64] that implicit learnt of readers with tastes, and some of the readers."""
     random = np.random.default_rng(0)
-    books, readers = 1000, 1200
-    popularity = random.permutation(1 / np.arange(1, books + 1) ** 0.8)
-    genre = random.integers(0, 25, books)
-    tastes = random.integers(0, 25, (readers, 2))
+    items, users = 1000, 1200
+    popularity = random.permutation(1 / np.arange(1, items + 1) ** 0.8)
+    genre = random.integers(0, 25, items)
+    tastes = random.integers(0, 25, (users, 2))
     liked = (genre == tastes[:, :1]) | (genre == tastes[:, 1:])
     # The largest of log p + Gumbel noise are draws without replacement with probability p.
     chance = np.log(popularity) + np.log(30) * liked
     order = np.argsort(-(chance + random.gumbel(size=chance.shape)), axis=1)
-    sizes = np.clip(random.lognormal(3.2, 0.7, readers), 5, 200).astype(int)
-    read = np.arange(books) < sizes[:, None]
-    pairs = np.repeat(np.arange(readers), sizes), order[read]
-    matrix = sparse.csr_matrix((np.ones(len(pairs[0]), np.float32), pairs), (readers, books))
+    sizes = np.clip(random.lognormal(3.2, 0.7, users), 5, 200).astype(int)
+    read = np.arange(items) < sizes[:, None]
+    pairs = np.repeat(np.arange(users), sizes), order[read]
+    matrix = sparse.csr_matrix((np.ones(len(pairs[0]), np.float32), pairs), (users, items))
     solver = AlternatingLeastSquares(
         factors=64,
         alpha=alpha,
@@ -66,8 +66,8 @@ def model(
     factors = random_factors() if factors is None else factors
     made = FoldInStudent(
         num_items=len(factors) - 1,
-        history_length=length,
-        dimensions=factors.shape[1],
+        max_length=length,
+        embedding_dim=factors.shape[1],
         alpha=alpha,
         regularization=regularization,
     )
@@ -82,7 +82,7 @@ def model(
 def exact(factors: np.ndarray, alpha: float, regularization: float, read: set[int]) -> np.ndarray:
     """float64 [V], without the prior: the weighted least squares of the paper, book by book."""
     Y = factors[1:].astype(np.float64)
-    wanted = np.array([book in read for book in range(1, len(factors))], float)
+    wanted = np.array([item in read for item in range(1, len(factors))], float)
     weight = np.where(wanted > 0, alpha, 1.0)
     left = (Y * weight[:, None]).T @ Y + regularization * np.eye(Y.shape[1])
     return Y @ np.linalg.solve(left, Y.T @ (weight * wanted))
@@ -92,33 +92,33 @@ def assert_close(found: np.ndarray, wanted: np.ndarray, tolerance: float = CLOSE
     assert np.abs(found - wanted).max() <= tolerance * max(np.abs(wanted).max(), 1e-9)
 
 
-some_books = st.lists(st.integers(1, V), max_size=L, unique=True)
+some_items = st.lists(st.integers(1, V), max_size=L, unique=True)
 numbers = st.floats(1, 100)
 
 
-def padded(books: list[int], length: int = L) -> list[int]:
-    return books + [0] * (length - len(books))
+def padded(items: list[int], length: int = L) -> list[int]:
+    return items + [0] * (length - len(items))
 
 
 @settings(max_examples=25)
-@given(books=some_books, alpha=numbers, regularization=numbers)
-def test_numpy_scores_are_the_weighted_least_squares_of_the_paper(books, alpha, regularization):
+@given(items=some_items, alpha=numbers, regularization=numbers)
+def test_numpy_scores_are_the_weighted_least_squares_of_the_paper(items, alpha, regularization):
     made = model(alpha=alpha, regularization=regularization)
-    found = made.numpy_scores(from_lists([books]))
+    found = made.numpy_scores(from_lists([items]))
     assert found.dtype == np.float32
-    wanted = exact(random_factors(), alpha, regularization, set(books)) + made.prior.numpy()[1:]
+    wanted = exact(random_factors(), alpha, regularization, set(items)) + made.prior.numpy()[1:]
     assert_close(found[0, 1:], wanted, 1e-5)
 
 
 @settings(max_examples=25)
-@given(books=some_books, alpha=numbers, regularization=numbers, seed=st.integers(0, 9))
+@given(items=some_items, alpha=numbers, regularization=numbers, seed=st.integers(0, 9))
 def test_the_model_solves_random_factors_within_a_thousandth_of_the_largest_score(
-    books, alpha, regularization, seed
+    items, alpha, regularization, seed
 ):
     factors = random_factors(seed=seed)
     made = model(factors, alpha=alpha, regularization=regularization)
-    found = made(tf.constant([padded(books)], tf.int32)).numpy()[0, 1:]
-    wanted = exact(factors, alpha, regularization, set(books)) + made.prior.numpy()[1:]
+    found = made(tf.constant([padded(items)], tf.int32)).numpy()[0, 1:]
+    wanted = exact(factors, alpha, regularization, set(items)) + made.prior.numpy()[1:]
     assert_close(found, wanted)
 
 
@@ -128,13 +128,13 @@ def test_the_model_solves_long_histories_by_learnt_factors_as_closely(alpha, reg
     made = model(factors, alpha=alpha, regularization=regularization, length=50, prior=False)
     popular = np.argsort(-np.linalg.norm(factors[1:], axis=1))[:50] + 1
     histories += [popular, popular[:20], popular[:5], popular[:1]]
-    rows = np.array([padded(books.tolist(), 50) for books in histories], np.int32)
+    rows = np.array([padded(items.tolist(), 50) for items in histories], np.int32)
     found = made(tf.constant(rows)).numpy()[:, 1:]
-    for row, books in enumerate(histories):
-        assert_close(found[row], exact(factors, alpha, regularization, set(books.tolist())))
+    for row, items in enumerate(histories):
+        assert_close(found[row], exact(factors, alpha, regularization, set(items.tolist())))
 
 
-def test_a_reader_is_hand_computed_where_there_is_one_dimension():
+def test_a_user_is_hand_computed_where_there_is_one_dimension():
     made = model(
         np.array([[9], [2], [1], [0.5]], np.float32), alpha=3, regularization=0.75, prior=False
     )
@@ -173,7 +173,7 @@ def test_the_order_of_a_history_does_not_matter():
     np.testing.assert_allclose(found[0], found[1], atol=1e-5)
 
 
-def test_a_reader_gets_the_same_scores_alone_and_in_a_batch():
+def test_a_user_gets_the_same_scores_alone_and_in_a_batch():
     made = model()
     rows = [padded([3, 1, 4]), padded([]), list(range(1, L + 1)), padded([7])]
     together = made(tf.constant(rows)).numpy()
@@ -181,7 +181,7 @@ def test_a_reader_gets_the_same_scores_alone_and_in_a_batch():
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
-def test_a_traced_model_scores_any_number_of_readers_alike():
+def test_a_traced_model_scores_any_number_of_users_alike():
     made = model()
     traced = tf.function(made.call, input_signature=[tf.TensorSpec([None, L], tf.int32)])
     rows = tf.constant([padded([3, 1, 4]), padded([]), list(range(1, L + 1))])
@@ -189,11 +189,11 @@ def test_a_traced_model_scores_any_number_of_readers_alike():
     np.testing.assert_allclose(traced(rows[:1]), made(rows[:1]), atol=1e-5)
 
 
-def test_similar_books_are_those_recommended_for_one_book_up_to_its_confidence():
+def test_similar_items_are_those_recommended_for_one_item_up_to_its_confidence():
     made = model(prior=False)
-    books = tf.constant([3, 9, V])
+    items = tf.constant([3, 9, V])
     alone = made(tf.constant([padded([3]), padded([9]), padded([V])])).numpy()
-    similar = made.similar(books).numpy()
+    similar = made.similar(items).numpy()
     for row in range(3):
         ratio = alone[row, 1:] / similar[row, 1:]
         assert ratio.min() > 0
@@ -201,31 +201,31 @@ def test_similar_books_are_those_recommended_for_one_book_up_to_its_confidence()
     np.testing.assert_array_equal(similar.argsort(axis=1)[:, -20:], alone.argsort(axis=1)[:, -20:])
 
 
-def test_nothing_is_similar_to_an_unknown_book():
+def test_nothing_is_similar_to_an_unknown_item():
     assert not model().similar(tf.constant([0, *UNKNOWN])).numpy().any()
 
 
 def test_contributions_are_the_shares_of_the_sum_that_the_score_is():
     made = model()
-    history, book = [8, 3, V], 21
-    found = made.contributions(tf.constant([[8, 0, 3, V + 1, V, *[0] * 7]]), tf.constant([book]))
+    history, item = [8, 3, V], 21
+    found = made.contributions(tf.constant([[8, 0, 3, V + 1, V, *[0] * 7]]), tf.constant([item]))
     factors = random_factors().astype(np.float64)[1:]
     read = factors[np.array(history) - 1]
     normal = factors.T @ factors + 20 * np.eye(d) + (40 - 1) * read.T @ read
     wanted = np.zeros(L)
-    wanted[[0, 2, 4]] = 40 * read @ np.linalg.solve(normal, factors[book - 1])
+    wanted[[0, 2, 4]] = 40 * read @ np.linalg.solve(normal, factors[item - 1])
     np.testing.assert_allclose(found[0], wanted, atol=2 * CLOSE * np.abs(wanted).max())
-    score = exact(random_factors(), 40, 20, set(history))[book - 1]
+    score = exact(random_factors(), 40, 20, set(history))[item - 1]
     assert wanted.sum() == pytest.approx(score, rel=1e-9)
 
 
-@pytest.mark.parametrize("book", [0, *UNKNOWN])
-def test_nothing_contributes_to_an_unknown_book(book):
-    found = model().contributions(tf.constant([padded([8, 3, V])]), tf.constant([book]))
+@pytest.mark.parametrize("item", [0, *UNKNOWN])
+def test_nothing_contributes_to_an_unknown_item(item):
+    found = model().contributions(tf.constant([padded([8, 3, V])]), tf.constant([item]))
     assert not found.numpy().any()
 
 
-def test_a_repeated_book_contributes_once_and_as_much_as_if_it_stood_there_once():
+def test_a_repeated_item_contributes_once_and_as_much_as_if_it_stood_there_once():
     made = model()
     once, twice = made.contributions(
         tf.constant([padded([8, 3, V]), padded([8, 3, V, 8, 8])]), tf.constant([21, 21])
@@ -235,15 +235,15 @@ def test_a_repeated_book_contributes_once_and_as_much_as_if_it_stood_there_once(
 
 
 @settings(max_examples=10)
-@given(books=some_books, order=st.randoms(use_true_random=False))
-def test_other_ids_for_the_same_books_permute_the_scores_and_change_nothing_else(books, order):
+@given(items=some_items, order=st.randoms(use_true_random=False))
+def test_other_ids_for_the_same_items_permute_the_scores_and_change_nothing_else(items, order):
     new_ids = np.arange(V + 1)
     new_ids[1:] = order.sample(range(1, V + 1), V)
     factors = random_factors()
     moved = np.empty_like(factors)
     moved[new_ids] = factors
-    before = model(factors, prior=False)(tf.constant([padded(books)], tf.int32)).numpy()[0]
-    renamed = padded([int(new_ids[book]) for book in books])
+    before = model(factors, prior=False)(tf.constant([padded(items)], tf.int32)).numpy()[0]
+    renamed = padded([int(new_ids[item]) for item in items])
     after = model(moved, prior=False)(tf.constant([renamed], tf.int32)).numpy()[0]
     assert_close(after[new_ids[1:]], before[1:], 1e-4)
 
@@ -297,7 +297,7 @@ def test_the_given_factors_are_not_changed():
     np.testing.assert_array_equal(factors, random_factors())
 
 
-def test_books_without_factors_have_no_score_of_their_own_and_speak_for_none():
+def test_items_without_factors_have_no_score_of_their_own_and_speak_for_none():
     factors = random_factors()
     factors[7] = 0
     made = model(factors, prior=False)
@@ -313,7 +313,7 @@ def test_books_without_factors_have_no_score_of_their_own_and_speak_for_none():
 def test_a_wrong_setting_is_refused_with_its_value(wrong):
     settings = {"dimensions": d, "alpha": 2.0, "regularization": 3.0, **wrong}
     with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
-        FoldInModel(num_items=V, history_length=L, **settings)
+        FoldInModel(num_items=V, max_length=L, **settings)
 
 
 def test_the_way_outside_tensorflow_follows_factors_that_were_trained():

@@ -22,7 +22,7 @@ def model(**settings) -> LowRankModel:
     return made
 
 
-def test_a_book_of_the_history_is_read_left_and_a_candidate_right():
+def test_an_item_of_the_history_is_read_left_and_a_candidate_right():
     made = model()
     wanted = made.input_factors.numpy()[3] @ made.output_factors.numpy()[7] + made.prior.numpy()[7]
     found = made(tf.constant([[3, 0, 0, 0, 0]])).numpy()[0, 7]
@@ -60,11 +60,11 @@ def test_tables_of_another_shape_are_refused_and_nothing_is_taken(shape, side):
 
 def test_a_model_of_no_dimensions_is_refused():
     with pytest.raises(ValueError, match="at least 1, not 0"):
-        model(dimensions=0)
+        model(embedding_dim=0)
 
 
 def test_both_tables_begin_at_numbers_of_their_own():
-    made = LowRankModel(num_items=V, history_length=L, dimensions=d)
+    made = LowRankModel(num_items=V, max_length=L, embedding_dim=d)
     assert made.input_factors.numpy().std() > 0
     assert np.abs(made.input_factors.numpy() - made.output_factors.numpy()).max() > 1e-3
 

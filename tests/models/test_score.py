@@ -40,22 +40,22 @@ def neighbours() -> HistoryModel:
     dense[0] = dense[:, 0] = 0
     matrix = sparse.csr_array(dense.astype(np.float32))
     prior = random.random(V + 1).astype(np.float32)
-    return NeighboursStudent.from_matrix(matrix, history_length=L, prior=prior)
+    return NeighboursStudent.from_matrix(matrix, max_length=L, prior=prior)
 
 
 def fold_in() -> HistoryModel:
-    model = FoldInModel(num_items=V, history_length=L, dimensions=6, alpha=5.0, regularization=2.0)
+    model = FoldInModel(num_items=V, max_length=L, embedding_dim=6, alpha=5.0, regularization=2.0)
     model.create_weights()
     model.assign(np.random.default_rng(2).normal(0, 1, (V + 1, 6)).astype(np.float32))
     return model
 
 
 def sums() -> dict[str, HistoryModel]:
-    kernel = random_weights(ItemKernelStudent(num_items=V, history_length=L, dimensions=4))
+    kernel = random_weights(ItemKernelStudent(num_items=V, max_length=L, embedding_dim=4))
     plain = {
         "item-kernel": kernel,
         "packed-kernel": kernel.pack(),
-        "low-rank": random_weights(LowRankModel(num_items=V, history_length=L, dimensions=4)),
+        "low-rank": random_weights(LowRankModel(num_items=V, max_length=L, embedding_dim=4)),
         "neighbours": neighbours(),
         "packed-neighbours": neighbours().pack(),
         "fold-in": fold_in(),
@@ -72,7 +72,7 @@ def models() -> dict[str, HistoryModel]:
     sizes = {"books": V, "history_length": L}
     return {
         **sums(),
-        **{name: random_weights(kind(**sizes, dimensions=8)) for name, kind in NETWORKS.items()},
+        **{name: random_weights(kind(**sizes, embedding_dim=8)) for name, kind in NETWORKS.items()},
     }
 
 
@@ -98,7 +98,7 @@ HISTORIES = np.array(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_book(models, kind):
+def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_item(models, kind):
     candidates = np.array(
         [[5, 0, V, -1], [1, V + 1, 2, 2], [9, 30, 2**31 - 1, 1], [40, 39, 38, 37]], np.int32
     )
@@ -111,20 +111,20 @@ def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_book
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_contributions_are_0_where_no_book_stands_for_the_first_time(models, kind):
-    books = tf.constant([9, 8, 7, 40])
-    found = models[kind].contributions(tf.constant(HISTORIES), books).numpy()
+def test_contributions_are_0_where_no_item_stands_for_the_first_time(models, kind):
+    items = tf.constant([9, 8, 7, 40])
+    found = models[kind].contributions(tf.constant(HISTORIES), items).numpy()
     assert found.shape == HISTORIES.shape
     nothing = np.array([[0, 0, 0, 1, 1, 1, 1], [1] * 7, [0, 1, 1, 1, 0, 1, 0], [0] * 7], bool)
     assert not found[nothing].any()
 
 
 @pytest.mark.parametrize("kind", TRAINED_STUDENTS)
-def test_a_contribution_is_what_the_score_loses_without_the_book(models, kind):
+def test_a_contribution_is_what_the_score_loses_without_the_item(models, kind):
     if kind == "logistic":
         pytest.skip("a sum: see test_additive.py")
-    history, book = np.array([[3, 1, 4, 1, 0, 0, 0]], np.int32), np.array([20], np.int32)
-    found = models[kind].contributions(tf.constant(history), tf.constant(book)).numpy()[0]
+    history, item = np.array([[3, 1, 4, 1, 0, 0, 0]], np.int32), np.array([20], np.int32)
+    found = models[kind].contributions(tf.constant(history), tf.constant(item)).numpy()[0]
 
     def score(*read: int) -> float:
         row = np.array([[*read, *[0] * (L - len(read))]], np.int32)

@@ -18,12 +18,12 @@ from kd_tf.training import checkpoint
 V, L = 12, 4
 
 
-def matrix(*lengths: int, books: int = V) -> sparse.csr_array:
+def matrix(*lengths: int, items: int = V) -> sparse.csr_array:
     """Row h, from 1 on, has as many entries as the h-th number says."""
     random = np.random.default_rng(3)
-    dense = np.zeros((books + 1, books + 1), np.float32)
+    dense = np.zeros((items + 1, items + 1), np.float32)
     for row, length in enumerate(lengths, start=1):
-        others = np.setdiff1d(np.arange(1, books + 1), [row])
+        others = np.setdiff1d(np.arange(1, items + 1), [row])
         dense[row, random.choice(others, length, replace=False)] = random.normal(0, 1, length)
     return sparse.csr_array(dense)
 
@@ -31,7 +31,7 @@ def matrix(*lengths: int, books: int = V) -> sparse.csr_array:
 def model(
     some: sparse.csr_array, kind: type[SparseItemItemModel] = SparseItemItemModel
 ) -> SparseItemItemModel:
-    made = kind(num_items=some.shape[0] - 1, history_length=L, num_entries=some.nnz)
+    made = kind(num_items=some.shape[0] - 1, max_length=L, num_entries=some.nnz)
     made.create_weights()
     made.assign(some)
     return made
@@ -69,11 +69,11 @@ def test_empty_first_and_last_rows_are_found(rows):
 
 
 def test_many_rows_of_a_large_matrix_are_found():
-    books = 3000
+    items = 3000
     random = np.random.default_rng(1)
-    lengths = random.integers(0, 9, books) * (random.random(books) < 0.5)
-    some = matrix(*lengths, books=books)
-    rows = random.integers(0, books + 1, 5000).astype(np.int32)
+    lengths = random.integers(0, 9, items) * (random.random(items) < 0.5)
+    some = matrix(*lengths, items=items)
+    rows = random.integers(0, items + 1, 5000).astype(np.int32)
     owner, entry = model(some).locate_entries(tf.constant(rows))
     counts = np.diff(some.indptr)[rows]
     np.testing.assert_array_equal(owner, np.repeat(np.arange(len(rows)), counts))
@@ -81,7 +81,7 @@ def test_many_rows_of_a_large_matrix_are_found():
     np.testing.assert_array_equal(entry, np.concatenate(wanted))
 
 
-def test_readers_of_a_batch_get_nothing_of_each_other():
+def test_users_of_a_batch_get_nothing_of_each_other():
     made = model(matrix(*LENGTHS))
     rows = [[4, 8, 0, 0], [0] * L, [12, 1, 11, 7], [2, 5, 6, 10], [4, 0, 0, 0]]
     alone = np.concatenate([made(tf.constant([row])).numpy() for row in rows])
@@ -133,7 +133,7 @@ def test_a_table_without_entries_runs_when_it_is_converted():
     np.testing.assert_array_equal(found, [np.arange(V + 1)])
 
 
-def test_the_gradient_by_a_weight_is_how_many_readers_it_was_added_for():
+def test_the_gradient_by_a_weight_is_how_many_users_it_was_added_for():
     some = matrix(*LENGTHS)
     made = model(some)
     rows = [[4, 8, 0, 0], [8, 8, -1, V + 1], [12, 1, 4, 8], [2, 5, 6, 10], [0] * L]
@@ -141,8 +141,8 @@ def test_the_gradient_by_a_weight_is_how_many_readers_it_was_added_for():
         total = tf.reduce_sum(made(tf.constant(rows)))
     gradient = tf.convert_to_tensor(tape.gradient(total, made.entry_weights)).numpy()
     owner = np.repeat(np.arange(V + 1), np.diff(some.indptr))
-    readers = np.array([sum(book in row for row in rows) for book in range(V + 1)])
-    np.testing.assert_array_equal(gradient, readers[owner])
+    users = np.array([sum(item in row for row in rows) for item in range(V + 1)])
+    np.testing.assert_array_equal(gradient, users[owner])
 
 
 def test_the_gradient_by_a_weight_is_that_of_its_own_target():
@@ -179,7 +179,7 @@ def test_an_entry_that_cannot_be_is_refused_before_anything_is_taken(row, column
     changed = dense.copy()
     changed[row, column] = value
     some = sparse.csr_array(changed)
-    made = SparseItemItemModel(num_items=V, history_length=L, num_entries=some.nnz)
+    made = SparseItemItemModel(num_items=V, max_length=L, num_entries=some.nnz)
     with pytest.raises(ValueError, match=named):
         made.assign(some)
     assert not any(weight.numpy().any() for weight in made.trainable_weights)
@@ -210,4 +210,4 @@ def test_another_number_of_entries_is_refused_with_both_numbers():
 
 def test_fewer_entries_than_none_are_refused():
     with pytest.raises(ValueError, match="not -1"):
-        SparseItemItemModel(num_items=V, history_length=L, num_entries=-1)
+        SparseItemItemModel(num_items=V, max_length=L, num_entries=-1)

@@ -27,7 +27,7 @@ def model(**settings) -> TiedEmbeddingModel:
     return made
 
 
-def readers(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def users(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     random = np.random.default_rng(seed)
     history = random.integers(1, V // 2, (count, L)).astype(np.int32)
     return history, (history[:, :1] + V // 2).astype(np.int32)
@@ -36,15 +36,15 @@ def readers(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 def test_similar_is_the_dot_product_of_two_rows():
     made = model()
     table = made.table.numpy()
-    books = np.array([3, V, 1], np.int32)
+    items = np.array([3, V, 1], np.int32)
     np.testing.assert_allclose(
-        made.similar(tf.constant(books)), table[books] @ table.T, rtol=1e-5, atol=1e-6
+        made.similar(tf.constant(items)), table[items] @ table.T, rtol=1e-5, atol=1e-6
     )
 
 
-def test_scores_are_the_dot_products_of_the_reader_with_the_rows():
+def test_scores_are_the_dot_products_of_the_user_with_the_rows():
     made = model()
-    history = tf.constant(readers(4)[0])
+    history = tf.constant(users(4)[0])
     np.testing.assert_allclose(
         made(history),
         made.user_embeddings(history).numpy() @ made.table.numpy().T,
@@ -76,12 +76,12 @@ def test_pooling_nothing_is_zero():
     assert nothing.numpy().tolist() == [[0, 0]]
 
 
-def test_there_marks_every_book_whatever_it_weighs():
+def test_there_marks_every_item_whatever_it_weighs():
     marks = make_item_mask(tf.constant([[0.0, 1e-6, 3.0]]))
     assert marks.numpy().tolist() == [[[0], [1], [1]]]
 
 
-def test_book_dropout_leaves_out_whole_books_in_training_only_and_keeps_the_sum():
+def test_item_dropout_leaves_out_whole_items_in_training_only_and_keeps_the_sum():
     seen = []
 
     class Watched(TiedEmbeddingModel):
@@ -89,9 +89,9 @@ def test_book_dropout_leaves_out_whole_books_in_training_only_and_keeps_the_sum(
             seen.append(weights.numpy())
             return pool_weighted_rows(rows, weights)
 
-    watched = Watched(num_items=V, history_length=L, dimensions=d, book_dropout=0.25)
+    watched = Watched(num_items=V, max_length=L, embedding_dim=d, item_dropout=0.25)
     rng.set_seed(0)
-    history = tf.constant(readers(2000)[0])
+    history = tf.constant(users(2000)[0])
     watched(history, training=False)
     watched(history, training=True)
     whole, dropped = seen
@@ -133,23 +133,23 @@ def in_batch(popularity: np.ndarray | None, rate: float) -> TiedEmbeddingModel:
 
 
 def test_the_in_batch_objective_refuses_to_learn_before_adapt():
-    history, targets = readers(4)
+    history, targets = users(4)
     data = tf.data.Dataset.from_tensors((history, {"targets": targets}))
     with pytest.raises(ValueError, match="call adapt"):
         in_batch(None, 0.01).fit(data, verbose=0)
 
 
 def test_the_in_batch_loss_is_the_corrected_softmax_over_the_targets_of_the_batch():
-    history, targets = readers(8)
+    history, targets = users(8)
     history[1] = history[0]
     targets[1] = targets[0]  # an accidental hit: not a negative for its twin
     popularity = np.arange(V + 1) ** 2
     made = in_batch(popularity, 0.0)
     share = np.maximum(popularity, 1) / popularity.sum()
-    book = targets[:, 0]
-    logits = made.user_embeddings(tf.constant(history)).numpy() @ made.table.numpy()[book].T
-    logits = logits.astype(np.float64) - np.log(share[book])
-    logits[(book[:, None] == book) & ~np.eye(8, dtype=bool)] = -np.inf
+    item = targets[:, 0]
+    logits = made.user_embeddings(tf.constant(history)).numpy() @ made.table.numpy()[item].T
+    logits = logits.astype(np.float64) - np.log(share[item])
+    logits[(item[:, None] == item) & ~np.eye(8, dtype=bool)] = -np.inf
     expected = -np.diag(special.log_softmax(logits, axis=1)).mean()
     padded = np.pad(targets, ((0, 0), (0, 2)))  # padding is never drawn as a target
     data = tf.data.Dataset.from_tensors((history, {"targets": padded}))
@@ -158,7 +158,7 @@ def test_the_in_batch_loss_is_the_corrected_softmax_over_the_targets_of_the_batc
 
 
 def test_the_in_batch_objective_learns_to_tell_the_targets_apart():
-    history, targets = readers(32)
+    history, targets = users(32)
     made = in_batch(np.bincount(targets[:, 0], minlength=V + 1), 0.03)
     data = tf.data.Dataset.from_tensors((history, {"targets": targets})).repeat()
     assert found_among_targets(made, history, targets) < 0.3
@@ -176,7 +176,7 @@ def found_among_targets(
     return (candidates[best] == targets[:, 0]).mean()
 
 
-def test_every_target_of_a_reader_is_drawn_in_batch():
+def test_every_target_of_a_user_is_drawn_in_batch():
     made = in_batch(np.ones(V + 1), 0.1)
     made.compile(optimizer=keras.optimizers.SGD(1.0))
     before = made.table.numpy()

@@ -28,11 +28,11 @@ def drawn(*shape: int, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0, 1, shape).astype(np.float32)
 
 
-def low_rank(length: int = L, books: int = V) -> LowRankModel:
-    made = LowRankModel(num_items=books, history_length=length, dimensions=3)
+def low_rank(length: int = L, items: int = V) -> LowRankModel:
+    made = LowRankModel(num_items=items, max_length=length, embedding_dim=3)
     made.create_weights()
-    made.assign(drawn(books + 1, 3, seed=1), drawn(books + 1, 3, seed=2))
-    made.prior.assign(drawn(books + 1, seed=3))
+    made.assign(drawn(items + 1, 3, seed=1), drawn(items + 1, 3, seed=2))
+    made.prior.assign(drawn(items + 1, seed=3))
     return made
 
 
@@ -41,11 +41,11 @@ def neighbours() -> NeighboursStudent:
     dense[0] = dense[:, 0] = 0
     np.fill_diagonal(dense, 0)
     prior = drawn(V + 1, seed=6)
-    return NeighboursStudent.from_matrix(sparse.csr_array(dense), history_length=L, prior=prior)
+    return NeighboursStudent.from_matrix(sparse.csr_array(dense), max_length=L, prior=prior)
 
 
 def fold_in() -> FoldInStudent:
-    made = FoldInStudent(num_items=V, history_length=L, dimensions=4, alpha=5.0, regularization=3.0)
+    made = FoldInStudent(num_items=V, max_length=L, embedding_dim=4, alpha=5.0, regularization=3.0)
     made.create_weights()
     made.assign(drawn(V + 1, 4, seed=7))
     made.prior.assign(drawn(V + 1, seed=8))
@@ -53,7 +53,7 @@ def fold_in() -> FoldInStudent:
 
 
 def mlp() -> MLPStudent:
-    made = MLPStudent(num_items=V, history_length=L, dimensions=4, hidden=5)
+    made = MLPStudent(num_items=V, max_length=L, embedding_dim=4, hidden=5)
     made.create_weights()
     return made
 
@@ -78,8 +78,8 @@ def mixed() -> WeightedEnsemble:
     return blend()
 
 
-def padded(*books: int) -> list[int]:
-    return [*books] + [0] * (L - len(books))
+def padded(*items: int) -> list[int]:
+    return [*items] + [0] * (L - len(items))
 
 
 some_id = st.one_of(st.integers(1, V), st.sampled_from([0, *UNKNOWN]))
@@ -94,7 +94,7 @@ def confidences(rows: list[list[int]], powers: Sequence[float] = POWERS) -> np.n
 
 @settings(max_examples=15)
 @given(rows=some_rows)
-def test_a_score_is_the_weighted_sum_with_powers_of_the_number_of_distinct_books(mixed, rows):
+def test_a_score_is_the_weighted_sum_with_powers_of_the_number_of_distinct_items(mixed, rows):
     history = tf.constant(rows, tf.int32)
     wanted = np.zeros((len(rows), V + 1))
     for part, weight, by_row in zip(mixed.members, WEIGHTS, confidences(rows), strict=True):
@@ -102,7 +102,7 @@ def test_a_score_is_the_weighted_sum_with_powers_of_the_number_of_distinct_books
     np.testing.assert_allclose(mixed(history), wanted, rtol=1e-4, atol=1e-4)
 
 
-def test_the_number_of_books_counts_by_hand():
+def test_the_number_of_items_counts_by_hand():
     part = low_rank()
     made = blend([part], weights=[3.0], powers=[2.0])
     rows = [padded(), padded(4), padded(4, 9), [4, 9, 4, 0, -1, V + 1], padded(1, 2, 3)]
@@ -125,14 +125,14 @@ def test_padding_repeats_and_unknown_ids_change_no_score(mixed):
         np.testing.assert_allclose(mixed(rows), clean, atol=1e-4)
 
 
-def test_a_traced_blend_scores_any_number_of_readers_alike(mixed):
+def test_a_traced_blend_scores_any_number_of_users_alike(mixed):
     traced = tf.function(mixed.call, input_signature=[tf.TensorSpec([None, L], tf.int32)])
     rows = tf.constant([padded(3, 1, 4), padded(), [7, 7, -1, 2, 0, V]])
     np.testing.assert_allclose(traced(rows), mixed(rows), atol=1e-4)
     np.testing.assert_allclose(traced(rows[:1]), mixed(rows[:1]), atol=1e-4)
 
 
-def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_book(mixed):
+def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_item(mixed):
     history = tf.constant([padded(3, 1, 4), padded()])
     candidates = np.array([[5, 0, V, -1], [1, V + 1, 2, 2]])
     found = mixed.score(history, tf.constant(candidates, tf.int32)).numpy()
@@ -143,26 +143,26 @@ def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_book
 
 
 def test_similar_is_the_weighted_sum_whatever_the_powers(mixed):
-    books = tf.constant([3, V])
+    items = tf.constant([3, V])
     wanted = sum(
-        weight * part.similar(books).numpy()
+        weight * part.similar(items).numpy()
         for weight, part in zip(WEIGHTS, mixed.members, strict=True)
     )
-    np.testing.assert_allclose(mixed.similar(books), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(mixed.similar(items), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_contributions_of_additive_parts_sum_to_the_score_without_the_priors():
     made = blend([low_rank(), neighbours()], weights=(2.0, -3.0), powers=(0.5, -1.0))
     rows = [padded(3, 1, 4), [5, 5, 0, 2, -1, 9], padded()]
-    books = np.array([7, 8, 9], np.int32)
-    found = made.contributions(tf.constant(rows), tf.constant(books)).numpy()
+    items = np.array([7, 8, 9], np.int32)
+    found = made.contributions(tf.constant(rows), tf.constant(items)).numpy()
     assert (found[1][[1, 2, 4]] == 0).all()
     assert not found[2].any()
     priors = np.zeros((3, V + 1))
     by_part = zip(made.members, (2.0, -3.0), confidences(rows, (0.5, -1.0)), strict=True)
     for part, weight, by_row in by_part:
         priors += weight * by_row[:, None] * part.prior.numpy()
-    scores = (made(tf.constant(rows)).numpy() - priors)[np.arange(3), books]
+    scores = (made(tf.constant(rows)).numpy() - priors)[np.arange(3), items]
     np.testing.assert_allclose(found.sum(axis=1), scores, atol=1e-4)
 
 

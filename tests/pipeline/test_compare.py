@@ -152,7 +152,7 @@ def test_impossible_wishes_are_refused(tmp_path: Path):
 
 
 @pytest.mark.parametrize("role", ["teacher", "student"])
-def test_no_app_gets_a_model_of_readers_by_number(role: str, tmp_path: Path):
+def test_no_app_gets_a_model_of_users_by_number(role: str, tmp_path: Path):
     settings = config.from_values({role: {"kind": "matrix-factorization"}})
     with pytest.raises(UserError, match="no app can use it"):
         run(settings, tmp_path)
@@ -166,7 +166,7 @@ def test_trainings_in_several_processes_give_the_same_figures(found: ModelTable,
         assert one.metrics["ndcg@10"] == pytest.approx(other.metrics["ndcg@10"], abs=2e-3)
 
 
-def test_any_teacher_teaches_a_factorisation_by_readers(tmp_path: Path):
+def test_any_teacher_teaches_a_factorisation_by_users(tmp_path: Path):
     settings = changed(teacher={"kind": "ensemble", "members": ["local-ridge", "ials"]})
     methods = ["soft-targets", "average-teachers", "hetcomp"]
     found = compare(settings, tmp_path, methods=methods, seeds=1)
@@ -218,7 +218,7 @@ def test_an_assistant_stands_between_and_is_as_much_wider(tmp_path: Path):
     settings = changed(student={"learning": {"epochs": 1}}, distillation={"assistant": 5})
     compare(settings, tmp_path, methods=["soft-targets"], seeds=1)
     assistant = checkpoint.load(tmp_path / "assistants" / "soft-targets-seed-0" / "model")
-    assert assistant.dimensions == 5 * VALUES["student"]["dimensions"]
+    assert assistant.embedding_dim == 5 * VALUES["student"]["dimensions"]
 
 
 @pytest.mark.parametrize("kind", ["neighbours", "item-kernel"])

@@ -65,7 +65,7 @@ def test_the_bundle_is_the_chosen_file_and_answers(finished: RunResult) -> None:
     assert finished.bundle.model_path.read_bytes() == shipped.read_bytes()
     recommender = Recommender.load(finished.bundle.folder)
     first = recommender.bundle.items[0].item_id
-    assert first not in [one.book.item_id for one in recommender.recommend([first])]
+    assert first not in [one.item.item_id for one in recommender.recommend([first])]
 
 
 def test_a_second_run_keeps_every_stage(

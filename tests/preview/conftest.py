@@ -32,7 +32,7 @@ def bundle(tmp_path: Path) -> Bundle:
         config=BundleConfig(
             name="Schöne Bücher / 2",
             num_items=1,
-            history_length=5,
+            max_length=5,
             recommendations=5,
             candidates=5,
             signatures=("recommend",),

@@ -62,7 +62,7 @@ def test_no_line_is_wider_than_80_columns_and_nothing_is_cut(results):
     assert text.count("1,234,567,890") == len(models)
 
 
-def test_dataset_protocol_readers_and_seed_stand_above_the_table(results):
+def test_dataset_protocol_users_and_seed_stand_above_the_table(results):
     data = dataclasses.replace(results.dataset, test_users=1600, seed=7)
     first = printed(dataclasses.replace(results, dataset=data)).splitlines()[0].strip()
     assert first == "synthetic: unseen-users, 1,600 test readers, seed 7"

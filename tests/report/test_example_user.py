@@ -29,7 +29,7 @@ LENGTHS = (3, 16, 12, 9)
 
 def _model(seed):
     rng.set_seed(seed)
-    model = MLPStudent(num_items=V, history_length=L, dimensions=8)
+    model = MLPStudent(num_items=V, max_length=L, embedding_dim=8)
     model.create_weights()
     random = np.random.default_rng(seed)
     # Fresh weights may score all books alike.
@@ -53,9 +53,9 @@ def catalog():
     return Catalog(
         pl.DataFrame(
             {
-                "item_id": [str(V + 1 - book) for book in range(1, V + 1)],
-                "title": [f"Title {book}" for book in range(1, V + 1)],
-                "genre": [f"genre-{book % 3}" for book in range(1, V + 1)],
+                "item_id": [str(V + 1 - item) for item in range(1, V + 1)],
+                "title": [f"Title {item}" for item in range(1, V + 1)],
+                "genre": [f"genre-{item % 3}" for item in range(1, V + 1)],
             }
         )
     )
@@ -70,7 +70,7 @@ def bundle(student, catalog, tmp_path_factory):
         config=BundleConfig(
             name="test",
             num_items=V,
-            history_length=L,
+            max_length=L,
             recommendations=30,
             candidates=100,
             signatures=("explain", "recommend", "score", "similar"),
@@ -105,11 +105,11 @@ def _best(model, history, k):
     newest = history[-L:]
     row[0, : len(newest)] = newest
     scored = compute_scores(model, row)[0]
-    order = [int(book) for book in np.argsort(-scored, kind="stable") if book]
-    return tuple([book for book in order if book not in set(history.tolist())][:k])
+    order = [int(item) for item in np.argsort(-scored, kind="stable") if item]
+    return tuple([item for item in order if item not in set(history.tolist())][:k])
 
 
-def test_the_reader_is_the_first_with_8_to_15_shown_books(catalog, teacher, bundle):
+def test_the_user_is_the_first_with_8_to_15_shown_items(catalog, teacher, bundle):
     shelf = build_user_example(_dataset(catalog), _split(LENGTHS), teacher, bundle)
     assert (shelf.user_index, shelf.num_test_users) == (2, 4)
     assert shelf.selection_rule == "the first with 8 to 15 books shown"
@@ -124,13 +124,13 @@ def test_the_bounds_belong_to_the_rule_and_without_a_fit_the_first_is_taken(
     assert shelf.selection_rule == ("the first with 8 to 15 books shown" if chosen else "the first")
 
 
-@pytest.mark.parametrize("reader", range(len(LENGTHS)))
-def test_both_lists_are_what_the_models_answer(catalog, teacher, student, bundle, reader):
+@pytest.mark.parametrize("user", range(len(LENGTHS)))
+def test_both_lists_are_what_the_models_answer(catalog, teacher, student, bundle, user):
     split = _split(LENGTHS)
-    shelf = build_user_example(_dataset(catalog), split, teacher, bundle, user_index=reader)
-    history = split.test.histories[reader]
+    shelf = build_user_example(_dataset(catalog), split, teacher, bundle, user_index=user)
+    history = split.test.histories[user]
     assert shelf.history == tuple(history.tolist())
-    assert shelf.targets == tuple(split.test.targets[reader].tolist())
+    assert shelf.targets == tuple(split.test.targets[user].tolist())
     assert shelf.teacher_recommendations == _best(teacher, history, 10)
     assert shelf.bundle_recommendations == _best(student, history, 10)
     assert shelf.num_shared == len(
@@ -138,10 +138,10 @@ def test_both_lists_are_what_the_models_answer(catalog, teacher, student, bundle
     )
 
 
-@pytest.mark.parametrize("reader", [-1, 4])
-def test_a_reader_that_is_not_there_is_refused(catalog, teacher, bundle, reader):
-    with pytest.raises(UserError, match=f"test readers 0 to 3, not {reader}"):
-        build_user_example(_dataset(catalog), _split(LENGTHS), teacher, bundle, user_index=reader)
+@pytest.mark.parametrize("user", [-1, 4])
+def test_a_user_that_is_not_there_is_refused(catalog, teacher, bundle, user):
+    with pytest.raises(UserError, match=f"test readers 0 to 3, not {user}"):
+        build_user_example(_dataset(catalog), _split(LENGTHS), teacher, bundle, user_index=user)
 
 
 def test_whether_the_order_of_reading_is_known_comes_from_the_data(catalog, teacher, bundle):
@@ -181,24 +181,24 @@ def lists(text):
 def test_the_newest_twelve_of_a_long_shelf_are_printed_oldest_first(shelf):
     lines = printed(shelf).splitlines()
     start = lines.index("Shown to the models: 14 books, the newest 12 (oldest first)") + 1
-    expected = [["Title", str(book), f"genre-{book % 3}"] for book in range(3, 15)]
+    expected = [["Title", str(item), f"genre-{item % 3}"] for item in range(3, 15)]
     assert [line.split() for line in lines[start : start + 12]] == expected
     assert not lines[start + 12].strip()
 
 
 def test_a_short_shelf_is_printed_whole(shelf):
-    text = printed(dataclasses.replace(shelf, books=(7,)))
+    text = printed(dataclasses.replace(shelf, items=(7,)))
     assert "Shown to the models: 1 book (oldest first)" in text
     assert "Title 7 " in text
 
 
-def test_held_out_books_are_marked_in_both_lists_and_no_others(shelf):
+def test_held_out_items_are_marked_in_both_lists_and_no_others(shelf):
     rows = lists(printed(shelf))
     assert len(rows) == 10
     for place, (row, left, right) in enumerate(
         zip(rows, shelf.teacher, shelf.bundle, strict=True), start=1
     ):
-        marks = ["* " if book in (30, 31, 50) else "" for book in (left, right)]
+        marks = ["* " if item in (30, 31, 50) else "" for item in (left, right)]
         assert " ".join(row.split()) == (f"{place}. {marks[0]}Title {left} {marks[1]}Title {right}")
 
 
@@ -219,8 +219,8 @@ def test_without_times_nothing_is_said_about_an_order(shelf):
         assert word not in text
 
 
-def test_without_titles_books_are_known_by_their_ids(shelf):
-    bare = Catalog(pl.DataFrame({"item_id": [f"b-{book}" for book in range(1, V + 1)]}))
+def test_without_titles_items_are_known_by_their_ids(shelf):
+    bare = Catalog(pl.DataFrame({"item_id": [f"b-{item}" for item in range(1, V + 1)]}))
     text = printed(dataclasses.replace(shelf, catalog=bare))
     assert "book b-14" in text
     assert " ".join(lists(text)[0].split()) == "1. book b-21 * book b-31"

@@ -45,15 +45,15 @@ def test_the_file_has_every_key_of_version_1(results, tmp_path):
 
 
 def test_the_evaluation_measures_every_metric_of_version_1():
-    books = 30
-    readers = HeldOutSet(from_lists([[1], [2]]), from_lists([[3], [4]]), np.arange(2))
-    split = Split(from_lists([[1, 2]]), np.arange(1), readers, readers, "unseen-users", 0, books)
+    items = 30
+    users = HeldOutSet(from_lists([[1], [2]]), from_lists([[3], [4]]), np.arange(2))
+    split = Split(from_lists([[1, 2]]), np.arange(1), users, users, "unseen-users", 0, items)
     training = TrainingStatistics.from_split(split)
 
     def rank(histories: Histories, k: int) -> np.ndarray:
         return np.tile(np.arange(3, 3 + k, dtype=np.int32), (len(histories), 1))
 
-    assert evaluate_lists(rank, readers, training).overall.keys() >= METRICS
+    assert evaluate_lists(rank, users, training).overall.keys() >= METRICS
 
 
 def test_the_file_gives_back_every_figure(results, tmp_path):

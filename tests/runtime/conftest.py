@@ -14,24 +14,24 @@ from kd_tf.runtime.bundle import BundleConfig, write_bundle
 V, d, L, K, C = 200, 8, 10, 20, 6
 
 
-class MeanOfBooks(tf.Module):
+class MeanOfItems(tf.Module):
     """Scores every book by its inner product with the mean of the history's rows."""
 
-    def __init__(self, books: int, width: int) -> None:
+    def __init__(self, items: int, width: int) -> None:
         super().__init__()
-        table = np.random.default_rng(0).standard_normal((books + 1, width), np.float32)
+        table = np.random.default_rng(0).standard_normal((items + 1, width), np.float32)
         table[0] = 0
-        self.books = books
+        self.items = items
         self.table = tf.Variable(table)
 
     def _answer(self, query, never):
         scores = tf.matmul(query, self.table, transpose_b=True)
-        padding = tf.one_hot([0], self.books + 1)
+        padding = tf.one_hot([0], self.items + 1)
         scores, ids = tf.math.top_k(scores - 1e9 * tf.maximum(never, padding), K)
         return {"ids": ids, "scores": scores}
 
     def _known(self, ids):
-        return tf.where((ids >= 1) & (ids <= self.books), ids, 0)
+        return tf.where((ids >= 1) & (ids <= self.items), ids, 0)
 
     def _shares(self, history):
         """What each book of a history brings to the mean: [1, L, d]."""
@@ -42,7 +42,7 @@ class MeanOfBooks(tf.Module):
     def recommend(self, history):
         history = self._known(history)
         query = tf.reduce_sum(self._shares(history), 1)
-        return self._answer(query, tf.reduce_max(tf.one_hot(history, self.books + 1), 1))
+        return self._answer(query, tf.reduce_max(tf.one_hot(history, self.items + 1), 1))
 
     @tf.function(
         input_signature=[
@@ -67,8 +67,8 @@ class MeanOfBooks(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([1], tf.int32, name="book")])
     def similar(self, book):
-        book = tf.where((book >= 1) & (book <= self.books), book, 0)
-        return self._answer(tf.gather(self.table, book), tf.one_hot(book, self.books + 1))
+        book = tf.where((book >= 1) & (book <= self.items), book, 0)
+        return self._answer(tf.gather(self.table, book), tf.one_hot(book, self.items + 1))
 
     @tf.function(input_signature=[tf.TensorSpec([1, L], tf.int32, name="history")])
     def beyond_built_in_operators(self, history):
@@ -82,7 +82,7 @@ class MeanOfBooks(tf.Module):
         return {"ids": tf.cast(answer["ids"], tf.float32), "scores": answer["scores"]}
 
 
-def convert(folder: Path, module: MeanOfBooks, **signatures) -> bytes:
+def convert(folder: Path, module: MeanOfItems, **signatures) -> bytes:
     with suppress_native_stderr():
         tf.saved_model.save(module, str(folder), signatures=signatures)
         converter = tf.lite.TFLiteConverter.from_saved_model(
@@ -94,7 +94,7 @@ def convert(folder: Path, module: MeanOfBooks, **signatures) -> bytes:
 
 @pytest.fixture(scope="session")
 def module():
-    return MeanOfBooks(V, d)
+    return MeanOfItems(V, d)
 
 
 @pytest.fixture(scope="session")
@@ -136,7 +136,7 @@ def breach_of_contract(module, tmp_path_factory):
 @pytest.fixture(scope="session")
 def large_tflite(tmp_path_factory):
     """A model whose table takes 12.8 MB."""
-    module = MeanOfBooks(50_000, 64)
+    module = MeanOfItems(50_000, 64)
     return convert(tmp_path_factory.mktemp("saved"), module, recommend=module.recommend)
 
 
@@ -164,7 +164,7 @@ def config():
     return BundleConfig(
         name="mean of books",
         num_items=V,
-        history_length=L,
+        max_length=L,
         recommendations=K,
         candidates=C,
         signatures=("explain", "recommend", "score", "similar"),

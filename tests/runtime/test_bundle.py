@@ -31,8 +31,8 @@ def test_what_was_written_is_read_back(bundle, tflite, config, catalog):
     assert opened.model_path.read_bytes() == tflite
     assert dataclasses.replace(opened.config, sha256={}) == config
     assert opened.items[0] == Item(1, "b200", title="Title number 1", year=1900)
-    assert [book.id for book in opened.items] == list(range(1, V + 1))
-    assert [book.item_id for book in opened.items] == [row["item_id"] for row in catalog]
+    assert [item.id for item in opened.items] == list(range(1, V + 1))
+    assert [item.item_id for item in opened.items] == [row["item_id"] for row in catalog]
     assert sorted(file.name for file in bundle.iterdir()) == [
         "MODEL_CARD.md",
         "catalog.json",
@@ -79,10 +79,10 @@ def test_titles_in_every_script_survive_and_unknown_values_are_left_out(tmp_path
         tmp_path / "b",
         model=tflite,
         catalog=rows,
-        config=dataclasses.replace(config, books=len(titles)),
+        config=dataclasses.replace(config, items=len(titles)),
         model_card="",
     )
-    assert [book.title for book in Bundle.open(tmp_path / "b").items] == titles
+    assert [item.title for item in Bundle.open(tmp_path / "b").items] == titles
     raw = (tmp_path / "b" / "catalog.json").read_text(encoding="utf-8")
     assert "三体" in raw
     assert "null" not in raw
@@ -108,7 +108,7 @@ def test_a_changed_byte_is_found(bundle, name):
 
 @pytest.mark.parametrize("version", [0, 2, "1", 1.0, True, None])
 def test_another_contract_version_is_refused(bundle, version):
-    change_config(bundle, contract_version=version, books="meaningless in that version")
+    change_config(bundle, contract_version=version, items="meaningless in that version")
     with pytest.raises(UserError, match=r"has contract version .* reads version 1"):
         Bundle.open(bundle)
 

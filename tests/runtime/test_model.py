@@ -23,7 +23,7 @@ def model(tflite):
 def expected(module, history):
     """The K best books by a plain NumPy reckoning."""
     table = module.table.numpy().astype(np.float64)
-    read = [book for book in history if 1 <= book <= V]
+    read = [item for item in history if 1 <= item <= V]
     scores = table @ (table[read].sum(0) / max(1, len(read)))
     scores[[0, *read]] = -np.inf
     ids = np.argsort(-scores, kind="stable")[:K]
@@ -33,7 +33,7 @@ def expected(module, history):
 def test_the_shape_of_the_contract_is_read_from_the_file(model):
     assert model.signatures == ("explain", "recommend", "score", "similar")
     assert model.candidates == 6
-    assert (model.history_length, model.k, model.threads) == (L, K, 1)
+    assert (model.max_length, model.k, model.threads) == (L, K, 1)
 
 
 def test_answers_are_those_of_an_independent_reckoning(model, module, histories):
@@ -46,7 +46,7 @@ def test_answers_are_those_of_an_independent_reckoning(model, module, histories)
         np.testing.assert_allclose(scores, right_scores, rtol=1e-5, atol=1e-5)
 
 
-def test_similar_books_are_those_of_an_independent_reckoning(model, module):
+def test_similar_items_are_those_of_an_independent_reckoning(model, module):
     table = module.table.numpy()
     scores = table @ table[7]
     scores[[0, 7]] = -np.inf
@@ -90,7 +90,7 @@ def test_an_answer_stays_what_it_was_when_the_model_is_asked_again(model, histor
 
 def test_threads_that_share_a_model_get_their_own_answers(model, histories):
     alone = [model.recommend(history) for history in histories]
-    alike = [model.similar(book)[0] for book in range(1, 65)]
+    alike = [model.similar(item)[0] for item in range(1, 65)]
     order = np.random.default_rng(2).permutation(np.repeat(np.arange(64), 30))
 
     def ask(row):
@@ -150,7 +150,7 @@ def test_a_history_of_another_shape_or_type_is_refused(model, history):
 
 
 @given(st.lists(st.integers(1, 2**31 - 1), max_size=30), st.integers(0, 12))
-def test_padding_keeps_the_newest_books_and_stands_at_the_end(ids, length):
+def test_padding_keeps_the_newest_items_and_stands_at_the_end(ids, length):
     padded = pad_history(ids, length)
     kept = min(length, len(ids))
     assert padded.dtype == np.int32
@@ -239,12 +239,12 @@ def test_similar_is_refused_when_the_model_has_none(recommend_only):
         model.similar(3)
 
 
-def test_any_number_of_candidates_is_scored_with_0_for_no_book(model, module, histories):
+def test_any_number_of_candidates_is_scored_with_0_for_no_item(model, module, histories):
     candidates = np.array([5, 0, V, -1, V + 1, 2**31 - 1, 9, 9, 1, 2, 3, 4, 6], np.int32)
     table = module.table.numpy()
     for history in histories[:8]:
-        books = history[history > 0]
-        query = table[books].sum(axis=0) / max(len(books), 1)
+        items = history[history > 0]
+        query = table[items].sum(axis=0) / max(len(items), 1)
         known = (candidates >= 1) & (candidates <= V)
         wanted = np.where(known, table[np.where(known, candidates, 0)] @ query, 0)
         np.testing.assert_allclose(model.score(history, candidates), wanted, atol=1e-5)

@@ -20,14 +20,14 @@ def recommender(bundle):
     return Recommender.load(bundle)
 
 
-def test_a_history_of_ids_and_titles_gives_the_books_of_the_model(recommender):
+def test_a_history_of_ids_and_titles_gives_the_items_of_the_model(recommender):
     # Item b200 is model id 1; "Title number 2" is model id 2.
     ids, scores = recommender.model.recommend(pad_history([1, 2], L))
     found = recommender.recommend(["b200", "title NUMBER 2"])
-    assert [one.book.id for one in found] == ids.tolist()
+    assert [one.item.id for one in found] == ids.tolist()
     assert [one.score for one in found] == scores.tolist()
-    assert found[0].book.title == f"Title number {ids[0]}"
-    assert found[0].book.item_id == f"b{V + 1 - ids[0]}"
+    assert found[0].item.title == f"Title number {ids[0]}"
+    assert found[0].item.item_id == f"b{V + 1 - ids[0]}"
 
 
 def test_k_shortens_the_list(recommender):
@@ -48,27 +48,27 @@ def test_an_empty_history_is_answered(recommender):
     assert len(recommender.recommend([], k=5)) == 5
 
 
-def test_a_long_history_counts_by_its_newest_books(recommender):
+def test_a_long_history_counts_by_its_newest_items(recommender):
     newest = [f"b{number}" for number in range(50, 50 + L)]
     short = recommender.recommend(newest)
-    kept = {one.book.item_id for one in short}
+    kept = {one.item.item_id for one in short}
     older = [f"b{number}" for number in range(1, 50) if f"b{number}" not in kept]
     assert recommender.recommend([*older, *newest]) == short
 
 
-def test_a_book_that_was_read_is_never_recommended_however_long_ago(recommender):
+def test_an_item_that_was_read_is_never_recommended_however_long_ago(recommender):
     newest = [f"b{number}" for number in range(50, 50 + L)]
-    first = recommender.recommend(newest)[0].book.item_id
+    first = recommender.recommend(newest)[0].item.item_id
     again = recommender.recommend([first, *newest])
-    assert first not in {one.book.item_id for one in again}
+    assert first not in {one.item.item_id for one in again}
     assert len(again) == K - 1
     assert len(recommender.recommend([first, *newest], k=10)) == 10
 
 
-def test_similar_books_never_hold_the_book_itself(recommender):
+def test_similar_items_never_hold_the_item_itself(recommender):
     ids, _ = recommender.model.similar(5)
     found = recommender.similar("Title number 5")
-    assert [one.book.id for one in found] == ids.tolist()
+    assert [one.item.id for one in found] == ids.tolist()
     assert 5 not in ids
 
 
@@ -76,10 +76,10 @@ def test_filler_ids_are_left_out(recommender, monkeypatch):
     filler = np.array([3, 0, 1, -4, 201, 9], np.int32), np.arange(6, 0, -1).astype(np.float32)
     monkeypatch.setattr(recommender.model, "recommend", lambda history: filler)
     found = recommender.recommend(["b200"])  # model id 1
-    assert [(one.book.id, one.score) for one in found] == [(3, 6.0), (9, 1.0)]
+    assert [(one.item.id, one.score) for one in found] == [(3, 6.0), (9, 1.0)]
 
 
-def test_an_unknown_book_is_refused(recommender):
+def test_an_unknown_item_is_refused(recommender):
     with pytest.raises(UserError, match="no book is called 'Ulysses'"):
         recommender.recommend(["b1", "Ulysses"])
 
@@ -89,20 +89,20 @@ def test_a_single_text_is_not_taken_for_a_list_of_letters(recommender):
         recommender.recommend("b1")
 
 
-def test_excluded_books_are_left_out(recommender):
+def test_excluded_items_are_left_out(recommender):
     all_of_them = recommender.recommend(["b7"])
-    first, second = (one.book for one in all_of_them[:2])
+    first, second = (one.item for one in all_of_them[:2])
     assert recommender.recommend(["b7"], exclude=[first.item_id, second.title]) == all_of_them[2:]
 
 
-def test_only_the_books_that_are_allowed_are_ranked_by_their_scores(recommender):
+def test_only_the_items_that_are_allowed_are_ranked_by_their_scores(recommender):
     allowed = [f"b{number}" for number in range(1, 60)]
     found = recommender.recommend(["b7", "b190"], k=5, only=[*allowed, "b3"])
     table = recommender.score(["b7", "b190"], [name for name in allowed if name != "b7"])
-    assert found == sorted(table, key=lambda one: (-one.score, one.book.id))[:5]
+    assert found == sorted(table, key=lambda one: (-one.score, one.item.id))[:5]
 
 
-def test_books_that_score_too_little_are_left_out(recommender):
+def test_items_that_score_too_little_are_left_out(recommender):
     found = recommender.recommend(["b7"])
     least = found[4].score
     assert recommender.recommend(["b7"], min_score=least) == found[:5]
@@ -112,9 +112,9 @@ def test_books_that_score_too_little_are_left_out(recommender):
 
 def test_scores_are_those_of_the_recommendations_in_the_order_asked(recommender):
     found = recommender.recommend(["b7", "b9"])
-    asked = [one.book.item_id for one in found[::-1]]
+    asked = [one.item.item_id for one in found[::-1]]
     scores = recommender.score(["b7", "b9"], asked)
-    assert [one.book for one in scores] == [one.book for one in found[::-1]]
+    assert [one.item for one in scores] == [one.item for one in found[::-1]]
     for one, other in zip(scores, found[::-1], strict=True):
         assert one.score == pytest.approx(other.score, abs=1e-5)
     assert recommender.score(["b7"], []) == []
@@ -124,13 +124,13 @@ def test_contributions_add_up_to_the_score_of_a_sum(recommender, module):
     history = ["b7", "b9", "b30"]
     best = recommender.recommend(history)[0]
     added = recommender.model.explain(
-        pad_history([V + 1 - number for number in (7, 9, 30)], L), best.book.id
+        pad_history([V + 1 - number for number in (7, 9, 30)], L), best.item.id
     )
     assert added.sum() == pytest.approx(best.score, abs=1e-5)
-    reasons = recommender.explain(history, best.book.item_id)
+    reasons = recommender.explain(history, best.item.item_id)
     assert [one.contribution for one in reasons] == sorted(added[added > 0].tolist(), reverse=True)
-    assert {one.book.item_id for one in reasons} <= set(history)
-    assert recommender.explain(history, best.book.item_id, k=1) == reasons[:1]
+    assert {one.item.item_id for one in reasons} <= set(history)
+    assert recommender.explain(history, best.item.item_id, k=1) == reasons[:1]
 
 
 def test_diversity_of_1_and_of_0_are_what_they_say(recommender):
@@ -138,19 +138,19 @@ def test_diversity_of_1_and_of_0_are_what_they_say(recommender):
     assert recommender.recommend(["b7"], diversity=0.0) == found
     spread = recommender.recommend(["b7"], k=5, diversity=1.0)
     assert spread[0] == found[0]
-    assert {one.book.id for one in spread} <= {one.book.id for one in found}
+    assert {one.item.id for one in spread} <= {one.item.id for one in found}
 
-    def likeness(books):
+    def likeness(items):
         rows = [
-            recommender.score([one.book.item_id], [two.book.item_id for two in books])
-            for one in books
+            recommender.score([one.item.item_id], [two.item.item_id for two in items])
+            for one in items
         ]
         return np.mean(
             [
                 two.score
-                for row, one in zip(rows, books, strict=True)
+                for row, one in zip(rows, items, strict=True)
                 for two in row
-                if two.book != one.book
+                if two.item != one.item
             ]
         )
 
@@ -164,7 +164,7 @@ def test_a_diversity_outside_0_to_1_is_refused(recommender, diversity):
 
 
 @pytest.mark.parametrize("name", ["exclude", "only"])
-def test_a_text_for_a_list_of_books_is_refused(recommender, name):
+def test_a_text_for_a_list_of_items_is_refused(recommender, name):
     with pytest.raises(TypeError, match=f"{name} is a list of books"):
         recommender.recommend(["b7"], **{name: "b1"})
 

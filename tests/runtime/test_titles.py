@@ -32,15 +32,15 @@ TITLES = {
     "27": "Histoire de vie et recherche biographique /",
     "x9": "1984",
 }
-BOOKS = [
+ITEMS = [
     Item(row, item_id, title=title, authors="Somebody")
     for row, (item_id, title) in enumerate(TITLES.items(), start=1)
 ]
-INDEX = TitleIndex(BOOKS)
+INDEX = TitleIndex(ITEMS)
 
 
 def found(name) -> str:
-    return INDEX.resolve(name).book.item_id
+    return INDEX.resolve(name).item.item_id
 
 
 @pytest.mark.parametrize("name", ["13", " 13 ", 13, np.int64(13)])
@@ -58,7 +58,7 @@ def test_a_number_is_never_a_title():
         INDEX.resolve(1984)
 
 
-def test_a_book_without_a_title_is_found_by_its_id():
+def test_an_item_without_a_title_is_found_by_its_id():
     assert found("23") == "23"
 
 
@@ -82,7 +82,7 @@ def test_a_book_without_a_title_is_found_by_its_id():
 )
 def test_a_title_is_found_whatever_its_case_accents_and_unicode_form(name, item_id):
     match = INDEX.resolve(name)
-    assert match.book.item_id == item_id
+    assert match.item.item_id == item_id
     assert match.score == 100
 
 
@@ -98,7 +98,7 @@ def test_a_title_is_found_whatever_its_case_accents_and_unicode_form(name, item_
 )
 def test_a_misspelt_title_is_found_with_a_lower_score(name, item_id):
     match = INDEX.resolve(name)
-    assert match.book.item_id == item_id
+    assert match.item.item_id == item_id
     assert MIN_SIMILARITY <= match.score < 100
 
 
@@ -114,7 +114,7 @@ def test_a_misspelt_title_is_found_with_a_lower_score(name, item_id):
         "!",
     ],
 )
-def test_another_book_is_never_taken_for_the_one_that_was_named(name):
+def test_another_item_is_never_taken_for_the_one_that_was_named(name):
     with pytest.raises(UserError, match="no book is called"):
         INDEX.resolve(name)
 
@@ -127,7 +127,7 @@ def test_a_refusal_lists_the_five_closest_titles_with_their_ids():
     assert len(lines) == 2 + 5
 
 
-def test_books_of_the_same_title_are_told_apart_by_id():
+def test_items_of_the_same_title_are_told_apart_by_id():
     with pytest.raises(UserError, match="could be several books") as refusal:
         INDEX.resolve("emma")
     assert "21: Emma (Somebody)" in str(refusal.value)
@@ -136,7 +136,7 @@ def test_books_of_the_same_title_are_told_apart_by_id():
 
 def test_two_titles_equally_close_are_not_guessed_between():
     index = TitleIndex([Item(1, "a", title="The Grey Abbey"), Item(2, "b", title="The Gray Abbey")])
-    assert index.resolve("The Grey Abey").book.id == 1
+    assert index.resolve("The Grey Abey").item.id == 1
     with pytest.raises(UserError, match="could be several books"):
         index.resolve("The Groy Abbey")
 
@@ -149,7 +149,7 @@ def test_an_empty_name_is_refused(name):
 
 def test_a_catalogue_without_titles_asks_for_ids():
     index = TitleIndex([Item(1, "a"), Item(2, "b", title=" ")])
-    assert index.resolve("b").book.id == 2
+    assert index.resolve("b").item.id == 2
     with pytest.raises(UserError, match="has no titles"):
         index.resolve("Dune")
 
@@ -159,7 +159,7 @@ words = st.text(min_size=1, max_size=12).filter(lambda text: bool(text.strip()))
 
 def id_unless_ambiguous(index: TitleIndex, name: str) -> int | None:
     try:
-        return index.resolve(name).book.id
+        return index.resolve(name).item.id
     except UserError as refusal:
         if "could be several" in str(refusal):
             return None
@@ -167,7 +167,7 @@ def id_unless_ambiguous(index: TitleIndex, name: str) -> int | None:
 
 
 @given(st.lists(words, min_size=1, max_size=8, unique_by=lambda text: text.casefold()))
-def test_every_book_is_found_by_its_own_title_or_refused_but_never_mistaken(titles):
+def test_every_item_is_found_by_its_own_title_or_refused_but_never_mistaken(titles):
     index = TitleIndex(
         [Item(row, f"id of {row}", title=title) for row, title in enumerate(titles, start=1)]
     )

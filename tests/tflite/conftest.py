@@ -71,7 +71,7 @@ def student(examples: Examples) -> Callable[[str], HistoryModel]:
     def make(name: str) -> HistoryModel:
         if name not in made:
             rng.set_seed(0)
-            model = STUDENTS[name](num_items=V, history_length=L, dimensions=d)
+            model = STUDENTS[name](num_items=V, max_length=L, embedding_dim=d)
             model.create_weights()
             model.compile(keras.optimizers.Adam(5e-3))
             labels = {"targets": examples.targets}
@@ -95,7 +95,7 @@ def started(split: Split) -> Callable[[str], HistoryModel]:
     teacher = EnsembleTeacher.from_members(
         [
             LocalRidgeTeacher.from_training_data(data),
-            ImplicitALSTeacher.from_training_data(data, dimensions=24),
+            ImplicitALSTeacher.from_training_data(data, embedding_dim=24),
         ],
         data.validation_metric,
         data.progress,

@@ -44,10 +44,10 @@ def test_every_table_stands_in_the_file_once(file, name, form):
 
 @pytest.mark.parametrize("form", Quantization)
 def test_a_file_is_hardly_larger_than_its_table(form):
-    books = 8_000
-    student = MLPStudent(num_items=books, history_length=L, dimensions=32)
+    items = 8_000
+    student = MLPStudent(num_items=items, max_length=L, embedding_dim=32)
     student.create_weights()
-    histories = np.random.default_rng(0).integers(1, books + 1, (8, L), np.int32)
+    histories = np.random.default_rng(0).integers(1, items + 1, (8, L), np.int32)
     content = convert(student, form, recommendations=K, calibration=histories)
     floor = compute_floor_bytes(student, form)
     # The graphs of four signatures take 14 kB, or 20 with the taking apart of bytes.
@@ -82,7 +82,7 @@ def test_int8_without_calibration_is_refused(student, calibration):
 
 
 def test_a_student_without_weights_is_refused():
-    student = MLPStudent(num_items=V, history_length=L, dimensions=d)
+    student = MLPStudent(num_items=V, max_length=L, embedding_dim=d)
     with pytest.raises(ValueError, match="no weights yet"):
         convert(student, Quantization.FLOAT32, recommendations=K)
 

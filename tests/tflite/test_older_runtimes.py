@@ -48,7 +48,7 @@ def models(student, started, calibration, tmp_path_factory) -> dict[str, Path]:
         pytest.param("none", marks=pytest.mark.skip(reason="KD_TF_OLDER_RUNTIMES names no runtime"))
     ],
 )
-def test_an_older_interpreter_gives_the_same_books(models, histories, version, tmp_path):
+def test_an_older_interpreter_gives_the_same_items(models, histories, version, tmp_path):
     loaded = {
         name: path
         for name, path in models.items()

@@ -28,7 +28,7 @@ INT32 = st.integers(-(2**31), 2**31 - 1)
 def best_by_sorting(scores, excluded, k):
     """The K best books by sorting all of them: ids, ending in zeros."""
     scores = scores.astype(np.float64)
-    scores[[0, *[book for book in excluded if 1 <= book < len(scores)]]] = -np.inf
+    scores[[0, *[item for item in excluded if 1 <= item < len(scores)]]] = -np.inf
     order = np.argsort(-scores, kind="stable")[:k]
     return np.where(np.isneginf(scores[order]), 0, order)
 
@@ -45,7 +45,7 @@ def signatures(student):
 
 @given(st.lists(st.one_of(st.integers(1, V), INT32), max_size=L))
 @settings(max_examples=60, deadline=None)
-def test_the_best_books_are_those_of_sorting_all_of_them(signatures, history):
+def test_the_best_items_are_those_of_sorting_all_of_them(signatures, history):
     padded = np.zeros((1, L), np.int32)
     padded[0, : len(history)] = history
     answer = signatures.functions["recommend"](tf.constant(padded))
@@ -58,10 +58,10 @@ def test_the_best_books_are_those_of_sorting_all_of_them(signatures, history):
 
 @given(INT32)
 @settings(max_examples=40, deadline=None)
-def test_the_most_similar_books_are_those_of_sorting_all_of_them(signatures, book):
-    answer = signatures.functions["similar"](tf.constant([book], tf.int32))
-    scores = signatures.student.similar(tf.constant([book], tf.int32)).numpy()[0]
-    assert answer["ids"].numpy()[0].tolist() == best_by_sorting(scores, [book], K).tolist()
+def test_the_most_similar_items_are_those_of_sorting_all_of_them(signatures, item):
+    answer = signatures.functions["similar"](tf.constant([item], tf.int32))
+    scores = signatures.student.similar(tf.constant([item], tf.int32)).numpy()[0]
+    assert answer["ids"].numpy()[0].tolist() == best_by_sorting(scores, [item], K).tolist()
 
 
 @pytest.mark.parametrize("recommendations", [0, -1, V + 1])
@@ -71,7 +71,7 @@ def test_a_list_longer_than_the_catalogue_or_empty_is_refused(student, recommend
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
-def test_neither_padding_nor_a_book_of_the_history_is_recommended(file, histories, name, form):
+def test_neither_padding_nor_an_item_of_the_history_is_recommended(file, histories, name, form):
     ids, _ = TFLiteModel(file(name, form)).recommend_all(histories)
     assert ((ids >= 1) & (ids <= V)).all()
     for history, row in zip(histories, ids, strict=True):
@@ -80,17 +80,17 @@ def test_neither_padding_nor_a_book_of_the_history_is_recommended(file, historie
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
-def test_a_book_is_not_similar_to_itself(file, name, form):
+def test_an_item_is_not_similar_to_itself(file, name, form):
     model = TFLiteModel(file(name, form))
-    for book in range(1, V + 1, 7):
-        ids, _ = model.similar(book)
-        assert book not in ids
+    for item in range(1, V + 1, 7):
+        ids, _ = model.similar(item)
+        assert item not in ids
         assert 0 not in ids
         assert len(set(ids)) == K
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
-def test_ids_that_no_book_has_count_as_padding(file, name, form):
+def test_ids_that_no_item_has_count_as_padding(file, name, form):
     model = TFLiteModel(file(name, form))
     padded = np.array([5, 17, 31, 0, 0, 0, 0, 0, 0, 0], np.int32)
     for unknown in (-1, V + 1, 2**31 - 1, -(2**31)):
@@ -101,7 +101,7 @@ def test_ids_that_no_book_has_count_as_padding(file, name, form):
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
-def test_an_empty_history_gets_the_books_that_many_read(file, split, name, form):
+def test_an_empty_history_gets_the_items_that_many_read(file, split, name, form):
     ids, _ = TFLiteModel(file(name, form)).recommend(np.zeros(L, np.int32))
     popularity = split.popularity()
     assert popularity[ids[:10]].mean() > 1.5 * popularity[1:].mean()
@@ -165,33 +165,33 @@ def test_a_score_is_that_of_the_recommendation(file, histories, name, form):
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
-def test_a_contribution_is_what_the_score_loses_without_the_book(file, student, name, form):
+def test_a_contribution_is_what_the_score_loses_without_the_item(file, student, name, form):
     model, sums = TFLiteModel(file(name, form)), name == "logistic"
     history = np.array([5, 0, 17, 17, -3, 31, 0, 0, 0, 0], np.int32)
-    book = int(model.recommend(history)[0][0])
-    found = model.explain(history, book)
+    item = int(model.recommend(history)[0][0])
+    found = model.explain(history, item)
     assert not found[[1, 3, 4, 6, 7, 8, 9]].any()
-    whole = model.score(history, np.array([book], np.int32))[0]
+    whole = model.score(history, np.array([item], np.int32))[0]
     for place, read in ((0, 5), (2, 17), (5, 31)):
         without = np.where(history == read, 0, history).astype(np.int32)
-        less = model.score(without, np.array([book], np.int32))[0]
+        less = model.score(without, np.array([item], np.int32))[0]
         assert found[place] == pytest.approx(whole - less, abs=0.02 * max(abs(float(whole)), 1))
     if sums:
-        prior = model.score(np.zeros(L, np.int32), np.array([book], np.int32))[0]
+        prior = model.score(np.zeros(L, np.int32), np.array([item], np.int32))[0]
         assert found.sum() == pytest.approx(whole - prior, abs=0.01)
 
 
 @pytest.fixture(scope="module", params=[Quantization.FLOAT32, Quantization.INT8])
 def small_shop(request):
     """A file for 12 books that recommends 12: fewer than a full history leaves."""
-    student = MLPStudent(num_items=12, history_length=L, dimensions=4)
+    student = MLPStudent(num_items=12, max_length=L, embedding_dim=4)
     student.create_weights()
     calibration = np.tile(np.arange(1, L + 1, dtype=np.int32), (4, 1))
     return TFLiteModel(convert(student, request.param, recommendations=12, calibration=calibration))
 
 
 @pytest.mark.parametrize("read", [[], [3], [1, 2, 3, 4, 5], [3, 3, 9, 3], list(range(3, 13))])
-def test_where_fewer_books_are_left_the_answer_ends_in_zeros(small_shop, read):
+def test_where_fewer_items_are_left_the_answer_ends_in_zeros(small_shop, read):
     history = np.zeros(L, np.int32)
     history[: len(read)] = read
     ids, scores = small_shop.recommend(history)
@@ -201,7 +201,7 @@ def test_where_fewer_books_are_left_the_answer_ends_in_zeros(small_shop, read):
     assert np.isfinite(scores).all()
 
 
-def test_where_fewer_books_are_left_the_similar_ones_end_in_zeros(small_shop):
+def test_where_fewer_items_are_left_the_similar_ones_end_in_zeros(small_shop):
     ids, _ = small_shop.similar(7)
     assert set(ids[:-1]) == set(range(1, 13)) - {7}
     assert ids[-1] == 0

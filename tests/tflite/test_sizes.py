@@ -21,36 +21,36 @@ RUNTIMES = [
 ]
 
 
-def made(kind: type[HistoryModel], books: int, width: int, length: int) -> HistoryModel:
+def made(kind: type[HistoryModel], items: int, width: int, length: int) -> HistoryModel:
     rng.set_seed(0)
-    student = kind(num_items=books, history_length=length, dimensions=width)
+    student = kind(num_items=items, max_length=length, embedding_dim=width)
     student.create_weights()
-    random = np.random.default_rng(books + width)
+    random = np.random.default_rng(items + width)
     scale = 0.3 if kind is ItemKernelStudent else 1.0
-    student.table.assign(random.normal(0, scale, (books + 1, width)).astype(np.float32))
+    student.table.assign(random.normal(0, scale, (items + 1, width)).astype(np.float32))
     return student
 
 
-def some_histories(books: int, length: int) -> np.ndarray:
+def some_histories(items: int, length: int) -> np.ndarray:
     random = np.random.default_rng(7)
     rows = np.zeros((24, length), np.int32)
     for row in rows:
-        count = random.integers(0, min(length, books) + 1)
-        row[:count] = random.permutation(books)[:count] + 1
+        count = random.integers(0, min(length, items) + 1)
+        row[:count] = random.permutation(items)[:count] + 1
     return rows
 
 
 @pytest.mark.parametrize("form", [Quantization.FLOAT32, Quantization.DYNAMIC_INT8])
 @pytest.mark.parametrize(
-    ("books", "width", "length", "recommended"),
+    ("items", "width", "length", "recommended"),
     [
         *[(1, 1, 1, 1), (2, 3, 4, 2), (3, 7, 1, 3), (40, 5, 60, 40)],
         *[(63, 64, 8, 9), (4097, 33, 3, 9), (70_000, 8, 5, 50)],
     ],
 )
-def test_a_file_of_any_size_answers_like_its_student(books, width, length, recommended, form):
-    student = made(MLPStudent, books, width, length)
-    histories = some_histories(books, length)
+def test_a_file_of_any_size_answers_like_its_student(items, width, length, recommended, form):
+    student = made(MLPStudent, items, width, length)
+    histories = some_histories(items, length)
     content = convert(
         student, form, recommendations=recommended, candidates=3, calibration=histories
     )
@@ -60,12 +60,12 @@ def test_a_file_of_any_size_answers_like_its_student(books, width, length, recom
     assert parity.numpy_overlap is not None
 
 
-@pytest.mark.parametrize("books", [1, 33, 5000])
-def test_four_bits_of_any_size_hold_the_packed_student(books):
-    student = made(MLPStudent, books, 16, 6)
-    histories = some_histories(books, 6)
+@pytest.mark.parametrize("items", [1, 33, 5000])
+def test_four_bits_of_any_size_hold_the_packed_student(items):
+    student = made(MLPStudent, items, 16, 6)
+    histories = some_histories(items, 6)
     content = convert(
-        student, Quantization.INT4, recommendations=min(books, 20), calibration=histories
+        student, Quantization.INT4, recommendations=min(items, 20), calibration=histories
     )
     # Beside what it was packed to: random rows lose much in four bits.
     stored = quantize_student(student, Quantization.INT4, histories)
@@ -83,7 +83,7 @@ def test_a_list_longer_than_the_catalogue_is_refused():
 
 @pytest.mark.parametrize("kind", [MLPStudent, ItemKernelStudent])
 @pytest.mark.parametrize("form", [Quantization.FLOAT32, Quantization.DYNAMIC_INT8])
-def test_every_kernel_and_number_of_threads_gives_the_same_books(kind, form):
+def test_every_kernel_and_number_of_threads_gives_the_same_items(kind, form):
     # More books than the blocks of the best are looked for in.
     student = made(kind, 9000, 16, 10)
     histories = some_histories(9000, 10)

@@ -35,7 +35,7 @@ def student() -> MLPStudent:
     centres = random.normal(0, 1, (60, d))
     table = centres[random.integers(0, 60, V + 1)] + 0.3 * random.normal(0, 1, (V + 1, d))
     rng.set_seed(0)
-    model = MLPStudent(num_items=V, history_length=L, dimensions=d)
+    model = MLPStudent(num_items=V, max_length=L, embedding_dim=d)
     model.create_weights()
     model.table.assign(table.astype(np.float32))
     return model
@@ -118,9 +118,9 @@ def test_with_enough_blocks_most_of_the_best_are_found_by_reading_few_rows(
     assert np.mean(hits) > MIN_RECALL - 0.05
 
 
-def test_books_that_are_not_alike_are_refused(histories):
+def test_items_that_are_not_alike_are_refused(histories):
     random = np.random.default_rng(0)
-    student = MLPStudent(num_items=90_000, history_length=L, dimensions=64)
+    student = MLPStudent(num_items=90_000, max_length=L, embedding_dim=64)
     student.create_weights()
     student.table.assign(random.normal(0, 1, (90_001, 64)))
     order = random.permutation(90_000).astype(np.int32) + 1
@@ -129,7 +129,7 @@ def test_books_that_are_not_alike_are_refused(histories):
 
 
 def test_a_student_with_two_tables_is_refused(order):
-    two = TwoTowerStudent(num_items=V, history_length=L, dimensions=d)
+    two = TwoTowerStudent(num_items=V, max_length=L, embedding_dim=d)
     two.create_weights()
     with pytest.raises(UserError, match="has two tables"):
         TwoStageStudent(two, order, 8)

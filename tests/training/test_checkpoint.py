@@ -121,8 +121,8 @@ def edited(folder, change) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda d: d["model"]["config"].update(books=V + 1),
-        lambda d: d["model"]["config"].update(books=-1),
+        lambda d: d["model"]["config"].update(items=V + 1),
+        lambda d: d["model"]["config"].update(items=-1),
         lambda d: d["model"]["config"].update(hidden="wide"),
         lambda d: d["model"]["config"].pop("history_length"),
         lambda d: d["model"].update(config=None),

@@ -190,7 +190,7 @@ def tflite() -> Callable[[Quantization], bytes]:
     """``tflite(form)``: a perceptron of 10,000 books whose rows differ widely."""
     random = np.random.default_rng(0)
     rng.set_seed(0)
-    student = STUDENTS["mlp"](num_items=V, history_length=L, dimensions=d)
+    student = STUDENTS["mlp"](num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
     table = next(one for one in student.weights if one.shape == tf.TensorShape([V + 1, d]))
     table.assign(random.standard_normal((V + 1, d)).astype(np.float32) / 2)
@@ -242,7 +242,7 @@ def config() -> BundleConfig:
     return BundleConfig(
         name="Invented books",
         num_items=V,
-        history_length=L,
+        max_length=L,
         recommendations=K,
         candidates=C,
         signatures=("explain", "recommend", "score", "similar"),

@@ -60,7 +60,7 @@ def damaged(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
     def with_catalog(**changes: Any) -> dict[str, bytes]:
         return with_listed(CATALOG, json.dumps({**json.loads(files[CATALOG]), **changes}).encode())
 
-    books = json.loads(files[CATALOG])["books"]
+    items = json.loads(files[CATALOG])["books"]
     hashes = json.loads(files[CONFIG])["sha256"]
     without_config = {path: content for path, content in files.items() if path != CONFIG}
     without_model = {path: content for path, content in files.items() if path != MODEL}
@@ -72,7 +72,7 @@ def damaged(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
         "no config": without_config,
         "no model": without_model,
         "broken config": {**files, CONFIG: files[CONFIG][:100]},
-        "no length": with_config(history_length=None),
+        "no length": with_config(max_length=None),
         "another figure": {**files, CONFIG: files[CONFIG].replace(b"0.25", b"0.95")},
         "no seal": {**files, CONFIG: files[CONFIG].replace(b"config_sha256", b"config_sha255")},
         "one bit": {**files, MODEL: bytes(model)},
@@ -82,13 +82,13 @@ def damaged(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
         "another host": with_config(sha256={**hashes, "//elsewhere.invalid/x": "0"}),
         "broken catalogue": with_listed(CATALOG, b"{"),
         "catalogue version": with_catalog(version=2),
-        "too few books": with_catalog(books=books[:-1]),
-        "no books": {**with_catalog(books=[])},
-        "no books at all": with_config(books=0),
-        "wrong id": with_catalog(books=[{**books[0], "id": 2}, *books[1:]]),
-        "same item": with_catalog(books=[{**books[0], "item_id": books[1]["item_id"]}, *books[1:]]),
+        "too few books": with_catalog(items=items[:-1]),
+        "no books": {**with_catalog(items=[])},
+        "no books at all": with_config(items=0),
+        "wrong id": with_catalog(items=[{**items[0], "id": 2}, *items[1:]]),
+        "same item": with_catalog(items=[{**items[0], "item_id": items[1]["item_id"]}, *items[1:]]),
         "no model but text": with_listed(MODEL, b"not a model"),
-        "other sizes": with_config(history_length=49),
+        "other sizes": with_config(max_length=49),
     }
 
 

@@ -56,21 +56,21 @@ def test_ids_and_scores_are_those_of_python(
 ) -> None:
     opened = bundle(form)
     python = Recommender.load(opened.folder)
-    books = [1, 2, V // 2, V - 1, V]
-    explained = [[shelf, book] for shelf in shelves[1:7] for book in books[:2]]
+    items = [1, 2, V // 2, V - 1, V]
+    explained = [[shelf, item] for shelf in shelves[1:7] for item in items[:2]]
     answer = run_browser(
         "recommendations.mjs",
         address=serve(make_site(opened, print)).url,
         histories=[*shelves, *strange],
-        books=books,
+        items=items,
         explained=explained,
         calls=CALLS if form is Quantization.INT8 else 0,
     )
     assert answer["wrong"] == []
     assert answer["grown"] == 0
-    item_ids = [book.item_id for book in opened.items]
+    item_ids = [item.item_id for item in opened.items]
     recommended = [
-        [(one.book.id, one.score) for one in python.recommend([item_ids[id - 1] for id in shelf])]
+        [(one.item.id, one.score) for one in python.recommend([item_ids[id - 1] for id in shelf])]
         for shelf in shelves
     ]
     for history in strange:
@@ -79,12 +79,12 @@ def test_ids_and_scores_are_those_of_python(
         recommended.append([(id, score) for id, score in pairs if id and id not in history])
     hold_alike(answer["recommended"], recommended, form)
     similar = [
-        [(one.book.id, one.score) for one in python.similar(item_ids[book - 1])] for book in books
+        [(one.item.id, one.score) for one in python.similar(item_ids[item - 1])] for item in items
     ]
     hold_alike(answer["similar"], similar, form)
-    for found, (shelf, book) in zip(answer["explained"], explained, strict=True):
-        reasons = python.explain([item_ids[id - 1] for id in shelf], item_ids[book - 1], 3)
-        assert [one["id"] for one in found] == [one.book.id for one in reasons]
+    for found, (shelf, item) in zip(answer["explained"], explained, strict=True):
+        reasons = python.explain([item_ids[id - 1] for id in shelf], item_ids[item - 1], 3)
+        assert [one["id"] for one in found] == [one.item.id for one in reasons]
 
 
 def hold_alike(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-BOOKS = [
+ITEMS = [
     {"item_id": "over", "title": "The Hills Over Harbour", "authors": "Ana Lantern"},
     {"item_id": "café", "title": "Café Zoë", "authors": "Zoë Bruneau"},
     {
@@ -46,10 +46,10 @@ FOUND = {
 
 
 def test_the_best_fit_comes_first(run_node: Callable[..., Any]) -> None:
-    found = run_node("search.mjs", books=BOOKS, queries=list(FOUND), limit=8)
+    found = run_node("search.mjs", items=ITEMS, queries=list(FOUND), limit=8)
     assert found == FOUND
 
 
 def test_there_are_no_more_than_asked_for(run_node: Callable[..., Any]) -> None:
-    found = run_node("search.mjs", books=BOOKS, queries=["lantern", "a"], limit=2)
+    found = run_node("search.mjs", items=ITEMS, queries=["lantern", "a"], limit=2)
     assert found == {"lantern": ["short", "keepers"], "a": ["year", "over"]}

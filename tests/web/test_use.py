@@ -35,16 +35,16 @@ def flow(address: str, run_browser: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def some(opened: Bundle, *ids: int) -> dict[str, list[str]]:
-    books = [opened.items[id - 1] for id in ids]
-    return {"ids": [book.item_id for book in books], "titles": [book.title or "" for book in books]}
+    items = [opened.items[id - 1] for id in ids]
+    return {"ids": [item.item_id for item in items], "titles": [item.title or "" for item in items]}
 
 
 def test_a_shelf_is_filled_by_keyboard_and_everything_can_be_taken_back(
     flow: Callable[..., Any], opened: Bundle
 ) -> None:
-    book = opened.items[0]
-    assert book.title is not None
-    flow("shelf", query=book.title.upper(), title=book.title, **some(opened, 11, 13, 15))
+    item = opened.items[0]
+    assert item.title is not None
+    flow("shelf", query=item.title.upper(), title=item.title, **some(opened, 11, 13, 15))
 
 
 def test_books_are_found_in_every_script_and_titles_are_text(flow: Callable[..., Any]) -> None:
@@ -56,30 +56,30 @@ def test_the_list_is_that_of_python_with_its_reasons_and_follows_the_shelf(
 ) -> None:
     read = some(opened, 11, 13, 15, 17, 19)["ids"]
     recommended = python.recommend(read)
-    reasons = [python.explain(read, one.book.item_id, 3) for one in recommended[:10]]
+    reasons = [python.explain(read, one.item.item_id, 3) for one in recommended[:10]]
     assert all(len(row) == 3 for row in reasons)
-    names = [[f"“{(one.book.title or '').split(' (')[0]}”" for one in row] for row in reasons]
+    names = [[f"“{(one.item.title or '').split(' (')[0]}”" for one in row] for row in reasons]
     # The first book joins the shelf in the end.
-    afterwards = python.recommend([*read, recommended[0].book.item_id])
+    afterwards = python.recommend([*read, recommended[0].item.item_id])
     flow(
         "forYou",
         ids=read,
-        expected=[one.book.title for one in recommended],
+        expected=[one.item.title for one in recommended],
         because=[f"Because you read {a}, {b}, and {c}" for a, b, c in names],
-        afterwards=[one.book.title for one in afterwards],
+        afterwards=[one.item.title for one in afterwards],
     )
 
 
 def test_a_book_is_shown_with_all_that_is_known_of_it(
     flow: Callable[..., Any], opened: Bundle, python: Recommender
 ) -> None:
-    book = opened.items[6]
+    item = opened.items[6]
     flow(
         "book",
-        id=book.item_id,
-        title=book.title,
-        text=book.text,
-        similar=[one.book.title for one in python.similar(book.item_id)[:12]],
+        id=item.item_id,
+        title=item.title,
+        text=item.text,
+        similar=[one.item.title for one in python.similar(item.item_id)[:12]],
         untitled=opened.items[8].item_id,
     )
 
@@ -103,7 +103,7 @@ def test_a_goodreads_library_is_chosen_or_dropped_and_other_files_are_refused(
     rows = [opened.items[id - 1] for id in (21, 23, 25, 27)]
     unmatched = [("<script>alert(1)</script>", "Nobody"), ("=1+1", "@SUM(1)")]
     library = tmp_path / "library.csv"
-    titles = [(book.title, book.authors) for book in rows[:3]]
+    titles = [(item.title, item.authors) for item in rows[:3]]
     library.write_text(export([*titles, titles[0], *unmatched]), "utf-16")
     long_file = tmp_path / "film.csv"
     long_file.write_bytes(b"Title\n" + b"x" * 20_000_000)
@@ -133,7 +133,7 @@ def test_a_goodreads_library_is_chosen_or_dropped_and_other_files_are_refused(
 def test_ten_thousand_rows_are_imported_in_two_seconds(
     flow: Callable[..., Any], opened: Bundle
 ) -> None:
-    known = [(book.title, book.authors) for book in opened.items if book.title][:6000]
+    known = [(item.title, item.authors) for item in opened.items if item.title][:6000]
     names = {title for title, _ in known}
     others = [(f"Not catalogued {number}", "Nobody") for number in range(10_000 - len(known))]
     seconds = flow(
@@ -160,7 +160,7 @@ def test_a_shelf_that_cannot_be_read_or_stored_is_told_and_nothing_is_lost(
 def test_a_reader_of_everything_gets_a_word_instead_of_a_list(
     flow: Callable[..., Any], opened: Bundle
 ) -> None:
-    flow("everything", ids=[book.item_id for book in opened.items])
+    flow("everything", ids=[item.item_id for item in opened.items])
 
 
 def export(rows: list[tuple[Any, Any]]) -> str:

@@ -30,12 +30,12 @@ class Batches:
     seed: int
 
     def __post_init__(self) -> None:
-        passes, readers = self.history.shape[:2]
+        passes, users = self.history.shape[:2]
         for name, array in self.labels.items():
-            if array.shape[:2] != (passes, readers):
+            if array.shape[:2] != (passes, users):
                 raise ValueError(
                     f"{name} has shape {array.shape}, but history has {passes} passes of "
-                    f"{readers} readers"
+                    f"{users} readers"
                 )
 
     @property
@@ -45,13 +45,13 @@ class Batches:
 
     def stream(self, first_step: int = 0) -> tf.data.Dataset:
         """The batches from step `first` on, as they follow one another from the first epoch on."""
-        passes, readers = self.history.shape[:2]
-        size = min(self.batch_size, readers)
+        passes, users = self.history.shape[:2]
+        size = min(self.batch_size, users)
 
         def generate() -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
             epoch, begin = divmod(first_step, self.steps_per_epoch)
             while True:
-                order = np.random.default_rng([self.seed, epoch]).permutation(readers)
+                order = np.random.default_rng([self.seed, epoch]).permutation(users)
                 part = epoch % passes
                 for step in range(begin, self.steps_per_epoch):
                     rows = order[step * size : (step + 1) * size]

@@ -93,10 +93,10 @@ def draw_user_id_examples(
     Raises:
         ValueError: The histories do not say whose they are.
     """
-    if histories.readers is None:
+    if histories.users is None:
         raise ValueError("the histories do not say whose they are")
     histories = histories.take(np.flatnonzero(histories.lengths > 0))
-    assert histories.readers is not None
+    assert histories.users is not None
     row = np.repeat(np.arange(len(histories)), histories.lengths)
     random = np.random.default_rng(seed)
     start, end = histories.offsets[:-1], histories.offsets[1:]
@@ -106,7 +106,7 @@ def draw_user_id_examples(
         )
         for _ in range(num_passes)
     ]
-    numbers = np.tile((histories.readers + 1).astype(np.int32)[:, None], (num_passes, 1, 1))
+    numbers = np.tile((histories.users + 1).astype(np.int32)[:, None], (num_passes, 1, 1))
     return Examples(numbers, np.stack(drawn))
 
 

@@ -91,9 +91,9 @@ class ItemFeatures:
         parts = [sparse.csr_array(self._scaler.transform(self._numbers).astype(np.float32))]
         if self._vectorizer is not None:
             parts.append(sparse.csr_array(self._vectorizer.transform(self._texts)))
-        books = sparse.hstack(parts, format="csr")
-        padding = sparse.csr_array((1, books.shape[1]), dtype=np.float32)
-        return Features(self.names, sparse.csr_array(sparse.vstack([padding, books], format="csr")))
+        items = sparse.hstack(parts, format="csr")
+        padding = sparse.csr_array((1, items.shape[1]), dtype=np.float32)
+        return Features(self.names, sparse.csr_array(sparse.vstack([padding, items], format="csr")))
 
 
 class UserFeatures:
@@ -173,7 +173,7 @@ def _compute_item_columns(
 def _compute_days_since_read(split: Split, interactions: Interactions) -> np.ndarray:
     assert interactions.timestamp is not None
     width = split.num_items + 1
-    train = np.repeat(split.train_readers, split.train.lengths).astype(np.int64) * width
+    train = np.repeat(split.train_users, split.train.lengths).astype(np.int64) * width
     pairs = interactions.user.astype(np.int64) * width + interactions.item
     learnt = np.isin(pairs, train + split.train.items)
     last = np.full(width, -np.inf)

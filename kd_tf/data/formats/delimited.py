@@ -199,14 +199,14 @@ def _parse_first_record(text: str, separator: str, dialect: Dialect) -> list[str
     if len(separator) > 1 or not dialect.has_quotes:
         first = next((line for line in text.split("\n") if line), "")
         return [] if dialect.has_quotes and '"' in first else first.split(separator)
-    reader = csv.reader(
+    user = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,
         escapechar=dialect.escape_char,
         strict=True,
     )
     try:
-        return next((row for row in reader if row), [])
+        return next((row for row in user if row), [])
     except csv.Error:
         return []
 
@@ -315,12 +315,12 @@ def _parse_quoted(
 
     numbers: list[int] = []
     rows: list[list[str]] = []
-    reader = csv.reader(feed(), delimiter=separator, escapechar=dialect.escape_char, strict=True)
+    user = csv.reader(feed(), delimiter=separator, escapechar=dialect.escape_char, strict=True)
     # All lines fed means that a record has just ended: going on would only pull the next block.
     while fed < len(text):
         begin = lines.first_line + fed
         try:
-            row = next(reader, None)
+            row = next(user, None)
         except csv.Error as error:
             end = lines.first_line + fed - 1
             bad.add(begin, "", _explain_quote_error(source, begin, end, error))

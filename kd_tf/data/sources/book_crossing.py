@@ -72,11 +72,11 @@ def read_book_crossing(
         if original
         else locate(path, "Ratings.csv", dataset="Book-Crossing, nor BX-Book-Ratings.csv")
     )
-    books = find_all(path, "BX-Books.csv" if original else "Books.csv")
+    items = find_all(path, "BX-Books.csv" if original else "Books.csv")
     catalog: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
-    if books:
-        catalog, notes = _read_items(books[0], on_bad_rows)
+    if items:
+        catalog, notes = _read_items(items[0], on_bad_rows)
     chosen = _FeedbackFilter(
         InteractionRows(
             ratings,
@@ -147,49 +147,49 @@ def _read_items(source: SourceFile, on_bad_rows: OnBadRows) -> tuple[pl.DataFram
         )
         bad.raise_or_skip()
         parts.append(frame)
-    books = pl.concat(parts)
-    repeated = books.filter(~pl.col("item_id").is_first_distinct())
+    items = pl.concat(parts)
+    repeated = items.filter(~pl.col("item_id").is_first_distinct())
     bad.add_all(repeated["line"], repeated["item_id"], "is the ISBN of a book above", "ISBN")
     bad.raise_or_skip()
-    books = books.filter(pl.col("item_id").is_first_distinct()).drop("line")
-    notes = bad.finish(len(books))
+    items = items.filter(pl.col("item_id").is_first_distinct()).drop("line")
+    notes = bad.finish(len(items))
     texts = pl.exclude("item_id").str.strip_chars()
-    books = books.with_columns(texts.replace(["", "NULL"], None))
-    shifted = _find_shifted_rows(books)
+    items = items.with_columns(texts.replace(["", "NULL"], None))
+    shifted = _find_shifted_rows(items)
     if shifted.any():
-        books = _restore_columns(books, shifted)
+        items = _restore_columns(items, shifted)
         notes += (
             f"{int(shifted.sum())} books of {source.name} had title and author in one column (the "
-            f"first is {books['item_id'].filter(shifted)[0]!r}): their columns were put right",
+            f"first is {items['item_id'].filter(shifted)[0]!r}): their columns were put right",
         )
-    year = _parse_years(books["year"])
-    strange = year.is_null() & books["year"].is_not_null()
+    year = _parse_years(items["year"])
+    strange = year.is_null() & items["year"].is_not_null()
     if strange.any():
         notes += (
             f"{int(strange.sum())} books of {source.name} have a year that is no number (the "
-            f"first is {books['year'].filter(strange)[0]!r}): they are kept without a year",
+            f"first is {items['year'].filter(strange)[0]!r}): they are kept without a year",
         )
     return (
-        books.with_columns(
-            _decode_entities(books["title"]),
-            _decode_entities(books["authors"]),
+        items.with_columns(
+            _decode_entities(items["title"]),
+            _decode_entities(items["authors"]),
             year.set(year == 0, None),
-            normalize_isbn(books["item_id"]).alias("isbn"),
+            normalize_isbn(items["item_id"]).alias("isbn"),
         ).drop("smaller_cover"),
         notes,
     )
 
 
-def _find_shifted_rows(books: pl.DataFrame) -> pl.Series:
+def _find_shifted_rows(items: pl.DataFrame) -> pl.Series:
     """Boolean [n]: where the author is in the title, and the year where the author should be."""
-    return books.select(
+    return items.select(
         pl.col("title").str.contains('";', literal=True).fill_null(value=False)
-        & _parse_years(books["year"]).is_null()
-        & _parse_years(books["authors"]).is_not_null()
+        & _parse_years(items["year"]).is_null()
+        & _parse_years(items["authors"]).is_not_null()
     ).to_series()
 
 
-def _restore_columns(books: pl.DataFrame, shifted: pl.Series) -> pl.DataFrame:
+def _restore_columns(items: pl.DataFrame, shifted: pl.Series) -> pl.DataFrame:
     parts = pl.col("title").str.extract_groups(_TITLE_AND_AUTHOR)
     right = {
         "title": parts.struct.field("1"),
@@ -197,7 +197,7 @@ def _restore_columns(books: pl.DataFrame, shifted: pl.Series) -> pl.DataFrame:
         "year": pl.col("authors"),
         "cover": pl.col("smaller_cover"),  # the large one stands where the smaller belongs
     }
-    return books.with_columns(
+    return items.with_columns(
         pl.when(shifted).then(expression).otherwise(pl.col(name)).alias(name)
         for name, expression in right.items()
     )

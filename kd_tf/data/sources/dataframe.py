@@ -12,7 +12,7 @@ from kd_tf.errors import UserError
 
 
 def read_dataframe(
-    interactions: pd.DataFrame, books: pd.DataFrame | None = None, *, name: str = "dataframe"
+    interactions: pd.DataFrame, items: pd.DataFrame | None = None, *, name: str = "dataframe"
 ) -> Dataset:
     """Takes over a table of who read what, and one of books.
 
@@ -57,18 +57,18 @@ def read_dataframe(
                 numbers.tolist(), dtype=pl.Int64 if column == "timestamp" else pl.Float64
             )
     catalog = None
-    if books is not None:
-        _check_columns(books, {"item_id"}, set(COLUMNS) - {"item_id"}, "books")
+    if items is not None:
+        _check_columns(items, {"item_id"}, set(COLUMNS) - {"item_id"}, "books")
         catalog = pl.DataFrame(
             {
                 column: pl.Series(
                     [
                         None if pd.isna(value) else int(value) if column == "year" else str(value)
-                        for value in books[column]
+                        for value in items[column]
                     ],
                     dtype=COLUMNS[column],
                 )
-                for column in books.columns
+                for column in items.columns
             }
         )
         if "isbn" in catalog.columns:

@@ -39,12 +39,12 @@ def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
         UserError: A file is missing, or is not the one of goodbooks-10k; a row is bad.
     """
     ratings = locate(path, "ratings.csv", dataset=NAME)
-    books = locate(path, "books.csv", dataset=NAME)
-    names = read_layout(books, dialect=Dialect(has_header=True)).column_names
+    items = locate(path, "books.csv", dataset=NAME)
+    names = read_layout(items, dialect=Dialect(has_header=True)).column_names
     catalog, notes = read_items(
-        books,
+        items,
         ItemColumns(
-            item_id=_find_id_column(books, names),
+            item_id=_find_id_column(items, names),
             title="title",
             authors="authors",
             year="original_publication_year",
@@ -62,7 +62,7 @@ def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     )
 
 
-def _find_id_column(books: SourceFile, names: Sequence[str]) -> str:
+def _find_id_column(items: SourceFile, names: Sequence[str]) -> str:
     if "id" in names:
         return "id"
     if "goodreads_book_id" in names:
@@ -70,7 +70,7 @@ def _find_id_column(books: SourceFile, names: Sequence[str]) -> str:
     raise UserError(
         "this is the book table of neither release of goodbooks-10k: it has no column 'id' and "
         f"none 'goodreads_book_id', but {', '.join(map(repr, names))}",
-        where=f"{books}:1",
+        where=f"{items}:1",
         hint="Give the published file, or read your own table as CSV with named columns.",
     )
 

@@ -73,8 +73,8 @@ def read_delimited(
     path: Path,
     columns: InteractionColumns,
     *,
-    books: Path | None = None,
-    book_columns: ItemColumns | None = None,
+    items: Path | None = None,
+    item_columns: ItemColumns | None = None,
     header: bool | None = None,
     on_bad_rows: OnBadRows = "stop",
     name: str | None = None,
@@ -103,16 +103,16 @@ def read_delimited(
     Example:
         >>> read_delimited(Path("loans.csv"), InteractionColumns("reader", "book"))
     """
-    if (books is None) != (book_columns is None):
+    if (items is None) != (item_columns is None):
         raise UserError(
             "the book table and the names of its columns belong together: one is missing",
-            where=str(books or path),
+            where=str(items or path),
             hint="Give both, or neither.",
         )
     catalog: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
-    if books is not None and book_columns is not None:
-        catalog, notes = read_items(get_single_table(books), book_columns, on_bad_rows=on_bad_rows)
+    if items is not None and item_columns is not None:
+        catalog, notes = read_items(get_single_table(items), item_columns, on_bad_rows=on_bad_rows)
     rows = InteractionRows(
         get_single_table(path), columns, on_bad_rows=on_bad_rows, dialect=Dialect(has_header=header)
     )

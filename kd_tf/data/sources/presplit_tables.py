@@ -28,8 +28,8 @@ def read_presplit_tables(
     columns: InteractionColumns,
     *,
     validation: Path | None = None,
-    books: Path | None = None,
-    book_columns: ItemColumns | None = None,
+    items: Path | None = None,
+    item_columns: ItemColumns | None = None,
     header: bool | None = None,
     on_bad_rows: OnBadRows = "stop",
     name: str = "given",
@@ -55,8 +55,8 @@ def read_presplit_tables(
     """
     catalog: pl.DataFrame | None = None
     notes: tuple[str, ...] = ()
-    if books is not None and book_columns is not None:
-        catalog, notes = read_items(get_single_table(books), book_columns, on_bad_rows=on_bad_rows)
+    if items is not None and item_columns is not None:
+        catalog, notes = read_items(get_single_table(items), item_columns, on_bad_rows=on_bad_rows)
     files = [(TRAIN, train), (VALIDATION, validation), (TEST, test)]
     parts = [
         (

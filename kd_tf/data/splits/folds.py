@@ -42,7 +42,7 @@ def make_user_folds(
         train = np.flatnonzero((fold != tested) & (fold != validated))
         return Split(
             train=everyone.take(train),
-            train_readers=train.astype(np.int32),
+            train_users=train.astype(np.int32),
             validation=hold_out_last(everyone, validation.astype(np.int32), held_out_share),
             test=hold_out_last(everyone, test.astype(np.int32), held_out_share),
             protocol=UNSEEN_USERS,
@@ -79,11 +79,11 @@ def make_interaction_folds(
     ) % num_folds
 
     def held_out(targets: np.ndarray, shown: np.ndarray) -> HeldOutSet:
-        readers = np.intersect1d(interactions.user[order[targets]], interactions.user[order[shown]])
+        users = np.intersect1d(interactions.user[order[targets]], interactions.user[order[shown]])
         return HeldOutSet(
-            build_histories(interactions, order[shown], readers),
-            build_histories(interactions, order[targets], readers),
-            readers,
+            build_histories(interactions, order[shown], users),
+            build_histories(interactions, order[targets], users),
+            users,
         )
 
     def split(tested: int) -> Split:
@@ -91,7 +91,7 @@ def make_interaction_folds(
         trains = ~tests & ~validates
         return Split(
             train=build_histories(interactions, order[trains]),
-            train_readers=np.arange(interactions.num_users, dtype=np.int32),
+            train_users=np.arange(interactions.num_users, dtype=np.int32),
             validation=held_out(validates, trains),
             test=held_out(tests, ~tests),
             protocol=RANDOM,

@@ -34,11 +34,11 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
         LeakageError: There is one; it is named.
     """
     known = np.unique(_encode_pairs(interactions.user, interactions.item, split.num_items))
-    train = _encode_histories(split.train, split.train_readers, split.num_items)
+    train = _encode_histories(split.train, split.train_users, split.num_items)
     _require_in_interactions(train, known, "training")
     targets = {}
     for name, held_out in (("validation", split.validation), ("test", split.test)):
-        asked = _encode_histories(held_out.targets, held_out.readers, split.num_items)
+        asked = _encode_histories(held_out.targets, held_out.users, split.num_items)
         targets[name] = asked
         _require_in_interactions(asked, known, f"{name} targets")
         if np.any(held_out.targets.lengths < 1):
@@ -51,7 +51,7 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
             ("known books", held_out.seen_items),
         ):
             if histories is not None:
-                shown = _encode_histories(histories, held_out.readers, split.num_items)
+                shown = _encode_histories(histories, held_out.users, split.num_items)
                 _require_in_interactions(shown, known, f"{name} {part}")
                 _require_disjoint(
                     asked,
@@ -62,10 +62,10 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
                     split.num_items,
                 )
         if split.protocol == UNSEEN_USERS:
-            both = np.intersect1d(held_out.readers, split.train_readers)
+            both = np.intersect1d(held_out.users, split.train_users)
             if len(both):
-                reader = interactions.user_ids[int(both[0])]
-                raise LeakageError(f"{name} reader {reader!r} is a training reader too")
+                user = interactions.user_ids[int(both[0])]
+                raise LeakageError(f"{name} reader {user!r} is a training reader too")
     _require_disjoint(
         targets["validation"],
         targets["test"],
@@ -75,10 +75,10 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
         split.num_items,
     )
     if split.protocol == UNSEEN_USERS:
-        both = np.intersect1d(split.validation.readers, split.test.readers)
+        both = np.intersect1d(split.validation.users, split.test.users)
         if len(both):
-            reader = interactions.user_ids[int(both[0])]
-            raise LeakageError(f"reader {reader!r} both validates and tests")
+            user = interactions.user_ids[int(both[0])]
+            raise LeakageError(f"reader {user!r} both validates and tests")
     if interactions.timestamp is not None and split.protocol in (TEMPORAL, LEAVE_ONE_OUT):
         _check_times(split, interactions)
 
@@ -89,13 +89,13 @@ def _check_times(split: Split, interactions: Interactions) -> None:
     assert interactions.timestamp is not None
     pairs, time = pairs[order], interactions.timestamp[order]
 
-    def times(histories: Histories, readers: np.ndarray) -> np.ndarray:
-        return time[np.searchsorted(pairs, _encode_histories(histories, readers, split.num_items))]
+    def times(histories: Histories, users: np.ndarray) -> np.ndarray:
+        return time[np.searchsorted(pairs, _encode_histories(histories, users, split.num_items))]
 
-    learnt = times(split.train, split.train_readers)
+    learnt = times(split.train, split.train_users)
     for name, held_out in (("validation", split.validation), ("test", split.test)):
-        shown = times(held_out.histories, held_out.readers)
-        asked = times(held_out.targets, held_out.readers)
+        shown = times(held_out.histories, held_out.users)
+        asked = times(held_out.targets, held_out.users)
         if split.protocol == TEMPORAL:
             youngest = max(learnt.max(initial=_NEVER), shown.max(initial=_NEVER))
             if len(asked) and youngest >= asked.min():
@@ -110,9 +110,9 @@ def _check_times(split: Split, interactions: Interactions) -> None:
             row = np.repeat(np.arange(len(latest)), held_out.targets.lengths)
             future = latest[row] > asked
             if future.any():
-                reader = interactions.user_ids[held_out.readers[row[future.argmax()]]]
+                user = interactions.user_ids[held_out.users[row[future.argmax()]]]
                 raise LeakageError(
-                    f"{name}: the history of reader {reader!r} holds a book that is younger than "
+                    f"{name}: the history of reader {user!r} holds a book that is younger than "
                     "the one asked for"
                 )
 
@@ -124,12 +124,12 @@ def _encode_pairs(user: np.ndarray, item: np.ndarray, num_items: int) -> np.ndar
     return user.astype(np.int64) * (num_items + 1) + item
 
 
-def _encode_histories(histories: Histories, readers: np.ndarray, num_items: int) -> np.ndarray:
+def _encode_histories(histories: Histories, users: np.ndarray, num_items: int) -> np.ndarray:
     """int64 [total], a number for each pair of reader and book."""
     items = histories.items
     if len(items) and (items.min() < 1 or items.max() > num_items):
         raise LeakageError(f"ids must be in 1..{num_items}, not {items.min()}..{items.max()}")
-    return _encode_pairs(np.repeat(readers, histories.lengths), items, num_items)
+    return _encode_pairs(np.repeat(users, histories.lengths), items, num_items)
 
 
 def _require_in_interactions(pairs: np.ndarray, known: np.ndarray, name: str) -> None:
@@ -148,8 +148,8 @@ def _require_disjoint(
 ) -> None:
     both = np.intersect1d(targets, shown)
     if len(both):
-        reader, book = divmod(int(both[0]), num_items + 1)
+        user, item = divmod(int(both[0]), num_items + 1)
         raise LeakageError(
             f"{len(both)} pairs are in the {targets_name} and in {shown_name}; the first: reader "
-            f"{interactions.user_ids[reader]!r} and book {book}"
+            f"{interactions.user_ids[user]!r} and book {item}"
         )

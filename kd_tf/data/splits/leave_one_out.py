@@ -36,21 +36,21 @@ def split_leave_one_out(interactions: Interactions, *, seed: int = 42) -> Split:
     place, length = locate_in_history(interactions, order)
     judged = length >= 3
     tests, validates = judged & (place == length - 1), judged & (place == length - 2)
-    readers = np.unique(interactions.user[order[tests]])
-    if not len(readers):
+    users = np.unique(interactions.user[order[tests]])
+    if not len(users):
         raise UserError(
             "no reader has three books, so none can be learnt from, chosen by and tested",
             hint="Set min_user_interactions to 3 or more, or choose another protocol.",
         )
 
     def some(rows: np.ndarray) -> Histories:
-        return build_histories(interactions, order[rows], readers)
+        return build_histories(interactions, order[rows], users)
 
     return Split(
         train=build_histories(interactions, order[~tests & ~validates]),
-        train_readers=np.arange(interactions.num_users, dtype=np.int32),
-        validation=HeldOutSet(some(~tests & ~validates), some(validates), readers),
-        test=HeldOutSet(some(~tests), some(tests), readers),
+        train_users=np.arange(interactions.num_users, dtype=np.int32),
+        validation=HeldOutSet(some(~tests & ~validates), some(validates), users),
+        test=HeldOutSet(some(~tests), some(tests), users),
         protocol=LEAVE_ONE_OUT,
         seed=seed,
         num_items=interactions.num_items,

@@ -28,12 +28,10 @@ def add_low_rated(
     """
     assert raw_interactions.rating is not None
     place = np.full(interactions.num_users, -1, np.int64)
-    place[split.train_readers] = np.arange(len(split.train_readers))
+    place[split.train_users] = np.arange(len(split.train_users))
     number = dict(zip(interactions.user_ids, place, strict=True))
-    row_of_reader = np.array(
-        [number.get(reader, -1) for reader in raw_interactions.user_ids], np.int64
-    )
-    row = row_of_reader[raw_interactions.user]
+    row_of_user = np.array([number.get(user, -1) for user in raw_interactions.user_ids], np.int64)
+    row = row_of_user[raw_interactions.user]
     low = (raw_interactions.rating < min_rating) & (row >= 0)
     width = split.num_items + 1
     pairs = np.unique(row[low] * width + raw_interactions.item[low])

@@ -49,28 +49,28 @@ def split_as_published(
         if not (parts == number).any():
             raise UserError(f"the split has no {name} rows", hint="Check which file is which.")
     train_rows = order[parts == TRAIN]
-    train_readers = np.unique(interactions.user[train_rows]).astype(np.int32)
+    train_users = np.unique(interactions.user[train_rows]).astype(np.int32)
 
     def held_out(number: int) -> HeldOutSet:
         targets = order[parts == number]
-        readers = np.unique(interactions.user[targets]).astype(np.int32)
+        users = np.unique(interactions.user[targets]).astype(np.int32)
         shown = train_rows
         also_read = None
         if number == TEST and (parts == VALIDATION).any():
             if show_validation:
                 shown = order[parts != TEST]
             else:
-                also_read = build_histories(interactions, order[parts == VALIDATION], readers)
+                also_read = build_histories(interactions, order[parts == VALIDATION], users)
         return HeldOutSet(
-            build_histories(interactions, shown, readers),
-            build_histories(interactions, targets, readers),
-            readers,
+            build_histories(interactions, shown, users),
+            build_histories(interactions, targets, users),
+            users,
             also_read,
         )
 
     return Split(
-        train=build_histories(interactions, train_rows, train_readers),
-        train_readers=train_readers,
+        train=build_histories(interactions, train_rows, train_users),
+        train_users=train_users,
         validation=held_out(VALIDATION),
         test=held_out(TEST),
         protocol=PUBLISHED,

@@ -60,16 +60,16 @@ def split_random_holdout(
         )
 
     def held_out(targets: np.ndarray, shown: np.ndarray) -> HeldOutSet:
-        readers = np.unique(interactions.user[order[targets]])
+        users = np.unique(interactions.user[order[targets]])
         return HeldOutSet(
-            build_histories(interactions, order[shown], readers),
-            build_histories(interactions, order[targets], readers),
-            readers,
+            build_histories(interactions, order[shown], users),
+            build_histories(interactions, order[targets], users),
+            users,
         )
 
     return Split(
         train=build_histories(interactions, order[~tests & ~validates]),
-        train_readers=np.arange(interactions.num_users, dtype=np.int32),
+        train_users=np.arange(interactions.num_users, dtype=np.int32),
         validation=held_out(validates, ~tests & ~validates),
         test=held_out(tests, ~tests),
         protocol=RANDOM,

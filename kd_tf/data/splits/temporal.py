@@ -57,25 +57,25 @@ def split_by_time(
         targets = (time >= begin) if end is None else (time >= begin) & (time < end)
         known = np.unique(interactions.user[order[time < begin]])
         asked = np.unique(interactions.user[order[targets]])
-        readers = np.intersect1d(known, asked)
-        left_out.append(len(asked) - len(readers))
+        users = np.intersect1d(known, asked)
+        left_out.append(len(asked) - len(users))
         return HeldOutSet(
-            build_histories(interactions, order[time < begin], readers),
-            build_histories(interactions, order[targets], readers),
-            readers,
+            build_histories(interactions, order[time < begin], users),
+            build_histories(interactions, order[targets], users),
+            users,
         )
 
     validation, test = held_out(first, second), held_out(second, None)
-    train_readers = np.unique(interactions.user[order[time < first]])
-    if not len(validation.readers) or not len(test.readers):
+    train_users = np.unique(interactions.user[order[time < first]])
+    if not len(validation.users) or not len(test.users):
         raise UserError(
             "no reader has books on both sides of a cut: the cuts are at "
             f"{first} and {second} seconds since 1970",
             hint="Other shares may help, or another protocol.",
         )
     return Split(
-        train=build_histories(interactions, order[time < first], train_readers),
-        train_readers=train_readers,
+        train=build_histories(interactions, order[time < first], train_users),
+        train_users=train_users,
         validation=validation,
         test=test,
         protocol=TEMPORAL,

@@ -54,7 +54,7 @@ def split_unseen_users(
     test, validation, train = np.split(drawn, [test_users, needed])
     return Split(
         train=everyone.take(np.sort(train)),
-        train_readers=np.sort(train),
+        train_users=np.sort(train),
         validation=hold_out_last(everyone, np.sort(validation), held_out_share),
         test=hold_out_last(everyone, np.sort(test), held_out_share),
         protocol=UNSEEN_USERS,
@@ -73,11 +73,11 @@ def require_two_items(interactions: Interactions, histories: Histories) -> None:
         )
 
 
-def hold_out_last(histories: Histories, readers: np.ndarray, share: float) -> HeldOutSet:
+def hold_out_last(histories: Histories, users: np.ndarray, share: float) -> HeldOutSet:
     """Hides the last `share` of the books of some readers, at least one, and shows the others."""
-    chosen = histories.take(readers)
+    chosen = histories.take(users)
     lengths = chosen.lengths
     hidden = np.clip(np.round(lengths * share).astype(np.int64), 1, lengths - 1)
     position = np.arange(len(chosen.items)) - np.repeat(chosen.offsets[:-1], lengths)
     is_hidden = position >= np.repeat(lengths - hidden, lengths)
-    return HeldOutSet(chosen.keep(~is_hidden), chosen.keep(is_hidden), readers)
+    return HeldOutSet(chosen.keep(~is_hidden), chosen.keep(is_hidden), users)

@@ -20,7 +20,7 @@ def sort_chronologically(interactions: Interactions, random: np.random.Generator
 
 
 def build_histories(
-    interactions: Interactions, rows: np.ndarray, readers: np.ndarray | None = None
+    interactions: Interactions, rows: np.ndarray, users: np.ndarray | None = None
 ) -> Histories:
     """Histories made of some rows.
 
@@ -31,11 +31,11 @@ def build_histories(
             reader without rows gets an empty history.
     """
     counts = np.bincount(interactions.user[rows], minlength=interactions.num_users)
-    if readers is not None:
+    if users is not None:
         wanted = np.zeros(interactions.num_users, bool)
-        wanted[readers] = True
+        wanted[users] = True
         rows = rows[wanted[interactions.user[rows]]]
-        counts = counts[readers]
+        counts = counts[users]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     weight = interactions.weight
     return Histories(interactions.item[rows], offsets, None if weight is None else weight[rows])
@@ -47,8 +47,8 @@ def locate_in_history(
     """For each row of `order`: its place in its reader's history, from 0, and that one's length."""
     lengths = np.bincount(interactions.user, minlength=interactions.num_users)
     offsets = np.cumsum(lengths) - lengths
-    reader = interactions.user[order]
-    return np.arange(len(order)) - offsets[reader], lengths[reader]
+    user = interactions.user[order]
+    return np.arange(len(order)) - offsets[user], lengths[user]
 
 
 def draw_random_ranks(

@@ -38,18 +38,18 @@ def hold_out_validation(split: Split, *, share: float = 0.1, seed: int = 42) -> 
     chosen = np.sort(random.permutation(able)[:MAX_USERS])
     hidden = np.zeros(len(lengths), np.int64)
     hidden[chosen] = np.clip(np.round(lengths[chosen] * share), 1, lengths[chosen] - 1)
-    reader = np.repeat(np.arange(len(lengths)), lengths)
-    drawn = np.lexsort((random.random(len(reader)), reader))
-    place = np.empty(len(reader), np.int64)
-    place[drawn] = np.arange(len(reader)) - np.repeat(split.train.offsets[:-1], lengths)
-    validates = place < hidden[reader]
+    user = np.repeat(np.arange(len(lengths)), lengths)
+    drawn = np.lexsort((random.random(len(user)), user))
+    place = np.empty(len(user), np.int64)
+    place[drawn] = np.arange(len(user)) - np.repeat(split.train.offsets[:-1], lengths)
+    validates = place < hidden[user]
     train = split.train.keep(~validates)
     targets = split.train.keep(validates)
     return dataclasses.replace(
         split,
         train=train,
         validation=HeldOutSet(
-            train.take(chosen), targets.take(chosen), split.train_readers[chosen].astype(np.int32)
+            train.take(chosen), targets.take(chosen), split.train_users[chosen].astype(np.int32)
         ),
         notes=(
             *split.notes,

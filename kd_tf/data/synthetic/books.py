@@ -183,7 +183,7 @@ class _GenreWriter:
                 )
                 year += self._draw_index(3) if series else 1 + self._draw_index(3)
         late = max(0, written[-1].year + self._draw_index(6) - LAST_YEAR)
-        return [replace(book, year=book.year - late) for book in written]
+        return [replace(item, year=item.year - late) for item in written]
 
     def _write_series(self, theme: int, size: int) -> list[_Title]:
         """A series' name and the titles of its volumes; empty where the stock has run out."""

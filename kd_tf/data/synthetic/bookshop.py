@@ -48,7 +48,7 @@ def generate_bookshop(*, num_items: int = 2000, num_users: int = 3000, seed: int
         raise UserError(f"seed must be 0 or more, not {seed}")
     random = np.random.Generator(np.random.PCG64(seed))
     shelf = generate_items(num_items, random)
-    reader, item, timestamp = UserSimulator(shelf, random).simulate(num_users)
+    user, item, timestamp = UserSimulator(shelf, random).simulate(num_users)
     item_ids = pl.Series("item_id", [f"bk-{number:05d}" for number in range(1, num_items + 1)])
     catalog = pl.DataFrame(
         {
@@ -63,6 +63,6 @@ def generate_bookshop(*, num_items: int = 2000, num_users: int = 3000, seed: int
     )
     user_ids = pl.Series("user", [f"reader-{number:04d}" for number in range(1, num_users + 1)])
     interactions = pl.DataFrame(
-        {"user": user_ids.gather(reader), "item": item_ids.gather(item), "timestamp": timestamp}
+        {"user": user_ids.gather(user), "item": item_ids.gather(item), "timestamp": timestamp}
     )
     return from_frame("synthetic", interactions, catalog)

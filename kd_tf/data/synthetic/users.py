@@ -42,12 +42,12 @@ class UserSimulator:
     def __init__(self, items: list[SyntheticItem], random: np.random.Generator) -> None:
         self._random = random
         self._num_items = len(items)
-        self._genre = np.array([book.genre for book in items])
-        self._theme = np.array([book.theme for book in items])
-        self._year = np.array([book.year for book in items])
-        self._volume = np.array([book.volume for book in items])
-        self._author = _encode_labels([book.author for book in items])
-        self._work = _encode_labels([book.work for book in items])
+        self._genre = np.array([item.genre for item in items])
+        self._theme = np.array([item.theme for item in items])
+        self._year = np.array([item.year for item in items])
+        self._volume = np.array([item.volume for item in items])
+        self._author = _encode_labels([item.author for item in items])
+        self._work = _encode_labels([item.work for item in items])
         # volumes[w, v] is volume v of work w, a single book is volume 0; -1: there is none.
         self._volumes = np.full((self._work.max() + 1, self._volume.max() + 2), -1)
         self._volumes[self._work, self._volume] = np.arange(self._num_items)
@@ -60,13 +60,13 @@ class UserSimulator:
         """float [V]: Zipf's law within each genre, by the fame of author and work."""
         author_fame = self._random.standard_normal(self._author.max() + 1)
         work_fame = self._random.standard_normal(self._work.max() + 1)
-        book_fame = self._random.standard_normal(self._num_items)
-        fame = author_fame[self._author] + work_fame[self._work] + 0.4 * book_fame
+        item_fame = self._random.standard_normal(self._num_items)
+        fame = author_fame[self._author] + work_fame[self._work] + 0.4 * item_fame
         weight = np.empty(self._num_items)
         for number, genre in enumerate(GENRES):
-            books = np.flatnonzero(self._genre == number)
-            ranked = books[np.argsort(-fame[books], kind="stable")]
-            law = (np.arange(len(books)) + 3.0) ** -POPULARITY_EXPONENT
+            items = np.flatnonzero(self._genre == number)
+            ranked = items[np.argsort(-fame[items], kind="stable")]
+            law = (np.arange(len(items)) + 3.0) ** -POPULARITY_EXPONENT
             weight[ranked] = genre.weight * law / law.sum()
         return weight
 
@@ -95,8 +95,8 @@ class UserSimulator:
             history[active, step] = self._choose_items(
                 active, year, history[:, :step], taste, state
             )
-        reader, place = np.nonzero(history >= 0)
-        return reader, history[reader, place], time[reader, place]
+        user, place = np.nonzero(history >= 0)
+        return user, history[user, place], time[user, place]
 
     def _draw_lengths(self, num_users: int) -> np.ndarray:
         """int [readers], log-normal; a reader never buys more than a quarter of the shop."""
@@ -106,14 +106,14 @@ class UserSimulator:
 
     def _draw_times(self, lengths: np.ndarray) -> np.ndarray:
         """int64 [readers, longest], strictly increasing within the years of the log."""
-        readers, longest = len(lengths), int(lengths.max())
-        gaps = -np.log1p(-self._random.random((readers, longest)))
+        users, longest = len(lengths), int(lengths.max())
+        gaps = -np.log1p(-self._random.random((users, longest)))
         passed = np.cumsum(gaps, axis=1)
-        passed /= passed[np.arange(readers), lengths - 1][:, None]
+        passed /= passed[np.arange(users), lengths - 1][:, None]
         span = LOG_END - LOG_START - longest
         # From one to three weeks a book, within what the log leaves.
-        stay = np.minimum(lengths * (7 + 14 * self._random.random(readers)) * 86400, 0.98 * span)
-        begin = LOG_START + (span - stay) * self._random.random(readers)
+        stay = np.minimum(lengths * (7 + 14 * self._random.random(users)) * 86400, 0.98 * span)
+        begin = LOG_START + (span - stay) * self._random.random(users)
         seconds = np.floor(begin[:, None] + stay[:, None] * np.minimum(passed, 1.0))
         return seconds.astype(np.int64) + np.arange(longest)
 
@@ -156,12 +156,12 @@ class UserSimulator:
         theme = _pick(theme_weight, self._random)
         return self._author[self._by_theme.sample(theme, self._random)]
 
-    def _choose_theme(self, taste: _Taste, readers: np.ndarray) -> np.ndarray:
-        return _pick(taste.theme[readers], self._random)
+    def _choose_theme(self, taste: _Taste, users: np.ndarray) -> np.ndarray:
+        return _pick(taste.theme[users], self._random)
 
     def _choose_items(
         self,
-        readers: np.ndarray,
+        users: np.ndarray,
         year: np.ndarray,
         history: np.ndarray,
         taste: _Taste,
@@ -177,75 +177,75 @@ class UserSimulator:
             state: Of all readers.
         """
         random = self._random
-        count = len(readers)
+        count = len(users)
         chosen = np.full(count, -1)
         is_noise = random.random(count) < NOISE_RATE
 
         # A series under way goes on, unless the reader is not in the mood or has given it up.
-        state.series[readers[random.random(count) < SERIES_DROP_RATE]] = -1
-        series = state.series[readers]
-        following = self._volumes[series, state.progress[readers, series] + 1]
+        state.series[users[random.random(count) < SERIES_DROP_RATE]] = -1
+        series = state.series[users]
+        following = self._volumes[series, state.progress[users, series] + 1]
         goes_on = (series >= 0) & (following >= 0) & ~is_noise
-        goes_on &= (self._year[following] <= year) & (random.random(count) < taste.loyalty[readers])
+        goes_on &= (self._year[following] <= year) & (random.random(count) < taste.loyalty[users])
         chosen[goes_on] = following[goes_on]
 
         # Otherwise an author, the theme of the moment, or a new one.
         turns = ~goes_on & ~is_noise & (random.random(count) > SAME_THEME_RATE)
-        state.theme[readers[turns]] = self._choose_theme(taste, readers[turns])
+        state.theme[users[turns]] = self._choose_theme(taste, users[turns])
         by_author = ~turns & ~is_noise & (random.random(count) < AUTHOR_RATE)
-        favourite = taste.authors[readers, (random.random(count) * 3).astype(int)]
-        author = np.where(random.random(count) < 0.6, state.author[readers], favourite)
+        favourite = taste.authors[users, (random.random(count) * 3).astype(int)]
+        author = np.where(random.random(count) < 0.6, state.author[users], favourite)
 
         left = np.flatnonzero(chosen < 0)
         for attempt in range(16):
             if not len(left):
                 break
-            who = readers[left]
-            book = self._by_theme.sample(state.theme[who], random)
+            who = users[left]
+            item = self._by_theme.sample(state.theme[who], random)
             other = by_author[left] & (attempt < 3)
-            book[other] = self._by_author.sample(author[left[other]], random)
+            item[other] = self._by_author.sample(author[left[other]], random)
             # Whoever has read all that a theme offers takes anything.
             other = is_noise[left] | (attempt >= 8)
-            book[other] = self._by_anything.sample(np.zeros(np.count_nonzero(other), int), random)
-            book, in_order = self._redirect_to_next_volume(book, who, state)
+            item[other] = self._by_anything.sample(np.zeros(np.count_nonzero(other), int), random)
+            item, in_order = self._redirect_to_next_volume(item, who, state)
             fits = (
                 in_order
-                & (self._year[book] <= year[left])
-                & (history[who] != book[:, None]).all(axis=1)
-                & (random.random(len(left)) < self._compute_era_appeal(taste.era[who], book))
+                & (self._year[item] <= year[left])
+                & (history[who] != item[:, None]).all(axis=1)
+                & (random.random(len(left)) < self._compute_era_appeal(taste.era[who], item))
             )
-            chosen[left[fits]] = book[fits]
+            chosen[left[fits]] = item[fits]
             left = left[~fits]
         for place in left.tolist():
-            chosen[place] = self._find_oldest_unread(history[readers[place]])
+            chosen[place] = self._find_oldest_unread(history[users[place]])
 
         work, volume = self._work[chosen], self._volume[chosen]
         begun = (volume > 0) & ~is_noise
-        state.series[readers[begun]] = work[begun]
-        progress = state.progress[readers, work]
-        state.progress[readers, work] = np.maximum(progress, volume).astype(np.int8)
-        state.author[readers[~is_noise]] = self._author[chosen[~is_noise]]
-        state.theme[readers[by_author]] = self._theme[chosen[by_author]]
+        state.series[users[begun]] = work[begun]
+        progress = state.progress[users, work]
+        state.progress[users, work] = np.maximum(progress, volume).astype(np.int8)
+        state.author[users[~is_noise]] = self._author[chosen[~is_noise]]
+        state.theme[users[by_author]] = self._theme[chosen[by_author]]
         return chosen
 
     def _redirect_to_next_volume(
-        self, book: np.ndarray, readers: np.ndarray, state: _State
+        self, item: np.ndarray, users: np.ndarray, state: _State
     ) -> tuple[np.ndarray, np.ndarray]:
         """Whoever takes a volume of a series takes the one that comes next.
 
         Returns:
             The books, and where there is none that comes next: false.
         """
-        work, volume = self._work[book], self._volume[book]
-        following = self._volumes[work, state.progress[readers, work] + 1]
-        jumps = self._random.random(len(book)) < OUT_OF_ORDER_RATE
-        ahead = volume > state.progress[readers, work]
+        work, volume = self._work[item], self._volume[item]
+        following = self._volumes[work, state.progress[users, work] + 1]
+        jumps = self._random.random(len(item)) < OUT_OF_ORDER_RATE
+        ahead = volume > state.progress[users, work]
         redirected = (volume > 0) & ~(jumps & ahead)
-        return np.where(redirected, np.maximum(following, 0), book), ~redirected | (following >= 0)
+        return np.where(redirected, np.maximum(following, 0), item), ~redirected | (following >= 0)
 
-    def _compute_era_appeal(self, era: np.ndarray, book: np.ndarray) -> np.ndarray:
+    def _compute_era_appeal(self, era: np.ndarray, item: np.ndarray) -> np.ndarray:
         """float [n], how a book's age suits readers of everything (0), classics (1), news (2)."""
-        year = self._year[book]
+        year = self._year[item]
         return np.select(
             [(era == 1) & (year > 1995), (era == 2) & (year < 1995)], [0.35, 0.35], default=1.0
         )

@@ -40,10 +40,10 @@ def collect_entities(
         teacher_books: float32 [V + 1, d'].
         most: See `drawn_books`.
     """
-    readers, ids = compute_student_user_embeddings(batch), sample_target_items(batch, max_items)
-    count = tf.shape(readers)[0]
+    users, ids = compute_student_user_embeddings(batch), sample_target_items(batch, max_items)
+    count = tf.shape(users)[0]
     return BatchEntities(
-        student=tf.concat([readers, tf.gather(batch.student.item_embeddings(), ids)], axis=0),
+        student=tf.concat([users, tf.gather(batch.student.item_embeddings(), ids)], axis=0),
         teacher=tf.concat(
             [get_teacher_user_embeddings(batch), tf.gather(teacher_item_embeddings, ids)], axis=0
         ),
@@ -57,13 +57,13 @@ def sample_target_items(batch: DistillationBatch, max_items: int) -> tf.Tensor:
 
     Of more than `most` some are drawn at random, all alike; outside training always the same.
     """
-    books = batch.student.num_items
+    items = batch.student.num_items
     ids = tf.reshape(batch.student.mask_unknown_ids(batch.labels["targets"]), [-1, 1])
     present = tf.tensor_scatter_nd_update(
-        tf.zeros([books + 1]), ids, tf.cast(ids[:, 0] > 0, tf.float32)
+        tf.zeros([items + 1]), ids, tf.cast(ids[:, 0] > 0, tf.float32)
     )
-    noise = rng.sample_uniform([books + 1]) if batch.training else 0.0
-    keys, drawn = tf.math.top_k(present * (1.0 + noise), min(max_items, books))
+    noise = rng.sample_uniform([items + 1]) if batch.training else 0.0
+    keys, drawn = tf.math.top_k(present * (1.0 + noise), min(max_items, items))
     return tf.where(keys > 0, drawn, 0)
 
 

@@ -20,7 +20,7 @@ def get_user_embedding_dim(model: HistoryModel, method: str) -> int:
     Raises:
         ValueError: The model has no vector of a reader, or several.
     """
-    nobody = tf.zeros([1, model.history_length], tf.int32)
+    nobody = tf.zeros([1, model.max_length], tf.int32)
     try:
         vectors = model.user_embeddings(nobody)
     except ValueError as error:

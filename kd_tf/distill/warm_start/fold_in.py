@@ -32,11 +32,11 @@ def generate_fold_in_residual_starts(
             yield _blend_starts(source, neighbours, _make_start(source, *shape))
 
 
-def _count_bytes(source: TeacherItemScores, dimensions: int, bits: int) -> int:
+def _count_bytes(source: TeacherItemScores, embedding_dim: int, bits: int) -> int:
     # A prior in bytes, with four bits a scale too; and the matrix that a reader is solved with.
     vectors = 1 + (bits == 4)
-    rows = (source.data.split.num_items + 1) * (dimensions * bits // 8 + vectors)
-    return rows + dimensions**2 + vectors * 1024
+    rows = (source.data.split.num_items + 1) * (embedding_dim * bits // 8 + vectors)
+    return rows + embedding_dim**2 + vectors * 1024
 
 
 def _choose_shape(source: TeacherItemScores, max_bytes: int) -> tuple[int, int] | None:
@@ -44,17 +44,17 @@ def _choose_shape(source: TeacherItemScores, max_bytes: int) -> tuple[int, int] 
     largest = min(MAX_EMBEDDING_DIM, source.data.split.num_items // 8) // 2 * 2
     if largest >= 4 and _count_bytes(source, largest, 8) <= max_bytes:
         return largest, 8
-    for dimensions in range(largest, 3, -2):
-        if _count_bytes(source, dimensions, 4) <= max_bytes:
-            return dimensions, 4
+    for embedding_dim in range(largest, 3, -2):
+        if _count_bytes(source, embedding_dim, 4) <= max_bytes:
+            return embedding_dim, 4
     return None
 
 
-def _make_start(source: TeacherItemScores, dimensions: int, bits: int) -> WarmStart:
+def _make_start(source: TeacherItemScores, embedding_dim: int, bits: int) -> WarmStart:
     model = FoldInStudent.from_training_data(
-        source.data, dimensions=dimensions, setting=source.factorization_settings, bits=bits
+        source.data, embedding_dim=embedding_dim, setting=source.factorization_settings, bits=bits
     )
-    name = f"d={model.dimensions} of {bits} bits, alpha {model.alpha:g}"
+    name = f"d={model.embedding_dim} of {bits} bits, alpha {model.alpha:g}"
     return WarmStart("fold-in", name, model)
 
 

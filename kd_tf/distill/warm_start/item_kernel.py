@@ -53,14 +53,14 @@ def generate_kernel_residual_starts(
     source: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
     """A kernel on some of the bytes, and on the others what it gets wrong."""
-    books = source.data.split.num_items
+    items = source.data.split.num_items
     for share in (0.5, 0.75):
         shape = _choose_shape(source, int(max_bytes * share), 8)
         if shape is None:
             continue
-        left = max_bytes - _count_bytes(books, shape)
+        left = max_bytes - _count_bytes(items, shape)
         setting = _choose_fit_targets(source, shape)
-        if setting is None or left <= compute_packed_size(books, books):
+        if setting is None or left <= compute_packed_size(items, items):
             continue
         kernel = _make_start(source, shape, setting, STEPS)
         yield add_residual(source, kernel, setting.item_item_scores, "kernel-residual", left)
@@ -88,13 +88,13 @@ def _count_bytes(num_items: int, shape: _Shape) -> int:
 
 
 def _choose_shape(source: TeacherItemScores, max_bytes: int, bits: int) -> _Shape | None:
-    books = source.data.split.num_items
-    if books > MAX_ITEMS:
+    items = source.data.split.num_items
+    if items > MAX_ITEMS:
         return None
-    room = (max_bytes - _count_bytes(books, _Shape(0, bits))) * 8 // ((books + 1) * bits)
+    room = (max_bytes - _count_bytes(items, _Shape(0, bits))) * 8 // ((items + 1) * bits)
     # A multiple of 4, which kernels load at once.
-    dimensions = min(room, MAX_EMBEDDING_DIM) // 4 * 4
-    return _Shape(dimensions, bits) if dimensions >= 4 else None
+    embedding_dim = min(room, MAX_EMBEDDING_DIM) // 4 * 4
+    return _Shape(embedding_dim, bits) if embedding_dim >= 4 else None
 
 
 def _choose_fit_targets(source: TeacherItemScores, shape: _Shape) -> _FitTargets | None:
@@ -145,7 +145,7 @@ def _make_start(
     data = source.data
     kernel = fit_item_kernel(
         setting.item_item_scores,
-        dimensions=shape.embedding_dim,
+        embedding_dim=shape.embedding_dim,
         num_targets=setting.num_targets,
         steps=steps,
         bits=shape.bits,
@@ -154,8 +154,8 @@ def _make_start(
     )
     model = ItemKernelStudent(
         num_items=data.split.num_items,
-        history_length=data.history_length,
-        dimensions=shape.embedding_dim,
+        max_length=data.max_length,
+        embedding_dim=shape.embedding_dim,
         bits=shape.bits,
     )
     model.create_weights()

@@ -58,20 +58,20 @@ class _SelectionRule:
     side: Side = "history"
 
     def make_start(self, source: TeacherItemScores, max_bytes: int) -> WarmStart:
-        books = source.data.split.num_items
-        entries = compute_max_entries(books, max_bytes)
+        items = source.data.split.num_items
+        entries = compute_max_entries(items, max_bytes)
         if self.item_item_scores is None:
             matrix, setting = (
                 prune_by_saliency(source, entries),
                 f"ridge, {entries} weights over all books",
             )
         else:
-            width = entries // books
+            width = entries // items
             matrix = keep_top_weights(self.item_item_scores, width, self.side)
             setting = f"{self.name} rows, {self.side} side {width}"
         matrix = truncate_rows(matrix)
         model = NeighboursStudent.from_matrix(
-            matrix, history_length=source.data.history_length, prior=source.compute_prior(matrix)
+            matrix, max_length=source.data.max_length, prior=source.compute_prior(matrix)
         )
         return WarmStart("neighbours", setting, model)
 

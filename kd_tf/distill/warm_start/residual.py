@@ -49,7 +49,7 @@ def add_residual(
     )
     sparse_part = NeighboursStudent.from_matrix(
         keep_top_weights(matrix, width, "history"),
-        history_length=source.data.history_length,
+        max_length=source.data.max_length,
         prior=np.zeros(item_item_scores.shape[0], np.float32),
     )
     model = WeightedEnsemble(members=[base.model, sparse_part])

@@ -180,19 +180,19 @@ def compute_item_item_scores(teacher: HistoryModel, data: TrainingData) -> spars
     """
     if isinstance(teacher, SparseItemItemModel):
         return sparse.csr_array(teacher.to_matrix())
-    books = data.split.num_items
-    width = int(np.clip(MAX_ENTRIES // books, 1, min(MAX_ROW_LENGTH, books)))
+    items = data.split.num_items
+    width = int(np.clip(MAX_ENTRIES // items, 1, min(MAX_ROW_LENGTH, items)))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
-    def best(book: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        values, ids = tf.math.top_k(teacher.similar(book), min(width + 2, books + 1))
+    def best(item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        values, ids = tf.math.top_k(teacher.similar(item), min(width + 2, items + 1))
         return values, ids
 
     ids, values = [], []
     at_once = max(min(get_scoring_batch_size(teacher), 512), 1)
-    with data.progress.task("asking the teacher about every book", books) as advance:
-        for start in range(1, books + 1, at_once):
-            some = np.arange(start, min(start + at_once, books + 1), dtype=np.int32)
+    with data.progress.task("asking the teacher about every book", items) as advance:
+        for start in range(1, items + 1, at_once):
+            some = np.arange(start, min(start + at_once, items + 1), dtype=np.int32)
             found = best(tf.constant(some))
             value, target = found[0].numpy(), found[1].numpy()
             value[(target == 0) | (target == some[:, None]) | ~(value > 0)] = 0
@@ -200,10 +200,10 @@ def compute_item_item_scores(teacher: HistoryModel, data: TrainingData) -> spars
             values.append(value)
             advance(len(some))
     target, value = np.concatenate(ids), np.concatenate(values)
-    row = np.broadcast_to(np.arange(1, books + 1)[:, None], target.shape)
+    row = np.broadcast_to(np.arange(1, items + 1)[:, None], target.shape)
     kept = value > 0
     matrix = sparse.csr_array(
-        (value[kept], (row[kept], target[kept])), shape=(books + 1, books + 1)
+        (value[kept], (row[kept], target[kept])), shape=(items + 1, items + 1)
     )
     matrix.sort_indices()
     return matrix

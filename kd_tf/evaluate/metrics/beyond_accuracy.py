@@ -75,9 +75,9 @@ def compute_diversity(ranked: np.ndarray, item_user_matrix: sparse.csr_array) ->
     for start in range(0, len(ranked), _DIVERSITY_BLOCK):
         lists = ranked[start : start + _DIVERSITY_BLOCK]
         row, column = np.nonzero(lists)
-        book = lists[row, column]
+        item = lists[row, column]
         selects = sparse.csr_array(
-            (1 / length[book], (row, book)), shape=(len(lists), len(popularity))
+            (1 / length[item], (row, item)), shape=(len(lists), len(popularity))
         )
         sums = selects @ item_user_matrix
         squared = sums.multiply(sums).sum(axis=1)

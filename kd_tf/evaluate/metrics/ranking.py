@@ -109,13 +109,13 @@ def find_hits(ranked: np.ndarray, targets: Histories) -> np.ndarray:
     """bool [n, k]: the recommendation is among the reader's held-out books."""
     # One number for each pair of reader and book turns the test into a search in a sorted array.
     width = int(max(ranked.max(initial=0), targets.items.max(initial=0))) + 1
-    reader = np.arange(len(ranked), dtype=np.int64)
-    held = np.sort(np.repeat(reader, targets.lengths) * width + targets.items)
+    user = np.arange(len(ranked), dtype=np.int64)
+    held = np.sort(np.repeat(user, targets.lengths) * width + targets.items)
     twice = held[1:] == held[:-1]
     if twice.any():
-        row, book = divmod(int(held[twice.argmax()]), width)
-        raise ValueError(f"book {book} is held out twice from reader row {row}")
-    wanted = reader[:, None] * width + ranked
+        row, item = divmod(int(held[twice.argmax()]), width)
+        raise ValueError(f"book {item} is held out twice from reader row {row}")
+    wanted = user[:, None] * width + ranked
     position = np.searchsorted(held, wanted)
     # Padding is never found: no held-out id is 0.
     return held[np.minimum(position, len(held) - 1)] == wanted

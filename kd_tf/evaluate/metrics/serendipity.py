@@ -27,19 +27,19 @@ def compute_serendipity(
     Returns:
         float64 [n], 0 to 1.
     """
-    readers, k = ranked.shape
-    books = len(by_popularity)
-    place = np.full(books + 1, books, np.int64)
-    place[by_popularity] = np.arange(books)
+    users, k = ranked.shape
+    items = len(by_popularity)
+    place = np.full(items + 1, items, np.int64)
+    place[by_popularity] = np.arange(items)
     # The popularity list of a reader ends k places behind the read books that stand before its
     # end. Each read book within it pushes the end on by one; the j-th read book (from 0, by
     # place) stands within it if its place is at most k - 1 + j.
-    reader = np.repeat(np.arange(readers), histories.lengths)
+    user = np.repeat(np.arange(users), histories.lengths)
     read = place[histories.items]
-    order = np.lexsort((read, reader))
-    reader, read = reader[order], read[order]
+    order = np.lexsort((read, user))
+    user, read = user[order], read[order]
     number = np.arange(len(read)) - np.repeat(histories.offsets[:-1], histories.lengths)
     within = read <= k - 1 + number
-    end = k + np.bincount(reader[within], minlength=readers)
+    end = k + np.bincount(user[within], minlength=users)
     unexpected = place[ranked] >= end[:, None]
     return (find_hits(ranked, targets) & unexpected).sum(axis=1) / k

@@ -72,7 +72,7 @@ class UserIdModel(HistoryModel):
 
     def from_inputs(self, inputs: np.ndarray) -> Histories:
         offsets = np.zeros(len(inputs) + 1, np.int64)
-        return Histories(np.zeros(0, np.int32), offsets, readers=inputs[:, 0].astype(np.int32) - 1)
+        return Histories(np.zeros(0, np.int32), offsets, users=inputs[:, 0].astype(np.int32) - 1)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -91,6 +91,6 @@ def fill_item_table(table: tf.Variable, train: Histories) -> None:
 
 def _get_user_indices(histories: Histories) -> np.ndarray:
     """int32 [n]."""
-    if histories.readers is None:
+    if histories.users is None:
         raise ValueError("the histories do not say whose they are: readers are known by number")
-    return histories.readers.astype(np.int32)
+    return histories.users.astype(np.int32)

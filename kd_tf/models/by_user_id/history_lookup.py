@@ -27,7 +27,7 @@ class UserHistoryLookup(UserIdModel):
         super().__init__(**{**kwargs, "books": model.num_items})
         self.model = model
         self.peak_score_rows = model.peak_score_rows
-        self.recent_items = self.add_item_table("newest", model.history_length)
+        self.recent_items = self.add_item_table("newest", model.max_length)
 
     @classmethod
     def from_histories(cls, model: HistoryModel, train: Histories) -> Self:
@@ -55,15 +55,15 @@ class UserHistoryLookup(UserIdModel):
     def item_embeddings(self) -> tf.Tensor:
         return self.model.item_embeddings()
 
-    def similar(self, book: tf.Tensor) -> tf.Tensor:
-        return self.model.similar(book)
+    def similar(self, item: tf.Tensor) -> tf.Tensor:
+        return self.model.similar(item)
 
-    def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
-        return self.model.contributions(self._gather_histories(history), book)
+    def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+        return self.model.contributions(self._gather_histories(history), item)
 
     def numpy_scores(self, histories: Histories) -> np.ndarray | None:
-        books = self._gather_histories(tf.constant(self.to_inputs(histories))).numpy()
-        return self.model.numpy_scores(self.model.from_inputs(books))
+        items = self._gather_histories(tf.constant(self.to_inputs(histories))).numpy()
+        return self.model.numpy_scores(self.model.from_inputs(items))
 
     def _gather_histories(self, inputs: tf.Tensor) -> tf.Tensor:
         """int32 [B, L]: the newest books of readers, as the model takes them."""

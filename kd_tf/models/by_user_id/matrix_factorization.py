@@ -26,19 +26,19 @@ class MatrixFactorization(UserIdModel):
         **kwargs: `books`, and `readers` and `longest` as for `ReaderModel`.
     """
 
-    def __init__(self, *, dimensions: int, regularization: float = 0.03, **kwargs: Any) -> None:
+    def __init__(self, *, embedding_dim: int, regularization: float = 0.03, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if dimensions < 1 or not regularization >= 0:
+        if embedding_dim < 1 or not regularization >= 0:
             raise ValueError(
                 "dimensions must be at least 1 and regularization 0 or more, not "
-                f"{dimensions} and {regularization}"
+                f"{embedding_dim} and {regularization}"
             )
-        self.dimensions, self.regularization = dimensions, regularization
+        self.embedding_dim, self.regularization = embedding_dim, regularization
 
         def drawn(name: str, rows: int) -> tf.Variable:
             # An initializer each: one alone would draw the same table twice.
             small = keras.initializers.RandomNormal(stddev=0.01)
-            return self.add_weight(name=name, shape=(rows, dimensions), initializer=small)
+            return self.add_weight(name=name, shape=(rows, embedding_dim), initializer=small)
 
         self.user_table = drawn("reader_table", self.num_users + 1)
         self.item_table = drawn("table", self.num_items + 1)
@@ -73,14 +73,14 @@ class MatrixFactorization(UserIdModel):
     def item_embeddings(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.item_table)
 
-    def similar(self, book: tf.Tensor) -> tf.Tensor:
+    def similar(self, item: tf.Tensor) -> tf.Tensor:
         return tf.matmul(
-            tf.gather(self.item_table, self.mask_unknown_ids(book)),
+            tf.gather(self.item_table, self.mask_unknown_ids(item)),
             self.item_table,
             transpose_b=True,
         )
 
-    def contributions(self, history: tf.Tensor, book: tf.Tensor) -> tf.Tensor:
+    def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         raise ValueError("matrix factorisation does not look at the books of a history")
 
     def supervised_loss(
@@ -104,6 +104,6 @@ class MatrixFactorization(UserIdModel):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "dimensions": self.dimensions,
+            "dimensions": self.embedding_dim,
             "regularization": self.regularization,
         }

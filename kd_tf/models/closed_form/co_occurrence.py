@@ -78,8 +78,8 @@ def count_co_occurrences(
     )
     length = np.maximum(np.diff(read.indptr), 1)
     power = (length.astype(np.float64) ** (2 * USER_WEIGHT_POWER)).astype(np.float32)
-    by_book = read.T.tocsr()
-    offsets = by_book.indptr.astype(np.int64)
+    by_item = read.T.tocsr()
+    offsets = by_item.indptr.astype(np.int64)
     counts = np.zeros(num_items + 1, np.float32)
     np.add.at(counts, read.indices, power[_expand_row_numbers(read.indptr)] * read.data**2)
     width = min(num_items, max(max_entries // max(num_items, 1), MIN_NEIGHBOURS))
@@ -87,8 +87,8 @@ def count_co_occurrences(
     def rows(start: int, end: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return _count_block(
             offsets,
-            by_book.indices.astype(np.int32),
-            by_book.data.astype(np.float32),
+            by_item.indices.astype(np.int32),
+            by_item.data.astype(np.float32),
             read.indptr,
             read.indices,
             read.data,
@@ -161,11 +161,11 @@ def count_shared_features(catalog: Catalog) -> sparse.csr_array:
     for name in ("authors", "series"):
         if name not in frame.columns:
             continue
-        for book, text in enumerate(frame[name], 1):
+        for target, text in enumerate(frame[name], 1):
             # An author list names the most important ones first.
             parts = (text or "").split(",")[:2] if name == "authors" else [text or ""]
             for part in {one.strip().casefold() for one in parts} - {""}:
-                rows.append(book)
+                rows.append(target)
                 columns.append(numbers.setdefault((name, part), len(numbers)))
     has = sparse.csr_array(
         (
@@ -186,31 +186,31 @@ def _expand_row_numbers(indptr: np.ndarray) -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def _count_block(  # type: ignore[no-untyped-def]
-    offsets, readers, has, histories, items, weights, power, counts, start, end, width
+    offsets, users, has, histories, items, weights, power, counts, start, end, width
 ):
     """Row lengths, columns and counts of the books `start` to `end`, each sorted by column."""
-    books = len(counts)
-    together = np.zeros(books, np.float32)
-    seen = np.empty(books, np.int32)
-    stamp = np.full(books, -1, np.int32)
+    num_items = len(counts)
+    together = np.zeros(num_items, np.float32)
+    seen = np.empty(num_items, np.int32)
+    stamp = np.full(num_items, -1, np.int32)
     lengths = np.zeros(end - start, np.int64)
     size = 1024
     columns = np.empty(size, np.int32)
     values = np.empty(size, np.float32)
     filled = 0
-    for book in range(start, end):
+    for target in range(start, end):
         partners = 0
-        for place in range(offsets[book], offsets[book + 1]):
-            reader = readers[place]
-            weight = power[reader] * has[place]
-            for one in range(histories[reader], histories[reader + 1]):
+        for place in range(offsets[target], offsets[target + 1]):
+            user = users[place]
+            weight = power[user] * has[place]
+            for one in range(histories[user], histories[user + 1]):
                 item = items[one]
-                if stamp[item] != book:
-                    stamp[item] = book
+                if stamp[item] != target:
+                    stamp[item] = target
                     seen[partners] = item
                     partners += 1
                 together[item] += weight * weights[one]
-        together[book] = 0
+        together[target] = 0
         kept = seen[:partners]
         if partners > width + 1:
             gain = np.empty(partners, np.float32)
@@ -226,11 +226,11 @@ def _count_block(  # type: ignore[no-untyped-def]
             more_values[:filled] = values[:filled]
             columns, values = more_columns, more_values
         for item in kept:
-            if item != book and together[item] > 0:
+            if item != target and together[item] > 0:
                 columns[filled] = item
                 values[filled] = together[item]
                 filled += 1
-                lengths[book - start] += 1
+                lengths[target - start] += 1
         for one in range(partners):
             together[seen[one]] = 0
     return lengths, columns[:filled].copy(), values[:filled].copy()

@@ -48,7 +48,7 @@ class ItemKernel:
 def fit_item_kernel(
     item_scores: sparse.csr_array,
     *,
-    dimensions: int,
+    embedding_dim: int,
     num_targets: int,
     steps: int = STEPS,
     bits: int = 8,
@@ -84,12 +84,12 @@ def fit_item_kernel(
     sources = np.flatnonzero(mass > 0)
     random = np.random.default_rng(seed)
     with (
-        progress.task(f"item kernel d={dimensions}", steps) as advance,
+        progress.task(f"item kernel d={embedding_dim}", steps) as advance,
         # The rows are shared among threads; those of BLAS would only get in their way.
         threadpool_limits(1, "blas"),
         ThreadPoolExecutor(count_threads()) as pool,
     ):
-        learnt = _KernelTrainer(len(mass), dimensions, random, pool)
+        learnt = _KernelTrainer(len(mass), embedding_dim, random, pool)
         left = sources[:0]
         for step in range(steps if len(sources) else 0):
             if bits < 8 and step >= QUANTIZATION_START * steps:
@@ -173,11 +173,15 @@ class _KernelTrainer:
     """
 
     def __init__(
-        self, num_rows: int, dimensions: int, random: np.random.Generator, pool: ThreadPoolExecutor
+        self,
+        num_rows: int,
+        embedding_dim: int,
+        random: np.random.Generator,
+        pool: ThreadPoolExecutor,
     ) -> None:
         self._pool = pool
         self.quantize: Callable[[np.ndarray], np.ndarray] | None = None
-        self.table = random.normal(0, 0.3, (num_rows, dimensions)).astype(np.float32)
+        self.table = random.normal(0, 0.3, (num_rows, embedding_dim)).astype(np.float32)
         self.bias = np.zeros(num_rows, np.float32)
         self._table_moments, self._bias_moments = _Adam(self.table), _Adam(self.bias)
 

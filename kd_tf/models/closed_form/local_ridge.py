@@ -34,21 +34,21 @@ class LocalRidge:
     @classmethod
     def from_matrix(cls, matrix: sparse.csr_array) -> LocalRidge:
         """The ridge whose `matrix` this is: as many partners as its longest column has."""
-        by_book = sparse.csr_array(matrix.T.tocsr())
-        lengths = np.diff(by_book.indptr)
-        book = np.repeat(np.arange(len(lengths)), lengths)
-        place = np.arange(by_book.nnz) - np.repeat(by_book.indptr[:-1], lengths)
+        by_item = sparse.csr_array(matrix.T.tocsr())
+        lengths = np.diff(by_item.indptr)
+        item = np.repeat(np.arange(len(lengths)), lengths)
+        place = np.arange(by_item.nnz) - np.repeat(by_item.indptr[:-1], lengths)
         shape = (len(lengths), max(int(lengths.max(initial=0)), 1))
         partners, weights = np.zeros(shape, np.int32), np.zeros(shape, np.float32)
-        partners[book, place], weights[book, place] = by_book.indices, by_book.data
+        partners[item, place], weights[item, place] = by_item.indices, by_item.data
         return cls(partners, weights)
 
     def to_matrix(self) -> sparse.csr_array:
         """float32 CSR [V + 1, V + 1]: entry (h, i) is what book h adds to the score of i."""
-        book = np.repeat(np.arange(len(self.neighbours)), self.neighbours.shape[1])
+        item = np.repeat(np.arange(len(self.neighbours)), self.neighbours.shape[1])
         kept = ((self.neighbours > 0) & (self.weights != 0)).ravel()
         found = sparse.csr_array(
-            (self.weights.ravel()[kept], (self.neighbours.ravel()[kept], book[kept])),
+            (self.weights.ravel()[kept], (self.neighbours.ravel()[kept], item[kept])),
             shape=(len(self.neighbours), len(self.neighbours)),
         )
         found.sort_indices()
@@ -181,24 +181,24 @@ def _run_in_blocks(block, rows: int, label: str, progress: Progress) -> None:  #
 @njit(nogil=True, cache=True)
 def _select_block(indptr, indices, data, counts, start, end, neighbours):  # type: ignore[no-untyped-def]
     width = neighbours.shape[1]
-    for book in range(start, end):
-        first, last = indptr[book], indptr[book + 1]
+    for item in range(start, end):
+        first, last = indptr[item], indptr[item + 1]
         gain = np.empty(last - first, np.float32)
         for one in range(first, last):
             gain[one - first] = -data[one] * data[one] / counts[indices[one]]
         # Stable, so that equal gains keep the order of the ids on every machine.
         order = np.argsort(gain, kind="mergesort")
         for place in range(min(width, len(order))):
-            neighbours[book, place] = indices[first + order[place]]
+            neighbours[item, place] = indices[first + order[place]]
 
 
 @njit(nogil=True, cache=True, inline="always")
 def _build_system(  # type: ignore[no-untyped-def]
-    indptr, indices, data, diagonal, neighbours, book, position, matrix, target
+    indptr, indices, data, diagonal, neighbours, item, position, matrix, target
 ):
     """Fills the normal equations of one book; gives how many partners it has."""
     size = 0
-    for one in neighbours[book]:
+    for one in neighbours[item]:
         if one > 0:
             position[one] = size
             size += 1
@@ -206,11 +206,11 @@ def _build_system(  # type: ignore[no-untyped-def]
         target[place] = 0
         for other in range(size):
             matrix[place, other] = 0
-    for one in range(indptr[book], indptr[book + 1]):
+    for one in range(indptr[item], indptr[item + 1]):
         place = position[indices[one]]
         if place >= 0:
             target[place] = data[one]
-    for one in neighbours[book]:
+    for one in neighbours[item]:
         if one > 0:
             place = position[one]
             for entry in range(indptr[one], indptr[one + 1]):
@@ -220,7 +220,7 @@ def _build_system(  # type: ignore[no-untyped-def]
                     matrix[place, other] = data[entry]
                     matrix[other, place] = data[entry]
             matrix[place, place] = diagonal[one]
-    for one in neighbours[book]:
+    for one in neighbours[item]:
         if one > 0:
             position[one] = -1
     return size
@@ -260,13 +260,13 @@ def _solve_triangular(factor, size, right):  # type: ignore[no-untyped-def]
 
 @njit(nogil=True, cache=True)
 def _factorize_system(  # type: ignore[no-untyped-def]
-    indptr, indices, data, diagonal, neighbours, book, position, matrix, target
+    indptr, indices, data, diagonal, neighbours, item, position, matrix, target
 ):
     """The factored system of one book; a system with cut-off counts may need more ridge."""
     more = 0.0
     while True:
         size = _build_system(
-            indptr, indices, data, diagonal, neighbours, book, position, matrix, target
+            indptr, indices, data, diagonal, neighbours, item, position, matrix, target
         )
         for place in range(size):
             matrix[place, place] *= 1 + more
@@ -283,15 +283,15 @@ def _solve_block(  # type: ignore[no-untyped-def]
     position = np.full(len(diagonal), -1, np.int32)
     matrix = np.empty((width, width))
     target = np.empty(width)
-    for book in range(start, end):
+    for item in range(start, end):
         size = _factorize_system(
-            indptr, indices, data, diagonal, neighbours, book, position, matrix, target
+            indptr, indices, data, diagonal, neighbours, item, position, matrix, target
         )
         _solve_triangular(matrix, size, target)
         done = 0
         for place in range(width):
-            if neighbours[book, place] > 0:
-                weights[book, place] = target[done]
+            if neighbours[item, place] > 0:
+                weights[item, place] = target[done]
                 done += 1
 
 
@@ -305,9 +305,9 @@ def _prune_block(  # type: ignore[no-untyped-def]
     target = np.empty(width)
     inverse = np.empty((width, width))
     column = np.empty(width)
-    for book in range(start, end):
+    for item in range(start, end):
         size = _factorize_system(
-            indptr, indices, data, diagonal, neighbours, book, position, matrix, target
+            indptr, indices, data, diagonal, neighbours, item, position, matrix, target
         )
         for one in range(size):
             column[:size] = 0
@@ -319,7 +319,7 @@ def _prune_block(  # type: ignore[no-untyped-def]
         places = np.empty(size, np.int64)
         found = 0
         for place in range(width):
-            if neighbours[book, place] > 0:
+            if neighbours[item, place] > 0:
                 places[found] = place
                 found += 1
         alive = np.ones(size, np.bool_)
@@ -327,7 +327,7 @@ def _prune_block(  # type: ignore[no-untyped-def]
             if left == num_kept or (left == size and left < num_kept):
                 for one in range(size):
                     if alive[one]:
-                        weights[book, places[one]] = target[one]
+                        weights[item, places[one]] = target[one]
             worst, least = -1, 1e300
             for one in range(size):
                 if alive[one]:
@@ -345,4 +345,4 @@ def _prune_block(  # type: ignore[no-untyped-def]
                     for other in range(size):
                         inverse[one, other] -= share * column[other]
             alive[worst] = False
-            saliency[book, places[worst]] = least
+            saliency[item, places[worst]] = least

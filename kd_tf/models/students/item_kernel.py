@@ -38,15 +38,15 @@ class ItemKernelStudent(AdditiveModel):
 
     quantized_weights = ("table",)
 
-    def __init__(self, *, dimensions: int = 32, bits: int = 8, **kwargs: Any) -> None:
+    def __init__(self, *, embedding_dim: int = 32, bits: int = 8, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        if dimensions < 1:
-            raise ValueError(f"dimensions must be at least 1, not {dimensions}")
-        self.dimensions, self.bits = dimensions, check_bits(bits)
+        if embedding_dim < 1:
+            raise ValueError(f"dimensions must be at least 1, not {embedding_dim}")
+        self.embedding_dim, self.bits = embedding_dim, check_bits(bits)
         self.table = QuantizedEmbedding(
             self,
             "table",
-            dimensions,
+            embedding_dim,
             int4=self.quantized and bits == 4,
             initializer=keras.initializers.RandomNormal(stddev=0.3),
         )
@@ -61,9 +61,9 @@ class ItemKernelStudent(AdditiveModel):
         Raises:
             ValueError: A shape is another.
         """
-        if table.shape != (self.num_items + 1, self.dimensions):
+        if table.shape != (self.num_items + 1, self.embedding_dim):
             raise ValueError(
-                f"the table must be [{self.num_items + 1}, {self.dimensions}], not "
+                f"the table must be [{self.num_items + 1}, {self.embedding_dim}], not "
                 f"{list(table.shape)}: it belongs to another catalogue"
             )
         for bias in (target_bias, history_bias):
@@ -101,10 +101,10 @@ class ItemKernelStudent(AdditiveModel):
         table, target = self.table.numpy(), self.target_bias.numpy()
         history = self.history_bias.numpy()
         scores = np.tile(self.prior.numpy(), (len(histories), 1))
-        books = np.unique(read.indices)
+        items = np.unique(read.indices)
         columns = read.tocsc()
-        for start in range(0, len(books), _BLOCK_SIZE):
-            some = books[start : start + _BLOCK_SIZE]
+        for start in range(0, len(items), _BLOCK_SIZE):
+            some = items[start : start + _BLOCK_SIZE]
             inner = table[some] @ table.T
             inner += target
             inner += history[some, None]
@@ -112,7 +112,7 @@ class ItemKernelStudent(AdditiveModel):
         return scores
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dimensions": self.dimensions, "bits": self.bits}
+        return {**super().get_config(), "dimensions": self.embedding_dim, "bits": self.bits}
 
 
 def _clip_masked_biases(bias: np.ndarray) -> np.ndarray:

@@ -29,26 +29,26 @@ class MLPStudent(TiedEmbeddingModel):
         self,
         *,
         num_items: int,
-        history_length: int,
-        dimensions: int = 32,
+        max_length: int,
+        embedding_dim: int = 32,
         hidden: int = 64,
-        book_dropout: float = 0.3,
+        item_dropout: float = 0.3,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             num_items=num_items,
-            history_length=history_length,
-            dimensions=dimensions,
-            book_dropout=book_dropout,
+            max_length=max_length,
+            embedding_dim=embedding_dim,
+            item_dropout=item_dropout,
             **kwargs,
         )
         self.hidden = hidden
         # A Sequential of its own: pruning wraps this part and leaves the table alone.
         self.core = keras.Sequential(
             [
-                keras.layers.InputLayer((dimensions,)),
+                keras.layers.InputLayer((embedding_dim,)),
                 keras.layers.Dense(hidden, activation="relu", name="hidden"),
-                keras.layers.Dense(dimensions, name="correction"),
+                keras.layers.Dense(embedding_dim, name="correction"),
             ],
             name="core",
         )

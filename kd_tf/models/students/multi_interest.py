@@ -35,17 +35,17 @@ class MultiInterestStudent(TiedEmbeddingModel):
         self,
         *,
         num_items: int,
-        history_length: int,
-        dimensions: int = 32,
+        max_length: int,
+        embedding_dim: int = 32,
         num_interests: int = 4,
-        book_dropout: float = 0.3,
+        item_dropout: float = 0.3,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             num_items=num_items,
-            history_length=history_length,
-            dimensions=dimensions,
-            book_dropout=book_dropout,
+            max_length=max_length,
+            embedding_dim=embedding_dim,
+            item_dropout=item_dropout,
             **kwargs,
         )
         if self.objective == IN_BATCH:
@@ -55,7 +55,7 @@ class MultiInterestStudent(TiedEmbeddingModel):
         self.num_interests = num_interests
         self.attention = self.add_weight(
             name="attention",
-            shape=(dimensions, num_interests),
+            shape=(embedding_dim, num_interests),
             initializer=keras.initializers.RandomNormal(stddev=1.0),
         )
         self.bias = self.add_weight(name="bias", shape=(num_items + 1,), initializer="zeros")
@@ -84,7 +84,7 @@ class MultiInterestStudent(TiedEmbeddingModel):
         return tf.where(ids > 0, odds, 0.0)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        flat = tf.reshape(self.user_embeddings(inputs, training), [-1, self.dimensions])
+        flat = tf.reshape(self.user_embeddings(inputs, training), [-1, self.embedding_dim])
         scores = tf.matmul(flat, self.scoring_table, transpose_b=True)
         scores = tf.reshape(scores, [-1, self.num_interests, self.num_items + 1])
         return tf.reduce_logsumexp(scores, axis=1) + self.bias

@@ -35,7 +35,7 @@ class NeighboursStudent(SparseItemItemModel):
 
     @classmethod
     def from_matrix(
-        cls, matrix: sparse.csr_array, *, history_length: int, prior: np.ndarray
+        cls, matrix: sparse.csr_array, *, max_length: int, prior: np.ndarray
     ) -> NeighboursStudent:
         """The student with these weights.
 
@@ -46,9 +46,7 @@ class NeighboursStudent(SparseItemItemModel):
             prior: float32 [V + 1].
         """
         matrix = truncate_rows(matrix)
-        model = cls(
-            num_items=matrix.shape[0] - 1, history_length=history_length, num_entries=matrix.nnz
-        )
+        model = cls(num_items=matrix.shape[0] - 1, max_length=max_length, num_entries=matrix.nnz)
         model.create_weights()
         model.assign(matrix)
         model.prior.assign(prior)
@@ -132,7 +130,7 @@ class PackedNeighbours(SparseAdditiveModel):
         matrix = truncate_rows(student.to_matrix())
         model = cls(
             num_items=student.num_items,
-            history_length=student.history_length,
+            max_length=student.max_length,
             num_entries=matrix.nnz,
         )
         model.create_weights()

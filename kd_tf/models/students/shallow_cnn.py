@@ -30,19 +30,19 @@ class ShallowCNNStudent(TiedEmbeddingModel):
         self,
         *,
         num_items: int,
-        history_length: int,
-        dimensions: int = 32,
+        max_length: int,
+        embedding_dim: int = 32,
         filters: int = 32,
         kernel_size: int = 3,
         hidden: int = 64,
-        book_dropout: float = 0.3,
+        item_dropout: float = 0.3,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             num_items=num_items,
-            history_length=history_length,
-            dimensions=dimensions,
-            book_dropout=book_dropout,
+            max_length=max_length,
+            embedding_dim=embedding_dim,
+            item_dropout=item_dropout,
             **kwargs,
         )
         self.filters, self.kernel_size, self.hidden = filters, kernel_size, hidden
@@ -51,9 +51,9 @@ class ShallowCNNStudent(TiedEmbeddingModel):
         )
         self.core = keras.Sequential(
             [
-                keras.layers.InputLayer((dimensions + filters,)),
+                keras.layers.InputLayer((embedding_dim + filters,)),
                 keras.layers.Dense(hidden, activation="relu", name="hidden"),
-                keras.layers.Dense(dimensions, name="correction"),
+                keras.layers.Dense(embedding_dim, name="correction"),
             ],
             name="core",
         )

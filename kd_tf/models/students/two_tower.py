@@ -33,8 +33,8 @@ class TwoTowerStudent(MLPStudent):
         super().__init__(**kwargs)
         self.candidate_table = self.add_weight(
             name="candidate_table",
-            shape=(self.num_items + 1, self.dimensions),
-            initializer=keras.initializers.RandomNormal(stddev=self.dimensions**-0.5),
+            shape=(self.num_items + 1, self.embedding_dim),
+            initializer=keras.initializers.RandomNormal(stddev=self.embedding_dim**-0.5),
         )
 
     @property

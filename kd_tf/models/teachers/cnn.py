@@ -33,21 +33,21 @@ class CNNTeacher(WideAndDeepTeacher):
         self,
         *,
         num_items: int,
-        history_length: int,
-        dimensions: int = 512,
+        max_length: int,
+        embedding_dim: int = 512,
         filters: int = 64,
         kernel_size: int = 3,
         num_blocks: int = 2,
         hidden: int = 512,
-        book_dropout: float = 0.5,
+        item_dropout: float = 0.5,
         dropout: float = 0.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             num_items=num_items,
-            history_length=history_length,
-            dimensions=dimensions,
-            book_dropout=book_dropout,
+            max_length=max_length,
+            embedding_dim=embedding_dim,
+            item_dropout=item_dropout,
             **kwargs,
         )
         self.filters, self.kernel_size, self.num_blocks = filters, kernel_size, num_blocks
@@ -61,7 +61,7 @@ class CNNTeacher(WideAndDeepTeacher):
             [
                 keras.layers.Dense(hidden, activation="relu"),
                 rng.Dropout(dropout),
-                keras.layers.Dense(dimensions),
+                keras.layers.Dense(embedding_dim),
             ]
         )
 

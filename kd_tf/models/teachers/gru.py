@@ -32,19 +32,19 @@ class GRUTeacher(WideAndDeepTeacher):
         self,
         *,
         num_items: int,
-        history_length: int,
-        dimensions: int = 512,
+        max_length: int,
+        embedding_dim: int = 512,
         units: int = 128,
         hidden: int = 512,
-        book_dropout: float = 0.5,
+        item_dropout: float = 0.5,
         dropout: float = 0.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             num_items=num_items,
-            history_length=history_length,
-            dimensions=dimensions,
-            book_dropout=book_dropout,
+            max_length=max_length,
+            embedding_dim=embedding_dim,
+            item_dropout=item_dropout,
             **kwargs,
         )
         self.units, self.hidden, self.dropout = units, hidden, dropout
@@ -54,7 +54,7 @@ class GRUTeacher(WideAndDeepTeacher):
             [
                 keras.layers.Dense(hidden, activation="relu"),
                 rng.Dropout(dropout),
-                keras.layers.Dense(dimensions),
+                keras.layers.Dense(embedding_dim),
             ]
         )
 

@@ -51,11 +51,11 @@ class LinearAutoencoderTeacher(AdditiveModel):
         Raises:
             UserError: The matrix would not fit in memory; the message names the form that does.
         """
-        books = data.split.num_items
-        needed = 4 * books**2
+        items = data.split.num_items
+        needed = 4 * items**2
         if needed > ease.MAX_BYTES:
             raise UserError(
-                f"a linear autoencoder of {books:,} books needs a dense matrix of "
+                f"a linear autoencoder of {items:,} books needs a dense matrix of "
                 f"{needed / 2**30:.1f} GiB, and three of them while it is solved; the limit is "
                 f"{ease.MAX_BYTES / 2**30:.1f} GiB",
                 hint="Take the teacher local-ridge: the same model, sparse.",
@@ -63,10 +63,10 @@ class LinearAutoencoderTeacher(AdditiveModel):
         features = count_shared_features(data.catalog)
         strengths = SHARED_FEATURE_WEIGHTS if features.nnz else SHARED_FEATURE_WEIGHTS[:1]
         settings = [(one, strength) for one in REGULARIZATIONS for strength in strengths]
-        chooses = books <= MAX_TUNING_ITEMS and len(data.validation_metric) > 0
+        chooses = items <= MAX_TUNING_ITEMS and len(data.validation_metric) > 0
         with data.progress.task("linear autoencoder", len(settings) * chooses + 1) as advance:
-            gram, scale = _compute_gram(data.split.train, books)
-            model = cls(num_items=books, history_length=data.history_length)
+            gram, scale = _compute_gram(data.split.train, items)
+            model = cls(num_items=items, max_length=data.max_length)
             model.create_weights()
 
             def take(setting: tuple[float, float]) -> None:
@@ -75,7 +75,7 @@ class LinearAutoencoderTeacher(AdditiveModel):
                 system = gram.copy(order="F") if chooses else gram
                 if strength:
                     _add_features(system, features, strength * scale)
-                weights = np.zeros((books + 1, books + 1), np.float32)
+                weights = np.zeros((items + 1, items + 1), np.float32)
                 weights[1:, 1:] = ease.solve_weights(system, regularization * scale)
                 model.item_weights.assign(weights)
                 advance()

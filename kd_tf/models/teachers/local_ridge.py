@@ -71,7 +71,7 @@ class LocalRidgeTeacher(SparseItemItemModel):
         matrix = ridge.to_matrix()
         model = cls(
             num_items=data.split.num_items,
-            history_length=data.history_length,
+            max_length=data.max_length,
             num_entries=matrix.nnz,
             regularization=regularization,
             shared_feature_weight=shared_feature_weight,

@@ -81,8 +81,8 @@ class TeacherMixture(HistoryModel):
             )
         if any(isinstance(member, UserIdModel) for member in members):
             raise ValueError("a panel sees histories, and a member knows readers by number")
-        length = max(member.history_length for member in members)
-        super().__init__(num_items=catalogues.pop(), history_length=length, **kwargs)
+        length = max(member.max_length for member in members)
+        super().__init__(num_items=catalogues.pop(), max_length=length, **kwargs)
         self.members = list(members)
         count = len(self.members)
         self.by_confidence = by_confidence
@@ -146,7 +146,7 @@ class TeacherMixture(HistoryModel):
         votes = tf.stack(
             [
                 _compute_log_probs(
-                    member(self._keep_newest(ids, member.history_length), training=training),
+                    member(self._keep_newest(ids, member.max_length), training=training),
                     ids,
                     self.settings[count + number],
                 )

@@ -31,22 +31,22 @@ class SpectralFilterTeacher(LowRankModel):
     @classmethod
     def from_training_data(cls, data: TrainingData) -> SpectralFilterTeacher:
         """Finds the eigenvectors; validation chooses t and p."""
-        books = data.split.num_items
-        read = data.split.train.to_csr_matrix(books)
+        items = data.split.num_items
+        read = data.split.train.to_csr_matrix(items)
         degree = np.maximum(np.asarray((read != 0).sum(axis=0)).ravel(), 1).astype(np.float64)
         length = np.maximum(np.diff(read.indptr), 1).astype(np.float64)
         graph = sparse.csr_matrix(
             sparse.diags_array(length**-0.5) @ read @ sparse.diags_array(degree**-0.5)
         )
-        dimensions = int(max(min(MAX_EMBEDDING_DIM, books // 4, min(read.shape) - 1), 1))
+        embedding_dim = int(max(min(MAX_EMBEDDING_DIM, items // 4, min(read.shape) - 1), 1))
         tries = [(heat, power) for heat in DIFFUSION_TIMES for power in POPULARITY_POWERS]
         with data.progress.task("spectral filter", 2 + len(tries)) as advance:
             _, values, vectors = randomized_svd(
-                graph, dimensions, n_oversamples=64, n_iter=6, random_state=data.split.seed
+                graph, embedding_dim, n_oversamples=64, n_iter=6, random_state=data.split.seed
             )
             advance(2)
             share = (values / max(values[0], 1e-12)) ** 2
-            model = cls(num_items=books, history_length=data.history_length, dimensions=dimensions)
+            model = cls(num_items=items, max_length=data.max_length, embedding_dim=embedding_dim)
             model.create_weights()
             model.prior.assign(compute_popularity_prior(data.split.popularity(), PRIOR_STRENGTH))
 

@@ -33,20 +33,20 @@ class TransformerTeacher(WideAndDeepTeacher):
         self,
         *,
         num_items: int,
-        history_length: int,
-        dimensions: int = 512,
+        max_length: int,
+        embedding_dim: int = 512,
         attention_dim: int = 128,
         num_heads: int = 4,
         num_blocks: int = 2,
-        book_dropout: float = 0.5,
+        item_dropout: float = 0.5,
         dropout: float = 0.2,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             num_items=num_items,
-            history_length=history_length,
-            dimensions=dimensions,
-            book_dropout=book_dropout,
+            max_length=max_length,
+            embedding_dim=embedding_dim,
+            item_dropout=item_dropout,
             **kwargs,
         )
         self.attention_dim, self.num_heads, self.num_blocks, self.dropout = (
@@ -58,7 +58,7 @@ class TransformerTeacher(WideAndDeepTeacher):
         self.projection = keras.layers.Dense(attention_dim)
         self.position_embedding = self.add_weight(
             name="age",
-            shape=(history_length, attention_dim),
+            shape=(max_length, attention_dim),
             initializer=keras.initializers.RandomNormal(stddev=0.02),
         )
         self.attentions = [
@@ -78,7 +78,7 @@ class TransformerTeacher(WideAndDeepTeacher):
             )
             for _ in range(num_blocks)
         ]
-        self.core = keras.layers.Dense(dimensions)
+        self.core = keras.layers.Dense(embedding_dim)
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
         real = make_item_mask(weights)

@@ -31,33 +31,33 @@ class TwoTowerTeacher(WideAndDeepTeacher):
         self,
         *,
         num_items: int,
-        history_length: int,
-        dimensions: int = 256,
+        max_length: int,
+        embedding_dim: int = 256,
         hidden: int = 512,
-        book_dropout: float = 0.5,
+        item_dropout: float = 0.5,
         dropout: float = 0.3,
         objective: str = IN_BATCH,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             num_items=num_items,
-            history_length=history_length,
-            dimensions=dimensions,
-            book_dropout=book_dropout,
+            max_length=max_length,
+            embedding_dim=embedding_dim,
+            item_dropout=item_dropout,
             objective=objective,
             **kwargs,
         )
         self.hidden, self.dropout = hidden, dropout
         self.candidate_table = self.add_weight(
             name="candidate_table",
-            shape=(num_items + 1, dimensions),
-            initializer=keras.initializers.RandomNormal(stddev=dimensions**-0.5),
+            shape=(num_items + 1, embedding_dim),
+            initializer=keras.initializers.RandomNormal(stddev=embedding_dim**-0.5),
         )
         self.core = keras.Sequential(
             [
                 keras.layers.Dense(hidden, activation="relu"),
                 rng.Dropout(dropout),
-                keras.layers.Dense(dimensions),
+                keras.layers.Dense(embedding_dim),
             ]
         )
 

@@ -31,19 +31,19 @@ class VAETeacher(TiedEmbeddingModel):
         self,
         *,
         num_items: int,
-        history_length: int,
-        dimensions: int = 256,
+        max_length: int,
+        embedding_dim: int = 256,
         hidden: int = 512,
         beta: float = 0.2,
         annealing_steps: int = 4000,
-        book_dropout: float = 0.5,
+        item_dropout: float = 0.5,
         **kwargs: Any,
     ) -> None:
         super().__init__(
             num_items=num_items,
-            history_length=history_length,
-            dimensions=dimensions,
-            book_dropout=book_dropout,
+            max_length=max_length,
+            embedding_dim=embedding_dim,
+            item_dropout=item_dropout,
             **kwargs,
         )
         if beta < 0 or annealing_steps < 1:
@@ -53,14 +53,14 @@ class VAETeacher(TiedEmbeddingModel):
         self.hidden, self.beta, self.annealing_steps = hidden, beta, annealing_steps
         self.decoder = self.add_weight(
             name="decoder",
-            shape=(num_items + 1, dimensions),
-            initializer=keras.initializers.RandomNormal(stddev=dimensions**-0.5),
+            shape=(num_items + 1, embedding_dim),
+            initializer=keras.initializers.RandomNormal(stddev=embedding_dim**-0.5),
         )
         self.bias = self.add_weight(name="bias", shape=(num_items + 1,), initializer="zeros")
         self.core = keras.layers.Dense(hidden, activation="tanh")
-        self.mean = keras.layers.Dense(dimensions)
+        self.mean = keras.layers.Dense(embedding_dim)
         self.log_variance = keras.layers.Dense(
-            dimensions, kernel_initializer=keras.initializers.RandomNormal(stddev=0.001)
+            embedding_dim, kernel_initializer=keras.initializers.RandomNormal(stddev=0.001)
         )
 
     @property
@@ -95,14 +95,14 @@ class VAETeacher(TiedEmbeddingModel):
         history, labels = data
         with tf.GradientTape() as tape:
             ids = self.compact_ids(history)
-            weights = self._dropout(self.book_weights(ids), training=True)
+            weights = self._dropout(self.item_weights(ids), training=True)
             code, divergence = self._sample_code(tf.gather(self.table, ids), weights, True)
             logits = tf.matmul(code, self.decoder, transpose_b=True) + self.bias
             scored = MaskedLogits.from_logits(logits, self.seen_items(history))
             share = tf.cast(self.optimizer.iterations, tf.float32) / self.annealing_steps
             loss = tf.reduce_mean(
                 self.supervised_loss(history, labels["targets"], scored)
-                + self.beta * tf.minimum(share, 1.0) * divergence / self.dimensions
+                + self.beta * tf.minimum(share, 1.0) * divergence / self.embedding_dim
             )
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         self._loss_tracker.update_state(loss)

@@ -82,7 +82,7 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
             recency_power: The learnt weight of a book by its age is raised to this.
         """
         ids = self.compact_ids(history)
-        weights = self.book_weights(ids)
+        weights = self.item_weights(ids)
         # 0 ** 0 is 1, but padding must weigh nothing at any power.
         weights = tf.where(weights > 0, tf.pow(weights, recency_power), 0.0)
         values = tf.gather(self.wide_item_weights, ids) * weights[..., tf.newaxis]
@@ -109,10 +109,10 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         # At random: readers often stand in the order in which they joined.
         some = np.random.default_rng(0).permutation(len(split.validation.histories))
         some = some[:MAX_FITTING_USERS]
-        readers = HeldOutSet(
+        users = HeldOutSet(
             split.validation.histories.take(some),
             split.validation.targets.take(some),
-            split.validation.readers[some],
+            split.validation.users[some],
         )
         best = -1.0
         kept: list[np.ndarray] = []
@@ -128,24 +128,24 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
             ids, values = select_top_targets(ridge.to_matrix(), self.wide_neighbours)
             self.wide_ids.assign(ids)
             self.wide_item_weights.assign(values)
-            reached = self._fit_wide_weight(readers, progress)
+            reached = self._fit_wide_weight(users, progress)
             if reached > best:
                 best, kept = reached, [one.numpy() for one in own]
         for one, value in zip(own, kept, strict=True):
             one.assign(value)
-        self._fit_temperature(readers)
+        self._fit_temperature(users)
 
-    def _fit_wide_weight(self, readers: HeldOutSet, progress: Progress) -> float:
+    def _fit_wide_weight(self, users: HeldOutSet, progress: Progress) -> float:
         """Chooses the memory's weight and recency on `readers`; gives the NDCG@10 reached."""
         found = {(w, p): 0.0 for w in WIDE_WEIGHTS for p in RECENCY_POWERS}
         rows = get_scoring_batch_size(self)
         deep = tf.function(lambda history: TiedEmbeddingModel.call(self, history))
         wide = tf.function(self.wide_scores)
-        with progress.task("weighing the memory", len(readers.histories)) as advance:
-            for start in range(0, len(readers.histories), rows):
-                part = np.arange(start, min(start + rows, len(readers.histories)))
-                histories, targets = readers.histories.take(part), readers.targets.take(part)
-                padded = tf.constant(histories.pad(self.history_length))
+        with progress.task("weighing the memory", len(users.histories)) as advance:
+            for start in range(0, len(users.histories), rows):
+                part = np.arange(start, min(start + rows, len(users.histories)))
+                histories, targets = users.histories.take(part), users.targets.take(part)
+                padded = tf.constant(histories.pad(self.max_length))
                 learnt = deep(padded).numpy()
                 for power in RECENCY_POWERS:
                     remembered = wide(padded, tf.constant(power)).numpy()
@@ -157,9 +157,9 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         weight, power = max(found, key=lambda key: found[key])
         self.wide_weight.assign(weight)
         self.recency_power.assign(power)
-        return found[weight, power] / len(readers.histories)
+        return found[weight, power] / len(users.histories)
 
-    def _fit_temperature(self, readers: HeldOutSet) -> None:
+    def _fit_temperature(self, users: HeldOutSet) -> None:
         """Chooses the temperature under which the softmax of the scores explains `readers` best.
 
         A sum of scores has no scale of its own, and a student that is told probabilities should
@@ -167,13 +167,13 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         Networks" (2017).
         """
         rows = get_scoring_batch_size(self)
-        longest = int(readers.targets.lengths.max())
+        longest = int(users.targets.lengths.max())
         loss = np.zeros(len(TEMPERATURES))
         self.temperature.assign(1.0)
-        for start in range(0, len(readers.histories), rows):
-            part = np.arange(start, min(start + rows, len(readers.histories)))
-            history = tf.constant(readers.histories.take(part).pad(self.history_length))
-            targets = tf.constant(readers.targets.take(part).pad(longest))
+        for start in range(0, len(users.histories), rows):
+            part = np.arange(start, min(start + rows, len(users.histories)))
+            history = tf.constant(users.histories.take(part).pad(self.max_length))
+            targets = tf.constant(users.targets.take(part).pad(longest))
             logits = self(history, training=False)
             for place, temperature in enumerate(TEMPERATURES):
                 scored = MaskedLogits.from_logits(logits / temperature, self.seen_items(history))

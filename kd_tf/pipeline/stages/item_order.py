@@ -92,9 +92,9 @@ def choose_item_order(
         order = cluster_items(
             student.table.numpy(), choose_block_size(student.num_items + 1), seed=seed
         )
-        readers = split.validation.histories.pad(student.history_length)
+        users = split.validation.histories.pad(student.max_length)
         try:
-            probed = choose_num_probes(student, order, readers[:NUM_VALIDATION_USERS])
+            probed = choose_num_probes(student, order, users[:NUM_VALIDATION_USERS])
         except UserError as error:
             if search == "two-stage":
                 raise

@@ -64,9 +64,7 @@ def compare_models(
 ) -> list[ComparisonResult]:
     """Paired differences, their p-values adjusted for the number of pairs."""
     found = [
-        compare_paired(
-            evaluations[against].per_reader[metric], evaluations[model].per_reader[metric]
-        )
+        compare_paired(evaluations[against].per_user[metric], evaluations[model].per_user[metric])
         for model, against in pairs
     ]
     return [

@@ -164,7 +164,7 @@ def load_dataset(settings: Config) -> Dataset:
     data = settings.data
     if data.dataset == "synthetic":
         return generate_bookshop(
-            num_items=data.synthetic_books, num_users=data.synthetic_readers, seed=settings.seed
+            num_items=data.synthetic_items, num_users=data.synthetic_users, seed=settings.seed
         )
     if data.dataset == "user-item-lists":
         assert data.train is not None
@@ -199,15 +199,15 @@ _LOADERS: dict[str, Callable[[Path, config.Data], Dataset]] = {
 def _read_csv_tables(settings: Config) -> Dataset:
     data = settings.data
     columns = InteractionColumns(**data.columns.model_dump())
-    book_columns = ItemColumns(**data.book_columns.model_dump()) if data.books else None
+    item_columns = ItemColumns(**data.item_columns.model_dump()) if data.items else None
     if data.train is not None and data.test is not None:
         return read_presplit_tables(
             data.train,
             data.test,
             columns,
             validation=data.validation,
-            books=data.books,
-            book_columns=book_columns,
+            items=data.items,
+            item_columns=item_columns,
             header=data.header,
             on_bad_rows=data.on_bad_rows,
             name=settings.name,
@@ -216,8 +216,8 @@ def _read_csv_tables(settings: Config) -> Dataset:
     return read_delimited(
         data.interactions,
         columns,
-        books=data.books,
-        book_columns=book_columns,
+        items=data.items,
+        item_columns=item_columns,
         header=data.header,
         on_bad_rows=data.on_bad_rows,
         name=settings.name,
@@ -281,8 +281,8 @@ def _split_interactions(settings: Config, interactions: Interactions, protocol: 
 
 def choose_max_length(settings: Config, split: Split) -> int:
     """L: what the settings say, or what most readers need, in steps of 10."""
-    if settings.export.history_length is not None:
-        return settings.export.history_length
+    if settings.export.max_length is not None:
+        return settings.export.max_length
     needed = (
         float(np.quantile(split.train.lengths, COVERED_USER_SHARE)) if len(split.train) else 0.0
     )

@@ -114,7 +114,7 @@ class RunContext:
                 f"models rank held-out books among {self.candidates.num_negatives} others; files give "
                 "lists and are measured among all books, so the figures of both do not compare"
             )
-        self.history_length = choose_max_length(settings, self.split)
+        self.max_length = choose_max_length(settings, self.split)
         self.validation_metric = ValidationMetric(
             self.split.validation, self.split.num_items, self.candidates
         )
@@ -153,12 +153,12 @@ class RunContext:
         score = make_score_fn(model)
         return lambda: self.validation_metric(score)
 
-    def make_training_data(self, history_length: int) -> TrainingData:
+    def make_training_data(self, max_length: int) -> TrainingData:
         """What models of this history length are solved from."""
         return TrainingData(
             split=self.split,
             catalog=self.dataset.catalog,
-            history_length=history_length,
+            max_length=max_length,
             validation_metric=self.validation_metric,
             progress=self.progress,
         )
@@ -188,9 +188,9 @@ class RunContext:
     @property
     def teacher_max_length(self) -> int:
         """How many books a teacher sees that need not be trained for a fixed number of them."""
-        readers = (self.split.train, self.split.validation.histories)
-        longest = max(int(some.lengths.max(initial=1)) for some in readers)
-        return int(np.clip(longest, self.history_length, TEACHER_MAX_LENGTH))
+        users = (self.split.train, self.split.validation.histories)
+        longest = max(int(some.lengths.max(initial=1)) for some in users)
+        return int(np.clip(longest, self.max_length, TEACHER_MAX_LENGTH))
 
     def draw_examples(self, purpose: int) -> Examples:
         return draw_examples(self.settings, self.split, purpose, has_timestamps=self.has_timestamps)
@@ -274,7 +274,7 @@ class RunContext:
         return {
             **self.data_key,
             "examples": self.settings.examples.model_dump(mode="json"),
-            "history_length": self.history_length,
+            "history_length": self.max_length,
             **more,
         }
 

@@ -66,13 +66,13 @@ def load_or_train_student(
         if architecture in TRAINED_STUDENTS:
             given = settings.student
             # What `auto` chose is made alone with the same width.
-            dimensions = (
+            embedding_dim = (
                 _choose_mlp_embedding_dim(context)
                 if given.architecture == "auto"
-                else given.dimensions
+                else given.embedding_dim
             )
             model, training = _train_from_scratch(
-                context, name, architecture, dimensions, teaching, key
+                context, name, architecture, embedding_dim, teaching, key
             )
             return model, architecture, training, []
         return _select_and_fine_tune(context, name, architecture, teaching, key)
@@ -126,7 +126,7 @@ def select_student_within_budget(
         UserError: None fits into the bytes.
     """
     rng.set_seed(context.settings.seed)
-    data = context.make_training_data(context.history_length)
+    data = context.make_training_data(context.max_length)
     source = TeacherItemScores(data, plan.teacher if plan else None)
     families = WARM_STARTS if architecture == "auto" else {architecture: WARM_STARTS[architecture]}
     tried: list[CandidateResult] = []
@@ -153,10 +153,10 @@ def select_student_within_budget(
         for start in starts(source, context.max_bytes):
             consider(start.model, family, start.description)
     if architecture == "auto" and context.trains_quickly:
-        dimensions = _choose_mlp_embedding_dim(context)
-        if dimensions:
-            model, _ = _train_from_scratch(context, name, "mlp", dimensions, plan, key)
-            consider(model, "mlp", f"d={dimensions}, trained")
+        embedding_dim = _choose_mlp_embedding_dim(context)
+        if embedding_dim:
+            model, _ = _train_from_scratch(context, name, "mlp", embedding_dim, plan, key)
+            consider(model, "mlp", f"d={embedding_dim}, trained")
     if best is None:
         raise UserError(
             f"no student of {context.split.num_items:,} books fits into {context.max_bytes:,} bytes",
@@ -259,7 +259,7 @@ def _train_from_scratch(
     context: RunContext,
     name: str,
     architecture: str,
-    dimensions: int,
+    embedding_dim: int,
     plan: DistillationPlan | None,
     key: dict[str, Any],
 ) -> tuple[HistoryModel, TrainingResult]:
@@ -267,7 +267,7 @@ def _train_from_scratch(
     return train_student(
         context,
         lambda wide: build_student(context, architecture, wide),
-        dimensions,
+        embedding_dim,
         plan,
         context.draw_examples(2),
         seed=context.settings.seed,
@@ -276,12 +276,12 @@ def _train_from_scratch(
     )
 
 
-def build_student(context: RunContext, architecture: str, dimensions: int) -> HistoryModel:
+def build_student(context: RunContext, architecture: str, embedding_dim: int) -> HistoryModel:
     """A student of `TRAINED_STUDENTS` with the weights that it begins with."""
     model = TRAINED_STUDENTS[architecture](
         num_items=context.split.num_items,
-        history_length=context.history_length,
-        dimensions=dimensions,
+        max_length=context.max_length,
+        embedding_dim=embedding_dim,
     )
     model.create_weights()
     return model
@@ -290,15 +290,15 @@ def build_student(context: RunContext, architecture: str, dimensions: int) -> Hi
 def _choose_mlp_embedding_dim(context: RunContext) -> int:
     """As wide as the bytes allow, in steps of 8; 0 where not even 8 fit."""
     # A table in bytes; two layers of 64 with biases, and a weight for every age, in floats.
-    fixed = 4 * (64 + context.history_length)
+    fixed = 4 * (64 + context.max_length)
     room = (context.max_bytes - fixed) // (context.split.num_items + 1 + 4 * (2 * 64 + 1))
     return int(max(min(room, 64) // 8 * 8, 0))
 
 
 def _compute_min_bytes(context: RunContext, architecture: str) -> int:
     """About the smallest budget in which a student of this kind exists."""
-    books = context.split.num_items
-    table = (books + 1) * 7 + 3 * 1024
+    items = context.split.num_items
+    table = (items + 1) * 7 + 3 * 1024
     if architecture in ("neighbours", "auto"):
-        return min(compute_packed_size(books, books), table)
-    return table + (compute_packed_size(books, books) if architecture.endswith("residual") else 0)
+        return min(compute_packed_size(items, items), table)
+    return table + (compute_packed_size(items, items) if architecture.endswith("residual") else 0)

@@ -70,8 +70,8 @@ def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> 
 
 
 def _choose_default_members(context: RunContext) -> tuple[str, ...]:
-    books = context.split.num_items
-    solved = tuple(kind for kind, most in _MAX_MEMBER_ITEMS.items() if books <= most)
+    items = context.split.num_items
+    solved = tuple(kind for kind, most in _MAX_MEMBER_ITEMS.items() if items <= most)
     return (*solved, "cnn") if context.trains_quickly else solved
 
 
@@ -79,20 +79,20 @@ def _choose_max_length(context: RunContext, architecture: str) -> int:
     """A solved teacher sees whole histories, a trained one what the student will see."""
     if architecture in CLOSED_FORM_TEACHERS:
         return context.teacher_max_length
-    return context.history_length
+    return context.max_length
 
 
 def _load_or_train_teacher(
-    context: RunContext, architecture: str, name: str, history_length: int, save_early: bool = False
+    context: RunContext, architecture: str, name: str, max_length: int, save_early: bool = False
 ) -> TrainedModel:
     settings = context.settings.teacher
     solved = architecture in CLOSED_FORM_TEACHERS
     own = {} if solved else settings.model_dump(mode="json", exclude={"kind", "members"})
     key = context.cache_key(
         teacher={"kind": architecture, **own},
-        length=history_length,
+        length=max_length,
         candidates=str(context.candidates),
-        books_table=context.hash_catalog() if solved else None,
+        items_table=context.hash_catalog() if solved else None,
     )
 
     def make(_: object) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
@@ -102,7 +102,7 @@ def _load_or_train_teacher(
             return model, architecture, training, []
         begin = time.monotonic()
         found = CLOSED_FORM_TEACHERS[architecture].from_training_data(
-            context.make_training_data(history_length)
+            context.make_training_data(max_length)
         )
         seconds = time.monotonic() - begin
         return (
@@ -146,8 +146,8 @@ def _train_teacher(
 
 def _build_matrix_factorization(context: RunContext) -> HistoryModel:
     """Matrix factorisation by readers' numbers, as papers on distillation have it."""
-    known = set(context.split.train_readers.tolist())
-    if not known.intersection(context.split.test.readers.tolist()):
+    known = set(context.split.train_users.tolist())
+    if not known.intersection(context.split.test.users.tolist()):
         raise UserError(
             "matrix factorisation knows training readers only, and none of them is tested",
             where="teacher.kind",
@@ -155,7 +155,9 @@ def _build_matrix_factorization(context: RunContext) -> HistoryModel:
             "temporal, random, or a published split.",
         )
     return MatrixFactorization.from_histories(
-        context.split.train, context.split.num_items, dimensions=context.settings.teacher.dimensions
+        context.split.train,
+        context.split.num_items,
+        embedding_dim=context.settings.teacher.embedding_dim,
     )
 
 
@@ -173,8 +175,8 @@ def _build_network(context: RunContext, architecture: str) -> HistoryModel:
         )
     model = TRAINED_TEACHERS[architecture](
         num_items=context.split.num_items,
-        history_length=context.history_length,
-        dimensions=settings.dimensions,
+        max_length=context.max_length,
+        embedding_dim=settings.embedding_dim,
         objective=objective,
     )
     model.create_weights()

@@ -31,7 +31,7 @@ ASSISTANTS_FOLDER = "assistants"
 def train_student(
     context: RunContext,
     build_model: Callable[[int], HistoryModel],
-    dimensions: int,
+    embedding_dim: int,
     plan: DistillationPlan | None,
     examples: Examples,
     *,
@@ -56,12 +56,12 @@ def train_student(
     """
     if plan is not None and plan.settings.assistant_width_multiplier:
         plan = _train_assistant(
-            context, build_model, dimensions, plan, examples, seed=seed, label=label, key=key
+            context, build_model, embedding_dim, plan, examples, seed=seed, label=label, key=key
         )
     settings, pruning = context.settings.student, context.settings.pruning
     # The same seed for students alone and taught: they begin equal and see the same batches.
     rng.set_seed(seed)
-    model = build_model(dimensions)
+    model = build_model(embedding_dim)
     schedule = context.make_schedule(settings.training)
     if plan is None:
         distiller, batches = Distiller(model), make_supervised_batches(examples, schedule, seed)
@@ -103,7 +103,7 @@ def _wrap_for_pruning(model: HistoryModel, pruning: Pruning, steps: int) -> None
 def _train_assistant(
     context: RunContext,
     build_model: Callable[[int], HistoryModel],
-    dimensions: int,
+    embedding_dim: int,
     plan: DistillationPlan,
     examples: Examples,
     *,
@@ -116,7 +116,7 @@ def _train_assistant(
     Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant" (AAAI 2020).
     """
     settings = plan.settings.model_copy(update={"assistant": 0})
-    wider = dimensions * plan.settings.assistant_width_multiplier
+    wider = embedding_dim * plan.settings.assistant_width_multiplier
 
     def make(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
         model, training = train_student(

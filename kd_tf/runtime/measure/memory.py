@@ -31,7 +31,7 @@ def measure_memory_growth(path: str) -> int:
     model = TFLiteModel(path)
     for run in range(NUM_RUNS):
         # Any ids do: those beyond the catalogue count as padding.
-        model.recommend(np.arange(run + 1, run + 1 + model.history_length, dtype=np.int32))
+        model.recommend(np.arange(run + 1, run + 1 + model.max_length, dtype=np.int32))
     return read_peak_bytes() - before
 
 

@@ -45,8 +45,8 @@ class NumpyMLP:
         counts = w["recency"][: len(ids)][::-1]
         own = (counts / np.sqrt(max(counts.sum(), 1.0))) @ w["table"][ids]
         hidden = np.maximum(own @ w["hidden_kernel"] + w["hidden_bias"], 0)
-        reader = own + hidden @ w["correction_kernel"] + w["correction_bias"]
-        return np.asarray(w["scoring_table"] @ reader.astype(np.float32))
+        user = own + hidden @ w["correction_kernel"] + w["correction_bias"]
+        return np.asarray(w["scoring_table"] @ user.astype(np.float32))
 
     def recommend(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The K best books that are not in the history: ids int32 [K] and scores float32 [K]."""

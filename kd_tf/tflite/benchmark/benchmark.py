@@ -156,8 +156,8 @@ def benchmark(
 def make_synthetic_student(
     folder: Path,
     num_items: int,
-    dimensions: int,
-    history_length: int,
+    embedding_dim: int,
+    max_length: int,
     *,
     seed: int = 0,
     progress: Progress | None = None,
@@ -171,27 +171,29 @@ def make_synthetic_student(
     genres = max(num_items // _ITEMS_PER_GENRE, 1)
     sections = max(genres // _GENRES_PER_SECTION, 1)
     genre = random.integers(0, genres, num_items + 1)
-    centres = random.standard_normal((sections, dimensions), np.float32)
+    centres = random.standard_normal((sections, embedding_dim), np.float32)
     centres = centres[random.integers(0, sections, genres)]
-    centres += 0.7 * random.standard_normal((genres, dimensions), np.float32)
-    table = centres[genre] + 0.5 * random.standard_normal((num_items + 1, dimensions), np.float32)
-    table *= np.arange(1, dimensions + 1, dtype=np.float32) ** -0.5
+    centres += 0.7 * random.standard_normal((genres, embedding_dim), np.float32)
+    table = centres[genre] + 0.5 * random.standard_normal(
+        (num_items + 1, embedding_dim), np.float32
+    )
+    table *= np.arange(1, embedding_dim + 1, dtype=np.float32) ** -0.5
     table *= random.lognormal(0, 0.2, (num_items + 1, 1)).astype(np.float32)
     table /= np.sqrt(np.square(table).sum(axis=1).mean())
     table[0] = 0
     rng.set_seed(seed)
-    student = MLPStudent(num_items=num_items, history_length=history_length, dimensions=dimensions)
+    student = MLPStudent(num_items=num_items, max_length=max_length, embedding_dim=embedding_dim)
     student.create_weights()
     student.table.assign(table)
-    student.recency.assign(np.linspace(2, 0, history_length))
+    student.recency.assign(np.linspace(2, 0, max_length))
     by_genre = np.argsort(genre[1:], kind="stable") + 1
     first = np.searchsorted(genre[by_genre], np.arange(genres + 1))
-    drawn = np.zeros((2 * NUM_HISTORIES, history_length), np.int32)
+    drawn = np.zeros((2 * NUM_HISTORIES, max_length), np.int32)
     for row in drawn:
         liked = np.concatenate(
             [by_genre[first[one] : first[one + 1]] for one in random.integers(0, genres, 3)]
         )
-        count = min(int(random.integers(1, history_length + 1)), len(np.unique(liked)))
+        count = min(int(random.integers(1, max_length + 1)), len(np.unique(liked)))
         row[:count] = random.permutation(np.unique(liked))[:count]
     # The one half measures, the other chooses.
     histories, others = drawn[:NUM_HISTORIES], drawn[NUM_HISTORIES:]
@@ -199,7 +201,7 @@ def make_synthetic_student(
     forms: dict[str, tuple[HistoryModel, Quantization]] = {
         "kd-tf-int8": (student, Quantization.DYNAMIC_INT8)
     }
-    if dimensions % 2 == 0:
+    if embedding_dim % 2 == 0:
         forms["kd-tf-int4"] = (student, Quantization.INT4)
     numbers = None
     if num_items >= MIN_TWO_STAGE_ITEMS:
@@ -244,10 +246,10 @@ def open_target(target: Path, *, seed: int = 0) -> BenchmarkSetup:
         path = target
     model = TFLiteModel(path)
     student = _load_student(path)
-    books = bundle.config.num_items if bundle else student.num_items if student else None
-    if student is not None and (student.num_items, student.history_length) != (
-        books,
-        model.history_length,
+    items = bundle.config.num_items if bundle else student.num_items if student else None
+    if student is not None and (student.num_items, student.max_length) != (
+        items,
+        model.max_length,
     ):
         raise UserError(
             "the student of this run is not what the file was made of",
@@ -255,11 +257,11 @@ def open_target(target: Path, *, seed: int = 0) -> BenchmarkSetup:
             hint="Export the file again.",
         )
     random = np.random.default_rng(seed)
-    histories = np.zeros((NUM_HISTORIES, model.history_length), np.int32)
+    histories = np.zeros((NUM_HISTORIES, model.max_length), np.int32)
     # A bare file does not say how many books it knows; K beside a full history are certain.
-    most = books or model.history_length + model.k
+    most = items or model.max_length + model.k
     for row in histories:
-        count = int(random.integers(1, min(model.history_length, most) + 1))
+        count = int(random.integers(1, min(model.max_length, most) + 1))
         row[:count] = random.choice(most, count, replace=False) + 1
     form = bundle.config.quantization if bundle else path.stem
     name = f"kd-tf-{form.removeprefix('dynamic-')}"
@@ -267,7 +269,7 @@ def open_target(target: Path, *, seed: int = 0) -> BenchmarkSetup:
     quantization = forms.get(form, Quantization.DYNAMIC_INT8)
     floor = compute_floor_bytes(student, quantization) if student else path.stat().st_size
     return BenchmarkSetup(
-        student, histories, books, [BenchmarkedModel(name, "tflite", path, floor)]
+        student, histories, items, [BenchmarkedModel(name, "tflite", path, floor)]
     )
 
 

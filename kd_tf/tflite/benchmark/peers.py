@@ -47,7 +47,7 @@ def _build_onnx(student: HistoryModel, recommendations: int, *, one_table: bool)
     weights = make_numpy_mlp(student, recommendations).weights
     onnx = _import_package("onnx")
     helper, kinds = onnx.helper, onnx.TensorProto
-    L, V, K = student.history_length, student.num_items, recommendations
+    L, V, K = student.max_length, student.num_items, recommendations
     constants: dict[str, np.ndarray] = {
         name: value for name, value in weights.items() if name != "scoring_table"
     }

@@ -53,7 +53,7 @@ def make_numpy_score_fn(student: HistoryModel) -> Callable[[np.ndarray], np.ndar
     try:
         perceptron = make_numpy_mlp(student, 1)
     except UserError:
-        none = np.zeros((1, student.history_length), np.int32)
+        none = np.zeros((1, student.max_length), np.int32)
         if student.numpy_scores(student.from_inputs(none)) is None:
             return None
         return lambda rows: np.asarray(student.numpy_scores(student.from_inputs(rows)))

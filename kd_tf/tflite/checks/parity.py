@@ -139,7 +139,7 @@ def check_parity(
         ParityError: The file cannot be run, breaks the contract, or is not close enough.
         ValueError: `histories` is empty or has another shape or type.
     """
-    L = student.history_length
+    L = student.max_length
     if histories.dtype != np.int32 or histories.ndim != 2 or histories.shape[1] != L:
         raise ValueError(
             f"histories must be int32 [n, {L}], not {histories.dtype} {list(histories.shape)}"
@@ -181,10 +181,10 @@ def _load_model(content: bytes, student: HistoryModel) -> TFLiteModel:
     for signature in ("similar", "score", "explain"):
         if signature not in model.signatures:
             raise ParityError(f"the converted file has no signature {signature}")
-    if model.history_length != student.history_length:
+    if model.max_length != student.max_length:
         raise ParityError(
-            f"the converted file takes {model.history_length} books of a history, the student "
-            f"{student.history_length}"
+            f"the converted file takes {model.max_length} books of a history, the student "
+            f"{student.max_length}"
         )
     return model
 
@@ -234,9 +234,9 @@ def _compare_with_numpy(
     return _aggregate(parts)
 
 
-def _compare_similar(model: TFLiteModel, student: HistoryModel, books: np.ndarray) -> _Agreement:
+def _compare_similar(model: TFLiteModel, student: HistoryModel, items: np.ndarray) -> _Agreement:
     parts = []
-    for part in _split_into_batches(books, student):
+    for part in _split_into_batches(items, student):
         ids, scores = _call_similar(model, part)
         check_answers("similar", ids, scores, part[:, np.newaxis], student.num_items)
         expected = student.similar(tf.constant(part)).numpy()
@@ -262,7 +262,7 @@ def _compare_batch(
         expected: float32 [n, V + 1], how the student scores every book.
         excluded: int32 [n, L], what must not be recommended; unknown ids mean nothing.
     """
-    books = expected.shape[1] - 1
+    items = expected.shape[1] - 1
     given = ids > 0
     own = np.take_along_axis(expected, ids, axis=1)
     largest = float(np.abs(own[given]).max(initial=0))
@@ -271,8 +271,8 @@ def _compare_batch(
     left = expected.copy()
     left[:, 0] = -np.inf
     rows = np.arange(len(ids))[:, np.newaxis]
-    left[rows, np.where(is_item(excluded, books), excluded, 0)] = -np.inf
-    width = min(TOP_K, ids.shape[1], books)
+    left[rows, np.where(is_item(excluded, items), excluded, 0)] = -np.inf
+    width = min(TOP_K, ids.shape[1], items)
     last = np.partition(left, -width, axis=1)[:, -width]
     # Where fewer are left than that, all of them are expected.
     last = np.where(np.isneginf(last), np.finfo(np.float32).min, last)
@@ -318,7 +318,7 @@ def _make_unknown_ids(num_items: int) -> np.ndarray:
 def _check_edge_case_histories(
     model: TFLiteModel, student: HistoryModel, bound: Tolerance, quantization: Quantization
 ) -> None:
-    unknown, L = _make_unknown_ids(student.num_items), student.history_length
+    unknown, L = _make_unknown_ids(student.num_items), student.max_length
     only_unknown = np.concatenate([np.repeat(unknown, L), np.resize(unknown, L)]).reshape(-1, L)
     with _raise_as_parity_error("recommend"):
         ids, scores = model.recommend_all(only_unknown)
@@ -350,9 +350,9 @@ def _check_edge_case_histories(
 def _check_similar(
     model: TFLiteModel, student: HistoryModel, bound: Tolerance, quantization: Quantization
 ) -> None:
-    books = _sample_evenly(student.num_items, MAX_SIMILAR_ITEMS)
-    agreement = _compare_similar(model, student, books)
-    _require_agreement(agreement, bound, f"similar ({quantization.value}) for {len(books)} books")
+    items = _sample_evenly(student.num_items, MAX_SIMILAR_ITEMS)
+    agreement = _compare_similar(model, student, items)
+    _require_agreement(agreement, bound, f"similar ({quantization.value}) for {len(items)} books")
     unknown = _make_unknown_ids(student.num_items)
     ids, scores = _call_similar(model, unknown)
     check_answers("similar", ids, scores, unknown[:, np.newaxis], student.num_items)
@@ -407,12 +407,12 @@ def _check_explanations(
     """What books of a history add to a score is what they add in the student."""
     # A book that such a reader is recommended, which is what people will ask about.
     with _raise_as_parity_error("explain"):
-        books = model.recommend_all(histories)[0][:, 0]
+        items = model.recommend_all(histories)[0][:, 0]
         found = np.stack(
-            [model.explain(row, int(one)) for row, one in zip(histories, books, strict=True)]
+            [model.explain(row, int(one)) for row, one in zip(histories, items, strict=True)]
         )
     _require_valid_values("explain", "contribution", found, is_item(histories, student.num_items))
-    expected = student.contributions(tf.constant(histories), tf.constant(books)).numpy()
+    expected = student.contributions(tf.constant(histories), tf.constant(items)).numpy()
     _require_small_error("explain", np.abs(found - expected), bound, largest)
 
 
@@ -439,9 +439,9 @@ def _sample_evenly(num_items: int, most: int) -> np.ndarray:
     return np.unique(np.linspace(1, num_items, min(num_items, most)).astype(np.int32))
 
 
-def _call_similar(model: TFLiteModel, books: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _call_similar(model: TFLiteModel, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     with _raise_as_parity_error("similar"):
-        answers = [model.similar(int(book)) for book in books]
+        answers = [model.similar(int(item)) for item in items]
     return np.stack([ids for ids, _ in answers]), np.stack([scores for _, scores in answers])
 
 

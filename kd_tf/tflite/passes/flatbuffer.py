@@ -161,20 +161,20 @@ def merge_equal_buffers(model: schema.ModelT) -> None:
                 tensor.buffer = 0
                 tensor.shape = _UNUSED_SHAPE
                 tensor.quantization = None
-    readers = [*tensors, *(model.metadata or [])]
+    users = [*tensors, *(model.metadata or [])]
     buffers, place = [schema.BufferT()], {}
     moved = {}
-    for reader in readers:
-        data = model.buffers[reader.buffer].data
-        if reader.buffer in moved or data is None or not len(data):
+    for user in users:
+        data = model.buffers[user.buffer].data
+        if user.buffer in moved or data is None or not len(data):
             continue
         key = hashlib.sha256(np.ascontiguousarray(data).data).digest()
         if key not in place:
             place[key] = len(buffers)
-            buffers.append(model.buffers[reader.buffer])
-        moved[reader.buffer] = place[key]
-    for reader in readers:
-        reader.buffer = moved.get(reader.buffer, 0)
+            buffers.append(model.buffers[user.buffer])
+        moved[user.buffer] = place[key]
+    for user in users:
+        user.buffer = moved.get(user.buffer, 0)
     model.buffers = buffers
 
 

@@ -51,13 +51,13 @@ def share_int4_tables(content: bytes, rows: int) -> bytes:
     for graph in model.subgraphs:
         for index, tensor in enumerate(graph.tensors):
             buffer = _find_equal_table(model, tensor, packed)
-            readers = [operator for operator in graph.operators if index in operator.inputs]
-            if buffer is None or not readers:
+            users = [operator for operator in graph.operators if index in operator.inputs]
+            if buffer is None or not users:
                 continue
             shared.add(buffer)
             if tensor.type == schema.TensorType.FLOAT32:
                 continue  # fewer than 1,024 numbers: the converter leaves them as they are
-            kinds = {get_builtin_code(model.operatorCodes[one.opcodeIndex]) for one in readers}
+            kinds = {get_builtin_code(model.operatorCodes[one.opcodeIndex]) for one in users}
             if kinds != {schema.BuiltinOperator.FULLY_CONNECTED}:
                 raise NotImplementedError(
                     f"builtin operators {sorted(kinds)} read a table of four-bit numbers, where "
@@ -67,7 +67,7 @@ def share_int4_tables(content: bytes, rows: int) -> bytes:
             quantization.scale = tensor.quantization.scale * np.float32(_INT8_MAX / _INT4_MAX)
             tensor.quantization = quantization
             tensor.type, tensor.buffer = schema.TensorType.INT4, buffer
-            for one in readers:
+            for one in users:
                 one.opcodeIndex = find_or_add_operator_code(
                     model, schema.BuiltinOperator.FULLY_CONNECTED, _INT4_FULLY_CONNECTED_VERSION
                 )

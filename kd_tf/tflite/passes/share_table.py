@@ -177,10 +177,10 @@ class _GraphRewriter:
 
     def _find_sole_consumer(self, tensor: int, kind: int, place: int) -> schema.OperatorT | None:
         """The one operator that reads a tensor, if it is of this kind and reads it there."""
-        readers = [one for one in self.graph.operators if tensor in one.inputs]
-        if len(readers) != 1 or self._get_builtin_code(readers[0]) != kind:
+        users = [one for one in self.graph.operators if tensor in one.inputs]
+        if len(users) != 1 or self._get_builtin_code(users[0]) != kind:
             return None
-        return readers[0] if readers[0].inputs[place] == tensor else None
+        return users[0] if users[0].inputs[place] == tensor else None
 
     def _make_dequantize(self, whole: int, floats: int) -> schema.OperatorT:
         operator = self._make_operator(_BuiltinOperator.DEQUANTIZE, 2, [whole], [floats])
@@ -193,8 +193,8 @@ class _GraphRewriter:
         wanted = int(gather.outputs[0])
         quantization = self.graph.tensors[weights].quantization
         gather.inputs = np.array([weights, gather.inputs[1]], np.int32)
-        readers = [o for o in self.graph.operators if wanted in o.inputs]
-        if all(self._get_builtin_code(reader) in _FREE_SCALE_OPERATORS for reader in readers):
+        users = [o for o in self.graph.operators if wanted in o.inputs]
+        if all(self._get_builtin_code(user) in _FREE_SCALE_OPERATORS for user in users):
             self.graph.tensors[wanted].quantization = quantization
             return
         taken = self._add_tensor_like(wanted, _TensorType.INT8, quantization)
@@ -206,9 +206,9 @@ class _GraphRewriter:
 
     def _score_in_float(self, scoring: schema.OperatorT) -> None:
         """int8 -> FULLY_CONNECTED -> int8 becomes DEQUANTIZE -> FULLY_CONNECTED -> float32."""
-        reader = int(scoring.inputs[0])
-        floating = self._add_tensor_like(reader, _TensorType.FLOAT32, None)
-        self._insert(self.graph.operators.index(scoring), self._make_dequantize(reader, floating))
+        user = int(scoring.inputs[0])
+        floating = self._add_tensor_like(user, _TensorType.FLOAT32, None)
+        self._insert(self.graph.operators.index(scoring), self._make_dequantize(user, floating))
         scoring.inputs = np.array([floating, *scoring.inputs[1:]], np.int32)
         scoring.opcodeIndex = find_or_add_operator_code(
             self.model, _BuiltinOperator.FULLY_CONNECTED, _HYBRID_FULLY_CONNECTED_VERSION

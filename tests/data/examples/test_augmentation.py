@@ -11,16 +11,16 @@ seeds = st.integers(0, 2**16)
 @st.composite
 def examples(draw) -> Examples:
     """Passes of readers with distinct books each, some with none."""
-    passes, readers, L, M = (draw(st.integers(1, most)) for most in (3, 6, 7, 3))
+    passes, users, L, M = (draw(st.integers(1, most)) for most in (3, 6, 7, 3))
     random = np.random.default_rng(draw(seeds))
-    history = np.zeros((passes, readers, L), np.int32)
-    for where in np.ndindex(passes, readers):
+    history = np.zeros((passes, users, L), np.int32)
+    for where in np.ndindex(passes, users):
         length = random.integers(0, L + 1)
         history[where][:length] = random.permutation(12)[:length] + 1
-    return Examples(history, random.integers(1, 13, (passes, readers, M)).astype(np.int32))
+    return Examples(history, random.integers(1, 13, (passes, users, M)).astype(np.int32))
 
 
-def books(row: np.ndarray) -> list[int]:
+def items(row: np.ndarray) -> list[int]:
     """The ids of a padded row, after checking that zeros stand only at the end."""
     found = row[row > 0].tolist()
     assert row.tolist() == found + [0] * (len(row) - len(found))
@@ -30,7 +30,7 @@ def books(row: np.ndarray) -> list[int]:
 def follows(part: list[int], whole: list[int]) -> bool:
     """Whether `part` is some of `whole`, in order."""
     rest = iter(whole)
-    return all(book in rest for book in part)
+    return all(item in rest for item in part)
 
 
 def many(*rows: list[int], times: int = 3000) -> Examples:
@@ -47,11 +47,11 @@ def check_without_targets(made: Examples, given: Examples) -> None:
 
 
 @given(examples(), st.sampled_from([0.0, 0.3, 0.7, 0.999]), seeds)
-def test_a_thinned_history_is_some_of_the_books_in_order_and_never_none_of_them(given, share, seed):
+def test_a_thinned_history_is_some_of_the_items_in_order_and_never_none_of_them(given, share, seed):
     made = apply_item_dropout(given, share, seed)
     check_without_targets(made, given)
     for where in np.ndindex(given.history.shape[:2]):
-        before, after = books(given.history[where]), books(made.history[where])
+        before, after = items(given.history[where]), items(made.history[where])
         assert follows(after, before)
         assert bool(after) == bool(before)
         if share == 0:
@@ -59,53 +59,53 @@ def test_a_thinned_history_is_some_of_the_books_in_order_and_never_none_of_them(
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
-def test_a_book_is_left_out_with_the_probability_asked_for(share):
+def test_an_item_is_left_out_with_the_probability_asked_for(share):
     found = apply_item_dropout(many([1, 2, 3, 4, 0]), share, seed=0).history[0]
-    left = np.stack([(found == book).any(axis=1).mean() for book in (1, 2, 3, 4)])
+    left = np.stack([(found == item).any(axis=1).mean() for item in (1, 2, 3, 4)])
     # Where all would go one stays, each as often as the others.
     np.testing.assert_allclose(left, 1 - share + share**4 / 4, atol=0.03)
 
 
 @given(examples(), seeds)
-def test_a_blend_holds_books_of_two_readers_once_each_in_the_order_of_each(given, seed):
+def test_a_blend_holds_items_of_two_users_once_each_in_the_order_of_each(given, seed):
     made = apply_mixup(given, seed)
     check_without_targets(made, given)
     for number, one_pass in enumerate(given.history):
-        histories = [books(row) for row in one_pass]
-        for reader, row in enumerate(made.history[number]):
-            found = books(row)
+        histories = [items(row) for row in one_pass]
+        for user, row in enumerate(made.history[number]):
+            found = items(row)
             assert len(set(found)) == len(found)
             assert any(
-                set(found) <= {*histories[reader], *other}
-                and follows([one for one in found if one not in other], histories[reader])
-                and follows([one for one in found if one not in histories[reader]], other)
+                set(found) <= {*histories[user], *other}
+                and follows([one for one in found if one not in other], histories[user])
+                and follows([one for one in found if one not in histories[user]], other)
                 for other in histories
             )
-            if histories[reader]:
+            if histories[user]:
                 assert found
 
 
 @given(examples(), seeds)
-def test_every_reader_is_the_second_of_one_blend_and_not_of_the_own(given, seed):
-    readers, L = given.history.shape[1:]
+def test_every_user_is_the_second_of_one_blend_and_not_of_the_own(given, seed):
+    users, L = given.history.shape[1:]
     # Every reader has one book, the reader's own number; one book is always kept.
     history = np.zeros_like(given.history)
-    history[:, :, 0] = np.arange(readers) + 1
+    history[:, :, 0] = np.arange(users) + 1
     made = apply_mixup(Examples(history, given.targets), seed)
-    if readers < 2 or L < 2:
+    if users < 2 or L < 2:
         return
     for one_pass in made.history:
-        assert (one_pass > 0).sum(axis=1).tolist() == [2] * readers
-        assert (one_pass[:, 0] == np.arange(readers) + 1).all()
-        assert sorted(one_pass[:, 1]) == list(range(1, readers + 1))
+        assert (one_pass > 0).sum(axis=1).tolist() == [2] * users
+        assert (one_pass[:, 0] == np.arange(users) + 1).all()
+        assert sorted(one_pass[:, 1]) == list(range(1, users + 1))
 
 
-def test_a_blend_has_about_half_of_the_books_of_each():
+def test_a_blend_has_about_half_of_the_items_of_each():
     found = apply_mixup(many([1, 2, 3, 4, 5, 6, 0, 0], [11, 12, 13, 14, 15, 16, 0, 0]), seed=0)
     rows = mixed(found.history[0])
     assert len(rows) > 1000
-    for book in (1, 6, 11, 16):
-        assert 0.45 < (rows == book).any(axis=1).mean() < 0.55
+    for item in (1, 6, 11, 16):
+        assert 0.45 < (rows == item).any(axis=1).mean() < 0.55
 
 
 def mixed(rows: np.ndarray) -> np.ndarray:
@@ -132,7 +132,7 @@ def test_where_there_is_no_room_the_oldest_go():
     np.testing.assert_allclose(counts / len(rows), [9 / 58, 24 / 58, 25 / 58], atol=0.02)
 
 
-def test_a_book_of_both_readers_stands_once():
+def test_an_item_of_both_users_stands_once():
     rows = apply_mixup(many([1, 2, 3, 4], times=1000), seed=0).history[0]
     lengths = (rows > 0).sum(axis=1)
     distinct = np.array([len(set(row[row > 0].tolist())) for row in rows])
@@ -140,23 +140,23 @@ def test_a_book_of_both_readers_stands_once():
     assert lengths.max() == 4
     # It is there unless both draws leave it out.
     left_out = 0.5 - 0.5**4 / 4
-    for book in (1, 4):
-        assert abs((rows == book).any(axis=1).mean() - (1 - left_out**2)) < 0.05
+    for item in (1, 4):
+        assert abs((rows == item).any(axis=1).mean() - (1 - left_out**2)) < 0.05
 
 
 @given(examples(), st.sampled_from([0.0, 0.4, 1.0]), st.sampled_from([0.0, 0.5, 1.0]), seeds)
 @settings(max_examples=50)
 def test_rows_are_added_to_every_pass_behind_the_given_ones(given, thinned_share, blended_share, s):
     made = augment(given, dropout_share=thinned_share, mixup_share=blended_share, seed=s)
-    added = round(thinned_share * given.readers) + round(blended_share * given.readers)
-    assert (made.num_passes, made.examples_per_pass) == (given.num_passes, given.readers + added)
-    np.testing.assert_array_equal(made.history[:, : given.readers], given.history)
-    np.testing.assert_array_equal(made.targets[:, : given.readers], given.targets)
-    assert not made.targets[:, given.readers :].any()
+    added = round(thinned_share * given.users) + round(blended_share * given.users)
+    assert (made.num_passes, made.examples_per_pass) == (given.num_passes, given.users + added)
+    np.testing.assert_array_equal(made.history[:, : given.users], given.history)
+    np.testing.assert_array_equal(made.targets[:, : given.users], given.targets)
+    assert not made.targets[:, given.users :].any()
     assert made.history.dtype == made.targets.dtype == np.int32
 
 
-def test_what_is_added_is_drawn_anew_for_every_pass_and_from_different_readers():
+def test_what_is_added_is_drawn_anew_for_every_pass_and_from_different_users():
     history = np.zeros((2, 40, 4), np.int32)
     history[:, :, 0] = np.arange(40) + 1
     given = Examples(history, np.ones((2, 40, 1), np.int32))
@@ -172,7 +172,7 @@ def test_the_seed_alone_decides_and_one_kind_does_not_move_the_other(given, seed
     np.testing.assert_array_equal(both.history, again.history)
     alone = augment(given, mixup_share=1.0, seed=seed)
     np.testing.assert_array_equal(
-        both.history[:, 2 * given.readers :], alone.history[:, given.readers :]
+        both.history[:, 2 * given.users :], alone.history[:, given.users :]
     )
 
 
@@ -194,6 +194,6 @@ def test_a_share_that_would_leave_nothing_is_refused(share):
 
 @pytest.mark.parametrize("name", ["thinned_share", "blended_share"])
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
-def test_shares_of_the_readers_out_of_range_are_refused(name, share):
+def test_shares_of_the_users_out_of_range_are_refused(name, share):
     with pytest.raises(ValueError, match=f"{name} must be from 0 to 1, not {share}"):
         augment(many([1, 2], times=1), seed=0, **{name: share})

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 from kd_tf.data.examples.sequences.batches import Batches
 
 
-def marked(passes: int, readers: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+def marked(passes: int, users: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Arrays in which every row says which pass and which reader it is."""
-    one_pass, reader = np.meshgrid(np.arange(passes), np.arange(readers), indexing="ij")
-    history = np.stack([one_pass, reader, reader * 7], axis=2).astype(np.int32)
+    one_pass, user = np.meshgrid(np.arange(passes), np.arange(users), indexing="ij")
+    history = np.stack([one_pass, user, user * 7], axis=2).astype(np.int32)
     return history, {
-        "targets": np.stack([one_pass, reader], axis=2).astype(np.int32),
-        "teacher_logits": (one_pass + reader / 1000).astype(np.float32)[..., None],
+        "targets": np.stack([one_pass, user], axis=2).astype(np.int32),
+        "teacher_logits": (one_pass + user / 1000).astype(np.float32)[..., None],
     }
 
 
@@ -25,17 +25,17 @@ def first(count: int, history, labels, **settings):
 
 @settings(max_examples=25)
 @given(st.integers(1, 3), st.integers(1, 12), st.integers(1, 15), st.integers(0, 99))
-def test_an_epoch_reads_its_pass_and_each_reader_at_most_once(passes, readers, size, seed):
-    history, labels = marked(passes, readers)
+def test_an_epoch_reads_its_pass_and_each_user_at_most_once(passes, users, size, seed):
+    history, labels = marked(passes, users)
     steps = Batches(history, labels, batch_size=size, seed=seed).steps_per_epoch
     found = first(steps * 4, history, labels, batch_size=size, seed=seed)
     for epoch in range(4):
         rows = np.concatenate([h for h, _ in found[epoch * steps : (epoch + 1) * steps]])
         assert (rows[:, 0] == epoch % passes).all()
         assert len(set(rows[:, 1].tolist())) == len(rows)
-        assert len(rows) == steps * min(size, readers)
+        assert len(rows) == steps * min(size, users)
         # No more is left out than what does not fill a batch.
-        assert readers - len(rows) < min(size, readers)
+        assert users - len(rows) < min(size, users)
 
 
 def test_labels_stay_with_their_history():
@@ -63,10 +63,10 @@ def test_epochs_are_shuffled_and_differ_so_that_nobody_is_left_out_for_ever():
     history, labels = marked(1, 9)
     epochs = [h[:, 1].tolist() for h, _ in first(20, history, labels, batch_size=8, seed=0)]
     assert len({tuple(epoch) for epoch in epochs}) == 20
-    assert sorted({reader for epoch in epochs for reader in epoch}) == list(range(9))
+    assert sorted({user for epoch in epochs for user in epoch}) == list(range(9))
 
 
-def test_fewer_readers_than_a_batch_make_one_smaller_batch():
+def test_fewer_users_than_a_batch_make_one_smaller_batch():
     history, labels = marked(1, 3)
     batches = Batches(history, labels, batch_size=100, seed=0)
     stream = batches.stream()
@@ -101,7 +101,7 @@ def test_memory_mapped_arrays_give_the_same_batches(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(2, 7, 3), (1, 8, 3), (8, 2, 3)])
-def test_labels_of_other_readers_or_passes_are_refused_by_name(shape):
+def test_labels_of_other_users_or_passes_are_refused_by_name(shape):
     history, _ = marked(2, 8)
     with pytest.raises(ValueError, match="teacher_ids has shape"):
         Batches(history, {"teacher_ids": np.zeros(shape, np.int32)}, batch_size=2, seed=0)

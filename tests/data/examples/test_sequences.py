@@ -8,20 +8,20 @@ from kd_tf.data.histories import from_lists
 from kd_tf.errors import UserError
 
 # Each reader's books are distinct, at least two of them.
-readers = st.lists(
+users = st.lists(
     st.lists(st.integers(1, 60), min_size=2, max_size=9, unique=True), min_size=1, max_size=6
 )
 
 
-def books(row: np.ndarray) -> list[int]:
+def items(row: np.ndarray) -> list[int]:
     """The ids of a padded row, after checking that zeros stand only at the end."""
     found = row[row > 0].tolist()
     assert row.tolist() == found + [0] * (len(row) - len(found))
     return found
 
 
-@given(readers, st.integers(1, 7), st.integers(1, 7), st.integers(0, 2**16))
-def test_ordered_targets_directly_follow_the_newest_books_of_the_input(rows, L, M, seed):
+@given(users, st.integers(1, 7), st.integers(1, 7), st.integers(0, 2**16))
+def test_ordered_targets_directly_follow_the_newest_items_of_the_input(rows, L, M, seed):
     drawn = draw_sequence_examples(
         from_lists(rows), num_passes=3, max_length=L, num_targets=M, chronological=True, seed=seed
     )
@@ -31,14 +31,14 @@ def test_ordered_targets_directly_follow_the_newest_books_of_the_input(rows, L, 
     assert drawn.num_passes == 3
     for one_pass in range(3):
         for row, whole in enumerate(rows):
-            target = books(drawn.targets[one_pass, row])
+            target = items(drawn.targets[one_pass, row])
             cut = whole.index(target[0])
             assert target == whole[cut : cut + M]
-            assert books(drawn.history[one_pass, row]) == whole[max(cut - L, 0) : cut]
+            assert items(drawn.history[one_pass, row]) == whole[max(cut - L, 0) : cut]
 
 
-@given(readers, st.booleans(), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**16))
-def test_an_example_holds_books_of_its_own_reader_each_at_most_once(rows, ordered, L, M, seed):
+@given(users, st.booleans(), st.integers(1, 9), st.integers(1, 9), st.integers(0, 2**16))
+def test_an_example_holds_items_of_its_own_user_each_at_most_once(rows, ordered, L, M, seed):
     drawn = draw_sequence_examples(
         from_lists(rows),
         num_passes=2,
@@ -49,26 +49,26 @@ def test_an_example_holds_books_of_its_own_reader_each_at_most_once(rows, ordere
     )
     for one_pass in range(2):
         for row, whole in enumerate(rows):
-            history = books(drawn.history[one_pass, row])
-            target = books(drawn.targets[one_pass, row])
+            history = items(drawn.history[one_pass, row])
+            target = items(drawn.targets[one_pass, row])
             assert target, "every example has something to find"
             assert not set(history) & set(target)
             assert len({*history, *target}) == len(history) + len(target)
             assert {*history, *target} <= set(whole)
 
 
-@given(readers, st.integers(0, 2**16))
-def test_without_order_history_and_targets_are_a_permutation_of_the_books(rows, seed):
+@given(users, st.integers(0, 2**16))
+def test_without_order_history_and_targets_are_a_permutation_of_the_items(rows, seed):
     drawn = draw_sequence_examples(
         from_lists(rows), num_passes=2, max_length=9, num_targets=9, chronological=False, seed=seed
     )
     for one_pass in range(2):
         for row, whole in enumerate(rows):
-            together = books(drawn.history[one_pass, row]) + books(drawn.targets[one_pass, row])
+            together = items(drawn.history[one_pass, row]) + items(drawn.targets[one_pass, row])
             assert sorted(together) == sorted(whole)
 
 
-def test_without_order_every_book_comes_first_equally_often():
+def test_without_order_every_item_comes_first_equally_often():
     drawn = draw_sequence_examples(
         from_lists([[1, 2, 3, 4]] * 4000),
         num_passes=1,
@@ -129,7 +129,7 @@ def test_the_seed_alone_decides_and_passes_differ(ordered):
     assert (one.history[0] != one.history[1]).any()
 
 
-def test_histories_with_fewer_than_two_books_give_no_examples():
+def test_histories_with_fewer_than_two_items_give_no_examples():
     histories = from_lists([[1, 2, 3], [], [4], [5, 6]])
     examples = draw_sequence_examples(
         histories, num_passes=2, max_length=3, num_targets=2, chronological=True, seed=0

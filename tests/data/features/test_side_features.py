@@ -17,21 +17,21 @@ from kd_tf.data.split import HeldOutSet, Split
 DAY = 86_400
 
 
-def split_of(train: list[list[int]], test: list[list[int]], books: int = 4) -> Split:
+def split_of(train: list[list[int]], test: list[list[int]], items: int = 4) -> Split:
     held_out = HeldOutSet(
         from_lists([row[:-1] for row in test]),
         from_lists([row[-1:] for row in test]),
         np.arange(len(train), len(train) + len(test), dtype=np.int32),
     )
-    readers = np.arange(len(train), dtype=np.int32)
-    return Split(from_lists(train), readers, held_out, held_out, "unseen-users", 0, books)
+    users = np.arange(len(train), dtype=np.int32)
+    return Split(from_lists(train), users, held_out, held_out, "unseen-users", 0, items)
 
 
 def interactions_of(split: Split, days: list[int]) -> Interactions:
     """All rows of the split, training first, each with its day."""
-    parts = [(split.train, split.train_readers)]
-    parts += [(part, split.test.readers) for part in (split.test.histories, split.test.targets)]
-    user = np.concatenate([np.repeat(readers, h.lengths) for h, readers in parts])
+    parts = [(split.train, split.train_users)]
+    parts += [(part, split.test.users) for part in (split.test.histories, split.test.targets)]
+    user = np.concatenate([np.repeat(users, h.lengths) for h, users in parts])
     item = np.concatenate([h.items for h, _ in parts])
     time = np.array(days[: len(user)]) * DAY
     return Interactions(user, item, None, time, [str(u) for u in range(9)], split.num_items)
@@ -55,7 +55,7 @@ def column(features, name: str) -> np.ndarray:
     return features.matrix.toarray()[:, features.names.index(name)]
 
 
-def test_numbers_of_books_match_the_hand_computed_case() -> None:
+def test_numbers_of_items_match_the_hand_computed_case() -> None:
     found = ItemFeatures(scaling="min-max", max_terms=0).fit(SPLIT, CATALOG).transform()
     assert found.names == ["popularity", "age", "age is missing"]
     assert found.matrix.shape == (5, 3)
@@ -70,7 +70,7 @@ def test_numbers_of_books_match_the_hand_computed_case() -> None:
     assert column(found, "age is missing")[1:].tolist() == [0, 0, 1, 0]
 
 
-def test_standard_scaling_has_mean_0_and_deviation_1_over_read_books() -> None:
+def test_standard_scaling_has_mean_0_and_deviation_1_over_read_items() -> None:
     found = ItemFeatures(max_terms=0).fit(SPLIT, CATALOG).transform()
     read = column(found, "popularity")[1:4]
     assert read.mean() == pytest.approx(0, abs=1e-6)
@@ -87,7 +87,7 @@ def test_days_since_read_count_training_interactions_alone() -> None:
     assert "days-since-read is missing" not in features.transform().names
 
 
-def test_terms_come_from_books_that_training_readers_have() -> None:
+def test_terms_come_from_items_that_training_users_have() -> None:
     strange = CATALOG.frame.with_columns(
         title=pl.Series(["red sea", "red moon", "blue sea", "green sea"])
     )
@@ -100,7 +100,7 @@ def test_terms_come_from_books_that_training_readers_have() -> None:
     assert len(ItemFeatures(max_terms=2).fit(SPLIT, CATALOG).transform().names) == 3 + 2
 
 
-def test_readers_match_the_hand_computed_case() -> None:
+def test_users_match_the_hand_computed_case() -> None:
     features = UserFeatures(scaling="min-max").fit(SPLIT)
     found = features.transform(from_lists([[1], [2, 3], []]))
     assert found.names == ["activity", "mean-popularity"]
@@ -112,7 +112,7 @@ def test_readers_match_the_hand_computed_case() -> None:
 
 
 @pytest.mark.parametrize("scaling", ["standard", "min-max"])
-def test_test_readers_and_held_out_books_change_nothing(scaling) -> None:
+def test_test_users_and_held_out_items_change_nothing(scaling) -> None:
     random = np.random.default_rng(0)
     train = [random.permutation(20)[:6] + 1 for _ in range(15)]
     catalog = Catalog(
@@ -128,18 +128,18 @@ def test_test_readers_and_held_out_books_change_nothing(scaling) -> None:
     for seed in (1, 2):
         other = np.random.default_rng(seed)
         test = [list(other.permutation(20)[: other.integers(2, 9)] + 1) for _ in range(4)]
-        split = split_of([row.tolist() for row in train], test, books=20)
+        split = split_of([row.tolist() for row in train], test, items=20)
         learnt = random.__class__(np.random.PCG64(5)).integers(0, 1000, 90).tolist()
         data = interactions_of(split, learnt + other.integers(0, 9999, 99).tolist())
-        books = ItemFeatures(scaling=scaling).fit(split, catalog, data).transform()
-        readers = UserFeatures(scaling=scaling).fit(split).transform(split.train)
-        found.append((books, readers))
+        items = ItemFeatures(scaling=scaling).fit(split, catalog, data).transform()
+        users = UserFeatures(scaling=scaling).fit(split).transform(split.train)
+        found.append((items, users))
     for one, other in zip(*found, strict=True):
         assert one.names == other.names
         np.testing.assert_array_equal(one.matrix.toarray(), other.matrix.toarray())
 
 
-def test_a_training_book_more_does_change_them() -> None:
+def test_a_training_item_more_does_change_them() -> None:
     """The test above must not pass because nothing is fitted."""
     before = ItemFeatures(max_terms=0).fit(SPLIT, CATALOG).transform()
     more = dataclasses.replace(SPLIT, train=from_lists([[1, 2], [1, 3, 4]]))

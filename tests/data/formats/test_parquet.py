@@ -88,15 +88,15 @@ def test_a_table_is_read_in_blocks_with_its_row_numbers(tmp_path: Path, monkeypa
     assert caught.value.where.startswith(f"{path}:8")
 
 
-def test_books_can_be_parquet_too(tmp_path: Path) -> None:
+def test_items_can_be_parquet_too(tmp_path: Path) -> None:
     path = write(tmp_path, user=["a"], item=[2])
-    books = tmp_path / "books.parquet"
-    pl.DataFrame({"id": [1, 2], "title": ["A", None], "year": [1999, None]}).write_parquet(books)
+    items = tmp_path / "books.parquet"
+    pl.DataFrame({"id": [1, 2], "title": ["A", None], "year": [1999, None]}).write_parquet(items)
     dataset = read_delimited(
         path,
         InteractionColumns("user", "item"),
-        books=books,
-        book_columns=ItemColumns("id", title="title", year="year"),
+        items=items,
+        item_columns=ItemColumns("id", title="title", year="year"),
     )
     assert dataset.catalog.frame.to_dicts() == [
         {"item_id": "1", "title": "A", "year": 1999},

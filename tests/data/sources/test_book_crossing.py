@@ -27,12 +27,12 @@ def covers(isbn: str) -> tuple[str, str, str]:
     return (f"{stem}THUMBZZZ.jpg", f"{stem}MZZZZZZZ.jpg", f"{stem}LZZZZZZZ.jpg")
 
 
-BOOK_NAMES = (
+ITEM_NAMES = (
     *("ISBN", "Book-Title", "Book-Author", "Year-Of-Publication", "Publisher"),
     *("Image-URL-S", "Image-URL-M", "Image-URL-L"),
 )
 XMEN = "DK Readers: Creating the X-Men (Level 4: Proficient Readers)"
-BOOKS = (
+ITEMS = (
     '"ISBN";"Book-Title";"Book-Author";"Year-Of-Publication";"Publisher";"Image-URL-S";'
     '"Image-URL-M";"Image-URL-L"\r\n'
     '"0195153448";"Classical Mythology";"Mark P. O. Morford";"2002";"Oxford University Press";'
@@ -55,7 +55,7 @@ RATINGS = (
 )
 
 # What others made of it, without regard for the backslashes.
-NEW_BOOKS = (
+NEW_ITEMS = (
     "ISBN,Book-Title,Book-Author,Year-Of-Publication,Publisher,Image-URL-S,Image-URL-M,Image-URL-L"
     "\n"
     "0195153448,Classical Mythology,Mark P. O. Morford,2002,Oxford University Press,s.jpg,m.jpg,"
@@ -73,16 +73,16 @@ NEW_RATINGS = (
 )
 
 
-def folder(tmp_path: Path, ratings: str = RATINGS, books: str | None = BOOKS) -> Path:
+def folder(tmp_path: Path, ratings: str = RATINGS, items: str | None = ITEMS) -> Path:
     (tmp_path / "BX-Book-Ratings.csv").write_bytes(ratings.encode("latin-1"))
-    if books is not None:
-        (tmp_path / "BX-Books.csv").write_bytes(books.encode("latin-1"))
+    if items is not None:
+        (tmp_path / "BX-Books.csv").write_bytes(items.encode("latin-1"))
     return tmp_path
 
 
-def new_folder(tmp_path: Path, ratings: str = NEW_RATINGS, books: str = NEW_BOOKS) -> Path:
+def new_folder(tmp_path: Path, ratings: str = NEW_RATINGS, items: str = NEW_ITEMS) -> Path:
     (tmp_path / "Ratings.csv").write_text(ratings, encoding="utf-8")
-    (tmp_path / "Books.csv").write_text(books, encoding="utf-8")
+    (tmp_path / "Books.csv").write_text(items, encoding="utf-8")
     return tmp_path
 
 
@@ -106,7 +106,7 @@ def test_the_original_is_read_with_its_escaped_quotes_entities_and_missing_value
     ]
 
 
-def test_books_that_only_ratings_name_are_known_by_what_stands_there(tmp_path):
+def test_items_that_only_ratings_name_are_known_by_what_stands_there(tmp_path):
     dataset = read_book_crossing(folder(tmp_path))
     assert dataset.catalog.item_ids[5:] == ["034545104X", '"0432534220"', "3-257-21538-ü"]
     assert dataset.interactions.item.tolist() == [6, 1, 3, 7, 8]
@@ -119,7 +119,7 @@ def test_books_that_only_ratings_name_are_known_by_what_stands_there(tmp_path):
 
 def test_years_that_are_no_numbers_are_counted_but_0_and_null_are_only_missing(tmp_path):
     without = '"1";"A";"B";NULL;"P";"s";"m";"l"\r\n"2";"A";"B";"";"P";"s";"m";"l"\r\n'
-    dataset = read_book_crossing(folder(tmp_path, books=BOOKS + without))
+    dataset = read_book_crossing(folder(tmp_path, items=ITEMS + without))
     notes = dataset.notes
     assert dataset.catalog.frame["year"].to_list()[:7] == [2002, 2000, 2000, *[None] * 4]
     assert [note for note in notes if "year" in note] == [
@@ -172,12 +172,12 @@ def test_the_newer_release_has_its_shifted_columns_put_right(tmp_path):
 
 def test_a_title_with_a_quote_before_a_semicolon_is_not_taken_for_a_shifted_row(tmp_path):
     title = 'The "Art"; or, 2000 Ways'
-    books = original(
-        BOOK_NAMES,
+    items = original(
+        ITEM_NAMES,
         ("1", title, "2001", "2002", "P", *covers("1")),
         ("2", title, "Ann", "none", "P", *covers("2")),
     )
-    frame = read_book_crossing(folder(tmp_path, books=books)).catalog.frame
+    frame = read_book_crossing(folder(tmp_path, items=items)).catalog.frame
     assert frame.select("title", "authors", "year").rows()[:2] == [
         (title, "2001", 2002),
         (title, "Ann", None),
@@ -195,8 +195,8 @@ def test_a_title_with_a_quote_before_a_semicolon_is_not_taken_for_a_shifted_row(
     ],
 )
 def test_titles_lose_their_html_entities_and_nothing_else(tmp_path, written, title):
-    books = original(BOOK_NAMES, ("1", written, written, "2000", "P", *covers("1")))
-    frame = read_book_crossing(folder(tmp_path, books=books)).catalog.frame
+    items = original(ITEM_NAMES, ("1", written, written, "2000", "P", *covers("1")))
+    frame = read_book_crossing(folder(tmp_path, items=items)).catalog.frame
     assert frame.select("title", "authors").row(0) == (title, title)
 
 
@@ -219,7 +219,7 @@ def test_packed_and_plain_are_the_same_data(tmp_path, make):
         np.testing.assert_array_equal(other.interactions.rating, plain.interactions.rating)
 
 
-def test_ratings_load_without_the_books(tmp_path):
+def test_ratings_load_without_the_items(tmp_path):
     place = folder(tmp_path)
     alone = read_book_crossing(place / "BX-Book-Ratings.csv")
     assert alone.catalog.frame.columns == ["item_id"]
@@ -230,7 +230,7 @@ def test_ratings_load_without_the_books(tmp_path):
 
 def test_the_original_is_read_in_utf_8_too(tmp_path):
     place = folder(tmp_path)
-    (place / "BX-Books.csv").write_text(BOOKS, encoding="utf-8")
+    (place / "BX-Books.csv").write_text(ITEMS, encoding="utf-8")
     assert "für" in read_book_crossing(place).catalog.frame["title"][3]
 
 
@@ -284,7 +284,7 @@ def test_skipped_rows_and_other_feedback_are_counted_apart(tmp_path):
 
 
 def test_missing_ratings_are_refused_with_both_names(tmp_path):
-    (tmp_path / "BX-Books.csv").write_text(BOOKS)
+    (tmp_path / "BX-Books.csv").write_text(ITEMS)
     with pytest.raises(UserError, match=r"Ratings\.csv of Book-Crossing") as caught:
         read_book_crossing(tmp_path)
     assert "BX-Book-Ratings.csv" in caught.value.what
@@ -314,13 +314,13 @@ DESCRIBED = st.lists(
 def test_what_is_written_is_read_back(tmp_path_factory, rated, described, form):
     ratings = [("User-ID", "ISBN", "Book-Rating")]
     ratings += [(str(user), isbn, str(rating)) for user, isbn, rating in rated]
-    books = [BOOK_NAMES]
-    books += [(*book[:3], str(book[3]), "P", "s", "m", book[0]) for book in described]
+    items = [ITEM_NAMES]
+    items += [(*book[:3], str(book[3]), "P", "s", "m", book[0]) for book in described]
     place = tmp_path_factory.mktemp("bx")
     if form == "original":
-        folder(place, original(*ratings), original(*books))
+        folder(place, original(*ratings), original(*items))
     else:
-        new_folder(place, with_commas(ratings), with_commas(books))
+        new_folder(place, with_commas(ratings), with_commas(items))
     dataset = read_book_crossing(place)
     found, catalog = dataset.interactions, dataset.catalog
     assert [

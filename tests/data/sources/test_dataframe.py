@@ -27,10 +27,10 @@ def test_datetimes_become_seconds_since_1970(zone: str | None) -> None:
     assert found.tolist() == [int(np.floor(moment.timestamp() if zone else -1.5))]
 
 
-def test_books_keep_their_order_and_missing_years_stay_missing() -> None:
+def test_items_keep_their_order_and_missing_years_stay_missing() -> None:
     frame = pd.DataFrame({"user": ["a"], "item": ["y"]})
-    books = pd.DataFrame({"item_id": ["x", "y"], "title": ["X", None], "year": [1999.0, np.nan]})
-    catalog = read_dataframe(frame, books).catalog.frame
+    items = pd.DataFrame({"item_id": ["x", "y"], "title": ["X", None], "year": [1999.0, np.nan]})
+    catalog = read_dataframe(frame, items).catalog.frame
     assert catalog["item_id"].to_list() == ["x", "y"]
     assert catalog["title"].to_list() == ["X", None]
     assert catalog["year"].to_list() == [1999, None]

@@ -11,7 +11,7 @@ from kd_tf.errors import UserError
 
 # The columns of both releases; the rows have what real ones have: ids of Goodreads that are also
 # ids of other books, separators and quotes in titles, years before our era or missing.
-FIRST_BOOKS = """\
+FIRST_ITEMS = """\
 id,book_id,best_book_id,authors,original_publication_year,original_title,title,image_url
 1,3,3,Suzanne Collins,2008.0,The Hunger Games,"The Hunger Games (The Hunger Games, #1)",a.jpg
 2,1,1,"J.K. Rowling, Mary GrandPré",1997.0,,"Harry Potter (Harry Potter, #1-7)",b.jpg
@@ -20,7 +20,7 @@ id,book_id,best_book_id,authors,original_publication_year,original_title,title,i
 """
 FIRST_RATINGS = "book_id,user_id,rating\n1,314,5\n1,439,3\n2,314,4\n3,588,1\n3,588,5\n"
 
-SECOND_BOOKS = """\
+SECOND_ITEMS = """\
 book_id,goodreads_book_id,best_book_id,authors,original_publication_year,title,image_url
 1,3,3,Suzanne Collins,2008.0,"The Hunger Games (The Hunger Games, #1)",a.jpg
 2,1,1,J.K. Rowling,1997.0,"Harry Potter (Harry Potter, #1-7)",b.jpg
@@ -28,8 +28,8 @@ book_id,goodreads_book_id,best_book_id,authors,original_publication_year,title,i
 SECOND_RATINGS = "user_id,book_id,rating\n1,2,5\n2,1,4\n1,1,3\n"
 
 
-def folder(tmp_path: Path, ratings: str, books: str, *, packed: bool = False) -> Path:
-    for name, text in (("ratings.csv", ratings), ("books.csv", books)):
+def folder(tmp_path: Path, ratings: str, items: str, *, packed: bool = False) -> Path:
+    for name, text in (("ratings.csv", ratings), ("books.csv", items)):
         if packed:
             with zipfile.ZipFile(tmp_path / f"{name}.zip", "w") as archive:
                 archive.writestr(name, text)
@@ -39,8 +39,10 @@ def folder(tmp_path: Path, ratings: str, books: str, *, packed: bool = False) ->
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_the_first_release_joins_ratings_to_the_id_of_a_book_not_to_goodreads_own(tmp_path, packed):
-    dataset = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_BOOKS, packed=packed))
+def test_the_first_release_joins_ratings_to_the_id_of_an_item_not_to_goodreads_own(
+    tmp_path, packed
+):
+    dataset = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_ITEMS, packed=packed))
     assert dataset.name == "goodbooks-10k"
     assert dataset.catalog.item_ids == ["1", "2", "3", "10"]
     assert dataset.interactions.user_ids == ["314", "439", "588"]
@@ -51,41 +53,41 @@ def test_the_first_release_joins_ratings_to_the_id_of_a_book_not_to_goodreads_ow
 
 
 def test_the_catalogue_has_titles_authors_series_years_and_covers(tmp_path):
-    books = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_BOOKS)).catalog.frame
-    assert books["title"].to_list() == [
+    items = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_ITEMS)).catalog.frame
+    assert items["title"].to_list() == [
         "The Hunger Games (The Hunger Games, #1)",
         "Harry Potter (Harry Potter, #1-7)",
         "The Odyssey",
         'A Child Called "It" (Dave Pelzer #1)',
     ]
-    assert books["authors"].to_list() == [
+    assert items["authors"].to_list() == [
         "Suzanne Collins",
         "J.K. Rowling, Mary GrandPré",
         "Homer, Robert Fagles",
         "Dave Pelzer",
     ]
-    assert books["series"].to_list() == ["The Hunger Games", "Harry Potter", None, "Dave Pelzer"]
-    assert books["year"].to_list() == [2008, 1997, -720, None]
-    assert books["cover"].to_list() == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
+    assert items["series"].to_list() == ["The Hunger Games", "Harry Potter", None, "Dave Pelzer"]
+    assert items["year"].to_list() == [2008, 1997, -720, None]
+    assert items["cover"].to_list() == ["a.jpg", "b.jpg", "c.jpg", "d.jpg"]
 
 
 def test_isbns_that_lost_their_zeros_are_read_and_rounded_ones_are_not(tmp_path):
-    books = SECOND_BOOKS.replace("image_url", "image_url,isbn,isbn13")
-    books = books.replace("a.jpg", "a.jpg,439023483,9.78043902348e+12")
-    books = books.replace("b.jpg", "b.jpg,,9.78043955493e+12")
-    found = read_goodbooks(folder(tmp_path, SECOND_RATINGS, books)).catalog.frame["isbn"]
+    items = SECOND_ITEMS.replace("image_url", "image_url,isbn,isbn13")
+    items = items.replace("a.jpg", "a.jpg,439023483,9.78043902348e+12")
+    items = items.replace("b.jpg", "b.jpg,,9.78043955493e+12")
+    found = read_goodbooks(folder(tmp_path, SECOND_RATINGS, items)).catalog.frame["isbn"]
     assert found.to_list() == ["9780439023481", None]
 
 
-def test_a_book_that_nobody_rated_stays_and_is_noted(tmp_path):
-    dataset = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_BOOKS))
+def test_an_item_that_nobody_rated_stays_and_is_noted(tmp_path):
+    dataset = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_ITEMS))
     assert len(dataset.catalog) == dataset.interactions.num_items == 4
     [note] = dataset.notes
     assert "1 books of 4 were never read" in note
 
 
 def test_repeated_pairs_pass_through_and_cleaning_keeps_the_last(tmp_path):
-    interactions = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_BOOKS)).interactions
+    interactions = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_ITEMS)).interactions
     assert len(interactions) == 5
     cleaned, _ = clean(
         interactions.keep(np.isin(interactions.user, [0, 2])),
@@ -95,7 +97,7 @@ def test_repeated_pairs_pass_through_and_cleaning_keeps_the_last(tmp_path):
 
 
 def test_the_second_release_is_told_by_its_header(tmp_path):
-    dataset = read_goodbooks(folder(tmp_path, SECOND_RATINGS, SECOND_BOOKS))
+    dataset = read_goodbooks(folder(tmp_path, SECOND_RATINGS, SECOND_ITEMS))
     assert dataset.catalog.item_ids == ["1", "2"]
     assert dataset.interactions.user_ids == ["1", "2"]
     assert dataset.interactions.item.tolist() == [2, 1, 1]
@@ -120,13 +122,13 @@ def test_the_second_release_is_told_by_its_header(tmp_path):
     ],
 )
 def test_a_series_is_what_stands_before_the_number_at_the_end_of_a_title(tmp_path, title, series):
-    books = f'id,authors,original_publication_year,title,image_url\n1,A,1,"{title}",a.jpg\n'
+    items = f'id,authors,original_publication_year,title,image_url\n1,A,1,"{title}",a.jpg\n'
     ratings = "book_id,user_id,rating\n1,1,5\n"
-    catalog = read_goodbooks(folder(tmp_path, ratings, books)).catalog
+    catalog = read_goodbooks(folder(tmp_path, ratings, items)).catalog
     assert catalog.frame["series"].to_list() == [series]
 
 
-def test_a_book_table_of_neither_release_is_refused(tmp_path):
+def test_an_item_table_of_neither_release_is_refused(tmp_path):
     with pytest.raises(UserError, match="neither release") as caught:
         read_goodbooks(folder(tmp_path, FIRST_RATINGS, "book_id,title\n1,A\n"))
     assert caught.value.where == f"{tmp_path / 'books.csv'}:1"
@@ -143,7 +145,7 @@ def test_a_missing_file_is_named_with_what_the_folder_has(tmp_path):
 
 
 def test_a_bad_rating_stops_or_is_skipped_and_noted(tmp_path):
-    data_dir = folder(tmp_path, FIRST_RATINGS + "1,588,five\n", FIRST_BOOKS)
+    data_dir = folder(tmp_path, FIRST_RATINGS + "1,588,five\n", FIRST_ITEMS)
     with pytest.raises(UserError) as caught:
         read_goodbooks(data_dir)
     assert caught.value.where == f'{tmp_path / "ratings.csv"}:7, column "rating"'

@@ -22,7 +22,7 @@ from kd_tf.errors import UserError
 PLAIN = InteractionColumns(user="user", item="item")
 RATED = InteractionColumns(user="user", item="item", rating="rating")
 TIMED = InteractionColumns(user="user", item="item", timestamp="time")
-BOOKS = ItemColumns(item_id="id", title="title", year="year")
+ITEMS = ItemColumns(item_id="id", title="title", year="year")
 
 
 def write(folder: Path, name: str, text: str | bytes) -> Path:
@@ -33,9 +33,9 @@ def write(folder: Path, name: str, text: str | bytes) -> Path:
 
 def pairs(dataset) -> list[tuple[str, str]]:
     """Rows with the caller's own ids, in the order of the file."""
-    users, books = dataset.interactions.user_ids, dataset.catalog.item_ids
+    users, items = dataset.interactions.user_ids, dataset.catalog.item_ids
     return [
-        (users[u], books[i - 1])
+        (users[u], items[i - 1])
         for u, i in zip(dataset.interactions.user, dataset.interactions.item, strict=True)
     ]
 
@@ -480,9 +480,9 @@ def test_a_file_cut_off_within_a_character_is_refused(tmp_path):
 # The table of the books
 
 
-def test_books_stand_in_the_order_of_their_table_with_unlisted_ones_behind(tmp_path):
+def test_items_stand_in_the_order_of_their_table_with_unlisted_ones_behind(tmp_path):
     loans = write(tmp_path, "loans.csv", "user,item\na,3\na,9\nb,1\n")
-    books = write(
+    items = write(
         tmp_path,
         "books.tsv",
         "id\tname\tby\tyear\tabout\tkind\tin\tpicture\textra\n"
@@ -500,7 +500,7 @@ def test_books_stand_in_the_order_of_their_table_with_unlisted_ones_behind(tmp_p
         series="in",
         cover="picture",
     )
-    dataset = read_delimited(loans, PLAIN, books=books, book_columns=columns, name="library")
+    dataset = read_delimited(loans, PLAIN, items=items, item_columns=columns, name="library")
     assert dataset.name == "library"
     assert dataset.catalog.frame.to_dicts() == [
         {
@@ -524,12 +524,12 @@ def test_books_stand_in_the_order_of_their_table_with_unlisted_ones_behind(tmp_p
 
 def test_a_year_that_is_none_is_null_and_counted(tmp_path):
     loans = write(tmp_path, "loans.csv", "user,item\na,1\na,2\na,3\na,4\na,5\na,6\n")
-    books = write(
+    items = write(
         tmp_path,
         "books.csv",
         "id,title,year\n1,A,2008.0\n2,B,c. 1900\n3,C,\n4,D,1999.5\n5,E,99999999999\n6,F, -380 \n",
     )
-    dataset = read_delimited(loans, PLAIN, books=books, book_columns=BOOKS)
+    dataset = read_delimited(loans, PLAIN, items=items, item_columns=ITEMS)
     assert dataset.catalog.frame["year"].to_list() == [2008, None, None, None, None, -380]
     [note] = dataset.notes
     assert note.startswith("3 books of books.csv")
@@ -537,21 +537,21 @@ def test_a_year_that_is_none_is_null_and_counted(tmp_path):
 
 
 @pytest.mark.parametrize("on_bad_rows", ["stop", "skip"])
-def test_two_books_with_one_id_are_refused_with_both_lines(tmp_path, on_bad_rows):
+def test_two_items_with_one_id_are_refused_with_both_lines(tmp_path, on_bad_rows):
     loans = write(tmp_path, "loans.csv", "user,item\na,1\n")
-    books = write(tmp_path, "books.csv", 'id,title,year\n1,"A\nB",1\n2,B,2\n1,C,3\n2,D,4\n')
+    items = write(tmp_path, "books.csv", 'id,title,year\n1,"A\nB",1\n2,B,2\n1,C,3\n2,D,4\n')
     error = refusal(
-        read_delimited, loans, PLAIN, books=books, book_columns=BOOKS, on_bad_rows=on_bad_rows
+        read_delimited, loans, PLAIN, items=items, item_columns=ITEMS, on_bad_rows=on_bad_rows
     )
-    assert error.where == f'{books}:5, column "id"'
+    assert error.where == f'{items}:5, column "id"'
     assert "'1'" in error.what
     assert "line 2" in error.what
 
 
-def test_bad_rows_of_the_book_table_stop_or_are_noted(tmp_path):
+def test_bad_rows_of_the_item_table_stop_or_are_noted(tmp_path):
     loans = write(tmp_path, "loans.csv", "user,item,rating\na,1,?\na,1,5\n")
-    books = write(tmp_path, "books.csv", "id,title,year\n1,A,1\n,B,2\n3,C\n")
-    both = {"books": books, "book_columns": BOOKS}
+    items = write(tmp_path, "books.csv", "id,title,year\n1,A,1\n,B,2\n3,C\n")
+    both = {"books": items, "book_columns": ITEMS}
     dataset = read_delimited(loans, RATED, **both, on_bad_rows="skip")
     assert dataset.catalog.item_ids == ["1"]
     assert [note.split(":")[0] for note in dataset.notes] == [
@@ -559,13 +559,13 @@ def test_bad_rows_of_the_book_table_stop_or_are_noted(tmp_path):
         "2 bad rows were skipped in books.csv",
     ]
     assert dataset.dropped_rows == {"bad row": 1}
-    assert refusal(read_delimited, loans, PLAIN, **both).where == f'{books}:3, column "id"'
+    assert refusal(read_delimited, loans, PLAIN, **both).where == f'{items}:3, column "id"'
 
 
-def test_a_book_table_without_its_columns_is_refused(tmp_path):
+def test_an_item_table_without_its_columns_is_refused(tmp_path):
     loans = write(tmp_path, "loans.csv", "user,item\na,1\n")
-    assert "belong together" in refusal(read_delimited, loans, PLAIN, books=loans).what
-    assert "belong together" in refusal(read_delimited, loans, PLAIN, book_columns=BOOKS).what
+    assert "belong together" in refusal(read_delimited, loans, PLAIN, items=loans).what
+    assert "belong together" in refusal(read_delimited, loans, PLAIN, item_columns=ITEMS).what
 
 
 def test_the_header_alone_can_be_asked_for(tmp_path):
@@ -591,13 +591,13 @@ def test_whole_numbers_beyond_64_bits_are_ids_like_any_text(tmp_path):
 
 def test_isbns_are_brought_into_one_form_and_wrong_ones_are_counted(tmp_path):
     loans = write(tmp_path, "loans.csv", "user,item\na,1\na,2\na,3\na,4\n")
-    books = write(
+    items = write(
         tmp_path,
         "books.csv",
         "id,isbn\n1,0-306-40615-2\n2,\n3,978-0-306-40615-8\n4,439023483\n",
     )
     columns = ItemColumns(item_id="id", isbn="isbn")
-    dataset = read_delimited(loans, PLAIN, books=books, book_columns=columns)
+    dataset = read_delimited(loans, PLAIN, items=items, item_columns=columns)
     assert dataset.catalog.frame["isbn"].to_list() == ["9780306406157", None, None, "9780439023481"]
     [note] = dataset.notes
     assert "1 books of books.csv have an ISBN with a wrong length or check digit" in note

@@ -62,12 +62,12 @@ def test_bad_rows_of_every_table_are_named_or_counted(split: dict[str, Path]) ->
     assert dataset.split_labels.tolist() == [0, 1, 2]
 
 
-def test_books_come_first_where_there_is_a_table(split: dict[str, Path], tmp_path: Path) -> None:
+def test_items_come_first_where_there_is_a_table(split: dict[str, Path], tmp_path: Path) -> None:
     (tmp_path / "books.csv").write_text("id,name\nw,Walden\nx,Xanadu\n")
     dataset = read_presplit_tables(
         columns=COLUMNS,
-        books=tmp_path / "books.csv",
-        book_columns=ItemColumns("id", title="name"),
+        items=tmp_path / "books.csv",
+        item_columns=ItemColumns("id", title="name"),
         **split,
     )
     assert dataset.catalog.item_ids == ["w", "x", "y", "z"]

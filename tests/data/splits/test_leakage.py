@@ -54,9 +54,9 @@ def refused(split: Split, table: Interactions, message: str) -> None:
 def test_a_target_in_training(unseen: Split, table: Interactions, part: str) -> None:
     held_out = getattr(unseen, part)
     train = from_lists([*rows(unseen.train), [int(held_out.targets[1][0])]])
-    readers = np.append(unseen.train_readers, held_out.readers[1])
+    users = np.append(unseen.train_users, held_out.users[1])
     refused(
-        dataclasses.replace(unseen, train=train, train_readers=readers),
+        dataclasses.replace(unseen, train=train, train_users=users),
         table,
         f"{part} targets and in training",
     )
@@ -71,7 +71,7 @@ def test_a_target_in_its_own_history(unseen: Split, table: Interactions, part: s
     refused(dataclasses.replace(unseen, **{part: spoilt}), table, "its own histories")
 
 
-def test_a_target_among_the_books_known_to_be_read(unseen: Split, table: Interactions) -> None:
+def test_a_target_among_the_items_known_to_be_read(unseen: Split, table: Interactions) -> None:
     spoilt = changed(unseen.test, also_read=unseen.test.targets)
     refused(dataclasses.replace(unseen, test=spoilt), table, "its own known books")
 
@@ -88,18 +88,18 @@ def test_a_pair_that_both_validates_and_tests(table: Interactions) -> None:
 
 
 @pytest.mark.parametrize("part", ["test", "validation"])
-def test_an_unseen_reader_who_trains(unseen: Split, table: Interactions, part: str) -> None:
+def test_an_unseen_user_who_trains(unseen: Split, table: Interactions, part: str) -> None:
     held_out = getattr(unseen, part)
     train = from_lists([*rows(unseen.train), held_out.histories[0]])
-    readers = np.append(unseen.train_readers, held_out.readers[0])
+    users = np.append(unseen.train_users, held_out.users[0])
     refused(
-        dataclasses.replace(unseen, train=train, train_readers=readers),
+        dataclasses.replace(unseen, train=train, train_users=users),
         table,
         f"{part} reader 'r.*' is a training reader",
     )
 
 
-def test_a_reader_who_validates_and_tests(unseen: Split, table: Interactions) -> None:
+def test_a_user_who_validates_and_tests(unseen: Split, table: Interactions) -> None:
     test = unseen.test
     half = [[row[0]] for row in rows(test.targets)]
     other = [row[1:] for row in rows(test.targets)]
@@ -115,23 +115,23 @@ def test_a_reader_who_validates_and_tests(unseen: Split, table: Interactions) ->
     )
 
 
-@pytest.mark.parametrize("book", [0, 31, -1])
-def test_an_id_that_is_no_book(unseen: Split, table: Interactions, book: int) -> None:
-    train = from_lists([*rows(unseen.train)[:-1], [book]])
+@pytest.mark.parametrize("item", [0, 31, -1])
+def test_an_id_that_is_no_item(unseen: Split, table: Interactions, item: int) -> None:
+    train = from_lists([*rows(unseen.train)[:-1], [item]])
     refused(dataclasses.replace(unseen, train=train), table, r"ids must be in 1\.\.30")
 
 
 def test_a_pair_from_nowhere(unseen: Split, table: Interactions) -> None:
     for part in ("targets", "histories"):
         lists = rows(getattr(unseen.test, part))
-        reader = unseen.test.readers[0]
-        unread = set(range(1, 31)) - set(table.item[table.user == reader].tolist())
+        user = unseen.test.users[0]
+        unread = set(range(1, 31)) - set(table.item[table.user == user].tolist())
         lists[0].append(min(unread))
         spoilt = changed(unseen.test, **{part: from_lists(lists)})
         refused(dataclasses.replace(unseen, test=spoilt), table, f"test {part} hold a pair")
 
 
-def test_a_reader_without_a_target(unseen: Split, table: Interactions) -> None:
+def test_a_user_without_a_target(unseen: Split, table: Interactions) -> None:
     targets = rows(unseen.test.targets)
     targets[1] = []
     spoilt = changed(unseen.test, targets=from_lists(targets))
@@ -142,14 +142,14 @@ def test_the_future_in_a_temporal_split(table: Interactions) -> None:
     split = split_by_time(table)
     check_leakage(split, table)
     # A reader's last training book and first test book change places.
-    reader = int(split.test.readers[0])
-    row = int(np.flatnonzero(split.train_readers == reader)[0])
+    user = int(split.test.users[0])
+    row = int(np.flatnonzero(split.train_users == user)[0])
     train, targets, shown = rows(split.train), rows(split.test.targets), rows(split.test.histories)
     old, new = train[row][-1], targets[0][0]
     train[row][-1], targets[0][0] = new, old
     shown[0][shown[0].index(old)] = new
     validation = rows(split.validation.histories)
-    place = int(np.flatnonzero(split.validation.readers == reader)[0])
+    place = int(np.flatnonzero(split.validation.users == user)[0])
     validation[place][validation[place].index(old)] = new
     spoilt = dataclasses.replace(
         split,

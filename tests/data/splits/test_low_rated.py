@@ -28,15 +28,15 @@ def rated(seed: int = 0) -> Interactions:
     )
 
 
-def test_it_is_what_training_readers_rated_lower_and_nothing_else(tmp_path):
+def test_it_is_what_training_users_rated_lower_and_nothing_else(tmp_path):
     raw = rated()
     interactions, _ = clean(raw, CleaningRules(min_rating=4, min_user_interactions=2))
     split = split_unseen_users(interactions, test_users=10, validation_users=5)
     found = add_low_rated(split, interactions, raw, 4.0)
     assert found.low_rated is not None
     assert len(found.low_rated) == len(split.train)
-    for row, reader in enumerate(split.train_readers):
-        own = raw.user_ids.index(interactions.user_ids[reader])
+    for row, user in enumerate(split.train_users):
+        own = raw.user_ids.index(interactions.user_ids[user])
         mine = raw.user == own
         low = set(raw.item[mine & (raw.rating < 4)].tolist())
         high = set(raw.item[mine & (raw.rating >= 4)].tolist())

@@ -21,39 +21,37 @@ from kd_tf.data.splits.unseen_users import split_unseen_users
 from kd_tf.data.splits.validation import hold_out_validation
 from kd_tf.errors import UserError
 
-BOOKS = 12
+ITEMS = 12
 
 
 @st.composite
 def tables(draw: st.DrawFn, times: bool | None = None) -> Interactions:
     """Readers of 2 to 9 books, with times that tie, in any order of rows; weights tell the rows."""
-    books_of = draw(
+    items_of = draw(
         st.lists(
-            st.lists(st.integers(1, BOOKS), min_size=2, max_size=9, unique=True),
+            st.lists(st.integers(1, ITEMS), min_size=2, max_size=9, unique=True),
             min_size=4,
             max_size=9,
         )
     )
-    pairs = [(user, book) for user, books in enumerate(books_of) for book in books]
+    pairs = [(user, item) for user, items in enumerate(items_of) for item in items]
     pairs = draw(st.permutations(pairs))
     n = len(pairs)
     timed = draw(st.booleans()) if times is None else times
     time = np.array(draw(st.lists(st.integers(-3, 5), min_size=n, max_size=n)), np.int64)
     return Interactions(
         user=np.array([user for user, _ in pairs], np.int32),
-        item=np.array([book for _, book in pairs], np.int32),
+        item=np.array([item for _, item in pairs], np.int32),
         rating=None,
         timestamp=time if timed else None,
-        user_ids=[f"r{user}" for user in range(len(books_of))],
-        num_items=BOOKS,
+        user_ids=[f"r{user}" for user in range(len(items_of))],
+        num_items=ITEMS,
         weight=np.arange(1, n + 1, dtype=np.float32),
     )
 
 
-def pairs_of(histories, readers) -> set[tuple[int, int]]:
-    return {
-        (int(reader), int(book)) for row, reader in enumerate(readers) for book in histories[row]
-    }
+def pairs_of(histories, users) -> set[tuple[int, int]]:
+    return {(int(user), int(item)) for row, user in enumerate(users) for item in histories[row]}
 
 
 def everything(interactions: Interactions) -> set[tuple[int, int]]:
@@ -91,8 +89,8 @@ def test_no_protocol_leaks_and_each_is_called_by_its_name(protocol: str, data) -
     check_leakage(split, table)
     for held_out in (split.validation, split.test):
         assert (held_out.targets.lengths >= 1).all()
-        assert len(held_out.readers) == len(held_out.histories) == len(held_out.targets)
-        assert np.array_equal(held_out.readers, np.unique(held_out.readers))
+        assert len(held_out.users) == len(held_out.histories) == len(held_out.targets)
+        assert np.array_equal(held_out.users, np.unique(held_out.users))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -104,12 +102,12 @@ def test_every_history_carries_the_weights_of_its_rows(protocol: str, data) -> N
     weight = {
         (int(u), int(i)): w for u, i, w in zip(table.user, table.item, table.weight, strict=True)
     }
-    for histories, readers in (
-        (split.train, split.train_readers),
-        (split.test.histories, split.test.readers),
-        (split.test.targets, split.test.readers),
+    for histories, users in (
+        (split.train, split.train_users),
+        (split.test.histories, split.test.users),
+        (split.test.targets, split.test.users),
     ):
-        row = np.repeat(readers, histories.lengths)
+        row = np.repeat(users, histories.lengths)
         expected = [weight[int(u), int(i)] for u, i in zip(row, histories.items, strict=True)]
         assert histories.weights.tolist() == expected
 
@@ -137,26 +135,26 @@ def test_another_seed_makes_another_split(protocol: str) -> None:
     splits = [PROTOCOLS[protocol](table, seed).test for seed in (1, 2)]
     assert not (
         np.array_equal(splits[0].targets.items, splits[1].targets.items)
-        and np.array_equal(splits[0].readers, splits[1].readers)
+        and np.array_equal(splits[0].users, splits[1].users)
     )
 
 
 @settings(max_examples=60)
 @given(tables())
-def test_leave_one_out_parts_every_readers_books_into_three(table: Interactions) -> None:
+def test_leave_one_out_parts_every_users_items_into_three(table: Interactions) -> None:
     split = attempt(lambda: split_leave_one_out(table))
     parts = [
-        pairs_of(split.train, split.train_readers),
-        pairs_of(split.validation.targets, split.validation.readers),
-        pairs_of(split.test.targets, split.test.readers),
+        pairs_of(split.train, split.train_users),
+        pairs_of(split.validation.targets, split.validation.users),
+        pairs_of(split.test.targets, split.test.users),
     ]
     assert set().union(*parts) == everything(table)
     assert sum(map(len, parts)) == len(table)
     counts = np.bincount(table.user)
-    assert split.test.readers.tolist() == np.flatnonzero(counts >= 3).tolist()
+    assert split.test.users.tolist() == np.flatnonzero(counts >= 3).tolist()
     assert (split.test.targets.lengths == 1).all()
     assert (split.validation.targets.lengths == 1).all()
-    for row in range(len(split.test.readers)):
+    for row in range(len(split.test.users)):
         shown = split.test.histories[row].tolist()
         earlier = split.validation.histories[row].tolist() + split.validation.targets[row].tolist()
         assert shown == earlier
@@ -176,10 +174,10 @@ def test_leave_one_out_matches_the_hand_computed_case() -> None:
     assert split.validation.targets[0].tolist() == [4]
     assert split.test.histories[0].tolist() == [3, 2, 4]
     assert split.test.targets[0].tolist() == [1]
-    assert split.test.readers.tolist() == [0]
+    assert split.test.users.tolist() == [0]
 
 
-def test_nobody_with_three_books_is_refused() -> None:
+def test_nobody_with_three_items_is_refused() -> None:
     table = Interactions(np.zeros(2, np.int32), np.array([1, 2], np.int32), None, None, ["a"], 2)
     with pytest.raises(UserError, match="three books"):
         split_leave_one_out(table)
@@ -187,19 +185,19 @@ def test_nobody_with_three_books_is_refused() -> None:
 
 @settings(max_examples=60)
 @given(tables())
-def test_random_holdout_parts_every_readers_books_by_share(table: Interactions) -> None:
+def test_random_holdout_parts_every_users_items_by_share(table: Interactions) -> None:
     split = attempt(lambda: split_random_holdout(table, test_share=0.25, validation_share=0.25))
-    train = pairs_of(split.train, split.train_readers)
-    validation = pairs_of(split.validation.targets, split.validation.readers)
-    test = pairs_of(split.test.targets, split.test.readers)
+    train = pairs_of(split.train, split.train_users)
+    validation = pairs_of(split.validation.targets, split.validation.users)
+    test = pairs_of(split.test.targets, split.test.users)
     assert train | validation | test == everything(table)
     assert len(train) + len(validation) + len(test) == len(table)
-    for reader, count in enumerate(np.bincount(table.user)):
+    for user, count in enumerate(np.bincount(table.user)):
         held = min(int(np.round(count * 0.25)), count - 1)
-        assert sum(u == reader for u, _ in test) == held
-        assert sum(u == reader for u, _ in train) >= 1
-    shown = pairs_of(split.test.histories, split.test.readers)
-    tested = {reader for reader, _ in test}
+        assert sum(u == user for u, _ in test) == held
+        assert sum(u == user for u, _ in train) >= 1
+    shown = pairs_of(split.test.histories, split.test.users)
+    tested = {user for user, _ in test}
     assert shown == {(u, b) for u, b in train | validation if u in tested}
 
 
@@ -212,27 +210,27 @@ def test_temporal_shows_the_past_and_asks_for_the_future(table: Interactions) ->
         for u, i, t in zip(table.user, table.item, table.timestamp, strict=True)
     }
 
-    def times(histories, readers) -> list[int]:
-        return [time[pair] for pair in pairs_of(histories, readers)]
+    def times(histories, users) -> list[int]:
+        return [time[pair] for pair in pairs_of(histories, users)]
 
-    learnt = times(split.train, split.train_readers)
+    learnt = times(split.train, split.train_users)
     for held_out in (split.validation, split.test):
-        asked = times(held_out.targets, held_out.readers)
+        asked = times(held_out.targets, held_out.users)
         assert max(learnt) < min(asked)
-        assert max(times(held_out.histories, held_out.readers)) < min(asked)
+        assert max(times(held_out.histories, held_out.users)) < min(asked)
         assert (held_out.histories.lengths >= 1).all()
     cut = min(t for t in time.values() if t > max(learnt))
-    assert pairs_of(split.train, split.train_readers) == {p for p, t in time.items() if t < cut}
+    assert pairs_of(split.train, split.train_users) == {p for p, t in time.items() if t < cut}
     assert len(split.notes) == 1
 
 
 def test_temporal_matches_the_hand_computed_case() -> None:
     # Cuts at 60 % and 80 % of ten rows: times 6 and 8; c has nothing before 8 and is left out.
-    users, books = "aaaabbbbcc", [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]
+    users, items = "aaaabbbbcc", [1, 2, 3, 4, 1, 2, 3, 4, 1, 2]
     times = [0, 3, 6, 8, 1, 2, 4, 7, 8, 9]
     table = Interactions(
         np.array(["abc".index(u) for u in users], np.int32),
-        np.array(books, np.int32),
+        np.array(items, np.int32),
         None,
         np.array(times),
         ["a", "b", "c"],
@@ -240,9 +238,9 @@ def test_temporal_matches_the_hand_computed_case() -> None:
     )
     split = split_by_time(table, test_share=0.3, validation_share=0.2)
     assert [split.train[row].tolist() for row in range(2)] == [[1, 2], [1, 2, 3]]
-    assert split.validation.readers.tolist() == [0, 1]
+    assert split.validation.users.tolist() == [0, 1]
     assert [split.validation.targets[row].tolist() for row in range(2)] == [[3], [4]]
-    assert split.test.readers.tolist() == [0]
+    assert split.test.users.tolist() == [0]
     assert split.test.histories[0].tolist() == [1, 2, 3]
     assert split.test.targets[0].tolist() == [4]
     assert "1 of the test part" in split.notes[0]
@@ -263,14 +261,14 @@ def test_shares_that_leave_nothing_are_refused(split, shares) -> None:
 
 @settings(max_examples=40)
 @given(tables(), st.integers(3, 4))
-def test_each_reader_tests_in_one_fold_and_validates_in_another(table, folds) -> None:
+def test_each_user_tests_in_one_fold_and_validates_in_another(table, folds) -> None:
     splits = make_user_folds(table, folds)
     for name in ("test", "validation"):
-        readers = np.concatenate([getattr(split, name).readers for split in splits])
-        assert sorted(readers) == list(range(table.users))
+        users = np.concatenate([getattr(split, name).users for split in splits])
+        assert sorted(users) == list(range(table.users))
     for split in splits:
         check_leakage(split, table)
-        divided = [split.train_readers, split.validation.readers, split.test.readers]
+        divided = [split.train_users, split.validation.users, split.test.users]
         assert sorted(np.concatenate(divided)) == list(range(table.users))
 
 
@@ -281,7 +279,7 @@ def test_each_interaction_tests_in_one_fold(table, folds) -> None:
     tested: list[tuple[int, int]] = []
     for split in splits:
         check_leakage(split, table)
-        tested += pairs_of(split.test.targets, split.test.readers)
+        tested += pairs_of(split.test.targets, split.test.users)
     assert len(tested) == len(set(tested))
     # Only books of readers who have nothing else to be shown are never asked for.
     lost = everything(table) - set(tested)
@@ -304,11 +302,11 @@ def published(rows: list[tuple[int, int, int]]) -> tuple[Interactions, np.ndarra
     users = sorted({user for user, *_ in rows})
     table = Interactions(
         np.array([users.index(user) for user, *_ in rows], np.int32),
-        np.array([book for _, book, _ in rows], np.int32),
+        np.array([item for _, item, _ in rows], np.int32),
         None,
         None,
         [f"u{user}" for user in users],
-        BOOKS,
+        ITEMS,
     )
     return table, np.array([part for *_, part in rows], np.int8)
 
@@ -321,9 +319,9 @@ def test_a_published_split_is_what_its_files_say() -> None:
     split = split_as_published(table, part)
     check_leakage(split, table)
     assert split.protocol == PUBLISHED
-    assert split.train_readers.tolist() == [0, 1]
+    assert split.train_users.tolist() == [0, 1]
     assert [split.train[row].tolist() for row in range(2)] == [[5, 2], [3, 4]]
-    assert split.test.readers.tolist() == [0, 2]
+    assert split.test.users.tolist() == [0, 2]
     assert [split.test.histories[row].tolist() for row in range(2)] == [[5, 2], []]
     assert [split.test.targets[row].tolist() for row in range(2)] == [[1], [9]]
     assert [split.test.seen_items[row].tolist() for row in range(2)] == [[7], [8]]
@@ -331,7 +329,7 @@ def test_a_published_split_is_what_its_files_say() -> None:
     assert split.validation.histories[0].tolist() == [5, 2]
 
 
-def test_validation_books_can_be_shown() -> None:
+def test_validation_items_can_be_shown() -> None:
     table, part = published(ROWS)
     split = split_as_published(table, part, show_validation=True)
     check_leakage(split, table)
@@ -347,7 +345,7 @@ def test_a_pair_in_two_parts_is_refused_or_stays_in_the_earlier_one() -> None:
     assert "--on-bad-rows skip" in caught.value.hint
     split = split_as_published(table, part, on_repeated="keep-train")
     check_leakage(split, table)
-    assert split.test.readers.tolist() == [0, 2]
+    assert split.test.users.tolist() == [0, 2]
     assert "2 pairs stay in the earlier part" in split.notes[0]
 
 
@@ -374,9 +372,9 @@ def test_any_division_of_pairs_is_a_published_split(table: Interactions, data) -
     split = attempt(lambda: split_as_published(table, part))
     check_leakage(split, table)
     for number, found in (
-        (0, pairs_of(split.train, split.train_readers)),
-        (1, pairs_of(split.validation.targets, split.validation.readers)),
-        (2, pairs_of(split.test.targets, split.test.readers)),
+        (0, pairs_of(split.train, split.train_users)),
+        (1, pairs_of(split.validation.targets, split.validation.users)),
+        (2, pairs_of(split.test.targets, split.test.users)),
     ):
         rows = part == number
         expected = set(zip(table.user[rows].tolist(), table.item[rows].tolist(), strict=True))
@@ -385,7 +383,7 @@ def test_any_division_of_pairs_is_a_published_split(table: Interactions, data) -
 
 @settings(max_examples=60)
 @given(tables(), st.data())
-def test_a_carved_validation_part_takes_training_books_and_nothing_else(table, data) -> None:
+def test_a_carved_validation_part_takes_training_items_and_nothing_else(table, data) -> None:
     part = np.array(
         data.draw(st.lists(st.sampled_from([0, 2]), min_size=len(table), max_size=len(table))),
         np.int8,
@@ -393,15 +391,15 @@ def test_a_carved_validation_part_takes_training_books_and_nothing_else(table, d
     split = attempt(lambda: split_as_published(table, part))
     carved = attempt(lambda: hold_out_validation(split))
     check_leakage(carved, table)
-    before = pairs_of(split.train, split.train_readers)
-    after = pairs_of(carved.train, carved.train_readers)
-    hidden = pairs_of(carved.validation.targets, carved.validation.readers)
+    before = pairs_of(split.train, split.train_users)
+    after = pairs_of(carved.train, carved.train_users)
+    hidden = pairs_of(carved.validation.targets, carved.validation.users)
     assert after | hidden == before
     assert not after & hidden
     assert hidden
     assert carved.test is split.test
     assert (carved.train.lengths[split.train.lengths > 0] >= 1).all()
-    shown = pairs_of(carved.validation.histories, carved.validation.readers)
-    chosen = set(carved.validation.readers.tolist())
+    shown = pairs_of(carved.validation.histories, carved.validation.users)
+    chosen = set(carved.validation.users.tolist())
     assert shown == {(u, b) for u, b in after if u in chosen}
     assert "no validation part" in carved.notes[-1]

@@ -9,18 +9,18 @@ from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.data.splits.unseen_users import split_unseen_users
 from kd_tf.errors import UserError
 
-BOOKS = 30
+ITEMS = 30
 
 
-def table(books_of: list[list[int]], times_of: list[list[int]] | None = None) -> Interactions:
+def table(items_of: list[list[int]], times_of: list[list[int]] | None = None) -> Interactions:
     """Rows in the order reader by reader; reader ``r`` read ``books_of[r]``."""
     return Interactions(
-        user=np.repeat(np.arange(len(books_of)), [len(books) for books in books_of]).astype("i4"),
-        item=np.concatenate([np.array(books, np.int32) for books in books_of]),
+        user=np.repeat(np.arange(len(items_of)), [len(items) for items in items_of]).astype("i4"),
+        item=np.concatenate([np.array(items, np.int32) for items in items_of]),
         rating=None,
         timestamp=None if times_of is None else np.concatenate(times_of).astype(np.int64),
-        user_ids=[f"reader {number}" for number in range(len(books_of))],
-        num_items=BOOKS,
+        user_ids=[f"reader {number}" for number in range(len(items_of))],
+        num_items=ITEMS,
     )
 
 
@@ -40,21 +40,21 @@ def rows(histories: Histories) -> list[list[int]]:
     return [histories[row].tolist() for row in range(len(histories))]
 
 
-readers_books = st.lists(
-    st.lists(st.integers(1, BOOKS), min_size=2, max_size=12, unique=True), min_size=3, max_size=12
+users_items = st.lists(
+    st.lists(st.integers(1, ITEMS), min_size=2, max_size=12, unique=True), min_size=3, max_size=12
 )
 
 
 @st.composite
 def splits(draw) -> tuple[list[list[int]], Split, float]:
-    books_of = draw(readers_books)
-    test_users = draw(st.integers(1, len(books_of) - 2))
-    validation_users = draw(st.integers(1, len(books_of) - 1 - test_users))
+    items_of = draw(users_items)
+    test_users = draw(st.integers(1, len(items_of) - 2))
+    validation_users = draw(st.integers(1, len(items_of) - 1 - test_users))
     held_out = draw(st.floats(0.05, 0.95))
-    data = table(books_of)
+    data = table(items_of)
     if draw(st.booleans()):
         time = np.array(draw(st.lists(st.integers(-5, 5), min_size=len(data), max_size=len(data))))
-        data = Interactions(data.user, data.item, None, time, data.user_ids, BOOKS)
+        data = Interactions(data.user, data.item, None, time, data.user_ids, ITEMS)
     split = split_unseen_users(
         data,
         test_users=test_users,
@@ -62,65 +62,65 @@ def splits(draw) -> tuple[list[list[int]], Split, float]:
         held_out_share=held_out,
         seed=draw(st.integers(0, 99)),
     )
-    assert len(split.test.readers) == test_users
-    assert len(split.validation.readers) == validation_users
-    assert len(split.train) == len(books_of) - test_users - validation_users
-    return books_of, split, held_out
+    assert len(split.test.users) == test_users
+    assert len(split.validation.users) == validation_users
+    assert len(split.train) == len(items_of) - test_users - validation_users
+    return items_of, split, held_out
 
 
 @settings(deadline=None)
 @given(splits())
-def test_no_reader_is_in_two_parts_and_none_is_lost(drawn):
-    books_of, split, _ = drawn
-    judged = [*split.validation.readers.tolist(), *split.test.readers.tolist()]
+def test_no_user_is_in_two_parts_and_none_is_lost(drawn):
+    items_of, split, _ = drawn
+    judged = [*split.validation.users.tolist(), *split.test.users.tolist()]
     assert len(set(judged)) == len(judged)
     # Each reader's books are somewhere once: those of training readers in training, whole.
-    left = sorted(sorted(books) for r, books in enumerate(books_of) if r not in judged)
+    left = sorted(sorted(items) for r, items in enumerate(items_of) if r not in judged)
     assert sorted(sorted(row) for row in rows(split.train)) == left
 
 
 @settings(deadline=None)
 @given(splits())
-def test_what_is_shown_and_what_is_hidden_are_a_readers_books_each_once(drawn):
-    books_of, split, _ = drawn
+def test_what_is_shown_and_what_is_hidden_are_a_users_items_each_once(drawn):
+    items_of, split, _ = drawn
     for part in (split.validation, split.test):
-        assert len(part.histories) == len(part.targets) == len(part.readers)
-        for reader, shown, hidden in zip(
-            part.readers, rows(part.histories), rows(part.targets), strict=True
+        assert len(part.histories) == len(part.targets) == len(part.users)
+        for user, shown, hidden in zip(
+            part.users, rows(part.histories), rows(part.targets), strict=True
         ):
             assert shown
             assert hidden
-            assert sorted(shown + hidden) == sorted(books_of[reader])
+            assert sorted(shown + hidden) == sorted(items_of[user])
 
 
 @settings(deadline=None)
 @given(splits())
-def test_the_asked_share_is_hidden_to_the_nearest_book(drawn):
-    books_of, split, held_out = drawn
+def test_the_asked_share_is_hidden_to_the_nearest_item(drawn):
+    items_of, split, held_out = drawn
     for part in (split.validation, split.test):
-        for reader, hidden in zip(part.readers, rows(part.targets), strict=True):
-            asked = held_out * len(books_of[reader])
+        for user, hidden in zip(part.users, rows(part.targets), strict=True):
+            asked = held_out * len(items_of[user])
             nearest = abs(len(hidden) - asked) <= 0.5
-            assert nearest or len(hidden) in (1, len(books_of[reader]) - 1)
+            assert nearest or len(hidden) in (1, len(items_of[user]) - 1)
 
 
 def test_the_shares_by_hand():
     lengths = [2, 3, 5, 8, 10, 20]
     data = table([list(range(1, length + 1)) for length in lengths] + [[1, 2]])
     split = split_unseen_users(data, test_users=6, validation_users=0, held_out_share=0.2)
-    hidden = dict(zip(split.test.readers.tolist(), split.test.targets.lengths, strict=True))
+    hidden = dict(zip(split.test.users.tolist(), split.test.targets.lengths, strict=True))
     by_hand = {0: 1, 1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 1}
-    assert hidden == {reader: by_hand[reader] for reader in hidden}
+    assert hidden == {user: by_hand[user] for user in hidden}
     assert len(hidden) == 6
 
 
 @settings(deadline=None)
-@given(readers_books, st.integers(0, 99), st.randoms(use_true_random=False))
+@given(users_items, st.integers(0, 99), st.randoms(use_true_random=False))
 def test_where_times_are_known_the_newest_are_hidden_and_histories_run_oldest_first(
-    books_of, seed, random
+    items_of, seed, random
 ):
     # Book b is read at time -b: all differ, and the file is in any order.
-    data = table(books_of, [[-book for book in books] for books in books_of])
+    data = table(items_of, [[-item for item in items] for items in items_of])
     order = np.array(random.sample(range(len(data)), len(data)))
     split = split_unseen_users(shuffled(data, order), test_users=1, validation_users=1, seed=seed)
     for row in rows(split.train):
@@ -155,7 +155,7 @@ def parts(split: Split) -> list[list]:
         *(
             found
             for part in (split.validation, split.test)
-            for found in (rows(part.histories), rows(part.targets), part.readers.tolist())
+            for found in (rows(part.histories), rows(part.targets), part.users.tolist())
         ),
     ]
 
@@ -167,30 +167,30 @@ def test_a_seed_gives_one_split_and_another_seed_another():
         for seed in (1, 1, 2)
     )
     assert parts(first) == parts(again)
-    assert first.test.readers.tolist() != other.test.readers.tolist()
+    assert first.test.users.tolist() != other.test.users.tolist()
     assert rows(first.test.targets) != rows(other.test.targets)
-    assert (first.seed, first.protocol, first.num_items) == (1, "unseen-users", BOOKS)
+    assert (first.seed, first.protocol, first.num_items) == (1, "unseen-users", ITEMS)
 
 
 def test_popularity_counts_training_histories_only():
     data = table([[1, 2]] * 5 + [[2, 3]] * 5)
     split = split_unseen_users(data, test_users=3, validation_users=3, seed=0)
     counts = split.popularity()
-    assert counts.shape == (BOOKS + 1,)
+    assert counts.shape == (ITEMS + 1,)
     assert counts[0] == 0
     assert counts[2] == len(split.train) == 4
-    expected = [sum(book in row for row in rows(split.train)) for book in range(BOOKS + 1)]
+    expected = [sum(item in row for row in rows(split.train)) for item in range(ITEMS + 1)]
     assert counts.tolist() == expected
 
 
 @pytest.mark.parametrize(("test", "validation"), [(3, 0), (2, 1), (1, 5)])
-def test_a_split_that_leaves_no_reader_to_learn_from_is_refused(test, validation):
+def test_a_split_that_leaves_no_user_to_learn_from_is_refused(test, validation):
     with pytest.raises(UserError, match="none to learn from") as caught:
         split_unseen_users(table([[1, 2]] * 3), test_users=test, validation_users=validation)
     assert "lower" in caught.value.hint
 
 
-def test_a_reader_with_one_book_is_refused_by_the_callers_own_id():
+def test_a_user_with_one_item_is_refused_by_the_callers_own_id():
     with pytest.raises(UserError, match="'reader 1' has fewer than two books"):
         split_unseen_users(table([[1, 2], [3], [1, 2]]), test_users=1, validation_users=1)
 

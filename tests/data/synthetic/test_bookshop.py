@@ -48,11 +48,11 @@ def log(shop: Dataset) -> pl.DataFrame:
             "time": shop.interactions.timestamp,
         }
     ).with_row_index("row")
-    books = shop.catalog.frame.with_row_index("book", offset=1).with_columns(
+    items = shop.catalog.frame.with_row_index("book", offset=1).with_columns(
         pl.col("book").cast(pl.Int32),
         pl.col("title").str.extract(r", #(\d+)\)$").cast(pl.Int64).alias("volume"),
     )
-    return readings.join(books, on="book", maintain_order="left")
+    return readings.join(items, on="book", maintain_order="left")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def test_the_global_random_state_of_numpy_changes_nothing() -> None:
     np.testing.assert_array_equal(first.interactions.timestamp, second.interactions.timestamp)
 
 
-def test_another_seed_invents_other_books_and_other_readers() -> None:
+def test_another_seed_invents_other_items_and_other_users() -> None:
     first = generate_bookshop(num_items=300, num_users=200, seed=1)
     second = generate_bookshop(num_items=300, num_users=200, seed=2)
     same_place = (first.catalog.frame["title"] == second.catalog.frame["title"]).sum()
@@ -115,43 +115,43 @@ def test_another_seed_invents_other_books_and_other_readers() -> None:
 
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(
-    books=st.integers(50, 400),
-    readers=st.integers(10, 80),
+    items=st.integers(50, 400),
+    users=st.integers(10, 80),
     seed=st.integers(0, 2**32 - 1),
 )
-def test_every_shop_has_clean_interactions(books: int, readers: int, seed: int) -> None:
-    data = generate_bookshop(num_items=books, num_users=readers, seed=seed)
+def test_every_shop_has_clean_interactions(items: int, users: int, seed: int) -> None:
+    data = generate_bookshop(num_items=items, num_users=users, seed=seed)
     interactions = data.interactions
-    assert len(data.catalog) == books
-    assert interactions.num_users == readers
+    assert len(data.catalog) == items
+    assert interactions.num_users == users
     assert interactions.rating is None
     lengths = np.bincount(interactions.user)
-    assert 8 <= lengths.min() <= lengths.max() <= max(8, books // 4)
-    pairs = interactions.user.astype(np.int64) * (books + 1) + interactions.item
+    assert 8 <= lengths.min() <= lengths.max() <= max(8, items // 4)
+    pairs = interactions.user.astype(np.int64) * (items + 1) + interactions.item
     assert len(np.unique(pairs)) == len(pairs)
     assert_time_runs_forward(interactions.user, interactions.timestamp)
-    assert data.catalog.frame["title"].n_unique() == books
+    assert data.catalog.frame["title"].n_unique() == items
     assert data.catalog.frame.drop("series").null_count().sum_horizontal().item() == 0
 
 
 def assert_time_runs_forward(user: np.ndarray, timestamp: np.ndarray) -> None:
     """Rows lie by reader, and each reader's times strictly increase within 2018 to 2024."""
     assert (np.diff(user) >= 0).all()
-    same_reader = user[1:] == user[:-1]
-    assert same_reader.any()
-    assert (np.diff(timestamp)[same_reader] > 0).all()
+    same_user = user[1:] == user[:-1]
+    assert same_user.any()
+    assert (np.diff(timestamp)[same_user] > 0).all()
     years = timestamp.astype("datetime64[s]").astype("datetime64[Y]").astype(int) + 1970
     assert years.min() >= 2018
     assert years.max() <= 2024
 
 
-@pytest.mark.parametrize("books", [50, 300, 5000, MAX_ITEMS])
-def test_the_word_stocks_last_for_shops_of_every_size(books: int) -> None:
-    data = generate_bookshop(num_items=books, num_users=10, seed=3)
+@pytest.mark.parametrize("items", [50, 300, 5000, MAX_ITEMS])
+def test_the_word_stocks_last_for_shops_of_every_size(items: int) -> None:
+    data = generate_bookshop(num_items=items, num_users=10, seed=3)
     frame = data.catalog.frame
-    assert frame["title"].n_unique() == books
+    assert frame["title"].n_unique() == items
     assert frame["item_id"][0] == "bk-00001"
-    assert frame["item_id"][-1] == f"bk-{books:05d}"
+    assert frame["item_id"][-1] == f"bk-{items:05d}"
     assert data.interactions.user_ids[0] == "reader-0001"
     left_open = frame.filter(
         pl.any_horizontal(pl.col("title", "text", "series").str.contains("[{}]"))
@@ -225,7 +225,7 @@ def test_blurbs_are_two_to_four_sentences_that_begin_with_a_capital(shop: Datase
         assert not re.search(r"\b[Aa] [aeio]", text), text
 
 
-def test_blurbs_say_what_a_book_is_about(shop: Dataset) -> None:
+def test_blurbs_say_what_an_item_is_about(shop: Dataset) -> None:
     themes = {genre.name: list(genre.themes) for genre in GENRES}
     for genre, text in shop.catalog.frame.select("genre", "text").iter_rows():
         assert sum(theme in text for theme in themes[genre]) == 1, text
@@ -252,7 +252,7 @@ def test_popularity_has_a_long_tail(shop: Dataset) -> None:
     assert counts[1000:].sum() < 0.30 * counts.sum()
 
 
-def test_nobody_reads_a_book_before_its_year(log: pl.DataFrame) -> None:
+def test_nobody_reads_an_item_before_its_year(log: pl.DataFrame) -> None:
     year = pl.from_epoch("time", time_unit="s").dt.year()
     early = log.filter(pl.col("year") > year)
     # One choice in thousands takes the oldest unread book; that one is never early either.
@@ -278,7 +278,7 @@ def test_who_has_read_the_first_volume_reads_the_second(log: pl.DataFrame) -> No
     assert after_first > 10 * of_everyone
 
 
-def test_the_next_book_depends_on_the_last_one_and_not_only_on_the_reader(
+def test_the_next_item_depends_on_the_last_one_and_not_only_on_the_user(
     log: pl.DataFrame,
 ) -> None:
     """Runs: what a model of sequences can learn and a model of sets cannot."""
@@ -293,7 +293,7 @@ def test_the_next_book_depends_on_the_last_one_and_not_only_on_the_reader(
     assert same_genre(log) > same_genre(shuffled) + 0.15
 
 
-def test_books_read_by_the_same_people_are_of_the_same_genre(
+def test_items_read_by_the_same_people_are_of_the_same_genre(
     shop: Dataset, read_by: scipy.sparse.csc_matrix
 ) -> None:
     genre = shop.catalog.frame["genre"].to_numpy()
@@ -306,7 +306,7 @@ def test_books_read_by_the_same_people_are_of_the_same_genre(
     assert share > 0.85
 
 
-def test_neighbours_find_far_more_hidden_books_than_bestsellers_do(shop: Dataset) -> None:
+def test_neighbours_find_far_more_hidden_items_than_bestsellers_do(shop: Dataset) -> None:
     interactions, _ = clean(shop.interactions)
     split = split_unseen_users(interactions, test_users=500, validation_users=300)
     train, shown, hidden = (

@@ -16,38 +16,38 @@ V, L, B, M = 30, 5, 6, 3
 class VectorModels:
     """Students and teachers, lessons and steps between them."""
 
-    def factors(self, readers, books, read=None) -> MatrixFactorization:
+    def factors(self, users, items, read=None) -> MatrixFactorization:
         """A model of exactly these vectors, [R, d] and [V, d]; rows of padding hold rubbish."""
-        readers, books = np.asarray(readers, np.float32), np.asarray(books, np.float32)
-        read = np.zeros((len(readers), 1), np.int32) if read is None else np.asarray(read)
+        users, items = np.asarray(users, np.float32), np.asarray(items, np.float32)
+        read = np.zeros((len(users), 1), np.int32) if read is None else np.asarray(read)
         model = MatrixFactorization(
-            num_items=len(books),
-            num_users=len(readers),
+            num_items=len(items),
+            num_users=len(users),
             max_seen_items=read.shape[1],
-            dimensions=books.shape[1],
+            embedding_dim=items.shape[1],
         )
         model.create_weights()
-        model.user_table.assign(np.pad(readers, [(1, 0), (0, 0)], constant_values=7.0))
-        model.item_table.assign(np.pad(books, [(1, 0), (0, 0)], constant_values=-5.0))
+        model.user_table.assign(np.pad(users, [(1, 0), (0, 0)], constant_values=7.0))
+        model.item_table.assign(np.pad(items, [(1, 0), (0, 0)], constant_values=-5.0))
         model.seen_items_table.assign(np.pad(read, [(1, 0), (0, 0)]))
         return model
 
-    def drawn(self, dimensions: int, seed: int, readers: int = 4) -> MatrixFactorization:
+    def drawn(self, embedding_dim: int, seed: int, users: int = 4) -> MatrixFactorization:
         """Random vectors of V books and some readers."""
         random = np.random.default_rng(seed)
         return self.factors(
-            random.normal(0, 1, (readers, dimensions)), random.normal(0, 1, (V, dimensions))
+            random.normal(0, 1, (users, embedding_dim)), random.normal(0, 1, (V, embedding_dim))
         )
 
-    def mlp(self, dimensions: int, seed: int, **settings) -> MLPStudent:
+    def mlp(self, embedding_dim: int, seed: int, **settings) -> MLPStudent:
         rng.set_seed(seed)
         settings = {"book_dropout": 0.0, "hidden": 6, **settings}
-        model = MLPStudent(num_items=V, history_length=L, dimensions=dimensions, **settings)
+        model = MLPStudent(num_items=V, max_length=L, embedding_dim=embedding_dim, **settings)
         model.create_weights()
         return model
 
     def lesson(self, student, teacher, steps: int = 60) -> DistillationSetup:
-        popularity = np.ones(teacher.books + 1, np.int64)
+        popularity = np.ones(teacher.items + 1, np.int64)
         return DistillationSetup(student, [teacher], popularity, steps, seed=0)
 
     def batch(self, teacher, history=None, targets=None):

@@ -7,14 +7,14 @@ from kd_tf.distill.losses.batch_entities import sample_target_items, to_example_
 from kd_tf.distill.losses.embeddings import normalize_to_unit_length
 
 
-def test_every_target_book_of_a_batch_is_there_once(vector_models):
+def test_every_target_item_of_a_batch_is_there_once(vector_models):
     model = vector_models.drawn(2, seed=0)
     step = vector_models.step(model, model, [[1], [2]], [[7, 3, 0], [3, 30, 99]])
     found = sample_target_items(step, 5).numpy()
     assert sorted(found) == [0, 0, 3, 7, 30]
 
 
-def test_of_too_many_books_all_are_drawn_alike(vector_models):
+def test_of_too_many_items_all_are_drawn_alike(vector_models):
     model = vector_models.drawn(2, seed=0)
     step = vector_models.step(model, model, [[1]], [[2, 2, 4, 6, 8]], training=True)
     rng.set_seed(0)

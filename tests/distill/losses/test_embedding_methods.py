@@ -149,7 +149,7 @@ def test_outside_training_the_loss_is_the_same_every_time(made):
     assert float(loss_of(distiller, step)) == first
 
 
-def test_a_batch_of_readers_and_books_that_are_not_there_is_finite(made):
+def test_a_batch_of_users_and_items_that_are_not_there_is_finite(made):
     distiller, step = made.distiller, made.step
     labels = {key: tf.zeros_like(one) for key, one in step["labels"].items()}
     weights = distiller.trainable_variables
@@ -162,7 +162,7 @@ def test_a_batch_of_readers_and_books_that_are_not_there_is_finite(made):
             assert one is None or np.abs(tf.convert_to_tensor(one)).max() < 1e3
 
 
-def test_one_reader_alone_is_finite(made):
+def test_one_user_alone_is_finite(made):
     distiller, student, step = made.distiller, made.student, made.step
     alone = {
         "history": step["history"][3:4],
@@ -233,7 +233,7 @@ def test_a_distiller_with_the_method_comes_back_from_a_keras_file(made, tmp_path
 
 
 def vectorless(vector_models):
-    model = ItemKernelStudent(num_items=30, history_length=5, dimensions=4)
+    model = ItemKernelStudent(num_items=30, max_length=5, embedding_dim=4)
     model.create_weights()
     return model
 
@@ -257,8 +257,8 @@ def test_models_without_vectors_are_refused(vector_models, name):
 
 
 @pytest.mark.parametrize("name", ["hint", "full-topology", "distances-readers", "adversarial"])
-def test_several_vectors_of_a_reader_are_refused(vector_models, name):
-    several = MultiInterestStudent(num_items=30, history_length=5, dimensions=4)
+def test_several_vectors_of_a_user_are_refused(vector_models, name):
+    several = MultiInterestStudent(num_items=30, max_length=5, embedding_dim=4)
     several.create_weights()
     with pytest.raises(ValueError, match="needs one vector of a reader: a MultiInterestStudent"):
         METHODS[name]().build(vector_models.lesson(several, vector_models.mlp(4, seed=0)))

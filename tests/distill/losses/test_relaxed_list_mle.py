@@ -46,7 +46,7 @@ def test_it_is_the_probability_that_the_order_comes_out_whatever_follows(drawn):
 
 
 @given(scores, st.permutations(range(6)))
-def test_the_order_in_which_the_books_are_given_is_of_no_matter(drawn, order):
+def test_the_order_in_which_the_items_are_given_is_of_no_matter(drawn, order):
     order = np.array(order)
     assert loss(drawn[order], [0.5], ranks=order) == pytest.approx(loss(drawn, [0.5]), rel=1e-5)
 

@@ -22,7 +22,7 @@ def many(log_weights, allowed, count, rows):
     return places.numpy(), drawn.numpy()
 
 
-def test_books_come_as_often_as_drawing_one_after_the_other_without_putting_back():
+def test_items_come_as_often_as_drawing_one_after_the_other_without_putting_back():
     weights = np.array([4.0, 2.0, 1.0, 1.0])
     places, drawn = many(np.log(weights), [True] * 4, 2, 40_000)
     assert drawn.all()
@@ -32,14 +32,14 @@ def test_books_come_as_often_as_drawing_one_after_the_other_without_putting_back
         assert found == pytest.approx(expected, abs=0.01)
 
 
-def test_no_book_comes_twice_and_none_that_is_not_allowed():
+def test_no_item_comes_twice_and_none_that_is_not_allowed():
     places, drawn = many(np.zeros(6), [True, False, True, True, False, True], 3, 500)
     assert drawn.all()
     assert set(places.ravel()) == {0, 2, 3, 5}
     assert all(len(set(row)) == 3 for row in places)
 
 
-def test_too_few_books_are_all_drawn_and_the_rest_marked():
+def test_too_few_items_are_all_drawn_and_the_rest_marked():
     places, drawn = many([0, 5, -300], [False, True, True], 9, 50)
     assert places.shape == (50, 3)
     assert (drawn.sum(axis=1) == 2).all()
@@ -51,21 +51,21 @@ def test_weights_may_be_as_small_as_they_like():
     assert drawn.all()
 
 
-@pytest.mark.parametrize(("books", "count"), [(7, 3), (REJECTION_SAMPLING_RATIO * 9, 9)])
-def test_evenly_drawn_books_are_allowed_and_different_and_all_come_as_often(books, count):
+@pytest.mark.parametrize(("items", "count"), [(7, 3), (REJECTION_SAMPLING_RATIO * 9, 9)])
+def test_evenly_drawn_items_are_allowed_and_different_and_all_come_as_often(items, count):
     rng.set_seed(0)
-    ids, drawn = sample_uniform_items(books, tf.constant(20_000), count, lambda ids: ids % 4 != 0)
+    ids, drawn = sample_uniform_items(items, tf.constant(20_000), count, lambda ids: ids % 4 != 0)
     ids, drawn = ids.numpy(), drawn.numpy()
     assert (drawn.sum(axis=1) == count).all()
     found = ids[drawn].reshape(-1, count)
     assert (np.diff(np.sort(found, axis=1), axis=1) > 0).all()
-    allowed = [book for book in range(1, books + 1) if book % 4]
-    share = np.bincount(found.ravel(), minlength=books + 1) / len(found)
+    allowed = [item for item in range(1, items + 1) if item % 4]
+    share = np.bincount(found.ravel(), minlength=items + 1) / len(found)
     np.testing.assert_allclose(share[allowed], count / len(allowed), atol=0.02)
     assert share.sum() == pytest.approx(share[allowed].sum())
 
 
-def test_rows_with_too_few_even_books_get_those_there_are():
+def test_rows_with_too_few_even_items_get_those_there_are():
     ids, drawn = sample_uniform_items(9, tf.constant(50), 5, lambda ids: ids <= 2)
     assert all(
         set(row[there]) == {1, 2} for row, there in zip(ids.numpy(), drawn.numpy(), strict=True)

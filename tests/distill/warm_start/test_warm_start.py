@@ -48,7 +48,7 @@ def ridge(data: TrainingData) -> LocalRidgeTeacher:
 
 @pytest.fixture(scope="module")
 def source(data: TrainingData, ridge: LocalRidgeTeacher) -> TeacherItemScores:
-    ials = ImplicitALSTeacher.from_training_data(data, dimensions=16)
+    ials = ImplicitALSTeacher.from_training_data(data, embedding_dim=16)
     ensemble = EnsembleTeacher.from_members([ridge, ials], data.validation_metric, data.progress)
     return TeacherItemScores(data, ensemble)
 
@@ -93,7 +93,7 @@ def test_neighbours_with_room_for_all_are_their_teacher(data, ridge):
     assert abs(all_of_them.model.matrix() - positive).max() == 0
 
 
-def test_the_budget_over_all_books_is_spent_to_the_last_weight(data, source):
+def test_the_budget_over_all_items_is_spent_to_the_last_weight(data, source):
     pruned = prune_by_saliency(source, 3 * V)
     assert pruned.nnz == 3 * V
     found, pairs, regularization = source.ridge
@@ -101,10 +101,10 @@ def test_the_budget_over_all_books_is_spent_to_the_last_weight(data, source):
     # What is left of each book is the exact ridge on it: its gradient is zero.
     gram = pairs.gram.toarray() + np.diag(pairs.counts + regularization * pairs.scale)
     dense = pruned.toarray()
-    for book in range(1, V + 1):
-        own = np.flatnonzero(dense[:, book])
-        gradient = gram[np.ix_(own, own)] @ dense[own, book] - gram[own, book]
-        assert np.abs(gradient).max(initial=0) < 1e-3 * np.abs(gram[own, book]).max(initial=1)
+    for item in range(1, V + 1):
+        own = np.flatnonzero(dense[:, item])
+        gradient = gram[np.ix_(own, own)] @ dense[own, item] - gram[own, item]
+        assert np.abs(gradient).max(initial=0) < 1e-3 * np.abs(gram[own, item]).max(initial=1)
 
 
 def test_what_is_spared_fits_better_than_what_a_cut_by_size_leaves(source):
@@ -122,7 +122,7 @@ def test_what_is_spared_fits_better_than_what_a_cut_by_size_leaves(source):
     )
 
 
-def test_item_rows_are_what_one_book_alone_makes_a_teacher_say(source, data):
+def test_item_rows_are_what_one_item_alone_makes_a_teacher_say(source, data):
     teacher = source.teacher
     rows = compute_item_item_scores(teacher, data)
     assert not rows.diagonal().any()
@@ -133,7 +133,7 @@ def test_item_rows_are_what_one_book_alone_makes_a_teacher_say(source, data):
 
 
 def test_parts_that_weigh_nothing_are_no_parts(ridge, data):
-    other = ImplicitALSTeacher.from_training_data(data, dimensions=8)
+    other = ImplicitALSTeacher.from_training_data(data, embedding_dim=8)
     blend = WeightedEnsemble(members=[ridge, other], weights=[1.0, 0.0])
     assert flatten_ensemble(blend) == [ridge]
     assert flatten_ensemble(None) == []
@@ -152,7 +152,7 @@ def test_a_residual_brings_a_student_nearer_to_the_rows(source):
 
 
 def test_rows_are_those_that_rank_best_when_they_are_added_up(data, ridge):
-    ials = ImplicitALSTeacher.from_training_data(data, dimensions=16)
+    ials = ImplicitALSTeacher.from_training_data(data, embedding_dim=16)
     both = EnsembleTeacher(members=[ridge, ials], weights=[1.0, 0.2])
     both.create_weights()
     source = TeacherItemScores(data, both)
@@ -190,7 +190,7 @@ def test_kernels_that_promise_nothing_are_left_out_and_said_so(data, source):
 def test_narrow_kernels_are_tried_in_four_bits_too(source):
     narrow = [start.model for start in WARM_STARTS["item-kernel"](source, 8_000)]
     assert [model.bits for model in narrow] == [8, 4]
-    assert narrow[1].dimensions > narrow[0].dimensions
+    assert narrow[1].embedding_dim > narrow[0].embedding_dim
     for enough_or_too_little in (5_500, 9_500):
         starts = list(WARM_STARTS["item-kernel"](source, enough_or_too_little))
         assert [start.model.bits for start in starts] == [8]
@@ -200,7 +200,7 @@ def test_factors_take_four_bits_until_there_is_room_for_eight(source):
     (tight,) = (start.model for start in WARM_STARTS["fold-in"](source, 3_500))
     (roomy,) = (start.model for start in WARM_STARTS["fold-in"](source, 9_000))
     assert (tight.bits, roomy.bits) == (4, 8)
-    assert roomy.dimensions == V // 8 // 2 * 2
+    assert roomy.embedding_dim == V // 8 // 2 * 2
 
 
 def test_which_neighbours_are_best_is_found_out_once(data, source):

@@ -28,7 +28,7 @@ def test_the_weight_is_how_far_the_entropy_is_from_its_most():
     np.testing.assert_allclose(found, [0, 0.8, 0.8 * half_sure, 0, 0.8], atol=1e-5)
 
 
-def test_where_the_teacher_is_not_sure_the_readers_books_count_alone():
+def test_where_the_teacher_is_not_sure_the_users_items_count_alone():
     hard, soft = tf.constant([1.0, 2, 3, 4, 5]), [tf.constant([10.0, 20, 30, 40, 50])] * 2
     made = TeacherConfidence(0.2)
     weight = made.compute_weight(STEP).numpy()

@@ -32,7 +32,7 @@ def step(progress: float) -> SimpleNamespace:
         (1.0, [1, 1, 1, 1]),
     ],
 )
-def test_more_and_harder_readers_count_from_step_to_step(progress, counted):
+def test_more_and_harder_users_count_from_step_to_step(progress, counted):
     made = Curriculum(ConstantWeights(1.0), initial_fraction=0.25, ramp_end=0.4)
     np.testing.assert_array_equal(made.compute_example_mask(step(progress)), counted)
 
@@ -43,7 +43,7 @@ def test_those_that_count_are_weighed_up():
     np.testing.assert_allclose(made.combine(HARD, [], step(1.0)), HARD)
 
 
-def test_a_reader_of_whom_the_teacher_says_nothing_is_hard():
+def test_a_user_of_whom_the_teacher_says_nothing_is_hard():
     labels = {
         "targets": tf.constant([[5], [5]]),
         "teacher_ids": tf.constant([[0, 0], [6, 7]]),

@@ -24,7 +24,7 @@ def combined(alpha: float, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return found, tf.gradients(found, [logits])[0]
 
 
-def test_every_method_pulls_as_hard_as_the_readers_books():
+def test_every_method_pulls_as_hard_as_the_users_items():
     _, pulled = combined(0.0, tf.constant(LOGITS))
     hard = 2 * (LOGITS - 1)
     cubic, wave = 3000 * LOGITS**2, np.cos(LOGITS)
@@ -33,7 +33,7 @@ def test_every_method_pulls_as_hard_as_the_readers_books():
     np.testing.assert_allclose(pulled, wanted, rtol=1e-4)
 
 
-def test_with_alpha_one_only_the_readers_books_pull():
+def test_with_alpha_one_only_the_users_items_pull():
     found, pulled = combined(1.0, tf.constant(LOGITS))
     np.testing.assert_allclose(pulled, 2 * (LOGITS - 1), rtol=1e-5)
     np.testing.assert_allclose(found, ((LOGITS - 1) ** 2).sum(axis=1), rtol=1e-5)

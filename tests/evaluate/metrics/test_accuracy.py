@@ -14,7 +14,7 @@ from kd_tf.evaluate.metrics.accuracy import compute_accuracy
 def test_it_agrees_with_scikit_learn_where_all_candidates_are_ranked(order, held) -> None:
     targets = list(range(1, held + 1))
     found = compute_accuracy(np.array([order], np.int32), from_lists([targets]), np.array([9]))
-    labels = [book <= held for book in order]
+    labels = [item <= held for item in order]
     called = [place < held for place in range(9)]
     assert found[0] == pytest.approx(accuracy_score(labels, called))
 

@@ -15,14 +15,14 @@ SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, np.inf])
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[np.ndarray, Histories, Histories]:
     """Scores with many ties, held-out books, and books read beside them."""
-    rows, books = draw(st.integers(1, 4)), draw(st.integers(1, 12))
-    scores = [draw(st.lists(SCORES, min_size=books + 1, max_size=books + 1)) for _ in range(rows)]
+    rows, items = draw(st.integers(1, 4)), draw(st.integers(1, 12))
+    scores = [draw(st.lists(SCORES, min_size=items + 1, max_size=items + 1)) for _ in range(rows)]
     targets, excluded = [], []
     for _ in range(rows):
-        order = draw(st.permutations(range(1, books + 1)))
-        held = draw(st.integers(1, books))
+        order = draw(st.permutations(range(1, items + 1)))
+        held = draw(st.integers(1, items))
         targets.append(order[:held])
-        excluded.append(order[held : held + draw(st.integers(0, books))])
+        excluded.append(order[held : held + draw(st.integers(0, items))])
     return np.array(scores, np.float32), from_lists(targets), from_lists(excluded)
 
 
@@ -35,11 +35,11 @@ def test_the_area_is_the_share_of_pairs_in_order(case) -> None:
     assert found.dtype == np.float64
     for row in range(len(scores)):
         known = {*targets[row].tolist(), *excluded[row].tolist()}
-        others = [book for book in range(1, scores.shape[1]) if book not in known]
+        others = [item for item in range(1, scores.shape[1]) if item not in known]
         pairs = [
-            (scores[row, book] > scores[row, other])
-            + 0.5 * (scores[row, book] == scores[row, other])
-            for book in targets[row]
+            (scores[row, item] > scores[row, other])
+            + 0.5 * (scores[row, item] == scores[row, other])
+            for item in targets[row]
             for other in others
         ]
         assert found[row] == pytest.approx(np.mean(pairs) if pairs else 0.5, abs=1e-12)
@@ -55,7 +55,7 @@ def test_the_area_agrees_with_scikit_learn() -> None:
         assert found[row] == pytest.approx(roc_auc_score(labels, scores[row, 1:]), abs=1e-12)
 
 
-def test_a_book_without_a_score_is_not_compared() -> None:
+def test_an_item_without_a_score_is_not_compared() -> None:
     scores = np.array([[9, 1, np.nan, 2, np.nan]], np.float32)
     assert compute_auc(scores, from_lists([[3]]), from_lists([[]])).tolist() == [1]
 

@@ -49,14 +49,14 @@ def test_diversity_matches_the_hand_computed_case() -> None:
     assert compute_diversity(ranked, READ) == pytest.approx((first + 1 - cosine_12) / 2, abs=1e-12)
 
 
-def test_a_book_that_nobody_read_is_unlike_every_other() -> None:
+def test_an_item_that_nobody_read_is_unlike_every_other() -> None:
     assert compute_diversity(lists([4, 2]), READ) == 1
     assert compute_diversity(lists([1, 2, 4]), READ) == pytest.approx(
         1 - 2 / math.sqrt(8) / 3, abs=1e-12
     )
 
 
-def test_books_with_the_same_readers_have_no_diversity() -> None:
+def test_items_with_the_same_users_have_no_diversity() -> None:
     read = sparse.csr_array(np.array([[0, 0, 0], [1, 1, 1], [1, 1, 1], [1, 1, 1]], float))
     assert compute_diversity(lists([1, 2, 3]), read) == pytest.approx(0, abs=1e-12)
 
@@ -78,10 +78,10 @@ def test_diversity_agrees_with_all_pairs_over_more_lists_than_a_block() -> None:
     assert measured == pytest.approx(np.mean(expected), abs=1e-12)
 
 
-def test_diversity_of_many_readers_is_that_of_a_sample_which_never_changes() -> None:
+def test_diversity_of_many_users_is_that_of_a_sample_which_never_changes() -> None:
     same, apart = [1, 2], [1, 4]
-    readers = 4 * MAX_DIVERSITY_USERS
-    ranked = lists(*([same, apart] * (readers // 2)))
+    users = 4 * MAX_DIVERSITY_USERS
+    ranked = lists(*([same, apart] * (users // 2)))
     first = compute_diversity(ranked, READ)
     assert first == compute_diversity(ranked, READ)
     everyone = (1 - 2 / math.sqrt(8) + 1) / 2
@@ -95,7 +95,7 @@ def test_novelty_matches_the_hand_computed_case() -> None:
     assert compute_novelty(ranked, POPULARITY, 4) == pytest.approx((1 + 2) / 2, abs=1e-12)
 
 
-def test_a_book_that_nobody_read_is_the_most_novel_and_finite() -> None:
+def test_an_item_that_nobody_read_is_the_most_novel_and_finite() -> None:
     unread = compute_novelty(lists([4]), POPULARITY, 4)
     assert unread == pytest.approx(math.log2(5), abs=1e-12)
     assert unread > compute_novelty(lists([3]), POPULARITY, 4)
@@ -109,13 +109,13 @@ def test_gini_matches_the_hand_computed_case() -> None:
     assert compute_gini(ranked, 4) == pytest.approx(differences / (2 * counts.mean()))
 
 
-def test_gini_is_0_where_all_books_are_shown_alike_and_near_1_where_one_is() -> None:
+def test_gini_is_0_where_all_items_are_shown_alike_and_near_1_where_one_is() -> None:
     assert compute_gini(lists([1, 2], [3, 4]), 4) == 0
     assert compute_gini(np.ones((50, 1), np.int32), 1000) == pytest.approx(0.999)
 
 
 @given(st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=9))
-def test_gini_agrees_with_all_pairs_of_books(rows: list[list[int]]) -> None:
+def test_gini_agrees_with_all_pairs_of_items(rows: list[list[int]]) -> None:
     ranked = lists(*rows)
     counts = np.bincount(ranked.ravel(), minlength=10)[1:]
     if not counts.sum():
@@ -131,7 +131,7 @@ def test_gini_agrees_with_all_pairs_of_books(rows: list[list[int]]) -> None:
     ),
     st.integers(1, 4),
 )
-def test_neither_padding_nor_the_order_of_readers_changes_anything(rows, padding) -> None:
+def test_neither_padding_nor_the_order_of_users_changes_anything(rows, padding) -> None:
     width = max(map(len, rows))
     ranked = lists(*[row + [0] * (width - len(row)) for row in rows])
     for other in (np.pad(ranked, ((0, 0), (0, padding))), ranked[::-1]):

@@ -50,7 +50,7 @@ TARGETS = from_lists([[9, 7, 5], [4], [1]])
         ("map@2", [1 / 3, 0, 0]),
     ],
 )
-def test_per_reader_metrics_match_the_hand_computed_case(name: str, expected: list[float]) -> None:
+def test_per_user_metrics_match_the_hand_computed_case(name: str, expected: list[float]) -> None:
     measured = compute_ranking_metrics(RANKED, TARGETS, (2, 4))
     np.testing.assert_allclose(measured[name], expected, atol=1e-15)
 
@@ -60,7 +60,7 @@ def test_mrr_counts_the_first_hit_only() -> None:
     assert measured["mrr@3"].tolist() == [1 / 2]
 
 
-def test_a_hit_of_another_reader_is_no_hit() -> None:
+def test_a_hit_of_another_user_is_no_hit() -> None:
     measured = compute_ranking_metrics(lists([1, 2], [3, 4]), from_lists([[3, 4], [1, 2]]), (2,))
     assert measured["hit_rate@2"].tolist() == [0, 0]
 
@@ -91,14 +91,14 @@ def ranx(relevant: dict, run: dict, names: list[str]) -> dict[str, list[float]]:
 def test_metrics_agree_with_ranx_also_where_scores_tie() -> None:
     """ranx leaves open who stands first of equals: it is given our order, by the lower id."""
     random = np.random.default_rng(1)
-    readers, books, k = 60, 80, 20
-    scores = random.integers(0, 8, (readers, books + 1)).astype(np.float32)
-    ranked = select_unseen_top_k(scores, from_lists([[]] * readers), k)
-    for row in range(readers):
-        by_score_then_id = sorted(range(1, books + 1), key=lambda b: (-scores[row, b], b))[:k]
+    users, items, k = 60, 80, 20
+    scores = random.integers(0, 8, (users, items + 1)).astype(np.float32)
+    ranked = select_unseen_top_k(scores, from_lists([[]] * users), k)
+    for row in range(users):
+        by_score_then_id = sorted(range(1, items + 1), key=lambda b: (-scores[row, b], b))[:k]
         assert ranked[row].tolist() == by_score_then_id
         assert len(set(scores[row, ranked[row]].tolist())) < k, "scores tie within the list"
-    held_out = [random.permutation(books)[: random.integers(1, 31)] + 1 for _ in range(readers)]
+    held_out = [random.permutation(items)[: random.integers(1, 31)] + 1 for _ in range(users)]
     measured = compute_ranking_metrics(ranked, from_lists(held_out), (5, 10, 20))
     names = [name for name in measured if not name.startswith("recall_capped")]
     assert len(names) == 3 * (len(RANKING_METRICS) - 1)
@@ -121,27 +121,27 @@ def test_metrics_agree_with_ranx_also_where_scores_tie() -> None:
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[np.ndarray, Histories, int]:
     """Padded lists without duplicates, targets, and the number of books."""
-    books = draw(st.integers(2, 12))
-    readers = draw(st.integers(1, 6))
+    items = draw(st.integers(2, 12))
+    users = draw(st.integers(1, 6))
     width = draw(st.integers(1, 8))
-    some_books = st.lists(st.integers(1, books), unique=True, max_size=width)
-    ranked = np.zeros((readers, width), np.int32)
-    for row in range(readers):
-        shown = draw(some_books)
+    some_items = st.lists(st.integers(1, items), unique=True, max_size=width)
+    ranked = np.zeros((users, width), np.int32)
+    for row in range(users):
+        shown = draw(some_items)
         ranked[row, : len(shown)] = shown
     held_out = draw(
         st.lists(
-            st.lists(st.integers(1, books), unique=True, min_size=1),
-            min_size=readers,
-            max_size=readers,
+            st.lists(st.integers(1, items), unique=True, min_size=1),
+            min_size=users,
+            max_size=users,
         )
     )
-    return ranked, from_lists(held_out), books
+    return ranked, from_lists(held_out), items
 
 
 @settings(deadline=None)
 @given(cases())
-def test_per_reader_metrics_agree_with_their_definition_in_plain_python(
+def test_per_user_metrics_agree_with_their_definition_in_plain_python(
     case: tuple[np.ndarray, Histories, int],
 ) -> None:
     ranked, targets, _ = case
@@ -149,7 +149,7 @@ def test_per_reader_metrics_agree_with_their_definition_in_plain_python(
     measured = compute_ranking_metrics(ranked, targets, (k,))
     for row in range(len(ranked)):
         held_out = set(targets[row].tolist())
-        places = [p for p, book in enumerate(ranked[row].tolist(), 1) if book in held_out]
+        places = [p for p, item in enumerate(ranked[row].tolist(), 1) if item in held_out]
         most = min(k, len(held_out))
         precision, recall = len(places) / k, len(places) / len(held_out)
         expected = {
@@ -170,8 +170,8 @@ def test_per_reader_metrics_agree_with_their_definition_in_plain_python(
 
 @settings(deadline=None)
 @given(cases(), st.randoms(use_true_random=False))
-def test_the_order_of_readers_orders_the_figures_alike(case, random) -> None:
-    ranked, targets, _books = case
+def test_the_order_of_users_orders_the_figures_alike(case, random) -> None:
+    ranked, targets, _items = case
     order = np.array(random.sample(range(len(ranked)), len(ranked)))
     k = ranked.shape[1]
     before = compute_ranking_metrics(ranked, targets, (k,))
@@ -220,7 +220,7 @@ def test_a_perfect_ranking_gives_one_and_nothing_gives_more(case) -> None:
 @settings(deadline=None)
 @given(cases(), st.integers(1, 5))
 def test_padding_never_counts(case, padding: int) -> None:
-    ranked, targets, _books = case
+    ranked, targets, _items = case
     k = ranked.shape[1]
     wider = np.pad(ranked, ((0, 0), (0, padding)))
     before = compute_ranking_metrics(ranked, targets, (k,))

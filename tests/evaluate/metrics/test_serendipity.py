@@ -20,32 +20,32 @@ def test_it_matches_the_hand_computed_case() -> None:
 
 @st.composite
 def cases(draw: st.DrawFn):
-    books = draw(st.integers(2, 9))
-    order = draw(st.permutations(range(1, books + 1)))
-    k = draw(st.integers(1, books))
+    items = draw(st.integers(2, 9))
+    order = draw(st.permutations(range(1, items + 1)))
+    k = draw(st.integers(1, items))
     ranked, targets, histories = [], [], []
     for _ in range(draw(st.integers(1, 4))):
-        own = draw(st.permutations(range(1, books + 1)))
-        read = draw(st.integers(0, books - 1))
+        own = draw(st.permutations(range(1, items + 1)))
+        read = draw(st.integers(0, items - 1))
         histories.append(own[:read])
-        targets.append(own[read : read + draw(st.integers(1, books))])
+        targets.append(own[read : read + draw(st.integers(1, items))])
         shown = draw(st.permutations(own[read:]))[:k]
         ranked.append(list(shown) + [0] * (k - len(shown)))
     return np.array(order, np.int32), np.array(ranked, np.int32), targets, histories
 
 
 @given(cases())
-def test_it_is_what_the_list_of_the_most_read_books_has_not(case) -> None:
+def test_it_is_what_the_list_of_the_most_read_items_has_not(case) -> None:
     order, ranked, targets, histories = case
     found = compute_serendipity(ranked, from_lists(targets), from_lists(histories), order)
     k = ranked.shape[1]
     for row in range(len(ranked)):
-        popular = [book for book in order.tolist() if book not in histories[row]][:k]
-        hits = [book for book in ranked[row].tolist() if book in targets[row]]
-        assert found[row] == pytest.approx(sum(book not in popular for book in hits) / k)
+        popular = [item for item in order.tolist() if item not in histories[row]][:k]
+        hits = [item for item in ranked[row].tolist() if item in targets[row]]
+        assert found[row] == pytest.approx(sum(item not in popular for item in hits) / k)
 
 
-def test_the_most_read_books_themselves_are_no_surprise() -> None:
+def test_the_most_read_items_themselves_are_no_surprise() -> None:
     order = np.arange(1, 21, dtype=np.int32)
     histories = [[1, 2, 5], [], [20]]
     ranked = np.array([[b for b in order if b not in h][:6] for h in histories], np.int32)

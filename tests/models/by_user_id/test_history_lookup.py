@@ -19,21 +19,21 @@ from kd_tf.training import checkpoint
 
 V, L = 20, 4
 NUMBERS = [3, 0, 6]
-BOOKS = [[5, 9, 2], [7], [1, 2, 3, 4, 5, 6]]
+ITEMS = [[5, 9, 2], [7], [1, 2, 3, 4, 5, 6]]
 
 
 def train() -> Histories:
-    rows = from_lists([np.array(row, np.int32) for row in BOOKS])
+    rows = from_lists([np.array(row, np.int32) for row in ITEMS])
     return Histories(rows.items, rows.offsets, None, np.array(NUMBERS, np.int32))
 
 
 def network() -> HistoryModel:
-    return MLPStudent(num_items=V, history_length=L, dimensions=6)
+    return MLPStudent(num_items=V, max_length=L, embedding_dim=6)
 
 
 def solved() -> HistoryModel:
     model = ImplicitALSTeacher(
-        num_items=V, history_length=L, dimensions=6, alpha=4.0, regularization=1.0
+        num_items=V, max_length=L, embedding_dim=6, alpha=4.0, regularization=1.0
     )
     model.create_weights()
     model.assign(np.random.default_rng(0).normal(size=(V + 1, 6)).astype(np.float32))
@@ -48,7 +48,7 @@ def model(request: pytest.FixtureRequest) -> HistoryModel:
     return made
 
 
-def test_a_number_stands_for_the_readers_newest_books(model):
+def test_a_number_stands_for_the_users_newest_items(model):
     found = UserHistoryLookup.from_histories(model, train())(tf.constant([[4], [1], [7]])).numpy()
     wanted = model(tf.constant([[5, 9, 2, 0], [7, 0, 0, 0], [3, 4, 5, 6]])).numpy()
     np.testing.assert_allclose(found, wanted, atol=1e-5)
@@ -61,7 +61,7 @@ def test_who_is_unknown_is_nobody(model):
     np.testing.assert_allclose(found, np.tile(nobody, (5, 1)), atol=1e-5)
 
 
-def test_scored_as_others_are_it_takes_the_readers_numbers(model):
+def test_scored_as_others_are_it_takes_the_users_numbers(model):
     strangers = Histories(
         np.array([9, 9], np.int32), np.array([0, 1, 2]), None, np.array([6, 50], np.int32)
     )
@@ -72,13 +72,13 @@ def test_scored_as_others_are_it_takes_the_readers_numbers(model):
         make_score_fn(UserHistoryLookup.from_histories(model, train()))(from_lists([[1, 2]]))
 
 
-def test_all_that_a_reader_read_is_excluded_and_not_the_newest_alone(model):
+def test_all_that_a_user_read_is_excluded_and_not_the_newest_alone(model):
     found = (
         UserHistoryLookup.from_histories(model, train())
         .seen_items(tf.constant([[7], [4], [3]]))
         .numpy()
     )
-    assert [set(row) - {0} for row in found] == [set(BOOKS[2]), set(BOOKS[0]), set()]
+    assert [set(row) - {0} for row in found] == [set(ITEMS[2]), set(ITEMS[0]), set()]
 
 
 def test_vectors_are_the_models(model):
@@ -96,6 +96,6 @@ def test_saved_and_loaded_it_answers_the_same(model, tmp_path: Path):
     np.testing.assert_array_equal(loaded(numbers).numpy(), found(numbers).numpy())
 
 
-def test_readers_without_numbers_are_refused(model):
+def test_users_without_numbers_are_refused(model):
     with pytest.raises(ValueError, match="whose they are"):
         UserHistoryLookup.from_histories(model, from_lists([[1, 2]]))

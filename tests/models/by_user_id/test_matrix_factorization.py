@@ -31,7 +31,7 @@ def train() -> Histories:
 @pytest.fixture
 def model() -> MatrixFactorization:
     rng.set_seed(0)
-    made = MatrixFactorization.from_histories(train(), V, dimensions=d)
+    made = MatrixFactorization.from_histories(train(), V, embedding_dim=d)
     random = np.random.default_rng(1)
     made.user_table.assign(random.normal(size=(R + 1, d)))
     made.item_table.assign(random.normal(size=(V + 1, d)))
@@ -45,15 +45,15 @@ def test_a_score_is_the_product_of_two_vectors(model):
     assert found.shape == (2, V + 1)
 
 
-def test_readers_that_are_unknown_are_nobody(model):
+def test_users_that_are_unknown_are_nobody(model):
     nobody = model(tf.zeros([1, 1], tf.int32)).numpy()
     found = model(tf.constant([[one] for one in UNKNOWN])).numpy()
     np.testing.assert_allclose(found, np.tile(nobody, (len(UNKNOWN), 1)), rtol=1e-5)
 
 
-def test_scored_as_others_are_it_takes_the_readers_numbers(model):
+def test_scored_as_others_are_it_takes_the_users_numbers(model):
     histories = train().take(np.array([5, 0, 7]))
-    wanted = model(tf.constant(histories.readers[:, None] + 1)).numpy()
+    wanted = model(tf.constant(histories.users[:, None] + 1)).numpy()
     np.testing.assert_allclose(make_score_fn(model)(histories), wanted, rtol=1e-5)
     with pytest.raises(ValueError, match="whose they are"):
         make_score_fn(model)(from_lists([[1, 2]]))
@@ -62,10 +62,10 @@ def test_scored_as_others_are_it_takes_the_readers_numbers(model):
     np.testing.assert_allclose(make_score_fn(model)(strangers), nobody, rtol=1e-5)
 
 
-def test_what_a_reader_read_in_training_is_excluded(model):
+def test_what_a_user_read_in_training_is_excluded(model):
     histories = train()
     for row in range(len(histories)):
-        found = model.seen_items(tf.constant([[histories.readers[row] + 1]])).numpy()[0]
+        found = model.seen_items(tf.constant([[histories.users[row] + 1]])).numpy()[0]
         assert set(found) - {0} == set(histories[row])
     assert not model.seen_items(tf.constant([[5], [0]])).numpy().any()  # reader 4, and nobody
 
@@ -73,7 +73,7 @@ def test_what_a_reader_read_in_training_is_excluded(model):
 def test_the_loss_is_bpr_by_hand(model):
     # With two books only one is unread: the draw is certain.
     two = MatrixFactorization(
-        num_items=2, num_users=1, max_seen_items=1, dimensions=2, regularization=0.1
+        num_items=2, num_users=1, max_seen_items=1, embedding_dim=2, regularization=0.1
     )
     two.create_weights()
     two.seen_items_table.assign([[0], [1]])
@@ -99,10 +99,10 @@ def test_targets_that_are_padding_teach_nothing(model):
     np.testing.assert_array_equal(found, [0, 0])
 
 
-def test_examples_are_all_books_of_every_reader(model):
+def test_examples_are_all_items_of_every_user(model):
     examples = draw_user_id_examples(train(), num_passes=2, num_targets=10, seed=0)
     assert examples.history.shape == (2, R - 1, 1)
-    np.testing.assert_array_equal(examples.history[1, :, 0], train().readers + 1)
+    np.testing.assert_array_equal(examples.history[1, :, 0], train().users + 1)
     for row in range(R - 1):
         assert set(examples.targets[0, row]) - {0} == set(train()[row])
     short = draw_user_id_examples(train(), num_passes=1, num_targets=2, seed=0)
@@ -111,9 +111,9 @@ def test_examples_are_all_books_of_every_reader(model):
         draw_user_id_examples(from_lists([[1]]), num_passes=1, num_targets=2, seed=0)
 
 
-def test_it_learns_whose_books_are_whose():
+def test_it_learns_whose_items_are_whose():
     rng.set_seed(0)
-    learner = MatrixFactorization.from_histories(train(), V, dimensions=d)
+    learner = MatrixFactorization.from_histories(train(), V, embedding_dim=d)
     examples = draw_user_id_examples(train(), num_passes=1, num_targets=8, seed=0)
     distiller = Distiller(learner)
     distiller.compile(optimizer=keras.optimizers.Adam(0.05))
@@ -124,7 +124,7 @@ def test_it_learns_whose_books_are_whose():
     scores = make_score_fn(learner)(train())
     read = train().to_csr_matrix(V).toarray() > 0
     own = np.arange(V + 1) > V // 2
-    for row, number in enumerate(train().readers):
+    for row, number in enumerate(train().users):
         unread = ~read[row] & (np.arange(V + 1) > 0)
         same = unread & (own == bool(number % 2))
         other = unread & (own != bool(number % 2))
@@ -141,8 +141,8 @@ def test_it_comes_back_from_disk(model, tmp_path):
 
 def test_impossible_sizes_are_refused():
     with pytest.raises(ValueError, match="at least 1"):
-        MatrixFactorization(num_items=3, num_users=0, max_seen_items=1, dimensions=2)
+        MatrixFactorization(num_items=3, num_users=0, max_seen_items=1, embedding_dim=2)
     with pytest.raises(ValueError, match="0 or"):
         MatrixFactorization(
-            num_items=3, num_users=2, max_seen_items=1, dimensions=2, regularization=-1
+            num_items=3, num_users=2, max_seen_items=1, embedding_dim=2, regularization=-1
         )

@@ -35,18 +35,18 @@ def weighted_histories(draw) -> Histories:
     return Histories(plain.items, plain.offsets, np.array(weights, np.float32))
 
 
-def dense(histories, books):
+def dense(histories, items):
     """X^T X of readers weighted by length ** -1/4, and the sum of the interactions' weights."""
-    read = np.zeros((len(histories), books + 1))
-    for reader in range(len(histories)):
-        for place in range(histories.offsets[reader], histories.offsets[reader + 1]):
-            book = histories.items[place]
+    read = np.zeros((len(histories), items + 1))
+    for user in range(len(histories)):
+        for place in range(histories.offsets[user], histories.offsets[user + 1]):
+            item = histories.items[place]
             weight = 1.0 if histories.weights is None else histories.weights[place]
-            read[reader, book] = max(read[reader, book], weight)
+            read[user, item] = max(read[user, item], weight)
     total = read.sum()
-    for reader in read:
-        if reader.any():
-            reader *= np.count_nonzero(reader) ** -0.25
+    for user in read:
+        if user.any():
+            user *= np.count_nonzero(user) ** -0.25
     return read.T @ read, total
 
 
@@ -62,7 +62,7 @@ def same(one, other):
 
 
 @given(weighted_histories())
-def test_the_counts_are_x_transposed_x_of_weighted_readers(histories):
+def test_the_counts_are_x_transposed_x_of_weighted_users(histories):
     found = count_co_occurrences(histories, V, progress=NullProgress())
     gram, total = dense(histories, V)
     np.testing.assert_allclose(found.gram.toarray(), off_diagonal(gram), rtol=1e-5)
@@ -81,7 +81,7 @@ def test_only_pairs_that_somebody_read_are_stored_in_the_order_of_their_ids(hist
     assert gram.indptr[1] == 0
 
 
-def test_shared_readers_by_hand():
+def test_shared_users_by_hand():
     # A reader of four books weighs 1/2, one of a single book 1; reading twice is reading once.
     found = count_co_occurrences(
         from_lists([[1, 2, 3, 4], [2], [1, 1, 1]]), 5, progress=NullProgress()
@@ -104,24 +104,24 @@ def test_interactions_count_by_their_weight_and_a_repeat_by_its_greatest():
 
 
 @given(weighted_histories(), st.integers(1, V))
-def test_a_small_budget_keeps_the_strongest_partners_of_every_book(histories, width):
+def test_a_small_budget_keeps_the_strongest_partners_of_every_item(histories, width):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MIN_NEIGHBOURS", 1)
         found = count_co_occurrences(histories, V, max_entries=width * V, progress=NullProgress())
     gram, total = dense(histories, V)
     gain = off_diagonal(gram) ** 2 / np.maximum(np.diag(gram), 1e-9)
     few = found.gram.toarray()
-    for book in range(V + 1):
-        kept = np.flatnonzero(few[book])
-        assert len(kept) == min(width, np.count_nonzero(gain[book]))
-        strongest = np.sort(gain[book])[::-1][: len(kept)]
-        np.testing.assert_allclose(np.sort(gain[book, kept])[::-1], strongest, rtol=1e-5)
-        np.testing.assert_allclose(few[book, kept], gram[book, kept], rtol=1e-5)
+    for item in range(V + 1):
+        kept = np.flatnonzero(few[item])
+        assert len(kept) == min(width, np.count_nonzero(gain[item]))
+        strongest = np.sort(gain[item])[::-1][: len(kept)]
+        np.testing.assert_allclose(np.sort(gain[item, kept])[::-1], strongest, rtol=1e-5)
+        np.testing.assert_allclose(few[item, kept], gram[item, kept], rtol=1e-5)
     np.testing.assert_allclose(found.item_counts, np.diag(gram), rtol=1e-5)
     assert found.mean_weight == pytest.approx(np.trace(gram) / max(total, 1), rel=1e-5)
 
 
-def test_a_book_that_everybody_reads_is_no_stronger_partner_for_it(monkeypatch):
+def test_an_item_that_everybody_reads_is_no_stronger_partner_for_it(monkeypatch):
     monkeypatch.setattr(module, "MIN_NEIGHBOURS", 1)
     rows = [[1, 2]] * 3 + [[1, 3]] * 2 + [[2]] * 30
     found = count_co_occurrences(from_lists(rows), 3, max_entries=0, progress=NullProgress())
@@ -162,25 +162,25 @@ def test_blocks_follow_one_another_from_start_to_end(start, size, at_once):
 
 
 def test_rows_longer_than_the_first_memory_are_complete():
-    books = 2_100
+    items = 2_100
     found = count_co_occurrences(
-        from_lists([np.arange(books) + 1, [1, 2_100]]),
-        books,
+        from_lists([np.arange(items) + 1, [1, 2_100]]),
+        items,
         max_entries=10**7,
         progress=NullProgress(),
     )
-    assert np.diff(found.gram.indptr).tolist() == [0] + [books - 1] * books
-    expected = np.full(books * (books - 1), books**-0.5)
-    expected[books - 2] += 2**-0.5
-    expected[-(books - 1)] += 2**-0.5
+    assert np.diff(found.gram.indptr).tolist() == [0] + [items - 1] * items
+    expected = np.full(items * (items - 1), items**-0.5)
+    expected[items - 2] += 2**-0.5
+    expected[-(items - 1)] += 2**-0.5
     np.testing.assert_allclose(found.gram.data, expected, rtol=1e-5)
-    others = np.arange(1, books + 1)
-    for book in (1, 256, 257, books):
-        np.testing.assert_array_equal(found.gram[[book]].indices, others[others != book])
+    others = np.arange(1, items + 1)
+    for item in (1, 256, 257, items):
+        np.testing.assert_array_equal(found.gram[[item]].indices, others[others != item])
 
 
 @pytest.mark.parametrize(
-    ("rows", "books", "counts"),
+    ("rows", "items", "counts"),
     [
         ([], 3, [0, 0, 0, 0]),
         ([[], []], 2, [0, 0, 0]),
@@ -189,9 +189,9 @@ def test_rows_longer_than_the_first_memory_are_complete():
         ([[3], [], [3]], 3, [0, 0, 0, 2]),
     ],
 )
-def test_without_pairs_nothing_is_read_together(rows, books, counts):
-    found = count_co_occurrences(from_lists(rows), books, progress=NullProgress())
-    assert found.gram.shape == (books + 1, books + 1)
+def test_without_pairs_nothing_is_read_together(rows, items, counts):
+    found = count_co_occurrences(from_lists(rows), items, progress=NullProgress())
+    assert found.gram.shape == (items + 1, items + 1)
     assert found.gram.nnz == 0
     np.testing.assert_allclose(found.item_counts, counts)
     assert found.mean_weight == float(bool(sum(counts)))
@@ -203,7 +203,7 @@ def test_a_stored_count_takes_eight_bytes():
     assert found.gram.indices.dtype == np.int32
 
 
-def test_progress_is_told_of_every_book_once():
+def test_progress_is_told_of_every_item_once():
     told = Told()
     count_co_occurrences(from_lists([[1, 600], [2, 600]]), 600, progress=told)
     assert told.total == told.done == 600
@@ -231,7 +231,7 @@ def catalog(**columns):
     size = len(next(iter(columns.values())))
     return Catalog(
         pl.DataFrame(
-            {"item_id": [str(book) for book in range(size)], **columns},
+            {"item_id": [str(item) for item in range(size)], **columns},
             schema_overrides=dict.fromkeys(columns, pl.String),
         )
     )
@@ -256,13 +256,13 @@ def features_of(authors, series):
         max_size=8,
     )
 )
-def test_shared_features_are_the_common_elements_of_two_sets(books):
-    authors, series = zip(*books, strict=True)
+def test_shared_features_are_the_common_elements_of_two_sets(items):
+    authors, series = zip(*items, strict=True)
     found = count_shared_features(catalog(authors=authors, series=series))
     sets = features_of(authors, series)
     groups = [one for has in sets for one in has if one[1]]
     real = {one for one in groups if groups.count(one) > 1}
-    expected = np.zeros((len(books) + 1, len(books) + 1))
+    expected = np.zeros((len(items) + 1, len(items) + 1))
     expected[1:, 1:] = [[len(one & other & real) for other in sets] for one in sets]
     np.testing.assert_array_equal(found.toarray(), expected)
     assert found.dtype == np.float32
@@ -296,11 +296,11 @@ def counted():
     return count_co_occurrences(from_lists([[1, 2, 3], [2, 4], [2]]), 5, progress=NullProgress())
 
 
-def test_sharing_adds_readers_off_the_diagonal_and_on_it():
+def test_sharing_adds_users_off_the_diagonal_and_on_it():
     pairs = counted()
     before = pairs.gram.toarray(), pairs.counts.copy()
-    books = catalog(authors=["A", "A, B", None, "B", "A"], series=["S", "S", None, None, None])
-    found = add_shared_features(pairs, books, 3.0)
+    items = catalog(authors=["A", "A, B", None, "B", "A"], series=["S", "S", None, None, None])
+    found = add_shared_features(pairs, items, 3.0)
     common = np.zeros((6, 6))
     common[1, [1, 2, 5]] = [2, 2, 1]
     common[2, [1, 2, 4, 5]] = [2, 3, 1, 1]
@@ -333,12 +333,12 @@ def test_a_strength_of_0_changes_nothing():
 @pytest.mark.parametrize(
     "columns", [{"title": ["T"] * 5}, {"authors": [None] * 5}, {"authors": list("ABCDE")}]
 )
-def test_a_catalogue_in_which_no_author_has_two_books_changes_nothing(columns):
+def test_a_catalogue_in_which_no_author_has_two_items_changes_nothing(columns):
     pairs = counted()
     assert add_shared_features(pairs, catalog(**columns), 3.0) is pairs
 
 
-def test_books_that_were_also_read_count_as_if_they_were_in_the_history():
+def test_items_that_were_also_read_count_as_if_they_were_in_the_history():
     liked = from_lists([np.array(row, np.int32) for row in ([1, 2], [3], [2, 4])])
     other = from_lists([np.array(row, np.int32) for row in ([3], [], [2, 5])])
     both = from_lists([np.array(row, np.int32) for row in ([1, 2, 3], [3], [2, 4, 5])])

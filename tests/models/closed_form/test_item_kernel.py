@@ -95,7 +95,7 @@ def test_the_gradient_comes_row_by_row_and_column_by_column(case):
         )
 
 
-def test_the_padding_and_a_row_s_own_book_are_no_candidates(case):
+def test_the_padding_and_a_row_s_own_item_are_no_candidates(case):
     before, _, by_column, by_bias = compute_gradient(**case)
     assert not by_column[0].any()
     assert by_bias[0] == 0
@@ -109,10 +109,12 @@ def test_the_padding_and_a_row_s_own_book_are_no_candidates(case):
 # Fits.
 
 
-def fit(dense, *, targets=V, dimensions=8, steps=150, bits=8, seed=0, progress=None) -> ItemKernel:
+def fit(
+    dense, *, targets=V, embedding_dim=8, steps=150, bits=8, seed=0, progress=None
+) -> ItemKernel:
     return fit_item_kernel(
         sparse.csr_array(np.asarray(dense, np.float32)),
-        dimensions=dimensions,
+        embedding_dim=embedding_dim,
         num_targets=targets,
         steps=steps,
         bits=bits,
@@ -129,13 +131,13 @@ def spoken(kernel):
     )
 
 
-def groups(books, size):
+def groups(items, size):
     """Rows in which books of one group speak for each other, and everybody a little for some."""
     random = np.random.default_rng(7)
-    group = np.append(-1, random.permutation(books) % (books // size))
-    rows = np.where(group == group[:, None], random.uniform(0.6, 1, (books + 1,) * 2), 0)
+    group = np.append(-1, random.permutation(items) % (items // size))
+    rows = np.where(group == group[:, None], random.uniform(0.6, 1, (items + 1,) * 2), 0)
     rows += random.uniform(0, 0.1, rows.shape) * (random.random(rows.shape) < 0.3)
-    rows *= random.uniform(0.2, 5, (books + 1, 1))
+    rows *= random.uniform(0.2, 5, (items + 1, 1))
     np.fill_diagonal(rows, 0)
     rows[0], rows[:, 0] = 0, 0
     return rows, group
@@ -160,7 +162,7 @@ def keeps_its_mass(kernel, rows, targets):
     np.testing.assert_array_equal(kernel.history_bias[mass == 0], np.float32(-1e4))
 
 
-def test_books_that_go_together_are_found_and_every_row_keeps_its_mass():
+def test_items_that_go_together_are_found_and_every_row_keeps_its_mass():
     rows, group = groups(24, 3)
     kernel = fit(rows, targets=6)
     recovers(kernel, group)
@@ -177,7 +179,7 @@ def watch(monkeypatch, told):
     monkeypatch.setattr(module, "compute_gradient", watched)
 
 
-def test_every_pass_goes_once_through_all_books_that_say_something(monkeypatch):
+def test_every_pass_goes_once_through_all_items_that_say_something(monkeypatch):
     asked = []
     watch(monkeypatch, lambda table, bias, sources, *rest: asked.extend(sources.tolist()))
     monkeypatch.setattr(module, "BATCH_SIZE", 7)
@@ -197,7 +199,7 @@ def test_with_dimensions_enough_the_kernel_is_the_rows_themselves():
     rows /= rows.sum(axis=1, keepdims=True) * random.uniform(0.2, 1, (V + 1, 1))
     np.fill_diagonal(rows, 0)
     rows[0], rows[:, 0] = 0, 0
-    found = spoken(fit(rows, dimensions=24, steps=400))
+    found = spoken(fit(rows, embedding_dim=24, steps=400))
     np.fill_diagonal(found, 0)
     np.testing.assert_allclose(found, rows, rtol=1e-3)
 
@@ -205,7 +207,7 @@ def test_with_dimensions_enough_the_kernel_is_the_rows_themselves():
 def test_a_fit_ends_where_no_vector_and_no_bias_can_lower_the_loss():
     # So few dimensions that the rows cannot be met: a book as a row and as a target must agree.
     rows, _ = groups(V, 3)
-    kernel = fit(rows, dimensions=2, steps=1500)
+    kernel = fit(rows, embedding_dim=2, steps=1500)
     case = {
         "table": kernel.table.astype(np.float64),
         "bias": kernel.target_bias.astype(np.float64),
@@ -223,19 +225,19 @@ def test_a_fit_ends_where_no_vector_and_no_bias_can_lower_the_loss():
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 14), st.integers(0, 2))
 def test_however_little_is_learnt_every_row_keeps_the_mass_of_its_targets(
-    seed, books, targets, steps
+    seed, items, targets, steps
 ):
     random = np.random.default_rng(seed)
-    rows = random.normal(0, 1, (books + 1, books + 1)) * 10 ** random.uniform(-3, 3, (books + 1, 1))
-    rows *= random.random((books + 1, 1)) < 0.8
+    rows = random.normal(0, 1, (items + 1, items + 1)) * 10 ** random.uniform(-3, 3, (items + 1, 1))
+    rows *= random.random((items + 1, 1)) < 0.8
     np.fill_diagonal(rows, 0)
     rows[0], rows[:, 0] = 0, 0
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BATCH_SIZE", 5)
         kernel = fit(rows, targets=targets, steps=steps)
     keeps_its_mass(kernel, rows, targets)
-    assert kernel.table.shape == (books + 1, 8)
-    assert kernel.target_bias.shape == kernel.history_bias.shape == (books + 1,)
+    assert kernel.table.shape == (items + 1, 8)
+    assert kernel.target_bias.shape == kernel.history_bias.shape == (items + 1,)
     for one in (kernel.table, kernel.target_bias, kernel.history_bias):
         assert one.dtype == np.float32
         assert np.isfinite(one).all()

@@ -33,11 +33,11 @@ def pairs_of(gram, scale=1.0) -> CoOccurrence:
     )
 
 
-def random_pairs(seed, books, readers=25, density=0.4) -> CoOccurrence:
+def random_pairs(seed, items, users=25, density=0.4) -> CoOccurrence:
     """Random readers with random weights; some books share none with any other."""
     random = np.random.default_rng(seed)
-    read = random.uniform(0.3, 1.5, (readers, books + 1))
-    read *= random.random(read.shape) < density * random.random(books + 1)
+    read = random.uniform(0.3, 1.5, (users, items + 1))
+    read *= random.random(read.shape) < density * random.random(items + 1)
     read[:, 0] = 0
     return pairs_of(read.T @ read, scale=float(random.uniform(0.3, 2)))
 
@@ -58,41 +58,41 @@ def solve(pairs, regularization, neighbours) -> LocalRidge:
 
 @given(seeds, st.integers(1, 10), regularizations, st.integers(0, 3))
 def test_with_all_partners_the_weights_solve_the_normal_equations(
-    seed, books, regularization, spare
+    seed, items, regularization, spare
 ):
-    pairs = random_pairs(seed, books)
-    found = solve(pairs, regularization, books + spare)
+    pairs = random_pairs(seed, items)
+    found = solve(pairs, regularization, items + spare)
     matrix = found.to_matrix().toarray()
     full, gram = system(pairs, regularization), pairs.gram.toarray()
-    for book in range(books + 1):
-        others = np.flatnonzero(gram[book])
-        assert sorted(found.neighbours[book][found.neighbours[book] > 0]) == others.tolist()
-        weights = matrix[others, book].astype(np.float64)
+    for item in range(items + 1):
+        others = np.flatnonzero(gram[item])
+        assert sorted(found.neighbours[item][found.neighbours[item] > 0]) == others.tolist()
+        weights = matrix[others, item].astype(np.float64)
         np.testing.assert_allclose(
-            full[np.ix_(others, others)] @ weights, gram[book, others], atol=1e-5, rtol=1e-5
+            full[np.ix_(others, others)] @ weights, gram[item, others], atol=1e-5, rtol=1e-5
         )
-        assert not np.delete(matrix[:, book], others).any()
+        assert not np.delete(matrix[:, item], others).any()
     assert not np.diag(matrix).any()
 
 
-def test_with_all_partners_it_is_the_ridge_regression_on_readers_histories():
+def test_with_all_partners_it_is_the_ridge_regression_on_users_histories():
     random = np.random.default_rng(0)
-    books = 12
-    rows = [random.permutation(books)[: random.integers(2, 8)] + 1 for _ in range(40)]
-    pairs = count_co_occurrences(from_lists(rows), books, progress=NullProgress())
-    found = solve(pairs, 3.0, books).to_matrix().toarray()
+    items = 12
+    rows = [random.permutation(items)[: random.integers(2, 8)] + 1 for _ in range(40)]
+    pairs = count_co_occurrences(from_lists(rows), items, progress=NullProgress())
+    found = solve(pairs, 3.0, items).to_matrix().toarray()
 
-    read = np.zeros((len(rows), books + 1))
-    for reader, row in enumerate(rows):
-        read[reader, row] = len(row) ** -0.25
+    read = np.zeros((len(rows), items + 1))
+    for user, row in enumerate(rows):
+        read[user, row] = len(row) ** -0.25
     ridge = np.sqrt(3.0 * (read**2).sum() / sum(len(row) for row in rows))
-    for book in range(1, books + 1):
-        others = [i for i in range(1, books + 1) if i != book and read[:, i] @ read[:, book] > 0]
+    for item in range(1, items + 1):
+        others = [i for i in range(1, items + 1) if i != item and read[:, i] @ read[:, item] > 0]
         stacked = np.vstack([read[:, others], ridge * np.eye(len(others))])
-        target = np.append(read[:, book], np.zeros(len(others)))
-        expected = np.zeros(books + 1)
+        target = np.append(read[:, item], np.zeros(len(others)))
+        expected = np.zeros(items + 1)
         expected[others] = np.linalg.lstsq(stacked, target)[0]
-        np.testing.assert_allclose(found[:, book], expected, atol=1e-6)
+        np.testing.assert_allclose(found[:, item], expected, atol=1e-6)
 
 
 def test_a_ridge_by_hand():
@@ -107,13 +107,13 @@ def test_a_ridge_by_hand():
 
 
 @given(seeds, st.integers(1, 8), st.integers(1, 8))
-def test_the_matrix_says_what_a_book_of_the_history_adds_to_a_candidate(seed, books, neighbours):
-    found = solve(random_pairs(seed, books), 1.0, neighbours)
-    assert found.neighbours.shape == found.weights.shape == (books + 1, neighbours)
+def test_the_matrix_says_what_an_item_of_the_history_adds_to_a_candidate(seed, items, neighbours):
+    found = solve(random_pairs(seed, items), 1.0, neighbours)
+    assert found.neighbours.shape == found.weights.shape == (items + 1, neighbours)
     assert (found.neighbours.dtype, found.weights.dtype) == (np.int32, np.float32)
     assert found.saliency is None
-    expected = np.zeros((books + 1, books + 1), np.float32)
-    for candidate in range(books + 1):
+    expected = np.zeros((items + 1, items + 1), np.float32)
+    for candidate in range(items + 1):
         for partner, weight in zip(
             found.neighbours[candidate], found.weights[candidate], strict=True
         ):
@@ -141,32 +141,32 @@ def test_partners_are_those_that_explain_most_alone_and_ties_go_to_the_first_id(
     gram[1:, 1:][np.triu_indices(7, 1)] = shared
     gram += gram.T + np.diag([0, *counts])
     found = select_neighbours(pairs_of(gram, scale=2.0), neighbours, regularization, NullProgress())
-    for book in range(8):
+    for item in range(8):
         # Exact fractions, so that what ties here ties.
         gain = {
-            one: Fraction(int(gram[book, one]) ** 2, counts[one - 1] + 2 * regularization)
+            one: Fraction(int(gram[item, one]) ** 2, counts[one - 1] + 2 * regularization)
             for one in range(1, 8)
-            if one != book and gram[book, one]
+            if one != item and gram[item, one]
         }
         best = sorted(gain, key=lambda one: (-gain[one], one))[:neighbours]
-        assert found[book].tolist() == best + [0] * (neighbours - len(best))
+        assert found[item].tolist() == best + [0] * (neighbours - len(best))
 
 
 def test_of_many_equal_partners_the_first_ids_are_taken():
     gram = np.pad(np.ones((100, 100)), (1, 0))
     found = select_neighbours(pairs_of(gram), 40, 1.0, NullProgress())
-    for book in range(1, 101):
-        assert found[book].tolist() == [one for one in range(1, 42) if one != book][:40]
+    for item in range(1, 101):
+        assert found[item].tolist() == [one for one in range(1, 42) if one != item][:40]
 
 
-def test_a_larger_ridge_prefers_the_partner_with_more_readers():
+def test_a_larger_ridge_prefers_the_partner_with_more_users():
     gram = np.zeros((4, 4))
     gram[1:, 1:] = [[50, 3, 10], [3, 4, 0], [10, 0, 60]]  # 9 / 4 against 100 / 60
     assert solve(pairs_of(gram), 0.1, 1).neighbours[1].tolist() == [2]
     assert solve(pairs_of(gram), 10.0, 1).neighbours[1].tolist() == [3]
 
 
-def test_few_neighbours_keep_the_strongest_and_a_lonely_book_has_none():
+def test_few_neighbours_keep_the_strongest_and_a_lonely_item_has_none():
     rows = [[1, 2], [1, 2], [1, 3], [2, 1], [4]]
     found = (
         solve(count_co_occurrences(from_lists(rows), 4, progress=NullProgress()), 30.0, 1)
@@ -179,14 +179,14 @@ def test_few_neighbours_keep_the_strongest_and_a_lonely_book_has_none():
 
 
 @given(seeds, st.integers(2, 9), regularizations)
-def test_other_ids_for_the_books_give_the_same_weights_under_those_ids(seed, books, regularization):
-    pairs = random_pairs(seed, books)
+def test_other_ids_for_the_items_give_the_same_weights_under_those_ids(seed, items, regularization):
+    pairs = random_pairs(seed, items)
     gram = pairs.gram.toarray() + np.diag(pairs.item_counts)
-    other = np.append(0, np.random.default_rng(seed).permutation(books) + 1)
+    other = np.append(0, np.random.default_rng(seed).permutation(items) + 1)
     renamed = pairs_of(gram[np.ix_(other, other)], pairs.mean_weight)
     np.testing.assert_allclose(
-        solve(renamed, regularization, books).to_matrix().toarray(),
-        solve(pairs, regularization, books).to_matrix().toarray()[np.ix_(other, other)],
+        solve(renamed, regularization, items).to_matrix().toarray(),
+        solve(pairs, regularization, items).to_matrix().toarray()[np.ix_(other, other)],
         atol=1e-5,
     )
 
@@ -208,7 +208,7 @@ def test_a_ridge_of_nothing_is_refused(regularization):
             call()
 
 
-def test_a_negative_ridge_that_cancels_the_readers_is_refused_too():
+def test_a_negative_ridge_that_cancels_the_users_is_refused_too():
     gram = np.zeros((3, 3))
     gram[1:, 1:] = [[2, 1], [1, 2]]
     with pytest.raises(ValueError, match="above 0"):
@@ -224,42 +224,42 @@ def test_keeping_no_partner_is_refused():
 
 
 @given(seeds, st.integers(1, 9), regularizations)
-def test_given_partners_are_solved_in_their_places(seed, books, regularization):
-    pairs = random_pairs(seed, books)
+def test_given_partners_are_solved_in_their_places(seed, items, regularization):
+    pairs = random_pairs(seed, items)
     random = np.random.default_rng(seed)
-    partners = np.zeros((books + 1, books), np.int32)
-    for book in range(1, books + 1):
-        partners[book] = random.permutation(books) + 1
-        partners[book, partners[book] == book] = 0
-        partners[book, random.random(books) < 0.4] = 0
+    partners = np.zeros((items + 1, items), np.int32)
+    for item in range(1, items + 1):
+        partners[item] = random.permutation(items) + 1
+        partners[item, partners[item] == item] = 0
+        partners[item, random.random(items) < 0.4] = 0
     found = refit(pairs, partners, regularization=regularization, progress=NullProgress())
     np.testing.assert_array_equal(found.neighbours, partners)
     full, gram = system(pairs, regularization), pairs.gram.toarray()
-    for book in range(books + 1):
-        some = partners[book] > 0
-        others = partners[book, some]
-        expected = np.linalg.solve(full[np.ix_(others, others)], gram[book, others])
-        np.testing.assert_allclose(found.weights[book, some], expected, atol=1e-5)
-        assert not found.weights[book, ~some].any()
+    for item in range(items + 1):
+        some = partners[item] > 0
+        others = partners[item, some]
+        expected = np.linalg.solve(full[np.ix_(others, others)], gram[item, others])
+        np.testing.assert_allclose(found.weights[item, some], expected, atol=1e-5)
+        assert not found.weights[item, ~some].any()
 
 
 # Fewer partners.
 
 
-def ridge_loss(full, gram, book, others):
+def ridge_loss(full, gram, item, others):
     """The least of ||y - X w||^2 + lambda ||w||^2 over w, less the constant ||y||^2."""
     others = list(others)
-    target = gram[book, others]
+    target = gram[item, others]
     return -target @ np.linalg.solve(full[np.ix_(others, others)], target) if others else 0.0
 
 
-def brute_force(full, gram, book, partners):
+def brute_force(full, gram, item, partners):
     """Who goes first, second, ... and by how much the loss rises each time: by trying all."""
     left, gone = [int(one) for one in partners if one], []
     while left:
-        before = ridge_loss(full, gram, book, left)
+        before = ridge_loss(full, gram, item, left)
         rises = {
-            one: ridge_loss(full, gram, book, [other for other in left if other != one]) - before
+            one: ridge_loss(full, gram, item, [other for other in left if other != one]) - before
             for one in left
         }
         first = min(rises, key=rises.__getitem__)
@@ -271,29 +271,29 @@ def brute_force(full, gram, book, partners):
 @settings(max_examples=60)
 @given(seeds, st.integers(2, 9), st.integers(1, 6), st.integers(1, 7), regularizations)
 def test_the_partner_without_which_the_ridge_loss_rises_least_goes_first(
-    seed, books, neighbours, kept, regularization
+    seed, items, neighbours, kept, regularization
 ):
-    pairs = random_pairs(seed, books, density=1.0)
+    pairs = random_pairs(seed, items, density=1.0)
     ridge = solve(pairs, regularization, neighbours)
     found = prune_neighbours(
         pairs, ridge, kept, regularization=regularization, progress=NullProgress()
     )
     full, gram = system(pairs, regularization), pairs.gram.toarray()
-    for book in range(books + 1):
-        gone = brute_force(full, gram, book, ridge.neighbours[book])
+    for item in range(items + 1):
+        gone = brute_force(full, gram, item, ridge.neighbours[item])
         survivors = {one for one, _ in gone[max(len(gone) - kept, 0) :]}
-        assert set(found.neighbours[book]) - {0} == survivors
-        place = {int(one): place for place, one in enumerate(ridge.neighbours[book])}
-        rises = [found.saliency[book, place[one]] for one, _ in gone]
+        assert set(found.neighbours[item]) - {0} == survivors
+        place = {int(one): place for place, one in enumerate(ridge.neighbours[item])}
+        rises = [found.saliency[item, place[one]] for one, _ in gone]
         np.testing.assert_allclose(rises, [rise for _, rise in gone], rtol=1e-3, atol=1e-6)
-        assert not found.saliency[book, ridge.neighbours[book] == 0].any()
+        assert not found.saliency[item, ridge.neighbours[item] == 0].any()
 
 
 @given(seeds, st.integers(2, 9), st.integers(1, 8), st.integers(1, 9), regularizations)
 def test_after_elimination_the_weights_are_the_ridge_on_the_survivors(
-    seed, books, neighbours, kept, regularization
+    seed, items, neighbours, kept, regularization
 ):
-    pairs = random_pairs(seed, books, density=0.8)
+    pairs = random_pairs(seed, items, density=0.8)
     ridge = solve(pairs, regularization, neighbours)
     found = prune_neighbours(
         pairs, ridge, kept, regularization=regularization, progress=NullProgress()
@@ -313,9 +313,9 @@ def test_after_elimination_the_weights_are_the_ridge_on_the_survivors(
 
 @given(seeds, st.integers(2, 9), st.integers(1, 8), st.integers(0, 2), regularizations)
 def test_keeping_all_partners_adds_only_the_saliencies(
-    seed, books, neighbours, spare, regularization
+    seed, items, neighbours, spare, regularization
 ):
-    pairs = random_pairs(seed, books)
+    pairs = random_pairs(seed, items)
     ridge = solve(pairs, regularization, neighbours)
     found = prune_neighbours(
         pairs, ridge, neighbours + spare, regularization=regularization, progress=NullProgress()
@@ -325,9 +325,9 @@ def test_keeping_all_partners_adds_only_the_saliencies(
 
 
 @given(seeds, st.integers(4, 9), st.integers(2, 7), st.integers(1, 6), regularizations)
-def test_eliminating_in_two_goes_is_eliminating_in_one(seed, books, between, kept, regularization):
-    pairs = random_pairs(seed, books, density=0.8)
-    ridge = solve(pairs, regularization, books)
+def test_eliminating_in_two_goes_is_eliminating_in_one(seed, items, between, kept, regularization):
+    pairs = random_pairs(seed, items, density=0.8)
+    ridge = solve(pairs, regularization, items)
 
     def fewer(from_, kept):
         return prune_neighbours(
@@ -398,13 +398,13 @@ def test_counts_cut_off_so_far_that_they_contradict_each_other_are_still_solved(
 
 @settings(max_examples=60)
 @given(seeds, st.integers(3, 9))
-def test_any_cut_off_counts_give_finite_weights(seed, books):
+def test_any_cut_off_counts_give_finite_weights(seed, items):
     random = np.random.default_rng(seed)
-    gram = np.triu(random.uniform(0.8, 1, (books + 1, books + 1)), 1)
+    gram = np.triu(random.uniform(0.8, 1, (items + 1, items + 1)), 1)
     gram *= random.random(gram.shape) < 0.6
     gram[0] = 0
-    pairs = pairs_of(gram + gram.T + np.diag([0.0] + [1.0] * books))
-    ridge = solve(pairs, 0.001, books)
+    pairs = pairs_of(gram + gram.T + np.diag([0.0] + [1.0] * items))
+    ridge = solve(pairs, 0.001, items)
     few = prune_neighbours(pairs, ridge, 2, regularization=0.001, progress=NullProgress())
     for found in (ridge.weights, few.weights, few.saliency):
         assert np.isfinite(found).all()

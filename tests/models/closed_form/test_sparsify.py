@@ -35,7 +35,7 @@ def test_the_strongest_targets_are_those_of_a_plain_sort(dense, width):
 
 
 @given(square, widths)
-def test_each_book_of_a_history_keeps_the_books_it_speaks_loudest_for(dense, width):
+def test_each_item_of_a_history_keeps_the_items_it_speaks_loudest_for(dense, width):
     matrix = sparse.csr_array(dense)
     expected = np.zeros_like(dense)
     for row in range(len(dense)):
@@ -46,7 +46,7 @@ def test_each_book_of_a_history_keeps_the_books_it_speaks_loudest_for(dense, wid
 
 
 @given(square, widths)
-def test_each_candidate_keeps_the_books_that_speak_loudest_for_it(dense, width):
+def test_each_candidate_keeps_the_items_that_speak_loudest_for_it(dense, width):
     matrix = sparse.csr_array(dense)
     expected = np.zeros_like(dense)
     for column in range(len(dense)):

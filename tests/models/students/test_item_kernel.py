@@ -28,7 +28,7 @@ def numbers(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def model(*some: np.ndarray, prior: bool = True) -> ItemKernelStudent:
-    made = ItemKernelStudent(num_items=V, history_length=L, dimensions=d)
+    made = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
     made.create_weights()
     made.assign(*(some or numbers()))
     if prior:
@@ -37,38 +37,38 @@ def model(*some: np.ndarray, prior: bool = True) -> ItemKernelStudent:
     return made
 
 
-def padded(*books: int) -> list[int]:
-    return [*books] + [0] * (L - len(books))
+def padded(*items: int) -> list[int]:
+    return [*items] + [0] * (L - len(items))
 
 
-some_books = st.lists(st.integers(1, V), max_size=L, unique=True)
+some_items = st.lists(st.integers(1, V), max_size=L, unique=True)
 
 
-def by_loop(made: ItemKernelStudent, books: list[int]) -> np.ndarray:
+def by_loop(made: ItemKernelStudent, items: list[int]) -> np.ndarray:
     """float64 [V], one number after the other."""
     table, target_bias, history_bias = numbers()
     scores = []
-    for book in range(1, V + 1):
-        score = float(made.prior.numpy()[book])
-        for read in books:
-            inner = sum(float(a) * float(b) for a, b in zip(table[read], table[book], strict=True))
-            score += math.exp(inner + float(target_bias[book]) + float(history_bias[read]))
+    for item in range(1, V + 1):
+        score = float(made.prior.numpy()[item])
+        for read in items:
+            inner = sum(float(a) * float(b) for a, b in zip(table[read], table[item], strict=True))
+            score += math.exp(inner + float(target_bias[item]) + float(history_bias[read]))
         scores.append(score)
     return np.array(scores)
 
 
 @settings(max_examples=15)
-@given(books=some_books)
-def test_scores_are_those_of_a_loop_over_the_formula(books):
+@given(items=some_items)
+def test_scores_are_those_of_a_loop_over_the_formula(items):
     made = model()
-    wanted = by_loop(made, books)
-    found = made(tf.constant([padded(*books)], tf.int32)).numpy()[0, 1:]
+    wanted = by_loop(made, items)
+    found = made(tf.constant([padded(*items)], tf.int32)).numpy()[0, 1:]
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
-    outside = made.numpy_scores(from_lists([books]))[0, 1:]
+    outside = made.numpy_scores(from_lists([items]))[0, 1:]
     np.testing.assert_allclose(outside, wanted, rtol=1e-5)
 
 
-def test_many_readers_of_many_books_are_scored_outside_tensorflow_block_by_block(monkeypatch):
+def test_many_users_of_many_items_are_scored_outside_tensorflow_block_by_block(monkeypatch):
     made = model()
     random = np.random.default_rng(2)
     histories = from_lists(
@@ -80,7 +80,7 @@ def test_many_readers_of_many_books_are_scored_outside_tensorflow_block_by_block
         np.testing.assert_allclose(made.numpy_scores(histories), wanted, rtol=1e-4)
 
 
-def test_a_book_that_never_counts_adds_nothing_and_a_candidate_that_never_does_gets_nothing():
+def test_an_item_that_never_counts_adds_nothing_and_a_candidate_that_never_does_gets_nothing():
     table, target_bias, history_bias = numbers()
     target_bias[11] = MASKED_BIAS
     made = model(table, target_bias, history_bias)
@@ -90,7 +90,7 @@ def test_a_book_that_never_counts_adds_nothing_and_a_candidate_that_never_does_g
     assert (other[1:11] > empty[1:11]).all()
 
 
-def test_every_book_speaks_for_every_other_and_never_against_it():
+def test_every_item_speaks_for_every_other_and_never_against_it():
     made = model(prior=False)
     similar = made.similar(tf.constant([3, 9])).numpy()
     assert (similar[:, 1:] > 0).all()
@@ -124,7 +124,7 @@ def test_the_compact_student_is_as_close_as_two_half_steps_of_its_biases():
     assert np.abs(compact.prior.numpy() - made.prior.numpy()).max() <= half_a_step * 1.001
 
 
-def test_a_book_that_never_counts_is_next_to_silent_in_the_compact_student():
+def test_an_item_that_never_counts_is_next_to_silent_in_the_compact_student():
     made = model()
     compact = made.pack()
     added = compact.item_scores(tf.constant([7, V])).numpy()[:, 1:]
@@ -134,7 +134,7 @@ def test_a_book_that_never_counts_is_next_to_silent_in_the_compact_student():
     assert added.sum(axis=1).max() < 1e-3 * np.median(others.sum(axis=1))
 
 
-def test_a_student_of_books_that_all_never_count_can_be_compact():
+def test_a_student_of_items_that_all_never_count_can_be_compact():
     table = numbers()[0]
     never = np.full(V + 1, MASKED_BIAS, np.float32)
     made = model(table, never, never)
@@ -192,4 +192,4 @@ def test_biases_of_another_catalogue_are_refused_and_nothing_is_taken(which, siz
 
 def test_a_student_of_no_dimensions_is_refused():
     with pytest.raises(ValueError, match="at least 1, not 0"):
-        ItemKernelStudent(num_items=V, history_length=L, dimensions=0)
+        ItemKernelStudent(num_items=V, max_length=L, embedding_dim=0)

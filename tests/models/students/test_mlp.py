@@ -10,7 +10,7 @@ V, L, d = 30, 6, 4
 
 @pytest.fixture
 def student() -> MLPStudent:
-    model = MLPStudent(num_items=V, history_length=L, dimensions=d, hidden=7)
+    model = MLPStudent(num_items=V, max_length=L, embedding_dim=d, hidden=7)
     model.create_weights()
     random = np.random.default_rng(0)
     for weight in model.trainable_weights:
@@ -28,9 +28,9 @@ def test_the_scores_are_those_of_the_formula(student):
     history = [7, 9, 2]
     weights = np.log1p(np.exp(recency[[2, 1, 0]].astype(np.float64)))
     pooled = weights @ table[history] / np.sqrt(max(weights.sum(), 1))
-    reader = pooled + np.maximum(pooled @ W1 + b1, 0) @ W2 + b2
+    user = pooled + np.maximum(pooled @ W1 + b1, 0) @ W2 + b2
     np.testing.assert_allclose(
-        scores(student, [*history, 0, 0, 0])[0], table @ reader, rtol=1e-4, atol=1e-5
+        scores(student, [*history, 0, 0, 0])[0], table @ user, rtol=1e-4, atol=1e-5
     )
 
 
@@ -42,7 +42,7 @@ def test_order_matters_only_through_recency(student):
     np.testing.assert_allclose(forward, backward, atol=1e-5)
 
 
-def test_the_first_recency_weight_belongs_to_the_newest_book(student):
+def test_the_first_recency_weight_belongs_to_the_newest_item(student):
     # The weight of 1 that a book alone has, and as good as none for all that are older.
     student.recency.assign([np.log(np.e - 1), *[-40.0] * (L - 1)])
     assert special.log1p(np.exp(student.recency.numpy()[0])) == pytest.approx(1)
@@ -52,9 +52,9 @@ def test_the_first_recency_weight_belongs_to_the_newest_book(student):
 
 def test_an_empty_history_gets_the_list_of_the_last_bias(student):
     _, b1, W2, b2 = student.core.get_weights()
-    reader = np.maximum(b1, 0) @ W2 + b2
+    user = np.maximum(b1, 0) @ W2 + b2
     np.testing.assert_allclose(
-        scores(student, [0] * L)[0], student.table.numpy() @ reader, rtol=1e-4, atol=1e-5
+        scores(student, [0] * L)[0], student.table.numpy() @ user, rtol=1e-4, atol=1e-5
     )
 
 

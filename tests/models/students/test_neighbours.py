@@ -28,27 +28,27 @@ SIZES = [1, 2, 3, 14, 15, 16, 31, 127, 128, 129, 255, 256, 1000, 8191, 8192, 70_
 """Around the powers of two, where an id takes a bit more, and around blocks of rows."""
 
 
-def drawn(books: int, entries: int = 40, seed: int = 0) -> sparse.csr_array:
+def drawn(items: int, entries: int = 40, seed: int = 0) -> sparse.csr_array:
     """Entries among all ids, the first and the last among them, with weights of all sizes."""
     random = np.random.default_rng(seed)
-    rows, columns = random.integers(1, books + 1, (2, entries))
-    if books > 1:
-        rows[:3], columns[:3] = (1, books, books), (books, 1, books - 1)
+    rows, columns = random.integers(1, items + 1, (2, entries))
+    if items > 1:
+        rows[:3], columns[:3] = (1, items, items), (items, 1, items - 1)
         rows[3:9] = 1  # one row with several entries
     kept = rows != columns
     # Made of a set: an entry that is drawn twice counts once.
     cells = np.unique(np.stack([rows[kept], columns[kept]]), axis=1)
     weights = np.exp(random.normal(0, 1.5, cells.shape[1])).astype(np.float32)
-    return sparse.csr_array((weights, (cells[0], cells[1])), shape=(books + 1, books + 1))
+    return sparse.csr_array((weights, (cells[0], cells[1])), shape=(items + 1, items + 1))
 
 
 def student(matrix: sparse.csr_array, prior: np.ndarray | None = None) -> NeighboursStudent:
     prior = np.zeros(matrix.shape[0], np.float32) if prior is None else prior
-    return NeighboursStudent.from_matrix(matrix, history_length=L, prior=prior)
+    return NeighboursStudent.from_matrix(matrix, max_length=L, prior=prior)
 
 
-def padded(*books: int) -> list[int]:
-    return [*books] + [0] * (L - len(books))
+def padded(*items: int) -> list[int]:
+    return [*items] + [0] * (L - len(items))
 
 
 def read_entries(packed: PackedNeighbours) -> list[tuple[int, int, int]]:
@@ -71,9 +71,9 @@ def as_matrix(packed: PackedNeighbours) -> dict[tuple[int, int], float]:
     return {(row, column): weight for row, column, weight in cells}
 
 
-@pytest.mark.parametrize("books", SIZES)
-def test_the_bits_hold_the_entries_exactly_and_weights_within_a_step(books):
-    matrix = drawn(books)
+@pytest.mark.parametrize("items", SIZES)
+def test_the_bits_hold_the_entries_exactly_and_weights_within_a_step(items):
+    matrix = drawn(items)
     packed = student(matrix).pack()
     largest = matrix.max(axis=0).toarray()
     scale = packed.scale.numpy()
@@ -89,9 +89,9 @@ def test_the_bits_hold_the_entries_exactly_and_weights_within_a_step(books):
     assert packed.num_entries == matrix.nnz
 
 
-@pytest.mark.parametrize("books", SIZES)
-def test_unpacked_is_what_the_entries_say(books):
-    packed = student(drawn(books)).pack()
+@pytest.mark.parametrize("items", SIZES)
+def test_unpacked_is_what_the_entries_say(items):
+    packed = student(drawn(items)).pack()
     scale = packed.scale.numpy()
     wanted = {
         (row, column): float(np.float32(level) * scale[column])
@@ -100,36 +100,36 @@ def test_unpacked_is_what_the_entries_say(books):
     assert as_matrix(packed) == pytest.approx(wanted, rel=1e-6)
 
 
-@pytest.mark.parametrize("books", SIZES)
-def test_the_graph_scores_as_the_unpacked_matrix(books):
-    packed = student(drawn(books)).pack()
+@pytest.mark.parametrize("items", SIZES)
+def test_the_graph_scores_as_the_unpacked_matrix(items):
+    packed = student(drawn(items)).pack()
     matrix = packed.unpack()
     there = np.unique(sparse.coo_array(matrix).row)
-    for history in (there[:L], there[-L:], [1], [books], []):
-        row = padded(*(int(book) for book in history))
-        wanted = np.zeros(books + 1)
-        for book in {id for id in row if id}:
-            wanted += matrix[[book]].toarray()[0]
+    for history in (there[:L], there[-L:], [1], [items], []):
+        row = padded(*(int(item) for item in history))
+        wanted = np.zeros(items + 1)
+        for item in {id for id in row if id}:
+            wanted += matrix[[item]].toarray()[0]
         found = packed(tf.constant([row], tf.int32)).numpy()[0]
         np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
 
 
 @settings(max_examples=25)
-@given(books=st.integers(1, 600), entries=st.integers(0, 400), seed=st.integers(0, 99))
-def test_any_table_is_read_back(books, entries, seed):
-    matrix = drawn(books, max(entries, 9), seed) if entries else empty(books)
+@given(items=st.integers(1, 600), entries=st.integers(0, 400), seed=st.integers(0, 99))
+def test_any_table_is_read_back(items, entries, seed):
+    matrix = drawn(items, max(entries, 9), seed) if entries else empty(items)
     packed = student(matrix).pack()
     found = packed.unpack().toarray()
     step = matrix.toarray().max(axis=0) / LEVELS
     assert (np.abs(found - matrix.toarray()) <= step).all()
     assert ((found != 0) <= (matrix.toarray() != 0)).all()
-    everyone = np.arange(1, books + 1)
+    everyone = np.arange(1, items + 1)
     scores = packed.similar(tf.constant(everyone, tf.int32)).numpy()
     np.testing.assert_allclose(scores, found[1:], rtol=1e-5)
 
 
-def empty(books: int) -> sparse.csr_array:
-    return sparse.csr_array((books + 1, books + 1), dtype=np.float32)
+def empty(items: int) -> sparse.csr_array:
+    return sparse.csr_array((items + 1, items + 1), dtype=np.float32)
 
 
 def test_a_table_without_entries_scores_by_the_prior_alone(tmp_path):
@@ -144,13 +144,13 @@ def test_a_table_without_entries_scores_by_the_prior_alone(tmp_path):
 
 
 def test_every_row_around_the_blocks_of_rows_is_found():
-    books = 3 * ROWS_PER_START
-    dense = np.zeros((books + 1, books + 1), np.float32)
-    for row in range(1, books + 1):
+    items = 3 * ROWS_PER_START
+    dense = np.zeros((items + 1, items + 1), np.float32)
+    for row in range(1, items + 1):
         for other in range(row % 5):
-            dense[row, (row + other) % books + 1] = 1  # all alike: no level is 0
+            dense[row, (row + other) % items + 1] = 1  # all alike: no level is 0
     packed = student(sparse.csr_array(dense)).pack()
-    found = packed.similar(tf.range(1, books + 1)).numpy()
+    found = packed.similar(tf.range(1, items + 1)).numpy()
     np.testing.assert_allclose(found, dense[1:], rtol=1e-5)
 
 
@@ -166,7 +166,7 @@ def test_scores_are_near_those_of_the_student():
     assert error.max() > 0
 
 
-def test_a_traced_model_scores_any_number_of_readers_alike():
+def test_a_traced_model_scores_any_number_of_users_alike():
     packed = student(drawn(300, 3000)).pack()
     traced = tf.function(packed.call, input_signature=[tf.TensorSpec([None, L], tf.int32)])
     rows = tf.constant([padded(1, 2, 3), padded(), padded(300), padded(300, -1, 1, 1, 301)])
@@ -175,10 +175,10 @@ def test_a_traced_model_scores_any_number_of_readers_alike():
 
 
 def test_a_row_that_is_too_long_keeps_its_largest_weights():
-    books = MAX_ROW_LENGTH + 45
+    items = MAX_ROW_LENGTH + 45
     random = np.random.default_rng(0)
-    dense = np.zeros((books + 1, books + 1), np.float32)
-    dense[7, 8:] = random.permutation(np.arange(1, books - 6))
+    dense = np.zeros((items + 1, items + 1), np.float32)
+    dense[7, 8:] = random.permutation(np.arange(1, items - 6))
     dense[9, 10:265] = 300.0  # exactly as many as a row may have
     kept = truncate_rows(sparse.csr_array(dense))
     assert np.diff(kept.indptr)[[7, 9]].tolist() == [MAX_ROW_LENGTH, MAX_ROW_LENGTH]
@@ -219,28 +219,28 @@ def test_weights_that_training_made_negative_are_dropped_when_packed():
 
 def test_stored_bytes_are_those_of_the_weights_within_four():
     wrong = {}
-    for books in SIZES:
-        made = student(drawn(books))
+    for items in SIZES:
+        made = student(drawn(items))
         packed = made.pack()
         assert (
             packed.quantized_size
             == made.quantized_size
-            == compute_packed_size(books, packed.num_entries)
+            == compute_packed_size(items, packed.num_entries)
         )
         real = sum(weight.numpy().nbytes for weight in checkpoint.get_inference_weights(packed))
-        wrong[books] = real - packed.quantized_size
+        wrong[items] = real - packed.quantized_size
     assert max(wrong.values()) <= 4, wrong
     assert min(wrong.values()) >= 0, wrong
 
 
 @settings(max_examples=100)
-@given(books=st.integers(1, 3_000_000), more=st.integers(-2000, 3_000_000))
-def test_entries_within_is_the_most_that_fit(books, more):
-    max_bytes = compute_packed_size(books, 0) + more
-    most = compute_max_entries(books, max_bytes)
-    assert compute_packed_size(books, most + 1) > max_bytes
+@given(items=st.integers(1, 3_000_000), more=st.integers(-2000, 3_000_000))
+def test_entries_within_is_the_most_that_fit(items, more):
+    max_bytes = compute_packed_size(items, 0) + more
+    most = compute_max_entries(items, max_bytes)
+    assert compute_packed_size(items, most + 1) > max_bytes
     if most >= 0:
-        assert compute_packed_size(books, most) <= max_bytes
+        assert compute_packed_size(items, most) <= max_bytes
     else:
         assert more < 0
 
@@ -271,15 +271,15 @@ def test_catalogues_that_ids_cannot_number_are_refused_with_the_most():
     most = 2**26 - 1
     # No weights are made: a table of so many books is half a gigabyte.
     with pytest.raises(UserError, match=f"the most are {most:,}") as refused:
-        PackedNeighbours(num_items=most + 1, history_length=L, num_entries=1)
+        PackedNeighbours(num_items=most + 1, max_length=L, num_entries=1)
     assert "min_item_interactions" in str(refused.value)
 
 
-@pytest.mark.parametrize("books", [2**22 - 1, 2**22, 2**22 + 9])
-def test_entries_of_large_catalogues_are_read_rightly(books):
-    rows, columns = np.ones(24, int), books - np.arange(24)
+@pytest.mark.parametrize("items", [2**22 - 1, 2**22, 2**22 + 9])
+def test_entries_of_large_catalogues_are_read_rightly(items):
+    rows, columns = np.ones(24, int), items - np.arange(24)
     matrix = sparse.csr_array(
-        (np.linspace(1, 2, 24, dtype=np.float32), (rows, columns)), shape=(books + 1, books + 1)
+        (np.linspace(1, 2, 24, dtype=np.float32), (rows, columns)), shape=(items + 1, items + 1)
     )
     packed = student(matrix).pack()
     numbers = packed.packed_entries.gather(tf.range(24)).numpy()

@@ -9,7 +9,7 @@ V, L = 30, 6
 
 @pytest.fixture(scope="module")
 def student() -> ShallowCNNStudent:
-    model = ShallowCNNStudent(num_items=V, history_length=L, dimensions=4, filters=5, hidden=7)
+    model = ShallowCNNStudent(num_items=V, max_length=L, embedding_dim=4, filters=5, hidden=7)
     model.create_weights()
     random = np.random.default_rng(0)
     for weight in model.trainable_weights:
@@ -22,7 +22,7 @@ def scores(model: ShallowCNNStudent, *rows: list[int]) -> np.ndarray:
     return model(tf.constant(rows, tf.int32)).numpy()
 
 
-def test_which_books_were_read_one_after_the_other_matters(student):
+def test_which_items_were_read_one_after_the_other_matters(student):
     one, other = scores(student, [1, 2, 3, 4, 0, 0], [1, 3, 2, 4, 0, 0])
     assert np.abs(one - other).max() > 1e-3
 
@@ -41,7 +41,7 @@ def test_the_scores_are_those_of_the_formula(student):
     pool = weight / np.sqrt(3 * weight)
     own = rows.sum(axis=0) * pool
     both = np.concatenate([own, np.maximum(seen, 0).sum(axis=0) * pool])
-    reader = own + np.maximum(both @ W1 + b1, 0) @ W2 + b2
+    user = own + np.maximum(both @ W1 + b1, 0) @ W2 + b2
     np.testing.assert_allclose(
-        scores(student, [*history, 0, 0, 0])[0], table @ reader, rtol=1e-4, atol=1e-5
+        scores(student, [*history, 0, 0, 0])[0], table @ user, rtol=1e-4, atol=1e-5
     )

@@ -25,22 +25,22 @@ from kd_tf.training import checkpoint
 V, L = 40, 12
 
 
-def readers(count: int, seed: int) -> list[np.ndarray]:
+def users(count: int, seed: int) -> list[np.ndarray]:
     """Readers of two of five shelves of eight books each."""
     random = np.random.default_rng(seed)
     rows = []
     for _ in range(count):
         shelves = random.choice(5, 2, replace=False)
-        books = np.concatenate([8 * shelf + 1 + random.permutation(8)[:5] for shelf in shelves])
-        rows.append(random.permutation(books).astype(np.int32))
+        items = np.concatenate([8 * shelf + 1 + random.permutation(8)[:5] for shelf in shelves])
+        rows.append(random.permutation(items).astype(np.int32))
     return rows
 
 
 def data(seed: int = 0, *, authors: bool = True, order: np.ndarray | None = None) -> TrainingData:
     """The learning data; `order` gives every book another id."""
     number = np.arange(V + 1) if order is None else order
-    train = [number[row].astype(np.int32) for row in readers(120, seed)]
-    held = [number[row].astype(np.int32) for row in readers(60, seed + 1)]
+    train = [number[row].astype(np.int32) for row in users(120, seed)]
+    held = [number[row].astype(np.int32) for row in users(60, seed + 1)]
     shown = HeldOutSet(
         from_lists([row[:6] for row in held]),
         from_lists([row[6:] for row in held]),
@@ -48,17 +48,17 @@ def data(seed: int = 0, *, authors: bool = True, order: np.ndarray | None = None
     )
     split = Split(
         train=from_lists(train),
-        train_readers=np.arange(120, dtype=np.int32),
+        train_users=np.arange(120, dtype=np.int32),
         validation=shown,
         test=shown,
         protocol="unseen-users",
         seed=3,
         num_items=V,
     )
-    columns: dict[str, list[str]] = {"item_id": [str(book) for book in range(V)]}
+    columns: dict[str, list[str]] = {"item_id": [str(item) for item in range(V)]}
     if authors:
         writers = np.empty(V, object)
-        writers[number[1:] - 1] = [f"writer {book // 4}" for book in range(V)]
+        writers[number[1:] - 1] = [f"writer {item // 4}" for item in range(V)]
         columns["authors"] = writers.tolist()
     return TrainingData(
         split,
@@ -75,7 +75,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 def histories() -> Histories:
-    return from_lists([row[:7] for row in readers(30, 9)] + [np.array([5], np.int32)])
+    return from_lists([row[:7] for row in users(30, 9)] + [np.array([5], np.int32)])
 
 
 def test_each_finds_the_shelf(kind: str):
@@ -102,7 +102,7 @@ def test_saved_and_loaded_it_scores_alike(kind: str, tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["local-ridge", "linear-autoencoder", "spectral"])
-def test_other_ids_for_the_same_books_permute_the_scores_and_change_nothing_else(kind: str):
+def test_other_ids_for_the_same_items_permute_the_scores_and_change_nothing_else(kind: str):
     order = np.concatenate([[0], np.random.default_rng(5).permutation(V) + 1])
     plain = CLOSED_FORM_TEACHERS[kind].from_training_data(data())
     moved = CLOSED_FORM_TEACHERS[kind].from_training_data(data(order=order))
@@ -151,7 +151,7 @@ def test_the_spectral_filter_is_the_heat_kernel_of_the_dense_graph():
     degree, length = np.maximum(read.sum(axis=0), 1), read.sum(axis=1)
     graph = read / np.sqrt(length)[:, None] / np.sqrt(degree)
     values, vectors = np.linalg.eigh(graph.T @ graph)
-    kept = np.argsort(-values)[: model.dimensions]
+    kept = np.argsort(-values)[: model.embedding_dim]
     errors = []
     for heat in (1.0, 2.0, 4.0, 8.0):
         for power in (0.0, 0.25, 0.5):
@@ -182,14 +182,14 @@ def test_a_catalogue_beyond_the_limit_takes_the_default_settings(monkeypatch):
     assert (model.regularization, model.shared_feature_weight) == (30.0, 3.0)
 
 
-def test_books_that_nobody_read_and_readers_of_one_book_do_no_harm(kind: str):
+def test_items_that_nobody_read_and_users_of_one_item_do_no_harm(kind: str):
     found = data()
-    train = from_lists([np.array([1], np.int32)] * 5 + [row % 20 + 1 for row in readers(60, 2)])
+    train = from_lists([np.array([1], np.int32)] * 5 + [row % 20 + 1 for row in users(60, 2)])
     unique = from_lists([np.unique(train[row]) for row in range(len(train))])
     lonely = TrainingData(
         Split(
             train=unique,
-            train_readers=np.arange(len(unique), dtype=np.int32),
+            train_users=np.arange(len(unique), dtype=np.int32),
             validation=found.split.validation,
             test=found.split.test,
             protocol="unseen-users",

@@ -8,7 +8,7 @@ V, L = 30, 6
 
 
 def teacher(**settings) -> CNNTeacher:
-    model = CNNTeacher(num_items=V, history_length=L, dimensions=4, filters=5, hidden=7, **settings)
+    model = CNNTeacher(num_items=V, max_length=L, embedding_dim=4, filters=5, hidden=7, **settings)
     model.create_weights()
     random = np.random.default_rng(0)
     for weight in model.trainable_weights:
@@ -20,7 +20,7 @@ def scores(model: CNNTeacher, *rows: list[int]) -> np.ndarray:
     return model(tf.constant(rows, tf.int32)).numpy()
 
 
-def test_the_order_of_the_books_matters():
+def test_the_order_of_the_items_matters():
     model = teacher()
     model.recency.assign(tf.ones(L))  # not only through how old a book is
     one, other = scores(model, [1, 2, 3, 4, 0, 0], [1, 3, 2, 4, 0, 0])
@@ -28,7 +28,7 @@ def test_the_order_of_the_books_matters():
 
 
 @pytest.mark.parametrize("blocks", [1, 2])
-def test_each_block_lets_a_book_see_one_neighbour_further(blocks):
+def test_each_block_lets_an_item_see_one_neighbour_further(blocks):
     model, states = teacher(blocks=blocks, kernel_size=3), []
     last = model.convolutions[-1]
 

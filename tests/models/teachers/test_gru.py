@@ -9,7 +9,7 @@ V, L = 30, 6
 
 @pytest.fixture(scope="module")
 def teacher() -> GRUTeacher:
-    model = GRUTeacher(num_items=V, history_length=L, dimensions=4, units=5, hidden=7)
+    model = GRUTeacher(num_items=V, max_length=L, embedding_dim=4, units=5, hidden=7)
     model.create_weights()
     random = np.random.default_rng(0)
     for weight in model.trainable_weights:
@@ -22,7 +22,7 @@ def scores(model: GRUTeacher, *rows: list[int]) -> np.ndarray:
     return model(tf.constant(rows, tf.int32)).numpy()
 
 
-def test_the_order_of_the_books_matters(teacher):
+def test_the_order_of_the_items_matters(teacher):
     one, other = scores(teacher, [1, 2, 3, 4, 0, 0], [1, 3, 2, 4, 0, 0])
     assert np.abs(one - other).max() > 1e-3
 
@@ -39,7 +39,7 @@ def test_nothing_of_one_history_is_left_in_the_state_for_the_next(teacher):
     np.testing.assert_array_equal(scores(teacher, [5, 6, 0, 0, 0, 0]), alone)
 
 
-def test_the_newest_book_is_the_last_one_that_is_there():
+def test_the_newest_item_is_the_last_one_that_is_there():
     real = tf.constant([[1, 1, 1], [1, 1, 0], [1, 0, 1], [0, 1, 0], [0, 0, 0]], tf.float32)
     newest = _mask_newest(real[..., tf.newaxis])[..., 0].numpy()
     assert newest.tolist() == [[0, 0, 1], [0, 1, 0], [0, 0, 1], [0, 1, 0], [0, 0, 0]]

@@ -27,11 +27,11 @@ UNKNOWN = [-(2**31), -1, V + 1, 2**31 - 1]
 class Says(HistoryModel):
     """Scores a book by the sum of what the books of the history say of it."""
 
-    def __init__(self, *, books=V, history_length=L, scale=1.0, shift=0.0, seed=0, **kwargs):
-        super().__init__(num_items=books, history_length=history_length, **kwargs)
+    def __init__(self, *, items=V, max_length=L, scale=1.0, shift=0.0, seed=0, **kwargs):
+        super().__init__(num_items=items, max_length=max_length, **kwargs)
         self.settings = {"scale": scale, "shift": shift, "seed": seed}
-        self.says = self.add_weight(name="says", shape=(books + 1, books + 1))
-        drawn = np.random.default_rng(seed).normal(0, 1, (books + 1, books + 1))
+        self.says = self.add_weight(name="says", shape=(items + 1, items + 1))
+        drawn = np.random.default_rng(seed).normal(0, 1, (items + 1, items + 1))
         self.says.assign(scale * drawn + shift)
 
     def call(self, inputs, training=False):
@@ -41,8 +41,8 @@ class Says(HistoryModel):
         return {**super().get_config(), **self.settings}
 
 
-def padded(*books: int, length: int = L) -> list[int]:
-    return [*books] + [0] * (length - len(books))
+def padded(*items: int, length: int = L) -> list[int]:
+    return [*items] + [0] * (length - len(items))
 
 
 some_id = st.one_of(st.integers(1, V), st.sampled_from([0, *UNKNOWN]))
@@ -69,7 +69,7 @@ def spread(sharpness: float) -> TeacherMixture:
 
 @settings(max_examples=15)
 @given(some_rows)
-def test_it_is_the_log_of_the_weighted_mean_of_distributions_over_unread_books(rows):
+def test_it_is_the_log_of_the_weighted_mean_of_distributions_over_unread_items(rows):
     members = [Says(seed=1), Says(seed=2, scale=30.0), Says(seed=3, scale=1e-4, shift=5.0)]
     weights, temperatures = [1.0, 0.5, 2.5], [1.0, 0.5, 2.0]
     panel = TeacherMixture(members=members, weights=weights, temperatures=temperatures)
@@ -89,7 +89,7 @@ def test_it_is_the_log_of_the_weighted_mean_of_distributions_over_unread_books(r
 def test_the_average_by_hand():
     class Given(HistoryModel):
         def __init__(self, scores):
-            super().__init__(num_items=3, history_length=1)
+            super().__init__(num_items=3, max_length=1)
             self.scores = tf.constant([scores], tf.float32)
 
         def call(self, inputs, training=False):
@@ -187,10 +187,10 @@ def test_what_one_member_is_sure_of_stays_in_the_mixture():
     assert float(both(ROWS)[0, best]) == pytest.approx(alone - np.log(2), abs=0.01)
 
 
-def test_members_of_shorter_histories_see_the_newest_books_and_read_ones_stay_read():
-    short, long = Says(seed=1, history_length=2), Says(seed=2, history_length=6)
+def test_members_of_shorter_histories_see_the_newest_items_and_read_ones_stay_read():
+    short, long = Says(seed=1, max_length=2), Says(seed=2, max_length=6)
     panel = TeacherMixture(members=[short, long])
-    assert panel.history_length == 6
+    assert panel.max_length == 6
     rows = tf.constant([padded(3, 1, 4, 9, length=6), padded(5, length=6), [7, 0, 8, 7, -3, 2]])
     newest = [padded(4, 9, length=2), padded(5, length=2), [8, 2]]
     found = panel(rows).numpy()
@@ -203,7 +203,7 @@ def test_members_of_shorter_histories_see_the_newest_books_and_read_ones_stay_re
         np.testing.assert_allclose(np.exp(found[number, unread]), mean[unread], rtol=1e-4)
 
 
-def test_a_member_that_says_the_same_of_all_books_gives_an_even_share():
+def test_a_member_that_says_the_same_of_all_items_gives_an_even_share():
     flat = TeacherMixture(members=[Says(seed=1, scale=0.0, shift=3.0)])
     found = flat(ROWS).numpy()
     for number, row in enumerate(ROWS.numpy()):
@@ -211,15 +211,15 @@ def test_a_member_that_says_the_same_of_all_books_gives_an_even_share():
         np.testing.assert_allclose(found[number, unread], -np.log(len(unread)), rtol=1e-5)
 
 
-def test_a_reader_of_every_book_is_answered_with_finite_numbers():
+def test_a_user_of_every_item_is_answered_with_finite_numbers():
     panel = TeacherMixture(
-        members=[Says(history_length=V), Says(history_length=V, seed=1)], by_confidence=True
+        members=[Says(max_length=V), Says(max_length=V, seed=1)], by_confidence=True
     )
     assert np.isfinite(panel(tf.constant([list(range(1, V + 1))]))).all()
 
 
 def test_it_can_be_asked_as_any_teacher(tmp_path):
-    panel = TeacherMixture(members=[Says(seed=1), Says(seed=2, history_length=3)])
+    panel = TeacherMixture(members=[Says(seed=1), Says(seed=2, max_length=3)])
     history = np.array([[padded(3, 1, 4), padded(9, 8, 7, 6, 5)]], np.int32)
     examples = Examples(history, np.zeros((1, 2, 1), np.int32))
     found = compute_teacher_targets(
@@ -237,7 +237,7 @@ def test_it_can_be_asked_as_any_teacher(tmp_path):
 
 
 def panel_of(**settings) -> TeacherMixture:
-    return TeacherMixture(members=[Says(seed=1), Says(seed=2, history_length=3)], **settings)
+    return TeacherMixture(members=[Says(seed=1), Says(seed=2, max_length=3)], **settings)
 
 
 ANSWERS = [{}, {"weights": [1, 2]}, {"temperatures": [1, 2]}, {"by_confidence": True}]
@@ -259,16 +259,16 @@ def test_panels_that_answer_differently_have_different_fingerprints():
     assert len(set(answers)) == len({checkpoint.compute_fingerprint(one) for one in panels}) == 4
 
 
-def chooser(readers: int, temperature: float, member: HistoryModel) -> ValidationMetric:
+def chooser(users: int, temperature: float, member: HistoryModel) -> ValidationMetric:
     """Readers who choose books by what a member says, as surely as the temperature makes them."""
     random = np.random.default_rng(0)
-    rows = [random.permutation(V)[:3] + 1 for _ in range(readers)]
+    rows = [random.permutation(V)[:3] + 1 for _ in range(users)]
     scores = make_score_fn(member)(from_lists(rows))
     chosen = [
         [random.choice(V + 1, p=distribution(one, unread_of(row), temperature))]
         for one, row in zip(scores, rows, strict=True)
     ]
-    return ValidationMetric(HeldOutSet(from_lists(rows), from_lists(chosen), np.arange(readers)), V)
+    return ValidationMetric(HeldOutSet(from_lists(rows), from_lists(chosen), np.arange(users)), V)
 
 
 @pytest.mark.parametrize("true", [0.3, 2.0])
@@ -281,7 +281,7 @@ def test_calibrating_finds_how_sure_a_member_may_be_whatever_the_size_of_its_sco
     assert not config["by_confidence"]
 
 
-def test_a_member_that_knows_nothing_of_the_readers_becomes_unsure():
+def test_a_member_that_knows_nothing_of_the_users_becomes_unsure():
     members = [Says(seed=5), Says(seed=6)]
     found = TeacherMixture.calibrate(
         members, chooser(2000, 0.3, members[0]), NullProgress(), weights=[1, 3], by_confidence=True
@@ -343,14 +343,14 @@ def test_members_and_numbers_that_do_not_fit_are_refused(members, given, message
         TeacherMixture(members=members, **given)
 
 
-def test_a_model_of_numbered_readers_is_refused():
-    numbered = MatrixFactorization(num_items=V, num_users=3, max_seen_items=2, dimensions=2)
+def test_a_model_of_numbered_users_is_refused():
+    numbered = MatrixFactorization(num_items=V, num_users=3, max_seen_items=2, embedding_dim=2)
     with pytest.raises(ValueError, match="knows readers by number"):
         TeacherMixture(members=[numbered])
 
 
 def test_a_panel_needs_the_memory_of_all_its_members():
-    members = [Says(), Says(history_length=3)]
+    members = [Says(), Says(max_length=3)]
     assert TeacherMixture(members=members).peak_score_rows > sum(
         one.peak_score_rows for one in members
     )

@@ -46,10 +46,10 @@ def teacher(
     model = PooledTeacher(**{**sizes, **settings})
     model.create_weights()
     table = np.random.default_rng(0).normal(0, 0.4, model.table.shape)
-    book = np.arange(1, V + 1)
-    table[book, (book - 1) // SHELF] += shelves
+    item = np.arange(1, V + 1)
+    table[item, (item - 1) // SHELF] += shelves
     model.table.assign(scale * table)
-    model.recency.assign(np.linspace(recency, -recency, model.history_length))
+    model.recency.assign(np.linspace(recency, -recency, model.max_length))
     return model
 
 
@@ -84,7 +84,7 @@ def split_of(train: list, validation: HeldOutSet) -> Split:
     weights = np.random.default_rng(3).uniform(0.5, 1.5, len(rows.items)).astype(np.float32)
     return Split(
         train=Histories(rows.items, rows.offsets, weights),
-        train_readers=np.arange(len(train), dtype=np.int32),
+        train_users=np.arange(len(train), dtype=np.int32),
         validation=validation,
         test=None,  # whoever looks at the test readers fails
         protocol="unseen-users",
@@ -104,12 +104,12 @@ def ridge_by_hand(train: Histories, regularization: float) -> np.ndarray:
     count, penalty = np.diag(gram).copy(), regularization * np.trace(gram) / max(has.sum(), 1)
     np.fill_diagonal(gram, 0)
     found = np.zeros_like(gram)
-    for book in np.flatnonzero(count):
-        gain = gram[book] ** 2 / (count + penalty)
+    for item in np.flatnonzero(count):
+        gain = gram[item] ** 2 / (count + penalty)
         partners = np.argsort(-gain, kind="stable")[: wide_and_deep.NUM_NEIGHBOURS]
-        partners = partners[gram[book, partners] > 0]
+        partners = partners[gram[item, partners] > 0]
         system = gram[np.ix_(partners, partners)] + np.diag(count[partners] + penalty)
-        found[partners, book] = np.linalg.solve(system, gram[partners, book])
+        found[partners, item] = np.linalg.solve(system, gram[partners, item])
     return found
 
 
@@ -130,19 +130,19 @@ def parts_by_hand(
     table, recency = model.table.numpy().astype(np.float64), model.recency.numpy()
     deep, remembered = [], []
     for row in rows:
-        ids = list(dict.fromkeys(int(book) for book in row if 1 <= book <= model.num_items))
-        ids = ids[-model.history_length :]
+        ids = list(dict.fromkeys(int(item) for item in row if 1 <= item <= model.num_items))
+        ids = ids[-model.max_length :]
         counts = np.log1p(np.exp(recency[: len(ids)][::-1].astype(np.float64)))
         deep.append(table @ (counts @ table[ids]) / np.sqrt(max(counts.sum(), 1.0)))
         remembered.append(counts**power @ matrix[ids])
     return np.array(deep), np.array(remembered)
 
 
-def ndcg_by_hand(scores: np.ndarray, readers: HeldOutSet) -> float:
+def ndcg_by_hand(scores: np.ndarray, users: HeldOutSet) -> float:
     found = []
     for row, score in enumerate(scores.copy()):
-        score[[0, *readers.histories[row]]] = -np.inf
-        ranked, targets = np.argsort(-score, kind="stable")[:10], readers.targets[row]
+        score[[0, *users.histories[row]]] = -np.inf
+        ranked, targets = np.argsort(-score, kind="stable")[:10], users.targets[row]
         gained = sum(1 / np.log2(rank + 2) for rank, id in enumerate(ranked) if id in targets)
         found.append(gained / sum(1 / np.log2(r + 2) for r in range(min(len(targets), 10))))
     return float(np.mean(found))
@@ -156,20 +156,20 @@ def searched(model: PooledTeacher, split: Split) -> dict[tuple[float, float, flo
             ridge_by_hand(split.train, regularization), model.wide_neighbours
         )
         for power in wide_and_deep.RECENCY_POWERS:
-            readers = split.validation
-            deep, remembered = parts_by_hand(model, readers.histories, matrix, power)
+            users = split.validation
+            deep, remembered = parts_by_hand(model, users.histories, matrix, power)
             for weight in wide_and_deep.WIDE_WEIGHTS:
                 scores = deep + weight * remembered
-                found[regularization, weight, power] = ndcg_by_hand(scores, readers)
+                found[regularization, weight, power] = ndcg_by_hand(scores, users)
     return found
 
 
-def loss_by_hand(logits: np.ndarray, readers: HeldOutSet, temperature: float) -> float:
+def loss_by_hand(logits: np.ndarray, users: HeldOutSet, temperature: float) -> float:
     """How badly softmax(logits / temperature) over the unread books explains the targets."""
     found = []
     for row, score in enumerate(logits.astype(np.float64) / temperature):
-        score[[0, *readers.histories[row]]] = -np.inf
-        found.append(special.logsumexp(score) - score[readers.targets[row]].mean())
+        score[[0, *users.histories[row]]] = -np.inf
+        found.append(special.logsumexp(score) - score[users.targets[row]].mean())
     return float(np.mean(found))
 
 
@@ -194,10 +194,10 @@ def everything(model: WideAndDeepTeacher) -> list[np.ndarray]:
     return [weight.numpy() for weight in checkpoint.get_inference_weights(model)]
 
 
-def logits_of(model: PooledTeacher, readers: HeldOutSet) -> np.ndarray:
+def logits_of(model: PooledTeacher, users: HeldOutSet) -> np.ndarray:
     """Scores before they are divided by the temperature, by hand."""
     weight, power, _ = fitted(model)
-    deep, remembered = parts_by_hand(model, readers.histories, memory_of(model), power)
+    deep, remembered = parts_by_hand(model, users.histories, memory_of(model), power)
     return deep + weight * remembered
 
 
@@ -237,7 +237,7 @@ def probe() -> PooledTeacher:
 
 
 def test_a_score_by_hand():
-    model = PooledTeacher(num_items=4, history_length=3, dimensions=1, wide_neighbours=2)
+    model = PooledTeacher(num_items=4, max_length=3, embedding_dim=1, wide_neighbours=2)
     model.create_weights()
     model.table.assign([[9.0], [1.0], [2.0], [3.0], [4.0]])
     model.recency.assign(np.log(np.expm1([1.0, 2.0, 4.0])))  # a book counts 1, 2, 4 by its age
@@ -249,7 +249,7 @@ def test_a_score_by_hand():
     # The older book 2 counts 2 and the newer book 1 counts 1; in the memory 4 and 1.
     own = (2 * 2 + 1 * 1) / np.sqrt(2 + 1)
     remembered = [0, 0, 1 * 0.5, 1 * 0.25 + 4 * 1]
-    expected = [(own * book + 8 * remembered[book - 1]) / 2 for book in (1, 2, 3, 4)]
+    expected = [(own * item + 8 * remembered[item - 1]) / 2 for item in (1, 2, 3, 4)]
     np.testing.assert_allclose(model(tf.constant([[2, 1, 0]]))[0, 1:], expected, rtol=1e-5)
 
 
@@ -312,7 +312,7 @@ def assert_best_is_kept(model: PooledTeacher, split: Split) -> tuple[float, floa
     return kept[0], weight, power
 
 
-def test_what_ranks_best_for_validation_readers_is_kept(split):
+def test_what_ranks_best_for_validation_users_is_kept(split):
     cases = [
         {"shelves": 1.0},
         {"shelves": 0.0},
@@ -331,7 +331,7 @@ def test_what_ranks_best_for_validation_readers_is_kept(split):
 
 def test_a_memory_of_noise_counts_for_nothing():
     half = V // 2
-    model = teacher(dimensions=half)
+    model = teacher(embedding_dim=half)
     # Book and book + 30 go together, says the deep part, and so it is.
     model.table.assign(np.concatenate([np.zeros((1, half)), np.eye(half), np.eye(half)]))
     random = np.random.default_rng(0)
@@ -349,15 +349,15 @@ def test_a_memory_of_noise_counts_for_nothing():
     assert ndcg_by_hand(deep + max(wide_and_deep.WIDE_WEIGHTS) * remembered, validation) < 0.9
 
 
-@pytest.mark.parametrize("train", [[], [[1 + book] for book in range(V)]])
-def test_where_no_two_books_share_a_reader_the_memory_is_empty_and_counts_for_nothing(train):
+@pytest.mark.parametrize("train", [[], [[1 + item] for item in range(V)]])
+def test_where_no_two_items_share_a_user_the_memory_is_empty_and_counts_for_nothing(train):
     model = taught_on(split_of(train, held_out(2, 30)))
     assert not memory_of(model).any()
     assert model.wide_weight == 0
     assert np.isfinite(model(tf.constant([[1, 2, 3, 0, 0, 0]]))).all()
 
 
-def test_a_book_that_nobody_read_is_neither_remembered_nor_harmed():
+def test_an_item_that_nobody_read_is_neither_remembered_nor_harmed():
     unread = np.arange(V - SHELF + 1, V + 1)
     train = [row[row < unread[0]] for row in read(1, 150)]
     model = taught_on(split_of(train, held_out(2, 60)))
@@ -374,7 +374,7 @@ def test_a_book_that_nobody_read_is_neither_remembered_nor_harmed():
     np.testing.assert_allclose(found[:, unread], deep[:, unread] / temperature, rtol=1e-4)
 
 
-def test_readers_with_one_book_or_none_do_no_harm():
+def test_users_with_one_item_or_none_do_no_harm():
     train = [row[:1] for row in read(5, 50)] + read(1, 150) + [np.empty(0, np.int32)]
     shown = held_out(2, 60)
     lengths = np.arange(60) % 3  # 0, 1 and 2 books
@@ -392,9 +392,7 @@ def test_where_nobody_validates_the_scores_stay_those_of_the_deep_part():
     np.testing.assert_array_equal(model(history), teacher()(history))
 
 
-def test_many_validation_readers_are_drawn_from_all_and_the_same_for_every_choice(
-    split, monkeypatch
-):
+def test_many_validation_users_are_drawn_from_all_and_the_same_for_every_choice(split, monkeypatch):
     asked: list[tuple[int, ...]] = []
 
     def watched(scores, histories, k):
@@ -419,9 +417,9 @@ def test_many_validation_readers_are_drawn_from_all_and_the_same_for_every_choic
     assert_best_is_kept(model, dataclasses.replace(split, validation=few))
 
 
-def test_how_many_readers_are_scored_at_once_makes_no_difference(split, monkeypatch):
+def test_how_many_users_are_scored_at_once_makes_no_difference(split, monkeypatch):
     at_once = taught_on(split, shelves=0.0)
-    most = len(split.validation.readers) - 1  # and a last one alone
+    most = len(split.validation.users) - 1  # and a last one alone
     monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", most * (V + 1))
     assert_same(taught_on(split, shelves=0.0), at_once)
 
@@ -439,15 +437,15 @@ def test_what_was_remembered_before_makes_no_difference(split, taught, probe):
 
 
 @pytest.mark.parametrize("deep", [{}, {"shelves": 0.0}, {"shelves": 6.0}, {"scale": 0.7}])
-def test_the_temperature_explains_the_validation_readers_best(deep):
-    readers = held_out(2, 60, shown=L)
+def test_the_temperature_explains_the_validation_users_best(deep):
+    users = held_out(2, 60, shown=L)
     # Books of other shelves as well, which the more certain scores are punished for.
     everywhere = read(3, 60)
     targets = [
         np.append(np.setdiff1d(far, np.append(shown, near)), near)
-        for far, shown, near in zip(everywhere, readers.histories, readers.targets, strict=True)
+        for far, shown, near in zip(everywhere, users.histories, users.targets, strict=True)
     ]
-    split = split_of(read(1, 150), dataclasses.replace(readers, targets=from_lists(targets)))
+    split = split_of(read(1, 150), dataclasses.replace(users, targets=from_lists(targets)))
     model = taught_on(split, **deep)
     logits = logits_of(model, split.validation)
 
@@ -492,8 +490,8 @@ def test_the_temperature_never_changes_a_ranking(split, taught):
 def test_saved_and_loaded_it_gives_equal_scores(split, tmp_path):
     model = CNNTeacher(
         num_items=V,
-        history_length=L,
-        dimensions=4,
+        max_length=L,
+        embedding_dim=4,
         filters=5,
         hidden=7,
         wide_neighbours=MEMORY,

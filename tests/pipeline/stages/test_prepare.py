@@ -27,19 +27,19 @@ def dataset() -> Dataset:
     """120 readers of 8 to 14 of 60 books, with ratings, times and titles; two rows repeat."""
     random = np.random.default_rng(5)
     rows = []
-    for reader in range(120):
-        taste = np.arange(30) + 30 * (reader % 2)
-        for place, book in enumerate(random.permutation(taste)[: random.integers(8, 15)]):
-            rows.append((f"r{reader}", f"b{book}", 1 + random.integers(5), 1000 * place + reader))
+    for user in range(120):
+        taste = np.arange(30) + 30 * (user % 2)
+        for place, item in enumerate(random.permutation(taste)[: random.integers(8, 15)]):
+            rows.append((f"r{user}", f"b{item}", 1 + random.integers(5), 1000 * place + user))
     rows += rows[:2]
     frame = pd.DataFrame(rows, columns=["user", "item", "rating", "timestamp"])
-    books = pd.DataFrame(
+    items = pd.DataFrame(
         {
-            "item_id": [f"b{book}" for book in range(60)],
-            "title": [f"tale of the {'sea' if book < 30 else 'moon'}" for book in range(60)],
+            "item_id": [f"b{item}" for item in range(60)],
+            "title": [f"tale of the {'sea' if item < 30 else 'moon'}" for item in range(60)],
         }
     )
-    return read_dataframe(frame, books, name="two shelves")
+    return read_dataframe(frame, items, name="two shelves")
 
 
 def settings(**sections: object) -> Config:
@@ -74,7 +74,7 @@ def test_folds_test_everybody_once(dataset: Dataset, protocol: str) -> None:
     prepared = prepare.prepare_data(settings(split={"protocol": protocol, "folds": 4}), dataset)
     assert len(prepared.splits) == 4
     if protocol == "unseen-users":
-        tested = np.concatenate([split.test.readers for split in prepared.splits])
+        tested = np.concatenate([split.test.users for split in prepared.splits])
         assert sorted(tested) == list(range(120))
     with pytest.raises(UserError, match="needs one split"):
         _ = prepared.split
@@ -93,7 +93,7 @@ def test_every_baseline_is_measured_and_the_best_is_compared_with_all(dataset: D
     assert min(metrics[name] for name in others) > 1.2 * metrics["random"]
 
 
-def test_baselines_over_folds_have_a_figure_for_every_reader(dataset: Dataset) -> None:
+def test_baselines_over_folds_have_a_figure_for_every_user(dataset: Dataset) -> None:
     found = evaluate_baselines(
         settings(split={"folds": 3}), dataset=dataset, models=["popularity", "item-knn"]
     )
@@ -196,12 +196,12 @@ def test_the_summary_counts_before_and_after_every_step(dataset: Dataset) -> Non
     for step, before in zip(summary.cleaning_steps, counts, strict=False):
         assert step.before == before
     assert summary.clean_counts == summary.cleaning_steps[-1].after
-    assert summary.books_per_reader["0"] >= 5
+    assert summary.items_per_user["0"] >= 5
     assert summary.columns == ["rating", "timestamp", "title"]
     assert 0 < summary.density < 1
 
 
-def test_a_model_sees_what_most_readers_have_read():
+def test_a_model_sees_what_most_users_have_read():
     def length(lengths: list[int], given: int | None = None) -> int:
         rows = from_lists([np.arange(1, n + 1, dtype=np.int32) for n in lengths])
         settings = config.from_values({"export": {"history_length": given}} if given else {})

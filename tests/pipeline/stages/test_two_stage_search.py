@@ -46,7 +46,7 @@ def test_a_file_is_as_good_as_its_student(finished: RunResult) -> None:
         assert one.metrics["novelty@10"] == pytest.approx(student.metrics["novelty@10"], abs=0.3)
 
 
-def test_the_bundle_names_the_books_that_the_student_means(finished: RunResult) -> None:
+def test_the_bundle_names_the_items_that_the_student_means(finished: RunResult) -> None:
     order = np.load(finished.folder / "artifacts" / ORDER_FILE)
     assert sorted(order.tolist()) == list(range(1, 301))
     assert order.tolist() != list(range(1, 301))
@@ -57,14 +57,14 @@ def test_the_bundle_names_the_books_that_the_student_means(finished: RunResult) 
     shared = []
     for row in range(20):
         history = finished.split.test.histories[row]
-        padded = np.zeros((1, student.history_length), np.int32)
-        newest = history[-student.history_length :]
+        padded = np.zeros((1, student.max_length), np.int32)
+        newest = history[-student.max_length :]
         padded[0, : len(newest)] = newest
         exact = compute_scores(student, padded)[0]
         exact[np.append(history, 0)] = -np.inf
-        best = {item_ids[book - 1] for book in np.argsort(-exact)[:10]}
-        found = recommender.recommend([item_ids[book - 1] for book in history], 10)
-        shared.append(len(best & {one.book.item_id for one in found}) / 10)
+        best = {item_ids[item - 1] for item in np.argsort(-exact)[:10]}
+        found = recommender.recommend([item_ids[item - 1] for item in history], 10)
+        shared.append(len(best & {one.item.item_id for one in found}) / 10)
     assert np.mean(shared) > 0.8
 
 

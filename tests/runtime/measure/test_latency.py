@@ -135,12 +135,12 @@ def test_random_histories_are_valid():
     spec = importlib.util.spec_from_file_location("benchmark_tflite", SCRIPT)
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    for length, books in ((10, 200), (10, 4)):
-        rows = script._random_histories(300, length, books)
+    for length, items in ((10, 200), (10, 4)):
+        rows = script._random_histories(300, length, items)
         assert rows.shape == (300, length)
         assert rows.dtype == np.int32
         assert rows.min() == 0
-        assert rows.max() == books
+        assert rows.max() == items
         for row in rows:
             read = row[row > 0]
             assert len(read) >= 1

@@ -32,7 +32,7 @@ HISTORIES = np.array(
 @pytest.fixture(scope="module", params=[MLPStudent, TwoTowerStudent])
 def student(request):
     rng.set_seed(0)
-    model = request.param(books=V, history_length=L, dimensions=d)
+    model = request.param(items=V, max_length=L, embedding_dim=d)
     model.create_weights()
     model.recency.assign(np.linspace(1, -1, L))
     return model
@@ -58,7 +58,7 @@ def test_onnx_runtime_answers_as_numpy_does(student):
 
 
 def test_a_sum_of_pairs_is_compared_with_naive_alone():
-    student = ItemKernelStudent(num_items=V, history_length=L, dimensions=d)
+    student = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
     with pytest.raises(UserError, match="cannot be compared with NumPy or ONNX Runtime"):
         make_numpy_mlp(student, K)

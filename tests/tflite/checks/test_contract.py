@@ -6,14 +6,14 @@ import pytest
 from kd_tf.errors import ParityError
 from kd_tf.tflite.checks.contract import check_answers
 
-BOOKS = 6
+ITEMS = 6
 ASKED = np.array([[2, 2, 0, -1], [1, 2, 3, 4], [0, 0, 0, 9]], np.int32)
 IDS = np.array([[1, 3, 6], [5, 6, 0], [4, 2, 1]], np.int32)
 SCORES = np.array([[3, 2, 1], [5, 5, 9], [0, -1, -2]], np.float32)
 
 
-def check(ids=IDS, scores=SCORES, books=BOOKS):
-    check_answers("recommend", ids, scores, ASKED, books)
+def check(ids=IDS, scores=SCORES, items=ITEMS):
+    check_answers("recommend", ids, scores, ASKED, items)
 
 
 def changed(array, row, column, value):
@@ -27,7 +27,7 @@ def test_answers_that_keep_the_contract_pass():
 
 
 @pytest.mark.parametrize(
-    ("row", "column", "book", "fault"),
+    ("row", "column", "item", "fault"),
     [
         (0, 2, 7, r"an id outside 0\.\.6"),
         (0, 2, -1, r"an id outside 0\.\.6"),
@@ -39,30 +39,30 @@ def test_answers_that_keep_the_contract_pass():
         (1, 1, 0, "another number of books than can be given"),
     ],
 )
-def test_an_answer_that_breaks_the_contract_is_shown(row, column, book, fault):
+def test_an_answer_that_breaks_the_contract_is_shown(row, column, item, fault):
     with pytest.raises(ParityError, match=f"recommend gives {fault}") as refusal:
-        check(ids=changed(IDS, row, column, book))
+        check(ids=changed(IDS, row, column, item))
     assert str(ASKED[row].tolist()) in str(refusal.value)
 
 
 @pytest.mark.parametrize("score", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("place", [(0, 2), (1, 2)])
-def test_a_score_that_is_not_finite_is_refused_even_where_no_book_stands(place, score):
+def test_a_score_that_is_not_finite_is_refused_even_where_no_item_stands(place, score):
     with pytest.raises(ParityError, match="not finite"):
         check(scores=changed(SCORES, *place, score))
 
 
-def test_scores_must_fall_from_book_to_book():
+def test_scores_must_fall_from_item_to_item():
     with pytest.raises(ParityError, match="not best first"):
         check(scores=changed(SCORES, 2, 1, 0.5))
 
 
-def test_books_of_one_score_stand_in_the_order_of_their_ids():
+def test_items_of_one_score_stand_in_the_order_of_their_ids():
     with pytest.raises(ParityError, match="not in the order of their ids"):
         check(ids=changed(changed(IDS, 1, 0, 6), 1, 1, 5))
 
 
-def test_a_reader_of_everything_gets_no_book():
+def test_a_user_of_everything_gets_no_item():
     asked = np.array([[1, 2, 1, 7]], np.int32)
     nothing, scores = np.zeros((1, 3), np.int32), np.zeros((1, 3), np.float32)
     check_answers("recommend", nothing, scores, asked, num_items=2)

@@ -32,14 +32,14 @@ class TakesAnyId(MLPStudent):
         return ids
 
 
-class TakesNegativeIdsForTheFirstBook(MLPStudent):
+class TakesNegativeIdsForTheFirstItem(MLPStudent):
     def mask_unknown_ids(self, ids):
         return tf.where(ids < 0, 1, super().mask_unknown_ids(ids))
 
 
 class SimilarIsReversed(MLPStudent):
-    def similar(self, book):
-        return -super().similar(book)
+    def similar(self, item):
+        return -super().similar(item)
 
 
 class Remembers(MLPStudent):
@@ -56,7 +56,7 @@ class Remembers(MLPStudent):
 
 def converted(kind, student, form=Quantization.FLOAT32):
     """A file of the same weights in a student of another `kind`."""
-    other = kind(books=V, history_length=L, dimensions=d)
+    other = kind(items=V, max_length=L, embedding_dim=d)
     other.create_weights()
     for weight, trained in zip(other.trainable_weights, student.trainable_weights, strict=True):
         weight.assign(trained)
@@ -90,7 +90,7 @@ def doubled(student):
 
 @pytest.fixture(scope="module")
 def stranger():
-    student = MLPStudent(num_items=V, history_length=L, dimensions=d)
+    student = MLPStudent(num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
     return student
 
@@ -102,8 +102,8 @@ def test_the_figures_are_those_of_counting_by_hand(file, student, histories):
     found, error = 0, 0.0
     for history, row in zip(histories, scores, strict=True):
         ids, given = model.recommend(history)
-        books = [book for book in range(1, V + 1) if book not in history]
-        best = sorted(books, key=lambda book: -row[book])[:10]
+        items = [item for item in range(1, V + 1) if item not in history]
+        best = sorted(items, key=lambda item: -row[item])[:10]
         found += len(set(best) & set(ids[:10].tolist()))
         error = max(error, *np.abs(given - row[ids]))
     assert parity.histories == len(histories) == 300
@@ -154,8 +154,8 @@ def test_a_file_that_reads_outside_its_table_is_refused(student, histories):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
-def test_a_file_that_takes_unknown_ids_for_books_is_refused(student, histories):
-    content = converted(TakesNegativeIdsForTheFirstBook, student("mlp"))
+def test_a_file_that_takes_unknown_ids_for_items_is_refused(student, histories):
+    content = converted(TakesNegativeIdsForTheFirstItem, student("mlp"))
     with pytest.raises(ParityError, match="ids that no book has for padding"):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
@@ -201,7 +201,7 @@ def test_what_is_no_model_is_refused(student, histories):
 
 
 def test_a_file_for_histories_of_another_length_is_refused(file, histories):
-    longer = MLPStudent(num_items=V, history_length=L + 1, dimensions=d)
+    longer = MLPStudent(num_items=V, max_length=L + 1, embedding_dim=d)
     longer.create_weights()
     with pytest.raises(ParityError, match="takes 10 books of a history, the student 11"):
         check_parity(
@@ -231,27 +231,27 @@ def test_histories_of_another_shape_or_none_are_refused(file, student, wrong, me
         )
 
 
-def test_books_that_only_rounding_tells_apart_may_stand_in_any_order(histories):
-    def nearly_equal_books(noise, seed):
+def test_items_that_only_rounding_tells_apart_may_stand_in_any_order(histories):
+    def nearly_equal_items(noise, seed):
         rng.set_seed(0)
-        student = MLPStudent(num_items=V, history_length=L, dimensions=d)
+        student = MLPStudent(num_items=V, max_length=L, embedding_dim=d)
         student.create_weights()
         random = np.random.default_rng(seed)
         student.table.assign(1 + noise * random.standard_normal(student.table.shape))
         return student
 
-    content = convert(nearly_equal_books(1e-6, 0), Quantization.FLOAT32, recommendations=K)
-    other_noise = nearly_equal_books(1e-6, 1)
+    content = convert(nearly_equal_items(1e-6, 0), Quantization.FLOAT32, recommendations=K)
+    other_noise = nearly_equal_items(1e-6, 1)
     parity = check_parity(content, other_noise, histories, quantization=Quantization.FLOAT32)
     assert parity.top10_overlap == 1
     with pytest.raises(ParityError, match="top-10 overlap"):
         check_parity(
-            content, nearly_equal_books(1e-3, 1), histories, quantization=Quantization.FLOAT32
+            content, nearly_equal_items(1e-3, 1), histories, quantization=Quantization.FLOAT32
         )
 
 
 def test_a_shop_smaller_than_a_list_is_compared_too():
-    student = MLPStudent(num_items=12, history_length=L, dimensions=4)
+    student = MLPStudent(num_items=12, max_length=L, embedding_dim=4)
     student.create_weights()
     content = convert(student, Quantization.FLOAT32, recommendations=12)
     read = np.array([list(range(1, 11)), [1] * 10, [0] * 10], np.int32)

@@ -108,7 +108,7 @@ def test_a_table_that_is_written_out_in_float32_is_found(unshared, student):
 
 
 def test_the_file_of_another_student_is_refused(file, student):
-    other = MLPStudent(num_items=V, history_length=L, dimensions=d)
+    other = MLPStudent(num_items=V, max_length=L, embedding_dim=d)
     other.create_weights()
     with pytest.raises(ParityError, match="does not hold the student's"):
         check_stored_weights(file("mlp", Quantization.DYNAMIC_INT8), other)
@@ -124,7 +124,7 @@ class ScalesItsScores(MLPStudent):
 
 
 def test_a_student_whose_file_would_hold_two_tables_is_not_converted():
-    student = ScalesItsScores(num_items=V, history_length=L, dimensions=d)
+    student = ScalesItsScores(num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
     with pytest.raises(ParityError, match="more tables of books than the student has"):
         convert(student, Quantization.FLOAT32, recommendations=K)

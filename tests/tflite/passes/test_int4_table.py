@@ -51,14 +51,14 @@ RUNTIMES = {
 """Kernels and threads that an app may meet."""
 
 
-def made(kind: str, *, bits: int = 4, books: int = V, dimensions: int = d) -> HistoryModel:
+def made(kind: str, *, bits: int = 4, items: int = V, embedding_dim: int = d) -> HistoryModel:
     """A student of random weights: as in learnt ones books of a genre are alike, not equal."""
     random = np.random.default_rng(0)
-    genres = random.normal(0, 1, (25, dimensions))
-    table = genres[random.integers(0, 25, books + 1)]
-    table += random.normal(0, 0.5, (books + 1, dimensions))
-    table *= random.lognormal(0, 0.2, (books + 1, 1))
-    sizes = {"books": books, "history_length": L, "dimensions": dimensions, "bits": bits}
+    genres = random.normal(0, 1, (25, embedding_dim))
+    table = genres[random.integers(0, 25, items + 1)]
+    table += random.normal(0, 0.5, (items + 1, embedding_dim))
+    table *= random.lognormal(0, 0.2, (items + 1, 1))
+    sizes = {"books": items, "history_length": L, "dimensions": embedding_dim, "bits": bits}
     model: HistoryModel
     if kind == "fold-in":
         model = FoldInStudent(alpha=20.0, regularization=100.0, **sizes)
@@ -67,9 +67,9 @@ def made(kind: str, *, bits: int = 4, books: int = V, dimensions: int = d) -> Hi
     else:
         model = ItemKernelStudent(**sizes)
         model.create_weights()
-        target, history = random.normal([[-1], [-2]], 0.3, (2, books + 1)).astype(np.float32)
-        model.assign((table / dimensions**0.5).astype(np.float32), target, history)
-    model.prior.assign(random.normal(0, 0.01, books + 1).astype(np.float32))
+        target, history = random.normal([[-1], [-2]], 0.3, (2, items + 1)).astype(np.float32)
+        model.assign((table / embedding_dim**0.5).astype(np.float32), target, history)
+    model.prior.assign(random.normal(0, 0.01, items + 1).astype(np.float32))
     return model
 
 
@@ -137,7 +137,7 @@ def sizes(model: schema.ModelT) -> list[int]:
     return [len(one.data) for one in model.buffers if one.data is not None and len(one.data)]
 
 
-def readers(model: schema.ModelT, kind: int, place: int) -> list[tuple[schema.TensorT, int]]:
+def users(model: schema.ModelT, kind: int, place: int) -> list[tuple[schema.TensorT, int]]:
     """For each operator of a kind the tensor in one place of its inputs, and its version."""
     return [
         (graph.tensors[operator.inputs[place]], model.operatorCodes[operator.opcodeIndex].version)
@@ -149,13 +149,13 @@ def readers(model: schema.ModelT, kind: int, place: int) -> list[tuple[schema.Te
 
 def products(model: schema.ModelT) -> list[tuple[schema.TensorT, int]]:
     """Weights and version of each FULLY_CONNECTED over a table of V + 1 rows."""
-    found = readers(model, schema.BuiltinOperator.FULLY_CONNECTED, 1)
+    found = users(model, schema.BuiltinOperator.FULLY_CONNECTED, 1)
     return [(weights, version) for weights, version in found if weights.shape[0] == V + 1]
 
 
 def gathered(model: schema.ModelT) -> list[schema.TensorT]:
     """The matrices of bytes that GATHER reads."""
-    found = [tensor for tensor, _ in readers(model, schema.BuiltinOperator.GATHER, 0)]
+    found = [tensor for tensor, _ in users(model, schema.BuiltinOperator.GATHER, 0)]
     matrices = [one for one in found if len(one.shape) == 2 and one.shape[0] == V + 1]
     return [one for one in matrices if one.type == schema.TensorType.UINT8]
 
@@ -294,10 +294,10 @@ def test_every_kernel_answers_like_the_student(
     answers = [recommend(history=row[None]) for row in some_histories[:24]]
     assert_like(answers, expected, some_histories[:24])
     similar = interpreter.get_signature_runner("similar")
-    books = np.arange(1, V + 1, 13, dtype=np.int32)
-    expected = student.similar(tf.constant(books)).numpy()
-    answers = [similar(book=book) for book in books[:, None]]
-    assert_like(answers, expected, books[:, None])
+    items = np.arange(1, V + 1, 13, dtype=np.int32)
+    expected = student.similar(tf.constant(items)).numpy()
+    answers = [similar(book=item) for item in items[:, None]]
+    assert_like(answers, expected, items[:, None])
 
 
 def assert_like(
@@ -328,7 +328,7 @@ def interpreter_of(content: bytes, runtime: str) -> Interpreter:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_four_bits_are_smaller_than_eight_which_are_given_back_byte_for_byte(kind):
-    wide = {bits: made(kind, bits=bits, dimensions=64) for bits in (4, 8)}
+    wide = {bits: made(kind, bits=bits, embedding_dim=64) for bits in (4, 8)}
     before, eight = before_and_after(wide[8], Quantization.DYNAMIC_INT8)
     assert share_int4_tables(before, V + 1) is before
     assert {weights.type for weights, _ in products(opened(eight))} == {schema.TensorType.INT8}
@@ -385,7 +385,7 @@ def test_the_float_form_has_no_nibbles_and_loses_nothing(
 
 def test_a_model_that_knows_nothing_of_packed_tables_is_given_back_byte_for_byte():
     rng.set_seed(0)
-    model = STUDENTS["mlp"](num_items=V, history_length=L, dimensions=8)
+    model = STUDENTS["mlp"](num_items=V, max_length=L, embedding_dim=8)
     model.create_weights()
     before, _ = before_and_after(model, Quantization.DYNAMIC_INT8)
     assert share_int4_tables(before, V + 1) is before
@@ -459,17 +459,17 @@ class TableAlone(tf.Module):
 
     def __init__(
         self,
-        books: int,
-        dimensions: int,
+        items: int,
+        embedding_dim: int,
         batch: int,
         more: Callable[[QuantizedEmbedding, tf.Tensor, tf.Tensor], tf.Tensor] | None = None,
     ) -> None:
         super().__init__()
-        self.model = HistoryModel(num_items=books, history_length=2)
-        self.table = QuantizedEmbedding(self.model, "table", dimensions, int4=True)
-        random = np.random.default_rng(books + dimensions)
-        values = random.normal(size=(books + 1, dimensions))
-        values *= random.lognormal(0, 0.5, (books + 1, 1))
+        self.model = HistoryModel(num_items=items, max_length=2)
+        self.table = QuantizedEmbedding(self.model, "table", embedding_dim, int4=True)
+        random = np.random.default_rng(items + embedding_dim)
+        values = random.normal(size=(items + 1, embedding_dim))
+        values *= random.lognormal(0, 0.5, (items + 1, 1))
         self.table.assign(values.astype(np.float32))
 
         def ask(vectors: tf.Tensor, ids: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -479,7 +479,7 @@ class TableAlone(tf.Module):
             }
             return {**answer, "more": more(self.table, vectors, ids)} if more else answer
 
-        vectors = tf.TensorSpec([batch, dimensions], tf.float32, name="vectors")
+        vectors = tf.TensorSpec([batch, embedding_dim], tf.float32, name="vectors")
         ids = tf.TensorSpec([batch], tf.int32, name="ids")
         self.ask = tf.function(ask, input_signature=[vectors, ids])
 
@@ -499,21 +499,21 @@ def product_of_tanh(table: QuantizedEmbedding, vectors: tf.Tensor, ids: tf.Tenso
 
 def asked(module: TableAlone, batch: int) -> tuple[np.ndarray, np.ndarray]:
     """Random vectors and ids for a table."""
-    rows, dimensions = module.table.numpy().shape
+    rows, embedding_dim = module.table.numpy().shape
     random = np.random.default_rng(5)
-    vectors = random.normal(size=(batch, dimensions)).astype(np.float32)
+    vectors = random.normal(size=(batch, embedding_dim)).astype(np.float32)
     return vectors, random.integers(0, rows, batch).astype(np.int32)
 
 
 @pytest.mark.parametrize(
-    ("books", "dimensions", "batch"), [(300, 6, 12), (303, 10, 5), (300, 34, 3), (301, 128, 1)]
+    ("items", "embedding_dim", "batch"), [(300, 6, 12), (303, 10, 5), (300, 34, 3), (301, 128, 1)]
 )
 def test_every_kernel_reads_rows_to_the_bit_and_rounds_only_the_vector_of_a_product(
-    books, dimensions, batch
+    items, embedding_dim, batch
 ):
-    module = TableAlone(books, dimensions, batch)
-    content = share_int4_tables(module.converted(), books + 1)
-    packed = (books + 1) * dimensions // 2
+    module = TableAlone(items, embedding_dim, batch)
+    content = share_int4_tables(module.converted(), items + 1)
+    packed = (items + 1) * embedding_dim // 2
     assert sizes(opened(content)).count(packed) == 1
     assert not {2 * packed, 8 * packed} & set(sizes(opened(content)))
     vectors, ids = asked(module, batch)
@@ -582,7 +582,7 @@ def test_bytes_of_another_number_of_rows_are_no_table(rows):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_catalogue_so_small_that_products_stay_in_float_loses_nothing(kind):
-    student = snap_to_quantization_grid(made(kind, books=40, dimensions=8))
+    student = snap_to_quantization_grid(made(kind, items=40, embedding_dim=8))
     before, content = before_and_after(student, Quantization.DYNAMIC_INT8)
     random = np.random.default_rng(7)
     rows = np.stack([random.permutation(40)[:L] + 1 for _ in range(20)]).astype(np.int32)

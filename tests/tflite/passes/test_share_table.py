@@ -65,8 +65,8 @@ def test_the_pass_changes_scores_by_no_more_than_their_quantization(unshared, hi
     old = before.recommend_all(histories)[1]
     step = np.diff(np.unique(old)).min()
     assert np.abs(old - after.recommend_all(histories)[1]).max() < 6 * step
-    for book in range(1, V + 1, 11):
-        old, new = before.similar(book)[1], after.similar(book)[1]
+    for item in range(1, V + 1, 11):
+        old, new = before.similar(item)[1], after.similar(item)[1]
         assert np.abs(old - new).max() < 6 * step
 
 

@@ -65,16 +65,16 @@ class DistillationExperts(DistillationLoss):
         method = "DistillationExperts"
         teacher, student = setup.teacher, setup.student
         self.teacher_item_embeddings = get_item_embeddings(teacher, method)
-        own_books = get_item_embeddings(student, method)
-        self.reader_experts = Experts(
+        own_items = get_item_embeddings(student, method)
+        self.user_experts = Experts(
             self.num_experts,
             get_user_embedding_dim(student, method),
             get_user_embedding_dim(teacher, method),
             setup.seed,
         )
-        self.book_experts = Experts(
+        self.item_experts = Experts(
             self.num_experts,
-            own_books.shape[1],
+            own_items.shape[1],
             self.teacher_item_embeddings.shape[1],
             setup.seed + 10,
         )
@@ -86,19 +86,19 @@ class DistillationExperts(DistillationLoss):
         )
         ids = sample_target_items(batch, self.max_items)
         there = tf.cast(ids > 0, tf.float32)
-        books = there * self.book_experts.compute_error(
+        items = there * self.item_experts.compute_error(
             tf.gather(batch.student.item_embeddings(), ids),
             tf.gather(self.teacher_item_embeddings, ids),
             temperature,
             batch.training,
         )
-        readers = self.reader_experts.compute_error(
+        users = self.user_experts.compute_error(
             compute_student_user_embeddings(batch),
             get_teacher_user_embeddings(batch),
             temperature,
             batch.training,
         )
-        return readers + tf.math.divide_no_nan(tf.reduce_sum(books), tf.reduce_sum(there))
+        return users + tf.math.divide_no_nan(tf.reduce_sum(items), tf.reduce_sum(there))
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -65,7 +65,7 @@ class Hint(DistillationLoss):
 
 def _infer_layer_dim(student: HistoryModel, layer: str) -> int:
     with capture_layer_outputs(student, [layer]) as hidden:
-        student(tf.zeros([1, student.history_length], tf.int32))
+        student(tf.zeros([1, student.max_length], tf.int32))
     if layer not in hidden:
         raise ValueError(f"{student.name} does not call its layer {layer!r}")
     shape = hidden[layer].shape

@@ -50,13 +50,13 @@ class SoftParameter(DistillationLoss):
         self.teacher_statistics = self._compute_statistics(table[1:])
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        table, books = batch.student.item_embeddings(), batch.student.num_items
-        if books <= self.num_samples:
+        table, items = batch.student.item_embeddings(), batch.student.num_items
+        if items <= self.num_samples:
             rows = table[1:]
         elif batch.training:
-            rows = tf.gather(table, rng.sample_uniform([self.num_samples], 1, books + 1, tf.int32))
+            rows = tf.gather(table, rng.sample_uniform([self.num_samples], 1, items + 1, tf.int32))
         else:
-            rows = tf.gather(table, 1 + np.arange(self.num_samples) * books // self.num_samples)
+            rows = tf.gather(table, 1 + np.arange(self.num_samples) * items // self.num_samples)
         difference = tf.square(self._compute_statistics(rows) - self.teacher_statistics)
         loss = tf.reduce_sum(difference[:, :2]) + tf.reduce_sum(
             tf.reduce_mean(difference[:, 2:], axis=1)

@@ -101,10 +101,10 @@ class HierarchicalTopology(DistillationLoss):
     def assign_groups(self, entities: BatchEntities) -> tf.Tensor:
         """float32 [N, 2 groups]: 1 for the group of an entity; padding has none."""
         count = entities.num_users
-        readers = self.user_group_experts.compute_selection_logits(entities.teacher[:count])
-        books = self.item_group_experts.compute_selection_logits(entities.teacher[count:])
+        users = self.user_group_experts.compute_selection_logits(entities.teacher[:count])
+        items = self.item_group_experts.compute_selection_logits(entities.teacher[count:])
         group = tf.concat(
-            [tf.argmax(readers, axis=1), tf.argmax(books, axis=1) + self.num_groups], axis=0
+            [tf.argmax(users, axis=1), tf.argmax(items, axis=1) + self.num_groups], axis=0
         )
         return tf.one_hot(group, 2 * self.num_groups) * entities.mask[:, tf.newaxis]
 
@@ -140,14 +140,14 @@ class HierarchicalTopology(DistillationLoss):
     def _compute_reconstruction_loss(self, entities: BatchEntities, training: bool) -> tf.Tensor:
         """float32 [B], the reader's own and the mean of the books."""
         count = entities.num_users
-        readers = self.user_group_experts.compute_error(
+        users = self.user_group_experts.compute_error(
             entities.student[:count], entities.teacher[:count], self.temperature, training
         )
-        books = entities.mask[count:] * self.item_group_experts.compute_error(
+        items = entities.mask[count:] * self.item_group_experts.compute_error(
             entities.student[count:], entities.teacher[count:], self.temperature, training
         )
         found = tf.reduce_sum(entities.mask[count:])
-        return readers + tf.math.divide_no_nan(tf.reduce_sum(books), found)
+        return users + tf.math.divide_no_nan(tf.reduce_sum(items), found)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -72,16 +72,16 @@ class ItemSideRanking(DistillationLoss):
         self.similar_ids = find_similar_items(setup.teacher, self.pool_size).ids
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        books = sample_target_items(batch, self.max_items)
-        strongest = tf.gather(self.similar_ids, books)
+        items = sample_target_items(batch, self.max_items)
+        strongest = tf.gather(self.similar_ids, items)
         interesting = self._sample_interesting(strongest, batch.training)
-        others = self._sample_uninteresting(tf.shape(books)[0], batch)
-        never = tf.concat([strongest, books[:, tf.newaxis]], axis=1)
+        others = self._sample_uninteresting(tf.shape(items)[0], batch)
+        never = tf.concat([strongest, items[:, tf.newaxis]], axis=1)
         known = tf.reduce_any(others[:, :, tf.newaxis] == never[:, tf.newaxis], axis=2)
         others = tf.where(known, 0, others)
         table = batch.student.item_embeddings()
         ids = tf.concat([interesting, others], axis=1)
-        scores = tf.linalg.matvec(tf.gather(table, ids), tf.gather(table, books))
+        scores = tf.linalg.matvec(tf.gather(table, ids), tf.gather(table, items))
         K = interesting.shape[1]
         order = tf.broadcast_to(tf.range(K), tf.shape(interesting))
         rows = compute_relaxed_list_mle(
@@ -104,10 +104,10 @@ class ItemSideRanking(DistillationLoss):
 
     def _sample_uninteresting(self, num_rows: tf.Tensor, batch: DistillationBatch) -> tf.Tensor:
         """int32 [n, uninteresting]: ids of 1..V."""
-        books = batch.student.num_items
+        items = batch.student.num_items
         if batch.training:
-            return rng.sample_uniform([num_rows, self.num_uninteresting], 1, books + 1, tf.int32)
-        spread = 1 + np.arange(self.num_uninteresting) * books // self.num_uninteresting
+            return rng.sample_uniform([num_rows, self.num_uninteresting], 1, items + 1, tf.int32)
+        spread = 1 + np.arange(self.num_uninteresting) * items // self.num_uninteresting
         return tf.tile(tf.constant(spread[None], tf.int32), [num_rows, 1])
 
     def get_config(self) -> dict[str, Any]:

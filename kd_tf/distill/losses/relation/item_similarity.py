@@ -59,18 +59,18 @@ class ItemSimilarity(DistillationLoss):
         self.neighbour_probabilities = tf.where(there, tf.nn.softmax(logits, axis=1), 0.0)
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        books = sample_target_items(batch, self.max_items)
+        items = sample_target_items(batch, self.max_items)
         ids, wanted = (
-            tf.gather(self.neighbour_ids, books),
-            tf.gather(self.neighbour_probabilities, books),
+            tf.gather(self.neighbour_ids, items),
+            tf.gather(self.neighbour_probabilities, items),
         )
-        student = batch.student.similar(books) / self.temperature
-        student = mask_history(student, books[:, tf.newaxis])
+        student = batch.student.similar(items) / self.temperature
+        student = mask_history(student, items[:, tf.newaxis])
         log_student = tf.gather(student, ids, batch_dims=1) - tf.reduce_logsumexp(
             student, axis=1, keepdims=True
         )
         rows = -tf.reduce_sum(wanted * tf.where(ids > 0, log_student, 0.0), axis=1)
-        found = tf.reduce_sum(tf.cast(books > 0, tf.float32))
+        found = tf.reduce_sum(tf.cast(items > 0, tf.float32))
         mean = tf.math.divide_no_nan(tf.reduce_sum(rows), found)
         return tf.fill([tf.shape(batch.history)[0]], self.temperature**2 * mean)
 

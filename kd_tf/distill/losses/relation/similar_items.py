@@ -26,7 +26,7 @@ class SimilarItems:
 
 def find_similar_items(teacher: HistoryModel, top_k: int) -> SimilarItems:
     """Asks a teacher for the `most` books that are most like every book."""
-    books = np.arange(teacher.num_items + 1, dtype=np.int32)
+    items = np.arange(teacher.num_items + 1, dtype=np.int32)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
     def answer(some: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -38,7 +38,7 @@ def find_similar_items(teacher: HistoryModel, top_k: int) -> SimilarItems:
 
     rows = get_scoring_batch_size(teacher)
     parts = [
-        answer(tf.constant(books[start : start + rows])) for start in range(0, len(books), rows)
+        answer(tf.constant(items[start : start + rows])) for start in range(0, len(items), rows)
     ]
     return SimilarItems(
         ids=tf.concat([ids for ids, _ in parts], axis=0),

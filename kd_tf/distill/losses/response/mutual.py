@@ -44,10 +44,10 @@ class MutualLearning(DistillationLoss):
 
     def build(self, setup: DistillationSetup) -> None:
         teacher, kind = setup.teacher, type(setup.teacher).__name__
-        if teacher.history_length < setup.student.history_length:
+        if teacher.max_length < setup.student.max_length:
             raise ValueError(
                 f"Mutual needs a teacher that reads whole histories: this {kind} sees "
-                f"{teacher.history_length} books, the student {setup.student.history_length}"
+                f"{teacher.max_length} books, the student {setup.student.max_length}"
             )
         peer: HistoryModel = type(teacher).from_config(teacher.get_config())
         peer.create_weights()

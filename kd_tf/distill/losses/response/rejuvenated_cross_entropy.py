@@ -67,8 +67,8 @@ class RejuvenatedCrossEntropy(DistillationLoss):
         count = best.ranks[:, -1:]  # K, less where the teacher has fewer
 
         # The student's best books, and what the teacher says of them. The pool holds at least K.
-        books = tf.shape(batch.student_logits)[1]
-        width = tf.minimum(tf.maximum(self.pool_size, tf.shape(best.ids)[1]), books)
+        items = tf.shape(batch.student_logits)[1]
+        width = tf.minimum(tf.maximum(self.pool_size, tf.shape(best.ids)[1]), items)
         student, top = tf.math.top_k(batch.student_logits, width)
         same = (top[:, :, tf.newaxis] == best.ids[:, tf.newaxis]) & best.mask[:, tf.newaxis]
         listed = tf.reduce_any(same, axis=2)

@@ -61,16 +61,16 @@ def test_the_judge_learns_to_tell_and_the_student_to_be_mistaken(vector_models, 
         np.testing.assert_allclose(found, scale * given.numpy(), rtol=1e-4, atol=1e-7)
 
 
-def test_the_students_readers_come_to_lie_where_the_teachers_lie(vector_models):
+def test_the_students_users_come_to_lie_where_the_teachers_lie(vector_models):
     random = np.random.default_rng(0)
     teacher = vector_models.factors(random.normal(2, 0.3, (40, 2)), np.ones((3, 2)))
     student = vector_models.factors(random.normal(-2, 0.3, (40, 2)), np.ones((3, 2)))
     method = AdversarialDistillation(16)
     method.build(vector_models.lesson(student, teacher))
     method.projector.set_weights([np.eye(2), np.zeros(2)])
-    readers = [[number] for number in range(1, 41)]
+    users = [[number] for number in range(1, 41)]
     step = vector_models.step(
-        student, teacher, readers, [[1]] * 40, training=True, progress=tf.constant(0.3)
+        student, teacher, users, [[1]] * 40, training=True, progress=tf.constant(0.3)
     )
     optimizer = keras.optimizers.SGD(0.5)
     weights = [student.user_table, *method.trainable_weights]

@@ -17,14 +17,12 @@ def test_the_loss_by_hand(vector_models):
     assert found == pytest.approx([expected], rel=1e-4)
 
 
-def test_attention_is_a_distribution_over_the_books_that_are_there():
+def test_attention_is_a_distribution_over_the_items_that_are_there():
     random = np.random.default_rng(0)
-    table, readers = random.normal(size=(9, 3)), random.normal(size=(2, 3))
+    table, users = random.normal(size=(9, 3)), random.normal(size=(2, 3))
     ids = np.array([[1, 4, 8, 0], [3, 0, 0, 0]])
-    found = compute_attention(
-        *(tf.constant(one) for one in (ids,)), *_float(table, readers)
-    ).numpy()
-    inner = np.where(ids > 0, np.einsum("bnd,bd->bn", table[ids], readers), 0) ** 2
+    found = compute_attention(*(tf.constant(one) for one in (ids,)), *_float(table, users)).numpy()
+    inner = np.where(ids > 0, np.einsum("bnd,bd->bn", table[ids], users), 0) ** 2
     np.testing.assert_allclose(found, inner / inner.sum(axis=1, keepdims=True), rtol=1e-5)
 
 
@@ -34,12 +32,12 @@ def _float(*arrays):
 
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
 def test_the_scale_of_vectors_does_not_matter(scale):
-    table, readers = tf.constant([[9.0], [1.0], [2.0]]), tf.constant([[1.0]])
-    found = compute_attention(tf.constant([[1, 2]]), table * scale, readers * scale)
+    table, users = tf.constant([[9.0], [1.0], [2.0]]), tf.constant([[1.0]])
+    found = compute_attention(tf.constant([[1, 2]]), table * scale, users * scale)
     np.testing.assert_allclose(found, [[0.2, 0.8]], rtol=1e-5)
 
 
-def test_a_reader_of_nothing_has_no_loss_and_no_gradient(vector_models):
+def test_a_user_of_nothing_has_no_loss_and_no_gradient(vector_models):
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
     method = AttentionTransfer()
     method.build(vector_models.lesson(student, teacher))
@@ -50,7 +48,7 @@ def test_a_reader_of_nothing_has_no_loss_and_no_gradient(vector_models):
     assert (tf.convert_to_tensor(tape.gradient(found, student.table)).numpy() == 0).all()
 
 
-def test_a_book_counts_once_and_padding_not_at_all(vector_models):
+def test_an_item_counts_once_and_padding_not_at_all(vector_models):
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
     histories = [[3, 5, 8, 0, 0], [3, 5, 3, 8, 5], [3, 5, 99, 8, -1]]
     found = vector_models.loss(AttentionTransfer(), student, teacher, histories, [[1]] * 3)

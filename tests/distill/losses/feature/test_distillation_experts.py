@@ -5,7 +5,7 @@ from kd_tf.backend import tf
 from kd_tf.distill.losses.feature.distillation_experts import DistillationExperts
 
 
-def test_the_loss_is_the_readers_own_error_and_the_mean_of_the_books(vector_models):
+def test_the_loss_is_the_users_own_error_and_the_mean_of_the_items(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(3, seed=1)
     method = DistillationExperts(4)
     method.build(vector_models.lesson(student, teacher))
@@ -20,14 +20,14 @@ def test_the_loss_is_the_readers_own_error_and_the_mean_of_the_books(vector_mode
             found.append(np.mean((answer - t) ** 2))
         return np.array(found)
 
-    readers, books = [1, 3], [4, 9, 30]
+    users, items = [1, 3], [4, 9, 30]
     expected = error(
-        method.reader_experts,
-        student.user_table.numpy()[readers],
-        teacher.user_table.numpy()[readers],
+        method.user_experts,
+        student.user_table.numpy()[users],
+        teacher.user_table.numpy()[users],
     )
     expected += error(
-        method.book_experts, student.table.numpy()[books], teacher.table.numpy()[books]
+        method.item_experts, student.table.numpy()[items], teacher.table.numpy()[items]
     ).mean()
     step = vector_models.step(student, teacher, [[1], [3]], [[4, 9, 0], [30, 4, 0]])
     np.testing.assert_allclose(method.compute_loss(step), expected, rtol=2e-3)
@@ -38,7 +38,7 @@ def test_the_draw_cools_with_the_progress(vector_models):
     method = DistillationExperts(2, initial_temperature=4.0, final_temperature=0.25)
     student = vector_models.drawn(2, seed=0)
     method.build(vector_models.lesson(student, student))
-    method.reader_experts.compute_error = lambda own, wanted, temperature, training: (
+    method.user_experts.compute_error = lambda own, wanted, temperature, training: (
         seen.append(float(temperature)) or tf.zeros([1])
     )
     for progress in (0.0, 0.5, 1.0):

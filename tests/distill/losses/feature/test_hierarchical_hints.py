@@ -70,7 +70,7 @@ def test_layers_that_are_linear_maps_away_can_lose_nothing(vector_models):
 @pytest.mark.parametrize("pruned", [False, True])
 def test_by_default_the_layers_of_the_core_learn_pruned_or_not(vector_models, kind, pruned):
     teacher = vector_models.mlp(7, seed=1)
-    student = kind(books=30, history_length=5, dimensions=4, hidden=6, book_dropout=0.0)
+    student = kind(items=30, max_length=5, embedding_dim=4, hidden=6, item_dropout=0.0)
     student.create_weights()
     distiller = Distiller(student, [HierarchicalHints()], ConstantWeights(0.0))
     distiller.build_losses(vector_models.lesson(student, teacher))
@@ -109,8 +109,8 @@ def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(vector_mode
         HierarchicalHints("correction,hiden").build(vector_models.lesson(student, student))
 
 
-def test_a_layer_that_gives_a_vector_a_book_is_refused(vector_models):
-    student = ShallowCNNStudent(num_items=30, history_length=5, dimensions=4)
+def test_a_layer_that_gives_a_vector_an_item_is_refused(vector_models):
+    student = ShallowCNNStudent(num_items=30, max_length=5, embedding_dim=4)
     student.create_weights()
     with pytest.raises(ValueError, match="needs one vector a reader: layer 'convolution'"):
         HierarchicalHints("hidden,convolution").build(

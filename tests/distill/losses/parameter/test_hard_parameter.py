@@ -30,7 +30,7 @@ def test_a_wider_student_keeps_all_of_them():
 
 
 def test_the_table_that_scores_is_the_one_that_begins_there(vector_models):
-    student = TwoTowerStudent(num_items=30, history_length=5, dimensions=4)
+    student = TwoTowerStudent(num_items=30, max_length=5, embedding_dim=4)
     student.create_weights()
     history = student.table.numpy()
     teacher = vector_models.mlp(4, seed=1)
@@ -56,7 +56,7 @@ def test_vectors_that_are_computed_are_refused(vector_models):
         def item_embeddings(self):
             return 2 * self.table.embeddings
 
-    student = Computing(num_items=30, history_length=5, dimensions=4)
+    student = Computing(num_items=30, max_length=5, embedding_dim=4)
     student.create_weights()
     with pytest.raises(ValueError, match="a Computing computes them"):
         HardParameter().build(vector_models.lesson(student, vector_models.mlp(4, seed=0)))

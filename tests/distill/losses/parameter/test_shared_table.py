@@ -28,8 +28,8 @@ def prepared(vector_models, student, teacher, **settings) -> SharedTable:
 
 def masked(step):
     """The step as the Distiller hands it on, with the history masked."""
-    books = np.arange(V + 1)
-    out = (step.history.numpy()[:, :, None] == books).any(axis=1) | (books == 0)
+    items = np.arange(V + 1)
+    out = (step.history.numpy()[:, :, None] == items).any(axis=1) | (items == 0)
     return replace(step, scored=MaskedLogits.from_logits(step.logits, step.history)), out
 
 
@@ -42,10 +42,10 @@ def test_the_loss_is_that_of_a_wider_model_in_numpy(vector_models, models):
     history, targets = step.history.numpy(), step.labels["targets"].numpy()
     rows = method.extra_columns.numpy().astype(float)
     found = method.compute_loss(step).numpy()
-    for reader in range(len(history)):
-        books = history[reader][history[reader] > 0]
-        pool = rows[books].sum(axis=0) / np.sqrt(max(len(books), 1))
-        own = student.user_embeddings(history[[reader]]).numpy()[0]
+    for user in range(len(history)):
+        items = history[user][history[user] > 0]
+        pool = rows[items].sum(axis=0) / np.sqrt(max(len(items), 1))
+        own = student.user_embeddings(history[[user]]).numpy()[0]
         first = (
             np.r_[pool, own] @ method.hidden_layer.kernel.numpy() + method.hidden_layer.bias.numpy()
         )
@@ -56,13 +56,13 @@ def test_the_loss_is_that_of_a_wider_model_in_numpy(vector_models, models):
         # The student's table with more columns behind it, and one vector of the reader for all.
         table = np.hstack([student.item_embeddings().numpy(), rows])
         wide = table @ np.r_[own, pool + more]
-        narrow = student(history[[reader]]).numpy()[0]
-        wide, narrow = wide[~out[reader]], narrow[~out[reader]]
-        left = list(np.flatnonzero(~out[reader]))
-        wanted = [left.index(book) for book in targets[reader] if book in left]
+        narrow = student(history[[user]]).numpy()[0]
+        wide, narrow = wide[~out[user]], narrow[~out[user]]
+        left = list(np.flatnonzero(~out[user]))
+        wanted = [left.index(item) for item in targets[user] if item in left]
         hard = -special.log_softmax(wide)[wanted].mean()
         apart = stats.entropy(special.softmax(wide), special.softmax(narrow))
-        assert found[reader] == pytest.approx(hard + apart, rel=1e-4)
+        assert found[user] == pytest.approx(hard + apart, rel=1e-4)
 
 
 def test_without_more_columns_the_wide_model_is_the_student(vector_models, models):
@@ -89,7 +89,7 @@ def test_the_columns_begin_as_the_teachers_vectors_whatever_fits(vector_models, 
 
 
 def test_of_a_teacher_without_vectors_they_begin_at_random_the_same_for_a_seed(vector_models):
-    teacher = ItemKernelStudent(num_items=V, history_length=5, dimensions=4)
+    teacher = ItemKernelStudent(num_items=V, max_length=5, embedding_dim=4)
     teacher.create_weights()
     student = vector_models.mlp(4, seed=0)
     one, other = (prepared(vector_models, student, teacher, extra=16) for _ in range(2))
@@ -163,7 +163,7 @@ def test_both_learn_and_the_teacher_does_not(vector_models, models):
         np.testing.assert_array_equal(weight, was)
 
 
-def test_what_is_to_be_found_out_is_not_given_away_where_readers_are_numbered(vector_models):
+def test_what_is_to_be_found_out_is_not_given_away_where_users_are_numbered(vector_models):
     random = np.random.default_rng(0)
     read = [[3, 9, 12], [4, 9, 0]]
     student = vector_models.factors(random.normal(size=(2, 4)), random.normal(size=(V, 4)), read)
@@ -183,7 +183,7 @@ def test_what_is_to_be_found_out_is_not_given_away_where_readers_are_numbered(ve
 
 
 def test_a_student_without_vectors_is_refused(vector_models):
-    student = ItemKernelStudent(num_items=V, history_length=5, dimensions=4)
+    student = ItemKernelStudent(num_items=V, max_length=5, embedding_dim=4)
     student.create_weights()
     with pytest.raises(ValueError, match="SharedTable needs vectors of readers: a ItemKernel"):
         prepared(vector_models, student, vector_models.mlp(7, seed=1))

@@ -29,17 +29,17 @@ def test_the_loss_is_that_of_moments_and_quantiles_by_numpy(vector_models, count
 
 def test_a_stretched_and_shuffled_teacher_has_the_same_distribution(vector_models):
     teacher = vector_models.drawn(3, seed=0)
-    books = np.random.default_rng(0).permutation(teacher.table.numpy()[1:])
-    student = vector_models.factors(np.ones((4, 3)), 7 * books)
+    items = np.random.default_rng(0).permutation(teacher.table.numpy()[1:])
+    student = vector_models.factors(np.ones((4, 3)), 7 * items)
     found = vector_models.loss(SoftParameter(), student, teacher, [[1]], [[1]])
     assert found == pytest.approx([0], abs=1e-6)
 
 
-def test_some_books_stand_for_all_of_them(vector_models):
+def test_some_items_stand_for_all_of_them(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     few, every = (
-        vector_models.loss(SoftParameter(4, num_samples=books), student, teacher, [[1]], [[1]])[0]
-        for books in (29, 30)
+        vector_models.loss(SoftParameter(4, num_samples=items), student, teacher, [[1]], [[1]])[0]
+        for items in (29, 30)
     )
     assert few == pytest.approx(every, rel=0.5)
     assert few != every

@@ -39,6 +39,6 @@ def test_a_student_turned_and_stretched_knows_everything(vector_models):
     assert found == pytest.approx([0, 0, 0], abs=1e-6)
 
 
-def test_no_books_at_all_are_refused():
+def test_no_items_at_all_are_refused():
     with pytest.raises(ValueError, match="books must be at least 1, not 0"):
         FullTopology(0)

@@ -63,7 +63,7 @@ def test_groups_that_nobody_is_in_change_nothing(vector_models):
     np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
 
 
-def test_readers_and_books_never_share_a_group(vector_models):
+def test_users_and_items_never_share_a_group(vector_models):
     student, teacher = models(vector_models)
     method = HierarchicalTopology(2)
     method.build(vector_models.lesson(student, teacher))

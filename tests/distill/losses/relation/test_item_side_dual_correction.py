@@ -21,7 +21,7 @@ def step_of(responses, logits, ids, targets, teacher=None, total=None):
     """A batch of these targets."""
     step = responses.step(logits, ids, teacher, total=total)
     targets = tf.constant(targets, tf.int32)
-    student = SimpleNamespace(books=V, known=lambda ids: ids)
+    student = SimpleNamespace(items=V, known=lambda ids: ids)
     return replace(step, student=student, labels={**step.labels, "targets": targets})
 
 
@@ -52,21 +52,21 @@ def test_the_loss_by_hand(responses):
     assert found.numpy() == pytest.approx([np.log(4)] * 3, rel=1e-5)
 
 
-def test_misplaced_readers_are_found_as_a_loop_finds_them(responses, batch):
+def test_misplaced_users_are_found_as_a_loop_finds_them(responses, batch):
     logits, ids, targets, teacher, total = batch
     found = everything.compute_loss(step_of(responses, *batch)).numpy()
     own = logits[:, 1:] - special.logsumexp(logits[:, 1:], axis=1, keepdims=True)
     losses = []
-    for book in np.unique(targets):
-        listed = [row for row in range(B) if book in ids[row]]
-        said = {row: teacher[row, list(ids[row]).index(book)] - total[row] for row in listed}
+    for item in np.unique(targets):
+        listed = [row for row in range(B) if item in ids[row]]
+        said = {row: teacher[row, list(ids[row]).index(item)] - total[row] for row in listed}
         listed.sort(key=lambda row: -said[row])
         wanted = {row: place + 1 for place, row in enumerate(listed)}
-        order = sorted(range(B), key=lambda row: -own[row, book - 1])
+        order = sorted(range(B), key=lambda row: -own[row, item - 1])
         student = {row: place + 1 for place, row in enumerate(order)}
         under = [row for row in listed if student[row] > wanted[row]]
         over = [row for row in order if student[row] < wanted.get(row, len(listed) + 1)]
-        odds = np.exp(own[:, book - 1])
+        odds = np.exp(own[:, item - 1])
         loss = 0.0
         for place, row in enumerate(under):
             loss -= np.log(odds[row] / odds[[*under[place:], *over]].sum())
@@ -76,7 +76,7 @@ def test_misplaced_readers_are_found_as_a_loop_finds_them(responses, batch):
     assert found == pytest.approx([np.mean(losses)] * B, rel=1e-4)
 
 
-def test_a_student_that_ranks_the_readers_as_the_teacher_does_has_nothing_to_learn(responses):
+def test_a_student_that_ranks_the_users_as_the_teacher_does_has_nothing_to_learn(responses):
     # Book 2 is the more likely the earlier a reader stands; only the first three have it listed.
     logits = np.zeros((B, V + 1))
     logits[:, 2] = -np.arange(B)
@@ -90,7 +90,7 @@ def test_a_student_that_ranks_the_readers_as_the_teacher_does_has_nothing_to_lea
     assert (everything.compute_loss(worse).numpy() > 1).all()
 
 
-def test_a_constant_in_all_logits_of_a_reader_changes_nothing(responses, batch):
+def test_a_constant_in_all_logits_of_a_user_changes_nothing(responses, batch):
     logits, ids, targets, teacher, total = batch
     constants = np.random.default_rng(0).normal(0, 5, (2, B, 1))
     changed = step_of(
@@ -116,18 +116,18 @@ def test_the_gradient_is_the_slope(responses, batch):
     assert error < 5e-3
 
 
-def test_readers_who_know_the_book_stay_out(responses, batch):
+def test_users_who_know_the_item_stay_out(responses, batch):
     logits, ids, targets, teacher, total = batch
-    book = targets[0, 0]
+    item = targets[0, 0]
     logits = np.array(logits)
-    logits[[1, 2], book] = MASKED_LOGIT
+    logits[[1, 2], item] = MASKED_LOGIT
     variable = tf.Variable(logits, dtype=tf.float32)
     with tf.GradientTape() as tape:
         loss = everything.compute_loss(step_of(responses, variable, ids, targets, teacher, total))
     gradient = tf.convert_to_tensor(tape.gradient(loss, variable)).numpy()
     assert (np.abs(loss) < 1e3).all()
     assert np.isfinite(gradient).all()
-    assert (gradient[[1, 2], book] == 0).all()
+    assert (gradient[[1, 2], item] == 0).all()
 
 
 def test_of_nothing_nothing_is_learnt(responses, batch):
@@ -163,7 +163,7 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(responses, batch, co
     np.testing.assert_allclose(loss(*given), everything.compute_loss(eager), rtol=1e-4)
 
 
-def test_a_student_learns_for_whom_a_book_is(responses):
+def test_a_student_learns_for_whom_an_item_is(responses):
     random = np.random.default_rng(0)
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(B)])
     # The teacher's probabilities are of the readers too: some are surer than others.

@@ -21,16 +21,16 @@ def test_the_loss_is_that_of_the_students_vectors_in_the_teachers_order(vector_m
     )
     own, wanted = student.table.numpy().astype(float), teacher.table.numpy().astype(float)
     rows = []
-    for book in (5, 7):
-        order = np.argsort(-(wanted @ wanted[book]))
-        order = order[(order != 0) & (order != book)]
-        others = [i for i in range(1, 31, 3) if i != book and i not in order[:6]]
-        scores = own @ own[book]
+    for item in (5, 7):
+        order = np.argsort(-(wanted @ wanted[item]))
+        order = order[(order != 0) & (order != item)]
+        others = [i for i in range(1, 31, 3) if i != item and i not in order[:6]]
+        scores = own @ own[item]
         rows.append(by_hand(scores[order[:4]], scores[others]))
     assert found == pytest.approx([np.mean(rows)] * 2, rel=1e-4)
 
 
-def test_drawn_books_stand_in_the_teachers_order_and_better_ones_more_often(vector_models):
+def test_drawn_items_stand_in_the_teachers_order_and_better_ones_more_often(vector_models):
     method = ItemSideRanking(3, 5, 8, rank_decay=2.0)
     strongest = tf.constant([[9, 8, 7, 6, 5, 4, 0, 0]] * 2000)
     rng.set_seed(0)

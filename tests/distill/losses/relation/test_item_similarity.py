@@ -12,10 +12,10 @@ def test_the_loss_is_the_cross_entropy_of_the_rows(vector_models):
     )
     own, wanted = student.table.numpy().astype(float), teacher.table.numpy().astype(float)
     rows = []
-    for book in (5, 8):
-        likes, scores = own @ own[book], wanted @ wanted[book]
-        likes[[0, book]] = -np.inf
-        scores[[0, book]] = -np.inf
+    for item in (5, 8):
+        likes, scores = own @ own[item], wanted @ wanted[item]
+        likes[[0, item]] = -np.inf
+        scores[[0, item]] = -np.inf
         best = np.argsort(-scores)[:4]
         rows.append(-special.softmax(scores[best] / 2) @ special.log_softmax(likes / 2)[best])
     assert found == pytest.approx([4 * np.mean(rows)] * 2, rel=1e-4)

@@ -20,23 +20,23 @@ def errors(student, teacher):
     return np.array(found)
 
 
-def test_the_angles_at_a_reader_are_the_readers_loss(vector_models):
+def test_the_angles_at_a_user_are_the_users_loss(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
-    readers = [4, 1, 2, 3]
+    users = [4, 1, 2, 3]
     found = vector_models.loss(
-        RelationalAngles(), student, teacher, [[one] for one in readers], [[1]] * 4
+        RelationalAngles(), student, teacher, [[one] for one in users], [[1]] * 4
     )
-    expected = errors(student.user_table.numpy()[readers], teacher.user_table.numpy()[readers])
+    expected = errors(student.user_table.numpy()[users], teacher.user_table.numpy()[users])
     np.testing.assert_allclose(found, expected.mean(axis=1), rtol=1e-2)
 
 
-def test_the_angles_between_books_are_the_loss_of_all(vector_models):
+def test_the_angles_between_items_are_the_loss_of_all(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     found = vector_models.loss(
         RelationalAngles("books"), student, teacher, [[4], [1]], [[3, 8, 9], [8, 30, 0]]
     )
-    books = [3, 8, 9, 30]
-    expected = errors(student.table.numpy()[books], teacher.table.numpy()[books])
+    items = [3, 8, 9, 30]
+    expected = errors(student.table.numpy()[items], teacher.table.numpy()[items])
     assert found == pytest.approx([expected.mean()] * 2, rel=1e-4)
 
 
@@ -64,7 +64,7 @@ def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
         assert found == pytest.approx([0, 0, 0], abs=1e-5)
 
 
-def test_readers_beyond_the_most_are_left_out(vector_models):
+def test_users_beyond_the_most_are_left_out(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     few, all_of_them = (
         vector_models.loss(

@@ -14,23 +14,23 @@ def errors(student, teacher):
     return squareform(huber(1.0, own / own.mean() - wanted / wanted.mean()))
 
 
-def test_the_pairs_of_readers_are_the_loss_of_each(vector_models):
+def test_the_pairs_of_users_are_the_loss_of_each(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     found = vector_models.loss(
         RelationalDistances(), student, teacher, [[4], [1], [2]], [[1], [2], [3]]
     )
-    readers = [4, 1, 2]
-    expected = errors(student.user_table.numpy()[readers], teacher.user_table.numpy()[readers])
+    users = [4, 1, 2]
+    expected = errors(student.user_table.numpy()[users], teacher.user_table.numpy()[users])
     np.testing.assert_allclose(found, 3 * expected.sum(axis=1) / 6, rtol=5e-3)
 
 
-def test_the_pairs_of_books_are_the_loss_of_all(vector_models):
+def test_the_pairs_of_items_are_the_loss_of_all(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     found = vector_models.loss(
         RelationalDistances("books"), student, teacher, [[4], [1]], [[3, 8, 9], [8, 30, 0]]
     )
-    books = [3, 8, 9, 30]
-    expected = errors(student.table.numpy()[books], teacher.table.numpy()[books])
+    items = [3, 8, 9, 30]
+    expected = errors(student.table.numpy()[items], teacher.table.numpy()[items])
     assert found == pytest.approx([expected.sum() / 12] * 2, rel=1e-4)
 
 
@@ -57,7 +57,7 @@ def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
         assert found == pytest.approx([0, 0, 0], abs=1e-5)
 
 
-def test_readers_beyond_the_most_are_left_out(vector_models):
+def test_users_beyond_the_most_are_left_out(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     few, all_of_them = (
         vector_models.loss(
@@ -69,7 +69,7 @@ def test_readers_beyond_the_most_are_left_out(vector_models):
     assert all_of_them.mean() == pytest.approx(few.mean(), rel=1e-5)
 
 
-def test_equal_readers_have_a_distance_of_zero_and_a_finite_gradient(vector_models):
+def test_equal_users_have_a_distance_of_zero_and_a_finite_gradient(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     method = RelationalDistances()
     method.build(vector_models.lesson(student, teacher))
@@ -85,7 +85,7 @@ def test_hubers_loss_is_scipys():
     np.testing.assert_allclose(own_huber(x), huber(1.0, x), rtol=1e-6)
 
 
-def test_only_readers_need_the_teachers_readers():
+def test_only_users_need_the_teachers_users():
     assert RelationalDistances("readers").teacher_outputs == ("teacher_reader",)
     assert RelationalDistances("books").teacher_outputs == ()
 

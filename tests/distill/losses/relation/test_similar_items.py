@@ -4,16 +4,16 @@ from kd_tf.distill.losses.relation import similar_items as module
 from kd_tf.distill.losses.relation.similar_items import find_similar_items
 
 
-def test_the_books_most_like_each_are_those_of_a_full_sort(vector_models, monkeypatch):
+def test_the_items_most_like_each_are_those_of_a_full_sort(vector_models, monkeypatch):
     monkeypatch.setattr(module, "get_scoring_batch_size", lambda teacher: 7)  # several parts
     teacher = vector_models.drawn(3, seed=0)
     found = find_similar_items(teacher, 6)
     table = teacher.table.numpy()
-    for book in range(1, 31):
-        scores = table @ table[book]
-        order = [i for i in np.argsort(-scores) if i not in (0, book)][:6]
-        np.testing.assert_array_equal(found.ids[book], order)
-        np.testing.assert_allclose(found.scores[book], scores[order], rtol=1e-5)
+    for item in range(1, 31):
+        scores = table @ table[item]
+        order = [i for i in np.argsort(-scores) if i not in (0, item)][:6]
+        np.testing.assert_array_equal(found.ids[item], order)
+        np.testing.assert_allclose(found.scores[item], scores[order], rtol=1e-5)
     assert (found.ids.numpy()[0] == 0).all()
 
 

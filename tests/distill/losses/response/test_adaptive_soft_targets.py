@@ -102,7 +102,7 @@ def test_a_constant_and_a_positive_factor_of_the_students_logits_change_nothing(
     )
 
 
-def test_the_order_of_the_teachers_books_does_matter():
+def test_the_order_of_the_teachers_items_does_matter():
     student = [[0, 3.0, 2.0, 1.0]]
     right = loss(student, [[1, 2, 3]], [[9.0, 5.0, 1.0]])
     assert right == pytest.approx([0], abs=1e-5)
@@ -123,7 +123,7 @@ def test_a_student_with_the_teachers_standardised_logits_has_nothing_to_learn(
     )
 
 
-def test_a_reader_whose_logits_have_deviation_one_is_told_soft_targets():
+def test_a_user_whose_logits_have_deviation_one_is_told_soft_targets():
     teacher = stats.zscore([4.0, 1.0, 0.0])[None]
     student = np.array([[0, 0, 0, 0, 0.3, -1.0]])
     student[0, 1:4] = stats.zscore([0.0, 1.0, 5.0])
@@ -133,7 +133,7 @@ def test_a_reader_whose_logits_have_deviation_one_is_told_soft_targets():
         np.testing.assert_allclose(found, SoftTargets(temperature).compute_loss(step), rtol=1e-4)
 
 
-def test_books_that_tie_are_equally_good_and_their_gradient_is_small():
+def test_items_that_tie_are_equally_good_and_their_gradient_is_small():
     student = tf.Variable(np.zeros((2, V + 1), np.float32))
     ids = [[1, 2, 3], [4, 0, 0]]
     with tf.GradientTape() as tape:

@@ -20,7 +20,7 @@ def test_the_loss_by_hand(responses):
     assert found == pytest.approx([(first + second) / 2], rel=1e-6)
 
 
-def test_with_all_books_drawn_it_is_the_mean_of_numpy(responses):
+def test_with_all_items_drawn_it_is_the_mean_of_numpy(responses):
     random = np.random.default_rng(0)
     logits, teacher = random.normal(0, 1, (4, V + 1)), random.normal(0, 3, (4, K))
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(4)])
@@ -50,7 +50,7 @@ def test_the_loss_is_least_where_the_student_is_as_sure_as_the_teacher(responses
         )
 
 
-def test_books_are_drawn_by_their_rank_alone(responses):
+def test_items_are_drawn_by_their_rank_alone(responses):
     rows, method = 6000, CollaborativeDistillation(num_samples=1, rank_decay=3.0)
     rng.set_seed(0)
     student = tf.Variable(np.zeros((rows, V + 1), np.float32))
@@ -67,8 +67,8 @@ def test_a_student_becomes_as_sure_as_the_teacher(responses):
     losses, _, _ = responses.learnt(CollaborativeDistillation(num_samples=4), steps=60)
     # The least possible is the teacher's own entropy, about 0.45 here.
     assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
-    all_books, _, _ = responses.learnt(CollaborativeDistillation(), steps=60)
-    assert all_books[-1] < 0.55
+    all_items, _, _ = responses.learnt(CollaborativeDistillation(), steps=60)
+    assert all_items[-1] < 0.55
 
 
 @pytest.mark.parametrize(

@@ -27,21 +27,21 @@ def test_the_loss_by_hand(responses):
     assert found == pytest.approx([-np.log(4 / 15 * 2 / 11 * 1 / 9)], rel=1e-6)
 
 
-def test_misplaced_books_are_found_as_a_loop_finds_them(responses):
+def test_misplaced_items_are_found_as_a_loop_finds_them(responses):
     random = np.random.default_rng(0)
     logits = random.normal(0, 1, (6, V + 1))
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(6)])
     found = everything.compute_loss(responses.step(logits, ids)).numpy()
     for row in range(6):
         order = list(np.argsort(-logits[row, 1:]) + 1)
-        teacher = {book: place + 1 for place, book in enumerate(ids[row])}
-        student = {book: place + 1 for place, book in enumerate(order)}
-        under = [book for book in ids[row] if student[book] > teacher[book]]
-        over = [book for book in order if student[book] < teacher.get(book, K + 1)]
+        teacher = {item: place + 1 for place, item in enumerate(ids[row])}
+        student = {item: place + 1 for place, item in enumerate(order)}
+        under = [item for item in ids[row] if student[item] > teacher[item]]
+        over = [item for item in order if student[item] < teacher.get(item, K + 1)]
         odds = np.exp(logits[row])
         expected = 0.0
-        for place, book in enumerate(under):
-            expected -= np.log(odds[book] / odds[[*under[place:], *over]].sum())
+        for place, item in enumerate(under):
+            expected -= np.log(odds[item] / odds[[*under[place:], *over]].sum())
         assert found[row] == pytest.approx(expected, rel=1e-5)
 
 
@@ -50,12 +50,12 @@ def test_a_student_with_the_teachers_list_has_nothing_to_learn(responses):
     assert everything.compute_loss(step).numpy() == [0]
 
 
-def test_a_student_that_tells_no_books_apart_has_something_to_learn(responses):
+def test_a_student_that_tells_no_items_apart_has_something_to_learn(responses):
     step = responses.step(np.zeros((1, V + 1)), [np.arange(10, 10 + K)])
     assert everything.compute_loss(step).numpy() > 1
 
 
-def test_too_low_books_go_up_too_high_ones_down_and_others_stay(responses):
+def test_too_low_items_go_up_too_high_ones_down_and_others_stay(responses):
     order = [9, 2, 3, 4, 1, 5, 6, 7, 8]  # book 9 came in, book 1 fell, 5 to 8 moved down by one
     logits = tf.Variable(scores(order), dtype=tf.float32)
     with tf.GradientTape() as tape:

@@ -17,7 +17,7 @@ def test_the_loss_by_hand(responses):
     )
 
 
-def test_only_the_best_books_count_and_not_how_sure_the_teacher_is(responses):
+def test_only_the_best_items_count_and_not_how_sure_the_teacher_is(responses):
     random = np.random.default_rng(0)
     logits = random.normal(0, 1, (4, V + 1))
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(4)])
@@ -28,7 +28,7 @@ def test_only_the_best_books_count_and_not_how_sure_the_teacher_is(responses):
         np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-def test_fewer_books_than_asked_for_are_enough(responses):
+def test_fewer_items_than_asked_for_are_enough(responses):
     logits = np.random.default_rng(0).normal(0, 1, (1, V + 1))
     few = HardPredictions(10).compute_loss(responses.step(logits, [[4, 9, 0]]))
     assert few.numpy() == pytest.approx(
@@ -36,21 +36,21 @@ def test_fewer_books_than_asked_for_are_enough(responses):
     )
 
 
-def test_the_loss_is_least_where_the_mass_lies_evenly_on_the_teachers_books(responses):
+def test_the_loss_is_least_where_the_mass_lies_evenly_on_the_teachers_items(responses):
     logits = np.full((1, V + 1), MASKED_LOGIT)
     logits[0, 1:5] = 1.0
     found = HardPredictions(4).compute_loss(responses.step(logits, [[1, 2, 3, 4]]))
     assert found.numpy() == pytest.approx([np.log(4)], rel=1e-6)
 
 
-def test_a_student_learns_the_teachers_books(responses):
+def test_a_student_learns_the_teachers_items(responses):
     losses, before, after = responses.learnt(HardPredictions(), steps=60)
     assert losses[-1] - np.log(K) < 0.1 * (losses[0] - np.log(K))
     assert after > 0.95 > 0.6 > before
 
 
 @pytest.mark.parametrize("count", [0, -2])
-def test_no_books_at_all_are_refused(count):
+def test_no_items_at_all_are_refused(count):
     with pytest.raises(ValueError, match=f"count must be at least 1, not {count}"):
         HardPredictions(count)
 

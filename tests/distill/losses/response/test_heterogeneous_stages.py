@@ -46,9 +46,9 @@ def drawn(seed=0):
 
 
 def ndcg(ranked: list[int], wanted: list[int]) -> float:
-    worth = {book: 2 ** np.exp(-place / 10) - 1 for place, book in enumerate(wanted)}
+    worth = {item: 2 ** np.exp(-place / 10) - 1 for place, item in enumerate(wanted)}
     discount = [1 / np.log2(place + 2) for place in range(len(wanted))]
-    best = sum(worth[book] * one for book, one in zip(wanted, discount, strict=True))
+    best = sum(worth[item] * one for item, one in zip(wanted, discount, strict=True))
     return sum(worth.get(b, 0) * d for b, d in zip(ranked, discount, strict=False)) / best
 
 
@@ -66,10 +66,10 @@ def test_the_discrepancy_by_hand(responses):
 def test_the_discrepancy_is_one_minus_the_ndcg_of_the_students_list(responses, seed):
     logits, stages = drawn(seed)
     found = distances(step_of(responses, logits, stages)).numpy()
-    for reader, stage in np.ndindex(B, S):
-        ranked = (np.argsort(-logits[reader, 1:]) + 1).tolist()
-        wanted = stages[reader, stage][stages[reader, stage] > 0].tolist()
-        assert found[reader, stage] == pytest.approx(1 - ndcg(ranked, wanted), abs=1e-5)
+    for user, stage in np.ndindex(B, S):
+        ranked = (np.argsort(-logits[user, 1:]) + 1).tolist()
+        wanted = stages[user, stage][stages[user, stage] > 0].tolist()
+        assert found[user, stage] == pytest.approx(1 - ndcg(ranked, wanted), abs=1e-5)
 
 
 def test_a_list_in_the_students_own_order_is_held_and_an_unlearnt_student_holds_none(responses):
@@ -81,7 +81,7 @@ def test_a_list_in_the_students_own_order_is_held_and_an_unlearnt_student_holds_
     np.testing.assert_array_equal(distances(equal), np.ones((B, S)))
 
 
-def test_a_reader_is_at_the_first_list_that_is_not_held_and_at_the_last_when_all_are(responses):
+def test_a_user_is_at_the_first_list_that_is_not_held_and_at_the_last_when_all_are(responses):
     logits = [[0, 6, 5, 4, 3, 2, 1]] * 5
     near, far = [1, 2], [5, 6]
     nothing = [0, 0]
@@ -96,7 +96,7 @@ def test_a_reader_is_at_the_first_list_that_is_not_held_and_at_the_last_when_all
     assert HeterogeneousStages().assign_stages(step).numpy().tolist() == [0, 1, 2, 2, 1]
 
 
-def test_the_threshold_rises_until_every_reader_is_at_the_last_list(responses):
+def test_the_threshold_rises_until_every_user_is_at_the_last_list(responses):
     # The student has the first two books of the easy list in front and the others far behind.
     def stage(threshold, progress):
         step = step_of(
@@ -113,7 +113,7 @@ def test_the_threshold_rises_until_every_reader_is_at_the_last_list(responses):
     assert stage(0.0, 1.0) == 1
 
 
-def test_before_the_last_stage_the_loss_is_that_of_each_book_against_the_unlisted(responses):
+def test_before_the_last_stage_the_loss_is_that_of_each_item_against_the_unlisted(responses):
     # Odds of the books 1..4: 1, 2, 3, 4; listed are 1 and 3, unlisted 6 in all.
     step = step_of(responses, [np.log([1, 1, 2, 3, 4])], [[[1, 3], [4, 2]]])
     method = HeterogeneousStages(0.1)
@@ -179,7 +179,7 @@ def test_the_gradient_is_the_slope(responses, progress):
 
 
 @pytest.mark.parametrize("progress", [0.0, 1.0])
-def test_a_reader_of_whom_nothing_is_listed_gives_zero_loss_and_gradient(responses, progress):
+def test_a_user_of_whom_nothing_is_listed_gives_zero_loss_and_gradient(responses, progress):
     logits, stages = drawn()
     stages[2] = 0
     student = tf.Variable(logits, dtype=tf.float32)
@@ -194,7 +194,7 @@ def test_a_reader_of_whom_nothing_is_listed_gives_zero_loss_and_gradient(respons
 
 
 @pytest.mark.parametrize("progress", [0.0, 1.0])
-def test_padding_and_the_order_of_readers_change_nothing(responses, progress):
+def test_padding_and_the_order_of_users_change_nothing(responses, progress):
     logits, stages = drawn()
     method = HeterogeneousStages()
     found = method.compute_loss(step_of(responses, logits, stages, progress)).numpy()
@@ -221,7 +221,7 @@ class Blurred(HistoryModel):
     """A teacher whose order is that of the books' numbers, from a book on as blurred as told."""
 
     def __init__(self, blur: float, seed: int) -> None:
-        super().__init__(num_items=V, history_length=4)
+        super().__init__(num_items=V, max_length=4)
         self.says = self.add_weight(name="says", shape=(V + 1, V + 1), trainable=False)
         random = np.random.default_rng(seed)
         close = -0.5 * np.abs(np.arange(V + 1)[:, None] - np.arange(V + 1))
@@ -244,7 +244,7 @@ def test_a_student_goes_through_the_stages_and_learns_the_last(responses, exampl
         stages, examples, top_k=K, folder=tmp_path / "stages", progress=NullProgress()
     )
     rng.set_seed(0)
-    student = MLPStudent(num_items=V, history_length=4, dimensions=12, hidden=24, book_dropout=0.0)
+    student = MLPStudent(num_items=V, max_length=4, embedding_dim=12, hidden=24, item_dropout=0.0)
     student.create_weights()
     method, steps = HeterogeneousStages(0.3), 125
     distiller = Distiller(student, [method], ConstantWeights(0.0))

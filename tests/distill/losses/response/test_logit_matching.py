@@ -31,7 +31,7 @@ def test_a_constant_in_all_logits_is_nothing_to_learn(responses, shift):
     np.testing.assert_allclose(LogitMatching().compute_loss(step), 0, atol=1e-9)
 
 
-def test_one_book_alone_teaches_nothing(responses):
+def test_one_item_alone_teaches_nothing(responses):
     step = responses.step(np.ones((1, V + 1)), [[3, 0]], [[9.0, 0]])
     assert LogitMatching().compute_loss(step).numpy() == [0]
 

@@ -32,7 +32,7 @@ class Says(HistoryModel):
 
 
 def saying(odds, length: int = 1) -> Says:
-    model = Says(num_items=len(odds), history_length=length)
+    model = Says(num_items=len(odds), max_length=length)
     model.says.assign(np.log([1e-9, *odds]))
     return model
 
@@ -48,7 +48,7 @@ def mlp(kind=MLPStudent, seed: int = 0, **settings) -> HistoryModel:
 
 def lesson(student, teacher, steps: int = 20) -> DistillationSetup:
     return DistillationSetup(
-        student, [teacher], np.ones(student.books + 1, np.int64), steps, seed=0
+        student, [teacher], np.ones(student.items + 1, np.int64), steps, seed=0
     )
 
 
@@ -74,9 +74,9 @@ def prepared(student, teacher, **settings) -> MutualLearning:
 @pytest.fixture(scope="module")
 def batch():
     random = np.random.default_rng(0)
-    books = np.stack([random.permutation(V) + 1 for _ in range(B)]).astype(np.int32)
-    books[0, :L] = 0
-    return books[:, :L], {"targets": books[:, L : L + 2]}
+    items = np.stack([random.permutation(V) + 1 for _ in range(B)]).astype(np.int32)
+    items[0, :L] = 0
+    return items[:, :L], {"targets": items[:, L : L + 2]}
 
 
 def distiller_of(student, teacher, optimizer, **settings) -> Distiller:
@@ -177,7 +177,7 @@ def test_each_learns_from_the_other_as_if_that_were_a_constant(batch):
 def test_a_copy_learns_with_the_student_and_the_teacher_stays_as_it_is(batch, kind):
     history, _ = batch
     if kind == "blend":
-        linear = LowRankModel(num_items=V, history_length=L, dimensions=5)
+        linear = LowRankModel(num_items=V, max_length=L, embedding_dim=5)
         linear.create_weights()
         teacher = WeightedEnsemble(
             members=[mlp(seed=1), linear], weights=[1.0, 2.0], exponents=[0.0, 0.5]
@@ -255,7 +255,7 @@ def test_a_checkpoint_goes_on_in_the_same_turn_with_the_same_copy(batch, tmp_pat
 
 def test_the_student_is_told_what_the_copy_says_without_dropout(batch):
     history, labels = batch
-    student, teacher = mlp(), mlp(seed=1, book_dropout=0.5)
+    student, teacher = mlp(), mlp(seed=1, item_dropout=0.5)
     method = prepared(student, teacher)
     step = step_of(student, history, labels["targets"])
     np.testing.assert_array_equal(
@@ -270,7 +270,7 @@ def test_a_teacher_that_cannot_learn_is_refused():
             super().__init__(trainable=False, **kwargs)
 
     with pytest.raises(ValueError, match="a Frozen has no such weights"):
-        prepared(saying([1, 2]), Frozen(num_items=2, history_length=1))
+        prepared(saying([1, 2]), Frozen(num_items=2, max_length=1))
 
 
 def test_a_teacher_that_sees_less_of_a_history_is_refused_and_one_that_sees_more_is_not():

@@ -41,14 +41,14 @@ def test_a_student_with_the_teachers_ranks_has_nothing_to_learn(responses):
     assert RankingDistillation().compute_loss(warming).numpy() > 0.1
 
 
-def test_a_student_that_tells_no_books_apart_has_everything_to_learn(responses):
+def test_a_student_that_tells_no_items_apart_has_everything_to_learn(responses):
     step = responses.step(np.zeros((1, V + 1)), [np.arange(1, K + 1)])
     assert RankingDistillation(discrepancy_scale=10.0).compute_loss(step).numpy() == pytest.approx(
         [np.log(2)]
     )
 
 
-def test_the_lower_a_good_book_the_higher_the_loss(responses):
+def test_the_lower_a_good_item_the_higher_the_loss(responses):
     losses = []
     for rank in (0, 3, 9, 20):
         order = np.insert(np.delete(np.arange(1, V + 1), 0), rank, 1)
@@ -78,7 +78,7 @@ def test_no_gradient_goes_through_the_weights(responses):
     assert (slopes[1 : K + 1] <= 0).all()
 
 
-def test_a_student_comes_to_like_the_teachers_books(responses):
+def test_a_student_comes_to_like_the_teachers_items(responses):
     # Its own measure, without the weights that change; alone it does not say what not to like.
     losses, _, _ = responses.learnt(RankingDistillation(warm_up=1.0))
     assert losses[-1] < 0.1 * losses[0]

@@ -41,8 +41,8 @@ def test_with_the_whole_pool_drawn_it_is_that_of_a_loop(responses, pool):
         near = np.union1d(order[:pool], missed)
         weight = np.exp(-1.5 * (1 - len(missed) / K))
         parts = [
-            cross_entropy(known[books] / 1.3, logits[row, books] / 1.3)
-            for books in (order[:K], near)
+            cross_entropy(known[items] / 1.3, logits[row, items] / 1.3)
+            for items in (order[:K], near)
         ]
         expected = (1 - weight) * parts[0] + weight * parts[1]
         assert found[row] == pytest.approx(expected, rel=1e-5)
@@ -61,7 +61,7 @@ def test_the_loss_is_least_where_the_student_agrees_with_the_teacher(responses):
     np.testing.assert_allclose(slopes, 0, atol=1e-3)
 
 
-def test_with_beta_zero_only_missed_and_drawn_books_count(responses):
+def test_with_beta_zero_only_missed_and_drawn_items_count(responses):
     logits = np.log([[1, 4, 2, 8, 1]])
     near = cross_entropy(np.log([2, 6, 2]), np.log([8, 4, 2]))
     method = RejuvenatedCrossEntropy(beta=0.0, num_samples=3, pool_size=3)
@@ -69,7 +69,7 @@ def test_with_beta_zero_only_missed_and_drawn_books_count(responses):
     assert found == pytest.approx([near], rel=1e-5)
 
 
-def test_books_before_more_of_the_teachers_are_drawn_more_often(responses):
+def test_items_before_more_of_the_teachers_are_drawn_more_often(responses):
     # The student ranks 1, 2, 3, ...; the teacher's stand at the ranks 3 and 6 of the pool of 8,
     # so that 2 of them are left at the ranks 1 to 3, 1 at 4 to 6 and 0 at 7 and 8.
     rows = 8000
@@ -87,7 +87,7 @@ def test_books_before_more_of_the_teachers_are_drawn_more_often(responses):
     assert (slopes[:, 9:] == 0).all()
 
 
-def test_a_student_learns_the_teachers_books(responses):
+def test_a_student_learns_the_teachers_items(responses):
     losses, before, after = responses.learnt(
         RejuvenatedCrossEntropy(num_samples=10, pool_size=20), steps=60
     )

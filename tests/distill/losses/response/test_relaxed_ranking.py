@@ -16,9 +16,9 @@ def likelihood(logits, ids) -> float:
     odds = np.exp(np.asarray(logits, np.float64))
     odds[0] = 0
     result = 1.0
-    for book in ids:
-        result *= odds[book] / odds.sum()
-        odds[book] = 0
+    for item in ids:
+        result *= odds[item] / odds.sum()
+        odds[item] = 0
     return result
 
 
@@ -28,7 +28,7 @@ def test_the_loss_by_hand(responses):
     assert everything.compute_loss(step).numpy() == pytest.approx([np.log(4)], rel=1e-6)
 
 
-def test_with_all_books_drawn_it_is_the_likelihood_of_the_teachers_list(responses):
+def test_with_all_items_drawn_it_is_the_likelihood_of_the_teachers_list(responses):
     random = np.random.default_rng(0)
     logits = random.normal(0, 1, (4, V + 1))
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(4)])
@@ -62,7 +62,7 @@ def test_the_order_of_the_uninteresting_does_not_matter(responses):
     )
 
 
-def drawn_books(method, responses, rows=4000):
+def drawn_items(method, responses, rows=4000):
     """Which books get a gradient: the interesting ones a negative one, by rows."""
     rng.set_seed(0)
     logits = tf.Variable(np.zeros((rows, V + 1), np.float32))
@@ -71,8 +71,8 @@ def drawn_books(method, responses, rows=4000):
     return tf.convert_to_tensor(tape.gradient(loss, logits)).numpy()
 
 
-def test_as_many_books_are_drawn_as_asked_for_in_the_papers_odds(responses):
-    slopes = drawn_books(RelaxedRanking(1, 3, temperature=4.0), responses)
+def test_as_many_items_are_drawn_as_asked_for_in_the_papers_odds(responses):
+    slopes = drawn_items(RelaxedRanking(1, 3, temperature=4.0), responses)
     assert ((slopes < 0).sum(axis=1) == 1).all()
     assert ((slopes > 0).sum(axis=1) == 3).all()
     assert (slopes[:, K + 1 :] >= 0).all()

@@ -89,7 +89,7 @@ def test_an_example_of_which_the_teacher_says_nothing_gives_zero_loss_and_gradie
 
 @pytest.mark.parametrize("method", EVERY, ids=named)
 @pytest.mark.parametrize("left", [0, 1, 2])
-def test_books_that_the_student_has_masked_stay_out_of_loss_and_gradient(
+def test_items_that_the_student_has_masked_stay_out_of_loss_and_gradient(
     method, batch, responses, left
 ):
     # The student is left with that many of the teacher's books, then with nothing else either.

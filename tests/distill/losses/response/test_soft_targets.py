@@ -98,7 +98,7 @@ def test_a_student_with_the_teachers_distribution_has_nothing_to_learn(teacher, 
     np.testing.assert_allclose(found, 0, atol=1e-5 * temperature**2)
 
 
-def test_weight_on_books_that_the_teacher_does_not_recommend_costs():
+def test_weight_on_items_that_the_teacher_does_not_recommend_costs():
     student = np.full((1, V + 1), MASKED_LOGIT)
     student[0, [1, 2]] = [1.0, 0.5]
     assert loss(1.0, student, [[1, 2]], [[1.0, 0.5]]) == pytest.approx([0], abs=1e-6)

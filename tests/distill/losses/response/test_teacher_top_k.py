@@ -11,7 +11,7 @@ from kd_tf.losses.softmax import MASKED_LOGIT
 LOGITS = np.array([[0, 1.0, 5, 3, MASKED_LOGIT, 3, 2]])
 
 
-def test_padding_and_masked_books_are_not_there_and_have_no_rank(responses):
+def test_padding_and_masked_items_are_not_there_and_have_no_rank(responses):
     best = gather_teacher_top_k(responses.step(LOGITS, [[6, 4, 1, 0]], [[9.0, 8, 7, 55]]))
     assert best.mask.numpy().tolist() == [[True, False, True, False]]
     assert best.ranks.numpy()[0, [0, 2]].tolist() == [1, 2]

@@ -82,7 +82,7 @@ def test_a_student_that_calls_the_tail_impossible_pays_for_it(responses):
     assert found.numpy() > 3  # two thirds of the teacher's mass are there
 
 
-def test_a_book_that_the_student_has_masked_is_no_outcome(responses):
+def test_an_item_that_the_student_has_masked_is_no_outcome(responses):
     student = np.array([[0, MASKED_LOGIT, np.log(3), 0, 0]])
     # Without the first: 1/4 and a tail of 1/4, which is a half each; the student 3/5 and 2/5.
     step = responses.step(student, [[1, 2]], [np.log([2, 1])], total=[np.log(4)])

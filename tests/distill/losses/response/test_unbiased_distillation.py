@@ -14,7 +14,7 @@ V, K = 30, 8
 
 
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=200), st.integers(1, 8))
-def test_groups_part_the_books_by_popularity_into_about_equal_shares(read, groups):
+def test_groups_part_the_items_by_popularity_into_about_equal_shares(read, groups):
     popularity = np.array([0, *read])
     group_of = split_by_popularity(popularity, groups)
     assert group_of[0] == -1
@@ -35,7 +35,7 @@ def test_groups_by_hand():
     ]  # fmt: skip
 
 
-def test_books_that_nobody_read_all_find_a_group():
+def test_items_that_nobody_read_all_find_a_group():
     assert split_by_popularity(np.zeros(5, np.int64), 3).tolist() == [-1, 0, 0, 0, 0]
 
 
@@ -89,7 +89,7 @@ def test_pairs_come_in_the_papers_odds(responses):
     assert (counts[expected == 0] == 0).all()
 
 
-def test_a_popular_book_does_not_lose_to_a_rare_one(responses):
+def test_a_popular_item_does_not_lose_to_a_rare_one(responses):
     # The teacher prefers rare books; the student has not learnt so, but has the order in groups.
     popularity = np.r_[0, np.full(10, 200), np.full(20, 100)]
     method = prepared(responses, popularity, groups=2, pairs=200)
