@@ -12,7 +12,7 @@ import numpy as np
 
 from kd_tf import atomic
 from kd_tf.backend import tf
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.sequences import Examples
 from kd_tf.losses.softmax import MASKED_LOGIT, mask_history
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size

@@ -14,7 +14,7 @@ import numpy as np
 from kd_tf import atomic
 from kd_tf.compress.storage import compute_quantized_size, snap_to_quantization_grid
 from kd_tf.config import MATRIX_FACTORIZATION, Config, Distillation
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.sequences import Examples
 from kd_tf.data.interactions import Dataset
 from kd_tf.distill.warm_start import WARM_STARTS
 from kd_tf.errors import UserError

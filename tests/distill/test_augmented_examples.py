@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.sequences.augmentation import augment
-from kd_tf.data.examples.sequences.batches import Batches
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.augmentation import augment
+from kd_tf.data.examples.batches import Batches
+from kd_tf.data.examples.sequences import Examples
 
 from kd_tf import rng
 from kd_tf.backend import keras, tf

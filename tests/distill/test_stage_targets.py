@@ -2,7 +2,7 @@ import contextlib
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.sequences import Examples
 
 from kd_tf.backend import tf
 from kd_tf.distill.teacher_targets import compute_curriculum_targets, compute_teacher_targets

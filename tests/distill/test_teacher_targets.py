@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.sequences import Examples
 
 from kd_tf.backend import tf
 from kd_tf.distill.teacher_targets import compute_teacher_targets

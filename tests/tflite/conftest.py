@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.sequences.batches import Batches
-from kd_tf.data.examples.sequences.sequences import Examples, draw_sequence_examples
+from kd_tf.data.examples.batches import Batches
+from kd_tf.data.examples.sequences import Examples, draw_sequence_examples
 
 from kd_tf import rng
 from kd_tf.backend import keras

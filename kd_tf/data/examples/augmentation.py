@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.sequences import Examples
 
 ITEM_DROPOUT_RATE = 0.3
 """Share of the books that `augmented` takes out of a thinned history."""

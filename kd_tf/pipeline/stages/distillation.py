@@ -10,9 +10,9 @@ import numpy as np
 
 from kd_tf import config
 from kd_tf.config import Distillation
-from kd_tf.data.examples.sequences.augmentation import augment
-from kd_tf.data.examples.sequences.batches import Batches
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.augmentation import augment
+from kd_tf.data.examples.batches import Batches
+from kd_tf.data.examples.sequences import Examples
 from kd_tf.data.histories import Histories
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.losses import METHODS, DistillationLoss

@@ -16,8 +16,8 @@ from kd_tf import __version__, atomic, config
 from kd_tf.backend import keras
 from kd_tf.compress import prune
 from kd_tf.config import Config
-from kd_tf.data.examples.sequences.batches import Batches
-from kd_tf.data.examples.sequences.sequences import Examples, draw_user_id_examples
+from kd_tf.data.examples.batches import Batches
+from kd_tf.data.examples.sequences import Examples, draw_user_id_examples
 from kd_tf.data.interactions import Dataset
 from kd_tf.distill.losses.base import DistillationSetup
 from kd_tf.errors import UserError

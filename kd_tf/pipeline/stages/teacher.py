@@ -7,7 +7,7 @@ from typing import Any
 
 from kd_tf import rng
 from kd_tf.config import MATRIX_FACTORIZATION
-from kd_tf.data.examples.sequences.batches import Batches
+from kd_tf.data.examples.batches import Batches
 from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn

@@ -11,7 +11,7 @@ from kd_tf import rng
 from kd_tf.backend import keras
 from kd_tf.compress import prune, quantize_aware
 from kd_tf.config import Pruning
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.sequences import Examples
 from kd_tf.distill.distiller import Distiller
 from kd_tf.models.base import HistoryModel
 from kd_tf.pipeline.stages.cached_model import TrainedModel, load_or_train

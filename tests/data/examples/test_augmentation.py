@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kd_tf.data.examples.sequences.augmentation import apply_item_dropout, apply_mixup, augment
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.augmentation import apply_item_dropout, apply_mixup, augment
+from kd_tf.data.examples.sequences import Examples
 
 seeds = st.integers(0, 2**16)
 

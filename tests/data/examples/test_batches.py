@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kd_tf.data.examples.sequences.batches import Batches
+from kd_tf.data.examples.batches import Batches
 
 
 def marked(passes: int, users: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:

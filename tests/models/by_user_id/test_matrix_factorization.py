@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.sequences.sequences import draw_user_id_examples
+from kd_tf.data.examples.sequences import draw_user_id_examples
 from scipy import special
 
 from kd_tf import rng

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.sequences import Examples
 from scipy import special
 
 from kd_tf.backend import keras, tf

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kd_tf.data.examples.sequences.batches import Batches
-from kd_tf.data.examples.sequences.sequences import Examples
+from kd_tf.data.examples.batches import Batches
+from kd_tf.data.examples.sequences import Examples
 
 from kd_tf import rng
 from kd_tf.backend import keras, tf
