@@ -39,14 +39,14 @@ def main() -> None:
     asked = parser.parse_args()
     settings = config.read(asked.config)
     if asked.dimensions:
-        given = {"dimensions": asked.dimensions}
+        given = {"embedding_dim": asked.dimensions}
         settings = settings.model_copy(
             update={"teacher": settings.teacher.model_copy(update=given)}
         )
     dataset, progress = load_dataset(settings), make_progress(quiet=False)
     models: list[ModelResult] = []
     for kind in asked.kinds.split(","):
-        chosen = settings.teacher.model_copy(update={"kind": kind})
+        chosen = settings.teacher.model_copy(update={"architecture": kind})
         context = RunContext(
             settings.model_copy(update={"teacher": chosen}), asked.out / kind, progress, dataset
         )

@@ -1,7 +1,7 @@
-"""The one place where TensorFlow and Keras are imported.
+"""Imports TensorFlow and Keras; every other module imports them from here.
 
-TensorFlow Recommenders and TensorFlow Model Optimization hold the project on Keras 2
-(`tf_keras`); the day they move, this file is what changes. Import from here::
+TensorFlow Recommenders and TensorFlow Model Optimization require Keras 2 (`tf_keras`). When they
+move to Keras 3, only this file has to change. Usage::
 
     from kd_tf.backend import keras, tf
 """
@@ -14,7 +14,7 @@ import os
 
 from kd_tf.native_stderr import suppress_native_stderr
 
-# Must be set before TensorFlow is imported: TFRS and tfmot take `tf.keras` from it.
+# Must be set before TensorFlow is imported: with it, `tf.keras` is Keras 2 for TFRS and tfmot.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -25,9 +25,9 @@ with suppress_native_stderr():
     import tensorflow_recommenders as tfrs
     import tf_keras as keras
 
-    # Listing the devices is what makes TensorFlow talk about CUDA for the first time.
+    # TensorFlow logs about CUDA when devices are listed for the first time: hide that here too.
     for _gpu in tf.config.list_physical_devices("GPU"):
-        with contextlib.suppress(RuntimeError):  # already initialised by the caller
+        with contextlib.suppress(RuntimeError):  # the caller has initialized the device already
             tf.config.experimental.set_memory_growth(_gpu, True)
 
 tf.get_logger().setLevel(logging.ERROR)

@@ -1,17 +1,24 @@
-"""Errors that a person reads: what is wrong, where, and what to do about it."""
+"""The errors that kd_tf raises on purpose."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """Something that the caller can put right: a missing file, a bad row, a wrong setting.
+    """An error that the user can fix: a missing file, a bad row, a wrong setting.
 
-    The command line prints it without a traceback and ends with exit code 2.
+    The command line prints it without a traceback and exits with code 2.
 
     Args:
         what: What is wrong, in one sentence.
-        where: The place, for example ``ratings.csv:17, column "rating"``.
+        where: Location, for example ``ratings.csv:17, column "rating"``.
         hint: What to do about it.
+
+    Example:
+        >>> raise UserError("no such column", where="a.csv:1", hint="The columns are: user, item.")
+        Traceback (most recent call last):
+        ...
+        kd_tf.errors.UserError: a.csv:1: no such column
+          The columns are: user, item.
     """
 
     def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
@@ -28,8 +35,8 @@ class UserError(Exception):
 
 
 class ParityError(Exception):
-    """A converted model does not answer like the model that it came from.
+    """The outputs of a converted model differ from those of the original model.
 
-    This is never the caller's fault, so it ends with exit code 1: a file that answers
-    otherwise than it was measured must not reach an app.
+    This is a fault of kd_tf or the converter, not of the user, so the command line exits with
+    code 1. Such a file must not reach an app: its measured quality would not hold.
     """

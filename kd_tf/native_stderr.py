@@ -1,7 +1,7 @@
-"""Quiet for libraries that log what nobody asked for.
+"""Suppresses log lines of native libraries that no log level can turn off.
 
-TensorFlow logs before its own log level is read (CUDA not found, oneDNN is on) and LiteRT announces
-its delegate; no environment variable reaches those lines.
+TensorFlow logs before it reads its own log level (CUDA not found, oneDNN is on), and LiteRT
+announces its delegate; no environment variable suppresses those lines.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def suppress_native_stderr() -> Iterator[None]:
-    """Silences what native code writes to file descriptor 2 while the block runs.
+    """Hides what native code writes to file descriptor 2 while the block runs.
 
-    What was written is shown if the block raises. ``KD_TF_NATIVE_LOG=1`` lets everything through.
-    Not for code with threads of its own that write to stderr: they are silenced too.
+    If the block raises, the hidden output is shown. ``KD_TF_NATIVE_LOG=1`` turns this off. Other
+    threads that write to stderr are hidden too, so do not use it around them.
     """
     if os.environ.get("KD_TF_NATIVE_LOG") == "1":
         yield
         return
     sys.stderr.flush()
     try:
-        saved = os.dup(2)
-    except OSError:  # no stderr at all, as under pythonw
+        original = os.dup(2)
+    except OSError:  # there is no stderr, as under pythonw
         yield
         return
     with tempfile.TemporaryFile() as sink:
@@ -34,10 +34,10 @@ def suppress_native_stderr() -> Iterator[None]:
         try:
             yield
         except BaseException:
-            os.dup2(saved, 2)
+            os.dup2(original, 2)
             sink.seek(0)
             sys.stderr.write(sink.read().decode("utf-8", "replace"))
             raise
         finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+            os.dup2(original, 2)
+            os.close(original)

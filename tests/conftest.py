@@ -1,8 +1,16 @@
-"""What holds for every test: few threads, and hypothesis without a clock."""
+"""Setup for all tests: few threads, hypothesis without deadlines, and tiny models."""
 
 from __future__ import annotations
 
+import inspect
 import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from kd_tf.models.base import HistoryModel
 
 # Read by TensorFlow when a test first imports it. Tiny models gain nothing from more threads,
 # and parallel test workers would fight for the cores.
@@ -14,3 +22,53 @@ from hypothesis import settings  # noqa: E402 - after the threads, for whatever 
 # No deadline: the first example of a test pays for TensorFlow's tracing.
 settings.register_profile("kd_tf", deadline=None, print_blob=True)
 settings.load_profile("kd_tf")
+
+V, L, d = 40, 8, 6
+"""Books, history length and width of a row of every tiny model."""
+
+TINY = {"embedding_dim": d, "units": 9, "hidden": 12, "filters": 10, "memory": 5}
+
+
+@pytest.fixture(scope="session")
+def tiny() -> Callable[..., HistoryModel]:
+    """``tiny(kind, **settings)``: a small model with weights, every one of them random.
+
+    Random and not fresh: biases, recency and memories begin at values that hide mistakes.
+    """
+
+    def make(kind: type[HistoryModel], seed: int = 0, **settings) -> HistoryModel:
+        import numpy as np
+
+        from kd_tf.training.checkpoint import get_inference_weights
+
+        taken = constructor(kind)
+        sizes = {name: size for name, size in TINY.items() if name in taken}
+        model = kind(**{"num_items": V, "max_length": L, **sizes, **settings})
+        model.create_weights()
+        random = np.random.default_rng(seed)
+        for weight in get_inference_weights(model):
+            if weight.dtype.is_integer:
+                weight.assign(random.integers(0, V + 1, weight.shape))
+            else:
+                weight.assign(random.normal(0, 0.5, weight.shape))
+        return model
+
+    return make
+
+
+def constructor(kind: type[HistoryModel]) -> set[str]:
+    """The names of all settings that a model's constructors take."""
+    from kd_tf.models.base import HistoryModel
+
+    return {
+        name
+        for base in kind.__mro__[: kind.__mro__.index(HistoryModel) + 1]
+        for name, setting in inspect.signature(base.__init__).parameters.items()
+        if setting.kind is inspect.Parameter.KEYWORD_ONLY
+    }
+
+
+@pytest.fixture(scope="session")
+def settings_of() -> Callable[[type[HistoryModel]], set[str]]:
+    """``settings_of(kind)``: the names of all settings that the constructors take."""
+    return constructor

@@ -85,10 +85,10 @@ def shelf(recommender: Recommender, size: int, random: np.random.Generator) -> d
     suggestions = recommender.recommend(items)
     return {
         "items": items,
-        "recommend": [one.book.item_id for one in suggestions],
-        "titles": [one.book.title or f"book {one.book.item_id}" for one in suggestions],
+        "recommend": [one.item.item_id for one in suggestions],
+        "titles": [one.item.title or f"book {one.item.item_id}" for one in suggestions],
         "because": [
-            [reason.book.item_id for reason in recommender.explain(items, one.book.item_id, 2)]
+            [reason.item.item_id for reason in recommender.explain(items, one.item.item_id, 2)]
             for one in suggestions
         ],
     }
@@ -99,7 +99,7 @@ def similar(recommender: Recommender, random: np.random.Generator) -> dict[str, 
     chosen = random.choice(len(books), min(SIMILAR, len(books)), replace=False).tolist()
     return {
         books[place].item_id: [
-            one.book.item_id for one in recommender.similar(books[place].item_id)
+            one.item.item_id for one in recommender.similar(books[place].item_id)
         ]
         for place in chosen
     }

@@ -1,4 +1,4 @@
-"""Every baseline by the name that tables give it."""
+"""Baselines without a neural network, by their names in the result tables."""
 
 from __future__ import annotations
 
@@ -20,4 +20,5 @@ BASELINES: dict[str, Callable[[Split, Catalog, Progress], Baseline]] = {
     "ials": lambda split, catalog, progress: ials.fit(split, progress=progress),
     "ease": lambda split, catalog, progress: ease.fit(split, progress=progress),
 }
-"""Each fits a baseline to a split; a catalogue or data that it cannot use raises UserError."""
+"""Functions that fit a baseline to a split. They raise UserError if the data do not suit it, for
+example a catalog that is too large."""

@@ -1,4 +1,4 @@
-"""What every baseline offers: scores, a name and a size."""
+"""The interface of all baselines: scores, a name and a size."""
 
 from __future__ import annotations
 
@@ -10,25 +10,29 @@ from kd_tf.data.histories import Histories
 
 
 class Baseline(Protocol):
-    """A model without a neural network, to tell what a neural one must beat."""
+    """A model without a neural network that a student or teacher should beat."""
 
     @property
     def name(self) -> str:
-        """How tables call it."""
+        """Name in result tables."""
 
     @property
     def num_parameters(self) -> int:
-        """How many numbers it learnt from the training histories and keeps."""
+        """Number of values learned from the training histories and stored."""
 
     @property
     def num_bytes(self) -> int:
-        """What these numbers, with the indices that find them, take in memory."""
+        """Bytes that these values and their indices take in memory."""
 
     def score(self, histories: Histories) -> np.ndarray:
-        """float32 [n, V + 1], as `kd_tf.evaluate.evaluation.Scorer` promises.
+        """Scores the whole catalog for each history, as a `kd_tf.evaluate.evaluation.ScoreFn`.
 
-        -inf for a book about which the model knows nothing, given this history, and for the
-        padding in column 0. Books of the history have scores like others.
+        Args:
+            histories: n histories with ids 1..V.
+
+        Returns:
+            float32 [n, V + 1]: -inf for the padding in column 0 and for items that the model knows
+            nothing about, given the history. Items of the history are scored like any other.
 
         Raises:
             ValueError: A history holds an id outside 1..V.

@@ -1,4 +1,4 @@
-"""Books whose texts are alike: no reader is asked."""
+"""The content baseline: items with similar texts, without any interactions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,21 @@ from kd_tf.evaluate.top_k import check_ids
 
 @dataclass(frozen=True)
 class ContentSimilarity:
-    """Scores a book by the cosine of its text with the texts of the history; see `fit`.
+    """Scores an item by the cosine of its text with the texts of the history; see `fit`.
 
     Attributes:
-        vectors: float32 CSR [V + 1, terms], TF-IDF rows of length 1; empty for the padding and
-            for books without text.
-        name: How tables call it.
+        item_vectors: float32 CSR [V + 1, terms], TF-IDF vectors of length 1; zero for padding and
+            for items without text.
+        name: Name in result tables.
+
+    Example:
+        >>> import numpy as np
+        >>> from scipy import sparse
+        >>> from kd_tf.data.histories import from_lists
+        >>> vectors = np.array([[0, 0], [1, 0], [0.6, 0.8], [0, 1]], np.float32)
+        >>> model = ContentSimilarity(sparse.csr_array(vectors))
+        >>> model.score(from_lists([[1]]))
+        array([[-inf,  1. ,  0.6, -inf]], dtype=float32)
     """
 
     item_vectors: sparse.csr_array
@@ -30,53 +39,58 @@ class ContentSimilarity:
 
     @property
     def num_parameters(self) -> int:
+        """Number of TF-IDF weights."""
         return self.item_vectors.nnz
 
     @property
     def num_bytes(self) -> int:
+        """Bytes that they take in memory."""
         vectors = self.item_vectors
         return vectors.data.nbytes + vectors.indices.nbytes + vectors.indptr.nbytes
 
     def score(self, histories: Histories) -> np.ndarray:
-        """float32 [n, V + 1], -inf for books that share no term with the history."""
-        items = self.item_vectors.shape[0] - 1
-        check_ids(histories, items)
-        users = histories.to_csr_matrix(items) @ self.item_vectors
-        length = np.sqrt(users.multiply(users).sum(axis=1))
-        found = (users @ self.item_vectors.T).tocoo()
-        scores = np.full(found.shape, -np.inf, np.float32)
-        scores[found.row, found.col] = found.data / length[found.row]
+        """Returns float32 [n, V + 1], -inf for items that share no term with the history."""
+        num_items = self.item_vectors.shape[0] - 1
+        check_ids(histories, num_items)
+        user_vectors = histories.to_csr_matrix(num_items) @ self.item_vectors
+        length = np.sqrt(user_vectors.multiply(user_vectors).sum(axis=1))
+        products = (user_vectors @ self.item_vectors.T).tocoo()
+        scores = np.full(products.shape, -np.inf, np.float32)
+        scores[products.row, products.col] = products.data / length[products.row]
         return scores
 
 
 def fit(split: Split, catalog: Catalog) -> ContentSimilarity:
-    """Weighs the terms of the catalogue by TF-IDF (scikit-learn), in whatever language they are.
+    """Computes the TF-IDF vectors of the catalog with scikit-learn, for texts in any language.
 
-    The catalogue is known before anybody reads: that its texts are weighed as a whole, books that
-    only test readers have included, tells nothing of who read what.
     Source: Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988, with
-    1 + ln(tf).
+    1 + ln(tf). The weights use the texts of all items, also of those that only test users have:
+    texts are known in advance and reveal no interactions.
+
+    Args:
+        split: Only its number of items is used.
+        catalog: V items with texts.
 
     Raises:
-        UserError: The catalogue has no text, or no two texts have a word in common.
-        ValueError: The catalogue has not as many books as the split.
+        UserError: The catalog has no text, or no two texts have a word in common.
+        ValueError: The catalog and the split have different numbers of items.
     """
     if len(catalog) != split.num_items:
-        raise ValueError(f"the catalogue has {len(catalog)} books, the split {split.num_items}")
+        raise ValueError(f"the catalog has {len(catalog)} items, the split {split.num_items}")
     texts = catalog.to_texts()
     if not any(texts):
         raise UserError(
-            "the catalogue has ids but no text",
-            hint="Give a table of books with titles (--books, --title).",
+            "the catalog has ids but no text",
+            hint="Give a table of items with titles (--books, --title).",
         )
-    # A term of one book alone says nothing about another one.
+    # min_df=2: a term of a single item cannot match any other item.
     vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2, dtype=np.float32)
     try:
         vectors = vectorizer.fit_transform(texts)
     except ValueError as error:  # "After pruning, no terms remain"
         raise UserError(
-            "no word stands in two books of the catalogue",
-            hint="Give a table of books with more text: titles, authors, descriptions.",
+            "no two items of the catalog have a word in common",
+            hint="Give a table of items with more text: titles, authors, descriptions.",
         ) from error
     padding = sparse.csr_array((1, vectors.shape[1]), dtype=np.float32)
     return ContentSimilarity(sparse.csr_array(sparse.vstack([padding, vectors], format="csr")))

@@ -1,4 +1,4 @@
-"""Matrix factorisation of what was read, with weights: implicit alternating least squares."""
+"""Weighted matrix factorization: implicit alternating least squares (iALS)."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from kd_tf.progress import Advance, NullProgress, Progress
 NUM_FACTORS = 256
 ITERATIONS = 16
 SETTINGS = ((5.0, 5.0), (20.0, 20.0), (20.0, 50.0), (80.0, 80.0), (80.0, 200.0))
-"""Alpha and regularisation that validation chooses among. Alpha itself as regularisation ranks
-whole catalogues best; on sampled candidates of the sparsest of four data sets 2.5 times as much
-was clearly better with 200 factors (hit rate@10 .634 against .611)."""
+"""Alpha and regularization, tuned on validation users. A regularization equal to alpha ranks whole
+catalogs best; on sampled candidates of the sparsest of four data sets 2.5 times as much was clearly
+better with 200 factors (hit rate@10 .634 against .611)."""
 
 DEFAULT_SETTING = (20.0, 20.0)
 
@@ -30,13 +30,21 @@ _TUNING_ITERATIONS = 8
 
 @dataclass(frozen=True)
 class ImplicitALS:
-    """Scores a book by the product of its factors with those of the reader; see `fit`.
+    """Scores an item by the dot product of its factors with the user's; see `fit`.
 
     Attributes:
-        factors: float32 [V + 1, d], the books; zero for the padding and for books that nobody read.
-        regularization: Of a reader's factors.
-        alpha: How much more than an unread book a read one counts.
-        name: How tables call it.
+        item_factors: float32 [V + 1, d], zero for padding and for items without training users.
+        regularization: L2 regularization of the user factors.
+        alpha: Confidence of an interaction; items without one have confidence 1.
+        name: Name in result tables.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.data.histories import from_lists
+        >>> factors = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+        >>> model = ImplicitALS(factors, regularization=1.0, alpha=10.0)
+        >>> model.score(from_lists([[1]])).round(2)
+        array([[ -inf,  0.86,  0.57, -0.29]], dtype=float32)
     """
 
     item_factors: np.ndarray
@@ -46,39 +54,48 @@ class ImplicitALS:
 
     @property
     def num_parameters(self) -> int:
+        """Number of item factors."""
         return self.item_factors.size
 
     @property
     def num_bytes(self) -> int:
+        """Bytes that they take in memory."""
         return self.item_factors.nbytes
 
     def score(self, histories: Histories) -> np.ndarray:
-        """float32 [n, V + 1], -inf where the book, or every book of the history, was never read."""
+        """Returns float32 [n, V + 1].
+
+        -inf for items without training users, and for histories of such items only.
+        """
         check_ids(histories, len(self.item_factors) - 1)
-        users = self.fold_in_users(histories)
-        scores = users @ self.item_factors.T
+        user_factors = self.fold_in_users(histories)
+        scores = user_factors @ self.item_factors.T
         scores[:, ~self.item_factors.any(axis=1)] = -np.inf
-        scores[~users.any(axis=1)] = -np.inf
+        scores[~user_factors.any(axis=1)] = -np.inf
         return scores
 
     def fold_in_users(self, histories: Histories) -> np.ndarray:
-        """float32 [n, d], the factors of readers, known or not, from what they read.
+        """Solves the factors of users, in training or not, from their histories.
 
-        With the books' factors Y fixed a reader's u solves (Y^T Y + reg I + sum (c - 1) y y^T) u
-        = sum c y over the books of the history, c = alpha times weight: the step of the training
-        itself, exact.
+        With the item factors Y fixed, the user factors u solve
+        (Y^T Y + reg I + sum (c - 1) y y^T) u = sum c y, where the sums run over the items of the
+        history and c is alpha times the interaction weight. This is the exact user step of the
+        training.
+
+        Returns:
+            float32 [n, d].
         """
         matrix = histories.to_csr_matrix(len(self.item_factors) - 1)
-        embedding_dim = self.item_factors.shape[1]
-        gram = self.item_factors.T @ self.item_factors + self.regularization * np.eye(embedding_dim)
-        solved = np.empty((len(histories), embedding_dim), np.float32)
+        num_factors = self.item_factors.shape[1]
+        gram = self.item_factors.T @ self.item_factors + self.regularization * np.eye(num_factors)
+        user_factors = np.empty((len(histories), num_factors), np.float32)
         for row in range(len(histories)):
-            begin, end = matrix.indptr[row], matrix.indptr[row + 1]
-            read = self.item_factors[matrix.indices[begin:end]].astype(np.float64)
-            confidence = self.alpha * matrix.data[begin:end].astype(np.float64)
-            left = gram + (read * (confidence - 1)[:, None]).T @ read
-            solved[row] = np.linalg.solve(left, confidence @ read)
-        return solved
+            start, end = matrix.indptr[row], matrix.indptr[row + 1]
+            factors = self.item_factors[matrix.indices[start:end]].astype(np.float64)
+            confidence = self.alpha * matrix.data[start:end].astype(np.float64)
+            system = gram + (factors * (confidence - 1)[:, None]).T @ factors
+            user_factors[row] = np.linalg.solve(system, confidence @ factors)
+        return user_factors
 
 
 def fit(
@@ -90,41 +107,42 @@ def fit(
     validation_metric: ValidationMetric | None = None,
     progress: Progress | None = None,
 ) -> ImplicitALS:
-    """Learns the books' factors from the training histories of `split`.
+    """Trains the item factors on the training histories.
 
-    Source: Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets",
-    2008; the training is that of the library implicit, on all cores.
+    Source: Hu, Koren and Volinsky, "Collaborative filtering for implicit feedback datasets", 2008.
+    The library implicit trains on all CPU cores.
 
     Args:
-        split: Its training part is learnt from.
-        factors: d, at most one an eighth of the books.
-        iterations: Of the alternation.
-        setting: How much more than an unread book a read one counts (alpha), and the
-            regularisation, both above 0. None chooses one of `SETTINGS`, with half the factors
-            and iterations, or takes `DEFAULT_SETTING` where nobody validates.
-        choose: Who chooses; the validation readers of `split` by default.
-        progress: Told of every iteration.
+        split: Its training part is used; its validation part only by the default of
+            `validation_metric`.
+        num_factors: d, at most; no more than V / 8 are used.
+        iterations: Alternating steps of the final training.
+        setting: Alpha and regularization, both above 0. None tunes them over `SETTINGS`, with half
+            of the default factors and iterations, or takes `DEFAULT_SETTING` without validation
+            users.
+        validation_metric: Metric to tune with; by default NDCG@10 on the validation users of
+            `split`.
+        progress: Reports progress per iteration.
 
     Raises:
         ValueError: A number of `setting` is not above 0.
     """
     if setting is not None and not min(setting) > 0:
-        raise ValueError(f"alpha and regularisation must be above 0, not {setting}")
+        raise ValueError(f"alpha and regularization must be above 0, not {setting}")
     validation_metric = validation_metric or ValidationMetric(split.validation, split.num_items)
-    chooses = setting is None and len(validation_metric) > 0
-    steps = iterations + chooses * len(SETTINGS) * _TUNING_ITERATIONS
+    tunes = setting is None and len(validation_metric) > 0
+    steps = iterations + tunes * len(SETTINGS) * _TUNING_ITERATIONS
     with (progress or NullProgress()).task("ials", steps) as advance:
 
-        def learnt(setting: tuple[float, float], factors: int, iterations: int) -> ImplicitALS:
-            return _train_als(split, *setting, factors, iterations, advance)
-
-        def reached(setting: tuple[float, float]) -> float:
-            tried = learnt(setting, min(num_factors, _TUNING_FACTORS), _TUNING_ITERATIONS)
-            return validation_metric(tried.score)
+        def evaluate_setting(setting: tuple[float, float]) -> float:
+            model = _train_als(
+                split, *setting, min(num_factors, _TUNING_FACTORS), _TUNING_ITERATIONS, advance
+            )
+            return validation_metric(model.score)
 
         if setting is None:
-            setting = max(SETTINGS, key=reached) if chooses else DEFAULT_SETTING
-        return learnt(setting, num_factors, iterations)
+            setting = max(SETTINGS, key=evaluate_setting) if tunes else DEFAULT_SETTING
+        return _train_als(split, *setting, num_factors, iterations, advance)
 
 
 def _train_als(
@@ -135,7 +153,8 @@ def _train_als(
     iterations: int,
     advance: Advance,
 ) -> ImplicitALS:
-    # implicit has threads of its own, which those of BLAS would fight.
+    """Trains with the library implicit; `advance` is called after each iteration."""
+    # implicit uses all cores already: BLAS threads on top of its own would slow it down.
     with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
             factors=int(np.clip(split.num_items // 8, 1, num_factors)),
@@ -150,6 +169,6 @@ def _train_als(
             show_progress=False,
             callback=lambda *_: advance(),
         )
-    items = np.array(model.item_factors, np.float32)
-    items[0] = 0
-    return ImplicitALS(items, regularization=regularization, alpha=alpha)
+    item_factors = np.array(model.item_factors, np.float32)
+    item_factors[0] = 0
+    return ImplicitALS(item_factors, regularization=regularization, alpha=alpha)

@@ -1,4 +1,4 @@
-"""The same list for everyone: the most read books."""
+"""The popularity baseline: the same ranking for every user, most popular items first."""
 
 from __future__ import annotations
 
@@ -13,11 +13,19 @@ from kd_tf.evaluate.top_k import check_ids
 
 @dataclass(frozen=True)
 class Popularity:
-    """Scores a book by the number of its training readers; see `fit`.
+    """Scores an item by its number of training users; see `fit`.
 
     Attributes:
-        readers: float32 [V + 1], training readers of each book, -inf for the padding.
-        name: How tables call it.
+        user_counts: float32 [V + 1], training users of each item, -inf for padding.
+        name: Name in result tables.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.data.histories import from_lists
+        >>> model = Popularity(np.array([-np.inf, 5, 7], np.float32))
+        >>> model.score(from_lists([[1], [2, 1]]))
+        array([[-inf,   5.,   7.],
+               [-inf,   5.,   7.]], dtype=float32)
     """
 
     user_counts: np.ndarray
@@ -25,21 +33,24 @@ class Popularity:
 
     @property
     def num_parameters(self) -> int:
+        """One count per item."""
         return len(self.user_counts) - 1
 
     @property
     def num_bytes(self) -> int:
+        """Bytes that they take in memory."""
         return self.user_counts.nbytes
 
     def score(self, histories: Histories) -> np.ndarray:
-        """float32 [n, V + 1], the same for all."""
+        """Returns float32 [n, V + 1], the same row for every history."""
         check_ids(histories, len(self.user_counts) - 1)
         return np.tile(self.user_counts, (len(histories), 1))
 
 
 def fit(split: Split) -> Popularity:
-    """Counts the training histories of `split`; a book that a reader read twice counts once."""
-    read = split.train.to_csr_matrix(split.num_items)
-    users = np.bincount(read.indices, minlength=split.num_items + 1).astype(np.float32)
-    users[0] = -np.inf
-    return Popularity(users)
+    """Counts the training users of each item; repeated interactions count once."""
+    interactions = split.train.to_csr_matrix(split.num_items)
+    user_counts = np.bincount(interactions.indices, minlength=split.num_items + 1)
+    user_counts = user_counts.astype(np.float32)
+    user_counts[0] = -np.inf
+    return Popularity(user_counts)

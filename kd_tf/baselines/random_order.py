@@ -1,4 +1,4 @@
-"""No model at all: books in an order that is drawn anew for each history."""
+"""The random baseline: a different random ranking for each history."""
 
 from __future__ import annotations
 
@@ -13,14 +13,22 @@ from kd_tf.evaluate.top_k import check_ids
 
 @dataclass(frozen=True)
 class RandomOrder:
-    """Scores in [0, 1) that look drawn, but depend on seed, history and book alone.
+    """Scores items by pseudo-random numbers in [0, 1); see `fit`.
 
-    So a reader's list is the same whoever else is scored with them.
+    A score depends on the seed, the set of items in the history and the item only, so a user's
+    ranking does not depend on the other users in the batch.
 
     Attributes:
-        books: V.
-        seed: Draws the scores.
-        name: How tables call it.
+        num_items: Number of items, V.
+        seed: Seed of the scores.
+        name: Name in result tables.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.data.histories import from_lists
+        >>> scores = RandomOrder(num_items=3, seed=42).score(from_lists([[1, 2], [2, 1], [3]]))
+        >>> np.array_equal(scores[0], scores[1])  # the order of the history does not matter
+        True
     """
 
     num_items: int
@@ -29,36 +37,38 @@ class RandomOrder:
 
     @property
     def num_parameters(self) -> int:
+        """0: nothing is learned."""
         return 0
 
     @property
     def num_bytes(self) -> int:
+        """Bytes that they take in memory."""
         return 0
 
     def score(self, histories: Histories) -> np.ndarray:
-        """float32 [n, V + 1]."""
+        """Returns float32 [n, V + 1], -inf for padding."""
         check_ids(histories, self.num_items)
         rows = np.repeat(np.arange(len(histories)), histories.lengths)
-        of_history = np.full(len(histories), self.seed, np.uint64)
-        # A sum does not mind the order of the history.
-        np.add.at(of_history, rows, _mix_bits(histories.items.astype(np.uint64)))
-        of_item = _mix_bits(np.arange(self.num_items + 1, dtype=np.uint64))
-        mixed = _mix_bits(_mix_bits(of_history)[:, None] ^ of_item)
-        # 24 bits are what a float32 below 1 holds exactly.
-        drawn = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
-        drawn[:, 0] = -np.inf
-        return drawn
+        history_hash = np.full(len(histories), self.seed, np.uint64)
+        # A sum does not depend on the order of the history.
+        np.add.at(history_hash, rows, _mix_bits(histories.items.astype(np.uint64)))
+        item_hash = _mix_bits(np.arange(self.num_items + 1, dtype=np.uint64))
+        mixed = _mix_bits(_mix_bits(history_hash)[:, None] ^ item_hash)
+        # A float32 below 1 holds 24 bits exactly.
+        scores = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+        scores[:, 0] = -np.inf
+        return scores
 
 
 def fit(split: Split) -> RandomOrder:
-    """Takes the seed of `split`."""
+    """Creates the baseline with the seed of `split`; there is nothing to fit."""
     return RandomOrder(split.num_items, split.seed)
 
 
 def _mix_bits(values: np.ndarray) -> np.ndarray:
-    """uint64 -> uint64, every bit of the result depends on every bit of the value.
+    """Mixes the bits of uint64 values: every output bit depends on every input bit.
 
-    The finalizer of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number
+    This is the finalizer of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number
     generators", 2014.
     """
     mixed = values + np.uint64(0x9E3779B97F4A7C15)

@@ -1,4 +1,4 @@
-"""`kd-tf`: every command is one call into a room."""
+"""The command line `kd-tf`; each command parses options and calls one function of kd_tf."""
 
 from kd_tf.cli.app import app, main
 

@@ -1,4 +1,4 @@
-"""The command itself: its sub-commands, and what faults look like to the caller."""
+"""Defines the `kd-tf` command with its subcommands, and how errors are shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from kd_tf.errors import ParityError, UserError
 
 app = typer.Typer(
     name="kd-tf",
-    help="From a table of who read what to a book recommender small enough for an app.",
+    help="Distill a large book recommender into one that is small enough for an app.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,7 +29,7 @@ app = typer.Typer(
 )
 
 INTERRUPTED_EXIT_CODE = 130
-"""Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""
+"""Exit code after Ctrl-C: 128 + SIGINT, as in shells."""
 
 for _command in (demo, run, recommend, preview, benchmark, data, download, baselines, compare):
     app.command()(_command)
@@ -39,13 +39,14 @@ for _command in (demo, run, recommend, preview, benchmark, data, download, basel
 def print_version(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
+    """Prints the version if asked to; runs before every subcommand."""
     if version:
         typer.echo(f"kd-tf {__version__}")
         raise typer.Exit
 
 
 def main() -> None:
-    """Runs the command line; exit code 2 for the user's faults, 1 for ours, 130 for Ctrl-C."""
+    """Runs the command line. Exit codes: 2 user error, 1 internal error, 130 Ctrl-C."""
     errors = Console(stderr=True, highlight=False)
     try:
         app()
@@ -53,27 +54,28 @@ def main() -> None:
         errors.print(f"kd-tf: {error}", style="red", markup=False)
         sys.exit(2)
     except ParityError as error:
-        errors.print(f"kd-tf: the export was stopped: {error}", style="red", markup=False)
+        errors.print(f"kd-tf: export failed: {error}", style="red", markup=False)
         sys.exit(1)
     except SystemExit as end:
-        # Typer turns Ctrl-C into this exit code without a word.
+        # Typer turns Ctrl-C into this exit code without a message.
         if end.code == INTERRUPTED_EXIT_CODE:
             errors.print(
-                "\nkd-tf: stopped. Finished stages are kept: the same command goes on from there.",
+                "\nkd-tf: interrupted. Run the same command again to resume from the last "
+                "finished stage.",
                 markup=False,
             )
         raise
     except MemoryError:
         errors.print(
-            "kd-tf: the machine has too little memory for this. Lower teacher.dimensions or "
-            "examples.passes (--set).",
+            "kd-tf: out of memory. Use a smaller teacher.embedding_dim or examples.num_passes "
+            "(--set).",
             style="red",
             markup=False,
         )
         sys.exit(1)
     except Exception:
         errors.print(
-            "kd-tf: this is a fault of kd_tf, not yours. Please report it with these lines:",
+            "kd-tf: internal error. Please report it with these lines:",
             style="red",
             markup=False,
         )

@@ -1,4 +1,4 @@
-"""`kd-tf baselines`: what a model of one's own must beat."""
+"""The command `kd-tf baselines`: evaluates baselines."""
 
 from __future__ import annotations
 
@@ -16,32 +16,35 @@ from kd_tf.errors import UserError
 def baselines(
     values: dict[str, Any],
     models: Annotated[
-        str | None, typer.Option(help="Some of them, separated by commas; all by default.")
+        str | None, typer.Option(help="Baselines, separated by commas [all].")
     ] = None,
     candidates: Annotated[
-        str | None, typer.Option(help="full, or sampled:N: among N books that were not read.")
+        str | None, typer.Option(help="full, or sampled:N: rank among N sampled books.")
     ] = None,
-    k: Annotated[str | None, typer.Option("-k", "--k", help="Lengths of lists: 10,20.")] = None,
-    folds: Annotated[int | None, typer.Option(help="k-fold cross-validation.")] = None,
+    k: Annotated[str | None, typer.Option("-k", "--k", help="Cutoffs of metrics: 10,20.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Folds of a cross-validation.")] = None,
     json: JsonFile = None,
     quiet: Quiet = False,
 ) -> None:
-    """Fit and measure popularity, neighbours, factorisation, text and linear baselines."""
+    """Evaluate popularity, neighbourhood, factorization, content and linear baselines."""
     from kd_tf import config
-    from kd_tf.pipeline.baselines import evaluate_baselines as measure
+    from kd_tf.pipeline.baselines import evaluate_baselines
     from kd_tf.report import console_tables
 
     set_value(values, ("evaluation", "candidates"), candidates)
     set_value(values, ("evaluation", "ks"), None if k is None else _parse_lengths(k))
-    set_value(values, ("split", "folds"), folds)
+    set_value(values, ("split", "num_folds"), folds)
     names = None if models is None else [name.strip() for name in models.split(",")]
-    found = measure(config.from_values(values), make_progress(quiet), models=names)
-    write_json(json, found.to_json())
-    console_tables.print_models(found, Console(highlight=False))
+    result = evaluate_baselines(config.from_values(values), make_progress(quiet), models=names)
+    write_json(json, result.to_json())
+    console_tables.print_models(result, Console(highlight=False))
 
 
 def _parse_lengths(text: str) -> list[int]:
+    """Parses comma-separated cutoffs."""
     try:
-        return [int(one) for one in text.split(",")]
+        return [int(part) for part in text.split(",")]
     except ValueError as error:
-        raise UserError(f"--k {text!r} is no list of lengths", hint="For example 10,20.") from error
+        raise UserError(
+            f"--k {text!r} is not a list of numbers", hint="For example 10,20."
+        ) from error

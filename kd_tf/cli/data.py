@@ -1,4 +1,4 @@
-"""`kd-tf data` and `kd-tf download`: what a data set holds, and where it comes from."""
+"""The commands `kd-tf data` and `kd-tf download`: summarize and download data sets."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kd_tf.cli.output import JsonFile, Quiet, make_progress, write_json
 
 @add_data_options(exclude=("dataset",))
 def data(values: dict[str, Any], json: JsonFile = None, quiet: Quiet = False) -> None:
-    """Read and clean a data set, and count what every step left."""
+    """Read and clean a data set, and show counts before and after each step."""
     from kd_tf import config
     from kd_tf.pipeline.summarize_data import summarize_data
     from kd_tf.report import console_tables
@@ -29,7 +29,7 @@ def download(
     to: Annotated[Path, typer.Option(help="Folder for the file.")] = Path("data"),
     quiet: Quiet = False,
 ) -> None:
-    """Fetch a published data set, checked by its SHA-256, going on where it stopped before."""
+    """Download a published data set, verify its SHA-256, and resume interrupted downloads."""
     from kd_tf.data.sources import download as downloader
 
     path = downloader.download(name, to, make_progress(quiet))

@@ -1,4 +1,4 @@
-"""The options that name data, the same for every command that reads some."""
+"""Defines the options of all commands that read data."""
 
 from __future__ import annotations
 
@@ -19,13 +19,15 @@ SetOption = Annotated[
     typer.Option(
         "--set",
         metavar="SECTION.KEY=VALUE",
-        help="Any setting of the configuration, e.g. student.dimensions=64. May be repeated.",
+        help="Any setting of the configuration, e.g. student.embedding_dim=64. May be repeated.",
     ),
 ]
 
 
 @dataclass(frozen=True)
 class _Option:
+    """A command-line option and the setting that it sets."""
+
     name: str
     type: Any
     setting: tuple[str, ...]
@@ -33,46 +35,46 @@ class _Option:
 
 
 _OPTIONS = (
-    _Option("dataset", str, ("data", "dataset"), "Which reader; see docs/data.md."),
+    _Option("dataset", str, ("data", "dataset"), "Name of the data set; see docs/data.md."),
     _Option("data_dir", Path, ("data", "data_dir"), "Published data: folder, archive or file."),
-    _Option("interactions", Path, ("data", "interactions"), "csv: the table of who read what."),
-    _Option("train", Path, ("data", "train"), "csv, user-item-lists: a published split."),
-    _Option("validation", Path, ("data", "validation"), "The same; may be missing."),
-    _Option("test", Path, ("data", "test"), "csv, user-item-lists: a published split."),
-    _Option("user", str, ("data", "columns", "user"), "csv: column of the reader."),
-    _Option("item", str, ("data", "columns", "item"), "csv: column of the book."),
-    _Option("rating", str, ("data", "columns", "rating"), "csv: column of the rating."),
-    _Option("timestamp", str, ("data", "columns", "timestamp"), "csv: column of the time."),
-    _Option("header", bool, ("data", "header"), "csv: the first line names the columns or not."),
-    _Option("books", Path, ("data", "books"), "csv: the table of books."),
-    _Option("book_id", str, ("data", "book_columns", "item_id"), "csv: the books' id column."),
-    _Option("title", str, ("data", "book_columns", "title"), "csv: the books' title column."),
-    _Option("authors", str, ("data", "book_columns", "authors"), "csv: the books' authors column."),
-    _Option("on_bad_rows", str, ("data", "on_bad_rows"), "stop (names the line) or skip."),
-    _Option("min_rating", float, ("cleaning", "min_rating"), "Rows rated lower do not count."),
-    _Option("protocol", str, ("split", "protocol"), "How books are held out; docs/data.md."),
+    _Option("interactions", Path, ("data", "interactions"), "csv: table of interactions."),
+    _Option("train", Path, ("data", "train"), "csv, user-item-lists: train part of a split."),
+    _Option("validation", Path, ("data", "validation"), "Its validation part; optional."),
+    _Option("test", Path, ("data", "test"), "Its test part."),
+    _Option("user", str, ("data", "columns", "user"), "csv: user column."),
+    _Option("item", str, ("data", "columns", "item"), "csv: item column."),
+    _Option("rating", str, ("data", "columns", "rating"), "csv: rating column."),
+    _Option("timestamp", str, ("data", "columns", "timestamp"), "csv: time column."),
+    _Option("header", bool, ("data", "header"), "csv: whether the first line names the columns."),
+    _Option("items", Path, ("data", "items"), "csv: table of items (books)."),
+    _Option("item_id", str, ("data", "item_columns", "item_id"), "csv: ID column of items."),
+    _Option("title", str, ("data", "item_columns", "title"), "csv: title column of items."),
+    _Option("authors", str, ("data", "item_columns", "authors"), "csv: authors column of items."),
+    _Option("on_bad_rows", str, ("data", "on_bad_rows"), "stop (with the line number) or skip."),
+    _Option("min_rating", float, ("cleaning", "min_rating"), "Drop rows rated lower."),
+    _Option("protocol", str, ("split", "protocol"), "How data is split; docs/data.md."),
 )
 _COLUMNS = ("user", "item", "rating", "timestamp")
 
 
 def add_data_options(*, exclude: Sequence[str] = ()) -> Callable[..., Callable[..., None]]:
-    """Gives a command the options for data, a configuration file and any setting.
+    """Returns a decorator that adds the data options, ``--config`` and ``--set`` to a command.
 
-    The command's first parameter, ``values``, becomes the nested settings that they make: what
-    the file says, then the options, then ``--set``. ``name`` is always in it.
+    The command's first parameter, ``values``, gets the nested settings: those of the file, then
+    the options, then ``--set``. It always has a ``name``.
 
     Args:
-        without: Options that the command has in another form.
+        exclude: Options that become positional arguments of the command.
     """
-    options = [one for one in _OPTIONS if one.name not in exclude]
-    added = [
+    options = [option for option in _OPTIONS if option.name not in exclude]
+    data_parameters = [
         inspect.Parameter(
-            one.name,
+            option.name,
             inspect.Parameter.KEYWORD_ONLY,
             default=None,
-            annotation=Annotated[one.type | None, typer.Option(help=one.help)],
+            annotation=Annotated[option.type | None, typer.Option(help=option.help)],
         )
-        for one in options
+        for option in options
     ] + [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
         for name, annotation in (
@@ -82,57 +84,68 @@ def add_data_options(*, exclude: Sequence[str] = ()) -> Callable[..., Callable[.
                     str | None,
                     typer.Option(
                         metavar="USER,ITEM[,RATING[,TIMESTAMP]]",
-                        help="csv: the columns by name, or in order without a header.",
+                        help="csv: the columns by name, or in order if there is no header.",
                     ),
                 ],
             ),
             ("config", Annotated[Path | None, typer.Option(help="TOML; see docs/config.md.")]),
-            ("name", Annotated[str | None, typer.Option(help="What tables call the data.")]),
-            ("seed", Annotated[int | None, typer.Option(help="Of split, sample and training.")]),
+            ("name", Annotated[str | None, typer.Option(help="Name of the data in tables.")]),
+            ("seed", Annotated[int | None, typer.Option(help="Random seed.")]),
             ("settings", SetOption),
         )
     ]
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
-        own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        command_parameters = [
+            parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+            for parameter in list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+        ]
 
         @functools.wraps(command)
-        def wrapper(**given: Any) -> None:
-            data = {one.name: given.pop(one.name) for one in added}
-            for name in exclude:
-                data[name] = given.pop(name)
-            command(_collect_values(data), **given)
+        def wrapper(**arguments: Any) -> None:
+            names = [*(parameter.name for parameter in data_parameters), *exclude]
+            options = {name: arguments.pop(name) for name in names}
+            command(_collect_values(options), **arguments)
 
-        parameters = [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
         positional = [
             inspect.Parameter(
                 name,
                 inspect.Parameter.KEYWORD_ONLY,
-                annotation=Annotated[str, typer.Argument(help="Which reader; see docs/data.md.")],
+                annotation=Annotated[
+                    str, typer.Argument(help="Name of the data set; see docs/data.md.")
+                ],
             )
             for name in exclude
         ]
-        wrapper.__signature__ = inspect.Signature([*positional, *added, *parameters])  # type: ignore[attr-defined]
-        wrapper.__annotations__ = {
-            one.name: one.annotation for one in (*positional, *added, *parameters)
-        }
+        parameters = [*positional, *data_parameters, *command_parameters]
+        # Typer reads both.
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        wrapper.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return wrapper
 
     return decorate
 
 
 def apply_settings(values: dict[str, Any], settings: Sequence[str] | None) -> None:
-    """Puts each ``section.key=value`` into nested `values`; a value is read as TOML, else as text.
+    """Sets each ``section.key=value`` in nested `values`.
+
+    A value is parsed as TOML, or taken as text if it is not TOML.
 
     Raises:
-        UserError: One has another form.
+        UserError: A setting has another form.
+
+    Example:
+        >>> values = {"name": "mine"}
+        >>> apply_settings(values, ["student.embedding_dim=64", "student.architecture=mlp"])
+        >>> values
+        {'name': 'mine', 'student': {'embedding_dim': 64, 'architecture': 'mlp'}}
     """
     for setting in settings or ():
         path, separator, text = setting.partition("=")
         if not separator or not path.strip():
             raise UserError(
                 f"--set {setting!r} is not SECTION.KEY=VALUE",
-                hint="For example --set student.dimensions=64.",
+                hint="For example --set student.embedding_dim=64.",
             )
         try:
             value = tomllib.loads(f"value = {text}")["value"]
@@ -142,10 +155,10 @@ def apply_settings(values: dict[str, Any], settings: Sequence[str] | None) -> No
 
 
 def set_value(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None:
-    """Puts a value at its place in nested settings; None puts nothing.
+    """Sets a value in nested settings; None leaves them as they are.
 
     Raises:
-        UserError: A part of the path is a value already.
+        UserError: A section of the path is a value, not a section.
     """
     if value is None:
         return
@@ -157,35 +170,36 @@ def set_value(values: dict[str, Any], path: tuple[str, ...], value: Any) -> None
     values[key] = str(value) if isinstance(value, Path) else value
 
 
-def _collect_values(given: Mapping[str, Any]) -> dict[str, Any]:
+def _collect_values(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Merges the configuration file, the options and ``--set`` into nested settings."""
     values: dict[str, Any] = {}
-    if given["config"] is not None:
+    if options["config"] is not None:
         from kd_tf import config
 
-        values = config.read(given["config"]).model_dump(mode="json", exclude_unset=True)
-    if given["columns"] is not None:
-        names = [name.strip() for name in given["columns"].split(",")]
+        values = config.read(options["config"]).model_dump(mode="json", exclude_unset=True)
+    if options["columns"] is not None:
+        names = [name.strip() for name in options["columns"].split(",")]
         if not 2 <= len(names) <= len(_COLUMNS) or not all(names):
             raise UserError(
-                f"--columns {given['columns']!r} is not USER,ITEM[,RATING[,TIMESTAMP]]",
+                f"--columns {options['columns']!r} is not USER,ITEM[,RATING[,TIMESTAMP]]",
                 hint="For example --columns user,item.",
             )
         for role, name in zip(_COLUMNS, names, strict=False):
             set_value(values, ("data", "columns", role), name)
     for option in _OPTIONS:
-        set_value(values, option.setting, given.get(option.name))
+        set_value(values, option.setting, options.get(option.name))
     columns = values.get("data", {}).get("columns", {})
-    if given["book_id"] is None and "item" in columns:
-        values["data"].setdefault("book_columns", {}).setdefault("item_id", columns["item"])
-    set_value(values, ("seed",), given["seed"])
-    apply_settings(values, given["settings"])
-    values["name"] = given["name"] or values.get("name") or _choose_name(values.get("data", {}))
+    if options["item_id"] is None and "item" in columns:
+        values["data"].setdefault("item_columns", {}).setdefault("item_id", columns["item"])
+    set_value(values, ("seed",), options["seed"])
+    apply_settings(values, options["settings"])
+    values["name"] = options["name"] or values.get("name") or _choose_name(values.get("data", {}))
     return values
 
 
 def _choose_name(data: Any) -> str:
-    """A published split is called like the folder it lies in, other data like its reader."""
-    if not isinstance(data, dict):  # the configuration will say what is wrong
+    """Returns the folder's name for a published split, else the name of the data set."""
+    if not isinstance(data, dict):  # the configuration reports this error
         return "synthetic"
     folder = Path(data["train"]).resolve().parent.name if "train" in data else ""
     return folder or str(data.get("dataset", "synthetic"))

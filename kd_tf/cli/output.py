@@ -1,4 +1,4 @@
-"""What commands print and write."""
+"""Shared output options of the commands: progress and JSON."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from kd_tf.progress import NullProgress, Progress
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only the result.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 JsonFile = Annotated[
-    Path | None, typer.Option("--json", metavar="FILE", help="Write every figure to this file.")
+    Path | None, typer.Option("--json", metavar="FILE", help="Write the result to this file.")
 ]
 
 
 def make_progress(quiet: bool) -> Progress:
-    """Bars on the console, or nothing."""
+    """Returns progress bars on the console, or no progress."""
     if quiet:
         return NullProgress()
     from kd_tf.cli.progress_bars import ConsoleProgress
@@ -28,12 +28,12 @@ def make_progress(quiet: bool) -> Progress:
 
 
 def print_json(content: Any) -> None:
-    """JSON on the standard output."""
+    """Prints JSON to the standard output."""
     typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def write_json(path: Path | None, content: Any) -> None:
-    """JSON into a file, as a whole or not at all."""
+    """Writes JSON to a file atomically; does nothing if `path` is None."""
     if path is not None:
         path.parent.mkdir(parents=True, exist_ok=True)
         atomic.write_json(path, content)

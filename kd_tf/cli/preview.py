@@ -1,4 +1,4 @@
-"""`kd-tf preview`: a bundle in a browser page."""
+"""The command `kd-tf preview`: shows a bundle in a browser page."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def preview(
     bundle: Annotated[Path, typer.Argument(help="A bundle folder, e.g. runs/demo/bundle.")],
     export: Annotated[
         Path | None,
-        typer.Option(help="Write the page into this folder, for any static host, and end."),
+        typer.Option(help="Write the page into this folder, for any static host, and exit."),
     ] = None,
     port: Annotated[
         int | None,
@@ -24,9 +24,9 @@ def preview(
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:
-    """The bundle in a browser page, on this computer or exported for a static host.
+    """Show a bundle in a browser page, or export the page for a static host.
 
-    Nobody else can reach the page, and the page asks no other computer for anything.
+    Only this computer can reach the page, and the page loads nothing from other computers.
     """
     from kd_tf.preview.export import export_site
     from kd_tf.preview.server import PreviewServer
@@ -34,21 +34,21 @@ def preview(
     from kd_tf.runtime.bundle import Bundle
 
     console = Console(highlight=False, soft_wrap=True)
-    opened = Bundle.open(bundle)
-    site = make_site(opened, lambda text: console.print(text, markup=False, style="dim"))
+    loaded = Bundle.open(bundle)
+    site = make_site(loaded, lambda text: console.print(text, markup=False, style="dim"))
     if export is not None:
         export_site(site, export)
         size = sum(len(content) for content in site.files.values())
         console.print(
             f"{len(site.files)} files, {size / 1e6:.1f} MB: {export}\n"
-            "Any static host can serve this folder, also from a sub-path; browsers need https.",
+            "Any static host can serve this folder, also from a subpath; browsers require HTTPS.",
             markup=False,
         )
         return
     with PreviewServer(site, port) as server:
         console.print(
-            f"{opened.config.name}: {server.url}\n"
-            "On this computer only, while this command runs. Ctrl-C ends it.",
+            f"{loaded.config.name}: {server.url}\n"
+            "Only this computer can reach the page. Press Ctrl-C to stop.",
             markup=False,
         )
         if browser and _detect_display():
@@ -56,12 +56,14 @@ def preview(
         try:
             server.serve_forever()
         except KeyboardInterrupt:
-            console.print("\nended")
+            console.print("\nstopped")
 
 
 def _detect_display() -> bool:
-    # Without one Python would start a browser of the text kind, in the very terminal where the
-    # address was printed.
+    """Returns whether a graphical browser can open.
+
+    Without a display, Python would start a text browser in the terminal that shows the address.
+    """
     if sys.platform in ("darwin", "win32"):
         return True
     return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,4 +1,4 @@
-"""Progress on a terminal: bars with the time left, and lines that stay."""
+"""Shows progress on a terminal, as bars with the remaining time."""
 
 from __future__ import annotations
 
@@ -19,14 +19,26 @@ from kd_tf.progress import Advance
 
 
 class ConsoleProgress:
-    """Shows long work on stderr, so that stdout holds only what was asked for."""
+    """A `Progress` that shows bars and messages on stderr; stdout is for results only.
+
+    Args:
+        console: Where to print; by default stderr.
+
+    Example:
+        >>> import sys
+        >>> progress = ConsoleProgress(Console(file=sys.stdout, width=60))
+        >>> progress.info("2,000 items")
+        2,000 items
+        >>> progress.warn("no timestamps")
+        note: no timestamps
+    """
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
-        """A bar; it leaves nothing behind when it is done."""
+        """Shows a bar until the block ends."""
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -45,9 +57,9 @@ class ConsoleProgress:
             yield advance
 
     def info(self, message: str) -> None:
-        """A line that stays."""
+        """Prints a message."""
         self.console.print(message, highlight=False, markup=False)
 
     def warn(self, message: str) -> None:
-        """A line that stands out."""
+        """Prints a message in another color."""
         self.console.print(f"note: {message}", style="yellow", highlight=False, markup=False)

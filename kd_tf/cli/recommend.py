@@ -1,4 +1,4 @@
-"""`kd-tf recommend`: a bundle answers."""
+"""The command `kd-tf recommend`: recommends books with a bundle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kd_tf.cli.output import AsJson, print_json
 from kd_tf.native_stderr import suppress_native_stderr
 
 MAX_REASONS = 3
-"""So many books of the history are named for a recommendation at most."""
+"""Maximum number of books of the history that explain a recommendation."""
 
 
 def recommend(
@@ -20,39 +20,37 @@ def recommend(
     history: Annotated[
         list[str],
         typer.Option(
-            "--history", "-r", help="A book that was read, by id or title, oldest first. Repeat."
+            "--history", "-r", help="A book you have read, by ID or title, oldest first. Repeat."
         ),
     ],
-    k: Annotated[int, typer.Option("-k", help="How many books.")] = 10,
+    k: Annotated[int, typer.Option("-k", help="Number of recommendations.")] = 10,
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--exclude", help="A book that is not recommended. Repeat."),
+        typer.Option("--exclude", help="A book not to recommend. Repeat."),
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="Recommend nothing but these books. Repeat."),
+        typer.Option("--only", help="Recommend only from these books. Repeat."),
     ] = None,
-    min_score: Annotated[
-        float | None, typer.Option("--min-score", help="Leave out books that score less.")
-    ] = None,
+    min_score: Annotated[float | None, typer.Option("--min-score", help="Minimum score.")] = None,
     diversity: Annotated[
         float,
-        typer.Option("--diversity", help="0: best first; 1: each unlike those before it."),
+        typer.Option("--diversity", help="0: best first; 1: most diverse."),
     ] = 0.0,
     explain: Annotated[
-        bool, typer.Option("--why", help="Say because of which books of the history.")
+        bool, typer.Option("--explain", help="Show which books of the history are the reason.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What to read next, by running the bundle's .tflite."""
-    # No TensorFlow here: an answer takes well under a second, start included.
+    """Recommend books with the .tflite file of a bundle."""
+    # Without TensorFlow, so that the command takes well under a second.
     from kd_tf.runtime.recommender import Recommender
 
     with suppress_native_stderr():
         recommender = Recommender.load(bundle)
-    read = [recommender.titles.resolve(one).item for one in history]
-    history_ids = [item.item_id for item in read]
-    found = recommender.recommend(
+    items = [recommender.titles.resolve(name).item for name in history]
+    history_ids = [item.item_id for item in items]
+    recommendations = recommender.recommend(
         history_ids,
         k,
         exclude=exclude or (),
@@ -61,38 +59,44 @@ def recommend(
         diversity=diversity,
     )
     reasons = [
-        recommender.explain(history_ids, one.item.item_id, MAX_REASONS) if explain else []
-        for one in found
+        recommender.explain(history_ids, recommendation.item.item_id, MAX_REASONS)
+        if explain
+        else []
+        for recommendation in recommendations
     ]
     if as_json:
         rows = [
             {
-                "id": one.item.item_id,
-                "title": one.item.title,
-                "authors": one.item.authors,
-                "score": one.score,
+                "id": recommendation.item.item_id,
+                "title": recommendation.item.title,
+                "authors": recommendation.item.authors,
+                "score": recommendation.score,
                 **(
                     {
                         "because": [
-                            {"id": because.item.item_id, "contribution": because.contribution}
-                            for because in reason
+                            {"id": reason.item.item_id, "contribution": reason.contribution}
+                            for reason in item_reasons
                         ]
                     }
                     if explain
                     else {}
                 ),
             }
-            for one, reason in zip(found, reasons, strict=True)
+            for recommendation, item_reasons in zip(recommendations, reasons, strict=True)
         ]
         print_json({"history": history_ids, "recommendations": rows})
         return
     console = Console(highlight=False)
     console.print("You read:", style="bold")
-    for item in read:
+    for item in items:
         console.print(f"  {item.label}", markup=False)
     console.print("You may like:", style="bold")
-    for place, (one, reason) in enumerate(zip(found, reasons, strict=True), start=1):
-        console.print(f"{place:4d}. {one.item.label}  [{one.score:.2f}]", markup=False)
-        if reason:
-            names = "; ".join(because.item.label for because in reason)
+    for rank, (recommendation, item_reasons) in enumerate(
+        zip(recommendations, reasons, strict=True), start=1
+    ):
+        console.print(
+            f"{rank:4d}. {recommendation.item.label}  [{recommendation.score:.2f}]", markup=False
+        )
+        if item_reasons:
+            names = "; ".join(reason.item.label for reason in item_reasons)
             console.print(f"      because you read {names}", markup=False, style="dim")

@@ -1,11 +1,14 @@
-"""Rounding of a student's tables while it learns, so that it learns to do with what a file holds.
+"""Quantization-aware training: trains a student with fake-quantized embedding tables.
 
 Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
-Inference" (CVPR 2018): the student computes with rounded numbers, the numbers below them learn.
-The gradient passes the rounding as if it were not there, the straight-through estimator of
-Bengio, Leonard & Courville, "Estimating or Propagating Gradients Through Stochastic Neurons for
-Conditional Computation" (2013). The order matters, as in `kd_tf.compress.prune`, which works on
-the other weights in the same training: prepare the Distiller, wrap, `fit`, strip.
+Inference" (CVPR 2018): the student computes with rounded weights, and the float weights are
+trained. The gradient passes through the rounding unchanged (straight-through estimator: Bengio,
+Leonard & Courville, "Estimating or Propagating Gradients Through Stochastic Neurons for Conditional
+Computation", 2013).
+
+The order is: build the Distiller's losses, `wrap_tables_in_fake_quantization`, ``fit``,
+`strip_fake_quantization`. It can be combined with `kd_tf.compress.prune`, which changes other
+weights, in the same training.
 """
 
 from __future__ import annotations
@@ -20,35 +23,35 @@ from kd_tf.layers.fake_quantize import fake_quantize
 from kd_tf.models.base import HistoryModel
 
 _INT8_LEVELS = 127
-"""Even steps on either side of 0, as `kd_tf.layers.fake_quantize.rounded` and the converter have."""
+"""Levels on either side of 0, as in `kd_tf.layers.fake_quantize` and the converter."""
 
 
 def wrap_tables_in_fake_quantization(student: HistoryModel) -> None:
-    """Lets everything that reads the student's `tables` see them as a file of one byte holds them.
+    """Replaces the student's `quantized_weights` by proxies that return int8-rounded values.
 
-    That is the student itself, in training, validation and knowledge, and its `numpy_scores`. The
-    weights that learn and that are saved remain the unrounded ones.
+    Everything that reads the tables then sees rounded values: training, validation, distillation
+    losses and `numpy_scores`. The variables that are trained and saved keep their float values.
 
     Args:
-        student: One of `kd_tf.models.students.TRAINED_STUDENTS`; its weights exist.
+        student: One of `kd_tf.models.students.TRAINED_STUDENTS` whose weights exist.
 
     Raises:
-        ValueError: It has no tables, they are wrapped, or they are not plain weights.
+        ValueError: The student has no tables, they are wrapped already, or they are not variables.
     """
     if not student.quantized_weights:
-        raise ValueError(f"a {type(student).__name__} has no table to round")
+        raise ValueError(f"a {type(student).__name__} has no embedding table to quantize")
     if is_fake_quantized(student):
-        raise ValueError(f"the tables of {student.name} are rounded already")
+        raise ValueError(f"the tables of {student.name} are already fake-quantized")
     for name in student.quantized_weights:
         if not isinstance(getattr(student, name), tf.Variable):
-            raise ValueError(f"the {name} of a {type(student).__name__} is no plain weight")
+            raise ValueError(f"the {name} of a {type(student).__name__} is not a tf.Variable")
     for name in student.quantized_weights:
-        # Past Keras, which would take the weight off its lists.
+        # Set in __dict__: `setattr` of Keras would untrack the variable.
         student.__dict__[name] = _FakeQuantizedTable(getattr(student, name))
 
 
 def is_fake_quantized(student: HistoryModel) -> bool:
-    """Whether the student's tables are seen rounded."""
+    """Returns whether the student's tables are wrapped in fake quantization."""
     return any(
         isinstance(student.__dict__.get(name), _FakeQuantizedTable)
         for name in student.quantized_weights
@@ -56,13 +59,13 @@ def is_fake_quantized(student: HistoryModel) -> bool:
 
 
 def strip_fake_quantization(student: HistoryModel) -> None:
-    """Makes the tables plain weights again; the rounding stays, so no score changes.
+    """Unwraps the tables and stores the rounded values, so no score changes.
 
     Raises:
-        ValueError: They are not wrapped.
+        ValueError: The tables are not wrapped.
     """
     if not is_fake_quantized(student):
-        raise ValueError(f"the tables of {student.name} are not rounded")
+        raise ValueError(f"the tables of {student.name} are not fake-quantized: wrap them first")
     for name in student.quantized_weights:
         table: _FakeQuantizedTable = student.__dict__[name]
         table.variable.assign(table.numpy())
@@ -70,38 +73,40 @@ def strip_fake_quantization(student: HistoryModel) -> None:
 
 
 class _FakeQuantizedTable:
-    """Stands where a model keeps a table, and is its rounded numbers wherever it is read.
+    """A proxy for an embedding variable that reads as its int8-rounded values.
 
     Args:
-        floats: float32 [V + 1, d], what learns.
+        variable: float32 [V + 1, d], the variable that is trained.
     """
 
     def __init__(self, variable: tf.Variable) -> None:
         self.variable = variable
 
     def __tf_tensor__(self, dtype: tf.DType | None = None, name: str | None = None) -> tf.Tensor:
-        # Whatever TensorFlow computes with comes through here, anew in every step.
+        # TensorFlow converts the proxy here in every operation, so it reads the current values.
         return _quantize_straight_through(tf.convert_to_tensor(self.variable, dtype))
 
     def numpy(self) -> np.ndarray:
-        """float32 [V + 1, d]."""
+        """Returns the rounded values: float32 [V + 1, d]."""
         return fake_quantize(self.variable.numpy())
 
     def assign(self, table: np.ndarray) -> None:
-        """Takes over float32 [V + 1, d]."""
+        """Assigns float32 [V + 1, d] to the variable."""
         self.variable.assign(table)
 
     @property
     def shape(self) -> tf.TensorShape:
+        """Shape of the variable."""
         return self.variable.shape
 
     @property
     def dtype(self) -> tf.DType:
+        """Data type of the variable."""
         return self.variable.dtype
 
 
 @tf.custom_gradient
 def _quantize_straight_through(table: tf.Tensor) -> tuple[tf.Tensor, Callable[[Any], Any]]:
-    """`rounded`, of which the gradient is that of the identity."""
-    step = tf.maximum(tf.reduce_max(tf.abs(table)) / _INT8_LEVELS, 1e-30)
-    return tf.round(table / step) * step, lambda upstream: upstream
+    """Rounds a table to int8 levels; the gradient is that of the identity."""
+    scale = tf.maximum(tf.reduce_max(tf.abs(table)) / _INT8_LEVELS, 1e-30)
+    return tf.round(table / scale) * scale, lambda gradient: gradient

@@ -1,4 +1,4 @@
-"""A model as a file holds it: what it weighs, and what rounding does to its scores."""
+"""A model as a file stores it: its size, and its weights rounded to what the file can hold."""
 
 from __future__ import annotations
 
@@ -17,63 +17,74 @@ from kd_tf.training import checkpoint
 
 
 def compute_quantized_size(model: HistoryModel) -> int:
-    """Bytes of the weights in an int8 file: tables in one byte a number, the rest as it is."""
+    """Computes the bytes of the weights in an int8 file.
+
+    Weights in `HistoryModel.quantized_weights` take one byte per number; the others keep their
+    type.
+    """
     if isinstance(model, WeightedEnsemble):
-        return sum(compute_quantized_size(part) for part in model.members)
-    compact = model.pack()
-    size = {}
-    for name in compact.quantized_weights:
-        table = getattr(compact, name)
+        return sum(compute_quantized_size(member) for member in model.members)
+    packed = model.pack()
+    bytes_per_number = {}
+    for name in packed.quantized_weights:
+        table = getattr(packed, name)
         if not isinstance(table, QuantizedEmbedding):
-            size[id(table)] = 1
+            bytes_per_number[id(table)] = 1
         elif table.is_int4:
-            size[id(table.int_values)] = 0  # a file reads them from the nibbles
+            bytes_per_number[id(table.int_values)] = 0  # a file reads them from the nibbles
         else:
-            size[id(table.embeddings)] = 1
+            bytes_per_number[id(table.embeddings)] = 1
     return sum(
-        int(np.prod(weight.shape)) * size.get(id(weight), weight.dtype.size)
-        for weight in checkpoint.get_inference_weights(compact)
+        int(np.prod(weight.shape)) * bytes_per_number.get(id(weight), weight.dtype.size)
+        for weight in checkpoint.get_inference_weights(packed)
     )
 
 
 def snap_to_quantization_grid(model: HistoryModel) -> HistoryModel:
-    """A copy whose weights lie where a file can hold them, so that packing changes nothing more.
+    """Rounds the weights to the quantization grid, so that export is lossless.
 
-    Neighbours lie on the steps of 4 bits, and so do packed tables, with one scale a row; other
-    tables on those of 8 with one scale a table (as the converter rounds them), numbers of books
-    among 256 values. Models that learn in training alone
-    are given back as they are: their export has several forms to choose from.
+    Weights of neighbours are rounded to 4 bits, int4 tables to 4 bits with one scale per row, other
+    tables to 8 bits with one scale per table (as the converter rounds them), and per-item numbers
+    to 256 values. Models without a packed form are returned unchanged: they can be exported with
+    several quantizations.
+
+    Args:
+        model: The model; it is not changed.
+
+    Returns:
+        A copy with rounded weights, or `model` itself.
     """
     if isinstance(model, WeightedEnsemble):
-        blend = WeightedEnsemble(
-            members=[snap_to_quantization_grid(part) for part in model.members],
+        ensemble = WeightedEnsemble(
+            members=[snap_to_quantization_grid(member) for member in model.members],
             weights=model.member_weights,
             exponents=model.exponents,
         )
-        blend.create_weights()
-        return blend
+        ensemble.create_weights()
+        return ensemble
     if isinstance(model, NeighboursStudent):
-        packed = model.pack()
+        neighbours = model.pack()
         return NeighboursStudent.from_matrix(
-            packed.unpack(), max_length=model.max_length, prior=packed.prior.numpy()
+            neighbours.unpack(), max_length=model.max_length, prior=neighbours.prior.numpy()
         )
     if not isinstance(model, (AdditiveModel, FoldInModel)):
         return model
-    compact = model.pack()
-    plain = type(model).from_config(model.get_config())
-    plain.create_weights()
-    if isinstance(compact, FoldInModel):
-        plain.assign(_snap_table(compact.factors))
+    packed = model.pack()
+    copy = type(model).from_config(model.get_config())
+    copy.create_weights()
+    if isinstance(packed, FoldInModel):
+        copy.assign(_snap_table(packed.factors))
     else:
-        for name in compact.quantized_weights:
-            getattr(plain, name).assign(_snap_table(getattr(compact, name)))
-    for name, vector in vars(compact).items():
+        for name in packed.quantized_weights:
+            getattr(copy, name).assign(_snap_table(getattr(packed, name)))
+    for name, vector in vars(packed).items():
         if isinstance(vector, QuantizedVector):
-            getattr(plain, name).assign(vector.numpy())
-    return plain
+            getattr(copy, name).assign(vector.numpy())
+    return copy
 
 
 def _snap_table(table: QuantizedEmbedding | tf.Variable) -> np.ndarray:
+    """Returns the table as floats that a file can hold exactly."""
     values = table.numpy()
     return (
         values if isinstance(table, QuantizedEmbedding) and table.is_int4 else fake_quantize(values)

@@ -1,4 +1,4 @@
-"""The books: one row each, in the order that gives a book its id in the model."""
+"""The catalog: one row per item, in the order of the model's item ids."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLUMNS = {
     "cover": pl.String,
     "isbn": pl.String,
 }
-"""Every column that a catalogue can have; only ``item_id`` must be there. ``isbn`` has 13 digits
+"""All columns that a catalog can have; only ``item_id`` is required. ``isbn`` has 13 digits
 (`kd_tf.data.isbn`)."""
 
 
@@ -28,11 +28,23 @@ _TEXT_COLUMNS = ("title", "authors", "series", "genre", "text")
 
 @dataclass(frozen=True)
 class Catalog:
-    """The books of a data set; row ``i`` is the book with model id ``i + 1`` (0 is padding).
+    """The items of a data set; row ``i`` is the item with model id ``i + 1`` (0 is padding).
 
     Attributes:
-        frame: One row a book. Columns are a subset of `COLUMNS` with those types; ``item_id``,
-            the caller's own id, is present, unique and never null.
+        frame: One row per item. Columns are a subset of `COLUMNS` with those types; ``item_id``,
+            the external id, is present, unique and never null.
+
+    Raises:
+        UserError: There are no items, or an id is missing or occurs twice.
+        ValueError: ``item_id`` is missing, or a column is unknown.
+
+    Example:
+        >>> import polars as pl
+        >>> catalog = Catalog(pl.DataFrame({"item_id": ["a", "b"], "title": ["Dune", "Emma"]}))
+        >>> len(catalog), catalog.item_ids
+        (2, ['a', 'b'])
+        >>> catalog.label(2)
+        'Emma'
     """
 
     frame: pl.DataFrame
@@ -41,20 +53,18 @@ class Catalog:
         unknown = [name for name in self.frame.columns if name not in COLUMNS]
         if "item_id" not in self.frame.columns or unknown:
             raise ValueError(
-                f"a catalogue has item_id and any of {list(COLUMNS)}, not {self.frame.columns}"
+                f"a catalog has item_id and any of {list(COLUMNS)}, not {self.frame.columns}"
             )
         if self.frame.is_empty():
-            raise UserError(
-                "the catalogue has no books", hint="Give a table with at least one row."
-            )
+            raise UserError("the catalog has no items", hint="Give a table with at least one row.")
         ids = self.frame["item_id"]
         if ids.null_count():
             row = int(ids.is_null().arg_true()[0])
-            raise UserError("a book has no id", where=f"catalogue row {row + 1}")
+            raise UserError("an item has no id", where=f"catalog row {row + 1}")
         if ids.n_unique() != len(ids):
-            twice = ids.filter(ids.is_duplicated())[0]
+            duplicate = ids.filter(ids.is_duplicated())[0]
             raise UserError(
-                f"two books have the id {twice!r}", hint="Every book needs an id of its own."
+                f"two items have the id {duplicate!r}", hint="Give every item a unique id."
             )
 
     def __len__(self) -> int:
@@ -62,11 +72,11 @@ class Catalog:
 
     @property
     def item_ids(self) -> list[str]:
-        """The caller's own ids in model order: position ``i`` is model id ``i + 1``."""
+        """External ids in model order: position ``i`` is model id ``i + 1``."""
         return self.frame["item_id"].to_list()
 
     def to_texts(self) -> list[str]:
-        """All that the catalogue says of each book in words, in model order; "" where nothing."""
+        """Joins the text columns of each item, in model order; "" where there is no text."""
         columns = [pl.col(column) for column in _TEXT_COLUMNS if column in self.frame.columns]
         if not columns:
             return [""] * len(self)
@@ -74,9 +84,9 @@ class Catalog:
         return self.frame.select(words).to_series().to_list()
 
     def label(self, item: int) -> str:
-        """How a person knows the book with model id `book`: title and author, or its id."""
+        """Returns title and author of the item with model id `item`, or its external id."""
         if not 1 <= item <= len(self):
-            raise ValueError(f"book must be in 1..{len(self)}, not {item}")
+            raise ValueError(f"item must be in 1..{len(self)}, not {item}")
         row = self.frame.row(item - 1, named=True)
         title = row.get("title") or f"book {row['item_id']}"
         return f"{title} ({row['authors']})" if row.get("authors") else title

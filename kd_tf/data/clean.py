@@ -1,4 +1,4 @@
-"""From raw interactions to those that models learn from: each step named and counted."""
+"""Cleans raw interactions and counts what each step removed."""
 
 from __future__ import annotations
 
@@ -17,27 +17,35 @@ DuplicatePolicy = Literal["last", "max", "mean", "error"]
 
 @dataclass(frozen=True)
 class CleaningRules:
-    """Which interactions count, and how much.
+    """Rules that select and weight interactions.
 
     Attributes:
-        since: Seconds since 1970; older rows go. None keeps all.
-        until: Seconds since 1970; rows from this time on go. None keeps all.
-        min_rating: Rows rated lower go. None keeps all.
-        weights: How much a row counts. ``none``: all the same. ``rating``: its rating. ``log``:
-            1 + ln(1 + rating). ``count``: how often the reader has the book, as in loans. The
-            first two are the confidences of Hu, Koren and Volinsky, "Collaborative filtering for
-            implicit feedback datasets", 2008, without their factor alpha, which a model brings.
-        duplicates: What stays of several rows of one reader and one book: the ``last`` by time,
-            or in the file; the one with the ``max`` rating; their ``mean`` rating at the last
-            time; or ``error``.
-        max_user_quantile: Readers with more books than this quantile of all readers go: robots,
+        since: Seconds since 1970; removes older rows. None keeps all.
+        until: Seconds since 1970; removes rows from this time on. None keeps all.
+        min_rating: Removes rows with a lower rating. None keeps all.
+        weights: The weight of a row. ``none``: 1. ``rating``: its rating. ``log``:
+            1 + ln(1 + rating). ``count``: how often the user has the item, as in loans. ``rating``
+            and ``log`` are the confidences of Hu, Koren and Volinsky, "Collaborative filtering for
+            implicit feedback datasets", 2008, without their factor alpha, which models have.
+        duplicates: Which row of a repeated user-item pair stays: the ``last`` by time, or in the
+            file without times; the one with the ``max`` rating; the last one with their ``mean``
+            rating; or ``error``, which raises.
+        max_user_quantile: Removes users with more items than this quantile of all users: robots,
             libraries, test accounts. None keeps all.
-        min_user_interactions: Readers with fewer books go; at least 2.
-        min_item_interactions: Books with fewer readers go from the interactions (they keep their
-            place in the catalogue).
+        min_user_interactions: Removes users with fewer items; at least 2.
+        min_item_interactions: Removes the interactions of items with fewer users. The items keep
+            their place in the catalog.
 
     Raises:
         UserError: A value is out of range.
+
+    Example:
+        >>> CleaningRules(min_rating=4, duplicates="max").min_user_interactions
+        5
+        >>> CleaningRules(min_user_interactions=1)
+        Traceback (most recent call last):
+        ...
+        kd_tf.errors.UserError: min_user_interactions must be 2 or more, not 1
     """
 
     since: int | None = None
@@ -64,87 +72,88 @@ class CleaningRules:
             raise UserError(
                 f"max_user_quantile must be above 0 and below 1, not {self.max_user_quantile}"
             )
-        for name, least in (("min_user_interactions", 2), ("min_item_interactions", 1)):
-            if getattr(self, name) < least:
-                raise UserError(f"{name} must be {least} or more, not {getattr(self, name)}")
+        for name, minimum in (("min_user_interactions", 2), ("min_item_interactions", 1)):
+            if getattr(self, name) < minimum:
+                raise UserError(f"{name} must be {minimum} or more, not {getattr(self, name)}")
 
 
 def clean(
     interactions: Interactions, rules: CleaningRules | None = None
 ) -> tuple[Interactions, list[CleaningStep]]:
-    """Keeps what counts, one row for a pair of reader and book.
+    """Cleans interactions and merges them to one row per user-item pair.
 
-    Rows go first, by what they say themselves (time, rating), then are merged, then readers and
-    books go, which depends on how many rows are left: so a robot is judged by what would be
-    learnt from it, and the core at the end is one.
+    The order of the steps: filters of single rows (time, rating), then duplicates, then users and
+    items with too many or too few rows. So a user's activity is measured on the rows that a model
+    would train on, and the final k-core is a true core.
 
     Args:
-        interactions: As a reader of files gave them.
-        rules: What counts; the defaults of `CleaningRules` where None.
+        interactions: Raw interactions, as a data source returns them.
+        rules: The rules; None for the defaults of `CleaningRules`.
 
     Returns:
-        What is left, and what each step that is switched on removed, in order.
+        The remaining interactions, and the active steps in order, with the counts before and
+        after each.
 
     Raises:
-        UserError: A rule needs a rating or time that is not there, duplicates are errors, or
-            nothing is left.
+        UserError: A rule needs ratings or timestamps that are missing, duplicates are not
+            allowed, or no interaction remains.
     """
     rules = rules or CleaningRules()
-    left = interactions
+    remaining = interactions
     steps: list[CleaningStep] = []
 
     def step(name: str, after: Interactions) -> None:
-        nonlocal left
-        steps.append(CleaningStep(name, left.count(), after.count()))
-        left = after
+        nonlocal remaining
+        steps.append(CleaningStep(name, remaining.count(), after.count()))
+        remaining = after
 
     if rules.since is not None or rules.until is not None:
-        name, rows = _select_time_range(left, rules)
-        step(name, left.keep(rows))
+        name, rows = _select_time_range(remaining, rules)
+        step(name, remaining.keep(rows))
     if rules.min_rating is not None:
-        rating = _require_ratings(left, f"min_rating is {rules.min_rating}")
-        step(f"rating below {rules.min_rating:g}", left.keep(rating >= rules.min_rating))
-    if rules.weights == "count":  # before repeats are merged, which are what is counted
-        left = replace(left, weight=_compute_weights(left, rules.weights))
-    order = _sort_by_pair(left)
-    step("exact repeat of a row", left.keep(_mark_first_of_equal_rows(left, order)))
+        rating = _require_ratings(remaining, f"min_rating is {rules.min_rating}")
+        step(f"rating below {rules.min_rating:g}", remaining.keep(rating >= rules.min_rating))
+    if rules.weights == "count":  # before the rows that it counts are merged
+        remaining = replace(remaining, weight=_compute_weights(remaining, rules.weights))
+    order = _sort_by_pair(remaining)
+    step("exact repeat of a row", remaining.keep(_mark_first_of_equal_rows(remaining, order)))
     step(
-        f"repeated pair of reader and book ({_DUPLICATE_NOTES[rules.duplicates]})",
-        _merge_repeated_pairs(left, rules.duplicates),
+        f"repeated user-item pair ({_DUPLICATE_NOTES[rules.duplicates]})",
+        _merge_repeated_pairs(remaining, rules.duplicates),
     )
-    if rules.weights in ("rating", "log"):  # of the ratings that are left
-        left = replace(left, weight=_compute_weights(left, rules.weights))
+    if rules.weights in ("rating", "log"):  # after the merge has chosen the ratings
+        remaining = replace(remaining, weight=_compute_weights(remaining, rules.weights))
     if rules.max_user_quantile is not None:
-        counts = np.bincount(left.user, minlength=left.num_users)
-        most = float(np.quantile(counts, rules.max_user_quantile)) if len(counts) else 0.0
+        counts = np.bincount(remaining.user, minlength=remaining.num_users)
+        limit = float(np.quantile(counts, rules.max_user_quantile)) if len(counts) else 0.0
         step(
-            f"reader with more than {most:g} books (quantile {rules.max_user_quantile:g})",
-            left.keep(counts[left.user] <= most),
+            f"user with more than {limit:g} items (quantile {rules.max_user_quantile:g})",
+            remaining.keep(counts[remaining.user] <= limit),
         )
-    rows, rounds = _find_core(left, rules.min_user_interactions, rules.min_item_interactions)
-    name = f"reader with fewer than {rules.min_user_interactions} books"
+    rows, rounds = _find_core(remaining, rules.min_user_interactions, rules.min_item_interactions)
+    name = f"user with fewer than {rules.min_user_interactions} items"
     if rules.min_item_interactions > 1:
         name += (
-            f" or book with fewer than {rules.min_item_interactions} readers ({rounds} "
+            f" or item with fewer than {rules.min_item_interactions} users ({rounds} "
             f"round{'' if rounds == 1 else 's'})"
         )
-    step(name, left.keep(rows))
-    if not len(left):
+    step(name, remaining.keep(rows))
+    if not len(remaining):
         raise UserError(
-            "no interactions are left after cleaning: "
+            "no interactions remain after cleaning: "
             + "; ".join(
-                f"{one.name}: {one.before.interactions - one.after.interactions} rows"
-                for one in steps
+                f"{step.name}: {step.before.interactions - step.after.interactions} rows"
+                for step in steps
             ),
-            hint="Loosen the rule that removes most.",
+            hint="Loosen the rule that removed most rows.",
         )
-    return left, steps
+    return remaining, steps
 
 
 def describe_dropped_rows(dataset: Dataset) -> list[CleaningStep]:
-    """What the reader of the files left out already, as the first steps of cleaning.
+    """Returns the rows that a data source dropped, as the first cleaning steps.
 
-    Whose rows they were is not known: readers and books are counted as after the step.
+    Their users and items are unknown: both are counted as after the step.
     """
     after = dataset.interactions.count()
     steps = []
@@ -156,19 +165,20 @@ def describe_dropped_rows(dataset: Dataset) -> list[CleaningStep]:
 
 
 _DUPLICATE_NOTES = {
-    "last": "the latest is kept",
-    "max": "the best rated is kept",
-    "mean": "the mean rating is kept",
-    "error": "none is allowed",
+    "last": "keep the latest",
+    "max": "keep the best rated",
+    "mean": "keep the mean rating",
+    "error": "not allowed",
 }
 
 
 def _select_time_range(interactions: Interactions, rules: CleaningRules) -> tuple[str, np.ndarray]:
+    """Returns the name of the step and a bool mask [n] of the rows within the time range."""
     time = interactions.timestamp
     if time is None:
         raise UserError(
-            "since or until is given, but the table has no times",
-            hint="Name the column of the time, or leave them out.",
+            "since or until is set, but the table has no timestamps",
+            hint="Name the timestamp column, or remove since and until.",
         )
     rows = np.ones(len(time), bool)
     name = []
@@ -182,16 +192,17 @@ def _select_time_range(interactions: Interactions, rules: CleaningRules) -> tupl
 
 
 def _require_ratings(interactions: Interactions, reason: str) -> np.ndarray:
+    """Returns the ratings, or raises UserError with the reason why they are needed."""
     if interactions.rating is None:
         raise UserError(
             f"{reason}, but the table has no ratings",
-            hint="Name the rating column, or leave it out.",
+            hint="Name the rating column, or remove this setting.",
         )
     return interactions.rating
 
 
 def _compute_weights(interactions: Interactions, weights: InteractionWeighting) -> np.ndarray:
-    """float32 [n], above 0."""
+    """Computes the weight of each row, float32 [n], above 0."""
     if weights == "count":
         _, pair, counts = np.unique(
             _encode_pairs(interactions), return_inverse=True, return_counts=True
@@ -201,26 +212,26 @@ def _compute_weights(interactions: Interactions, weights: InteractionWeighting) 
     lowest = rating.min(initial=np.inf)
     if weights == "rating" and lowest <= 0:
         raise UserError(
-            f"ratings are weights, but the lowest is {lowest:g}",
-            hint="Weights must be above 0: set min_rating, or weights to log.",
+            f"weights is rating, but the lowest rating is {lowest:g}",
+            hint="Weights must be above 0. Set min_rating, or set weights to log.",
         )
     if weights == "log" and lowest < 0:
         raise UserError(
-            f"weights are 1 + ln(1 + rating), but the lowest rating is {lowest:g}",
+            f"weights is log, 1 + ln(1 + rating), but the lowest rating is {lowest:g}",
             hint="Set min_rating to 0 or more.",
         )
     return (rating if weights == "rating" else 1 + np.log1p(rating)).astype(np.float32)
 
 
 def _encode_pairs(interactions: Interactions) -> np.ndarray:
-    """int64 [n], one number for each pair of reader and book."""
+    """Returns a unique number for each user-item pair, int64 [n]."""
     return interactions.user.astype(np.int64) * (interactions.num_items + 1) + interactions.item
 
 
 def _sort_by_pair(interactions: Interactions) -> np.ndarray:
-    """The rows pair by pair, then by time, rating and place in the file."""
+    """Returns row indices sorted by pair, then by time, rating and place in the file."""
     order = np.arange(len(interactions))
-    # One stable sort a key, the most important one last; integers are sorted by radix.
+    # One stable sort per key, the most important key last: NumPy sorts integers by radix.
     for values in (interactions.rating, interactions.timestamp, _encode_pairs(interactions)):
         if values is not None:
             order = order[np.argsort(values[order], kind="stable")]
@@ -228,19 +239,19 @@ def _sort_by_pair(interactions: Interactions) -> np.ndarray:
 
 
 def _mark_first_of_equal_rows(interactions: Interactions, order: np.ndarray) -> np.ndarray:
-    """bool [n], false for a row that repeats another in every column."""
+    """Returns a bool mask [n], false for a row that repeats another in every column."""
     same = np.ones(max(len(order) - 1, 0), bool)
     for values in (_encode_pairs(interactions), interactions.rating, interactions.timestamp):
         if values is not None:
             ordered = values[order]
             same &= ordered[1:] == ordered[:-1]
-    kept = np.ones(len(order), bool)
-    kept[order[1:][same]] = False
-    return kept
+    mask = np.ones(len(order), bool)
+    mask[order[1:][same]] = False
+    return mask
 
 
 def _merge_repeated_pairs(interactions: Interactions, policy: DuplicatePolicy) -> Interactions:
-    """One row for each pair."""
+    """Merges repeated user-item pairs to one row each."""
     pairs = _encode_pairs(interactions)
     order = np.argsort(pairs, kind="stable")
     rank = interactions.rating if policy == "max" else interactions.timestamp
@@ -255,8 +266,8 @@ def _merge_repeated_pairs(interactions: Interactions, policy: DuplicatePolicy) -
         row = int(order[np.flatnonzero(~last)[0]])
         user = interactions.user_ids[interactions.user[row]]
         raise UserError(
-            f"reader {user!r} has book {interactions.item[row]} of the catalogue more than once",
-            hint="Correct the table, or set duplicates to last, max or mean.",
+            f"user {user!r} has catalog item {interactions.item[row]} more than once",
+            hint="Fix the table, or set duplicates to last, max or mean.",
         )
     if policy == "mean":
         rating = _require_ratings(interactions, "duplicates is mean")[order].astype(np.float64)
@@ -266,13 +277,17 @@ def _merge_repeated_pairs(interactions: Interactions, policy: DuplicatePolicy) -
         assert merged is not None
         merged[order] = means[group].astype(np.float32)
         interactions = replace(interactions, rating=merged)
-    kept = np.zeros(len(order), bool)
-    kept[order[last]] = True
-    return interactions.keep(kept)
+    mask = np.zeros(len(order), bool)
+    mask[order[last]] = True
+    return interactions.keep(mask)
 
 
 def _find_core(interactions: Interactions, min_user: int, min_item: int) -> tuple[np.ndarray, int]:
-    """bool [n], rows of readers and books that have enough of each other; and the rounds."""
+    """Finds the rows of the k-core: users and items that have enough of each other.
+
+    Returns:
+        A bool mask [n] of the rows, and the number of rounds it took.
+    """
     rows = np.arange(len(interactions))
     rounds = 0
     while True:
@@ -284,6 +299,6 @@ def _find_core(interactions: Interactions, min_user: int, min_item: int) -> tupl
         if enough.all() or (min_item == 1 and rounds > 1):
             break
         rows = rows[enough]
-    kept = np.zeros(len(interactions), bool)
-    kept[rows] = True
-    return kept, rounds
+    mask = np.zeros(len(interactions), bool)
+    mask[rows] = True
+    return mask, rounds

@@ -1,4 +1,4 @@
-"""Many reading histories of different length in two flat arrays."""
+"""Interaction histories of different length, stored in two flat arrays."""
 
 from __future__ import annotations
 
@@ -13,12 +13,25 @@ class Histories:
     """Ragged rows of model ids, oldest first.
 
     Attributes:
-        items: int32 [total], ids 1..V of all histories one after the other.
+        items: int32 [total], ids 1..V of all histories, concatenated.
         offsets: int64 [n + 1]; history ``r`` is ``items[offsets[r]:offsets[r + 1]]``.
-        weights: float32 [total], above 0: how much each item counts (see
-            `kd_tf.data.clean.CleaningRules`); None where all count the same.
-        readers: int32 [n], the readers' numbers in `kd_tf.data.interactions.Interactions`, for
-            models that know readers by number; None where they are not known.
+        weights: float32 [total], above 0: the weight of each item (see
+            `kd_tf.data.clean.CleaningRules`); None for equal weights.
+        users: int32 [n], user indices as in `kd_tf.data.interactions.Interactions`, for models
+            that look users up by id; None where unknown.
+
+    Raises:
+        ValueError: The lengths of the arrays do not match.
+
+    Example:
+        >>> histories = from_lists([[3, 1, 2], [4]])
+        >>> len(histories), histories.lengths.tolist()
+        (2, [3, 1])
+        >>> histories[0].tolist()
+        [3, 1, 2]
+        >>> histories.pad(2)
+        array([[1, 2],
+               [4, 0]], dtype=int32)
     """
 
     items: np.ndarray
@@ -32,7 +45,7 @@ class Histories:
         if self.weights is not None and len(self.weights) != len(self.items):
             raise ValueError(f"{len(self.weights)} weights for {len(self.items)} items")
         if self.users is not None and len(self.users) != len(self):
-            raise ValueError(f"{len(self.users)} readers for {len(self)} histories")
+            raise ValueError(f"{len(self.users)} users for {len(self)} histories")
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -42,46 +55,54 @@ class Histories:
 
     @property
     def lengths(self) -> np.ndarray:
-        """int64 [n], how many books each history has."""
+        """int64 [n], the number of items of each history."""
         return np.diff(self.offsets)
 
     def pad(self, length: int) -> np.ndarray:
-        """int32 [n, length]: the newest `length` ids, oldest first, padded with 0 at the end."""
-        kept = np.minimum(self.lengths, length)
+        """Returns the newest `length` ids of each history, padded with 0 at the end.
+
+        Returns:
+            int32 [n, length], oldest first.
+        """
+        counts = np.minimum(self.lengths, length)
         column = np.arange(length)
-        filled = column < kept[:, None]
-        source = (self.offsets[1:] - kept)[:, None] + column
+        mask = column < counts[:, None]
+        source = (self.offsets[1:] - counts)[:, None] + column
         padded = np.zeros((len(self), length), np.int32)
-        padded[filled] = self.items[source[filled]]
+        padded[mask] = self.items[source[mask]]
         return padded
 
     def keep_newest(self, length: int) -> Histories:
-        """The same readers with only the newest `length` books of each."""
-        behind = np.repeat(self.offsets[1:], self.lengths) - np.arange(len(self.items))
-        return self.keep(behind <= length)
+        """Truncates every history to its newest `length` items."""
+        age = np.repeat(self.offsets[1:], self.lengths) - np.arange(len(self.items))
+        return self.keep(age <= length)
 
     def take(self, rows: np.ndarray) -> Histories:
-        """The histories with these indices, in this order."""
+        """Returns the histories with these row indices, in this order."""
         lengths = self.lengths[rows]
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        source = np.repeat(self.offsets[:-1][rows], lengths) + within
+        position = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
+        source = np.repeat(self.offsets[:-1][rows], lengths) + position
         weights = None if self.weights is None else self.weights[source]
         users = None if self.users is None else self.users[rows]
         return Histories(self.items[source], offsets, weights, users)
 
-    def keep(self, items: np.ndarray) -> Histories:
-        """The same readers with only those items for which boolean `items` [total] is true."""
-        row = np.repeat(np.arange(len(self)), self.lengths)[items]
+    def keep(self, mask: np.ndarray) -> Histories:
+        """Keeps the items where the boolean `mask` [total] is true; no history is removed."""
+        row = np.repeat(np.arange(len(self)), self.lengths)[mask]
         lengths = np.bincount(row, minlength=len(self))
         offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        weights = None if self.weights is None else self.weights[items]
-        return Histories(self.items[items], offsets, weights, self.users)
+        weights = None if self.weights is None else self.weights[mask]
+        return Histories(self.items[mask], offsets, weights, self.users)
 
     def to_csr_matrix(self, num_items: int) -> sparse.csr_array:
-        """float32 CSR [n, `books` + 1]: an item's weight, or 1, where it stands in the history.
+        """Converts the histories to a sparse user-item matrix.
 
-        A book that stands in a history more than once counts once, with its greatest weight.
+        An item that occurs more than once in a history counts once, with its greatest weight.
+
+        Returns:
+            float32 CSR [n, num_items + 1]: the weight of each item of a history, 1 without
+            weights. Column 0 is padding.
         """
         row = np.repeat(np.arange(len(self)), self.lengths)
         weights = np.ones(len(self.items), np.float32) if self.weights is None else self.weights
@@ -95,14 +116,14 @@ class Histories:
 
 
 def from_padded(rows: np.ndarray) -> Histories:
-    """Histories from int32 [n, L], oldest first, 0 is padding wherever it stands."""
-    there = rows > 0
-    offsets = np.concatenate([[0], np.cumsum(there.sum(axis=1))]).astype(np.int64)
-    return Histories(rows[there].astype(np.int32), offsets)
+    """Builds histories from int32 [n, L], oldest first; a 0 at any position is padding."""
+    mask = rows > 0
+    offsets = np.concatenate([[0], np.cumsum(mask.sum(axis=1))]).astype(np.int64)
+    return Histories(rows[mask].astype(np.int32), offsets)
 
 
 def from_lists(rows: list[list[int]] | list[np.ndarray]) -> Histories:
-    """Histories from one sequence of ids a reader."""
+    """Builds histories from one sequence of ids per user."""
     lengths = [len(row) for row in rows]
     items = np.concatenate([np.asarray(row, np.int32) for row in rows]) if rows else np.empty(0)
     return Histories(

@@ -1,4 +1,4 @@
-"""Who read what: validated columns with contiguous ids and the way back to the caller's own."""
+"""Interactions and data sets: validated columns with contiguous ids, and the external ids."""
 
 from __future__ import annotations
 
@@ -14,16 +14,30 @@ from kd_tf.errors import UserError
 
 @dataclass(frozen=True)
 class Interactions:
-    """One row for each time that a reader read, rated or opened a book.
+    """A table of interactions: one row each time a user read, rated or opened an item.
 
     Attributes:
-        user: int32 [n], 0..U-1, every value at least once.
-        item: int32 [n], 1..V: the book's model id, which is its catalogue row + 1.
+        user: int32 [n], user indices 0..U-1, every value at least once.
+        item: int32 [n], model ids 1..V: catalog row + 1.
         rating: float32 [n], finite, or None.
         timestamp: int64 [n], seconds since 1970 (negative before), or None.
-        user_ids: The caller's own reader ids; ``user_ids[u]`` is reader ``u``.
-        books: V, the number of books in the catalogue.
-        weight: float32 [n], above 0: how much each row counts, or None where all count the same.
+        user_ids: External user ids; ``user_ids[u]`` is the id of user ``u``.
+        num_items: V, the number of items in the catalog.
+        weight: float32 [n], above 0: the weight of each row, or None for equal weights.
+
+    Raises:
+        ValueError: Columns differ in length, or an item id is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> interactions = Interactions(
+        ...     user=np.array([0, 0, 1], np.int32), item=np.array([2, 1, 2], np.int32),
+        ...     rating=None, timestamp=None, user_ids=["ann", "bob"], num_items=3
+        ... )
+        >>> interactions.count()
+        Counts(interactions=3, users=2, items=2)
+        >>> interactions.keep(interactions.item == 1).user_ids
+        ['ann']
     """
 
     user: np.ndarray
@@ -52,30 +66,36 @@ class Interactions:
 
     @property
     def num_users(self) -> int:
-        """U, the number of readers."""
+        """U, the number of users."""
         return len(self.user_ids)
 
     def count(self) -> Counts:
-        """Rows, readers, and books that at least one row names."""
+        """Counts rows, users, and items with at least one row."""
         return Counts(len(self), self.num_users, len(np.unique(self.item)))
 
-    def keep(self, rows: np.ndarray) -> Interactions:
-        """The interactions where boolean `rows` [n] is true; readers left without any go."""
-        left, user = np.unique(self.user[rows], return_inverse=True)
+    def keep(self, mask: np.ndarray) -> Interactions:
+        """Keeps the rows where the boolean `mask` [n] is true; removes users without any row."""
+        users, user = np.unique(self.user[mask], return_inverse=True)
         return Interactions(
             user=user.astype(np.int32),
-            item=self.item[rows],
-            rating=None if self.rating is None else self.rating[rows],
-            timestamp=None if self.timestamp is None else self.timestamp[rows],
-            user_ids=[self.user_ids[u] for u in left],
+            item=self.item[mask],
+            rating=None if self.rating is None else self.rating[mask],
+            timestamp=None if self.timestamp is None else self.timestamp[mask],
+            user_ids=[self.user_ids[u] for u in users],
             num_items=self.num_items,
-            weight=None if self.weight is None else self.weight[rows],
+            weight=None if self.weight is None else self.weight[mask],
         )
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How much of a data set there is at some point of its way."""
+    """The size of a data set before or after a cleaning step.
+
+    Attributes:
+        interactions: Number of rows.
+        users: Number of users.
+        items: Number of items with at least one row.
+    """
 
     interactions: int
     users: int
@@ -84,12 +104,12 @@ class Counts:
 
 @dataclass(frozen=True)
 class CleaningStep:
-    """What one step took away.
+    """The effect of one cleaning step.
 
     Attributes:
-        name: What the step does.
-        before: Rows, their readers and their books before the step.
-        after: The same after it.
+        name: What the step removes.
+        before: Counts before the step.
+        after: Counts after the step.
     """
 
     name: str
@@ -99,19 +119,28 @@ class CleaningStep:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What a reader (a function in `kd_tf.data.readers`) gives: interactions and their books.
+    """A data set as a data source (`kd_tf.data.sources`) loads it: interactions and catalog.
 
     Attributes:
-        name: Names the data in tables and file names.
-        interactions: Who read what.
-        catalog: The books; ``len(catalog) == interactions.books``.
-        notes: What the reader found that a person should know, one sentence each.
-        left_out: How many rows of the files the reader left out, by reason, for example
-            ``{"bad row": 3}``; they are in none of the other counts.
-        friendships: int32 [m, 2], pairs of readers (numbers as in ``interactions.user``), the
-            lower first, each pair once, where the publisher gives them; else None.
-        part: int8 [n], 0 where a row trains, 1 where it validates, 2 where it tests, if the
-            files came divided; else None.
+        name: Name of the data set, for tables and file names.
+        interactions: The interactions.
+        catalog: The items; ``len(catalog) == interactions.num_items``.
+        notes: Notes for the user about the data, one sentence each.
+        dropped_rows: Number of rows that the data source dropped, by reason, for example
+            ``{"bad row": 3}``. No other count includes them.
+        friendships: int32 [m, 2], pairs of user indices as in ``interactions.user``, the lower
+            first, each pair once, where the data set has them; else None.
+        split_labels: int8 [n], 0 for training rows, 1 for validation, 2 for test, where the
+            files come with a split; else None.
+
+    Example:
+        >>> import polars as pl
+        >>> frame = pl.DataFrame({"user": ["ann", "bob", "ann"], "item": ["x", "x", "y"]})
+        >>> dataset = from_frame("loans", frame)
+        >>> dataset.interactions.user.tolist(), dataset.interactions.item.tolist()
+        ([0, 1, 0], [1, 1, 2])
+        >>> dataset.catalog.item_ids
+        ['x', 'y']
     """
 
     name: str
@@ -124,29 +153,29 @@ class Dataset:
 
 
 def from_frame(name: str, frame: pl.DataFrame, item_table: pl.DataFrame | None = None) -> Dataset:
-    """As `from_chunks`, for a table that is in memory as a whole."""
+    """Builds a data set from one table in memory; see `from_chunks`."""
     return from_chunks(name, [frame], item_table)
 
 
 def from_chunks(
     name: str, chunks: Iterable[pl.DataFrame], item_table: pl.DataFrame | None = None
 ) -> Dataset:
-    """Numbers readers and books and joins both tables, a chunk at a time.
+    """Builds a data set from a stream of tables: encodes user and item ids as integers.
 
-    Readers are numbered in the order of their first row. Books are numbered in the order of
-    `books`; those that only `chunks` name follow after them, in the order of their first row.
-    What is kept of a row are its numbers: 20 bytes, whatever its ids look like.
+    Users are numbered in the order of their first row. Items are numbered in the order of
+    `item_table`; items that only `chunks` contain follow, in the order of their first row. Only
+    the numbers of a row are kept in memory: 20 bytes, however long its ids are.
 
     Args:
-        name: Names the data.
-        chunks: Each with the columns ``user`` and ``item`` (strings, no nulls), optionally
+        name: Name of the data set.
+        chunks: Tables with the columns ``user`` and ``item`` (strings, no nulls), optionally
             ``rating`` (float, no nulls) and ``timestamp`` (Int64 seconds, no nulls).
-        books: A catalogue frame as `Catalog` describes it, or None where only ids are known.
+        item_table: A catalog frame as in `Catalog`, or None where only ids are known.
 
     Raises:
-        UserError: There is no row, or two books share an id.
+        UserError: There is no row, or two items share an id.
     """
-    # Checks the ids before anything is joined on them.
+    # `Catalog` checks the ids before anything is joined on them.
     listed = None if item_table is None else Catalog(item_table).frame
     users, items = Vocabulary(), Vocabulary(() if listed is None else listed["item_id"])
     columns: dict[str, list[np.ndarray]] = {}
@@ -170,16 +199,16 @@ def from_chunks(
         extra = items.ids[len(listed) :]
         if extra:
             notes.append(
-                f"{len(extra)} books were read but are not in the book table (the first is "
-                f"{extra[0]!r}): they are known by their id only"
+                f"{len(extra)} items have interactions but are not in the item table (the first "
+                f"is {extra[0]!r}): they have an id but no title"
             )
-        added = pl.DataFrame({"item_id": extra}, schema={"item_id": pl.String})
-        catalog = Catalog(pl.concat([listed, added], how="diagonal"))
-        unread = len(catalog) - len(np.unique(joined["item"]))
-        if unread:
+        unlisted = pl.DataFrame({"item_id": extra}, schema={"item_id": pl.String})
+        catalog = Catalog(pl.concat([listed, unlisted], how="diagonal"))
+        num_cold = len(catalog) - len(np.unique(joined["item"]))
+        if num_cold:
             notes.append(
-                f"{unread} books of {len(catalog)} were never read: they keep their place in "
-                "the catalogue but cannot be recommended well"
+                f"{num_cold} of {len(catalog)} items have no interactions: they stay in the "
+                "catalog but cannot be recommended well"
             )
     return Dataset(
         name=name,
@@ -197,28 +226,34 @@ def from_chunks(
 
 
 class Vocabulary:
-    """Gives names numbers from 0, in the order in which they first come.
+    """Maps ids to integers from 0, in the order of first appearance.
 
     Attributes:
-        names: The name of each number.
+        ids: The id of each integer.
 
     Args:
-        names: Those that have their numbers already, each once.
+        ids: Ids to start with, each once.
+
+    Example:
+        >>> import polars as pl
+        >>> vocabulary = Vocabulary(["x"])
+        >>> vocabulary.encode(pl.Series(["y", "x", "y"])).tolist(), vocabulary.ids
+        ([1, 0, 1], ['x', 'y'])
     """
 
     def __init__(self, ids: Iterable[str] = ()) -> None:
         self.ids = list(ids)
-        self._numbers = {name: number for number, name in enumerate(self.ids)}
+        self._indices = {name: index for index, name in enumerate(self.ids)}
 
     def encode(self, ids: pl.Series) -> np.ndarray:
-        """int32 [n], the number of each name; new names get the next ones."""
+        """Returns the integer of each id, int32 [n]; new ids get the next integers."""
         distinct = ids.unique(maintain_order=True).alias("name")
         for name in distinct:
-            if name not in self._numbers:
-                self._numbers[name] = len(self.ids)
+            if name not in self._indices:
+                self._indices[name] = len(self.ids)
                 self.ids.append(name)
-        numbers = pl.Series("number", [self._numbers[name] for name in distinct], dtype=pl.Int32)
-        found = pl.DataFrame({"name": ids}).join(
-            pl.DataFrame([distinct, numbers]), on="name", how="left", maintain_order="left"
+        indices = pl.Series("index", [self._indices[name] for name in distinct], dtype=pl.Int32)
+        encoded = pl.DataFrame({"name": ids}).join(
+            pl.DataFrame([distinct, indices]), on="name", how="left", maintain_order="left"
         )
-        return found["number"].to_numpy()
+        return encoded["index"].to_numpy()

@@ -1,4 +1,4 @@
-"""ISBNs in one form, so that books of two catalogues can be matched by them."""
+"""Normalizes ISBNs, so that books of two catalogs can be matched by them."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ _WEIGHTS_13 = (1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1)
 
 
 def normalize_isbn(values: pl.Series) -> pl.Series:
-    """Every ISBN as its 13 digits, null where a text is none.
+    """Converts ISBNs to their 13-digit form; null where a string is no valid ISBN.
 
-    Hyphens, spaces and a leading "ISBN" do not matter. An ISBN of ten characters becomes the one
-    of 13 digits that means the same book. One that lost its leading zeros in a spreadsheet gets
-    them back, where its check digit then is right; a wrong check digit makes no ISBN.
-    Source: ISO 2108.
+    Ignores hyphens, spaces and a leading "ISBN". Converts ISBN-10 to ISBN-13. Restores the leading
+    zeros that a spreadsheet removed, where the check digit is right then. A string with a wrong
+    check digit is not an ISBN. Source: ISO 2108.
 
     Args:
         values: String [n].
@@ -23,7 +22,7 @@ def normalize_isbn(values: pl.Series) -> pl.Series:
         String [n].
 
     Example:
-        >>> isbn13(pl.Series(["0-306-40615-2", "9780306406157", "none"])).to_list()
+        >>> normalize_isbn(pl.Series(["0-306-40615-2", "9780306406157", "none"])).to_list()
         ['9780306406157', '9780306406157', None]
     """
     plain = values.str.to_uppercase().str.replace_all(r"[\s\-\u2010-\u2015]|^\s*ISBN[:\s]*", "")
@@ -39,13 +38,14 @@ def normalize_isbn(values: pl.Series) -> pl.Series:
 
 
 def _keep_matching(values: pl.Series, pattern: str) -> pl.Series:
+    """Replaces the values that do not match the regular expression with null."""
     return values.set(~values.str.contains(pattern).fill_null(value=False), None)
 
 
 def _sum_weighted_digits(digits: pl.Series, weights: range | tuple[int, ...]) -> pl.Series:
-    """The sum of weighted digits; an X counts as ten."""
+    """Returns the weighted sum of the digits; X is ten."""
     total = pl.Series([0]).new_from_index(0, len(digits))
-    for place, weight in enumerate(weights):
-        digit = digits.str.slice(place, 1).replace("X", "10").cast(pl.Int64)
+    for position, weight in enumerate(weights):
+        digit = digits.str.slice(position, 1).replace("X", "10").cast(pl.Int64)
         total = total + digit * weight
     return total

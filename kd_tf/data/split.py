@@ -1,4 +1,4 @@
-"""Train, validation and test: which readers, and which books of theirs are held out."""
+"""Train, validation and test split: its users and their held-out items."""
 
 from __future__ import annotations
 
@@ -16,20 +16,29 @@ from kd_tf import atomic
 from kd_tf.data.histories import Histories
 from kd_tf.errors import UserError
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
 class HeldOutSet:
-    """Readers to be judged on: what a model is shown and what it should find.
+    """Users to evaluate on: their input histories and held-out target items.
 
     Attributes:
-        histories: What the model sees; a history may be empty.
-        targets: The held-out books of the same readers, at least one each.
-        readers: int32 [n], the readers' numbers in `Interactions`.
-        also_read: Books that the readers are known to have read beside their histories and
-            that are not asked about, so that no list may hold them: the validation books when
-            the test is measured, where a protocol does not show them. None where there are none.
+        histories: Input histories of the model; a history may be empty.
+        targets: The held-out items of the same users, at least one each.
+        users: int32 [n], user indices as in `Interactions`.
+        seen_items: Items to mask: seen by the user, but neither input nor target. For example
+            the validation items during the test, where a protocol does not show them to the
+            model. None where there are none.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.data.histories import from_lists
+        >>> held_out = HeldOutSet(
+        ...     from_lists([[1, 2], [3]]), targets=from_lists([[4], [1]]), users=np.array([5, 7])
+        ... )
+        >>> held_out.histories.users.tolist()
+        [5, 7]
     """
 
     histories: Histories
@@ -43,19 +52,29 @@ class HeldOutSet:
 
 @dataclass(frozen=True)
 class Split:
-    """A data set divided for training, choosing and judging.
+    """A data set, split into training, validation and test.
 
     Attributes:
-        train: Histories that models learn from.
-        train_readers: int32 [n], the readers' numbers in `Interactions`.
-        validation: Readers, or books of readers, that choose (when to stop, which settings).
-        test: Those that only the final figures are measured on.
-        protocol: The name of the protocol, for tables.
-        seed: What drew the readers and the held-out books.
-        books: V.
-        notes: What a person should know of the division, one sentence each.
-        also_read: What the training readers read beside `train` without its counting (ratings
-            below the limit), or None: it tells which books go together, and is never a target.
+        train: Histories to train on.
+        train_users: int32 [n], user indices as in `Interactions`.
+        validation: Held-out users or items for early stopping and model selection.
+        test: Held-out users or items for the final metrics only.
+        protocol: Name of the split protocol, for tables.
+        seed: Seed that drew the users and the held-out items.
+        num_items: V.
+        notes: Notes for the user about the split, one sentence each.
+        low_rated: Items that the training users rated below the limit, or None. They show which
+            items occur together, and are never a target.
+
+    Example:
+        >>> from kd_tf.data.splits.unseen_users import split_unseen_users
+        >>> from kd_tf.data.synthetic.bookshop import generate_bookshop
+        >>> dataset = generate_bookshop(num_items=100, num_users=50)
+        >>> split = split_unseen_users(dataset.interactions, test_users=10, validation_users=5)
+        >>> len(split.train), len(split.validation.histories), len(split.test.histories)
+        (35, 5, 10)
+        >>> split.protocol
+        'unseen-users'
     """
 
     train: Histories
@@ -72,40 +91,40 @@ class Split:
         object.__setattr__(self, "train", replace(self.train, users=self.train_users))
 
     def popularity(self) -> np.ndarray:
-        """int64 [V + 1], in how many training histories each id stands; index 0 is padding."""
+        """Counts the training interactions of each item: int64 [V + 1]; index 0 is padding."""
         return np.bincount(self.train.items, minlength=self.num_items + 1)
 
-    def renumber_items(self, numbers: np.ndarray) -> Split:
-        """The same readers and books with other ids.
+    def renumber_items(self, new_ids: np.ndarray) -> Split:
+        """Returns the same split with new item ids.
 
         Args:
-            numbers: int32 [V + 1], the new id of each; 0 stays 0.
+            new_ids: int32 [V + 1], the new id of each item; 0 stays 0.
         """
 
-        def histories(old: Histories) -> Histories:
-            return replace(old, items=numbers[old.items])
+        def renumber(histories: Histories) -> Histories:
+            return replace(histories, items=new_ids[histories.items])
 
-        def optional(old: Histories | None) -> Histories | None:
-            return None if old is None else histories(old)
+        def renumber_optional(histories: Histories | None) -> Histories | None:
+            return None if histories is None else renumber(histories)
 
-        def held_out(old: HeldOutSet) -> HeldOutSet:
+        def renumber_held_out(held_out: HeldOutSet) -> HeldOutSet:
             return replace(
-                old,
-                histories=histories(old.histories),
-                targets=histories(old.targets),
-                seen_items=optional(old.seen_items),
+                held_out,
+                histories=renumber(held_out.histories),
+                targets=renumber(held_out.targets),
+                seen_items=renumber_optional(held_out.seen_items),
             )
 
         return replace(
             self,
-            train=histories(self.train),
-            validation=held_out(self.validation),
-            test=held_out(self.test),
-            low_rated=optional(self.low_rated),
+            train=renumber(self.train),
+            validation=renumber_held_out(self.validation),
+            test=renumber_held_out(self.test),
+            low_rated=renumber_optional(self.low_rated),
         )
 
     def fingerprint(self) -> str:
-        """SHA-256 of everything that a figure depends on: two equal splits have the same."""
+        """Returns the SHA-256 of all data that metrics depend on; equal splits have equal ones."""
         digest = hashlib.sha256(json.dumps(self._to_metadata(), sort_keys=True).encode())
         for name, array in self._to_arrays().items():
             digest.update(f"{name} {array.dtype} {array.shape}".encode())
@@ -113,33 +132,35 @@ class Split:
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:
-        """Writes the split into one .npz file, as a whole or not at all."""
-        described = {**self._to_metadata(), "version": _VERSION, "sha256": self.fingerprint()}
-        text = np.frombuffer(json.dumps(described).encode(), np.uint8)
+        """Writes the split to one .npz file, atomically."""
+        metadata = {**self._to_metadata(), "version": _VERSION, "sha256": self.fingerprint()}
+        text = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
         stream = io.BytesIO()
-        # mypy takes the arrays for the option allow_pickle as well.
-        np.savez_compressed(stream, described=text, **self._to_arrays())  # type: ignore[arg-type]
+        # The type stubs match the arrays with the option allow_pickle too, hence the ignore.
+        np.savez_compressed(stream, metadata=text, **self._to_arrays())  # type: ignore[arg-type]
         atomic.write_bytes(path, stream.getvalue())
 
     def _to_metadata(self) -> dict[str, Any]:
+        """Returns the scalar fields, for JSON."""
         return {
             "protocol": self.protocol,
             "seed": self.seed,
-            "books": self.num_items,
+            "num_items": self.num_items,
             "notes": list(self.notes),
         }
 
     def _to_arrays(self) -> dict[str, np.ndarray]:
-        arrays = {"train_readers": self.train_users}
+        """Returns all arrays by the names that they have in the file."""
+        arrays = {"train_users": self.train_users}
         parts = {"train": self.train}
         if self.low_rated is not None:
-            parts["train_also_read"] = self.low_rated
+            parts["train_low_rated"] = self.low_rated
         for name, held_out in (("validation", self.validation), ("test", self.test)):
-            arrays[f"{name}_readers"] = held_out.users
+            arrays[f"{name}_users"] = held_out.users
             parts[f"{name}_histories"] = held_out.histories
             parts[f"{name}_targets"] = held_out.targets
             if held_out.seen_items is not None:
-                parts[f"{name}_also_read"] = held_out.seen_items
+                parts[f"{name}_seen_items"] = held_out.seen_items
         for name, histories in parts.items():
             arrays[f"{name}_items"], arrays[f"{name}_offsets"] = histories.items, histories.offsets
             if histories.weights is not None:
@@ -148,62 +169,64 @@ class Split:
 
 
 def load(path: Path) -> Split:
-    """Reads what `Split.save` wrote.
+    """Reads a split that `Split.save` wrote.
 
     Raises:
-        UserError: The file is missing, damaged, or of another kind or version.
+        UserError: The file is missing or damaged, or has another format or version.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in stored.files}
-        described = json.loads(arrays.pop("described").tobytes())
-        if described["version"] != _VERSION:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        metadata = json.loads(arrays.pop("metadata").tobytes())
+        if metadata["version"] != _VERSION:
             raise UserError(
-                f"the split has version {described['version']}, this program reads {_VERSION}",
+                f"the split has version {metadata['version']}, but this program reads {_VERSION}",
                 where=str(path),
-                hint="Make it anew.",
+                hint="Create the split again.",
             )
-        split = _build_split(described, arrays)
+        split = _build_split(metadata, arrays)
     except FileNotFoundError as error:
-        raise UserError("there is no such file", where=str(path)) from error
+        raise UserError("the file does not exist", where=str(path)) from error
     except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
         raise UserError(
-            f"this is no saved split, or a damaged one ({error})",
+            f"the file is not a saved split, or it is damaged ({error})",
             where=str(path),
-            hint="Make it anew.",
+            hint="Create the split again.",
         ) from error
-    if split.fingerprint() != described["sha256"]:
+    if split.fingerprint() != metadata["sha256"]:
         raise UserError(
-            "the contents of the split are not those that were saved",
+            "the split file was changed after it was saved",
             where=str(path),
-            hint="Make it anew.",
+            hint="Create the split again.",
         )
     return split
 
 
 def _build_split(metadata: dict[str, Any], arrays: dict[str, np.ndarray]) -> Split:
+    """Rebuilds a split from the metadata and arrays of its file."""
+
     def histories(name: str) -> Histories:
         return Histories(
             arrays[f"{name}_items"], arrays[f"{name}_offsets"], arrays.get(f"{name}_weights")
         )
 
     def held_out(name: str) -> HeldOutSet:
-        also_read = f"{name}_also_read"
+        seen_items = f"{name}_seen_items"
         return HeldOutSet(
             histories(f"{name}_histories"),
             histories(f"{name}_targets"),
-            arrays[f"{name}_readers"],
-            histories(also_read) if f"{also_read}_items" in arrays else None,
+            arrays[f"{name}_users"],
+            histories(seen_items) if f"{seen_items}_items" in arrays else None,
         )
 
     return Split(
         train=histories("train"),
-        train_users=arrays["train_readers"],
+        train_users=arrays["train_users"],
         validation=held_out("validation"),
         test=held_out("test"),
         protocol=metadata["protocol"],
         seed=metadata["seed"],
-        num_items=metadata["books"],
+        num_items=metadata["num_items"],
         notes=tuple(metadata["notes"]),
-        low_rated=histories("train_also_read") if "train_also_read_items" in arrays else None,
+        low_rated=histories("train_low_rated") if "train_low_rated_items" in arrays else None,
     )

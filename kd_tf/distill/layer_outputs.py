@@ -1,4 +1,4 @@
-"""What a model's layers gave on the way to its answer."""
+"""Captures the outputs of a model's inner layers during a call (a forward hook)."""
 
 from __future__ import annotations
 
@@ -11,51 +11,55 @@ from kd_tf.backend import keras, tf
 
 
 def find_layer(model: keras.Model, name: str) -> keras.layers.Layer:
-    """A layer of a model, however deep.
+    """Finds a layer by name at any depth of a model.
 
     Raises:
-        ValueError: There is none of this name, or several; the nearest names are offered.
+        ValueError: No layer or several layers have this name. The message suggests similar names.
     """
-    layers = [one for one in model._flatten_layers(include_self=False) if one.name == name]
+    layers = [layer for layer in model._flatten_layers(include_self=False) if layer.name == name]
     if len(layers) == 1:
         return layers[0]
     if layers:
-        raise ValueError(f"{model.name} has {len(layers)} layers of the name {name!r}")
-    names = sorted({one.name for one in model._flatten_layers(include_self=False)})
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names
-    raise ValueError(f"{model.name} has no layer {name!r}; there are {', '.join(near) or 'none'}")
+        raise ValueError(f"{model.name} has {len(layers)} layers named {name!r}")
+    names = sorted({layer.name for layer in model._flatten_layers(include_self=False)})
+    similar = difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names
+    raise ValueError(
+        f"{model.name} has no layer {name!r}. Did you mean {', '.join(similar)}?"
+        if similar
+        else f"{model.name} has no layer {name!r}: it has no layers"
+    )
 
 
 @contextmanager
 def capture_layer_outputs(
     model: keras.Model, layer_names: Sequence[str]
 ) -> Iterator[dict[str, tf.Tensor]]:
-    """Collects what some layers give while the model is called.
+    """Captures the outputs of some layers while the model is called in the ``with`` block.
 
     Args:
-        model: Its weights exist.
-        names: Of layers.
+        model: A model whose weights exist.
+        layer_names: Names of layers at any depth.
 
     Yields:
-        The output of each by its name, as soon as it was called; of a layer that is called
-        several times the last.
+        Layer outputs by name, filled in as the layers are called. For a layer that is called
+        several times, the last output.
     """
-    seen: dict[str, tf.Tensor] = {}
+    outputs: dict[str, tf.Tensor] = {}
     layers = [find_layer(model, name) for name in layer_names]
 
-    def recording(layer: keras.layers.Layer, original: Any) -> Any:
-        def call(*arguments: Any, **named: Any) -> Any:
-            seen[layer.name] = original(*arguments, **named)
-            return seen[layer.name]
+    def add_hook(layer: keras.layers.Layer, original_call: Any) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            outputs[layer.name] = original_call(*args, **kwargs)
+            return outputs[layer.name]
 
         return call
 
-    originals = [layer.call for layer in layers]
+    original_calls = [layer.call for layer in layers]
     try:
-        for layer, original in zip(layers, originals, strict=True):
-            layer.call = recording(layer, original)
-        yield seen
+        for layer, original_call in zip(layers, original_calls, strict=True):
+            layer.call = add_hook(layer, original_call)
+        yield outputs
     finally:
         for layer in layers:
-            # What stood there was the method of the class.
+            # Removing the instance attribute uncovers the class's own method again.
             vars(layer).pop("call", None)

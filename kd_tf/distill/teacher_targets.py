@@ -1,4 +1,4 @@
-"""What the teacher says about every training example, computed once and kept on disk."""
+"""Computes the teacher's outputs for every training example and caches them on disk."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from kd_tf.training.checkpoint import compute_fingerprint
 KEY_FILE = "key.json"
 
 EXTRA_OUTPUTS: dict[str, Callable[[HistoryModel, tf.Tensor], tf.Tensor]] = {
-    "teacher_reader": lambda teacher, history: teacher.user_embeddings(history),
+    "teacher_user_embeddings": lambda teacher, history: teacher.user_embeddings(history),
 }
-"""What methods may need beyond the best books: by the name of the label, float32 [B, ...] of the
-teacher and histories. Stored in half precision."""
+"""Teacher outputs beyond the top-K items that a distillation loss may require, by label name.
+
+Each function returns float32 [B, ...] for a teacher and histories; the cache stores float16."""
 
 
 def compute_teacher_targets(
@@ -37,35 +38,36 @@ def compute_teacher_targets(
     folder: Path,
     progress: Progress,
 ) -> dict[str, np.ndarray]:
-    """Reads the cache in `folder`, or asks the teacher and writes it.
+    """Loads the teacher's outputs from the cache in `folder`, or computes and writes them.
 
-    The cache is keyed by the teacher's weights, the examples and what is asked for: whatever
-    changes, the answers are asked for again. It is written in one step, so a killed run leaves
-    none or all.
+    The cache key covers the teacher's weights, the examples and the requested outputs, so any
+    change recomputes the outputs. The cache is written atomically: a killed run leaves either no
+    cache or a complete one.
 
     Args:
         teacher: The trained teacher.
-        examples: What the student will learn from.
-        top: K; at most V are kept.
-        needs: Names of `EXTRA`.
-        folder: Where the cache lies.
-        progress: Where to report.
+        examples: The student's training examples.
+        top_k: K, the number of top items to store; at most V are stored.
+        teacher_outputs: Names in `EXTRA_OUTPUTS`.
+        folder: Folder of the cache.
+        progress: Reports progress per example.
 
     Returns:
-        Memory-mapped arrays by the names that a `kd_tf.distill.losses.base.Step` has them.
-        ``teacher_ids`` int32 [passes, readers, K] are the teacher's best books, best first, none
-        of the example's history, and end in 0 where fewer than K are left; ``teacher_logits``
-        float32, of the same shape, is 0 there; ``teacher_total`` float32 [passes, readers] is the
-        logarithm of the sum of exp over all its logits; then float16 [passes, readers, ...] of
-        each of `needs`.
+        Memory-mapped arrays by the label names of a `DistillationBatch`:
+
+        - ``teacher_ids`` int32 [passes, users, K]: the teacher's top items, best first, without
+          items of the example's history, padded with 0 where fewer than K remain.
+        - ``teacher_logits`` float32 [passes, users, K]: their logits, 0 at padding.
+        - ``teacher_total`` float32 [passes, users]: the log-sum-exp of all the teacher's logits.
+        - each of `teacher_outputs`, float16 [passes, users, ...].
 
     Raises:
-        ValueError: A name of `needs` is unknown, or the teacher has no such thing.
+        ValueError: A name in `teacher_outputs` is unknown, or the teacher does not provide it.
     """
     unknown = sorted(set(teacher_outputs) - set(EXTRA_OUTPUTS))
     if unknown:
         raise ValueError(
-            f"no teacher is asked for {unknown[0]!r}; there are {sorted(EXTRA_OUTPUTS)}"
+            f"unknown teacher output {unknown[0]!r}; choose from {sorted(EXTRA_OUTPUTS)}"
         )
     top_k = min(top_k, teacher.num_items)
     extra = sorted(set(teacher_outputs))
@@ -87,60 +89,62 @@ def compute_curriculum_targets(
     folder: Path,
     progress: Progress,
 ) -> dict[str, np.ndarray]:
-    """The best books of several teachers, for `HeterogeneousStages`: asked once, kept on disk.
+    """Computes and caches the top items of a curriculum of teachers, for `HeterogeneousStages`.
 
     Args:
-        stages: Trained teachers of one catalogue from easy to hard, at least one.
-        examples: What the student will learn from.
-        top: K; at most V are kept.
-        folder: Where the cache lies, keyed and written as that of `teacher_targets`.
-        progress: Where to report.
+        teachers: Trained teachers with one catalog, from easy to hard; at least one.
+        examples: The student's training examples.
+        top_k: K, the number of top items to store; at most V are stored.
+        folder: Folder of the cache, which is keyed and written as in `compute_teacher_targets`.
+        progress: Reports progress per example.
 
     Returns:
-        ``stage_ids``, memory-mapped int32 [passes, readers, S, K]: the ``teacher_ids`` of every
-        stage.
+        ``stage_ids``, memory-mapped int32 [passes, users, S, K]: the ``teacher_ids`` of each of
+        the S teachers.
 
     Raises:
-        ValueError: There is no stage, or they belong to different catalogues.
+        ValueError: There are no teachers, or they have different catalogs.
     """
-    catalogues = {stage.num_items for stage in teachers}
-    if len(catalogues) != 1:
+    catalog_sizes = {teacher.num_items for teacher in teachers}
+    if len(catalog_sizes) != 1:
         raise ValueError(
-            f"stages must be models of one catalogue, not of {sorted(catalogues) or 'nothing'}"
+            "the teachers of a curriculum must have the same number of items, not "
+            f"{sorted(catalog_sizes) or 'none'}"
         )
-    top_k = min(top_k, catalogues.pop())
+    top_k = min(top_k, catalog_sizes.pop())
     key = {
         **_make_cache_key(examples, top_k),
-        "stages": [compute_fingerprint(stage) for stage in teachers],
+        "stages": [compute_fingerprint(teacher) for teacher in teachers],
     }
     if _read_cache_key(folder) != key:
         passes, users, _ = examples.history.shape
-        with atomic.replace_directory(folder) as unfinished:
-            stacked = np.lib.format.open_memmap(
-                unfinished / "stage_ids.npy",
+        with atomic.replace_directory(folder) as temporary_folder:
+            stage_ids = np.lib.format.open_memmap(
+                temporary_folder / "stage_ids.npy",
                 "w+",
                 np.int32,
                 (passes, users, len(teachers), top_k),
             )
-            for number, stage in enumerate(teachers):
-                own = unfinished / "stage"
-                found = compute_teacher_targets(
-                    stage, examples, top_k=top_k, folder=own, progress=progress
+            for index, teacher in enumerate(teachers):
+                stage_folder = temporary_folder / "stage"
+                targets = compute_teacher_targets(
+                    teacher, examples, top_k=top_k, folder=stage_folder, progress=progress
                 )
-                stacked[:, :, number] = found["teacher_ids"]
-                del found  # some systems keep a file that is still mapped
-                shutil.rmtree(own)
-            stacked.flush()
-            atomic.write_json(unfinished / KEY_FILE, key)
+                stage_ids[:, :, index] = targets["teacher_ids"]
+                # Windows cannot delete a file that is still memory-mapped.
+                del targets
+                shutil.rmtree(stage_folder)
+            stage_ids.flush()
+            atomic.write_json(temporary_folder / KEY_FILE, key)
     return _load_arrays(folder, ["stage_ids"])
 
 
-def _make_cache_key(examples: Examples, top: int) -> dict[str, object]:
-    """What a cache depends on besides its teachers."""
+def _make_cache_key(examples: Examples, top_k: int) -> dict[str, object]:
+    """Returns the part of the cache key that does not depend on the teachers."""
     return {
         "examples": hashlib.sha256(np.ascontiguousarray(examples.history).data).hexdigest(),
         "shape": list(examples.history.shape),
-        "top": top,
+        "top": top_k,
     }
 
 
@@ -151,6 +155,7 @@ def _load_arrays(folder: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def _read_cache_key(folder: Path) -> dict[str, object] | None:
+    """Returns the key of a complete cache, None if there is no readable one."""
     try:
         key = json.loads((folder / KEY_FILE).read_text("utf-8"))
     except (OSError, ValueError):
@@ -161,7 +166,7 @@ def _read_cache_key(folder: Path) -> dict[str, object] | None:
 def _write_cache(
     teacher: HistoryModel,
     examples: Examples,
-    top: int,
+    top_k: int,
     extra: Sequence[str],
     key: dict[str, object],
     folder: Path,
@@ -169,57 +174,71 @@ def _write_cache(
 ) -> None:
     passes, users, length = examples.history.shape
 
-    # Not the teacher's own length: a teacher may see more than the student's examples hold.
-    row = tf.TensorSpec([None, length], tf.int32)
+    # The length of the examples, not the teacher's `max_length`, which may be larger.
+    history_spec = tf.TensorSpec([None, length], tf.int32)
 
-    @tf.function(input_signature=[row])
-    def forward(history: tf.Tensor) -> tf.Tensor:
+    @tf.function(input_signature=[history_spec])
+    def compute_logits(history: tf.Tensor) -> tf.Tensor:
         return teacher(history, training=False)
 
-    @tf.function(input_signature=[row, tf.TensorSpec([None, teacher.num_items + 1], tf.float32)])
-    def best_of(history: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
+    @tf.function(
+        input_signature=[history_spec, tf.TensorSpec([None, teacher.num_items + 1], tf.float32)]
+    )
+    def select_outputs(history: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
         logits = mask_history(logits, teacher.seen_items(history))
-        values, ids = tf.math.top_k(logits, top)
-        there = values > MASKED_LOGIT / 2
+        values, ids = tf.math.top_k(logits, top_k)
+        is_item = values > MASKED_LOGIT / 2
         return {
-            "teacher_ids": tf.where(there, ids, 0),
-            "teacher_logits": tf.where(there, values, 0.0),
+            "teacher_ids": tf.where(is_item, ids, 0),
+            "teacher_logits": tf.where(is_item, values, 0.0),
             "teacher_total": tf.reduce_logsumexp(logits, axis=1),
             **{name: tf.cast(EXTRA_OUTPUTS[name](teacher, history), tf.float16) for name in extra},
         }
 
-    # Whoever is asked for twice (a reader's number in every pass) is answered once.
-    rows, asked = np.unique(examples.history.reshape(-1, length), axis=0, return_inverse=True)
-    places = np.argsort(asked, kind="stable")
-    first = np.append(np.searchsorted(asked[places], np.arange(len(rows))), len(asked))
-    quick = teacher.numpy_scores(teacher.from_inputs(rows[:1])) is not None
+    # Repeated histories (for example a user id, equal in every pass) are computed once.
+    rows, row_of_example = np.unique(
+        examples.history.reshape(-1, length), axis=0, return_inverse=True
+    )
+    num_examples = len(row_of_example)
+    examples_by_row = np.argsort(row_of_example, kind="stable")
+    row_starts = np.searchsorted(row_of_example[examples_by_row], np.arange(len(rows)))
+    row_starts = np.append(row_starts, num_examples)
+    use_numpy = teacher.numpy_scores(teacher.from_inputs(rows[:1])) is not None
 
-    def answers(some: np.ndarray) -> dict[str, tf.Tensor]:
-        history = tf.constant(some)
-        logits = teacher.numpy_scores(teacher.from_inputs(some)) if quick else forward(history)
-        return best_of(history, tf.convert_to_tensor(logits))
+    def compute_outputs(batch: np.ndarray) -> dict[str, tf.Tensor]:
+        history = tf.constant(batch)
+        logits = (
+            teacher.numpy_scores(teacher.from_inputs(batch))
+            if use_numpy
+            else compute_logits(history)
+        )
+        return select_outputs(history, tf.convert_to_tensor(logits))
 
-    shapes = {name: (one.shape[1:], one.dtype) for name, one in answers(rows[:1]).items()}
-    with atomic.replace_directory(folder) as unfinished:
+    specs = {
+        name: (output.shape[1:], output.dtype) for name, output in compute_outputs(rows[:1]).items()
+    }
+    with atomic.replace_directory(folder) as temporary_folder:
         arrays = {
             name: np.lib.format.open_memmap(
-                unfinished / f"{name}.npy",
+                temporary_folder / f"{name}.npy",
                 "w+",
-                kind.as_numpy_dtype,
+                dtype.as_numpy_dtype,
                 (passes, users, *shape),
             )
-            for name, (shape, kind) in shapes.items()
+            for name, (shape, dtype) in specs.items()
         }
-        flat = {name: one.reshape(len(asked), *one.shape[2:]) for name, one in arrays.items()}
-        with progress.task("asking the teacher", len(asked)) as advance:
-            batch = get_scoring_batch_size(teacher, in_numpy=quick)
-            for start in range(0, len(rows), batch):
-                end = min(start + batch, len(rows))
-                whose = places[first[start] : first[end]]
-                for name, found in answers(rows[start:end]).items():
-                    flat[name][whose] = found.numpy()[asked[whose] - start]
-                advance(len(whose))
-        for one in arrays.values():
-            one.flush()
-        # The key goes in last: a folder without it is no cache.
-        atomic.write_json(unfinished / KEY_FILE, key)
+        flat_arrays = {
+            name: array.reshape(num_examples, *array.shape[2:]) for name, array in arrays.items()
+        }
+        with progress.task("computing teacher outputs", num_examples) as advance:
+            batch_size = get_scoring_batch_size(teacher, in_numpy=use_numpy)
+            for start in range(0, len(rows), batch_size):
+                end = min(start + batch_size, len(rows))
+                indices = examples_by_row[row_starts[start] : row_starts[end]]
+                for name, output in compute_outputs(rows[start:end]).items():
+                    flat_arrays[name][indices] = output.numpy()[row_of_example[indices] - start]
+                advance(len(indices))
+        for array in arrays.values():
+            array.flush()
+        # The key is written last: a folder without it is not a complete cache.
+        atomic.write_json(temporary_folder / KEY_FILE, key)

@@ -1,4 +1,4 @@
-"""How far a mean over readers could be off: bootstrap confidence intervals."""
+"""Bootstrap confidence intervals of the mean over users."""
 
 from __future__ import annotations
 
@@ -16,41 +16,42 @@ def bootstrap_intervals(
     num_samples: int = 1000,
     seed: int = 42,
 ) -> dict[str, tuple[float, float]]:
-    """Percentile bootstrap intervals of the mean over readers.
+    """Computes percentile bootstrap intervals of the mean over users.
 
-    `samples` times as many readers as there are get drawn with replacement, the same ones for
-    all metrics; the interval holds the middle `level` of the means.
+    Draws `num_samples` samples of all users with replacement, the same ones for all metrics; the
+    interval holds the middle `level` of the sample means.
     Source: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13.
 
     Args:
-        per_reader: float64 [n] by name, at least one reader.
-        level: Share of the means within the interval.
-        samples: How many times readers are drawn.
-        seed: Draws them.
+        per_user: float64 [n] by metric name, at least one user.
+        level: Confidence level, above 0 and below 1.
+        num_samples: Number of bootstrap samples.
+        seed: Seed of the samples.
 
     Returns:
-        Lower and upper end by name.
+        Lower and upper bound by metric name.
 
     Raises:
-        ValueError: There are no readers, the lengths differ, or `level` is not in (0, 1).
+        ValueError: There are no users, the lengths differ, or `level` is not in (0, 1).
     """
     if not 0 < level < 1:
         raise ValueError(f"level must be above 0 and below 1, not {level}")
-    lengths = {len(values) for values in per_user.values()}
+    lengths = {len(metric) for metric in per_user.values()}
     if len(lengths) != 1 or 0 in lengths:
-        raise ValueError(f"every metric needs the same number of readers, at least 1: {lengths}")
-    figures = np.stack(list(per_user.values()), axis=1)
-    users = len(figures)
+        raise ValueError(f"all metrics need the same number of users, at least 1, not {lengths}")
+    values = np.stack(list(per_user.values()), axis=1)
+    num_users = len(values)
     random = np.random.default_rng(seed)
-    means = np.empty((num_samples, figures.shape[1]))
-    rows = max(_MAX_COUNTS_IN_MEMORY // users, 1)
+    means = np.empty((num_samples, values.shape[1]))
+    rows = max(_MAX_COUNTS_IN_MEMORY // num_users, 1)
     for start in range(0, num_samples, rows):
-        part = min(rows, num_samples - start)
-        drawn = random.integers(0, users, (part, users), dtype=np.uint32)
-        # How often each reader was drawn: the means of all metrics are one matrix product.
-        keys = drawn + np.arange(part, dtype=np.int64)[:, None] * users
-        counts = np.bincount(keys.ravel(), minlength=part * users).reshape(part, users)
-        means[start : start + part] = counts.astype(np.float64) @ figures / users
+        size = min(rows, num_samples - start)
+        indices = random.integers(0, num_users, (size, num_users), dtype=np.uint32)
+        # With the count of each user in each sample, the means of all metrics are one matrix
+        # product.
+        keys = indices + np.arange(size, dtype=np.int64)[:, None] * num_users
+        counts = np.bincount(keys.ravel(), minlength=size * num_users).reshape(size, num_users)
+        means[start : start + size] = counts.astype(np.float64) @ values / num_users
     tail = (1 - level) / 2
     low, high = np.quantile(means, [tail, 1 - tail], axis=0)
-    return {name: (float(low[at]), float(high[at])) for at, name in enumerate(per_user)}
+    return {name: (float(low[index]), float(high[index])) for index, name in enumerate(per_user)}

@@ -1,4 +1,4 @@
-"""Which books a reader's held-out ones are ranked among: all, or a drawn sample."""
+"""Candidates among which held-out items are ranked: the full catalog, or a sample."""
 
 from __future__ import annotations
 
@@ -16,16 +16,22 @@ _MAX_KEYS_IN_MEMORY = 16_000_000
 
 @dataclass(frozen=True)
 class SampledCandidates:
-    """Held-out books are ranked among `negatives` books that the reader did not read.
+    """Ranks held-out items among sampled negatives, items that the user has not seen.
 
-    The figures do not compare with those of a full ranking, and can order two models the other
-    way round: Krichene and Rendle, "On Sampled Metrics for Item Recommendation", 2020. They are
-    here because many published figures are measured so.
+    Sampled metrics are not comparable with those of a full ranking, and can reverse the order of
+    two models: Krichene and Rendle, "On Sampled Metrics for Item Recommendation", 2020. They are
+    here because many published results use them.
 
     Attributes:
-        negatives: How many unread books are drawn for each reader, all alike, none twice; where
-            a reader has fewer unread books, all of those.
-        seed: Draws them. The same readers get the same books for every model.
+        num_negatives: Number of unseen items to sample for each user, uniformly and without
+            replacement; all of them where a user has fewer.
+        seed: Seed of the samples. A user gets the same items for every model.
+
+    Example:
+        >>> str(SampledCandidates(499))
+        'sampled:499'
+        >>> parse_candidates("sampled:99")
+        SampledCandidates(num_negatives=99, seed=42)
     """
 
     num_negatives: int
@@ -35,50 +41,57 @@ class SampledCandidates:
         return f"sampled:{self.num_negatives}"
 
     def draw(self, held_out: HeldOutSet, num_items: int) -> np.ndarray:
-        """int32 [n, negatives], ids in no order that means anything, 0 where none is left.
+        """Samples negatives for each user.
 
         Args:
-            held_out: Readers; the books of their histories, targets and `also_read` are not drawn.
-            books: V.
+            held_out: The users. Items of their histories, targets and seen items are not sampled.
+            num_items: V.
+
+        Returns:
+            int32 [n, num_negatives], ids in arbitrary order, 0 where no item remains.
         """
-        users = len(held_out.histories)
-        drawn = np.zeros((users, self.num_negatives), np.int32)
+        num_users = len(held_out.histories)
+        negatives = np.zeros((num_users, self.num_negatives), np.int32)
         width = min(self.num_negatives, num_items)
         rows = max(_MAX_KEYS_IN_MEMORY // (num_items + 1), 1)
-        for start in range(0, users, rows):
-            part = np.arange(start, min(start + rows, users))
-            # One generator a block of rows: what a reader gets depends on nothing but its place.
+        for start in range(0, num_users, rows):
+            part = np.arange(start, min(start + rows, num_users))
+            # One generator per block of rows, so that a sample depends only on the user's row.
             keys = np.random.default_rng([self.seed, start]).random(
                 (len(part), num_items + 1), np.float32
             )
             keys[:, 0] = np.inf
-            for known in (held_out.histories, held_out.targets, held_out.seen_items):
-                if known is not None:
-                    some = known.take(part)
-                    keys[np.repeat(np.arange(len(part)), some.lengths), some.items] = np.inf
+            for histories in (held_out.histories, held_out.targets, held_out.seen_items):
+                if histories is not None:
+                    excluded = histories.take(part)
+                    rows_of_items = np.repeat(np.arange(len(part)), excluded.lengths)
+                    keys[rows_of_items, excluded.items] = np.inf
             lowest = np.argpartition(keys, width - 1, axis=1)[:, :width]
             lowest[np.take_along_axis(keys, lowest, axis=1) == np.inf] = 0
-            drawn[part, :width] = lowest
-        return drawn
+            negatives[part, :width] = lowest
+        return negatives
 
 
 def parse_candidates(text: str, seed: int = 42) -> SampledCandidates | None:
-    """What ``full`` or ``sampled:499`` means; None for the full ranking.
+    """Parses ``full`` or ``sampled:N``.
 
     Args:
-        text: One of both.
-        seed: Draws the sample.
+        text: For example ``sampled:499``.
+        seed: Seed of the sample.
+
+    Returns:
+        The sample, or None for the full ranking.
 
     Raises:
-        UserError: It is neither.
+        UserError: `text` has another form.
     """
     if text == FULL:
         return None
-    kind, _, number = text.partition(":")
-    if kind != "sampled" or not number.isascii() or not number.isdigit() or int(number) < 1:
+    method, _, number = text.partition(":")
+    if method != "sampled" or not number.isascii() or not number.isdigit() or int(number) < 1:
         raise UserError(
-            f"candidates must be full or sampled:N with N negatives, not {text!r}",
-            hint="For example --candidates sampled:499.",
+            f"candidates must be full or sampled:N, with N negatives per user, not {text!r}",
+            hint="Use for example --candidates sampled:499.",
         )
     return SampledCandidates(int(number), seed)
 
@@ -86,20 +99,20 @@ def parse_candidates(text: str, seed: int = 42) -> SampledCandidates | None:
 def mask_non_candidates(
     scores: np.ndarray, targets: Histories, negatives: np.ndarray
 ) -> np.ndarray:
-    """The scores of the held-out and the drawn books; all others are NaN.
+    """Sets the scores of all items but targets and negatives to NaN.
 
     Args:
         scores: float32 [b, V + 1].
-        targets: The b readers' held-out books.
-        negatives: int32 [b, n] from `SampledCandidates.draw`, 0 where none is left.
+        targets: The held-out items of the b users.
+        negatives: int32 [b, n] from `SampledCandidates.draw`, 0 is padding.
 
     Returns:
         float32 [b, V + 1].
     """
     rows = np.arange(len(scores))[:, None]
-    kept = np.full_like(scores, np.nan)
-    kept[rows, negatives] = scores[rows, negatives]
-    held = np.repeat(rows[:, 0], targets.lengths), targets.items
-    kept[held] = scores[held]
-    kept[:, 0] = np.nan
-    return kept
+    masked = np.full_like(scores, np.nan)
+    masked[rows, negatives] = scores[rows, negatives]
+    target_index = np.repeat(rows[:, 0], targets.lengths), targets.items
+    masked[target_index] = scores[target_index]
+    masked[:, 0] = np.nan
+    return masked

@@ -1,4 +1,4 @@
-"""Judging a model on held-out books: nothing is believed before it is checked."""
+"""Evaluates models on held-out items, and checks their outputs first."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from kd_tf.evaluate.top_k import check_ids, select_unseen_top_k
 from kd_tf.progress import NullProgress, Progress
 
 ScoreFn = Callable[[Histories], np.ndarray]
-"""``score(histories)``: float32 [n, V + 1], higher is better, -inf for books that the model never
+"""``score(histories)``: float32 [n, V + 1], higher is better, -inf for items that the model never
 recommends; column 0 is padding."""
 
 RankFn = Callable[[Histories, int], np.ndarray]
-"""``rank(histories, k)``: int32 [n, k], ids 1..V best first, never a book of the history and never
-a book twice; where fewer than k books can be named the row ends in zeros."""
+"""``rank(histories, k)``: int32 [n, k], ids 1..V, best first, without items of the history and
+without duplicates; padded with 0 at the end where there are fewer than k items."""
 
 MAX_SCORES_IN_MEMORY = 8_000_000
-"""How many scores are held at a time and thread: 32 MB of float32."""
+"""Maximum number of scores in memory per thread: 32 MB of float32."""
 
 
 @dataclass(frozen=True)
 class SliceMetrics:
-    """The figures of one model on a part of the readers or of the held-out books.
+    """The metrics of one model on a slice of the users or of the held-out items.
 
     Attributes:
-        readers: How many readers the means are over.
-        metrics: Means by name.
+        num_users: Number of users in the slice.
+        metrics: Means over these users, by name.
     """
 
     num_users: int
@@ -50,14 +50,31 @@ class SliceMetrics:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The figures of one model on one set of readers.
+    """The metrics of one model on one set of held-out users.
 
     Attributes:
-        per_reader: float64 [n] by name (``"ndcg@10"``), in the order of the held-out readers:
-            what two models are compared on (`kd_tf.evaluate.significance`).
-        overall: One number by name: the means of `per_reader`, and the figures of
+        per_user: float64 [n] by metric name (``"ndcg@10"``), in the order of the held-out users,
+            for paired comparisons (`kd_tf.evaluate.significance`).
+        overall: One number by metric name: the means of `per_user`, and the metrics of
             `kd_tf.evaluate.metrics.beyond_accuracy`.
-        slices: Figures by the slice's name (`kd_tf.evaluate.slices`).
+        slices: Metrics by slice name (`kd_tf.evaluate.slices`).
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.data.splits.unseen_users import split_unseen_users
+        >>> from kd_tf.data.synthetic.bookshop import generate_bookshop
+        >>> dataset = generate_bookshop(num_items=100, num_users=50)
+        >>> split = split_unseen_users(dataset.interactions, test_users=10, validation_users=5)
+        >>> popularity = split.popularity().astype(np.float32)
+        >>> evaluation = evaluate(
+        ...     lambda histories: np.tile(popularity, (len(histories), 1)),
+        ...     split.test,
+        ...     TrainingStatistics.from_split(split),
+        ... )
+        >>> len(evaluation.per_user["ndcg@10"])
+        10
+        >>> 0 < evaluation.overall["ndcg@10"] < 1
+        True
     """
 
     per_user: dict[str, np.ndarray]
@@ -65,19 +82,19 @@ class Evaluation:
     slices: dict[str, SliceMetrics]
 
     def compute_intervals(self) -> dict[str, tuple[float, float]]:
-        """95 % bootstrap confidence intervals of the means of `per_reader`, by name."""
+        """Computes 95 % bootstrap confidence intervals of the means of `per_user`, by name."""
         return bootstrap_intervals(self.per_user)
 
 
 @dataclass(frozen=True)
 class TrainingStatistics:
-    """What the metrics need to know of the training histories, counted once for all models.
+    """Statistics of the training histories that metrics need, counted once for all models.
 
     Attributes:
-        books: V.
-        readers: How many training readers there are.
-        popularity: int64 [V + 1], how many training readers have each book; index 0 is 0.
-        readers_of_book: float64 CSR [V + 1, readers], 1 where the reader has the book.
+        num_items: V.
+        num_users: Number of training users.
+        popularity: int64 [V + 1], number of training users of each item; index 0 is 0.
+        item_user_matrix: float64 CSR [V + 1, num_users], 1 where the user has the item.
     """
 
     num_items: int
@@ -87,18 +104,18 @@ class TrainingStatistics:
 
     @classmethod
     def from_split(cls, split: Split) -> TrainingStatistics:
-        """Counts the training part of `split`; the other parts are not looked at."""
+        """Counts the training part of a split; the other parts are not used."""
         user = np.repeat(np.arange(len(split.train)), split.train.lengths)
-        users_of_item = sparse.csr_array(
+        item_user_matrix = sparse.csr_array(
             (np.ones(len(user)), (split.train.items, user)),
             shape=(split.num_items + 1, len(split.train)),
         )
-        users_of_item.data[:] = 1  # a book that stands twice in a history is one reader
+        item_user_matrix.data[:] = 1  # an item twice in a history is one user
         return cls(
             num_items=split.num_items,
             num_users=len(split.train),
-            popularity=np.diff(users_of_item.indptr).astype(np.int64),
-            item_user_matrix=users_of_item,
+            popularity=np.diff(item_user_matrix.indptr).astype(np.int64),
+            item_user_matrix=item_user_matrix,
         )
 
 
@@ -111,63 +128,63 @@ def evaluate(
     candidates: SampledCandidates | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Scores the whole catalogue for every held-out reader, ranks it and measures the lists.
+    """Scores the catalog for every held-out user and computes all metrics.
 
-    Equal scores are ranked by id, the lower one first; the AUC counts them half. What is in
-    memory does not grow with the number of readers, but for their lists and figures.
+    Equal scores are ranked by id, the lower one first; the AUC counts them half. Apart from lists
+    and metrics, memory does not grow with the number of users.
 
     Args:
-        score: The model.
-        held_out: The readers, what the model is shown of them and what it should find.
-        training: ``TrainingStatistics.from_split(split)``, made once for all models.
+        score: Score function of the model.
+        held_out: Held-out users, with input histories and targets.
+        training: ``TrainingStatistics.from_split(split)``, computed once for all models.
         ks: Cut-offs of the lists.
-        candidates: A sample to rank the held-out books among; None ranks all books.
-        progress: Told of every batch.
+        candidates: Sampled candidates to rank the held-out items among; None for all items.
+        progress: Reports progress per batch.
 
     Raises:
-        ValueError: `score` gave another shape or a NaN, or `held_out` has ids that `training`
-            does not know.
+        ValueError: `score` returned another shape or type or a NaN, or `held_out` has ids that
+            `training` does not have.
     """
-    users = _check_held_out(held_out, training)
+    num_users = _check_held_out(held_out, training)
     negatives = None if candidates is None else candidates.draw(held_out, training.num_items)
-    # Sampled candidates are a task of two classes: for its accuracy all held-out books count.
+    # The accuracy of sampled candidates needs as many ranks as a user has held-out items.
     depth = max(ks) if negatives is None else max(*ks, int(held_out.targets.lengths.max()))
-    ranked = np.empty((users, depth), np.int32)
-    area = np.empty(users)
+    ranked = np.empty((num_users, depth), np.int32)
+    auc = np.empty(num_users)
     size = int(np.clip(MAX_SCORES_IN_MEMORY // (training.num_items + 1), 1, 512))
 
     def measure(rows: np.ndarray, scores: np.ndarray) -> int:
-        targets, excluded = held_out.targets.take(rows), _collect_seen_items(held_out, rows)
-        ranks = scores
+        targets, seen_items = held_out.targets.take(rows), _collect_seen_items(held_out, rows)
+        candidate_scores = scores
         if negatives is not None:
             scores = mask_non_candidates(scores, targets, negatives[rows])
-            ranks = np.where(np.isnan(scores), -np.inf, scores)
-        ranked[rows] = select_unseen_top_k(ranks, excluded, depth)
-        area[rows] = compute_auc(scores, targets, excluded)
+            candidate_scores = np.where(np.isnan(scores), -np.inf, scores)
+        ranked[rows] = select_unseen_top_k(candidate_scores, seen_items, depth)
+        auc[rows] = compute_auc(scores, targets, seen_items)
         return len(rows)
 
-    waiting: list[Future[int]] = []
+    pending: list[Future[int]] = []
     threads = os.cpu_count() or 1
     with (
-        (progress or NullProgress()).task("evaluating", users) as advance,
-        # NumPy lets other threads run: while one batch is ranked the next is being scored.
+        (progress or NullProgress()).task("evaluating", num_users) as advance,
+        # NumPy releases the GIL, so that a batch is ranked while the next one is scored.
         ThreadPoolExecutor(threads) as pool,
     ):
-        for start in range(0, users, size):
-            rows = np.arange(start, min(start + size, users))
+        for start in range(0, num_users, size):
+            rows = np.arange(start, min(start + size, num_users))
             scores = score(held_out.histories.take(rows))
             _check_scores(scores, rows, training.num_items)
-            waiting.append(pool.submit(measure, rows, scores))
-            if len(waiting) > threads:
-                advance(waiting.pop(0).result())
-        for future in waiting:
+            pending.append(pool.submit(measure, rows, scores))
+            if len(pending) > threads:
+                advance(pending.pop(0).result())
+        for future in pending:
             advance(future.result())
 
-    more = {"auc": area}
+    extra_metrics = {"auc": auc}
     if negatives is not None:
-        drawn = np.count_nonzero(negatives, axis=1) + held_out.targets.lengths
-        more["accuracy"] = compute_accuracy(ranked, held_out.targets, drawn)
-    return _compute_metrics(ranked[:, : max(ks)], held_out, training, ks, more)
+        num_candidates = np.count_nonzero(negatives, axis=1) + held_out.targets.lengths
+        extra_metrics["accuracy"] = compute_accuracy(ranked, held_out.targets, num_candidates)
+    return _compute_metrics(ranked[:, : max(ks)], held_out, training, ks, extra_metrics)
 
 
 def evaluate_lists(
@@ -179,70 +196,70 @@ def evaluate_lists(
     batch_size: int = 512,
     progress: Progress | None = None,
 ) -> Evaluation:
-    """Measures a model that gives lists and no scores, as an exported file does: no AUC.
+    """Computes all metrics but AUC for a model that returns lists, such as an exported file.
 
     Args:
-        rank: The model; it is asked for as many books as the longest list needs after the books
-            of `held_out.also_read` are struck out.
-        held_out: The readers, what the model is shown of them and what it should find.
-        training: ``TrainingStatistics.from_split(split)``, made once for all models.
-        ks: Cut-offs.
-        batch: How many readers `rank` gets at once.
-        progress: Told of every batch.
+        rank: Rank function of the model. It has to rank enough items to fill the longest list
+            after `held_out.seen_items` are removed.
+        held_out: Held-out users, with input histories and targets.
+        training: ``TrainingStatistics.from_split(split)``, computed once for all models.
+        ks: Cut-offs of the lists.
+        batch_size: Number of users per call of `rank`.
+        progress: Reports progress per batch.
 
     Raises:
-        ValueError: `rank` broke the promise of `Ranker`, or `held_out` has ids that `training`
-            does not know; the message names the reader's row.
+        ValueError: `rank` returned something that `RankFn` does not allow, or `held_out` has ids
+            that `training` does not have; the message names the user row.
     """
-    users = _check_held_out(held_out, training)
+    num_users = _check_held_out(held_out, training)
     k = max(ks)
-    also_read = held_out.seen_items
-    asked = k if also_read is None else k + int(also_read.lengths.max())
-    ranked = np.empty((users, k), np.int32)
-    with (progress or NullProgress()).task("evaluating", users) as advance:
-        for start in range(0, users, batch_size):
-            rows = np.arange(start, min(start + batch_size, users))
+    seen_items = held_out.seen_items
+    depth = k if seen_items is None else k + int(seen_items.lengths.max())
+    ranked = np.empty((num_users, k), np.int32)
+    with (progress or NullProgress()).task("evaluating", num_users) as advance:
+        for start in range(0, num_users, batch_size):
+            rows = np.arange(start, min(start + batch_size, num_users))
             histories = held_out.histories.take(rows)
-            answer = rank(histories, asked)
-            _check_ranking(answer, histories, asked, training.num_items, start)
-            if also_read is not None:
-                answer = _remove_items(answer, also_read.take(rows), training.num_items)
-            ranked[rows] = answer[:, :k]
+            ranking = rank(histories, depth)
+            _check_ranking(ranking, histories, depth, training.num_items, start)
+            if seen_items is not None:
+                ranking = _remove_items(ranking, seen_items.take(rows), training.num_items)
+            ranked[rows] = ranking[:, :k]
             advance(len(rows))
     return _compute_metrics(ranked, held_out, training, ks, {})
 
 
 def merge_folds(folds: Sequence[Evaluation]) -> Evaluation:
-    """One evaluation of several, on different readers each or on different books of theirs.
+    """Merges the evaluations of the folds of a cross-validation.
 
-    What is measured reader by reader is the mean over the readers of all folds; figures over all
-    lists, such as the coverage, are the mean of the folds.
+    Metrics per user are averaged over the users of all folds; metrics of all lists, such as
+    coverage, over the folds.
     """
     if len(folds) == 1:
         return folds[0]
-    measured = {
+    per_user = {
         name: np.concatenate([fold.per_user[name] for fold in folds]) for name in folds[0].per_user
     }
     overall = {
         name: float(
-            measured[name].mean()
-            if name in measured
+            per_user[name].mean()
+            if name in per_user
             else np.mean([fold.overall[name] for fold in folds])
         )
         for name in folds[0].overall
     }
-    parts: dict[str, SliceMetrics] = {}
+    slices: dict[str, SliceMetrics] = {}
     for name in dict.fromkeys(name for fold in folds for name in fold.slices):
-        some = [fold.slices[name] for fold in folds if name in fold.slices]
-        users = [one.num_users for one in some]
-        parts[name] = SliceMetrics(
-            sum(users),
+        parts = [fold.slices[name] for fold in folds if name in fold.slices]
+        counts = [part.num_users for part in parts]
+        slices[name] = SliceMetrics(
+            sum(counts),
             {
-                metric: float(np.average([one.metrics[metric] for one in some], weights=users))
-                for metric in some[0].metrics
+                metric: float(np.average([part.metrics[metric] for part in parts], weights=counts))
+                for metric in parts[0].metrics
             },
         )
-    return Evaluation(measured, overall, parts)
+    return Evaluation(per_user, overall, slices)
 
 
 def _compute_metrics(
@@ -252,105 +269,111 @@ def _compute_metrics(
     ks: Sequence[int],
     extra_metrics: Mapping[str, np.ndarray],
 ) -> Evaluation:
-    """Everything that can be told of the lists int32 [n, max(ks)]."""
-    measured = compute_ranking_metrics(ranked, held_out.targets, ks)
-    order = np.argsort(-training.popularity[1:], kind="stable").astype(np.int32) + 1
+    """Computes all metrics of the lists int32 [n, max(ks)]."""
+    per_user = compute_ranking_metrics(ranked, held_out.targets, ks)
+    by_popularity = np.argsort(-training.popularity[1:], kind="stable").astype(np.int32) + 1
     for k in ks:
-        measured[f"serendipity@{k}"] = compute_serendipity(
-            ranked[:, :k], held_out.targets, held_out.histories, order
+        per_user[f"serendipity@{k}"] = compute_serendipity(
+            ranked[:, :k], held_out.targets, held_out.histories, by_popularity
         )
-    measured.update(extra_metrics)
-    overall = {name: float(values.mean()) for name, values in measured.items()}
+    per_user.update(extra_metrics)
+    overall = {name: float(values.mean()) for name, values in per_user.items()}
     for k in ks:
-        shown = ranked[:, :k]
-        overall[f"coverage@{k}"] = beyond_accuracy.compute_coverage(shown, training.num_items)
-        overall[f"gini@{k}"] = beyond_accuracy.compute_gini(shown, training.num_items)
+        top = ranked[:, :k]
+        overall[f"coverage@{k}"] = beyond_accuracy.compute_coverage(top, training.num_items)
+        overall[f"gini@{k}"] = beyond_accuracy.compute_gini(top, training.num_items)
         overall[f"diversity@{k}"] = beyond_accuracy.compute_diversity(
-            shown, training.item_user_matrix
+            top, training.item_user_matrix
         )
         overall[f"novelty@{k}"] = beyond_accuracy.compute_novelty(
-            shown, training.popularity, training.num_users
+            top, training.popularity, training.num_users
         )
-    parts = {}
+    slices = {}
     for part in slice_held_out(held_out, training.popularity):
-        figures = compute_ranking_metrics(ranked[part.rows], part.targets, ks)
-        parts[part.name] = SliceMetrics(
-            len(part.rows), {name: float(values.mean()) for name, values in figures.items()}
+        metrics = compute_ranking_metrics(ranked[part.rows], part.targets, ks)
+        slices[part.name] = SliceMetrics(
+            len(part.rows), {name: float(values.mean()) for name, values in metrics.items()}
         )
-    return Evaluation(measured, overall, parts)
+    return Evaluation(per_user, overall, slices)
 
 
 def _check_held_out(held_out: HeldOutSet, training: TrainingStatistics) -> int:
-    """The number of readers, all of whose ids are books."""
-    users = len(held_out.histories)
-    if not users:
-        raise ValueError("there are no held-out readers to judge on")
+    """Checks all ids of the held-out users and returns the number of users."""
+    num_users = len(held_out.histories)
+    if not num_users:
+        raise ValueError("there are no held-out users to evaluate on")
     for histories in (held_out.histories, held_out.targets, held_out.seen_items):
         if histories is not None:
             check_ids(histories, training.num_items)
-    return users
+    return num_users
 
 
 def _collect_seen_items(held_out: HeldOutSet, rows: np.ndarray) -> Histories:
-    """What the readers read beside the held-out books: no list may hold it."""
+    """Joins histories and seen items of some users: the items that no list may contain."""
     histories = held_out.histories.take(rows)
     if held_out.seen_items is None:
         return histories
-    also_read = held_out.seen_items.take(rows)
+    seen_items = held_out.seen_items.take(rows)
     user = np.concatenate(
-        [np.repeat(np.arange(len(rows)), some.lengths) for some in (histories, also_read)]
+        [np.repeat(np.arange(len(rows)), part.lengths) for part in (histories, seen_items)]
     )
-    items = np.concatenate([histories.items, also_read.items])
-    offsets = histories.offsets + also_read.offsets
+    items = np.concatenate([histories.items, seen_items.items])
+    offsets = histories.offsets + seen_items.offsets
     return Histories(items[np.argsort(user, kind="stable")], offsets)
 
 
 def _remove_items(ranked: np.ndarray, removed_items: Histories, num_items: int) -> np.ndarray:
-    """The lists without some books; what is behind them moves up."""
+    """Removes items from the lists; the items behind them move up, and 0 fills the end."""
     user = np.arange(len(ranked), dtype=np.int64)
     keys = np.repeat(user, removed_items.lengths) * (num_items + 1) + removed_items.items
-    left = ~np.isin(user[:, None] * (num_items + 1) + ranked, keys) & (ranked > 0)
-    moved = np.argsort(~left, axis=1, kind="stable")
+    mask = ~np.isin(user[:, None] * (num_items + 1) + ranked, keys) & (ranked > 0)
+    order = np.argsort(~mask, axis=1, kind="stable")
     return np.where(
-        np.take_along_axis(left, moved, axis=1), np.take_along_axis(ranked, moved, axis=1), 0
+        np.take_along_axis(mask, order, axis=1), np.take_along_axis(ranked, order, axis=1), 0
     )
 
 
 def _check_scores(scores: np.ndarray, rows: np.ndarray, num_items: int) -> None:
+    """Raises ValueError where `scores` is not what `ScoreFn` has to return."""
     if not isinstance(scores, np.ndarray):
-        raise ValueError(f"the scorer must give a NumPy array, not {type(scores).__name__}")
+        raise ValueError(
+            f"the score function must return a NumPy array, not {type(scores).__name__}"
+        )
     if scores.shape != (len(rows), num_items + 1) or scores.dtype != np.float32:
         raise ValueError(
-            f"the scorer must give float32 [{len(rows)}, {num_items + 1}] for reader rows "
-            f"{rows[0]}..{rows[-1]}, not {scores.dtype} {list(scores.shape)}"
+            f"the score function must return float32 [{len(rows)}, {num_items + 1}] for user "
+            f"rows {rows[0]}..{rows[-1]}, not {scores.dtype} {list(scores.shape)}"
         )
 
 
 def _check_ranking(
     ranking: np.ndarray, histories: Histories, k: int, num_items: int, first_row: int
 ) -> None:
-    """Raises ValueError where `answer` is not what `Ranker` promises."""
+    """Raises ValueError where `ranking` is not what `RankFn` has to return."""
     last_row = first_row + len(histories) - 1
     if not isinstance(ranking, np.ndarray):
-        raise ValueError(f"the ranker must give a NumPy array, not {type(ranking).__name__}")
+        raise ValueError(
+            f"the rank function must return a NumPy array, not {type(ranking).__name__}"
+        )
     if ranking.shape != (len(histories), k) or ranking.dtype != np.int32:
         raise ValueError(
-            f"the ranker must give int32 [{len(histories)}, {k}] for reader rows "
+            f"the rank function must return int32 [{len(histories)}, {k}] for user rows "
             f"{first_row}..{last_row}, not {ranking.dtype} {list(ranking.shape)}"
         )
 
-    def refuse(wrong: np.ndarray, what: str) -> None:
-        rows = wrong.any(axis=1)
+    def raise_where(is_wrong: np.ndarray, problem: str) -> None:
+        rows = is_wrong.any(axis=1)
         if rows.any():
             row = int(rows.argmax())
             raise ValueError(
-                f"the ranker gave reader row {first_row + row} {what}: {ranking[row].tolist()}"
+                f"the rank function returned {problem} for user row {first_row + row}: "
+                f"{ranking[row].tolist()}"
             )
 
-    refuse((ranking < 0) | (ranking > num_items), f"an id outside 0..{num_items}")
-    refuse((ranking[:, :-1] == 0) & (ranking[:, 1:] != 0), "a book after the padding")
-    refuse(has_duplicates(ranking)[:, None], "the same book twice")
+    raise_where((ranking < 0) | (ranking > num_items), f"an id outside 0..{num_items}")
+    raise_where((ranking[:, :-1] == 0) & (ranking[:, 1:] != 0), "an item after the padding")
+    raise_where(has_duplicates(ranking)[:, None], "an item twice")
     user = np.arange(len(histories), dtype=np.int64)
-    read = np.repeat(user, histories.lengths) * (num_items + 1) + histories.items
-    recommended = user[:, None] * (num_items + 1) + ranking
-    refuse(np.isin(recommended, read), "a book of its own history")
+    seen_keys = np.repeat(user, histories.lengths) * (num_items + 1) + histories.items
+    ranked_keys = user[:, None] * (num_items + 1) + ranking
+    raise_where(np.isin(ranked_keys, seen_keys), "an item of the history")

@@ -1,4 +1,4 @@
-"""Whether one model is better than another, or the readers just fell that way."""
+"""Paired significance tests between two models on the same users."""
 
 from __future__ import annotations
 
@@ -12,16 +12,24 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class PairedComparison:
-    """Model b against model a on the same readers.
+    """The comparison of model b with model a on the same users.
 
     Attributes:
-        difference: The mean of b - a; above 0 where b is better.
-        standard_error: Of that mean: the standard deviation of the readers' differences (ddof
-            1) over the root of their number.
-        readers: How many readers both were measured on.
-        p_value: Of the two-sided paired t-test: how likely a difference at least as large is
-            between two equally good models. Where all readers differ by the same amount it is 1
-            for no difference, else 0.
+        difference: Mean of b - a; above 0 where b is better.
+        standard_error: Standard error of that mean: the standard deviation (ddof 1) of the users'
+            differences over the square root of their number.
+        num_users: Number of users on which both were evaluated.
+        p_value: p-value of the two-sided paired t-test: the probability of a difference at least
+            as large between two equally good models. Where all users have the same difference, it
+            is 1 for a difference of 0, else 0.
+
+    Example:
+        >>> import numpy as np
+        >>> comparison = compare_paired(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.4, 0.3]))
+        >>> f"{comparison.difference:.2f} +- {comparison.standard_error:.3f}"
+        '0.10 +- 0.058'
+        >>> f"t = {comparison.t_statistic:.2f}, p = {comparison.p_value:.2f}"
+        't = 1.73, p = 0.23'
     """
 
     difference: float
@@ -31,10 +39,10 @@ class PairedComparison:
 
     @property
     def t_statistic(self) -> float:
-        """The difference in standard errors; beyond +-2 chance alone is an unlikely cause.
+        """The difference in standard errors; beyond +-2 it is unlikely to be chance.
 
-        Where all readers differ by the same amount the standard error is 0, and this is 0 for
-        no difference, else infinite with its sign.
+        Where all users have the same difference, the standard error is 0, and this is 0 for a
+        difference of 0, else infinite with the sign of the difference.
         """
         if self.standard_error == 0:
             return math.copysign(math.inf, self.difference) if self.difference else 0.0
@@ -42,26 +50,27 @@ class PairedComparison:
 
 
 def compare_paired(a: np.ndarray, b: np.ndarray) -> PairedComparison:
-    """Compares two models reader by reader, which takes out how hard each reader is.
+    """Compares two models user by user, which removes the variance between users.
 
     Args:
-        a: float [n], one metric of the first model, from `Evaluation.per_reader`.
-        b: float [n], the same metric of the second, of the same readers in the same order.
+        a: float [n], one metric of the first model, from `Evaluation.per_user`.
+        b: float [n], the same metric of the second model, same users in the same order.
 
     Raises:
-        ValueError: The lengths differ, there are fewer than two readers, or a value is not finite.
+        ValueError: The lengths differ, there are fewer than two users, or a value is not finite.
     """
     if a.ndim != 1 or a.shape != b.shape or len(a) < 2:
         raise ValueError(
-            "two figures for each of at least two readers are needed, "
+            "a comparison needs one value per model for each of at least two users, "
             f"not {list(a.shape)} and {list(b.shape)}"
         )
     differences = b.astype(np.float64) - a.astype(np.float64)
     if not np.isfinite(differences).all():
-        raise ValueError("a figure is not finite")
+        raise ValueError("a metric value is not finite")
     mean = float(differences.mean())
-    alike = bool((differences == differences[0]).all())  # rounding must not make an error of it
-    error = 0.0 if alike else float(differences.std(ddof=1) / math.sqrt(len(differences)))
+    # Equal differences have an error of exactly 0, which rounding would hide.
+    is_constant = bool((differences == differences[0]).all())
+    error = 0.0 if is_constant else float(differences.std(ddof=1) / math.sqrt(len(differences)))
     if error:
         p_value = float(2 * stats.t.sf(abs(mean) / error, len(differences) - 1))
     else:
@@ -70,18 +79,26 @@ def compare_paired(a: np.ndarray, b: np.ndarray) -> PairedComparison:
 
 
 def adjust_p_values(p_values: Sequence[float]) -> list[float]:
-    """p-values adjusted for how many comparisons were made, so that few false ones are among them.
+    """Adjusts p-values for multiple comparisons with the Holm method.
 
-    The smallest of m is multiplied by m, the next by m - 1 and so on; none falls below one before
-    it, none exceeds 1. Comparisons that stay below .05 are all true with a chance of 95 %.
+    The smallest of m p-values is multiplied by m, the next by m - 1 and so on; none is below the
+    one before it, none above 1. With 95 % probability, all differences with an adjusted p-value
+    below 0.05 are real.
     Source: Holm, "A simple sequentially rejective multiple test procedure", 1979.
 
     Args:
-        p_values: One a comparison, in any order.
+        p_values: One p-value per comparison, in any order.
+
+    Returns:
+        The adjusted p-values, in the same order.
+
+    Example:
+        >>> adjust_p_values([0.01, 0.04, 0.03])
+        [0.03, 0.06, 0.06]
     """
     order = np.argsort(p_values, kind="stable")
     factors = len(p_values) - np.arange(len(p_values))
     adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values)[order] * factors), 1.0)
-    found = np.empty(len(p_values))
-    found[order] = adjusted
-    return [float(value) for value in found]
+    result = np.empty(len(p_values))
+    result[order] = adjusted
+    return [float(value) for value in result]

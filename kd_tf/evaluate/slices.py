@@ -1,4 +1,4 @@
-"""Parts of the readers and of the held-out books that a mean over all would hide."""
+"""Slices of users and held-out items, to show what a mean over all would hide."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet
 
 COLD_USER_MAX_ITEMS = 4
-"""A reader with at most so many books in the history shown is a cold one."""
+"""A cold user has at most this many items in the input history."""
 
 COLD_ITEM_MIN_USERS = 5
-"""A book with fewer training readers than this is a cold one."""
+"""A cold item has fewer training users than this."""
 
 
 @dataclass(frozen=True)
 class Slice:
-    """Some readers, and some of their held-out books.
+    """A subset of the held-out users and of their held-out items.
 
     Attributes:
-        name: For tables.
-        rows: int64 [m], the readers' rows in the held-out part, ascending.
-        targets: The held-out books of those readers that belong to the slice, at least one each.
+        name: Name for tables, for example ``cold-users``.
+        rows: int64 [m], rows of the users in the `HeldOutSet`, ascending.
+        targets: The held-out items of those users in the slice, at least one each.
     """
 
     name: str
@@ -32,54 +32,54 @@ class Slice:
 
 
 def slice_held_out(held_out: HeldOutSet, popularity: np.ndarray) -> list[Slice]:
-    """Divides readers by how much is known of them, and held-out books by how many read them.
+    """Slices users by the length of their history, and held-out items by popularity.
 
-    - ``cold-readers``: 0 to 4 books in the history shown; ``warm-readers``: more.
-    - ``cold-books``: held-out books with fewer than 5 training readers.
-    - ``head-books``, ``middle-books``, ``tail-books``: books in the order of their training
-      readers (equal ones by id) are parted where a third and two thirds of all training
-      interactions are reached; never-read books are in the tail. A book on the border belongs to
-      the part that it begins in.
+    - ``cold-users``: 0 to 4 items in the input history; ``warm-users``: more.
+    - ``cold-items``: held-out items with fewer than 5 training users.
+    - ``head-items``, ``middle-items``, ``tail-items``: items in descending order of their training
+      users (ties by id), split where one third and two thirds of all training interactions are
+      reached. An item on the border belongs to the part in which it begins. Items without
+      training users are in the tail.
 
-    In slices of books a reader counts with the held-out books of that part alone, and not at all
-    without one: the others are neither hits nor misses there, but keep their places in the list.
+    In a slice of items, a user has only the held-out items of the slice, and is left out without
+    one: other held-out items are neither hits nor misses, but keep their ranks in the list.
 
     Args:
-        held_out: The readers.
-        popularity: int64 [V + 1], training readers of each book.
+        held_out: The held-out users.
+        popularity: int64 [V + 1], number of training users of each item.
 
     Returns:
-        Those that are not empty, in this order.
+        The slices that are not empty, in this order.
     """
     lengths = held_out.histories.lengths
     parts = [
-        ("cold-readers", lengths <= COLD_USER_MAX_ITEMS, None),
-        ("warm-readers", lengths > COLD_USER_MAX_ITEMS, None),
-        ("cold-books", None, popularity < COLD_ITEM_MIN_USERS),
+        ("cold-users", lengths <= COLD_USER_MAX_ITEMS, None),
+        ("warm-users", lengths > COLD_USER_MAX_ITEMS, None),
+        ("cold-items", None, popularity < COLD_ITEM_MIN_USERS),
         *zip(
-            ("head-books", "middle-books", "tail-books"),
+            ("head-items", "middle-items", "tail-items"),
             (None,) * 3,
             _split_into_thirds(popularity),
             strict=True,
         ),
     ]
-    found = []
-    for name, users, items in parts:
-        kept = np.ones(len(held_out.targets.items), bool)
-        if users is not None:
-            kept = np.repeat(users, held_out.targets.lengths)
-        if items is not None:
-            kept = items[held_out.targets.items]
-        user = np.repeat(np.arange(len(lengths)), held_out.targets.lengths)[kept]
+    result = []
+    for name, user_mask, item_mask in parts:
+        mask = np.ones(len(held_out.targets.items), bool)
+        if user_mask is not None:
+            mask = np.repeat(user_mask, held_out.targets.lengths)
+        if item_mask is not None:
+            mask = item_mask[held_out.targets.items]
+        user = np.repeat(np.arange(len(lengths)), held_out.targets.lengths)[mask]
         rows, counts = np.unique(user, return_counts=True)
         if len(rows):
             offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-            found.append(Slice(name, rows, Histories(held_out.targets.items[kept], offsets)))
-    return found
+            result.append(Slice(name, rows, Histories(held_out.targets.items[mask], offsets)))
+    return result
 
 
 def _split_into_thirds(popularity: np.ndarray) -> list[np.ndarray]:
-    """Three masks bool [V + 1] that part the books; index 0 is in none."""
+    """Returns three disjoint masks bool [V + 1] of all items; index 0 is in none."""
     order = np.argsort(-popularity[1:], kind="stable") + 1
     counts = popularity[order]
     before = np.cumsum(counts) - counts

@@ -1,4 +1,4 @@
-"""How good a setting is for the readers who choose."""
+"""NDCG@10 on the validation users, used to select hyperparameters."""
 
 from __future__ import annotations
 
@@ -13,22 +13,38 @@ from kd_tf.evaluate.metrics.ranking import compute_ranking_metrics
 from kd_tf.evaluate.top_k import select_unseen_top_k
 
 MAX_USERS = 2000
-"""More would not choose better between settings, only slower."""
+"""Maximum number of validation users; more make selection slower, not better."""
 
 MAX_SCORES_IN_MEMORY = 8_000_000
+"""Maximum number of scores in a batch: 32 MB of float32."""
 
 
 class ValidationMetric:
-    """Mean NDCG@10 of validation readers, as a function of a scorer.
+    """Mean NDCG@10 of the validation users, as a function of a score function.
 
-    Readers without a history are passed over: no setting makes a difference to them.
+    Skips users without a history, for whom all settings give the same list.
 
     Args:
-        validation: Who chooses.
-        books: V.
-        candidates: What their held-out books are ranked among; None is the whole catalogue.
-        readers: At most so many choose, drawn at random and the same every time: readers often
-            stand in the order in which they joined, and the first ones are not like the others.
+        validation: The validation users.
+        num_items: V.
+        candidates: Sampled candidates to rank the held-out items among; None for the full catalog.
+        max_users: Maximum number of users. More are sampled at random, the same ones every time:
+            the first users of a file are often the oldest accounts, and not representative.
+
+    Attributes:
+        histories: Input histories of the selected users.
+        targets: Held-out items of the same users.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.data.histories import from_lists
+        >>> from kd_tf.data.split import HeldOutSet
+        >>> validation = HeldOutSet(from_lists([[1], [2]]), from_lists([[3], [1]]), np.arange(2))
+        >>> metric = ValidationMetric(validation, num_items=3)
+        >>> len(metric)
+        2
+        >>> metric(lambda histories: np.tile(np.float32([0, 1, 2, 3]), (len(histories), 1)))
+        0.8154648767857288
     """
 
     def __init__(
@@ -44,43 +60,44 @@ class ValidationMetric:
             rows = np.random.default_rng(0).permutation(rows)[:max_users]
         self.histories = validation.histories.take(rows)
         self.targets = validation.targets.take(rows)
-        self._size = int(np.clip(MAX_SCORES_IN_MEMORY // (num_items + 1), 1, 512))
+        self._batch_size = int(np.clip(MAX_SCORES_IN_MEMORY // (num_items + 1), 1, 512))
         self._negatives: np.ndarray | None = None
         if candidates is not None and len(rows):
             held_out = HeldOutSet(self.histories, self.targets, validation.users[rows])
             self._negatives = candidates.draw(held_out, num_items)
 
     def take_first(self, max_users: int) -> ValidationMetric:
-        """The same with at most so many readers."""
-        fewer = copy.copy(self)
-        some = np.arange(min(max_users, len(self)))
-        fewer.histories, fewer.targets = self.histories.take(some), self.targets.take(some)
+        """Returns the same metric on the first `max_users` users only."""
+        result = copy.copy(self)
+        rows = np.arange(min(max_users, len(self)))
+        result.histories, result.targets = self.histories.take(rows), self.targets.take(rows)
         if self._negatives is not None:
-            fewer._negatives = self._negatives[some]
-        return fewer
+            result._negatives = self._negatives[rows]
+        return result
 
     def __len__(self) -> int:
-        """How many readers choose."""
+        """Returns the number of users."""
         return len(self.histories)
 
     def __call__(self, score: ScoreFn) -> float:
-        """NDCG@10 of `score`; 0 where nobody chooses."""
-        found = self.evaluate_per_user(score)
-        return float(found.mean()) if len(found) else 0.0
+        """Computes the mean NDCG@10 of a score function; 0 without users."""
+        ndcg = self.evaluate_per_user(score)
+        return float(ndcg.mean()) if len(ndcg) else 0.0
 
     def evaluate_per_user(self, score: ScoreFn) -> np.ndarray:
-        """float64 [n], the same for each reader."""
-        found = [np.empty(0)]
+        """Computes the NDCG@10 of each user, float64 [n]."""
+        ndcg = [np.empty(0)]
         for rows in self.batch_rows():
-            found.append(self._compute_ndcg(score(self.histories.take(rows)), rows))
-        return np.concatenate(found)
+            ndcg.append(self._compute_ndcg(score(self.histories.take(rows)), rows))
+        return np.concatenate(ndcg)
 
     def evaluate_scores(self, scores: np.ndarray) -> float:
-        """NDCG@10 of scores that are there already: float32 [n, V + 1]."""
-        found = [self._compute_ndcg(scores[rows], rows) for rows in self.batch_rows()]
-        return float(np.concatenate(found).mean()) if found else 0.0
+        """Computes the mean NDCG@10 of precomputed scores, float32 [n, V + 1]."""
+        ndcg = [self._compute_ndcg(scores[rows], rows) for rows in self.batch_rows()]
+        return float(np.concatenate(ndcg).mean()) if ndcg else 0.0
 
     def _compute_ndcg(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Computes the NDCG@10 of some users from their scores, float32 [len(rows), V + 1]."""
         histories, targets = self.histories.take(rows), self.targets.take(rows)
         if self._negatives is not None:
             scores = mask_non_candidates(scores, targets, self._negatives[rows])
@@ -90,8 +107,8 @@ class ValidationMetric:
         ]
 
     def batch_rows(self) -> list[np.ndarray]:
-        """The rows of the choosing readers, as many as are scored together."""
+        """Splits the user rows into batches to score together."""
         return [
-            np.arange(start, min(start + self._size, len(self)))
-            for start in range(0, len(self), self._size)
+            np.arange(start, min(start + self._batch_size, len(self)))
+            for start in range(0, len(self), self._batch_size)
         ]

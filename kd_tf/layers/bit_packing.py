@@ -1,4 +1,4 @@
-"""Whole numbers of few bits, stored in parts that a runtime looks up in few steps."""
+"""Integers of any bit width, packed so that each can be read on its own in few look-ups."""
 
 from __future__ import annotations
 
@@ -10,27 +10,40 @@ import numpy as np
 from kd_tf.backend import keras, tf
 
 MAX_BITS = 30
-"""Of one number: all arithmetic is int32."""
+"""Largest bit width of a number: all arithmetic is int32."""
 
 _PLANE_WIDTHS = (16, 8, 4, 2, 1)
 
 _INT16_OFFSET = 2**15
-"""What is taken from a part of 16 bits: runtimes look up int16, not uint16."""
+"""Subtracted from 16-bit parts for storage: runtimes gather int16, but not uint16."""
 
 
 class BitPackedInts:
-    """n numbers of b bits in b * n / 8 bytes, each readable on its own.
+    """Stores n integers of b bits in b * n / 8 bytes; each can be read on its own.
 
-    A number is cut into planes of 16, 8, 4, 2 and 1 bits, the lowest first, as its bits are the sum
-    of such widths. Parts of a plane lie side by side in whole bytes, so that none crosses a byte
-    and most numbers are read from two places; one string of bits would need four and the arithmetic
-    to put them together.
+    The bit width b is a sum of powers of two, so a number is split into parts of 16, 8, 4, 2 and 1
+    bits, the lowest bits in the widest part. All parts of one width form a plane, where they fill
+    whole bytes side by side: no part crosses a byte, and most numbers are read with two look-ups.
+    One contiguous bit string would need four look-ups and the arithmetic to join them.
 
     Args:
-        model: Whose weights they become.
-        name: Of the weights.
+        model: The model that the weights are added to.
+        name: Prefix of the weights' names.
         count: n.
-        bits: b, 1 to `MOST_BITS`.
+        bits: b, 1 to `MAX_BITS`.
+
+    Raises:
+        ValueError: `count` is negative or `bits` is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.backend import keras, tf
+        >>> packed = BitPackedInts(keras.Model(), "ids", count=4, bits=10)
+        >>> packed.assign(np.array([1000, 0, 3, 512]))
+        >>> packed.gather(tf.constant([3, 0])).numpy()
+        array([ 512, 1000], dtype=int32)
+        >>> packed.num_bytes
+        5
     """
 
     def __init__(self, model: keras.Model, name: str, *, count: int, bits: int) -> None:
@@ -40,7 +53,7 @@ class BitPackedInts:
         self._planes = {
             width: model.add_weight(
                 name=f"{name}_{width}",
-                # At least one, never read: a variable without elements cannot be saved.
+                # At least one element, never read: an empty variable cannot be saved.
                 shape=(max(-(-count * width // max(width, 8)), 1),),
                 dtype="int16" if width == 16 else "uint8",
                 initializer="zeros",
@@ -50,19 +63,19 @@ class BitPackedInts:
         }
 
     def assign(self, numbers: np.ndarray) -> None:
-        """Takes over int64 [n], each at least 0 and below 2^b.
+        """Stores the numbers, int64 [n], each at least 0 and below 2^b.
 
         Raises:
-            ValueError: There are more or fewer, or one is out of range.
+            ValueError: The count is not n, or a number is out of range.
         """
         if numbers.shape != (self.count,):
             raise ValueError(f"{self.count} numbers are needed, not {list(numbers.shape)}")
         if self.count and not 0 <= numbers.min() <= numbers.max() < 2**self.bits:
             raise ValueError(f"a number is negative or has more than {self.bits} bits")
-        place = 0
+        shift = 0
         for width, plane in self._planes.items():
-            parts = (numbers >> place) & (2**width - 1)
-            place += width
+            parts = (numbers >> shift) & (2**width - 1)
+            shift += width
             if width < 8:
                 slots = 8 // width
                 rows = np.zeros(plane.shape[0] * slots, np.int64)
@@ -73,9 +86,9 @@ class BitPackedInts:
             plane.assign(parts - _INT16_OFFSET if width == 16 else parts)
 
     def numpy(self) -> np.ndarray:
-        """int64 [n]."""
+        """Returns the numbers: int64 [n]."""
         numbers = np.zeros(self.count, np.int64)
-        place = 0
+        shift = 0
         for width, plane in self._planes.items():
             parts = plane.numpy().astype(np.int64)
             if width == 16:
@@ -83,14 +96,14 @@ class BitPackedInts:
             if width < 8:
                 shifts = np.arange(8 // width) * width
                 parts = (parts[:, None] >> shifts & (2**width - 1)).ravel()
-            numbers |= parts[: self.count] << place
-            place += width
+            numbers |= parts[: self.count] << shift
+            shift += width
         return numbers
 
     def gather(self, indices: tf.Tensor) -> tf.Tensor:
-        """int32, in the shape of `places`: the numbers that stand there."""
+        """Looks up the numbers at `indices`: int32, in the shape of `indices`."""
         parts: list[tf.Tensor] = []
-        place = 0
+        shift = 0
         for width, plane in self._planes.items():
             if width >= 8:
                 part = tf.cast(tf.gather(plane, indices), tf.int32)
@@ -104,21 +117,21 @@ class BitPackedInts:
                 part = tf.math.floormod(byte // power, 2**width)
             if width == 16:
                 part += _INT16_OFFSET
-            parts.append(part * 2**place if place else part)
-            place += width
+            parts.append(part * 2**shift if shift else part)
+            shift += width
         return functools.reduce(operator.add, parts)
 
     @property
     def num_bytes(self) -> int:
-        """What they take in a file."""
+        """Bytes in a file."""
         return compute_packed_bytes(self.count, self.bits)
 
 
 def compute_packed_bytes(count: int, bits: int) -> int:
-    """What `count` numbers of `bits` bits take."""
+    """Computes how many bytes `count` numbers of `bits` bits take in a file."""
     return sum(-(-count * width // 8) for width in _split_into_widths(bits))
 
 
 def _split_into_widths(bits: int) -> list[int]:
-    """The widths that add up to `bits`, widest first."""
+    """Returns the plane widths that add up to `bits`, widest first."""
     return [width for width in _PLANE_WIDTHS if bits & width]

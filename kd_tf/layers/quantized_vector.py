@@ -1,4 +1,4 @@
-"""One number a book, as floats to be trained or as bytes to be shipped."""
+"""One number per item: trainable floats, or one byte each for export."""
 
 from __future__ import annotations
 
@@ -12,21 +12,33 @@ Spacing = Literal["even", "square", "ratio"]
 
 
 class QuantizedVector:
-    """A prior, a bias or a scale of every book.
+    """One number per item: a prior, a bias or a scale.
 
-    Coded, it takes one byte a book: the number c of one of 256 values.
+    Quantized, it takes one byte per item: the code c of one of 256 values, spaced as follows.
 
     - ``even``: low + c * step, for numbers of either sign.
-    - ``square``: (c * step)^2, for scales: the larger, the nearer in proportion.
-    - ``ratio``: one of a table whose values lie at equal ratios, for scales that span magnitudes.
-      A table is looked up a number at a time: for few books at once only.
+    - ``square``: (c * step)^2, for scales; the relative error falls with size.
+    - ``ratio``: a table of values at equal ratios, for scales that span orders of magnitude. Values
+      are looked up in the table one by one, so it suits few items at a time.
 
     Args:
-        model: Whose weights it becomes.
-        name: Of the weights.
-        coded: Whether it is stored in bytes.
-        spacing: Of the 256 values.
-        start: What all numbers are at first.
+        model: The model that the weights are added to; it has `num_items` V.
+        name: Name of the weight, or prefix of the weights' names if quantized.
+        quantized: True stores bytes, which are not trainable.
+        spacing: Spacing of the 256 values.
+        initial_value: Initial value of all floats.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.backend import keras
+        >>> model = keras.Model()
+        >>> model.num_items = 2
+        >>> bias = QuantizedVector(model, "bias", quantized=True)
+        >>> bias.assign(np.array([0.0, 0.3, 1.0], np.float32))
+        >>> bias.numpy().round(3)
+        array([0.   , 0.302, 1.   ], dtype=float32)
+        >>> bias.num_bytes  # one per item and for padding, and two float constants
+        11
     """
 
     def __init__(
@@ -38,7 +50,7 @@ class QuantizedVector:
         spacing: Spacing = "even",
         initial_value: float = 0.0,
     ) -> None:
-        self.size = model.items + 1
+        self.size = model.num_items + 1
         self.quantized, self.spacing = quantized, spacing
         if quantized:
             self._codes = model.add_weight(
@@ -49,7 +61,7 @@ class QuantizedVector:
                 trainable=False,
             )
             self._constants = model.add_weight(
-                name=f"{name}_values",
+                name=f"{name}_constants",
                 shape=(_NUM_CONSTANTS[spacing],),
                 initializer="zeros",
                 trainable=False,
@@ -63,14 +75,14 @@ class QuantizedVector:
 
     @property
     def num_bytes(self) -> int:
-        """What it takes in a file."""
+        """Bytes in a file."""
         return self.size + _NUM_CONSTANTS[self.spacing] * 4 if self.quantized else self.size * 4
 
     def assign(self, values: np.ndarray) -> None:
-        """Takes over float32 [V + 1]; coded, each becomes the nearest of the 256 values.
+        """Stores the numbers, float32 [V + 1]; quantized, each becomes the nearest of 256 values.
 
-        What was coded before becomes itself: the least and the greatest number stay as they are.
-        Of scales, 0 stays 0 and nothing else becomes it.
+        Quantizing is idempotent: the minimum and the maximum are represented exactly. With the
+        spacings for scales, 0 stays 0 and no other number becomes 0.
         """
         if not self.quantized:
             self._floats.assign(values)
@@ -80,7 +92,7 @@ class QuantizedVector:
         self._constants.assign(table)
 
     def numpy(self) -> np.ndarray:
-        """float32 [V + 1]."""
+        """Returns the numbers as floats: float32 [V + 1]."""
         if not self.quantized:
             return np.asarray(self._floats.numpy())
         codes, table = self._codes.numpy(), self._constants.numpy()
@@ -91,18 +103,18 @@ class QuantizedVector:
         return np.asarray(steps + low if self.spacing == "even" else steps * steps)
 
     def gather(self, ids: tf.Tensor) -> tf.Tensor:
-        """The numbers of some books, in the shape of `ids`."""
+        """Looks up the numbers of `ids`: float32, in the shape of `ids`."""
         if not self.quantized:
             return tf.gather(self._floats, ids)
         return self._dequantize(tf.gather(self._codes, ids))
 
     def gather_all(self, ids: tf.Tensor) -> tf.Tensor:
-        """The numbers of all books: float32 [V + 1].
+        """Returns the numbers of all items: float32 [V + 1].
 
         Args:
-            ids: Any known ids. Coded, which numbers are read is made to seem to depend on them:
-                those of all books would be worked out when the model is converted, and the file
-                would hold the floats that the bytes stand for.
+            ids: Any valid ids that depend on the model's input. If quantized, they add a fake data
+                dependency: without it the converter folds the dequantized numbers into a float
+                constant, and the file stores the floats instead of the bytes.
         """
         if not self.quantized:
             return self._floats
@@ -110,6 +122,7 @@ class QuantizedVector:
         return self._dequantize(tf.gather(tf.reshape(self._codes, [1, self.size]), row))
 
     def _dequantize(self, codes: tf.Tensor) -> tf.Tensor:
+        """Converts codes uint8 [...] to float32 [...]."""
         if self.spacing == "ratio":
             return tf.gather(self._constants, tf.cast(codes, tf.int32))
         numbers = tf.cast(codes, tf.float32)
@@ -119,12 +132,14 @@ class QuantizedVector:
 
 
 def _quantize_evenly(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quantizes to evenly spaced values; returns codes uint8 [n] and [low, step]."""
     low, high = float(values.min()), float(values.max())
     codes = np.round((values.astype(np.float64) - low) / max(high - low, 1e-30) * 255)
     return codes.astype(np.uint8), np.array([low, (high - low) / 255], np.float32)
 
 
 def _quantize_by_square(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quantizes to squares of evenly spaced roots; returns codes uint8 [n] and [step]."""
     roots = np.sqrt(values.astype(np.float64))
     step = float(roots.max()) / 255
     codes = np.round(roots / max(step, 1e-30))
@@ -133,19 +148,20 @@ def _quantize_by_square(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _quantize_by_ratio(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Quantizes to a geometric sequence; returns codes uint8 [n] and its 256 values."""
     table = np.zeros(256, np.float32)
     codes = np.zeros(len(values), np.uint8)
-    there = values > 0
-    if there.any():
-        low, high = float(values[there].min()), float(values[there].max())
+    positive = values > 0
+    if positive.any():
+        low, high = float(values[positive].min()), float(values[positive].max())
         table[1:] = np.geomspace(low, high, 255) if high > low else high
         step = max(np.log(high / low) / 254, 1e-30)
-        codes[there] = np.round(np.log(values[there] / low) / step).astype(np.int64) + 1
+        codes[positive] = np.round(np.log(values[positive] / low) / step).astype(np.int64) + 1
     return codes, table
 
 
 _QUANTIZERS = {"even": _quantize_evenly, "square": _quantize_by_square, "ratio": _quantize_by_ratio}
-"""float32 [n] to uint8 [n] and the constants that the bytes count in."""
+"""Per spacing, the function from float32 [n] to codes uint8 [n] and dequantization constants."""
 
 _NUM_CONSTANTS = {"even": 2, "square": 1, "ratio": 256}
-"""How many such constants there are."""
+"""Per spacing, the number of dequantization constants."""

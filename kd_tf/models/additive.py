@@ -1,4 +1,4 @@
-"""Models whose score is a sum over the books of the history."""
+"""Models whose score is a prior plus a sum over the items of the history."""
 
 from __future__ import annotations
 
@@ -12,21 +12,24 @@ from kd_tf.models.base import HistoryModel
 
 
 class AdditiveModel(HistoryModel):
-    """``score(i) = prior(i) + sum over the books h of the history of added(h, i)``.
+    """Base of models that score each item by a prior plus one term per item of the history.
 
-    What a book adds does not depend on the others, so every score can be taken apart. The prior
-    is what an empty history gets; it also ranks books that nothing of the history speaks for.
+    ``score(i) = prior(i) + sum over the items h of the history of item_scores(h)[i]``
 
-    A subclass implements `added`, and where they have shorter forms `summed`, `summed_at` and
-    `added_to`.
+    The term of one history item does not depend on the others, so every score splits exactly into
+    contributions. The prior is the score for an empty history; it also ranks the items for which
+    the history holds no evidence.
+
+    A subclass implements `item_scores`, and overrides `sum_scores`, `sum_candidate_scores` and
+    `candidate_scores` where it can compute them more cheaply.
 
     Args:
-        books: V.
-        history_length: L.
-        coded: Whether numbers of books are stored in bytes (`BookVector`): for files.
+        quantized: True stores per-item numbers in one byte each (`QuantizedVector`), which is the
+            form for export.
+        **kwargs: `num_items` and `max_length`, see `HistoryModel`.
     """
 
-    # Integer arithmetic has no range that fits one book's weight and a sum over fifty.
+    # Integer arithmetic has no range that fits both one item's weight and a sum over fifty items.
     quantizations = ("float32", "dynamic-int8")
 
     def __init__(self, *, quantized: bool = False, **kwargs: Any) -> None:
@@ -36,57 +39,84 @@ class AdditiveModel(HistoryModel):
         self.prior = QuantizedVector(self, "prior", quantized=quantized)
 
     def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
-        """What books add to all scores: float32 [N, V + 1] of int32 [N], 0 for the padding."""
+        """Computes what single history items add to the scores of all items.
+
+        Args:
+            ids: int32 [N], valid ids.
+
+        Returns:
+            float32 [N, V + 1]; rows of padding are 0.
+        """
         raise NotImplementedError
 
     def sum_scores(self, ids: tf.Tensor) -> tf.Tensor:
-        """The sum of `added` over rows of different books: float32 [B, V + 1] of int32 [B, L]."""
-        added = self.item_scores(tf.reshape(ids, [-1]))
-        return tf.reduce_sum(tf.reshape(added, [-1, ids.shape[1], self.num_items + 1]), axis=1)
+        """Sums `item_scores` over the items of each history.
+
+        Args:
+            ids: int32 [B, L], valid ids, no item twice in a row.
+
+        Returns:
+            float32 [B, V + 1].
+        """
+        scores = self.item_scores(tf.reshape(ids, [-1]))
+        return tf.reduce_sum(tf.reshape(scores, [-1, ids.shape[1], self.num_items + 1]), axis=1)
 
     def sum_candidate_scores(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        """The sum of `added_to` over the books of the history: float32 [B, C]."""
+        """Sums `candidate_scores` over the items of each history: float32 [B, C]."""
         return tf.reduce_sum(self.candidate_scores(ids, candidates), axis=1)
 
     def candidate_scores(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        """What books add to some scores: float32 [B, L, C] of int32 [B, L] and [B, C].
+        """Computes what each history item adds to the scores of the candidates.
 
-        Both are known ids; rows of books are 0 where there is padding.
+        Args:
+            ids: int32 [B, L], valid ids.
+            candidates: int32 [B, C], valid ids.
+
+        Returns:
+            float32 [B, L, C]; rows of padding are 0.
         """
         L = ids.shape[1]
-        added = tf.reshape(self.item_scores(tf.reshape(ids, [-1])), [-1, L, self.num_items + 1])
-        return tf.gather(added, tf.repeat(tf.expand_dims(candidates, 1), L, axis=1), batch_dims=2)
+        scores = tf.reshape(self.item_scores(tf.reshape(ids, [-1])), [-1, L, self.num_items + 1])
+        return tf.gather(scores, tf.repeat(tf.expand_dims(candidates, 1), L, axis=1), batch_dims=2)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         ids = self.deduplicate(inputs)
         return self.prior.gather_all(ids) + self.sum_scores(ids)
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        asked = self.mask_unknown_ids(candidates)
-        scores = self.prior.gather(asked) + self.sum_candidate_scores(
-            self.deduplicate(history), asked
+        candidate_ids = self.mask_unknown_ids(candidates)
+        scores = self.prior.gather(candidate_ids) + self.sum_candidate_scores(
+            self.deduplicate(history), candidate_ids
         )
-        return tf.where(asked > 0, scores, 0.0)
+        return tf.where(candidate_ids > 0, scores, 0.0)
 
     def similar(self, item: tf.Tensor) -> tf.Tensor:
         return self.item_scores(self.mask_unknown_ids(item))
 
     def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         ids = self.mask_unknown_ids(history)
-        asked = tf.expand_dims(self.mask_unknown_ids(item), 1)
-        own = self.candidate_scores(ids, asked)[:, :, 0]
-        return tf.where(self.first_occurrences(ids) & (asked > 0), own, 0.0)
+        item_ids = tf.expand_dims(self.mask_unknown_ids(item), 1)
+        scores = self.candidate_scores(ids, item_ids)[:, :, 0]
+        return tf.where(self.first_occurrences(ids) & (item_ids > 0), scores, 0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "quantized": self.quantized}
 
 
 def compute_popularity_prior(popularity: np.ndarray, strength: float) -> np.ndarray:
-    """float32 [V + 1]: `strength` times how popular a book is, from 0 to 1 on a log scale.
+    """Computes a prior from item popularity, from 0 to `strength` on a log scale.
 
     Args:
-        popularity: [V + 1], training readers of each book.
-        strength: The prior of the most read book.
+        popularity: [V + 1], number of training users of each item.
+        strength: The prior of the most popular item.
+
+    Returns:
+        float32 [V + 1]; 0 for padding.
+
+    Example:
+        >>> import numpy as np
+        >>> compute_popularity_prior(np.array([0, 0, 9, 99]), strength=1.0)
+        array([0. , 0. , 0.5, 1. ], dtype=float32)
     """
     logarithm = np.log1p(popularity.astype(np.float64))
     logarithm[0] = 0

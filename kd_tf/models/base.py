@@ -1,4 +1,4 @@
-"""What teachers and students share: histories in, a score for every book out."""
+"""The base class of teachers and students: histories in, a score for every item out."""
 
 from __future__ import annotations
 
@@ -13,21 +13,33 @@ from kd_tf.losses.softmax import compute_multinomial_loss
 
 
 class HistoryModel(keras.Model):
-    """Base of every model that ranks the catalogue for a reading history.
+    """Base of all models that rank the catalog for a history of items.
 
-    A subclass implements `call`; `score`, `similar` and `contributions` follow from it, and are
-    overridden where a model knows a shorter way. Ids are 1..V for books and 0 for padding; every
-    other number counts as padding, and a book counts once however often it stands in a history. A
-    model is stateless: the same history gives the same scores on every call.
+    A subclass implements `call`. `score`, `similar` and `contributions` are derived from it; a
+    subclass overrides them where it can compute them more cheaply. Ids are 1..V for items and 0
+    for padding. Any other number counts as padding, and an item that stands in a history more than
+    once counts once. A model is stateless: the same history gives the same scores on every call.
 
     Args:
-        books: V.
-        history_length: L, how many books of a history the model sees.
+        num_items: V.
+        max_length: L, how many items of a history the model sees.
 
     Attributes:
-        vectors_at_once: How many vectors of V + 1 numbers one history needs while it is scored.
-        tables: Names of the weights that a file holds in one byte a number.
-        forms: In which forms it can be exported (`kd_tf.tflite.convert.Quantization`).
+        peak_score_rows: How many vectors of V + 1 numbers scoring one history needs at its peak.
+        quantized_weights: Names of the weights that a file stores in one byte per number.
+        quantizations: The forms it can be exported in (`kd_tf.tflite.convert.Quantization`).
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.backend import tf
+        >>> class NextItem(HistoryModel):
+        ...     def call(self, inputs, training=False):
+        ...         return tf.one_hot(tf.reduce_max(inputs, axis=1) + 1, self.num_items + 1)
+        >>> model = NextItem(num_items=3, max_length=2)
+        >>> model(tf.constant([[1, 0]])).numpy()
+        array([[0., 0., 1., 0.]], dtype=float32)
+        >>> model.score(tf.constant([[1, 0]]), tf.constant([[3, 2]])).numpy()
+        array([[0., 1.]], dtype=float32)
     """
 
     peak_score_rows = 1
@@ -38,144 +50,161 @@ class HistoryModel(keras.Model):
         super().__init__(**kwargs)
         if num_items < 1 or max_length < 1:
             raise ValueError(
-                f"books and history_length must be at least 1, not {num_items} and {max_length}"
+                f"num_items and max_length must be at least 1, not {num_items} and {max_length}"
             )
         self.num_items = num_items
         self.max_length = max_length
         self._loss_tracker = keras.metrics.Mean(name="loss")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Scores of the whole catalogue.
+        """Scores the whole catalog for each history.
 
         Args:
             inputs: int32 [B, L], oldest first, padded with 0 at the end.
-            training: True switches dropout on.
+            training: True enables dropout.
 
         Returns:
-            float32 [B, V + 1] logits; column i is the book with id i, column 0 means nothing.
-            Books of the history are scored like any others.
+            float32 [B, V + 1] logits; column i is the item with id i, column 0 has no meaning.
+            Items of the history are scored like any others.
         """
         raise NotImplementedError
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        """Scores of some books.
+        """Scores the given candidates for each history.
 
         Args:
             history: int32 [B, L].
             candidates: int32 [B, C].
 
         Returns:
-            float32 [B, C], as in `call`; 0 for candidates that are no books.
+            float32 [B, C], as in `call`; 0 for candidates that are not valid ids.
         """
         ids = self.mask_unknown_ids(candidates)
         scores = tf.gather(self(history, training=False), ids, batch_dims=1)
         return tf.where(ids > 0, scores, 0.0)
 
     def similar(self, item: tf.Tensor) -> tf.Tensor:
-        """How much every book is like `book` (int32 [B]): float32 [B, V + 1], higher is more.
+        """Scores how similar every item is to the given one.
 
-        Unless a model knows better: what it recommends to somebody who read nothing else.
+        The default is the model's score for a history of only this item.
+
+        Args:
+            item: int32 [B].
+
+        Returns:
+            float32 [B, V + 1], higher is more similar.
         """
         return self(tf.pad(tf.expand_dims(item, 1), [[0, 0], [0, self.max_length - 1]]))
 
     def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
-        """How much each book of a history adds to the score of one book.
+        """Computes how much each history item adds to the score of one item.
 
-        Unless a model knows better: by how much the score falls without it.
+        The default is leave-one-out: the drop in score when the history item is removed.
 
         Args:
             history: int32 [B, L].
-            book: int32 [B].
+            item: int32 [B].
 
         Returns:
-            float32 [B, L]; 0 for padding, and for a book that stood in the history before.
+            float32 [B, L]; 0 for padding and for repetitions of an earlier item.
         """
         L = self.max_length
         ids = self.mask_unknown_ids(history)
-        # A book that stands there twice goes at once.
+        # All repetitions of an item are removed together.
         same = tf.equal(tf.expand_dims(ids, 2), tf.expand_dims(ids, 1))
         without = tf.where(same, 0, tf.expand_dims(ids, 1))
-        # The whole history stands before its L parts, so that all are scored together.
+        # Row 0 of each user is the full history, the L others lack one item: one batch for all.
         rows = tf.reshape(tf.concat([tf.expand_dims(ids, 1), without], axis=1), [-1, L])
-        asked = tf.reshape(tf.repeat(tf.expand_dims(item, 1), L + 1, axis=1), [-1, 1])
-        scores = tf.reshape(self.score(rows, asked), [-1, L + 1])
+        candidates = tf.reshape(tf.repeat(tf.expand_dims(item, 1), L + 1, axis=1), [-1, 1])
+        scores = tf.reshape(self.score(rows, candidates), [-1, L + 1])
         return tf.where(self.first_occurrences(ids), scores[:, :1] - scores[:, 1:], 0.0)
 
     def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """What the model makes of a reader: float32 [B, d] of histories int32 [B, L].
-
-        Raises:
-            ValueError: The model has no vector of a reader.
-        """
-        raise ValueError(f"a {type(self).__name__} has no vector of a reader")
-
-    def item_embeddings(self) -> tf.Tensor:
-        """What `reader_vectors` are multiplied with: float32 [V + 1, d].
-
-        Raises:
-            ValueError: The model has no vectors of books.
-        """
-        raise ValueError(f"a {type(self).__name__} has no vectors of books")
-
-    def numpy_scores(self, histories: Histories) -> np.ndarray | None:
-        """A shorter way to the scores of `call` outside TensorFlow, None where there is none.
+        """Computes the user embedding of each history.
 
         Args:
-            histories: At most L books each.
+            history: int32 [B, L].
+            training: True enables dropout.
 
         Returns:
-            A new array float32 [n, V + 1], equal to those of `call` up to rounding.
+            float32 [B, d].
+
+        Raises:
+            ValueError: The model has no user embeddings.
+        """
+        raise ValueError(f"{type(self).__name__} has no user embeddings")
+
+    def item_embeddings(self) -> tf.Tensor:
+        """Returns the item embeddings that score by dot product with `user_embeddings`.
+
+        Returns:
+            float32 [V + 1, d].
+
+        Raises:
+            ValueError: The model has no item embeddings.
+        """
+        raise ValueError(f"{type(self).__name__} has no item embeddings")
+
+    def numpy_scores(self, histories: Histories) -> np.ndarray | None:
+        """Computes the scores of `call` in NumPy, for models where that is faster.
+
+        Args:
+            histories: At most L items each.
+
+        Returns:
+            A new array float32 [n, V + 1], equal to the scores of `call` up to rounding; None if
+            the model has no such implementation.
         """
         return None
 
     def to_inputs(self, histories: Histories) -> np.ndarray:
-        """Histories as `call` takes them: int32 [n, L]."""
+        """Converts histories to the inputs of `call`: int32 [n, L]."""
         return histories.pad(self.max_length)
 
     def from_inputs(self, inputs: np.ndarray) -> Histories:
-        """What rows int32 [n, L], as `call` takes them, stand for: as `numpy_scores` takes it."""
+        """Converts inputs of `call`, int32 [n, L], back to histories; undoes `to_inputs`."""
         return from_padded(inputs)
 
     def pack(self) -> HistoryModel:
-        """The model with its weights in the form that a file should hold: itself by default."""
+        """Returns the model with its weights packed for export; by default the model itself."""
         return self
 
     def seen_items(self, history: tf.Tensor) -> tf.Tensor:
-        """Books that an answer to these histories never holds: int32 [B, n], 0 is padding."""
+        """Returns the items never to recommend for these histories: int32 [B, n], padded with 0."""
         return self.mask_unknown_ids(history)
 
     def mask_unknown_ids(self, ids: tf.Tensor) -> tf.Tensor:
-        """`ids` with everything outside 1..V made padding."""
+        """Replaces ids outside 1..V with 0, which is padding."""
         return tf.where((ids >= 1) & (ids <= self.num_items), ids, tf.zeros_like(ids))
 
     def first_occurrences(self, ids: tf.Tensor) -> tf.Tensor:
-        """bool [B, L]: where known `ids` hold a book that did not stand in the row before."""
+        """Marks the first occurrence of each item in a row of valid `ids`: bool [B, L]."""
         return (ids > 0) & self._is_first(ids)
 
     def _is_first(self, ids: tf.Tensor) -> tf.Tensor:
-        """bool [B, L]: where a number did not stand in the row before."""
+        """Marks the first occurrence of each number in its row, padding included: bool [B, L]."""
         equal = tf.cast(tf.equal(tf.expand_dims(ids, 2), tf.expand_dims(ids, 1)), tf.int32)
-        # Of several equal places argmax names the first.
+        # Among equal values argmax returns the first index.
         return tf.argmax(equal, axis=2, output_type=tf.int32) == tf.range(ids.shape[1])
 
     def deduplicate(self, history: tf.Tensor) -> tf.Tensor:
-        """int32 [B, L]: the books of histories, each once, where it stood first; 0 elsewhere."""
+        """Keeps only the first occurrence of each item, in place: int32 [B, L], 0 elsewhere."""
         ids = self.mask_unknown_ids(history)
         return tf.where(self._is_first(ids), ids, 0)
 
     def compact_ids(self, history: tf.Tensor) -> tf.Tensor:
-        """int32 [B, L]: the books of histories, each once, in order, padded with 0 at the end.
+        """Removes repetitions and gaps: int32 [B, L], items in order, padded with 0 at the end.
 
-        For models that look at places; `distinct` is shorter where only the books count.
+        For models that use positions; `deduplicate` is cheaper where only the set of items counts.
         """
         ids = self.mask_unknown_ids(history)
         first = self.first_occurrences(ids)
         L = ids.shape[1]
-        # What goes is sent to one place more, which is cut off.
-        place = tf.where(first, tf.cumsum(tf.cast(first, tf.int32), axis=1) - 1, L)
+        # Removed entries go to column L, which is cut off at the end.
+        column = tf.where(first, tf.cumsum(tf.cast(first, tf.int32), axis=1) - 1, L)
         row = tf.expand_dims(tf.range(tf.shape(ids)[0]) * (L + 1), 1)
         flat = tf.scatter_nd(
-            tf.reshape(place + row, [-1, 1]),
+            tf.reshape(column + row, [-1, 1]),
             tf.reshape(tf.where(first, ids, 0), [-1]),
             [tf.shape(ids)[0] * (L + 1)],
         )
@@ -183,17 +212,26 @@ class HistoryModel(keras.Model):
 
     @property
     def table_rows(self) -> int:
-        """Rows of its tables of books: one for padding and one a book."""
+        """Number of rows of its item tables: one per item and one for padding."""
         return self.num_items + 1
 
     def masked_logits(self, history: tf.Tensor, training: bool = False) -> MaskedLogits:
-        """What the model says of histories int32 [B, L]."""
+        """Scores histories int32 [B, L] and masks the items that are never recommended."""
         return MaskedLogits.from_logits(self(history, training=training), self.seen_items(history))
 
     def supervised_loss(
         self, history: tf.Tensor, targets: tf.Tensor, masked_logits: MaskedLogits
     ) -> tf.Tensor:
-        """float32 [B]: how badly scores explain the books that the readers really chose."""
+        """Computes the loss on the ground-truth items.
+
+        Args:
+            history: int32 [B, L].
+            targets: int32 [B, M], padded with 0.
+            masked_logits: The scores of the histories.
+
+        Returns:
+            float32 [B].
+        """
         return compute_multinomial_loss(
             masked_logits.unseen_logits, targets, masked_logits.log_partition
         )
@@ -203,34 +241,35 @@ class HistoryModel(keras.Model):
         return [self._loss_tracker]
 
     def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """One step on (history int32 [B, L], {"targets": int32 [B, M], ...})."""
+        """Trains one step on (history int32 [B, L], {"targets": int32 [B, M], ...})."""
         history, labels = data
         with tf.GradientTape() as tape:
-            scored = self.masked_logits(history, training=True)
-            loss = tf.reduce_mean(self.supervised_loss(history, labels["targets"], scored))
+            masked_logits = self.masked_logits(history, training=True)
+            loss = tf.reduce_mean(self.supervised_loss(history, labels["targets"], masked_logits))
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         self._loss_tracker.update_state(loss)
         return {"loss": self._loss_tracker.result()}
 
     def test_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """The same loss without learning."""
+        """Computes the same loss without training."""
         history, labels = data
-        scored = self.masked_logits(history)
-        self._loss_tracker.update_state(self.supervised_loss(history, labels["targets"], scored))
+        masked_logits = self.masked_logits(history)
+        loss = self.supervised_loss(history, labels["targets"], masked_logits)
+        self._loss_tracker.update_state(loss)
         return {"loss": self._loss_tracker.result()}
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, enough to make the same model without its weights."""
+        """Returns the constructor's arguments, enough to rebuild the model without its weights."""
         return {
             "name": self.name,
             "num_items": self.num_items,
-            "history_length": self.max_length,
+            "max_length": self.max_length,
         }
 
     def create_weights(self) -> None:
-        """Makes every weight, so that the model can be pruned, loaded or counted before `fit`."""
+        """Creates all weights, so that the model can be pruned, loaded or counted before `fit`."""
         self(tf.zeros([1, self.max_length], tf.int32))
 
     def build_from_config(self, config: dict[str, Any]) -> None:
-        """Makes the weights of a saved model; Keras would try it with float ids and fail."""
+        """Creates the weights of a saved model; Keras would build it with float ids and fail."""
         self.create_weights()

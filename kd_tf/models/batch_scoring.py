@@ -1,4 +1,4 @@
-"""A Keras model as a scorer that the evaluation room can judge."""
+"""Batched scoring with a Keras model, in the form that `kd_tf.evaluate` takes."""
 
 from __future__ import annotations
 
@@ -10,11 +10,19 @@ from kd_tf.evaluate.evaluation import ScoreFn
 from kd_tf.models.base import HistoryModel
 
 MAX_SCORES_IN_MEMORY = 8_000_000
-"""How many scores are held at a time: 32 MB of float32."""
+"""Scores computed per batch at most: 32 MB of float32."""
 
 
 def compute_scores(model: HistoryModel, histories: np.ndarray) -> np.ndarray:
-    """float32 [n, V + 1] scores of int32 [n, L] padded histories, without dropout."""
+    """Computes the scores of padded histories in batches, without dropout.
+
+    Args:
+        model: The model.
+        histories: int32 [n, L], padded with 0.
+
+    Returns:
+        float32 [n, V + 1].
+    """
     forward = _build_forward(model)
     rows = get_scoring_batch_size(model)
     return np.concatenate(
@@ -26,13 +34,16 @@ def compute_scores(model: HistoryModel, histories: np.ndarray) -> np.ndarray:
 
 
 def make_score_fn(model: HistoryModel) -> ScoreFn:
-    """The model as `kd_tf.evaluate` takes it: it sees the newest L books of a history."""
+    """Returns a function from `Histories` to scores [n, V + 1], as `kd_tf.evaluate` takes it.
+
+    The model sees the newest L items of each history.
+    """
     forward = _build_forward(model)
 
     def score(histories: Histories) -> np.ndarray:
-        found = model.numpy_scores(histories.keep_newest(model.max_length))
-        if found is not None:
-            return found
+        scores = model.numpy_scores(histories.keep_newest(model.max_length))
+        if scores is not None:
+            return scores
         padded = model.to_inputs(histories)
         rows = get_scoring_batch_size(model)
         parts = [
@@ -45,11 +56,17 @@ def make_score_fn(model: HistoryModel) -> ScoreFn:
 
 
 def get_scoring_batch_size(model: HistoryModel, *, in_numpy: bool = False) -> int:
-    """How many histories are scored together: by `call`, or by `HistoryModel.numpy_scores`."""
+    """Returns how many histories to score in one batch.
+
+    Args:
+        model: The model.
+        in_numpy: True for `HistoryModel.numpy_scores`, False for `call`.
+    """
     vectors = 1 if in_numpy else model.peak_score_rows
     return max(MAX_SCORES_IN_MEMORY // ((model.num_items + 1) * vectors), 1)
 
 
 def _build_forward(model: HistoryModel) -> tf.types.experimental.PolymorphicFunction:
+    """Compiles the forward pass of a model for batches of any size."""
     signature = [tf.TensorSpec([None, model.max_length], tf.int32)]
     return tf.function(lambda history: model(history, training=False), input_signature=signature)

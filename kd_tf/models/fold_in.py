@@ -1,4 +1,4 @@
-"""Matrix factorisation that finds a reader's factors from the history, inside the model."""
+"""Matrix factorization that solves for the user factors inside the model, from the history."""
 
 from __future__ import annotations
 
@@ -17,42 +17,55 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.training_data import TrainingData
 
 NUM_SOLVER_STEPS = 12
-"""Of the conjugate gradients: on factors learnt from MovieLens 100k scores are then within 2e-5 of
-the exact ones (8 steps: 1e-3), on clustered random data within 2e-3."""
+"""Steps of conjugate gradients. Scores are then within 2e-5 of the exact ones on MovieLens 100k
+(8 steps: 1e-3), and within 2e-3 on clustered random data."""
 
 MAX_SOLVER_NUMBERS = 4_000_000
-"""How many numbers are held while readers are solved in NumPy: 16 MB."""
+"""Numbers held at most while solving for a batch of users in NumPy: 16 MB."""
 
 PRIOR_STRENGTH = 1e-4
-"""Of the most read book: it only orders what the factors say nothing of."""
+"""The prior of the most popular item: only breaks ties between items that the factors score 0."""
 
 
 @dataclass(frozen=True)
 class _WhiteningCache:
-    """What `FoldInModel.numpy_scores` worked out for some factors."""
+    """The whitening matrix that `FoldInModel.numpy_scores` computed, and the factors it is for."""
 
     factors: np.ndarray
     matrix: np.ndarray
 
 
 class FoldInModel(HistoryModel):
-    """Factors of books, and the reader's as the solution of a small least-squares problem.
+    """Scores items by matrix factorization, with user factors folded in from the history.
 
-    Weighted matrix factorisation (Hu, Koren & Volinsky, "Collaborative filtering for implicit
-    feedback datasets", 2008) without a table of readers: with the books' factors Y the reader's u
-    solves ``(Y^T Y + reg I + sum (alpha - 1) y y^T) u = sum alpha y`` over the books of the
-    history. The problem is solved by conjugate gradients, preconditioned with what does not
-    depend on the reader, so that a few products of small matrices do, on a phone as well.
+    Weighted matrix factorization (Hu, Koren & Volinsky, "Collaborative filtering for implicit
+    feedback datasets", 2008) without a table of users. With the item factors Y, the user factors u
+    solve ``(Y^T Y + reg I + sum (alpha - 1) y y^T) u = sum alpha y``, where y runs over the items
+    of the history. The system is solved by conjugate gradients, preconditioned with the part that
+    does not depend on the user. That takes a few products of small matrices and runs on a phone.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d.
-        alpha: How much more than an unread book a read one counts.
-        regularization: Of a reader's factors. `assign` fills the rest.
-        bits: Of a factor in a file: 8, or 4, which the solved reader makes up for.
-        coded: Whether it is stored for a file: the prior in bytes (`BookVector`), factors of
-            four bits packed (`BookTable`).
+        embedding_dim: d. `assign` sets the item factors.
+        alpha: Weight of a seen item relative to an unseen one.
+        regularization: Regularization of the user factors.
+        bits: Bits per item factor in a file, 8 or 4. The user factors are solved for the rounded
+            item factors, which compensates for some of the rounding.
+        quantized: True builds the form for export: the prior in bytes (`QuantizedVector`), factors
+            of four bits packed (`QuantizedEmbedding`).
+        **kwargs: `num_items` and `max_length`, see `HistoryModel`.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.backend import tf
+        >>> model = FoldInModel(
+        ...     num_items=3, max_length=2, embedding_dim=2, alpha=10.0, regularization=1.0
+        ... )
+        >>> model.assign(np.array([[0, 0], [1, 0], [1, 0.1], [0, 1]]))
+        >>> model(tf.constant([[1, 0]])).numpy().round(2)
+        array([[ 0.  ,  0.83,  0.83, -0.04]], dtype=float32)
     """
 
     quantized_weights = ("factors", "whitening")
@@ -71,7 +84,7 @@ class FoldInModel(HistoryModel):
         super().__init__(**kwargs)
         if embedding_dim < 1 or alpha < 1 or regularization <= 0:
             raise ValueError(
-                "dimensions and alpha must be at least 1 and regularization above 0, not "
+                "embedding_dim and alpha must be at least 1 and regularization above 0, not "
                 f"{embedding_dim}, {alpha} and {regularization}"
             )
         self.embedding_dim, self.alpha, self.regularization = embedding_dim, alpha, regularization
@@ -99,15 +112,15 @@ class FoldInModel(HistoryModel):
         setting: tuple[float, float] | None = None,
         bits: int = 8,
     ) -> Self:
-        """Learns the books' factors by alternating least squares (the library implicit).
+        """Fits the item factors by alternating least squares (the library implicit).
 
         Args:
-            data: Its training readers are learnt from.
-            dimensions: d, at most one an eighth of the books.
-            setting: Alpha and regularisation; None lets the validation readers choose.
+            data: The model is fitted on its training users.
+            embedding_dim: d, capped at an eighth of the number of items.
+            setting: Alpha and regularization; None selects them on the validation users.
             bits: See the class.
         """
-        found = ials.fit(
+        als = ials.fit(
             data.split,
             num_factors=embedding_dim,
             setting=setting,
@@ -117,21 +130,21 @@ class FoldInModel(HistoryModel):
         model = cls(
             num_items=data.split.num_items,
             max_length=data.max_length,
-            embedding_dim=found.item_factors.shape[1],
-            alpha=found.alpha,
-            regularization=found.regularization,
+            embedding_dim=als.item_factors.shape[1],
+            alpha=als.alpha,
+            regularization=als.regularization,
             bits=bits,
         )
         model.create_weights()
-        model.assign(found.item_factors)
+        model.assign(als.item_factors)
         model.prior.assign(compute_popularity_prior(data.split.popularity(), PRIOR_STRENGTH))
         return model
 
     def assign(self, factors: np.ndarray) -> None:
-        """Takes over the books' factors: float32 [V + 1, d], row 0 is ignored.
+        """Sets the item factors: float32 [V + 1, d], row 0 is ignored.
 
         Raises:
-            ValueError: The shape is another, or a number is not finite.
+            ValueError: The shape does not match, or a number is not finite.
         """
         if (
             factors.shape != (self.num_items + 1, self.embedding_dim)
@@ -139,33 +152,32 @@ class FoldInModel(HistoryModel):
         ):
             raise ValueError(
                 f"factors must be finite [{self.num_items + 1}, {self.embedding_dim}], not "
-                f"{list(factors.shape)}: they belong to another catalogue"
+                f"{list(factors.shape)}: they belong to another catalog"
             )
         factors = factors.astype(np.float32).copy()
         factors[0] = 0
         self.factors.assign(factors)
-        # The reader is solved with the factors that the model has, rounded or not.
+        # Computed from the stored factors, which may be rounded: users are solved with those.
         self.whitening.assign(self._compute_whitening(self.factors.numpy()))
 
     def _compute_whitening(self, factors: np.ndarray) -> np.ndarray:
-        """float32 [d, d], (Y^T Y + reg I)^-1/2."""
-        some = factors.astype(np.float64)
-        gram = some.T @ some + self.regularization * np.eye(self.embedding_dim)
+        """Computes the preconditioner (Y^T Y + reg I)^-1/2: float32 [d, d]."""
+        precise = factors.astype(np.float64)
+        gram = precise.T @ precise + self.regularization * np.eye(self.embedding_dim)
         values, vectors = np.linalg.eigh(gram)
         return np.asarray((vectors / np.sqrt(values)) @ vectors.T, np.float32)
 
     def pack(self) -> FoldInModel:
-        compact = type(self).from_config({**self.get_config(), "coded": True})
-        compact.create_weights()
-        compact.assign(self.factors.numpy())
-        compact.prior.assign(self.prior.numpy())
-        return compact
+        packed = type(self).from_config({**self.get_config(), "quantized": True})
+        packed.create_weights()
+        packed.assign(self.factors.numpy())
+        packed.prior.assign(self.prior.numpy())
+        return packed
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         ids = self.deduplicate(inputs)
-        return self.factors.dot_products(self.solve_user_factors(ids), ids) + self.prior.gather_all(
-            ids
-        )
+        products = self.factors.dot_products(self.solve_user_factors(ids), ids)
+        return products + self.prior.gather_all(ids)
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         ids = self.mask_unknown_ids(candidates)
@@ -174,9 +186,9 @@ class FoldInModel(HistoryModel):
         return tf.where(ids > 0, products + self.prior.gather(ids), 0.0)
 
     def similar(self, item: tf.Tensor) -> tf.Tensor:
-        # For one book the solution is the book's own preconditioned row, up to its length.
+        # For a history of one item the solution is A^-1 y, up to a factor.
         ids = self.mask_unknown_ids(item)
-        # Twice by the same matrix: its square would be one more constant of the file.
+        # Two products with one matrix: its square would be another constant of the file.
         whitened = tf.matmul(self.factors.gather(ids), self.whitening)
         return self.factors.dot_products(tf.matmul(whitened, self.whitening), ids)
 
@@ -187,53 +199,60 @@ class FoldInModel(HistoryModel):
         return tf.convert_to_tensor(self.factors.embeddings)
 
     def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
-        """As in `HistoryModel`: a book's share of the sum that the score is.
+        """Computes each history item's term of the score, as in `HistoryModel`.
 
-        ``u = sum alpha A^-1 y_h`` makes the score of a book the sum of ``alpha y^T A^-1 y_h`` and
-        the prior (Hu, Koren & Volinsky, section 5). One more reader is solved for it, where leaving
-        out each book in turn would solve L.
+        With ``u = sum alpha A^-1 y_h`` the score of an item is the prior plus the sum of
+        ``alpha y^T A^-1 y_h`` over the history (Hu, Koren & Volinsky, section 5). This takes one
+        more solve per user, where leave-one-out would take L.
         """
-        ids, asked = self.deduplicate(history), self.mask_unknown_ids(item)
+        ids, item_ids = self.deduplicate(history), self.mask_unknown_ids(item)
         rows = tf.matmul(self.factors.gather(ids), self.whitening)
-        own = tf.matmul(self.factors.gather(asked), self.whitening)
-        shares = tf.matmul(rows, tf.expand_dims(self._solve(rows, own), 2))[:, :, 0]
-        return tf.where((ids > 0) & (tf.expand_dims(asked, 1) > 0), self.alpha * shares, 0.0)
+        item_row = tf.matmul(self.factors.gather(item_ids), self.whitening)
+        terms = tf.matmul(rows, tf.expand_dims(self._solve(rows, item_row), 2))[:, :, 0]
+        return tf.where((ids > 0) & (tf.expand_dims(item_ids, 1) > 0), self.alpha * terms, 0.0)
 
     def solve_user_factors(self, ids: tf.Tensor) -> tf.Tensor:
-        """float32 [B, d], the factors of readers of the books int32 [B, L], each once."""
-        # Row 0 of the factors is zero: padding adds nothing anywhere below.
+        """Solves for the user factors: float32 [B, d] of deduplicated ids int32 [B, L]."""
+        # Row 0 of the factors is zero, so that padding has no effect below.
         rows = tf.matmul(self.factors.gather(ids), self.whitening)
-        wanted = self.alpha * tf.reduce_sum(rows, axis=1)
-        return tf.matmul(self._solve(rows, wanted), self.whitening)
+        right_side = self.alpha * tf.reduce_sum(rows, axis=1)
+        return tf.matmul(self._solve(rows, right_side), self.whitening)
 
     def _solve(self, rows: tf.Tensor, right_side: tf.Tensor) -> tf.Tensor:
-        """(I + (alpha - 1) Z^T Z)^-1 b: float32 [B, d] of Z [B, L, d] and b [B, d]."""
+        """Computes (I + (alpha - 1) Z^T Z)^-1 b by conjugate gradients.
 
-        def product(vector: tf.Tensor) -> tf.Tensor:
-            along = tf.matmul(rows, tf.expand_dims(vector, 2))
-            back = tf.matmul(rows, along, transpose_a=True)[:, :, 0]
-            return vector + (self.alpha - 1) * back
+        Args:
+            rows: Z, float32 [B, L, d].
+            right_side: b, float32 [B, d].
 
-        def dot(left: tf.Tensor, right: tf.Tensor) -> tf.Tensor:
-            return tf.reduce_sum(left * right, axis=1, keepdims=True)
+        Returns:
+            float32 [B, d].
+        """
+
+        def apply_matrix(vector: tf.Tensor) -> tf.Tensor:
+            products = tf.matmul(rows, tf.expand_dims(vector, 2))
+            return vector + (self.alpha - 1) * tf.matmul(rows, products, transpose_a=True)[:, :, 0]
+
+        def dot(x: tf.Tensor, y: tf.Tensor) -> tf.Tensor:
+            return tf.reduce_sum(x * y, axis=1, keepdims=True)
 
         solution = tf.zeros_like(right_side)
         residual = direction = right_side
-        size = dot(residual, residual)
+        residual_norm = dot(residual, residual)
         for _ in range(NUM_SOLVER_STEPS):
-            image = product(direction)
-            # A solved reader (or an empty history) has no residual left: 0 / tiny stays 0.
-            step = size / tf.maximum(dot(direction, image), 1e-30)
+            image = apply_matrix(direction)
+            # A converged user (or an empty history) has residual 0: 0 / tiny stays 0.
+            step = residual_norm / tf.maximum(dot(direction, image), 1e-30)
             solution += step * direction
             residual -= step * image
-            left = dot(residual, residual)
-            direction = residual + left / tf.maximum(size, 1e-30) * direction
-            size = left
+            new_norm = dot(residual, residual)
+            direction = residual + new_norm / tf.maximum(residual_norm, 1e-30) * direction
+            residual_norm = new_norm
         return solution
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
         factors = self.factors.numpy()
-        # Not the weight: the factors may have been trained since they were assigned.
+        # Not the weight `whitening`: the factors may have been trained since `assign`.
         if self._whitening_cache is None or not np.array_equal(
             self._whitening_cache.factors, factors
         ):
@@ -242,30 +261,31 @@ class FoldInModel(HistoryModel):
             )
         whitening = self._whitening_cache.matrix
         rows = factors @ whitening
-        rows[0] = 0  # padding adds nothing below
-        read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
-        each = Histories(read.indices.astype(np.int32), read.indptr.astype(np.int64))
+        rows[0] = 0  # so that padding has no effect below
+        matrix = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
+        unique = Histories(matrix.indices.astype(np.int32), matrix.indptr.astype(np.int64))
         users = np.empty((len(histories), self.embedding_dim), np.float32)
-        # Readers of about as many books together, so that little is padding.
-        order = np.argsort(each.lengths, kind="stable")
+        # Users with histories of similar length form a batch, so that there is little padding.
+        order = np.argsort(unique.lengths, kind="stable")
         while len(order):
-            longest = max(int(each.lengths[order[-1]]), 1)
-            at_once = max(MAX_SOLVER_NUMBERS // (longest * (self.embedding_dim + longest)), 1)
-            order, part = order[:-at_once], order[-at_once:]
-            own = rows[each.take(part).pad(longest)]
-            # (I + b Z^T Z)^-1 Z^T 1 = Z^T (I + b Z Z^T)^-1 1: as small as the history is short.
-            inner = own @ own.transpose(0, 2, 1)
-            inner *= np.float32(self.alpha - 1)
-            inner += np.eye(longest, dtype=np.float32)
-            solved = np.linalg.solve(inner, np.ones((len(own), longest, 1), np.float32))
-            users[part] = (solved.transpose(0, 2, 1) @ own)[:, 0]
+            longest = max(int(unique.lengths[order[-1]]), 1)
+            batch_size = max(MAX_SOLVER_NUMBERS // (longest * (self.embedding_dim + longest)), 1)
+            order, batch = order[:-batch_size], order[-batch_size:]
+            history_rows = rows[unique.take(batch).pad(longest)]
+            # (I + b Z^T Z)^-1 Z^T 1 = Z^T (I + b Z Z^T)^-1 1: [L, L] and not [d, d].
+            system = history_rows @ history_rows.transpose(0, 2, 1)
+            system *= np.float32(self.alpha - 1)
+            system += np.eye(longest, dtype=np.float32)
+            ones = np.ones((len(batch), longest, 1), np.float32)
+            solution = np.linalg.solve(system, ones)
+            users[batch] = (solution.transpose(0, 2, 1) @ history_rows)[:, 0]
         users *= np.float32(self.alpha)
         return np.asarray(users @ whitening @ factors.T + self.prior.numpy(), np.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "dimensions": self.embedding_dim,
+            "embedding_dim": self.embedding_dim,
             "alpha": self.alpha,
             "regularization": self.regularization,
             "bits": self.bits,

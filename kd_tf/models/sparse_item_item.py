@@ -1,4 +1,4 @@
-"""A sparse table of which book speaks for which: what local ridge and pruned neighbours are."""
+"""Sparse item-item models: the form of local ridge and of pruned neighbours."""
 
 from __future__ import annotations
 
@@ -13,9 +13,13 @@ from kd_tf.models.additive import AdditiveModel
 
 
 class SparseAdditiveModel(AdditiveModel):
-    """Adds up entries of a sparse table: only those of the history's rows are touched.
+    """Base of additive models with a sparse item-item matrix.
 
-    A subclass implements `weights_of`.
+    Scoring reads only the matrix rows of the history's items. A subclass implements
+    `gather_entries`.
+
+    Args:
+        **kwargs: `num_items`, `max_length` and `quantized`, see `AdditiveModel`.
     """
 
     def __init__(self, **kwargs: Any) -> None:
@@ -23,11 +27,14 @@ class SparseAdditiveModel(AdditiveModel):
         self.peak_score_rows = 2
 
     def gather_entries(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        """Every entry of the rows of books int32 [B, L].
+        """Looks up all entries of the matrix rows of history items.
+
+        Args:
+            ids: int32 [B, L], valid ids.
 
         Returns:
-            int32 [n] the place in the flat `ids` that an entry belongs to, int32 [n] whom it speaks
-            for, and float32 [n] how much.
+            For each of the n entries: int32 [n], the index into the flattened `ids`; int32 [n], the
+            target item; float32 [n], the weight.
         """
         raise NotImplementedError
 
@@ -45,45 +52,58 @@ class SparseAdditiveModel(AdditiveModel):
 
 
 class SparseItemItemModel(SparseAdditiveModel):
-    """Adds up rows of a sparse matrix [V + 1, V + 1], stored row by row without gaps.
+    """Scores by summing rows of a sparse matrix [V + 1, V + 1] in CSR form.
 
-    Rows may be of any length, so the same form holds a matrix that was pruned by candidate, by
-    book of the history or by a budget over all. Only entries of the history's rows are touched.
+    Rows may have any length, so that the same form holds a matrix pruned per target item, per
+    history item or to a total number of entries.
 
     Args:
-        books: V.
-        history_length: L.
-        entries: E, how many weights there are. `assign` fills them.
+        num_entries: E, the number of weights. `assign` sets them.
+        **kwargs: `num_items`, `max_length` and `quantized`, see `AdditiveModel`.
+
+    Raises:
+        ValueError: `num_entries` is negative.
+
+    Example:
+        >>> import numpy as np
+        >>> from scipy import sparse
+        >>> from kd_tf.backend import tf
+        >>> weights = np.zeros((4, 4), np.float32)
+        >>> weights[1, 2], weights[1, 3], weights[2, 3] = 0.5, 0.25, 1.0
+        >>> model = SparseItemItemModel(num_items=3, max_length=2, num_entries=3)
+        >>> model.assign(sparse.csr_array(weights))
+        >>> model(tf.constant([[1, 2]])).numpy()
+        array([[0.  , 0.  , 0.5 , 1.25]], dtype=float32)
     """
 
     def __init__(self, *, num_entries: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if num_entries < 0:
-            raise ValueError(f"entries must be 0 or more, not {num_entries}")
+            raise ValueError(f"num_entries must be 0 or more, not {num_entries}")
         self.num_entries = num_entries
 
-        def whole(name: str, size: int) -> tf.Variable:
+        def add_int_weight(name: str, size: int) -> tf.Variable:
             return self.add_weight(
                 name=name, shape=(size,), dtype="int32", initializer="zeros", trainable=False
             )
 
-        self.row_starts = whole("starts", self.num_items + 2)
-        # At least one, never read: a variable without elements cannot be saved.
-        self.target_ids = whole("targets", max(num_entries, 1))
+        self.row_starts = add_int_weight("row_starts", self.num_items + 2)
+        # At least one element, never read: an empty variable cannot be saved.
+        self.target_ids = add_int_weight("target_ids", max(num_entries, 1))
         self.entry_weights = self.add_weight(
-            name="strengths", shape=(max(num_entries, 1),), initializer="zeros"
+            name="entry_weights", shape=(max(num_entries, 1),), initializer="zeros"
         )
 
     def assign(self, matrix: sparse.csr_array) -> None:
-        """Takes over a matrix: entry (h, i) is what book h adds to the score of i.
+        """Sets the matrix, whose entry (h, i) is what history item h adds to the score of i.
 
         Args:
-            matrix: float32 CSR [V + 1, V + 1] with `entries` entries, none in row or column 0 or
-                on the diagonal.
+            matrix: float32 CSR [V + 1, V + 1] with `num_entries` entries, none in row 0, in column
+                0 or on the diagonal.
 
         Raises:
-            ValueError: Shape or number of entries differ, an entry is where none may be, or a
-                weight is not finite.
+            ValueError: The shape or the number of entries does not match, an entry is in a
+                forbidden position, or a weight is not finite.
         """
         check_item_matrix(matrix, self.num_items)
         if matrix.nnz != self.num_entries:
@@ -94,12 +114,12 @@ class SparseItemItemModel(SparseAdditiveModel):
             self.entry_weights.assign(matrix.data)
 
     def to_matrix(self) -> sparse.csr_array:
-        """What `assign` took, with the weights as they are now."""
-        some = slice(0, self.num_entries)
+        """Returns the matrix with the current weights."""
+        stored = slice(0, self.num_entries)
         return sparse.csr_array(
             (
-                self.entry_weights.numpy()[some],
-                self.target_ids.numpy()[some],
+                self.entry_weights.numpy()[stored],
+                self.target_ids.numpy()[stored],
                 self.row_starts.numpy(),
             ),
             shape=(self.num_items + 1, self.num_items + 1),
@@ -110,51 +130,57 @@ class SparseItemItemModel(SparseAdditiveModel):
         return owner, tf.gather(self.target_ids, entry), tf.gather(self.entry_weights, entry)
 
     def locate_entries(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """Every entry of the rows `ids`, int32 [N]: places in `ids` and entries, int32 [n] both."""
+        """Enumerates the entries of rows `ids`, int32 [N].
+
+        Returns:
+            For each of the n entries: int32 [n], the index into `ids`; int32 [n], its index in the
+            matrix.
+        """
         end = tf.gather(self.row_starts, ids + 1)
         return enumerate_row_entries(end, end - tf.gather(self.row_starts, ids))
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
-        read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
-        return np.asarray((read @ self.to_matrix()).toarray() + self.prior.numpy(), np.float32)
+        matrix = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
+        return np.asarray((matrix @ self.to_matrix()).toarray() + self.prior.numpy(), np.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_entries": self.num_entries}
 
 
 def enumerate_row_entries(end: tf.Tensor, count: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Every entry of some rows, by sums alone, which every runtime has.
+    """Enumerates the entries of CSR rows with operations that every runtime supports.
 
-    Where a row ends a 1 is put, and the running sum of these counts the rows.
+    It writes a 1 where a row ends; the cumulative sum of these numbers the rows.
 
     Args:
-        end: int32 [N], where each row's entries end.
-        count: int32 [N], how many each has.
+        end: int32 [N], index after the last entry of each row.
+        count: int32 [N], number of entries of each row.
 
     Returns:
-        int32 [n] which of the N rows an entry belongs to, and int32 [n] its place.
+        For each of the n entries: int32 [n], which of the N rows it belongs to; int32 [n], its
+        index in the matrix.
     """
     if count.shape[0] == 1:
-        place = tf.range((end - count)[0], end[0])
-        return tf.zeros_like(place), place
+        entry = tf.range((end - count)[0], end[0])
+        return tf.zeros_like(entry), entry
     ends = tf.cumsum(count)
     total = ends[-1]
-    ended = tf.scatter_nd(tf.expand_dims(ends, 1), tf.ones_like(ends), [total + 1])
-    owner = tf.cumsum(ended)[:total]
+    row_ends = tf.scatter_nd(tf.expand_dims(ends, 1), tf.ones_like(ends), [total + 1])
+    owner = tf.cumsum(row_ends)[:total]
     return owner, tf.range(total) + tf.gather(end - ends, owner)
 
 
 def sum_entries_by_item(
     ids: tf.Tensor, owner: tf.Tensor, target: tf.Tensor, weight: tf.Tensor, num_items: int
 ) -> tf.Tensor:
-    """What the entries of some rows say of all books.
+    """Sums entries by user and target item.
 
     Args:
-        ids: int32 [B, L], the books whose rows were read.
-        owner: int32 [n], the place in the flat `ids` that an entry belongs to.
-        target: int32 [n], whom it speaks for.
-        weight: float32 [n], how much.
-        books: V.
+        ids: int32 [B, L], the history items whose rows were read; only the shape is used.
+        owner: int32 [n], index into the flattened `ids` of each entry.
+        target: int32 [n], target item of each entry.
+        weight: float32 [n], weight of each entry.
+        num_items: V.
 
     Returns:
         float32 [B, V + 1].
@@ -169,8 +195,9 @@ def sum_entries_by_item(
 
 
 def gather_scores(scores: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-    """float32 [B, C]: scores float32 [B, V + 1] of candidates int32 [B, C]."""
-    if scores.shape[0] == 1:  # what a file has: a look-up in one vector, which older runtimes have
+    """Looks up scores, float32 [B, V + 1], at candidates, int32 [B, C]: float32 [B, C]."""
+    # An exported model has a batch of 1: a plain gather, which older runtimes support.
+    if scores.shape[0] == 1:
         return tf.gather(tf.reshape(scores, [-1]), candidates)
     return tf.gather(scores, candidates, batch_dims=1)
 
@@ -178,34 +205,38 @@ def gather_scores(scores: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
 def gather_pair_weights(
     ids: tf.Tensor, candidates: tf.Tensor, owner: tf.Tensor, target: tf.Tensor, weight: tf.Tensor
 ) -> tf.Tensor:
-    """What the entries of some rows say of some candidates, without a vector of V + 1 numbers.
+    """Looks up the weights of pairs of history item and candidate, without a vector of V + 1.
 
     Args:
-        ids: int32 [B, L], the books whose rows were read.
+        ids: int32 [B, L], the history items whose rows were read; only the shape is used.
         candidates: int32 [B, C].
-        owner: int32 [n], the place in the flat `ids` that an entry belongs to.
-        target: int32 [n], whom it speaks for.
-        weight: float32 [n], how much.
+        owner: int32 [n], index into the flattened `ids` of each entry.
+        target: int32 [n], target item of each entry.
+        weight: float32 [n], weight of each entry.
 
     Returns:
         float32 [B, L, C].
     """
     L, C = ids.shape[1], candidates.shape[1]
-    asked = tf.gather(candidates, owner // L)
-    found = tf.where(asked == tf.expand_dims(target, 1), tf.expand_dims(weight, 1), 0.0)
+    entry_candidates = tf.gather(candidates, owner // L)
+    weights = tf.where(
+        entry_candidates == tf.expand_dims(target, 1), tf.expand_dims(weight, 1), 0.0
+    )
     rows = tf.shape(ids)[0]
-    return tf.reshape(tf.scatter_nd(tf.expand_dims(owner, 1), found, [rows * L, C]), [rows, L, C])
+    return tf.reshape(tf.scatter_nd(tf.expand_dims(owner, 1), weights, [rows * L, C]), [rows, L, C])
 
 
 def check_item_matrix(matrix: sparse.csr_array, num_items: int) -> None:
-    """Raises ValueError where `matrix` cannot be a table of which book speaks for which."""
+    """Raises ValueError if `matrix` is not a valid item-item matrix for V = `num_items`."""
     if matrix.shape != (num_items + 1, num_items + 1):
         raise ValueError(
-            f"the matrix is {matrix.shape[0]} x {matrix.shape[1]}, but {num_items} books need "
-            f"{num_items + 1} x {num_items + 1}: it belongs to another catalogue"
+            f"the matrix is {matrix.shape[0]} x {matrix.shape[1]}, but {num_items} items need "
+            f"{num_items + 1} x {num_items + 1}: it belongs to another catalog"
         )
     if not np.isfinite(matrix.data).all():
-        raise ValueError("the matrix holds a weight that is not finite")
+        raise ValueError("the matrix has a weight that is not finite")
     row = np.repeat(np.arange(num_items + 1), np.diff(matrix.indptr))
     if ((row == 0) | (matrix.indices == 0) | (row == matrix.indices)).any():
-        raise ValueError("no book speaks for itself, and padding for none")
+        raise ValueError(
+            "the matrix must be empty on the diagonal and in row and column 0 (padding)"
+        )

@@ -1,4 +1,4 @@
-"""Models with one table of books, read both for the history and for scoring."""
+"""Models with one embedding table for both the history and the scores."""
 
 from __future__ import annotations
 
@@ -15,24 +15,41 @@ IN_BATCH = "in-batch"
 
 
 class TiedEmbeddingModel(HistoryModel):
-    """Encodes a history into one vector and scores a book by its dot product with its row.
+    """Base of models that encode a history into one vector and score items by dot product.
 
-    One table [V + 1, d] serves the history and the scores ("tied" as in Press & Wolf, "Using the
-    Output Embedding to Improve Language Models", 2017): half the bytes, and in a .tflite file the
-    table is nearly all of them. Row 0 belongs to padding and never reaches a result.
+    One table [V + 1, d] serves as input and output embedding ("tied" as in Press & Wolf, "Using the
+    Output Embedding to Improve Language Models", 2017). That halves the size, as the table is
+    nearly all of a .tflite file. Row 0 belongs to padding and does not influence any result.
 
     A subclass implements `encode`.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d, the width of a row.
-        book_dropout: In training each book of a history is left out with this probability, as
-            in the denoising autoencoders of Liang et al. (2018).
+        num_items: V.
+        max_length: L.
+        embedding_dim: d.
+        item_dropout: In training each item of a history is dropped with this probability, as in the
+            denoising autoencoders of Liang et al. (2018).
+        objective: The training loss: `FULL_SOFTMAX`, over the whole catalog, or `IN_BATCH`, over
+            the targets of the batch.
+        **kwargs: Arguments of `keras.Model`.
 
     Attributes:
-        ordered: Whether `encode` looks at which books stand beside each other. Then gaps are
+        is_order_sensitive: Whether `encode` depends on the positions of the items. If so, gaps are
             closed before.
+
+    Raises:
+        ValueError: An argument is out of range.
+
+    Example:
+        >>> from kd_tf.backend import tf
+        >>> class MeanModel(TiedEmbeddingModel):
+        ...     def encode(self, rows, weights, training):
+        ...         return pool_weighted_rows(rows, weights)
+        >>> model = MeanModel(num_items=3, max_length=2, embedding_dim=4)
+        >>> model(tf.constant([[1, 2]])).shape
+        TensorShape([1, 4])
+        >>> model.user_embeddings(tf.constant([[1, 2]])).shape, model.item_embeddings().shape
+        (TensorShape([1, 4]), TensorShape([4, 4]))
     """
 
     quantized_weights: tuple[str, ...] = ("table",)
@@ -51,9 +68,9 @@ class TiedEmbeddingModel(HistoryModel):
     ) -> None:
         super().__init__(num_items=num_items, max_length=max_length, **kwargs)
         if embedding_dim < 1:
-            raise ValueError(f"dimensions must be at least 1, not {embedding_dim}")
+            raise ValueError(f"embedding_dim must be at least 1, not {embedding_dim}")
         if not 0 <= item_dropout < 1:
-            raise ValueError(f"book_dropout must be in [0, 1), not {item_dropout}")
+            raise ValueError(f"item_dropout must be in [0, 1), not {item_dropout}")
         if objective not in (FULL_SOFTMAX, IN_BATCH):
             raise ValueError(f"objective must be {FULL_SOFTMAX} or {IN_BATCH}, not {objective!r}")
         self.embedding_dim = embedding_dim
@@ -66,23 +83,22 @@ class TiedEmbeddingModel(HistoryModel):
             shape=(num_items + 1, embedding_dim),
             initializer=keras.initializers.RandomNormal(stddev=embedding_dim**-0.5),
         )
-        # How much a book counts by its age: 0 for the newest. Starts even for all, which is
-        # what it stays where the order of a history means nothing.
+        # Weight of an item by its age, 0 for the newest. It starts equal for all ages, and stays so
+        # where the order of a history carries no information.
         self.recency = self.add_weight(
             name="recency", shape=(max_length,), initializer=keras.initializers.Constant(1.0)
         )
         self._dropout = rng.Dropout(item_dropout)
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        """The reader as one vector.
+        """Encodes each history into a user embedding.
 
         Args:
-            rows: float32 [B, L, d], the history's rows; where there is no book the padding row,
-                which means nothing.
-            weights: float32 [B, L], how much each book counts, 0 where there is none. In
-                training a book that is kept counts 1 / (1 - book_dropout) times as much, so
-                that sums keep their size.
-            training: True switches dropout on.
+            rows: float32 [B, L, d], embeddings of the history items; positions without an item have
+                the padding row, which must be ignored.
+            weights: float32 [B, L], weight of each item, 0 for positions without an item. In
+                training the items that dropout keeps are scaled by 1 / (1 - item_dropout).
+            training: True enables dropout.
 
         Returns:
             float32 [B, d].
@@ -90,50 +106,48 @@ class TiedEmbeddingModel(HistoryModel):
         raise NotImplementedError
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        # transpose_b on the table itself: the form that the converter turns into one
-        # FULLY_CONNECTED over the very buffer that GATHER reads.
+        # With transpose_b on the table itself the converter emits one FULLY_CONNECTED that reads
+        # the same buffer as GATHER.
         return tf.matmul(
             self.user_embeddings(inputs, training), self.scoring_table, transpose_b=True
         )
 
     def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """What a book's row is multiplied with: float32 [B, d] of histories int32 [B, L]."""
+        """Computes the user embeddings: float32 [B, d] of histories int32 [B, L]."""
         ids = self.encoder_ids(history)
         weights = self.item_weights(ids)
         if training and self.item_dropout:
             weights = self._dropout(weights, training=True)
-        # In the dtype of the layers within, which is half precision where Keras is told so.
-        rows, weights = (
-            tf.cast(one, self.compute_dtype) for one in (tf.gather(self.table, ids), weights)
-        )
-        return self.encode(rows, weights, training)
+        # The inner layers compute in half precision under a mixed-precision policy of Keras.
+        rows = tf.cast(tf.gather(self.table, ids), self.compute_dtype)
+        return self.encode(rows, tf.cast(weights, self.compute_dtype), training)
 
     def encoder_ids(self, history: tf.Tensor) -> tf.Tensor:
-        """int32 [B, L]: the books of histories as `encode` takes their rows."""
+        """Returns the ids whose rows `encode` gets: int32 [B, L], without repetitions."""
         return self.compact_ids(history) if self.is_order_sensitive else self.deduplicate(history)
 
     def item_embeddings(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.scoring_table)
 
     def item_weights(self, ids: tf.Tensor) -> tf.Tensor:
-        """How much each book of a history counts by its age: float32 [B, L], 0 for padding."""
+        """Weights each history item by its age: float32 [B, L], 0 for padding."""
         present = tf.minimum(ids, 1)
         age = tf.cumsum(present, axis=1, reverse=True, exclusive=True)
-        # Of the weights and not of what is gathered: a constant of the exported model.
+        # Softplus before the gather: the converter folds it into a constant.
         weights = tf.nn.softplus(tf.convert_to_tensor(self.recency))
         return tf.cast(present, weights.dtype) * tf.gather(weights, age)
 
     @property
     def scoring_table(self) -> tf.Variable:
-        """float32 [V + 1, d]: what a reader's vector is multiplied with, the tied table itself."""
+        """The output embedding, float32 [V + 1, d]: the tied table itself."""
         return self.table
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        # Of the candidates' rows alone: the catalogue may be a thousand times as long.
+        # Reads the candidates' rows only: the catalog may be a thousand times as large.
         ids = self.mask_unknown_ids(candidates)
         rows = tf.gather(self.scoring_table, ids)
-        vectors = self.user_embeddings(history)
-        products = tf.squeeze(tf.matmul(rows, tf.expand_dims(vectors, 2)), 2)
+        users = self.user_embeddings(history)
+        products = tf.squeeze(tf.matmul(rows, tf.expand_dims(users, 2)), 2)
         return tf.where(ids > 0, products, 0.0)
 
     def similar(self, item: tf.Tensor) -> tf.Tensor:
@@ -141,26 +155,27 @@ class TiedEmbeddingModel(HistoryModel):
         return tf.matmul(rows, self.scoring_table, transpose_b=True)
 
     def adapt(self, popularity: np.ndarray) -> None:
-        """Tells the in-batch objective how often each book is drawn as a target.
+        """Sets the sampling probability of each item as an in-batch negative.
 
-        Without it popular books, which stand in most batches, would be pushed down (the log-Q
-        correction of Yi et al., "Sampling-Bias-Corrected Neural Modeling", 2019).
+        The in-batch objective needs it for the log-Q correction of Yi et al.,
+        "Sampling-Bias-Corrected Neural Modeling" (2019). Without the correction popular items,
+        which are in most batches, would be scored too low.
 
         Args:
-            popularity: [V + 1], how many training readers have each book.
+            popularity: [V + 1], number of training users of each item.
         """
-        share = np.maximum(popularity, 1) / max(popularity.sum(), 1)
-        self._sampling_probability = tf.constant(share, tf.float32)
+        probability = np.maximum(popularity, 1) / max(popularity.sum(), 1)
+        self._sampling_probability = tf.constant(probability, tf.float32)
 
     def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         if self.objective == FULL_SOFTMAX:
             return super().train_step(data)
         if self._sampling_probability is None:
-            raise ValueError("call adapt(popularity) before fitting in-batch")
+            raise ValueError("call adapt(popularity) before training with the in-batch objective")
         history, labels = data
-        # One target of each reader, drawn among those that are not padding.
-        drawn = rng.sample_categorical(tf.where(labels["targets"] > 0, 0.0, -1e9), 1)
-        target = tf.gather(labels["targets"], drawn[:, 0], batch_dims=1)
+        # One random target per user, padding excluded.
+        sampled = rng.sample_categorical(tf.where(labels["targets"] > 0, 0.0, -1e9), 1)
+        target = tf.gather(labels["targets"], sampled[:, 0], batch_dims=1)
         with tf.GradientTape() as tape:
             loss = self._retrieval(
                 self.user_embeddings(history, training=True),
@@ -176,27 +191,36 @@ class TiedEmbeddingModel(HistoryModel):
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "dimensions": self.embedding_dim,
-            "book_dropout": self.item_dropout,
+            "embedding_dim": self.embedding_dim,
+            "item_dropout": self.item_dropout,
             "objective": self.objective,
         }
 
 
 def pool_weighted_rows(rows: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Weighted sum of the rows over the square root of the weights' sum: float32 [B, d].
+    """Pools rows to their weighted sum divided by the square root of the sum of weights.
 
-    Between mean and sum: a mean forgets how much is known of a reader, a sum lets readers with
-    long histories drown the rest. Zero for no rows. One matrix product, because in an integer
-    model that rounds once, where a product and a sum round for every book.
+    This lies between a mean and a sum: a mean loses the length of the history, and with a sum users
+    with long histories dominate. It is one matrix product, which an integer model rounds once; a
+    product and a sum would round for every item.
 
     Args:
         rows: float32 [B, L, d].
         weights: float32 [B, L], not negative.
+
+    Returns:
+        float32 [B, d], 0 where all weights are 0.
+
+    Example:
+        >>> from kd_tf.backend import tf
+        >>> rows = tf.constant([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]])
+        >>> pool_weighted_rows(rows, tf.ones([1, 4])).numpy()
+        array([[ 8., 10.]], dtype=float32)
     """
     total = tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
     return tf.squeeze(tf.matmul(tf.expand_dims(weights / tf.sqrt(total), 1), rows), 1)
 
 
 def make_item_mask(weights: tf.Tensor) -> tf.Tensor:
-    """float32 [B, L, 1]: 1 where there is a book, whatever it weighs."""
+    """Returns a mask float32 [B, L, 1]: 1 where the weight, float32 [B, L], is above 0."""
     return tf.expand_dims(tf.cast(weights > 0, weights.dtype), -1)

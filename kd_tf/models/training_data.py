@@ -1,4 +1,4 @@
-"""What a model that is solved and not trained looks at."""
+"""Inputs for models with a closed-form fit."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ from kd_tf.progress import Progress
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A divided data set and how to choose on it.
+    """A split data set and the metric that selects hyperparameters on it.
 
     Attributes:
-        split: Its training part is learnt from; its test part is not looked at.
-        catalog: V books.
-        history_length: L of the models that are made.
-        choose: How good a scorer is for the validation readers; settings are chosen by it.
-        progress: Where to report.
+        split: The training part is fitted; the test part is never used.
+        catalog: The V items.
+        max_length: L of the models.
+        validation_metric: Evaluates a score function on the validation users; hyperparameters are
+            selected by it.
+        progress: Reports progress.
     """
 
     split: Split

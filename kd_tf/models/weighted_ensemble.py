@@ -1,4 +1,4 @@
-"""Several models as one: the weighted sum of their scores."""
+"""An ensemble of models: the weighted sum of their scores."""
 
 from __future__ import annotations
 
@@ -16,31 +16,46 @@ from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.progress import Progress
 
 MAX_FITTING_SCORES = 50_000_000
-"""Scores that are held while weights are fitted: 200 MB a part."""
+"""Scores per member held at most while weights are fitted: 200 MB."""
 
 MIN_VALIDATION_USERS = 50
-"""Who choose the weights, however large the catalogue."""
+"""Minimum number of validation users to fit the weights, for any size of the catalog."""
 
 
 def _make_input_dependent_one(values: tf.Tensor) -> tf.Tensor:
-    """1 in the shape of numbers that depend on the input.
+    """Returns 1 in the shape of `values`, with a data dependency on the input.
 
-    A constant weight would be multiplied with the table behind a part's scores when the model is
-    converted, and the file would hold a second table.
+    The converter would fold a constant weight into the table behind a member's scores, and the file
+    would hold a second table.
     """
     return tf.minimum(tf.maximum(values, 1.0), 1.0)
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class WeightedEnsemble(HistoryModel):
-    """``score = sum over the parts m of weight_m * n^power_m * score_m``, n the books read.
+    """Scores ``sum over members m of weight_m * n^exponent_m * score_m``, n the history length.
 
-    The power says how the confidence in a part changes from short histories to long ones.
+    The exponent lets the weight of a member grow or fall with the length of the history.
 
     Args:
-        parts: Models of one catalogue with the same history length, at least one.
-        weights: One a part; 1 by default.
-        powers: One a part; 0 by default.
+        members: Models of one catalog with the same `max_length`, at least one.
+        weights: One per member; 1 by default.
+        exponents: One per member; 0 by default.
+        **kwargs: Arguments of `keras.Model`.
+
+    Raises:
+        ValueError: The members do not fit together, or the number of weights or exponents differs
+            from that of the members.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.backend import tf
+        >>> from kd_tf.models.low_rank import LowRankModel
+        >>> member = LowRankModel(num_items=2, max_length=2, embedding_dim=1)
+        >>> member.assign(np.array([[0], [1], [2]]), np.array([[0], [10], [20]]))
+        >>> ensemble = WeightedEnsemble(members=[member, member], weights=[1.0, 0.5])
+        >>> ensemble(tf.constant([[1, 0]])).numpy()
+        array([[ 0., 15., 30.]], dtype=float32)
     """
 
     quantizations = ("float32", "dynamic-int8")
@@ -53,23 +68,23 @@ class WeightedEnsemble(HistoryModel):
         exponents: Sequence[float] | None = None,
         **kwargs: Any,
     ) -> None:
-        sizes = {(part.num_items, part.max_length) for part in members}
+        sizes = {(member.num_items, member.max_length) for member in members}
         if len(sizes) != 1:
             raise ValueError(
-                "parts must be models of one catalogue and one history length, not of "
-                f"{sorted(sizes) or 'nothing'}"
+                "members must have the same number of items and the same max_length, not "
+                f"{sorted(sizes) or 'no members'}"
             )
-        items, max_length = sizes.pop()
-        super().__init__(num_items=items, max_length=max_length, **kwargs)
+        num_items, max_length = sizes.pop()
+        super().__init__(num_items=num_items, max_length=max_length, **kwargs)
         self.members = list(members)
         self.member_weights = tuple(weights) if weights is not None else (1.0,) * len(members)
         self.exponents = tuple(exponents) if exponents is not None else (0.0,) * len(members)
         if not len(self.members) == len(self.member_weights) == len(self.exponents):
             raise ValueError(
-                f"{len(self.members)} parts need as many weights and powers, not "
+                f"{len(self.members)} members need as many weights and exponents, not "
                 f"{len(self.member_weights)} and {len(self.exponents)}"
             )
-        self.peak_score_rows = sum(part.peak_score_rows for part in self.members)
+        self.peak_score_rows = sum(member.peak_score_rows for member in self.members)
 
     @classmethod
     def from_members(
@@ -78,68 +93,69 @@ class WeightedEnsemble(HistoryModel):
         validation_metric: ValidationMetric,
         progress: Progress,
     ) -> Self:
-        """The sum that ranks best for the readers who choose.
+        """Builds the ensemble whose weights and exponents rank best on the validation users.
 
         Args:
-            parts: Finished models of one history length; those that are no help stay with a
+            members: Trained models with the same `max_length`; members that do not help get a
                 weight of 0.
-            choose: Some of its readers weigh the parts; without any all weigh 1.
-            progress: Told of the result.
+            validation_metric: The weights are fitted on some of its users; without any user all
+                weights are 1.
+            progress: Reports the result.
         """
         validation_metric = validation_metric.take_first(
             max(MAX_FITTING_SCORES // (members[0].num_items + 1), MIN_VALIDATION_USERS)
         )
         if not len(validation_metric):
             return cls(members=members)
-        with progress.task(f"weighing {len(members)} models", 1) as advance:
+        with progress.task(f"fitting weights of {len(members)} models", 1) as advance:
             scores = [
-                _score_unseen_items(make_score_fn(part), validation_metric) for part in members
+                _score_unseen_items(make_score_fn(member), validation_metric) for member in members
             ]
-            weights, powers, reached = fit_ensemble_weights(
+            weights, exponents, ndcg = fit_ensemble_weights(
                 scores, validation_metric.histories.lengths, validation_metric.evaluate_scores
             )
-            advance(1, f"validation {reached:.4f}")
-        return cls(members=members, weights=weights, exponents=powers)
+            advance(1, f"validation NDCG@10 {ndcg:.4f}")
+        return cls(members=members, weights=weights, exponents=exponents)
 
     def pack(self) -> WeightedEnsemble:
-        compact = WeightedEnsemble(
-            members=[part.pack() for part in self.members],
+        packed = WeightedEnsemble(
+            members=[member.pack() for member in self.members],
             weights=self.member_weights,
             exponents=self.exponents,
         )
-        compact.create_weights()
-        return compact
+        packed.create_weights()
+        return packed
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return tf.add_n(
             [
-                tf.expand_dims(confidence, 1) * part(inputs, training=training)
-                for confidence, part in zip(self._confidence(inputs), self.members, strict=True)
+                tf.expand_dims(weight, 1) * member(inputs, training=training)
+                for weight, member in zip(self._compute_weights(inputs), self.members, strict=True)
             ]
         )
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         return tf.add_n(
             [
-                tf.expand_dims(confidence, 1) * part.score(history, candidates)
-                for confidence, part in zip(self._confidence(history), self.members, strict=True)
+                tf.expand_dims(weight, 1) * member.score(history, candidates)
+                for weight, member in zip(self._compute_weights(history), self.members, strict=True)
             ]
         )
 
     def similar(self, item: tf.Tensor) -> tf.Tensor:
-        sure = tf.expand_dims(_make_input_dependent_one(tf.cast(item, tf.float32)), 1)
+        one_per_row = tf.expand_dims(_make_input_dependent_one(tf.cast(item, tf.float32)), 1)
         return tf.add_n(
             [
-                sure * weight * part.similar(item)
-                for weight, part in zip(self.member_weights, self.members, strict=True)
+                one_per_row * weight * member.similar(item)
+                for weight, member in zip(self.member_weights, self.members, strict=True)
             ]
         )
 
     def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
         return tf.add_n(
             [
-                tf.expand_dims(confidence, 1) * part.contributions(history, item)
-                for confidence, part in zip(self._confidence(history), self.members, strict=True)
+                tf.expand_dims(weight, 1) * member.contributions(history, item)
+                for weight, member in zip(self._compute_weights(history), self.members, strict=True)
             ]
         )
 
@@ -150,130 +166,136 @@ class WeightedEnsemble(HistoryModel):
         return self._find_embedding_member().item_embeddings()
 
     def _find_embedding_member(self) -> HistoryModel:
-        """The first of the parts that has vectors: scores add up, vectors do not."""
-        for part in self.members:
-            if type(part).item_embeddings is not HistoryModel.item_embeddings:
-                return part
+        """Returns the first member with embeddings: scores can be summed, embeddings cannot."""
+        for member in self.members:
+            if type(member).item_embeddings is not HistoryModel.item_embeddings:
+                return member
+        names = ", ".join(type(member).__name__ for member in self.members)
         raise ValueError(
-            f"a {type(self).__name__} has no vectors: none of "
-            f"{', '.join(type(part).__name__ for part in self.members)} has"
+            f"{type(self).__name__} has no embeddings: none of its members ({names}) has"
         )
 
-    def _confidence(self, history: tf.Tensor) -> list[tf.Tensor]:
-        """float32 [B] for each part."""
-        present = self.first_occurrences(self.mask_unknown_ids(history))
-        count = tf.maximum(tf.reduce_sum(tf.cast(present, tf.float32), axis=1), 1.0)
+    def _compute_weights(self, history: tf.Tensor) -> list[tf.Tensor]:
+        """Computes each member's weight for each history: one tensor float32 [B] per member."""
+        is_item = self.first_occurrences(self.mask_unknown_ids(history))
+        count = tf.maximum(tf.reduce_sum(tf.cast(is_item, tf.float32), axis=1), 1.0)
         return [
-            weight * (count**power if power else _make_input_dependent_one(count))
-            for weight, power in zip(self.member_weights, self.exponents, strict=True)
+            weight * (count**exponent if exponent else _make_input_dependent_one(count))
+            for weight, exponent in zip(self.member_weights, self.exponents, strict=True)
         ]
 
     def numpy_scores(self, histories: Histories) -> np.ndarray | None:
-        read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
-        count = np.maximum(np.diff(read.indptr), 1).astype(np.float32)
+        matrix = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
+        count = np.maximum(np.diff(matrix.indptr), 1).astype(np.float32)
         total = None
-        for part, weight, power in zip(
+        for member, weight, exponent in zip(
             self.members, self.member_weights, self.exponents, strict=True
         ):
-            scores = part.numpy_scores(histories)
+            scores = member.numpy_scores(histories)
             if scores is None:
                 return None
-            scores *= np.float32(weight) * (count**power)[:, None]
+            scores *= np.float32(weight) * (count**exponent)[:, None]
             total = scores if total is None else np.add(total, scores, out=total)
         return total
 
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "members": [keras.saving.serialize_keras_object(part) for part in self.members],
+            "members": [keras.saving.serialize_keras_object(member) for member in self.members],
             "weights": list(self.member_weights),
             "exponents": list(self.exponents),
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> WeightedEnsemble:
-        """The model that `get_config` described, with new weights."""
-        parts = [keras.saving.deserialize_keras_object(part) for part in config["members"]]
-        return cls(**{**config, "members": parts})
+        """Rebuilds the model from `get_config`, with new weights."""
+        members = [keras.saving.deserialize_keras_object(member) for member in config["members"]]
+        return cls(**{**config, "members": members})
 
 
 def _score_unseen_items(score_fn: ScoreFn, validation_metric: ValidationMetric) -> np.ndarray:
-    """Scores of all who choose, 0 for what they have read.
+    """Scores the catalog for all validation users, with 0 for seen items.
 
-    What a model says of a book that it is shown is of no use, and may be so far above all else
-    that it alone would tell how large the model's scores are.
+    Scores of seen items are never used, and may be so large that they alone would determine the
+    scale of a model's scores.
+
+    Returns:
+        float32 [n, V + 1].
     """
-    found = []
+    batches = []
     for rows in validation_metric.batch_rows():
         histories = validation_metric.histories.take(rows)
         scores = score_fn(histories).copy()
         scores[np.repeat(np.arange(len(rows)), histories.lengths), histories.items] = 0
         scores[:, 0] = 0
-        found.append(scores)
-    return np.concatenate(found)
+        batches.append(scores)
+    return np.concatenate(batches)
 
 
 def fit_ensemble_weights(
     scores: Sequence[np.ndarray],
-    max_lengths: np.ndarray,
+    history_sizes: np.ndarray,
     evaluate: Callable[[np.ndarray], float],
     *,
     max_rounds: int = 3,
 ) -> tuple[list[float], list[float], float]:
-    """Weights and powers of a blend by coordinate ascent.
+    """Fits the weights and exponents of an ensemble by coordinate ascent.
 
     Args:
-        scores: Of each part float32 [n, V + 1] for the readers who choose.
-        counts: [n], how many books each of them has read.
-        judge: How good scores [n, V + 1] are, higher is better.
-        rounds: How often all parts are gone through.
+        scores: Of each member, float32 [n, V + 1] for the validation users.
+        history_sizes: [n], number of items in each user's history.
+        evaluate: Returns the metric of scores [n, V + 1], higher is better.
+        max_rounds: Passes over all members at most.
 
     Returns:
-        Weights and powers (a part that is no help weighs 0), and what `judge` says of the blend.
+        Weights and exponents (a member that does not help has weight 0), and the metric of the
+        ensemble.
     """
-    sizes = [float(np.sqrt(np.mean(np.square(one, dtype=np.float64)))) or 1.0 for one in scores]
-    alone = [evaluate(one) for one in scores]
-    first = int(np.argmax(alone))
+    scales = [
+        float(np.sqrt(np.mean(np.square(member, dtype=np.float64)))) or 1.0 for member in scores
+    ]
+    metrics = [evaluate(member) for member in scores]
+    best_member = int(np.argmax(metrics))
     weights = [0.0] * len(scores)
-    powers = [0.0] * len(scores)
-    weights[first] = 1 / sizes[first]
-    best = alone[first]
-    # As the model counts: nobody has read less than one book.
-    max_lengths = np.maximum(max_lengths, 1)
-    typical = float(np.median(max_lengths))
+    exponents = [0.0] * len(scores)
+    weights[best_member] = 1 / scales[best_member]
+    best_metric = metrics[best_member]
+    # As in the model, an empty history counts as one item.
+    history_sizes = np.maximum(history_sizes, 1)
+    median_size = float(np.median(history_sizes))
 
-    def scaled(part: int, weight: float, power: float) -> np.ndarray:
-        return (
-            np.float32(weight)
-            * ((max_lengths / typical) ** power).astype(np.float32)[:, None]
-            * (scores[part])
-        )
+    def weigh(member: int, weight: float, exponent: float) -> np.ndarray:
+        factors = ((history_sizes / median_size) ** exponent).astype(np.float32)
+        return np.float32(weight) * factors[:, None] * scores[member]
 
     for _ in range(max_rounds):
-        before = best
-        for part in range(len(scores)):
-            if part == first:
+        previous_metric = best_metric
+        for member in range(len(scores)):
+            if member == best_member:
                 continue
             others = [
-                scaled(other, weights[other], powers[other])
+                weigh(other, weights[other], exponents[other])
                 for other in range(len(scores))
-                if other != part and weights[other]
+                if other != member and weights[other]
             ]
-            base = np.sum(others, axis=0)
-            for power in EXPONENTS:
-                for share in RELATIVE_WEIGHTS:
-                    found = evaluate(base + scaled(part, share / sizes[part], power))
-                    if found > best:
-                        best, weights[part], powers[part] = found, share / sizes[part], power
-        if best - before < 1e-5:
+            sum_of_others = np.sum(others, axis=0)
+            for exponent in EXPONENTS:
+                for relative_weight in RELATIVE_WEIGHTS:
+                    weight = relative_weight / scales[member]
+                    metric = evaluate(sum_of_others + weigh(member, weight, exponent))
+                    if metric > best_metric:
+                        best_metric, weights[member], exponents[member] = metric, weight, exponent
+        if best_metric - previous_metric < 1e-5:
             break
-    # n^p and not (n / typical)^p is what the model computes.
-    weights = [weight / typical**power for weight, power in zip(weights, powers, strict=True)]
-    return weights, powers, best
+    # The model computes n^p, not (n / median)^p.
+    weights = [
+        weight / median_size**exponent for weight, exponent in zip(weights, exponents, strict=True)
+    ]
+    return weights, exponents, best_metric
 
 
 RELATIVE_WEIGHTS = (0.0, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0)
-"""How strong a part may be beside the best one, when both are of one size."""
+"""Candidate weights of a member relative to the best one, at equal scale of the scores."""
 
 EXPONENTS = (0.0, -0.5, 0.5)
-"""How the confidence in a part may change with the length of the history."""
+"""Candidate exponents of the history length."""

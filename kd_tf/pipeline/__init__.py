@@ -1,1 +1,1 @@
-"""From settings to a measured bundle, stage by stage."""
+"""Runs the stages that turn settings and interactions into an evaluated bundle."""

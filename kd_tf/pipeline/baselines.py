@@ -1,4 +1,4 @@
-"""Every baseline, fitted and measured on the same readers: what a model of one's own must beat."""
+"""Fits and evaluates baselines: the results that a model has to beat."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def evaluate_baselines(
     models: Sequence[str] | None = None,
     dataset: Dataset | None = None,
 ) -> ModelTable:
-    """Fits baselines on the training part and measures them on the test part.
+    """Fits baselines on the training part and evaluates them on the test part.
 
-    With folds (``settings.split.folds``) every baseline is fitted once a fold; the means are over
-    the test readers of all folds, figures of lists as a whole (coverage and the like) are the
-    mean of the folds.
+    With folds (``settings.split.num_folds``), every baseline is fitted once per fold. Metrics per
+    user are averaged over the test users of all folds, metrics of all lists together (coverage
+    and the like) over the folds.
 
     Args:
-        settings: Data, cleaning, split and evaluation; the rest is not looked at.
-        progress: Where to report; nothing by default.
-        models: Names from `BASELINES`; all by default. Those that cannot be fitted to this data
-            are left out with a warning and a note.
-        dataset: Data that is already in memory; by default what ``settings.data`` names is read.
+        settings: Data, cleaning, split and evaluation; other sections are ignored.
+        progress: Where to report; by default nowhere.
+        models: Names from `BASELINES`; all by default. Those that do not fit this data are skipped
+            with a warning and a note.
+        dataset: A data set in memory; by default the one that ``settings.data`` names is read.
 
     Raises:
         UserError: The data or a setting cannot be used, or no model can be fitted.
@@ -51,7 +51,7 @@ def evaluate_baselines(
     unknown = [name for name in names if name not in BASELINES]
     if unknown:
         raise UserError(
-            f"there is no baseline {unknown[0]!r}", hint=f"There are: {', '.join(BASELINES)}."
+            f"there is no baseline {unknown[0]!r}", hint=f"Use one of {', '.join(BASELINES)}."
         )
     sampled = parse_candidates(settings.evaluation.candidates, settings.seed)
     prepared = prepare_data(settings, dataset or load_dataset(settings))
@@ -59,8 +59,9 @@ def evaluate_baselines(
         progress.warn(note)
     if sampled is not None:
         progress.warn(
-            f"held-out books are ranked among {sampled.num_negatives} others: such figures do not "
-            "compare with those of a full ranking, and may order models differently"
+            f"each held-out item is ranked among {sampled.num_negatives} sampled items: the "
+            "metrics are not comparable with those of a full ranking, and may order models "
+            "differently"
         )
     data = dataclasses.replace(
         describe_dataset(settings, prepared, prepared.splits[0]), candidates=str(sampled or FULL)
@@ -70,14 +71,14 @@ def evaluate_baselines(
             data, test_users=sum(len(split.test.histories) for split in prepared.splits)
         )
         data.notes.append(
-            f"{len(prepared.splits)}-fold cross-validation: test readers are those of all folds, "
-            "training and validation readers those of the first"
+            f"{len(prepared.splits)}-fold cross-validation: the number of test users is of all "
+            "folds, those of training and validation users are of the first fold"
         )
     statistics = [TrainingStatistics.from_split(split) for split in prepared.splits]
     results: list[ModelResult] = []
     evaluations: dict[str, Evaluation] = {}
     for name in names:
-        progress.info(f"{name}: fitting and measuring")
+        progress.info(f"{name}: fitting and evaluating")
         try:
             result, evaluation = _evaluate_baseline(
                 name, prepared, statistics, settings, sampled, progress
@@ -85,16 +86,16 @@ def evaluate_baselines(
         except UserError as error:
             if len(names) == 1:
                 raise
-            progress.warn(f"{name} is left out: {error.what}")
-            data.notes.append(f"{name} is left out: {error.what}")
+            progress.warn(f"{name} is skipped: {error.what}")
+            data.notes.append(f"{name} is skipped: {error.what}")
             continue
         results.append(result)
         evaluations[name] = evaluation
     if not results:
-        raise UserError("no baseline fits this data: " + "; ".join(data.notes))
+        raise UserError("no baseline could be fitted to this data: " + "; ".join(data.notes))
     metric = f"ndcg@{settings.evaluation.ks[0]}"
-    best = max(results, key=lambda one: one.metrics[metric]).name
-    pairs = [(best, one.name) for one in results if one.name != best]
+    best = max(results, key=lambda result: result.metrics[metric]).name
+    pairs = [(best, result.name) for result in results if result.name != best]
     return ModelTable(
         dataset=data,
         models=results,
@@ -111,19 +112,19 @@ def _evaluate_baseline(
     sampled: SampledCandidates | None,
     progress: Progress,
 ) -> tuple[ModelResult, Evaluation]:
-    """One baseline over all folds."""
+    """Fits and evaluates one baseline on all folds; its sizes are those of the first fold."""
     seconds = 0.0
-    parameters, size = [], []
+    num_parameters, num_bytes = [], []
     evaluations = []
     for split, training in zip(prepared.splits, statistics, strict=True):
-        begin = time.perf_counter()
-        model = BASELINES[name](split, prepared.dataset.catalog, progress)
-        seconds += time.perf_counter() - begin
-        parameters.append(model.num_parameters)
-        size.append(model.num_bytes)
+        start_time = time.perf_counter()
+        baseline = BASELINES[name](split, prepared.dataset.catalog, progress)
+        seconds += time.perf_counter() - start_time
+        num_parameters.append(baseline.num_parameters)
+        num_bytes.append(baseline.num_bytes)
         evaluations.append(
             evaluate(
-                model.score,
+                baseline.score,
                 split.test,
                 training,
                 ks=settings.evaluation.ks,
@@ -137,8 +138,8 @@ def _evaluate_baseline(
         "baseline",
         name,
         evaluation,
-        num_parameters=parameters[0],
-        bytes=size[0],
+        num_parameters=num_parameters[0],
+        bytes=num_bytes[0],
         seconds=seconds,
     )
     return result, evaluation

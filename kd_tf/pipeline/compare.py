@@ -1,4 +1,4 @@
-"""Distillation methods on one student and one teacher, honestly compared: over seeds, in pairs."""
+"""Compares distillation methods on one student and one teacher, over seeds, with paired tests."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from kd_tf.pipeline.stages.model_results import (
     describe_environment,
     make_model_result,
 )
-from kd_tf.pipeline.stages.prepare import load_dataset
+from kd_tf.pipeline.stages.prepare import STUDENT_EXAMPLES, load_dataset
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.pipeline.stages.student import (
     build_student,
@@ -52,13 +52,15 @@ from kd_tf.training import checkpoint
 from kd_tf.training.trainer import TrainingResult
 
 STUDENT_ALONE = "student-alone"
-WARM_START = "start"
-"""A student that is solved or pruned from the teacher, before any training."""
+"""Name of the student that is trained without a teacher."""
+
+WARM_START = "warm-start"
+"""Name of the student that is initialized from the teacher, before any training."""
 
 TEACHER = "teacher"
 
-_METRICS_FILE = "figures.json"
-_PER_USER_FILE = "per_reader.npz"
+_METRICS_FILE = "metrics.json"
+_PER_USER_FILE = "per_user.npz"
 
 
 def compare(
@@ -71,113 +73,117 @@ def compare(
     dataset: Dataset | None = None,
     pool: ProcessPool | None = None,
 ) -> ModelTable:
-    """Trains the same student alone and with every method, and measures all on the test readers.
+    """Trains the same student with every method and without a teacher, and evaluates all of them.
 
-    Every student of a seed begins with the same weights and sees the same batches. What is
-    finished stays in `folder`: a run that was stopped goes on from there.
+    All students of a seed start with the same weights and see the same batches. Finished
+    trainings stay in `folder`, so that an interrupted comparison resumes from there.
 
     Args:
-        settings: Data, teacher, student and distillation; ``distillation.methods`` sets what
-            methods are made with and how much they weigh.
-        folder: Gets the teacher, its targets and every finished student.
-        progress: Where to report; nothing by default.
-        methods: See `kd_tf.pipeline.method_presets.settings_of`; all by default.
-        seeds: How many trainings each figure is the mean of.
-        dataset: Data in memory; by default what ``settings.data`` names is read.
-        workers: How many trainings run at once; one by default.
+        settings: Data, teacher, student and distillation; ``distillation.loss_settings`` sets the
+            arguments and weights of single losses.
+        folder: Gets the teacher, its outputs and every finished student.
+        progress: Where to report; by default nowhere.
+        methods: See `kd_tf.pipeline.method_presets.configure_method`; all by default.
+        seeds: Number of trainings per method.
+        dataset: A data set in memory; by default the one that ``settings.data`` names is read.
+        pool: Runs several trainings at once; by default one at a time.
 
     Returns:
-        The teacher, the student alone, and one student a method; ``deviations`` holds the
-        standard deviation of every figure over the seeds. Comparisons are paired over the
-        readers, each reader's figure being the mean of the seeds, and with the student alone.
-        Students that are not trained from nothing have a row more, ``start``: what is solved or
-        pruned from the teacher. The methods train it further and are compared with it.
+        The teacher, the student without a teacher, and one student per method. Metrics are means
+        over the seeds; ``standard_deviations`` holds their standard deviations. Comparisons are
+        paired over the users, with the student without a teacher as the reference. Students that
+        are warm-started have one more row, ``warm-start``: the student as it is initialized from
+        the teacher. The methods fine-tune it and are compared with it.
 
     Raises:
-        UserError: A method or a kind is unknown, or the data cannot be used.
+        UserError: A method or architecture is unknown, or the data cannot be used.
     """
     names = list(dict.fromkeys(methods)) if methods else method_presets.list_methods()
-    kinds = (MATRIX_FACTORIZATION, *TRAINED_STUDENTS, *WARM_STARTS)
-    if settings.student.architecture not in kinds:
+    architectures = (MATRIX_FACTORIZATION, *TRAINED_STUDENTS, *WARM_STARTS)
+    if settings.student.architecture not in architectures:
         raise UserError(
-            f"methods are compared on one kind of student, and {settings.student.architecture} is none",
-            where="student.kind",
-            hint=f"There are: {', '.join(kinds)}.",
+            "a comparison needs one student architecture, but it is "
+            f"{settings.student.architecture}",
+            where="student.architecture",
+            hint=f"Use one of {', '.join(architectures)}.",
         )
-    for name in names:  # what is set wrongly is told before hours of training
+    for name in names:  # wrong settings shall stop the comparison before hours of training
         build_losses(method_presets.configure_method(name, settings).distillation)
     comparison = _ComparisonContext(settings, Path(folder), progress or NullProgress(), dataset)
     context = comparison.context
-    # Here, so that no two trainings write the same cache.
+    # Before the trainings, so that no two of them write to the same cache.
     for name in names:
         comparison.cache_teacher_outputs(name)
     if comparison.is_warm_started:
-        for teaching in (None, comparison.make_plan(settings)):
-            comparison.load_or_build_warm_start(teaching)
-    # A start draws nothing, so that it is made once.
-    rows = (
+        for plan in (None, comparison.make_plan(settings)):
+            comparison.load_or_build_warm_start(plan)
+    # A warm start is deterministic, so one seed is enough.
+    num_seeds = (
         {STUDENT_ALONE: 1, WARM_START: 1} if comparison.is_warm_started else {STUDENT_ALONE: seeds}
     )
-    rows |= dict.fromkeys(names, seeds)
-    tasks = [(name, seed) for name, count in rows.items() for seed in range(count)]
-    made: dict[str, list[_StudentResult]] = {}
+    num_seeds |= dict.fromkeys(names, seeds)
+    tasks = [(name, seed) for name, count in num_seeds.items() for seed in range(count)]
+    results: dict[str, list[_StudentResult]] = {}
     with context.progress.task("trainings", len(tasks)) as advance:
-        found = (pool or ProcessPool()).map(
+        task_results = (pool or ProcessPool()).map(
             _train_and_evaluate,
             tasks,
             comparison,
             _ComparisonContext,
             (settings, Path(folder), NullProgress(), dataset),
         )
-        for (name, seed), one in zip(tasks, found, strict=True):
+        for (name, seed), result in zip(tasks, task_results, strict=True):
             advance(1, f"{name}, seed {seed}")
-            if isinstance(one, UserError):
+            if isinstance(result, UserError):
                 if len(names) == 1:
-                    raise one
+                    raise result
                 if seed == 0:
-                    context.progress.warn(f"{name} is left out: {one.what}")
-                    context.dataset_summary.notes.append(f"{name} is left out: {one.what}")
-                made.pop(name, None)
+                    context.progress.warn(f"{name} is skipped: {result.what}")
+                    context.dataset_summary.notes.append(f"{name} is skipped: {result.what}")
+                results.pop(name, None)
                 continue
-            made.setdefault(name, []).append(one)
-    made = {name: some for name, some in made.items() if len(some) == rows[name]}
-    teacher = comparison.teachers[-1]
-    heard = comparison.make_plan(settings).for_student(teacher.model)
-    judged = {TEACHER: context.evaluate_on_test(TEACHER, make_score_fn(heard))}
-    judged |= {
-        name: _average_evaluations([one.evaluation for one in some]) for name, some in made.items()
+            results.setdefault(name, []).append(result)
+    results = {
+        name: by_seed for name, by_seed in results.items() if len(by_seed) == num_seeds[name]
     }
-    parameters = checkpoint.count_parameters(teacher.model)
+    teacher = comparison.teachers[-1]
+    teacher_model = comparison.make_plan(settings).for_student(teacher.model)
+    evaluations = {TEACHER: context.evaluate_on_test(TEACHER, make_score_fn(teacher_model))}
+    evaluations |= {
+        name: _average_evaluations([result.evaluation for result in by_seed])
+        for name, by_seed in results.items()
+    }
+    num_parameters = checkpoint.count_parameters(teacher.model)
     models = [
         make_model_result(
             TEACHER,
             "teacher",
             teacher.architecture,
-            judged[TEACHER],
-            num_parameters=parameters,
-            bytes=4 * parameters,
+            evaluations[TEACHER],
+            num_parameters=num_parameters,
+            bytes=4 * num_parameters,
             seconds=teacher.seconds,
         ),
         *(
-            _summarize_seeds(name, settings.student.architecture, some)
-            for name, some in made.items()
+            _summarize_seeds(name, settings.student.architecture, by_seed)
+            for name, by_seed in results.items()
         ),
     ]
-    # What a start is worth is not what training it adds.
-    against = WARM_START if comparison.is_warm_started else STUDENT_ALONE
-    pairs = [(name, against) for name in names if name in made]
+    # Fine-tuned students are compared with their own initialization, whose gain is not theirs.
+    reference = WARM_START if comparison.is_warm_started else STUDENT_ALONE
+    pairs = [(name, reference) for name in names if name in results]
     if comparison.is_warm_started:
         pairs.insert(0, (WARM_START, STUDENT_ALONE))
     return ModelTable(
         dataset=context.dataset_summary,
         models=models,
-        comparisons=compare_models(pairs, judged, "ndcg@10"),
+        comparisons=compare_models(pairs, evaluations, "ndcg@10"),
         environment=describe_environment(),
     )
 
 
 class _ComparisonContext:
-    """What all trainings share; every worker makes its own from the same folder."""
+    """The run and the teachers that all trainings share; each worker process builds its own."""
 
     def __init__(
         self, settings: Config, folder: Path, progress: Progress, dataset: Dataset | None
@@ -187,54 +193,61 @@ class _ComparisonContext:
 
     @property
     def is_user_id_model(self) -> bool:
+        """Whether the student takes user IDs instead of histories."""
         return self.context.settings.student.architecture == MATRIX_FACTORIZATION
 
     @property
     def is_warm_started(self) -> bool:
+        """Whether the student is initialized from the teacher instead of at random."""
         return self.context.settings.student.architecture in WARM_STARTS
 
     def draw_examples(self) -> Examples:
-        return (
-            self.context.draw_examples_by_user()
-            if self.is_user_id_model
-            else self.context.draw_examples(2)
-        )
+        """Samples the training examples of the student."""
+        if self.is_user_id_model:
+            return self.context.draw_examples_by_user()
+        return self.context.draw_examples(STUDENT_EXAMPLES)
 
     def make_plan(self, settings: Config) -> DistillationPlan:
-        differ = self.is_user_id_model and self.teachers[-1].architecture != MATRIX_FACTORIZATION
-        users = self.context.split.train if differ else None
-        return DistillationPlan(settings.distillation, self.teachers, users)
+        """Returns the distillation from the shared teachers with these settings."""
+        inputs_differ = (
+            self.is_user_id_model and self.teachers[-1].architecture != MATRIX_FACTORIZATION
+        )
+        user_histories = self.context.split.train if inputs_differ else None
+        return DistillationPlan(settings.distillation, self.teachers, user_histories)
 
     def cache_teacher_outputs(self, name: str) -> None:
-        """Fills the cache of what a method needs to know of the teacher, where it knows that."""
+        """Computes the teacher outputs that a method needs, if the teacher has them."""
         settings = method_presets.configure_method(name, self.context.settings)
-        needs = {
-            label for one in build_losses(settings.distillation) for label in one.teacher_outputs
+        outputs = {
+            output
+            for loss in build_losses(settings.distillation)
+            for output in loss.teacher_outputs
         }
         try:
             examples = augment_examples(self.draw_examples(), settings.distillation, self.context)
-            load_teacher_outputs(self.context, self.make_plan(settings), examples, sorted(needs))
+            load_teacher_outputs(self.context, self.make_plan(settings), examples, sorted(outputs))
         except (UserError, ValueError):
-            pass  # its training says why it is left out
+            pass  # the training of this method reports the error
 
     def load_or_build_warm_start(self, plan: DistillationPlan | None) -> HistoryModel:
-        """What a student that is not trained from nothing begins with, made once."""
+        """Builds the initial student of this plan, or loads it from the run's cache."""
         name, context = (WARM_START if plan else STUDENT_ALONE), self.context
-        kind = context.settings.student.architecture
+        architecture = context.settings.student.architecture
         key = context.cache_key(
             student=context.settings.student.model_dump(mode="json"),
             teacher=plan and checkpoint.compute_fingerprint(plan.teacher),
             candidates=str(context.candidates),
         )
 
-        def make(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
-            begin = time.monotonic()
-            model, tried = select_student_within_budget(context, name, kind, plan, key)
-            chosen = next(one for one in tried if one.is_chosen)
-            seconds = time.monotonic() - begin
-            return model, kind, TrainingResult(0, 0, chosen.validation_ndcg, seconds), tried
+        def build(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
+            start_time = time.monotonic()
+            model, candidates = select_student_within_budget(context, name, architecture, plan, key)
+            chosen = next(candidate for candidate in candidates if candidate.is_chosen)
+            training = TrainingResult(0, 0, chosen.validation_ndcg, time.monotonic() - start_time)
+            return model, architecture, training, candidates
 
-        return load_or_train(context, name, context.folder / "starts" / name, key, make).model
+        folder = context.folder / "warm_starts" / name
+        return load_or_train(context, name, folder, key, build).model
 
     def train_method(
         self,
@@ -244,8 +257,16 @@ class _ComparisonContext:
         seed: int,
         key: dict[str, Any],
     ) -> tuple[HistoryModel, TrainingResult]:
-        """The student of one row and seed."""
-        label, drawn_with = f"{name}, seed {seed}", settings.seed + seed
+        """Trains the student of one method and seed.
+
+        Args:
+            name: The method's name in tables.
+            settings: Settings of the method.
+            plan: The distillation; None to train without a teacher.
+            seed: Added to the seed of the settings.
+            key: Everything that the training depends on.
+        """
+        label, training_seed = f"{name}, seed {seed}", settings.seed + seed
         context = self.context.with_settings(settings)
         if not self.is_warm_started:
             return train_student(
@@ -254,7 +275,7 @@ class _ComparisonContext:
                 settings.student.embedding_dim,
                 plan,
                 self.draw_examples(),
-                seed=drawn_with,
+                seed=training_seed,
                 label=label,
                 key=key,
             )
@@ -262,11 +283,12 @@ class _ComparisonContext:
         training = TrainingResult(0, 0, 0.0, 0.0)
         if plan is not None and name != WARM_START:
             training = fine_tune(
-                context, model, plan, seed=drawn_with, label=label, keep_start=False
+                context, model, plan, seed=training_seed, label=label, keep_start=False
             )
         return snap_to_quantization_grid(model), training
 
     def build_student(self, embedding_dim: int) -> HistoryModel:
+        """Builds an untrained student."""
         split = self.context.split
         if self.is_user_id_model:
             return MatrixFactorization.from_histories(
@@ -279,7 +301,7 @@ class _ComparisonContext:
 
 @dataclass(frozen=True)
 class _StudentResult:
-    """One finished student."""
+    """A trained student and its metrics on the test users."""
 
     evaluation: Evaluation
     num_parameters: int
@@ -290,90 +312,95 @@ class _StudentResult:
 def _train_and_evaluate(
     comparison: _ComparisonContext, task: tuple[str, int]
 ) -> _StudentResult | UserError:
-    """A student of one method and seed, from its folder where it is finished.
+    """Trains and evaluates the student of one method and seed, or loads it from the run's cache.
 
-    Errors of the settings are given back, so that the other trainings go on.
+    Returns:
+        The result, or a `UserError` of the settings, so that the other trainings continue.
     """
     (name, seed), context = task, comparison.context
     method = name if name not in (STUDENT_ALONE, WARM_START) else "soft-targets"
-    told = method_presets.configure_method(method, context.settings)
-    teaching = None if name == STUDENT_ALONE else comparison.make_plan(told)
+    settings = method_presets.configure_method(method, context.settings)
+    plan = None if name == STUDENT_ALONE else comparison.make_plan(settings)
     folder = context.folder / "compare" / f"{checkpoint.make_slug(name)}-{seed}"
     key = context.cache_key(
-        told=teaching and _select_relevant_settings(teaching.settings),
-        teacher=teaching and checkpoint.compute_fingerprint(teaching.teacher),
-        student=told.student.model_dump(mode="json"),
-        pruning=told.pruning.model_dump(mode="json"),
+        distillation=plan and _select_relevant_settings(plan.settings),
+        teacher=plan and checkpoint.compute_fingerprint(plan.teacher),
+        student=settings.student.model_dump(mode="json"),
+        pruning=settings.pruning.model_dump(mode="json"),
         candidates=str(context.candidates),
         training_seed=seed,
         ks=list(context.ks),
     )
 
-    def make(unfinished: Path) -> None:
-        model, training = comparison.train_method(name, told, teaching, seed, key)
+    def build(temporary: Path) -> None:
+        model, training = comparison.train_method(name, settings, plan, seed, key)
         evaluation = context.evaluate_on_test(f"{name}, seed {seed}", make_score_fn(model))
-        np.savez_compressed(unfinished / _PER_USER_FILE, **evaluation.per_user)  # type: ignore[arg-type]
+        np.savez_compressed(temporary / _PER_USER_FILE, **evaluation.per_user)  # type: ignore[arg-type]
         atomic.write_json(
-            unfinished / _METRICS_FILE,
+            temporary / _METRICS_FILE,
             {
                 "overall": evaluation.overall,
-                "parameters": checkpoint.count_parameters(model),
+                "num_parameters": checkpoint.count_parameters(model),
                 "bytes": compute_quantized_size(model),
                 "seconds": training.seconds,
             },
         )
 
     try:
-        context.run_cached(folder, key, make)
+        context.run_cached(folder, key, build)
     except UserError as error:
         return error
-    figures = json.loads((folder / _METRICS_FILE).read_text("utf-8"))
-    with np.load(folder / _PER_USER_FILE, allow_pickle=False) as stored:
-        per_user = {metric: stored[metric] for metric in stored.files}
-    context.progress.info(f"{name}, seed {seed}: ndcg@10 {figures['overall']['ndcg@10']:.4f}")
+    record = json.loads((folder / _METRICS_FILE).read_text("utf-8"))
+    with np.load(folder / _PER_USER_FILE, allow_pickle=False) as arrays:
+        per_user = {metric: arrays[metric] for metric in arrays.files}
+    context.progress.info(f"{name}, seed {seed}: ndcg@10 {record['overall']['ndcg@10']:.4f}")
     return _StudentResult(
-        Evaluation(per_user, figures["overall"], {}),
-        figures["parameters"],
-        figures["bytes"],
-        figures["seconds"],
+        Evaluation(per_user, record["overall"], {}),
+        record["num_parameters"],
+        record["bytes"],
+        record["seconds"],
     )
 
 
 def _select_relevant_settings(settings: Distillation) -> dict[str, Any]:
-    """What a training depends on: of the methods' settings those of its own."""
-    own = {name: one for name, one in settings.loss_settings.items() if name in settings.losses}
-    return settings.model_copy(update={"methods": own}).model_dump(mode="json")
+    """Returns the settings that a training depends on, without those of losses that it lacks."""
+    loss_settings = {
+        name: single for name, single in settings.loss_settings.items() if name in settings.losses
+    }
+    return settings.model_copy(update={"loss_settings": loss_settings}).model_dump(mode="json")
 
 
-def _average_evaluations(seeds: Sequence[Evaluation]) -> Evaluation:
-    """Of the same readers: every figure is the mean of the seeds."""
-    return Evaluation(
-        {
-            name: np.mean([one.per_user[name] for one in seeds], axis=0)
-            for name in seeds[0].per_user
-        },
-        {name: float(np.mean([one.overall[name] for one in seeds])) for name in seeds[0].overall},
-        {},
-    )
+def _average_evaluations(evaluations: Sequence[Evaluation]) -> Evaluation:
+    """Averages the evaluations of several seeds on the same users."""
+    per_user = {
+        metric: np.mean([evaluation.per_user[metric] for evaluation in evaluations], axis=0)
+        for metric in evaluations[0].per_user
+    }
+    overall = {
+        metric: float(np.mean([evaluation.overall[metric] for evaluation in evaluations]))
+        for metric in evaluations[0].overall
+    }
+    return Evaluation(per_user, overall, {})
 
 
 def _summarize_seeds(
     name: str, architecture: str, results: Sequence[_StudentResult]
 ) -> ModelResult:
-    evaluation = _average_evaluations([one.evaluation for one in results])
-    found = make_model_result(
+    """Builds the table entry of one method from the students of all seeds."""
+    evaluation = _average_evaluations([result.evaluation for result in results])
+    model_result = make_model_result(
         name,
         "student",
         architecture,
         evaluation,
         num_parameters=results[0].num_parameters,
         bytes=results[0].bytes,
-        seconds=float(np.mean([one.seconds for one in results])),
+        seconds=float(np.mean([result.seconds for result in results])),
     )
     if len(results) < 2:
-        return found
-    deviations = {
-        metric: float(np.std([one.evaluation.overall[metric] for one in results], ddof=1))
+        return model_result
+    standard_deviations = {
+        metric: float(np.std([result.evaluation.overall[metric] for result in results], ddof=1))
         for metric in evaluation.overall
     }
-    return replace(found, standard_deviations=deviations)
+    return replace(model_result, standard_deviations=standard_deviations)

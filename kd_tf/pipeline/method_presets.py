@@ -1,4 +1,4 @@
-"""What `kd-tf compare` compares: single methods, and what papers make of several."""
+"""Defines the methods that `kd-tf compare` compares: single losses, and presets from papers."""
 
 from __future__ import annotations
 
@@ -9,42 +9,43 @@ from kd_tf.distill.losses import METHODS
 from kd_tf.errors import UserError
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "ir-rrd": {"distillation": {"knowledge": ("rrd", "item-side")}},
-    "dcd-both": {"distillation": {"knowledge": ("dcd", "dcd-item")}},
-    "average-teachers": {"distillation": {"teachers": "average"}},
-    "weighted-teachers": {"distillation": {"teachers": "weighted"}},
-    "confident-teachers": {"distillation": {"teachers": "confidence"}},
-    "teacher-assistant": {"distillation": {"assistant": 3}},
+    "ir-rrd": {"distillation": {"losses": ("rrd", "item-side")}},
+    "dcd-both": {"distillation": {"losses": ("dcd", "dcd-item")}},
+    "average-teachers": {"distillation": {"teacher_combination": "average"}},
+    "weighted-teachers": {"distillation": {"teacher_combination": "weighted"}},
+    "confident-teachers": {"distillation": {"teacher_combination": "confidence"}},
+    "teacher-assistant": {"distillation": {"assistant_width_multiplier": 3}},
     "augmentation": {"distillation": {"augmentation": 0.5}},
     "curriculum": {"distillation": {"curriculum": True}},
-    "uncertainty": {"distillation": {"balance": "uncertainty"}},
-    "gradient-norm": {"distillation": {"balance": "gradient-norm"}},
-    "confidence": {"distillation": {"balance": "confidence"}},
+    "uncertainty": {"distillation": {"weighting": "uncertainty"}},
+    "gradient-norm": {"distillation": {"weighting": "gradient-norm"}},
+    "confidence": {"distillation": {"weighting": "confidence"}},
     "mixed": {"pruning": {"sparsity": 0.5}, "student": {"quantization_aware": True}},
 }
-"""By the name in tables: what is set otherwise than for soft targets alone."""
+"""By name: the settings that differ from those of plain soft targets."""
 
 
 def list_methods() -> list[str]:
-    """Every method and way."""
+    """Returns the names of all distillation losses and presets."""
     return [*METHODS, *PRESETS]
 
 
 def configure_method(name: str, settings: Config) -> Config:
-    """The settings of one row of the table.
+    """Returns the settings of one method.
 
     Args:
-        name: A method, a way, or methods joined by ``+``; ``module:Class`` is a method too.
-        settings: Of the comparison.
+        name: A distillation loss, a preset, or losses joined by ``+``; a loss may also be your own
+            as ``module:Class``.
+        settings: Settings of the comparison.
 
     Raises:
         UserError: There is no such method.
     """
-    # Compared is what is learnt; a pruned core would be one more difference.
+    # Without pruning and fake quantization, students differ in their distillation only.
     changes: dict[str, dict[str, Any]] = {
         "pruning": {"sparsity": 0.0},
         "student": {"quantization_aware": False},
-        "distillation": {"knowledge": ("soft-targets",)},
+        "distillation": {"losses": ("soft-targets",)},
     }
     if name in PRESETS:
         for section, values in PRESETS[name].items():
@@ -55,12 +56,12 @@ def configure_method(name: str, settings: Config) -> Config:
         if unknown:
             raise UserError(
                 f"there is no method {unknown[0]!r}",
-                hint=f"There are: {', '.join(list_methods())}.",
+                hint=f"Use one of {', '.join(list_methods())}.",
             )
-        changes["distillation"]["knowledge"] = parts
-    own = settings.distillation.loss_settings.get(name)
-    if own is not None and own.student_loss_weight is not None:
-        changes["distillation"]["alpha"] = own.student_loss_weight
+        changes["distillation"]["losses"] = parts
+    loss_settings = settings.distillation.loss_settings.get(name)
+    if loss_settings is not None and loss_settings.student_loss_weight is not None:
+        changes["distillation"]["student_loss_weight"] = loss_settings.student_loss_weight
     return settings.model_copy(
         update={
             section: getattr(settings, section).model_copy(update=values)

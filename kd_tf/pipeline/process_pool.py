@@ -1,4 +1,4 @@
-"""Trainings in several processes at once, as many as cores and memory allow."""
+"""Runs tasks in several processes, as many as cores and memory allow."""
 
 from __future__ import annotations
 
@@ -19,17 +19,24 @@ Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 _worker_state: Any = None
-"""Of a worker process: what its tasks share."""
+"""In a worker process: the object that its tasks share."""
 
 
 @dataclass(frozen=True)
 class ProcessPool:
-    """How many processes there may be.
+    """A pool of processes that is limited by memory as well as by a number of workers.
 
     Attributes:
-        most: At most so many at once; with 1 everything happens in this process.
-        memory: Bytes that all of them together may take. The first task is run by one process
-            alone, and the peak of its memory says how many fit.
+        max_workers: Maximum number of processes at once; with 1, all tasks run in this process.
+        max_memory_bytes: Maximum memory of all processes together. The first task runs alone, and
+            its peak memory determines the number of workers. None: no limit.
+
+    Example:
+        >>> import operator
+        >>> list(ProcessPool().map(operator.mul, [1, 2, 3], 10, int, ()))
+        [10, 20, 30]
+        >>> ProcessPool(max_workers=8, max_memory_bytes=16 * 10**9).limit_workers(3 * 10**9)
+        5
     """
 
     max_workers: int = 1
@@ -43,14 +50,14 @@ class ProcessPool:
         make_shared: Callable[..., Shared],
         make_arguments: tuple[Any, ...],
     ) -> Iterator[Result]:
-        """``work(shared, task)`` of every task, in their order.
+        """Yields ``function(shared, task)`` for every task, in order.
 
         Args:
-            work: A function of a module.
-            tasks: What differs.
-            shared: What all tasks share, here.
-            make: Makes it in another process, of `arguments`.
-            arguments: Can be sent to another process.
+            function: A module-level function.
+            tasks: Its second arguments; they are sent to the processes.
+            shared: Its first argument in this process.
+            make_shared: Builds the first argument in another process.
+            make_arguments: Arguments of `make_shared`; they are sent to the processes.
         """
         if self.max_workers == 1 or len(tasks) == 1:
             for task in tasks:
@@ -58,19 +65,22 @@ class ProcessPool:
             return
         with _limit_threads(max((os.cpu_count() or 1) // self.max_workers, 1)):
             with _make_executor(1, make_shared, make_arguments) as pool:
-                found, peak = pool.submit(_run_and_measure_memory, function, tasks[0]).result()
-                yield found
-            with _make_executor(self.limit_workers(peak), make_shared, make_arguments) as pool:
+                first = pool.submit(_run_and_measure_memory, function, tasks[0])
+                result, peak_bytes = first.result()
+                yield result
+            with _make_executor(
+                self.limit_workers(peak_bytes), make_shared, make_arguments
+            ) as pool:
                 try:
-                    for found, _ in pool.map(
+                    for result, _ in pool.map(
                         _run_and_measure_memory, [function] * (len(tasks) - 1), tasks[1:]
                     ):
-                        yield found
+                        yield result
                 finally:
                     pool.shutdown(cancel_futures=True)
 
     def limit_workers(self, peak_bytes: int) -> int:
-        """How many processes of `peak` bytes each there may be."""
+        """Returns the number of workers that fit into memory with `peak_bytes` each."""
         if self.max_memory_bytes is None:
             return self.max_workers
         return max(min(self.max_workers, self.max_memory_bytes // peak_bytes), 1)
@@ -79,9 +89,10 @@ class ProcessPool:
 def _make_executor(
     processes: int, make_shared: Callable[..., Any], make_arguments: tuple[Any, ...]
 ) -> ProcessPoolExecutor:
+    """Starts processes that each build the shared object once."""
     return ProcessPoolExecutor(
         processes,
-        # A fork of a process in which TensorFlow has threads stands still.
+        # A forked process hangs if TensorFlow has started threads before.
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_initialize_worker,
         initargs=(make_shared, make_arguments),
@@ -89,25 +100,28 @@ def _make_executor(
 
 
 def _initialize_worker(make_shared: Callable[..., Any], make_arguments: tuple[Any, ...]) -> None:
-    global _shared
+    """Builds the object that all tasks of this process share."""
+    global _worker_state
     _worker_state = make_shared(*make_arguments)
 
 
 def _run_and_measure_memory(function: Callable[[Any, Any], Any], task: Any) -> tuple[Any, int]:
-    found = function(_worker_state, task)
+    """Runs a task in a worker; returns its result and the process's peak memory in bytes."""
+    result = function(_worker_state, task)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return found, peak * (1 if sys.platform == "darwin" else 1024)
+    # ru_maxrss is in kibibytes, but in bytes on macOS.
+    return result, peak * (1 if sys.platform == "darwin" else 1024)
 
 
 @contextmanager
 def _limit_threads(threads_per_process: int) -> Iterator[None]:
-    """Processes that begin here have so many threads."""
-    before = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
+    """Limits the threads of processes that start inside the block."""
+    previous = {name: os.environ.get(name) for name in _THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(_THREAD_VARIABLES, str(threads_per_process)))
     try:
         yield
     finally:
-        for name, value in before.items():
+        for name, value in previous.items():
             if value is None:
                 os.environ.pop(name, None)
             else:

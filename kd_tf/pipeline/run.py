@@ -1,4 +1,4 @@
-"""The corridor: calls the rooms in order; every finished stage is kept and found again."""
+"""Runs all stages in order and caches each finished stage."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
 from kd_tf.training import checkpoint
 
 SPLIT_FILE = "split.npz"
-"""Who learnt, chose and judged: enough to measure anything else on the same readers."""
+"""The train, validation and test split: enough to evaluate other models on the same users."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class RunResult:
     """A finished run.
 
     Attributes:
-        folder: Where everything lies.
-        results: Every figure.
-        dataset: What was read, books included.
-        split: What was learnt from and judged on.
-        teacher: Trained.
-        student: The distilled one, pruned.
-        bundle: What an app takes.
+        folder: The run's folder.
+        results: All metrics and measurements.
+        dataset: The data set before cleaning, with its catalog.
+        split: Training, validation and test data.
+        teacher: The trained teacher.
+        student: The distilled student.
+        bundle: The folder that an app loads.
     """
 
     folder: Path
@@ -66,32 +66,32 @@ def run(
     *,
     dataset: Dataset | None = None,
 ) -> RunResult:
-    """Interactions in, a measured bundle out.
+    """Trains, distills, exports and evaluates, and writes a bundle for an app.
 
-    A run that was stopped goes on from its finished stages when it is started again with the
-    same settings and data; a stage whose inputs changed is done anew.
+    An interrupted run resumes from its finished stages when it is started again with the same
+    settings and data. Stages whose inputs have changed run again.
 
     Args:
-        settings: Everything the run depends on.
+        settings: All settings of the run.
         folder: Gets config.toml, split.npz, results.json, report.html, teacher/, student/,
             targets/, artifacts/ and bundle/.
-        progress: Where to report; nothing by default.
-        dataset: Data that is already in memory (`kd_tf.data.sources.dataframe`); by default
-            what ``settings.data`` names is read.
+        progress: Where to report; by default nowhere.
+        dataset: A data set in memory (`kd_tf.data.sources.dataframe`); by default the one that
+            ``settings.data`` names is read.
 
     Raises:
         UserError: The data or a setting cannot be used.
-        ParityError: A converted file does not answer like its student.
+        ParityError: The outputs of a converted file differ from those of its student.
     """
-    for role, kind in (
+    for role, architecture in (
         ("teacher", settings.teacher.architecture),
         ("student", settings.student.architecture),
     ):
-        if kind == config.MATRIX_FACTORIZATION:
+        if architecture == config.MATRIX_FACTORIZATION:
             raise UserError(
-                "matrix factorisation knows only readers that it was trained on: no app can use it",
-                where=f"{role}.kind",
-                hint="It is for kd-tf compare.",
+                "matrix factorization can only score users of its training: no app can use it",
+                where=f"{role}.architecture",
+                hint="Choose another architecture; this one is for kd-tf compare.",
             )
     progress = progress or NullProgress()
     return run_stages(
@@ -100,49 +100,54 @@ def run(
 
 
 def run_stages(context: RunContext) -> RunResult:
-    """Every stage in order."""
+    """Runs all stages in order and writes the results."""
     context.folder.mkdir(parents=True, exist_ok=True)
     config.write(context.settings, context.folder / "config.toml")
     context.split.save(context.folder / SPLIT_FILE)
     models, evaluations = _evaluate_baselines(context)
-    taught = teachers.load_or_train_teachers(context)
-    teacher = taught[-1].model
-    distilled = students.load_or_train_student(context, "distilled", taught)
-    # Of the same kind, so that the difference is what the teacher is worth.
+    trained_teachers = teachers.load_or_train_teachers(context)
+    teacher = trained_teachers[-1].model
+    distilled = students.load_or_train_student(context, "distilled", trained_teachers)
+    # With the same architecture, so that the difference is the effect of the teacher.
     alone = students.load_or_train_student(context, "alone", architecture=distilled.architecture)
-    for role, one in (
-        *(("teacher", one) for one in taught),
-        *(("student", one) for one in (alone, distilled)),
+    for role, trained_model in (
+        *(("teacher", teacher) for teacher in trained_teachers),
+        *(("student", student) for student in (alone, distilled)),
     ):
-        evaluations[one.name] = context.evaluate_on_test(one.name, make_score_fn(one.model))
-        parameters = checkpoint.count_parameters(one.model)
+        name, model = trained_model.name, trained_model.model
+        evaluations[name] = context.evaluate_on_test(name, make_score_fn(model))
+        num_parameters = checkpoint.count_parameters(model)
         models.append(
             make_model_result(
-                one.name,
+                name,
                 role,
-                one.architecture,
-                evaluations[one.name],
-                num_parameters=parameters,
-                bytes=compute_quantized_size(one.model) if role == "student" else 4 * parameters,
-                seconds=one.seconds,
+                trained_model.architecture,
+                evaluations[name],
+                num_parameters=num_parameters,
+                bytes=compute_quantized_size(model) if role == "student" else 4 * num_parameters,
+                seconds=trained_model.seconds,
             )
         )
     student = distilled.model
-    best = max(
-        (one for one in models if one.role == "baseline"), key=lambda one: one.metrics["ndcg@10"]
+    best_baseline = max(
+        (result for result in models if result.role == "baseline"),
+        key=lambda result: result.metrics["ndcg@10"],
     ).name
     artifacts = export.export_artifacts(context, student)
-    chosen = export.choose_artifact(context, artifacts)
+    shipped = export.choose_artifact(context, artifacts)
     results = Results(
         dataset=context.dataset_summary,
         models=models,
         artifacts=artifacts,
         comparisons=compare_models(
-            [("student-distilled", other) for other in ("student-alone", "teacher", best)],
+            [
+                ("student-distilled", reference)
+                for reference in ("student-alone", "teacher", best_baseline)
+            ],
             evaluations,
             "ndcg@10",
         ),
-        chosen=chosen.name,
+        shipped_name=shipped.name,
         candidate_students=distilled.candidate_students,
         environment=describe_environment(),
     )
@@ -155,17 +160,17 @@ def run_stages(context: RunContext) -> RunResult:
 
 
 def _evaluate_baselines(context: RunContext) -> tuple[list[ModelResult], dict[str, Evaluation]]:
-    """All of them: a table without one would hide that it was better."""
+    """Fits and evaluates all baselines that fit this data."""
     models, evaluations = [], {}
     for name, fit in BASELINES.items():
-        begin = time.perf_counter()
+        start_time = time.perf_counter()
         try:
             baseline = fit(context.split, context.dataset.catalog, context.progress)
         except UserError as error:
-            context.progress.warn(f"{name} is left out: {error.what}")
-            context.dataset_summary.notes.append(f"{name} is left out: {error.what}")
+            context.progress.warn(f"{name} is skipped: {error.what}")
+            context.dataset_summary.notes.append(f"{name} is skipped: {error.what}")
             continue
-        seconds = time.perf_counter() - begin
+        seconds = time.perf_counter() - start_time
         evaluations[name] = context.evaluate_on_test(name, baseline.score)
         models.append(
             make_model_result(
@@ -182,6 +187,7 @@ def _evaluate_baselines(context: RunContext) -> tuple[list[ModelResult], dict[st
 
 
 def _write_bundle(context: RunContext, results: Results) -> Bundle:
+    """Writes the bundle with the shipped file and the catalog in the order of its item IDs."""
     shipped = results.shipped_artifact
     items = list(context.dataset.catalog.frame.iter_rows(named=True))
     order = export.load_item_order(context)

@@ -1,4 +1,4 @@
-"""What a data set holds, and what cleaning leaves of it, step by step."""
+"""Summarizes a data set before and after cleaning."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ QUANTILES = (0.0, 0.25, 0.5, 0.75, 0.95, 1.0)
 def summarize_data(
     settings: Config, progress: Progress | None = None, *, dataset: Dataset | None = None
 ) -> DataSummary:
-    """Reads and cleans a data set, and counts.
+    """Reads and cleans a data set, and counts users, items and interactions at every step.
 
     Args:
-        settings: Data and cleaning; the rest is not looked at.
-        progress: Where to report; nothing by default.
-        dataset: Data that is already in memory; by default what ``settings.data`` names is read.
+        settings: Data and cleaning; other sections are ignored.
+        progress: Where to report; by default nowhere.
+        dataset: A data set in memory; by default the one that ``settings.data`` names is read.
 
     Raises:
         UserError: The data or a setting cannot be used.
@@ -47,15 +47,17 @@ def summarize_data(
 
 
 def _compute_quantiles(counts: np.ndarray) -> dict[str, float]:
-    there = counts[counts > 0]
-    return {f"{share:g}": float(np.quantile(there, share)) for share in QUANTILES}
+    """Returns the quantiles of the positive counts, by share."""
+    positive = counts[counts > 0]
+    return {f"{share:g}": float(np.quantile(positive, share)) for share in QUANTILES}
 
 
 def _list_columns(dataset: Dataset, interactions: Interactions) -> list[str]:
+    """Returns the optional columns that the data set has."""
     optional = {
         "rating": interactions.rating,
         "timestamp": interactions.timestamp,
-        "part": dataset.split_labels,
+        "split": dataset.split_labels,
         "friendships": dataset.friendships,
     }
     return [name for name, values in optional.items() if values is not None] + [

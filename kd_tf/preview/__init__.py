@@ -1,1 +1,1 @@
-"""A bundle in a browser page: on this computer, or in a folder for any static host."""
+"""Shows a bundle in a web page, on this computer or from any static file host."""

@@ -1,4 +1,4 @@
-"""The page on this computer: one site on 127.0.0.1, and nothing else."""
+"""Serves a site on this computer, at 127.0.0.1."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from kd_tf.preview.site import INDEX_FILE, Site
 ADDRESS = "127.0.0.1"
 
 DEFAULT_PORT = 8766
-"""Tried first. A browser keeps a shelf by address and port, so the port should stay the same."""
+"""Port to try first. Browsers store a shelf per address and port: it should not change."""
 
 CONTENT_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -38,34 +38,44 @@ CONTENT_SECURITY_POLICY = (
     "img-src 'self'; connect-src 'self'; manifest-src 'self'; worker-src 'self'; "
     "base-uri 'none'; form-action 'none'"
 )
-"""The page's own ``<meta>`` says the same, for hosts that send no headers."""
+"""The page's ``<meta>`` element has the same policy, for hosts that send no headers."""
 
 HEADERS = {
-    # Frames can be forbidden by a header only.
+    # Only a header can forbid frames.
     "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
-    # These two give the page a clock of microseconds, to measure its latency with.
+    # These two give the page a clock with microseconds, to measure latency.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
-    # The service worker keeps what is to be kept.
+    # The service worker does the caching.
     "Cache-Control": "no-cache",
 }
 
 IDLE_TIMEOUT_SECONDS = 60
-"""A connection that says nothing for so long is closed."""
+"""Connections that are idle for this long are closed."""
 
 
 class PreviewServer(ThreadingHTTPServer):
-    """Serves a site under ``/NAME/``, so that what the browser keeps of it stays apart.
+    """A server of one site under ``/NAME/``, so that browsers store its data separately.
 
     Args:
-        site: What is served.
-        port: None for the usual one, or a free one where that is taken.
+        site: The site.
+        port: The port; None for `DEFAULT_PORT`, or for any free port if that is in use.
 
     Raises:
-        UserError: The port is taken or may not be used.
+        UserError: The port is in use or not allowed.
+
+    Attributes:
+        site: The site.
+        prefix: Path of the site, ``/NAME/``.
+
+    Example:
+        >>> server = PreviewServer(Site("shop", {"index.html": b"<!doctype html>"}))
+        >>> server.url
+        'http://127.0.0.1:.../shop/'
+        >>> server.server_close()
     """
 
     daemon_threads = True
@@ -78,32 +88,35 @@ class PreviewServer(ThreadingHTTPServer):
         except OSError as error:
             if port is not None or error.errno != errno.EADDRINUSE:
                 raise UserError(
-                    f"the port {port} cannot be used: {error.strerror}",
-                    hint="Give another one, or none for a free one.",
+                    f"port {port} cannot be used: {error.strerror}",
+                    hint="Give another port, or none to use any free port.",
                 ) from error
             super().__init__((ADDRESS, 0), _Handler)
 
     @property
     def url(self) -> str:
+        """The site's URL."""
         return f"http://{ADDRESS}:{self.server_port}{self.prefix}"
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
-        """What a browser on this computer may call the server."""
+        """Values of the Host header that requests from this computer may have."""
         return tuple(f"{name}:{self.server_port}" for name in (ADDRESS, "localhost"))
 
     def server_bind(self) -> None:
-        # HTTPServer looks its own name up here, which takes seconds on some networks.
+        # HTTPServer would look up its own host name, which takes seconds on some networks.
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = ADDRESS, self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        # A browser that goes away in the middle of an answer is no fault.
+        # It is no error if a browser closes the connection during a response.
         if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
             super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Responds to requests with the files of the site."""
+
     server: PreviewServer
     protocol_version = "HTTP/1.1"
     server_version = "kd-tf"
@@ -117,11 +130,11 @@ class _Handler(BaseHTTPRequestHandler):
         self._respond(with_content=False)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Nothing: the terminal is for the reader, not for a list of requests."""
+        """Logs nothing: the terminal is for messages to the user, not for requests."""
 
     def _respond(self, *, with_content: bool) -> None:
-        # A page elsewhere whose name is made to point here ("DNS rebinding") still says its own
-        # name in this header.
+        # In a DNS rebinding attack, another site's name points to this server, but this header
+        # still has that name.
         if self.headers.get("Host") not in self.server.allowed_hosts:
             self._send(HTTPStatus.MISDIRECTED_REQUEST, b"", with_content=with_content)
             return
@@ -130,21 +143,21 @@ class _Handler(BaseHTTPRequestHandler):
         if path in ("/", prefix.rstrip("/")):
             self._send(HTTPStatus.FOUND, b"", with_content=with_content, location=prefix)
             return
-        # Looked up, never opened: no path leads out of the site.
+        # Look up the path among the files and never open it: no path leads outside the site.
         name = path.removeprefix(prefix) if path.startswith(prefix) else None
         content = None if name is None else self.server.site.files.get(name or INDEX_FILE)
         if name is None or content is None:
             self._send(HTTPStatus.NOT_FOUND, b"not found\n", with_content=with_content)
             return
         suffix = PurePosixPath(name or INDEX_FILE).suffix
-        kind = CONTENT_TYPES.get(suffix, DEFAULT_CONTENT_TYPE)
-        self._send(HTTPStatus.OK, content, kind, with_content=with_content)
+        content_type = CONTENT_TYPES.get(suffix, DEFAULT_CONTENT_TYPE)
+        self._send(HTTPStatus.OK, content, content_type, with_content=with_content)
 
     def _send(
         self,
         status: HTTPStatus,
         content: bytes,
-        kind: str = "text/plain; charset=utf-8",
+        content_type: str = "text/plain; charset=utf-8",
         *,
         with_content: bool,
         location: str | None = None,
@@ -154,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         if location is not None:
             self.send_header("Location", location)
-        self.send_header("Content-Type", kind)
+        self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if with_content:

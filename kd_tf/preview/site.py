@@ -1,4 +1,4 @@
-"""The page and a bundle put together: every file that a browser may ask for, and no other."""
+"""Combines the page with a bundle into a site: all files that a browser may request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kd_tf.preview.litert import get_litert_files
 from kd_tf.runtime.bundle import CONFIG_FILE, Bundle
 
 PAGE = Path(__file__).parent / "page"
-"""The page's sources. In the repository this is a link to web_demo/; a wheel carries copies."""
+"""The page's sources. In the repository this is a link to web_demo/; a wheel contains copies."""
 
 PAGE_FILES = (
     "index.html",
@@ -25,7 +25,7 @@ PAGE_FILES = (
     "LICENSE.txt",
     "js/**/*.js",
 )
-"""Patterns of what of `PAGE` is part of the site."""
+"""Glob patterns of the files of `PAGE` that are part of the site."""
 
 INDEX_FILE = "index.html"
 RELEASE_FILE = "release.js"
@@ -34,11 +34,16 @@ SERVICE_WORKER_FILE = "service_worker.js"
 
 @dataclass(frozen=True)
 class Site:
-    """A page for one bundle.
+    """The web page for one bundle.
 
     Attributes:
-        name: Of the bundle, in letters, digits and hyphens; for an address.
-        files: Content by path, as relative addresses have it.
+        name: Name of the bundle in letters, digits and hyphens, for use in a URL.
+        files: Content of each file by its relative path.
+
+    Example:
+        >>> site = Site("shop", {"index.html": b"<!doctype html>"})
+        >>> site.files["index.html"]
+        b'<!doctype html>'
     """
 
     name: str
@@ -46,15 +51,18 @@ class Site:
 
 
 def make_site(bundle: Bundle, info: Callable[[str], None], page: Path = PAGE) -> Site:
-    """Puts the page, LiteRT's files and a bundle together.
+    """Combines the page, LiteRT's files and a bundle.
 
     Args:
-        bundle: Opened, and so checked.
-        say: Told what takes long.
+        bundle: The opened bundle.
+        info: Receives a message before a download.
         page: The page's sources.
 
+    Returns:
+        The site.
+
     Raises:
-        UserError: LiteRT's files cannot be had; see `litert_files`.
+        UserError: LiteRT's files are not available; see `get_litert_files`.
     """
     files = {
         path.relative_to(page).as_posix(): path.read_bytes()
@@ -70,15 +78,15 @@ def make_site(bundle: Bundle, info: Callable[[str], None], page: Path = PAGE) ->
 
 
 def _make_release_script(files: Mapping[str, bytes]) -> bytes:
-    """What the service worker keeps: the hash of every file, and one of all hashes.
+    """Returns the script with the hash of each file and a hash of all of them.
 
-    A browser fetches this script again on every visit; a byte more or less makes it take the
-    whole new release.
+    The service worker caches these files. A browser fetches this script on every visit, and any
+    change in it makes the browser load the new release as a whole.
     """
     hashes = {
         name: f"sha256-{base64.b64encode(hashlib.sha256(content).digest()).decode()}"
         for name, content in sorted(files.items())
-        # The browser keeps the service worker itself.
+        # The browser itself caches the service worker.
         if name != SERVICE_WORKER_FILE
     }
     version = hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
@@ -87,6 +95,7 @@ def _make_release_script(files: Mapping[str, bytes]) -> bytes:
 
 
 def _make_slug(name: str) -> str:
+    """Converts a name to letters, digits and hyphens."""
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    # Of a name in another script nothing is left, and two such are still two.
+    # Nothing remains of a name in another script: use a hash to tell such names apart.
     return slug or f"bundle-{hashlib.sha256(name.encode()).hexdigest()[:8]}"

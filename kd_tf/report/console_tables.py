@@ -1,4 +1,4 @@
-"""The table at the end of a run."""
+"""Prints the results of a run, a comparison, a data set or a benchmark as terminal tables."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from kd_tf.report.results import (
 
 
 def print_results(results: Results, console: Console) -> None:
-    """Prints baselines, teacher, students and every artifact, and what distilling added."""
+    """Prints baselines, teachers, students, artifacts and comparisons at the end of a run."""
     data = results.dataset
     threads = results.shipped_artifact.latency_us["threads"]
-    # Narrow enough for 80 columns: only the names may break, a figure is never cut.
+    # Must fit into 80 columns: names may wrap, but numbers are never truncated.
     table = _make_table(
-        f"{data.name}: {data.protocol}, {data.test_users:,} test readers, seed {data.seed}",
-        "Measured on the test readers, artifacts by running the .tflite file; "
-        "recall divides by all books held out. "
+        f"{data.name}: {data.protocol}, {data.test_users:,} test users, seed {data.seed}",
+        "Evaluated on the test users, artifacts by running the .tflite file. "
+        "Recall is divided by all held-out items. "
         f"Latency: {threads:.0f} thread{'' if threads == 1 else 's'}, this machine.",
     )
     table.add_column("")
@@ -38,20 +38,22 @@ def print_results(results: Results, console: Console) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for model in results.models:
         table.add_row(
-            f"{model.name} ({model.kind})" if model.kind != model.name else model.name,
+            f"{model.name} ({model.architecture})"
+            if model.architecture != model.name
+            else model.name,
             *_format_quality(model.metrics),
             f"{model.bytes:,}",
             *("", "", ""),
         )
     table.add_section()
-    for one in results.artifacts:
+    for artifact in results.artifacts:
         table.add_row(
-            f"{one.name}.tflite" + (" *" if one.name == results.chosen else ""),
-            *_format_quality(one.metrics),
-            f"{one.bytes:,}",
-            f"{one.bytes / one.floor_bytes:.3f}",
-            f"{one.latency_us['p50']:.0f}/{one.latency_us['p99']:.0f}",
-            f"{one.parity['top10_overlap']:.4f}",
+            f"{artifact.name}.tflite" + (" *" if artifact.name == results.shipped_name else ""),
+            *_format_quality(artifact.metrics),
+            f"{artifact.bytes:,}",
+            f"{artifact.bytes / artifact.floor_bytes:.3f}",
+            f"{artifact.latency_us['p50']:.0f}/{artifact.latency_us['p99']:.0f}",
+            f"{artifact.parity['top10_overlap']:.4f}",
         )
     console.print(table)
     console.print("* in the bundle", markup=False)
@@ -60,61 +62,63 @@ def print_results(results: Results, console: Console) -> None:
 
 
 def print_models(model_table: ModelTable, console: Console) -> None:
-    """Prints models that were measured on the same readers, and how the best compares."""
+    """Prints models that were evaluated on the same users, and paired comparisons with the best."""
     data = model_table.dataset
     ks = sorted(
         int(name.partition("@")[2]) for name in model_table.models[0].metrics if "ndcg@" in name
     )
-    short, long = ks[0], ks[-1]
-    shown = {
-        f"NDCG\n@{short}": f"ndcg@{short}",
-        f"NDCG\n@{long}": f"ndcg@{long}",
-        f"recall\n@{long}": f"recall@{long}",
-        f"hits\n@{short}": f"hit_rate@{short}",
+    min_k, max_k = ks[0], ks[-1]
+    metric_by_heading = {
+        f"NDCG\n@{min_k}": f"ndcg@{min_k}",
+        f"NDCG\n@{max_k}": f"ndcg@{max_k}",
+        f"recall\n@{max_k}": f"recall@{max_k}",
+        f"hits\n@{min_k}": f"hit_rate@{min_k}",
         "AUC": "auc",
-        f"cover-\nage@{short}": f"coverage@{short}",
+        f"cover-\nage@{min_k}": f"coverage@{min_k}",
     }
-    sampled = "" if data.candidates == "full" else f", candidates {data.candidates}"
+    candidates = "" if data.candidates == "full" else f", candidates {data.candidates}"
     table = _make_table(
-        f"{data.name}: {data.protocol}{sampled}, {data.test_users:,} test readers, "
+        f"{data.name}: {data.protocol}{candidates}, {data.test_users:,} test users, "
         f"seed {data.seed}",
-        f"95 %: bootstrap interval of NDCG@{short} over the readers; recall divides by all books "
-        "held out.",
+        f"95 %: bootstrap interval of NDCG@{min_k} over users. Recall is divided by all held-out "
+        "items.",
         (0, 1, 0, 0),
     )
-    # Narrow enough for 80 columns: a figure is never cut.
+    # Must fit into 80 columns: numbers are never truncated.
     table.add_column("", no_wrap=True)
-    for heading in shown:
+    for heading in metric_by_heading:
         table.add_column(heading, justify="right", no_wrap=True)
         if len(table.columns) == 2:
             table.add_column("95 %", no_wrap=True)
     table.add_column("fit\ns", justify="right", no_wrap=True)
     for model in model_table.models:
-        first, *others = [_format_share(model.metrics[name]) for name in shown.values()]
-        low, high = model.intervals[f"ndcg@{short}"]
+        first, *other_metrics = [
+            _format_share(model.metrics[name]) for name in metric_by_heading.values()
+        ]
+        low, high = model.intervals[f"ndcg@{min_k}"]
         table.add_row(
             model.name,
             first,
             f"{_format_share(low)}-{_format_share(high)}",
-            *others,
+            *other_metrics,
             f"{model.train_seconds:.0f}",
         )
     console.print(table)
     _print_comparisons(model_table.comparisons, console)
 
 
-def _format_share(share: float) -> str:
-    """Four digits, and no zero before the point."""
-    return f"{share:.4f}".removeprefix("0")
+def _format_share(fraction: float) -> str:
+    """Formats a fraction with four digits and no leading zero."""
+    return f"{fraction:.4f}".removeprefix("0")
 
 
 def print_data(summary: DataSummary, console: Console) -> None:
-    """Prints what each cleaning step left."""
+    """Prints the counts after each cleaning step, and statistics of the clean data."""
     table = _make_table(summary.name)
     table.add_column("")
-    for heading in ("interactions", "readers", "books"):
+    for heading in ("interactions", "users", "items"):
         table.add_column(heading, justify="right", no_wrap=True)
-    rows = [("read", summary.raw_counts)]
+    rows = [("input files", summary.raw_counts)]
     rows += [(step.name, step.after) for step in summary.cleaning_steps]
     for name, counts in rows:
         table.add_row(
@@ -123,30 +127,31 @@ def print_data(summary: DataSummary, console: Console) -> None:
     console.print(table)
     console.print(f"density {summary.density:.5f}, columns: {', '.join(summary.columns) or '-'}")
     for heading, quantiles in (
-        ("books a reader", summary.items_per_user),
-        ("readers a book", summary.users_per_item),
+        ("items per user", summary.items_per_user),
+        ("users per item", summary.users_per_item),
     ):
-        shares = ", ".join(f"{share}: {value:g}" for share, value in quantiles.items())
-        console.print(f"{heading}, quantiles {shares}", markup=False)
+        values = ", ".join(f"{level}: {value:g}" for level, value in quantiles.items())
+        console.print(f"{heading}, quantiles {values}", markup=False)
 
 
-def _print_candidates(tried: Sequence[CandidateResult], console: Console) -> None:
-    """The best of each family that validation chose among."""
+def _print_candidates(candidates: Sequence[CandidateResult], console: Console) -> None:
+    """Prints the best candidate student of each architecture."""
     best: dict[str, CandidateResult] = {}
-    for one in tried:
-        known = best.get(one.kind)
-        if known is None or one.validation_ndcg > known.validation_ndcg:
-            best[one.kind] = one
+    for candidate in candidates:
+        current = best.get(candidate.architecture)
+        if current is None or candidate.validation_ndcg > current.validation_ndcg:
+            best[candidate.architecture] = candidate
     if not best:
         return
     console.print(
-        f"Students tried ({len(tried)} settings; the best of each kind by validation, * chosen):",
+        f"Candidate students ({len(candidates)} settings; validation NDCG@10 of the best of each "
+        "architecture, * chosen):",
         markup=False,
     )
-    for one in sorted(best.values(), key=lambda one: -one.validation_ndcg):
+    for candidate in sorted(best.values(), key=lambda candidate: -candidate.validation_ndcg):
         console.print(
-            f"{'*' if one.is_chosen else ' '} {one.validation_ndcg:.4f} {one.kind} ({one.description}), "
-            f"{one.bytes:,} bytes",
+            f"{'*' if candidate.is_chosen else ' '} {candidate.validation_ndcg:.4f} "
+            f"{candidate.architecture} ({candidate.description}), {candidate.bytes:,} bytes",
             markup=False,
         )
 
@@ -165,13 +170,20 @@ def _format_quality(metrics: dict[str, float]) -> list[str]:
 
 
 def print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
-    """Prints what `kd_tf.tflite.benchmark.benchmark.benchmark` gave: a row a contestant."""
-    width = f", d={benchmark['dimensions']}" if benchmark["dimensions"] else ""
-    items = f"{benchmark['books']:,} books" if benchmark["books"] else "books unknown"
+    """Prints the results of a benchmark, a row per model and number of threads.
+
+    Args:
+        benchmark: The results of `kd_tf.tflite.benchmark.benchmark.benchmark`.
+        console: Where to print.
+    """
+    embedding_dim = f", d={benchmark['embedding_dim']}" if benchmark["embedding_dim"] else ""
+    items = (
+        f"{benchmark['num_items']:,} items" if benchmark["num_items"] else "number of items unknown"
+    )
     table = _make_table(
-        f"{items}{width}, L={benchmark['history']}, seed {benchmark['seed']}",
-        f"{benchmark['runs']:,} answers each, in turns; a fresh process each. Overlap: of the ten best "
-        "books with those of the student in float32.",
+        f"{items}{embedding_dim}, L={benchmark['max_length']}, seed {benchmark['seed']}",
+        f"{benchmark['runs']:,} calls per model, interleaved; a fresh process for each model. "
+        "Overlap: fraction of the top 10 items of the float32 student.",
     )
     table.add_column("")
     for heading in (
@@ -179,16 +191,16 @@ def print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
         *("thr.", "load\nms", "peak\nMB", "over-\nlap"),
     ):
         table.add_column(heading, justify="right", no_wrap=True)
-    for one in benchmark["contestants"]:
-        overlap = one["top10_overlap"]
+    for model in benchmark["models"]:
+        overlap = model["top10_overlap"]
         table.add_row(
-            one["name"],
-            f"{one['bytes']:,}",
-            f"{one['bytes'] / one['floor_bytes']:.3f}",
-            *(f"{one['latency_us'][key]:,.0f}" for key in ("p50", "p90", "p99")),
-            str(one["threads"]),
-            f"{one['init_seconds'] * 1000:,.0f}",
-            f"{one['peak_memory_growth_bytes'] / 1e6:,.1f}",
+            model["name"],
+            f"{model['bytes']:,}",
+            f"{model['bytes'] / model['floor_bytes']:.3f}",
+            *(f"{model['latency_us'][key]:,.0f}" for key in ("p50", "p90", "p99")),
+            str(model["threads"]),
+            f"{model['init_seconds'] * 1000:,.0f}",
+            f"{model['peak_memory_growth_bytes'] / 1e6:,.1f}",
             "" if overlap is None else f"{overlap:.3f}",
         )
     console.print(table)
@@ -197,9 +209,9 @@ def print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
 def _make_table(
     title: str, caption: str | None = None, padding: int | tuple[int, int, int, int] = 0
 ) -> Table:
-    """A table as narrow as can be."""
+    """Makes a table that is as narrow as possible."""
     return Table(
-        # Text, for rich would read brackets in a name as markup.
+        # Text, because rich would interpret brackets in a name as markup.
         title=Text(title),
         caption=caption,
         title_justify="left",

@@ -1,4 +1,4 @@
-"""report.html: a run on one page that needs nothing from outside and opens without a network."""
+"""Renders report.html: the results of a run on one self-contained page that opens offline."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEMPLATE = "report.html.jinja"
 
 
 def write(results: Results, folder: Path) -> None:
-    """Writes report.html into a run's folder in one step.
+    """Writes report.html into a run's folder atomically.
 
     Raises:
         UserError: The disk is full or the folder cannot be written.
@@ -24,9 +24,9 @@ def write(results: Results, folder: Path) -> None:
 
 
 def render(results: Results) -> str:
-    """The page: facts of the data, figures of models and files, a chart, comparisons, versions.
+    """Renders the page: the data set, models, files, a chart, comparisons and versions.
 
-    Every text is escaped: names of data sets, notes and versions come from outside.
+    All text is escaped, because names of data sets, notes and versions are not trusted.
     """
     environment = Environment(
         loader=PackageLoader("kd_tf.report"),
@@ -35,7 +35,7 @@ def render(results: Results) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Two layouts, for letters of a drawing that shrinks with the window cannot be read.
+    # Two layouts: the text of a single chart would become too small in a narrow window.
     return environment.get_template(TEMPLATE).render(
         results=results,
         charts={
@@ -43,16 +43,16 @@ def render(results: Results) -> str:
             "narrow": tradeoff_chart.draw_chart(results, width=350, height=420),
         },
         metrics=_list_metric_names(results),
-        parts={
-            name: figures["readers"]
-            for one in results.models
-            for name, figures in one.slices.items()
+        slices={
+            name: part["num_users"]
+            for model in results.models
+            for name, part in model.slices.items()
         },
     )
 
 
 def _list_metric_names(results: Results) -> list[str]:
-    """Every metric that anything was measured by, in the order of first mention."""
-    measured = [one.metrics for one in results.models]
-    measured += [one.metrics for one in results.artifacts]
-    return list(dict.fromkeys(name for metrics in measured for name in metrics))
+    """Lists the names of all metrics, in the order of first occurrence."""
+    metrics = [model.metrics for model in results.models]
+    metrics += [artifact.metrics for artifact in results.artifacts]
+    return list(dict.fromkeys(name for values in metrics for name in values))

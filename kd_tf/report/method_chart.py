@@ -1,4 +1,4 @@
-"""A comparison as a drawing: what every method gains or loses against the student alone."""
+"""Draws a comparison of distillation methods with the student alone, as an SVG."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ METRIC = "ndcg@10"
 TEMPLATE = "methods.svg.jinja"
 ROW_HEIGHT = 22.0
 PLOT_LEFT, WIDTH, MARGIN = 190.0, 760.0, 60.0
-"""Where the field begins, how wide the drawing is, and how much stays free beside the field."""
+"""Left edge of the plot area, width of the drawing, and margin to the right of the plot area."""
 
 
 def write(table: ModelTable, path: Path) -> None:
-    """Writes an SVG that needs nothing from outside, in one step.
+    """Writes the drawing as a self-contained SVG file, atomically.
 
     Raises:
         UserError: The disk is full or the folder cannot be written.
@@ -26,32 +26,37 @@ def write(table: ModelTable, path: Path) -> None:
 
 
 def render(table: ModelTable) -> str:
-    """The drawing: a row a model, best first, with one standard deviation over the seeds on either
-    side, and a line through the student alone. What Holm's paired test calls no chance is filled.
-    """
-    certain = {one.model for one in table.comparisons if one.p_value < 0.05}
-    models = sorted(table.models, key=lambda one: -one.metrics[METRIC])
-    figures = [(one.metrics[METRIC], one.standard_deviations.get(METRIC, 0.0)) for one in models]
-    least = min(value - spread for value, spread in figures)
-    most = max(value + spread for value, spread in figures)
-    # All equal is one place in the middle.
-    width = (most - least) or 1.0
+    """Renders the drawing: a row per model, best first, and a line through the student alone.
 
-    def across(value: float) -> float:
-        return round(PLOT_LEFT + (value - least) / width * (WIDTH - PLOT_LEFT - MARGIN), 1)
+    Bars show one standard deviation over the seeds on either side. A mark is filled if the model
+    differs significantly from the student alone (paired t-test with Holm's adjustment, 5 %).
+    """
+    significant = {pair.model for pair in table.comparisons if pair.p_value < 0.05}
+    models = sorted(table.models, key=lambda model: -model.metrics[METRIC])
+    values = [
+        (model.metrics[METRIC], model.standard_deviations.get(METRIC, 0.0)) for model in models
+    ]
+    min_value = min(value - deviation for value, deviation in values)
+    max_value = max(value + deviation for value, deviation in values)
+    # 1 if all values are equal, against a division by 0.
+    value_range = (max_value - min_value) or 1.0
+
+    def to_x(value: float) -> float:
+        plot_width = WIDTH - PLOT_LEFT - MARGIN
+        return round(PLOT_LEFT + (value - min_value) / value_range * plot_width, 1)
 
     rows = [
         {
-            "name": one.name,
-            "role": one.role,
-            "certain": one.name in certain,
-            "y": 40 + ROW_HEIGHT * number,
-            "x": across(value),
-            "from": across(value - spread),
-            "to": across(value + spread),
+            "name": model.name,
+            "role": model.role,
+            "is_significant": model.name in significant,
+            "y": 40 + ROW_HEIGHT * index,
+            "x": to_x(value),
+            "bar_start": to_x(value - deviation),
+            "bar_end": to_x(value + deviation),
             "label": f"{value:.4f}".lstrip("0"),
         }
-        for number, (one, (value, spread)) in enumerate(zip(models, figures, strict=True))
+        for index, (model, (value, deviation)) in enumerate(zip(models, values, strict=True))
     ]
     environment = Environment(
         loader=PackageLoader("kd_tf.report"),
@@ -64,8 +69,7 @@ def render(table: ModelTable) -> str:
         rows=rows,
         width=WIDTH,
         height=40 + ROW_HEIGHT * len(rows) + 24,
-        left=PLOT_LEFT,
-        right=WIDTH - MARGIN,
-        alone=next((row["x"] for row in rows if row["name"] == "student-alone"), None),
+        plot_right=WIDTH - MARGIN,
+        reference_x=next((row["x"] for row in rows if row["name"] == "student-alone"), None),
         data=table.dataset,
     )

@@ -1,6 +1,6 @@
-"""MODEL_CARD.md of the bundle: what the model is, how good, and what it must not be used for.
+"""Renders MODEL_CARD.md of the bundle: what the model is, its quality, intended use and limits.
 
-The sections follow Mitchell et al., "Model Cards for Model Reporting", 2019.
+The sections follow Mitchell et al., "Model Cards for Model Reporting" (2019).
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from kd_tf.runtime.bundle import CONTRACT_VERSION
 from kd_tf.tflite.artifact import Artifact
 
 METRICS = ("ndcg@10", "recall@10", "recall@20", "coverage@10", "novelty@10")
-"""What the table shows; results.json has every metric."""
+"""Metrics in the table; results.json has all metrics."""
 
 PROTOCOL_DESCRIPTIONS = {
-    UNSEEN_USERS: "the test readers are nowhere in training; a part of each one's books is "
-    "hidden, and a model has to find them among all books of the catalogue",
-    LEAVE_ONE_OUT: "the last book of each reader is hidden, and a model that learnt from the "
-    "earlier ones has to find it among all books of the catalogue",
-    TEMPORAL: "all that was read after one moment is hidden, and a model that learnt from what was "
-    "read before has to find it among all books of the catalogue",
-    RANDOM: "a random share of each reader's books is hidden, and a model that learnt from the "
-    "others has to find them among all books of the catalogue",
-    PUBLISHED: "the division is its publisher's; a model has to find the test books among all books of "
-    "the catalogue",
+    UNSEEN_USERS: "the test users are not in the training data; some books of each test user are "
+    "held out, and the model must find them among all books of the catalog",
+    LEAVE_ONE_OUT: "the last book of each user is held out, and a model trained on the earlier "
+    "books must find it among all books of the catalog",
+    TEMPORAL: "all interactions after one point in time are held out, and a model trained on the "
+    "earlier ones must find them among all books of the catalog",
+    RANDOM: "a random fraction of each user's books is held out, and a model trained on the other "
+    "books must find them among all books of the catalog",
+    PUBLISHED: "the split was published with the data; a model must find the test books among all "
+    "books of the catalog",
 }
 
 
 def render(results: Results) -> str:
-    """Markdown from a run's figures; names that come from data are escaped."""
+    """Renders the model card as Markdown; names that come from the data are escaped."""
     sections = [
         f"# Book recommender: {escape(results.dataset.name)}",
         _describe_model(results.shipped_artifact),
@@ -51,7 +51,12 @@ def render(results: Results) -> str:
 
 
 def escape(text: str) -> str:
-    """`text` as one line of Markdown that shows every character as it is."""
+    """Escapes a text for Markdown, so that one line shows every character literally.
+
+    Example:
+        >>> print(escape("a *bold* title"))
+        a \\*bold\\* title
+    """
     line = " ".join(text.split())
     line = line.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", line)
@@ -60,8 +65,8 @@ def escape(text: str) -> str:
 def _describe_model(shipped: Artifact) -> str:
     signatures = ", ".join(f"`{name}`" for name in shipped.signatures)
     return f"""\
-A small neural network that gets the books that a reader has read and names those to read next.
-It was distilled from a larger teacher and runs on the device, as `model.tflite`
+A small neural network that takes the books a user has read and recommends books to read next.
+It was distilled from a larger teacher model and runs on the device, as `model.tflite`
 ({escape(shipped.quantization)}, {shipped.bytes:,} bytes, signatures {signatures})."""
 
 
@@ -69,9 +74,9 @@ def _describe_intended_use() -> str:
     return """\
 ## Intended use
 
-Ranking the books of this one catalogue for one reader in an app, a shop or a library: what to
-read next, and what is like a given book. It is made for suggestions that a person looks at. It
-is not made to judge people, to decide for them, or to guess anything else about them."""
+Ranking the books of this catalog for one user in an app, a shop or a library: what to read next,
+and which books are similar to a given book. It is made for suggestions that a person reviews. It
+is not made to judge people, to make decisions for them, or to infer anything else about them."""
 
 
 def _describe_data(results: Results) -> str:
@@ -83,16 +88,16 @@ def _describe_data(results: Results) -> str:
         "## Data",
         "",
         f"- Name: {escape(data.name)}",
-        f"- Readers: {data.users:,}; books: {data.items:,}; interactions: {data.interactions:,}",
-        f"- Readers who train: {data.train_users:,}; who choose (when to stop, which file): "
-        f"{data.validation_users:,}; who judge: {data.test_users:,}",
+        f"- Users: {data.users:,}; books: {data.items:,}; interactions: {data.interactions:,}",
+        f"- Split: {data.train_users:,} training users, {data.validation_users:,} validation users "
+        f"(early stopping and model selection), {data.test_users:,} test users",
         f"- Protocol: {protocol}",
         f"- Seed: {data.seed}",
     ]
     lines += [
         f"- Cleaning, {escape(step['name'])}: "
         f"{step['before']['interactions'] - step['after']['interactions']:,} interactions and "
-        f"{step['before']['users'] - step['after']['users']:,} readers left out"
+        f"{step['before']['users'] - step['after']['users']:,} users removed"
         for step in data.cleaning
     ]
     lines += [f"- Note: {escape(note)}" for note in data.notes]
@@ -100,31 +105,33 @@ def _describe_data(results: Results) -> str:
 
 
 def _describe_training(results: Results) -> str:
-    teacher = _filter_by_role(results, "teacher")
-    student = _filter_by_role(results, "student")
+    teachers = _filter_by_role(results, "teacher")
+    students = _filter_by_role(results, "student")
     shipped = results.shipped_artifact
-    kinds = ", ".join(
-        dict.fromkeys(f"{one.kind}, {one.parameters:,} parameters" for one in student)
+    architectures = ", ".join(
+        dict.fromkeys(
+            f"{model.architecture}, {model.num_parameters:,} parameters" for model in students
+        )
     )
-    pruned = (
-        f"{shipped.sparsity:.1%} of the numbers in its dense core are zero after magnitude pruning"
+    pruning = (
+        f"{shipped.sparsity:.1%} of the weights in its dense core are zero after magnitude pruning"
         if shipped.sparsity
         else "its dense core was not pruned"
     )
     steps = [
-        f"Teacher: {escape(one.kind)}, {one.parameters:,} parameters, trained on the histories of "
-        "the training readers."
-        for one in teacher
+        f"Teacher: {escape(model.architecture)}, {model.num_parameters:,} parameters, trained on "
+        "the histories of the training users."
+        for model in teachers
     ]
     steps += [
-        f"Student: {escape(kinds)}, trained on the same books and on what the teacher thinks of "
-        "them (soft targets).",
-        f"Pruning: {pruned}.",
-        f"Quantization: {escape(shipped.quantization)}, chosen on the validation readers or by "
-        "the configuration, never on the test readers.",
+        f"Student: {escape(architectures)}, trained on the same histories and on the teacher's "
+        "outputs (soft targets).",
+        f"Pruning: {pruning}.",
+        f"Quantization: {escape(shipped.quantization)}, chosen on the validation users or by the "
+        "configuration, never on the test users.",
     ]
-    numbered = [f"{place}. {step}" for place, step in enumerate(steps, start=1)]
-    return "\n".join(["## How it was made", "", *numbered])
+    numbered = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
+    return "\n".join(["## Training", "", *numbered])
 
 
 def _describe_metrics(results: Results) -> str:
@@ -132,90 +139,95 @@ def _describe_metrics(results: Results) -> str:
     rows = [("**model.tflite** (this file)", shipped.bytes, shipped.metrics)]
     for role in ("student", "teacher", "baseline"):
         rows += [
-            (_format_model_name(one), one.bytes, one.metrics)
-            for one in _filter_by_role(results, role)
+            (_format_model_name(model), model.bytes, model.metrics)
+            for model in _filter_by_role(results, role)
         ]
     headings = ["", *(_format_heading(name) for name in METRICS), "bytes"]
     lines = [
-        "## Figures",
+        "## Metrics",
         "",
-        f"On the {results.dataset.test_users:,} test readers; this file by running it.",
+        f"On the {results.dataset.test_users:,} test users; this file was evaluated by running it.",
         "",
         f"| {' | '.join(headings)} |",
         f"|---|{'---:|' * (len(headings) - 1)}",
     ]
     for name, size, metrics in rows:
-        figures = [f"{metrics[metric]:.4f}" for metric in METRICS]
-        lines.append(f"| {' | '.join([name, *figures, f'{size:,}'])} |")
-    lines += ["", "Recall divides by all books held out. Novelty is in bits."]
+        values = [f"{metrics[metric]:.4f}" for metric in METRICS]
+        lines.append(f"| {' | '.join([name, *values, f'{size:,}'])} |")
+    lines += ["", "Recall is divided by the number of all held-out books. Novelty is in bits."]
     if results.comparisons:
-        lines += ["", *(f"- {_format_comparison(one)}" for one in results.comparisons)]
+        lines += ["", *(f"- {_format_comparison(pair)}" for pair in results.comparisons)]
     return "\n".join(lines)
 
 
 def _describe_cost(results: Results) -> str:
-    one = results.shipped_artifact
-    threads = round(one.latency_us["threads"])
+    artifact = results.shipped_artifact
+    ratio = artifact.bytes / artifact.floor_bytes
+    threads = round(artifact.latency_us["threads"])
     machine = escape(results.environment.get("machine", "unknown"))
     return f"""\
 ## Parity, speed and size
 
-- Parity with the student in Keras over {one.parity["histories"]:,} histories:
-  {one.parity["top10_overlap"]:.4f} of the ten best books are the same, scores differ by
-  {one.parity["max_score_error"]:.2g} at most.
-- One answer: {one.latency_us["p50"]:.0f} µs in the median, {one.latency_us["p90"]:.0f} µs at the
-  90th and {one.latency_us["p99"]:.0f} µs at the 99th percentile, {threads} \
-thread{"" if threads == 1 else "s"}; memory: {one.peak_memory_bytes:,} bytes.
-  Both were measured on the machine that exported the file ({machine}): a phone differs.
-- Size: {one.bytes:,} bytes. The weights alone need {one.floor_bytes:,} bytes in this form (the
-  floor); the file is {one.bytes / one.floor_bytes:.3f} times that."""
+- Parity with the Keras student over {artifact.parity["histories"]:,} histories:
+  {artifact.parity["top10_overlap"]:.4f} of the top 10 books are the same, scores differ by at most
+  {artifact.parity["max_score_error"]:.2g}.
+- Latency of one call: median {artifact.latency_us["p50"]:.0f} µs, 90th percentile
+  {artifact.latency_us["p90"]:.0f} µs, 99th percentile {artifact.latency_us["p99"]:.0f} µs, \
+{threads} thread{"" if threads == 1 else "s"}.
+  Peak memory: {artifact.peak_memory_bytes:,} bytes.
+  Both were measured on the machine that exported the file ({machine}); a phone will differ.
+- Size: {artifact.bytes:,} bytes. The weights alone need {artifact.floor_bytes:,} bytes with this
+  quantization (the floor); the file is {ratio:.3f} times as large."""
 
 
 def _describe_limitations() -> str:
     return """\
 ## Limits
 
-- It has learnt from these readers only. Other readers, countries and times read otherwise.
-- Books that many read are recommended more often than they deserve, and books that few read
-  less often. Compare coverage and novelty above.
-- A book that is not in the catalogue is unknown to it; new books need a new training. A book
-  that hardly anybody read stands in the catalogue without being recommended well.
-- Of a history longer than the model's (`history_length` in `config.json`) only the newest books
-  count.
-- The figures say how well hidden books were found again. They do not say how much readers like
-  what they would not have found themselves."""
+- It was trained on these users only. Users of other services, countries and times have other
+  tastes.
+- Popular books are recommended too often and rare books too rarely (popularity bias). Compare
+  coverage and novelty above.
+- It does not know books that are not in the catalog; new books require retraining. Books that
+  hardly any user has read are in the catalog, but are not recommended well.
+- Of a history longer than the model's maximum (`max_length` in `config.json`), only the
+  newest books are used.
+- The metrics show how well held-out books were found. They do not show how much users like
+  books that they would not have found themselves."""
 
 
 def _describe_privacy() -> str:
     return """\
 ## Privacy
 
-The model runs where the history is: a reader's history never has to leave the device. The
-bundle holds no reader's history and no reader's name. Like every learnt model it holds what many
-readers have in common; where a book was read by one or two training readers only, `similar` may
-hint at what else they read."""
+The model runs on the device: a user's history never has to leave it. The bundle contains no
+user's history and no user's name. Like every trained model it contains what many users have in
+common. If a book was read by only one or two training users, `similar` may reveal what else they
+read."""
 
 
 def _describe_versions(results: Results) -> str:
+    min_runtime_version = escape(results.shipped_artifact.min_runtime_version)
     lines = [
         "## Versions",
         "",
         f"- Contract: {CONTRACT_VERSION}",
-        f"- Least TensorFlow Lite runtime: {escape(results.shipped_artifact.min_runtime_version)}",
+        f"- Minimum TensorFlow Lite runtime: {min_runtime_version}",
     ]
     lines += [f"- {escape(name)}: {escape(value)}" for name, value in results.environment.items()]
     return "\n".join(lines)
 
 
 def _filter_by_role(results: Results, role: str) -> list[ModelResult]:
-    # The best comes first within a role, as in a ranking.
-    found = [one for one in results.models if one.role == role]
-    return sorted(found, key=lambda one: -one.metrics["ndcg@10"])
+    """Returns the models of a role, best NDCG@10 first."""
+    models = [model for model in results.models if model.role == role]
+    return sorted(models, key=lambda model: -model.metrics["ndcg@10"])
 
 
 def _format_model_name(model: ModelResult) -> str:
-    same = model.kind == model.name
-    return escape(model.name if same else f"{model.name} ({model.kind})")
+    if model.architecture == model.name:
+        return escape(model.name)
+    return escape(f"{model.name} ({model.architecture})")
 
 
 def _format_heading(metric: str) -> str:
@@ -223,10 +235,10 @@ def _format_heading(metric: str) -> str:
     return f"{'NDCG' if name == 'ndcg' else name.capitalize()}@{k}"
 
 
-def _format_comparison(one: ComparisonResult) -> str:
-    note = " (less than two standard errors)" if one.verdict == "not distinguishable from" else ""
+def _format_comparison(pair: ComparisonResult) -> str:
+    note = " (less than two standard errors)" if pair.verdict == "not distinguishable from" else ""
     return (
-        f"{escape(one.model)} is {one.verdict} {escape(one.reference)}{note}: {one.metric} "
-        f"{one.difference:+.4f}, paired standard error {one.standard_error:.4f}, "
-        f"{one.num_users:,} readers"
+        f"{escape(pair.model)} is {pair.verdict} {escape(pair.reference)}{note}: {pair.metric} "
+        f"{pair.difference:+.4f}, paired standard error {pair.standard_error:.4f}, "
+        f"{pair.num_users:,} users"
     )

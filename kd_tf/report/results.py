@@ -1,4 +1,4 @@
-"""results.json: every figure of a run. The tables, the model card and the report come from it."""
+"""The results of a run (results.json): the data of the tables, the model card and report.html."""
 
 from __future__ import annotations
 
@@ -11,30 +11,49 @@ from kd_tf import atomic
 from kd_tf.data.interactions import CleaningStep, Counts
 from kd_tf.evaluate.significance import PairedComparison
 
-if TYPE_CHECKING:  # TensorFlow would start for a table of baselines
+if TYPE_CHECKING:  # importing TensorFlow would slow down `kd-tf baselines`
     from kd_tf.tflite.artifact import Artifact
 
-VERSION = 1
+VERSION = 2
+"""Version of the format; it rises when a key is renamed or removed."""
 FILE = "results.json"
 
 
 @dataclass(frozen=True)
 class DatasetResult:
-    """What was learnt from and how it was judged.
+    """The data set of a run and how it was split.
 
     Attributes:
-        name: Of the data.
-        users: Readers after cleaning.
-        items: Books in the catalogue.
-        interactions: Rows after cleaning.
-        protocol: How readers or books were held out.
-        seed: What drew them.
-        train_users: How many readers models learn from.
-        validation_users: How many choose.
-        test_users: How many judge.
-        cleaning: Name, and counts before and after, of every step (`CleaningStep`).
-        notes: What a person should know of the data, one sentence each.
-        candidates: ``full``, or ``sampled:N`` where held-out books are ranked among N others.
+        name: Name of the data set.
+        users: Number of users after cleaning.
+        items: Number of items in the catalog.
+        interactions: Number of interactions after cleaning.
+        protocol: Split protocol, for example ``unseen-users``.
+        seed: Random seed of the split.
+        train_users: Number of training users.
+        validation_users: Number of validation users.
+        test_users: Number of test users.
+        cleaning: Name, and counts before and after, of each cleaning step (`CleaningStep`).
+        notes: Notes on the data, one sentence each.
+        candidates: ``full`` if the whole catalog is ranked, or ``sampled:N`` if held-out items are
+            ranked among N sampled ones.
+
+    Example:
+        >>> dataset = DatasetResult(
+        ...     name="loans",
+        ...     users=3000,
+        ...     items=2000,
+        ...     interactions=81_234,
+        ...     protocol="unseen-users",
+        ...     seed=42,
+        ...     train_users=2100,
+        ...     validation_users=300,
+        ...     test_users=600,
+        ...     cleaning=[],
+        ...     notes=[],
+        ... )
+        >>> dataset.candidates
+        'full'
     """
 
     name: str
@@ -53,26 +72,26 @@ class DatasetResult:
 
 @dataclass(frozen=True)
 class ModelResult:
-    """One baseline, teacher or student, measured on the test readers.
+    """A baseline, teacher or student, evaluated on the test users.
 
     Attributes:
-        name: Of the model, for example ``student-distilled``.
+        name: Name of the model, for example ``student-distilled``.
         role: ``baseline``, ``teacher`` or ``student``.
-        kind: The architecture.
-        parameters: How many numbers it stores.
-        bytes: What they take in memory; of a student, in an int8 file.
-        metrics: By name, for example ``ndcg@10``.
-        train_seconds: Wall time of the fit, validation included.
-        intervals: 95 % bootstrap confidence intervals of those metrics that are means over
-            readers.
-        slices: By the slice's name how many ``readers`` it has and their ``metrics``.
-        deviations: Standard deviations of the metrics over several trainings, where there were.
+        architecture: Name of the architecture, for example ``mlp``.
+        num_parameters: Number of stored parameters.
+        bytes: Their size in memory; for a student, in an int8 file.
+        metrics: Metrics by name, for example ``ndcg@10``.
+        train_seconds: Wall time of training, including validation.
+        intervals: 95 % bootstrap confidence intervals of those metrics that are means over users.
+        slices: By name of the slice, the number of users ``num_users`` and their ``metrics``.
+        standard_deviations: Standard deviations of the metrics over several training runs; empty
+            for a single run.
     """
 
     name: str
     role: str
-    kind: str
-    parameters: int
+    architecture: str
+    num_parameters: int
     bytes: int
     metrics: dict[str, float]
     train_seconds: float
@@ -83,17 +102,23 @@ class ModelResult:
 
 @dataclass(frozen=True)
 class ComparisonResult:
-    """Paired difference of two models over the test readers: ``model`` minus ``against``.
+    """Paired difference of two models over the test users: `model` minus `reference`.
 
     Attributes:
-        model: The name of the one.
-        against: The name of the other.
-        metric: What was compared.
+        model: Name of the model.
+        reference: Name of the model that it is compared with.
+        metric: Name of the compared metric.
         difference: Mean difference.
-        standard_error: Of that mean.
-        readers: How many readers both were measured on.
-        p_value: Two-sided paired t-test; where several models are compared with one, adjusted by
-            Holm's method.
+        standard_error: Standard error of the mean difference.
+        num_users: Number of users that both models were evaluated on.
+        p_value: p-value of a two-sided paired t-test, adjusted by Holm's method if several models
+            are compared with one.
+
+    Example:
+        >>> ComparisonResult("mlp", "popularity", "ndcg@10", 0.03, 0.01, 600, 0.003).verdict
+        'above'
+        >>> ComparisonResult("mlp", "item-knn", "ndcg@10", 0.01, 0.01, 600, 0.32).verdict
+        'not distinguishable from'
     """
 
     model: str
@@ -107,12 +132,12 @@ class ComparisonResult:
     @property
     def verdict(self) -> str:
         """``above``, ``below``, or ``not distinguishable from`` within two standard errors."""
-        ratio = PairedComparison(
+        t_statistic = PairedComparison(
             self.difference, self.standard_error, self.num_users, self.p_value
         ).t_statistic
-        if abs(ratio) < 2:
+        if abs(t_statistic) < 2:
             return "not distinguishable from"
-        return "above" if ratio > 0 else "below"
+        return "above" if t_statistic > 0 else "below"
 
 
 @dataclass(frozen=True)
@@ -120,16 +145,17 @@ class DataSummary:
     """A data set before, during and after cleaning.
 
     Attributes:
-        name: Of the data.
-        read: What the files hold, bad rows aside.
-        steps: Every cleaning step with counts before and after it, in order.
-        cleaned: What is left.
-        catalogue: Books in the catalogue, read or not.
-        density: Share of the pairs of a reader and a read book that are there, 0 to 1.
-        books_per_reader: Quantiles by their share, for example ``"0.5"``.
-        readers_per_book: The same for the books that somebody read.
-        columns: Which optional parts there are: rating, timestamp, text, cover and so on.
-        notes: What a person should know, one sentence each.
+        name: Name of the data set.
+        raw_counts: Counts of the files' rows, without malformed rows.
+        cleaning_steps: Each cleaning step with the counts before and after it, in order.
+        clean_counts: Counts after cleaning.
+        catalog_items: Number of items in the catalog, including those without interactions.
+        density: Fraction of all user-item pairs that have an interaction, 0 to 1; items without
+            interactions are not counted.
+        items_per_user: Quantiles of the number of items per user, for example under ``"0.5"``.
+        users_per_item: The same of the number of users per item with interactions.
+        columns: Optional columns that the data has: rating, timestamp, text, cover and so on.
+        notes: Notes on the data, one sentence each.
     """
 
     name: str
@@ -144,13 +170,21 @@ class DataSummary:
     notes: list[str]
 
     def to_json(self) -> dict[str, Any]:
-        """As the fields stand."""
+        """Converts the summary to a dictionary for JSON, with the field names as keys."""
         return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
 class ModelTable:
-    """Models measured on the same readers, without a file for the app among them."""
+    """Models evaluated on the same test users, without exported files.
+
+    Attributes:
+        dataset: The data set.
+        models: Results of the models.
+        comparisons: Paired differences between models.
+        environment: Versions of Python and the libraries, and the machine.
+        version: Version of the format.
+    """
 
     dataset: DatasetResult
     models: list[ModelResult]
@@ -159,7 +193,7 @@ class ModelTable:
     version: int = VERSION
 
     def to_json(self) -> dict[str, Any]:
-        """Version first, then as the fields stand."""
+        """Converts the table to a dictionary for JSON: the version, then the fields."""
         values = dataclasses.asdict(self)
         return {"version": values.pop("version"), **values}
 
@@ -169,14 +203,14 @@ class CandidateResult:
     """A student that was tried within the byte budget.
 
     Attributes:
-        kind: Its family.
-        setting: What was set.
-        bytes: Of its int8 weights.
-        validation_ndcg: NDCG@10 of the validation readers, with these weights.
-        chosen: Whether it became the run's student.
+        architecture: Name of its family.
+        description: Its settings, for people.
+        bytes: Size of its weights in an int8 file.
+        validation_ndcg: NDCG@10 on the validation users, with these weights.
+        is_chosen: Whether it became the student of the run.
     """
 
-    kind: str
+    architecture: str
     description: str
     bytes: int
     validation_ndcg: float
@@ -185,38 +219,39 @@ class CandidateResult:
 
 @dataclass(frozen=True)
 class Results:
-    """Everything that a run measured.
+    """All results of a run.
 
     Attributes:
-        dataset: What it was measured on.
-        models: Baselines, teachers, and the student alone and distilled.
-        artifacts: Every .tflite.
-        comparisons: Paired differences.
-        chosen: The artifact in the bundle.
-        tried: Students that validation chose among; empty where the student was given.
-        environment: Versions.
-        version: Of this form.
+        dataset: The data set.
+        models: Baselines, teachers, and the students with and without distillation.
+        artifacts: The exported .tflite files.
+        comparisons: Paired differences between models.
+        shipped_name: Name of the artifact in the bundle.
+        candidate_students: Students that were compared on the validation users; empty if the
+            configuration set the student.
+        environment: Versions of Python and the libraries, and the machine.
+        version: Version of the format.
     """
 
     dataset: DatasetResult
     models: list[ModelResult]
     artifacts: list[Artifact]
     comparisons: list[ComparisonResult]
-    chosen: str
+    shipped_name: str
     candidate_students: list[CandidateResult] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
 
     def to_json(self) -> dict[str, Any]:
-        """Version first, then as the fields stand."""
+        """Converts the results to a dictionary for JSON: the version, then the fields."""
         values = dataclasses.asdict(self)
         return {"version": values.pop("version"), **values}
 
     def write(self, folder: Path) -> None:
-        """Writes results.json into a run's folder in one step."""
+        """Writes results.json into a run's folder atomically."""
         atomic.write_json(folder / FILE, self.to_json())
 
     @property
     def shipped_artifact(self) -> Artifact:
         """The artifact in the bundle."""
-        return next(one for one in self.artifacts if one.name == self.chosen)
+        return next(artifact for artifact in self.artifacts if artifact.name == self.shipped_name)

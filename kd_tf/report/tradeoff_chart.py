@@ -1,4 +1,4 @@
-"""Quality against size: where each point, tick and label of the report's chart lies."""
+"""Computes the layout of the report's chart of quality (NDCG@10) against size (bytes)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ from kd_tf.report.results import Results
 
 METRIC = "ndcg@10"
 LETTER_WIDTH = 6.7
-"""Width of a letter of the labels in the chart's units: a 12 px sans-serif on the safe side."""
+"""Estimated width of a label's letter in pixels: a 12 px sans-serif font, rounded up."""
 LINE_HEIGHT = 14.0
+"""Height of a label in pixels."""
 MARK_RADIUS = 7.0
-"""Half the size of a mark."""
+"""Half the width of a mark in pixels."""
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A line of the grid: where it lies, and what stands beside it."""
+    """A grid line.
+
+    Attributes:
+        position: Its x or y coordinate.
+        label: The text beside it.
+    """
 
     position: float
     label: str
@@ -25,19 +31,19 @@ class Tick:
 
 @dataclass(frozen=True)
 class Point:
-    """A model or a file.
+    """A model or a file in the chart.
 
     Attributes:
-        name: What the label says.
+        name: Text of the label.
         role: ``baseline``, ``teacher``, ``student`` or ``artifact``.
         is_shipped: Whether it is the file in the bundle.
-        bytes: Its size.
-        quality: Its NDCG@10.
-        x, y: Where its mark lies.
-        anchor: Which part of its label lies at `label_x`: ``start``, ``middle`` or ``end``.
-        label_x, label_y: Of the label; y is its middle.
-        line_x: Where a thin line from the mark to the label ends, at the height `label_y`;
-            None where the label lies at its mark.
+        bytes: Size of the model or file.
+        quality: NDCG@10.
+        x, y: Center of the mark.
+        anchor: The part of the label that is at `label_x`: ``start``, ``middle`` or ``end``.
+        label_x, label_y: Position of the label; y is its vertical center.
+        line_x: The end of the thin line from the mark to a label further away, at the height
+            `label_y`; None if the label is next to its mark.
     """
 
     name: str
@@ -55,13 +61,13 @@ class Point:
 
 @dataclass(frozen=True)
 class Chart:
-    """NDCG@10 (upwards, from 0) against bytes (to the right, by powers of ten).
+    """The layout of a chart of NDCG@10 (y, from 0) against bytes (x, logarithmic).
 
     Attributes:
-        width, height: Of the whole drawing.
-        left, right, top, bottom: Of the field with the points.
-        sizes, qualities: The grid.
-        points: In the order of the tables.
+        width, height: Size of the whole drawing in pixels.
+        plot_left, plot_right, plot_top, plot_bottom: Edges of the plot area.
+        size_ticks, quality_ticks: Grid lines of the x axis and the y axis.
+        points: The models and files, in the order of the tables.
     """
 
     width: float
@@ -77,13 +83,15 @@ class Chart:
 
 @dataclass(frozen=True)
 class _Box:
+    """A rectangle."""
+
     x_min: float
     y_min: float
     x_max: float
     y_max: float
 
     def compute_overlap(self, other: _Box) -> float:
-        """Shared area."""
+        """Computes the area that two rectangles share."""
         width = min(self.x_max, other.x_max) - max(self.x_min, other.x_min)
         height = min(self.y_max, other.y_max) - max(self.y_min, other.y_min)
         return max(width, 0.0) * max(height, 0.0)
@@ -91,7 +99,7 @@ class _Box:
 
 @dataclass(frozen=True)
 class _Label:
-    """A place for a label; `line` is where the line from its mark ends, at height `middle`."""
+    """A possible position of a label; `y` is its vertical center, and `line_x` as in `Point`."""
 
     box: _Box
     anchor: str
@@ -101,47 +109,60 @@ class _Label:
 
 
 def draw_chart(results: Results, *, width: float, height: float) -> Chart:
-    """Lays the chart out for a drawing of that size in pixels."""
-    left, right, top, bottom = 48.0, width - 12.0, 12.0, height - 44.0
-    # A model without bytes has no place on a logarithmic axis.
+    """Computes the layout of the chart.
+
+    Args:
+        results: Results of a run.
+        width: Width of the drawing in pixels.
+        height: Height of the drawing in pixels.
+    """
+    area = _Box(48.0, 12.0, width - 12.0, height - 44.0)
+    # 0 bytes cannot be shown on a logarithmic axis.
     entries = [
-        (one.name, one.role, one.bytes, one.metrics[METRIC]) for one in results.models if one.bytes
+        (model.name, model.role, model.bytes, model.metrics[METRIC])
+        for model in results.models
+        if model.bytes
     ]
-    entries += [(one.name, "artifact", one.bytes, one.metrics[METRIC]) for one in results.artifacts]
-    # Half and double leave room at both sides and a range where all sizes are equal.
-    least = math.log10(max(min(entry[2] for entry in entries), 1) / 2)
-    most = math.log10(max(max(entry[2] for entry in entries), 1) * 2)
-    best = max(0.01, *(entry[3] for entry in entries))
-    step = _choose_step(best)
-    highest = step * (math.floor(best / step) + 1)
+    entries += [
+        (artifact.name, "artifact", artifact.bytes, artifact.metrics[METRIC])
+        for artifact in results.artifacts
+    ]
+    # From half the smallest to twice the largest size: a margin, and a range if all are equal.
+    min_log_size = math.log10(max(min(entry[2] for entry in entries), 1) / 2)
+    max_log_size = math.log10(max(max(entry[2] for entry in entries), 1) * 2)
+    best_quality = max(0.01, *(entry[3] for entry in entries))
+    step = _choose_step(best_quality)
+    max_quality = step * (math.floor(best_quality / step) + 1)
 
-    def across(size: float) -> float:
-        return left + (math.log10(size) - least) / (most - least) * (right - left)
+    def to_x(size: float) -> float:
+        fraction = (math.log10(size) - min_log_size) / (max_log_size - min_log_size)
+        return area.x_min + fraction * (area.x_max - area.x_min)
 
-    def up(quality: float) -> float:
-        return bottom - quality / highest * (bottom - top)
+    def to_y(quality: float) -> float:
+        return area.y_max - quality / max_quality * (area.y_max - area.y_min)
 
-    marks = [(across(max(entry[2], 1)), up(entry[3])) for entry in entries]
-    labels = _place_labels([entry[0] for entry in entries], marks, _Box(left, top, right, bottom))
+    marks = [(to_x(max(entry[2], 1)), to_y(entry[3])) for entry in entries]
+    labels = _place_labels([entry[0] for entry in entries], marks, area)
     return Chart(
         width=width,
         height=height,
-        plot_left=left,
-        plot_right=right,
-        plot_top=top,
-        plot_bottom=bottom,
+        plot_left=area.x_min,
+        plot_right=area.x_max,
+        plot_top=area.y_min,
+        plot_bottom=area.y_max,
         size_ticks=[
-            Tick(across(size), _format_bytes(size)) for size in _choose_size_ticks(least, most)
+            Tick(to_x(size), _format_bytes(size))
+            for size in _choose_size_ticks(min_log_size, max_log_size)
         ],
         quality_ticks=[
-            Tick(up(number * step), f"{number * step:g}")
-            for number in range(round(highest / step) + 1)
+            Tick(to_y(index * step), f"{index * step:g}")
+            for index in range(round(max_quality / step) + 1)
         ],
         points=[
             Point(
                 name=name,
                 role=role,
-                is_shipped=role == "artifact" and name == results.chosen,
+                is_shipped=role == "artifact" and name == results.shipped_name,
                 bytes=size,
                 quality=quality,
                 x=x,
@@ -158,65 +179,65 @@ def draw_chart(results: Results, *, width: float, height: float) -> Chart:
     )
 
 
-def _place_labels(names: list[str], marks: list[tuple[float, float]], field: _Box) -> list[_Label]:
-    """A free place for each label: beside its mark, else further away with a line to it."""
-    taken = [
+def _place_labels(names: list[str], marks: list[tuple[float, float]], area: _Box) -> list[_Label]:
+    """Places each label next to its mark if there is space, else further away with a line to it."""
+    occupied = [
         _Box(x - MARK_RADIUS, y - MARK_RADIUS, x + MARK_RADIUS, y + MARK_RADIUS) for x, y in marks
     ]
-    placed = []
+    labels = []
     for name, mark in zip(names, marks, strict=True):
-        # Each drawn label is in the way of the next; of equally free places the first is taken.
+        # Labels must not overlap earlier ones; of equally good positions the first is used.
         best = min(
             _list_label_positions(LETTER_WIDTH * len(name), *mark),
-            key=lambda one: _measure_overlap(one, taken, field),
+            key=lambda label: _measure_overlap(label, occupied, area),
         )
-        taken.append(best.box)
-        placed.append(best)
-    return placed
+        occupied.append(best.box)
+        labels.append(best)
+    return labels
 
 
 def _list_label_positions(length: float, x: float, y: float) -> list[_Label]:
-    """Where a label of that length may lie around a mark, the clearest places first."""
-    beside, away, high = MARK_RADIUS + 3, MARK_RADIUS + 8, LINE_HEIGHT / 2
+    """Lists possible positions of a label of that length around a mark, preferred ones first."""
+    near, far, half_height = MARK_RADIUS + 3, MARK_RADIUS + 8, LINE_HEIGHT / 2
 
-    def label(anchor: str, label_x: float, middle: float, line: float | None) -> _Label:
-        left = label_x - length * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
-        box = _Box(left, middle - high, left + length, middle + high)
-        return _Label(box, anchor, label_x, middle, line)
+    def make_label(anchor: str, label_x: float, label_y: float, line_x: float | None) -> _Label:
+        x_min = label_x - length * {"start": 0.0, "middle": 0.5, "end": 1.0}[anchor]
+        box = _Box(x_min, label_y - half_height, x_min + length, label_y + half_height)
+        return _Label(box, anchor, label_x, label_y, line_x)
 
-    choices = [
-        label("start", x + beside, y, None),
-        label("end", x - beside, y, None),
-        label("middle", x, y - MARK_RADIUS - high - 1, None),
-        label("middle", x, y + MARK_RADIUS + high + 1, None),
+    labels = [
+        make_label("start", x + near, y, None),
+        make_label("end", x - near, y, None),
+        make_label("middle", x, y - MARK_RADIUS - half_height - 1, None),
+        make_label("middle", x, y + MARK_RADIUS + half_height + 1, None),
     ]
     for lines in range(1, 9):
-        for middle in (y - lines * LINE_HEIGHT, y + lines * LINE_HEIGHT):
-            choices.append(label("start", x + away, middle, x + away - 2))
-            choices.append(label("end", x - away, middle, x - away + 2))
-    return choices
+        for label_y in (y - lines * LINE_HEIGHT, y + lines * LINE_HEIGHT):
+            labels.append(make_label("start", x + far, label_y, x + far - 2))
+            labels.append(make_label("end", x - far, label_y, x - far + 2))
+    return labels
 
 
-def _measure_overlap(label: _Label, taken: list[_Box], field: _Box) -> float:
-    """How much of a label lies on other labels and marks or, twice as bad, outside the field."""
+def _measure_overlap(label: _Label, occupied: list[_Box], area: _Box) -> float:
+    """Measures the area of a label on other labels and marks and, doubled, outside the plot."""
     box = label.box
-    outside = (box.x_max - box.x_min) * (box.y_max - box.y_min) - box.compute_overlap(field)
-    return sum(box.compute_overlap(other) for other in taken) + 2 * max(outside, 0.0)
+    outside = (box.x_max - box.x_min) * (box.y_max - box.y_min) - box.compute_overlap(area)
+    return sum(box.compute_overlap(other) for other in occupied) + 2 * max(outside, 0.0)
 
 
 def _choose_step(largest: float) -> float:
-    """1, 2 or 5 times a power of ten, so that about four to eight steps reach `largest`."""
+    """Chooses 1, 2 or 5 times a power of ten, so that about four to eight steps reach `largest`."""
     power = 10 ** math.floor(math.log10(largest / 4))
-    # The logarithm of a number just below a power may round up to it: then none of them fits.
+    # For a number just below a power of ten, the logarithm may round up: then no multiple fits.
     return next((m * power for m in (5.0, 2.0, 1.0) if m * power <= largest / 4), power)
 
 
-def _choose_size_ticks(least: float, most: float) -> list[float]:
-    """Round sizes between two logarithms: powers of ten, closer ones where those are few."""
-    powers = range(max(math.floor(least), 0), math.ceil(most) + 1)
+def _choose_size_ticks(min_log: float, max_log: float) -> list[float]:
+    """Chooses round sizes between two logarithms: powers of ten, and 2 and 5 times them if few."""
+    powers = range(max(math.floor(min_log), 0), math.ceil(max_log) + 1)
     for steps in ((1,), (1, 2, 5)):
         sizes = [float(step) * 10.0**power for power in powers for step in steps]
-        sizes = [size for size in sizes if least <= math.log10(size) <= most]
+        sizes = [size for size in sizes if min_log <= math.log10(size) <= max_log]
         if len(sizes) >= 3:
             break
     return sizes

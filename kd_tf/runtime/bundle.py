@@ -1,4 +1,4 @@
-"""The bundle: the folder that an app takes. This file alone knows its format.
+"""Reads and writes bundles, the folders that an app ships. Only this module knows their format.
 
 A bundle is flat::
 
@@ -23,8 +23,8 @@ from kd_tf.errors import UserError
 
 CONTRACT_VERSION = 1
 CONFIG_HASH_KEY = "config_sha256"
-"""The key of config.json whose value is the SHA-256 of config.json itself, worked out with 64 zeros
-in its place: so that no bit of the bundle can change unseen."""
+"""Key in config.json of the SHA-256 of config.json itself, computed with 64 zeros as the value.
+Together with the hashes of the other files it detects any change to a bundle."""
 
 CATALOG_VERSION = 1
 MODEL_FILE = "model.tflite"
@@ -35,13 +35,17 @@ MODEL_CARD_FILE = "MODEL_CARD.md"
 
 @dataclass(frozen=True)
 class Item:
-    """One row of the catalogue.
+    """An item of the catalog.
 
     Attributes:
-        id: The model's id, 1..V.
-        item_id: The caller's own id.
-        title, authors, series, genre, year, text, cover: What is known of the book, else None.
-        isbn: Its 13 digits without hyphens, else None.
+        id: Model id, 1..V.
+        item_id: The id in your own data.
+        title, authors, series, genre, year, text, cover: Metadata; None if unknown.
+        isbn: ISBN as 13 digits without hyphens; None if unknown.
+
+    Example:
+        >>> Item(id=1, item_id="b7", title="The Hobbit", authors="J. R. R. Tolkien").label
+        'The Hobbit (J. R. R. Tolkien)'
     """
 
     id: int
@@ -57,28 +61,46 @@ class Item:
 
     @property
     def label(self) -> str:
-        """How a person knows the book: title and authors, or its id."""
+        """Title and authors for display; the item id if there is no title."""
         title = self.title or f"book {self.item_id}"
         return f"{title} ({self.authors})" if self.authors else title
 
 
 @dataclass(frozen=True)
 class BundleConfig:
-    """What config.json holds, key by key.
+    """The content of config.json, with one field per key.
 
     Attributes:
-        name: What people call the model.
-        books: V, ids 1..V are books.
-        history_length: L.
-        recommendations: K.
-        candidates: C, how many books ``score`` takes at once.
+        name: Display name of the model.
+        num_items: V, the number of items; their model ids are 1..V.
+        max_length: L, the number of items of a history that the model sees.
+        recommendations: K, the number of items in a list.
+        candidates: C, the number of items that ``score`` takes at once.
         signatures: Names of the model's signatures.
-        min_runtime_version: The least TensorFlow Lite version that runs every operator.
-        quantization: For example ``int8`` or ``float32``.
-        metrics: The figures that the model was shipped with, by name.
-        dataset: What it was trained on: name, users, items, ...
-        sha256: SHA-256 in hexadecimal by file name; `write_bundle` fills it in.
-        contract_version: Of the signatures; a reader refuses every other than its own.
+        min_runtime_version: Oldest TensorFlow Lite version that supports all operators.
+        quantization: Quantization of the model, such as ``int8`` or ``float32``.
+        metrics: Measured metrics by name.
+        dataset: Description of the training data: name, users, items and more.
+        sha256: SHA-256 in hexadecimal by file name; `write_bundle` computes it.
+        contract_version: Version of the signatures; other versions are rejected.
+
+    Example:
+        >>> config = BundleConfig(
+        ...     name="shop",
+        ...     num_items=200,
+        ...     max_length=50,
+        ...     recommendations=20,
+        ...     candidates=100,
+        ...     signatures=("recommend", "similar"),
+        ...     min_runtime_version="2.5.0",
+        ...     quantization="int8",
+        ...     metrics={"ndcg@10": 0.21},
+        ...     dataset={"name": "loans"},
+        ... )
+        >>> config.to_json()["contract_version"]
+        1
+        >>> BundleConfig.from_json(config.to_json()) == config
+        True
     """
 
     name: str
@@ -95,8 +117,8 @@ class BundleConfig:
     contract_version: int = CONTRACT_VERSION
 
     def to_json(self) -> dict[str, Any]:
-        """The content of config.json, contract version first."""
-        values = {one.name: getattr(self, one.name) for one in dataclasses.fields(self)}
+        """Returns the content of config.json, with the contract version first."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
         return {
             "contract_version": values.pop("contract_version"),
             **values,
@@ -108,67 +130,75 @@ class BundleConfig:
 
     @classmethod
     def from_json(cls, content: Any, where: str = CONFIG_FILE) -> BundleConfig:
-        """Reads what `to_json` gave; keys that a later version added are left out.
+        """Creates a config from the content of config.json. Unknown keys are ignored.
+
+        Args:
+            content: The parsed JSON.
+            where: Path of the file, for error messages.
+
+        Returns:
+            The config.
 
         Raises:
             UserError: The contract version is not `CONTRACT_VERSION`, or a key is missing or has
-                a value of another kind.
+                a wrong value.
         """
         if not isinstance(content, dict):
             raise _make_damaged_error("it must hold one JSON object", where)
-        # Before anything else: the other keys mean something only under a known version.
+        # Check the version first: it defines the meaning of all other keys.
         version = content.get("contract_version")
         if type(version) is not int or version != CONTRACT_VERSION:
             raise UserError(
                 f"the bundle has contract version {version!r}, "
                 f"this kd_tf reads version {CONTRACT_VERSION}",
                 where=where,
-                hint="Export the bundle again with this kd_tf, or install the kd_tf that made it.",
+                hint="Export the bundle again with this version of kd_tf, or install the version "
+                "that wrote it.",
             )
 
-        def take(key: str, kind: type, meaning: str) -> Any:
-            if type(content.get(key)) is not kind:
+        def get(key: str, value_type: type, description: str) -> Any:
+            if type(content.get(key)) is not value_type:
                 raise _make_damaged_error(
-                    f"{key} must be {meaning}, not {content.get(key)!r}", where
+                    f"{key} must be {description}, not {content.get(key)!r}", where
                 )
             return content[key]
 
-        def take_size(key: str) -> int:
-            if take(key, int, "a whole number") < 1:
+        def get_size(key: str) -> int:
+            if get(key, int, "an integer") < 1:
                 raise _make_damaged_error(f"{key} must be at least 1, not {content[key]}", where)
             return int(content[key])
 
-        signatures = take("signatures", list, "a list of names")
-        hashes = take("sha256", dict, "an object of file: hash")
-        if not all(isinstance(one, str) for one in signatures):
+        signatures = get("signatures", list, "a list of names")
+        hashes = get("sha256", dict, "an object of file: hash")
+        if not all(isinstance(name, str) for name in signatures):
             raise _make_damaged_error(
                 f"signatures must be a list of names, not {signatures!r}", where
             )
-        if not all(isinstance(one, str) for one in hashes.values()):
+        if not all(isinstance(digest, str) for digest in hashes.values()):
             raise _make_damaged_error("sha256 must be an object of file: hash", where)
         return cls(
-            name=take("name", str, "a text"),
-            num_items=take_size("books"),
-            max_length=take_size("history_length"),
-            recommendations=take_size("recommendations"),
-            candidates=take_size("candidates"),
+            name=get("name", str, "a string"),
+            num_items=get_size("num_items"),
+            max_length=get_size("max_length"),
+            recommendations=get_size("recommendations"),
+            candidates=get_size("candidates"),
             signatures=tuple(signatures),
-            min_runtime_version=take("min_runtime_version", str, "a text"),
-            quantization=take("quantization", str, "a text"),
-            metrics=take("metrics", dict, "an object of name: figure"),
-            dataset=take("dataset", dict, "an object"),
+            min_runtime_version=get("min_runtime_version", str, "a string"),
+            quantization=get("quantization", str, "a string"),
+            metrics=get("metrics", dict, "an object of name: number"),
+            dataset=get("dataset", dict, "an object"),
             sha256=hashes,
         )
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle, every file of it checked.
+    """An opened bundle whose files have been verified.
 
     Attributes:
-        folder: Where it lies.
+        folder: The bundle's folder.
         config: The content of config.json.
-        books: The catalogue; the book with model id ``i`` is ``books[i - 1]``.
+        items: The catalog; the item with model id ``i`` is ``items[i - 1]``.
     """
 
     folder: Path
@@ -177,11 +207,17 @@ class Bundle:
 
     @classmethod
     def open(cls, folder: str | Path) -> Bundle:
-        """Reads a bundle and checks the contract version, every hash, and the catalogue.
+        """Opens a bundle and verifies the contract version, all hashes and the catalog.
+
+        Args:
+            folder: The bundle's folder.
+
+        Returns:
+            The bundle.
 
         Raises:
-            UserError: Something is missing, was changed after the bundle was written, is of
-                another version, or points out of the folder.
+            UserError: A file is missing, was changed after the bundle was written, has another
+                version, or lies outside the folder.
         """
         folder = Path(folder)
         if not folder.is_dir():
@@ -189,10 +225,10 @@ class Bundle:
                 "there is no such folder", where=str(folder), hint="Give the folder of a bundle."
             )
         where = str(folder / CONFIG_FILE)
-        written = _read_file(folder, CONFIG_FILE)
-        content = _parse_json(written, where)
+        text = _read_file(folder, CONFIG_FILE)
+        content = _parse_json(text, where)
         config = BundleConfig.from_json(content, where)
-        _check_own_hash(written, content.get(CONFIG_HASH_KEY), where)
+        _check_own_hash(text, content.get(CONFIG_HASH_KEY), where)
         for name in (MODEL_FILE, CATALOG_FILE):
             if name not in config.sha256:
                 raise _make_damaged_error(f"sha256 does not list {name}", where)
@@ -202,7 +238,7 @@ class Bundle:
 
     @property
     def model_path(self) -> Path:
-        """The .tflite file."""
+        """Path of the .tflite file."""
         return self.folder / MODEL_FILE
 
 
@@ -214,80 +250,92 @@ def write_bundle(
     config: BundleConfig,
     model_card: str,
 ) -> Bundle:
-    """Writes a bundle in one step: a killed run leaves the folder as it was before.
+    """Writes a bundle atomically: an interrupted run leaves the folder as it was.
 
     Args:
-        folder: Replaced when it is there.
-        model: The content of the .tflite file.
-        catalog: A row a book in id order, with any of the columns of `Book`; values of None are
-            left out. An ``id`` need not be given.
-        config: Its hashes are computed here.
-        model_card: Markdown.
+        folder: Target folder, which is replaced if it exists.
+        model: Content of the .tflite file.
+        catalog: One row per item in the order of ids, with any of the fields of `Item`. Values of
+            None are left out; ``id`` is optional.
+        config: The config; its hashes are computed here.
+        model_card: The model card in Markdown.
 
     Returns:
-        The bundle, opened and checked.
+        The bundle, opened and verified.
 
     Raises:
         UserError: The disk is full or the folder cannot be written.
-        ValueError: The catalogue does not fit the config, has an unknown column or a wrong id,
-            or a figure is not finite.
+        ValueError: The catalog does not match the config, has an unknown field or a wrong id, or
+            a number is not finite.
     """
     rows = [_make_catalog_row(row, number) for number, row in enumerate(catalog, start=1)]
     if len(rows) != config.num_items:
-        raise ValueError(f"the catalogue has {len(rows)} books, the config says {config.num_items}")
+        raise ValueError(
+            f"the catalog has {len(rows)} items, but the config has num_items {config.num_items}"
+        )
     files = {
         MODEL_FILE: model,
         CATALOG_FILE: _encode_catalog(rows).encode("utf-8"),
         MODEL_CARD_FILE: model_card.encode("utf-8"),
     }
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    with atomic.replace_directory(folder) as unfinished:
+    with atomic.replace_directory(folder) as temporary_folder:
         for name, content in files.items():
-            atomic.write_bytes(unfinished / name, content)
+            atomic.write_bytes(temporary_folder / name, content)
         complete = dataclasses.replace(config, sha256=hashes).to_json()
-        atomic.write_bytes(unfinished / CONFIG_FILE, encode_with_own_hash(complete))
-        # A bundle that its own reader refuses must not take the place of a good one.
-        bundle = Bundle.open(unfinished)
+        atomic.write_bytes(temporary_folder / CONFIG_FILE, encode_with_own_hash(complete))
+        # Verify the bundle before it replaces a good one.
+        bundle = Bundle.open(temporary_folder)
     return dataclasses.replace(bundle, folder=Path(folder))
 
 
 def encode_with_own_hash(config: Mapping[str, Any]) -> bytes:
-    """The content of config.json with its own hash under `OWN_HASH`."""
-    open_ = {**config, CONFIG_HASH_KEY: _HASH_PLACEHOLDER.decode()}
-    text = json.dumps(open_, indent=2, ensure_ascii=False, allow_nan=False).encode("utf-8") + b"\n"
+    """Encodes config.json with the SHA-256 of itself under `CONFIG_HASH_KEY`.
+
+    Args:
+        config: The content from `BundleConfig.to_json`.
+
+    Returns:
+        The bytes of the file.
+    """
+    content = {**config, CONFIG_HASH_KEY: _HASH_PLACEHOLDER.decode()}
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False).encode() + b"\n"
     return text.replace(_HASH_PLACEHOLDER, hashlib.sha256(text).hexdigest().encode())
 
 
 _HASH_PLACEHOLDER = b"0" * 64
 
 
-def _check_own_hash(written: bytes, own: Any, where: str) -> None:
-    whole = isinstance(own, str) and own.isascii() and len(own) == len(_HASH_PLACEHOLDER)
-    found = own.encode() if whole else b"none"
-    opened = written.replace(found, _HASH_PLACEHOLDER)
-    if written.count(found) != 1 or hashlib.sha256(opened).hexdigest().encode() != found:
+def _check_own_hash(text: bytes, value: Any, where: str) -> None:
+    """Checks the hash that `encode_with_own_hash` wrote."""
+    is_hash = isinstance(value, str) and value.isascii() and len(value) == len(_HASH_PLACEHOLDER)
+    digest = value.encode() if is_hash else b"none"
+    original = text.replace(digest, _HASH_PLACEHOLDER)
+    if text.count(digest) != 1 or hashlib.sha256(original).hexdigest().encode() != digest:
         raise UserError(
-            f"the file is not the one that was written: {CONFIG_HASH_KEY} is not its SHA-256",
+            f"the file was changed: {CONFIG_HASH_KEY} is not its SHA-256",
             where=where,
-            hint="The file was changed or damaged on the way: copy or export the bundle again.",
+            hint="Copy or export the bundle again.",
         )
 
 
 def _make_catalog_row(row: Mapping[str, Any], number: int) -> dict[str, Any]:
-    known = [one.name for one in dataclasses.fields(Item)]
-    unknown = [name for name in row if name not in known]
+    """Returns the catalog row of the item with the id `number`, without empty values."""
+    names = [field.name for field in dataclasses.fields(Item)]
+    unknown = [name for name in row if name not in names]
     if unknown:
-        raise ValueError(f"a book has {known}, not {unknown}")
+        raise ValueError(f"unknown fields in the catalog: {unknown}; an item has {names}")
     if row.get("id", number) != number:
-        raise ValueError(f"book {number} of the catalogue has the id {row['id']}")
+        raise ValueError(f"item {number} of the catalog has the id {row['id']}")
     if not row.get("item_id"):
-        raise ValueError(f"book {number} of the catalogue has no item_id")
+        raise ValueError(f"item {number} of the catalog has no item_id")
     values = {"id": number, **row}
-    return {name: values[name] for name in known if values.get(name) is not None}
+    return {name: values[name] for name in names if values.get(name) is not None}
 
 
 def _encode_catalog(rows: list[dict[str, Any]]) -> str:
-    # A book a line: compact, and two versions can still be compared line by line.
+    """Encodes catalog.json."""
+    # One item per line: compact, and a line-based diff still works.
     lines = (
         json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for row in rows
     )
@@ -295,58 +343,60 @@ def _encode_catalog(rows: list[dict[str, Any]]) -> str:
 
 
 def _read_catalog(folder: Path, num_items: int) -> list[Item]:
+    """Reads catalog.json."""
     where = str(folder / CATALOG_FILE)
     content = _parse_json(_read_file(folder, CATALOG_FILE), where)
     if not isinstance(content, dict) or not isinstance(content.get("books"), list):
         raise _make_damaged_error("it must hold an object with a list of books", where)
     if content.get("version") != CATALOG_VERSION:
         raise UserError(
-            f"the catalogue has version {content.get('version')!r}, "
+            f"the catalog has version {content.get('version')!r}, "
             f"this kd_tf reads version {CATALOG_VERSION}",
             where=where,
-            hint="Export the bundle again with this kd_tf, or install the kd_tf that made it.",
+            hint="Export the bundle again with this version of kd_tf, or install the version "
+            "that wrote it.",
         )
     rows = content["books"]
     if len(rows) != num_items:
         raise _make_damaged_error(
-            f"it has {len(rows)} books, {CONFIG_FILE} says {num_items}", where
+            f"it has {len(rows)} items, {CONFIG_FILE} says {num_items}", where
         )
-    parsed = [_parse_item(row, number, where) for number, row in enumerate(rows, start=1)]
-    if len({item.item_id for item in parsed}) != len(parsed):
-        raise _make_damaged_error("two books have the same item_id", where)
-    return parsed
+    items = [_parse_item(row, number, where) for number, row in enumerate(rows, start=1)]
+    if len({item.item_id for item in items}) != len(items):
+        raise _make_damaged_error("two items have the same item_id", where)
+    return items
 
 
 def _parse_item(row: Any, number: int, where: str) -> Item:
+    """Checks a catalog row and converts it to an item."""
     if not isinstance(row, dict) or row.get("id") != number:
-        raise _make_damaged_error(f"book {number} must be an object with the id {number}", where)
+        raise _make_damaged_error(f"item {number} must be an object with the id {number}", where)
     if not row.get("item_id"):
-        raise _make_damaged_error(f"book {number} has no item_id", where)
-    for one in dataclasses.fields(Item):
-        kind = int if one.name in ("id", "year") else str
-        if row.get(one.name) is not None and type(row[one.name]) is not kind:
-            raise _make_damaged_error(
-                f"book {number}: {one.name} cannot be {row[one.name]!r}", where
-            )
-    values: dict[str, Any] = {one.name: row.get(one.name) for one in dataclasses.fields(Item)}
+        raise _make_damaged_error(f"item {number} has no item_id", where)
+    names = [field.name for field in dataclasses.fields(Item)]
+    for name in names:
+        value_type = int if name in ("id", "year") else str
+        if row.get(name) is not None and type(row[name]) is not value_type:
+            raise _make_damaged_error(f"item {number}: {name} cannot be {row[name]!r}", where)
+    values: dict[str, Any] = {name: row.get(name) for name in names}
     return Item(**values)
 
 
 def _check_hash(folder: Path, name: str, expected: str) -> None:
-    # A plain name on every system. What a link points to is held by the hash alone: caches of
-    # downloaded models are folders of links.
+    """Checks the name and the SHA-256 of a file in the bundle."""
+    # The name must be a plain file name on every system. Links are allowed, as caches of
+    # downloaded models are folders of links; the hash verifies their content.
     if name in ("", ".", "..") or any(character in name for character in "/\\:\0"):
         raise UserError(
             f"the bundle lists {name!r}, which is not the name of a file in its folder",
             where=str(folder / CONFIG_FILE),
-            hint="Do not use this bundle; get it again from whoever made it.",
+            hint="Do not use this bundle. Get it again from its author.",
         )
     if hashlib.sha256(_read_file(folder, name)).hexdigest() != expected.lower():
         raise UserError(
-            f"the file is not the one that the bundle was made with: its SHA-256 differs from "
-            f"{CONFIG_FILE}",
+            f"the file was changed: its SHA-256 differs from {CONFIG_FILE}",
             where=str(folder / name),
-            hint="The file was changed or damaged on the way: copy or export the bundle again.",
+            hint="Copy or export the bundle again.",
         )
 
 

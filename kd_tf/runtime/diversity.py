@@ -1,7 +1,7 @@
-"""Lists whose books are not all of one kind: maximal marginal relevance.
+"""Diversifies recommendation lists by maximal marginal relevance (MMR).
 
 Carbonell & Goldstein, "The use of MMR, diversity-based reranking for reordering documents and
-producing summaries", 1998.
+producing summaries", SIGIR 1998.
 """
 
 from __future__ import annotations
@@ -14,43 +14,44 @@ from kd_tf.runtime.model import TFLiteModel, pad_history
 def rerank_mmr(
     model: TFLiteModel, ids: np.ndarray, scores: np.ndarray, diversity: float, k: int
 ) -> list[int]:
-    """Picks books one after the other, each by its score less its likeness to those before.
+    """Selects items one by one, each by its score minus its similarity to the items before.
 
-    ``(1 - diversity) * score - diversity * max over the picked of likeness``, scores brought to
-    0..1. Two books are alike as far as a reader of the one, and of nothing else, is recommended
-    the other: the scores of the signature ``score``, brought to 0..1 for every reader, averaged
-    over both directions.
+    Each step selects the item with the highest
+    ``(1 - diversity) * score - diversity * max similarity to selected items``, where scores are
+    scaled to 0..1. The similarity of two items is the score of one for a history with only the
+    other (signature ``score``), scaled to 0..1 for each history and averaged over both directions.
 
     Args:
-        model: Has the signature ``score``.
-        ids: int32 [n], best first.
-        scores: float32 [n].
-        diversity: 0 to 1.
-        k: How many are picked.
+        model: A model with the signature ``score``.
+        ids: int32 [n], candidates, best first.
+        scores: float32 [n], their scores.
+        diversity: From 0 (order by score) to 1 (order by dissimilarity).
+        k: Number of items to select.
 
     Returns:
-        Their places in `ids`, in the order of picking. The best comes first.
+        Indices into `ids` in the order of selection; the first is 0.
     """
     if not len(ids):
         return []
-    alike = np.stack(
+    similarity = np.stack(
         [
-            _scale_to_unit_interval(model.score(pad_history([one], model.max_length), ids))
-            for one in ids
+            _scale_to_unit_interval(model.score(pad_history([item], model.max_length), ids))
+            for item in ids
         ]
     )
-    alike = (alike + alike.T) / 2
-    worth = (1 - diversity) * _scale_to_unit_interval(scores)
-    picked = [0]
-    likest = alike[0].copy()
-    while len(picked) < min(k, len(ids)):
-        value = worth - diversity * likest
-        value[picked] = -np.inf
-        picked.append(int(value.argmax()))
-        likest = np.maximum(likest, alike[picked[-1]])
-    return picked
+    similarity = (similarity + similarity.T) / 2
+    relevance = (1 - diversity) * _scale_to_unit_interval(scores)
+    selected = [0]
+    max_similarity = similarity[0].copy()
+    while len(selected) < min(k, len(ids)):
+        marginal_relevance = relevance - diversity * max_similarity
+        marginal_relevance[selected] = -np.inf
+        selected.append(int(marginal_relevance.argmax()))
+        max_similarity = np.maximum(max_similarity, similarity[selected[-1]])
+    return selected
 
 
 def _scale_to_unit_interval(scores: np.ndarray) -> np.ndarray:
+    """Scales scores linearly to 0..1."""
     low, high = scores.min(), scores.max()
     return np.asarray((scores - low) / max(float(high - low), 1e-12), np.float64)

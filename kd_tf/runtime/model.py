@@ -1,4 +1,4 @@
-"""A .tflite book recommender in Python: one file in, ids and scores out."""
+"""Runs a .tflite recommender in Python: histories of model ids in, ids and scores out."""
 
 from __future__ import annotations
 
@@ -13,40 +13,43 @@ from kd_tf.errors import UserError
 from kd_tf.progress import NullProgress, Progress
 
 IDENTIFIER = b"TFL3"
-"""Bytes 4 to 7 of every .tflite file: the flatbuffer's file identifier."""
+"""The flatbuffer's file identifier: bytes 4 to 7 of every .tflite file."""
 
 ROWS_PER_LOCK = 256
-"""Histories that `recommend_all` answers before other threads get their turn."""
+"""Number of histories for which `recommend_all` holds the lock before other threads continue."""
 
 
 class TFLiteModel:
-    """A .tflite file that answers as contract version 1 says.
+    """A .tflite file with the signatures of contract version 1.
 
-    Safe to share between threads: one interpreter holds one set of tensors, so calls take turns.
+    Safe to share between threads: the interpreter has one set of tensors, so calls are serialized.
 
-    The answers come through LiteRT's signature runner. It looks at the input's shape on every
-    call, which costs about 1.3 microseconds against bare set, invoke and get (measured with
-    ai_edge_litert 2.3 on x86-64); those exist for subgraphs other than the first only in
-    private functions, which is why one way serves for single calls and whole test splits.
+    Calls go through LiteRT's signature runner. It checks the input's shape on every call, which
+    costs about 1.3 microseconds more than plain set, invoke and get (measured with ai_edge_litert
+    2.3 on x86-64). For subgraphs other than the first, LiteRT offers those only as private
+    functions.
 
     Args:
-        source: Path of a .tflite file, or the bytes of one.
-        threads: Threads that the interpreter may use for one answer, at least 1.
+        source: Path of a .tflite file, or its content.
+        threads: Number of threads that the interpreter may use for one answer, at least 1.
 
     Attributes:
-        signatures: Names of the signatures in the file, sorted.
-        history_length: L, how many books of a history the model sees.
-        k: K, how many recommendations one call gives.
-        candidates: C, how many books ``score`` takes at once; 0 for a file without it.
-        threads: As given.
+        signatures: Sorted names of the signatures in the file.
+        max_length: L, the number of items of a history that the model sees.
+        k: K, the number of recommendations of one call.
+        candidates: C, the number of items that ``score`` takes at once; 0 without ``score``.
+        threads: Number of threads.
 
     Raises:
-        UserError: The file is missing, damaged, not a .tflite model, needs operators that this
+        UserError: The file is missing, damaged or not a .tflite model, needs operators that this
             interpreter lacks, or does not follow the contract.
+        ValueError: `threads` is less than 1.
 
     Example:
         >>> model = TFLiteModel("bundle/model.tflite")  # doctest: +SKIP
-        >>> ids, scores = model.recommend(pad_history([17, 4], model.history_length))
+        >>> ids, scores = model.recommend(
+        ...     pad_history([17, 4], model.max_length)
+        ... )  # doctest: +SKIP
     """
 
     def __init__(self, source: str | Path | bytes, threads: int = 1) -> None:
@@ -56,25 +59,26 @@ class TFLiteModel:
         self._name = "model" if isinstance(source, bytes) else str(source)
         _check_identifier(source, self._name)
         self._lock = threading.Lock()
-        # Beyond the identifier the interpreter checks the file itself (the flatbuffer, then
-        # every tensor and operator) and raises one of these two.
+        # The interpreter verifies the rest of the file (the flatbuffer, then all tensors and
+        # operators) and raises a ValueError or a RuntimeError.
         try:
             if isinstance(source, bytes):
                 self._interpreter = Interpreter(model_content=source, num_threads=threads)
             else:
-                # By path the file is mapped into memory, not copied.
+                # With a path, the file is mapped into memory and not copied.
                 self._interpreter = Interpreter(model_path=str(source), num_threads=threads)
             signatures = self._interpreter.get_signature_list()
         except (ValueError, RuntimeError) as error:
             raise UserError(
                 f"the model cannot be loaded: {_get_first_line(error)}",
                 where=self._name,
-                hint="The file is damaged or was made for another runtime: copy or export it again",
+                hint="The file is damaged or was made for another runtime. Copy or export it "
+                "again.",
             ) from error
         self.signatures: tuple[str, ...] = tuple(sorted(signatures))
         if "recommend" not in signatures:
-            found = ", ".join(self.signatures) or "none"
-            raise self._make_contract_error(f"it has no signature recommend (signatures: {found})")
+            names = ", ".join(self.signatures) or "none"
+            raise self._make_contract_error(f"it has no signature recommend (signatures: {names})")
         self._runners = {
             name: self._interpreter.get_signature_runner(name) for name in self.signatures
         }
@@ -84,21 +88,21 @@ class TFLiteModel:
         self.candidates = self._read_num_candidates()
 
     def recommend(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Books for a reader with this history.
+        """Recommends items for a user with this history.
 
         Args:
             history: int32 [L] or [1, L], model ids, oldest first, padded with 0 at the end; see
                 `pad_history`.
 
         Returns:
-            ids int32 [K], best first, and their scores float32 [K].
+            Ids int32 [K], best first, and their scores float32 [K].
 
         Raises:
-            ValueError: The history has another shape or type.
+            ValueError: The history has a wrong shape or dtype.
         """
         row = self._check_rows(history.reshape(1, -1) if history.ndim == 1 else history)
         if len(row) != 1:
-            raise ValueError(f"one history at a time, not {len(row)}: use recommend_all")
+            raise ValueError(f"recommend takes one history, not {len(row)}: use recommend_all")
         with self._lock:
             answer = self._recommend(history=row)
         return answer["ids"][0], answer["scores"][0]
@@ -106,17 +110,17 @@ class TFLiteModel:
     def recommend_all(
         self, histories: np.ndarray, *, progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """`recommend` for many readers, one after the other, as for a whole test split.
+        """Recommends items for many users, one after the other.
 
         Args:
             histories: int32 [n, L], each row as for `recommend`.
-            progress: Shown while it runs.
+            progress: Reports progress per history.
 
         Returns:
-            ids int32 [n, K] and scores float32 [n, K].
+            Ids int32 [n, K] and scores float32 [n, K].
 
         Raises:
-            ValueError: The histories have another shape or type.
+            ValueError: The histories have a wrong shape or dtype.
         """
         rows = self._check_rows(histories)
         ids = np.empty((len(rows), self.k), np.int32)
@@ -133,10 +137,13 @@ class TFLiteModel:
         return ids, scores
 
     def similar(self, item: int) -> tuple[np.ndarray, np.ndarray]:
-        """Books like the one with model id `book`.
+        """Finds items similar to an item.
+
+        Args:
+            item: Model id of the item.
 
         Returns:
-            ids int32 [K], most alike first, and their scores float32 [K].
+            Ids int32 [K], most similar first, and their scores float32 [K].
 
         Raises:
             UserError: The file has no signature ``similar``.
@@ -145,59 +152,58 @@ class TFLiteModel:
         return answer["ids"][0], answer["scores"][0]
 
     def score(self, history: np.ndarray, candidates: np.ndarray) -> np.ndarray:
-        """How well some books suit a reader with this history.
+        """Scores candidate items for a user with this history.
 
         Args:
             history: int32 [L] or [1, L], as for `recommend`.
-            candidates: int32 [n], model ids, any number of them; an id that no book has scores 0.
+            candidates: int32 [n], any number of model ids; unknown ids score 0.
 
         Returns:
-            float32 [n], of the same kind as those of `recommend`.
+            Scores float32 [n], comparable to those of `recommend`.
 
         Raises:
             UserError: The file has no signature ``score``.
-            ValueError: The history has another shape or type, or the candidates have.
+            ValueError: The history or the candidates have a wrong shape or dtype.
         """
         row = self._check_rows(history.reshape(1, -1) if history.ndim == 1 else history)
         if candidates.dtype != np.int32 or candidates.ndim != 1:
             raise ValueError(
                 f"candidates must be int32 [n], not {candidates.dtype} {list(candidates.shape)}"
             )
-        parts = [np.zeros(0, np.float32)]
+        scores = [np.zeros(0, np.float32)]
         C = max(self.candidates, 1)
         for start in range(0, len(candidates), C):
-            some = candidates[start : start + C]
-            asked = np.pad(some, (0, C - len(some)))[np.newaxis]
-            parts.append(
-                self._call("score", history=row, candidates=asked)["scores"][0, : len(some)]
-            )
-        return np.concatenate(parts)
+            batch = candidates[start : start + C]
+            padded = np.pad(batch, (0, C - len(batch)))[np.newaxis]
+            answer = self._call("score", history=row, candidates=padded)
+            scores.append(answer["scores"][0, : len(batch)])
+        return np.concatenate(scores)
 
     def explain(self, history: np.ndarray, item: int) -> np.ndarray:
-        """How much each book of a history adds to the score of the book with model id `book`.
+        """Computes how much each item of a history contributes to the score of an item.
 
         Args:
             history: int32 [L] or [1, L], as for `recommend`.
-            book: Whose score.
+            item: Model id of the item whose score is explained.
 
         Returns:
-            float32 [L], 0 for padding.
+            Contributions float32 [L], 0 for padding.
 
         Raises:
             UserError: The file has no signature ``explain``.
-            ValueError: The history has another shape or type.
+            ValueError: The history has a wrong shape or dtype.
         """
         row = self._check_rows(history.reshape(1, -1) if history.ndim == 1 else history)
-        asked = np.array([item], np.int32)
-        contributions: np.ndarray = self._call("explain", history=row, book=asked)["contributions"]
-        return contributions[0]
+        answer = self._call("explain", history=row, book=np.array([item], np.int32))
+        return answer["contributions"][0]
 
     def _call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Runs a signature; the keywords are the names of its inputs."""
         if signature not in self._runners:
             raise UserError(
                 f"this model has no signature {signature}",
                 where=self._name,
-                hint="Export it again with this kd_tf, which writes all signatures.",
+                hint="Export it again with this version of kd_tf, which writes all signatures.",
             )
         with self._lock:
             answer: dict[str, np.ndarray] = self._runners[signature](**inputs)
@@ -223,19 +229,22 @@ class TFLiteModel:
     def _read_max_length(self) -> int:
         inputs = self._recommend.get_input_details()
         shapes = {
-            name: (np.dtype(one["dtype"]).name, [int(size) for size in one["shape_signature"]])
-            for name, one in inputs.items()
+            name: (
+                np.dtype(details["dtype"]).name,
+                [int(size) for size in details["shape_signature"]],
+            )
+            for name, details in inputs.items()
         }
-        kind, shape = shapes.get("history", ("", []))
-        if len(shapes) != 1 or kind != "int32" or len(shape) != 2 or shape[0] != 1 or shape[1] < 1:
+        dtype, shape = shapes.get("history", ("", []))
+        if len(shapes) != 1 or dtype != "int32" or len(shape) != 2 or shape[0] != 1 or shape[1] < 1:
             raise self._make_contract_error(f"recommend takes {shapes}, not history int32 [1, L]")
         return shape[1]
 
     def _read_k(self) -> int:
-        """K, from the answer to an empty history.
+        """Reads K from the answer to an empty history.
 
-        Asking once finds at loading what only running shows: an operator that this interpreter
-        lacks, and the size of an answer that the file itself leaves open.
+        Running the model once while loading also detects operators that this interpreter lacks,
+        and works if the file does not fix the size of its outputs.
         """
         try:
             answer = self._recommend(history=np.zeros((1, self.max_length), np.int32))
@@ -243,7 +252,7 @@ class TFLiteModel:
             raise UserError(
                 f"the model cannot be run: {_get_first_line(error)}",
                 where=self._name,
-                hint="Update ai-edge-litert, or export the model with built-in operators only.",
+                hint="Update ai-edge-litert, or export the model with builtin operators only.",
             ) from error
         shapes = {
             name: (value.dtype.name, list(value.shape)) for name, value in sorted(answer.items())
@@ -251,7 +260,7 @@ class TFLiteModel:
         K = answer["ids"].shape[-1] if "ids" in answer and answer["ids"].ndim else 0
         if K < 1 or shapes != {"ids": ("int32", [1, K]), "scores": ("float32", [1, K])}:
             raise self._make_contract_error(
-                f"recommend gives {shapes}, not ids int32 [1, K] and scores float32 [1, K]"
+                f"recommend returns {shapes}, not ids int32 [1, K] and scores float32 [1, K]"
             )
         return K
 
@@ -259,13 +268,27 @@ class TFLiteModel:
         return UserError(
             f"this .tflite file is not a kd_tf recommender: {what}",
             where=self._name,
-            hint="Give a model.tflite that kd_tf exported.",
+            hint="Use a model.tflite that kd_tf exported.",
         )
 
 
 def pad_history(ids: Sequence[int] | np.ndarray, length: int) -> np.ndarray:
-    """int32 [length]: the newest `length` of `ids` (oldest first), padded with 0 at the end."""
-    # Not ids[-length:]: that would keep everything for a length of 0.
+    """Pads a history with 0 at the end, or cuts it to its newest items.
+
+    Args:
+        ids: Model ids, oldest first.
+        length: Length of the result, usually `TFLiteModel.max_length`.
+
+    Returns:
+        int32 [length].
+
+    Example:
+        >>> pad_history([17, 4], 4).tolist()
+        [17, 4, 0, 0]
+        >>> pad_history([17, 4, 8], 2).tolist()
+        [4, 8]
+    """
+    # Not ids[-length:], which would return everything for a length of 0.
     newest = np.asarray(ids, np.int32)[max(0, len(ids) - length) :]
     padded = np.zeros(length, np.int32)
     padded[: len(newest)] = newest
@@ -273,6 +296,7 @@ def pad_history(ids: Sequence[int] | np.ndarray, length: int) -> np.ndarray:
 
 
 def _check_identifier(source: str | Path | bytes, name: str) -> None:
+    """Checks that a file exists and has the identifier of .tflite files."""
     if isinstance(source, bytes):
         head, size = source[:8], len(source)
     else:
@@ -284,7 +308,7 @@ def _check_identifier(source: str | Path | bytes, name: str) -> None:
             raise UserError(
                 f"the model cannot be read: {error.strerror}",
                 where=name,
-                hint="Give the path of a .tflite file.",
+                hint="Check the path of the .tflite file.",
             ) from error
     if not size:
         raise UserError("the model is empty", where=name, hint="Copy or export it again.")
@@ -292,10 +316,11 @@ def _check_identifier(source: str | Path | bytes, name: str) -> None:
         raise UserError(
             "this is not a .tflite model",
             where=name,
-            hint=f"A .tflite file has {IDENTIFIER.decode()} at byte 4; this one has {head[4:8]!r}.",
+            hint=f"A .tflite file has {IDENTIFIER.decode()} at byte 4. This one has {head[4:8]!r}.",
         )
 
 
 def _get_first_line(error: Exception) -> str:
-    # LiteRT appends every line that it logged; the first one says what went wrong.
+    """Returns the first line of an error message."""
+    # LiteRT appends everything that it logged; the first line names the cause.
     return next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -1,4 +1,4 @@
-"""Recommendations from a bundle, for Python on a server, a laptop or a Raspberry Pi."""
+"""Recommends items of a bundle in Python, on a server, a laptop or a Raspberry Pi."""
 
 from __future__ import annotations
 
@@ -17,7 +17,12 @@ from kd_tf.runtime.titles import TitleIndex
 
 @dataclass(frozen=True)
 class Recommendation:
-    """A book to read next and the model's score for it; a higher score is a better fit."""
+    """A recommended item and its score.
+
+    Attributes:
+        item: The item.
+        score: The model's score; higher is better.
+    """
 
     item: Item
     score: float
@@ -25,23 +30,31 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Reason:
-    """A book that was read, and how much it adds to the score of one that is recommended."""
+    """An item of the history and its contribution to the score of another item.
+
+    Attributes:
+        item: The item of the history.
+        contribution: How much it adds to the score.
+    """
 
     item: Item
     contribution: float
 
 
 class Recommender:
-    """A loaded bundle: titles or ids in, books out. Safe to share between threads.
+    """Recommends items of a bundle, by titles or ids. Safe to share between threads.
 
     Attributes:
-        bundle: Where it came from.
-        model: The interpreter.
-        titles: How names become books.
+        bundle: The bundle.
+        model: The bundle's model.
+        titles: Finds items by name.
 
     Example:
         >>> recommender = Recommender.load("bundle")  # doctest: +SKIP
-        >>> recommender.recommend(["The Hobbit", "Dune"], k=3)
+        >>> for recommendation in recommender.recommend(
+        ...     ["The Hobbit", "Dune"], k=3
+        ... ):  # doctest: +SKIP
+        ...     print(recommendation.item.title, recommendation.score)
     """
 
     def __init__(self, bundle: Bundle, model: TFLiteModel) -> None:
@@ -51,28 +64,31 @@ class Recommender:
 
     @classmethod
     def load(cls, folder: str | Path, threads: int = 1) -> Recommender:
-        """Opens a bundle.
+        """Opens a bundle and loads its model.
 
         Args:
             folder: The bundle's folder.
-            threads: Threads for one answer.
+            threads: Number of threads for one answer.
+
+        Returns:
+            The recommender.
 
         Raises:
-            UserError: The bundle or its model is refused; see `Bundle.open` and `TFLiteModel`.
+            UserError: The bundle or its model is invalid; see `Bundle.open` and `TFLiteModel`.
         """
         bundle = Bundle.open(folder)
         model = TFLiteModel(bundle.model_path, threads)
         config = bundle.config
-        said = (
+        expected = (
             config.max_length,
             config.recommendations,
             config.candidates,
             tuple(sorted(config.signatures)),
         )
-        if said != (model.max_length, model.k, model.candidates, model.signatures):
+        actual = (model.max_length, model.k, model.candidates, model.signatures)
+        if expected != actual:
             raise UserError(
-                f"the bundle says L, K, C and signatures {said}, its model has "
-                f"{(model.max_length, model.k, model.candidates, model.signatures)}",
+                f"{CONFIG_FILE} has L, K, C and signatures {expected}, but the model has {actual}",
                 where=str(bundle.folder / CONFIG_FILE),
                 hint="Export the bundle again.",
             )
@@ -88,37 +104,39 @@ class Recommender:
         min_score: float | None = None,
         diversity: float = 0.0,
     ) -> list[Recommendation]:
-        """What a reader may like next.
+        """Recommends items for a user.
 
         Args:
-            history: What was read, oldest first: the caller's own item ids, or titles. The model
-                sees the newest L; none of them, however old, is recommended.
-            k: How many at most; None for as many as the model gives.
-            exclude: Books that are not recommended, such as those that are not in stock.
-            only: Nothing but these is recommended, ranked by the signature ``score``; there may
-                be any number of them.
-            min_score: Books that score less are left out.
-            diversity: From 0, best first, to 1, each as unlike those before as can be; see
+            history: Items of the user, oldest first: your own item ids, or titles. The model sees
+                the newest L of them. None of them is recommended, however old.
+            k: Maximum number of recommendations; None for the model's K.
+            exclude: Items not to recommend, such as those out of stock.
+            only: If given, recommend only these items, ranked by the signature ``score``; any
+                number of them.
+            min_score: If given, leave out items with a lower score.
+            diversity: From 0 (order by score) to 1 (as dissimilar as possible); see
                 `kd_tf.runtime.diversity`.
 
         Returns:
-            Best first. Fewer than `k` when the model's K, or the books of `only`, are used up.
+            Recommendations, best first. There are fewer than `k` if the model's K or the items of
+            `only` do not suffice.
 
         Raises:
-            UserError: A name is not found or stands for several books, the model cannot give
-                `k` books, `diversity` is not in 0..1, or the model lacks the signature ``score``.
+            TypeError: `history`, `exclude` or `only` is a string instead of a list.
+            UserError: A name is unknown or ambiguous, `k` is larger than the model's K,
+                `diversity` is not in 0..1, or the model has no signature ``score``.
         """
-        for name, given in (("history", history), ("exclude", exclude), ("only", only)):
-            if isinstance(given, str):
-                raise TypeError(f"{name} is a list of books, not one text")
+        for name, names in (("history", history), ("exclude", exclude), ("only", only)):
+            if isinstance(names, str):
+                raise TypeError(f"{name} must be a list of ids or titles, not a string")
         if not 0 <= diversity <= 1:
             raise UserError(
-                f"diversity is from 0 to 1, not {diversity}",
-                hint="0 is best first; try 0.3 for lists of several kinds.",
+                f"diversity must be from 0 to 1, not {diversity}",
+                hint="Use 0 for the order of scores, or try 0.3 for more variety.",
             )
         k = self._check_k(k)
-        read, without = self._resolve(history), self._resolve(exclude)
-        row = pad_history(read, self.model.max_length)
+        history_ids, excluded_ids = self._resolve(history), self._resolve(exclude)
+        row = pad_history(history_ids, self.model.max_length)
         if only is None:
             ids, scores = self.model.recommend(row)
         else:
@@ -126,84 +144,93 @@ class Recommender:
             scores = self.model.score(row, ids)
             best = np.lexsort((ids, -scores))
             ids, scores = ids[best], scores[best]
-        found = self._make_recommendations(ids, scores, {*read, *without}, len(ids))
+        excluded = {*history_ids, *excluded_ids}
+        recommendations = self._make_recommendations(ids, scores, excluded, len(ids))
         if min_score is not None:
-            found = [one for one in found if one.score >= min_score]
+            recommendations = [
+                recommendation
+                for recommendation in recommendations
+                if recommendation.score >= min_score
+            ]
         if diversity:
-            found = found[: self.model.k]
-            chosen = rerank_mmr(
+            recommendations = recommendations[: self.model.k]
+            order = rerank_mmr(
                 self.model,
-                np.array([one.item.id for one in found], np.int32),
-                np.array([one.score for one in found], np.float32),
+                np.array([recommendation.item.id for recommendation in recommendations], np.int32),
+                np.array([recommendation.score for recommendation in recommendations], np.float32),
                 diversity,
                 k,
             )
-            found = [found[place] for place in chosen]
-        return found[:k]
+            recommendations = [recommendations[index] for index in order]
+        return recommendations[:k]
 
     def score(
         self, history: Sequence[str | int], items: Sequence[str | int]
     ) -> list[Recommendation]:
-        """How well some books suit a reader, in the order in which they are given.
+        """Scores items for a user, in the given order.
 
         Args:
-            history: As for `recommend`.
-            books: Any number of them, read or not.
+            history: Items of the user, as for `recommend`.
+            items: Any number of ids or titles, in the history or not.
+
+        Returns:
+            The items with their scores.
 
         Raises:
-            UserError: As for `recommend`, or the model has no signature ``score``.
+            UserError: A name is unknown or ambiguous, or the model has no signature ``score``.
         """
-        asked = self._resolve(items)
+        ids = self._resolve(items)
         row = pad_history(self._resolve(history), self.model.max_length)
-        scores = self.model.score(row, np.array(asked, np.int32)).tolist()
+        scores = self.model.score(row, np.array(ids, np.int32)).tolist()
         return [
-            Recommendation(self.bundle.items[number - 1], score)
-            for number, score in zip(asked, scores, strict=True)
+            Recommendation(self.bundle.items[item_id - 1], score)
+            for item_id, score in zip(ids, scores, strict=True)
         ]
 
     def explain(
         self, history: Sequence[str | int], item: str | int, k: int | None = None
     ) -> list[Reason]:
-        """Because of which books of the history the model scores a book as it does.
+        """Explains a score by the items of the history that raise it.
 
         Args:
-            history: As for `recommend`.
-            book: Whose score.
-            k: How many at most; None for all.
+            history: Items of the user, as for `recommend`.
+            item: Id or title of the item whose score is explained.
+            k: Maximum number of reasons; None for all.
 
         Returns:
-            What adds most first; books that add nothing, or lower the score, are left out.
+            Items of the history, largest contribution first, without those that contribute
+            nothing or lower the score.
 
         Raises:
-            UserError: As for `recommend`, or the model has no signature ``explain``.
+            UserError: A name is unknown or ambiguous, or the model has no signature ``explain``.
         """
-        read = self._resolve(history)
-        row = pad_history(read, self.model.max_length)
-        added = self.model.explain(row, self.titles.resolve(item).item.id)
+        row = pad_history(self._resolve(history), self.model.max_length)
+        contributions = self.model.explain(row, self.titles.resolve(item).item.id)
         reasons = [
-            Reason(self.bundle.items[number - 1], contribution)
-            for number, contribution in zip(row.tolist(), added.tolist(), strict=True)
-            if number and contribution > 0
+            Reason(self.bundle.items[item_id - 1], contribution)
+            for item_id, contribution in zip(row.tolist(), contributions.tolist(), strict=True)
+            if item_id and contribution > 0
         ]
-        return sorted(reasons, key=lambda one: -one.contribution)[:k]
+        return sorted(reasons, key=lambda reason: -reason.contribution)[:k]
 
     def similar(self, item: str | int, k: int | None = None) -> list[Recommendation]:
-        """Books like this one.
+        """Finds items similar to an item.
 
         Args:
-            book: The caller's own item id, or a title.
-            k: As for `recommend`.
+            item: Your own item id, or a title.
+            k: Maximum number of items; None for the model's K.
 
         Returns:
-            Most alike first, never the book itself.
+            Similar items, most similar first, without the item itself.
 
         Raises:
-            UserError: As for `recommend`, or the model has no signature ``similar``.
+            UserError: The name is unknown or ambiguous, `k` is larger than the model's K, or the
+                model has no signature ``similar``.
         """
         k = self._check_k(k)
-        one = self.titles.resolve(item).item.id
-        ids, scores = self.model.similar(one)
-        return self._make_recommendations(ids, scores, {one}, k)
+        item_id = self.titles.resolve(item).item.id
+        ids, scores = self.model.similar(item_id)
+        return self._make_recommendations(ids, scores, {item_id}, k)
 
     def _resolve(self, names: Sequence[str | int]) -> list[int]:
         return [self.titles.resolve(name).item.id for name in names]
@@ -213,18 +240,19 @@ class Recommender:
             return self.model.k
         if not 1 <= k <= self.model.k:
             raise UserError(
-                f"this model gives 1 to {self.model.k} books, not {k}",
-                hint="For longer lists export the model with a larger K.",
+                f"k must be from 1 to {self.model.k} for this model, not {k}",
+                hint="For longer lists, export the model with a larger export.recommendations.",
             )
         return k
 
     def _make_recommendations(
-        self, ids: np.ndarray, scores: np.ndarray, but: Collection[int], k: int
+        self, ids: np.ndarray, scores: np.ndarray, excluded: Collection[int], k: int
     ) -> list[Recommendation]:
-        # The model fills a list with 0 or books of the history when no others are left.
-        kept = [
-            Recommendation(self.bundle.items[number - 1], score)
-            for number, score in zip(ids.tolist(), scores.tolist(), strict=True)
-            if 1 <= number <= len(self.bundle.items) and number not in but
+        # The model fills up a list with 0 if no other items remain, and does not know items of
+        # the history that are older than the newest L.
+        recommendations = [
+            Recommendation(self.bundle.items[item_id - 1], score)
+            for item_id, score in zip(ids.tolist(), scores.tolist(), strict=True)
+            if 1 <= item_id <= len(self.bundle.items) and item_id not in excluded
         ]
-        return kept[:k]
+        return recommendations[:k]

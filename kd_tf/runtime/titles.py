@@ -1,4 +1,4 @@
-"""From what a person types to a book: an id, a title, or nearly a title."""
+"""Finds the item that a person means by an id, a title, or a misspelt title."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from kd_tf.errors import UserError
 from kd_tf.runtime.bundle import Item
 
 MIN_SIMILARITY = 91.0
-"""Least rapidfuzz WRatio (0..100) at which a misspelt title counts as found.
+"""Minimum rapidfuzz WRatio (0 to 100) at which a misspelt title matches.
 
-WRatio gives a text that merely contains the other at most 90. Above that, one title must be
-nearly the other, so that "Fire" is never taken for every longer name with that word in it. A
-wrong book would spoil the recommendations unseen; a refusal lists the closest titles instead.
+WRatio gives at most 90 to a text that merely contains the other one. With more, the two titles must
+be nearly equal, so that "Fire" does not match all longer titles with that word. A wrong match would
+spoil recommendations without notice; an error lists the closest titles instead.
 """
 
 MIN_MARGIN = 2.0
-"""The best fuzzy match must be this many points better than the next one."""
+"""Minimum number of points between the best fuzzy match and the next one."""
 
 NUM_SUGGESTIONS = 5
-"""Titles that a refusal lists."""
+"""Number of titles that an error message lists."""
 
 
 @dataclass(frozen=True)
 class Match:
-    """A book and how well its name fitted.
+    """An item and how well its title matches a name.
 
     Attributes:
-        book: The book.
-        score: 100 for the id, or for the title but for case, accents and an ending in brackets;
-            else rapidfuzz's WRatio, at least `CUT_OFF`.
+        item: The item.
+        score: 100 for an id or a title that is equal except for case, accents and a suffix in
+            brackets; otherwise rapidfuzz's WRatio, at least `MIN_SIMILARITY`.
     """
 
     item: Item
@@ -43,20 +43,32 @@ class Match:
 
 
 class TitleIndex:
-    """Finds books by the caller's own id or by title.
+    """Finds items by item id or title.
 
-    The first of these that fits decides:
+    The first of these rules that matches is used:
 
-    1. the id, also where it looks like a title: ``"1984"``;
-    2. the title without regard to case and Unicode form;
+    1. the item id, even if it looks like a title: ``"1984"``;
+    2. the title, ignoring case and Unicode normalization;
     3. the title without accents: "Les Miserables";
-    4. the catalogue's title without an ending in brackets: "The Hunger Games" for "The Hunger
+    4. the catalog's title without a suffix in brackets: "The Hunger Games" for "The Hunger
        Games (The Hunger Games, #1)";
-    5. a title that is nearly the same (`CUT_OFF`) and has the same numbers in it, for volume 2
-       is no misspelling of volume 3.
+    5. a similar title (`MIN_SIMILARITY`) that contains the same numbers, because volume 2 is not
+       a misspelling of volume 3.
 
     Args:
-        books: The catalogue. A book without a title is found by its id only.
+        items: The catalog. Items without a title are found by their id only.
+
+    Example:
+        >>> index = TitleIndex(
+        ...     [
+        ...         Item(id=1, item_id="b1", title="Les Misérables"),
+        ...         Item(id=2, item_id="b2", title="The Hobbit (Middle-earth, #1)"),
+        ...     ]
+        ... )
+        >>> index.resolve("les miserables").item.item_id
+        'b1'
+        >>> index.resolve("The Hobit").item.item_id
+        'b2'
     """
 
     def __init__(self, items: Sequence[Item]) -> None:
@@ -69,19 +81,22 @@ class TitleIndex:
         self._plain_titles = [_strip_accents(item.title or "") for item in self._items_with_title]
 
     def resolve(self, name: str | int) -> Match:
-        """The book that `name` means.
+        """Finds the item with an id or a title.
 
         Args:
-            name: The caller's own item id, or a title; a number is always an id.
+            name: Your own item id, or a title; a number is always an id.
+
+        Returns:
+            The item and its match score.
 
         Raises:
-            UserError: Nothing is close enough, or several books are equally close; the message
+            UserError: No title is similar enough, or several are equally similar; the message
                 lists the closest titles with their ids.
         """
         if not isinstance(name, str):
             if str(name) not in self._by_id:
                 raise UserError(
-                    f"no book has the id {name}", hint="Give an item id of the catalogue."
+                    f"no book has the id {name}", hint="Give an item id of the catalog."
                 )
             return Match(self._by_id[str(name)], 100.0)
         item = self._by_id.get(name) or self._by_id.get(name.strip())
@@ -89,58 +104,61 @@ class TitleIndex:
             return Match(item, 100.0)
         if not name.strip():
             raise UserError("the name of a book is empty", hint="Give an item id or a title.")
-        # The brackets of the catalogue are left out, not those of the caller: who types
-        # "Naruto (Vol. 3)" does not mean "Naruto (Vol. 1)".
-        whole = _strip_accents(name)
-        for titles, form in (
+        # Brackets are removed from the catalog's titles but not from the name: "Naruto (Vol. 3)"
+        # does not mean "Naruto (Vol. 1)".
+        plain_name = _strip_accents(name)
+        for items_by_title, title in (
             (self._by_folded_title, _fold_case(name)),
-            (self._by_plain_title, whole),
-            (self._by_bare_title, whole),
+            (self._by_plain_title, plain_name),
+            (self._by_bare_title, plain_name),
         ):
-            found = titles.get(form, [])
-            if len(found) == 1:
-                return Match(found[0], 100.0)
-            if found:
-                raise _make_ambiguous_error(name, found)
-        return self._match_fuzzily(name, whole)
+            items = items_by_title.get(title, [])
+            if len(items) == 1:
+                return Match(items[0], 100.0)
+            if items:
+                raise _make_ambiguous_error(name, items)
+        return self._match_fuzzily(name, plain_name)
 
     def _match_fuzzily(self, name: str, query: str) -> Match:
         titles = self._plain_titles if "(" in query else self._bare_titles
         closest = process.extract(query, titles, scorer=fuzz.WRatio, limit=NUM_SUGGESTIONS)
-        found = [
-            (self._items_with_title[row], score)
+        matches = [
+            Match(self._items_with_title[row], score)
             for title, score, row in closest
             if score >= MIN_SIMILARITY and _extract_numbers(title) == _extract_numbers(query)
         ]
-        if not found:
+        if not matches:
             raise _make_unknown_error(name, [self._items_with_title[row] for _, _, row in closest])
-        best, score = found[0]
-        if len(found) > 1 and score - found[1][1] < MIN_MARGIN:
-            raise _make_ambiguous_error(name, [item for item, _ in found])
-        return Match(best, score)
+        if len(matches) > 1 and matches[0].score - matches[1].score < MIN_MARGIN:
+            raise _make_ambiguous_error(name, [match.item for match in matches])
+        return matches[0]
 
 
-def _group(items: list[Item], form: Callable[[str], str]) -> dict[str, list[Item]]:
+def _group(items: list[Item], normalize: Callable[[str], str]) -> dict[str, list[Item]]:
+    """Groups items by their normalized title."""
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
-        groups[form(item.title or "")].append(item)
+        groups[normalize(item.title or "")].append(item)
     return dict(groups)
 
 
 def _fold_case(title: str) -> str:
+    """Normalizes Unicode form, case and white space."""
     folded = unicodedata.normalize("NFKC", title).casefold()
-    # Folding can undo the normal form, so it is restored.
+    # Case folding can break the normal form: normalize again.
     return " ".join(unicodedata.normalize("NFKC", folded).split())
 
 
 def _strip_accents(title: str) -> str:
-    parts = unicodedata.normalize("NFKD", _fold_case(title))
-    return "".join(character for character in parts if unicodedata.category(character) != "Mn")
+    """Removes accents from a title, after `_fold_case`."""
+    characters = unicodedata.normalize("NFKD", _fold_case(title))
+    return "".join(char for char in characters if unicodedata.category(char) != "Mn")
 
 
 def _strip_brackets(title: str) -> str:
+    """Removes a suffix in brackets from a title, after `_strip_accents`."""
     plain = _strip_accents(title)
-    # Library catalogues end a title with " /" before the author's name.
+    # Library catalogs separate title and author by " /".
     return re.sub(r"\s*\([^()]*\)$", "", plain).rstrip(" /") or plain
 
 
@@ -155,7 +173,7 @@ def _format_items(items: Sequence[Item]) -> str:
 def _make_ambiguous_error(name: str, items: list[Item]) -> UserError:
     return UserError(
         f"{name!r} could be several books",
-        hint=f"Give the id of the one that is meant:\n{_format_items(items)}",
+        hint=f"Give the id of one of them:\n{_format_items(items)}",
     )
 
 
@@ -163,7 +181,7 @@ def _make_unknown_error(name: str, closest: list[Item]) -> UserError:
     if not closest:
         return UserError(
             f"no book has the id {name!r}",
-            hint="This catalogue has no titles: give item ids.",
+            hint="This catalog has no titles. Give item ids.",
         )
     return UserError(
         f"no book is called {name!r}",

@@ -1,4 +1,4 @@
-"""One exported file, measured by running it."""
+"""Measures an exported .tflite file by running it."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from kd_tf.tflite.two_stage_search import TwoStageStudent
 from kd_tf.training import checkpoint
 
 MIN_HISTORIES = 1000
-"""With which a file and its student are compared, where there are so many readers."""
+"""Number of real histories in the parity check, where the data set has that many users."""
 
 
 @dataclass(frozen=True)
 class Artifact:
-    """One .tflite, measured by running the file itself.
+    """Measurements of one .tflite file, taken by running the file itself.
 
     Attributes:
-        name: Of the variant.
-        path: Relative to the run's folder.
-        bytes: Of the file.
-        floor_bytes: What the weights alone need in this form.
-        quantization: The form.
+        name: Name of the variant.
+        path: Path of the file, relative to the run's folder.
+        bytes: Size of the file in bytes.
+        floor_bytes: Bytes that the weights alone need in this quantization.
+        quantization: Quantization of the file.
         sparsity: Share of zeros in the student's dense core.
-        signatures: What an app can call.
-        metrics: On the test readers.
-        validation_ndcg: NDCG@10 on the validation readers: what the choice is made by.
+        signatures: Signatures that an app can call.
+        metrics: Ranking metrics on the test users.
+        validation_ndcg: NDCG@10 on the validation users, used to select the variant to ship.
         parity: ``histories``, ``top10_overlap`` and ``max_score_error`` against the student, the
-            form's bounds, and ``numpy_top10_overlap`` with a plain NumPy evaluation of the weights
-            in the file, where the student has one.
+            tolerances of this quantization, and ``numpy_top10_overlap`` with a plain NumPy
+            evaluation of the weights in the file, where the student has one.
         latency_us: ``p50``, ``p90``, ``p99`` in microseconds and ``threads``.
-        peak_memory_bytes: Growth of a fresh process that loads and runs the file.
-        min_runtime_version: The least TensorFlow Lite version that runs it.
-        catalogue_search: ``exact``, or ``two-stage``; then `parity` has ``recall_of_exact``, the
-            share of the student's exact ten best books that are found.
+        peak_memory_bytes: Memory growth of a fresh process that loads and runs the file.
+        min_runtime_version: Oldest TensorFlow Lite version that runs the file.
+        catalog_search: ``exact`` or ``two-stage``. With ``two-stage``, `parity` also has
+            ``recall_of_exact``, the share of the student's exact top 10 that the file finds.
     """
 
     name: str
@@ -76,20 +76,25 @@ def measure_artifact(
     sparsity: float,
     ks: Sequence[int] = (10, 20),
 ) -> Artifact:
-    """Runs a .tflite on every validation and test reader and times it.
+    """Checks, evaluates and times a .tflite file on all validation and test users.
 
     Args:
-        path: The file.
-        student: What it was converted from.
-        quantization: Its form.
-        stored: The student with the weights that the file holds (`stored_form`).
-        split: Who judges.
-        statistics: Of the training part of `split`.
+        path: The .tflite file.
+        student: The student that the file was converted from.
+        quantization: Quantization of the file.
+        quantized_student: The student with the weights that the file holds (see
+            `kd_tf.tflite.convert.quantize_student`).
+        split: Train, validation and test users.
+        statistics: Statistics of the training part of `split`.
         sparsity: Share of zeros in the student's dense core.
-        ks: Lengths of the lists that are measured.
+        ks: Cut-offs k of the metrics.
+
+    Returns:
+        The measurements.
 
     Raises:
-        ParityError: The file does not answer like the student within the form's bound.
+        ParityError: The file's answers differ from the student's by more than the tolerance of
+            this quantization.
     """
     histories = split.test.histories.pad(student.max_length)
     parity = check_parity(
@@ -99,7 +104,7 @@ def measure_artifact(
         quantization=quantization,
         quantized_student=quantized_student,
     )
-    in_two_stages = isinstance(student, TwoStageStudent)
+    is_two_stage = isinstance(student, TwoStageStudent)
     model = TFLiteModel(path)
     rank = make_tflite_ranker(model)
     latency = measure_latency(model, histories)
@@ -124,7 +129,7 @@ def measure_artifact(
                 if parity.numpy_overlap is None
                 else {"numpy_top10_overlap": parity.numpy_overlap}
             ),
-            **({"recall_of_exact": parity.top10_overlap} if in_two_stages else {}),
+            **({"recall_of_exact": parity.top10_overlap} if is_two_stage else {}),
             "bound_top10_overlap": get_tolerance(student, quantization).min_top10_overlap,
             "bound_score_error": get_tolerance(student, quantization).max_score_error,
         },
@@ -136,52 +141,77 @@ def measure_artifact(
         },
         peak_memory_bytes=measure_peak_memory(path),
         min_runtime_version=compute_min_runtime_version(path.read_bytes()),
-        catalog_search="two-stage" if in_two_stages else "exact",
+        catalog_search="two-stage" if is_two_stage else "exact",
     )
 
 
 def _collect_histories(count: int, split: Split, length: int) -> np.ndarray:
-    """int32 [n, L], real histories: the test readers', and others' where these are few."""
+    """Collects real histories for the parity check.
+
+    Takes all test users. If these are fewer than `count`, validation and then training users
+    fill up the rest.
+
+    Returns:
+        int32 [n, L], padded with 0.
+    """
     parts = [split.test.histories.pad(length)]
-    for more in (split.validation.histories, split.train):
-        missing = count - sum(len(part) for part in parts)
-        if missing > 0:
-            parts.append(more.take(np.arange(min(missing, len(more)))).pad(length))
+    for histories in (split.validation.histories, split.train):
+        num_missing = count - sum(len(part) for part in parts)
+        if num_missing > 0:
+            rows = np.arange(min(num_missing, len(histories)))
+            parts.append(histories.take(rows).pad(length))
     return np.concatenate(parts)
 
 
 def compute_floor_bytes(student: HistoryModel, quantization: Quantization) -> int:
-    """What a student's weights alone need in a form: a file cannot be smaller."""
+    """Computes the bytes that a student's weights alone need: a file cannot be smaller.
+
+    Args:
+        student: The student.
+        quantization: Quantization of the file.
+
+    Returns:
+        Bytes of all weights without the graph.
+    """
+    num_parameters = checkpoint.count_parameters(student)
     if quantization is Quantization.INT4:
-        table = sum(
+        table_size = sum(
             int(np.prod(getattr(student, name).shape)) for name in student.quantized_weights
         )
-        # Two numbers a byte, and a byte a book for the scale of its row.
-        return checkpoint.count_parameters(student) - table // 2 + student.table_rows
-    floor = checkpoint.count_parameters(student) * quantization.bytes_per_weight
-    # Packed weights need less than a byte each.
-    return (
-        min(floor, compute_quantized_size(student)) if quantization.bytes_per_weight == 1 else floor
-    )
+        # Two weights share a byte, and every row has one byte for its scale.
+        return num_parameters - table_size // 2 + student.table_rows
+    floor = num_parameters * quantization.bytes_per_weight
+    if quantization.bytes_per_weight == 1:
+        # Packed weights need less than one byte each.
+        return min(floor, compute_quantized_size(student))
+    return floor
 
 
 def make_tflite_ranker(model: TFLiteModel) -> RankFn:
-    """Ranks by running the file, as an app does: its K books without any that were read.
+    """Returns a function that ranks items by running the file, as an app does.
 
-    The file sees the newest L books and leaves those out; an app leaves out the older ones too,
-    so lists of readers with more than L books can end early, and so do lists beyond K.
+    The file sees the newest L items of a history and never recommends those. An app also removes
+    older items of the history. Lists of users with more than L items can therefore be shorter
+    than k, and so are all lists where k is larger than K. Missing places are 0.
+
+    Args:
+        model: The file.
+
+    Returns:
+        A function from histories and k to ids int32 [n, k], best first.
     """
 
     def rank(histories: Histories, k: int) -> np.ndarray:
         ids, _ = model.recommend_all(histories.pad(model.max_length))
-        user = np.arange(len(histories), dtype=np.int64)[:, None]
+        row = np.arange(len(histories), dtype=np.int64)[:, None]
+        # One number for each pair of a row and an item id.
         width = int(max(ids.max(initial=0), histories.items.max(initial=0))) + 1
-        read = np.repeat(user[:, 0], histories.lengths) * width + histories.items
-        left = (ids > 0) & ~np.isin(user * width + ids, read)
-        order = np.argsort(~left, axis=1, kind="stable")
-        moved = np.take_along_axis(np.where(left, ids, 0), order, axis=1)[:, :k]
-        best = np.zeros((len(histories), k), np.int32)
-        best[:, : moved.shape[1]] = moved
-        return best
+        seen_pairs = np.repeat(row[:, 0], histories.lengths) * width + histories.items
+        is_valid = (ids > 0) & ~np.isin(row * width + ids, seen_pairs)
+        order = np.argsort(~is_valid, axis=1, kind="stable")
+        valid_first = np.take_along_axis(np.where(is_valid, ids, 0), order, axis=1)[:, :k]
+        ranked = np.zeros((len(histories), k), np.int32)
+        ranked[:, : valid_first.shape[1]] = valid_first
+        return ranked
 
     return rank

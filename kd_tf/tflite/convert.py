@@ -1,4 +1,4 @@
-"""A Keras student -> one .tflite, in each of the forms that an app may want."""
+"""Converts a Keras student to one .tflite file, with any of the supported quantizations."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ from kd_tf.tflite.signatures import Signatures
 
 
 class Quantization(Enum):
-    """How the weights and the arithmetic are stored; the value is the name in tables."""
+    """How a file stores its weights and computes with them; the value is the name in reports.
+
+    Example:
+        >>> Quantization("dynamic-int8").bytes_per_weight
+        1
+    """
 
     FLOAT32 = "float32"
     FLOAT16 = "float16"
@@ -33,7 +38,7 @@ class Quantization(Enum):
 
     @property
     def bytes_per_weight(self) -> int:
-        """What one weight needs in the file, at most."""
+        """Bytes per weight in the file, at most."""
         return {"float32": 4, "float16": 2}.get(self.value, 1)
 
 
@@ -45,31 +50,34 @@ def convert(
     candidates: int = 100,
     calibration: np.ndarray | None = None,
 ) -> bytes:
-    """Converts a trained student with all signatures of contract version 1.
+    """Converts a trained student to a .tflite file with all signatures of contract version 1.
 
-    float32 is the student as it is. float16 stores half the bytes and computes in float32.
-    dynamic-int8 stores int8 weights, one scale a tensor, and quantizes what it multiplies them
-    with on the fly. int8 computes the encoder in whole numbers whose ranges come from
-    `calibration`; see `kd_tf.tflite.passes.share_table` for what happens to the list of scores. Its
-    ``score`` and ``explain`` are those of dynamic-int8 on the same table: the difference that one
-    book makes is smaller than a step between two of 256 levels.
+    - float32 keeps the student as it is.
+    - float16 stores half the bytes and computes in float32.
+    - dynamic-int8 stores int8 weights with one scale per tensor and quantizes activations at
+      run time.
+    - int8 also computes the encoder in integers, with activation ranges from `calibration`; see
+      `kd_tf.tflite.passes.share_table` for the scores. Its ``score`` and ``explain`` are those of
+      dynamic-int8 on the same table, because the contribution of one item is smaller than one
+      of 256 levels.
+    - int4 stores the embedding table with four bits per weight.
 
     Args:
-        student: Built and trained.
-        quantization: The form.
-        recommendations: K.
-        candidates: C, how many books ``score`` takes at once.
-        calibration: int32 [n, L], histories of training readers. int8 and int4 need some; the
-            table of dynamic-int8 is rounded better with them (`kd_tf.compress.gptq`).
+        student: The trained student.
+        quantization: Quantization of the file.
+        recommendations: K, the number of items in a list.
+        candidates: C, the number of items that ``score`` takes at once.
+        calibration: int32 [n, L], histories of training users. Required for int8 and int4; for
+            dynamic-int8 they reduce the rounding error of the table (`kd_tf.compress.gptq`).
 
     Returns:
         The content of the file. Compare it with the student (`kd_tf.tflite.checks.parity`) before
-        anything relies on it: converters return wrong numbers without a word.
+        you use it, because converter faults yield wrong numbers without an error.
 
     Raises:
-        ParityError: What the converter made does not hold the student's weights once.
-        ValueError: A form that the student does not have, int8 or int4 without calibration, K out
-            of range, or a student without weights.
+        ParityError: The converted file does not hold the student's weights exactly once.
+        ValueError: The student does not support this quantization, int8 or int4 has no
+            calibration data, K is out of range, or the student has no weights.
     """
     return convert_quantized(
         quantize_student(student, quantization, calibration),
@@ -83,33 +91,38 @@ def convert(
 def quantize_student(
     student: HistoryModel, quantization: Quantization, calibration: np.ndarray | None
 ) -> HistoryModel:
-    """The student with the very weights that a file of this form holds.
+    """Rounds a student's weights to the values that a file of this quantization holds.
 
     Args:
-        student: Built and trained.
-        quantization: The form.
-        calibration: int32 [n, L]; without any, numbers are rounded to the nearest step.
+        student: The trained student.
+        quantization: Quantization of the file.
+        calibration: int32 [n, L], histories of training users. Without them, weights are rounded
+            to the nearest step.
+
+    Returns:
+        The quantized student; `student` itself for float32.
 
     Raises:
-        ValueError: A form that the student does not have, int8 or int4 without calibration, or a
-            student without weights.
+        ValueError: The student does not support this quantization, int8 or int4 has no
+            calibration data, or the student has no weights.
     """
     if quantization.value not in student.quantizations:
         raise ValueError(
-            f"{quantization.value} is not a form of {student.name}, which has {student.quantizations}"
+            f"{student.name} does not support {quantization.value}; it supports "
+            f"{', '.join(student.quantizations)}"
         )
-    users = np.zeros((0, student.max_length), np.int32) if calibration is None else calibration
-    if quantization in (Quantization.INT8, Quantization.INT4) and not len(users):
-        raise ValueError(f"{quantization.value} needs calibration histories, at least one")
+    histories = np.zeros((0, student.max_length), np.int32) if calibration is None else calibration
+    if quantization in (Quantization.INT8, Quantization.INT4) and not len(histories):
+        raise ValueError(f"{quantization.value} needs at least one calibration history")
     if not student.built:
         raise ValueError(f"{student.name} has no weights yet: call create_weights and train it")
     if quantization is Quantization.FLOAT32:
         return student
     if quantization is Quantization.INT4:
-        return Int4Student(student, users)
-    if not len(users) or quantization is Quantization.FLOAT16:
+        return Int4Student(student, histories)
+    if not len(histories) or quantization is Quantization.FLOAT16:
         return student.pack()
-    return quantize_tables(student, users).pack()
+    return quantize_tables(student, histories).pack()
 
 
 def convert_quantized(
@@ -120,26 +133,42 @@ def convert_quantized(
     candidates: int = 100,
     calibration: np.ndarray | None = None,
 ) -> bytes:
-    """`convert` of what `stored_form` gave, which takes its time for a large table.
+    """Converts a student that `quantize_student` has already rounded.
+
+    Quantizing a large table takes long; call this to use the quantized student more than once.
 
     Args:
-        stored: What `stored_form` gave for the same form and calibration.
-        quantization: As in `convert`, and so are the others.
+        quantized_student: The result of `quantize_student` for the same quantization and
+            calibration.
+        quantization: Quantization of the file.
+        recommendations: K, the number of items in a list.
+        candidates: C, the number of items that ``score`` takes at once.
+        calibration: int32 [n, L], histories of training users; required for int8.
+
+    Returns:
+        The content of the file.
+
+    Raises:
+        ParityError: The converted file does not hold the student's weights exactly once.
+        ValueError: K or C is out of range.
     """
-    whole = quantization is Quantization.INT8
-    module = Signatures(quantized_student, recommendations, candidates, use_blocks=not whole)
+    is_int8 = quantization is Quantization.INT8
+    module = Signatures(quantized_student, recommendations, candidates, use_blocks=not is_int8)
     rows = quantized_student.table_rows
-    if whole:
+    if is_int8:
         ranking = _run_converter(module, list(module.ranking_functions), quantization, calibration)
-        few = _run_converter(module, list(module.per_item_functions), Quantization.DYNAMIC_INT8)
-        content = merge_models(ranking, few)
+        per_item = _run_converter(
+            module, list(module.per_item_functions), Quantization.DYNAMIC_INT8
+        )
+        content = merge_models(ranking, per_item)
     else:
         content = _run_converter(module, list(module.functions), quantization)
     content = strip_names(share_int4_tables(share_table(content, rows), rows))
     content = share_operators(content)
     check_stored_weights(content, quantized_student)
     with suppress_native_stderr():
-        # Loads or raises here, in the quiet: LiteRT announces its delegate to the first caller.
+        # Load the file once while stderr is suppressed: LiteRT logs its delegate on the first
+        # load, and a file that cannot be loaded fails here.
         TFLiteModel(content)
     return content
 
@@ -150,15 +179,15 @@ def _run_converter(
     quantization: Quantization,
     calibration: np.ndarray | None = None,
 ) -> bytes:
-    """What TensorFlow's converter makes of some of the signatures."""
+    """Runs TensorFlow's converter on the signatures with these names."""
     with tempfile.TemporaryDirectory() as folder, suppress_native_stderr():
         functions = {name: module.functions[name] for name in names}
         tf.saved_model.save(module, folder, signatures=functions)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
         if quantization is not Quantization.FLOAT32:
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            # One scale a row would give the scoring a second copy of the table. A private flag:
-            # test_convert.py fails with advice when a TensorFlow release drops it.
+            # With one scale per row, scoring would get a second copy of the table. The flag is
+            # private: test_convert.py fails with advice if a TensorFlow release drops it.
             converter._experimental_disable_per_channel_quantization_for_dense_layers = True
         if quantization is Quantization.FLOAT16:
             converter.target_spec.supported_types = [tf.float16]
@@ -171,8 +200,9 @@ def _run_converter(
 def _generate_calibration_inputs(
     histories: np.ndarray,
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+    """Yields the signature name and inputs of each calibration sample."""
     for history in histories:
         yield "recommend", {"history": history[np.newaxis]}
-        # The same readers' newest books: what somebody who asks for similar ones looks at.
+        # Calibrate `similar` with the newest item of the same user.
         newest = history[max(int((history > 0).sum()) - 1, 0)]
         yield "similar", {"book": np.array([newest], np.int32)}

@@ -1,4 +1,4 @@
-"""A student with a tied table whose rows take four bits a number and a byte for their scale."""
+"""A student whose tied embedding table has four bits per weight and one byte per row's scale."""
 
 from __future__ import annotations
 
@@ -15,29 +15,38 @@ from kd_tf.models.tied_embedding import TiedEmbeddingModel
 
 
 class Int4Student(HistoryModel):
-    """The same student, read from a packed table (`kd_tf.layers.quantized_embedding.BookTable`).
+    """A tied-embedding student with its table quantized to int4.
+
+    The table is a packed `kd_tf.layers.quantized_embedding.QuantizedEmbedding`. The student
+    exists for the export only and cannot be saved.
 
     Args:
-        student: Trained, scored by the dot product of a reader's vector with a row.
-        histories: int32 [n, L], training readers'; they say which errors matter.
+        student: The trained student, which scores an item by the dot product of the user
+            embedding with the item's row.
+        histories: int32 [n, L], histories of training users. They weight the rounding errors
+            (`kd_tf.compress.gptq`).
+
+    Attributes:
+        student: The original student.
+        packed_table: The quantized table.
     """
 
-    quantized_weights = ("packed",)
+    quantized_weights = ("packed_table",)
     quantizations = ("dynamic-int8",)
 
     def __init__(self, student: TiedEmbeddingModel, histories: np.ndarray) -> None:
         super().__init__(num_items=student.num_items, max_length=student.max_length)
         if student.scoring_table is not student.table or student.embedding_dim % 2:
             raise UserError(
-                f"a {type(student).__name__} with {student.embedding_dim} dimensions has no form of "
-                "four bits",
+                f"a {type(student).__name__} with embedding_dim {student.embedding_dim} cannot be "
+                "quantized to int4",
                 where="export.variants",
-                hint="mlp and shallow-cnn have one, with an even number of dimensions.",
+                hint="Use mlp or shallow-cnn with an even embedding_dim, or leave out int4.",
             )
         self.student, self.embedding_dim = student, student.embedding_dim
         self.packed_table = QuantizedEmbedding(self, "table", student.embedding_dim, int4=True)
         table, moments = student.table.numpy(), gptq.compute_second_moments(student, histories)
-        # Numbers are rounded for the steps that a file can hold.
+        # The scales are themselves stored in one byte: round the weights for the stored scales.
         self.packed_table.scale.assign(gptq.choose_row_scales(table, moments))
         self.packed_table.assign_int_values(
             gptq.quantize_int4(table, moments, self.packed_table.scale.numpy())
@@ -46,7 +55,7 @@ class Int4Student(HistoryModel):
 
     @property
     def weights(self) -> list[tf.Variable]:
-        # The student's own table is the unrounded one.
+        # `packed_table` replaces the original student's table.
         return [weight for weight in super().weights if weight is not self.student.table]
 
     def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -71,4 +80,4 @@ class Int4Student(HistoryModel):
         return tf.where(ids > 0, products, 0.0)
 
     def get_config(self) -> dict[str, Any]:
-        raise NotImplementedError("it is made for an export and not saved")
+        raise NotImplementedError("Int4Student exists for the export only: save the student")

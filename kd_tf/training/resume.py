@@ -1,4 +1,4 @@
-"""A training on its way, kept on disk: one that was killed goes on where it was."""
+"""Snapshots of a running training on disk, from which an interrupted training resumes."""
 
 from __future__ import annotations
 
@@ -17,25 +17,32 @@ from kd_tf import atomic
 from kd_tf.backend import tf
 
 STATE_FILE = "state.json"
-VARIABLES_FILE = "numbers.npz"
-BEST_WEIGHTS_FILE = "best.npz"
+VARIABLES_FILE = "variables.npz"
+BEST_WEIGHTS_FILE = "best_weights.npz"
 
 MIN_SECONDS_BETWEEN_WRITES = 60.0
-"""Between two snapshots at least."""
+"""Minimum time between two snapshots."""
 
 MAX_TIME_SHARE = 0.05
-"""Of the time of a training that snapshots take at most: a large model is stored less often."""
+"""Largest share of the training time spent on snapshots: large models are saved less often."""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a training needs to go on.
+    """The state of a training after some step.
 
     Attributes:
-        step: How many steps were made.
-        numbers: Of every variable: the model's, the optimizer's, the generator's, in order.
-        best: The weights that validated best so far; empty before the first validation.
-        judged: How validation went so far, as JSON.
+        step: Number of finished steps.
+        variables: Values of all variables of model, optimizer and random generator, in order.
+        best_weights: The weights with the best validation score so far.
+        validation_state: State of early stopping, as JSON.
+
+    Example:
+        >>> from kd_tf.backend import tf
+        >>> weight = tf.Variable([0.0, 0.0])
+        >>> Snapshot(10, [np.array([1.0, 2.0])], [], {}).restore([weight])
+        >>> weight.numpy()
+        array([1., 2.], dtype=float32)
     """
 
     step: int
@@ -44,24 +51,31 @@ class Snapshot:
     validation_state: dict[str, Any]
 
     def restore(self, variables: Sequence[tf.Variable]) -> None:
-        """Puts the numbers back.
+        """Assigns the saved values to `variables`.
 
         Raises:
-            ValueError: The variables are not those that were stored.
+            ValueError: The variables differ in number or shape from the saved ones.
         """
-        shapes = [tuple(one.shape) for one in variables]
-        if shapes != [one.shape for one in self.variables]:
-            raise ValueError("the snapshot is of another model")
+        shapes = [tuple(variable.shape) for variable in variables]
+        if shapes != [value.shape for value in self.variables]:
+            raise ValueError("the snapshot belongs to another model")
         for variable, value in zip(variables, self.variables, strict=True):
             variable.assign(value)
 
 
 class ResumeFolder:
-    """The folder of one training.
+    """The folder with the newest snapshot of one training.
 
     Args:
-        folder: Holds the newest snapshot, written in one step.
-        key: All that the training depends on, as JSON: a snapshot of another key is none.
+        folder: The folder; snapshots are written atomically.
+        key: Everything that the training depends on, as JSON. Snapshots with another key are
+            ignored.
+
+    Example:
+        >>> import tempfile
+        >>> folder = ResumeFolder(Path(tempfile.mkdtemp()) / "resume", {"seed": 1})
+        >>> folder.read() is None  # nothing to resume from
+        True
     """
 
     def __init__(self, folder: Path, key: dict[str, Any]) -> None:
@@ -69,7 +83,7 @@ class ResumeFolder:
         self._next_write_time = time.monotonic() + MIN_SECONDS_BETWEEN_WRITES
 
     def read(self) -> Snapshot | None:
-        """The newest snapshot, None where there is none of this key that can be read."""
+        """Reads the newest snapshot; returns None if there is no readable one with this key."""
         try:
             state = json.loads((self.folder / STATE_FILE).read_text("utf-8"))
             if state["key"] != self.key:
@@ -78,26 +92,31 @@ class ResumeFolder:
                 int(state["step"]),
                 _load_arrays(self.folder / VARIABLES_FILE),
                 _load_arrays(self.folder / BEST_WEIGHTS_FILE),
-                dict(state["judged"]),
+                dict(state["validation_state"]),
             )
         except (OSError, ValueError, KeyError, TypeError, BadZipFile):
             return None
 
     def write_if_due(self, take_snapshot: Callable[[], Snapshot]) -> None:
-        """Writes a snapshot where the last one is old enough."""
+        """Writes a snapshot if the last one is old enough."""
         begin = time.monotonic()
         if begin < self._next_write_time:
             return
-        taken = take_snapshot()
-        with atomic.replace_directory(self.folder) as new:
+        snapshot = take_snapshot()
+        with atomic.replace_directory(self.folder) as new_folder:
             for name, arrays in (
-                (VARIABLES_FILE, taken.variables),
-                (BEST_WEIGHTS_FILE, taken.best_weights),
+                (VARIABLES_FILE, snapshot.variables),
+                (BEST_WEIGHTS_FILE, snapshot.best_weights),
             ):
-                np.savez(new / name, **{f"{i:06d}": one for i, one in enumerate(arrays)})  # type: ignore[arg-type]
+                named_arrays = {f"{i:06d}": array for i, array in enumerate(arrays)}
+                np.savez(new_folder / name, **named_arrays)  # type: ignore[arg-type]
             atomic.write_json(
-                new / STATE_FILE,
-                {"key": self.key, "step": taken.step, "judged": taken.validation_state},
+                new_folder / STATE_FILE,
+                {
+                    "key": self.key,
+                    "step": snapshot.step,
+                    "validation_state": snapshot.validation_state,
+                },
             )
         end = time.monotonic()
         self._next_write_time = end + max(
@@ -105,10 +124,11 @@ class ResumeFolder:
         )
 
     def discard(self) -> None:
-        """Removes the folder: the training is done."""
+        """Deletes the folder after the training has finished."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _load_arrays(path: Path) -> list[np.ndarray]:
-    with np.load(path, allow_pickle=False) as stored:
-        return [stored[name] for name in sorted(stored.files)]
+    """Loads the arrays of an .npz file in the order in which they were written."""
+    with np.load(path, allow_pickle=False) as arrays:
+        return [arrays[name] for name in sorted(arrays.files)]

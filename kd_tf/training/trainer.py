@@ -1,4 +1,4 @@
-"""One way to fit a teacher or a Distiller: schedule, validation, the best weights kept."""
+"""The training loop of teachers and Distillers: schedule, validation, early stopping, resume."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ from kd_tf.training.resume import ResumeFolder, Snapshot
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long and how fast a model learns.
+    """Length and learning rate of a training.
 
     Attributes:
-        epochs: At most so many passes over the readers.
-        batch_size: Readers a step.
-        learning_rate: Adam's, at its highest; it warms up over the first twentieth of the steps
-            and falls to 0 along a half cosine.
+        epochs: Maximum number of passes over the users.
+        batch_size: Users per step.
+        learning_rate: Peak learning rate of Adam. It warms up linearly over the first 5 % of the
+            steps and then decays to 0 along a half cosine.
         validate_every: Epochs between two validations.
-        patience: Validations without a new best before training stops early.
+        patience: Validations without improvement before training stops early.
+
+    Example:
+        >>> Schedule(epochs=20, batch_size=256, learning_rate=1e-3).patience
+        5
     """
 
     epochs: int
@@ -38,13 +42,13 @@ class Schedule:
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """How a training went.
+    """Summary of a finished training.
 
     Attributes:
-        epochs: How many were run.
-        best_epoch: The epoch whose weights were kept, from 1; 0 is the start.
-        best: The validation figure of those weights.
-        seconds: Wall time, validation included.
+        epochs: Number of epochs that were run.
+        best_epoch: The epoch whose weights were kept, from 1; 0 means the initial weights.
+        best_score: The validation score of those weights.
+        seconds: Wall time in seconds, including validation.
     """
 
     epochs: int
@@ -54,18 +58,18 @@ class TrainingResult:
 
 
 class DivergedError(UserError):
-    """The loss is no longer a number; the model has the best weights from before."""
+    """The loss is no longer finite; the model has the best weights from before."""
 
 
 class BatchSource(Protocol):
-    """Batches of a training (`kd_tf.data.examples.batches.Batches`)."""
+    """A source of training batches, such as `kd_tf.data.examples.batches.Batches`."""
 
     @property
     def steps_per_epoch(self) -> int:
-        """Steps an epoch."""
+        """Number of steps per epoch."""
 
     def stream(self, first_step: int = 0) -> tf.data.Dataset:
-        """Endless batches from step `first` on."""
+        """Returns endless batches from step `first_step` on."""
 
 
 def train(
@@ -81,30 +85,34 @@ def train(
     label: str,
     progress: Progress,
 ) -> TrainingResult:
-    """Fits `model` and leaves it with the weights that validated best.
+    """Trains `model` and leaves it with the weights of the best validation score.
 
     Args:
-        model: Not compiled yet; its weights exist.
-        batches: What it learns from.
-        schedule: See there.
-        validate: Gives the figure to choose by, higher is better.
-        choose_from_epoch: Earlier epochs are never chosen (while pruning is under way the
-            weights are not yet those that will be kept).
-        keep_start: The weights that the model has may be chosen too: epoch 0.
-        callbacks: Keras callbacks that act at the begin and end of steps and epochs.
-        unfinished: Where the training is kept on its way. If one of the same key was killed
-            there, this one goes on, and ends with the same weights as if nothing had happened.
-        label: What the progress bar says.
-        progress: Where to report.
+        model: The model, with its weights created; it is compiled here.
+        batches: The training batches.
+        schedule: Length and learning rate.
+        validate: Returns the validation score, higher is better.
+        start_from_epoch: Weights of earlier epochs are never kept (during pruning the weights do
+            not have their final sparsity yet).
+        include_initial_weights: True validates the initial weights as epoch 0, and keeps them if no
+            epoch is better.
+        callbacks: Keras callbacks, called at the begin and end of steps and epochs.
+        resume_folder: Folder for snapshots. If it has one of an interrupted training with the same
+            key, training resumes there and ends with the same weights as without interruption.
+        label: Label of the progress bar.
+        progress: Reports progress.
+
+    Returns:
+        A summary of the training.
 
     Raises:
-        ValueError: `choose_from_epoch` is later than the last epoch.
-        DivergedError: The loss is no longer finite. The model is left with the weights that
-            validated best until then, or that it began with.
+        ValueError: `start_from_epoch` is later than the last epoch.
+        DivergedError: The loss is no longer finite. The model is left with the best weights so far,
+            or with its initial weights.
     """
     if start_from_epoch > schedule.epochs:
         raise ValueError(
-            f"choose_from_epoch is {start_from_epoch}, but there are only {schedule.epochs} epochs"
+            f"start_from_epoch is {start_from_epoch}, but there are only {schedule.epochs} epochs"
         )
     total = schedule.epochs * batches.steps_per_epoch
     model.compile(
@@ -117,72 +125,78 @@ def train(
             )
         )
     )
-    learning = getattr(model, "trainable_variables", model.trainable_variables)
-    model.optimizer.build(learning)
+    model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables, rng.get_state()]
-    judge = _EarlyStopping(model, validate, schedule, start_from_epoch)
+    early_stopping = _EarlyStopping(model, validate, schedule, start_from_epoch)
     done = 0
-    found = resume_folder.read() if resume_folder else None
-    if found is not None:
-        found.restore(variables)
-        judge.resume(found)
-        done = found.step
-        progress.info(f"{label}: goes on after {done:,} of {total:,} steps")
+    snapshot = resume_folder.read() if resume_folder else None
+    if snapshot is not None:
+        snapshot.restore(variables)
+        early_stopping.resume(snapshot)
+        done = snapshot.step
+        progress.info(f"{label}: resumed at step {done:,} of {total:,}")
     elif include_initial_weights:
-        judge.validate(0)
+        early_stopping.validate(0)
 
-    def snapshot() -> Snapshot:
-        numbers = [variable.numpy() for variable in variables]
-        return Snapshot(done, numbers, judge.best_weights, judge.get_state())
+    def take_snapshot() -> Snapshot:
+        values = [variable.numpy() for variable in variables]
+        return Snapshot(done, values, early_stopping.best_weights, early_stopping.get_state())
 
-    steps = iter(batches.stream(done))
-    step = model.make_train_function()
-    called = keras.callbacks.CallbackList([*callbacks], model=model)
-    called.on_train_begin()
-    first, within = divmod(done, batches.steps_per_epoch)
+    iterator = iter(batches.stream(done))
+    train_step = model.make_train_function()
+    callback_list = keras.callbacks.CallbackList([*callbacks], model=model)
+    callback_list.on_train_begin()
+    first_epoch, first_step = divmod(done, batches.steps_per_epoch)
     with progress.task(label, schedule.epochs) as advance:
-        advance(first)
-        for epoch in range(first, schedule.epochs):
-            called.on_epoch_begin(epoch)
-            if not within:
+        advance(first_epoch)
+        for epoch in range(first_epoch, schedule.epochs):
+            callback_list.on_epoch_begin(epoch)
+            if not first_step:
                 model.reset_metrics()
             logs: dict[str, tf.Tensor] = {}
-            for number in range(within, batches.steps_per_epoch):
-                called.on_train_batch_begin(number)
-                logs = step(steps)
-                called.on_train_batch_end(number, logs)
+            for step in range(first_step, batches.steps_per_epoch):
+                callback_list.on_train_batch_begin(step)
+                logs = train_step(iterator)
+                callback_list.on_train_batch_end(step, logs)
                 done += 1
                 if not np.isfinite(float(logs["loss"])):
-                    judge.restore_best_weights()
+                    early_stopping.restore_best_weights()
                     raise DivergedError(
-                        f"{label}: the loss is {float(logs['loss'])} in step {number + 1} of epoch "
-                        f"{epoch + 1}, so the training stopped",
+                        f"{label}: training stopped because the loss is {float(logs['loss'])} in "
+                        f"step {step + 1} of epoch {epoch + 1}",
                         hint=(
-                            f"The weights of epoch {judge.best_epoch}, the best before, are kept. "
-                            if judge.best_epoch
-                            else "The weights that it began with are kept. "
+                            f"The best weights so far, of epoch {early_stopping.best_epoch}, are "
+                            "kept. "
+                            if early_stopping.best_epoch
+                            else "The initial weights are kept. "
                         )
-                        + "Lower the learning rate, or the weight of a method.",
+                        + "Lower the learning rate or the weight of a distillation loss.",
                     )
-                if resume_folder and number + 1 < batches.steps_per_epoch:
-                    resume_folder.write_if_due(snapshot)
-            within = 0
-            called.on_epoch_end(epoch)
-            judge.end_epoch(epoch + 1)
-            advance(1, f"loss {float(logs['loss']):.3f}, validation {max(judge.best_score, 0):.4f}")
-            if judge.should_stop:
+                if resume_folder and step + 1 < batches.steps_per_epoch:
+                    resume_folder.write_if_due(take_snapshot)
+            first_step = 0
+            callback_list.on_epoch_end(epoch)
+            early_stopping.end_epoch(epoch + 1)
+            best_score = max(early_stopping.best_score, 0)
+            advance(1, f"loss {float(logs['loss']):.3f}, best validation score {best_score:.4f}")
+            if early_stopping.should_stop:
                 break
             if resume_folder:
-                resume_folder.write_if_due(snapshot)
-    called.on_train_end()
-    judge.restore_best_weights()
+                resume_folder.write_if_due(take_snapshot)
+    callback_list.on_train_end()
+    early_stopping.restore_best_weights()
     if resume_folder:
         resume_folder.discard()
-    return TrainingResult(judge.epochs, judge.best_epoch, judge.best_score, judge.seconds)
+    return TrainingResult(
+        early_stopping.epochs,
+        early_stopping.best_epoch,
+        early_stopping.best_score,
+        early_stopping.seconds,
+    )
 
 
 class _EarlyStopping:
-    """Validates after epochs, keeps the best weights, and says when it is time to stop."""
+    """Validates after epochs, keeps the best weights and decides when to stop."""
 
     def __init__(
         self,
@@ -194,55 +208,56 @@ class _EarlyStopping:
         self._model, self._validate, self._schedule = model, validate, schedule
         self._start_from_epoch = start_from_epoch
         self._start_time = time.monotonic()
-        self.best_score, self.best_epoch, self.epochs, self.validations_without_gain = (
-            -np.inf,
-            0,
-            0,
-            0,
-        )
+        self.best_score, self.best_epoch = -np.inf, 0
+        self.epochs, self.validations_without_gain = 0, 0
         self.best_weights: list[np.ndarray] = model.get_weights()
 
     @property
     def should_stop(self) -> bool:
+        """Whether the patience of the schedule is used up."""
         return self.validations_without_gain >= self._schedule.patience
 
     @property
     def seconds(self) -> float:
+        """Seconds since the start of the training, interruptions excluded."""
         return time.monotonic() - self._start_time
 
     def end_epoch(self, epochs: int) -> None:
         self.epochs = epochs
-        due = epochs % self._schedule.validate_every == 0 or epochs == self._schedule.epochs
-        if epochs >= self._start_from_epoch and due:
+        """Validates if it is due after this number of epochs."""
+        is_due = epochs % self._schedule.validate_every == 0 or epochs == self._schedule.epochs
+        if epochs >= self._start_from_epoch and is_due:
             self.validate(epochs)
 
     def validate(self, epoch: int) -> None:
-        value = self._validate()
-        if value > self.best_score:
-            self.best_score, self.best_epoch, self.validations_without_gain = value, epoch, 0
+        """Validates the current weights and keeps them if they are the best so far."""
+        score = self._validate()
+        if score > self.best_score:
+            self.best_score, self.best_epoch, self.validations_without_gain = score, epoch, 0
             self.best_weights = self._model.get_weights()
         else:
             self.validations_without_gain += 1
 
     def restore_best_weights(self) -> None:
+        """Sets the weights of the model to the best ones so far."""
         self._model.set_weights(self.best_weights)
 
     def get_state(self) -> dict[str, float | None]:
+        """Returns the state for a snapshot, as JSON; the best weights are saved separately."""
         return {
-            "best": self.best_score if np.isfinite(self.best_score) else None,
+            "best_score": self.best_score if np.isfinite(self.best_score) else None,
             "best_epoch": self.best_epoch,
             "epochs": self.epochs,
-            "worse": self.validations_without_gain,
+            "validations_without_gain": self.validations_without_gain,
             "seconds": self.seconds,
         }
 
     def resume(self, snapshot: Snapshot) -> None:
-        best = snapshot.validation_state["best"]
-        self.best_score = -np.inf if best is None else float(best)
-        self.best_epoch = int(snapshot.validation_state["best_epoch"])
-        self.epochs, self.validations_without_gain = (
-            int(snapshot.validation_state["epochs"]),
-            int(snapshot.validation_state["worse"]),
-        )
-        self._start_time = time.monotonic() - float(snapshot.validation_state["seconds"])
+        """Restores the state that `get_state` saved in a snapshot."""
+        state = snapshot.validation_state
+        self.best_score = -np.inf if state["best_score"] is None else float(state["best_score"])
+        self.best_epoch = int(state["best_epoch"])
+        self.epochs = int(state["epochs"])
+        self.validations_without_gain = int(state["validations_without_gain"])
+        self._start_time = time.monotonic() - float(state["seconds"])
         self.best_weights = snapshot.best_weights

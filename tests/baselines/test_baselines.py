@@ -127,7 +127,7 @@ def test_a_history_of_unread_items_tells_a_model_of_users_nothing(model: Baselin
 
 def test_an_unknown_item_is_refused(model: Baseline) -> None:
     for outside in (0, 84, -1):
-        with pytest.raises(ValueError, match=f"reader row 1 holds the id {outside}, outside 1..83"):
+        with pytest.raises(ValueError, match=f"user row 1 has the id {outside}, outside 1..83"):
             model.score(from_lists([[1], [outside]]))
 
 

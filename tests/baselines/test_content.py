@@ -115,8 +115,8 @@ def test_size_is_what_is_stored(fit: Fit) -> None:
     [
         ({"cover": ["a.jpg", "b.jpg"]}, "ids but no text"),
         ({"title": [None, None]}, "ids but no text"),
-        ({"title": ["storm", "calm"]}, "no word stands in two books"),
-        ({"title": ["...", " "]}, "no word stands in two books"),
+        ({"title": ["storm", "calm"]}, "no two items of the catalog have a word"),
+        ({"title": ["...", " "]}, "no two items of the catalog have a word"),
     ],
 )
 def test_a_catalogue_without_text_is_the_callers_to_put_right(
@@ -128,5 +128,5 @@ def test_a_catalogue_without_text_is_the_callers_to_put_right(
 
 
 def test_a_catalogue_of_other_items_is_refused(split_of: SplitOf) -> None:
-    with pytest.raises(ValueError, match="the catalogue has 2 books, the split 3"):
+    with pytest.raises(ValueError, match="the catalog has 2 items, the split 3"):
         content.fit(split_of([[1]], 3), catalog_of(title=["storm", "storm"]))

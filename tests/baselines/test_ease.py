@@ -42,7 +42,7 @@ def test_by_hand(split_of: SplitOf) -> None:
 def test_weights_agree_with_a_dense_solve(
     shelves: Split, monkeypatch: pytest.MonkeyPatch, penalty: float, rows_at_once: int
 ) -> None:
-    monkeypatch.setattr(ease, "_ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(ease, "_BLOCK_SIZE", rows_at_once)
     model = ease.fit(shelves, regularization=penalty)
     assert model.weights.dtype == np.float32
     np.testing.assert_allclose(model.weights, dense(shelves, penalty), atol=2e-6)
@@ -148,7 +148,7 @@ def test_a_catalogue_that_does_not_fit_is_refused_before_anything_is_made(
     split_of: SplitOf,
 ) -> None:
     with pytest.raises(
-        UserError, match=r"100,000 books need a dense matrix of 37\.3 GiB"
+        UserError, match=r"100,000 items need a dense matrix of 37\.3 GiB"
     ) as caught:
         ease.fit(split_of([[1]], 100_000))
     assert "min_item_interactions" in str(caught.value)
@@ -160,5 +160,5 @@ def test_a_catalogue_that_does_not_fit_is_refused_before_anything_is_made(
 
 @pytest.mark.parametrize("penalty", [0.0, -1.0, float("nan")])
 def test_the_penalty_must_be_above_0(split_of: SplitOf, penalty: float) -> None:
-    with pytest.raises(ValueError, match="penalty must be above 0, not"):
+    with pytest.raises(ValueError, match="regularization must be above 0, not"):
         ease.fit(split_of([[1]], 1), regularization=penalty)

@@ -134,5 +134,5 @@ def test_weights_of_training_count(split_of: SplitOf) -> None:
 
 @pytest.mark.parametrize("alpha", [0.0, -1.0, float("nan")])
 def test_alpha_must_be_above_0(split_of: SplitOf, alpha: float) -> None:
-    with pytest.raises(ValueError, match="alpha and regularisation must be above 0, not"):
+    with pytest.raises(ValueError, match="alpha and regularization must be above 0, not"):
         ials.fit(split_of([[1]], 1), setting=(alpha, 1.0))

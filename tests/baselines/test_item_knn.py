@@ -212,5 +212,5 @@ def test_weights_count_in_bm25(split_of: SplitOf) -> None:
 
 
 def test_less_than_one_neighbour_is_refused(split_of: SplitOf) -> None:
-    with pytest.raises(ValueError, match="neighbours must be 1 or more, not 0"):
+    with pytest.raises(ValueError, match="num_neighbours must be at least 1, not 0"):
         item_knn.fit(split_of(TRAIN, 5), num_neighbours=0)

@@ -115,14 +115,14 @@ def test_moments_are_those_of_users_vectors():
 
 @pytest.mark.parametrize("kind", [MLPStudent, TwoTowerStudent])
 def test_a_copy_has_rounded_tables_and_the_student_keeps_its_own(kind):
-    student = kind(items=V, max_length=L, embedding_dim=d)
+    student = kind(num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
     before = [weight.numpy().copy() for weight in student.weights]
     histories = np.random.default_rng(2).integers(0, V + 1, (40, L)).astype(np.int32)
     copy = quantize_tables(student, histories)
     for weight, old in zip(student.weights, before, strict=True):
         np.testing.assert_array_equal(weight.numpy(), old)
-    for name in student.tables:
+    for name in student.quantized_weights:
         table, own = getattr(copy, name).numpy(), getattr(student, name).numpy()
         step = np.abs(table).max() / INT8_LEVELS
         np.testing.assert_allclose(table / step, np.round(table / step), atol=1e-3)

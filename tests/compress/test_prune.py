@@ -16,7 +16,7 @@ BEGIN, END = 4, 12
 
 def student(kind=MLPStudent):
     rng.set_seed(0)
-    made = kind(items=V, max_length=L, embedding_dim=d, hidden=11, item_dropout=0.0)
+    made = kind(num_items=V, max_length=L, embedding_dim=d, hidden=11, item_dropout=0.0)
     made.create_weights()
     return made
 
@@ -154,7 +154,7 @@ def test_a_sparsity_outside_its_range_is_refused(sparsity):
 
 @pytest.mark.parametrize(("begin", "end"), [(-1, 2), (2, 2), (3, 2)])
 def test_steps_that_do_not_follow_each_other_are_refused(begin, end):
-    with pytest.raises(ValueError, match=f"not {begin}, {end}"):
+    with pytest.raises(ValueError, match=f"not {begin} and {end}"):
         prune.wrap_core(student(), sparsity=0.5, begin_step=begin, end_step=end)
 
 
@@ -168,7 +168,7 @@ def test_a_student_without_a_core_is_refused():
         lambda: prune.strip_core(coreless),
         lambda: prune.compute_core_sparsity(coreless),
     ):
-        with pytest.raises(ValueError, match="Coreless has no `core`"):
+        with pytest.raises(ValueError, match="Coreless: it has no `core`"):
             act()
 
 

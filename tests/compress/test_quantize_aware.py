@@ -25,8 +25,8 @@ students = pytest.mark.parametrize("name", TRAINED_STUDENTS)
 def student(name: str = "mlp") -> HistoryModel:
     rng.set_seed(0)
     made = TRAINED_STUDENTS[name](num_items=V, max_length=L, embedding_dim=d)
-    if hasattr(made, "book_dropout"):
-        made = type(made).from_config({**made.get_config(), "book_dropout": 0.0})
+    if hasattr(made, "item_dropout"):
+        made = type(made).from_config({**made.get_config(), "item_dropout": 0.0})
     made.create_weights()
     return made
 
@@ -34,7 +34,7 @@ def student(name: str = "mlp") -> HistoryModel:
 def tables(made: HistoryModel) -> list[tf.Variable]:
     """What learns, whether it is seen rounded or not."""
     found = [getattr(made, name) for name in made.quantized_weights]
-    return [getattr(table, "floats", table) for table in found]
+    return [getattr(table, "variable", table) for table in found]
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_after_the_training_the_scores_are_those_of_the_training(name, batch):
         assert np.abs(table.numpy() - was).max() > 0.01
         # What learns is not rounded itself.
         assert np.abs(table.numpy() - fake_quantize.fake_quantize(table.numpy())).max() > 1e-4
-    if hasattr(made, "compute_prior"):
+    if hasattr(made, "prior"):
         # A file rounds that too, on its own.
         made.prior.assign(made.pack().prior.numpy())
     learnt, weights = made(batch[0]).numpy(), made.get_weights()
@@ -179,18 +179,18 @@ def test_a_table_of_nothing_stays_one(batch):
 
 
 def test_what_has_no_plain_tables_is_refused():
-    with pytest.raises(ValueError, match="a HistoryModel has no table to round"):
+    with pytest.raises(ValueError, match="a HistoryModel has no embedding table to quantize"):
         quantize_aware.wrap_tables_in_fake_quantization(HistoryModel(num_items=V, max_length=L))
     kernel = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
-    with pytest.raises(ValueError, match="the table of a ItemKernelStudent is no plain weight"):
+    with pytest.raises(ValueError, match="the table of a ItemKernelStudent is not a tf.Variable"):
         quantize_aware.wrap_tables_in_fake_quantization(kernel)
 
 
 def test_wrapping_twice_and_stripping_what_is_not_wrapped_are_refused():
     made = MLPStudent(num_items=V, max_length=L)
-    with pytest.raises(ValueError, match="are not rounded"):
+    with pytest.raises(ValueError, match="are not fake-quantized"):
         quantize_aware.strip_fake_quantization(made)
     quantize_aware.wrap_tables_in_fake_quantization(made)
     assert quantize_aware.is_fake_quantized(made)
-    with pytest.raises(ValueError, match="rounded already"):
+    with pytest.raises(ValueError, match="already fake-quantized"):
         quantize_aware.wrap_tables_in_fake_quantization(made)

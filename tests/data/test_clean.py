@@ -76,7 +76,7 @@ def test_each_step_is_counted_by_hand():
     cleaned, steps = clean(data, rules(min_rating=4, until=50))
     assert removed(steps) == [(1, 1), (2, 1), (1, 0), (2, 0), (2, 2)]
     assert [step.name.split()[0] for step in steps] == [
-        *("time", "rating", "exact", "repeated", "reader")
+        *("time", "rating", "exact", "repeated", "user")
     ]
     assert steps[0].before == data.count() == Counts(10, 5, 4)
     assert steps[-1].after == cleaned.count() == Counts(2, 1, 2)
@@ -104,7 +104,7 @@ def test_what_is_left_is_what_a_slow_loop_leaves(rows, min_rating, least, times)
     data = table(rows, times=times)
     wanted = CleaningRules(min_rating=min_rating, min_user_interactions=least)
     if not kept:
-        with pytest.raises(UserError, match="no interactions are left"):
+        with pytest.raises(UserError, match="no interactions remain"):
             clean(data, wanted)
         return
     cleaned, steps = clean(data, wanted)
@@ -137,7 +137,7 @@ def test_the_policy_decides_what_stays_of_a_repeated_pair(policy, rating, time):
 
 
 def test_a_repeated_pair_can_be_an_error_but_an_exact_repeat_is_none():
-    with pytest.raises(UserError, match="reader 'a' has book 1"):
+    with pytest.raises(UserError, match="user 'a' has catalog item 1"):
         clean(table(REPEATED), rules(duplicates="error"))
     exact = [("a", 1, 5, 1), ("a", 1, 5, 1), ("a", 2, 4, 0)]
     assert len(clean(table(exact), rules(duplicates="error"))[0]) == 2
@@ -171,7 +171,7 @@ def test_the_core_is_the_largest_in_which_all_have_enough(rows, users, items):
         pairs = left
     wanted = rules(min_user_interactions=users, min_item_interactions=items)
     if not pairs:
-        with pytest.raises(UserError, match="no interactions are left"):
+        with pytest.raises(UserError, match="no interactions remain"):
             clean(table(rows), wanted)
         return
     cleaned, _ = clean(table(rows), wanted)
@@ -196,7 +196,7 @@ def test_users_beyond_the_quantile_go_and_those_at_it_stay():
     ]
     cleaned, steps = clean(table(rows), rules(max_user_quantile=0.75))
     assert set(cleaned.user_ids) == set("abcd")
-    assert "more than 3 books (quantile 0.75)" in steps[-2].name
+    assert "more than 3 items (quantile 0.75)" in steps[-2].name
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ def test_a_rule_without_its_column_is_refused():
     with pytest.raises(UserError, match="no ratings") as caught:
         clean(table([("a", 1, 1, 0)], ratings=False), rules(min_rating=4))
     assert "rating column" in caught.value.hint
-    with pytest.raises(UserError, match="no times"):
+    with pytest.raises(UserError, match="no timestamps"):
         clean(table([("a", 1, 1, 0)], times=False), rules(since=4))
 
 
@@ -280,6 +280,6 @@ def test_nothing_left_is_refused_with_what_each_step_took():
     with pytest.raises(UserError) as caught:
         clean(table([("a", 1, 1, 0), ("a", 2, 5, 0)]), rules(min_rating=4))
     assert "rating below 4: 1 rows" in caught.value.what
-    assert "fewer than 2 books: 1 rows" in caught.value.what
-    with pytest.raises(UserError, match="no interactions are left"):
+    assert "fewer than 2 items: 1 rows" in caught.value.what
+    with pytest.raises(UserError, match="no interactions remain"):
         clean(table([("a", 1, 1, 0)]), rules(min_rating=4))

@@ -47,7 +47,7 @@ def test_keep_leaves_the_asked_rows_as_they_are_and_numbers_users_anew(table, da
     kept = table.keep(rows)
     expected = [row for row, wanted in zip(with_own_ids(table), rows, strict=True) if wanted]
     assert with_own_ids(kept) == expected
-    assert kept.books == table.books
+    assert kept.num_items == table.num_items
     assert sorted(set(kept.user.tolist())) == list(range(kept.users))
     assert kept.user_ids == [
         name for name in table.user_ids if name in {row[0] for row in expected}
@@ -121,9 +121,9 @@ def test_items_of_the_table_keep_their_place_and_what_is_known_of_them():
     assert dataset.catalog.frame["title"].to_list() == ["B", "A", None]
     assert dataset.interactions.item.tolist() == [3, 1, 3]
     unlisted, unread = dataset.notes
-    assert unlisted.startswith("1 books were read but are not in the book table")
+    assert unlisted.startswith("1 items have interactions but are not in the item table")
     assert "'z'" in unlisted
-    assert unread.startswith("1 books of 3 were never read")
+    assert unread.startswith("1 of 3 items have no interactions")
 
 
 def test_nothing_is_noted_where_both_tables_name_the_same_items():
@@ -150,24 +150,24 @@ def test_a_table_without_rows_is_refused():
 
 def test_two_items_with_one_id_are_refused_before_anything_is_joined():
     frame = pl.DataFrame({"user": ["u"], "item": ["b"]})
-    with pytest.raises(UserError, match="two books have the id 'b'"):
+    with pytest.raises(UserError, match="two items have the id 'b'"):
         from_frame("test", frame, pl.DataFrame({"item_id": ["a", "b", "b"]}))
 
 
 def test_an_item_without_id_is_refused_with_its_row():
     with pytest.raises(UserError, match="no id") as caught:
         Catalog(pl.DataFrame({"item_id": ["a", None, "b"]}))
-    assert caught.value.where == "catalogue row 2"
+    assert caught.value.where == "catalog row 2"
 
 
 def test_a_catalogue_without_items_is_refused():
-    with pytest.raises(UserError, match="no books"):
+    with pytest.raises(UserError, match="no items"):
         Catalog(pl.DataFrame({"item_id": []}, schema={"item_id": pl.String}))
 
 
 @pytest.mark.parametrize("columns", [{"title": ["A"]}, {"item_id": ["a"], "price": ["1"]}])
 def test_a_catalogue_has_ids_and_no_unknown_columns(columns):
-    with pytest.raises(ValueError, match="a catalogue has item_id"):
+    with pytest.raises(ValueError, match="a catalog has item_id"):
         Catalog(pl.DataFrame(columns))
 
 

@@ -122,7 +122,7 @@ class Responses:
         batches = tf.data.Dataset.from_tensors((history, labels)).repeat()
         before = overlap()
         logs = distiller.fit(batches, epochs=steps, steps_per_epoch=1, verbose=0).history
-        return logs["soft_loss"], before, overlap()
+        return logs["distillation_loss"], before, overlap()
 
 
 @pytest.fixture(scope="session")

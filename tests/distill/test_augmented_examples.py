@@ -87,7 +87,7 @@ def test_every_method_stays_finite_beside_histories_without_targets(name, exampl
     distiller.compile()
     with tf.GradientTape() as tape:
         losses = distiller._compute_losses(*given, training=True)
-    assert np.isfinite(losses["soft_loss"])
+    assert np.isfinite(losses["distillation_loss"])
     for gradient in tape.gradient(losses["loss"], distiller.trainable_variables):
         assert gradient is None or np.isfinite(tf.convert_to_tensor(gradient)).all()
 

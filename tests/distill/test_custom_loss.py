@@ -38,7 +38,9 @@ def test_a_method_in_a_file_of_its_own_is_short_and_teaches(tmp_path: Path):
     distiller = Distiller(student, [mine.Agreement()], ConstantWeights(0.0))
     distiller.compile(optimizer=keras.optimizers.Adam(0.03))
     data = tf.data.Dataset.from_tensors(batch).repeat()
-    losses = distiller.fit(data, epochs=60, steps_per_epoch=1, verbose=0).history["soft_loss"]
+    losses = distiller.fit(data, epochs=60, steps_per_epoch=1, verbose=0).history[
+        "distillation_loss"
+    ]
     assert losses[-1] < 0.2 * losses[0]
     restored = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(mine.Agreement())

@@ -17,7 +17,7 @@ V, L, d, K, B = 40, 6, 8, 10, 16
 def student(kind=MLPStudent, seed: int = 0, **settings):
     rng.set_seed(seed)
     made = kind(
-        items=V, max_length=L, embedding_dim=d, hidden=9, **{"book_dropout": 0.0, **settings}
+        num_items=V, max_length=L, embedding_dim=d, hidden=9, **{"item_dropout": 0.0, **settings}
     )
     made.create_weights()
     return made
@@ -56,9 +56,9 @@ def distilled(made, data, steps=3, optimizer=None, **settings):
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])
 def test_the_loss_is_alpha_hard_and_the_rest_soft(data, alpha):
     _, logs = distilled(
-        student(), data, knowledge=[SoftTargets(2.0)], balance=ConstantWeights(alpha)
+        student(), data, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(alpha)
     )
-    hard, soft = np.array(logs["hard_loss"]), np.array(logs["soft_loss"])
+    hard, soft = np.array(logs["student_loss"]), np.array(logs["distillation_loss"])
     assert (hard > 0).all()
     assert (soft > 0).all()
     np.testing.assert_allclose(logs["loss"], alpha * hard + (1 - alpha) * soft, rtol=1e-6)
@@ -77,7 +77,7 @@ def test_hard_and_soft_are_what_scipy_says(batch, data):
     found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)
     likelihood = special.log_softmax(logits, axis=1)
     hard = -np.take_along_axis(likelihood, labels["targets"], axis=1).mean()
-    assert found["hard_loss"] == pytest.approx(hard, rel=1e-5)
+    assert found["student_loss"] == pytest.approx(hard, rel=1e-5)
     softened = special.softmax(logits / 2, axis=1)
     divergences = []
     for row, ids in enumerate(labels["teacher_ids"]):
@@ -85,7 +85,7 @@ def test_hard_and_soft_are_what_scipy_says(batch, data):
         teacher = np.zeros(V + 1)
         teacher[ids] = special.softmax(labels["teacher_logits"][row, : len(ids)] / 2)
         divergences.append(stats.entropy(teacher, softened[row]))
-    assert found["soft_loss"] == pytest.approx(4 * np.mean(divergences), rel=1e-4)
+    assert found["distillation_loss"] == pytest.approx(4 * np.mean(divergences), rel=1e-4)
 
 
 def test_the_losses_of_several_methods_are_added(data):
@@ -94,7 +94,7 @@ def test_the_losses_of_several_methods_are_added(data):
             student(), distillation_losses=knowledge, weighting=ConstantWeights(0.5)
         )
         distiller.compile()
-        return distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["soft_loss"]
+        return distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["distillation_loss"]
 
     one, other = SoftTargets(1.0), SoftTargets(4.0)
     assert soft(one, other) == pytest.approx(soft(one) + soft(other), rel=1e-6)
@@ -107,7 +107,7 @@ def test_alone_a_student_learns_exactly_as_by_itself(data, kind):
     by_itself.fit(data, epochs=1, steps_per_epoch=5, verbose=0)
     in_distiller = student(kind)
     before = in_distiller.table.numpy()
-    distilled(in_distiller, data, steps=5, balance=ConstantWeights(1.0))
+    distilled(in_distiller, data, steps=5, weighting=ConstantWeights(1.0))
     assert np.abs(in_distiller.table.numpy() - before).max() > 0.01
     for one, other in zip(by_itself.trainable_weights, in_distiller.trainable_weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
@@ -116,7 +116,13 @@ def test_alone_a_student_learns_exactly_as_by_itself(data, kind):
 def test_knowledge_without_weight_changes_nothing(data):
     alone, watched = student(), student()
     distilled(alone, data, steps=5)
-    distilled(watched, data, steps=5, knowledge=[SoftTargets(2.0)], balance=ConstantWeights(1.0))
+    distilled(
+        watched,
+        data,
+        steps=5,
+        distillation_losses=[SoftTargets(2.0)],
+        weighting=ConstantWeights(1.0),
+    )
     np.testing.assert_allclose(alone.table, watched.table, atol=1e-5)
 
 
@@ -129,16 +135,16 @@ def test_at_alpha_zero_the_users_own_items_do_not_matter(batch):
         distilled(
             made,
             tf.data.Dataset.from_tensors(changed).repeat(),
-            knowledge=[SoftTargets(1.0)],
-            balance=ConstantWeights(0.0),
+            distillation_losses=[SoftTargets(1.0)],
+            weighting=ConstantWeights(0.0),
         )
         learnt.append(made.table.numpy())
     np.testing.assert_allclose(learnt[0], learnt[1], atol=1e-6)
 
 
 def test_weight_for_knowledge_that_is_not_there_is_refused(data):
-    with pytest.raises(ValueError, match="no method is there"):
-        distilled(student(), data, balance=ConstantWeights(0.9))
+    with pytest.raises(ValueError, match="there is no distillation loss"):
+        distilled(student(), data, weighting=ConstantWeights(0.9))
 
 
 def test_testing_learns_nothing_and_gives_the_same_figures_every_time(data):
@@ -171,7 +177,7 @@ class Projected(DistillationLoss):
 
     def compute_loss(self, batch):
         wanted = self.lesson.teacher(batch.history)[:, 5]
-        return tf.square(self.scale(tf.nn.softmax(batch.logits))[:, 0] - wanted)
+        return tf.square(self.scale(tf.nn.softmax(batch.student_logits))[:, 0] - wanted)
 
 
 def lesson(made, teacher, steps=10):
@@ -201,7 +207,7 @@ def test_what_a_method_has_of_its_own_learns_with_the_student_and_the_teacher_ne
 
 def test_a_teacher_of_another_catalogue_is_refused():
     other = MLPStudent(num_items=V + 1, max_length=L, embedding_dim=d)
-    with pytest.raises(ValueError, match="different catalogues"):
+    with pytest.raises(ValueError, match="the same catalog"):
         Distiller(student()).build_losses(lesson(student(), other))
 
 
@@ -215,7 +221,7 @@ def test_methods_are_told_how_far_the_training_is(data):
     distiller.build_losses(lesson(made, student(seed=1), steps=4))
     distiller.compile(optimizer=keras.optimizers.SGD(0.0))
     logs = distiller.fit(data, epochs=6, steps_per_epoch=1, verbose=0).history
-    assert logs["soft_loss"] == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1])
+    assert logs["distillation_loss"] == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1])
 
 
 def test_methods_see_what_the_layers_that_they_watch_gave(batch, data):
@@ -223,14 +229,14 @@ def test_methods_see_what_the_layers_that_they_watch_gave(batch, data):
         student_layers = ("hidden",)
 
         def compute_loss(self, batch):
-            return tf.reduce_sum(batch.hidden["hidden"], axis=1)
+            return tf.reduce_sum(batch.layer_outputs["hidden"], axis=1)
 
     made = student()
     core = keras.Model(made.core.inputs, made.core.get_layer("hidden").output)
     own = core(made.user_embeddings(batch[0])).numpy()
     distiller = Distiller(made, [Seeing()], ConstantWeights(0.5))
     distiller.compile()
-    found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["soft_loss"]
+    found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["distillation_loss"]
     pooled = made(batch[0])  # the layers work as before afterwards
     assert "call" not in vars(made.core.get_layer("hidden"))
     assert np.isfinite(pooled).all()
@@ -243,20 +249,24 @@ def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(data):
         student_layers = ("hiden",)
 
         def compute_loss(self, batch):
-            return batch.logits[:, 0]
+            return batch.student_logits[:, 0]
 
     distiller = Distiller(student(), [Mistaken()], ConstantWeights(0.5))
     distiller.compile()
-    with pytest.raises(ValueError, match="no layer 'hiden'; there are hidden"):
+    with pytest.raises(ValueError, match="no layer 'hiden'. Did you mean hidden"):
         distiller.evaluate(data, steps=1, verbose=0)
 
 
 def test_the_student_comes_close_to_the_teacher(batch, data):
     made = student()
     _, logs = distilled(
-        made, data, steps=120, knowledge=[SoftTargets(1.0)], balance=ConstantWeights(0.0)
+        made,
+        data,
+        steps=120,
+        distillation_losses=[SoftTargets(1.0)],
+        weighting=ConstantWeights(0.0),
     )
-    assert logs["soft_loss"][-1] < 0.05 * logs["soft_loss"][0]
+    assert logs["distillation_loss"][-1] < 0.05 * logs["distillation_loss"][0]
     history, labels = batch
     scores = made(history).numpy()
     scores[:, 0] = -np.inf
@@ -276,13 +286,13 @@ def test_calling_a_distiller_is_calling_its_student(batch):
 def test_a_distiller_comes_back_from_a_keras_file(kind, batch, data, tmp_path):
     made = student(kind)
     distiller, _ = distilled(
-        made, data, knowledge=[SoftTargets(2.5)], balance=ConstantWeights(0.25)
+        made, data, distillation_losses=[SoftTargets(2.5)], weighting=ConstantWeights(0.25)
     )
     distiller.save(tmp_path / "distiller.keras")
     loaded = keras.models.load_model(tmp_path / "distiller.keras")
     assert type(loaded) is Distiller
     assert type(loaded.student) is kind
-    assert loaded.weighting.alpha == 0.25
+    assert loaded.weighting.student_loss_weight == 0.25
     assert [known.temperature for known in loaded.distillation_losses] == [2.5]
     np.testing.assert_array_equal(loaded(batch[0]), distiller(batch[0]))
     for one, other in zip(loaded.student.trainable_weights, made.trainable_weights, strict=True):

@@ -35,7 +35,7 @@ def losses(kind: str, method: str, *, epochs: int, policy="float32", **compiled)
         "teacher_ids": ids,
         "teacher_logits": values,
         "teacher_total": tf.reduce_logsumexp(logits, axis=1),
-        "teacher_reader": tf.cast(teacher.user_embeddings(history), tf.float16),
+        "teacher_user_embeddings": tf.cast(teacher.user_embeddings(history), tf.float16),
         "stage_ids": tf.stack([ids[:, ::-1], ids], axis=1),
     }
     keras.mixed_precision.set_global_policy(policy)

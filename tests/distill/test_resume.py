@@ -161,7 +161,7 @@ def _killed(*arguments, **settings):
         raise KilledError
 
 
-@pytest.mark.parametrize("file", ["state.json", "numbers.npz", "best.npz"])
+@pytest.mark.parametrize("file", ["state.json", "variables.npz", "best_weights.npz"])
 def test_a_damaged_snapshot_is_none(tmp_path, file):
     kept = ResumeFolder(tmp_path / "kept", {"a": 1})
     one = [np.ones(3, np.float32)]

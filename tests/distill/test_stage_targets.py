@@ -127,8 +127,8 @@ def test_an_interrupted_run_keeps_what_was_there_and_leaves_nothing_else(tmp_pat
 
 
 def test_no_stage_and_stages_of_different_catalogues_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="one catalogue, not of nothing"):
+    with pytest.raises(ValueError, match="same number of items, not none"):
         ask([], tmp_path / "stages")
-    with pytest.raises(ValueError, match=r"one catalogue, not of \[12, 13\]"):
+    with pytest.raises(ValueError, match=r"same number of items, not \[12, 13\]"):
         ask([Teacher(), Teacher(num_items=V + 1)], tmp_path / "stages")
     assert not list(tmp_path.iterdir())

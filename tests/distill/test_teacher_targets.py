@@ -172,18 +172,18 @@ class Vectors(Teacher):
 def test_what_methods_need_beyond_the_best_items_is_asked_for_too(tmp_path):
     examples = drawn()
     ask(Vectors(), examples, tmp_path / "targets")
-    targets = ask(Vectors(), examples, tmp_path / "targets", needs=["teacher_reader"])
-    found = targets["teacher_reader"]
+    targets = ask(Vectors(), examples, tmp_path / "targets", needs=["teacher_user_embeddings"])
+    found = targets["teacher_user_embeddings"]
     assert (found.dtype, found.shape) == (np.float16, (2, 7, 3))
     wanted = (examples.history[..., None] == np.arange(1, 4)).sum(axis=2)
     np.testing.assert_array_equal(found, wanted)
 
 
 def test_what_no_teacher_can_say_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="no teacher is asked for 'mood'"):
+    with pytest.raises(ValueError, match="unknown teacher output 'mood'"):
         ask(Teacher(), drawn(), tmp_path / "targets", needs=["mood"])
-    with pytest.raises(ValueError, match="a Teacher has no vector of a reader"):
-        ask(Teacher(), drawn(), tmp_path / "targets", needs=["teacher_reader"])
+    with pytest.raises(ValueError, match="Teacher has no user embeddings"):
+        ask(Teacher(), drawn(), tmp_path / "targets", needs=["teacher_user_embeddings"])
     assert not list(tmp_path.iterdir())
 
 

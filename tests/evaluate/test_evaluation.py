@@ -132,10 +132,10 @@ def test_a_slice_is_measured_on_its_users_and_items_alone(
     split: Split, training: TrainingStatistics
 ) -> None:
     found = evaluate(scores_by_id, split.test, training)
-    assert found.slices["warm-readers"].num_users == 7
-    assert "cold-readers" not in found.slices
+    assert found.slices["warm-users"].num_users == 7
+    assert "cold-users" not in found.slices
     for name in RANKING_METRICS:
-        mean = found.slices["warm-readers"].metrics[f"{name}@10"]
+        mean = found.slices["warm-users"].metrics[f"{name}@10"]
         assert mean == pytest.approx(found.overall[f"{name}@10"])
 
 
@@ -149,7 +149,7 @@ def test_how_many_are_scored_at_once_changes_nothing(
         return scores_by_id(histories)
 
     whole = evaluate(scores_by_id, split.test, training)
-    monkeypatch.setattr(evaluation, "SCORES_AT_ONCE", 3 * (ITEMS + 1))
+    monkeypatch.setattr(evaluation, "MAX_SCORES_IN_MEMORY", 3 * (ITEMS + 1))
     parts = evaluate(score, split.test, training)
     assert parts.overall == whole.overall
     assert sizes == [3, 3, 1]
@@ -229,8 +229,8 @@ def test_folds_are_merged_user_by_user(split: Split, training: TrainingStatistic
     assert both.overall["coverage@10"] == pytest.approx(
         (one.overall["coverage@10"] + other.overall["coverage@10"]) / 2
     )
-    assert both.slices["warm-readers"].num_users == 10
-    assert both.slices["warm-readers"].metrics["ndcg@10"] == pytest.approx(both.overall["ndcg@10"])
+    assert both.slices["warm-users"].num_users == 10
+    assert both.slices["warm-users"].metrics["ndcg@10"] == pytest.approx(both.overall["ndcg@10"])
     assert merge_folds([one]) is one
 
 
@@ -297,24 +297,24 @@ def _hole(ranked: np.ndarray, history: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (_from_the_history, "a book of its own history"),
-        (_twice, "the same book twice"),
+        (_from_the_history, "an item of the history"),
+        (_twice, "an item twice"),
         (_beyond_the_catalogue, r"an id outside 0\.\.30"),
         (_negative, r"an id outside 0\.\.30"),
-        (_hole, "a book after the padding"),
+        (_hole, "an item after the padding"),
     ],
 )
 def test_a_ranker_that_breaks_its_promise_is_refused_with_the_user_row(
     split: Split, training: TrainingStatistics, change, message: str
 ) -> None:
-    with pytest.raises(ValueError, match=f"reader row 5 {message}"):
+    with pytest.raises(ValueError, match=f"{message} for user row 5"):
         evaluate_lists(broken(5, change), split.test, training, batch_size=4)
 
 
 @pytest.mark.parametrize(
     ("answer", "message"),
     [
-        (lambda good: good.astype(np.int64), r"int32 \[3, 20\] for reader rows 4\.\.6, not int64"),
+        (lambda good: good.astype(np.int64), r"int32 \[3, 20\] for user rows 4\.\.6, not int64"),
         (lambda good: good.astype(np.float32), "not float32"),
         (lambda good: good[:, :-1], r"not int32 \[3, 19\]"),
         (lambda good: good[:-1], r"not int32 \[2, 20\]"),
@@ -345,12 +345,12 @@ def test_an_answer_that_ends_in_zeros_is_accepted(
 
 def test_no_users_and_unknown_items_are_refused(split: Split, training: TrainingStatistics) -> None:
     nobody = HeldOutSet(from_lists([]), from_lists([]), np.empty(0, np.int32))
-    with pytest.raises(ValueError, match="no held-out readers"):
+    with pytest.raises(ValueError, match="no held-out users"):
         evaluate_lists(by_id, nobody, training)
     one = np.zeros(1, np.int32)
     for histories, targets in (([[ITEMS + 1]], [[1]]), ([[1]], [[ITEMS + 1]])):
         stranger = HeldOutSet(from_lists(histories), from_lists(targets), one)
-        with pytest.raises(ValueError, match="reader row 0 holds the id 31"):
+        with pytest.raises(ValueError, match="user row 0 has the id 31"):
             evaluate_lists(by_id, stranger, training)
 
 

@@ -55,7 +55,7 @@ def test_a_difference_without_spread_has_a_defined_ratio() -> None:
     ],
 )
 def test_figures_that_cannot_be_paired_are_refused(a: np.ndarray, b: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="figure"):
+    with pytest.raises(ValueError, match="value"):
         compare_paired(a, b)
 
 

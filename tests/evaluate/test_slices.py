@@ -25,12 +25,12 @@ def test_slices_match_the_hand_computed_case() -> None:
     users = held_out([[1, 2, 3, 4], [], [1, 2, 3, 4, 5]], [[2, 4], [1, 3], [5]])
     found = {part.name: as_lists(part) for part in slice_held_out(users, popularity)}
     assert found == {
-        "cold-readers": [(0, [2, 4]), (1, [1, 3])],
-        "warm-readers": [(2, [5])],
-        "cold-books": [(0, [4]), (1, [1, 3]), (2, [5])],
-        "head-books": [(0, [2])],
-        "middle-books": [(1, [1, 3])],
-        "tail-books": [(0, [4]), (2, [5])],
+        "cold-users": [(0, [2, 4]), (1, [1, 3])],
+        "warm-users": [(2, [5])],
+        "cold-items": [(0, [4]), (1, [1, 3]), (2, [5])],
+        "head-items": [(0, [2])],
+        "middle-items": [(1, [1, 3])],
+        "tail-items": [(0, [4]), (2, [5])],
     }
 
 
@@ -46,10 +46,10 @@ def test_users_and_items_are_each_in_one_part(popularity, data) -> None:
     users = held_out(histories, targets)
     found = {part.name: part for part in slice_held_out(users, np.array([0, *popularity]))}
     assert all(len(part.rows) for part in found.values()), "empty slices are left out"
-    by_user = [found[n].rows for n in ("cold-readers", "warm-readers") if n in found]
+    by_user = [found[n].rows for n in ("cold-users", "warm-users") if n in found]
     assert sorted(np.concatenate(by_user)) == list(range(len(targets)))
     pairs = []
-    for name in ("head-books", "middle-books", "tail-books"):
+    for name in ("head-items", "middle-items", "tail-items"):
         if name in found:
             pairs += [(row, item) for row, held in as_lists(found[name]) for item in held]
     everything = [(row, item) for row, held in enumerate(targets) for item in held]
@@ -61,7 +61,7 @@ def test_the_head_has_the_most_read_items() -> None:
     popularity = np.concatenate([[0], random.integers(0, 100, 200)])
     everybody = held_out([[]], [list(range(1, 201))])
     found = {part.name: part.targets[0] for part in slice_held_out(everybody, popularity)}
-    head, middle, tail = (found[f"{name}-books"] for name in ("head", "middle", "tail"))
+    head, middle, tail = (found[f"{name}-items"] for name in ("head", "middle", "tail"))
     assert popularity[head].min() >= popularity[middle].max()
     assert popularity[middle].min() >= popularity[tail].max()
     third = popularity.sum() / 3

@@ -49,15 +49,15 @@ def test_top_k_of_equal_scores_is_the_lowest_ids() -> None:
 def test_a_nan_score_is_refused_wherever_it_stands(column: int) -> None:
     scores = np.zeros((3, 5), np.float32)
     scores[1, column] = np.nan
-    with pytest.raises(ValueError, match=f"book {column} in reader row 1 is NaN"):
+    with pytest.raises(ValueError, match=f"item {column} in user row 1 is NaN"):
         select_unseen_top_k(scores, from_lists([[], [4], []]), 2)
 
 
 @pytest.mark.parametrize(
     ("scores", "histories", "k", "message"),
     [
-        (np.zeros((2, 5), np.float32), [[1]], 2, "do not fit 1 histories"),
-        (np.zeros(5, np.float32), [[1]], 2, "do not fit"),
+        (np.zeros((2, 5), np.float32), [[1]], 2, "do not match 1 histories"),
+        (np.zeros(5, np.float32), [[1]], 2, "do not match"),
         (np.zeros((1, 5), np.int32), [[1]], 2, "must be float32, not int32"),
         (np.zeros((1, 5), np.float32), [[1]], 0, "k must be 1 or more"),
         (np.zeros((1, 5), np.float32), [[5]], 2, "outside 1..4"),
@@ -71,7 +71,7 @@ def test_top_k_refuses_what_does_not_fit(scores, histories, k: int, message: str
 
 def test_an_unknown_id_is_reported_with_its_row() -> None:
     check_ids(from_lists([[1, 9], []]), 9)
-    with pytest.raises(ValueError, match=r"reader row 2 holds the id 10, outside 1\.\.9"):
+    with pytest.raises(ValueError, match=r"user row 2 has the id 10, outside 1\.\.9"):
         check_ids(from_lists([[1, 9], [], [2, 10]]), 9)
 
 

@@ -34,7 +34,7 @@ def test_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = [random.permutation(20)[:6] + 1 for _ in range(7)]
     validation = held_out([row[:3] for row in rows], [row[3:] for row in rows])
     whole = ValidationMetric(validation, 20)(downwards)
-    monkeypatch.setattr(chooser, "SCORES_AT_ONCE", 3 * 21)
+    monkeypatch.setattr(chooser, "MAX_SCORES_IN_MEMORY", 3 * 21)
     assert ValidationMetric(validation, 20)(downwards) == pytest.approx(whole)
 
 

@@ -28,7 +28,7 @@ def table(*, items: int = V, embedding_dim: int = d, **settings) -> QuantizedEmb
 
 def packed(values: np.ndarray) -> QuantizedEmbedding:
     """A packed table that took over some values."""
-    made = table(items=len(values) - 1, embedding_dim=values.shape[1], packed=True)
+    made = table(items=len(values) - 1, embedding_dim=values.shape[1], int4=True)
     made.assign(values)
     return made
 
@@ -51,7 +51,7 @@ def rows_of_any_length() -> st.SearchStrategy[np.ndarray]:
 
 @pytest.fixture(params=[False, True], ids=["floats", "packed"])
 def filled(request) -> QuantizedEmbedding:
-    made = table(packed=request.param)
+    made = table(int4=request.param)
     made.assign(random_values())
     return made
 
@@ -152,14 +152,14 @@ def test_a_row_of_zeros_between_others_stays_zero_and_scores_zero():
 @pytest.mark.parametrize("shape", [(5,), (3, 4), (0,), (1,), (2, 0)])
 def test_rows_are_what_numpy_reads_in_the_shape_of_the_ids(filled, shape):
     ids = np.random.default_rng(1).integers(0, V + 1, shape).astype(np.int32)
-    found = filled.rows(tf.constant(ids, tf.int32, shape))
+    found = filled.gather(tf.constant(ids, tf.int32, shape))
     assert found.dtype == tf.float32
     np.testing.assert_array_equal(found, filled.numpy()[ids])
     assert found.shape == (*shape, d)
 
 
 def test_every_item_has_its_own_row(filled):
-    np.testing.assert_array_equal(filled.rows(tf.range(V + 1)), filled.numpy())
+    np.testing.assert_array_equal(filled.gather(tf.range(V + 1)), filled.numpy())
 
 
 @pytest.mark.parametrize("vectors", [1, 3])
@@ -185,7 +185,7 @@ def test_the_bytes_of_rows_and_the_numbers_of_products_are_the_same(steps):
 
 
 def test_every_number_of_four_bits_is_read_from_its_byte():
-    made = table(items=0x100 - 1, embedding_dim=2, packed=True)
+    made = table(items=0x100 - 1, embedding_dim=2, int4=True)
     made.nibbles.assign(np.arange(256, dtype=np.uint8)[:, None])
     made.scale.assign(np.ones(256, np.float32))
     signed = np.array([0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1])
@@ -195,7 +195,7 @@ def test_every_number_of_four_bits_is_read_from_its_byte():
 
 def test_a_traced_table_takes_any_number_of_ids_and_vectors(filled):
     def answer(ids: tf.Tensor, vectors: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        rows = filled.rows(ids)
+        rows = filled.gather(ids)
         assert rows.shape.as_list() == [*ids.shape.as_list(), d]
         return rows, filled.dot_products(vectors, ids)
 
@@ -216,7 +216,7 @@ def test_a_traced_table_takes_any_number_of_ids_and_vectors(filled):
 
 def test_the_batch_of_a_traced_table_may_be_open_where_the_history_is_not(filled):
     signature = [tf.TensorSpec([None, 4], tf.int32)]
-    traced = tf.function(filled.rows, input_signature=signature)
+    traced = tf.function(filled.gather, input_signature=signature)
     assert traced.get_concrete_function().structured_outputs.shape.as_list() == [None, 4, d]
     ids = np.arange(12, dtype=np.int32).reshape(3, 4)
     np.testing.assert_array_equal(traced(tf.constant(ids)), filled.numpy()[ids])
@@ -234,14 +234,14 @@ def test_floats_begin_with_the_initializer():
 
 
 def test_two_numbers_take_one_byte():
-    made = table(packed=True)
+    made = table(int4=True)
     assert made.nibbles.dtype == tf.uint8
     assert made.nibbles.shape == (V + 1, d // 2)
 
 
 def test_an_odd_width_is_refused_where_two_numbers_share_a_byte():
-    with pytest.raises(ValueError, match="even d, not 7"):
-        table(embedding_dim=7, packed=True)
+    with pytest.raises(ValueError, match="even for int4, not 7"):
+        table(embedding_dim=7, int4=True)
     assert table(embedding_dim=7).numpy().shape == (V + 1, 7)
 
 
@@ -249,7 +249,7 @@ def test_an_odd_width_is_refused_where_two_numbers_share_a_byte():
 @pytest.mark.parametrize("shape", [(V, d), (V + 2, d), (V + 1, d + 2)])
 def test_a_table_of_another_shape_is_refused(is_packed, shape):
     with pytest.raises(ValueError, match=str(shape[0])):
-        table(packed=is_packed).assign(np.ones(shape, np.float32))
+        table(int4=is_packed).assign(np.ones(shape, np.float32))
 
 
 @pytest.mark.parametrize("bits", [4, 8])

@@ -108,7 +108,7 @@ def neighbours(some: Numbers) -> Case:
 def packed_neighbours(some: Numbers) -> Case:
     # That `unpacked` reads the bits rightly is tested with the student.
     model = neighbours(some).model.pack()
-    return Case(model, model.unpacked().toarray(), model.prior.numpy())
+    return Case(model, model.unpack().toarray(), model.prior.numpy())
 
 
 def item_kernel(some: Numbers) -> Case:
@@ -264,7 +264,7 @@ def test_nothing_contributes_to_an_item_beyond_the_catalogue(case):
 def test_similar_is_what_an_item_adds(case):
     ids = tf.range(1, V + 1)
     found = case.model.similar(ids).numpy()
-    np.testing.assert_array_equal(found, case.model.added(ids))
+    np.testing.assert_array_equal(found, case.model.item_scores(ids))
     assert_close(found[:, 1:], case.added[1:, 1:])
 
 

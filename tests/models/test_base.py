@@ -145,7 +145,7 @@ def test_a_model_made_from_the_configuration_scores_alike_with_the_same_weights(
 @pytest.fixture
 def plain(kind, tiny, settings_of) -> HistoryModel:
     """A model that scores in training as it does afterwards: no dropout, no memory."""
-    off = {"book_dropout": 0.0, "dropout": 0.0, "memory": 0}
+    off = {"item_dropout": 0.0, "dropout": 0.0, "memory": 0}
     return tiny(kind, **{name: off[name] for name in off.keys() & settings_of(kind)})
 
 
@@ -244,10 +244,10 @@ def test_known_keeps_the_items_and_nothing_else():
     assert model.mask_unknown_ids(ids).numpy().tolist() == [[0, 0, 1], [5, 0, 0]]
 
 
-@pytest.mark.parametrize("sizes", [{"books": 0}, {"history_length": 0}, {"books": -1}])
+@pytest.mark.parametrize("sizes", [{"num_items": 0}, {"max_length": 0}, {"num_items": -1}])
 def test_a_model_without_items_or_history_is_refused_with_the_numbers(sizes):
     with pytest.raises(ValueError, match=str(next(iter(sizes.values())))):
-        Popularity(**{"books": 5, "history_length": 2, **sizes})
+        Popularity(**{"num_items": 5, "max_length": 2, **sizes})
 
 
 def test_the_base_scores_nothing_itself():

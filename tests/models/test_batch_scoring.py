@@ -17,7 +17,7 @@ V, L, d, K = 40, 6, 5, 9
     ids=["mlp", "gru"],
 )
 def model(request):
-    made = request.param(items=V, max_length=L, embedding_dim=d, hidden=7, item_dropout=0.5)
+    made = request.param(num_items=V, max_length=L, embedding_dim=d, hidden=7, item_dropout=0.5)
     made.create_weights()
     random = np.random.default_rng(0)
     for weight in made.trainable_weights:
@@ -49,13 +49,13 @@ def test_the_ranking_agrees_with_tfrs_brute_force_with_exclusions(model, histori
 def test_how_many_are_scored_at_once_changes_nothing(model, histories, monkeypatch):
     padded = histories.pad(L)
     together = batch_scoring.compute_scores(model, padded)
-    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", 7 * (V + 1))
+    monkeypatch.setattr(batch_scoring, "MAX_SCORES_IN_MEMORY", 7 * (V + 1))
     assert batch_scoring.get_scoring_batch_size(model) == 7
     np.testing.assert_allclose(batch_scoring.compute_scores(model, padded), together, atol=1e-5)
 
 
 def test_a_catalogue_larger_than_the_limit_is_scored_row_by_row(model, monkeypatch):
-    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", 3)
+    monkeypatch.setattr(batch_scoring, "MAX_SCORES_IN_MEMORY", 3)
     assert batch_scoring.get_scoring_batch_size(model) == 1
 
 

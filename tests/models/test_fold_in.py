@@ -263,7 +263,7 @@ def test_the_compact_model_differs_by_the_rounding_of_its_prior_alone():
 
 def test_a_saved_model_scores_alike_when_it_is_loaded(tmp_path):
     rows = tf.constant([padded([3, 1, 4]), padded([]), list(range(1, L + 1))])
-    for name, made in (("float", model()), ("coded", model().pack())):
+    for name, made in (("float", model()), ("quantized", model().pack())):
         checkpoint.save(made, tmp_path / name)
         loaded = checkpoint.load(tmp_path / name)
         assert (loaded.alpha, loaded.regularization) == (40, 20)
@@ -274,7 +274,7 @@ def test_a_saved_model_scores_alike_when_it_is_loaded(tmp_path):
 
 @pytest.mark.parametrize("shape", [(V, d), (V + 2, d), (V + 1, d + 1), (V + 1,)])
 def test_factors_of_another_shape_are_refused_and_told_so(shape):
-    with pytest.raises(ValueError, match="another catalogue") as refused:
+    with pytest.raises(ValueError, match="another catalog") as refused:
         model().assign(np.zeros(shape, np.float32))
     assert str(list(shape)) in str(refused.value)
 
@@ -308,10 +308,10 @@ def test_items_without_factors_have_no_score_of_their_own_and_speak_for_none():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"dimensions": 0}, {"alpha": 0.5}, {"regularization": 0.0}, {"regularization": -1.0}]
+    "wrong", [{"embedding_dim": 0}, {"alpha": 0.5}, {"regularization": 0.0}, {"regularization": -1.0}]
 )
 def test_a_wrong_setting_is_refused_with_its_value(wrong):
-    settings = {"dimensions": d, "alpha": 2.0, "regularization": 3.0, **wrong}
+    settings = {"embedding_dim": d, "alpha": 2.0, "regularization": 3.0, **wrong}
     with pytest.raises(ValueError, match=str(next(iter(wrong.values())))):
         FoldInModel(num_items=V, max_length=L, **settings)
 

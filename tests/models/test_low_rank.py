@@ -14,7 +14,7 @@ HISTORIES = [[3, 1, 4], [], [V, 2, 9, 14, 1]]
 
 
 def model(**settings) -> LowRankModel:
-    made = LowRankModel(**{"books": V, "history_length": L, "dimensions": d, **settings})
+    made = LowRankModel(**{"num_items": V, "max_length": L, "embedding_dim": d, **settings})
     made.create_weights()
     random = np.random.default_rng(0)
     made.assign(*(random.normal(0, 1, (V + 1, d)).astype(np.float32) for _ in range(2)))
@@ -51,7 +51,7 @@ def test_tables_of_another_shape_are_refused_and_nothing_is_taken(shape, side):
     before = made.get_weights()
     tables = [np.zeros((V + 1, d), np.float32) for _ in range(2)]
     tables[side] = np.zeros(shape, np.float32)
-    with pytest.raises(ValueError, match="another catalogue") as refused:
+    with pytest.raises(ValueError, match="another catalog") as refused:
         made.assign(*tables)
     assert str(list(shape)) in str(refused.value)
     for old, now in zip(before, made.get_weights(), strict=True):
@@ -78,6 +78,6 @@ def test_gradients_reach_both_tables_and_the_prior():
         weight.name.split(":")[0]: tf.convert_to_tensor(gradient).numpy()
         for weight, gradient in zip(made.trainable_weights, gradients, strict=True)
     }
-    assert set(np.flatnonzero(by["left"].any(axis=1))) == {1, 3}
-    assert by["right"][1:].all()
+    assert set(np.flatnonzero(by["input_factors"].any(axis=1))) == {1, 3}
+    assert by["output_factors"][1:].all()
     assert by["prior"][1:].all()

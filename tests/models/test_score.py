@@ -69,7 +69,7 @@ def sums() -> dict[str, HistoryModel]:
 
 @pytest.fixture(scope="module")
 def models() -> dict[str, HistoryModel]:
-    sizes = {"books": V, "history_length": L}
+    sizes = {"num_items": V, "max_length": L}
     return {
         **sums(),
         **{name: random_weights(kind(**sizes, embedding_dim=8)) for name, kind in NETWORKS.items()},

@@ -158,14 +158,14 @@ def test_the_gradient_by_a_weight_is_that_of_its_own_target():
 
 def test_only_weights_and_prior_are_trained():
     names = {weight.name.split(":")[0] for weight in model(matrix(*LENGTHS)).trainable_weights}
-    assert names == {"strengths", "prior"}
+    assert names == {"entry_weights", "prior"}
 
 
 @pytest.mark.parametrize(
     ("row", "column", "value", "named"),
     [
-        (3, 3, 1.0, "itself"),
-        (V, V, 1.0, "itself"),
+        (3, 3, 1.0, "diagonal"),
+        (V, V, 1.0, "diagonal"),
         (0, 3, 1.0, "padding"),
         (3, 0, 1.0, "padding"),
         (0, 0, 1.0, "padding"),
@@ -196,7 +196,7 @@ def test_a_matrix_may_hold_negative_weights_and_zeros():
 
 @pytest.mark.parametrize("shape", [(V, V), (V + 2, V + 2), (V + 1, V), (V, V + 1)])
 def test_a_matrix_of_another_catalogue_is_refused_and_told_so(shape):
-    with pytest.raises(ValueError, match="another catalogue") as refused:
+    with pytest.raises(ValueError, match="another catalog") as refused:
         model(matrix(*LENGTHS)).assign(sparse.csr_array(shape, dtype=np.float32))
     assert f"{shape[0]} x {shape[1]}" in str(refused.value)
 

@@ -21,7 +21,7 @@ V, L, d = 30, 6, 4
 
 def model(**settings) -> TiedEmbeddingModel:
     made = MLPStudent(
-        **{"books": V, "history_length": L, "dimensions": d, "book_dropout": 0.0, **settings}
+        **{"num_items": V, "max_length": L, "embedding_dim": d, "item_dropout": 0.0, **settings}
     )
     made.create_weights()
     return made
@@ -105,9 +105,9 @@ def test_item_dropout_leaves_out_whole_items_in_training_only_and_keeps_the_sum(
 @pytest.mark.parametrize(
     ("wrong", "named"),
     [
-        ({"dimensions": 0}, "dimensions must be at least 1, not 0"),
-        ({"book_dropout": 1.0}, "not 1.0"),
-        ({"book_dropout": -0.1}, "not -0.1"),
+        ({"embedding_dim": 0}, "embedding_dim must be at least 1, not 0"),
+        ({"item_dropout": 1.0}, "not 1.0"),
+        ({"item_dropout": -0.1}, "not -0.1"),
         ({"objective": "sampled"}, "full-softmax or in-batch, not 'sampled'"),
     ],
 )

@@ -67,7 +67,7 @@ WEIGHTS, POWERS = (0.5, 2.0, -1.5, 0.7), (0.0, 0.5, -0.5, 1.0)
 
 
 def blend(some: Sequence[HistoryModel] | None = None, **settings) -> WeightedEnsemble:
-    settings = settings or {"weights": WEIGHTS, "powers": POWERS}
+    settings = settings or {"weights": WEIGHTS, "exponents": POWERS}
     made = WeightedEnsemble(members=parts() if some is None else some, **settings)
     made.create_weights()
     return made
@@ -104,7 +104,7 @@ def test_a_score_is_the_weighted_sum_with_powers_of_the_number_of_distinct_items
 
 def test_the_number_of_items_counts_by_hand():
     part = low_rank()
-    made = blend([part], weights=[3.0], powers=[2.0])
+    made = blend([part], weights=[3.0], exponents=[2.0])
     rows = [padded(), padded(4), padded(4, 9), [4, 9, 4, 0, -1, V + 1], padded(1, 2, 3)]
     wanted = part(tf.constant(rows)).numpy() * np.array([3, 3, 12, 12, 27])[:, None]
     np.testing.assert_allclose(made(tf.constant(rows)), wanted, rtol=1e-5)
@@ -152,7 +152,7 @@ def test_similar_is_the_weighted_sum_whatever_the_powers(mixed):
 
 
 def test_contributions_of_additive_parts_sum_to_the_score_without_the_priors():
-    made = blend([low_rank(), neighbours()], weights=(2.0, -3.0), powers=(0.5, -1.0))
+    made = blend([low_rank(), neighbours()], weights=(2.0, -3.0), exponents=(0.5, -1.0))
     rows = [padded(3, 1, 4), [5, 5, 0, 2, -1, 9], padded()]
     items = np.array([7, 8, 9], np.int32)
     found = made.contributions(tf.constant(rows), tf.constant(items)).numpy()
@@ -167,7 +167,7 @@ def test_contributions_of_additive_parts_sum_to_the_score_without_the_priors():
 
 
 def test_the_way_outside_tensorflow_gives_the_same_scores():
-    made = blend([low_rank(), neighbours()], weights=(2.0, -3.0), powers=(0.5, -1.0))
+    made = blend([low_rank(), neighbours()], weights=(2.0, -3.0), exponents=(0.5, -1.0))
     rows = [[3, 1, 4], [], [5, 5, 2], list(range(1, L + 1)), [V]]
     histories = from_lists(rows)
     found = made.numpy_scores(histories)
@@ -177,7 +177,7 @@ def test_the_way_outside_tensorflow_gives_the_same_scores():
 
 
 def test_solved_parts_come_as_near_outside_tensorflow_as_they_do_alone():
-    made = blend([low_rank(), fold_in()], weights=(1.0, 2.0), powers=(0.0, 0.5))
+    made = blend([low_rank(), fold_in()], weights=(1.0, 2.0), exponents=(0.0, 0.5))
     histories = from_lists([[3, 1, 4], [], list(range(1, L + 1))])
     wanted = made(tf.constant(histories.pad(L))).numpy()
     found = made.numpy_scores(histories)
@@ -207,14 +207,14 @@ def test_a_saved_blend_scores_alike_when_it_is_loaded(mixed, tmp_path):
     for name, made in (("whole", mixed), ("compact", mixed.pack())):
         checkpoint.save(made, tmp_path / name)
         loaded = checkpoint.load(tmp_path / name)
-        assert [type(part) for part in loaded.parts] == [type(part) for part in made.members]
-        assert (loaded.blend_weights, loaded.powers) == (WEIGHTS, POWERS)
+        assert [type(part) for part in loaded.members] == [type(part) for part in made.members]
+        assert (loaded.member_weights, loaded.exponents) == (WEIGHTS, POWERS)
         np.testing.assert_array_equal(loaded(rows), made(rows))
 
 
 def test_a_blend_of_blends_survives_saving(tmp_path):
-    inner = blend([low_rank(), neighbours()], weights=(2.0, -3.0), powers=(0.5, -1.0))
-    made = blend([inner, fold_in()], weights=(0.5, 0.25), powers=(1.0, 0.0))
+    inner = blend([low_rank(), neighbours()], weights=(2.0, -3.0), exponents=(0.5, -1.0))
+    made = blend([inner, fold_in()], weights=(0.5, 0.25), exponents=(1.0, 0.0))
     checkpoint.save(made, tmp_path / "model")
     rows = tf.constant([padded(3, 1, 4), padded()])
     np.testing.assert_array_equal(checkpoint.load(tmp_path / "model")(rows), made(rows))
@@ -242,21 +242,21 @@ def test_a_blend_needs_the_memory_of_all_its_parts(mixed):
     assert mixed.peak_score_rows == sum(part.peak_score_rows for part in mixed.members)
 
 
-@pytest.mark.parametrize("other", [{"books": V + 1}, {"length": L + 1}])
+@pytest.mark.parametrize("other", [{"items": V + 1}, {"length": L + 1}])
 def test_parts_of_different_catalogues_or_lengths_are_refused(other):
-    with pytest.raises(ValueError, match="one catalogue and one history length") as refused:
+    with pytest.raises(ValueError, match="same number of items and the same max_length") as refused:
         WeightedEnsemble(members=[low_rank(), low_rank(**other)])
     assert str(next(iter(other.values()))) in str(refused.value)
 
 
 def test_a_blend_of_nothing_is_refused():
-    with pytest.raises(ValueError, match="nothing"):
+    with pytest.raises(ValueError, match="no members"):
         WeightedEnsemble(members=[])
 
 
-@pytest.mark.parametrize("wrong", [{"weights": [1.0]}, {"powers": [0.0] * 3}])
+@pytest.mark.parametrize("wrong", [{"weights": [1.0]}, {"exponents": [0.0] * 3}])
 def test_weights_and_powers_of_another_number_are_refused(wrong):
-    with pytest.raises(ValueError, match="2 parts need as many"):
+    with pytest.raises(ValueError, match="2 members need as many"):
         WeightedEnsemble(members=[low_rank(), neighbours()], **wrong)
 
 
@@ -336,5 +336,5 @@ def test_its_vectors_are_those_of_the_first_part_that_has_any():
     np.testing.assert_array_equal(
         both.user_embeddings(history), both.members[1].user_embeddings(history)
     )
-    with pytest.raises(ValueError, match="none of NeighboursStudent, LowRankModel has"):
+    with pytest.raises(ValueError, match=r"none of its members \(NeighboursStudent, LowRankModel\) has"):
         WeightedEnsemble(members=[neighbours(), low_rank()]).item_embeddings()

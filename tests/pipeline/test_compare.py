@@ -20,11 +20,21 @@ from kd_tf.training import checkpoint
 
 VALUES = {
     "name": "shop",
-    "data": {"synthetic_books": 120, "synthetic_readers": 150},
+    "data": {"synthetic_items": 120, "synthetic_users": 150},
     "split": {"protocol": "leave-one-out"},
-    "teacher": {"kind": "matrix-factorization", "dimensions": 16, "learning": {"epochs": 12}},
-    "student": {"kind": "matrix-factorization", "dimensions": 4, "learning": {"epochs": 6}},
-    "distillation": {"methods": {"soft-targets": {"weight": 0.5, "settings": {"temperature": 2}}}},
+    "teacher": {
+        "architecture": "matrix-factorization",
+        "embedding_dim": 16,
+        "training": {"epochs": 12},
+    },
+    "student": {
+        "architecture": "matrix-factorization",
+        "embedding_dim": 4,
+        "training": {"epochs": 6},
+    },
+    "distillation": {
+        "loss_settings": {"soft-targets": {"weight": 0.5, "arguments": {"temperature": 2}}}
+    },
 }
 
 
@@ -47,7 +57,7 @@ def changed(**sections: dict[str, object]) -> config.Config:
 def test_teacher_student_alone_and_every_method_stand_side_by_side(found: ModelTable):
     assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, "soft-targets"]
     assert [one.role for one in found.models] == ["teacher", "student", "student"]
-    assert {one.kind for one in found.models} == {"matrix-factorization"}
+    assert {one.architecture for one in found.models} == {"matrix-factorization"}
     (pair,) = found.comparisons
     assert (pair.model, pair.reference) == ("soft-targets", STUDENT_ALONE)
     alone, distilled = found.models[1:]
@@ -61,7 +71,7 @@ def test_a_figure_is_the_mean_of_its_seeds_and_its_deviation_that_of_them(
 ):
     for one in found.models[1:]:
         figures = [
-            json.loads((folder / "compare" / f"{one.name}-{seed}" / "figures.json").read_text())
+            json.loads((folder / "compare" / f"{one.name}-{seed}" / "metrics.json").read_text())
             for seed in range(2)
         ]
         for metric in ("ndcg@10", "recall@20"):
@@ -89,7 +99,7 @@ def test_a_method_of_other_settings_is_made_anew_and_the_student_alone_is_not(
         "train_student",
         lambda *given, **named: trained.append(named["label"]) or real(*given, **named),
     )
-    settings = changed(distillation={"methods": {"soft-targets": {"weight": 2.0}}})
+    settings = changed(distillation={"loss_settings": {"soft-targets": {"weight": 2.0}}})
     compare(settings, folder, methods=["soft-targets"], seeds=1)
     assert trained == ["soft-targets, seed 0"]
 
@@ -97,27 +107,27 @@ def test_a_method_of_other_settings_is_made_anew_and_the_student_alone_is_not(
 @pytest.mark.parametrize("kind", ["mlp", "two-tower"])
 def test_other_students_are_compared_too(kind: str, tmp_path: Path):
     settings = changed(
-        student={"kind": kind, "dimensions": 8, "learning": {"epochs": 2}},
-        teacher={"kind": "local-ridge"},
+        student={"architecture": kind, "embedding_dim": 8, "training": {"epochs": 2}},
+        teacher={"architecture": "local-ridge"},
     )
     found = compare(settings, tmp_path, methods=["soft-targets"], seeds=1)
-    assert [one.kind for one in found.models] == ["local-ridge", kind, kind]
+    assert [one.architecture for one in found.models] == ["local-ridge", kind, kind]
 
 
 @pytest.mark.parametrize("kind", ["mlp", "matrix-factorization"])
 def test_every_method_teaches_or_says_why_not(kind: str, tmp_path: Path):
     settings = changed(
-        student={"kind": kind, "dimensions": 8, "learning": {"epochs": 1}},
+        student={"architecture": kind, "embedding_dim": 8, "training": {"epochs": 1}},
         teacher={
-            "kind": "two-tower" if kind == "mlp" else kind,
-            "dimensions": 16,
-            "learning": {"epochs": 1},
+            "architecture": "two-tower" if kind == "mlp" else kind,
+            "embedding_dim": 16,
+            "training": {"epochs": 1},
         },
-        distillation={"methods": {}},
+        distillation={"loss_settings": {}},
     )
     found = compare(settings, tmp_path, seeds=1)
     told = [one.name for one in found.models[2:]]
-    left_out = [note.split()[0] for note in found.dataset.notes if "is left out" in note]
+    left_out = [note.split()[0] for note in found.dataset.notes if "is skipped" in note]
     assert {*told, *left_out} == set(method_presets.list_methods())
     # One teacher is no panel; a factorisation looks at no history and has no layers.
     panels = {"average-teachers", "weighted-teachers", "confident-teachers"}
@@ -128,13 +138,13 @@ def test_every_method_teaches_or_says_why_not(kind: str, tmp_path: Path):
 
 def test_a_method_that_cannot_teach_is_left_out_and_the_others_are_not(tmp_path: Path):
     settings = changed(
-        student={"kind": "mlp", "dimensions": 8, "learning": {"epochs": 1}},
-        teacher={"kind": "local-ridge"},
+        student={"architecture": "mlp", "embedding_dim": 8, "training": {"epochs": 1}},
+        teacher={"architecture": "local-ridge"},
     )
     found = compare(settings, tmp_path, methods=["hint", "rrd"], seeds=1)
     assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, "rrd"]
-    assert any("hint is left out" in note for note in found.dataset.notes)
-    with pytest.raises(UserError, match="hint cannot teach this student"):
+    assert any("hint is skipped" in note for note in found.dataset.notes)
+    with pytest.raises(UserError, match="hint cannot distill"):
         compare(settings, tmp_path, methods=["hint"], seeds=1)
 
 
@@ -142,18 +152,18 @@ def test_impossible_wishes_are_refused(tmp_path: Path):
     settings = config.from_values(VALUES)
     with pytest.raises(UserError, match="no method 'soft-target'"):
         compare(settings, tmp_path, methods=["soft-target"])
-    with pytest.raises(UserError, match="one kind of student, and auto is none"):
-        compare(changed(student={"kind": "auto"}), tmp_path)
-    wrong = {"methods": {"soft-targets": {"settings": {"temperature": -1}}}}
-    with pytest.raises(UserError, match="soft-targets cannot be made"):
+    with pytest.raises(UserError, match="needs one student architecture, but it is auto"):
+        compare(changed(student={"architecture": "auto"}), tmp_path)
+    wrong = {"loss_settings": {"soft-targets": {"arguments": {"temperature": -1}}}}
+    with pytest.raises(UserError, match="wrong arguments for soft-targets"):
         compare(changed(distillation=wrong), tmp_path, seeds=1)
-    with pytest.raises(UserError, match="none of them is tested"):
+    with pytest.raises(UserError, match="no test user is one"):
         compare(changed(split={"protocol": "unseen-users"}), tmp_path)
 
 
 @pytest.mark.parametrize("role", ["teacher", "student"])
 def test_no_app_gets_a_model_of_users_by_number(role: str, tmp_path: Path):
-    settings = config.from_values({role: {"kind": "matrix-factorization"}})
+    settings = config.from_values({role: {"architecture": "matrix-factorization"}})
     with pytest.raises(UserError, match="no app can use it"):
         run(settings, tmp_path)
 
@@ -167,19 +177,19 @@ def test_trainings_in_several_processes_give_the_same_figures(found: ModelTable,
 
 
 def test_any_teacher_teaches_a_factorisation_by_users(tmp_path: Path):
-    settings = changed(teacher={"kind": "ensemble", "members": ["local-ridge", "ials"]})
+    settings = changed(teacher={"architecture": "ensemble", "members": ["local-ridge", "ials"]})
     methods = ["soft-targets", "average-teachers", "hetcomp"]
     found = compare(settings, tmp_path, methods=methods, seeds=1)
     assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, *methods]
-    vectors = changed(teacher={"kind": "ials"})
+    vectors = changed(teacher={"architecture": "ials"})
     found = compare(vectors, tmp_path / "vectors", methods=["de", "htd"], seeds=1)
     assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, "de", "htd"]
 
 
 def test_several_teachers_answer_as_one(tmp_path: Path):
     settings = changed(
-        student={"kind": "mlp", "dimensions": 8, "learning": {"epochs": 1}},
-        teacher={"kind": "ensemble", "members": ["local-ridge", "spectral"]},
+        student={"architecture": "mlp", "embedding_dim": 8, "training": {"epochs": 1}},
+        teacher={"architecture": "ensemble", "members": ["local-ridge", "spectral"]},
     )
     panels = ["average-teachers", "weighted-teachers", "confident-teachers", "hetcomp"]
     found = compare(settings, tmp_path, methods=panels, seeds=1)
@@ -199,7 +209,7 @@ def test_methods_are_joined_and_ones_own_is_named_by_its_module(
         "class Mine(SoftTargets):\n    pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    settings = changed(student={"learning": {"epochs": 1}}, distillation={"methods": {}})
+    settings = changed(student={"training": {"epochs": 1}}, distillation={"loss_settings": {}})
     names = ["my_method:Mine", "soft-targets", "rrd+my_method:Mine"]
     found = compare(settings, tmp_path / "run", methods=names, seeds=1)
     by_name = {one.name: one for one in found.models}
@@ -215,17 +225,19 @@ def test_methods_are_joined_and_ones_own_is_named_by_its_module(
 
 
 def test_an_assistant_stands_between_and_is_as_much_wider(tmp_path: Path):
-    settings = changed(student={"learning": {"epochs": 1}}, distillation={"assistant": 5})
+    settings = changed(
+        student={"training": {"epochs": 1}}, distillation={"assistant_width_multiplier": 5}
+    )
     compare(settings, tmp_path, methods=["soft-targets"], seeds=1)
     assistant = checkpoint.load(tmp_path / "assistants" / "soft-targets-seed-0" / "model")
-    assert assistant.embedding_dim == 5 * VALUES["student"]["dimensions"]
+    assert assistant.embedding_dim == 5 * VALUES["student"]["embedding_dim"]
 
 
 @pytest.mark.parametrize("kind", ["neighbours", "item-kernel"])
 def test_a_student_with_a_start_is_compared_with_its_start(kind: str, tmp_path: Path):
     settings = changed(
-        student={"kind": kind, "max_bytes": 4000, "fine_tuning_epochs": 1},
-        teacher={"kind": "local-ridge"},
+        student={"architecture": kind, "max_bytes": 4000, "fine_tuning_epochs": 1},
+        teacher={"architecture": "local-ridge"},
     )
     found = compare(settings, tmp_path, methods=["soft-targets", "rd"], seeds=2)
     names = [one.name for one in found.models]

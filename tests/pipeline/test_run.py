@@ -23,9 +23,9 @@ from kd_tf.training.resume import ResumeFolder
 SETTINGS = config.from_values(
     {
         "name": "small",
-        "data": {"synthetic_books": 200, "synthetic_readers": 200},
-        "teacher": {"kind": "cnn", "dimensions": 16, "learning": {"epochs": 2}},
-        "student": {"kind": "mlp", "dimensions": 8, "learning": {"epochs": 4}},
+        "data": {"synthetic_items": 200, "synthetic_users": 200},
+        "teacher": {"architecture": "cnn", "embedding_dim": 16, "training": {"epochs": 2}},
+        "student": {"architecture": "mlp", "embedding_dim": 8, "training": {"epochs": 4}},
         "export": {"recommendations": 20},
     }
 )
@@ -44,13 +44,13 @@ def test_a_run_leaves_what_the_readme_says(finished: RunResult) -> None:
     for name in ("config.toml", "results.json", "report.html", "targets/teacher_ids.npy"):
         assert (finished.folder / name).is_file()
     written = json.loads((finished.folder / "results.json").read_text("utf-8"))
-    assert written["version"] == 1
+    assert written["version"] == 2
     names = [one["name"] for one in written["models"]]
     assert names == [*BASELINES, "teacher", "student-alone", "student-distilled"]
     for one in written["models"]:
         low, high = one["intervals"]["ndcg@10"]
         assert low <= one["metrics"]["ndcg@10"] <= high
-        assert "warm-readers" in one["slices"]
+        assert "warm-users" in one["slices"]
     split = load_split(finished.folder / "split.npz")
     assert split.fingerprint() == finished.split.fingerprint()
     floors = {one["name"]: one["floor_bytes"] for one in written["artifacts"]}
@@ -81,7 +81,7 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small = SETTINGS.model_copy(
-        update={"student": SETTINGS.student.model_copy(update={"kind": "shallow-cnn"})}
+        update={"student": SETTINGS.student.model_copy(update={"architecture": "shallow-cnn"})}
     )
     with monkeypatch.context() as interrupted:
         interrupted.setattr(train_student.prune, "wrap_core", fail)
@@ -115,7 +115,7 @@ def test_a_run_killed_in_the_midst_of_trainings_makes_the_same_student(
         assert checkpoint.compute_fingerprint(
             getattr(again, one)
         ) == checkpoint.compute_fingerprint(getattr(finished, one))
-    assert not list((tmp_path / "run" / "unfinished").iterdir())
+    assert not list((tmp_path / "run" / "resume").iterdir())
 
 
 def test_a_training_that_diverges_leaves_its_last_good_weights_and_says_where(
@@ -123,7 +123,7 @@ def test_a_training_that_diverges_leaves_its_last_good_weights_and_says_where(
 ) -> None:
     wild = SETTINGS.student.training.model_copy(update={"learning_rate": 1e30})
     settings = SETTINGS.model_copy(
-        update={"student": SETTINGS.student.model_copy(update={"learning": wild})}
+        update={"student": SETTINGS.student.model_copy(update={"training": wild})}
     )
     with pytest.raises(UserError, match=r"loss is nan") as stopped:
         run(settings, tmp_path / "run")
@@ -143,7 +143,7 @@ def test_a_published_split_without_validation_is_trained_on_and_measured(tmp_pat
     divided = dataclasses.replace(shop, interactions=data, split_labels=part)
     found = run(SETTINGS, tmp_path / "run", dataset=divided)
     described = found.results.dataset
-    assert described.protocol == "given"
+    assert described.protocol == "published"
     assert described.cleaning == []
     assert any("no validation part" in note for note in described.notes)
     assert described.test_users == len(np.unique(data.user[part == 2]))
@@ -154,7 +154,7 @@ def test_a_published_split_without_validation_is_trained_on_and_measured(tmp_pat
 @pytest.mark.parametrize(
     ("section", "message"),
     [
-        ({"split": {"folds": 3}}, "needs one split"),
+        ({"split": {"num_folds": 3}}, "needs a single split"),
     ],
 )
 def test_what_a_run_cannot_measure_is_refused_before_anything_is_trained(
@@ -169,10 +169,10 @@ def test_what_a_run_cannot_measure_is_refused_before_anything_is_trained(
 SEARCHED = config.from_values(
     {
         "name": "searched",
-        "data": {"synthetic_books": 200, "synthetic_readers": 300},
-        "teacher": {"kind": "ensemble", "members": ["local-ridge", "ials", "spectral"]},
-        "student": {"max_bytes": 6000, "learning": {"epochs": 3}},
-        "examples": {"passes": 2},
+        "data": {"synthetic_items": 200, "synthetic_users": 300},
+        "teacher": {"architecture": "ensemble", "members": ["local-ridge", "ials", "spectral"]},
+        "student": {"max_bytes": 6000, "training": {"epochs": 3}},
+        "examples": {"num_passes": 2},
         "export": {"recommendations": 20},
     }
 )
@@ -185,13 +185,22 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 def test_the_best_student_within_the_bytes_is_shipped(searched: RunResult) -> None:
     tried = searched.results.candidate_students
-    assert {one.kind for one in tried} >= {"neighbours", "item-kernel", "fold-in", "low-rank"}
+    assert {one.architecture for one in tried} >= {
+        "neighbours",
+        "item-kernel",
+        "fold-in",
+        "low-rank",
+    }
     chosen = [one for one in tried if one.is_chosen]
     assert len(chosen) == 1
     assert chosen[0].validation_ndcg == max(one.validation_ndcg for one in tried)
     assert all(one.bytes <= 6000 for one in tried)
     by_name = {one.name: one for one in searched.results.models}
-    assert by_name["student-distilled"].kind == by_name["student-alone"].kind == chosen[0].kind
+    assert (
+        by_name["student-distilled"].architecture
+        == by_name["student-alone"].architecture
+        == chosen[0].architecture
+    )
     assert by_name["student-distilled"].bytes <= 6000
 
 
@@ -206,7 +215,7 @@ def test_a_budget_below_any_student_is_refused_with_the_least_one(tmp_path: Path
     )
     with pytest.raises(UserError, match="fits into 500 bytes") as refused:
         run(settings, tmp_path / "run")
-    least = int(str(refused.value.hint).split(" is ")[1].split(" bytes")[0].replace(",", ""))
+    least = int(str(refused.value.hint).split("at least ")[1].split(" bytes")[0].replace(",", ""))
     enough = settings.model_copy(
         update={"student": settings.student.model_copy(update={"max_bytes": least})}
     )
@@ -217,13 +226,15 @@ def test_a_budget_below_any_student_is_refused_with_the_least_one(tmp_path: Path
 def test_a_student_that_is_asked_for_is_made(kind: str, tmp_path: Path) -> None:
     settings = SEARCHED.model_copy(
         update={
-            "teacher": SEARCHED.teacher.model_copy(update={"kind": "local-ridge"}),
-            "student": SEARCHED.student.model_copy(update={"kind": kind, "max_bytes": 20_000}),
+            "teacher": SEARCHED.teacher.model_copy(update={"architecture": "local-ridge"}),
+            "student": SEARCHED.student.model_copy(
+                update={"architecture": kind, "max_bytes": 20_000}
+            ),
         }
     )
     found = run(settings, tmp_path / "run")
-    assert {one.kind for one in found.results.models if one.role == "student"} == {kind}
-    assert {one.kind for one in found.results.candidate_students} <= {kind}
+    assert {one.architecture for one in found.results.models if one.role == "student"} == {kind}
+    assert {one.architecture for one in found.results.candidate_students} <= {kind}
     assert found.results.shipped_artifact.metrics["ndcg@10"] > 0
 
 
@@ -231,13 +242,13 @@ def test_models_can_be_measured_on_sampled_candidates(tmp_path: Path) -> None:
     settings = SEARCHED.model_copy(
         update={
             "evaluation": SEARCHED.evaluation.model_copy(update={"candidates": "sampled:50"}),
-            "teacher": SEARCHED.teacher.model_copy(update={"kind": "ials"}),
-            "student": SEARCHED.student.model_copy(update={"kind": "fold-in"}),
+            "teacher": SEARCHED.teacher.model_copy(update={"architecture": "ials"}),
+            "student": SEARCHED.student.model_copy(update={"architecture": "fold-in"}),
         }
     )
     found = run(settings, tmp_path / "run").results
     assert found.dataset.candidates == "sampled:50"
-    assert any("do not compare" in note for note in found.dataset.notes)
+    assert any("not comparable" in note for note in found.dataset.notes)
     distilled = next(one for one in found.models if one.name == "student-distilled")
     full = next(one for one in found.artifacts if one.name == "float32")
     assert distilled.metrics["ndcg@10"] > full.metrics["ndcg@10"]
@@ -246,10 +257,10 @@ def test_models_can_be_measured_on_sampled_candidates(tmp_path: Path) -> None:
 def test_a_form_that_a_student_has_not_is_refused(tmp_path: Path) -> None:
     settings = SEARCHED.model_copy(
         update={
-            "teacher": SEARCHED.teacher.model_copy(update={"kind": "local-ridge"}),
-            "student": SEARCHED.student.model_copy(update={"kind": "neighbours"}),
-            "export": SEARCHED.export.model_copy(update={"variants": ("int8",)}),
+            "teacher": SEARCHED.teacher.model_copy(update={"architecture": "local-ridge"}),
+            "student": SEARCHED.student.model_copy(update={"architecture": "neighbours"}),
+            "export": SEARCHED.export.model_copy(update={"quantizations": ("int8",)}),
         }
     )
-    with pytest.raises(UserError, match="int8 is not a form of this student"):
+    with pytest.raises(UserError, match="does not support int8"):
         run(settings, tmp_path / "run")

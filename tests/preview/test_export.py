@@ -45,10 +45,10 @@ def test_a_folder_with_anything_else_is_left_alone(site: Site, tmp_path: Path) -
     folder = tmp_path / "home"
     folder.mkdir()
     (folder / "letters.txt").write_text("dear", "utf-8")
-    with pytest.raises(UserError, match="not empty and holds no earlier export"):
+    with pytest.raises(UserError, match="not empty and does not contain an earlier export"):
         export_site(site, folder)
     assert content_of(folder) == {"letters.txt": b"dear"}
-    with pytest.raises(UserError, match="a file of this name"):
+    with pytest.raises(UserError, match="a file with this name"):
         export_site(site, folder / "letters.txt")
 
 

@@ -82,7 +82,7 @@ def test_a_missing_npm_is_said(
 ) -> None:
     monkeypatch.setenv("PATH", "")
     assert shutil.which("npm") is None
-    with pytest.raises(UserError, match="npm is needed once, to fetch @litertjs/core") as refused:
+    with pytest.raises(UserError, match="npm is needed once to download @litertjs/core") as refused:
         get_litert_files(wheel_page, print)
     assert "Install Node.js" in str(refused.value)
     assert not cache.exists()

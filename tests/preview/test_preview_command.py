@@ -52,7 +52,7 @@ def test_the_page_is_served_until_ctrl_c(bundle: Bundle, environment: dict[str, 
             assert response.read() == bundle.model_path.read_bytes()
         running.send_signal(signal.SIGINT)
         assert running.wait(timeout=10) == 0
-        assert "ended" in running.stdout.read()
+        assert "stopped" in running.stdout.read()
         assert running.stderr.read() == ""
 
 

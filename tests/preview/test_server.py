@@ -146,7 +146,7 @@ def test_the_usual_port_is_kept_and_a_free_one_taken_where_it_is_not_free(
         monkeypatch.setattr(server_module, "DEFAULT_PORT", taken)
         with PreviewServer(site) as server:
             assert server.server_port != taken
-        with pytest.raises(UserError, match=f"the port {taken} cannot be used"):
+        with pytest.raises(UserError, match=f"port {taken} cannot be used"):
             PreviewServer(site, taken)
     with PreviewServer(site) as server:
         assert server.server_port == taken

@@ -27,7 +27,11 @@ def row(text, name):
 def test_every_model_has_its_own_figures(results, width):
     text = printed(results, width)
     for model in results.models:
-        name = model.name if model.kind == model.name else f"{model.name} ({model.kind})"
+        name = (
+            model.name
+            if model.architecture == model.name
+            else f"{model.name} ({model.architecture})"
+        )
         assert row(text, name) == [
             f"{model.metrics['ndcg@10']:.4f}",
             f"{model.metrics['recall@20']:.4f}",
@@ -40,7 +44,7 @@ def test_every_model_has_its_own_figures(results, width):
 def test_every_file_has_its_own_figures(results, width):
     text = printed(results, width)
     for one in results.artifacts:
-        name = f"{one.name}.tflite" + (" *" if one.name == results.chosen else "")
+        name = f"{one.name}.tflite" + (" *" if one.name == results.shipped_name else "")
         assert row(text, name) == [
             f"{one.metrics['ndcg@10']:.4f}",
             f"{one.metrics['recall@20']:.4f}",
@@ -54,7 +58,8 @@ def test_every_file_has_its_own_figures(results, width):
 
 def test_no_line_is_wider_than_80_columns_and_nothing_is_cut(results):
     models = [
-        dataclasses.replace(one, kind="shallow-cnn", bytes=1_234_567_890) for one in results.models
+        dataclasses.replace(one, architecture="shallow-cnn", bytes=1_234_567_890)
+        for one in results.models
     ]
     text = printed(dataclasses.replace(results, models=models))
     assert max(len(line) for line in text.splitlines()) <= 80
@@ -65,7 +70,7 @@ def test_no_line_is_wider_than_80_columns_and_nothing_is_cut(results):
 def test_dataset_protocol_users_and_seed_stand_above_the_table(results):
     data = dataclasses.replace(results.dataset, test_users=1600, seed=7)
     first = printed(dataclasses.replace(results, dataset=data)).splitlines()[0].strip()
-    assert first == "synthetic: unseen-users, 1,600 test readers, seed 7"
+    assert first == "synthetic: unseen-users, 1,600 test users, seed 7"
 
 
 @pytest.mark.parametrize("name", ["[red]loans[/red]", "[/b]", "loans [2024]"])

@@ -112,7 +112,7 @@ def _best(model, history, k):
 def test_the_user_is_the_first_with_8_to_15_shown_items(catalog, teacher, bundle):
     shelf = build_user_example(_dataset(catalog), _split(LENGTHS), teacher, bundle)
     assert (shelf.user_index, shelf.num_test_users) == (2, 4)
-    assert shelf.selection_rule == "the first with 8 to 15 books shown"
+    assert shelf.selection_rule == "the first one with 8 to 15 books in the history"
 
 
 @pytest.mark.parametrize(("lengths", "chosen"), [((7, 8), 1), ((16, 15), 1), ((7, 16), 0)])
@@ -121,7 +121,9 @@ def test_the_bounds_belong_to_the_rule_and_without_a_fit_the_first_is_taken(
 ):
     shelf = build_user_example(_dataset(catalog), _split(lengths), teacher, bundle)
     assert shelf.user_index == chosen
-    assert shelf.selection_rule == ("the first with 8 to 15 books shown" if chosen else "the first")
+    assert shelf.selection_rule == (
+        "the first one with 8 to 15 books in the history" if chosen else "the first one"
+    )
 
 
 @pytest.mark.parametrize("user", range(len(LENGTHS)))
@@ -140,7 +142,7 @@ def test_both_lists_are_what_the_models_answer(catalog, teacher, student, bundle
 
 @pytest.mark.parametrize("user", [-1, 4])
 def test_a_user_that_is_not_there_is_refused(catalog, teacher, bundle, user):
-    with pytest.raises(UserError, match=f"test readers 0 to 3, not {user}"):
+    with pytest.raises(UserError, match=f"no test user {user}: choose one from 0 to 3"):
         build_user_example(_dataset(catalog), _split(LENGTHS), teacher, bundle, user_index=user)
 
 
@@ -155,7 +157,7 @@ def shelf(catalog):
     return UserExample(
         user_index=2,
         num_test_users=1234,
-        selection_rule="the first with 8 to 15 books shown",
+        selection_rule="the first one with 8 to 15 books in the history",
         is_ordered=True,
         history=tuple(range(1, 15)),
         targets=(30, 31, 50),
@@ -180,15 +182,15 @@ def lists(text):
 
 def test_the_newest_twelve_of_a_long_shelf_are_printed_oldest_first(shelf):
     lines = printed(shelf).splitlines()
-    start = lines.index("Shown to the models: 14 books, the newest 12 (oldest first)") + 1
+    start = lines.index("History: 14 books, the newest 12 (oldest first)") + 1
     expected = [["Title", str(item), f"genre-{item % 3}"] for item in range(3, 15)]
     assert [line.split() for line in lines[start : start + 12]] == expected
     assert not lines[start + 12].strip()
 
 
 def test_a_short_shelf_is_printed_whole(shelf):
-    text = printed(dataclasses.replace(shelf, items=(7,)))
-    assert "Shown to the models: 1 book (oldest first)" in text
+    text = printed(dataclasses.replace(shelf, history=(7,)))
+    assert "History: 1 book (oldest first)" in text
     assert "Title 7 " in text
 
 
@@ -196,7 +198,7 @@ def test_held_out_items_are_marked_in_both_lists_and_no_others(shelf):
     rows = lists(printed(shelf))
     assert len(rows) == 10
     for place, (row, left, right) in enumerate(
-        zip(rows, shelf.teacher, shelf.bundle, strict=True), start=1
+        zip(rows, shelf.teacher_recommendations, shelf.bundle_recommendations, strict=True), start=1
     ):
         marks = ["* " if item in (30, 31, 50) else "" for item in (left, right)]
         assert " ".join(row.split()) == (f"{place}. {marks[0]}Title {left} {marks[1]}Title {right}")
@@ -204,17 +206,18 @@ def test_held_out_items_are_marked_in_both_lists_and_no_others(shelf):
 
 def test_what_is_shared_and_what_was_found_are_counted(shelf):
     # teacher: 21..30; bundle: 31 and 23..31 cut to ten, so 31 and 23..30 twice over
-    shelf = dataclasses.replace(shelf, bundle=(31, 50, *range(23, 31)))
+    shelf = dataclasses.replace(shelf, bundle_recommendations=(31, 50, *range(23, 31)))
     text = " ".join(printed(shelf).split())
     assert (
-        "8 of 10 stand in both lists. Of 3 held-out books the teacher found 1, the .tflite 3."
+        "8 of 10 books are in both lists. Of 3 held-out books the teacher found 1, "
+        "the .tflite file 3."
     ) in text
 
 
 def test_without_times_nothing_is_said_about_an_order(shelf):
     text = printed(dataclasses.replace(shelf, is_ordered=False))
-    assert "14 books, the last 12 (the order of reading is not known)" in text
-    assert "really read too" in text
+    assert "14 books, the last 12 (reading order unknown)" in text
+    assert "really also read" in text
     for word in ("newest", "oldest", "read next"):
         assert word not in text
 
@@ -252,9 +255,11 @@ def test_names_cannot_steer_the_terminal_or_break_a_line(shelf):
 
 
 def test_lists_of_different_length_stand_side_by_side(shelf):
-    text = printed(dataclasses.replace(shelf, teacher=(21, 22), bundle=(22,)))
+    text = printed(
+        dataclasses.replace(shelf, teacher_recommendations=(21, 22), bundle_recommendations=(22,))
+    )
     assert [" ".join(line.split()) for line in lists(text)] == [
         "1. Title 21 Title 22",
         "2. Title 22",
     ]
-    assert "1 of 2 stand in both lists" in text
+    assert "1 of 2 books are in both lists" in text

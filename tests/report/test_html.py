@@ -71,17 +71,17 @@ def test_every_model_has_its_own_figures(results, page):
         one.name: [
             *(f"{one.metrics[name]:.4f}" for name in ("ndcg@10", "recall@20", "coverage@10")),
             f"{one.bytes:,}",
-            f"{one.parameters:,}",
+            f"{one.num_parameters:,}",
             f"{one.train_seconds:,.1f}",
             one.role,
-            one.kind,
+            one.architecture,
         ]
         for one in results.models
     }
 
 
 def _file(results, one):
-    return f"{one.name}.tflite" + (" in the bundle" if one.name == results.chosen else "")
+    return f"{one.name}.tflite" + (" in the bundle" if one.name == results.shipped_name else "")
 
 
 def test_every_file_has_its_own_figures(results, page):
@@ -138,11 +138,11 @@ def test_every_table_row_has_as_many_cells_as_headings(page):
 
 def test_the_first_lines_are_about_the_shipped_file(results):
     for one in results.artifacts:
-        text = Page(html.render(dataclasses.replace(results, chosen=one.name))).all_text()
+        text = Page(html.render(dataclasses.replace(results, shipped_name=one.name))).all_text()
         assert (
             f"In the bundle: {one.name}.tflite, {one.bytes:,} bytes, NDCG@10 "
-            f"{one.metrics['ndcg@10']:.4f} on 600 test readers, "
-            f"{one.latency_us['p50']:.0f} µs for an answer in the median."
+            f"{one.metrics['ndcg@10']:.4f} on 600 test users, "
+            f"median latency {one.latency_us['p50']:.0f} µs."
         ) in text
 
 
@@ -161,11 +161,11 @@ def test_comparisons_are_in_words_with_their_errors(page):
     text = page.all_text()
     for sentence in (
         "student-distilled is above student-alone "
-        "(ndcg@10 +0.0187, paired standard error 0.0031, 600 readers).",
+        "(ndcg@10 +0.0187, paired standard error 0.0031, 600 users).",
         "student-distilled is below teacher "
-        "(ndcg@10 -0.0107, paired standard error 0.0029, 600 readers).",
+        "(ndcg@10 -0.0107, paired standard error 0.0029, 600 users).",
         "student-distilled is not distinguishable from item-knn: they are less than two standard "
-        "errors apart (ndcg@10 +0.0041, paired standard error 0.0033, 600 readers).",
+        "errors apart (ndcg@10 +0.0041, paired standard error 0.0033, 600 users).",
     ):
         assert sentence in text
 
@@ -190,14 +190,14 @@ def test_hostile_names_are_text_and_change_no_structure(results, page):
             notes=[HOSTILE],
             cleaning=[{**step, "name": HOSTILE} for step in results.dataset.cleaning],
         ),
-        models=[dataclasses.replace(one, kind=HOSTILE) for one in results.models],
+        models=[dataclasses.replace(one, architecture=HOSTILE) for one in results.models],
         environment=dict.fromkeys(results.environment, HOSTILE),
     )
     rendered = Page(html.render(spoilt))
     assert rendered.elements == page.elements
     for tag in ("h1", "li"):
         assert (tag, HOSTILE) in rendered.text
-    assert f"{HOSTILE}: a book recommender, measured" in [
+    assert f"{HOSTILE}: book recommender, results" in [
         part for tag, part in rendered.text if tag == "title"
     ]
 
@@ -207,7 +207,7 @@ def test_empty_lists_leave_no_empty_headings(results):
     bare = dataclasses.replace(results, dataset=data, comparisons=[], environment={})
     page = Page(html.render(bare))
     text = page.all_text()
-    for heading in ("Notes", "What cleaning took away", "Compared reader by reader"):
+    for heading in ("Notes", "Removed by cleaning", "Paired comparisons"):
         assert heading not in text
         assert heading in Page(html.render(results)).all_text()
 
@@ -235,7 +235,7 @@ def test_the_drawings_are_whole_and_tell_their_points_in_words(results):
         shipped = [one.text for one in root.iter("text") if one.get("class") == "name shipped"]
         everything = [*results.models, *results.artifacts]
         assert names == [one.name for one in everything]
-        assert shipped == [results.chosen]
+        assert shipped == [results.shipped_name]
         described = " ".join(root.find("desc").text.split())
         for one in everything:
             role = getattr(one, "role", "artifact")

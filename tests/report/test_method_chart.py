@@ -55,4 +55,4 @@ def test_equal_figures_and_names_from_outside_make_a_drawing():
     svg = ElementTree.fromstring(text)
     assert "a & b" in [one.text for one in all_of(svg, "text")]
     assert not re.search("nan|inf", text)
-    assert "1,234 test readers" in text
+    assert "1,234 test users" in text

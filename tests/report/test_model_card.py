@@ -38,7 +38,9 @@ def test_every_figure_of_the_table_is_the_one_of_the_results(results):
     headings = [*model_card.METRICS, "bytes"]
     assert [one.lower() for one in rows.pop("")] == headings
     expected = {
-        model.name if model.kind == model.name else f"{model.name} ({model.kind})": model
+        model.name
+        if model.architecture == model.name
+        else f"{model.name} ({model.architecture})": model
         for model in results.models
     }
     expected["model.tflite (this file)"] = results.shipped_artifact
@@ -57,35 +59,36 @@ def test_the_shipped_file_comes_first_then_students_teacher_and_baselines(result
 
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic-int8", "int8"])
 def test_size_parity_and_speed_are_those_of_the_shipped_file(results, name):
-    results = dataclasses.replace(results, chosen=name)
+    results = dataclasses.replace(results, shipped_name=name)
     one, text = results.shipped_artifact, shown(model_card.render(results))
     assert f"({name}, {one.bytes:,} bytes, signatures recommend, similar)" in text
     assert f"over {one.parity['histories']} histories: {one.parity['top10_overlap']:.4f} of" in text
-    assert f"differ by {one.parity['max_score_error']:.2g} at most" in text
+    assert f"scores differ by at most {one.parity['max_score_error']:.2g}." in text
     speed = (
-        f"{one.latency_us['p50']:.0f} µs in the median, {one.latency_us['p90']:.0f} µs at the 90th "
-        f"and {one.latency_us['p99']:.0f} µs at the 99th percentile, 1 thread; "
-        f"memory: {one.peak_memory_bytes:,} bytes"
+        f"median {one.latency_us['p50']:.0f} µs, 90th percentile {one.latency_us['p90']:.0f} µs, "
+        f"99th percentile {one.latency_us['p99']:.0f} µs, 1 thread. "
+        f"Peak memory: {one.peak_memory_bytes:,} bytes"
     )
     assert speed in text
     assert "on the machine that exported the file (x86_64)" in text
     assert f"alone need {one.floor_bytes:,} bytes" in text
-    assert f"is {one.bytes / one.floor_bytes:.3f} times that" in text
-    assert f"{one.sparsity:.1%} of the numbers in its dense core are zero" in text
+    assert f"is {one.bytes / one.floor_bytes:.3f} times as large" in text
+    assert f"{one.sparsity:.1%} of the weights in its dense core are zero" in text
 
 
 def test_data_protocol_and_seed_are_named(results):
     text = shown(model_card.render(results))
     for part in (
         "Name: synthetic",
-        "Readers: 3,000; books: 2,000; interactions: 81,234",
-        "Readers who train: 2,100; who choose (when to stop, which file): 300; who judge: 600",
-        "Protocol: unseen-users: the test readers are nowhere in training",
+        "Users: 3,000; books: 2,000; interactions: 81,234",
+        "Split: 2,100 training users, 300 validation users (early stopping and model selection), 600 "
+        "test users",
+        "Protocol: unseen-users: the test users are not in the training data",
         "Seed: 42",
-        "reader with fewer than 5 books: 1,203 interactions and 411 readers left out",
+        "reader with fewer than 5 books: 1,203 interactions and 411 users removed",
         "Note: 12 books were never read",
         f"Contract: {CONTRACT_VERSION}",
-        "Least TensorFlow Lite runtime: 2.3.0",
+        "Minimum TensorFlow Lite runtime: 2.3.0",
         "kd_tf: 0.1.0",
     ):
         assert part in text
@@ -97,7 +100,7 @@ def test_what_is_not_distinguishable_is_said_to_be(results):
     assert "student-distilled is below teacher: ndcg@10 -0.0107" in text
     assert (
         "student-distilled is not distinguishable from item-knn (less than two standard errors): "
-        "ndcg@10 +0.0041, paired standard error 0.0033, 600 readers"
+        "ndcg@10 +0.0041, paired standard error 0.0033, 600 users"
     ) in text
 
 
@@ -116,7 +119,7 @@ def test_hostile_names_are_shown_as_they_are_and_change_no_structure(results):
         notes=[HOSTILE],
         cleaning=[{**step, "name": HOSTILE} for step in results.dataset.cleaning],
     )
-    models = [dataclasses.replace(one, kind=HOSTILE) for one in results.models]
+    models = [dataclasses.replace(one, architecture=HOSTILE) for one in results.models]
     spoilt = dataclasses.replace(
         results, dataset=data, models=models, environment={"machine": HOSTILE, HOSTILE: "1"}
     )

@@ -54,7 +54,7 @@ def test_the_files_have_the_documented_form(bundle, tflite):
     assert config["contract_version"] == 1
     assert config["sha256"]["model.tflite"] == hashlib.sha256(tflite).hexdigest()
     assert set(config) == {
-        *("contract_version", "name", "books", "history_length", "recommendations"),
+        *("contract_version", "name", "num_items", "max_length", "recommendations"),
         *("candidates", "signatures"),
         *("min_runtime_version", "quantization", "metrics", "dataset", "sha256"),
         "config_sha256",
@@ -79,7 +79,7 @@ def test_titles_in_every_script_survive_and_unknown_values_are_left_out(tmp_path
         tmp_path / "b",
         model=tflite,
         catalog=rows,
-        config=dataclasses.replace(config, items=len(titles)),
+        config=dataclasses.replace(config, num_items=len(titles)),
         model_card="",
     )
     assert [item.title for item in Bundle.open(tmp_path / "b").items] == titles
@@ -189,9 +189,9 @@ def test_a_config_that_is_no_object_is_refused(bundle):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("books", "200"),
-        ("books", True),
-        ("history_length", 0),
+        ("num_items", "200"),
+        ("num_items", True),
+        ("max_length", 0),
         ("recommendations", None),
         ("signatures", "recommend"),
         ("signatures", [1]),
@@ -224,11 +224,11 @@ ROWS = [{"id": row, "item_id": str(row)} for row in range(1, V + 1)]
         (_catalog_of(ROWS)[:-50], "not valid JSON"),
         (b"[]", "list of books"),
         (_catalog_of(ROWS, version=2), "has version 2"),
-        (_catalog_of(ROWS[:-1]), "has 199 books, config.json says 200"),
-        (_catalog_of([*ROWS, {"id": 201, "item_id": "x"}]), "has 201 books"),
-        (_catalog_of([ROWS[1], ROWS[0], *ROWS[2:]]), "book 1 must be an object with the id 1"),
-        (_catalog_of(["x", *ROWS[1:]]), "book 1 must be an object"),
-        (_catalog_of([{"id": 1}, *ROWS[1:]]), "book 1 has no item_id"),
+        (_catalog_of(ROWS[:-1]), "has 199 items, config.json says 200"),
+        (_catalog_of([*ROWS, {"id": 201, "item_id": "x"}]), "has 201 items"),
+        (_catalog_of([ROWS[1], ROWS[0], *ROWS[2:]]), "item 1 must be an object with the id 1"),
+        (_catalog_of(["x", *ROWS[1:]]), "item 1 must be an object"),
+        (_catalog_of([{"id": 1}, *ROWS[1:]]), "item 1 has no item_id"),
         (_catalog_of([{"id": 1, "item_id": 5}, *ROWS[1:]]), "item_id cannot be 5"),
         (_catalog_of([{"id": 1, "item_id": "2"}, *ROWS[1:]]), "same item_id"),
         (_catalog_of([{**ROWS[0], "year": "1954"}, *ROWS[1:]]), "year cannot be '1954'"),
@@ -290,8 +290,8 @@ def test_writing_again_replaces_the_bundle(bundle, tflite, catalog, config):
     ("row", "message"),
     [
         ({"item_id": "x", "titel": "Dune"}, "titel"),
-        ({"item_id": "x", "id": 9}, "book 1 of the catalogue has the id 9"),
-        ({"title": "Dune"}, "book 1 of the catalogue has no item_id"),
+        ({"item_id": "x", "id": 9}, "item 1 of the catalog has the id 9"),
+        ({"title": "Dune"}, "item 1 of the catalog has no item_id"),
     ],
 )
 def test_a_catalogue_row_that_does_not_fit_is_not_written(
@@ -314,7 +314,7 @@ def test_a_bundle_that_its_reader_would_refuse_does_not_replace_a_good_one(
 
 
 def test_a_catalogue_of_another_length_is_not_written(tmp_path, tflite, catalog, config):
-    with pytest.raises(ValueError, match="199 books, the config says 200"):
+    with pytest.raises(ValueError, match="199 items, but the config has num_items 200"):
         write_bundle(
             tmp_path / "b", model=tflite, catalog=catalog[:-1], config=config, model_card=""
         )

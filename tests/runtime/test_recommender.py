@@ -38,9 +38,9 @@ def test_k_shortens_the_list(recommender):
 
 @pytest.mark.parametrize("k", [0, -1, K + 1])
 def test_a_k_that_the_model_cannot_give_is_refused(recommender, k):
-    with pytest.raises(UserError, match="gives 1 to 20 books"):
+    with pytest.raises(UserError, match="k must be from 1 to 20"):
         recommender.recommend(["b7"], k=k)
-    with pytest.raises(UserError, match="gives 1 to 20 books"):
+    with pytest.raises(UserError, match="k must be from 1 to 20"):
         recommender.similar("b7", k=k)
 
 
@@ -85,7 +85,7 @@ def test_an_unknown_item_is_refused(recommender):
 
 
 def test_a_single_text_is_not_taken_for_a_list_of_letters(recommender):
-    with pytest.raises(TypeError, match="list of books"):
+    with pytest.raises(TypeError, match="must be a list"):
         recommender.recommend("b1")
 
 
@@ -165,7 +165,7 @@ def test_a_diversity_outside_0_to_1_is_refused(recommender, diversity):
 
 @pytest.mark.parametrize("name", ["exclude", "only"])
 def test_a_text_for_a_list_of_items_is_refused(recommender, name):
-    with pytest.raises(TypeError, match=f"{name} is a list of books"):
+    with pytest.raises(TypeError, match=f"{name} must be a list"):
         recommender.recommend(["b7"], **{name: "b1"})
 
 
@@ -186,7 +186,7 @@ def test_a_bundle_whose_model_is_another_one_is_refused(tmp_path, recommend_only
     write_bundle(
         tmp_path / "b", model=recommend_only, catalog=catalog, config=config, model_card=""
     )
-    with pytest.raises(UserError, match="its model has"):
+    with pytest.raises(UserError, match="but the model has"):
         Recommender.load(tmp_path / "b")
 
 

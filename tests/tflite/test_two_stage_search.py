@@ -124,7 +124,7 @@ def test_items_that_are_not_alike_are_refused(histories):
     student.create_weights()
     student.table.assign(random.normal(0, 1, (90_001, 64)))
     order = random.permutation(90_000).astype(np.int32) + 1
-    with pytest.raises(UserError, match="two stages find only"):
+    with pytest.raises(UserError, match="two-stage search finds only"):
         choose_num_probes(student, order, histories[:20])
 
 

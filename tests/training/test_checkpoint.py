@@ -96,13 +96,13 @@ def test_weights_that_were_changed_afterwards_are_refused(saved):
         )
         table = next(found for found in datasets if found.shape and found.shape[0] == V + 1)
         table[5, 2] += 1e-4
-    assert "not those that were saved" in refused(saved).what
+    assert "do not match the saved fingerprint" in refused(saved).what
 
 
 def test_the_weights_of_another_model_of_the_same_shape_are_refused(tiny, saved, tmp_path):
     checkpoint.save(tiny(MLPStudent, seed=1), tmp_path / "other")
     (tmp_path / "other" / "model.weights.h5").replace(saved / "model.weights.h5")
-    assert "not those that were saved" in refused(saved).what
+    assert "do not match the saved fingerprint" in refused(saved).what
 
 
 @pytest.mark.parametrize("kind", ["gru", "shallow-cnn"])
@@ -124,7 +124,7 @@ def edited(folder, change) -> None:
         lambda d: d["model"]["config"].update(items=V + 1),
         lambda d: d["model"]["config"].update(items=-1),
         lambda d: d["model"]["config"].update(hidden="wide"),
-        lambda d: d["model"]["config"].pop("history_length"),
+        lambda d: d["model"]["config"].pop("max_length"),
         lambda d: d["model"].update(config=None),
         lambda d: d["model"].update(class_name="Nobody", registered_name="kd_tf>Nobody"),
         lambda d: d.update(model=keras.saving.serialize_keras_object(keras.layers.Dense(3))),

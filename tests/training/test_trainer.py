@@ -31,9 +31,9 @@ class Counter(keras.Model):
 class Nothing:
     """Batches without anything in them."""
 
-    steps: int
+    steps_per_epoch: int
 
-    def stream(self, first=0):
+    def stream(self, first_step=0):
         return tf.data.Dataset.from_tensors(0).repeat()
 
 
@@ -64,7 +64,7 @@ def trained(figures, *, epochs=6, every=1, patience=99, steps=2, model=None, **s
 def test_the_weights_of_the_best_validated_epoch_are_kept():
     training, kept, seen = trained([0.1, 0.3, 0.2, 0.5, 0.4, 0.1])
     assert seen == [1, 2, 3, 4, 5, 6]
-    assert (training.epochs, training.best_epoch, training.best, kept) == (6, 4, 0.5, 4)
+    assert (training.epochs, training.best_epoch, training.best_score, kept) == (6, 4, 0.5, 4)
     assert training.seconds > 0
 
 
@@ -91,15 +91,15 @@ def test_training_stops_after_so_many_validations_without_a_new_best():
 
 
 def test_epochs_before_the_first_to_choose_from_are_never_judged():
-    training, kept, seen = trained([0.2, 0.1], epochs=4, choose_from_epoch=3)
+    training, kept, seen = trained([0.2, 0.1], epochs=4, start_from_epoch=3)
     assert seen == [3, 4]
     assert (training.best_epoch, kept) == (3, 3)
 
 
 def test_an_epoch_to_choose_from_that_never_comes_is_refused_before_any_training():
     model = Counter()
-    with pytest.raises(ValueError, match="choose_from_epoch"):
-        trained([], epochs=4, choose_from_epoch=5, model=model)
+    with pytest.raises(ValueError, match="start_from_epoch"):
+        trained([], epochs=4, start_from_epoch=5, model=model)
     assert model.steps.numpy() == 0
 
 
@@ -157,4 +157,4 @@ def test_progress_hears_of_every_epoch_with_loss_and_figure():
     heard = Heard()
     trained([0.25, 0.125], epochs=2, progress=heard)
     assert heard.opened == [("counting", 2)]
-    assert [note for note in heard.notes if note] == ["loss 1.000, validation 0.2500"] * 2
+    assert [note for note in heard.notes if note] == ["loss 1.000, best validation score 0.2500"] * 2

@@ -62,7 +62,7 @@ def test_ids_and_scores_are_those_of_python(
         "recommendations.mjs",
         address=serve(make_site(opened, print)).url,
         histories=[*shelves, *strange],
-        items=items,
+        books=items,
         explained=explained,
         calls=CALLS if form is Quantization.INT8 else 0,
     )

@@ -46,10 +46,10 @@ FOUND = {
 
 
 def test_the_best_fit_comes_first(run_node: Callable[..., Any]) -> None:
-    found = run_node("search.mjs", items=ITEMS, queries=list(FOUND), limit=8)
+    found = run_node("search.mjs", books=ITEMS, queries=list(FOUND), limit=8)
     assert found == FOUND
 
 
 def test_there_are_no_more_than_asked_for(run_node: Callable[..., Any]) -> None:
-    found = run_node("search.mjs", items=ITEMS, queries=["lantern", "a"], limit=2)
+    found = run_node("search.mjs", books=ITEMS, queries=["lantern", "a"], limit=2)
     assert found == {"lantern": ["short", "keepers"], "a": ["year", "over"]}

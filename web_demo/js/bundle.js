@@ -25,8 +25,8 @@ const OWN_HASH = "config_sha256";
  * @typedef {object} BundleConfig What the page reads of config.json.
  * @property {number} contract_version
  * @property {string} name
- * @property {number} books V.
- * @property {number} history_length L.
+ * @property {number} num_items V.
+ * @property {number} max_length L.
  * @property {number} recommendations K.
  * @property {number} candidates C.
  * @property {string[]} signatures
@@ -93,8 +93,8 @@ function checkConfig(content) {
   for (const key of ["metrics", "dataset", "sha256"]) {
     if (!isObject(content[key])) throw new Fault("bundle.key", { key });
   }
-  if (content.books === 0) throw new Fault("bundle.empty");
-  for (const key of ["books", "history_length", "recommendations", "candidates"]) {
+  if (content.num_items === 0) throw new Fault("bundle.empty");
+  for (const key of ["num_items", "max_length", "recommendations", "candidates"]) {
     const size = content[key];
     if (!Number.isInteger(size) || /** @type {number} */ (size) < 1) {
       throw new Fault("bundle.key", { key });
@@ -146,8 +146,8 @@ function checkCatalog(content, config) {
   }
   const books = content.books;
   if (books.length === 0) throw new Fault("bundle.empty");
-  if (books.length !== config.books) {
-    throw new Fault("bundle.count", { found: books.length, expected: config.books });
+  if (books.length !== config.num_items) {
+    throw new Fault("bundle.count", { found: books.length, expected: config.num_items });
   }
   const seen = new Set();
   books.forEach((book, place) => {

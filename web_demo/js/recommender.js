@@ -26,14 +26,14 @@ export class BookRecommender {
   /**
    * @param {typeof import("@litertjs/core")} litert
    * @param {CompiledModel} model
-   * @param {number} books V.
-   * @param {number} historyLength L.
+   * @param {number} numItems V.
+   * @param {number} maxLength L.
    */
-  constructor(litert, model, books, historyLength) {
+  constructor(litert, model, numItems, maxLength) {
     this.#litert = litert;
     this.#model = model;
-    this.books = books;
-    this.historyLength = historyLength;
+    this.numItems = numItems;
+    this.maxLength = maxLength;
   }
 
   /**
@@ -62,7 +62,7 @@ export class BookRecommender {
       model.delete();
       throw new Fault("model.sizes", { said, found });
     }
-    return new BookRecommender(litert, model, config.books, config.history_length);
+    return new BookRecommender(litert, model, config.num_items, config.max_length);
   }
 
   /** @param {"similar" | "score" | "explain"} signature */
@@ -139,8 +139,8 @@ export class BookRecommender {
 
   /** @param {number[]} history */
   #padded(history) {
-    const row = new Int32Array(this.historyLength);
-    row.set(history.slice(-this.historyLength));
+    const row = new Int32Array(this.maxLength);
+    row.set(history.slice(-this.maxLength));
     return row;
   }
 
@@ -153,7 +153,7 @@ export class BookRecommender {
   #scored(ids, scores, but) {
     // The model fills a list with 0 or books of the history when no others are left.
     return Array.from(ids, (id, place) => ({ id, score: scores[place] })).filter(
-      ({ id }) => id >= 1 && id <= this.books && !but.has(id),
+      ({ id }) => id >= 1 && id <= this.numItems && !but.has(id),
     );
   }
 
@@ -225,7 +225,7 @@ function sizes(model) {
     return details?.find(({ name }) => name === tensor)?.shape[1] ?? 0;
   };
   return {
-    history_length: shape("recommend", "history"),
+    max_length: shape("recommend", "history"),
     recommendations: shape("recommend", "ids"),
     candidates: shape("score", "candidates"),
     signatures: Object.keys(signatures),
@@ -233,10 +233,10 @@ function sizes(model) {
 }
 
 /**
- * @param {{ history_length: number, recommendations: number, candidates: number,
+ * @param {{ max_length: number, recommendations: number, candidates: number,
  *   signatures: string[] }} sizes
  */
-function describe({ history_length, recommendations, candidates, signatures }) {
+function describe({ max_length, recommendations, candidates, signatures }) {
   const names = [...signatures].sort().join(", ");
-  return `L ${history_length}, K ${recommendations}, C ${candidates}, ${names}`;
+  return `L ${max_length}, K ${recommendations}, C ${candidates}, ${names}`;
 }

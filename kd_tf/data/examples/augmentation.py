@@ -1,4 +1,4 @@
-"""More histories to ask a teacher about than readers have: thinned and blended ones."""
+"""Augments training examples with synthetic histories for a teacher to label."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 from kd_tf.data.examples.sequences import Examples
 
 ITEM_DROPOUT_RATE = 0.3
-"""Share of the books that `augmented` takes out of a thinned history."""
+"""Share of the items that `augment` removes from a history."""
 
 
 def augment(
@@ -17,64 +17,65 @@ def augment(
     mixup_share: float = 0.0,
     seed: int,
 ) -> Examples:
-    """The same examples, and behind them in every pass histories that nobody has.
+    """Appends synthetic histories without targets to every pass.
 
-    A teacher can say what would follow from any history, so a student may learn from more of
-    them than there are readers. What was added has no targets: the loss of the readers' own books
-    is 0 there, and only what the teacher says is learnt. Rows are added to every pass, and not as
-    passes of their own, so that every batch holds some: an epoch of nothing but such histories
-    would pull the student away from the readers and back. The mean hard loss of a batch falls
-    with the share of its rows that have none; alpha has to make up for that.
+    A teacher can score any history, so a student can learn from more histories than there are
+    users. A synthetic history has no targets: its student loss is 0, and only the distillation
+    loss counts. The rows are added to every pass, not as passes of their own, so that every batch
+    holds some: an epoch of synthetic histories alone would pull the student away from the real
+    users and back. The mean student loss of a batch falls with the share of its rows without
+    targets; the weight of the student loss has to make up for that.
 
     Args:
-        examples: Of histories of books; numbers of readers cannot be thinned or blended.
-        thinned_share: From 0 to 1: how many thinned histories to add, as a share of the readers;
-            which ones is drawn for every pass.
-        blended_share: The same of blended ones.
-        seed: Draws everything.
+        examples: Examples whose histories hold item ids. Examples that hold user ids
+            (`draw_user_id_examples`) cannot be augmented.
+        dropout_share: Number of histories with item dropout to add, as a share of the users, 0
+            to 1. Each pass draws its own.
+        mixup_share: Number of mixed histories to add, as a share of the users, 0 to 1.
+        seed: Seed of all draws.
 
     Returns:
-        [passes, readers + added, ...]; the given examples stand first.
+        Examples [passes, users + added, ...]; the original rows come first.
 
     Raises:
         ValueError: A share is out of range.
     """
-    for name, share in (("thinned_share", dropout_share), ("blended_share", mixup_share)):
+    for name, share in (("dropout_share", dropout_share), ("mixup_share", mixup_share)):
         if not 0 <= share <= 1:
             raise ValueError(f"{name} must be from 0 to 1, not {share}")
-    every = [examples]
+    parts = [examples]
     if dropout_share:
-        every.append(
+        parts.append(
             _sample_rows(apply_item_dropout(examples, ITEM_DROPOUT_RATE, seed), dropout_share, seed)
         )
     if mixup_share:
-        every.append(_sample_rows(apply_mixup(examples, seed), mixup_share, seed))
+        parts.append(_sample_rows(apply_mixup(examples, seed), mixup_share, seed))
     return Examples(
-        np.concatenate([one.history for one in every], axis=1),
-        np.concatenate([one.targets for one in every], axis=1),
+        np.concatenate([part.history for part in parts], axis=1),
+        np.concatenate([part.targets for part in parts], axis=1),
     )
 
 
 def apply_item_dropout(examples: Examples, rate: float, seed: int) -> Examples:
-    """Histories with some books left out, without targets.
+    """Removes random items from every history and drops the targets.
 
-    As the item mask and crop of Xie et al., "Contrastive Learning for Sequential Recommendation"
-    (CL4SRec, ICDE 2022), but what is left moves together: a missing book leaves no trace.
+    Like item mask and crop in Xie et al., "Contrastive Learning for Sequential Recommendation"
+    (CL4SRec, ICDE 2022), but the remaining items move together, so a removed item leaves no gap.
 
     Args:
-        examples: What to thin.
-        share: From 0 to below 1: with which probability a book is left out. One is always kept;
+        examples: Examples to change.
+        rate: Probability with which an item is removed, 0 to below 1. At least one item stays;
             empty histories stay empty.
-        seed: Draws them.
+        seed: Seed of the draws.
 
     Returns:
-        One history for each, in the same order.
+        Examples of the same shape, in the same order, with all targets 0.
 
     Raises:
-        ValueError: The share is out of range.
+        ValueError: `rate` is out of range.
     """
     if not 0 <= rate < 1:
-        raise ValueError(f"share must be from 0 to below 1, not {rate}")
+        raise ValueError(f"rate must be from 0 to below 1, not {rate}")
     random = np.random.default_rng(seed)
     return _drop_targets(
         examples,
@@ -83,75 +84,76 @@ def apply_item_dropout(examples: Examples, rate: float, seed: int) -> Examples:
 
 
 def apply_mixup(examples: Examples, seed: int) -> Examples:
-    """Histories of two readers in one, about half of the books of each, without targets.
+    """Mixes pairs of histories, about half of the items of each, and drops the targets.
 
-    What mixup does with images and labels: Zhang, Cisse, Dauphin & Lopez-Paz, "mixup: Beyond
-    Empirical Risk Minimization" (ICLR 2018). A history cannot be averaged, so its books are
-    drawn, and the label is what the teacher says of the blend.
+    Mixup for sequences, after Zhang, Cisse, Dauphin & Lopez-Paz, "mixup: Beyond Empirical Risk
+    Minimization" (ICLR 2018). Histories cannot be averaged, so items are sampled from both, and
+    the label is what the teacher scores for the mixture.
 
-    Each reader's books keep their order; those of both are merged by their place in their own
-    history, so that what was newest to either stands near the end. Of more than L books the
-    newest L are kept, and a book of both stands once. Within a pass every reader is the second of
-    exactly one blend, another reader's unless there is one reader only.
+    The items of each user keep their order. Both histories are merged by relative position, so
+    that the newest items of either user come near the end. Of more than L items the newest L are
+    kept, and an item of both users occurs once. Within a pass every user is the second partner of
+    exactly one mixture, with another user unless there is only one.
 
     Args:
-        examples: What to blend.
-        seed: Draws partners and books.
+        examples: Examples to mix.
+        seed: Seed of partners and items.
 
     Returns:
-        One blend for each, in the same order.
+        Examples of the same shape, in the same order, with all targets 0.
     """
     random = np.random.default_rng(seed)
     return _drop_targets(examples, [_mix_pairs(rows, random) for rows in examples.history])
 
 
 def _mix_pairs(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Mixes each row of int32 [users, L] with a random partner."""
     order = random.permutation(len(rows))
     partner = np.empty_like(order)
     partner[order] = np.roll(order, 1)
     both = np.concatenate([rows, rows[partner]], axis=1)
-    kept = np.concatenate(
+    mask = np.concatenate(
         [_sample_item_mask(rows, 0.5, random), _sample_item_mask(rows[partner], 0.5, random)],
         axis=1,
     )
-    kept &= _mark_first_occurrences(np.where(kept, both, 0))
-    # Where in its own history a book stands, from 0 (oldest) to 1 (newest).
+    mask &= _mark_first_occurrences(np.where(mask, both, 0))
+    # Relative position of an item in its own history, from 0 (oldest) to 1 (newest).
     place = (np.arange(rows.shape[1]) + 0.5) / np.maximum((rows > 0).sum(axis=1, keepdims=True), 1)
     merged = np.argsort(np.concatenate([place, place[partner]], axis=1), axis=1, kind="stable")
-    both, kept = np.take_along_axis(both, merged, axis=1), np.take_along_axis(kept, merged, axis=1)
-    kept &= np.cumsum(kept[:, ::-1], axis=1)[:, ::-1] <= rows.shape[1]
-    return _pack_rows(both, kept)[:, : rows.shape[1]]
+    both, mask = np.take_along_axis(both, merged, axis=1), np.take_along_axis(mask, merged, axis=1)
+    mask &= np.cumsum(mask[:, ::-1], axis=1)[:, ::-1] <= rows.shape[1]
+    return _pack_rows(both, mask)[:, : rows.shape[1]]
 
 
-def _sample_item_mask(rows: np.ndarray, share: float, random: np.random.Generator) -> np.ndarray:
-    """bool like `rows`: books that stay when each goes with probability `share`, at least one."""
-    luck = np.where(rows > 0, random.random(rows.shape, np.float32), -1)
-    return (rows > 0) & ((luck >= share) | (luck == luck.max(axis=1, keepdims=True)))
+def _sample_item_mask(rows: np.ndarray, rate: float, random: np.random.Generator) -> np.ndarray:
+    """Returns a bool mask like `rows` of the items that stay; at least one a row does."""
+    draws = np.where(rows > 0, random.random(rows.shape, np.float32), -1)
+    return (rows > 0) & ((draws >= rate) | (draws == draws.max(axis=1, keepdims=True)))
 
 
 def _mark_first_occurrences(rows: np.ndarray) -> np.ndarray:
-    """bool like `rows`: where a book stands for the first time in its row."""
+    """Returns a bool mask like `rows`: true where an id occurs for the first time in its row."""
     order = np.argsort(rows, axis=1, kind="stable")
     ordered = np.take_along_axis(rows, order, axis=1)
     first = np.empty(rows.shape, bool)
-    new = np.diff(ordered, axis=1, prepend=-1) != 0
-    np.put_along_axis(first, order, new, axis=1)
+    is_new = np.diff(ordered, axis=1, prepend=-1) != 0
+    np.put_along_axis(first, order, is_new, axis=1)
     return first
 
 
 def _pack_rows(rows: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """`rows` with only what is `kept`, in order, padded with 0 at the end."""
+    """Moves the masked items of each row to the front, in order, and pads with 0."""
     order = np.argsort(~mask, axis=1, kind="stable")
     return np.take_along_axis(np.where(mask, rows, 0), order, axis=1)
 
 
 def _sample_rows(examples: Examples, share: float, seed: int) -> Examples:
-    """A share of the rows of every pass, drawn."""
+    """Samples a share of the rows of every pass, without replacement."""
     count = round(share * examples.examples_per_pass)
-    luck = np.random.default_rng([seed, count]).random(
+    draws = np.random.default_rng([seed, count]).random(
         (examples.num_passes, examples.examples_per_pass)
     )
-    rows = np.argsort(luck, axis=1)[:, :count, np.newaxis]
+    rows = np.argsort(draws, axis=1)[:, :count, np.newaxis]
     return Examples(
         np.take_along_axis(examples.history, rows, axis=1),
         np.take_along_axis(examples.targets, rows, axis=1),
@@ -159,4 +161,5 @@ def _sample_rows(examples: Examples, share: float, seed: int) -> Examples:
 
 
 def _drop_targets(examples: Examples, passes: list[np.ndarray]) -> Examples:
+    """Builds examples of these histories with all targets 0."""
     return Examples(np.stack(passes), np.zeros_like(examples.targets))

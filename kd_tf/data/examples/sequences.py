@@ -1,4 +1,4 @@
-"""Training examples: part of a history, and the books that should follow from it."""
+"""Cuts histories into training examples: an input history and the target items after it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,26 @@ from kd_tf.errors import UserError
 
 @dataclass(frozen=True)
 class Examples:
-    """A fixed set of examples in passes: each pass holds one example of every reader, and
-    perhaps histories that nobody has (`kd_tf.data.examples.augmentation`).
+    """A fixed set of training examples, arranged in passes.
 
-    Fixed and not drawn anew in each epoch, so that a teacher's answers can be cached once.
+    Each pass holds one example per user, and possibly synthetic histories after them
+    (`kd_tf.data.examples.augmentation`). The examples are fixed, not drawn anew each epoch, so
+    that teacher outputs can be computed once and cached.
 
     Attributes:
-        history: int32 [passes, readers, L], oldest first, padded with 0 at the end.
-        targets: int32 [passes, readers, M], books to be found, padded with 0 at the end.
+        history: int32 [passes, users, L], oldest first, padded with 0 at the end.
+        targets: int32 [passes, users, M], target items, padded with 0 at the end.
+
+    Example:
+        >>> from kd_tf.data.histories import from_lists
+        >>> examples = draw_sequence_examples(
+        ...     from_lists([[1, 2, 3, 4], [5, 6]]), num_passes=3, max_length=4, num_targets=2,
+        ...     chronological=True, seed=0
+        ... )
+        >>> examples.num_passes, examples.examples_per_pass
+        (3, 2)
+        >>> examples.history.shape, examples.targets.shape
+        ((3, 2, 4), (3, 2, 2))
     """
 
     history: np.ndarray
@@ -27,12 +39,12 @@ class Examples:
 
     @property
     def num_passes(self) -> int:
-        """How many examples each reader has."""
+        """Number of examples of each user."""
         return self.history.shape[0]
 
     @property
     def examples_per_pass(self) -> int:
-        """How many examples a pass holds."""
+        """Number of examples in a pass."""
         return self.history.shape[1]
 
 
@@ -46,68 +58,70 @@ def draw_sequence_examples(
     empty_share: float = 0.02,
     seed: int,
 ) -> Examples:
-    """Cuts every history `passes` times at a random place.
+    """Cuts every history at a random place into input and targets, `num_passes` times.
 
     Args:
-        histories: Those with fewer than two books give no examples.
-        passes: How many examples each reader gives.
-        history_length: L; longer inputs keep their newest books.
-        targets: M, at most so many books to find an example.
-        ordered: True where the order of a history means something: then the targets follow
-            the input in time. False shuffles first.
-        empty_share: This share of the inputs is emptied, so that a model learns what to
-            recommend to somebody of whom it knows nothing.
-        seed: Draws everything.
+        histories: Histories to cut; those with fewer than two items give no examples.
+        num_passes: Number of examples per user.
+        max_length: L; longer inputs keep their newest items.
+        num_targets: M, the maximum number of target items of an example.
+        chronological: True for models to which the order of a history matters: the targets then
+            follow the input in time. False shuffles each history first.
+        empty_share: Share of the inputs that are emptied, so that a model learns what to
+            recommend to an unknown user.
+        seed: Seed of all draws.
 
     Raises:
-        UserError: No reader has two books.
+        UserError: No user has two items.
     """
     random = np.random.default_rng(seed)
     histories = histories.take(np.flatnonzero(histories.lengths >= 2))
     if not len(histories):
         raise UserError(
-            "no reader has two books to learn from",
-            hint="Bring more interactions, or clean less of them away.",
+            "no user has two items to learn from",
+            hint="Add more interactions, or loosen the cleaning rules.",
         )
-    drawn = [
+    passes = [
         _draw_pass(histories, max_length, num_targets, chronological, empty_share, random)
         for _ in range(num_passes)
     ]
-    return Examples(np.stack([d[0] for d in drawn]), np.stack([d[1] for d in drawn]))
+    return Examples(
+        np.stack([history for history, _ in passes]), np.stack([targets for _, targets in passes])
+    )
 
 
 def draw_user_id_examples(
     histories: Histories, *, num_passes: int, num_targets: int, seed: int
 ) -> Examples:
-    """Examples for models that know readers by number: every book that a reader read is a target.
+    """Draws examples for models that look users up by id; every item of a user is a target.
 
     Args:
-        histories: Of the training readers, with their numbers.
-        passes: How many examples each reader gives.
-        targets: M; of more books each pass draws some.
-        seed: Draws them.
+        histories: Histories of the training users, with ``users`` set.
+        num_passes: Number of examples per user.
+        num_targets: M; of more items each pass samples M.
+        seed: Seed of the samples.
 
     Returns:
-        ``history`` int32 [passes, readers, 1] are the readers' numbers plus 1.
+        Examples whose ``history`` int32 [passes, users, 1] holds user index + 1.
 
     Raises:
-        ValueError: The histories do not say whose they are.
+        ValueError: ``histories.users`` is None.
     """
     if histories.users is None:
-        raise ValueError("the histories do not say whose they are")
+        raise ValueError("the histories have no user indices: set `users`")
     histories = histories.take(np.flatnonzero(histories.lengths > 0))
     assert histories.users is not None
     row = np.repeat(np.arange(len(histories)), histories.lengths)
     random = np.random.default_rng(seed)
     start, end = histories.offsets[:-1], histories.offsets[1:]
-    drawn = [
+    targets = [
         _extract_windows(
             histories.items[np.lexsort((random.random(len(row)), row))], start, end, num_targets
         )
         for _ in range(num_passes)
     ]
-    numbers = np.tile((histories.users + 1).astype(np.int32)[:, None], (num_passes, 1, 1))
-    return Examples(numbers, np.stack(drawn))
+    inputs = np.tile((histories.users + 1).astype(np.int32)[:, None], (num_passes, 1, 1))
+    return Examples(inputs, np.stack(targets))
 
 
 def _draw_pass(
@@ -118,28 +132,33 @@ def _draw_pass(
     empty_share: float,
     random: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Draws one example per user: inputs int32 [users, L] and targets int32 [users, M]."""
     lengths = histories.lengths
     items = histories.items
     if not chronological:
         row = np.repeat(np.arange(len(histories)), lengths)
         items = items[np.lexsort((random.random(len(items)), row))]
-    # Short inputs are as likely as long ones: people open an app with few books on the shelf.
-    shown = 1 + np.floor(random.random(len(histories)) * (lengths - 1)).astype(np.int64)
-    shown[random.random(len(histories)) < empty_share] = 0
+    # Short inputs are as likely as long ones, because many users of an app have few items.
+    num_inputs = 1 + np.floor(random.random(len(histories)) * (lengths - 1)).astype(np.int64)
+    num_inputs[random.random(len(histories)) < empty_share] = 0
     start, end = histories.offsets[:-1], histories.offsets[1:]
-    first = start + np.maximum(shown - max_length, 0)
+    first = start + np.maximum(num_inputs - max_length, 0)
     return (
-        _extract_windows(items, first, start + shown, max_length),
-        _extract_windows(items, start + shown, end, num_targets),
+        _extract_windows(items, first, start + num_inputs, max_length),
+        _extract_windows(items, start + num_inputs, end, num_targets),
     )
 
 
 def _extract_windows(
     items: np.ndarray, first: np.ndarray, end: np.ndarray, width: int
 ) -> np.ndarray:
-    """int32 [n, width]: ``items[first:end]`` of each row, cut at `width`, padded with 0."""
+    """Returns ``items[first:end]`` of each row, cut at `width` and padded with 0.
+
+    Returns:
+        int32 [n, width].
+    """
     source = first[:, None] + np.arange(width)
-    filled = source < end[:, None]
-    window = np.zeros(filled.shape, np.int32)
-    window[filled] = items[source[filled]]
+    mask = source < end[:, None]
+    window = np.zeros(mask.shape, np.int32)
+    window[mask] = items[source[mask]]
     return window

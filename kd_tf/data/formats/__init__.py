@@ -1,1 +1,1 @@
-"""How the bytes of a file are read: text lines, delimited tables, Parquet, JSON lines."""
+"""Reads file formats: text lines, delimited tables, Parquet and JSON lines."""

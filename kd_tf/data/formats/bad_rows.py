@@ -1,4 +1,4 @@
-"""What becomes of rows that cannot be used: the first one ends the run, or all are counted."""
+"""Collects the rows of a file that cannot be used, and either stops or skips and counts them."""
 
 from __future__ import annotations
 
@@ -11,23 +11,37 @@ from kd_tf.data.formats.files import SourceFile
 from kd_tf.errors import UserError
 
 OnBadRows = Literal["stop", "skip"]
-"""What a bad row does: ends the run, or is left out, counted and listed in the notes."""
+"""What to do with a bad row: raise `UserError`, or skip it, count it and list it in the notes."""
 
 BAD_ROWS = "bad row"
-"""What `Dataset.left_out` calls rows that were skipped."""
+"""The key of skipped rows in `Dataset.dropped_rows`."""
 
 _MAX_LISTED = 5
 
 
 class BadRows:
-    """The bad rows of one file. Rows are added as they are found, and settled block by block.
+    """The bad rows of one file.
 
-    Attributes:
-        count: How many were left out so far.
+    A parser adds the bad rows of a block with `add` or `add_all` and then calls `raise_or_skip`
+    before it uses the good rows of that block. After the last block it calls `finish`.
 
     Args:
         source: The file, for messages.
-        on_bad_rows: What a bad row does.
+        on_bad_rows: "stop" raises at the first bad row, "skip" skips and counts bad rows.
+
+    Attributes:
+        source: The file.
+        count: The number of rows skipped so far.
+
+    Example:
+        >>> from pathlib import Path
+        >>> bad_rows = BadRows(SourceFile(Path("ratings.csv")), "skip")
+        >>> bad_rows.add(3, "five", "is not a number", column="rating")
+        >>> bad_rows.raise_or_skip()
+        >>> print(*bad_rows.finish(good_rows=10))
+        1 bad row was skipped in ratings.csv: line 3, column "rating": 'five' is not a number
+        >>> bad_rows.counts_by_reason()
+        {'bad row': 1}
     """
 
     def __init__(self, source: SourceFile, on_bad_rows: OnBadRows) -> None:
@@ -39,28 +53,37 @@ class BadRows:
         self._first_location = ""
 
     def add(self, line: int, value: str, reason: str, column: str | None = None) -> None:
-        """Notes a row.
+        """Adds a bad row.
 
         Args:
-            line: Where the row begins in the file, from 1.
-            value: What stands there.
+            line: The line of the file where the row begins, from 1.
+            value: The text that is wrong.
             reason: Follows the value in messages, for example "is not a number".
-            column: The column's name, or None where the row as a whole is bad.
+            column: The column's name, or None if the row as a whole is bad.
         """
         self._pending.append((line, column, value, reason))
 
     def add_all(
         self, lines: pl.Series, values: pl.Series, reason: str, column: str | None = None
     ) -> None:
-        """Notes one row for each value; `lines` is Int64 [n], `values` String [n]."""
+        """Adds several bad rows that share a reason.
+
+        Args:
+            lines: Int64 [n], the line of each row, from 1.
+            values: String [n], the text that is wrong in each row.
+            reason: Follows the values in messages.
+            column: The column's name, or None if the rows as a whole are bad.
+        """
         for line, value in zip(lines, values, strict=True):
             self.add(line, value, reason, column)
 
     def raise_or_skip(self) -> None:
-        """Ends a block of rows; to be called before its good rows are used.
+        """Handles the bad rows of the current block: raises, or counts them as skipped.
+
+        Call it before the good rows of the block are used.
 
         Raises:
-            UserError: There is a bad row and bad rows stop the run.
+            UserError: There is a bad row and `on_bad_rows` is "stop".
         """
         if not self._pending:
             return
@@ -70,21 +93,23 @@ class BadRows:
             raise UserError(
                 _describe(value, reason, column),
                 where=self.location(line, column),
-                hint="Correct the file, or skip bad rows (--on-bad-rows skip): they are "
-                "counted and listed.",
+                hint="Correct the file, or skip and count bad rows: --on-bad-rows skip.",
             )
         self._first_location = self._first_location or self.location(line, column)
         self.count += len({row[0] for row in self._pending})
         for line, column, value, reason in self._pending[: _MAX_LISTED - len(self._messages)]:
-            place = f"line {line}" + (f', column "{column}"' if column else "")
-            self._messages.append(f"{place}: {_describe(value, reason, column)}")
+            position = f"line {line}" + (f', column "{column}"' if column else "")
+            self._messages.append(f"{position}: {_describe(value, reason, column)}")
         self._pending.clear()
 
     def finish(self, good_rows: int) -> tuple[str, ...]:
-        """The note on what was left out, after the whole file.
+        """Returns the note on skipped rows after the whole file was read.
 
         Args:
-            good_rows: How many rows could be used.
+            good_rows: The number of rows that could be used.
+
+        Returns:
+            One note, or none if no row was skipped.
 
         Raises:
             UserError: No row could be used.
@@ -97,12 +122,12 @@ class BadRows:
             raise UserError(
                 f"every row is bad; the first: {self._messages[0].partition(': ')[2]}",
                 where=self._first_location,
-                hint="Check the separator and the names of the columns.",
+                hint="Check the separator and the column names.",
             )
         if not self.count:
             return ()
-        rest = self.count - len(self._messages)
-        more = f"; and {rest} more" if rest > 0 else ""
+        num_unlisted = self.count - len(self._messages)
+        more = f"; and {num_unlisted} more" if num_unlisted > 0 else ""
         rows = "row was" if self.count == 1 else "rows were"
         return (
             f"{self.count} bad {rows} skipped in {self.source.name}: "
@@ -110,24 +135,25 @@ class BadRows:
         )
 
     def counts_by_reason(self) -> dict[str, int]:
-        """The count as `Dataset.left_out` has it."""
+        """Returns the number of skipped rows in the form of `Dataset.dropped_rows`."""
         return {BAD_ROWS: self.count} if self.count else {}
 
     def location(self, line: int, column: str | None = None) -> str:
-        """A place in the file as messages name it: ``ratings.csv:17, column "rating"``."""
+        """Formats a place in the file for messages: ``ratings.csv:17, column "rating"``."""
         return f"{self.source}:{line}" + (f', column "{column}"' if column else "")
 
 
 def merge_counts_by_reason(files: Iterable[BadRows]) -> dict[str, int]:
-    """What was left out of several files, by reason."""
+    """Sums the numbers of skipped rows of several files, by reason."""
     total: dict[str, int] = {}
-    for bad in files:
-        for reason, count in bad.counts_by_reason().items():
+    for bad_rows in files:
+        for reason, count in bad_rows.counts_by_reason().items():
             total[reason] = total.get(reason, 0) + count
     return total
 
 
 def _describe(value: str, reason: str, column: str | None) -> str:
+    """Formats a bad value (at most 60 characters of it) and the reason for a message."""
     shown = repr(value if len(value) <= 60 else value[:60] + "…")
     if column:
         return f"{shown} {reason}"

@@ -1,4 +1,7 @@
-"""Delimited tables with or without a header, read so that every fault is named by its line."""
+"""Reads delimited tables (CSV and relatives), with or without a header.
+
+Every error names the line that it is in.
+"""
 
 from __future__ import annotations
 
@@ -18,21 +21,23 @@ from kd_tf.errors import UserError
 
 BLANK = " "
 SEPARATORS = (",", ";", "\t", "|", "::", BLANK)
-"""What can stand between two fields; where the first line leaves a doubt, the first one wins."""
+"""The separators that are detected; if the first line fits several equally, the first one wins."""
 
-# An unclosed quote swallows all that follows: it ends where no line of any file would.
+# An unclosed quote swallows all lines after it; stop at the length where any line stops.
 csv.field_size_limit(MAX_LINE_BYTES)
 
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a delimited file is written.
+    """The format of a delimited file.
 
     Attributes:
-        separator: Between fields, or None to find it in the first line.
-        header: Whether the first line names the columns; None to find out.
-        quoted: Fields may stand in double quotes, as in RFC 4180; False takes quotes as text.
-        escape: What makes a quote inside a quoted field text, beside doubling it; or None.
+        separator: The text between fields, or None to detect it from the first line.
+        has_header: Whether the first line names the columns; None to detect it.
+        has_quotes: Whether fields may stand in double quotes, as in RFC 4180. If False, quotes
+            are ordinary text.
+        escape_char: A character that escapes a quote inside a quoted field, in addition to
+            doubling the quote; or None.
         encoding: ``utf-8`` or ``latin-1``.
     """
 
@@ -45,13 +50,13 @@ class Dialect:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """What the first line of a file tells.
+    """The layout of a table, detected from its first line.
 
     Attributes:
-        separator: Between fields.
-        header: Whether the first line names the columns.
-        names: The columns' names; empty without a header.
-        fields: How many fields the first line has.
+        separator: The text between fields.
+        has_header: Whether the first line names the columns.
+        column_names: The names of the columns; empty without a header.
+        num_fields: The number of fields in the first line.
     """
 
     separator: str
@@ -67,50 +72,49 @@ def read_table(
     *,
     dialect: Dialect | None = None,
 ) -> Iterator[pl.DataFrame]:
-    """Reads the asked columns block by block, every value as the text that it is.
+    """Reads some columns of a table block by block, with every value as text.
 
     The file is plain, ``.gz`` or inside a ``.zip``. The separator is a comma in ``.csv`` and a
-    tab in ``.tsv``; where the first line has none of them, and in files of other names, it is
-    found (see `SEPARATORS`). Fields in quotes may hold separators, doubled quotes, and line ends,
-    which all become LF. Where the file has a header the columns are found by name; where it
-    has none they stand in the order of `columns`, and fields beyond them are not looked at. A
-    first line with a number in it is no header. Blank lines are passed over.
+    tab in ``.tsv``. If the first line does not contain it, and in files with other names, the
+    separator is detected (see `SEPARATORS`). Fields in quotes may contain separators, doubled
+    quotes, and line ends, which all become LF. In a file with a header, columns are found by
+    name. In a file without one, they stand in the order of `columns`, and further fields are
+    ignored. A first line that contains a number is not a header. Blank lines are skipped.
 
     Args:
         source: The file.
-        columns: The header's name for each role; roles name the columns of the result.
-        bad: Gets the rows with another number of fields than the first line; who takes a block
-            settles it, after parsing the columns.
-        dialect: How the file is written; by default all of it is found out.
+        columns: Role -> column name in the header. The roles name the columns of the result.
+        bad_rows: Gets the rows whose number of fields differs from that of the first line. The
+            caller parses the columns of each block and then calls `BadRows.raise_or_skip`.
+        dialect: The format of the file; by default all of it is detected.
 
     Yields:
-        Column ``line`` (Int64, the line of the file that the row begins at, from 1) and one
-        String column a role.
+        Column ``line`` (Int64, the line of the file where the row begins, from 1) and one String
+        column per role.
 
     Raises:
-        UserError: The file is missing, broken, binary, empty or in another encoding; a column is
-            missing or named twice; a quote is never closed, so that nobody can tell where a row
-            ends.
+        UserError: The file is missing, damaged, binary, empty or in another encoding; a column is
+            missing or named twice; or a quote is never closed, so that the end of its row is
+            unknown.
     """
     dialect = dialect or Dialect()
     layout = read_layout(source, columns, dialect=dialect)
     positions = _find_positions(source, layout, columns)
     width = layout.num_fields
     if not layout.has_header:
-        # Without names only the order tells what a field is; those after the asked ones do not
-        # matter, but must be there in every row alike.
+        # Without names, fields are identified by their order. Fields after the requested ones are
+        # ignored, but every row must have the same number of them.
         width = max(width, len(columns))
     blocks = read_lines(source, encoding=dialect.encoding)
     skip_header = layout.has_header
     for lines in blocks:
-        quoted = dialect.has_quotes and bool(lines.text.str.contains('"', literal=True).any())
-        if quoted:
+        if dialect.has_quotes and lines.text.str.contains('"', literal=True).any():
             frame = _parse_quoted(
                 source, lines, blocks, layout.separator, dialect, width, bad_rows, positions
             )
         else:
             frame = _split_unquoted(lines, layout.separator, width, bad_rows, positions)
-        frame = frame.rename({f"field_{at}": role for role, at in positions.items()})
+        frame = frame.rename({f"field_{index}": role for role, index in positions.items()})
         if skip_header and len(frame):
             frame, skip_header = frame.slice(1), False
         yield frame.select("line", *columns)
@@ -125,34 +129,40 @@ def parse_column(
     column: str,
     reason: str,
 ) -> pl.DataFrame:
-    """The rows with a column parsed, without those for which `parser` gives null.
+    """Parses a column and drops the rows for which `parser` returns null.
 
     Args:
-        frame: From `read_table`.
-        role: The column.
-        parser: Strings [n] -> values [n], null where a string is none.
-        bad: Gets the rows that fail.
+        frame: A block of `read_table`.
+        role: The column of `frame`.
+        parser: Strings [n] -> values [n], null where a text cannot be parsed.
+        bad_rows: Gets the rows that cannot be parsed.
         column: The column's name in the file.
         reason: Follows the value in messages, for example "is not a number".
+
+    Returns:
+        The rows that could be parsed, with the values in place of the texts.
     """
     values = parser(frame[role]).alias(role)
     if not values.null_count():
         return frame.with_columns(values)
-    fails = values.is_null()
-    failed = frame.filter(fails)
-    bad_rows.add_all(failed["line"], failed[role], reason, column)
-    return frame.with_columns(values).filter(~fails)
+    is_bad = values.is_null()
+    failures = frame.filter(is_bad)
+    bad_rows.add_all(failures["line"], failures[role], reason, column)
+    return frame.with_columns(values).filter(~is_bad)
 
 
 def read_layout(
     source: SourceFile, columns: Mapping[str, str] | None = None, *, dialect: Dialect | None = None
 ) -> TableLayout:
-    """What the first line of a file tells; raises what `read_table` raises for it.
+    """Detects the layout of a table from its first line.
 
     Args:
         source: The file.
-        columns: The asked columns: where all of them stand in the first line it is the header.
-        dialect: What is known already.
+        columns: Role -> column name. If all names are in the first line, it is the header.
+        dialect: The parts of the format that are known.
+
+    Raises:
+        UserError: The file cannot be read or is empty, or its first line cannot be parsed.
     """
     dialect = dialect or Dialect()
     beginning = next(read_lines(source, encoding=dialect.encoding), None)
@@ -163,14 +173,17 @@ def read_layout(
         )
     separator = dialect.separator
     if separator is None:
-        found = {one: _parse_first_record(text, one, dialect) for one in SEPARATORS}
+        num_fields = {
+            candidate: len(_parse_first_record(text, candidate, dialect))
+            for candidate in SEPARATORS
+        }
         expected = {".csv": ",", ".tsv": "\t"}.get(source.name[-4:].lower())
-        if expected is None or len(found[expected]) < 2:
-            separator = max(SEPARATORS, key=lambda one: len(found[one]))
-            # Blanks stand inside names and titles as well.
+        if expected is None or num_fields[expected] < 2:
+            separator = max(SEPARATORS, key=num_fields.__getitem__)
+            # Blanks occur inside names and titles as well.
             if separator == BLANK:
-                separator = max(SEPARATORS[:-1], key=lambda one: len(found[one]))
-                separator = separator if len(found[separator]) > 1 else BLANK
+                separator = max(SEPARATORS[:-1], key=num_fields.__getitem__)
+                separator = separator if num_fields[separator] > 1 else BLANK
         else:
             separator = expected
     record = _parse_first_record(text, separator, dialect)
@@ -180,11 +193,11 @@ def read_layout(
             where=f"{source}:1",
             hint="Close the quote, or double every quote inside a quoted field.",
         )
-    header = dialect.has_header
-    if header is None:
-        named = columns is not None and set(columns.values()) <= set(record)
-        header = named or not any(_is_number(field) for field in record)
-    return TableLayout(separator, header, record if header else [], len(record))
+    has_header = dialect.has_header
+    if has_header is None:
+        has_all_names = columns is not None and set(columns.values()) <= set(record)
+        has_header = has_all_names or not any(_is_number(field) for field in record)
+    return TableLayout(separator, has_header, record if has_header else [], len(record))
 
 
 def _is_number(field: str) -> bool:
@@ -196,17 +209,18 @@ def _is_number(field: str) -> bool:
 
 
 def _parse_first_record(text: str, separator: str, dialect: Dialect) -> list[str]:
+    """Returns the fields of the first record; an empty list if its quotes are wrong."""
     if len(separator) > 1 or not dialect.has_quotes:
-        first = next((line for line in text.split("\n") if line), "")
-        return [] if dialect.has_quotes and '"' in first else first.split(separator)
-    user = csv.reader(
+        first_line = next((line for line in text.split("\n") if line), "")
+        return [] if dialect.has_quotes and '"' in first_line else first_line.split(separator)
+    records = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,
         escapechar=dialect.escape_char,
         strict=True,
     )
     try:
-        return next((row for row in user if row), [])
+        return next((record for record in records if record), [])
     except csv.Error:
         return []
 
@@ -214,7 +228,7 @@ def _parse_first_record(text: str, separator: str, dialect: Dialect) -> list[str
 def _find_positions(
     source: SourceFile, layout: TableLayout, columns: Mapping[str, str]
 ) -> dict[str, int]:
-    """Where in a row the column of each role stands."""
+    """Returns role -> index of the column in a row."""
     where = f"{source}:1"
     for name, count in Counter(columns.values()).items():
         if count > 1:
@@ -222,60 +236,63 @@ def _find_positions(
             raise UserError(
                 f"column {name!r} was given for {' and for '.join(roles)}",
                 where=where,
-                hint="Name another column for one of them, or leave it out.",
+                hint="Give another column for one of them, or leave it out.",
             )
+    names = layout.column_names
     if not layout.has_header:
         if layout.num_fields < len(columns):
             raise UserError(
-                f"the first row has {layout.num_fields} fields, but {len(columns)} columns are asked "
-                f"for ({', '.join(columns)})",
+                f"the first row has {layout.num_fields} fields, but {len(columns)} columns are "
+                f"needed ({', '.join(columns)})",
                 where=where,
-                hint="Without a header the columns are taken in order. Ask for fewer, or check "
-                "the separator: it is one of comma, semicolon, tab, |, :: and blank.",
+                hint="Without a header the columns are taken in order. Use fewer columns, or check "
+                "the separator: it must be a comma, semicolon, tab, |, :: or blank.",
             )
-        return {role: at for at, role in enumerate(columns)}
-    for name, count in Counter(layout.column_names).items():
+        return {role: index for index, role in enumerate(columns)}
+    for name, count in Counter(names).items():
         if count > 1 and name:  # exports often leave several columns without a name
             raise UserError(
                 f"{count} columns are named {name!r}",
                 where=where,
-                hint="Give every column a name of its own.",
+                hint="Give every column a different name.",
             )
     for name in columns.values():
-        if name not in layout.column_names:
+        if name not in names:
             raise UserError(
-                f"there is no column {name!r}; the columns are {format_names(layout.column_names)}",
+                f"there is no column {name!r}; the columns are {format_names(names)}",
                 where=where,
-                hint=_make_column_hint(name, layout.column_names),
+                hint=_make_column_hint(name, names),
             )
-    return {role: layout.column_names.index(name) for role, name in columns.items()}
+    return {role: names.index(name) for role, name in columns.items()}
 
 
 def _make_column_hint(name: str, names: list[str]) -> str:
+    """Suggests a column in place of one that does not exist."""
     if len(names) == 1:
-        return "Is the separator one of comma, semicolon, tab, |, :: and blank?"
+        return "Check the separator: it must be a comma, semicolon, tab, |, :: or blank."
     folded = {other.strip().casefold(): other for other in reversed(names) if other}
     close = difflib.get_close_matches(name.strip().casefold(), folded, n=1, cutoff=0.5)
     if close:
         return f"Did you mean {folded[close[0]]!r}?"
-    return "Name one of these columns; if this line is a row and no header, say so (--no-header)."
+    return "Use one of these columns. If this line is data and not a header, use --no-header."
 
 
 def _split_unquoted(
-    lines: LineBlock, separator: str, width: int, bad: BadRows, positions: Mapping[str, int]
+    lines: LineBlock, separator: str, width: int, bad_rows: BadRows, positions: Mapping[str, int]
 ) -> pl.DataFrame:
-    """Rows of a block without quotes: a row a line."""
+    """Splits a block without quotes, where every line is a row."""
     frame = pl.DataFrame([lines.line_numbers(), lines.text]).filter(pl.col("text") != "")
     count = frame["text"].str.count_matches(separator, literal=True) + 1
     if (count != width).any():
         wrong = frame.filter(count != width)
-        for line, text, fields in zip(
+        for line, text, num_fields in zip(
             wrong["line"], wrong["text"], count.filter(count != width), strict=True
         ):
-            bad.add(line, text, f"has {fields} fields, the first line has {width}")
+            bad_rows.add(line, text, f"has {num_fields} fields, the first line has {width}")
         frame = frame.filter(count == width)
     fields = frame["text"].str.split_exact(separator, width - 1).struct.unnest()
-    return fields.select(f"field_{at}" for at in positions.values()).insert_column(0, frame["line"])
+    names = [f"field_{index}" for index in positions.values()]
+    return fields.select(names).insert_column(0, frame["line"])
 
 
 def _parse_quoted(
@@ -285,13 +302,13 @@ def _parse_quoted(
     separator: str,
     dialect: Dialect,
     width: int,
-    bad: BadRows,
+    bad_rows: BadRows,
     positions: Mapping[str, int],
 ) -> pl.DataFrame:
-    """Rows of a block with quotes, by Python's own parser.
+    """Parses a block with quotes with Python's csv module.
 
-    That of polars fills up short rows, takes what follows a closing quote, and does not tell
-    lines. A record that goes on in the next block takes that block along.
+    The parser of polars fills up short rows, accepts text after a closing quote, and does not
+    report line numbers. If a record continues in the next block, that block is consumed as well.
     """
     if len(separator) > 1:
         raise UserError(
@@ -300,30 +317,30 @@ def _parse_quoted(
             hint="Write the table with commas or tabs.",
         )
     text = lines.text.to_list()
-    fed = 0
+    num_fed = 0
 
     def feed() -> Iterator[str]:
-        nonlocal fed
+        nonlocal num_fed
         while True:
-            while fed < len(text):
-                fed += 1
-                yield text[fed - 1] + "\n"
-            following = next(blocks, None)
-            if following is None:
+            while num_fed < len(text):
+                num_fed += 1
+                yield text[num_fed - 1] + "\n"
+            next_block = next(blocks, None)
+            if next_block is None:
                 return
-            text.extend(following.text)
+            text.extend(next_block.text)
 
     numbers: list[int] = []
     rows: list[list[str]] = []
-    user = csv.reader(feed(), delimiter=separator, escapechar=dialect.escape_char, strict=True)
-    # All lines fed means that a record has just ended: going on would only pull the next block.
-    while fed < len(text):
-        begin = lines.first_line + fed
+    records = csv.reader(feed(), delimiter=separator, escapechar=dialect.escape_char, strict=True)
+    # If all lines were fed, a record has just ended; reading on would only consume the next block.
+    while num_fed < len(text):
+        begin = lines.first_line + num_fed
         try:
-            row = next(user, None)
+            row = next(records, None)
         except csv.Error as error:
-            end = lines.first_line + fed - 1
-            bad.add(begin, "", _explain_quote_error(source, begin, end, error))
+            end = lines.first_line + num_fed - 1
+            bad_rows.add(begin, "", _explain_quote_error(source, begin, end, error))
             continue
         if not row:
             continue
@@ -331,31 +348,31 @@ def _parse_quoted(
             numbers.append(begin)
             rows.append(row)
         else:
-            end = lines.first_line + fed - 1
-            until = f" (lines {begin} to {end})" if end > begin else ""
-            bad.add(
+            end = lines.first_line + num_fed - 1
+            line_range = f" (lines {begin} to {end})" if end > begin else ""
+            bad_rows.add(
                 begin,
                 separator.join(row),
-                f"has {len(row)} fields, the first line has {width}{until}",
+                f"has {len(row)} fields, the first line has {width}{line_range}",
             )
     return pl.DataFrame(
         {
             "line": pl.Series(numbers, dtype=pl.Int64),
             **{
-                f"field_{at}": pl.Series([row[at] for row in rows], dtype=pl.String)
-                for at in positions.values()
+                f"field_{index}": pl.Series([row[index] for row in rows], dtype=pl.String)
+                for index in positions.values()
             },
         }
     )
 
 
 def _explain_quote_error(source: SourceFile, line: int, last_line: int, error: csv.Error) -> str:
-    """Why one line is bad; raises where the fault may have swallowed more than that line."""
+    """Returns why a single line is bad; raises if the error may have consumed further lines."""
     if "expected after" in str(error) and line == last_line:
         return "has a quote inside a quoted field that is not doubled"
     raise UserError(
         f"a quote that opens in this row is not closed properly ({error}, line {last_line})",
         where=f"{source}:{line}",
         hint='Close the quote, or double every quote inside a quoted field (""). Such a row '
-        "cannot be skipped, because nobody can tell where it ends.",
+        "cannot be skipped, because it is unknown where it ends.",
     )

@@ -1,4 +1,7 @@
-"""Files as publishers ship them: plain, .gz, or inside a .zip that stays packed."""
+"""Finds and opens data files as publishers ship them: plain, ``.gz``, or inside a ``.zip``.
+
+Archives are read in place; nothing is unpacked to disk.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +21,11 @@ from typing import IO, Protocol, cast
 from kd_tf.errors import UserError
 
 MAX_COMPRESSION_RATIO = 200
-"""A file that unpacks to more than this many times its packed bytes is refused: text compresses
-to a tenth, seldom to a fiftieth; archives made to fill a disk reach the thousandfold."""
+"""A file that unpacks to more than this many times its packed bytes is refused. Text compresses to
+a tenth, rarely to a fiftieth, of its size; zip bombs reach ratios of a thousand and more."""
 
 ALWAYS_ALLOWED_BYTES = 64 << 20
-"""So much may be unpacked whatever the ratio; small files of equal lines can be very dense."""
+"""Up to this size a file is unpacked at any ratio: small files of equal lines can be very dense."""
 
 
 _DAMAGED_FILE_ERRORS = (
@@ -31,17 +34,17 @@ _DAMAGED_FILE_ERRORS = (
     zlib.error,
     lzma.LZMAError,
     EOFError,
-    # zipfile meets versions, flags and compressions that no archive has.
+    # In a damaged archive zipfile reads versions, flags and compressions that do not exist.
     NotImplementedError,
     struct.error,
 )
 
 
 class ByteStream(Protocol):
-    """What can be read once, from its beginning."""
+    """A stream of bytes that is read once, from its beginning."""
 
     def read(self, size: int, /) -> bytes:
-        """At most `size` bytes, none at the end."""
+        """Returns at most `size` bytes, and none at the end of the stream."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,13 @@ class SourceFile:
     Attributes:
         path: The file or the archive.
         member: The name inside the archive, or None.
+
+    Example:
+        >>> source = SourceFile(Path("ml-1m.zip"), "ml-1m/ratings.dat.gz")
+        >>> print(source)
+        ml-1m.zip/ml-1m/ratings.dat.gz
+        >>> source.name
+        'ratings.dat'
     """
 
     path: Path
@@ -61,16 +71,16 @@ class SourceFile:
 
     @property
     def name(self) -> str:
-        """The name of the table itself, without folders and without ``.gz``."""
+        """The file's name without folders and without ``.gz``."""
         name = PurePosixPath(self.member).name if self.member else self.path.name
         return name[:-3] if name.lower().endswith(".gz") else name
 
 
 def get_single_table(path: Path) -> SourceFile:
-    """The one table that `path` is, or holds where it is a zip archive.
+    """Returns the table at `path`, or the only table inside it if it is a zip archive.
 
     Raises:
-        UserError: There is no such file, or the archive holds none or several.
+        UserError: The file does not exist, or the archive holds no table or several.
     """
     _require_file(path)
     if path.suffix.lower() != ".zip":
@@ -81,74 +91,76 @@ def get_single_table(path: Path) -> SourceFile:
         if len(candidates) == 1:
             return SourceFile(path, candidates[0])
     raise UserError(
-        f"the zip file must hold one table, it has {format_names(files) or 'no files'}",
+        f"the zip file must hold one table, but it holds {format_names(files) or 'no files'}",
         where=str(path),
-        hint="Unpack it and name the table.",
+        hint="Unpack it and give the path of the table.",
     )
 
 
-def locate(place: Path, pattern: str, *, dataset: str) -> SourceFile:
-    """The first file that matches; see `locate_all`."""
-    return locate_all(place, pattern, dataset=dataset)[0]
+def locate(path: Path, pattern: str, *, dataset: str) -> SourceFile:
+    """Returns the first file that matches; see `locate_all`."""
+    return locate_all(path, pattern, dataset=dataset)[0]
 
 
-def locate_all(place: Path, pattern: str, *, dataset: str) -> list[SourceFile]:
-    """The files of a published data set, wherever a person put them.
+def locate_all(path: Path, pattern: str, *, dataset: str) -> list[SourceFile]:
+    """Returns the files of a published data set that match a pattern.
 
     Args:
-        place: A folder (its sub-folders are looked at too), an archive, or the file itself.
-        pattern: Of the file's name, for example ``ratings.csv`` or ``combined_data_*.txt``;
-            files packed as ``.gz`` or ``.zip`` match as well, and so do those in a zip archive.
-        dataset: Names the data set in messages.
+        path: A folder (its sub-folders are searched too), an archive, or the file itself.
+        pattern: A pattern for the file name, for example ``ratings.csv`` or
+            ``combined_data_*.txt``. Files packed as ``.gz`` or ``.zip`` match as well, and so do
+            files inside a zip archive.
+        dataset: The name of the data set, for messages.
 
     Returns:
-        Sorted by name; plain files go before packed ones, and those before archives.
+        The files, sorted by name. Plain files are preferred to packed ones, and both to files in
+        an archive.
 
     Raises:
-        UserError: Nothing matches.
+        UserError: No file matches.
     """
-    found = find_all(place, pattern)
-    if not found:
-        has = _list_contents(place) if place.is_dir() else place.name
+    sources = find_all(path, pattern)
+    if not sources:
+        contents = _list_contents(path) if path.is_dir() else path.name
         raise UserError(
             f"there is no {pattern} of {dataset}",
-            where=str(place),
-            hint=f"Put the published files there. It has: {has}.",
+            where=str(path),
+            hint=f"Put the published files there. It has: {contents}.",
         )
-    return found
+    return sources
 
 
-def find_all(place: Path, pattern: str) -> list[SourceFile]:
-    """As `locate_all`, but empty where nothing matches.
+def find_all(path: Path, pattern: str) -> list[SourceFile]:
+    """Returns the files that match like `locate_all`, but an empty list if there are none.
 
     Raises:
-        UserError: `place` does not exist, or an archive is broken.
+        UserError: `path` does not exist, or an archive is damaged.
     """
-    if place.is_dir():
-        files = sorted(path for path in place.rglob("*") if path.is_file())
-        direct = [path for path in files if path.parent == place]
-        for some in (direct, files):
+    if path.is_dir():
+        all_files = sorted(file for file in path.rglob("*") if file.is_file())
+        top_files = [file for file in all_files if file.parent == path]
+        for files in (top_files, all_files):
             for ending in ("", ".gz", ".zip"):
-                matching = [path for path in some if _match_any(path.name, pattern + ending)]
+                matching = [file for file in files if _match_any(file.name, pattern + ending)]
                 if matching:
-                    return [_resolve_packed(path, pattern) for path in matching]
-            for archive in (path for path in some if path.suffix.lower() == ".zip"):
-                inside = _find_in_archive(archive, pattern)
-                if inside:
-                    return inside
+                    return [_resolve_packed(file, pattern) for file in matching]
+            for archive in (file for file in files if file.suffix.lower() == ".zip"):
+                members = _find_in_archive(archive, pattern)
+                if members:
+                    return members
         return []
-    _require_file(place)
-    if place.suffix.lower() == ".zip":
-        return _find_in_archive(place, pattern)
-    return [SourceFile(place)] if _match_any(place.name, pattern, pattern + ".gz") else []
+    _require_file(path)
+    if path.suffix.lower() == ".zip":
+        return _find_in_archive(path, pattern)
+    return [SourceFile(path)] if _match_any(path.name, pattern, pattern + ".gz") else []
 
 
 @contextlib.contextmanager
 def open_stream(source: SourceFile) -> Iterator[ByteStream]:
-    """The bytes of the file, unpacked as they are read and never written anywhere.
+    """Opens a file for reading and unpacks it on the fly, never to disk.
 
     Raises:
-        UserError: The file cannot be read, is damaged, or unpacks beyond `HIGHEST_RATIO`.
+        UserError: The file cannot be read, is damaged, or exceeds `MAX_COMPRESSION_RATIO`.
     """
     path = source.path
     try:
@@ -176,7 +188,8 @@ def open_stream(source: SourceFile) -> Iterator[ByteStream]:
                 yield stream
     except _DAMAGED_FILE_ERRORS as error:
         raise UserError(
-            f"the compressed file is cut off, damaged or no {path.suffix.lower()} file ({error})",
+            f"the compressed file is truncated, damaged, or not a {path.suffix.lower()} file "
+            f"({error})",
             where=str(source),
             hint="Copy or download it again.",
         ) from error
@@ -184,42 +197,44 @@ def open_stream(source: SourceFile) -> Iterator[ByteStream]:
         raise UserError(
             f"the file cannot be read ({error.strerror or error})",
             where=str(source),
-            hint="Check the file and its rights.",
+            hint="Check that the file exists and that you may read it.",
         ) from error
 
 
 class _SizeLimitedStream:
-    """Counts what is unpacked, and stops where no honest file would go."""
+    """Counts the unpacked bytes and stops at a compression ratio that no real data set has."""
 
-    def __init__(self, stream: ByteStream, source: SourceFile, packed: int) -> None:
-        self.stream, self.source, self.packed_bytes = stream, source, packed
+    def __init__(self, stream: ByteStream, source: SourceFile, packed_bytes: int) -> None:
+        self.stream, self.source, self.packed_bytes = stream, source, packed_bytes
         self.unpacked_bytes = 0
 
     def read(self, size: int = -1) -> bytes:
         if size < 0:
-            raise ValueError("an unpacked file is read in parts")
+            raise ValueError("read an unpacked file in parts: size must not be negative")
         block = self.stream.read(size)
         self.unpacked_bytes += len(block)
-        if self.unpacked_bytes > max(
-            ALWAYS_ALLOWED_BYTES, MAX_COMPRESSION_RATIO * self.packed_bytes
-        ):
+        limit = max(ALWAYS_ALLOWED_BYTES, MAX_COMPRESSION_RATIO * self.packed_bytes)
+        if self.unpacked_bytes > limit:
             raise UserError(
-                f"the file unpacks to more than {MAX_COMPRESSION_RATIO} times its {self.packed_bytes:,} bytes",
+                f"the file unpacks to more than {MAX_COMPRESSION_RATIO} times its "
+                f"{self.packed_bytes:,} bytes",
                 where=str(self.source),
-                hint="Such archives are made to fill memory or disk. If this one is honest, "
-                "unpack it yourself and name the file.",
+                hint="Archives like this are made to fill memory or disk. If you trust this one, "
+                "unpack it yourself and give the path of the file.",
             )
         return block
 
 
 def _resolve_packed(path: Path, pattern: str) -> SourceFile:
+    """Returns a plain or ``.gz`` file itself; of a ``.zip``, the matching or only table."""
     if path.suffix.lower() != ".zip":
         return SourceFile(path)
-    inside = _find_in_archive(path, pattern)
-    return inside[0] if inside else get_single_table(path)
+    members = _find_in_archive(path, pattern)
+    return members[0] if members else get_single_table(path)
 
 
 def _find_in_archive(archive: Path, pattern: str) -> list[SourceFile]:
+    """Returns the files in a zip archive whose name matches."""
     return [
         SourceFile(archive, name)
         for name in _list_members(archive)
@@ -228,20 +243,20 @@ def _find_in_archive(archive: Path, pattern: str) -> list[SourceFile]:
 
 
 def _list_members(path: Path) -> list[str]:
-    """Names of the files in an archive, but for what macOS and file managers add."""
+    """Returns the files in a zip archive, except those that macOS and file managers add."""
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (*_DAMAGED_FILE_ERRORS, UnicodeDecodeError, ValueError, OSError) as error:
         raise UserError(
-            f"the compressed file is cut off, damaged or no .zip file ({error})",
+            f"the compressed file is truncated, damaged, or not a .zip file ({error})",
             where=str(path),
             hint="Copy or download it again.",
         ) from error
     for name in names:
         if name.startswith(("/", "\\")) or ".." in PurePosixPath(name.replace("\\", "/")).parts:
             raise UserError(
-                f"the archive has a file named {name!r}, which points outside of it",
+                f"the archive has a file named {name!r}, which points outside of the archive",
                 where=str(path),
                 hint="Nothing of it was read. Download it again from its publisher.",
             )
@@ -255,29 +270,32 @@ def _list_members(path: Path) -> list[str]:
 
 
 def _match_any(name: str, *patterns: str) -> bool:
-    return any(fnmatch.fnmatchcase(name.casefold(), one.casefold()) for one in patterns)
+    """Tells whether a file name matches one of the patterns; case does not matter."""
+    return any(fnmatch.fnmatchcase(name.casefold(), pattern.casefold()) for pattern in patterns)
 
 
 def _open_member(path: Path, archive: zipfile.ZipFile, member: str) -> IO[bytes]:
+    """Opens a file in an archive."""
     try:
         return archive.open(member)
-    # A password, an unknown compression, a name that is no text.
+    # A password, an unknown compression, or a name that is not text.
     except (RuntimeError, NotImplementedError, UnicodeDecodeError) as error:
         raise UserError(
             f"the zip file cannot be unpacked ({error})",
             where=str(path),
-            hint="Unpack it and name the table.",
+            hint="Unpack it and give the path of the table.",
         ) from error
 
 
 def _require_file(path: Path) -> None:
+    """Raises an error with suggestions if `path` is not a file."""
     if path.is_file():
         return
     if path.is_dir():
         raise UserError(
             "this is a folder, not a file",
             where=str(path),
-            hint=f"Name one of its files. It has: {_list_contents(path)}.",
+            hint=f"Give the path of a file in it. It has: {_list_contents(path)}.",
         )
     folder = path.parent
     if not folder.is_dir():
@@ -291,10 +309,16 @@ def _require_file(path: Path) -> None:
 
 
 def _list_contents(folder: Path) -> str:
+    """Formats the names of the entries of a folder for a message."""
     return format_names(sorted(path.name for path in folder.iterdir())) or "nothing"
 
 
 def format_names(names: list[str], max_names: int = 30) -> str:
-    """Names as messages show them; of very many only the first."""
+    """Formats names for a message; of a long list only the first `max_names`.
+
+    Example:
+        >>> format_names(["user", "item", "rating"], max_names=2)
+        "'user', 'item' and 1 more"
+    """
     shown = ", ".join(repr(name) for name in names[:max_names])
     return shown + (f" and {len(names) - max_names} more" if len(names) > max_names else "")

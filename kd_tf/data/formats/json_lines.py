@@ -1,4 +1,4 @@
-"""Files with one JSON object a line."""
+"""Reads files with one JSON object per line."""
 
 from __future__ import annotations
 
@@ -14,21 +14,24 @@ from kd_tf.data.formats.files import SourceFile
 from kd_tf.data.formats.lines import read_lines
 
 MAX_LITERAL_CHARS = 1 << 20
-"""Characters of a Python literal; its parser takes many times the memory of its text."""
+"""The longest Python literal that is parsed, in characters: the parser takes many times the memory
+of the text."""
 
 
 def read_json_lines(
     source: SourceFile, fields: Mapping[str, str], bad_rows: BadRows
 ) -> Iterator[pl.DataFrame]:
-    """Reads the asked fields of every object, block by block.
+    """Reads some fields of every object, block by block.
 
     Args:
         source: The file.
-        fields: The objects' name for each role.
-        bad: Gets the lines that are no object or lack a field; who takes a block settles it.
+        fields: Role -> name of the field in the objects.
+        bad_rows: Gets the lines that are not an object or lack a field. The caller calls
+            `BadRows.raise_or_skip` for each block.
 
     Yields:
-        Column ``line`` (Int64) and one String column a role. Numbers are written as in the file.
+        Column ``line`` (Int64, from 1) and one String column per role. Numbers keep the digits
+        that they have in the file.
     """
     decode = json.JSONDecoder(parse_float=str, parse_int=str, parse_constant=str).decode
     names = list(fields.values())
@@ -37,17 +40,18 @@ def read_json_lines(
         for number, text in enumerate(lines.text, start=lines.first_line):
             if not text or text.isspace():
                 continue
-            found = _decode_object(text, decode)
-            if found is None:
-                bad_rows.add(number, text, "is no JSON object")
+            record = _decode_object(text, decode)
+            if record is None:
+                bad_rows.add(number, text, "is not a JSON object")
                 continue
-            values = [found.get(name) for name in names]
+            values = [record.get(name) for name in names]
             wrong = next(
-                (at for at, value in enumerate(values) if not isinstance(value, str)), None
+                (index for index, value in enumerate(values) if not isinstance(value, str)), None
             )
             if wrong is not None:
-                reason = "is missing" if values[wrong] is None else "is neither a text nor a number"
-                shown = "" if values[wrong] is None else str(values[wrong])
+                is_missing = values[wrong] is None
+                reason = "is missing" if is_missing else "is neither a text nor a number"
+                shown = "" if is_missing else str(values[wrong])
                 bad_rows.add(number, shown, reason, names[wrong])
                 continue
             numbers.append(number)
@@ -65,41 +69,47 @@ def read_json_lines(
 
 
 def read_objects(source: SourceFile, bad_rows: BadRows) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Line and object of every line; those written as Python literals are read as well.
+    """Reads every line as a JSON object or as the literal of a Python dict.
 
-    What is neither goes to `bad`, which is settled here.
+    Args:
+        source: The file.
+        bad_rows: Gets the lines that are neither; `BadRows.raise_or_skip` is called here.
+
+    Yields:
+        The line, from 1, and the object.
     """
     for lines in read_lines(source):
-        found = []
+        records = []
         for number, text in enumerate(lines.text, start=lines.first_line):
             if not text or text.isspace():
                 continue
-            one = _decode_object(text, json.loads)
-            if one is None:
-                one = _parse_literal(text)
-            if one is None:
-                bad_rows.add(number, text, "is no JSON object")
+            record = _decode_object(text, json.loads)
+            if record is None:
+                record = _parse_literal(text)
+            if record is None:
+                bad_rows.add(number, text, "is not a JSON object")
             else:
-                found.append((number, one))
+                records.append((number, record))
         bad_rows.raise_or_skip()
-        yield from found
+        yield from records
 
 
 def _decode_object(text: str, decode: Callable[[str], Any]) -> dict[str, Any] | None:
+    """Decodes a JSON object; returns None if `text` is none."""
     try:
-        found = decode(text)
+        value = decode(text)
     except (ValueError, RecursionError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None
 
 
 def _parse_literal(text: str) -> dict[str, Any] | None:
-    """A dict of plain values as Python prints it; nothing is ever executed."""
+    """Parses a dict of plain values as Python prints it; no code is ever executed."""
     if len(text) > MAX_LITERAL_CHARS or not text.lstrip().startswith("{"):
         return None
     try:
-        found = ast.literal_eval(text.strip())
+        value = ast.literal_eval(text.strip())
     # TypeError: a list as a key.
     except (ValueError, TypeError, SyntaxError, RecursionError, MemoryError):
         return None
-    return found if isinstance(found, dict) else None
+    return value if isinstance(value, dict) else None

@@ -1,4 +1,4 @@
-"""Columns of a Parquet file, as the text that a delimited file would have."""
+"""Reads columns of a Parquet file as text, like the columns of a delimited file."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ _BLOCK_ROWS = 1 << 20
 
 
 def read_parquet(source: SourceFile, columns: Mapping[str, str]) -> Iterator[pl.DataFrame]:
-    """Reads the asked columns block by block.
+    """Reads some columns block by block.
 
     Args:
-        source: The file; it cannot lie inside an archive.
-        columns: The file's name for each role.
+        source: The file; it must not be inside an archive.
+        columns: Role -> name of the column in the file.
 
     Yields:
-        As `kd_tf.data.formats.delimited.read_table`: column ``line`` (here the row, from 1) and one
-        String column a role. A missing value is an empty text; times are seconds since 1970.
+        Like `kd_tf.data.formats.delimited.read_table`: column ``line`` (Int64, here the row, from
+        1) and one String column per role. A missing value is an empty text; times are seconds
+        since 1970.
 
     Raises:
-        UserError: The file is no Parquet file, a column is missing, or ids are fractions.
+        UserError: The file is not a Parquet file, a column is missing, or ids are fractions.
     """
     if source.member is not None:
         raise UserError(
             "a Parquet file inside an archive cannot be read",
             where=str(source),
-            hint="Unpack it: Parquet is compressed already.",
+            hint="Unpack it: Parquet files are already compressed.",
         )
     table = pl.scan_parquet(source.path)
     with _explain_errors(source):
@@ -41,22 +42,22 @@ def read_parquet(source: SourceFile, columns: Mapping[str, str]) -> Iterator[pl.
             raise UserError(
                 f"there is no column {name!r}; the columns are {', '.join(schema)}",
                 where=str(source),
-                hint="Name one of these columns.",
+                hint="Use the name of one of these columns.",
             )
         if role in ("user", "item", "item_id") and schema[name].is_float():
             raise UserError(
-                f"column {name!r} holds fractions ({schema[name]}), which are no ids",
+                f"column {name!r} holds fractions ({schema[name]}), which cannot be ids",
                 where=str(source),
-                hint="Cast it to whole numbers or text; missing values turn whole numbers into "
-                "fractions when pandas writes them.",
+                hint="Cast it to whole numbers or text. pandas writes whole numbers as fractions "
+                "if values are missing.",
             )
-    asked = table.select(
+    texts = table.select(
         _cast_to_text(name, schema[name]).alias(role) for role, name in columns.items()
     )
     begin = 0
     while True:
         with _explain_errors(source):
-            block = asked.slice(begin, _BLOCK_ROWS).collect()
+            block = texts.slice(begin, _BLOCK_ROWS).collect()
         if not len(block) and begin:
             return
         yield block.with_row_index("line", offset=begin + 1).cast({"line": pl.Int64})
@@ -65,19 +66,20 @@ def read_parquet(source: SourceFile, columns: Mapping[str, str]) -> Iterator[pl.
 
 @contextlib.contextmanager
 def _explain_errors(source: SourceFile) -> Iterator[None]:
-    """Turns what polars says of a damaged file into an error that names it."""
+    """Turns the errors that polars raises for a damaged file into a `UserError` naming it."""
     try:
         yield
-    # A panic is how polars meets some damaged files; it is no Exception.
+    # For some damaged files polars panics; PanicException is not a subclass of Exception.
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError) as error:
         raise UserError(
-            f"this is no Parquet file, or a damaged one ({str(error).partition(chr(10))[0]})",
+            f"this is not a Parquet file, or it is damaged ({str(error).partition(chr(10))[0]})",
             where=str(source),
             hint="Write it again.",
         ) from error
 
 
 def _cast_to_text(name: str, dtype: pl.DataType) -> pl.Expr:
+    """Casts a column to String: times as seconds since 1970, null as the empty text."""
     column = pl.col(name)
     if dtype.is_temporal():
         column = column.cast(pl.Datetime("us")).dt.epoch("s")

@@ -1,1 +1,1 @@
-"""One data set or kind of table a file: everything that becomes a `Dataset`."""
+"""Reads data sets: each module turns one published data set or kind of table into a `Dataset`."""

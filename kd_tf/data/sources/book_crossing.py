@@ -1,4 +1,4 @@
-"""Book-Crossing: ratings and bookshelves of the readers of bookcrossing.com."""
+"""Reads Book-Crossing: ratings and bookshelves of the users of bookcrossing.com."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _ITEM_COLUMNS = {
 }
 
 _TITLE_AND_AUTHOR = r'^(.*?)\\?";"?(.*?)"?$'
-"""A title that swallowed the author: ``Title\\";Author"``."""
+"""A title field that also contains the author: ``Title\\";Author"``."""
 
 _ENTITY_PATTERN = re.compile(r"&#?\w+;")
 
@@ -43,28 +43,29 @@ def read_book_crossing(
 ) -> Dataset:
     r"""Reads ``BX-Book-Ratings.csv`` and ``BX-Books.csv``, or ``Ratings.csv`` and ``Books.csv``.
 
-    The first are as their author published them: Latin-1, semicolons, every field in double
-    quotes, ``\"`` for a quote inside a field. The second are the same tables in UTF-8 with commas,
-    as others hand them on; three books there have title and author in one column and all that
-    follows one column too early (``DK Publishing Inc`` is a year), which is put right and noted.
+    The first pair is the original: Latin-1, semicolons, every field in double quotes, ``\"`` for a
+    quote inside a field. The second pair holds the same tables in UTF-8 with commas, as others
+    redistribute them. Three books there have title and author in one column and all following
+    values one column too early (``DK Publishing Inc`` is a year); this is corrected and noted.
 
-    A rating from 1 to 10 is explicit, higher is better; 0 is implicit: the reader has the book and
-    did not rate it. ``feedback`` chooses; ``rating`` has the number as it is. There are no times.
-    One in ten ratings names an ISBN that is not in the book table, or that is none: those books
-    are known by what stands there. Titles and authors lose their HTML entities (``&amp;``);
-    ``NULL`` and the year 0 are missing values; a year that is no number is missing too, and
-    counted in a note. The cover is the address of the large picture.
+    Ratings from 1 to 10 are explicit, higher is better; 0 is implicit: the user has the book but
+    did not rate it. `feedback` selects the rows; ``rating`` keeps the number. There are no
+    timestamps. One in ten ratings has an ISBN that is not in the book table or is invalid; that
+    text is then the item id. HTML entities (``&amp;``) in titles and authors are decoded. ``NULL``
+    and the year 0 are missing values; a year that is not a number is missing too and counted in a
+    note. The cover is the URL of the large picture.
+
     Source: Ziegler, McNee, Konstan and Lausen, "Improving recommendation lists through topic
     diversification", 2005; http://www2.informatik.uni-freiburg.de/~cziegler/BX/
 
     Args:
-        place: The folder or archive with both files, or the file of ratings alone.
-        feedback: Which rows count: "explicit" ratings, "implicit" ones (0), or "all". The others
-            are counted in ``Dataset.left_out``.
+        path: The folder or archive with both files, or the file of ratings alone.
+        feedback: The rows to keep: "explicit" ratings, "implicit" ones (0), or "all". The others
+            are counted in `Dataset.dropped_rows`.
         on_bad_rows: As in `kd_tf.data.sources.own_tables.read_delimited`.
 
     Raises:
-        UserError: The ratings are missing, a row is bad, or no row is of the chosen feedback.
+        UserError: The ratings are missing, a row is bad, or no row has the chosen feedback.
     """
     original = find_all(path, "BX-Book-Ratings.csv")
     ratings = (
@@ -77,7 +78,7 @@ def read_book_crossing(
     notes: tuple[str, ...] = ()
     if items:
         catalog, notes = _read_items(items[0], on_bad_rows)
-    chosen = _FeedbackFilter(
+    selection = _FeedbackFilter(
         InteractionRows(
             ratings,
             InteractionColumns("User-ID", "ISBN", "Book-Rating"),
@@ -86,24 +87,26 @@ def read_book_crossing(
         ),
         feedback,
     )
-    dataset = chosen.rows.add_notes_to(from_chunks("book-crossing", chosen, catalog), notes)
-    if not chosen.num_excluded:
+    dataset = selection.rows.add_notes_to(from_chunks("book-crossing", selection, catalog), notes)
+    if not selection.num_excluded:
         return dataset
     reason = f"rating that is not {feedback} feedback"
     return dataclasses.replace(
-        dataset, dropped_rows={**dataset.dropped_rows, reason: chosen.num_excluded}
+        dataset, dropped_rows={**dataset.dropped_rows, reason: selection.num_excluded}
     )
 
 
 class _FeedbackFilter:
-    """The rows of the chosen feedback; the others are counted.
-
-    Attributes:
-        others: Known after the last row.
+    """The rows of one kind of feedback; the other rows are counted.
 
     Args:
-        rows: All of them.
-        feedback: The choice.
+        rows: All rows.
+        feedback: The feedback to keep.
+
+    Attributes:
+        rows: All rows.
+        feedback: The feedback to keep.
+        num_excluded: The number of other rows; complete after the last row.
     """
 
     def __init__(self, rows: InteractionRows, feedback: Feedback) -> None:
@@ -111,24 +114,24 @@ class _FeedbackFilter:
         self.num_excluded = 0
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        found = 0
+        num_kept = 0
         for chunk in self.rows:
-            chosen = chunk
+            selection = chunk
             if self.feedback != "all":
-                chosen = chunk.filter((chunk["rating"] > 0) == (self.feedback == "explicit"))
-            found += len(chosen)
-            self.num_excluded += len(chunk) - len(chosen)
-            yield chosen
-        if not found:
+                selection = chunk.filter((chunk["rating"] > 0) == (self.feedback == "explicit"))
+            num_kept += len(selection)
+            self.num_excluded += len(chunk) - len(selection)
+            yield selection
+        if not num_kept:
             raise UserError(
-                f"no row is {self.feedback} feedback",
+                f"no row has {self.feedback} feedback",
                 where=str(self.rows.source),
                 hint="Choose all, explicit (1 to 10) or implicit (0).",
             )
 
 
 def _detect_dialect(source: SourceFile) -> Dialect:
-    """Told by the header: copies of both forms go by either name."""
+    """Detects the format from the header, because both formats exist under both file names."""
     layout = read_layout(source, dialect=Dialect(has_header=True, encoding="latin-1"))
     if layout.separator != ";":
         return Dialect(separator=",", has_header=True)
@@ -138,36 +141,39 @@ def _detect_dialect(source: SourceFile) -> Dialect:
 
 
 def _read_items(source: SourceFile, on_bad_rows: OnBadRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A catalogue frame in the order of the file, and notes on what was mended or left out."""
-    bad = BadRows(source, on_bad_rows)
+    """Reads a catalog frame in the order of the file, and notes on corrected and skipped rows."""
+    bad_rows = BadRows(source, on_bad_rows)
     parts = []
-    for block in read_table(source, _ITEM_COLUMNS, bad, dialect=_detect_dialect(source)):
+    for block in read_table(source, _ITEM_COLUMNS, bad_rows, dialect=_detect_dialect(source)):
         frame = parse_column(
-            block, "item_id", parse_ids, bad, column="ISBN", reason="is no book's ISBN"
+            block, "item_id", parse_ids, bad_rows, column="ISBN", reason="is not the ISBN of a book"
         )
-        bad.raise_or_skip()
+        bad_rows.raise_or_skip()
         parts.append(frame)
     items = pl.concat(parts)
     repeated = items.filter(~pl.col("item_id").is_first_distinct())
-    bad.add_all(repeated["line"], repeated["item_id"], "is the ISBN of a book above", "ISBN")
-    bad.raise_or_skip()
+    bad_rows.add_all(
+        repeated["line"], repeated["item_id"], "is the ISBN of a book in an earlier line", "ISBN"
+    )
+    bad_rows.raise_or_skip()
     items = items.filter(pl.col("item_id").is_first_distinct()).drop("line")
-    notes = bad.finish(len(items))
-    texts = pl.exclude("item_id").str.strip_chars()
-    items = items.with_columns(texts.replace(["", "NULL"], None))
-    shifted = _find_shifted_rows(items)
-    if shifted.any():
-        items = _restore_columns(items, shifted)
+    notes = bad_rows.finish(len(items))
+    text_columns = pl.exclude("item_id").str.strip_chars()
+    items = items.with_columns(text_columns.replace(["", "NULL"], None))
+    is_shifted = _find_shifted_rows(items)
+    if is_shifted.any():
+        items = _restore_columns(items, is_shifted)
         notes += (
-            f"{int(shifted.sum())} books of {source.name} had title and author in one column (the "
-            f"first is {items['item_id'].filter(shifted)[0]!r}): their columns were put right",
+            f"{int(is_shifted.sum())} books of {source.name} had title and author in one column "
+            f"(the first is {items['item_id'].filter(is_shifted)[0]!r}): this was corrected",
         )
     year = _parse_years(items["year"])
-    strange = year.is_null() & items["year"].is_not_null()
-    if strange.any():
+    is_bad_year = year.is_null() & items["year"].is_not_null()
+    if is_bad_year.any():
         notes += (
-            f"{int(strange.sum())} books of {source.name} have a year that is no number (the "
-            f"first is {items['year'].filter(strange)[0]!r}): they are kept without a year",
+            f"{int(is_bad_year.sum())} books of {source.name} have a year that is not a number "
+            f"(the first is {items['year'].filter(is_bad_year)[0]!r}): they are kept without a "
+            "year",
         )
     return (
         items.with_columns(
@@ -181,7 +187,7 @@ def _read_items(source: SourceFile, on_bad_rows: OnBadRows) -> tuple[pl.DataFram
 
 
 def _find_shifted_rows(items: pl.DataFrame) -> pl.Series:
-    """Boolean [n]: where the author is in the title, and the year where the author should be."""
+    """Finds rows whose title contains the author and whose author is the year: Boolean [n]."""
     return items.select(
         pl.col("title").str.contains('";', literal=True).fill_null(value=False)
         & _parse_years(items["year"]).is_null()
@@ -189,32 +195,34 @@ def _find_shifted_rows(items: pl.DataFrame) -> pl.Series:
     ).to_series()
 
 
-def _restore_columns(items: pl.DataFrame, shifted: pl.Series) -> pl.DataFrame:
+def _restore_columns(items: pl.DataFrame, is_shifted: pl.Series) -> pl.DataFrame:
+    """Moves the values of shifted rows back to their columns."""
     parts = pl.col("title").str.extract_groups(_TITLE_AND_AUTHOR)
-    right = {
+    corrected = {
         "title": parts.struct.field("1"),
         "authors": parts.struct.field("2"),
         "year": pl.col("authors"),
-        "cover": pl.col("smaller_cover"),  # the large one stands where the smaller belongs
+        "cover": pl.col("smaller_cover"),  # the large picture is in the column of the smaller one
     }
     return items.with_columns(
-        pl.when(shifted).then(expression).otherwise(pl.col(name)).alias(name)
-        for name, expression in right.items()
+        pl.when(is_shifted).then(expression).otherwise(pl.col(name)).alias(name)
+        for name, expression in corrected.items()
     )
 
 
 def _parse_years(values: pl.Series) -> pl.Series:
-    """Int32, null where a text is no whole number."""
+    """Parses texts to Int32, null where a text is not a whole number."""
     return values.str.replace(r"\.0$", "").cast(pl.Int32, strict=False)
 
 
 def _decode_entities(values: pl.Series) -> pl.Series:
-    """Whole entities only: `html.unescape` alone would find a paragraph sign in "Q&sections"."""
-    coded = values.str.contains("&", literal=True).fill_null(value=False)
-    plain = [_ENTITY_PATTERN.sub(_decode_entity, text) for text in values.filter(coded)]
-    return values.scatter(coded.arg_true(), plain)
+    """Decodes complete HTML entities; `html.unescape` would find a "§" in "Q&sections"."""
+    has_entity = values.str.contains("&", literal=True).fill_null(value=False)
+    decoded = [_ENTITY_PATTERN.sub(_decode_entity, text) for text in values.filter(has_entity)]
+    return values.scatter(has_entity.arg_true(), decoded)
 
 
 def _decode_entity(entity: re.Match[str]) -> str:
+    """Decodes one entity; an unknown name stays as it is."""
     name = entity[0].removeprefix("&")
     return html.unescape(entity[0]) if name.startswith("#") or name in html5 else entity[0]

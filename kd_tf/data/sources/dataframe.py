@@ -1,4 +1,4 @@
-"""Interactions that are already in memory: a pandas DataFrame, as notebooks have them."""
+"""Takes interactions that are already in memory as a pandas DataFrame, for notebooks."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ from kd_tf.errors import UserError
 def read_dataframe(
     interactions: pd.DataFrame, items: pd.DataFrame | None = None, *, name: str = "dataframe"
 ) -> Dataset:
-    """Takes over a table of who read what, and one of books.
+    """Converts a DataFrame of interactions and, optionally, one of items to a data set.
 
     Args:
-        interactions: Columns ``user`` and ``item`` (anything that makes a text), optionally
+        interactions: Columns ``user`` and ``item`` (any type, converted to text), optionally
             ``rating`` (numbers) and ``timestamp`` (datetimes, or numbers: seconds since 1970).
-        books: ``item_id`` and any other column of `kd_tf.data.catalog.COLUMNS`.
-        name: Names the data.
+        items: Column ``item_id``, optionally any other column of `kd_tf.data.catalog.COLUMNS`.
+        name: The name of the data set.
 
     Raises:
-        UserError: A column is missing or unknown, or a value is missing; its row is named.
+        UserError: A column is missing or unknown, or a value is missing; the message names its row.
 
     Example:
-        >>> read_dataframe(pd.DataFrame({"user": ["a", "b"], "item": [7, 7]})).interactions.books
-        1
+        >>> interactions = pd.DataFrame({"user": ["ann", "bob", "bob"], "item": [7, 7, 9]})
+        >>> dataset = read_dataframe(interactions)
+        >>> dataset.interactions.num_items, dataset.catalog.item_ids
+        (2, ['7', '9'])
     """
     _check_columns(interactions, {"user", "item"}, {"rating", "timestamp"}, "interactions")
     columns = {}
@@ -58,7 +60,7 @@ def read_dataframe(
             )
     catalog = None
     if items is not None:
-        _check_columns(items, {"item_id"}, set(COLUMNS) - {"item_id"}, "books")
+        _check_columns(items, {"item_id"}, set(COLUMNS) - {"item_id"}, "items")
         catalog = pl.DataFrame(
             {
                 column: pl.Series(
@@ -77,6 +79,7 @@ def read_dataframe(
 
 
 def _check_columns(frame: pd.DataFrame, needed: set[str], optional: set[str], name: str) -> None:
+    """Raises an error if a column is missing or unknown."""
     missing = sorted(needed - set(frame.columns))
     unknown = sorted(set(map(str, frame.columns)) - needed - optional)
     if missing or unknown:

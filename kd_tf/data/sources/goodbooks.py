@@ -1,4 +1,4 @@
-"""goodbooks-10k: ratings of 10,000 popular books, in both forms that its publisher released."""
+"""Reads both releases of goodbooks-10k: ratings of 10,000 popular books."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ NAME = "goodbooks-10k"
 def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     """Reads ``ratings.csv`` and ``books.csv``, plain or packed.
 
-    In the first release ``ratings.book_id`` is ``books.id`` (``books.book_id`` is Goodreads'
-    own); in the second it is ``books.book_id``. The header of the book table tells which one
-    it is. Both have ratings from 1 to 5 and no timestamps; the first repeats 2,278 pairs of
-    reader and book, which stay in here (see `kd_tf.data.clean`).
+    In the first release ``ratings.book_id`` is ``books.id`` (``books.book_id`` is the Goodreads
+    id); in the second it is ``books.book_id``. The header of the book table tells the release.
+    Both have ratings from 1 to 5 and no timestamps. The first repeats 2,278 pairs of user and
+    book, which are kept here (see `kd_tf.data.clean`).
+
     Source: https://github.com/zygmuntz/goodbooks-10k
 
     Args:
-        place: The folder or archive with both files.
+        path: The folder or archive with both files.
         on_bad_rows: As in `kd_tf.data.sources.own_tables.read_delimited`.
 
     Raises:
-        UserError: A file is missing, or is not the one of goodbooks-10k; a row is bad.
+        UserError: A file is missing or is not part of goodbooks-10k, or a row is bad.
     """
     ratings = locate(path, "ratings.csv", dataset=NAME)
     items = locate(path, "books.csv", dataset=NAME)
@@ -49,7 +50,7 @@ def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
             authors="authors",
             year="original_publication_year",
             cover="image_url",
-            # The column isbn13 is of no use: a spreadsheet rounded it to twelve digits.
+            # The column isbn13 is unusable: a spreadsheet rounded it to twelve digits.
             isbn="isbn" if "isbn" in names else None,
         ),
         on_bad_rows=on_bad_rows,
@@ -63,19 +64,20 @@ def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
 
 
 def _find_id_column(items: SourceFile, names: Sequence[str]) -> str:
+    """Returns the column of the book table that the ratings refer to, by release."""
     if "id" in names:
         return "id"
     if "goodreads_book_id" in names:
         return "book_id"
     raise UserError(
-        "this is the book table of neither release of goodbooks-10k: it has no column 'id' and "
-        f"none 'goodreads_book_id', but {', '.join(map(repr, names))}",
+        "this table is of neither release of goodbooks-10k: it has no column 'id' or "
+        f"'goodreads_book_id'; its columns are {', '.join(map(repr, names))}",
         where=f"{items}:1",
-        hint="Give the published file, or read your own table as CSV with named columns.",
+        hint="Give the published file, or read the table as your own CSV with named columns.",
     )
 
 
 def _extract_series() -> pl.Expr:
-    """The name before the number in "The Fellowship of the Ring (The Lord of the Rings, #1)"."""
+    """Extracts the series from "The Fellowship of the Ring (The Lord of the Rings, #1)"."""
     name = pl.col("title").str.extract(r"\(([^()#]*[^()#,\s])[,\s]*#[^()]*\)\s*$")
     return name.str.strip_chars()

@@ -1,4 +1,4 @@
-"""Gowalla: who was where when, and who knew whom, as the Stanford SNAP collection has it."""
+"""Reads Gowalla, check-ins and friendships, as published by Stanford SNAP."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ _TAB_DIALECT = Dialect(separator="\t", has_header=False, has_quotes=False)
 
 
 def read_gowalla(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
-    """Reads ``loc-gowalla_totalCheckins.txt`` and, when it is there, ``loc-gowalla_edges.txt``.
+    """Reads ``loc-gowalla_totalCheckins.txt`` and, if present, ``loc-gowalla_edges.txt``.
 
-    A row is a check-in: user, UTC time, latitude, longitude, location; people come to a place
-    again and again, so pairs repeat. Friendships are listed in both directions.
+    A row is a check-in: user, UTC time, latitude, longitude, location. Users return to
+    locations, so pairs repeat. Friendships are listed in both directions.
+
     Source: Cho, Myers and Leskovec, "Friendship and mobility", 2011;
     https://snap.stanford.edu/data/loc-Gowalla.html
 
     Args:
-        place: The folder with the files, plain or packed, or the check-ins.
+        path: The folder with the files, plain or packed, or the file of check-ins.
         on_bad_rows: As in `kd_tf.data.sources.own_tables.read_delimited`.
 
     Raises:
@@ -50,7 +51,7 @@ def read_gowalla(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
 
 
 class _CheckIns(InteractionRows):
-    """The five columns stand in an order of their own."""
+    """The check-ins, whose five columns have a fixed order and no header."""
 
     def __init__(
         self,
@@ -73,23 +74,27 @@ class _CheckIns(InteractionRows):
 def _read_friendships(
     source: SourceFile, user_ids: list[str], on_bad_rows: OnBadRows
 ) -> tuple[np.ndarray, tuple[str, ...]]:
-    """int32 [m, 2] and notes."""
-    bad = BadRows(source, on_bad_rows)
+    """Reads the friendships.
+
+    Returns:
+        int32 [m, 2], pairs of user numbers, the lower one first, each pair once; and notes.
+    """
+    bad_rows = BadRows(source, on_bad_rows)
     numbers = pl.DataFrame({"id": user_ids}).with_row_index("number")
-    parts, rows, strangers = [], 0, 0
-    for block in read_table(source, {"a": "a", "b": "b"}, bad, dialect=_TAB_DIALECT):
-        bad.raise_or_skip()
-        rows += len(block)
-        known = block.join(numbers.rename({"id": "a", "number": "x"}), on="a").join(
+    parts, num_rows, num_unknown = [], 0, 0
+    for block in read_table(source, {"a": "a", "b": "b"}, bad_rows, dialect=_TAB_DIALECT):
+        bad_rows.raise_or_skip()
+        num_rows += len(block)
+        edges = block.join(numbers.rename({"id": "a", "number": "x"}), on="a").join(
             numbers.rename({"id": "b", "number": "y"}), on="b"
         )
-        strangers += len(block) - len(known)
-        parts.append(np.sort(known.select("x", "y").to_numpy().astype(np.int32), axis=1))
-    notes = bad.finish(rows)
+        num_unknown += len(block) - len(edges)
+        parts.append(np.sort(edges.select("x", "y").to_numpy().astype(np.int32), axis=1))
+    notes = bad_rows.finish(num_rows)
     pairs = np.concatenate(parts)
     pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
-    if strangers:
+    if num_unknown:
         notes += (
-            f"{strangers} rows of {source.name} name somebody who checked in nowhere: left out",
+            f"{num_unknown} rows of {source.name} name a user without check-ins: they are skipped",
         )
     return pairs, notes

@@ -1,4 +1,4 @@
-"""MovieLens, every release: ratings of films, as GroupLens publishes them."""
+"""Reads every release of MovieLens: ratings of films, as GroupLens publishes them."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ _GENRES_100K = (
     *("Documentary", "Drama", "Fantasy", "Film-Noir", "Horror", "Musical", "Mystery"),
     *("Romance", "Sci-Fi", "Thriller", "War", "Western"),
 )
-"""The order of the flags in u.item, which u.genre lists."""
+"""The genres in the order of their flags in u.item, as u.genre lists them."""
 
 _NO_GENRES = "(no genres listed)"
 
 _YEAR_PATTERN = r"\s*\((\d{4})\s*(?:[-–]\s*(?:\d{4})?\s*)?\){1,2}(?:\s*\(V\))?$"
-"""The end of a title: "(1995)"; a span of a series, "(1975-1979)" or "(2009– )", of which the first
-year counts; "(1983))", a slip of 20M; "(1995) (V)", the mark of a video in 100k."""
+"""The year at the end of a title: "(1995)"; the years of a series, "(1975-1979)" or "(2009– )", of
+which the first one counts; "(1983))", a typo in 20M; "(1995) (V)", which marks a video in 100k."""
 
 
 @dataclass(frozen=True)
 class _Release:
-    """How one generation of releases is written.
+    """The file format of one generation of releases.
 
     Attributes:
-        ratings: The file of the ratings.
-        films: The file of the films.
-        columns: Of the ratings.
-        dialect: Of the ratings.
-        film_columns: The file's name for each role; the genres are one column, or flags.
-        film_dialect: Of the films.
-        old: The films were published in Latin-1, at least once.
+        ratings: The name of the ratings file.
+        films: The name of the films file.
+        columns: The columns of the ratings file.
+        dialect: The format of the ratings file.
+        film_columns: Role -> column of the films file. The genres are one column, or flags.
+        film_dialect: The format of the films file.
+        may_be_latin1: Whether the films of at least one release are in Latin-1.
     """
 
     ratings: str
@@ -89,25 +89,27 @@ _RELEASES = (
 
 
 def read_movielens(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
-    """Reads any release; which one it is, its files tell.
+    """Reads any release of MovieLens; its files tell which one it is.
 
-    - 100k: ``u.data``, parted by tabs, and ``u.item`` in Latin-1, parted by ``|``: id, title, two
-      dates, an address, and nineteen flags for the genres that ``u.genre`` lists. Film 267 is
+    - 100k: ``u.data``, separated by tabs, and ``u.item`` in Latin-1, separated by ``|``: id, title,
+      two dates, a URL, and nineteen flags for the genres that ``u.genre`` lists. Film 267 is
       called "unknown" and has no dates.
-    - 1M and 10M: ``ratings.dat`` and ``movies.dat``, parted by ``::``, without quotes; the films of
-      1M are in Latin-1, those of 10M in UTF-8.
+    - 1M and 10M: ``ratings.dat`` and ``movies.dat``, separated by ``::``, without quotes. The films
+      of 1M are in Latin-1, those of 10M in UTF-8.
     - 20M, 25M, 32M and latest: ``ratings.csv`` and ``movies.csv``, with headers, in UTF-8.
 
-    A rating says how much somebody liked a film: whole stars from 1 to 5 in 100k and 1M, half
-    stars from 0.5 to 5 afterwards. Times are seconds since 1970. No pair of user and film repeats.
-    The catalogue has the titles without the year at their end, the year (a few films, like
-    "Babylon 5", have none), and the genres joined by ", "; films that nobody rated stay in it.
-    Without the file of the films their ids are all that is known.
+    Ratings are whole stars from 1 to 5 in 100k and 1M, and half stars from 0.5 to 5 in later
+    releases. Timestamps are seconds since 1970. No pair of user and film repeats.
+
+    The catalog has the titles without the year at their end, the year (a few films, like
+    "Babylon 5", have none), and the genres joined by ", ". It includes films without ratings.
+    Without the films file, only the ids are known.
+
     Source: Harper and Konstan, "The MovieLens datasets: history and context", 2015;
     https://grouplens.org/datasets/movielens/
 
     Args:
-        place: The folder or archive of one release, or the file of its ratings alone.
+        path: The folder or archive of one release, or its ratings file alone.
         on_bad_rows: As in `kd_tf.data.sources.own_tables.read_delimited`.
 
     Raises:
@@ -125,56 +127,68 @@ def read_movielens(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     return rows.add_notes_to(from_chunks("movielens", rows, catalog), notes)
 
 
-def _find_release(place: Path) -> tuple[_Release, SourceFile]:
-    found = [(one, source) for one in _RELEASES for source in find_all(place, one.ratings)]
-    if not found:
-        *others, last = [one.ratings for one in _RELEASES]
-        locate(place, last, dataset=f"MovieLens, nor {' or '.join(others)}")
-        raise AssertionError("locate raises where nothing is found")
-    if len(found) > 1:
+def _find_release(path: Path) -> tuple[_Release, SourceFile]:
+    """Returns the release at `path` and its ratings file."""
+    candidates = [
+        (release, source) for release in _RELEASES for source in find_all(path, release.ratings)
+    ]
+    if not candidates:
+        *other_names, last_name = [release.ratings for release in _RELEASES]
+        locate(path, last_name, dataset=f"MovieLens, nor {' or '.join(other_names)}")
+        raise AssertionError("locate raises an error if no file matches")
+    if len(candidates) > 1:
         raise UserError(
-            f"there are several releases of MovieLens: {', '.join(str(one) for _, one in found)}",
-            where=str(place),
-            hint="Name the folder or the archive of one of them.",
+            "there are several releases of MovieLens: "
+            f"{', '.join(str(source) for _, source in candidates)}",
+            where=str(path),
+            hint="Give the folder or the archive of one of them.",
         )
-    return found[0]
+    return candidates[0]
 
 
 def _read_films(
     source: SourceFile, release: _Release, on_bad_rows: OnBadRows
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A catalogue frame in the order of the file, and notes on skipped rows."""
+    """Reads the films as a catalog frame in the order of the file, and notes on skipped rows."""
     columns = release.film_columns
-    flagged = "genre" not in columns
+    has_genre_flags = "genre" not in columns
     dialect = release.film_dialect
     if release.may_be_latin1:
         dialect = dataclasses.replace(dialect, encoding=detect_encoding(source))
-    bad = BadRows(source, on_bad_rows)
+    bad_rows = BadRows(source, on_bad_rows)
     parts = []
-    for block in read_table(source, columns, bad, dialect=dialect):
+    for block in read_table(source, columns, bad_rows, dialect=dialect):
         frame = parse_column(
-            block, "item_id", parse_ids, bad, column=columns["item_id"], reason="is no film's id"
+            block,
+            "item_id",
+            parse_ids,
+            bad_rows,
+            column=columns["item_id"],
+            reason="is not a film id",
         )
-        for genre in _GENRES_100K if flagged else ():
+        for genre in _GENRES_100K if has_genre_flags else ():
             frame = parse_column(
-                frame, genre, _parse_flags, bad, column=genre, reason="is neither 0 nor 1"
+                frame, genre, _parse_flags, bad_rows, column=genre, reason="is neither 0 nor 1"
             )
-        bad.raise_or_skip()
+        bad_rows.raise_or_skip()
         parts.append(frame)
     films = pl.concat(parts)
     repeated = films.filter(~pl.col("item_id").is_first_distinct())
-    bad.add_all(
-        repeated["line"], repeated["item_id"], "is the id of a film above", columns["item_id"]
+    bad_rows.add_all(
+        repeated["line"],
+        repeated["item_id"],
+        "is the id of a film in an earlier line",
+        columns["item_id"],
     )
-    bad.raise_or_skip()
+    bad_rows.raise_or_skip()
     films = films.filter(pl.col("item_id").is_first_distinct())
-    notes = bad.finish(len(films))
+    notes = bad_rows.finish(len(films))
     title = pl.col("title").str.strip_chars()
     return (
         films.select(
             "item_id",
             title.str.replace(_YEAR_PATTERN, "").str.strip_chars().replace("", None).alias("title"),
-            (_join_genre_flags() if flagged else _join_genre_list()).alias("genre"),
+            (_join_genre_flags() if has_genre_flags else _join_genre_list()).alias("genre"),
             title.str.extract(_YEAR_PATTERN).cast(pl.Int32).alias("year"),
         ),
         notes,
@@ -182,15 +196,17 @@ def _read_films(
 
 
 def _parse_flags(values: pl.Series) -> pl.Series:
-    """Boolean, null where a flag is none."""
+    """Parses "0" and "1" to Boolean, null where a text is neither."""
     return values.replace_strict({"0": False, "1": True}, default=None, return_dtype=pl.Boolean)
 
 
 def _join_genre_flags() -> pl.Expr:
+    """Joins the names of the genres whose flag is set; null if there are none."""
     names = [pl.when(name).then(pl.lit(name)) for name in _GENRES_100K if name != _UNKNOWN_GENRE]
     return pl.concat_str(names, separator=", ", ignore_nulls=True).replace("", None)
 
 
 def _join_genre_list() -> pl.Expr:
-    joined = pl.col("genre").str.strip_chars().str.replace_all("|", ", ", literal=True)
-    return joined.replace(["", _NO_GENRES], None)
+    """Joins the genres of a column like "Action|Comedy"; null if there are none."""
+    genres = pl.col("genre").str.strip_chars().str.replace_all("|", ", ", literal=True)
+    return genres.replace(["", _NO_GENRES], None)

@@ -1,4 +1,4 @@
-"""Any CSV, TSV or Parquet table: who read what, and a table of the books beside it."""
+"""Reads your own tables (CSV, TSV or Parquet): interactions and, optionally, the items."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from kd_tf.errors import UserError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MAX_SECONDS = 10**11
-"""The year 5138 in seconds, March 1973 in milliseconds: real times lie on one side each."""
+"""Tells seconds from milliseconds: as seconds this is the year 5138, as milliseconds March 1973."""
 
 
 @dataclass(frozen=True)
 class InteractionColumns:
-    """What the columns of an interaction table are called.
+    """The column names of an interaction table.
 
     Attributes:
-        user: The reader's id, any text.
-        item: The book's id, any text.
-        rating: A finite number.
-        timestamp: Seconds since 1970, or a date or time of ISO 8601 (UTC where it names no
-            other zone).
+        user: The user id, any text.
+        item: The item id, any text.
+        rating: A finite number; None if there is no such column.
+        timestamp: Seconds since 1970, or a date or time in ISO 8601 (UTC unless it names another
+            zone); None if there is no such column.
     """
 
     user: str
@@ -44,18 +44,20 @@ class InteractionColumns:
 
 @dataclass(frozen=True)
 class ItemColumns:
-    """What the columns of a book table are called; see `kd_tf.data.catalog.COLUMNS`.
+    """The column names of an item table; see `kd_tf.data.catalog.COLUMNS`.
+
+    All but `item_id` are None if there is no such column.
 
     Attributes:
-        item_id: The id that the interaction table names books by.
+        item_id: The id that the interaction table uses.
         title: The title.
         authors: All authors.
         series: The series that the book belongs to.
         genre: The genre.
-        year: The year of publication, negative before our era.
+        year: The year of publication; negative for years BC.
         text: A description.
-        cover: Path or address of a picture.
-        isbn: The ISBN, of 10 or 13 digits, in any common writing.
+        cover: The path or URL of a picture.
+        isbn: The ISBN, with 10 or 13 digits, in any common notation.
     """
 
     item_id: str
@@ -79,33 +81,41 @@ def read_delimited(
     on_bad_rows: OnBadRows = "stop",
     name: str | None = None,
 ) -> Dataset:
-    """Reads a table of who read what and, where there is one, the table of the books.
+    """Reads a table of interactions and, if there is one, the table of the items.
 
-    Which files can be read says `kd_tf.data.formats.delimited.read_table`, and
-    `kd_tf.data.formats.parquet` for ``.parquet``.
+    `kd_tf.data.formats.delimited.read_table` describes the supported text files;
+    `kd_tf.data.formats.parquet` reads ``.parquet``.
 
     Args:
-        path: The interaction table: a row each time that a reader read, rated or opened a book.
-        columns: What its columns are called, or their order where it has no header.
-        books: The book table; without it books are known by their ids only.
-        book_columns: What its columns are called.
-        header: Whether the interaction table begins with the names of its columns; None finds
-            out.
-        on_bad_rows: "stop" raises at the first row with too few or many fields, an empty id,
-            or a rating or timestamp that is none; "skip" leaves such rows out and lists them
-            in the notes.
-        name: Names the data; by default the file's name without its endings.
+        path: The interaction table: one row for each time that a user read, rated or opened an
+            item.
+        columns: The names of its columns; without a header, their order.
+        items: The item table. Without it, items are known by their ids only.
+        item_columns: The names of its columns.
+        header: Whether the interaction table begins with the names of its columns; None detects
+            it.
+        on_bad_rows: "stop" raises at the first row with too few or too many fields, an empty id,
+            or an invalid rating or timestamp. "skip" skips such rows and lists them in the notes.
+        name: The name of the data set; by default the file name without its extensions.
 
     Raises:
-        UserError: A file cannot be read, a column is missing, a row is bad, two books share
-            an id, or the timestamps are milliseconds.
+        UserError: A file cannot be read, a column is missing, a row is bad, two items share an
+            id, or the timestamps are milliseconds.
 
     Example:
-        >>> read_delimited(Path("loans.csv"), InteractionColumns("reader", "book"))
+        >>> from tempfile import TemporaryDirectory
+        >>> with TemporaryDirectory() as folder:
+        ...     path = Path(folder) / "loans.csv"
+        ...     _ = path.write_text("user,item,rating\\nann,dune,5\\nbob,dune,4\\nbob,emma,3\\n")
+        ...     dataset = read_delimited(path, InteractionColumns("user", "item", "rating"))
+        >>> dataset.name, dataset.interactions.user_ids, dataset.catalog.item_ids
+        ('loans', ['ann', 'bob'], ['dune', 'emma'])
+        >>> dataset.interactions.rating
+        array([5., 4., 3.], dtype=float32)
     """
     if (items is None) != (item_columns is None):
         raise UserError(
-            "the book table and the names of its columns belong together: one is missing",
+            "the item table and the names of its columns belong together, but one is missing",
             where=str(items or path),
             hint="Give both, or neither.",
         )
@@ -121,19 +131,22 @@ def read_delimited(
 
 
 class InteractionRows:
-    """The rows of an interaction table, as `from_chunks` takes them.
+    """The rows of an interaction table, in the blocks that `from_chunks` takes.
 
-    Iterating reads the file, and raises UserError as `read_delimited` does.
-
-    Attributes:
-        bad: The bad rows, known after the last row.
-        notes: On rows that were skipped, known after the last row.
+    Iterating reads the file and raises `UserError` like `read_delimited`.
 
     Args:
         source: The file.
-        columns: What its columns are called.
-        on_bad_rows: What a bad row does.
-        dialect: How the file is written.
+        columns: The names of its columns.
+        on_bad_rows: What to do with a bad row.
+        dialect: The format of the file.
+
+    Attributes:
+        source: The file.
+        columns: Role -> column name, for the columns that are read.
+        dialect: The format of the file.
+        bad_rows: The bad rows; complete after the last row.
+        notes: The notes on skipped rows; complete after the last row.
     """
 
     def __init__(
@@ -155,8 +168,8 @@ class InteractionRows:
             blocks = read_table(self.source, self.columns, self.bad_rows, dialect=self.dialect)
         good_rows = 0
         for block in blocks:
-            frame = self._parse_column(block, "user", parse_ids, "is no reader's id")
-            frame = self._parse_column(frame, "item", parse_ids, "is no book's id")
+            frame = self._parse_column(block, "user", parse_ids, "is not a user id")
+            frame = self._parse_column(frame, "item", parse_ids, "is not an item id")
             if "rating" in self.columns:
                 frame = self._parse_column(frame, "rating", parse_ratings, "is not a finite number")
             if "timestamp" in self.columns:
@@ -170,11 +183,16 @@ class InteractionRows:
         self.notes = self.bad_rows.finish(good_rows)
 
     def add_notes_to(self, dataset: Dataset, notes: tuple[str, ...] = ()) -> Dataset:
-        """The data set that was made of the rows, with what was left out of them."""
+        """Returns the data set made from these rows with the notes and counts of skipped rows.
+
+        Args:
+            dataset: The data set; all rows have been read.
+            notes: Further notes, which go after those on skipped rows.
+        """
         return add_notes(dataset, self.bad_rows, self.notes + notes)
 
     def parse_times(self, values: pl.Series) -> pl.Series:
-        """Int64 seconds since 1970, null where a text is no time."""
+        """Parses texts to Int64 seconds since 1970, null where a text is not a time."""
         return parse_seconds(values)
 
     def _parse_column(
@@ -189,8 +207,8 @@ class InteractionRows:
         )
 
     def _refuse_milliseconds(self, frame: pl.DataFrame) -> None:
-        late = frame["timestamp"] > _MAX_SECONDS
-        if len(frame) and late.all():
+        is_late = frame["timestamp"] > _MAX_SECONDS
+        if len(frame) and is_late.all():
             raise UserError(
                 f"the timestamps look like milliseconds (the first is {frame['timestamp'][0]}), "
                 "but seconds are needed",
@@ -200,7 +218,7 @@ class InteractionRows:
 
 
 def add_notes(dataset: Dataset, bad_rows: BadRows, notes: tuple[str, ...]) -> Dataset:
-    """The data set with what was left out of its rows, and with more notes before its own."""
+    """Returns the data set with the number of its skipped rows and with notes before its own."""
     return dataclasses.replace(
         dataset,
         notes=notes + dataset.notes,
@@ -215,102 +233,128 @@ def read_items(
     on_bad_rows: OnBadRows,
     dialect: Dialect | None = None,
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """A frame for `kd_tf.data.catalog.Catalog`, in the order of the file, and notes.
+    """Reads an item table.
 
-    Empty fields are null. A year that is no whole number and an ISBN that is none are null too,
-    and counted in notes.
+    Empty fields become null. Years that are not whole numbers and invalid ISBNs become null too,
+    and a note counts them.
+
+    Args:
+        source: The file.
+        columns: The names of its columns.
+        on_bad_rows: What to do with a bad row.
+        dialect: The format of the file.
+
+    Returns:
+        A frame for `kd_tf.data.catalog.Catalog`, in the order of the file, and notes.
 
     Raises:
-        UserError: As `read_delimited`.
+        UserError: As for `read_delimited`.
     """
-    given = _get_column_names(columns)
-    bad = BadRows(source, on_bad_rows)
+    column_names = _get_column_names(columns)
+    id_column = column_names["item_id"]
+    bad_rows = BadRows(source, on_bad_rows)
     if source.name.lower().endswith(".parquet"):
-        blocks = read_parquet(source, given)
+        blocks = read_parquet(source, column_names)
     else:
-        blocks = read_table(source, given, bad, dialect=dialect)
+        blocks = read_table(source, column_names, bad_rows, dialect=dialect)
     parts = []
     for block in blocks:
         parts.append(
             parse_column(
-                block, "item_id", parse_ids, bad, column=given["item_id"], reason="is no book's id"
+                block, "item_id", parse_ids, bad_rows, column=id_column, reason="is not an item id"
             )
         )
-        bad.raise_or_skip()
+        bad_rows.raise_or_skip()
     frame = pl.concat(parts)
-    notes = bad.finish(len(frame))
+    notes = bad_rows.finish(len(frame))
     repeated = frame.filter(~pl.col("item_id").is_first_distinct()).head(1)
     if len(repeated):
-        twice, line = repeated["item_id"][0], repeated["line"][0]
-        first = frame.filter(pl.col("item_id") == twice)["line"][0]
+        item_id, line = repeated["item_id"][0], repeated["line"][0]
+        first_line = frame.filter(pl.col("item_id") == item_id)["line"][0]
         raise UserError(
-            f"{twice!r} is the id of the book in line {first} already",
-            where=bad.location(line, given["item_id"]),
-            hint="Every book needs one row and an id of its own.",
+            f"{item_id!r} is already the id of the item in line {first_line}",
+            where=bad_rows.location(line, id_column),
+            hint="Every item needs one row and a unique id.",
         )
-    texts = [role for role in given if COLUMNS[role] == pl.String]
-    frame = frame.with_columns(pl.col(texts).replace("", None)).drop("line")
+    text_columns = [role for role in column_names if COLUMNS[role] == pl.String]
+    frame = frame.with_columns(pl.col(text_columns).replace("", None)).drop("line")
     if columns.year is not None:
-        written = frame["year"].str.strip_chars()
-        frame = frame.with_columns(_parse_years(written))
-        dropped = frame["year"].is_null() & (written != "")
-        if dropped.any():
+        texts = frame["year"].str.strip_chars()
+        frame = frame.with_columns(_parse_years(texts))
+        is_bad = frame["year"].is_null() & (texts != "")
+        if is_bad.any():
             notes += (
-                f"{int(dropped.sum())} books of {source.name} have a year that is no whole number "
-                f"(the first is {written.filter(dropped)[0]!r}): they are kept without a year",
+                f"{int(is_bad.sum())} items of {source.name} have a year that is not a whole "
+                f"number (the first is {texts.filter(is_bad)[0]!r}): they are kept without a year",
             )
     if columns.isbn is not None:
-        written = frame["isbn"]
-        frame = frame.with_columns(normalize_isbn(written))
-        dropped = frame["isbn"].is_null() & written.is_not_null()
-        if dropped.any():
+        texts = frame["isbn"]
+        frame = frame.with_columns(normalize_isbn(texts))
+        is_bad = frame["isbn"].is_null() & texts.is_not_null()
+        if is_bad.any():
             notes += (
-                f"{int(dropped.sum())} books of {source.name} have an ISBN with a wrong length or "
-                f"check digit (the first is {written.filter(dropped)[0]!r}): they are kept without "
-                "an ISBN",
+                f"{int(is_bad.sum())} items of {source.name} have an ISBN with a wrong length or "
+                f"check digit (the first is {texts.filter(is_bad)[0]!r}): they are kept without an "
+                "ISBN",
             )
     return frame, notes
 
 
 def _get_column_names(columns: InteractionColumns | ItemColumns) -> dict[str, str]:
+    """Returns role -> column name for the columns that exist."""
     return {role: name for role, name in dataclasses.asdict(columns).items() if name is not None}
 
 
 def _derive_name(path: Path) -> str:
+    """Returns a file name without the extensions of archives and tables."""
     name = path.name
-    for endings in ((".zip", ".gz"), (".csv", ".tsv", ".txt", ".parquet")):
-        if name.lower().endswith(endings):
+    for extensions in ((".zip", ".gz"), (".csv", ".tsv", ".txt", ".parquet")):
+        if name.lower().endswith(extensions):
             name = Path(name).stem
     return name
 
 
 def parse_ids(values: pl.Series) -> pl.Series:
-    """Ids as they are: "007" is not "7", and " a" is not "a"."""
+    """Returns ids unchanged ("007" is not "7", " a" is not "a"), null where they are empty."""
     return values.replace("", None)
 
 
 def parse_ratings(values: pl.Series) -> pl.Series:
+    """Parses texts to Float32, null where a text is not a finite number.
+
+    Example:
+        >>> parse_ratings(pl.Series(["4.5", "nan", "five"])).to_list()
+        [4.5, None, None]
+    """
     return _mask_non_finite(_parse_floats(values).cast(pl.Float32, strict=False))
 
 
 def parse_seconds(values: pl.Series) -> pl.Series:
-    """Int64 seconds since 1970, rounded down, of numbers and of ISO 8601 text."""
+    """Parses numbers and ISO 8601 texts to Int64 seconds since 1970, rounded down.
+
+    Null where a text is neither.
+
+    Example:
+        >>> parse_seconds(pl.Series(["86400", "1970-01-02", "1.9", "soon"])).to_list()
+        [86400, 86400, 1, None]
+    """
     values = values.str.strip_chars()
-    # As an integer first: a float has not enough digits for all of them.
-    found = values.cast(pl.Int64, strict=False)
-    if found.null_count():
+    # Integers first: floats do not have enough digits for all of them.
+    seconds = values.cast(pl.Int64, strict=False)
+    if seconds.null_count():
         rounded = _mask_non_finite(_parse_floats(values)).floor().cast(pl.Int64, strict=False)
-        found = found.zip_with(found.is_not_null(), rounded)
-    if found.null_count():
-        left = found.is_null()
+        seconds = seconds.zip_with(seconds.is_not_null(), rounded)
+    if seconds.null_count():
+        is_text = seconds.is_null()
         parsed = pl.Series(
-            [_parse_iso_seconds(value) for value in values.filter(left)], dtype=pl.Int64
+            [_parse_iso_seconds(value) for value in values.filter(is_text)], dtype=pl.Int64
         )
-        found = found.scatter(left.arg_true(), parsed)
-    return found
+        seconds = seconds.scatter(is_text.arg_true(), parsed)
+    return seconds
 
 
 def _parse_iso_seconds(value: str) -> int | None:
+    """Parses an ISO 8601 time to seconds since 1970; returns None if it is not one."""
     try:
         time = datetime.fromisoformat(value)
     except ValueError:
@@ -321,13 +365,16 @@ def _parse_iso_seconds(value: str) -> int | None:
 
 
 def _parse_years(values: pl.Series) -> pl.Series:
+    """Parses texts to Int32, null where a text is not a whole number."""
     numbers = _parse_floats(values)
     return numbers.set(numbers != numbers.floor(), None).cast(pl.Int32, strict=False)
 
 
 def _parse_floats(values: pl.Series) -> pl.Series:
+    """Parses texts to Float64, null where a text is not a number."""
     return values.str.strip_chars().cast(pl.Float64, strict=False)
 
 
 def _mask_non_finite(numbers: pl.Series) -> pl.Series:
+    """Replaces NaN and infinity with null."""
     return numbers.set(~numbers.is_finite(), None)

@@ -1,4 +1,4 @@
-"""A split that is published as two or three tables."""
+"""Reads a split that is published as two or three tables (train, validation, test)."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def read_presplit_tables(
     item_columns: ItemColumns | None = None,
     header: bool | None = None,
     on_bad_rows: OnBadRows = "stop",
-    name: str = "given",
+    name: str = "presplit",
 ) -> Dataset:
     """Reads the tables of a published split under one numbering.
 
-    Books are numbered in the order in which they first come, in the book table, then in train,
+    Items are numbered in the order of their first occurrence: in the item table, then in train,
     validation and test.
 
     Args:
         train: The training table; see `kd_tf.data.sources.own_tables.read_delimited`.
         test: The test table.
-        columns: What the columns of all tables are called, or their order without a header.
-        validation: The validation table, where there is one.
-        books: The book table; without it books are known by their ids only.
-        book_columns: What its columns are called.
-        header: Whether the tables begin with the names of their columns; None finds out.
-        on_bad_rows: What a bad row does.
-        name: Names the data.
+        columns: The names of the columns of all tables; without a header, their order.
+        validation: The validation table, if there is one.
+        items: The item table. Without it, items are known by their ids only.
+        item_columns: The names of its columns.
+        header: Whether the tables begin with the names of their columns; None detects it.
+        on_bad_rows: What to do with a bad row.
+        name: The name of the data set.
 
     Raises:
         UserError: A file cannot be read, a column is missing or a row is bad.
@@ -58,9 +58,9 @@ def read_presplit_tables(
     if items is not None and item_columns is not None:
         catalog, notes = read_items(get_single_table(items), item_columns, on_bad_rows=on_bad_rows)
     files = [(TRAIN, train), (VALIDATION, validation), (TEST, test)]
-    parts = [
+    tables = [
         (
-            number,
+            label,
             InteractionRows(
                 get_single_table(path),
                 columns,
@@ -68,21 +68,21 @@ def read_presplit_tables(
                 dialect=Dialect(has_header=header),
             ),
         )
-        for number, path in files
+        for label, path in files
         if path is not None
     ]
-    counts: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
 
     def chunks() -> Iterator[pl.DataFrame]:
-        for number, rows in parts:
+        for label, rows in tables:
             for chunk in rows:
-                counts.append(np.full(len(chunk), number, np.int8))
+                labels.append(np.full(len(chunk), label, np.int8))
                 yield chunk
 
     dataset = from_chunks(name, chunks(), catalog)
     return dataclasses.replace(
         dataset,
-        notes=tuple(note for _, rows in parts for note in rows.notes) + notes + dataset.notes,
-        dropped_rows=merge_counts_by_reason(rows.bad_rows for _, rows in parts),
-        split_labels=np.concatenate(counts),
+        notes=tuple(note for _, rows in tables for note in rows.notes) + notes + dataset.notes,
+        dropped_rows=merge_counts_by_reason(rows.bad_rows for _, rows in tables),
+        split_labels=np.concatenate(labels),
     )

@@ -1,4 +1,7 @@
-"""A line a reader, with all books of that reader: as graph recommenders publish their splits."""
+"""Reads splits with one line per user that lists all items of that user.
+
+Published graph recommenders use this format.
+"""
 
 from __future__ import annotations
 
@@ -24,45 +27,48 @@ def read_user_item_lists(
     on_bad_rows: OnBadRows = "stop",
     name: str = "user-item-lists",
 ) -> Dataset:
-    """Reads a split whose lines are ``user item item ...``, parted by blanks or tabs.
+    """Reads a split whose lines are ``user item item ...``, separated by blanks or tabs.
 
-    A line with a user alone is legal: that reader has no book in this part. A user on two lines
-    has the books of both. Books are numbered in the order in which they first come, in train,
-    then validation, then test.
-    Source of the format: He et al., "LightGCN", 2020, and Wang et al., "Neural Graph Collaborative
-    Filtering", 2019, whose published splits have it.
+    A line may hold only a user, who then has no item in this part. If a user is on two lines, the
+    items of both count. Items are numbered in the order of their first occurrence, in train, then
+    validation, then test.
+
+    The format is that of the splits published with He et al., "LightGCN", 2020, and Wang et al.,
+    "Neural Graph Collaborative Filtering", 2019.
 
     Args:
         train: The training file, plain or packed.
         test: The test file.
-        validation: The validation file, where there is one.
-        on_bad_rows: What a line with an id that is no number does: these files hold numbers only,
-            so anything else is another format.
-        name: Names the data.
+        validation: The validation file, if there is one.
+        on_bad_rows: What to do with a line whose ids are not all numbers. These files hold only
+            numbers, so anything else points to another format.
+        name: The name of the data set.
 
     Raises:
         UserError: A file is missing, empty or of another format.
     """
     files = [(TRAIN, train), (VALIDATION, validation), (TEST, test)]
-    parts = [
-        _SplitFile(number, get_single_table(path), on_bad_rows)
-        for number, path in files
+    split_files = [
+        _SplitFile(label, get_single_table(path), on_bad_rows)
+        for label, path in files
         if path is not None
     ]
-    dataset = from_chunks(name, (chunk for part in parts for chunk in part))
+    dataset = from_chunks(name, (chunk for file in split_files for chunk in file))
     return dataclasses.replace(
         dataset,
-        notes=tuple(note for part in parts for note in part.notes) + dataset.notes,
-        dropped_rows=merge_counts_by_reason(part.bad_rows for part in parts),
-        split_labels=np.concatenate([np.full(part.num_rows, part.part, np.int8) for part in parts]),
+        notes=tuple(note for file in split_files for note in file.notes) + dataset.notes,
+        dropped_rows=merge_counts_by_reason(file.bad_rows for file in split_files),
+        split_labels=np.concatenate(
+            [np.full(file.num_rows, file.label, np.int8) for file in split_files]
+        ),
     )
 
 
 class _SplitFile:
-    """The rows of one file; what is known of them after they were iterated over."""
+    """The rows of one file; its counts and notes are complete after the last row."""
 
-    def __init__(self, number: int, source: SourceFile, on_bad_rows: OnBadRows) -> None:
-        self.part, self.source = number, source
+    def __init__(self, label: int, source: SourceFile, on_bad_rows: OnBadRows) -> None:
+        self.label, self.source = label, source
         self.bad_rows = BadRows(source, on_bad_rows)
         self.notes: tuple[str, ...] = ()
         self.num_rows = 0
@@ -72,14 +78,14 @@ class _SplitFile:
         for lines in read_lines(self.source):
             text = lines.text.str.replace_all("\t", " ", literal=True).str.strip_chars(" ")
             frame = pl.DataFrame({"line": lines.line_numbers(), "text": text}).filter(text != "")
-            wrong = ~frame["text"].str.contains(r"^[0-9]+( +[0-9]+)*$")
-            if wrong.any():
-                failed = frame.filter(wrong)
+            is_bad = ~frame["text"].str.contains(r"^[0-9]+( +[0-9]+)*$")
+            if is_bad.any():
+                failures = frame.filter(is_bad)
                 self.bad_rows.add_all(
-                    failed["line"], failed["text"], "is no list of a user's and items' numbers"
+                    failures["line"], failures["text"], "is not a list of numeric user and item ids"
                 )
                 self.bad_rows.raise_or_skip()
-                frame = frame.filter(~wrong)
+                frame = frame.filter(~is_bad)
             good_lines += len(frame)
             ids = frame["text"].str.replace_all(" +", " ").str.split(" ")
             chunk = pl.DataFrame({"user": ids.list.first(), "item": ids.list.slice(1)}).explode(

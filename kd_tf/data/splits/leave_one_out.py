@@ -1,4 +1,4 @@
-"""The last book of each reader is the test, the one before it chooses."""
+"""Leave-one-out split: the last item of each user for test, the one before for validation."""
 
 from __future__ import annotations
 
@@ -18,39 +18,41 @@ LEAVE_ONE_OUT = "leave-one-out"
 
 
 def split_leave_one_out(interactions: Interactions, *, seed: int = 42) -> Split:
-    """Of each reader with three books or more the last tests, the one before it validates.
+    """Splits off the last item of each user for test and the one before for validation.
 
-    Last by time; without timestamps `seed` draws the order, and equal times too. What the test
-    shows are all earlier books, the validation book too. Readers with fewer books only train.
-    Source of the protocol: He et al., "Neural Collaborative Filtering", 2017; with the history as
-    here Kang and McAuley, "Self-Attentive Sequential Recommendation", 2018.
+    Last by time; `seed` draws the order of equal times, and of all items without timestamps. The
+    test histories hold all earlier items, also the validation item. Users with fewer than three
+    items are in training only. Protocol of He et al., "Neural Collaborative Filtering", 2017; with
+    the history as here Kang and McAuley, "Self-Attentive Sequential Recommendation", 2018.
 
     Args:
-        interactions: Each pair of reader and book at most once (see `kd_tf.data.clean`).
-        seed: Draws what the times leave open.
+        interactions: At most one row per user-item pair (see `kd_tf.data.clean`).
+        seed: Seed that draws the order of equal times.
 
     Raises:
-        UserError: Nobody has three books.
+        UserError: No user has three items.
     """
     order = sort_chronologically(interactions, np.random.default_rng(seed))
-    place, length = locate_in_history(interactions, order)
-    judged = length >= 3
-    tests, validates = judged & (place == length - 1), judged & (place == length - 2)
-    users = np.unique(interactions.user[order[tests]])
+    position, length = locate_in_history(interactions, order)
+    is_held_out = length >= 3
+    is_test = is_held_out & (position == length - 1)
+    is_validation = is_held_out & (position == length - 2)
+    is_train = ~is_test & ~is_validation
+    users = np.unique(interactions.user[order[is_test]])
     if not len(users):
         raise UserError(
-            "no reader has three books, so none can be learnt from, chosen by and tested",
+            "no user has three items, one each for training, validation and test",
             hint="Set min_user_interactions to 3 or more, or choose another protocol.",
         )
 
-    def some(rows: np.ndarray) -> Histories:
-        return build_histories(interactions, order[rows], users)
+    def build(mask: np.ndarray) -> Histories:
+        return build_histories(interactions, order[mask], users)
 
     return Split(
-        train=build_histories(interactions, order[~tests & ~validates]),
+        train=build_histories(interactions, order[is_train]),
         train_users=np.arange(interactions.num_users, dtype=np.int32),
-        validation=HeldOutSet(some(~tests & ~validates), some(validates), users),
-        test=HeldOutSet(some(~tests), some(tests), users),
+        validation=HeldOutSet(build(is_train), build(is_validation), users),
+        test=HeldOutSet(build(~is_test), build(is_test), users),
         protocol=LEAVE_ONE_OUT,
         seed=seed,
         num_items=interactions.num_items,

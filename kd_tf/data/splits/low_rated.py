@@ -1,4 +1,4 @@
-"""What training readers read without liking it: no target, but it shows what goes together."""
+"""Adds low-rated items of training users: never targets, but evidence of co-occurrence."""
 
 from __future__ import annotations
 
@@ -14,29 +14,35 @@ from kd_tf.data.split import Split
 def add_low_rated(
     split: Split, interactions: Interactions, raw_interactions: Interactions, min_rating: float
 ) -> Split:
-    """Adds what the training readers rated below the limit, each book once.
+    """Adds the items that training users rated below the limit, each item once, to a split.
 
-    Nobody is shown these books or asked for them, and nothing of validation and test readers is
-    looked at. But that somebody read two books says that they go together, whatever was thought
-    of one of them.
+    These items are neither inputs nor targets, and validation and test users are not used. But
+    two items with the same user co-occur, whatever the user's rating.
 
     Args:
-        split: Of readers who are in one part only.
-        interactions: What it was made of.
-        raw: The same before cleaning.
-        min_rating: Rows rated lower did not count.
+        split: A split in which each user is in one part only.
+        interactions: The interactions that the split was made of.
+        raw_interactions: The same interactions before cleaning, with ratings.
+        min_rating: The limit below which cleaning removed rows.
+
+    Returns:
+        The same split with `Split.low_rated`.
     """
     assert raw_interactions.rating is not None
-    place = np.full(interactions.num_users, -1, np.int64)
-    place[split.train_users] = np.arange(len(split.train_users))
-    number = dict(zip(interactions.user_ids, place, strict=True))
-    row_of_user = np.array([number.get(user, -1) for user in raw_interactions.user_ids], np.int64)
+    row_of_index = np.full(interactions.num_users, -1, np.int64)
+    row_of_index[split.train_users] = np.arange(len(split.train_users))
+    row_of_id = dict(zip(interactions.user_ids, row_of_index, strict=True))
+    row_of_user = np.array(
+        [row_of_id.get(user, -1) for user in raw_interactions.user_ids], np.int64
+    )
     row = row_of_user[raw_interactions.user]
     low = (raw_interactions.rating < min_rating) & (row >= 0)
     width = split.num_items + 1
     pairs = np.unique(row[low] * width + raw_interactions.item[low])
-    liked = np.repeat(np.arange(len(split.train)), split.train.lengths) * width + split.train.items
-    pairs = pairs[~np.isin(pairs, liked)]
+    train_pairs = (
+        np.repeat(np.arange(len(split.train)), split.train.lengths) * width + split.train.items
+    )
+    pairs = pairs[~np.isin(pairs, train_pairs)]
     lengths = np.bincount(pairs // width, minlength=len(split.train))
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return dataclasses.replace(

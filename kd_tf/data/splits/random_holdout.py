@@ -1,4 +1,4 @@
-"""A random share of each reader's books is the test, another share chooses."""
+"""Random holdout split: a share of each user's items for test, another for validation."""
 
 from __future__ import annotations
 
@@ -24,54 +24,55 @@ def split_random_holdout(
     validation_share: float = 0.1,
     seed: int = 42,
 ) -> Split:
-    """Of each reader's books a share tests and another one validates, whenever they were read.
+    """Splits off a random share of each user's items for test and another for validation.
 
-    Shares are rounded; at least one book of a reader trains. What the test shows are all other
-    books, the validation books too. The order of histories is that of reading.
-    Source of the protocol: Wang et al., "Neural Graph Collaborative Filtering", 2019.
+    Shares are rounded; at least one item of each user stays in training. The test histories hold
+    all other items, also the validation items. Histories are in chronological order.
+    Protocol of Wang et al., "Neural Graph Collaborative Filtering", 2019.
 
     Args:
-        interactions: Each pair of reader and book at most once (see `kd_tf.data.clean`).
-        test_share: Above 0; together with `validation_share` below 1.
-        validation_share: Above 0.
-        seed: Draws the books.
+        interactions: At most one row per user-item pair (see `kd_tf.data.clean`).
+        test_share: Share of test items, above 0; below 1 together with `validation_share`.
+        validation_share: Share of validation items, above 0.
+        seed: Seed that draws the items.
 
     Raises:
-        UserError: The shares do not fit, or are too small for readers with so few books.
+        UserError: A share is out of range, or too small for users with so few items.
     """
     if not (test_share > 0 and validation_share > 0 and test_share + validation_share < 1):
         raise UserError(
-            "test_share and validation_share must be above 0 and below 1 together, not "
+            "test_share and validation_share must be above 0, and their sum below 1, not "
             f"{test_share} and {validation_share}"
         )
     random = np.random.default_rng(seed)
     order = sort_chronologically(interactions, random)
-    place = draw_random_ranks(interactions, order, random)
+    ranks = draw_random_ranks(interactions, order, random)
     _, length = locate_in_history(interactions, order)
-    test = np.minimum(np.round(length * test_share), length - 1)
-    validation = np.minimum(np.round(length * validation_share), length - 1 - test)
-    tests = place < test
-    validates = ~tests & (place < test + validation)
-    if not tests.any() or not validates.any():
+    num_test = np.minimum(np.round(length * test_share), length - 1)
+    num_validation = np.minimum(np.round(length * validation_share), length - 1 - num_test)
+    is_test = ranks < num_test
+    is_validation = ~is_test & (ranks < num_test + num_validation)
+    is_train = ~is_test & ~is_validation
+    if not is_test.any() or not is_validation.any():
         raise UserError(
-            "the readers have too few books for a test share of "
+            "the users have too few items for a test share of "
             f"{test_share} and a validation share of {validation_share}",
             hint="Raise the shares, or min_user_interactions.",
         )
 
-    def held_out(targets: np.ndarray, shown: np.ndarray) -> HeldOutSet:
+    def hold_out(targets: np.ndarray, inputs: np.ndarray) -> HeldOutSet:
         users = np.unique(interactions.user[order[targets]])
         return HeldOutSet(
-            build_histories(interactions, order[shown], users),
+            build_histories(interactions, order[inputs], users),
             build_histories(interactions, order[targets], users),
             users,
         )
 
     return Split(
-        train=build_histories(interactions, order[~tests & ~validates]),
+        train=build_histories(interactions, order[is_train]),
         train_users=np.arange(interactions.num_users, dtype=np.int32),
-        validation=held_out(validates, ~tests & ~validates),
-        test=held_out(tests, ~tests),
+        validation=hold_out(is_validation, is_train),
+        test=hold_out(is_test, ~is_test),
         protocol=RANDOM,
         seed=seed,
         num_items=interactions.num_items,

@@ -1,4 +1,4 @@
-"""One moment for everybody: before it is learnt from, after it is to be foreseen."""
+"""Global time split: train before one time, test after a later one."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ TEMPORAL = "temporal"
 def split_by_time(
     interactions: Interactions, *, test_share: float = 0.2, validation_share: float = 0.1
 ) -> Split:
-    """Cuts all interactions at two moments: training, then validation, then test.
+    """Splits all interactions at two times into training, validation and test.
 
-    Models learn from what is older than the first cut. Validation readers are those with books
-    before the first cut and between the cuts; test readers those with books before and after the
-    second one, and their histories hold all that is older than it. Rows of the same time are
-    never parted: all of them are on the later side. Books that nobody read before the cut are in
-    the catalogue and can be held out, though no model can know them.
-    Source of the protocol: Meng et al., "Exploring data splitting strategies for the evaluation of
+    Training interactions are older than the first cut. Validation users have items before the
+    first cut and between the cuts; test users have items before and after the second cut, and
+    their histories hold all items before it. Rows with equal times are never separated: all of
+    them are on the later side. Items without interactions before the cut are in the catalog and
+    can be targets, although no model can know them.
+    Protocol of Meng et al., "Exploring data splitting strategies for the evaluation of
     recommendation models", 2020 (temporal global).
 
     Args:
-        interactions: With timestamps, each pair of reader and book at most once.
+        interactions: Interactions with timestamps, at most one row per user-item pair.
         test_share: Share of the interactions after the second cut, above 0.
-        validation_share: Share between the cuts, above 0; both together below 1.
+        validation_share: Share between the cuts, above 0; below 1 together with `test_share`.
 
     Raises:
-        UserError: There are no timestamps, the shares do not fit, or a part stays empty.
+        UserError: There are no timestamps, a share is out of range, or a part is empty.
     """
     if interactions.timestamp is None:
         raise UserError(
-            "a temporal split needs timestamps, which the data does not have",
-            hint="Name the column of the time, or choose another protocol.",
+            "a temporal split needs timestamps, but the data has none",
+            hint="Name the timestamp column, or choose another protocol.",
         )
     if not (test_share > 0 and validation_share > 0 and test_share + validation_share < 1):
         raise UserError(
-            "test_share and validation_share must be above 0 and below 1 together, not "
+            "test_share and validation_share must be above 0, and their sum below 1, not "
             f"{test_share} and {validation_share}"
         )
     times = np.sort(interactions.timestamp)
@@ -48,30 +48,30 @@ def split_by_time(
         times[int(len(times) * (1 - share))]
         for share in (test_share + validation_share, test_share)
     )
-    # Nothing is drawn but the order of equal times, which is nobody's choice.
+    # The fixed seed only orders equal times, so this protocol needs no seed argument.
     order = sort_chronologically(interactions, np.random.default_rng(0))
     time = interactions.timestamp[order]
-    left_out = []
+    num_dropped = []
 
-    def held_out(begin: int, end: int | None) -> HeldOutSet:
+    def hold_out(begin: int, end: int | None) -> HeldOutSet:
         targets = (time >= begin) if end is None else (time >= begin) & (time < end)
-        known = np.unique(interactions.user[order[time < begin]])
-        asked = np.unique(interactions.user[order[targets]])
-        users = np.intersect1d(known, asked)
-        left_out.append(len(asked) - len(users))
+        earlier_users = np.unique(interactions.user[order[time < begin]])
+        target_users = np.unique(interactions.user[order[targets]])
+        users = np.intersect1d(earlier_users, target_users)
+        num_dropped.append(len(target_users) - len(users))
         return HeldOutSet(
             build_histories(interactions, order[time < begin], users),
             build_histories(interactions, order[targets], users),
             users,
         )
 
-    validation, test = held_out(first, second), held_out(second, None)
+    validation, test = hold_out(first, second), hold_out(second, None)
     train_users = np.unique(interactions.user[order[time < first]])
     if not len(validation.users) or not len(test.users):
         raise UserError(
-            "no reader has books on both sides of a cut: the cuts are at "
+            "no user has items on both sides of a cut: the cuts are at "
             f"{first} and {second} seconds since 1970",
-            hint="Other shares may help, or another protocol.",
+            hint="Change the shares, or choose another protocol.",
         )
     return Split(
         train=build_histories(interactions, order[time < first], train_users),
@@ -82,8 +82,8 @@ def split_by_time(
         seed=0,
         num_items=interactions.num_items,
         notes=(
-            f"cut at {first} and {second} seconds since 1970; {left_out[0]} readers of the "
-            f"validation part and {left_out[1]} of the test part have no books before it and are "
-            "left out",
+            f"cut at {first} and {second} seconds since 1970; excluded {num_dropped[0]} users of "
+            f"the validation part and {num_dropped[1]} of the test part, who have no items before "
+            "the cut",
         ),
     )

@@ -1,4 +1,4 @@
-"""Strong generalisation: models are judged on readers whom they never saw."""
+"""Strong generalization split: models are evaluated on users that are not in training."""
 
 from __future__ import annotations
 
@@ -21,42 +21,43 @@ def split_unseen_users(
     held_out_share: float = 0.2,
     seed: int = 42,
 ) -> Split:
-    """Strong generalisation: test readers are nowhere in training, part of their books is shown.
+    """Splits users into training, validation and test users.
 
-    Of each validation and test reader the share `held_out` of books is hidden, at least one,
-    and at least one is shown: the newest where there are timestamps, else drawn by `seed`.
-    Source of the protocol: Liang et al., "Variational Autoencoders for Collaborative
-    Filtering", 2018, section 4.1.
+    Validation and test users are not in training. A share `held_out_share` of the items of each
+    is held out, at least one, and at least one is input. The held-out items are the newest where
+    there are timestamps, else drawn by `seed`.
+    Protocol of Liang et al., "Variational Autoencoders for Collaborative Filtering", 2018,
+    section 4.1.
 
     Args:
-        interactions: Each pair of reader and book at most once (see `kd_tf.data.clean`).
-        test_users: How many readers are drawn for the test.
-        validation_users: How many are drawn for validation.
-        held_out: Share of a reader's books that is hidden, above 0 and below 1.
-        seed: Draws readers and books.
+        interactions: At most one row per user-item pair (see `kd_tf.data.clean`).
+        test_users: Number of test users.
+        validation_users: Number of validation users.
+        held_out_share: Share of a user's items that is held out, above 0 and below 1.
+        seed: Seed that draws users and items.
 
     Raises:
-        UserError: There are too few readers, or one has fewer than two books.
+        UserError: There are too few users, or a user has fewer than two items.
     """
     if not 0 < held_out_share < 1:
-        raise UserError(f"held_out must be above 0 and below 1, not {held_out_share}")
-    needed = test_users + validation_users
-    if interactions.num_users <= needed:
+        raise UserError(f"held_out_share must be above 0 and below 1, not {held_out_share}")
+    num_held_out = test_users + validation_users
+    if interactions.num_users <= num_held_out:
         raise UserError(
-            f"{interactions.num_users} readers are left, but {test_users} for the test and "
-            f"{validation_users} for validation leave none to learn from",
-            hint="Bring more readers, or lower test_users and validation_users.",
+            f"{interactions.num_users} users remain after cleaning, but {test_users} test and "
+            f"{validation_users} validation users leave none for training",
+            hint="Add more users, or lower test_users and validation_users.",
         )
     random = np.random.default_rng(seed)
-    drawn = random.permutation(interactions.num_users).astype(np.int32)
-    everyone = build_histories(interactions, sort_chronologically(interactions, random))
-    require_two_items(interactions, everyone)
-    test, validation, train = np.split(drawn, [test_users, needed])
+    shuffled = random.permutation(interactions.num_users).astype(np.int32)
+    histories = build_histories(interactions, sort_chronologically(interactions, random))
+    require_two_items(interactions, histories)
+    test, validation, train = np.split(shuffled, [test_users, num_held_out])
     return Split(
-        train=everyone.take(np.sort(train)),
+        train=histories.take(np.sort(train)),
         train_users=np.sort(train),
-        validation=hold_out_last(everyone, np.sort(validation), held_out_share),
-        test=hold_out_last(everyone, np.sort(test), held_out_share),
+        validation=hold_out_last(histories, np.sort(validation), held_out_share),
+        test=hold_out_last(histories, np.sort(test), held_out_share),
         protocol=UNSEEN_USERS,
         seed=seed,
         num_items=interactions.num_items,
@@ -64,20 +65,26 @@ def split_unseen_users(
 
 
 def require_two_items(interactions: Interactions, histories: Histories) -> None:
-    """Raises UserError where a reader has fewer than two books."""
+    """Raises UserError where a user has fewer than two items."""
     if len(histories) and histories.lengths.min() < 2:
-        alone = interactions.user_ids[int(histories.lengths.argmin())]
+        user = interactions.user_ids[int(histories.lengths.argmin())]
         raise UserError(
-            f"reader {alone!r} has fewer than two books, so none can be shown and one hidden",
+            f"user {user!r} has fewer than two items: one is needed as input, one as target",
             hint="Set min_user_interactions to 2 or more.",
         )
 
 
 def hold_out_last(histories: Histories, users: np.ndarray, share: float) -> HeldOutSet:
-    """Hides the last `share` of the books of some readers, at least one, and shows the others."""
-    chosen = histories.take(users)
-    lengths = chosen.lengths
-    hidden = np.clip(np.round(lengths * share).astype(np.int64), 1, lengths - 1)
-    position = np.arange(len(chosen.items)) - np.repeat(chosen.offsets[:-1], lengths)
-    is_hidden = position >= np.repeat(lengths - hidden, lengths)
-    return HeldOutSet(chosen.keep(~is_hidden), chosen.keep(is_hidden), users)
+    """Holds out the last `share` of the items of each user, at least one and never all.
+
+    Args:
+        histories: Histories of all users, at least two items each.
+        users: int32 [n], rows of the users in `histories`.
+        share: Share of the items to hold out, rounded.
+    """
+    selected = histories.take(users)
+    lengths = selected.lengths
+    num_targets = np.clip(np.round(lengths * share).astype(np.int64), 1, lengths - 1)
+    position = np.arange(len(selected.items)) - np.repeat(selected.offsets[:-1], lengths)
+    is_target = position >= np.repeat(lengths - num_targets, lengths)
+    return HeldOutSet(selected.keep(~is_target), selected.keep(is_target), users)

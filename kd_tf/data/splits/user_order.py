@@ -1,4 +1,4 @@
-"""Interactions in the order in which each reader read."""
+"""Sorts interactions user by user and builds histories from them."""
 
 from __future__ import annotations
 
@@ -9,10 +9,13 @@ from kd_tf.data.interactions import Interactions
 
 
 def sort_chronologically(interactions: Interactions, random: np.random.Generator) -> np.ndarray:
-    """int64 [n], the rows reader by reader, by time where it is known, else in random order.
+    """Sorts rows by user, then by timestamp, or randomly where there are no timestamps.
 
-    Equal times are in random order too, and not as the file has them: files sorted by book would
-    leak what is popular.
+    Equal times are in random order too, not in file order: a file sorted by item would leak
+    popularity.
+
+    Returns:
+        int64 [n], row indices.
     """
     tie = random.random(len(interactions))
     keys = (tie,) if interactions.timestamp is None else (tie, interactions.timestamp)
@@ -22,19 +25,19 @@ def sort_chronologically(interactions: Interactions, random: np.random.Generator
 def build_histories(
     interactions: Interactions, rows: np.ndarray, users: np.ndarray | None = None
 ) -> Histories:
-    """Histories made of some rows.
+    """Builds histories from rows of interactions.
 
     Args:
-        interactions: All of them.
-        rows: int64 [m], reader by reader, as `order_of_reading` puts them.
-        readers: int32 [k], ascending, whose histories are wanted; all of them by default. A
-            reader without rows gets an empty history.
+        interactions: All interactions.
+        rows: int64 [m], row indices, user by user, in the order of `sort_chronologically`.
+        users: int32 [k], ascending, the users to build histories for; all users by default. A
+            user without rows gets an empty history.
     """
     counts = np.bincount(interactions.user[rows], minlength=interactions.num_users)
     if users is not None:
-        wanted = np.zeros(interactions.num_users, bool)
-        wanted[users] = True
-        rows = rows[wanted[interactions.user[rows]]]
+        is_selected = np.zeros(interactions.num_users, bool)
+        is_selected[users] = True
+        rows = rows[is_selected[interactions.user[rows]]]
         counts = counts[users]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
     weight = interactions.weight
@@ -44,7 +47,12 @@ def build_histories(
 def locate_in_history(
     interactions: Interactions, order: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """For each row of `order`: its place in its reader's history, from 0, and that one's length."""
+    """Returns the position in its user's history, from 0, and the history length of each row.
+
+    Args:
+        interactions: All interactions.
+        order: int64 [n], all row indices, user by user.
+    """
     lengths = np.bincount(interactions.user, minlength=interactions.num_users)
     offsets = np.cumsum(lengths) - lengths
     user = interactions.user[order]
@@ -54,8 +62,8 @@ def locate_in_history(
 def draw_random_ranks(
     interactions: Interactions, order: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
-    """int64 [n], for each row of `order` its place if its reader's books were drawn one by one."""
-    drawn = np.lexsort((random.random(len(order)), interactions.user[order]))
-    place = np.empty(len(order), np.int64)
-    place[drawn], _ = locate_in_history(interactions, order[drawn])
-    return place
+    """Draws a random rank of each row of `order` within its user's items, int64 [n], from 0."""
+    shuffled = np.lexsort((random.random(len(order)), interactions.user[order]))
+    ranks = np.empty(len(order), np.int64)
+    ranks[shuffled], _ = locate_in_history(interactions, order[shuffled])
+    return ranks

@@ -1,4 +1,4 @@
-"""A validation part for published splits that have none."""
+"""Holds out a validation part for published splits that have none."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.errors import UserError
 
 MAX_USERS = 5000
-"""More would not choose better, only slower."""
+"""Maximum number of validation users; more make selection slower, not better."""
 
 
 def hold_out_validation(split: Split, *, share: float = 0.1, seed: int = 42) -> Split:
-    """Hides a share of the training books, drawn, to choose by; the test stays as it is.
+    """Moves a random share of the training items to validation; the test part is unchanged.
 
-    Of `MOST_READERS` readers with two training books or more, drawn where there are more, the
-    share of books is hidden, at least one and never all. The others keep all their books.
+    Holds out a share of the items, at least one and never all, of up to `MAX_USERS` random users
+    with two or more training items. All other users keep all items.
 
     Args:
-        split: Without validation readers.
-        share: Of a reader's training books.
-        seed: Draws readers and books.
+        split: A split without validation users.
+        share: Share of a user's training items to hold out.
+        seed: Seed that draws users and items.
 
     Raises:
-        UserError: No reader has two training books.
+        UserError: No user has two training items.
     """
     random = np.random.default_rng(seed)
     lengths = split.train.lengths
-    able = np.flatnonzero(lengths >= 2)
-    if not len(able):
+    eligible = np.flatnonzero(lengths >= 2)
+    if not len(eligible):
         raise UserError(
-            "no reader has two training books, so none can be hidden to choose by",
-            hint="Give a validation part.",
+            "no user has two training items, so none can be held out for validation",
+            hint="Add a validation file.",
         )
-    chosen = np.sort(random.permutation(able)[:MAX_USERS])
-    hidden = np.zeros(len(lengths), np.int64)
-    hidden[chosen] = np.clip(np.round(lengths[chosen] * share), 1, lengths[chosen] - 1)
+    rows = np.sort(random.permutation(eligible)[:MAX_USERS])
+    num_targets = np.zeros(len(lengths), np.int64)
+    num_targets[rows] = np.clip(np.round(lengths[rows] * share), 1, lengths[rows] - 1)
     user = np.repeat(np.arange(len(lengths)), lengths)
-    drawn = np.lexsort((random.random(len(user)), user))
-    place = np.empty(len(user), np.int64)
-    place[drawn] = np.arange(len(user)) - np.repeat(split.train.offsets[:-1], lengths)
-    validates = place < hidden[user]
-    train = split.train.keep(~validates)
-    targets = split.train.keep(validates)
+    shuffled = np.lexsort((random.random(len(user)), user))
+    ranks = np.empty(len(user), np.int64)
+    ranks[shuffled] = np.arange(len(user)) - np.repeat(split.train.offsets[:-1], lengths)
+    is_target = ranks < num_targets[user]
+    train = split.train.keep(~is_target)
+    targets = split.train.keep(is_target)
     return dataclasses.replace(
         split,
         train=train,
         validation=HeldOutSet(
-            train.take(chosen), targets.take(chosen), split.train_users[chosen].astype(np.int32)
+            train.take(rows), targets.take(rows), split.train_users[rows].astype(np.int32)
         ),
         notes=(
             *split.notes,
-            f"the split has no validation part: {len(targets.items)} training books of "
-            f"{len(chosen)} readers choose",
+            f"the split has no validation part: {len(targets.items)} training items of "
+            f"{len(rows)} users are held out for validation",
         ),
     )

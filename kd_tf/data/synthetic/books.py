@@ -1,4 +1,4 @@
-"""The books of the synthetic bookshop: titles, authors, series and blurbs from stocks of words."""
+"""Generates the items of the synthetic bookshop: titles, authors, series and blurbs."""
 
 from __future__ import annotations
 
@@ -12,18 +12,23 @@ import numpy as np
 from kd_tf.data.synthetic.words import AUTHOR_NAMES, GENRES, Genre, Words
 
 LAST_YEAR = 2023
-"""No book is newer, so that readers have time to find it."""
+"""Year of the newest item, one year before the last interactions."""
 
 
 @dataclass(frozen=True)
 class SyntheticItem:
-    """A row of the catalogue, and what readers go by.
+    """A row of the catalog, with the properties that simulated users choose by.
 
     Attributes:
+        title: Title, with series and volume.
+        author: Name of the author.
+        series: Name of the series; None for a single book.
+        year: Year of publication.
+        text: Blurb.
         genre: Index into `GENRES`.
-        theme: Number of the sub-topic, over all genres.
-        work: Number of the series, or of the single book.
-        volume: From 1; 0 for a single book.
+        theme: Index of the sub-topic, over all genres.
+        work: Index of the series or single book.
+        volume: Volume of the series, from 1; 0 for a single book.
     """
 
     title: str
@@ -38,7 +43,7 @@ class SyntheticItem:
 
 
 def generate_items(num_items: int, random: np.random.Generator) -> list[SyntheticItem]:
-    """All books in random order, genres in proportion to their weights."""
+    """Generates all items in random order, with genres in proportion to their weights."""
     weights = np.array([genre.weight for genre in GENRES])
     share = weights / weights.sum() * num_items
     counts = share.astype(int)
@@ -46,24 +51,26 @@ def generate_items(num_items: int, random: np.random.Generator) -> list[Syntheti
     names = _shuffle_author_names(random)
     authors: list[_Author] = []
     titles: set[str] = set()
-    shelf: list[SyntheticItem] = []
+    items: list[SyntheticItem] = []
     first_theme = 0
     for number, genre in enumerate(GENRES):
         writer = _GenreWriter(number, genre, first_theme, titles, random)
         first_theme += len(genre.themes)
-        left = int(counts[number])
-        while left:
+        num_missing = int(counts[number])
+        while num_missing:
             author = _pick_author(number, authors, names, random)
-            # Few authors write much: geometric with a mean of about six books in a genre.
-            output = min(left, 1 + int(np.log1p(-random.random()) / np.log(0.84)))
-            written = writer.write(author, output, len(shelf))
-            shelf += written
-            left -= len(written)
-    return [shelf[index] for index in np.argsort(random.random(num_items), kind="stable")]
+            # Few authors write much: geometric with a mean of about six items in a genre.
+            max_items = min(num_missing, 1 + int(np.log1p(-random.random()) / np.log(0.84)))
+            written = writer.write(author, max_items, len(items))
+            items += written
+            num_missing -= len(written)
+    return [items[index] for index in np.argsort(random.random(num_items), kind="stable")]
 
 
 @dataclass
 class _Author:
+    """An author and the indices of the genres of the author's items."""
+
     name: str
     genres: list[int]
 
@@ -71,14 +78,14 @@ class _Author:
 def _pick_author(
     genre: int, authors: list[_Author], names: Iterator[str], random: np.random.Generator
 ) -> _Author:
-    """A new author, or now and then one who has written in a related genre only."""
-    kin = [
+    """Creates an author, or sometimes picks one who has written in one related genre only."""
+    candidates = [
         author
         for author in authors
         if len(author.genres) == 1 and GENRES[author.genres[0]].name in GENRES[genre].related_genres
     ]
-    if kin and random.random() < 0.12:
-        author = kin[int(random.random() * len(kin))]
+    if candidates and random.random() < 0.12:
+        author = candidates[int(random.random() * len(candidates))]
         author.genres.append(genre)
         return author
     author = _Author(next(names), [genre])
@@ -87,7 +94,7 @@ def _pick_author(
 
 
 def _shuffle_author_names(random: np.random.Generator) -> Iterator[str]:
-    """Invented names of many cultures in random order, each once."""
+    """Yields invented names of many cultures in random order, each once."""
     names = [
         _format_full_name(given.strip(), family.strip())
         for givens, families in AUTHOR_NAMES
@@ -98,30 +105,35 @@ def _shuffle_author_names(random: np.random.Generator) -> Iterator[str]:
 
 
 def _format_full_name(given: str, family: str) -> str:
+    """Joins both names; names with a native spelling put the family name first."""
     if "=" not in given:
         return f"{given} {family}"
-    (latin_given, own_given), (latin_family, own_family) = given.split("="), family.split("=")
-    return f"{latin_family} {latin_given} {own_family}{own_given}"
+    latin_given, native_given = given.split("=")
+    latin_family, native_family = family.split("=")
+    return f"{latin_family} {latin_given} {native_family}{native_given}"
 
 
 @dataclass(frozen=True)
 class _Title:
+    """A title, and the word that fills each slot of its pattern."""
+
     text: str
     slots: Mapping[str, str]
 
     def matches(self, fixed: Mapping[str, str]) -> bool:
+        """Returns whether all `fixed` slots have the same word here or do not occur."""
         return all(self.slots.get(slot, word) == word for slot, word in fixed.items())
 
 
 class _GenreWriter:
-    """Writes the books of one genre; no title and no series name is used twice.
+    """Generates the items of one genre; no title and no series name is used twice.
 
     Args:
         number: Index of `genre` in `GENRES`.
         genre: Patterns and words.
-        first_theme: Number of the genre's first theme over all genres.
-        titles: Titles that are taken, of all genres; grows.
-        random: Draws everything.
+        first_theme: Index of the genre's first theme over all genres.
+        titles: Used titles of all genres; new ones are added.
+        random: Random generator.
     """
 
     def __init__(
@@ -150,19 +162,20 @@ class _GenreWriter:
         self._series = [self._fill_patterns(genre.series, words) for words in self._words]
 
     def write(self, author: _Author, max_items: int, first_work: int) -> list[SyntheticItem]:
-        """Up to `output` books of one author, mostly of one theme, from the oldest on.
+        """Generates items of one author, mostly of one theme, oldest first.
 
         Args:
-            author: Who writes.
-            output: How many books, 1 or more; at least one is written.
-            first_work: A number from which on no work is numbered yet.
+            author: The author.
+            max_items: Maximum number of items, 1 or more; at least one is generated.
+            first_work: First index of a work that is not in use.
         """
-        home = self._draw_index(len(self._words))
+        main_theme = self._draw_index(len(self._words))
         first, last = self._genre.years
         year = last - int((last - first) * self._random.random() ** 2)
         written: list[SyntheticItem] = []
         while len(written) < max_items:
-            theme = home if self._random.random() < 0.85 else self._draw_index(len(self._words))
+            stays = self._random.random() < 0.85
+            theme = main_theme if stays else self._draw_index(len(self._words))
             size = min(max_items - len(written), 2 + self._draw_index(6))
             in_series = size > 1 and self._random.random() < self._genre.series_share
             work = self._write_series(theme, size) if in_series else []
@@ -182,17 +195,17 @@ class _GenreWriter:
                     )
                 )
                 year += self._draw_index(3) if series else 1 + self._draw_index(3)
-        late = max(0, written[-1].year + self._draw_index(6) - LAST_YEAR)
-        return [replace(item, year=item.year - late) for item in written]
+        shift = max(0, written[-1].year + self._draw_index(6) - LAST_YEAR)
+        return [replace(item, year=item.year - shift) for item in written]
 
     def _write_series(self, theme: int, size: int) -> list[_Title]:
-        """A series' name and the titles of its volumes; empty where the stock has run out."""
+        """Takes the name of a series and the titles of its volumes; empty if titles ran out."""
         name = self._take(self._series[theme], {})
         if name is None:
             return []
         words = self._words[theme]
         fixed = dict(name.slots)
-        for slot in ("lead", "place"):  # who and where stay the same from volume to volume
+        for slot in ("lead", "place"):  # hero and place are the same in all volumes
             if slot in words and slot not in fixed:
                 fixed[slot] = self._pick_word(words[slot])
         titles = [self._take(self._volumes[theme], fixed) for _ in range(size)]
@@ -200,38 +213,39 @@ class _GenreWriter:
         return [name, *volumes] if len(volumes) > 1 else []
 
     def _take_single_title(self, theme: int) -> _Title:
-        for other in range(len(self._words)):
-            title = self._take(self._singles[(theme + other) % len(self._words)], {})
+        """Takes a title of the theme, or of the next theme that still has one."""
+        for offset in range(len(self._words)):
+            title = self._take(self._singles[(theme + offset) % len(self._words)], {})
             if title is not None:
                 return title
-        raise AssertionError(f"the stock of titles for {self._genre.name} holds too few")
+        raise AssertionError(f"too few titles for the genre {self._genre.name}")
 
-    def _take(self, stock: list[_Title], fixed: Mapping[str, str]) -> _Title | None:
-        """The next title that agrees with the words of `fixed`; it leaves the stock."""
-        for position, title in enumerate(stock):
+    def _take(self, titles: list[_Title], fixed: Mapping[str, str]) -> _Title | None:
+        """Removes and returns the next unused title that matches the words of `fixed`."""
+        for position, title in enumerate(titles):
             if title.matches(fixed) and title.text not in self._used_titles:
                 self._used_titles.add(title.text)
-                return stock.pop(position)
+                return titles.pop(position)
         return None
 
     def _fill_patterns(self, patterns: tuple[str, ...], words: Words) -> list[_Title]:
-        """Every way to fill the patterns, shuffled so that each pattern comes up equally often."""
+        """Fills the patterns in all ways, shuffled so that patterns come up equally often."""
         order: list[tuple[float, _Title]] = []
         for pattern in patterns:
             slots = _find_slots(pattern)
-            ways = list(itertools.product(*(words[slot] for slot in slots)))
-            ranks = np.argsort(self._random.random(len(ways)), kind="stable")
+            combinations = list(itertools.product(*(words[slot] for slot in slots)))
+            ranks = np.argsort(self._random.random(len(combinations)), kind="stable")
             keys = (ranks + self._random.random()).tolist()
-            for key, way in zip(keys, ways, strict=True):
-                filled = dict(zip(slots, way, strict=True))
-                text = _format_sentences(pattern.format(**filled))
+            for key, words_of_slots in zip(keys, combinations, strict=True):
+                word_of_slot = dict(zip(slots, words_of_slots, strict=True))
+                text = _format_sentences(pattern.format(**word_of_slot))
                 if not _has_repeated_word(text):
-                    order.append((key, _Title(text, filled)))
+                    order.append((key, _Title(text, word_of_slot)))
         order.sort(key=lambda pair: pair[0])
         return [title for _, title in order]
 
     def _write_blurb(self, theme: int, title: _Title, series: _Title | None, volume: int) -> str:
-        """Two sentences and the place in the series; new ones, while the stock has any."""
+        """Writes two sentences and the volume of the series; tries to avoid repetition."""
         words = self._words[theme]
         for _ in range(8):
             pattern = self._pick_word(self._genre.blurbs)
@@ -245,24 +259,27 @@ class _GenreWriter:
         self._blurbs.add(text)
         return f"{text} Book {volume} of {series.text}." if series else text
 
-    def _pick_word(self, stock: tuple[str, ...]) -> str:
-        return stock[self._draw_index(len(stock))]
+    def _pick_word(self, words: tuple[str, ...]) -> str:
+        """Picks a random word."""
+        return words[self._draw_index(len(words))]
 
-    def _draw_index(self, below: int) -> int:
-        return int(self._random.random() * below)
+    def _draw_index(self, size: int) -> int:
+        """Draws a random index 0..size-1."""
+        return int(self._random.random() * size)
 
 
 def _find_slots(pattern: str) -> list[str]:
-    """The slots of a pattern in order, each once."""
+    """Returns the slots of a pattern in order, each once."""
     return list(dict.fromkeys(re.findall(r"{(\w+)}", pattern)))
 
 
 def _format_sentences(text: str) -> str:
-    """Capitals at the start of sentences, and "an" before a vowel."""
+    """Capitalizes the first letter of sentences, and writes "an" before a vowel."""
     text = re.sub(r"\b([Aa]) (?=[AEIOaeio])", r"\1n ", text)
-    return re.sub(r"(^|[.!?] )(\w)", lambda start: start[1] + start[2].upper(), text)
+    return re.sub(r"(^|[.!?] )(\w)", lambda match: match[1] + match[2].upper(), text)
 
 
 def _has_repeated_word(title: str) -> bool:
+    """Returns whether a title has a word twice, ignoring case, plural and short words."""
     words = [word.rstrip("s") for word in re.findall(r"[^\W\d_]{4,}", title.lower())]
     return len(words) != len(dict.fromkeys(words))

@@ -1,4 +1,4 @@
-"""The readers of the synthetic bookshop: what they like, and which book they take next."""
+"""Simulates the users of the synthetic bookshop: their tastes and the items they choose."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from kd_tf.data.synthetic.books import LAST_YEAR, SyntheticItem
 from kd_tf.data.synthetic.words import GENRES
 
 MIN_LENGTH, MEDIAN_LENGTH, MAX_LENGTH = 8, 25, 120
-"""Books in a history."""
+"""Number of items in a history."""
 LENGTH_SPREAD = 0.62
 """Standard deviation of the logarithm of a history's length."""
 
 LOG_START, LOG_END = 1514764800, 1735689600
-"""The shop's log runs from 2018-01-01 to 2024-12-31, in seconds since 1970."""
+"""Time range of the interactions: 2018-01-01 to 2024-12-31, in seconds since 1970."""
 
 POPULARITY_EXPONENT = 1.0
-"""Within a genre the book of rank r is chosen in proportion to 1 / (r + 3), as in Zipf's law."""
+"""Within a genre the item of rank r has the probability weight 1 / (r + 3), as in Zipf's law."""
 NOISE_RATE = 0.09
-"""Share of choices that have nothing to do with the reader's taste: presents, bestsellers."""
+"""Share of choices that are independent of the user's taste: presents, bestsellers."""
 SAME_THEME_RATE = 0.7
-"""Chance that the next book is of the same theme as the one before, where nothing else decides."""
+"""Probability that the next item has the theme of the last one, if no other rule applies."""
 AUTHOR_RATE = 0.16
-"""Chance to take a book by the author just read, or by a favourite one."""
+"""Probability of an item by the last author, or by a favourite author."""
 SERIES_DROP_RATE = 0.08
-"""Chance, a book, that a reader gives up the series that is under way."""
+"""Probability, per item, that a user drops the current series."""
 OUT_OF_ORDER_RATE = 0.04
-"""Chance that a reader begins in the middle of a series or leaves out a volume."""
+"""Probability that a user begins in the middle of a series or skips a volume."""
 
 
 class UserSimulator:
-    """Lets readers choose one book after the other, all readers side by side.
+    """Simulates users who choose one item after another, all users in parallel.
 
     Args:
-        shelf: The books.
-        random: Draws everything.
+        items: The items.
+        random: Random generator.
     """
 
     def __init__(self, items: list[SyntheticItem], random: np.random.Generator) -> None:
@@ -48,7 +48,7 @@ class UserSimulator:
         self._volume = np.array([item.volume for item in items])
         self._author = _encode_labels([item.author for item in items])
         self._work = _encode_labels([item.work for item in items])
-        # volumes[w, v] is volume v of work w, a single book is volume 0; -1: there is none.
+        # volumes[w, v] is volume v of work w; a single book is volume 0; -1 where there is none.
         self._volumes = np.full((self._work.max() + 1, self._volume.max() + 2), -1)
         self._volumes[self._work, self._volume] = np.arange(self._num_items)
         weight = self._draw_popularity()
@@ -57,7 +57,7 @@ class UserSimulator:
         self._by_anything = _GroupSampler(np.zeros(self._num_items, int), weight)
 
     def _draw_popularity(self) -> np.ndarray:
-        """float [V]: Zipf's law within each genre, by the fame of author and work."""
+        """Draws item weights, float [V]: Zipf's law in each genre, by fame of author and work."""
         author_fame = self._random.standard_normal(self._author.max() + 1)
         work_fame = self._random.standard_normal(self._work.max() + 1)
         item_fame = self._random.standard_normal(self._num_items)
@@ -66,21 +66,21 @@ class UserSimulator:
         for number, genre in enumerate(GENRES):
             items = np.flatnonzero(self._genre == number)
             ranked = items[np.argsort(-fame[items], kind="stable")]
-            law = (np.arange(len(items)) + 3.0) ** -POPULARITY_EXPONENT
-            weight[ranked] = genre.weight * law / law.sum()
+            zipf = (np.arange(len(items)) + 3.0) ** -POPULARITY_EXPONENT
+            weight[ranked] = genre.weight * zipf / zipf.sum()
         return weight
 
     def simulate(self, num_users: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Everything that is read, by reader and time.
+        """Simulates all interactions, sorted by user and time.
 
         Returns:
-            Reader 0..readers-1, book 0..V-1 and time in seconds since 1970, each int64 [n].
+            User 0..num_users-1, item 0..V-1 and time in seconds since 1970, each int64 [n].
         """
         lengths = self._draw_lengths(num_users)
         time = self._draw_times(lengths)
         taste = self._draw_tastes(num_users)
         history = np.full((num_users, lengths.max()), -1)
-        # Longest histories first, so that those still reading are always the first rows.
+        # Longest histories first, so that the active users are always the first rows.
         rows = np.argsort(-lengths, kind="stable")
         state = _State(
             theme=self._choose_theme(taste, np.arange(num_users)),
@@ -95,30 +95,31 @@ class UserSimulator:
             history[active, step] = self._choose_items(
                 active, year, history[:, :step], taste, state
             )
-        user, place = np.nonzero(history >= 0)
-        return user, history[user, place], time[user, place]
+        user, step = np.nonzero(history >= 0)
+        return user, history[user, step], time[user, step]
 
     def _draw_lengths(self, num_users: int) -> np.ndarray:
-        """int [readers], log-normal; a reader never buys more than a quarter of the shop."""
-        drawn = MEDIAN_LENGTH * np.exp(LENGTH_SPREAD * self._random.standard_normal(num_users))
+        """Draws history lengths, int [users], log-normal, at most a quarter of the catalog."""
+        lengths = MEDIAN_LENGTH * np.exp(LENGTH_SPREAD * self._random.standard_normal(num_users))
         longest = min(MAX_LENGTH, self._num_items // 4)
-        return np.clip(np.round(drawn), MIN_LENGTH, longest).astype(int)
+        return np.clip(np.round(lengths), MIN_LENGTH, longest).astype(int)
 
     def _draw_times(self, lengths: np.ndarray) -> np.ndarray:
-        """int64 [readers, longest], strictly increasing within the years of the log."""
-        users, longest = len(lengths), int(lengths.max())
-        gaps = -np.log1p(-self._random.random((users, longest)))
-        passed = np.cumsum(gaps, axis=1)
-        passed /= passed[np.arange(users), lengths - 1][:, None]
+        """Draws timestamps, int64 [users, longest], strictly increasing per user."""
+        num_users, longest = len(lengths), int(lengths.max())
+        gaps = -np.log1p(-self._random.random((num_users, longest)))
+        elapsed = np.cumsum(gaps, axis=1)
+        elapsed /= elapsed[np.arange(num_users), lengths - 1][:, None]
         span = LOG_END - LOG_START - longest
-        # From one to three weeks a book, within what the log leaves.
-        stay = np.minimum(lengths * (7 + 14 * self._random.random(users)) * 86400, 0.98 * span)
-        begin = LOG_START + (span - stay) * self._random.random(users)
-        seconds = np.floor(begin[:, None] + stay[:, None] * np.minimum(passed, 1.0))
+        # One to three weeks per item, limited by the time range.
+        days_per_item = 7 + 14 * self._random.random(num_users)
+        duration = np.minimum(lengths * days_per_item * 86400, 0.98 * span)
+        begin = LOG_START + (span - duration) * self._random.random(num_users)
+        seconds = np.floor(begin[:, None] + duration[:, None] * np.minimum(elapsed, 1.0))
         return seconds.astype(np.int64) + np.arange(longest)
 
     def _draw_tastes(self, num_users: int) -> _Taste:
-        """One to three genres a reader, related ones more often, and uneven themes in them."""
+        """Draws one to three genres per user, often related ones, and uneven theme weights."""
         weights = np.array([genre.weight for genre in GENRES])
         affinity = np.array(
             [
@@ -128,35 +129,37 @@ class UserSimulator:
         )
         rows = np.arange(num_users)
         first = _pick(np.tile(weights, (num_users, 1)), self._random)
-        near = weights * affinity[first]
-        near[rows, first] = 0.0
-        second = _pick(near, self._random)
-        near[rows, second] = 0.0
-        third = _pick(near, self._random)
-        amount = np.searchsorted([0.15, 0.55], self._random.random(num_users)) + 1
+        weights_of_next = weights * affinity[first]
+        weights_of_next[rows, first] = 0.0
+        second = _pick(weights_of_next, self._random)
+        weights_of_next[rows, second] = 0.0
+        third = _pick(weights_of_next, self._random)
+        num_genres = np.searchsorted([0.15, 0.55], self._random.random(num_users)) + 1
         genre_weight = np.zeros((num_users, len(GENRES)))
         share = self._random.standard_gamma(1.2, (num_users, 3)) + 0.1
-        for place, genre in enumerate((first, second, third)):
-            genre_weight[rows, genre] += np.where(amount > place, share[:, place], 0.0)
+        for index, genre in enumerate((first, second, third)):
+            genre_weight[rows, genre] += np.where(num_genres > index, share[:, index], 0.0)
         themes = [number for number, genre in enumerate(GENRES) for _ in genre.themes]
         theme_share = self._random.standard_gamma(0.6, (num_users, len(themes))) + 0.02
         theme_weight = genre_weight[:, themes] * theme_share
-        present = np.zeros(len(themes), bool)
-        present[self._theme] = True  # a small shop has no book on some themes
-        theme_weight[:, ~present] = 0.0
-        favourites = [self._draw_favourite_author(theme_weight) for _ in range(3)]
+        has_items = np.zeros(len(themes), bool)
+        has_items[self._theme] = True  # a small catalog has no item of some themes
+        theme_weight[:, ~has_items] = 0.0
+        favourite_authors = [self._draw_favourite_author(theme_weight) for _ in range(3)]
         return _Taste(
             theme=theme_weight,
-            authors=np.stack(favourites, axis=1),
+            authors=np.stack(favourite_authors, axis=1),
             loyalty=0.2 + 0.45 * self._random.random(num_users),
             era=np.searchsorted([0.6, 0.8], self._random.random(num_users)),
         )
 
     def _draw_favourite_author(self, theme_weight: np.ndarray) -> np.ndarray:
+        """Draws the author of a random item of a favourite theme, int [users]."""
         theme = _pick(theme_weight, self._random)
         return self._author[self._by_theme.sample(theme, self._random)]
 
     def _choose_theme(self, taste: _Taste, users: np.ndarray) -> np.ndarray:
+        """Draws a theme for each of `users` from their tastes, int [n]."""
         return _pick(taste.theme[users], self._random)
 
     def _choose_items(
@@ -167,61 +170,65 @@ class UserSimulator:
         taste: _Taste,
         state: _State,
     ) -> np.ndarray:
-        """int [n], the next book of each of `readers` [n]; moves `state` on.
+        """Chooses the next item of each of `users`, and updates `state`.
 
         Args:
-            readers: Who reads on.
-            year: The year in which each of them does.
-            history: int [all readers, step], what was read so far.
-            taste: Of all readers.
-            state: Of all readers.
+            users: int [n], the active users.
+            year: int [n], the year of each choice.
+            history: int [all users, step], the items chosen so far.
+            taste: Tastes of all users.
+            state: States of all users.
+
+        Returns:
+            int [n], items.
         """
         random = self._random
         count = len(users)
         chosen = np.full(count, -1)
         is_noise = random.random(count) < NOISE_RATE
 
-        # A series under way goes on, unless the reader is not in the mood or has given it up.
+        # First, users may continue the current series, unless they drop it.
         state.series[users[random.random(count) < SERIES_DROP_RATE]] = -1
         series = state.series[users]
-        following = self._volumes[series, state.progress[users, series] + 1]
-        goes_on = (series >= 0) & (following >= 0) & ~is_noise
-        goes_on &= (self._year[following] <= year) & (random.random(count) < taste.loyalty[users])
-        chosen[goes_on] = following[goes_on]
+        next_volume = self._volumes[series, state.progress[users, series] + 1]
+        continues = (series >= 0) & (next_volume >= 0) & ~is_noise
+        continues &= self._year[next_volume] <= year
+        continues &= random.random(count) < taste.loyalty[users]
+        chosen[continues] = next_volume[continues]
 
-        # Otherwise an author, the theme of the moment, or a new one.
-        turns = ~goes_on & ~is_noise & (random.random(count) > SAME_THEME_RATE)
-        state.theme[users[turns]] = self._choose_theme(taste, users[turns])
-        by_author = ~turns & ~is_noise & (random.random(count) < AUTHOR_RATE)
+        # Otherwise they choose an item by an author, of the current theme, or of a new theme.
+        changes_theme = ~continues & ~is_noise & (random.random(count) > SAME_THEME_RATE)
+        state.theme[users[changes_theme]] = self._choose_theme(taste, users[changes_theme])
+        by_author = ~changes_theme & ~is_noise & (random.random(count) < AUTHOR_RATE)
         favourite = taste.authors[users, (random.random(count) * 3).astype(int)]
         author = np.where(random.random(count) < 0.6, state.author[users], favourite)
 
-        left = np.flatnonzero(chosen < 0)
+        rows = np.flatnonzero(chosen < 0)
         for attempt in range(16):
-            if not len(left):
+            if not len(rows):
                 break
-            who = users[left]
-            item = self._by_theme.sample(state.theme[who], random)
-            other = by_author[left] & (attempt < 3)
-            item[other] = self._by_author.sample(author[left[other]], random)
-            # Whoever has read all that a theme offers takes anything.
-            other = is_noise[left] | (attempt >= 8)
-            item[other] = self._by_anything.sample(np.zeros(np.count_nonzero(other), int), random)
-            item, in_order = self._redirect_to_next_volume(item, who, state)
-            fits = (
+            user = users[rows]
+            item = self._by_theme.sample(state.theme[user], random)
+            mask = by_author[rows] & (attempt < 3)
+            item[mask] = self._by_author.sample(author[rows[mask]], random)
+            # A user who has all items of a theme takes any item.
+            mask = is_noise[rows] | (attempt >= 8)
+            item[mask] = self._by_anything.sample(np.zeros(np.count_nonzero(mask), int), random)
+            item, in_order = self._redirect_to_next_volume(item, user, state)
+            is_accepted = (
                 in_order
-                & (self._year[item] <= year[left])
-                & (history[who] != item[:, None]).all(axis=1)
-                & (random.random(len(left)) < self._compute_era_appeal(taste.era[who], item))
+                & (self._year[item] <= year[rows])
+                & (history[user] != item[:, None]).all(axis=1)
+                & (random.random(len(rows)) < self._compute_era_appeal(taste.era[user], item))
             )
-            chosen[left[fits]] = item[fits]
-            left = left[~fits]
-        for place in left.tolist():
-            chosen[place] = self._find_oldest_unread(history[users[place]])
+            chosen[rows[is_accepted]] = item[is_accepted]
+            rows = rows[~is_accepted]
+        for row in rows.tolist():
+            chosen[row] = self._find_oldest_unread(history[users[row]])
 
         work, volume = self._work[chosen], self._volume[chosen]
-        begun = (volume > 0) & ~is_noise
-        state.series[users[begun]] = work[begun]
+        in_series = (volume > 0) & ~is_noise
+        state.series[users[in_series]] = work[in_series]
         progress = state.progress[users, work]
         state.progress[users, work] = np.maximum(progress, volume).astype(np.int8)
         state.author[users[~is_noise]] = self._author[chosen[~is_noise]]
@@ -231,41 +238,42 @@ class UserSimulator:
     def _redirect_to_next_volume(
         self, item: np.ndarray, users: np.ndarray, state: _State
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Whoever takes a volume of a series takes the one that comes next.
+        """Replaces a volume of a series by the next one that the user has not read.
 
         Returns:
-            The books, and where there is none that comes next: false.
+            The items int [n], and a bool mask [n] that is false where no next volume exists.
         """
         work, volume = self._work[item], self._volume[item]
-        following = self._volumes[work, state.progress[users, work] + 1]
-        jumps = self._random.random(len(item)) < OUT_OF_ORDER_RATE
-        ahead = volume > state.progress[users, work]
-        redirected = (volume > 0) & ~(jumps & ahead)
-        return np.where(redirected, np.maximum(following, 0), item), ~redirected | (following >= 0)
+        next_volume = self._volumes[work, state.progress[users, work] + 1]
+        skips = self._random.random(len(item)) < OUT_OF_ORDER_RATE
+        is_ahead = volume > state.progress[users, work]
+        redirects = (volume > 0) & ~(skips & is_ahead)
+        item = np.where(redirects, np.maximum(next_volume, 0), item)
+        return item, ~redirects | (next_volume >= 0)
 
     def _compute_era_appeal(self, era: np.ndarray, item: np.ndarray) -> np.ndarray:
-        """float [n], how a book's age suits readers of everything (0), classics (1), news (2)."""
+        """Computes the acceptance probability of an item's year for each era, float [n]."""
         year = self._year[item]
         return np.select(
             [(era == 1) & (year > 1995), (era == 2) & (year < 1995)], [0.35, 0.35], default=1.0
         )
 
     def _find_oldest_unread(self, history: np.ndarray) -> int:
-        """What is left: for the one choice in thousands where nothing that was drawn fits."""
-        unread = np.ones(self._num_items, bool)
-        unread[history[history >= 0]] = False
-        return int(np.argmin(np.where(unread, self._year, LAST_YEAR + 1)))
+        """Finds the oldest unread item: for the few choices where all samples were rejected."""
+        is_unread = np.ones(self._num_items, bool)
+        is_unread[history[history >= 0]] = False
+        return int(np.argmin(np.where(is_unread, self._year, LAST_YEAR + 1)))
 
 
 @dataclass(frozen=True)
 class _Taste:
-    """What stays the same about readers.
+    """The constant preferences of all users.
 
     Attributes:
-        theme: float [readers, themes], how much each is drawn to a theme.
-        authors: int [readers, 3], favourite authors.
-        loyalty: float [readers], chance that the next book goes on with a series under way.
-        era: int [readers], 0 reads everything, 1 rather classics, 2 rather new books.
+        theme: float [users, themes], weight of each theme.
+        authors: int [users, 3], favourite authors.
+        loyalty: float [users], probability that the next item continues the current series.
+        era: int [users], 0 for any item, 1 for mostly classics, 2 for mostly new items.
     """
 
     theme: np.ndarray
@@ -276,13 +284,13 @@ class _Taste:
 
 @dataclass
 class _State:
-    """What changes from book to book; arrays over all readers.
+    """The state of all users, which changes from item to item.
 
     Attributes:
-        theme: int [readers], what they are reading about at the moment.
-        author: int [readers], who wrote the last book.
-        series: int [readers], the work under way, -1 for none.
-        progress: int8 [readers, works], the last volume read.
+        theme: int [users], current theme.
+        author: int [users], author of the last item.
+        series: int [users], current series, -1 for none.
+        progress: int8 [users, works], last volume read.
     """
 
     theme: np.ndarray
@@ -292,11 +300,11 @@ class _State:
 
 
 class _GroupSampler:
-    """Draws books from groups (themes, authors), each book in proportion to its weight.
+    """Samples items of a group (theme, author) in proportion to their weights.
 
     Args:
-        group: int [V], the group of each book, 0..G-1.
-        weight: float [V], above 0.
+        group: int [V], the group of each item, 0..G-1.
+        weight: float [V], the weight of each item, above 0.
     """
 
     def __init__(self, group: np.ndarray, weight: np.ndarray) -> None:
@@ -306,10 +314,10 @@ class _GroupSampler:
         total = np.concatenate([[0.0], self._cumulative])
         self._low, self._high = total[np.concatenate([[0], ends[:-1]])], total[ends]
         self.weight = self._high - self._low
-        """float [G], the weight of each group as a whole."""
+        """float [G], the total weight of each group."""
 
     def sample(self, group: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """int [n], a book of each of the (non-empty) groups in `group` [n]."""
+        """Samples an item of each of the (non-empty) groups in `group` [n], int [n]."""
         low, high = self._low[group], self._high[group]
         point = low + (high - low) * random.random(len(group))
         position = np.searchsorted(self._cumulative, point, side="right")
@@ -317,13 +325,13 @@ class _GroupSampler:
 
 
 def _pick(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """int [n], one column of each row of `weights` [n, k], in proportion to it."""
+    """Samples a column of each row of `weights` [n, k] in proportion to it, int [n]."""
     cumulative = np.cumsum(weights, axis=1)
     point = cumulative[:, -1] * random.random(len(weights))
     return np.minimum((cumulative <= point[:, None]).sum(axis=1), weights.shape[1] - 1)
 
 
 def _encode_labels(values: list[str] | list[int]) -> np.ndarray:
-    """int [n], the number of each value in the order of first appearance."""
-    numbers: dict[str | int, int] = {}
-    return np.array([numbers.setdefault(value, len(numbers)) for value in values])
+    """Encodes values as integers in the order of first appearance, int [n]."""
+    indices: dict[str | int, int] = {}
+    return np.array([indices.setdefault(value, len(indices)) for value in values])

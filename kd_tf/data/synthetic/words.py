@@ -1,8 +1,8 @@
-"""The word stocks of the synthetic bookshop: names of authors, and what each genre writes about.
+"""The word lists of the synthetic bookshop: author names, and patterns and words of each genre.
 
-Data only; `kd_tf.data.synthetic.bookshop` puts them together. A pattern such as
-``"The {role}'s {token}"`` draws each slot from the theme's words, or else from the genre's, so
-every word of a slot has to read well in every pattern that names the slot.
+Data only; `kd_tf.data.synthetic.books` combines them. A pattern such as ``"The {role}'s {token}"``
+fills each slot with a word of the theme, or else of the genre, so every word of a slot has to read
+well in every pattern that has the slot.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 Words = Mapping[str, tuple[str, ...]]
-"""Slot name -> what can stand in it."""
+"""The words that can fill each slot, by slot name."""
 
 
 def _parse_words(**slots: str) -> Words:
-    """Comma-separated words or phrases, possibly over several lines, of each slot."""
+    """Splits the comma-separated words or phrases of each slot."""
     return {
         slot: tuple(" ".join(word.split()) for word in text.split(","))
         for slot, text in slots.items()
@@ -24,19 +24,19 @@ def _parse_words(**slots: str) -> Words:
 
 @dataclass(frozen=True)
 class Genre:
-    """How books of one genre are called and what their blurbs say.
+    """The patterns and words for titles and blurbs of one genre.
 
     Attributes:
-        name: As the catalogue shows it.
-        weight: Its share of books and of readers, relative to the other genres.
-        series_share: Which part of its books are volumes of a series.
+        name: Name in the catalog.
+        weight: Share of items and of users, relative to the other genres.
+        series_share: Share of its items that are volumes of a series.
         years: First and last year in which its authors begin to publish.
-        kin: Genres that its readers often read too.
+        related_genres: Genres that its users often read too.
         titles: Patterns of titles.
         series: Patterns of series names; a slot keeps its word in all volumes.
         blurbs: Patterns of two sentences.
-        words: Slots that all themes share.
-        themes: Sub-topic -> its own slots. The sub-topic itself fills the slot ``theme``.
+        words: Words of the slots that all themes share.
+        themes: Words of additional slots, by sub-topic. The sub-topic fills the slot ``theme``.
         volumes: Patterns of titles within a series, where they differ from `titles`.
     """
 
@@ -54,8 +54,8 @@ class Genre:
 
 
 AUTHOR_NAMES: tuple[tuple[str, str], ...] = (
-    # One culture a row: given names, family names, which agree in gender whatever the pair.
-    # "X=Y" is a name in Latin and in its own letters; there the family name stands first.
+    # One culture per row: given names, family names that fit any of them in gender.
+    # "X=Y" is a name in Latin and in native letters; the family name is first then.
     (
         "Harriet, Edmund, Philippa, Desmond, Rosalind, Gareth, Imogen, Clement, Winifred, Rupert",
         "Ashdown, Pellworth, Marchbank, Thistlewood, Larkham, Osgood, Penhale, Whitlow, Cobbold",

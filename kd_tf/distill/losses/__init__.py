@@ -1,4 +1,9 @@
-"""What is transferred: one method a file, by the name that settings and tables use."""
+"""Distillation losses: what is transferred from teacher to student, one method per file.
+
+Example:
+    >>> METHODS["rrd"].__name__
+    'RelaxedRanking'
+"""
 
 from __future__ import annotations
 
@@ -46,7 +51,7 @@ METHODS: dict[str, type[DistillationLoss]] = {
     "unkd": UnbiasedDistillation,
     "rce-kd": RejuvenatedCrossEntropy,
     "item-side": ItemSideRanking,
-    "item-rows": ItemSimilarity,
+    "item-similarity": ItemSimilarity,
     "hint": Hint,
     "de": DistillationExperts,
     "attention-transfer": AttentionTransfer,
@@ -64,5 +69,6 @@ METHODS: dict[str, type[DistillationLoss]] = {
     "mutual": MutualLearning,
     "shared-table": SharedTable,
 }
+"""The distillation losses by the names that the configuration and result tables use."""
 
 __all__ = ["METHODS", "DistillationBatch", "DistillationLoss", "DistillationSetup"]

@@ -1,10 +1,10 @@
-"""What a distillation method is to the Distiller."""
+"""The interface between distillation losses and the Distiller."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -15,15 +15,16 @@ from kd_tf.models.base import HistoryModel
 
 @dataclass(frozen=True)
 class DistillationSetup:
-    """What a method may look at before training begins.
+    """Student, teachers and training setup, passed to `DistillationLoss.build`.
 
     Attributes:
-        student: Its weights exist.
-        teachers: Finished, at least one; the first is the one whose targets come with batches.
-        popularity: int64 [V + 1], how many training readers have each book.
-        steps: How many steps the training has at most.
-        seed: For whatever the method draws.
-        methods: How many methods there are.
+        student: The student; its weights exist.
+        teachers: At least one trained teacher. The outputs that come with the batches are those
+            of the first.
+        popularity: int64 [V + 1], the number of training users of each item.
+        num_steps: The maximum number of training steps.
+        seed: Seed for whatever a loss initializes at random.
+        num_losses: The number of distillation losses in the training.
     """
 
     student: HistoryModel
@@ -41,19 +42,25 @@ class DistillationSetup:
 
 @dataclass(frozen=True)
 class DistillationBatch:
-    """One batch as a method sees it.
+    """One batch with the outputs of student and teacher, the input of `compute_loss`.
 
     Attributes:
         history: int32 [B, L].
-        scored: What the student says.
-        labels: What comes with the batch: ``targets`` int32 [B, M]; of the teacher
-            ``teacher_ids`` int32 [B, K] (its best books, best first, 0 is padding),
-            ``teacher_logits`` float32 [B, K], ``teacher_total`` float32 [B] (the logarithm of
-            the sum of exp over all its logits), and what `Knowledge.needs` names.
-        student: The model that learns.
-        hidden: What the student's layers that `Knowledge.watched` names gave, by name.
+        masked_logits: The student's logits.
+        labels: What comes with the batch: ``targets`` int32 [B, M], the ground-truth items; of
+            the teacher ``teacher_ids`` int32 [B, K] (its top K items, best first, padded with 0),
+            ``teacher_logits`` float32 [B, K], ``teacher_total`` float32 [B] (the log-sum-exp of
+            all its logits), and the outputs that `DistillationLoss.teacher_outputs` names.
+        student: The model in training.
+        layer_outputs: The outputs of the student's layers that
+            `DistillationLoss.student_layers` names, by layer name.
         training: Whether this is a training step.
-        progress: float32 [], how much of the training is done, 0 to 1.
+        progress: float32 [], the finished share of the training, from 0 to 1.
+
+    Example:
+        >>> batch = DistillationBatch.from_logits([[0.0, 2.0, 1.0]], {"targets": [[1]]})
+        >>> batch.student_logits.shape.as_list()
+        [1, 3]
     """
 
     history: tf.Tensor
@@ -64,26 +71,66 @@ class DistillationBatch:
     training: bool
     progress: tf.Tensor
 
+    @classmethod
+    def from_logits(
+        cls,
+        logits: Any,
+        labels: Mapping[str, Any],
+        *,
+        student: Any = None,
+        training: bool = False,
+        progress: float = 1.0,
+    ) -> Self:
+        """Builds a batch of given logits, to try a loss without training a model.
+
+        Args:
+            logits: float32 [B, V + 1], the student's; column 0 is padding and gets masked.
+            labels: Arrays by name, as in `labels` of the class.
+            student: The student, for losses that read more than its logits.
+            training: Whether this is a training step.
+            progress: The finished share of the training, from 0 to 1.
+        """
+        logits = tf.convert_to_tensor(logits, tf.float32)
+        history = tf.zeros([tf.shape(logits)[0], 1], tf.int32)
+        return cls(
+            history=history,
+            masked_logits=MaskedLogits.from_logits(logits, history),
+            labels={name: tf.convert_to_tensor(label) for name, label in labels.items()},
+            student=student,
+            layer_outputs={},
+            training=training,
+            progress=tf.constant(progress, tf.float32),
+        )
+
     @property
     def student_logits(self) -> tf.Tensor:
-        """float32 [B, V + 1], the student's, padding and history masked."""
+        """The student's logits, padding and history masked: float32 [B, V + 1]."""
         return self.masked_logits.unseen_logits
 
 
 class DistillationLoss(keras.layers.Layer):
-    """Something that a teacher knows, and how far a student is from knowing it.
+    """Base class of all distillation losses.
 
-    A method is a subclass with one loss function; the Distiller never changes for it. Layers of
-    its own (a projector) are made in `prepare`, with their weights, and learn with the student.
-    Register it with ``keras.saving.register_keras_serializable`` so that a saved Distiller finds
-    it.
+    A distillation method is a subclass that implements `compute_loss`; the Distiller does not
+    change for it. Layers that the method needs (such as a projector) are created in `build`,
+    including their weights, and are trained together with the student. Register a subclass with
+    ``keras.saving.register_keras_serializable`` so that a saved Distiller can be loaded.
 
     Attributes:
-        needs: Labels that it reads beyond the teacher's best books (see
-            `kd_tf.distill.teacher_targets.EXTRA`; ``stage_ids``: see `stage_targets` there).
-        watched: Names of the student's layers whose output it reads.
-        default_weight: What its loss weighs beside others unless the settings say: less than 1
-            where it is a sum, so that one balance does for all methods.
+        teacher_outputs: Names of the teacher outputs that the loss reads beside the teacher's top
+            K (see `kd_tf.distill.teacher_targets`).
+        student_layers: Names of the student's layers whose outputs the loss reads.
+        default_weight: Weight of the loss unless the configuration sets one. It is below 1 where
+            the loss is a sum, so that one student loss weight suits all methods.
+
+    Example:
+        >>> class TopItemMargin(DistillationLoss):
+        ...     def compute_loss(self, batch):
+        ...         top = tf.gather(batch.student_logits, batch.labels["teacher_ids"], batch_dims=1)
+        ...         return tf.reduce_max(batch.student_logits, axis=1) - top[:, 0]
+        >>> batch = DistillationBatch.from_logits([[0.0, 2.0, 1.0, 5.0]], {"teacher_ids": [[1]]})
+        >>> TopItemMargin().compute_loss(batch).numpy().tolist()
+        [3.0]
     """
 
     teacher_outputs: tuple[str, ...] = ()
@@ -91,16 +138,18 @@ class DistillationLoss(keras.layers.Layer):
     default_weight: float = 1.0
 
     def build(self, setup: DistillationSetup) -> None:
-        """Looks at student and teacher once, before the first step; by default it need not.
+        """Prepares the loss for student and teacher, once before the first training step.
+
+        Does nothing by default.
 
         Raises:
-            ValueError: The method cannot work between these two.
+            ValueError: The loss does not support this student or this teacher.
         """
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        """How far the student is from the teacher on each example: float32 [B]."""
+        """Computes the loss of each example: float32 [B]."""
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments; a method with any overrides it and adds them."""
+        """Returns the constructor's arguments; a subclass with arguments adds its own."""
         return {"name": self.name}

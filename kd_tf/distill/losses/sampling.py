@@ -1,4 +1,4 @@
-"""Drawing books at random, each book of a row at most once."""
+"""Random sampling of items without replacement."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from kd_tf.backend import tf
 from kd_tf.losses.softmax import MASKED_LOGIT
 
 REJECTION_SAMPLING_RATIO = 32
-"""From how many times as many books as are drawn a catalogue is large."""
+"""Rejection sampling is used if the catalog has this many times as many items as are drawn."""
 
 
 def sample_without_replacement(
@@ -24,47 +24,47 @@ def sample_without_replacement(
 
     Args:
         log_weights: float32 [B, n].
-        allowed: bool [B, n], what may be drawn.
-        count: How many to draw of each row; at most n are.
+        mask: bool [B, n], True for what may be drawn.
+        count: The number of draws per row, at most n.
 
     Returns:
-        int32 [B, min(count, n)], places in 0..n - 1, and bool of the same shape, False where a
-        row had too few.
+        int32 [B, min(count, n)], indices in 0..n - 1, and a bool mask of the same shape, False
+        where the row had too few candidates.
     """
     keys = tf.where(mask, log_weights + rng.sample_gumbel(tf.shape(mask)), MASKED_LOGIT)
-    found, places = tf.math.top_k(keys, tf.minimum(count, tf.shape(mask)[1]))
-    return places, found > MASKED_LOGIT / 2
+    top_keys, indices = tf.math.top_k(keys, tf.minimum(count, tf.shape(mask)[1]))
+    return indices, top_keys > MASKED_LOGIT / 2
 
 
 def sample_uniform_items(
     num_items: int, num_rows: tf.Tensor, count: int, is_allowed: Callable[[tf.Tensor], tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Draws books of the catalogue evenly and without replacement.
+    """Draws items of the catalog uniformly and without replacement.
 
-    Where the catalogue is large, three times as many as wanted are drawn with replacement and what
-    comes again or is not allowed is passed over: the same as drawing one after the other, without
-    a number for every book of the catalogue.
+    From a large catalog, three times as many as needed are drawn with replacement, and repeated
+    or disallowed ones are rejected. This equals drawing one after the other, without the memory
+    for a number per item of the catalog.
 
     Args:
-        books: V.
-        rows: int32 [], B.
-        count: How many to draw of each row; at most V are.
-        allowed: Says of ids int32 [B, n] which may be drawn: bool [B, n].
+        num_items: V.
+        num_rows: int32 [], B.
+        count: The number of items per row, at most V.
+        is_allowed: Maps ids int32 [B, n] to bool [B, n], True for those that may be drawn.
 
     Returns:
-        int32 [B, m], ids in 1..V, and bool [B, m], False for what is not drawn. At most `count`
-        of a row are True; fewer where a row has too few, or by chance where more than half of a
-        large catalogue is not allowed.
+        int32 [B, m], ids in 1..V, and a bool mask [B, m], True for the drawn ones. At most
+        `count` of a row are True; fewer if the row has fewer candidates or, by chance, if more
+        than half of a large catalog is not allowed.
     """
     if num_items < REJECTION_SAMPLING_RATIO * count:
-        everything = tf.tile(tf.range(1, num_items + 1)[tf.newaxis], [num_rows, 1])
-        places, drawn = sample_without_replacement(
-            tf.zeros([num_rows, num_items]), is_allowed(everything), count
+        all_ids = tf.tile(tf.range(1, num_items + 1)[tf.newaxis], [num_rows, 1])
+        indices, mask = sample_without_replacement(
+            tf.zeros([num_rows, num_items]), is_allowed(all_ids), count
         )
-        return places + 1, drawn
+        return indices + 1, mask
     ids = rng.sample_uniform([num_rows, 3 * count], 1, num_items + 1, tf.int32)
-    same = ids[:, :, tf.newaxis] == ids[:, tf.newaxis]
-    earlier = np.tri(3 * count, k=-1, dtype=bool)
-    drawn = is_allowed(ids) & ~tf.reduce_any(same & earlier, axis=2)
-    so_far = tf.cumsum(tf.cast(drawn, tf.int32), axis=1)
-    return ids, drawn & (so_far <= count)
+    is_same = ids[:, :, tf.newaxis] == ids[:, tf.newaxis]
+    is_earlier = np.tri(3 * count, k=-1, dtype=bool)
+    mask = is_allowed(ids) & ~tf.reduce_any(is_same & is_earlier, axis=2)
+    num_so_far = tf.cumsum(tf.cast(mask, tf.int32), axis=1)
+    return ids, mask & (num_so_far <= count)

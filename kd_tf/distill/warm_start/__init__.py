@@ -1,7 +1,7 @@
-"""Students that begin as what is known of every book, without a training step: one family a file.
+"""Warm starts: students initialized from item-item scores without training, one family per file.
 
-Each family is a function ``starts(source, max_bytes)`` that gives students of at most so many
-bytes, one for every setting worth trying. Nothing here chooses between them.
+A family is a function ``generate_..._starts(teacher_scores, max_bytes)`` that yields students of at
+most `max_bytes`, one for each setting worth trying. The caller selects the best one.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ WARM_STARTS: dict[str, Callable[[TeacherItemScores, int], Iterator[WarmStart]]] 
     "item-kernel": generate_kernel_starts,
     "kernel-residual": generate_kernel_residual_starts,
 }
-"""The quick ones first: kernels are fitted only as far as they promise to be better."""
+"""The families by name. Fast ones come first: item kernels stop early if their screening fit is
+far below the best student so far."""
 
 __all__ = ["WARM_STARTS", "TeacherItemScores", "WarmStart"]

@@ -1,4 +1,4 @@
-"""Matrix factorisation with the reader's factors solved on the device, alone or with neighbours."""
+"""Fold-in matrix factorization: user factors are solved on the device, from their history."""
 
 from __future__ import annotations
 
@@ -10,59 +10,77 @@ from kd_tf.models.students.fold_in import FoldInStudent
 from kd_tf.models.weighted_ensemble import WeightedEnsemble
 
 MAX_EMBEDDING_DIM = 256
+"""Maximum number of factors."""
 
 
-def generate_fold_in_starts(source: TeacherItemScores, max_bytes: int) -> Iterator[WarmStart]:
-    """As many factors as the bytes hold, with the teacher's settings where it has factors."""
-    shape = _choose_shape(source, max_bytes)
+def generate_fold_in_starts(
+    teacher_scores: TeacherItemScores, max_bytes: int
+) -> Iterator[WarmStart]:
+    """Yields a fold-in student with as many factors as fit into `max_bytes`.
+
+    Its hyperparameters are those of the teacher's matrix factorization if the teacher has one.
+    """
+    shape = _choose_shape(teacher_scores, max_bytes)
     if shape:
-        yield _make_start(source, *shape)
+        yield _make_start(teacher_scores, *shape)
 
 
 def generate_fold_in_residual_starts(
-    source: TeacherItemScores, max_bytes: int
+    teacher_scores: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
-    """Neighbours, and on the other bytes factors that know what neighbours cannot."""
-    for share in (0.3, 0.6):
-        shape = _choose_shape(source, int(max_bytes * share))
+    """Yields ensembles of item neighbours and fold-in factors that share `max_bytes`."""
+    for fraction in (0.3, 0.6):
+        shape = _choose_shape(teacher_scores, int(max_bytes * fraction))
         if shape is None:
             continue
-        neighbours = select_best_neighbours(source, max_bytes - _count_bytes(source, *shape))
+        neighbours = select_best_neighbours(
+            teacher_scores, max_bytes - _count_bytes(teacher_scores, *shape)
+        )
         if neighbours is not None:
-            yield _blend_starts(source, neighbours, _make_start(source, *shape))
+            yield _blend_starts(teacher_scores, neighbours, _make_start(teacher_scores, *shape))
 
 
-def _count_bytes(source: TeacherItemScores, embedding_dim: int, bits: int) -> int:
-    # A prior in bytes, with four bits a scale too; and the matrix that a reader is solved with.
+def _count_bytes(teacher_scores: TeacherItemScores, embedding_dim: int, bits: int) -> int:
+    # One byte per item for the prior, with 4 bits another one for the row's scale. The d x d matrix
+    # is needed to solve for the user's factors.
     vectors = 1 + (bits == 4)
-    rows = (source.data.split.num_items + 1) * (embedding_dim * bits // 8 + vectors)
+    rows = (teacher_scores.data.split.num_items + 1) * (embedding_dim * bits // 8 + vectors)
     return rows + embedding_dim**2 + vectors * 1024
 
 
-def _choose_shape(source: TeacherItemScores, max_bytes: int) -> tuple[int, int] | None:
-    """Dimensions and bits. Twice the factors in half the bits are better until there is room."""
-    largest = min(MAX_EMBEDDING_DIM, source.data.split.num_items // 8) // 2 * 2
-    if largest >= 4 and _count_bytes(source, largest, 8) <= max_bytes:
+def _choose_shape(teacher_scores: TeacherItemScores, max_bytes: int) -> tuple[int, int] | None:
+    """Chooses the number of factors and their bits: 8 bits if the maximum fits, else 4.
+
+    With too few bytes for that, twice the factors with 4 bits each rank better.
+    """
+    largest = min(MAX_EMBEDDING_DIM, teacher_scores.data.split.num_items // 8) // 2 * 2
+    if largest >= 4 and _count_bytes(teacher_scores, largest, 8) <= max_bytes:
         return largest, 8
     for embedding_dim in range(largest, 3, -2):
-        if _count_bytes(source, embedding_dim, 4) <= max_bytes:
+        if _count_bytes(teacher_scores, embedding_dim, 4) <= max_bytes:
             return embedding_dim, 4
     return None
 
 
-def _make_start(source: TeacherItemScores, embedding_dim: int, bits: int) -> WarmStart:
+def _make_start(teacher_scores: TeacherItemScores, embedding_dim: int, bits: int) -> WarmStart:
     model = FoldInStudent.from_training_data(
-        source.data, embedding_dim=embedding_dim, setting=source.factorization_settings, bits=bits
+        teacher_scores.data,
+        embedding_dim=embedding_dim,
+        setting=teacher_scores.factorization_settings,
+        bits=bits,
     )
-    name = f"d={model.embedding_dim} of {bits} bits, alpha {model.alpha:g}"
-    return WarmStart("fold-in", name, model)
+    description = f"d={model.embedding_dim} of {bits} bits, alpha {model.alpha:g}"
+    return WarmStart("fold-in", description, model)
 
 
 def _blend_starts(
-    source: TeacherItemScores, neighbours: WarmStart, factors: WarmStart
+    teacher_scores: TeacherItemScores, neighbours: WarmStart, factors: WarmStart
 ) -> WarmStart:
     model = WeightedEnsemble.from_members(
-        [neighbours.model, factors.model], source.data.validation_metric, source.data.progress
+        [neighbours.model, factors.model],
+        teacher_scores.data.validation_metric,
+        teacher_scores.data.progress,
     )
     model.create_weights()
-    return WarmStart("fold-in-residual", f"{neighbours.description} + {factors.description}", model)
+    description = f"{neighbours.description} + {factors.description}"
+    return WarmStart("fold-in-residual", description, model)

@@ -1,4 +1,4 @@
-"""Item kernels, alone or with the weights that they miss most."""
+"""Item kernels fitted to item-item scores, alone or with a sparse residual."""
 
 from __future__ import annotations
 
@@ -17,64 +17,80 @@ from kd_tf.models.students.neighbours import compute_packed_size
 
 NUM_TARGETS = (50, 300)
 FINER_NUM_TARGETS = {50: (15, 150), 300: (150, 1000)}
-"""How many targets a row is fitted to: first these, then those around the better one. Which number
-is best differs most between data sets."""
+"""Numbers of target items per row to fit: first these are tried, then those around the better one.
+The best number is the setting that differs most between data sets."""
 
 SCREENING_STEPS = 200
+"""Steps of the short fits that compare settings."""
 
 MIN_SCREENING_RATIO = 0.8
-"""Of what the best other student reaches: where a short fit stays below, longer ones would too."""
+"""Item kernels are skipped if a short fit stays below this fraction of the best student's NDCG: a
+longer fit would stay below it too."""
 
 MAX_ITEMS = 40_000
-"""Beyond them fitting, and every answer, takes too long."""
+"""Above this catalog size, fitting and inference take too long."""
 
 MAX_EMBEDDING_DIM = 96
+"""Maximum kernel width."""
 
 MIN_INT8_EMBEDDING_DIM = 24
-"""Dimensions of eight bits below which twice as many of four may be better."""
+"""Below this width with 8 bits, twice the width with 4 bits is tried too."""
 
 
-def generate_kernel_starts(source: TeacherItemScores, max_bytes: int) -> Iterator[WarmStart]:
-    """A kernel as wide as the bytes allow; what it is fitted to is tried in short fits."""
-    shapes = [one for one in (_choose_shape(source, max_bytes, bits) for bits in (8, 4)) if one]
+def generate_kernel_starts(
+    teacher_scores: TeacherItemScores, max_bytes: int
+) -> Iterator[WarmStart]:
+    """Yields item kernels as wide as `max_bytes` allows.
+
+    Short fits choose the scores and the number of targets to fit.
+    """
+    shapes = [
+        shape
+        for bits in (8, 4)
+        if (shape := _choose_shape(teacher_scores, max_bytes, bits)) is not None
+    ]
     if len(shapes) == 2 and not shapes[0].embedding_dim < min(
         MIN_INT8_EMBEDDING_DIM, shapes[1].embedding_dim
     ):
         shapes.pop()
-    # Tried with the wider one: a kernel of a few dimensions hardly tells settings apart.
-    setting = _choose_fit_targets(source, shapes[-1]) if shapes else None
-    if setting is None:
+    # Screening uses the wider kernel: with a few dimensions all settings look alike.
+    fit_targets = _choose_fit_targets(teacher_scores, shapes[-1]) if shapes else None
+    if fit_targets is None:
         return
     for shape in shapes:
-        yield _make_start(source, shape, setting, STEPS)
+        yield _make_start(teacher_scores, shape, fit_targets, STEPS)
 
 
 def generate_kernel_residual_starts(
-    source: TeacherItemScores, max_bytes: int
+    teacher_scores: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
-    """A kernel on some of the bytes, and on the others what it gets wrong."""
-    items = source.data.split.num_items
-    for share in (0.5, 0.75):
-        shape = _choose_shape(source, int(max_bytes * share), 8)
+    """Yields item kernels with a sparse correction of their largest errors."""
+    num_items = teacher_scores.data.split.num_items
+    for fraction in (0.5, 0.75):
+        shape = _choose_shape(teacher_scores, int(max_bytes * fraction), 8)
         if shape is None:
             continue
-        left = max_bytes - _count_bytes(items, shape)
-        setting = _choose_fit_targets(source, shape)
-        if setting is None or left <= compute_packed_size(items, items):
+        residual_bytes = max_bytes - _count_bytes(num_items, shape)
+        fit_targets = _choose_fit_targets(teacher_scores, shape)
+        if fit_targets is None or residual_bytes <= compute_packed_size(num_items, num_items):
             continue
-        kernel = _make_start(source, shape, setting, STEPS)
-        yield add_residual(source, kernel, setting.item_item_scores, "kernel-residual", left)
+        kernel = _make_start(teacher_scores, shape, fit_targets, STEPS)
+        yield add_residual(
+            teacher_scores, kernel, fit_targets.item_item_scores, "kernel-residual", residual_bytes
+        )
 
 
 @dataclass(frozen=True)
 class _Shape:
+    """Width of a kernel and bits per number."""
+
     embedding_dim: int
     bits: int
 
 
 @dataclass(frozen=True)
 class _FitTargets:
-    """What a kernel is fitted to: the `targets` strongest of each of the rows of `name`."""
+    """What a kernel is fitted to: the `num_targets` highest scores of each row."""
 
     name: str
     item_item_scores: sparse.csr_array
@@ -82,71 +98,77 @@ class _FitTargets:
 
 
 def _count_bytes(num_items: int, shape: _Shape) -> int:
-    # Three numbers a book in bytes, with four bits a scale too; 256 values give each its meaning.
+    # Three numbers per item in bytes (two biases and the prior), with 4 bits another one for the
+    # row's scale; each of these vectors has a codebook of 256 float32 values.
     vectors = 3 + (shape.bits == 4)
     return (num_items + 1) * (shape.embedding_dim * shape.bits // 8 + vectors) + vectors * 1024
 
 
-def _choose_shape(source: TeacherItemScores, max_bytes: int, bits: int) -> _Shape | None:
-    items = source.data.split.num_items
-    if items > MAX_ITEMS:
+def _choose_shape(teacher_scores: TeacherItemScores, max_bytes: int, bits: int) -> _Shape | None:
+    num_items = teacher_scores.data.split.num_items
+    if num_items > MAX_ITEMS:
         return None
-    room = (max_bytes - _count_bytes(items, _Shape(0, bits))) * 8 // ((items + 1) * bits)
-    # A multiple of 4, which kernels load at once.
-    embedding_dim = min(room, MAX_EMBEDDING_DIM) // 4 * 4
+    available_bits = (max_bytes - _count_bytes(num_items, _Shape(0, bits))) * 8
+    # A multiple of 4: matrix kernels load 4 numbers at once.
+    embedding_dim = min(available_bits // ((num_items + 1) * bits), MAX_EMBEDDING_DIM) // 4 * 4
     return _Shape(embedding_dim, bits) if embedding_dim >= 4 else None
 
 
-def _choose_fit_targets(source: TeacherItemScores, shape: _Shape) -> _FitTargets | None:
-    """What is best in short fits; None where even that promises nothing. Tried once a source."""
-    return source.get_or_compute("kernel setting", lambda: _screen_fit_targets(source, shape))
+def _choose_fit_targets(teacher_scores: TeacherItemScores, shape: _Shape) -> _FitTargets | None:
+    """Chooses the fit targets by short fits, once; None if item kernels are not worth fitting."""
+    return teacher_scores.get_or_compute(
+        "kernel setting", lambda: _screen_fit_targets(teacher_scores, shape)
+    )
 
 
-def _screen_fit_targets(source: TeacherItemScores, shape: _Shape) -> _FitTargets | None:
-    def tried(settings: list[_FitTargets]) -> tuple[float, _FitTargets]:
-        found = []
-        for one in settings:
-            model = _make_start(source, _Shape(shape.embedding_dim, 8), one, SCREENING_STEPS).model
-            found.append((source.data.validation_metric(make_score_fn(model)), one))
-        return max(found, key=lambda pair: pair[0])
+def _screen_fit_targets(teacher_scores: TeacherItemScores, shape: _Shape) -> _FitTargets | None:
+    def select_best(choices: list[_FitTargets]) -> tuple[float, _FitTargets]:
+        results = []
+        for fit_targets in choices:
+            screening_shape = _Shape(shape.embedding_dim, 8)
+            model = _make_start(teacher_scores, screening_shape, fit_targets, SCREENING_STEPS).model
+            results.append(
+                (teacher_scores.data.validation_metric(make_score_fn(model)), fit_targets)
+            )
+        return max(results, key=lambda result: result[0])
 
     coarse = [
-        _FitTargets(name, rows, targets)
-        for name, rows in source.item_item_score_sources
-        for targets in NUM_TARGETS
-        if targets < 2 * _count_longest_row(rows) or targets == NUM_TARGETS[0]
+        _FitTargets(name, scores, num_targets)
+        for name, scores in teacher_scores.item_item_score_sources
+        for num_targets in NUM_TARGETS
+        if num_targets < 2 * _count_longest_row(scores) or num_targets == NUM_TARGETS[0]
     ]
-    if not len(source.data.validation_metric):
+    if not len(teacher_scores.data.validation_metric):
         return coarse[0]
-    reached, best = tried(coarse)
+    best_ndcg, best = select_best(coarse)
     finer = [
-        _FitTargets(best.name, best.item_item_scores, targets)
-        for targets in FINER_NUM_TARGETS[best.num_targets]
-        if targets < 2 * _count_longest_row(best.item_item_scores)
+        _FitTargets(best.name, best.item_item_scores, num_targets)
+        for num_targets in FINER_NUM_TARGETS[best.num_targets]
+        if num_targets < 2 * _count_longest_row(best.item_item_scores)
     ]
     if finer:
-        reached, best = max((reached, best), tried(finer), key=lambda pair: pair[0])
-    if reached < MIN_SCREENING_RATIO * source.best_validation_ndcg:
-        source.data.progress.info(
-            f"item kernels are left out: {reached:.4f} in a short fit, another student has "
-            f"{source.best_validation_ndcg:.4f}"
+        best_ndcg, best = max((best_ndcg, best), select_best(finer), key=lambda result: result[0])
+    if best_ndcg < MIN_SCREENING_RATIO * teacher_scores.best_validation_ndcg:
+        teacher_scores.data.progress.info(
+            f"Skipped item kernels: validation NDCG@10 {best_ndcg:.4f} in a short fit, but "
+            f"{teacher_scores.best_validation_ndcg:.4f} for another student"
         )
         return None
     return best
 
 
-def _count_longest_row(rows: sparse.csr_array) -> int:
-    return int(np.diff(rows.indptr).max(initial=1))
+def _count_longest_row(matrix: sparse.csr_array) -> int:
+    return int(np.diff(matrix.indptr).max(initial=1))
 
 
 def _make_start(
-    source: TeacherItemScores, shape: _Shape, setting: _FitTargets, steps: int
+    teacher_scores: TeacherItemScores, shape: _Shape, fit_targets: _FitTargets, steps: int
 ) -> WarmStart:
-    data = source.data
+    data = teacher_scores.data
     kernel = fit_item_kernel(
-        setting.item_item_scores,
+        fit_targets.item_item_scores,
         embedding_dim=shape.embedding_dim,
-        num_targets=setting.num_targets,
+        num_targets=fit_targets.num_targets,
         steps=steps,
         bits=shape.bits,
         seed=data.split.seed,
@@ -160,9 +182,10 @@ def _make_start(
     )
     model.create_weights()
     model.assign(kernel.table, kernel.target_bias, kernel.history_bias)
-    model.prior.assign(source.compute_prior(setting.item_item_scores))
+    model.prior.assign(teacher_scores.compute_prior(fit_targets.item_item_scores))
     bits = " of 4 bits" if shape.bits == 4 else ""
-    name = (
-        f"d={shape.embedding_dim}{bits}, {setting.name} rows, {setting.num_targets} targets a book"
+    description = (
+        f"d={shape.embedding_dim}{bits}, {fit_targets.name} scores, "
+        f"{fit_targets.num_targets} targets per item"
     )
-    return WarmStart("item-kernel", name, model)
+    return WarmStart("item-kernel", description, model)

@@ -1,4 +1,4 @@
-"""Low rank: the best thin factorisation of the teacher's rows, alone or with what it misses."""
+"""Low-rank factorization of the item-item scores, alone or with a sparse residual."""
 
 from __future__ import annotations
 
@@ -14,53 +14,58 @@ from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.students.neighbours import compute_packed_size
 
 MAX_EMBEDDING_DIM = 256
+"""Maximum rank."""
 
 
-def generate_low_rank_starts(source: TeacherItemScores, max_bytes: int) -> Iterator[WarmStart]:
-    """As many dimensions as the bytes hold."""
-    embedding_dim = _choose_embedding_dim(source, max_bytes)
+def generate_low_rank_starts(
+    teacher_scores: TeacherItemScores, max_bytes: int
+) -> Iterator[WarmStart]:
+    """Yields a low-rank student with the highest rank that fits into `max_bytes`."""
+    embedding_dim = _choose_embedding_dim(teacher_scores, max_bytes)
     if embedding_dim:
-        yield _make_start(source, embedding_dim)
+        yield _make_start(teacher_scores, embedding_dim)
 
 
 def generate_low_rank_residual_starts(
-    source: TeacherItemScores, max_bytes: int
+    teacher_scores: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
-    """A factorisation on some of the bytes, and on the others what it gets wrong."""
-    items = source.data.split.num_items
-    for share in (0.25, 0.5, 0.75):
-        embedding_dim = _choose_embedding_dim(source, int(max_bytes * share))
-        left = max_bytes - _count_bytes(items, embedding_dim)
-        if embedding_dim and left > compute_packed_size(items, items):
-            start = _make_start(source, embedding_dim)
-            yield add_residual(
-                source, start, source.item_item_score_sources[0][1], "low-rank-residual", left
-            )
+    """Yields low-rank students with a sparse correction of their largest errors."""
+    num_items = teacher_scores.data.split.num_items
+    for fraction in (0.25, 0.5, 0.75):
+        embedding_dim = _choose_embedding_dim(teacher_scores, int(max_bytes * fraction))
+        residual_bytes = max_bytes - _count_bytes(num_items, embedding_dim)
+        if embedding_dim and residual_bytes > compute_packed_size(num_items, num_items):
+            base = _make_start(teacher_scores, embedding_dim)
+            _, scores = teacher_scores.item_item_score_sources[0]
+            yield add_residual(teacher_scores, base, scores, "low-rank-residual", residual_bytes)
 
 
 def _count_bytes(num_items: int, embedding_dim: int) -> int:
+    # Two embeddings and the prior, in bytes.
     return (num_items + 1) * (2 * embedding_dim + 1) + 1024
 
 
-def _choose_embedding_dim(source: TeacherItemScores, max_bytes: int) -> int:
-    items = source.data.split.num_items
-    room = (max_bytes - _count_bytes(items, 0)) // (2 * (items + 1))
-    return int(max(min(room, MAX_EMBEDDING_DIM, items // 2), 0))
+def _choose_embedding_dim(teacher_scores: TeacherItemScores, max_bytes: int) -> int:
+    num_items = teacher_scores.data.split.num_items
+    embedding_dim = (max_bytes - _count_bytes(num_items, 0)) // (2 * (num_items + 1))
+    return int(max(min(embedding_dim, MAX_EMBEDDING_DIM, num_items // 2), 0))
 
 
-def _make_start(source: TeacherItemScores, embedding_dim: int) -> WarmStart:
-    data = source.data
-    name, rows = source.item_item_score_sources[0]
-    with data.progress.task(f"low rank d={embedding_dim}", 1) as advance:
-        left, values, right = randomized_svd(
-            sparse.csr_matrix(rows), embedding_dim, n_iter=3, random_state=data.split.seed
+def _make_start(teacher_scores: TeacherItemScores, embedding_dim: int) -> WarmStart:
+    data = teacher_scores.data
+    name, scores = teacher_scores.item_item_score_sources[0]
+    with data.progress.task(f"low-rank factorization, d={embedding_dim}", 1) as advance:
+        history_vectors, singular_values, target_vectors = randomized_svd(
+            sparse.csr_matrix(scores), embedding_dim, n_iter=3, random_state=data.split.seed
         )
         advance()
-    root = np.sqrt(values)
+    scale = np.sqrt(singular_values)
     model = LowRankModel(
         num_items=data.split.num_items, max_length=data.max_length, embedding_dim=embedding_dim
     )
     model.create_weights()
-    model.assign((left * root).astype(np.float32), (right.T * root).astype(np.float32))
-    model.prior.assign(source.compute_prior(rows))
-    return WarmStart("low-rank", f"d={embedding_dim}, {name} rows", model)
+    model.assign(
+        (history_vectors * scale).astype(np.float32), (target_vectors.T * scale).astype(np.float32)
+    )
+    model.prior.assign(teacher_scores.compute_prior(scores))
+    return WarmStart("low-rank", f"d={embedding_dim}, {name} scores", model)

@@ -1,4 +1,4 @@
-"""Neighbours: the weights that matter most, as many as the bytes hold."""
+"""Item neighbours: the most important item-item weights that fit into the bytes."""
 
 from __future__ import annotations
 
@@ -16,91 +16,127 @@ from kd_tf.models.students.neighbours import NeighboursStudent, compute_max_entr
 from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher
 
 SIDES: tuple[Side, ...] = ("history", "candidate")
+"""Whether the top weights are kept per history item (row) or per candidate item (column)."""
 
 MAX_ITEMS_FOR_SALIENCY = 300_000
-"""Books beyond which it is not asked what every ridge can spare: with a million 2 GB more, and as
-long as all the rest together."""
+"""Above this catalog size, saliency pruning is skipped: with a million items it needs 2 GB more
+and as long as all other warm starts together."""
 
 
-def generate_neighbours_starts(source: TeacherItemScores, max_bytes: int) -> Iterator[WarmStart]:
-    """By what the teacher says, on either side, and by what the fit of every book can spare."""
-    if compute_max_entries(source.data.split.num_items, max_bytes) < source.data.split.num_items:
+def generate_neighbours_starts(
+    teacher_scores: TeacherItemScores, max_bytes: int
+) -> Iterator[WarmStart]:
+    """Yields a neighbours student for each selection rule, if one weight per item fits."""
+    if (
+        compute_max_entries(teacher_scores.data.split.num_items, max_bytes)
+        < teacher_scores.data.split.num_items
+    ):
         return
-    for way in _list_selection_rules(source):
-        yield way.make_start(source, max_bytes)
+    for rule in _list_selection_rules(teacher_scores):
+        yield rule.make_start(teacher_scores, max_bytes)
 
 
-def select_best_neighbours(source: TeacherItemScores, max_bytes: int) -> WarmStart | None:
-    """The start that ranks best, for a student of which it is a part.
+def select_best_neighbours(teacher_scores: TeacherItemScores, max_bytes: int) -> WarmStart | None:
+    """Makes the neighbours student with the best validation NDCG, as a part of an ensemble.
 
-    Which way is best is found out once: it differs between data sets, but hardly between budgets.
+    The selection rule is chosen once and cached: the best rule differs between data sets, but
+    hardly between byte budgets.
+
+    Returns:
+        The student; None if not even one weight per item fits into `max_bytes`.
     """
-    if compute_max_entries(source.data.split.num_items, max_bytes) < source.data.split.num_items:
+    if (
+        compute_max_entries(teacher_scores.data.split.num_items, max_bytes)
+        < teacher_scores.data.split.num_items
+    ):
         return None
 
-    def found() -> _SelectionRule:
+    def select_rule() -> _SelectionRule:
         return max(
-            _list_selection_rules(source),
-            key=lambda way: source.data.validation_metric(
-                make_score_fn(way.make_start(source, max_bytes).model)
+            _list_selection_rules(teacher_scores),
+            key=lambda rule: teacher_scores.data.validation_metric(
+                make_score_fn(rule.make_start(teacher_scores, max_bytes).model)
             ),
         )
 
-    return source.get_or_compute("best neighbours", found).make_start(source, max_bytes)
+    return teacher_scores.get_or_compute("best neighbours", select_rule).make_start(
+        teacher_scores, max_bytes
+    )
 
 
 @dataclass(frozen=True)
 class _SelectionRule:
-    """How to choose weights: those of `rows` by `side`, or without rows those of the ridge."""
+    """A rule for selecting weights.
+
+    Keeps the top weights of `item_item_scores` by `side`, or without scores prunes the local ridge
+    by saliency.
+    """
 
     name: str
     item_item_scores: sparse.csr_array | None = None
     side: Side = "history"
 
-    def make_start(self, source: TeacherItemScores, max_bytes: int) -> WarmStart:
-        items = source.data.split.num_items
-        entries = compute_max_entries(items, max_bytes)
+    def make_start(self, teacher_scores: TeacherItemScores, max_bytes: int) -> WarmStart:
+        """Makes the neighbours student of at most `max_bytes`."""
+        num_items = teacher_scores.data.split.num_items
+        num_entries = compute_max_entries(num_items, max_bytes)
         if self.item_item_scores is None:
-            matrix, setting = (
-                prune_by_saliency(source, entries),
-                f"ridge, {entries} weights over all books",
-            )
+            matrix = prune_by_saliency(teacher_scores, num_entries)
+            description = f"local ridge, {num_entries} weights in all"
         else:
-            width = entries // items
+            width = num_entries // num_items
             matrix = keep_top_weights(self.item_item_scores, width, self.side)
-            setting = f"{self.name} rows, {self.side} side {width}"
+            description = f"{self.name} scores, {width} weights per {self.side} item"
         matrix = truncate_rows(matrix)
         model = NeighboursStudent.from_matrix(
-            matrix, max_length=source.data.max_length, prior=source.compute_prior(matrix)
+            matrix,
+            max_length=teacher_scores.data.max_length,
+            prior=teacher_scores.compute_prior(matrix),
         )
-        return WarmStart("neighbours", setting, model)
+        return WarmStart("neighbours", description, model)
 
 
-def _list_selection_rules(source: TeacherItemScores) -> list[_SelectionRule]:
-    matrices = list(source.item_item_score_sources)
-    if source.teacher is not None and not isinstance(source.teacher, LocalRidgeTeacher):
-        matrices = [one for one in matrices if not one[0].startswith("LocalRidge")]
-        matrices.append(("ridge's", source.ridge[0].to_matrix()))
-    ways = [_SelectionRule(name, rows, side) for name, rows in matrices for side in SIDES]
-    if source.teacher is None or source.data.split.num_items > MAX_ITEMS_FOR_SALIENCY:
-        return ways
-    return [*ways, _SelectionRule("spared")]
+def _list_selection_rules(teacher_scores: TeacherItemScores) -> list[_SelectionRule]:
+    matrices = list(teacher_scores.item_item_score_sources)
+    if teacher_scores.teacher is not None and not isinstance(
+        teacher_scores.teacher, LocalRidgeTeacher
+    ):
+        matrices = [
+            (name, matrix) for name, matrix in matrices if not name.startswith("LocalRidge")
+        ]
+        matrices.append(("local ridge", teacher_scores.ridge[0].to_matrix()))
+    rules = [_SelectionRule(name, matrix, side) for name, matrix in matrices for side in SIDES]
+    if (
+        teacher_scores.teacher is None
+        or teacher_scores.data.split.num_items > MAX_ITEMS_FOR_SALIENCY
+    ):
+        return rules
+    return [*rules, _SelectionRule("saliency")]
 
 
-def prune_by_saliency(source: TeacherItemScores, num_entries: int) -> sparse.csr_array:
-    """The ridge with `entries` weights over all books: those that the fit misses least go.
+def prune_by_saliency(teacher_scores: TeacherItemScores, num_entries: int) -> sparse.csr_array:
+    """Prunes the local ridge to `num_entries` weights in all: the least salient ones are removed.
 
-    A book that one neighbour explains keeps one, another keeps twenty; each is solved again on
-    what is left to it.
+    The number of weights differs by item: an item that one neighbour explains keeps one, another
+    keeps twenty. Each item's remaining weights are then fitted again.
+
+    Returns:
+        float32 CSR [V + 1, V + 1].
     """
-    ridge, pairs, regularization = source.ridge
-    saliency = source.saliency
-    least = 0.0
+    ridge, co_occurrences, regularization = teacher_scores.ridge
+    saliency = teacher_scores.saliency
+    threshold = 0.0
     if num_entries < saliency.size:
-        least = max(
+        threshold = max(
             float(np.partition(saliency, -num_entries - 1, axis=None)[-num_entries - 1]), 0.0
         )
-    # Above the first that has no place: of equal ones none is kept, so that none is preferred.
-    partners = np.where(saliency > least, ridge.neighbours, 0)
-    again = refit(pairs, partners, regularization=regularization, progress=source.data.progress)
-    return again.to_matrix()
+    # Strictly above the largest saliency that does not fit: of equal weights none is kept, so that
+    # the result does not depend on their order.
+    neighbours = np.where(saliency > threshold, ridge.neighbours, 0)
+    pruned = refit(
+        co_occurrences,
+        neighbours,
+        regularization=regularization,
+        progress=teacher_scores.data.progress,
+    )
+    return pruned.to_matrix()

@@ -1,4 +1,4 @@
-"""What a smooth student gets wrong most, as a sparse correction beside it."""
+"""Adds a sparse correction of the largest errors to a dense student."""
 
 from __future__ import annotations
 
@@ -16,42 +16,47 @@ _BATCH_SIZE = 128
 
 
 def add_residual(
-    source: TeacherItemScores,
+    teacher_scores: TeacherItemScores,
     base: WarmStart,
     item_item_scores: sparse.csr_array,
     architecture: str,
     max_bytes: int,
 ) -> WarmStart:
-    """The student plus the largest weights that some rows have above its own.
+    """Adds the largest positive residuals of a student's item-item scores as neighbours.
 
     Args:
-        source: Of both.
-        smooth: An additive student.
-        rows: What it was fitted to.
-        kind: What the sum is called.
-        max_bytes: Of the correction.
+        teacher_scores: The source that the student was fitted from.
+        base: An additive student.
+        item_item_scores: float32 CSR [V + 1, V + 1], the scores that the student was fitted to.
+        architecture: Name of the combined student.
+        max_bytes: Size limit of the correction.
+
+    Returns:
+        An ensemble of the student and a `NeighboursStudent`.
     """
     assert isinstance(base.model, AdditiveModel)
-    missing = item_item_scores.data.copy()
-    for start in range(0, item_item_scores.shape[0], _BATCH_SIZE):
-        some = np.arange(start, min(start + _BATCH_SIZE, item_item_scores.shape[0]), dtype=np.int32)
-        own = base.model.item_scores(tf.constant(some)).numpy()
-        part = slice(item_item_scores.indptr[some[0]], item_item_scores.indptr[some[-1] + 1])
-        row = np.repeat(
-            np.arange(len(some)), np.diff(item_item_scores.indptr[some[0] : some[-1] + 2])
-        )
-        missing[part] -= own[row, item_item_scores.indices[part]]
-    matrix = sparse.csr_array(
-        (missing, item_item_scores.indices, item_item_scores.indptr), shape=item_item_scores.shape
+    num_rows, indptr = item_item_scores.shape[0], item_item_scores.indptr
+    residuals = item_item_scores.data.copy()
+    for start in range(0, num_rows, _BATCH_SIZE):
+        end = min(start + _BATCH_SIZE, num_rows)
+        student_scores = base.model.item_scores(
+            tf.constant(np.arange(start, end, dtype=np.int32))
+        ).numpy()
+        entries = slice(indptr[start], indptr[end])
+        row = np.repeat(np.arange(end - start), np.diff(indptr[start : end + 1]))
+        residuals[entries] -= student_scores[row, item_item_scores.indices[entries]]
+    residual_matrix = sparse.csr_array(
+        (residuals, item_item_scores.indices, indptr), shape=item_item_scores.shape
     )
-    width = (
-        compute_max_entries(source.data.split.num_items, max_bytes) // source.data.split.num_items
+    num_items = teacher_scores.data.split.num_items
+    width = compute_max_entries(num_items, max_bytes) // num_items
+    correction = NeighboursStudent.from_matrix(
+        keep_top_weights(residual_matrix, width, "history"),
+        max_length=teacher_scores.data.max_length,
+        prior=np.zeros(num_rows, np.float32),
     )
-    sparse_part = NeighboursStudent.from_matrix(
-        keep_top_weights(matrix, width, "history"),
-        max_length=source.data.max_length,
-        prior=np.zeros(item_item_scores.shape[0], np.float32),
-    )
-    model = WeightedEnsemble(members=[base.model, sparse_part])
+    model = WeightedEnsemble(members=[base.model, correction])
     model.create_weights()
-    return WarmStart(architecture, f"{base.description}, residual {width} a book", model)
+    return WarmStart(
+        architecture, f"{base.description}, residual of {width} weights per item", model
+    )

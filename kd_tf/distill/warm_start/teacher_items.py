@@ -1,4 +1,4 @@
-"""What a student starts from: the readers, and what a teacher says of each book alone."""
+"""Item-item scores that warm starts are fitted to: from the teacher, or from the interactions."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ from kd_tf.models.weighted_ensemble import WeightedEnsemble
 Value = TypeVar("Value")
 
 MAX_ENTRIES = 60_000_000
-"""Weights of all rows together that are kept of a teacher: 0.5 GB."""
+"""Maximum number of item-item scores stored per teacher: 0.5 GB."""
 
 MAX_ITEMS_FOR_MEMBERS = 40_000
-"""Books beyond which the members of an ensemble are not asked one by one."""
+"""Above this catalog size, the members of an ensemble are not scored one by one."""
 
 MAX_ROW_LENGTH = 1000
-"""Targets of one book beyond which nothing is learnt."""
+"""Maximum number of target items per row: more do not improve a student."""
 
 PRIOR_SCALE = 1e-3
-"""Of the most read book, relative to the strongest weight of a typical book."""
+"""Prior of the most popular item, relative to the largest weight of a median item."""
 
 
 @dataclass(frozen=True)
 class WarmStart:
-    """A student that could be shipped as it is.
+    """A student that was initialized without training and can be exported as it is.
 
     Attributes:
-        kind: Its family, a name of `STUDENTS`.
-        setting: What was set, for people.
-        model: With float weights.
+        architecture: Its family, a name in `kd_tf.models.students.STUDENTS`.
+        description: Its settings, for people.
+        model: The student with float weights.
     """
 
     architecture: str
@@ -55,15 +55,31 @@ class WarmStart:
 
 
 class TeacherItemScores:
-    """Computed when first asked for, and then kept: families share it.
+    """Item-item scores of a teacher, computed on first use and shared by all warm starts.
 
     Args:
-        data: Readers and who chooses; its history length is the student's.
-        teacher: None for a student alone: it then starts from how often books are read together.
+        data: The training users and the validation metric; its `max_length` is the student's.
+        teacher: The teacher; None for a student without one, which then starts from item-item
+            co-occurrence.
 
     Attributes:
-        reached: What the best student so far reaches for the readers who choose. A family that
-            is slow to fit may give up where a short fit stays far below it.
+        best_validation_ndcg: Validation NDCG@10 of the best student so far. Families that are slow
+            to fit stop early if a short fit stays far below it.
+
+    Example:
+        >>> from kd_tf.data.histories import from_lists
+        >>> from kd_tf.data.split import HeldOutSet, Split
+        >>> from kd_tf.evaluate.validation import ValidationMetric
+        >>> from kd_tf.progress import NullProgress
+        >>> train = from_lists([[1, 2], [1, 2, 3], [3]])
+        >>> held_out = HeldOutSet(from_lists([[1]]), from_lists([[2]]), np.arange(1))
+        >>> split = Split(train, np.arange(3), held_out, held_out, "unseen-users", 0, 3)
+        >>> metric = ValidationMetric(held_out, 3)
+        >>> data = TrainingData(split, None, 3, metric, NullProgress())
+        >>> TeacherItemScores(data, teacher=None).item_item_scores.toarray()[1:, 1:].round(2)
+        array([[0.  , 1.  , 0.41],
+               [1.  , 0.  , 0.41],
+               [0.41, 0.41, 0.  ]], dtype=float32)
     """
 
     def __init__(self, data: TrainingData, teacher: HistoryModel | None) -> None:
@@ -72,40 +88,42 @@ class TeacherItemScores:
         self._cache: dict[str, Any] = {}
 
     def get_or_compute(self, key: str, compute: Callable[[], Value]) -> Value:
-        """What `make` gave when `name` was first asked for."""
+        """Returns the cached result for `key`, and calls `compute` on first use."""
         if key not in self._cache:
             self._cache[key] = compute()
         return self._cache[key]
 
     @cached_property
     def item_item_score_sources(self) -> list[tuple[str, sparse.csr_array]]:
-        """Rows like `rows` that a student may be fitted to, and whose they are, best first.
+        """Names and matrices like `item_item_scores` to fit students to, best first.
 
-        At most two: of the teacher's own and those of its members the ones that rank best for
-        whole histories when they are added up. In a sum of models the one with the longest rows
-        drowns the others, and what ranks best for histories need not for one book.
+        At most two: of the whole teacher and its ensemble members, those whose summed rows rank
+        best for whole histories. In an ensemble's sum the member with the longest rows dominates,
+        and the sum that ranks best for histories need not be best for single items.
         """
         members = flatten_ensemble(self.teacher)
         if len(members) < 2 or self.data.split.num_items > MAX_ITEMS_FOR_MEMBERS:
-            return [("teacher's", self.item_item_scores)]
+            return [("teacher", self.item_item_scores)]
         best: list[tuple[float, str, sparse.csr_array]] = []
 
-        def consider(name: str, rows: sparse.csr_array) -> None:
-            best.append((self.data.validation_metric(_make_sum_score_fn(rows)), name, rows))
-            best.sort(key=lambda one: -one[0])
+        def add_candidate(name: str, matrix: sparse.csr_array) -> None:
+            ndcg = self.data.validation_metric(_make_sum_score_fn(matrix))
+            best.append((ndcg, name, matrix))
+            best.sort(key=lambda candidate: -candidate[0])
+            # Only two are kept in memory at any time.
             del best[2:]
 
-        consider("teacher's", self.item_item_scores)
-        for one in members:
-            name = type(one).__name__.removesuffix("Teacher")
-            consider(f"{name}'s", compute_item_item_scores(one, self.data))
-        return [(name, rows) for _, name, rows in best]
+        add_candidate("teacher", self.item_item_scores)
+        for member in members:
+            name = type(member).__name__.removesuffix("Teacher")
+            add_candidate(name, compute_item_item_scores(member, self.data))
+        return [(name, matrix) for _, name, matrix in best]
 
     @cached_property
     def item_item_scores(self) -> sparse.csr_array:
-        """float32 CSR [V + 1, V + 1]: what book h alone makes the teacher think of i, above 0.
+        """float32 CSR [V + 1, V + 1]: the teacher's positive scores of item i given item h alone.
 
-        Without a teacher the cosine of their readers.
+        Row h, column i. Without a teacher, the cosine similarity of the items' users.
         """
         if self.teacher is None:
             return compute_cosine_similarities(self.co_occurrences)
@@ -113,116 +131,142 @@ class TeacherItemScores:
 
     @cached_property
     def co_occurrences(self) -> CoOccurrence:
-        """How many readers any two books share."""
+        """The weighted numbers of training users that each pair of items shares."""
         return count_co_occurrences(
             self.data.split.train, self.data.split.num_items, progress=self.data.progress
         )
 
     @cached_property
     def ridge(self) -> tuple[LocalRidge, CoOccurrence, float]:
-        """The local ridge, what it was solved from, and its lambda."""
-        for part in flatten_ensemble(self.teacher):
-            if isinstance(part, LocalRidgeTeacher):
-                # Counting again takes a fraction of solving again, or of keeping the counts.
-                pairs = count_pairs(self.data, part.shared_feature_weight, part.use_low_rated)
-                return LocalRidge.from_matrix(part.to_matrix()), pairs, part.regularization
-        model, ridge, pairs = choose_ridge(self.data)
-        return ridge, pairs, model.regularization
+        """The local ridge, the co-occurrences it was fitted to, and its regularization."""
+        for member in flatten_ensemble(self.teacher):
+            if isinstance(member, LocalRidgeTeacher):
+                # Counting the pairs again is much faster than fitting again, and cheaper than
+                # keeping the counts in memory.
+                co_occurrences = count_pairs(
+                    self.data, member.shared_feature_weight, member.use_low_rated
+                )
+                ridge = LocalRidge.from_matrix(member.to_matrix())
+                return ridge, co_occurrences, member.regularization
+        model, ridge, co_occurrences = choose_ridge(self.data)
+        return ridge, co_occurrences, model.regularization
 
     @cached_property
     def saliency(self) -> np.ndarray:
-        """float32 [V + 1, K]: what each weight of the ridge is worth (`LocalRidge.saliency`)."""
-        ridge, pairs, regularization = self.ridge
-        found = prune_neighbours(
-            pairs, ridge, 1, regularization=regularization, progress=self.data.progress
+        """float32 [V + 1, K]: the importance of each ridge weight (`LocalRidge.saliency`)."""
+        ridge, co_occurrences, regularization = self.ridge
+        pruned = prune_neighbours(
+            co_occurrences, ridge, 1, regularization=regularization, progress=self.data.progress
         )
-        assert found.saliency is not None
-        return found.saliency
+        assert pruned.saliency is not None
+        return pruned.saliency
 
     @cached_property
     def factorization_settings(self) -> tuple[float, float] | None:
-        """Alpha and regularisation of the teacher's matrix factorisation, if it has one."""
-        for part in flatten_ensemble(self.teacher):
-            if isinstance(part, FoldInModel):
-                return part.alpha, part.regularization
+        """Alpha and regularization of the teacher's matrix factorization, None without one."""
+        for member in flatten_ensemble(self.teacher):
+            if isinstance(member, FoldInModel):
+                return member.alpha, member.regularization
         return None
 
     def compute_prior(self, matrix: sparse.csr_array) -> np.ndarray:
-        """float32 [V + 1]: ranks what nothing of a history speaks for, far below what it does."""
-        strongest = matrix.max(axis=1).toarray().ravel()
-        typical = float(np.median(strongest[strongest > 0])) if (strongest > 0).any() else 1.0
-        return compute_popularity_prior(self.data.split.popularity(), PRIOR_SCALE * typical)
+        """Computes a popularity prior far below the scores of `matrix`.
+
+        It ranks the items that no item of the history has a score for.
+
+        Args:
+            matrix: float32 CSR [V + 1, V + 1], item-item scores.
+
+        Returns:
+            float32 [V + 1].
+        """
+        max_scores = matrix.max(axis=1).toarray().ravel()
+        median = float(np.median(max_scores[max_scores > 0])) if (max_scores > 0).any() else 1.0
+        return compute_popularity_prior(self.data.split.popularity(), PRIOR_SCALE * median)
 
 
 def flatten_ensemble(model: HistoryModel | None) -> list[HistoryModel]:
-    """The models that a blend is made of and that count, the model itself if it is none."""
+    """Lists the members of nested ensembles with nonzero weight, or the model itself.
+
+    Args:
+        model: Any model, or None for an empty list.
+    """
     if model is None:
         return []
     if not isinstance(model, WeightedEnsemble):
         return [model]
     return [
-        one
-        for part, weight in zip(model.members, model.member_weights, strict=True)
+        leaf
+        for member, weight in zip(model.members, model.member_weights, strict=True)
         if weight
-        for one in flatten_ensemble(part)
+        for leaf in flatten_ensemble(member)
     ]
 
 
 def compute_item_item_scores(teacher: HistoryModel, data: TrainingData) -> sparse.csr_array:
-    """What every book alone makes a teacher think of: its strongest positive answers.
+    """Computes a teacher's highest positive scores given each item alone.
 
     Args:
-        teacher: Any model; sparse ones give all their weights.
-        data: For the catalogue and the progress.
+        teacher: Any model; for an item-item model, its whole weight matrix is used.
+        data: Provides the catalog size and the progress.
 
     Returns:
-        float32 CSR [V + 1, V + 1] without row and column 0 and the diagonal.
+        float32 CSR [V + 1, V + 1] without row 0, column 0 and the diagonal.
     """
     if isinstance(teacher, SparseItemItemModel):
         return sparse.csr_array(teacher.to_matrix())
-    items = data.split.num_items
-    width = int(np.clip(MAX_ENTRIES // items, 1, min(MAX_ROW_LENGTH, items)))
+    num_items = data.split.num_items
+    width = int(np.clip(MAX_ENTRIES // num_items, 1, min(MAX_ROW_LENGTH, num_items)))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
-    def best(item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        values, ids = tf.math.top_k(teacher.similar(item), min(width + 2, items + 1))
+    def select_top_items(item: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # Two more than needed: padding and the item itself are removed below.
+        values, ids = tf.math.top_k(teacher.similar(item), min(width + 2, num_items + 1))
         return values, ids
 
-    ids, values = [], []
-    at_once = max(min(get_scoring_batch_size(teacher), 512), 1)
-    with data.progress.task("asking the teacher about every book", items) as advance:
-        for start in range(1, items + 1, at_once):
-            some = np.arange(start, min(start + at_once, items + 1), dtype=np.int32)
-            found = best(tf.constant(some))
-            value, target = found[0].numpy(), found[1].numpy()
-            value[(target == 0) | (target == some[:, None]) | ~(value > 0)] = 0
-            ids.append(target)
-            values.append(value)
-            advance(len(some))
-    target, value = np.concatenate(ids), np.concatenate(values)
-    row = np.broadcast_to(np.arange(1, items + 1)[:, None], target.shape)
-    kept = value > 0
+    target_batches, value_batches = [], []
+    batch_size = max(min(get_scoring_batch_size(teacher), 512), 1)
+    with data.progress.task("computing the teacher's item-item scores", num_items) as advance:
+        for start in range(1, num_items + 1, batch_size):
+            batch = np.arange(start, min(start + batch_size, num_items + 1), dtype=np.int32)
+            values, targets = (tensor.numpy() for tensor in select_top_items(tf.constant(batch)))
+            values[(targets == 0) | (targets == batch[:, None]) | ~(values > 0)] = 0
+            target_batches.append(targets)
+            value_batches.append(values)
+            advance(len(batch))
+    targets, values = np.concatenate(target_batches), np.concatenate(value_batches)
+    rows = np.broadcast_to(np.arange(1, num_items + 1)[:, None], targets.shape)
+    is_positive = values > 0
     matrix = sparse.csr_array(
-        (value[kept], (row[kept], target[kept])), shape=(items + 1, items + 1)
+        (values[is_positive], (rows[is_positive], targets[is_positive])),
+        shape=(num_items + 1, num_items + 1),
     )
     matrix.sort_indices()
     return matrix
 
 
 def _make_sum_score_fn(item_item_scores: sparse.csr_array) -> ScoreFn:
+    """Makes a function that scores histories by the sum of their items' rows."""
+
     def score(histories: Histories) -> np.ndarray:
-        read = Histories(histories.items, histories.offsets).to_csr_matrix(
+        item_matrix = Histories(histories.items, histories.offsets).to_csr_matrix(
             item_item_scores.shape[0] - 1
         )
-        return np.asarray((read @ item_item_scores).toarray(), np.float32)
+        return np.asarray((item_matrix @ item_item_scores).toarray(), np.float32)
 
     return score
 
 
 def compute_cosine_similarities(co_occurrences: CoOccurrence) -> sparse.csr_array:
-    """The cosine of two books' readers, the shorter rows of `item_rows`."""
+    """Computes the cosine similarity of each pair of items over their users.
+
+    ``c_hi / sqrt(n_h n_i)`` with c the co-occurrences and n the numbers of users, both weighted.
+
+    Returns:
+        float32 CSR [V + 1, V + 1].
+    """
     gram = co_occurrences.gram
-    root = 1 / np.sqrt(np.maximum(co_occurrences.item_counts, 1e-12))
+    inverse_root = 1 / np.sqrt(np.maximum(co_occurrences.item_counts, 1e-12))
     row = np.repeat(np.arange(co_occurrences.num_items + 1), np.diff(gram.indptr))
-    data = gram.data * root[row] * root[gram.indices]
+    data = gram.data * inverse_root[row] * inverse_root[gram.indices]
     return sparse.csr_array((data.astype(np.float32), gram.indices, gram.indptr), shape=gram.shape)

@@ -1,1 +1,1 @@
-"""How the readers' own books and what the teacher knows are weighed: one way a file."""
+"""How the student loss and the distillation losses are combined: one weighting per file."""

@@ -1,4 +1,4 @@
-"""What weighs the losses of a Distiller."""
+"""Base class for combining the losses of a Distiller."""
 
 from __future__ import annotations
 
@@ -10,13 +10,25 @@ from kd_tf.distill.losses.base import DistillationBatch, DistillationSetup
 
 
 class LossWeighting(keras.layers.Layer):
-    """Makes one loss of the hard one and those of the methods.
+    """Combines the student loss and the distillation losses into one loss.
 
-    A subclass has one function. Weights of its own learn with the student.
+    A subclass overrides `combine`. Trainable weights of a weighting are trained with the student.
+
+    Example:
+        >>> class Sum(LossWeighting):
+        ...     def combine(self, student_loss, distillation_losses, batch):
+        ...         return student_loss + tf.add_n(list(distillation_losses))
+        >>> losses = [tf.constant([0.5, 1.0]), tf.constant([2.0, 3.0])]
+        >>> Sum().combine(tf.constant([1.0, 2.0]), losses, batch=None).numpy()
+        array([3.5, 6. ], dtype=float32)
     """
 
     def build(self, setup: DistillationSetup) -> None:
-        """Looks at student and teacher once, before the first step; by default it need not."""
+        """Prepares the weighting before the first training step; does nothing by default.
+
+        Args:
+            setup: Student, teachers and number of losses.
+        """
 
     def combine(
         self,
@@ -24,12 +36,12 @@ class LossWeighting(keras.layers.Layer):
         distillation_losses: Sequence[tf.Tensor],
         batch: DistillationBatch,
     ) -> tf.Tensor:
-        """The loss of each example.
+        """Computes the combined loss of each example.
 
         Args:
-            hard: float32 [B], on the books that readers really chose.
-            soft: float32 [B] of every method, in their order; may be empty.
-            step: The batch.
+            student_loss: float32 [B], the loss on the items that users really chose.
+            distillation_losses: float32 [B] per distillation method, in their order; may be empty.
+            batch: The batch that the losses were computed on.
 
         Returns:
             float32 [B].
@@ -37,5 +49,5 @@ class LossWeighting(keras.layers.Layer):
         raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments; one with any overrides it and adds them."""
+        """Returns the constructor's arguments; subclasses add theirs."""
         return {"name": self.name}

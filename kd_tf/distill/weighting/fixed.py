@@ -1,4 +1,4 @@
-"""The same weights from the first step to the last."""
+"""Combines the losses with constant weights."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ from kd_tf.distill.weighting.base import LossWeighting
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class ConstantWeights(LossWeighting):
-    """``alpha * hard + (1 - alpha) * sum of weight_m * soft_m``.
+    """Combines the losses with weights that stay constant during training.
 
-    With alpha 1 a student learns exactly as it would alone, which is what a distilled one is
-    compared with. The mix of hard and soft is that of Hinton, Vinyals & Dean (2015).
+    ``loss = w * student_loss + (1 - w) * sum(weight_m * distillation_loss_m)``, where w is
+    `student_loss_weight`. With w = 1 the student is trained exactly as without a teacher, as the
+    reference for distilled students. The mixture is that of Hinton, Vinyals & Dean, "Distilling
+    the Knowledge in a Neural Network" (2015).
 
     Args:
-        alpha: Weight of the hard loss, 0 to 1.
-        weights: One a method, 0 or more; 1 each by default.
+        student_loss_weight: Weight of the student loss, 0 to 1.
+        distillation_loss_weights: A weight per method, 0 or more; 1 each by default.
+
+    Example:
+        >>> weighting = ConstantWeights(0.25, distillation_loss_weights=[0.5])
+        >>> weighting.combine(tf.constant([1.0]), [tf.constant([4.0])], batch=None).numpy()
+        array([1.75], dtype=float32)
     """
 
     def __init__(
@@ -30,17 +37,16 @@ class ConstantWeights(LossWeighting):
     ) -> None:
         super().__init__(**kwargs)
         if not 0 <= student_loss_weight <= 1:
-            raise ValueError(f"alpha must be in [0, 1], not {student_loss_weight}")
-        if distillation_loss_weights is not None and not all(
-            weight >= 0 for weight in distillation_loss_weights
-        ):
-            raise ValueError(
-                f"weights of methods must be 0 or more, not {list(distillation_loss_weights)}"
-            )
-        self.student_loss_weight, self.distillation_loss_weights = (
-            student_loss_weight,
-            None if distillation_loss_weights is None else tuple(distillation_loss_weights),
-        )
+            raise ValueError(f"student_loss_weight must be in [0, 1], not {student_loss_weight}")
+        if distillation_loss_weights is not None:
+            distillation_loss_weights = tuple(distillation_loss_weights)
+            if not all(weight >= 0 for weight in distillation_loss_weights):
+                raise ValueError(
+                    "distillation_loss_weights must be 0 or more, not "
+                    f"{list(distillation_loss_weights)}"
+                )
+        self.student_loss_weight = student_loss_weight
+        self.distillation_loss_weights = distillation_loss_weights
 
     def combine(
         self,
@@ -48,21 +54,27 @@ class ConstantWeights(LossWeighting):
         distillation_losses: Sequence[tf.Tensor],
         batch: DistillationBatch,
     ) -> tf.Tensor:
+        """Computes the combined loss of each example, see `LossWeighting.combine`."""
         weights = self.distillation_loss_weights or (1.0,) * len(distillation_losses)
         if len(weights) != len(distillation_losses):
             raise ValueError(
-                f"{len(distillation_losses)} methods need as many weights, not {len(weights)}"
+                f"{len(distillation_losses)} distillation losses need as many weights, not "
+                f"{len(weights)}"
             )
         if self.student_loss_weight < 1 and not distillation_losses:
             raise ValueError(
-                f"alpha is {self.student_loss_weight}, but no method is there to have the rest"
+                f"student_loss_weight is {self.student_loss_weight}, but there is no distillation "
+                "loss for the remaining weight"
             )
-        known = [weight * loss for weight, loss in zip(weights, distillation_losses, strict=True)]
+        weighted_losses = [
+            weight * loss for weight, loss in zip(weights, distillation_losses, strict=True)
+        ]
         return self.student_loss_weight * student_loss + (1 - self.student_loss_weight) * tf.add_n(
-            known or [tf.zeros_like(student_loss)]
+            weighted_losses or [tf.zeros_like(student_loss)]
         )
 
     def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
         return {
             **super().get_config(),
             "student_loss_weight": self.student_loss_weight,

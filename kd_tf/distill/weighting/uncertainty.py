@@ -1,4 +1,4 @@
-"""Weights that are learnt: what is uncertain counts less."""
+"""Learns the weights of the losses from their uncertainty."""
 
 from __future__ import annotations
 
@@ -11,14 +11,17 @@ from kd_tf.distill.weighting.base import LossWeighting
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class Uncertainty(LossWeighting):
-    """``sum over the losses of exp(-s) * loss + s``, with one learnt s a loss, the hard one too.
+    """Learns a weight for each loss, including the student loss.
 
-    At its best s is the logarithm of a loss's mean, so that all count alike however large they
-    are. Kendall, Gal & Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses for Scene
-    Geometry and Semantics" (CVPR 2018), without the 1/2 of squared errors.
+    ``loss = sum over all losses of exp(-s) * loss + s`` with a trainable s per loss. The optimal
+    s is the logarithm of the loss's mean, so all losses contribute equally at any scale.
+
+    Source: Kendall, Gal & Cipolla, "Multi-Task Learning Using Uncertainty to Weigh Losses for
+    Scene Geometry and Semantics" (CVPR 2018), without the factor 1/2 of squared errors.
     """
 
     def build(self, setup: DistillationSetup) -> None:
+        """Creates one trainable s per loss."""
         self.log_scales = self.add_weight(
             name="log_scales", shape=(1 + setup.num_losses,), initializer="zeros"
         )
@@ -29,5 +32,6 @@ class Uncertainty(LossWeighting):
         distillation_losses: Sequence[tf.Tensor],
         batch: DistillationBatch,
     ) -> tf.Tensor:
+        """Computes the combined loss of each example, see `LossWeighting.combine`."""
         losses = tf.stack([student_loss, *distillation_losses], axis=1)
         return tf.reduce_sum(tf.exp(-self.log_scales) * losses + self.log_scales, axis=1)

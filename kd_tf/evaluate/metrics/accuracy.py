@@ -1,4 +1,4 @@
-"""Accuracy, where ranking is a task of two classes: candidates that were read or not."""
+"""Accuracy of ranked candidates, seen as a binary classification."""
 
 from __future__ import annotations
 
@@ -11,33 +11,33 @@ from kd_tf.evaluate.metrics.ranking import find_hits
 def compute_accuracy(
     ranked: np.ndarray, targets: Histories, num_candidates: np.ndarray
 ) -> np.ndarray:
-    """Share of a reader's candidates that are told apart rightly.
+    """Computes the share of a user's candidates that are classified correctly.
 
-    Of a reader's C candidates T are held-out books. The T best-ranked ones are called "will
-    read", the others "will not": no threshold has to be chosen, and both kinds of mistake are
-    equally many. The accuracy is 1 - 2 (T - hits@T) / C.
+    T of the C candidates of a user are held-out items. The T best-ranked candidates are predicted
+    positive, all others negative, so no threshold is needed, and there are as many false positives
+    as false negatives: accuracy = 1 - 2 (T - hits@T) / C.
 
     Args:
-        ranked: int32 [n, k], the best candidates, best first; k is at least every T. 0 is none:
-            a model that names fewer than T calls any other candidates.
-        targets: The n readers' held-out books, at least one each.
-        candidates: int64 [n], C, held-out books included.
+        ranked: int32 [n, k], the best candidates, best first; k is at least every T. 0 is padding:
+            where a model ranks fewer than T candidates, any others count as predicted positive.
+        targets: The held-out items of the n users, at least one each.
+        num_candidates: int64 [n], C, including the held-out items.
 
     Returns:
         float64 [n], 0 to 1.
 
     Raises:
-        ValueError: `ranked` is shorter than somebody's T, or C is below T.
+        ValueError: `ranked` is shorter than a user's T, or C is below T.
     """
-    held_out = targets.lengths
-    if ranked.shape[1] < held_out.max(initial=0):
+    num_targets = targets.lengths
+    if ranked.shape[1] < num_targets.max(initial=0):
         raise ValueError(
-            f"lists of {ranked.shape[1]} are too short for {held_out.max()} held-out books"
+            f"lists of {ranked.shape[1]} are too short for {num_targets.max()} held-out items"
         )
-    if np.any(num_candidates < held_out):
-        raise ValueError("a reader has fewer candidates than held-out books")
-    within = np.arange(ranked.shape[1]) < held_out[:, None]
-    missed = held_out - (find_hits(ranked, targets) & within).sum(axis=1)
-    # A missed book takes the place of another candidate, where there are others enough.
-    wrong = missed + np.minimum(missed, num_candidates - held_out)
+    if np.any(num_candidates < num_targets):
+        raise ValueError("a user has fewer candidates than held-out items")
+    is_positive = np.arange(ranked.shape[1]) < num_targets[:, None]
+    missed = num_targets - (find_hits(ranked, targets) & is_positive).sum(axis=1)
+    # Each missed item is one false negative and, where negatives remain, one false positive.
+    wrong = missed + np.minimum(missed, num_candidates - num_targets)
     return 1 - wrong / num_candidates

@@ -1,4 +1,4 @@
-"""Figures that need the score of every book, not only a list of the best."""
+"""Area under the ROC curve, from the scores of all items."""
 
 from __future__ import annotations
 
@@ -10,55 +10,64 @@ from kd_tf.data.histories import Histories
 
 
 def compute_auc(scores: np.ndarray, targets: Histories, seen_items: Histories) -> np.ndarray:
-    """Area under the ROC curve of each reader: how surely held-out books stand above others.
+    """Computes the area under the ROC curve of each user.
 
-    It is the share of the pairs of a held-out and another book that stand in the right order,
-    equal scores count half (Mann and Whitney, "On a test of whether one of two random variables
-    is stochastically larger than the other", 1947). Others are all books that are neither held
-    out nor excluded. -inf is the lowest score there is, like any other: books that a model never
-    recommends are level with each other.
+    The AUC is the share of pairs of a held-out item and another item that are ranked in the right
+    order, where equal scores count half (Mann and Whitney, "On a test of whether one of two random
+    variables is stochastically larger than the other", 1947). The other items are all items that
+    are neither held out nor seen. -inf counts as the lowest score: items that a model never
+    recommends are tied.
 
     Args:
-        scores: float32 [b, V + 1]; a book with NaN is not compared, nor is column 0.
-        targets: The b readers' held-out books, at least one each.
-        excluded: What the readers read beside them.
+        scores: float32 [b, V + 1]; column 0 and items with a NaN score are ignored.
+        targets: The held-out items of the b users, at least one each.
+        seen_items: Other items of the users, to ignore.
 
     Returns:
-        float64 [b], 0 to 1; 0.5 for a reader for whom there are no others.
+        float64 [b], 0 to 1; 0.5 for a user without other items.
     """
     others = scores.copy()
-    others[:, 0] = np.nan  # in no order to any score
-    for known in (targets, seen_items):
-        others[np.repeat(np.arange(len(scores)), known.lengths), known.items] = np.nan
-    # Sorted once a reader (NaN stands last), instead of a pass over all books for each target.
+    others[:, 0] = np.nan  # NaN compares false with every score
+    for histories in (targets, seen_items):
+        others[np.repeat(np.arange(len(scores)), histories.lengths), histories.items] = np.nan
+    # One sort per user (NaN goes last) instead of a pass over all items for each target.
     others.sort(axis=1)
-    number = scores.shape[1] - np.count_nonzero(np.isnan(others), axis=1)
+    num_others = scores.shape[1] - np.count_nonzero(np.isnan(others), axis=1)
     row = np.repeat(np.arange(len(scores)), targets.lengths)
-    held = scores[row, targets.items]
-    below = _count_before(others, row, number[row], held, lambda other, own: other < own)
-    reached = _count_before(others, row, number[row], held, lambda other, own: other <= own)
-    right = np.bincount(row, (below + reached) / 2, minlength=len(scores))
-    pairs = targets.lengths * number
-    return np.where(pairs > 0, right / np.maximum(pairs, 1), 0.5)
+    target_scores = scores[row, targets.items]
+    below = _count_before(others, row, num_others[row], target_scores, np.less)
+    not_above = _count_before(others, row, num_others[row], target_scores, np.less_equal)
+    correct = np.bincount(row, (below + not_above) / 2, minlength=len(scores))
+    pairs = targets.lengths * num_others
+    return np.where(pairs > 0, correct / np.maximum(pairs, 1), 0.5)
 
 
 def _count_before(
     ordered: np.ndarray,
     row: np.ndarray,
-    number: np.ndarray,
-    held: np.ndarray,
-    before: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    num_scores: np.ndarray,
+    target_scores: np.ndarray,
+    is_before: Callable[[np.ndarray, np.ndarray], np.ndarray],
 ) -> np.ndarray:
-    """int64 [t], how many of the first `number` of each row stand before the held-out score.
+    """Counts the scores before each target score, with a vectorized binary search.
 
-    A binary search in many rows at once.
+    Args:
+        ordered: float32 [b, V + 1], each row ascending.
+        row: int64 [t], the row of each target.
+        num_scores: int64 [t], number of valid scores at the start of the target's row.
+        target_scores: float32 [t].
+        is_before: Compares scores of a row with target scores, elementwise.
+
+    Returns:
+        int64 [t].
     """
-    low, high = np.zeros(len(row), np.int64), number.copy()
+    low, high = np.zeros(len(row), np.int64), num_scores.copy()
     while (low < high).any():
         middle = (low + high) // 2
-        # A search that is over looks at any place, and moves no more.
-        goes_on = low < high
-        behind = before(ordered[row, np.minimum(middle, ordered.shape[1] - 1)], held) & goes_on
-        low = np.where(behind, middle + 1, low)
-        high = np.where(goes_on & ~behind, middle, high)
+        # A finished search may read any position: it does not move any more.
+        is_active = low < high
+        middle_scores = ordered[row, np.minimum(middle, ordered.shape[1] - 1)]
+        moves_up = is_before(middle_scores, target_scores) & is_active
+        low = np.where(moves_up, middle + 1, low)
+        high = np.where(is_active & ~moves_up, middle, high)
     return low

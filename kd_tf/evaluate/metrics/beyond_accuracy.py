@@ -1,4 +1,4 @@
-"""What all lists together show: how much of the catalogue, how alike, how unexpected."""
+"""Metrics of all lists together: coverage, Gini index, diversity and novelty."""
 
 from __future__ import annotations
 
@@ -6,34 +6,35 @@ import numpy as np
 from scipy import sparse
 
 MAX_DIVERSITY_USERS = 1000
-"""Diversity is measured on at most this many readers, drawn by a fixed seed."""
+"""Maximum number of users to measure diversity on, sampled with a fixed seed."""
 
 _DIVERSITY_SEED = 42
-_DIVERSITY_BLOCK = 128  # lists whose summed reader-sets are in memory at once
+_DIVERSITY_BLOCK = 128  # lists whose summed user vectors are in memory at once
 
 
 def compute_coverage(ranked: np.ndarray, num_items: int) -> float:
-    """Share of the catalogue, 0..1, that stands in at least one list.
+    """Computes the share of the catalog, 0..1, that is in at least one list.
 
     Args:
-        ranked: int32 [n, k], model ids; 0 is no recommendation.
-        books: V.
+        ranked: int32 [n, k], model ids; 0 is padding.
+        num_items: V.
     """
-    shown = np.unique(ranked)
-    return float(np.count_nonzero(shown) / num_items)
+    recommended = np.unique(ranked)
+    return float(np.count_nonzero(recommended) / num_items)
 
 
 def compute_gini(ranked: np.ndarray, num_items: int) -> float:
-    """How unequally the books share the places of all lists: 0 all alike, towards 1 a few only.
+    """Computes how unequally items are recommended: 0 equally, towards 1 only a few items.
 
-    The Gini index of the V books' counts c, sorted upwards: sum over j of (2 j - V - 1) c_j, over
-    V times the sum of c; 0 where nothing is recommended. The index of a single book is 0.
+    The Gini index of the counts c of the V items, in ascending order: the sum over j of
+    (2 j - V - 1) c_j, divided by V times the sum of c; 0 where nothing is recommended, and 0 for
+    a single item.
     Source: Gini, "Variabilità e mutabilità", 1912; for recommenders Fleder and Hosanagar,
     "Blockbuster culture's next rise or fall", 2009.
 
     Args:
-        ranked: int32 [n, k], model ids; 0 is no recommendation.
-        books: V.
+        ranked: int32 [n, k], model ids; 0 is padding.
+        num_items: V.
     """
     counts = np.sort(np.bincount(ranked.ravel(), minlength=num_items + 1)[1:]).astype(np.float64)
     total = counts.sum()
@@ -44,19 +45,18 @@ def compute_gini(ranked: np.ndarray, num_items: int) -> float:
 
 
 def compute_diversity(ranked: np.ndarray, item_user_matrix: sparse.csr_array) -> float:
-    """How little the books of a list share their readers: mean of 1 - cosine over their pairs.
+    """Computes the mean dissimilarity, 1 - cosine, of the pairs of items in a list.
 
-    The cosine of two books is taken between their sets of training readers; a book that nobody
-    read is unlike every other. The mean is over the pairs of a list, then over the readers whose
-    list has a pair (0 where none has). Of more than `DIVERSITY_READERS` readers that many are
-    drawn, the same ones for every model.
+    The cosine of two items is that of their training users; an item without training users has
+    cosine 0 with every other. The mean is over the pairs of a list, then over the users whose list
+    has a pair (0 where none has). Of more than `MAX_DIVERSITY_USERS` users that many are sampled,
+    the same ones for every model.
     Source: intra-list similarity of Ziegler et al., "Improving Recommendation Lists Through Topic
     Diversification", 2005, with collaborative instead of topic similarity.
 
     Args:
-        ranked: int32 [n, k], model ids; 0 is no recommendation.
-        readers_of_book: [V + 1, training readers], 1 where the reader read the book; row 0 is
-            empty.
+        ranked: int32 [n, k], model ids; 0 is padding.
+        item_user_matrix: [V + 1, training users], 1 where the user has the item; row 0 is empty.
     """
     if len(ranked) > MAX_DIVERSITY_USERS:
         random = np.random.default_rng(_DIVERSITY_SEED)
@@ -68,9 +68,9 @@ def compute_diversity(ranked: np.ndarray, item_user_matrix: sparse.csr_array) ->
     length = np.sqrt(np.maximum(popularity, 1))
     cosine_with_itself = popularity > 0
 
-    # With u_i the reader-set of book i scaled to length 1, the cosines of all pairs of a list
-    # add up to (|sum of u_i|^2 - sum of |u_i|^2) / 2: no pair is ever formed, and what is in
-    # memory is the readers of the lists' books, whatever V is.
+    # With u_i the vector of users of item i, scaled to length 1, the cosines of all pairs of a
+    # list sum to (|sum of u_i|^2 - sum of |u_i|^2) / 2. So no pair is formed, and memory depends
+    # on the users of the lists' items only, not on V.
     cosines = np.empty(len(ranked))
     for start in range(0, len(ranked), _DIVERSITY_BLOCK):
         lists = ranked[start : start + _DIVERSITY_BLOCK]
@@ -82,30 +82,30 @@ def compute_diversity(ranked: np.ndarray, item_user_matrix: sparse.csr_array) ->
         sums = selects @ item_user_matrix
         squared = sums.multiply(sums).sum(axis=1)
         cosines[start : start + len(lists)] = squared - cosine_with_itself[lists].sum(axis=1)
-    shown = np.count_nonzero(ranked, axis=1)
-    # Rounding alone can take the cosine of equal reader-sets past 1 by some 1e-16.
-    return float(np.clip(1 - cosines / (shown * (shown - 1)), 0, 1).mean())
+    counts = np.count_nonzero(ranked, axis=1)
+    # Rounding can lift the cosine of equal vectors above 1 by about 1e-16.
+    return float(np.clip(1 - cosines / (counts * (counts - 1)), 0, 1).mean())
 
 
 def compute_novelty(ranked: np.ndarray, popularity: np.ndarray, num_users: int) -> float:
-    """How unexpected the recommended books are: mean self-information in bits.
+    """Computes the mean self-information of the recommended items, in bits.
 
-    A book that the share p of the training readers read has -log2(p). One that nobody read
-    counts as read by one of one reader more, -log2(1 / (readers + 1)), so that it stays finite
-    and above all others. The mean is over the books of a list, then over the readers whose list
-    has a book (0 where none has).
+    An item of the share p of the training users has -log2(p). An item without training users has
+    -log2(1 / (num_users + 1)), as if one additional user had it, which is finite and above all
+    others. The mean is over the items of a list, then over the users whose list has an item (0
+    where none has).
     Source: Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender
     systems", 2010.
 
     Args:
-        ranked: int32 [n, k], model ids; 0 is no recommendation.
-        popularity: int64 [V + 1], in how many training histories each id stands.
-        readers: How many training readers there are.
+        ranked: int32 [n, k], model ids; 0 is padding.
+        popularity: int64 [V + 1], number of training histories with each item.
+        num_users: Number of training users.
     """
-    shown = np.count_nonzero(ranked, axis=1)
-    if not shown.any():
+    counts = np.count_nonzero(ranked, axis=1)
+    if not counts.any():
         return 0.0
     information = np.log2(num_users) - np.log2(np.maximum(popularity, 1))
     information[popularity == 0] = np.log2(num_users + 1)
     information[0] = 0
-    return float((information[ranked].sum(axis=1)[shown > 0] / shown[shown > 0]).mean())
+    return float((information[ranked].sum(axis=1)[counts > 0] / counts[counts > 0]).mean())

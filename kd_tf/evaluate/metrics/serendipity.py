@@ -1,4 +1,4 @@
-"""Hits that a list of the most read books would not have had."""
+"""Serendipity: the hits that a most-popular list would not have."""
 
 from __future__ import annotations
 
@@ -11,35 +11,35 @@ from kd_tf.evaluate.metrics.ranking import find_hits
 def compute_serendipity(
     ranked: np.ndarray, targets: Histories, histories: Histories, by_popularity: np.ndarray
 ) -> np.ndarray:
-    """Share of a list's places that hold a useful and unexpected book.
+    """Computes the share of recommendations that are both useful and unexpected.
 
-    Useful is a held-out book; unexpected is one that does not stand in the list, equally long, of
-    the most read books that the reader did not read yet.
-    Source: Ge, Delgado-Battenfeld and Jannach, "Beyond accuracy: evaluating recommender systems by
-    coverage and serendipity", 2010; the primitive method is popularity.
+    Useful is a held-out item. Unexpected is an item that is not in the list of the k most popular
+    items without the user's history. After Ge, Delgado-Battenfeld and Jannach, "Beyond accuracy:
+    evaluating recommender systems by coverage and serendipity", 2010, with popularity as the
+    primitive method.
 
     Args:
-        ranked: int32 [n, k], model ids best first; 0 is no recommendation.
-        targets: The n readers' held-out books.
-        histories: What the readers have read.
-        by_popularity: int32 [V], all books, the most read first.
+        ranked: int32 [n, k], model ids, best first; 0 is padding.
+        targets: The held-out items of the n users.
+        histories: The histories of the n users.
+        by_popularity: int32 [V], all items, most popular first.
 
     Returns:
         float64 [n], 0 to 1.
     """
-    users, k = ranked.shape
-    items = len(by_popularity)
-    place = np.full(items + 1, items, np.int64)
-    place[by_popularity] = np.arange(items)
-    # The popularity list of a reader ends k places behind the read books that stand before its
-    # end. Each read book within it pushes the end on by one; the j-th read book (from 0, by
-    # place) stands within it if its place is at most k - 1 + j.
-    user = np.repeat(np.arange(users), histories.lengths)
-    read = place[histories.items]
-    order = np.lexsort((read, user))
-    user, read = user[order], read[order]
-    number = np.arange(len(read)) - np.repeat(histories.offsets[:-1], histories.lengths)
-    within = read <= k - 1 + number
-    end = k + np.bincount(user[within], minlength=users)
-    unexpected = place[ranked] >= end[:, None]
-    return (find_hits(ranked, targets) & unexpected).sum(axis=1) / k
+    num_users, k = ranked.shape
+    num_items = len(by_popularity)
+    place = np.full(num_items + 1, num_items, np.int64)
+    place[by_popularity] = np.arange(num_items)
+    # A user's popularity list takes the first k places of the popularity order that are not in
+    # the history. Each history item before its end moves the end by one place: the j-th history
+    # item (from 0, by place) is before the end if its place is at most k - 1 + j.
+    user = np.repeat(np.arange(num_users), histories.lengths)
+    seen_places = place[histories.items]
+    order = np.lexsort((seen_places, user))
+    user, seen_places = user[order], seen_places[order]
+    index = np.arange(len(seen_places)) - np.repeat(histories.offsets[:-1], histories.lengths)
+    is_before_end = seen_places <= k - 1 + index
+    end = k + np.bincount(user[is_before_end], minlength=num_users)
+    is_unexpected = place[ranked] >= end[:, None]
+    return (find_hits(ranked, targets) & is_unexpected).sum(axis=1) / k

@@ -1,4 +1,4 @@
-"""Models that are asked by the numbers of training readers and know nobody else."""
+"""Base of models that look up users by index and know only the training users."""
 
 from __future__ import annotations
 
@@ -12,41 +12,48 @@ from kd_tf.models.base import HistoryModel
 
 
 class UserIdModel(HistoryModel):
-    """A row of what it is asked is a reader's number plus 1; any other number is nobody.
+    """Base of models whose input is a user index instead of a history.
 
-    No app can use such a model, as its readers were in no training: it cannot be exported.
+    The input is int32 [B, 1], user index plus 1; any other number means an unknown user. Such a
+    model cannot be exported: the users of an app were not in the training set.
 
     Args:
-        readers: R, how many numbers of readers there are.
-        longest: How many books a reader read in training at most; `remember` fills in which.
+        num_users: R, the number of user indices.
+        max_seen_items: The largest number of items that a user has in the training set;
+            `assign_histories` stores them.
+        **kwargs: `num_items`, see `HistoryModel`.
+
+    Raises:
+        ValueError: A size is below 1.
     """
 
     quantizations = ()
 
     def __init__(self, *, num_users: int, max_seen_items: int, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "history_length": 1})
+        super().__init__(**{**kwargs, "max_length": 1})
         if num_users < 1 or max_seen_items < 1:
             raise ValueError(
-                f"readers and longest must be at least 1, not {num_users} and {max_seen_items}"
+                "num_users and max_seen_items must be at least 1, not "
+                f"{num_users} and {max_seen_items}"
             )
         self.num_users, self.max_seen_items = num_users, max_seen_items
-        self.seen_items_table = self.add_item_table("read", max_seen_items)
+        self.seen_items_table = self.add_item_table("seen_items", max_seen_items)
 
     @staticmethod
     def infer_sizes(train: Histories) -> dict[str, int]:
-        """The constructor's `readers` and `longest` for these training readers.
+        """Computes the constructor's `num_users` and `max_seen_items` for training histories.
 
         Raises:
-            ValueError: The histories do not say whose they are.
+            ValueError: The histories have no user indices.
         """
-        numbers = _get_user_indices(train)
+        indices = _get_user_indices(train)
         return {
-            "readers": int(numbers.max(initial=0)) + 1,
-            "longest": max(int(train.lengths.max(initial=1)), 1),
+            "num_users": int(indices.max(initial=0)) + 1,
+            "max_seen_items": max(int(train.lengths.max(initial=1)), 1),
         }
 
     def add_item_table(self, name: str, columns: int) -> tf.Variable:
-        """A new weight int32 [R + 1, `columns`] for books of every reader."""
+        """Adds a weight int32 [R + 1, `columns`] that holds items of each user."""
         return self.add_weight(
             name=name,
             shape=(self.num_users + 1, columns),
@@ -56,16 +63,16 @@ class UserIdModel(HistoryModel):
         )
 
     def assign_histories(self, train: Histories) -> None:
-        """Fills in what the training readers read: a book of theirs is never an answer."""
+        """Stores the training histories; their items are never recommended to these users."""
         fill_item_table(self.seen_items_table, train)
 
     def seen_items(self, history: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.seen_items_table, self.user_rows(history))
 
     def user_rows(self, inputs: tf.Tensor) -> tf.Tensor:
-        """int32 [B]: numbers plus 1 of rows int32 [B, 1], 0 for nobody."""
-        found = inputs[:, 0]
-        return tf.where((found >= 1) & (found <= self.num_users), found, 0)
+        """Converts inputs int32 [B, 1] to table rows int32 [B]: index plus 1, 0 if unknown."""
+        rows = inputs[:, 0]
+        return tf.where((rows >= 1) & (rows <= self.num_users), rows, 0)
 
     def to_inputs(self, histories: Histories) -> np.ndarray:
         return _get_user_indices(histories)[:, None] + 1
@@ -83,14 +90,14 @@ class UserIdModel(HistoryModel):
 
 
 def fill_item_table(table: tf.Variable, train: Histories) -> None:
-    """Puts the newest books of training readers into a weight of `ReaderModel.rows_of_books`."""
+    """Fills a weight of `UserIdModel.add_item_table` with the newest items of each user."""
     rows = np.zeros(table.shape, np.int32)
     rows[_get_user_indices(train) + 1] = train.pad(table.shape[1])
     table.assign(rows)
 
 
 def _get_user_indices(histories: Histories) -> np.ndarray:
-    """int32 [n]."""
+    """Returns the user index of each history: int32 [n]."""
     if histories.users is None:
-        raise ValueError("the histories do not say whose they are: readers are known by number")
+        raise ValueError("the histories have no user indices, which this model looks users up by")
     return histories.users.astype(np.int32)

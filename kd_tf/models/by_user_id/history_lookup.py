@@ -1,4 +1,4 @@
-"""A model of histories that is asked by the numbers of training readers."""
+"""A history model behind an interface of user indices."""
 
 from __future__ import annotations
 
@@ -14,39 +14,39 @@ from kd_tf.models.by_user_id.base import UserIdModel, fill_item_table
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class UserHistoryLookup(UserIdModel):
-    """Answers for a reader's number with what a model says of the reader's books.
+    """Scores for a user index by looking up the user's history and running a history model.
 
-    With it any teacher can teach a student that knows readers by number (`MatrixFactorization`).
+    With it any teacher can teach a student that takes user indices (`MatrixFactorization`).
 
     Args:
-        model: Sees the newest books of a reader, as many as it takes.
-        **kwargs: `readers` and `longest` as for `ReaderModel`.
+        model: The history model; it sees the newest `model.max_length` items of a user.
+        **kwargs: `num_users` and `max_seen_items`, see `UserIdModel`.
     """
 
     def __init__(self, *, model: HistoryModel, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "books": model.num_items})
+        super().__init__(**{**kwargs, "num_items": model.num_items})
         self.model = model
         self.peak_score_rows = model.peak_score_rows
-        self.recent_items = self.add_item_table("newest", model.max_length)
+        self.recent_items = self.add_item_table("recent_items", model.max_length)
 
     @classmethod
     def from_histories(cls, model: HistoryModel, train: Histories) -> Self:
-        """The finished `model`, for the readers of `train`.
+        """Builds the lookup from a trained `model` and the training histories.
 
         Raises:
-            ValueError: The histories do not say whose they are.
+            ValueError: The histories have no user indices.
         """
-        found = cls(model=model, **cls.infer_sizes(train))
-        found.create_weights()
-        found.assign_histories(train)
-        return found
+        lookup = cls(model=model, **cls.infer_sizes(train))
+        lookup.create_weights()
+        lookup.assign_histories(train)
+        return lookup
 
     def assign_histories(self, train: Histories) -> None:
         super().assign_histories(train)
         fill_item_table(self.recent_items, train)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Scores of the whole catalogue: float32 [B, V + 1] of readers int32 [B, 1]."""
+        """Scores the whole catalog: float32 [B, V + 1] for user index plus 1, int32 [B, 1]."""
         return self.model(self._gather_histories(inputs), training=training)
 
     def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -62,19 +62,19 @@ class UserHistoryLookup(UserIdModel):
         return self.model.contributions(self._gather_histories(history), item)
 
     def numpy_scores(self, histories: Histories) -> np.ndarray | None:
-        items = self._gather_histories(tf.constant(self.to_inputs(histories))).numpy()
-        return self.model.numpy_scores(self.model.from_inputs(items))
+        inputs = self._gather_histories(tf.constant(self.to_inputs(histories))).numpy()
+        return self.model.numpy_scores(self.model.from_inputs(inputs))
 
     def _gather_histories(self, inputs: tf.Tensor) -> tf.Tensor:
-        """int32 [B, L]: the newest books of readers, as the model takes them."""
+        """Looks up the newest items of the users: int32 [B, L], the input of the model."""
         return tf.gather(self.recent_items, self.user_rows(inputs))
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
-        del config["num_items"], config["history_length"]  # the model's
+        del config["num_items"], config["max_length"]  # from_config takes both from the model
         return {**config, "model": keras.saving.serialize_keras_object(self.model)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> UserHistoryLookup:
-        """The model that `get_config` described, with new weights."""
+        """Rebuilds the model from `get_config`, with new weights."""
         return cls(**{**config, "model": keras.saving.deserialize_keras_object(config["model"])})

@@ -1,4 +1,4 @@
-"""Matrix factorisation by the number of a reader: what papers on distillation compare with."""
+"""Matrix factorization with user embeddings, the usual student in papers on distillation."""
 
 from __future__ import annotations
 
@@ -13,42 +13,65 @@ from kd_tf.models.by_user_id.base import UserIdModel
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class MatrixFactorization(UserIdModel):
-    """``score(i) = <u_r, v_i>``: a vector for every reader of the training, one for every book.
+    """Scores ``<u_r, v_i>``, the dot product of a user embedding and an item embedding.
 
-    It knows nobody else, so an app cannot use it; it is here so that methods can be measured as
-    their papers did. Its loss is Bayesian personalised ranking: Rendle et al., "BPR: Bayesian
-    Personalized Ranking from Implicit Feedback" (2009), with as many random unread books as read
-    ones.
+    It knows only the training users, so an app cannot use it. It serves to compare distillation
+    methods as their papers did. The loss is Bayesian personalized ranking (Rendle et al., "BPR:
+    Bayesian Personalized Ranking from Implicit Feedback", 2009) with one random unseen item per
+    target.
 
     Args:
-        dimensions: d.
-        regularization: Of the squared length of the vectors in a pair of read and unread book.
-        **kwargs: `books`, and `readers` and `longest` as for `ReaderModel`.
+        embedding_dim: d.
+        regularization: Weight of the squared norms of the embeddings of user, target and unseen
+            item in the loss.
+        **kwargs: `num_items`, `num_users` and `max_seen_items`, see `UserIdModel`.
+
+    Raises:
+        ValueError: A number is out of range.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.backend import tf
+        >>> from kd_tf.data.histories import Histories
+        >>> train = Histories(
+        ...     np.array([1, 2, 3], np.int32), np.array([0, 2, 3]), users=np.array([0, 1])
+        ... )
+        >>> model = MatrixFactorization.from_histories(train, num_items=4, embedding_dim=2)
+        >>> model(tf.constant([[1], [2]])).shape  # scores for users 0 and 1
+        TensorShape([2, 5])
+        >>> model.seen_items(tf.constant([[1], [2]])).numpy()
+        array([[1, 2],
+               [3, 0]], dtype=int32)
     """
 
     def __init__(self, *, embedding_dim: int, regularization: float = 0.03, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if embedding_dim < 1 or not regularization >= 0:
             raise ValueError(
-                "dimensions must be at least 1 and regularization 0 or more, not "
+                "embedding_dim must be at least 1 and regularization 0 or more, not "
                 f"{embedding_dim} and {regularization}"
             )
         self.embedding_dim, self.regularization = embedding_dim, regularization
 
-        def drawn(name: str, rows: int) -> tf.Variable:
-            # An initializer each: one alone would draw the same table twice.
-            small = keras.initializers.RandomNormal(stddev=0.01)
-            return self.add_weight(name=name, shape=(rows, embedding_dim), initializer=small)
+        def add_table(name: str, rows: int) -> tf.Variable:
+            # One initializer per table: a shared one would give both the same values.
+            initializer = keras.initializers.RandomNormal(stddev=0.01)
+            return self.add_weight(name=name, shape=(rows, embedding_dim), initializer=initializer)
 
-        self.user_table = drawn("reader_table", self.num_users + 1)
-        self.item_table = drawn("table", self.num_items + 1)
+        self.user_table = add_table("user_table", self.num_users + 1)
+        self.item_table = add_table("item_table", self.num_items + 1)
 
     @classmethod
     def from_histories(cls, train: Histories, num_items: int, **kwargs: Any) -> MatrixFactorization:
-        """The model of the readers of `train`, with new vectors.
+        """Builds an untrained model for the users of the training histories.
+
+        Args:
+            train: The training histories, with user indices.
+            num_items: V.
+            **kwargs: `embedding_dim` and `regularization`, see the class.
 
         Raises:
-            ValueError: The histories do not say whose they are.
+            ValueError: The histories have no user indices.
         """
         model = cls(num_items=num_items, **cls.infer_sizes(train), **kwargs)
         model.create_weights()
@@ -56,11 +79,11 @@ class MatrixFactorization(UserIdModel):
         return model
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Scores of the whole catalogue.
+        """Scores the whole catalog for each user.
 
         Args:
-            inputs: int32 [B, 1], readers' numbers plus 1; any other number is nobody.
-            training: Makes no difference.
+            inputs: int32 [B, 1], user index plus 1; any other number means an unknown user.
+            training: Has no effect.
 
         Returns:
             float32 [B, V + 1].
@@ -81,29 +104,29 @@ class MatrixFactorization(UserIdModel):
         )
 
     def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
-        raise ValueError("matrix factorisation does not look at the books of a history")
+        raise ValueError("matrix factorization does not use the items of a history")
 
     def supervised_loss(
         self, history: tf.Tensor, targets: tf.Tensor, masked_logits: MaskedLogits
     ) -> tf.Tensor:
-        """float32 [B]: BPR, summed over the targets, with a new unread book for each."""
-        there = tf.cast(targets > 0, tf.float32)
-        unread = rng.sample_uniform(tf.shape(targets), 1, self.num_items + 1, tf.int32)
-        # A drawn book that was read is masked, lies infinitely far below, and teaches nothing.
+        """Computes the BPR loss, summed over the targets, each with a new random unseen item."""
+        is_target = tf.cast(targets > 0, tf.float32)
+        negatives = rng.sample_uniform(tf.shape(targets), 1, self.num_items + 1, tf.int32)
+        # A sampled item that was seen has a masked logit, so that its ranking loss is 0.
         distance = tf.gather(masked_logits.logits, targets, batch_dims=1) - tf.gather(
-            masked_logits.unseen_logits, unread, batch_dims=1
+            masked_logits.unseen_logits, negatives, batch_dims=1
         )
-        own = tf.reduce_sum(tf.square(self.user_embeddings(history)), axis=1, keepdims=True)
-        lengths = own + sum(
+        user_norms = tf.reduce_sum(tf.square(self.user_embeddings(history)), axis=1, keepdims=True)
+        squared_norms = user_norms + sum(
             tf.reduce_sum(tf.square(tf.gather(self.item_table, ids)), axis=2)
-            for ids in (targets, unread)
+            for ids in (targets, negatives)
         )
-        each = tf.nn.softplus(-distance) + self.regularization * lengths
-        return tf.reduce_sum(there * each, axis=1)
+        losses = tf.nn.softplus(-distance) + self.regularization * squared_norms
+        return tf.reduce_sum(is_target * losses, axis=1)
 
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
-            "dimensions": self.embedding_dim,
+            "embedding_dim": self.embedding_dim,
             "regularization": self.regularization,
         }

@@ -1,1 +1,1 @@
-"""Models of which books are read together that one calculation solves, without training steps."""
+"""Item-item models with a closed-form fit: one calculation, no training steps."""

@@ -1,4 +1,4 @@
-"""Which books are read together: how many readers any two of them share."""
+"""Counts item co-occurrences: how many users any two items share."""
 
 from __future__ import annotations
 
@@ -15,29 +15,38 @@ from kd_tf.models.closed_form.parallel import count_threads, split_into_blocks
 from kd_tf.progress import Progress
 
 USER_WEIGHT_POWER = -0.25
-"""Readers weigh (books read) ** this: who read hundreds says less about any two of them."""
+"""A user's weight is (history length) ** this: hundreds of items say less about any two of them."""
 
 MAX_ENTRIES = 100_000_000
-"""Shared-reader counts that are kept, 0.8 GB: catalogues that would have more keep, of every book,
-only those with its strongest partners."""
+"""Maximum number of stored counts, 0.8 GB. With larger catalogs each item keeps only the counts of
+its strongest neighbours."""
 
 MIN_NEIGHBOURS = 100
-"""At least so many partners a book are kept, whatever the catalogue's size."""
+"""Minimum number of neighbours kept for each item, however large the catalog is."""
 
 _MAX_GROUP_SIZE = 200
-"""An author or series of more books is no hint about any two of them ("Various", "Unknown")."""
+"""Authors and series with more items are ignored: they are placeholders ("Various", "Unknown")."""
 
 
 @dataclass(frozen=True)
 class CoOccurrence:
-    """The Gram matrix of the training histories: X^T X with readers weighted.
+    """The Gram matrix X^T X of the training histories, with weighted users.
 
     Attributes:
-        gram: float32 CSR [V + 1, V + 1] with sorted columns: weighted readers who have both
-            books. Row and column 0 and the diagonal are empty.
-        counts: float32 [V + 1], the diagonal: weighted readers of each book, 0 for the padding.
-        scale: Mean weight of an interaction. A ridge of 30 means 30 readers on any data only
-            when it is multiplied by this.
+        gram: float32 CSR [V + 1, V + 1] with sorted columns: the weighted number of users who
+            have both items. Row and column 0 and the diagonal are empty.
+        item_counts: float32 [V + 1], the diagonal: the weighted number of users of each item, 0
+            for padding.
+        mean_weight: Mean weight of an interaction. Multiply a ridge that is given in users by
+            this, so that 30 means 30 users on any data set.
+
+    Example:
+        >>> import numpy as np
+        >>> from scipy import sparse
+        >>> gram = sparse.csr_array(np.array([[0, 0, 0], [0, 0, 2], [0, 2, 0]], np.float32))
+        >>> pairs = CoOccurrence(gram, np.array([0, 3, 2], np.float32), mean_weight=1.0)
+        >>> pairs.num_items
+        2
     """
 
     gram: sparse.csr_array
@@ -46,7 +55,7 @@ class CoOccurrence:
 
     @property
     def num_items(self) -> int:
-        """V."""
+        """V, the number of items."""
         return len(self.item_counts) - 1
 
 
@@ -58,179 +67,237 @@ def count_co_occurrences(
     max_entries: int = MAX_ENTRIES,
     progress: Progress,
 ) -> CoOccurrence:
-    """Counts weighted readers of every pair of books, one book after the other.
+    """Counts the weighted users of every pair of items.
 
-    Nothing of size V x V is made. Where the counts would outgrow `max_entries`, every book keeps
-    those partners that would explain most of it alone (g^2 / count, as `local_ridge` ranks them).
+    Items are processed one by one, so no dense V x V matrix is allocated. If there would be more
+    than `max_entries` counts, each item keeps the neighbours that explain most of it on their own
+    (the largest g^2 / count, the ranking of `fit_local_ridge`).
 
     Args:
-        histories: Of the training readers; their weights, if any, count.
-        books: V.
-        also_read: More books of the same readers, which count as much (`Split.also_read`).
-        max_entries: How many counts are kept at most.
-        progress: Told of the books.
-    """
-    read = histories.to_csr_matrix(num_items)
-    if low_rated is not None:
-        read = sparse.csr_array(read.maximum(low_rated.to_csr_matrix(num_items)))
-    read = sparse.csr_array(
-        (read.data, read.indices.astype(np.int32), read.indptr.astype(np.int64)), shape=read.shape
-    )
-    length = np.maximum(np.diff(read.indptr), 1)
-    power = (length.astype(np.float64) ** (2 * USER_WEIGHT_POWER)).astype(np.float32)
-    by_item = read.T.tocsr()
-    offsets = by_item.indptr.astype(np.int64)
-    counts = np.zeros(num_items + 1, np.float32)
-    np.add.at(counts, read.indices, power[_expand_row_numbers(read.indptr)] * read.data**2)
-    width = min(num_items, max(max_entries // max(num_items, 1), MIN_NEIGHBOURS))
+        histories: Histories of the training users. Interaction weights are used where present.
+        num_items: V.
+        low_rated: More items of the same users, with the same weight (`Split.low_rated`).
+        max_entries: Maximum number of stored counts.
+        progress: Reports progress per item.
 
-    def rows(start: int, end: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    Returns:
+        The co-occurrence counts.
+
+    Raises:
+        ValueError: There are 2**31 counts or more.
+    """
+    interactions = histories.to_csr_matrix(num_items)
+    if low_rated is not None:
+        interactions = sparse.csr_array(interactions.maximum(low_rated.to_csr_matrix(num_items)))
+    interactions = sparse.csr_array(
+        (
+            interactions.data,
+            interactions.indices.astype(np.int32),
+            interactions.indptr.astype(np.int64),
+        ),
+        shape=interactions.shape,
+    )
+    lengths = np.maximum(np.diff(interactions.indptr), 1)
+    user_weights = (lengths.astype(np.float64) ** (2 * USER_WEIGHT_POWER)).astype(np.float32)
+    by_item = interactions.T.tocsr()
+    item_offsets = by_item.indptr.astype(np.int64)
+    item_counts = np.zeros(num_items + 1, np.float32)
+    np.add.at(
+        item_counts,
+        interactions.indices,
+        user_weights[_expand_row_numbers(interactions.indptr)] * interactions.data**2,
+    )
+    max_neighbours = min(num_items, max(max_entries // max(num_items, 1), MIN_NEIGHBOURS))
+
+    def count_block(block: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         return _count_block(
-            offsets,
+            item_offsets,
             by_item.indices.astype(np.int32),
             by_item.data.astype(np.float32),
-            read.indptr,
-            read.indices,
-            read.data,
-            power,
-            counts,
-            start,
-            end,
-            width,
+            interactions.indptr,
+            interactions.indices,
+            interactions.data,
+            user_weights,
+            item_counts,
+            *block,
+            max_neighbours,
         )
 
-    found = []
+    parts = []
     with (
-        progress.task("books read together", num_items) as advance,
+        progress.task("co-occurrence counts", num_items) as advance,
         ThreadPoolExecutor(count_threads()) as pool,
     ):
-        for part in pool.map(lambda block: rows(*block), split_into_blocks(1, num_items + 1)):
-            found.append(part)
+        for part in pool.map(count_block, split_into_blocks(1, num_items + 1)):
+            parts.append(part)
             advance(len(part[0]))
-    lengths = np.concatenate([[0], *(part[0] for part in found)])
-    if lengths.sum() >= 2**31:
-        raise ValueError(f"{lengths.sum()} counts are too many: give a smaller max_entries")
+    row_lengths = np.concatenate([[0], *(part[0] for part in parts)])
+    if row_lengths.sum() >= 2**31:
+        raise ValueError(
+            f"{row_lengths.sum()} co-occurrence counts are too many: use a smaller max_entries"
+        )
     gram = sparse.csr_array(
         (
-            np.concatenate([part[2] for part in found]),
-            np.concatenate([part[1] for part in found]),
-            # SciPy widens the columns to the type of this: 4 bytes a count.
-            np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32),
+            np.concatenate([part[2] for part in parts]),
+            np.concatenate([part[1] for part in parts]),
+            # SciPy widens the column ids to the type of the offsets: int32 saves 4 bytes a count.
+            np.concatenate([[0], np.cumsum(row_lengths)]).astype(np.int32),
         ),
         shape=(num_items + 1, num_items + 1),
     )
-    total = float(read.data.astype(np.float64).sum())
-    return CoOccurrence(gram, counts, float(counts.sum(dtype=np.float64)) / max(total, 1.0))
+    total = float(interactions.data.astype(np.float64).sum())
+    mean_weight = float(item_counts.sum(dtype=np.float64)) / max(total, 1.0)
+    return CoOccurrence(gram, item_counts, mean_weight)
 
 
 def add_shared_features(pairs: CoOccurrence, catalog: Catalog, weight: float) -> CoOccurrence:
-    """Lets books of one author or one series count as if more readers had read both.
+    """Counts items of one author or one series as if more users had read both.
 
-    A book that few have read so borrows from its author's others: the side information of Jeunen,
-    van Balen & Goethals, "Closed-form models for collaborative filtering with side-information"
-    (CEASE, 2020), restricted to what is exact on both sides.
+    Items with few users borrow users from other items of their author. This is the side
+    information of Jeunen, van Balen & Goethals, "Closed-form models for collaborative filtering
+    with side-information" (CEASE, 2020), restricted to exact matches of authors and series.
 
     Args:
-        pairs: What was counted.
-        catalog: V books; those without authors and series borrow nothing.
-        strength: How many readers one shared author or series is worth; 0 leaves all as it is.
+        pairs: Co-occurrence counts.
+        catalog: V items; items without authors and series are not changed.
+        weight: How many users one shared author or series is worth; 0 changes nothing.
 
     Returns:
-        The same with `strength` times `scale` added for every author and series that two books
-        share (and that a book has, on the diagonal).
+        The counts plus `weight` times `CoOccurrence.mean_weight` for every author and series that
+        two items share (on the diagonal: for every author and series of the item).
     """
     if not weight:
         return pairs
     shared = count_shared_features(catalog)
     if not shared.nnz:
         return pairs
-    worth = np.float32(weight * pairs.mean_weight)
+    scaled_weight = np.float32(weight * pairs.mean_weight)
     diagonal = shared.diagonal()
     shared.setdiag(0)
     shared.eliminate_zeros()
-    gram = sparse.csr_array(pairs.gram + shared * worth)
+    gram = sparse.csr_array(pairs.gram + shared * scaled_weight)
     gram.sort_indices()
-    return CoOccurrence(gram, pairs.item_counts + diagonal * worth, pairs.mean_weight)
+    return CoOccurrence(gram, pairs.item_counts + diagonal * scaled_weight, pairs.mean_weight)
 
 
 def count_shared_features(catalog: Catalog) -> sparse.csr_array:
-    """float32 CSR [V + 1, V + 1]: how many authors and series two books have in common."""
-    numbers: dict[tuple[str, str], int] = {}
+    """Counts the authors and series that any two items have in common.
+
+    Only the first two authors of an item count. Groups of one item, and of more than 200, are
+    ignored.
+
+    Args:
+        catalog: V items.
+
+    Returns:
+        float32 CSR [V + 1, V + 1].
+    """
+    feature_ids: dict[tuple[str, str], int] = {}
     rows, columns = [], []
     frame = catalog.frame
     for name in ("authors", "series"):
         if name not in frame.columns:
             continue
-        for target, text in enumerate(frame[name], 1):
-            # An author list names the most important ones first.
-            parts = (text or "").split(",")[:2] if name == "authors" else [text or ""]
-            for part in {one.strip().casefold() for one in parts} - {""}:
-                rows.append(target)
-                columns.append(numbers.setdefault((name, part), len(numbers)))
-    has = sparse.csr_array(
+        for item, text in enumerate(frame[name], 1):
+            # Author lists start with the most important authors.
+            values = (text or "").split(",")[:2] if name == "authors" else [text or ""]
+            for value in {value.strip().casefold() for value in values} - {""}:
+                rows.append(item)
+                columns.append(feature_ids.setdefault((name, value), len(feature_ids)))
+    features = sparse.csr_array(
         (
             np.ones(len(rows), np.float32),
-            # Not lists, which become 8 bytes a number and make the sum's numbers as long.
+            # int32 arrays: lists would become int64, in the sum with the Gram matrix as well.
             (np.array(rows, np.int32), np.array(columns, np.int32)),
         ),
-        shape=(len(catalog) + 1, max(len(numbers), 1)),
+        shape=(len(catalog) + 1, max(len(feature_ids), 1)),
     )
-    size = np.bincount(columns, minlength=has.shape[1])
-    has = has[:, (size >= 2) & (size <= _MAX_GROUP_SIZE)]
-    return sparse.csr_array(has @ has.T)
+    group_size = np.bincount(columns, minlength=features.shape[1])
+    features = features[:, (group_size >= 2) & (group_size <= _MAX_GROUP_SIZE)]
+    return sparse.csr_array(features @ features.T)
 
 
 def _expand_row_numbers(indptr: np.ndarray) -> np.ndarray:
+    """Returns the row number of each entry of a CSR matrix."""
     return np.repeat(np.arange(len(indptr) - 1), np.diff(indptr))
 
 
 @njit(nogil=True, cache=True)
 def _count_block(  # type: ignore[no-untyped-def]
-    offsets, users, has, histories, items, weights, power, counts, start, end, width
+    item_offsets,
+    users,
+    item_values,
+    user_offsets,
+    items,
+    user_values,
+    user_weights,
+    item_counts,
+    start,
+    end,
+    max_neighbours,
 ):
-    """Row lengths, columns and counts of the books `start` to `end`, each sorted by column."""
-    num_items = len(counts)
-    together = np.zeros(num_items, np.float32)
-    seen = np.empty(num_items, np.int32)
-    stamp = np.full(num_items, -1, np.int32)
+    """Counts the co-occurrences of the items ``start..end``.
+
+    Args:
+        item_offsets: int64 [V + 2], offsets of each item's entries in `users`.
+        users: int32 [E], the users of each item.
+        item_values: float32 [E], interaction weights, in the order of `users`.
+        user_offsets: int64 [n + 1], offsets of each user's entries in `items`.
+        items: int32 [E], the items of each user.
+        user_values: float32 [E], interaction weights, in the order of `items`.
+        user_weights: float32 [n].
+        item_counts: float32 [V + 1].
+        start: First item.
+        end: One past the last item.
+        max_neighbours: How many neighbours an item keeps at most.
+
+    Returns:
+        Row lengths int64 [end - start], and the column ids int32 and counts float32 of all rows,
+        each row sorted by column.
+    """
+    num_rows = len(item_counts)
+    pair_counts = np.zeros(num_rows, np.float32)
+    candidates = np.empty(num_rows, np.int32)
+    last_seen_by = np.full(num_rows, -1, np.int32)
     lengths = np.zeros(end - start, np.int64)
-    size = 1024
-    columns = np.empty(size, np.int32)
-    values = np.empty(size, np.float32)
-    filled = 0
-    for target in range(start, end):
-        partners = 0
-        for place in range(offsets[target], offsets[target + 1]):
-            user = users[place]
-            weight = power[user] * has[place]
-            for one in range(histories[user], histories[user + 1]):
-                item = items[one]
-                if stamp[item] != target:
-                    stamp[item] = target
-                    seen[partners] = item
-                    partners += 1
-                together[item] += weight * weights[one]
-        together[target] = 0
-        kept = seen[:partners]
-        if partners > width + 1:
-            gain = np.empty(partners, np.float32)
-            for one in range(partners):
-                gain[one] = -(together[kept[one]] ** 2) / counts[kept[one]]
-            kept = kept[np.argsort(gain, kind="mergesort")[:width]]
-        kept = np.sort(kept)
-        if filled + len(kept) > size:
-            size = max(2 * size, filled + len(kept))
-            more_columns = np.empty(size, np.int32)
-            more_values = np.empty(size, np.float32)
-            more_columns[:filled] = columns[:filled]
-            more_values[:filled] = values[:filled]
-            columns, values = more_columns, more_values
-        for item in kept:
-            if item != target and together[item] > 0:
-                columns[filled] = item
-                values[filled] = together[item]
-                filled += 1
-                lengths[target - start] += 1
-        for one in range(partners):
-            together[seen[one]] = 0
-    return lengths, columns[:filled].copy(), values[:filled].copy()
+    capacity = 1024
+    columns = np.empty(capacity, np.int32)
+    values = np.empty(capacity, np.float32)
+    size = 0
+    for item in range(start, end):
+        num_candidates = 0
+        for entry in range(item_offsets[item], item_offsets[item + 1]):
+            user = users[entry]
+            weight = user_weights[user] * item_values[entry]
+            for other_entry in range(user_offsets[user], user_offsets[user + 1]):
+                other = items[other_entry]
+                if last_seen_by[other] != item:
+                    last_seen_by[other] = item
+                    candidates[num_candidates] = other
+                    num_candidates += 1
+                pair_counts[other] += weight * user_values[other_entry]
+        pair_counts[item] = 0
+        selected = candidates[:num_candidates]
+        if num_candidates > max_neighbours + 1:
+            negative_gain = np.empty(num_candidates, np.float32)
+            for index in range(num_candidates):
+                other = selected[index]
+                negative_gain[index] = -(pair_counts[other] ** 2) / item_counts[other]
+            selected = selected[np.argsort(negative_gain, kind="mergesort")[:max_neighbours]]
+        selected = np.sort(selected)
+        if size + len(selected) > capacity:
+            capacity = max(2 * capacity, size + len(selected))
+            larger_columns = np.empty(capacity, np.int32)
+            larger_values = np.empty(capacity, np.float32)
+            larger_columns[:size] = columns[:size]
+            larger_values[:size] = values[:size]
+            columns, values = larger_columns, larger_values
+        for other in selected:
+            if other != item and pair_counts[other] > 0:
+                columns[size] = other
+                values[size] = pair_counts[other]
+                size += 1
+                lengths[item - start] += 1
+        for index in range(num_candidates):
+            pair_counts[candidates[index]] = 0
+    return lengths, columns[:size].copy(), values[:size].copy()

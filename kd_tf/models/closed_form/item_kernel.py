@@ -1,4 +1,7 @@
-"""Fits an exponential kernel of book vectors to rows of a teacher: a softmax regression a row."""
+"""Fits an exponential kernel of item embeddings to a teacher's item-item scores.
+
+Every row of the teacher's matrix is one softmax regression.
+"""
 
 from __future__ import annotations
 
@@ -17,27 +20,30 @@ from kd_tf.models.closed_form.sparsify import select_top_targets
 from kd_tf.progress import Progress
 
 BATCH_SIZE = 500
+"""Rows of the teacher's matrix in a training step."""
+
 LEARNING_RATE = 0.03
 STEPS = 600
-"""What 20 dimensions need; 64 are learnt in a third of it. With 10,000 books 30 epochs."""
+"""Enough for 20 dimensions; 64 need a third of it. With 10,000 items this is 30 epochs."""
 
 QUANTIZATION_START = 0.4
-"""Of the steps before the vectors are rounded."""
+"""Share of the steps after which the embeddings are fake-quantized."""
 
 MAX_SCORES_PER_CHUNK = 500_000
-"""Of some rows, 2 MB: a processor's cache holds them through all passes over them."""
+"""Scores that one thread computes together: 2 MB stay in the CPU cache during all passes."""
 
 _MASKED_BIAS = np.float32(-1e4)
 
 
 @dataclass(frozen=True)
 class ItemKernel:
-    """``exp(<table_h, table_i> + target_bias_i + history_bias_h)``.
+    """The kernel ``exp(<table_h, table_i> + target_bias_i + history_bias_h)``.
 
     Attributes:
-        table: float32 [V + 1, d].
-        target_bias: float32 [V + 1].
-        history_bias: float32 [V + 1], -1e4 for books that nothing is known of.
+        table: float32 [V + 1, d], the item embeddings.
+        target_bias: float32 [V + 1], biases of the scored items.
+        history_bias: float32 [V + 1], biases of the items in the history; -1e4 for items that the
+            teacher has no scores for.
     """
 
     table: np.ndarray
@@ -55,53 +61,57 @@ def fit_item_kernel(
     seed: int,
     progress: Progress,
 ) -> ItemKernel:
-    """Learns vectors of books from what each book alone makes a teacher recommend.
+    """Fits item embeddings to what a teacher recommends for each single item.
 
-    For every book h the teacher's `targets` largest weights become a distribution; the softmax
-    of <table_h, table_i> + target_bias_i over all other books i is fitted to it by cross-entropy
-    (Adam, warm-up and cosine decay). The bias of h then restores the row's own mass. How many
-    targets a row keeps matters much, and differs between data sets: choose it by validation.
+    For every item h the teacher's `num_targets` largest weights become a distribution. The softmax
+    of <table_h, table_i> + target_bias_i over all other items i is fitted to it by cross-entropy
+    (Adam with warm-up and cosine decay). The bias of h then restores the sum of the row. The best
+    number of targets differs much between data sets: choose it on validation users.
 
     Args:
-        rows: float32 CSR [V + 1, V + 1], what book h adds to the score of i; only positive
-            weights are learnt from.
-        dimensions: d.
-        targets: At most so many weights a row.
-        steps: Of the training, `ROWS_AT_ONCE` rows each.
-        bits: Of a number of the vectors. Below 8 the vectors are rounded row by row in most of
-            the training, as in Jacob et al., "Quantization and Training of Neural Networks"
-            (2018), and lie on their steps at the end; 8 bits lose nothing that is worth it.
-        seed: Draws the first vectors and the order.
-        progress: Told of the steps.
+        item_scores: float32 CSR [V + 1, V + 1], what item h adds to the score of item i; weights
+            of 0 or below are ignored.
+        embedding_dim: d.
+        num_targets: Maximum number of weights used from a row.
+        steps: Training steps of `BATCH_SIZE` rows each.
+        bits: Bits of a stored embedding value. Below 8 the embeddings are fake-quantized row by
+            row during most of the training, as in Jacob et al., "Quantization and Training of
+            Neural Networks" (2018), and lie on the quantization grid at the end. 8 bits lose too
+            little to need it.
+        seed: Seed of the initial embeddings and of the order of the rows.
+        progress: Reports progress per step.
+
+    Returns:
+        The fitted kernel.
     """
-    ids, weights = select_top_targets(
+    targets, weights = select_top_targets(
         item_scores, min(num_targets, max(item_scores.shape[0] - 2, 1))
     )
     weights = np.maximum(weights, 0)
-    ids = np.where(weights > 0, ids, 0)
-    mass = weights.sum(axis=1)
-    share = weights / np.maximum(mass, 1e-12)[:, None]
-    sources = np.flatnonzero(mass > 0)
-    random = np.random.default_rng(seed)
+    targets = np.where(weights > 0, targets, 0)
+    row_sums = weights.sum(axis=1)
+    target_probs = weights / np.maximum(row_sums, 1e-12)[:, None]
+    trainable_items = np.flatnonzero(row_sums > 0)
+    rng = np.random.default_rng(seed)
     with (
         progress.task(f"item kernel d={embedding_dim}", steps) as advance,
-        # The rows are shared among threads; those of BLAS would only get in their way.
+        # The chunks run in threads already: more threads in BLAS would only slow them down.
         threadpool_limits(1, "blas"),
         ThreadPoolExecutor(count_threads()) as pool,
     ):
-        learnt = _KernelTrainer(len(mass), embedding_dim, random, pool)
-        left = sources[:0]
-        for step in range(steps if len(sources) else 0):
+        trainer = _KernelTrainer(len(row_sums), embedding_dim, rng, pool)
+        remaining = trainable_items[:0]
+        for step in range(steps if len(trainable_items) else 0):
             if bits < 8 and step >= QUANTIZATION_START * steps:
-                learnt.quantize = partial(fake_quantize, bits=bits, per_row=True)
-            if not len(left):
-                left = random.permutation(sources)
-            some, left = left[:BATCH_SIZE], left[BATCH_SIZE:]
-            rate = LEARNING_RATE * min(1.0, (step + 1) / max(steps / 20, 1))
-            rate *= 0.5 * (1 + np.cos(np.pi * (step + 1) / steps)) + 0.003
-            loss = learnt.train_step(some, ids[some], share[some], rate)
+                trainer.quantize = partial(fake_quantize, bits=bits, per_row=True)
+            if not len(remaining):
+                remaining = rng.permutation(trainable_items)
+            batch, remaining = remaining[:BATCH_SIZE], remaining[BATCH_SIZE:]
+            learning_rate = LEARNING_RATE * min(1.0, (step + 1) / max(steps / 20, 1))
+            learning_rate *= 0.5 * (1 + np.cos(np.pi * (step + 1) / steps)) + 0.003
+            loss = trainer.train_step(batch, targets[batch], target_probs[batch], learning_rate)
             advance(1, f"loss {loss:.3f}")
-        return learnt.build_kernel(mass)
+        return trainer.build_kernel(row_sums)
 
 
 def compute_gradient(
@@ -111,52 +121,55 @@ def compute_gradient(
     targets: np.ndarray,
     target_probs: np.ndarray,
 ) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-    """Cross-entropy of some rows and its gradient.
+    """Computes the cross-entropy of some rows and its gradient.
 
     Args:
         table: float32 [V + 1, d].
         bias: float32 [V + 1].
-        sources: [n], the rows' books.
-        ids: [n, K], a row's targets, 0 is none.
-        share: float32 [n, K], their shares, 0 where there is none.
+        items: [n], the item of each row, without duplicates.
+        targets: [n, K], the target ids of each row, 0 is padding.
+        target_probs: float32 [n, K], the target distribution, 0 for padding.
 
     Returns:
-        The mean loss, and the gradients of its sum by the rows' vectors [n, d], by the candidates'
-        vectors [V + 1, d] and by their biases [V + 1].
+        The mean loss, and the gradients of the summed loss with respect to the embeddings of the
+        rows [n, d], the embeddings of the targets [V + 1, d] and the biases [V + 1].
     """
     logits = table[items] @ table.T
     logits += bias
     row = np.arange(len(items))
-    real = (targets > 0) & (target_probs > 0)
-    owner = np.broadcast_to(row[:, None], targets.shape)[real]
-    target = targets[real]
+    is_target = (targets > 0) & (target_probs > 0)
+    target_row = np.broadcast_to(row[:, None], targets.shape)[is_target]
+    target = targets[is_target]
+    probs = target_probs[is_target]
     logits[row, items] = _MASKED_BIAS
     logits[:, 0] = _MASKED_BIAS
     logits -= logits.max(axis=1, keepdims=True)
-    chosen = logits[owner, target]
+    target_logits = logits[target_row, target]
     np.exp(logits, out=logits)
     total = logits.sum(axis=1)
-    loss = -float((target_probs[real] * (chosen - np.log(total[owner]))).sum()) / max(len(row), 1)
-    # Softmax minus shares, each row times its total, which two small products take out again: a
-    # division would be one more pass over the largest array. A row names a book once only.
-    logits[owner, target] -= target_probs[real] * total[owner]
-    by_row = (1 / total)[:, None]
+    loss = -float((probs * (target_logits - np.log(total[target_row]))).sum()) / max(len(row), 1)
+    # (softmax - target distribution) times the row total, which the two small products below
+    # divide out: dividing here would be one more pass over the largest array. This relies on a row
+    # naming each target only once.
+    logits[target_row, target] -= probs * total[target_row]
+    inverse_total = (1 / total)[:, None]
     return (
         loss,
-        (logits @ table) * by_row,
-        logits.T @ (table[items] * by_row),
-        (logits.T @ by_row)[:, 0],
+        (logits @ table) * inverse_total,
+        logits.T @ (table[items] * inverse_total),
+        (logits.T @ inverse_total)[:, 0],
     )
 
 
 class _Adam:
-    """Adam (Kingma & Ba, 2015)."""
+    """The moments of Adam (Kingma & Ba, 2015) for one array."""
 
     def __init__(self, value: np.ndarray) -> None:
         self.first_moment, self.second_moment = np.zeros_like(value), np.zeros_like(value)
         self.steps = 0
 
     def update(self, value: np.ndarray, gradient: np.ndarray, learning_rate: float) -> None:
+        """Updates `value` in place."""
         self.steps += 1
         self.first_moment = 0.9 * self.first_moment + 0.1 * gradient
         self.second_moment = 0.98 * self.second_moment + 0.02 * gradient * gradient
@@ -165,54 +178,63 @@ class _Adam:
 
 
 class _KernelTrainer:
-    """Vectors, biases and Adam's moments.
+    """Trains the embeddings and target biases of a kernel with Adam.
 
     Attributes:
-        round: What the vectors go through before they are used; the step that makes up for it
-            changes the vectors themselves.
+        quantize: Fake quantization of the embeddings in the forward pass, None for exact ones. The
+            gradient is applied to the exact embeddings (straight-through estimator).
     """
 
     def __init__(
         self,
         num_rows: int,
         embedding_dim: int,
-        random: np.random.Generator,
+        rng: np.random.Generator,
         pool: ThreadPoolExecutor,
     ) -> None:
         self._pool = pool
         self.quantize: Callable[[np.ndarray], np.ndarray] | None = None
-        self.table = random.normal(0, 0.3, (num_rows, embedding_dim)).astype(np.float32)
+        self.table = rng.normal(0, 0.3, (num_rows, embedding_dim)).astype(np.float32)
         self.bias = np.zeros(num_rows, np.float32)
-        self._table_moments, self._bias_moments = _Adam(self.table), _Adam(self.bias)
+        self._table_adam, self._bias_adam = _Adam(self.table), _Adam(self.bias)
 
     def train_step(
         self, items: np.ndarray, targets: np.ndarray, target_probs: np.ndarray, learning_rate: float
     ) -> float:
-        seen = self.table if self.quantize is None else self.quantize(self.table)
+        """Trains on a batch of rows, as in `compute_gradient`, and returns the mean loss."""
+        table = self.table if self.quantize is None else self.quantize(self.table)
 
-        def part(some: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
-            return compute_gradient(seen, self.bias, items[some], targets[some], target_probs[some])
+        def compute_chunk(chunk: np.ndarray) -> tuple[float, np.ndarray, np.ndarray, np.ndarray]:
+            return compute_gradient(
+                table, self.bias, items[chunk], targets[chunk], target_probs[chunk]
+            )
 
-        pieces = -(-len(items) * len(self.table) // MAX_SCORES_PER_CHUNK)
-        split = np.array_split(np.arange(len(items)), min(pieces, len(items)))
+        num_chunks = -(-len(items) * len(self.table) // MAX_SCORES_PER_CHUNK)
+        chunks = np.array_split(np.arange(len(items)), min(num_chunks, len(items)))
         loss = 0.0
-        by_table, by_bias = np.zeros_like(self.table), np.zeros_like(self.bias)
-        for some, found in zip(split, self._pool.map(part, split), strict=True):
-            loss += found[0] * len(some) / len(items)
-            by_table[items[some]] += found[1]  # a book is one row only
-            by_table += found[2]
-            by_bias += found[3]
+        table_gradient, bias_gradient = np.zeros_like(self.table), np.zeros_like(self.bias)
+        for chunk, (chunk_loss, by_row, by_target, by_bias) in zip(
+            chunks, self._pool.map(compute_chunk, chunks), strict=True
+        ):
+            loss += chunk_loss * len(chunk) / len(items)
+            table_gradient[items[chunk]] += by_row  # safe: an item has one row only
+            table_gradient += by_target
+            bias_gradient += by_bias
         scale = np.float32(20 / len(items))
-        self._table_moments.update(self.table, by_table * scale, learning_rate)
-        self._bias_moments.update(self.bias, by_bias * scale, learning_rate)
+        self._table_adam.update(self.table, table_gradient * scale, learning_rate)
+        self._bias_adam.update(self.bias, bias_gradient * scale, learning_rate)
         return loss
 
-    def build_kernel(self, mass: np.ndarray) -> ItemKernel:
-        """With the biases of the rows that give each its own mass."""
+    def build_kernel(self, row_sums: np.ndarray) -> ItemKernel:
+        """Builds the kernel, with the history biases that give each row its own sum.
+
+        Args:
+            row_sums: float32 [V + 1], the sum of each row of the teacher's weights.
+        """
         if self.quantize is not None:
             self.table = self.quantize(self.table)
         self.bias[0] = _MASKED_BIAS
-        history = np.full(len(self.table), _MASKED_BIAS, np.float32)
+        history_bias = np.full(len(self.table), _MASKED_BIAS, np.float32)
         for start in range(0, len(self.table), BATCH_SIZE):
             logits = self.table[start : start + BATCH_SIZE] @ self.table.T
             logits += self.bias
@@ -220,10 +242,10 @@ class _KernelTrainer:
             logits[row, start + row] = _MASKED_BIAS
             highest = logits.max(axis=1)
             np.exp(logits - highest[:, None], out=logits)
-            some = mass[start : start + BATCH_SIZE]
+            sums = row_sums[start : start + BATCH_SIZE]
             with np.errstate(divide="ignore"):
-                found = np.log(some) - highest - np.log(logits.sum(axis=1))
-            history[start : start + BATCH_SIZE] = np.where(some > 0, found, _MASKED_BIAS)
+                bias = np.log(sums) - highest - np.log(logits.sum(axis=1))
+            history_bias[start : start + BATCH_SIZE] = np.where(sums > 0, bias, _MASKED_BIAS)
         return ItemKernel(
-            self.table, self.bias, np.maximum(history, _MASKED_BIAS).astype(np.float32)
+            self.table, self.bias, np.maximum(history_bias, _MASKED_BIAS).astype(np.float32)
         )

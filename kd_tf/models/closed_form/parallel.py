@@ -1,4 +1,4 @@
-"""How the closed forms share the cores: blocks of books, a few at a time."""
+"""Splits the closed-form fits into blocks of items that threads work on in parallel."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ import os
 from collections.abc import Iterator
 
 BLOCK_SIZE = 256
+"""Items in a block."""
 
 
 def count_threads() -> int:
-    """How many blocks are worked on at a time."""
+    """Returns how many blocks are processed in parallel: one for each CPU core."""
     return os.cpu_count() or 1
 
 
 def split_into_blocks(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """``(start, end)`` in parts of at most `BOOKS_AT_ONCE`."""
+    """Yields the half-open range ``start..end`` in blocks of at most `BLOCK_SIZE`."""
     for first in range(start, end, BLOCK_SIZE):
         yield first, min(first + BLOCK_SIZE, end)

@@ -1,4 +1,4 @@
-"""Fewer weights of a sparse item matrix: which of them to keep."""
+"""Sparsifies an item-item matrix: keeps its largest weights."""
 
 from __future__ import annotations
 
@@ -8,48 +8,64 @@ import numpy as np
 from scipy import sparse
 
 Side = Literal["candidate", "history"]
+"""Which item of a pair keeps its largest weights: the scored one or the one in the history."""
 
 
 def select_top_targets(matrix: sparse.csr_array, num_targets: int) -> tuple[np.ndarray, np.ndarray]:
-    """The `width` largest weights of each row, largest first.
+    """Selects the `num_targets` largest weights of each row, in descending order.
+
+    Args:
+        matrix: CSR [n, V + 1].
+        num_targets: K, how many weights to select; shorter rows are padded.
 
     Returns:
-        ids int32 [n, width] (0 is padding) and weights float32 [n, width].
+        Column ids int32 [n, K] (0 is padding) and weights float32 [n, K].
     """
-    rows = matrix.shape[0]
-    order, place = _rank_within_rows(matrix)
-    kept = place < num_targets
-    row = np.repeat(np.arange(rows), np.diff(matrix.indptr))
-    ids = np.zeros((rows, num_targets), np.int32)
-    values = np.zeros((rows, num_targets), np.float32)
-    ids[row[kept], place[kept]] = matrix.indices[order][kept]
-    values[row[kept], place[kept]] = matrix.data[order][kept]
+    num_rows = matrix.shape[0]
+    order, rank = _rank_within_rows(matrix)
+    selected = rank < num_targets
+    row = np.repeat(np.arange(num_rows), np.diff(matrix.indptr))
+    ids = np.zeros((num_rows, num_targets), np.int32)
+    values = np.zeros((num_rows, num_targets), np.float32)
+    ids[row[selected], rank[selected]] = matrix.indices[order][selected]
+    values[row[selected], rank[selected]] = matrix.data[order][selected]
     return ids, values
 
 
 def keep_top_weights(matrix: sparse.csr_array, max_weights: int, side: Side) -> sparse.csr_array:
-    """The matrix with at most `width` weights a book, the largest above 0.
+    """Keeps at most `max_weights` weights of each item: the largest ones above 0.
 
-    On the ``candidate`` side every book keeps those books of a history that speak loudest for
-    it; on the ``history`` side every book of a history keeps those that it speaks loudest for.
+    Args:
+        matrix: CSR [V + 1, V + 1]; entry (h, i) is what item h adds to the score of item i.
+        max_weights: How many weights an item keeps at most.
+        side: ``candidate`` keeps the largest weights of each column (of each scored item),
+            ``history`` those of each row (of each item in a history).
+
+    Returns:
+        CSR [V + 1, V + 1] with sorted columns.
     """
     if side == "candidate":
         return sparse.csr_array(
             keep_top_weights(matrix.T.tocsr(), max_weights, "history").T.tocsr()
         )
-    order, place = _rank_within_rows(matrix)
-    kept = order[(place < max_weights) & (matrix.data[order] > 0)]
+    order, rank = _rank_within_rows(matrix)
+    selected = order[(rank < max_weights) & (matrix.data[order] > 0)]
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     pruned = sparse.csr_array(
-        (matrix.data[kept], (row[kept], matrix.indices[kept])), shape=matrix.shape
+        (matrix.data[selected], (row[selected], matrix.indices[selected])), shape=matrix.shape
     )
     pruned.sort_indices()
     return pruned
 
 
 def _rank_within_rows(matrix: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
-    """The entries by row and falling weight, and each one's place in its row."""
+    """Sorts the entries by row, then by descending weight.
+
+    Returns:
+        The permutation of the entries, and the rank (0 is the largest weight) of each permuted
+        entry in its row.
+    """
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     order = np.lexsort((-matrix.data, row))
-    place = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
-    return order, place
+    rank = np.arange(len(order)) - np.repeat(matrix.indptr[:-1], np.diff(matrix.indptr))
+    return order, rank

@@ -1,4 +1,4 @@
-"""Small models that run in an app, by the name that a configuration uses."""
+"""Small models for apps, listed by their names in the configuration."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TRAINED_STUDENTS: dict[str, type[HistoryModel]] = {
     "two-tower": TwoTowerStudent,
     "multi-interest": MultiInterestStudent,
 }
-"""Those that begin at random and learn everything in training."""
+"""Students that are initialized at random and trained by gradient descent."""
 
 WARM_STARTED_STUDENTS: dict[str, type[HistoryModel]] = {
     "neighbours": NeighboursStudent,
@@ -32,6 +32,7 @@ WARM_STARTED_STUDENTS: dict[str, type[HistoryModel]] = {
     "kernel-residual": WeightedEnsemble,
     "fold-in-residual": WeightedEnsemble,
 }
-"""Those that begin as what a teacher knows of every book (`kd_tf.distill.warm_start`)."""
+"""Students that are initialized from a teacher's item scores (`kd_tf.distill.warm_start`)."""
 
 STUDENTS = {**TRAINED_STUDENTS, **WARM_STARTED_STUDENTS}
+"""All students."""

@@ -1,4 +1,4 @@
-"""Matrix factorisation as a student: a few factors a book, the reader's solved on the phone."""
+"""Matrix factorization as a student: the user factors are solved on the device."""
 
 from __future__ import annotations
 
@@ -8,4 +8,8 @@ from kd_tf.models.fold_in import FoldInModel
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class FoldInStudent(FoldInModel):
-    """See `FoldInModel`. Its factors lose nothing in int4: the solved reader makes up for it."""
+    """Student with a few factors per item; see `FoldInModel`.
+
+    Its factors can be stored in int4 without a loss of accuracy, because the user factors are
+    solved with the rounded item factors.
+    """

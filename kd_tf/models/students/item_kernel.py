@@ -1,4 +1,4 @@
-"""A small student of high rank: books speak for each other through an exponential kernel."""
+"""A small student with a high-rank item-item matrix: an exponential kernel of embeddings."""
 
 from __future__ import annotations
 
@@ -13,27 +13,35 @@ from kd_tf.layers.quantized_vector import QuantizedVector
 from kd_tf.models.additive import AdditiveModel
 
 MASKED_BIAS = -1e4
-"""A bias that exp turns into 0."""
+"""Bias of items that are masked: exp of it is 0."""
 
 MASKED_BIAS_MARGIN = 10.0
-"""So far below all others a bias means as little as never: exp(-10) is 5e-5."""
+"""Masked biases are moved this far below all others before they are quantized: exp(-10) = 5e-5 is
+still negligible, and the quantization range stays small."""
 
 _BLOCK_SIZE = 256
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class ItemKernelStudent(AdditiveModel):
-    """``added(h, i) = exp(<e_h, e_i> + b_i + c_h)``.
+    """Scores items by a kernel: ``item_scores(h)[i] = exp(<e_h, e_i> + b_i + c_h)``.
 
-    A dot product of d dimensions can hold a matrix of rank d only; the matrix of which book goes
-    with which has a far higher one, but is sparse and positive, and the exponential of a low-rank
-    matrix can be both. `fit_kernel` learns it row by row from a teacher, without readers.
+    A dot product of d dimensions can only represent a matrix of rank d. The item-item matrix has a
+    far higher rank, but is sparse and positive, and the exponential of a low-rank matrix can be
+    both. `fit_item_kernel` fits it to a teacher row by row, without training users.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d.
-        bits: Of a number of the table in a file, 8 or 4.
+        embedding_dim: Width of the embeddings, d.
+        bits: Bits of an embedding value in the exported file, 8 or 4.
+        **kwargs: As for `AdditiveModel`.
+
+    Example:
+        >>> import numpy as np
+        >>> from kd_tf.backend import tf
+        >>> student = ItemKernelStudent(num_items=2, max_length=3, embedding_dim=1)
+        >>> student.assign(np.ones((3, 1)), np.zeros(3), np.zeros(3))
+        >>> student(tf.constant([[1, 2, 0]])).numpy()[0, 1:]  # exp(1) from each of two items
+        array([5.4365635, 5.4365635], dtype=float32)
     """
 
     quantized_weights = ("table",)
@@ -41,7 +49,7 @@ class ItemKernelStudent(AdditiveModel):
     def __init__(self, *, embedding_dim: int = 32, bits: int = 8, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if embedding_dim < 1:
-            raise ValueError(f"dimensions must be at least 1, not {embedding_dim}")
+            raise ValueError(f"embedding_dim must be at least 1, not {embedding_dim}")
         self.embedding_dim, self.bits = embedding_dim, check_bits(bits)
         self.table = QuantizedEmbedding(
             self,
@@ -56,69 +64,86 @@ class ItemKernelStudent(AdditiveModel):
         )
 
     def assign(self, table: np.ndarray, target_bias: np.ndarray, history_bias: np.ndarray) -> None:
-        """Takes over a fitted kernel: [V + 1, d], [V + 1] and [V + 1], row 0 is ignored.
+        """Sets the weights to those of a fitted kernel (`ItemKernel`).
+
+        Args:
+            table: float32 [V + 1, d], the item embeddings; row 0 is ignored.
+            target_bias: float32 [V + 1], biases b of the scored items.
+            history_bias: float32 [V + 1], biases c of the items in the history.
 
         Raises:
-            ValueError: A shape is another.
+            ValueError: A shape does not match this model.
         """
         if table.shape != (self.num_items + 1, self.embedding_dim):
             raise ValueError(
                 f"the table must be [{self.num_items + 1}, {self.embedding_dim}], not "
-                f"{list(table.shape)}: it belongs to another catalogue"
+                f"{list(table.shape)}: it belongs to another catalog"
             )
         for bias in (target_bias, history_bias):
             if bias.shape != (self.num_items + 1,):
                 raise ValueError(
-                    f"biases must be [{self.num_items + 1}], not {list(bias.shape)}: they belong to "
-                    "another catalogue"
+                    f"biases must be [{self.num_items + 1}], not {list(bias.shape)}: they belong "
+                    "to another catalog"
                 )
         self.table.assign(table)
         self.target_bias.assign(target_bias)
         self.history_bias.assign(history_bias)
 
     def pack(self) -> ItemKernelStudent:
-        compact = type(self).from_config({**self.get_config(), "coded": True})
-        compact.create_weights()
-        vectors = self.target_bias.numpy(), self.history_bias.numpy()
-        compact.assign(self.table.numpy(), *(_clip_masked_biases(one) for one in vectors))
-        compact.prior.assign(self.prior.numpy())
-        return compact
+        """Returns a copy with quantized weights, for export."""
+        packed = type(self).from_config({**self.get_config(), "quantized": True})
+        packed.create_weights()
+        biases = self.target_bias.numpy(), self.history_bias.numpy()
+        packed.assign(self.table.numpy(), *(_clip_masked_biases(bias) for bias in biases))
+        packed.prior.assign(self.prior.numpy())
+        return packed
 
     def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
-        there = ids > 0
-        history = tf.where(there, self.history_bias.gather(ids), MASKED_BIAS)
-        inner = self.table.dot_products(self.table.gather(ids), ids)
-        return tf.exp(inner + self.target_bias.gather_all(ids) + tf.expand_dims(history, 1))
+        """Returns float32 [N, V + 1], what the items `ids` int32 [N] add to all scores."""
+        history_bias = tf.where(ids > 0, self.history_bias.gather(ids), MASKED_BIAS)
+        products = self.table.dot_products(self.table.gather(ids), ids)
+        return tf.exp(products + self.target_bias.gather_all(ids) + tf.expand_dims(history_bias, 1))
 
     def candidate_scores(self, ids: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        history = tf.where(ids > 0, self.history_bias.gather(ids), MASKED_BIAS)
-        inner = tf.matmul(self.table.gather(ids), self.table.gather(candidates), transpose_b=True)
-        target = self.target_bias.gather(candidates)
-        return tf.exp(inner + tf.expand_dims(target, 1) + tf.expand_dims(history, 2))
+        """Returns float32 [B, L, C], what items int32 [B, L] add to candidates int32 [B, C]."""
+        history_bias = tf.where(ids > 0, self.history_bias.gather(ids), MASKED_BIAS)
+        products = tf.matmul(
+            self.table.gather(ids), self.table.gather(candidates), transpose_b=True
+        )
+        target_bias = self.target_bias.gather(candidates)
+        return tf.exp(products + tf.expand_dims(target_bias, 1) + tf.expand_dims(history_bias, 2))
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
-        read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
-        table, target = self.table.numpy(), self.target_bias.numpy()
-        history = self.history_bias.numpy()
+        """Computes the scores of `call` in NumPy: float32 [n, V + 1]."""
+        interactions = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
+        table, target_bias = self.table.numpy(), self.target_bias.numpy()
+        history_bias = self.history_bias.numpy()
         scores = np.tile(self.prior.numpy(), (len(histories), 1))
-        items = np.unique(read.indices)
-        columns = read.tocsc()
+        items = np.unique(interactions.indices)
+        by_item = interactions.tocsc()
         for start in range(0, len(items), _BLOCK_SIZE):
-            some = items[start : start + _BLOCK_SIZE]
-            inner = table[some] @ table.T
-            inner += target
-            inner += history[some, None]
-            scores += columns[:, some] @ np.exp(inner, out=inner)
+            block = items[start : start + _BLOCK_SIZE]
+            products = table[block] @ table.T
+            products += target_bias
+            products += history_bias[block, None]
+            scores += by_item[:, block] @ np.exp(products, out=products)
         return scores
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "dimensions": self.embedding_dim, "bits": self.bits}
+        return {**super().get_config(), "embedding_dim": self.embedding_dim, "bits": self.bits}
 
 
 def _clip_masked_biases(bias: np.ndarray) -> np.ndarray:
-    """Biases of books that never count brought near the others: 256 steps span their range."""
-    counted = bias > MASKED_BIAS / 2
-    lowest = float(bias[counted].min()) if counted.any() else 0.0
-    near = np.maximum(bias, lowest - MASKED_BIAS_MARGIN)
-    near[0] = lowest  # never read: it need not stretch the range
-    return np.asarray(near, np.float32)
+    """Moves the biases of masked items close to the others, as 256 levels span their range.
+
+    Args:
+        bias: float32 [V + 1].
+
+    Returns:
+        float32 [V + 1], at least the smallest bias that is not masked minus `MASKED_BIAS_MARGIN`.
+    """
+    is_used = bias > MASKED_BIAS / 2
+    lowest = float(bias[is_used].min()) if is_used.any() else 0.0
+    clipped = np.maximum(bias, lowest - MASKED_BIAS_MARGIN)
+    clipped[0] = lowest  # padding is never scored: it must not widen the range
+    return np.asarray(clipped, np.float32)

@@ -1,4 +1,4 @@
-"""Logistic regression of every book on the history, through a bottleneck."""
+"""Logistic regression of every item on the history, with low-rank weights."""
 
 from __future__ import annotations
 
@@ -10,19 +10,37 @@ from kd_tf.models.low_rank import LowRankModel
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class LogisticStudent(LowRankModel):
-    """A logistic model a book, ``sigmoid(prior_i + sum over h of <left_h, right_i>)``.
+    """One logistic model per item: ``sigmoid(prior_i + sum over h of <input_h, output_i>)``.
 
-    Unlike under a softmax, books do not compete: every score is the log-odds that the reader has
-    read that very book. Books that were not read count as negatives.
+    Unlike in a softmax, items do not compete: a score is the log-odds that the user has
+    interacted with that item. All other items count as negatives.
+
+    Args:
+        **kwargs: As for `LowRankModel`.
+
+    Example:
+        >>> from kd_tf.backend import tf
+        >>> student = LogisticStudent(num_items=3, max_length=2, embedding_dim=4)
+        >>> student(tf.constant([[1, 2]])).shape
+        TensorShape([1, 4])
     """
 
     def supervised_loss(
         self, history: tf.Tensor, targets: tf.Tensor, masked_logits: MaskedLogits
     ) -> tf.Tensor:
-        """float32 [B]: binary cross-entropy, summed over the catalogue, a target each."""
-        chosen = tf.gather(masked_logits.unseen_logits, targets, batch_dims=1)
-        found = tf.cast((targets > 0) & (chosen > MASKED_LOGIT / 2), tf.float32)
-        positives = tf.reduce_sum(found * chosen, axis=1)
-        count = tf.reduce_sum(found, axis=1)
-        everything = tf.reduce_sum(tf.nn.softplus(masked_logits.unseen_logits), axis=1)
-        return tf.where(count > 0, (everything - positives) / tf.maximum(count, 1.0), 0.0)
+        """Computes the binary cross-entropy over the catalog.
+
+        Args:
+            history: int32 [B, L], not used.
+            targets: int32 [B, M], padded with 0; targets that are in the history are ignored.
+            masked_logits: The scores of the histories.
+
+        Returns:
+            float32 [B], the sum over all items divided by the number of targets; 0 without targets.
+        """
+        target_logits = tf.gather(masked_logits.unseen_logits, targets, batch_dims=1)
+        is_target = tf.cast((targets > 0) & (target_logits > MASKED_LOGIT / 2), tf.float32)
+        target_sum = tf.reduce_sum(is_target * target_logits, axis=1)
+        count = tf.reduce_sum(is_target, axis=1)
+        softplus_sum = tf.reduce_sum(tf.nn.softplus(masked_logits.unseen_logits), axis=1)
+        return tf.where(count > 0, (softplus_sum - target_sum) / tf.maximum(count, 1.0), 0.0)

@@ -1,4 +1,4 @@
-"""The smallest student: a multilayer perceptron over the pooled embeddings of the history."""
+"""The smallest student: a multilayer perceptron over the pooled history embeddings."""
 
 from __future__ import annotations
 
@@ -10,17 +10,25 @@ from kd_tf.models.tied_embedding import TiedEmbeddingModel, pool_weighted_rows
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class MLPStudent(TiedEmbeddingModel):
-    """Pools the history's rows and corrects the sum by two dense layers (the dense core).
+    """Pools the embeddings of the history and adds the output of two dense layers.
 
-    A bag of books as in Covington et al., "Deep Neural Networks for YouTube Recommendations"
-    (2016), with a residual connection, so that an empty correction is already a recommender.
+    A bag of items as in Covington et al., "Deep Neural Networks for YouTube Recommendations"
+    (2016), with a residual connection: the pooled embeddings alone are already a recommender.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d.
+        num_items: Number of items, V.
+        max_length: Length of the history, L.
+        embedding_dim: Width of the embeddings, d.
         hidden: Width of the hidden layer.
-        book_dropout: See `TiedTableModel`.
+        item_dropout: See `TiedEmbeddingModel`.
+        **kwargs: As for `TiedEmbeddingModel`.
+
+    Example:
+        >>> from kd_tf.backend import tf
+        >>> student = MLPStudent(num_items=100, max_length=5, embedding_dim=8)
+        >>> scores = student(tf.constant([[3, 1, 4, 0, 0]]))  # oldest first, padded with 0
+        >>> scores.shape
+        TensorShape([1, 101])
     """
 
     is_order_sensitive = False
@@ -43,7 +51,7 @@ class MLPStudent(TiedEmbeddingModel):
             **kwargs,
         )
         self.hidden = hidden
-        # A Sequential of its own: pruning wraps this part and leaves the table alone.
+        # A separate Sequential: pruning wraps this part only, not the embedding table.
         self.core = keras.Sequential(
             [
                 keras.layers.InputLayer((embedding_dim,)),
@@ -54,8 +62,9 @@ class MLPStudent(TiedEmbeddingModel):
         )
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        own = pool_weighted_rows(rows, weights)
-        return own + self.core(own, training=training)
+        """Returns the user embeddings, float32 [B, d]; see `TiedEmbeddingModel.encode`."""
+        pooled = pool_weighted_rows(rows, weights)
+        return pooled + self.core(pooled, training=training)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "hidden": self.hidden}

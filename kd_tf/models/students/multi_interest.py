@@ -1,4 +1,4 @@
-"""A student that keeps several interests of a reader apart."""
+"""A student that represents a user by several interests."""
 
 from __future__ import annotations
 
@@ -11,22 +11,32 @@ from kd_tf.models.tied_embedding import IN_BATCH, TiedEmbeddingModel
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class MultiInterestStudent(TiedEmbeddingModel):
-    """Attends to the history once for each interest; a book is scored by the sum of their odds.
+    """Attends to the history once per interest and scores an item by all interests.
 
-    ``score(i) = b_i + log sum over k of exp(s <u_k, e_i>)`` with u_k the k-th attention's mean
-    row, of length 1. Self-attentive interests as in Cen et al., "Controllable Multi-Interest
-    Framework for Recommendation" (ComiRec, 2020), joined by a soft maximum, so that a book that
-    fits one of them well beats a book that fits all of them a little.
+    ``score(i) = b_i + log sum over k of exp(s <u_k, e_i>)``, with u_k the mean embedding of the
+    k-th attention, scaled to length 1. Self-attentive interests as in Cen et al., "Controllable
+    Multi-Interest Framework for Recommendation" (ComiRec, 2020), combined by a soft maximum: an
+    item that fits one interest well beats an item that fits all of them a little.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d.
-        interests: K.
-        book_dropout: See `TiedTableModel`.
+        num_items: Number of items, V.
+        max_length: Length of the history, L.
+        embedding_dim: Width of the embeddings, d.
+        num_interests: Number of interests, K.
+        item_dropout: See `TiedEmbeddingModel`.
+        **kwargs: As for `TiedEmbeddingModel`.
+
+    Raises:
+        ValueError: `num_interests` is below 1, or the objective is in-batch.
+
+    Example:
+        >>> from kd_tf.backend import tf
+        >>> student = MultiInterestStudent(num_items=100, max_length=5, embedding_dim=8)
+        >>> student.user_embeddings(tf.constant([[3, 1, 4, 0, 0]])).shape
+        TensorShape([1, 4, 8])
     """
 
-    # Its scores go through operators that the integer pass does not know.
+    # Not int8: the scores pass through operators that the integer pass does not support.
     quantizations = ("float32", "float16", "dynamic-int8")
 
     is_order_sensitive = False
@@ -49,9 +59,9 @@ class MultiInterestStudent(TiedEmbeddingModel):
             **kwargs,
         )
         if self.objective == IN_BATCH:
-            raise ValueError("several interests cannot be trained in-batch")
+            raise ValueError("a multi-interest student needs the objective full-softmax")
         if num_interests < 1:
-            raise ValueError(f"interests must be at least 1, not {num_interests}")
+            raise ValueError(f"num_interests must be at least 1, not {num_interests}")
         self.num_interests = num_interests
         self.attention = self.add_weight(
             name="attention",
@@ -64,28 +74,29 @@ class MultiInterestStudent(TiedEmbeddingModel):
         )
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        """float32 [B, K, d], the interests, each of length s; zeros for an empty history."""
-        attended = tf.matmul(tf.nn.tanh(rows), self.attention)
-        there = tf.expand_dims(weights, 2) > 0
-        share = tf.nn.softmax(
-            tf.where(there, attended, max(MASKED_LOGIT, attended.dtype.min)), axis=1
+        """Returns the interests, float32 [B, K, d], of length s; zeros for an empty history."""
+        logits = tf.matmul(tf.nn.tanh(rows), self.attention)
+        mask = tf.expand_dims(weights, 2) > 0
+        attention = tf.nn.softmax(
+            tf.where(mask, logits, max(MASKED_LOGIT, logits.dtype.min)), axis=1
         )
-        share = tf.where(there, share, 0.0) * tf.expand_dims(weights, 2)
-        interests = tf.matmul(share, rows, transpose_a=True)
-        length = tf.reduce_sum(tf.square(interests), axis=2, keepdims=True)
-        # Here and not before the product: there a converter multiplies a copy of the table with s.
-        return interests * (self.sharpness * tf.math.rsqrt(length + 1e-6))
+        attention = tf.where(mask, attention, 0.0) * tf.expand_dims(weights, 2)
+        interests = tf.matmul(attention, rows, transpose_a=True)
+        squared_length = tf.reduce_sum(tf.square(interests), axis=2, keepdims=True)
+        # Scale the interests, not their product with the table: there the converter would store a
+        # second copy of the table, multiplied by s.
+        return interests * (self.sharpness * tf.math.rsqrt(squared_length + 1e-6))
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         ids = self.mask_unknown_ids(candidates)
         interests = self.user_embeddings(history)
         products = tf.matmul(interests, tf.gather(self.scoring_table, ids), transpose_b=True)
-        odds = tf.reduce_logsumexp(products, axis=1) + tf.gather(self.bias, ids)
-        return tf.where(ids > 0, odds, 0.0)
+        scores = tf.reduce_logsumexp(products, axis=1) + tf.gather(self.bias, ids)
+        return tf.where(ids > 0, scores, 0.0)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        flat = tf.reshape(self.user_embeddings(inputs, training), [-1, self.embedding_dim])
-        scores = tf.matmul(flat, self.scoring_table, transpose_b=True)
+        interests = tf.reshape(self.user_embeddings(inputs, training), [-1, self.embedding_dim])
+        scores = tf.matmul(interests, self.scoring_table, transpose_b=True)
         scores = tf.reshape(scores, [-1, self.num_interests, self.num_items + 1])
         return tf.reduce_logsumexp(scores, axis=1) + self.bias
 

@@ -1,4 +1,4 @@
-"""The student for high rank at few bytes: each book's few strongest neighbours, packed in bits."""
+"""A high-rank student in few bytes: the strongest neighbours of each item, packed into bits."""
 
 from __future__ import annotations
 
@@ -20,29 +20,48 @@ from kd_tf.models.sparse_item_item import (
 )
 
 WEIGHT_BITS = 4
+"""Bits of a stored weight."""
+
 MAX_ROW_LENGTH = 255
-"""Entries of one book of the history: a row's length is one byte."""
+"""Maximum number of entries of one item: a row length is stored in one byte."""
 
 ROWS_PER_START = 16
-"""Every so many rows the place of their first entry is stored; those between are counted."""
+"""The offset of every 16th row is stored; the others are summed from the row lengths."""
 
 _MAX_LEVEL = 2**WEIGHT_BITS - 1
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class NeighboursStudent(SparseItemItemModel):
-    """Which book speaks for which, with float weights: what is pruned, trained and then packed."""
+    """An item-item model with float weights, to be pruned, trained and packed.
+
+    Args:
+        **kwargs: As for `SparseItemItemModel`.
+
+    Example:
+        >>> import numpy as np
+        >>> from scipy import sparse
+        >>> from kd_tf.backend import tf
+        >>> weights = np.zeros((4, 4), np.float32)
+        >>> weights[1, 2], weights[3, 2] = 0.5, 0.25  # items 1 and 3 are neighbours of item 2
+        >>> student = NeighboursStudent.from_matrix(
+        ...     sparse.csr_array(weights), max_length=3, prior=np.zeros(4, np.float32)
+        ... )
+        >>> student(tf.constant([[1, 3, 0]])).numpy()
+        array([[0.  , 0.  , 0.75, 0.  ]], dtype=float32)
+    """
 
     @classmethod
     def from_matrix(
         cls, matrix: sparse.csr_array, *, max_length: int, prior: np.ndarray
     ) -> NeighboursStudent:
-        """The student with these weights.
+        """Creates a student with the weights of an item-item matrix.
 
         Args:
-            matrix: CSR [V + 1, V + 1], entry (h, i) is what book h adds to the score of i. Rows
-                beyond `LONGEST_ROW` keep their largest weights.
-            history_length: L.
+            matrix: CSR [V + 1, V + 1]; entry (h, i) is what item h adds to the score of item i.
+                Rows with more than `MAX_ROW_LENGTH` entries keep their largest weights; weights
+                of 0 or below are dropped.
+            max_length: Length of the history, L.
             prior: float32 [V + 1].
         """
         matrix = truncate_rows(matrix)
@@ -53,80 +72,97 @@ class NeighboursStudent(SparseItemItemModel):
         return model
 
     def pack(self) -> PackedNeighbours:
+        """Returns the student packed into bits, for export."""
         return PackedNeighbours.from_student(self)
 
     @property
     def quantized_size(self) -> int:
+        """Bytes of its weights in a file."""
         return compute_packed_size(self.num_items, self.num_entries)
 
 
 def compute_packed_size(num_items: int, num_entries: int) -> int:
-    """What `entries` weights take when they are packed, everything included."""
-    blocks = -(-(num_items + 2) // ROWS_PER_START)
-    # Row lengths, scales and priors are a byte each; constants say what scales and priors mean.
-    rows = blocks * (ROWS_PER_START + 4) + 2 * (num_items + 1) + (256 + 2) * 4
-    return compute_packed_bytes(num_entries, _count_id_bits(num_items) + WEIGHT_BITS) + rows
+    """Computes the bytes of a packed student with `num_entries` weights, everything included."""
+    num_starts = -(-(num_items + 2) // ROWS_PER_START)
+    # Row lengths, scales and priors take one byte each, and a row start four. Constants map the
+    # bytes of scales and priors to floats.
+    row_bytes = num_starts * (ROWS_PER_START + 4) + 2 * (num_items + 1) + (256 + 2) * 4
+    return compute_packed_bytes(num_entries, _count_id_bits(num_items) + WEIGHT_BITS) + row_bytes
 
 
 def compute_max_entries(num_items: int, max_bytes: int) -> int:
-    """The most weights that fit; may be below 1."""
+    """Computes how many weights fit into `max_bytes`; the result may be below 1."""
     bits = _count_id_bits(num_items) + WEIGHT_BITS
-    most = (max_bytes - compute_packed_size(num_items, 0)) * 8 // bits
-    # Every plane of the bits ends with a whole byte.
-    while most > 0 and compute_packed_size(num_items, most) > max_bytes:
-        most -= 1
-    return most
+    max_entries = (max_bytes - compute_packed_size(num_items, 0)) * 8 // bits
+    # Each bit plane is padded to a whole byte, so the estimate may be slightly too high.
+    while max_entries > 0 and compute_packed_size(num_items, max_entries) > max_bytes:
+        max_entries -= 1
+    return max_entries
 
 
 def truncate_rows(matrix: sparse.csr_array) -> sparse.csr_array:
-    """Without the smallest weights of rows that are too long, and without those of 0 or less."""
+    """Drops weights of 0 or below, and the smallest ones of rows above `MAX_ROW_LENGTH`."""
     return keep_top_weights(matrix, MAX_ROW_LENGTH, "history")
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class PackedNeighbours(SparseAdditiveModel):
-    """The same student as an app gets it: whole numbers of as few bits as they need.
+    """The exported form of `NeighboursStudent`: integers of as few bits as possible.
 
-    An entry is the candidate's id in ceil(log2(V + 1)) bits and its weight in 4 (`BitPlanes`). A
-    weight counts in steps of its candidate's own largest weight, which is one byte on a logarithmic
-    scale; the prior is a byte, too. Rows are found from their lengths.
-    It is made from a trained `NeighboursStudent` and not trained itself.
+    An entry is the id of the scored item in ceil(log2(V + 1)) bits and its weight in 4 bits
+    (`BitPackedInts`). The scale of a weight belongs to the scored item: its largest weight divided
+    by 15, stored in one byte on a logarithmic scale. The prior takes one byte as well. The start
+    of a row follows from the row lengths. This model is created from a trained `NeighboursStudent`
+    and cannot be trained itself.
 
     Args:
-        books: V.
-        history_length: L.
-        entries: E.
+        num_entries: Number of weights, E.
+        **kwargs: `num_items` V and `max_length` L.
+
+    Raises:
+        UserError: An id and a weight do not fit into the bits of an entry.
+
+    Example:
+        >>> import numpy as np
+        >>> from scipy import sparse
+        >>> weights = np.zeros((4, 4), np.float32)
+        >>> weights[1, 2], weights[3, 2] = 0.5, 0.25
+        >>> student = NeighboursStudent.from_matrix(
+        ...     sparse.csr_array(weights), max_length=3, prior=np.zeros(4, np.float32)
+        ... )
+        >>> student.pack().unpack().toarray()[1:, 2].round(2)
+        array([0.5 , 0.  , 0.23], dtype=float32)
     """
 
     def __init__(self, *, num_entries: int, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "coded": True})
+        super().__init__(**{**kwargs, "quantized": True})
         self.num_entries = num_entries
         self.id_bits = _count_id_bits(self.num_items)
         if self.id_bits + WEIGHT_BITS > MAX_BITS:
             raise UserError(
-                f"{self.num_items:,} books are more than neighbours can number: the most are "
-                f"{2 ** (MAX_BITS - WEIGHT_BITS) - 1:,}",
-                hint="Clean away rarely read books (cleaning.min_item_interactions).",
+                f"a neighbours student supports at most {2 ** (MAX_BITS - WEIGHT_BITS) - 1:,} "
+                f"items, not {self.num_items:,}",
+                hint="Remove rare items: raise cleaning.min_item_interactions.",
             )
         self.packed_entries = BitPackedInts(
             self, "entries", count=num_entries, bits=self.id_bits + WEIGHT_BITS
         )
+        num_starts = -(-(self.num_items + 2) // ROWS_PER_START)
         self.row_lengths = self._add_constant(
-            "lengths", (-(-(self.num_items + 2) // ROWS_PER_START) * ROWS_PER_START,), "uint8"
+            "row_lengths", (num_starts * ROWS_PER_START,), "uint8"
         )
-        self.row_starts = self._add_constant(
-            "starts", (-(-(self.num_items + 2) // ROWS_PER_START),), "int32"
-        )
+        self.row_starts = self._add_constant("row_starts", (num_starts,), "int32")
         self.scale = QuantizedVector(self, "scale", quantized=True, spacing="ratio")
 
     def _add_constant(self, name: str, shape: tuple[int, ...], dtype: str) -> tf.Variable:
+        """Adds a weight that is not trained."""
         return self.add_weight(
             name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False
         )
 
     @classmethod
     def from_student(cls, student: NeighboursStudent) -> PackedNeighbours:
-        """Packs the weights of a student."""
+        """Creates the packed form of a trained student."""
         matrix = truncate_rows(student.to_matrix())
         model = cls(
             num_items=student.num_items,
@@ -137,53 +173,56 @@ class PackedNeighbours(SparseAdditiveModel):
         largest = np.zeros(student.num_items + 1, np.float32)
         np.maximum.at(largest, matrix.indices, matrix.data)
         model.scale.assign(largest / _MAX_LEVEL)
-        step = model.scale.numpy()[matrix.indices]
-        weights = np.clip(np.round(matrix.data / np.maximum(step, 1e-30)), 0, _MAX_LEVEL)
-        lengths = np.zeros(model.row_lengths.shape[0], np.uint8)
-        lengths[: student.num_items + 1] = np.diff(matrix.indptr)
+        scale = model.scale.numpy()[matrix.indices]
+        levels = np.clip(np.round(matrix.data / np.maximum(scale, 1e-30)), 0, _MAX_LEVEL)
+        row_lengths = np.zeros(model.row_lengths.shape[0], np.uint8)
+        row_lengths[: student.num_items + 1] = np.diff(matrix.indptr)
         model.prior.assign(student.prior.numpy())
         model.packed_entries.assign(
-            matrix.indices.astype(np.int64) << WEIGHT_BITS | weights.astype(np.int64)
+            matrix.indices.astype(np.int64) << WEIGHT_BITS | levels.astype(np.int64)
         )
-        model.row_lengths.assign(lengths)
+        model.row_lengths.assign(row_lengths)
         model.row_starts.assign(matrix.indptr[: student.num_items + 2 : ROWS_PER_START])
         return model
 
     def gather_entries(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Gathers the entries of the rows `ids`; see `SparseAdditiveModel.gather_entries`."""
         owner, entry = self._locate_entries(tf.reshape(ids, [-1]))
-        number = self.packed_entries.gather(entry)
-        target = number // 2**WEIGHT_BITS
-        level = tf.cast(tf.math.floormod(number, 2**WEIGHT_BITS), tf.float32)
+        code = self.packed_entries.gather(entry)
+        target = code // 2**WEIGHT_BITS
+        level = tf.cast(tf.math.floormod(code, 2**WEIGHT_BITS), tf.float32)
         return owner, target, level * self.scale.gather(target)
 
     def _locate_entries(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """As in `SparseItemModel`: places in `ids` and entries, int32 [n] both."""
+        """Returns positions in `ids` and entries, int32 [n] both, as `SparseItemItemModel` does."""
         block = ids // ROWS_PER_START
-        around = tf.gather(tf.reshape(self.row_lengths, [-1, ROWS_PER_START]), block)
-        around = tf.cast(around, tf.int32)
-        place = tf.math.floormod(ids, ROWS_PER_START) + tf.range(tf.shape(ids)[0]) * ROWS_PER_START
-        count = tf.gather(tf.reshape(around, [-1]), place)
-        end = tf.gather(tf.reshape(tf.cumsum(around, axis=1), [-1]), place)
+        block_lengths = tf.gather(tf.reshape(self.row_lengths, [-1, ROWS_PER_START]), block)
+        block_lengths = tf.cast(block_lengths, tf.int32)
+        index = tf.math.floormod(ids, ROWS_PER_START) + tf.range(tf.shape(ids)[0]) * ROWS_PER_START
+        count = tf.gather(tf.reshape(block_lengths, [-1]), index)
+        end = tf.gather(tf.reshape(tf.cumsum(block_lengths, axis=1), [-1]), index)
         return enumerate_row_entries(tf.gather(self.row_starts, block) + end, count)
 
     def unpack(self) -> sparse.csr_array:
-        """The weights that the bits stand for: float32 CSR [V + 1, V + 1]."""
-        numbers = self.packed_entries.numpy()
-        targets = (numbers >> WEIGHT_BITS).astype(np.int32)
-        weights = (numbers & _MAX_LEVEL) * self.scale.numpy()[targets]
-        lengths = self.row_lengths.numpy()[: self.num_items + 1].astype(np.int64)
+        """Returns the weights that the packed entries represent: float32 CSR [V + 1, V + 1]."""
+        codes = self.packed_entries.numpy()
+        targets = (codes >> WEIGHT_BITS).astype(np.int32)
+        weights = (codes & _MAX_LEVEL) * self.scale.numpy()[targets]
+        row_lengths = self.row_lengths.numpy()[: self.num_items + 1].astype(np.int64)
         return sparse.csr_array(
-            (weights.astype(np.float32), targets, np.concatenate([[0], np.cumsum(lengths)])),
+            (weights.astype(np.float32), targets, np.concatenate([[0], np.cumsum(row_lengths)])),
             shape=(self.num_items + 1, self.num_items + 1),
         )
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
-        read = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
-        return np.asarray((read @ self.unpack()).toarray() + self.prior.numpy(), np.float32)
+        """Computes the scores of `call` in NumPy: float32 [n, V + 1]."""
+        interactions = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
+        scores = (interactions @ self.unpack()).toarray() + self.prior.numpy()
+        return np.asarray(scores, np.float32)
 
     @property
     def quantized_size(self) -> int:
-        """What its weights take in a file."""
+        """Bytes of its weights in a file."""
         return compute_packed_size(self.num_items, self.num_entries)
 
     def get_config(self) -> dict[str, Any]:
@@ -191,4 +230,5 @@ class PackedNeighbours(SparseAdditiveModel):
 
 
 def _count_id_bits(num_items: int) -> int:
+    """Returns how many bits an item id takes."""
     return int(num_items).bit_length()

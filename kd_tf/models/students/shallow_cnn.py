@@ -1,4 +1,4 @@
-"""A student that sees which books were read one after the other."""
+"""A student that sees the order of the history: one convolution beside the pooled history."""
 
 from __future__ import annotations
 
@@ -14,16 +14,17 @@ from kd_tf.models.tied_embedding import (
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class ShallowCNNStudent(TiedEmbeddingModel):
-    """One convolution over the history beside the pooled rows, then two dense layers.
+    """Pools the embeddings of the history and a convolution over them, then two dense layers.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d.
-        filters: Width of the convolution.
-        kernel_size: How many neighbouring books a filter sees.
+        num_items: Number of items, V.
+        max_length: Length of the history, L.
+        embedding_dim: Width of the embeddings, d.
+        filters: Number of filters of the convolution.
+        kernel_size: How many consecutive items a filter sees.
         hidden: Width of the hidden layer.
-        book_dropout: See `TiedTableModel`.
+        item_dropout: See `TiedEmbeddingModel`.
+        **kwargs: As for `TiedEmbeddingModel`.
     """
 
     def __init__(
@@ -59,11 +60,12 @@ class ShallowCNNStudent(TiedEmbeddingModel):
         )
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        # Padding is zero for the filters that look over the end of a history, and what they see
-        # there weighs nothing.
-        seen = pool_weighted_rows(self.convolution(rows * make_item_mask(weights)), weights)
-        own = pool_weighted_rows(rows, weights)
-        return own + self.core(tf.concat([own, seen], axis=1), training=training)
+        """Returns the user embeddings, float32 [B, d]; see `TiedEmbeddingModel.encode`."""
+        # Filters that reach over the end of a history must see zeros there; the outputs at padding
+        # have weight 0 in the pool.
+        features = pool_weighted_rows(self.convolution(rows * make_item_mask(weights)), weights)
+        pooled = pool_weighted_rows(rows, weights)
+        return pooled + self.core(tf.concat([pooled, features], axis=1), training=training)
 
     def get_config(self) -> dict[str, Any]:
         return {

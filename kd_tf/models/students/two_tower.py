@@ -1,4 +1,4 @@
-"""A student with a tower for readers and one for books."""
+"""A student with a user tower and an item tower."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ from kd_tf.models.students.mlp import MLPStudent
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class TwoTowerStudent(MLPStudent):
-    """An MLP over the history, and a table of its own for the books that are scored.
+    """An MLP over the history, with a second embedding table for the scored items.
 
-    Two tables can say that a book is a good answer without being a good question, for twice the
-    bytes of a tied one (Yi et al., "Sampling-Bias-Corrected Neural Modeling", 2019; TFRS'
-    retrieval task trains it against the other readers of a batch).
+    With two tables an item can be a good recommendation without being good evidence in a history,
+    at twice the bytes of a tied table (Yi et al., "Sampling-Bias-Corrected Neural Modeling",
+    2019). The retrieval task of TensorFlow Recommenders can train it with in-batch negatives.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d.
-        hidden: Width of the hidden layer.
-        book_dropout: See `TiedTableModel`.
+        **kwargs: As for `MLPStudent`.
+
+    Example:
+        >>> student = TwoTowerStudent(num_items=100, max_length=5, embedding_dim=8)
+        >>> student.table.shape, student.candidate_table.shape
+        (TensorShape([101, 8]), TensorShape([101, 8]))
     """
 
     quantized_weights = ("table", "candidate_table")
 
-    # The integer pass would take one table for a copy of the other.
+    # Not int8: the pass that shares the table would mistake one table for a copy of the other.
     quantizations = ("float32", "float16", "dynamic-int8")
 
     def __init__(self, **kwargs: Any) -> None:
@@ -39,4 +40,5 @@ class TwoTowerStudent(MLPStudent):
 
     @property
     def scoring_table(self) -> tf.Variable:
+        """float32 [V + 1, d], the embeddings of the scored items."""
         return self.candidate_table

@@ -1,4 +1,4 @@
-"""Large models that students learn from, by the name that a configuration uses."""
+"""Large models that students learn from, listed by their names in the configuration."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRAINED_TEACHERS: dict[str, type[TiedEmbeddingModel]] = {
     "vae": VAETeacher,
     "two-tower": TwoTowerTeacher,
 }
-"""Those that learn in training steps."""
+"""Teachers that are trained by gradient descent."""
 
 CLOSED_FORM_TEACHERS: dict[
     str,
@@ -33,10 +33,11 @@ CLOSED_FORM_TEACHERS: dict[
     "ials": ImplicitALSTeacher,
     "spectral": SpectralFilterTeacher,
 }
-"""Those that one calculation makes: their class method ``solved`` takes a `LearningData`."""
+"""Teachers with a closed-form fit: ``from_training_data`` fits them to a `TrainingData`."""
 
 TEACHERS: dict[str, type[HistoryModel]] = {
     **TRAINED_TEACHERS,
     **CLOSED_FORM_TEACHERS,
     "ensemble": EnsembleTeacher,
 }
+"""All teachers that a configuration can name."""

@@ -12,21 +12,23 @@ from kd_tf.models.tied_embedding import make_item_mask, pool_weighted_rows
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class CNNTeacher(WideAndDeepTeacher):
-    """One-dimensional convolutions over the history, pooled and added to the books' own rows.
+    """Convolves the embeddings of the history and pools the result.
 
     After Tang & Wang, "Personalized Top-N Sequential Recommendation via Convolutional Sequence
-    Embedding" (2018), with residual blocks in place of their full-width filters.
+    Embedding" (2018), with residual blocks in place of their full-width filters. The user
+    embedding is the pooled item embeddings plus a dense layer over the pooled convolutions.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d.
-        filters: Width of the convolutions.
-        kernel_size: How many neighbouring books a filter sees.
-        blocks: How many residual convolutions follow each other.
-        hidden: Width of the layer between the convolutions and the reader's vector.
-        book_dropout: See `TiedTableModel`.
-        dropout: On the hidden layer.
+        num_items: Number of items, V.
+        max_length: Length of the history, L.
+        embedding_dim: Width of the embeddings, d.
+        filters: Number of filters of each convolution.
+        kernel_size: How many consecutive items a filter sees.
+        num_blocks: Number of residual convolutions, one after the other.
+        hidden: Width of the layer between the convolutions and the user embedding.
+        item_dropout: See `TiedEmbeddingModel`.
+        dropout: Dropout rate of the hidden layer.
+        **kwargs: As for `WideAndDeepTeacher`.
     """
 
     def __init__(
@@ -66,16 +68,17 @@ class CNNTeacher(WideAndDeepTeacher):
         )
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        real = make_item_mask(weights)
-        states = self.projection(rows) * real
+        """Returns the user embeddings, float32 [B, d]; see `TiedEmbeddingModel.encode`."""
+        mask = make_item_mask(weights)
+        states = self.projection(rows) * mask
         for convolution in self.convolutions:
-            states += convolution(states) * real
-        count = tf.maximum(tf.reduce_sum(real, axis=1), 1.0)
+            states += convolution(states) * mask
+        count = tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
         mean = tf.reduce_sum(states, axis=1) / count
-        # At least the 0 of padding, so that a full history is pooled like any other.
-        strongest = tf.maximum(tf.reduce_max(states, axis=1), 0.0)
-        own = pool_weighted_rows(rows, weights)
-        return own + self.core(tf.concat([own, mean, strongest], axis=1), training=training)
+        # Padding states are 0: clip at 0, so that a full history is pooled like a padded one.
+        maximum = tf.maximum(tf.reduce_max(states, axis=1), 0.0)
+        pooled = pool_weighted_rows(rows, weights)
+        return pooled + self.core(tf.concat([pooled, mean, maximum], axis=1), training=training)
 
     def get_config(self) -> dict[str, Any]:
         return {

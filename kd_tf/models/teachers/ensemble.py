@@ -1,4 +1,4 @@
-"""Several teachers as one, weighed by the readers who choose."""
+"""An ensemble of teachers, weighted on validation users."""
 
 from __future__ import annotations
 
@@ -8,8 +8,11 @@ from kd_tf.models.weighted_ensemble import WeightedEnsemble
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class EnsembleTeacher(WeightedEnsemble):
-    """Teachers of different kinds know different things; their sum ranks better than the best.
+    """Sums the scores of several teachers; the sum often ranks better than the best member.
 
-    A member's weight may grow or fall with the length of the history: how far it can be trusted
-    differs from reader to reader. See `BlendModel.weighed`.
+    The weight of a member may grow or shrink with the length of the history, as the members'
+    accuracy differs between short and long histories. See `WeightedEnsemble.from_members`.
+
+    Args:
+        **kwargs: As for `WeightedEnsemble`.
     """

@@ -12,20 +12,27 @@ from kd_tf.models.tied_embedding import make_item_mask, pool_weighted_rows
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class GRUTeacher(WideAndDeepTeacher):
-    """A gated recurrent unit over the history, its states pooled and added to the books' own.
+    """Runs a gated recurrent unit over the history and pools its states.
 
     After Hidasi et al., "Session-based Recommendations with Recurrent Neural Networks" (2016).
-    All states are pooled, not only the last one: where a history has no order (ratings without
-    dates) the last book says no more than any other.
+    All states are pooled, not only the last one: if a history has no order (ratings without
+    dates), the last item is no better evidence than any other.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d.
+        num_items: Number of items, V.
+        max_length: Length of the history, L.
+        embedding_dim: Width of the embeddings, d.
         units: Width of the recurrent state.
-        hidden: Width of the layer between the states and the reader's vector.
-        book_dropout: See `TiedTableModel`.
-        dropout: On the hidden layer.
+        hidden: Width of the layer between the states and the user embedding.
+        item_dropout: See `TiedEmbeddingModel`.
+        dropout: Dropout rate of the hidden layer.
+        **kwargs: As for `WideAndDeepTeacher`.
+
+    Example:
+        >>> from kd_tf.backend import tf
+        >>> teacher = GRUTeacher(num_items=100, max_length=5, embedding_dim=16, units=8)
+        >>> teacher(tf.constant([[3, 1, 4, 0, 0]])).shape
+        TensorShape([1, 101])
     """
 
     def __init__(
@@ -59,13 +66,14 @@ class GRUTeacher(WideAndDeepTeacher):
         )
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        real = make_item_mask(weights)
-        states = self.gru(self.projection(rows), mask=real[..., 0] > 0, training=training) * real
-        count = tf.maximum(tf.reduce_sum(real, axis=1), 1.0)
+        """Returns the user embeddings, float32 [B, d]; see `TiedEmbeddingModel.encode`."""
+        mask = make_item_mask(weights)
+        states = self.gru(self.projection(rows), mask=mask[..., 0] > 0, training=training) * mask
+        count = tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
         mean = tf.reduce_sum(states, axis=1) / count
-        newest = tf.reduce_sum(states * _mask_newest(real), axis=1)
-        own = pool_weighted_rows(rows, weights)
-        return own + self.core(tf.concat([own, mean, newest], axis=1), training=training)
+        newest = tf.reduce_sum(states * _mask_newest(mask), axis=1)
+        pooled = pool_weighted_rows(rows, weights)
+        return pooled + self.core(tf.concat([pooled, mean, newest], axis=1), training=training)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -76,7 +84,14 @@ class GRUTeacher(WideAndDeepTeacher):
         }
 
 
-def _mask_newest(real: tf.Tensor) -> tf.Tensor:
-    """float32 [B, L, 1]: 1 at the newest book that is there, 0 elsewhere."""
-    later = tf.cumsum(real, axis=1, reverse=True, exclusive=True)
-    return real * tf.cast(later < 0.5, tf.float32)
+def _mask_newest(mask: tf.Tensor) -> tf.Tensor:
+    """Masks all but the newest item of each history.
+
+    Args:
+        mask: float32 [B, L, 1], 1 at items, 0 at padding.
+
+    Returns:
+        float32 [B, L, 1], 1 at the newest item, 0 elsewhere.
+    """
+    num_later = tf.cumsum(mask, axis=1, reverse=True, exclusive=True)
+    return mask * tf.cast(num_later < 0.5, tf.float32)

@@ -1,4 +1,4 @@
-"""Implicit alternating least squares as a teacher."""
+"""Implicit alternating least squares (iALS) as a teacher."""
 
 from __future__ import annotations
 
@@ -8,4 +8,7 @@ from kd_tf.models.fold_in import FoldInModel
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class ImplicitALSTeacher(FoldInModel):
-    """Books' factors learnt by the library implicit; a reader's from the history, exactly."""
+    """Matrix factorization with the item factors trained by the library implicit.
+
+    The user factors are solved exactly from the history; see `FoldInModel`.
+    """

@@ -1,4 +1,4 @@
-"""The teacher for large catalogues: a sparse ridge regression for every book."""
+"""The teacher for large catalogs: a sparse ridge regression for every item."""
 
 from __future__ import annotations
 
@@ -17,24 +17,34 @@ from kd_tf.models.sparse_item_item import SparseItemItemModel
 from kd_tf.models.training_data import TrainingData
 
 NUM_NEIGHBOURS = 60
+"""Neighbours that each item is predicted from."""
+
 REGULARIZATIONS = (10.0, 30.0, 100.0)
+"""Values of lambda, in users, that are tuned on validation users."""
+
 SHARED_FEATURE_WEIGHTS = (0.0, 3.0)
+"""How many users one shared author or series is worth; tuned on validation users."""
+
 DEFAULT_REGULARIZATION = 30.0
 MAX_TUNING_ITEMS = 50_000
-"""Books beyond which settings are not tried: one fit takes minutes there."""
+"""Settings are not tuned for larger catalogs, where one fit takes minutes."""
 
 PRIOR_STRENGTH = 1e-3
-"""Of the most read book: far below what any neighbour adds, so that it only orders the rest."""
+"""Prior of the most popular item: far below any neighbour's weight, so it only ranks the items that
+have no neighbour in the history."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class LocalRidgeTeacher(SparseItemItemModel):
-    """See `kd_tf.models.closed_form.local_ridge`: exact, sparse, and linear in the catalogue.
+    """A sparse item-item model with an exact fit that scales linearly with the catalog.
+
+    See `kd_tf.models.closed_form.local_ridge`.
 
     Args:
-        regularization: Lambda, in readers.
-        shared_features: How many readers one common author or series is worth.
-        also_read: Whether what readers did not like counts too (`Split.also_read`).
+        regularization: Lambda, in users.
+        shared_feature_weight: How many users one shared author or series is worth.
+        use_low_rated: True uses low-rated interactions as evidence too (`Split.low_rated`).
+        **kwargs: As for `SparseItemItemModel`.
     """
 
     def __init__(
@@ -51,10 +61,13 @@ class LocalRidgeTeacher(SparseItemItemModel):
 
     @classmethod
     def from_training_data(cls, data: TrainingData) -> LocalRidgeTeacher:
-        """Counts who read what together and solves every book.
+        """Fits the model; its settings are tuned on validation users.
 
-        The ridge, whether books of one author or series lend each other readers, and whether
-        books that were read but not liked count, are chosen by the validation readers.
+        The settings are lambda, the weight of shared authors and series, and whether low-rated
+        interactions are used.
+
+        Args:
+            data: The split and catalog to fit to.
         """
         return choose_ridge(data)[0]
 
@@ -67,7 +80,7 @@ class LocalRidgeTeacher(SparseItemItemModel):
         shared_feature_weight: float,
         use_low_rated: bool,
     ) -> LocalRidgeTeacher:
-        """The model of one solved ridge."""
+        """Creates the teacher from a fitted ridge and the settings that it was fitted with."""
         matrix = ridge.to_matrix()
         model = cls(
             num_items=data.split.num_items,
@@ -92,56 +105,62 @@ class LocalRidgeTeacher(SparseItemItemModel):
 
 
 def choose_ridge(data: TrainingData) -> tuple[LocalRidgeTeacher, LocalRidge, CoOccurrence]:
-    """The ridge that ranks best for the validation readers, and the counts that it came from.
+    """Tunes the settings one after the other on validation users.
 
-    One setting after the other: lambda, then whether authors and series count, then whether
-    what readers did not like does.
+    First lambda, then whether shared authors and series count, then whether low-rated interactions
+    do. Without validation users, or with more than `MAX_TUNING_ITEMS` items, default settings are
+    used.
+
+    Args:
+        data: The split and catalog to fit to.
+
+    Returns:
+        The best teacher, its ridge, and the co-occurrence counts that it was fitted to.
     """
     has_features = count_shared_features(data.catalog).nnz > 0
-    also = data.split.low_rated is not None and len(data.split.low_rated.items) > 0
-    strength = SHARED_FEATURE_WEIGHTS[-1] if has_features else 0.0
+    has_low_rated = data.split.low_rated is not None and len(data.split.low_rated.items) > 0
+    feature_weight = SHARED_FEATURE_WEIGHTS[-1] if has_features else 0.0
 
-    def solve(
-        regularization: float, strength: float, also_read: bool
+    def fit_setting(
+        regularization: float, feature_weight: float, use_low_rated: bool
     ) -> tuple[LocalRidgeTeacher, LocalRidge, CoOccurrence]:
-        pairs = count_pairs(data, strength, also_read)
+        pairs = count_pairs(data, feature_weight, use_low_rated)
         ridge = fit_local_ridge(
             pairs,
             num_neighbours=min(NUM_NEIGHBOURS, max(data.split.num_items - 1, 1)),
             regularization=regularization,
             progress=data.progress,
         )
-        return (
-            LocalRidgeTeacher.from_ridge(ridge, data, regularization, strength, also_read),
-            ridge,
-            pairs,
+        teacher = LocalRidgeTeacher.from_ridge(
+            ridge, data, regularization, feature_weight, use_low_rated
         )
+        return teacher, ridge, pairs
 
     if data.split.num_items > MAX_TUNING_ITEMS or not len(data.validation_metric):
-        return solve(DEFAULT_REGULARIZATION, strength, also)
-    chosen = solve(REGULARIZATIONS[0], strength, False)
-    best = data.validation_metric(chosen[0].numpy_scores)
+        return fit_setting(DEFAULT_REGULARIZATION, feature_weight, has_low_rated)
+    best = fit_setting(REGULARIZATIONS[0], feature_weight, False)
+    best_ndcg = data.validation_metric(best[0].numpy_scores)
 
-    def consider(regularization: float, strength: float, also_read: bool) -> None:
-        nonlocal best, chosen
-        found = solve(regularization, strength, also_read)
-        reached = data.validation_metric(found[0].numpy_scores)
-        if reached > best:
-            best, chosen = reached, found
+    def try_setting(regularization: float, feature_weight: float, use_low_rated: bool) -> None:
+        nonlocal best, best_ndcg
+        result = fit_setting(regularization, feature_weight, use_low_rated)
+        ndcg = data.validation_metric(result[0].numpy_scores)
+        if ndcg > best_ndcg:
+            best, best_ndcg = result, ndcg
 
     for regularization in REGULARIZATIONS[1:]:
-        consider(regularization, strength, False)
+        try_setting(regularization, feature_weight, False)
     if has_features:
-        consider(chosen[0].regularization, 0.0, False)
-    if also:
-        consider(chosen[0].regularization, chosen[0].shared_feature_weight, True)
-    return chosen
+        try_setting(best[0].regularization, 0.0, False)
+    if has_low_rated:
+        try_setting(best[0].regularization, best[0].shared_feature_weight, True)
+    return best
 
 
 def count_pairs(
     data: TrainingData, shared_feature_weight: float, use_low_rated: bool
 ) -> CoOccurrence:
-    """What a ridge of these settings is solved from."""
+    """Counts the co-occurrences that a ridge with these settings is fitted to."""
     split = data.split
     pairs = count_co_occurrences(
         split.train,

@@ -1,4 +1,4 @@
-"""Several teachers that answer as one: the mean of their distributions over unread books."""
+"""A mixture of teachers: the mean of their distributions over the unseen items."""
 
 from __future__ import annotations
 
@@ -17,50 +17,63 @@ from kd_tf.models.by_user_id.base import UserIdModel
 from kd_tf.progress import Progress
 
 MAX_CALIBRATION_SCORES = 10_000_000
-"""Scores that a temperature is fitted on: one number needs few readers."""
+"""Maximum number of scores to fit a temperature to: a single number needs few users."""
 
 MIN_CALIBRATION_USERS = 50
-"""Who fit it, however large the catalogue."""
+"""Minimum number of users to fit a temperature to, however large the catalog is."""
 
 TEMPERATURE_BOUNDS = (1e-2, 1e4)
-"""Between these: scores of sparse members lie hundreds of standard deviations above the mean."""
+"""Range of temperatures: scores of sparse members lie hundreds of standard deviations above the
+mean."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class TeacherMixture(HistoryModel):
-    """``score(i) = log sum over the members m of w_m p_m(i)``: a mixture, asked as one teacher.
+    """Mixes the distributions of several teachers: ``score(i) = log sum over m of w_m p_m(i)``.
 
-    Each member votes with a distribution over the books that the reader has not read,
+    Each member m contributes its distribution over the items that the user has not seen,
     ``p_m = softmax(z_m / T_m)``. The mean of probabilities is the soft target of Hinton, Vinyals &
     Dean, "Distilling the Knowledge in a Neural Network" (2015) and of You, Xu, Xu & Tao, "Learning
-    from Multiple Teacher Networks" (KDD 2017). What one member is sure of stays in the mixture
-    however little the others think of it, where `EnsembleTeacher`, a sum of scores, lets them
-    veto it; use that one to rank best, and this one for soft targets that are probabilities.
+    from Multiple Teacher Networks" (KDD 2017). An item that one member is sure of keeps its
+    probability, however low the others score it; in `EnsembleTeacher`, a sum of scores, the others
+    can veto it. Use `EnsembleTeacher` for the best ranking, and this class for soft targets that
+    are probabilities.
 
-    Members' scores are of different sizes: closed forms give numbers below 1, networks logits.
-    Nearly even distributions would result from the former. So z are the scores in the reader's
-    own standard deviations from the reader's own mean, both over unread books. Distributions
-    still differ in how they fall off (a sparse member's best books lie far above all others), so
-    that each member has a temperature, which `calibrated` fits.
+    The scores of the members differ in size: closed forms return numbers below 1, networks return
+    logits. Their softmax would be nearly uniform for the former, so z are the scores standardized
+    per user: minus the mean, divided by the standard deviation, both over the unseen items. The
+    shape of the distributions still differs (the top items of a sparse member lie far above all
+    others), so each member has a temperature T_m, which `calibrate` fits.
 
-    Weights are the same for all readers, or also by how sure a member is of this one: times
-    ``1 - exp(H_m) / sum over n of exp(H_n)``, H the entropy of p. Zhang, Chen & Wang,
-    "Confidence-Aware Multi-Teacher Knowledge Distillation" (ICASSP 2022), have the cross-entropy
-    with the labels in place of H; a teacher is asked for histories alone and sees no labels. A
-    member is believed then because it is sure, not because it is right: calibrate before.
+    The weights w_m are the same for all users, or also depend on the confidence of a member for
+    the user: multiplied by ``1 - exp(H_m) / sum over n of exp(H_n)``, with H the entropy of p.
+    Zhang, Chen & Wang, "Confidence-Aware Multi-Teacher Knowledge Distillation" (ICASSP 2022), use
+    the cross-entropy with the labels in place of H, but a teacher sees histories only and no
+    labels. This trusts members that are confident, right or wrong: calibrate them first.
 
     Args:
-        members: Finished models of one catalogue, at least one. The panel sees the longest of
-            their histories; of a longer one than its own a member sees the newest books.
-        weights: One a member, not negative; all the same by default. See `validation_weights`.
-        temperatures: One a member, above 0; 1 by default.
-        by_confidence: Whether weights differ from reader to reader.
+        members: Fitted models of one catalog, at least one. The mixture sees the longest of their
+            histories; a member with a shorter history sees the newest items.
+        weights: One per member, at least 0; equal by default. See `compute_validation_weights`.
+        temperatures: One per member, above 0; 1 by default.
+        by_confidence: True makes the weights depend on the user.
+        **kwargs: As for `keras.Model`.
 
     Raises:
-        ValueError: Members do not fit together, or a number is out of range.
+        ValueError: The members do not fit together, or a number is out of range.
 
     Example:
-        >>> panel = TeacherPanel(members=[ridge, network], weights=[1, 2])  # doctest: +SKIP
+        >>> import numpy as np
+        >>> from scipy import sparse
+        >>> from kd_tf.backend import tf
+        >>> from kd_tf.models.students.neighbours import NeighboursStudent
+        >>> def make_member(prior):
+        ...     matrix = sparse.csr_array((4, 4), dtype=np.float32)
+        ...     return NeighboursStudent.from_matrix(matrix, max_length=2, prior=np.array(prior))
+        >>> first, second = make_member([0.0, 1, 2, 3]), make_member([0.0, 3, 2, 1])
+        >>> mixture = TeacherMixture(members=[first, second], weights=[3, 1])
+        >>> tf.exp(mixture(tf.constant([[2, 0]]))).numpy()[0, [1, 3]].round(2)
+        array([0.31, 0.69], dtype=float32)
     """
 
     quantizations = ()
@@ -74,15 +87,16 @@ class TeacherMixture(HistoryModel):
         by_confidence: bool = False,
         **kwargs: Any,
     ) -> None:
-        catalogues = {member.num_items for member in members}
-        if len(catalogues) != 1:
+        catalog_sizes = {member.num_items for member in members}
+        if len(catalog_sizes) != 1:
             raise ValueError(
-                f"members must be models of one catalogue, not of {sorted(catalogues) or 'nothing'}"
+                "members must be models of one catalog, not of "
+                f"{sorted(catalog_sizes) or 'nothing'}"
             )
         if any(isinstance(member, UserIdModel) for member in members):
-            raise ValueError("a panel sees histories, and a member knows readers by number")
+            raise ValueError("members must be models of histories, not of user ids")
         length = max(member.max_length for member in members)
-        super().__init__(num_items=catalogues.pop(), max_length=length, **kwargs)
+        super().__init__(num_items=catalog_sizes.pop(), max_length=length, **kwargs)
         self.members = list(members)
         count = len(self.members)
         self.by_confidence = by_confidence
@@ -92,15 +106,15 @@ class TeacherMixture(HistoryModel):
         }
         if not sum(self._settings["weights"]) > 0 or not min(self._settings["temperatures"]) > 0:
             raise ValueError(
-                "some weight and all temperatures must be above 0, not "
+                "at least one weight and all temperatures must be above 0, not "
                 f"{self._settings['weights']} and {self._settings['temperatures']}"
             )
-        # As weights of the model, which its fingerprint tells apart: caches of its answers do.
-        self.settings = self.add_weight(name="rule", shape=(2 * count + 1,), trainable=False)
+        # A weight of the model, so that its fingerprint, the key of cached outputs, covers them.
+        self.settings = self.add_weight(name="settings", shape=(2 * count + 1,), trainable=False)
         self.settings.assign(
             [*self._settings["weights"], *self._settings["temperatures"], by_confidence]
         )
-        # Every member's distribution is held beside the scores that it is made of.
+        # The distribution of each member is in memory beside its scores.
         self.peak_score_rows = 2 * count + sum(member.peak_score_rows for member in members)
 
     @classmethod
@@ -113,17 +127,17 @@ class TeacherMixture(HistoryModel):
         weights: Sequence[float] | None = None,
         by_confidence: bool = False,
     ) -> Self:
-        """The panel whose members are as sure as they are right.
+        """Creates a mixture of calibrated members.
 
-        Each temperature is the one under which the held-out books of the readers who choose are
-        likeliest: Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks" (2017).
+        The temperature of a member maximizes the likelihood of the held-out items of validation
+        users: Guo, Pleiss, Sun & Weinberger, "On Calibration of Modern Neural Networks" (2017).
 
         Args:
-            members: See the class.
-            choose: Some of its readers fit the temperatures; without any all are 1.
-            progress: Told of the result.
-            weights: See the class.
-            by_confidence: See the class.
+            members: As for the class.
+            validation_metric: Some of its users fit the temperatures; without users all are 1.
+            progress: Reports the temperatures.
+            weights: As for the class.
+            by_confidence: As for the class.
         """
         temperatures = [1.0] * len(members)
         validation_metric = validation_metric.take_first(
@@ -131,9 +145,9 @@ class TeacherMixture(HistoryModel):
         )
         if len(validation_metric):
             with progress.task(f"calibrating {len(members)} teachers", len(members)) as advance:
-                for number, member in enumerate(members):
-                    temperatures[number] = _fit_temperature(member, validation_metric)
-                    advance(1, f"temperature {temperatures[number]:.2f}")
+                for index, member in enumerate(members):
+                    temperatures[index] = _fit_temperature(member, validation_metric)
+                    advance(1, f"temperature {temperatures[index]:.2f}")
         return cls(
             members=members,
             weights=weights,
@@ -142,39 +156,52 @@ class TeacherMixture(HistoryModel):
         )
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
+        """Returns the log of the mixed probabilities, float32 [B, V + 1].
+
+        Seen items are on the same scale, but do not take part in the normalization.
+        """
         ids, count = self.mask_unknown_ids(inputs), len(self.members)
-        votes = tf.stack(
+        log_probs = tf.stack(
             [
                 _compute_log_probs(
                     member(self._keep_newest(ids, member.max_length), training=training),
                     ids,
-                    self.settings[count + number],
+                    self.settings[count + index],
                 )
-                for number, member in enumerate(self.members)
+                for index, member in enumerate(self.members)
             ],
             axis=1,
         )
-        return tf.reduce_logsumexp(
-            votes + self._compute_log_weights(votes, ids)[:, :, tf.newaxis], axis=1
-        )
+        log_weights = self._compute_log_weights(log_probs, ids)
+        return tf.reduce_logsumexp(log_probs + log_weights[:, :, tf.newaxis], axis=1)
 
-    def _compute_log_weights(self, votes: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
-        """float32 [B, members] of log-probabilities [B, members, V + 1]; their exp sums to 1."""
-        weights = self.settings[: len(self.members)] + tf.zeros_like(votes[:, :, 0])
+    def _compute_log_weights(self, log_probs: tf.Tensor, ids: tf.Tensor) -> tf.Tensor:
+        """Computes the logarithms of the members' weights, which sum to 1 for each user.
+
+        Args:
+            log_probs: float32 [B, members, V + 1].
+            ids: int32 [B, L], the histories.
+
+        Returns:
+            float32 [B, members].
+        """
+        weights = self.settings[: len(self.members)] + tf.zeros_like(log_probs[:, :, 0])
         if self.by_confidence and len(self.members) > 1:
-            unread = mask_history(tf.zeros_like(votes[:, 0]), ids)[:, tf.newaxis] > MASKED_LOGIT / 2
-            entropy = -tf.reduce_sum(tf.where(unread, tf.exp(votes) * votes, 0.0), axis=2)
+            is_unseen = mask_history(tf.zeros_like(log_probs[:, 0]), ids) > MASKED_LOGIT / 2
+            is_unseen = is_unseen[:, tf.newaxis]
+            terms = tf.where(is_unseen, tf.exp(log_probs) * log_probs, 0.0)
+            entropy = -tf.reduce_sum(terms, axis=2)
             weights *= 1 - tf.nn.softmax(entropy, axis=1)
         return tf.math.log(weights) - tf.math.log(tf.reduce_sum(weights, axis=1, keepdims=True))
 
     def _keep_newest(self, ids: tf.Tensor, length: int) -> tf.Tensor:
-        """At most `length` books of each history, the newest, as a member takes them."""
+        """Returns the newest `length` items of each history, or `ids` if they are not longer."""
         if ids.shape[1] <= length:
             return ids
         ids = self.compact_ids(ids)
-        older = tf.reduce_sum(tf.cast(ids > 0, tf.int32), axis=1, keepdims=True) - length
-        places = tf.maximum(older, 0) + tf.range(length)
-        return tf.gather(ids, places, batch_dims=1)
+        num_older = tf.reduce_sum(tf.cast(ids > 0, tf.int32), axis=1, keepdims=True) - length
+        positions = tf.maximum(num_older, 0) + tf.range(length)
+        return tf.gather(ids, positions, batch_dims=1)
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -187,96 +214,114 @@ class TeacherMixture(HistoryModel):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TeacherMixture:
-        """The panel that `get_config` described, with new weights."""
+        """Rebuilds the mixture from `get_config`; the members have new weights."""
         members = [keras.saving.deserialize_keras_object(member) for member in config["members"]]
         return cls(**{**config, "members": members})
 
 
 def compute_validation_weights(metrics: Sequence[float], sharpness: float = 10.0) -> list[float]:
-    """Weights of members by what they reached on validation readers: ``w ~ exp(s f / max f)``.
+    """Computes mixture weights from the members' validation metrics: ``w ~ exp(s m / max m)``.
 
-    A softmax and not the figures themselves: teachers worth having together differ by a tenth or
-    two, and weights in proportion hardly differ from a plain average. MovieLens 100k, calibrated,
-    NDCG@10 of three closed forms and a network that is a fifth better: average .214, in
-    proportion .218, the softmax .232. Relative to the best, so that the figure's scale does not
-    matter.
+    A softmax, because weights in proportion to the metrics hardly differ from equal weights:
+    teachers that are worth combining differ by 10 or 20 %. NDCG@10 on MovieLens 100k of three
+    calibrated closed forms and a network that is 20 % better: equal weights .214, proportional
+    weights .218, softmax .232. The metrics are divided by the best, so their scale does not matter.
 
     Args:
-        figures: Higher is better; the best above 0, as NDCG is.
-        sharpness: s, not negative: a member that is 10 % worse weighs ``exp(-s / 10)`` of the best.
+        metrics: One per member, higher is better; the best is above 0, as for NDCG.
+        sharpness: s, at least 0: a member that is 10 % worse than the best has ``exp(-s / 10)``
+            times its weight.
 
     Returns:
-        One a member, of sum 1.
+        One weight per member; they sum to 1.
 
     Raises:
-        ValueError: No figure is above 0, one is not finite, or the sharpness is negative.
+        ValueError: No metric is above 0, one is not finite, or the sharpness is negative.
+
+    Example:
+        >>> [round(weight, 2) for weight in compute_validation_weights([0.20, 0.18, 0.16])]
+        [0.67, 0.24, 0.09]
     """
-    given = np.asarray(metrics, np.float64)
-    if not given.size or not np.isfinite(given).all() or not given.max() > 0:
-        raise ValueError(f"figures must be finite, the best above 0, not {list(metrics)}")
+    values = np.asarray(metrics, np.float64)
+    if not values.size or not np.isfinite(values).all() or not values.max() > 0:
+        raise ValueError(f"metrics must be finite, the best above 0, not {list(metrics)}")
     if not sharpness >= 0:
         raise ValueError(f"sharpness must be 0 or above, not {sharpness}")
-    return [float(weight) for weight in special.softmax(sharpness * given / given.max())]
+    return [float(weight) for weight in special.softmax(sharpness * values / values.max())]
 
 
 def _compute_log_probs(scores: tf.Tensor, ids: tf.Tensor, temperature: Any) -> tf.Tensor:
-    """float32 [B, V + 1]: log-probabilities over unread books; read ones lie on the same scale."""
-    unread = mask_history(scores, ids) > MASKED_LOGIT / 2
-    counted = tf.cast(unread, tf.float32)
-    count = tf.reduce_sum(counted, axis=1, keepdims=True)
+    """Computes log-probabilities over the unseen items from standardized scores.
+
+    Args:
+        scores: float32 [B, V + 1].
+        ids: int32 [B, L], the histories.
+        temperature: A number above 0.
+
+    Returns:
+        float32 [B, V + 1]; seen items are on the same scale, but not part of the normalization.
+    """
+    is_unseen = mask_history(scores, ids) > MASKED_LOGIT / 2
+    count = tf.reduce_sum(tf.cast(is_unseen, tf.float32), axis=1, keepdims=True)
 
     def mean(values: tf.Tensor) -> tf.Tensor:
         return tf.math.divide_no_nan(
-            tf.reduce_sum(tf.where(unread, values, 0.0), axis=1, keepdims=True), count
+            tf.reduce_sum(tf.where(is_unseen, values, 0.0), axis=1, keepdims=True), count
         )
 
-    away = scores - mean(scores)
-    logits = tf.math.divide_no_nan(away, temperature * tf.sqrt(mean(tf.square(away))))
+    centered = scores - mean(scores)
+    deviation = tf.sqrt(mean(tf.square(centered)))
+    logits = tf.math.divide_no_nan(centered, temperature * deviation)
     return logits - tf.reduce_logsumexp(
-        tf.where(unread, logits, MASKED_LOGIT), axis=1, keepdims=True
+        tf.where(is_unseen, logits, MASKED_LOGIT), axis=1, keepdims=True
     )
 
 
 def _fit_temperature(member: HistoryModel, validation_metric: ValidationMetric) -> float:
-    """Under which the held-out books are likeliest, each reader weighing the same."""
+    """Returns the temperature that maximizes the likelihood of the held-out items.
+
+    All users have the same weight.
+    """
     score = make_score_fn(member)
-    logits, chosen = [], []
+    log_probs, target_means = [], []
     for rows in validation_metric.batch_rows():
-        histories, targets = (
-            validation_metric.histories.take(rows),
-            validation_metric.targets.take(rows),
-        )
+        histories = validation_metric.histories.take(rows)
+        targets = validation_metric.targets.take(rows)
         ids = tf.constant(histories.pad(int(histories.lengths.max())))
         masked = mask_history(_compute_log_probs(tf.constant(score(histories)), ids, 1.0), ids)
-        scores, row = masked.numpy(), np.repeat(np.arange(len(rows)), targets.lengths)
-        found = scores[row, targets.items].astype(np.float64)
-        # A book that stands in the history too is nobody's to find.
-        unread = found > MASKED_LOGIT / 2
-        count = np.bincount(row[unread], minlength=len(rows))
-        mean = np.bincount(row[unread], found[unread], len(rows)) / np.maximum(count, 1)
-        logits.append(scores[count > 0])
-        chosen.append(mean[count > 0])
+        batch_log_probs = masked.numpy()
+        row = np.repeat(np.arange(len(rows)), targets.lengths)
+        values = batch_log_probs[row, targets.items].astype(np.float64)
+        # Targets that are in the history too cannot be recommended.
+        is_unseen = values > MASKED_LOGIT / 2
+        count = np.bincount(row[is_unseen], minlength=len(rows))
+        sums = np.bincount(row[is_unseen], values[is_unseen], len(rows))
+        log_probs.append(batch_log_probs[count > 0])
+        target_means.append((sums / np.maximum(count, 1))[count > 0])
 
-    def loss(log_temperature: float) -> float:
+    def compute_loss(log_temperature: float) -> float:
         inverse = np.float32(np.exp(-log_temperature))
-        parts = [
-            special.logsumexp(inverse * scores, axis=1) - inverse * mean
-            for scores, mean in zip(logits, chosen, strict=True)
+        losses = [
+            special.logsumexp(inverse * values, axis=1) - inverse * mean
+            for values, mean in zip(log_probs, target_means, strict=True)
         ]
-        return float(np.concatenate(parts).mean())
+        return float(np.concatenate(losses).mean())
 
-    # Convex in 1 / T, so with one lowest place in log T too.
-    found = optimize.minimize_scalar(
-        loss, bounds=tuple(np.log(TEMPERATURE_BOUNDS)), method="bounded", options={"xatol": 1e-2}
+    # The loss is convex in 1 / T, so it has a single minimum in log T too.
+    result = optimize.minimize_scalar(
+        compute_loss,
+        bounds=tuple(np.log(TEMPERATURE_BOUNDS)),
+        method="bounded",
+        options={"xatol": 1e-2},
     )
-    return float(np.exp(found.x))
+    return float(np.exp(result.x))
 
 
 def _check_numbers(name: str, values: Sequence[float] | None, count: int) -> tuple[float, ...]:
-    """One number a member, 1 where none is given."""
-    numbers = tuple(float(one) for one in values) if values is not None else (1.0,) * count
-    if len(numbers) != count or not all(0 <= one < np.inf for one in numbers):
+    """Returns one finite number of at least 0 per member; 1 if `values` is None."""
+    numbers = tuple(float(value) for value in values) if values is not None else (1.0,) * count
+    if len(numbers) != count or not all(0 <= number < np.inf for number in numbers):
         raise ValueError(
-            f"{name} must be {count} finite numbers that are not negative, not {list(numbers)}"
+            f"{name} must be {count} finite numbers of at least 0, not {list(numbers)}"
         )
     return numbers

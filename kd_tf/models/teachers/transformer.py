@@ -12,21 +12,23 @@ from kd_tf.models.tied_embedding import make_item_mask, pool_weighted_rows
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class TransformerTeacher(WideAndDeepTeacher):
-    """Blocks of self-attention over the history, with a vector for every age of a book.
+    """Applies blocks of self-attention to the history, with position embeddings.
 
-    After Kang & McAuley, "Self-Attentive Sequential Recommendation" (SASRec, 2018). Every book of
-    the history sees every other, as what follows is asked once for a whole history and not after
-    each of its books; the reader is the newest book's state beside the pooled rows.
+    After Kang & McAuley, "Self-Attentive Sequential Recommendation" (SASRec, 2018). Attention is
+    not causal, because the model predicts the next items once per history and not after each of
+    its items. Positions count from the newest item. The user embedding is the pooled item
+    embeddings plus a dense layer over them and the state of the newest item.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d.
-        width: Of the attention's states.
-        heads: Attentions side by side.
-        blocks: How many follow each other.
-        book_dropout: See `TiedTableModel`.
-        dropout: Inside the blocks.
+        num_items: Number of items, V.
+        max_length: Length of the history, L.
+        embedding_dim: Width of the embeddings, d.
+        attention_dim: Width of the attention states.
+        num_heads: Number of attention heads.
+        num_blocks: Number of attention blocks.
+        item_dropout: See `TiedEmbeddingModel`.
+        dropout: Dropout rate inside the blocks.
+        **kwargs: As for `WideAndDeepTeacher`.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class TransformerTeacher(WideAndDeepTeacher):
         )
         self.projection = keras.layers.Dense(attention_dim)
         self.position_embedding = self.add_weight(
-            name="age",
+            name="position_embedding",
             shape=(max_length, attention_dim),
             initializer=keras.initializers.RandomNormal(stddev=0.02),
         )
@@ -81,23 +83,24 @@ class TransformerTeacher(WideAndDeepTeacher):
         self.core = keras.layers.Dense(embedding_dim)
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        real = make_item_mask(weights)
-        present = real[:, :, 0]
-        behind = tf.cast(tf.cumsum(present, axis=1, reverse=True, exclusive=True), tf.int32)
-        states = (self.projection(rows) + tf.gather(self.position_embedding, behind)) * real
-        visible = tf.cast(present, tf.bool)[:, tf.newaxis, :]
+        """Returns the user embeddings, float32 [B, d]; see `TiedEmbeddingModel.encode`."""
+        mask = make_item_mask(weights)
+        is_item = mask[:, :, 0]
+        position = tf.cast(tf.cumsum(is_item, axis=1, reverse=True, exclusive=True), tf.int32)
+        states = (self.projection(rows) + tf.gather(self.position_embedding, position)) * mask
+        attention_mask = tf.cast(is_item, tf.bool)[:, tf.newaxis, :]
         for block in range(self.num_blocks):
-            normed = self.layer_norms[2 * block](states)
-            attended = self.attentions[block](
-                normed, normed, attention_mask=visible, training=training
+            normalized = self.layer_norms[2 * block](states)
+            attention = self.attentions[block](
+                normalized, normalized, attention_mask=attention_mask, training=training
             )
-            states = (states + attended) * real
-            normed = self.layer_norms[2 * block + 1](states)
-            states = (states + self.feed_forward[block](normed, training=training)) * real
-        newest = tf.cast(present, tf.float32) * tf.cast(behind == 0, tf.float32)
-        last = tf.matmul(newest[:, tf.newaxis], states)[:, 0]
-        own = pool_weighted_rows(rows, weights)
-        return own + self.core(tf.concat([own, last], axis=1))
+            states = (states + attention) * mask
+            normalized = self.layer_norms[2 * block + 1](states)
+            states = (states + self.feed_forward[block](normalized, training=training)) * mask
+        is_newest = tf.cast(is_item, tf.float32) * tf.cast(position == 0, tf.float32)
+        newest = tf.matmul(is_newest[:, tf.newaxis], states)[:, 0]
+        pooled = pool_weighted_rows(rows, weights)
+        return pooled + self.core(tf.concat([pooled, newest], axis=1))
 
     def get_config(self) -> dict[str, Any]:
         return {

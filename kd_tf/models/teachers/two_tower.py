@@ -1,4 +1,4 @@
-"""A large retrieval model: a tower for readers, a tower for books."""
+"""A large retrieval model with a user tower and an item tower."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ from kd_tf.models.tied_embedding import IN_BATCH, pool_weighted_rows
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class TwoTowerTeacher(WideAndDeepTeacher):
-    """TFRS' retrieval model: dense layers over the pooled history, and a table for the books.
+    """The retrieval model of TensorFlow Recommenders: dense layers over the pooled history.
 
-    Trained with the Retrieval task of TensorFlow Recommenders, against the other books of a
-    batch with the log-Q correction, so that its steps do not grow with the catalogue.
+    The scored items have an embedding table of their own. The Retrieval task trains against the
+    other items of a batch with the log-Q correction, so that a training step does not grow with
+    the catalog.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d.
-        hidden: Width of the dense layers.
-        book_dropout: See `TiedTableModel`.
-        dropout: Between them.
-        objective: See `TiedTableModel`.
+        num_items: Number of items, V.
+        max_length: Length of the history, L.
+        embedding_dim: Width of the embeddings, d.
+        hidden: Width of the hidden layer.
+        item_dropout: See `TiedEmbeddingModel`.
+        dropout: Dropout rate of the hidden layer.
+        objective: See `TiedEmbeddingModel`.
+        **kwargs: As for `WideAndDeepTeacher`.
     """
 
     def __init__(
@@ -63,11 +65,13 @@ class TwoTowerTeacher(WideAndDeepTeacher):
 
     @property
     def scoring_table(self) -> tf.Variable:
+        """float32 [V + 1, d], the embeddings of the scored items."""
         return self.candidate_table
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
-        own = pool_weighted_rows(rows, weights)
-        return own + self.core(own, training=training)
+        """Returns the user embeddings, float32 [B, d]; see `TiedEmbeddingModel.encode`."""
+        pooled = pool_weighted_rows(rows, weights)
+        return pooled + self.core(pooled, training=training)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "hidden": self.hidden, "dropout": self.dropout}

@@ -12,19 +12,23 @@ from kd_tf.models.tied_embedding import TiedEmbeddingModel, pool_weighted_rows
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class VAETeacher(TiedEmbeddingModel):
-    """Encodes a history into a distribution over codes and decodes one of them into all books.
+    """Encodes a history into a distribution over latent codes and decodes a code into item scores.
 
-    Multinomial likelihood with a divergence that is let in slowly: Liang et al., "Variational
-    Autoencoders for Collaborative Filtering" (Mult-VAE, 2018). The mean code is used to recommend.
+    Multinomial likelihood with an annealed KL divergence: Liang et al., "Variational Autoencoders
+    for Collaborative Filtering" (Mult-VAE, 2018). Recommendations use the mean code.
 
     Args:
-        books: V.
-        history_length: L.
-        dimensions: d, of the tables and of the code.
-        hidden: Width of the layer between them.
-        beta: Weight of the divergence at the end.
-        annealing: Steps until it has this weight.
-        book_dropout: Of the books that the encoder sees.
+        num_items: Number of items, V.
+        max_length: Length of the history, L.
+        embedding_dim: Width of the embeddings and of the code, d.
+        hidden: Width of the hidden layer between them.
+        beta: Final weight of the KL divergence.
+        annealing_steps: Training steps until it has this weight.
+        item_dropout: Dropout rate of the items that the encoder sees in training.
+        **kwargs: As for `TiedEmbeddingModel`.
+
+    Raises:
+        ValueError: `beta` is below 0, or `annealing_steps` is below 1.
     """
 
     def __init__(
@@ -48,7 +52,8 @@ class VAETeacher(TiedEmbeddingModel):
         )
         if beta < 0 or annealing_steps < 1:
             raise ValueError(
-                f"beta must be 0 or more and annealing 1 or more, not {beta} and {annealing_steps}"
+                "beta must be at least 0 and annealing_steps at least 1, not "
+                f"{beta} and {annealing_steps}"
             )
         self.hidden, self.beta, self.annealing_steps = hidden, beta, annealing_steps
         self.decoder = self.add_weight(
@@ -65,22 +70,29 @@ class VAETeacher(TiedEmbeddingModel):
 
     @property
     def scoring_table(self) -> tf.Variable:
+        """float32 [V + 1, d], the decoder."""
         return self.decoder
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
+        """Returns the codes, float32 [B, d]; see `TiedEmbeddingModel.encode`."""
         return self._sample_code(rows, weights, training)[0]
 
     def _sample_code(
         self, rows: tf.Tensor, weights: tf.Tensor, training: bool
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """A code float32 [B, d], drawn in training, and its divergence float32 [B]."""
+        """Computes the codes float32 [B, d] and their KL divergences float32 [B].
+
+        Codes are sampled in training, and means otherwise.
+        """
         hidden = self.core(tf.nn.tanh(pool_weighted_rows(rows, weights)))
         mean = self.mean(hidden)
-        variance = self.log_variance(hidden)
-        divergence = 0.5 * tf.reduce_sum(tf.exp(variance) + tf.square(mean) - 1 - variance, axis=1)
+        log_variance = self.log_variance(hidden)
+        divergence = 0.5 * tf.reduce_sum(
+            tf.exp(log_variance) + tf.square(mean) - 1 - log_variance, axis=1
+        )
         if training:
             noise = rng.sample_normal(tf.shape(mean))
-            return mean + tf.exp(0.5 * variance) * noise, divergence
+            return mean + tf.exp(0.5 * log_variance) * noise, divergence
         return mean, divergence
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -92,17 +104,18 @@ class VAETeacher(TiedEmbeddingModel):
         return super().score(history, candidates) + bias
 
     def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+        """Trains on (history int32 [B, L], {"targets": int32 [B, M]}) with the annealed loss."""
         history, labels = data
         with tf.GradientTape() as tape:
             ids = self.compact_ids(history)
             weights = self._dropout(self.item_weights(ids), training=True)
             code, divergence = self._sample_code(tf.gather(self.table, ids), weights, True)
             logits = tf.matmul(code, self.decoder, transpose_b=True) + self.bias
-            scored = MaskedLogits.from_logits(logits, self.seen_items(history))
-            share = tf.cast(self.optimizer.iterations, tf.float32) / self.annealing_steps
+            masked_logits = MaskedLogits.from_logits(logits, self.seen_items(history))
+            annealing = tf.cast(self.optimizer.iterations, tf.float32) / self.annealing_steps
             loss = tf.reduce_mean(
-                self.supervised_loss(history, labels["targets"], scored)
-                + self.beta * tf.minimum(share, 1.0) * divergence / self.embedding_dim
+                self.supervised_loss(history, labels["targets"], masked_logits)
+                + self.beta * tf.minimum(annealing, 1.0) * divergence / self.embedding_dim
             )
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         self._loss_tracker.update_state(loss)

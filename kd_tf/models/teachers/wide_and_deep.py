@@ -1,4 +1,4 @@
-"""Teachers with a memory: a deep encoder, and beside it what is known of each pair of books."""
+"""Base of the neural teachers: a deep encoder plus a wide item-item model."""
 
 from __future__ import annotations
 
@@ -20,103 +20,123 @@ from kd_tf.models.tied_embedding import TiedEmbeddingModel
 from kd_tf.progress import Progress
 
 NUM_NEIGHBOURS = 50
+"""Neighbours in the ridge regression of each item."""
+
 REGULARIZATIONS = (10.0, 30.0, 100.0)
+"""Values of lambda, in users, that are tuned on validation users."""
+
 WIDE_WEIGHTS = (0.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0)
+"""Weights of the wide part that are tuned on validation users."""
+
 RECENCY_POWERS = (0.0, 1.0, 2.0)
+"""Powers of the trained recency weights; 0 ignores the order of the history."""
+
 TEMPERATURES = tuple(2.0 ** (step / 2) for step in range(-4, 17))
+"""Temperatures of the softmax, from 1/4 to 256."""
+
 MAX_FITTING_USERS = 1000
-"""At most so many validation readers fit the few numbers of the memory: enough for grids this
-coarse, and a minute less on ten thousand books."""
+"""Maximum number of validation users for the grids above: enough for grids this coarse, and a
+minute faster with ten thousand items."""
 
 
 class WideAndDeepTeacher(TiedEmbeddingModel):
-    """Adds to the deep scores a weighted sum over the history of item-to-item weights.
+    """Adds a weighted sum of item-item weights to the scores of a deep encoder.
 
     After Cheng et al., "Wide & Deep Learning for Recommender Systems" (2016): the deep part
-    generalises, the wide part remembers. A dot product of d dimensions cannot hold which of ten
-    thousand books goes with which (their matrix has a far higher rank), a sparse table can. The
-    wide part is in closed form (`local_ridge`); its weight is fitted on validation readers after
-    the deep part has learnt, because on training readers it has seen the answers.
+    generalizes, the wide part memorizes. A dot product of d dimensions cannot represent the
+    item-item matrix of ten thousand items, whose rank is far higher, but a sparse table can. The
+    wide part has a closed form (`fit_local_ridge`). Its weight is fitted on validation users after
+    the deep part is trained, because the wide part has seen the targets of the training users.
+
+    A subclass implements `encode`.
 
     Args:
-        memory: How many books each book speaks for, 0 for no wide part. `remember` fills it.
-        **kwargs: As for `TiedTableModel`.
+        wide_neighbours: Stored targets of each history item in the wide part, 0 for no wide part.
+            `fit_wide` fills it.
+        **kwargs: As for `TiedEmbeddingModel`.
+
+    Raises:
+        ValueError: `wide_neighbours` is below 0.
     """
 
     def __init__(self, *, wide_neighbours: int = 50, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if wide_neighbours < 0:
-            raise ValueError(f"memory must be 0 or more, not {wide_neighbours}")
+            raise ValueError(f"wide_neighbours must be 0 or more, not {wide_neighbours}")
         self.wide_neighbours = wide_neighbours
         shape = (self.num_items + 1, wide_neighbours)
 
-        def constant(name: str, shape: tuple[int, ...], dtype: str = "float32") -> tf.Variable:
+        def add_constant(name: str, shape: tuple[int, ...], dtype: str = "float32") -> tf.Variable:
             return self.add_weight(
                 name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False
             )
 
-        self.wide_ids = constant("memory_ids", shape, "int32")
-        self.wide_item_weights = constant("memory_weights", shape)
-        self.wide_weight = constant("memory_weight", ())
-        self.recency_power = constant("recency_power", ())
+        self.wide_ids = add_constant("wide_ids", shape, "int32")
+        self.wide_item_weights = add_constant("wide_item_weights", shape)
+        self.wide_weight = add_constant("wide_weight", ())
+        self.recency_power = add_constant("recency_power", ())
         self.temperature = self.add_weight(
             name="temperature", shape=(), initializer="ones", trainable=False
         )
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        deep = super().call(inputs, training=training)
+        """Returns float32 [B, V + 1]; training uses the deep part only."""
+        deep_scores = super().call(inputs, training=training)
         if training or not self.wide_neighbours:
-            return deep
-        both = deep + self.wide_weight * self.wide_scores(inputs, self.recency_power)
-        return both / self.temperature
+            return deep_scores
+        scores = deep_scores + self.wide_weight * self.wide_scores(inputs, self.recency_power)
+        return scores / self.temperature
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
-        # The memory has no shorter way to some books.
+        # The wide part cannot score single candidates more cheaply than the whole catalog.
         return HistoryModel.score(self, history, candidates)
 
     def wide_scores(self, history: tf.Tensor, recency_power: tf.Tensor) -> tf.Tensor:
-        """The wide part alone: float32 [B, V + 1].
+        """Computes the scores of the wide part alone.
 
         Args:
             history: int32 [B, L].
-            recency_power: The learnt weight of a book by its age is raised to this.
+            recency_power: The trained recency weight of an item is raised to this power.
+
+        Returns:
+            float32 [B, V + 1].
         """
         ids = self.compact_ids(history)
         weights = self.item_weights(ids)
-        # 0 ** 0 is 1, but padding must weigh nothing at any power.
+        # 0 ** 0 is 1, but the weight of padding must be 0 for every power.
         weights = tf.where(weights > 0, tf.pow(weights, recency_power), 0.0)
         values = tf.gather(self.wide_item_weights, ids) * weights[..., tf.newaxis]
         targets = tf.gather(self.wide_ids, ids)
         batch = tf.shape(ids)[0]
-        row = tf.range(batch)[:, tf.newaxis, tf.newaxis] * (self.num_items + 1)
-        flat = tf.math.unsorted_segment_sum(
+        row_start = tf.range(batch)[:, tf.newaxis, tf.newaxis] * (self.num_items + 1)
+        sums = tf.math.unsorted_segment_sum(
             tf.reshape(values, [-1]),
-            tf.reshape(targets + row, [-1]),
+            tf.reshape(targets + row_start, [-1]),
             batch * (self.num_items + 1),
         )
-        return tf.reshape(flat, [batch, self.num_items + 1])
+        return tf.reshape(sums, [batch, self.num_items + 1])
 
     def fit_wide(self, split: Split, progress: Progress) -> None:
-        """Fills the memory from the training readers; validation readers choose its strength.
+        """Fits the wide part to the training users, and its weight to validation users.
 
         Args:
-            split: The test readers are not looked at. Without validation readers nothing is
-                remembered: nobody could say how much it should count.
-            progress: Where to report.
+            split: Its test users are not used. Without validation users the wide part stays empty,
+                as its weight cannot be fitted.
+            progress: Reports progress.
         """
         if not self.wide_neighbours or not len(split.validation.histories):
             return
-        # At random: readers often stand in the order in which they joined.
-        some = np.random.default_rng(0).permutation(len(split.validation.histories))
-        some = some[:MAX_FITTING_USERS]
+        # Sample at random: data sets often list users in the order in which they joined.
+        rows = np.random.default_rng(0).permutation(len(split.validation.histories))
+        rows = rows[:MAX_FITTING_USERS]
         users = HeldOutSet(
-            split.validation.histories.take(some),
-            split.validation.targets.take(some),
-            split.validation.users[some],
+            split.validation.histories.take(rows),
+            split.validation.targets.take(rows),
+            split.validation.users[rows],
         )
-        best = -1.0
-        kept: list[np.ndarray] = []
-        own = [self.wide_ids, self.wide_item_weights, self.wide_weight, self.recency_power]
+        best_ndcg = -1.0
+        best_values: list[np.ndarray] = []
+        variables = [self.wide_ids, self.wide_item_weights, self.wide_weight, self.recency_power]
         pairs = count_co_occurrences(split.train, self.num_items, progress=progress)
         for regularization in REGULARIZATIONS:
             ridge = fit_local_ridge(
@@ -125,61 +145,65 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
                 regularization=regularization,
                 progress=progress,
             )
-            ids, values = select_top_targets(ridge.to_matrix(), self.wide_neighbours)
+            ids, weights = select_top_targets(ridge.to_matrix(), self.wide_neighbours)
             self.wide_ids.assign(ids)
-            self.wide_item_weights.assign(values)
-            reached = self._fit_wide_weight(users, progress)
-            if reached > best:
-                best, kept = reached, [one.numpy() for one in own]
-        for one, value in zip(own, kept, strict=True):
-            one.assign(value)
+            self.wide_item_weights.assign(weights)
+            ndcg = self._fit_wide_weight(users, progress)
+            if ndcg > best_ndcg:
+                best_ndcg, best_values = ndcg, [variable.numpy() for variable in variables]
+        for variable, value in zip(variables, best_values, strict=True):
+            variable.assign(value)
         self._fit_temperature(users)
 
     def _fit_wide_weight(self, users: HeldOutSet, progress: Progress) -> float:
-        """Chooses the memory's weight and recency on `readers`; gives the NDCG@10 reached."""
-        found = {(w, p): 0.0 for w in WIDE_WEIGHTS for p in RECENCY_POWERS}
-        rows = get_scoring_batch_size(self)
-        deep = tf.function(lambda history: TiedEmbeddingModel.call(self, history))
-        wide = tf.function(self.wide_scores)
-        with progress.task("weighing the memory", len(users.histories)) as advance:
-            for start in range(0, len(users.histories), rows):
-                part = np.arange(start, min(start + rows, len(users.histories)))
-                histories, targets = users.histories.take(part), users.targets.take(part)
+        """Fits the wide part's weight and recency power to `users`; returns their NDCG@10."""
+        ndcg_sums = {(weight, power): 0.0 for weight in WIDE_WEIGHTS for power in RECENCY_POWERS}
+        batch_size = get_scoring_batch_size(self)
+        score_deep = tf.function(lambda history: TiedEmbeddingModel.call(self, history))
+        score_wide = tf.function(self.wide_scores)
+        num_users = len(users.histories)
+        with progress.task("weight of the wide part", num_users) as advance:
+            for start in range(0, num_users, batch_size):
+                rows = np.arange(start, min(start + batch_size, num_users))
+                histories, targets = users.histories.take(rows), users.targets.take(rows)
                 padded = tf.constant(histories.pad(self.max_length))
-                learnt = deep(padded).numpy()
+                deep_scores = score_deep(padded).numpy()
                 for power in RECENCY_POWERS:
-                    remembered = wide(padded, tf.constant(power)).numpy()
+                    wide_scores = score_wide(padded, tf.constant(power)).numpy()
                     for weight in WIDE_WEIGHTS:
-                        ranked = select_unseen_top_k(learnt + weight * remembered, histories, 10)
-                        gain = compute_ranking_metrics(ranked, targets, (10,))
-                        found[weight, power] += float(gain["ndcg@10"].sum())
-                advance(len(part))
-        weight, power = max(found, key=lambda key: found[key])
+                        scores = deep_scores + weight * wide_scores
+                        ranked = select_unseen_top_k(scores, histories, 10)
+                        metrics = compute_ranking_metrics(ranked, targets, (10,))
+                        ndcg_sums[weight, power] += float(metrics["ndcg@10"].sum())
+                advance(len(rows))
+        weight, power = max(ndcg_sums, key=lambda setting: ndcg_sums[setting])
         self.wide_weight.assign(weight)
         self.recency_power.assign(power)
-        return found[weight, power] / len(users.histories)
+        return ndcg_sums[weight, power] / num_users
 
     def _fit_temperature(self, users: HeldOutSet) -> None:
-        """Chooses the temperature under which the softmax of the scores explains `readers` best.
+        """Fits the temperature so that the softmax of the scores explains `users` best.
 
-        A sum of scores has no scale of its own, and a student that is told probabilities should
-        be told true ones: temperature scaling of Guo et al., "On Calibration of Modern Neural
+        A sum of scores has no scale of its own, but a student that learns from probabilities needs
+        calibrated ones: temperature scaling of Guo et al., "On Calibration of Modern Neural
         Networks" (2017).
         """
-        rows = get_scoring_batch_size(self)
-        longest = int(users.targets.lengths.max())
-        loss = np.zeros(len(TEMPERATURES))
+        batch_size = get_scoring_batch_size(self)
+        max_targets = int(users.targets.lengths.max())
+        losses = np.zeros(len(TEMPERATURES))
         self.temperature.assign(1.0)
-        for start in range(0, len(users.histories), rows):
-            part = np.arange(start, min(start + rows, len(users.histories)))
-            history = tf.constant(users.histories.take(part).pad(self.max_length))
-            targets = tf.constant(users.targets.take(part).pad(longest))
+        for start in range(0, len(users.histories), batch_size):
+            rows = np.arange(start, min(start + batch_size, len(users.histories)))
+            history = tf.constant(users.histories.take(rows).pad(self.max_length))
+            targets = tf.constant(users.targets.take(rows).pad(max_targets))
             logits = self(history, training=False)
-            for place, temperature in enumerate(TEMPERATURES):
-                scored = MaskedLogits.from_logits(logits / temperature, self.seen_items(history))
-                each = self.supervised_loss(history, targets, scored)
-                loss[place] += float(tf.reduce_sum(each))
-        self.temperature.assign(TEMPERATURES[int(loss.argmin())])
+            for index, temperature in enumerate(TEMPERATURES):
+                masked_logits = MaskedLogits.from_logits(
+                    logits / temperature, self.seen_items(history)
+                )
+                user_losses = self.supervised_loss(history, targets, masked_logits)
+                losses[index] += float(tf.reduce_sum(user_losses))
+        self.temperature.assign(TEMPERATURES[int(losses.argmin())])
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "wide_neighbours": self.wide_neighbours}

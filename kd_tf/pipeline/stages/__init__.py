@@ -1,1 +1,1 @@
-"""The stages of a run, one a file."""
+"""The stages of a run, one per file, and the cache that they share."""

@@ -1,4 +1,4 @@
-"""A trained model as a stage of a run: kept in a folder, found again."""
+"""Trains a model, or loads it if a stage with the same inputs has been finished before."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ TRAINING_FILE = "training.json"
 
 @dataclass(frozen=True)
 class TrainedModel:
-    """A model of a run and how it came about.
+    """A trained model of a run and how its training went.
 
     Attributes:
-        name: In tables.
-        kind: The architecture.
-        model: Loaded from the stage.
-        seconds: Wall time of the fit, validation included.
-        validation: NDCG@10 of the readers who choose.
-        tried: What it was chosen among.
+        name: Name in tables.
+        architecture: For example ``mlp``.
+        model: The model itself.
+        seconds: Wall time of the training, validation included.
+        validation_ndcg: NDCG@10 on the validation users.
+        candidate_students: The candidates that it was selected from.
     """
 
     name: str
@@ -46,36 +46,41 @@ def load_or_train(
     key: dict[str, Any],
     train: Callable[[Path], tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]],
 ) -> TrainedModel:
-    """Makes a model unless the stage in `folder` was made from the same inputs.
+    """Trains a model, or loads it from `folder` if it was trained with the same key before.
 
     Args:
-        context: Of the run.
-        name: Of the model.
-        folder: Of the stage.
-        key: All that the model depends on.
-        make: Gives the model, its kind, how its training went, and what it was chosen among.
+        context: The run.
+        name: The model's name in tables.
+        folder: The stage's folder.
+        key: Everything that the model depends on.
+        train: Gets a temporary folder; returns the model, its architecture, the training result,
+            and the candidates that it was selected from.
     """
 
-    def write(unfinished: Path) -> None:
-        model, kind, training, tried = train(unfinished)
-        checkpoint.save(model, unfinished / "model")
+    def write(temporary: Path) -> None:
+        model, architecture, training, candidates = train(temporary)
+        checkpoint.save(model, temporary / "model")
         atomic.write_json(
-            unfinished / TRAINING_FILE,
-            {**asdict(training), "kind": kind, "tried": [asdict(one) for one in tried]},
+            temporary / TRAINING_FILE,
+            {
+                **asdict(training),
+                "architecture": architecture,
+                "candidate_students": [asdict(candidate) for candidate in candidates],
+            },
         )
 
     context.run_cached(folder, key, write)
-    stored = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
-    epochs = f" in epoch {stored['best_epoch']} of {stored['epochs']}" if stored["epochs"] else ""
+    record = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
+    epochs = f" in epoch {record['best_epoch']} of {record['epochs']}" if record["epochs"] else ""
     context.progress.info(
-        f"{folder.relative_to(context.folder).as_posix()}: {stored['kind']}, validation NDCG@10 "
-        f"{stored['best']:.4f}{epochs}, {stored['seconds']:.0f} s"
+        f"{folder.relative_to(context.folder).as_posix()}: {record['architecture']}, validation "
+        f"NDCG@10 {record['best_score']:.4f}{epochs}, {record['seconds']:.0f} s"
     )
     return TrainedModel(
         name,
-        stored["kind"],
+        record["architecture"],
         checkpoint.load(folder / "model"),
-        float(stored["seconds"]),
-        float(stored["best"]),
-        [CandidateResult(**one) for one in stored["tried"]],
+        float(record["seconds"]),
+        float(record["best_score"]),
+        [CandidateResult(**values) for values in record["candidate_students"]],
     )

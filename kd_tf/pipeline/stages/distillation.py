@@ -1,4 +1,4 @@
-"""How a student is taught: the settings of a distillation as a Distiller and its batches."""
+"""Builds the Distiller and its batches from the settings of a distillation."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ from kd_tf.pipeline.stages.teacher_ensemble import (
 from kd_tf.training.trainer import Schedule
 
 STAGE_IDS = "stage_ids"
-"""The label that methods need who learn from several teachers, one after another."""
+"""The label of losses that need the outputs of a curriculum of teachers."""
 
 
 @dataclass(frozen=True)
 class DistillationPlan:
-    """How a student is taught, and by whom.
+    """The settings of a distillation and its teachers.
 
     Attributes:
-        settings: Of the distillation.
+        settings: Settings of the distillation.
         teachers: The members of the ensemble if it is one, and the teacher as the last.
-        readers: The training readers, where the student knows them by number and the teachers by
-            what they read.
+        user_histories: Histories of the training users, if the student takes user IDs and the
+            teachers take histories.
     """
 
     settings: Distillation
@@ -59,23 +59,21 @@ class DistillationPlan:
 
     @property
     def teacher(self) -> HistoryModel:
-        """The last of the teachers."""
+        """The teacher itself: the last of `teachers`."""
         return self.teachers[-1].model
 
     def for_student(self, teacher: HistoryModel) -> HistoryModel:
-        """A teacher as the student's examples ask it."""
-        return (
-            teacher
-            if self.user_histories is None
-            else UserHistoryLookup.from_histories(teacher, self.user_histories)
-        )
+        """Returns the teacher with the same inputs as the student: histories or user IDs."""
+        if self.user_histories is None:
+            return teacher
+        return UserHistoryLookup.from_histories(teacher, self.user_histories)
 
 
 def build_losses(settings: Distillation) -> list[DistillationLoss]:
-    """The methods that the settings name, made as they say.
+    """Builds the distillation losses that the settings name.
 
     Raises:
-        UserError: A method is unknown, or its settings are wrong.
+        UserError: A loss is unknown, or its arguments are wrong.
     """
     return [_build_loss(name, settings) for name in settings.losses]
 
@@ -89,26 +87,25 @@ def build_distiller(
     *,
     seed: int,
 ) -> tuple[Distiller, Batches]:
-    """A Distiller that is ready to learn, and what it learns from.
+    """Builds a Distiller that is ready for training, and its batches.
 
     Args:
-        context: Of the run.
+        context: The run.
         model: The student.
-        teaching: How it is taught.
-        examples: What it learns from.
-        schedule: How long.
-        seed: For what methods draw, and the order of the examples.
+        plan: Settings and teachers of the distillation.
+        examples: Training examples.
+        schedule: Training schedule.
+        seed: Random seed of the losses and of the order of the examples.
 
     Raises:
-        UserError: A method cannot teach this student from this teacher, or its settings are
-            wrong.
+        UserError: A loss does not support this student and teacher, or its settings are wrong.
     """
     settings = plan.settings
-    known = build_losses(settings)
+    losses = build_losses(settings)
     examples = augment_examples(examples, settings, context)
     batches = make_supervised_batches(examples, schedule, seed)
-    distiller = Distiller(model, known, _build_weighting(settings, known))
-    needs = sorted({label for one in known for label in one.teacher_outputs})
+    distiller = Distiller(model, losses, _build_weighting(settings, losses))
+    outputs = sorted({name for loss in losses for name in loss.teacher_outputs})
     teacher = plan.for_student(
         combine_teachers(context, plan.teachers, settings.teacher_combination)
     )
@@ -118,19 +115,19 @@ def build_distiller(
                 model, teacher, steps=batches.steps_per_epoch * schedule.epochs, seed=seed
             )
         )
-        labels = load_teacher_outputs(context, plan, examples, needs)
+        labels = load_teacher_outputs(context, plan, examples, outputs)
     except ValueError as error:
         raise UserError(
-            f"{', '.join(settings.losses)} cannot teach this student ({type(model).__name__}) "
-            f"from this teacher ({type(teacher).__name__}): {error}",
-            where="distillation.knowledge",
-            hint="Choose another method, student or teacher.",
+            f"{', '.join(settings.losses)} cannot distill {type(teacher).__name__} into "
+            f"{type(model).__name__}: {error}",
+            where="distillation.losses",
+            hint="Choose another loss, student or teacher.",
         ) from error
     return distiller, replace(batches, labels={**batches.labels, **labels})
 
 
 def augment_examples(examples: Examples, settings: Distillation, context: RunContext) -> Examples:
-    """The examples, and as many histories that nobody has as the settings say."""
+    """Adds synthetic histories to the examples: half by item dropout, half by mixup."""
     if not settings.augmentation:
         return examples
     half = settings.augmentation / 2
@@ -140,20 +137,31 @@ def augment_examples(examples: Examples, settings: Distillation, context: RunCon
 def load_teacher_outputs(
     context: RunContext, plan: DistillationPlan, examples: Examples, teacher_outputs: Sequence[str]
 ) -> dict[str, np.ndarray]:
-    """What the teachers say of the examples, from the run's cache where they were asked before.
+    """Computes the teachers' outputs for the examples, or loads them from the run's cache.
+
+    Args:
+        context: The run.
+        plan: Settings and teachers of the distillation.
+        examples: Training examples.
+        teacher_outputs: Names of the outputs beyond the top-k items and their logits.
+
+    Returns:
+        Memory-mapped arrays by name; see `kd_tf.distill.teacher_targets`.
 
     Raises:
-        ValueError: They cannot say one of `needs`.
+        ValueError: The teacher does not have one of `teacher_outputs`.
     """
     settings = plan.settings
     teacher = plan.for_student(
         combine_teachers(context, plan.teachers, settings.teacher_combination)
     )
     extra = [name for name in teacher_outputs if name in EXTRA_OUTPUTS]
-    who = [] if settings.teacher_combination == "one" else [settings.teacher_combination]
-    also = ["augmented"] if settings.augmentation else []
-    folder = context.folder / "-".join(["targets", *who, *also, *extra])
-    found = compute_teacher_targets(
+    combination = settings.teacher_combination
+    parts = [] if combination == "single" else [combination]
+    if settings.augmentation:
+        parts.append("augmented")
+    folder = context.folder / "-".join(["targets", *parts, *extra])
+    targets = compute_teacher_targets(
         teacher,
         examples,
         top_k=settings.top_k,
@@ -162,9 +170,9 @@ def load_teacher_outputs(
         progress=context.progress,
     )
     if STAGE_IDS not in teacher_outputs:
-        return found
-    return found | compute_curriculum_targets(
-        [plan.for_student(one) for one in build_teacher_curriculum(context, plan.teachers)],
+        return targets
+    return targets | compute_curriculum_targets(
+        [plan.for_student(stage) for stage in build_teacher_curriculum(context, plan.teachers)],
         examples,
         top_k=settings.top_k,
         folder=folder.with_name(f"{folder.name}-stages"),
@@ -173,7 +181,7 @@ def load_teacher_outputs(
 
 
 def make_supervised_batches(examples: Examples, schedule: Schedule, seed: int) -> Batches:
-    """What a student learns from without a teacher: the same batches in the same order."""
+    """Returns batches without teacher outputs, in the same order as with a teacher."""
     return Batches(
         examples.history,
         {"targets": examples.targets},
@@ -183,58 +191,66 @@ def make_supervised_batches(examples: Examples, schedule: Schedule, seed: int) -
 
 
 def _build_loss(name: str, settings: Distillation) -> DistillationLoss:
-    own = settings.loss_settings.get(name, config.LossSettings())
-    made = METHODS.get(name) or _import_loss(name)
+    """Builds one distillation loss with the arguments of the settings."""
+    loss_settings = settings.loss_settings.get(name, config.LossSettings())
+    loss_class = METHODS.get(name) or _import_loss(name)
     try:
-        return made(**own.arguments)
+        return loss_class(**loss_settings.arguments)
     except (TypeError, ValueError) as error:
         raise UserError(
-            f"{name} cannot be made: {error}", where=f"distillation.methods.{name}.settings"
+            f"wrong arguments for {name}: {error}",
+            where=f"distillation.loss_settings.{name}.arguments",
         ) from error
 
 
 def _import_loss(name: str) -> type[DistillationLoss]:
-    """A method of the user's, ``module:Class``."""
+    """Imports a distillation loss of the user's, named ``module:Class``."""
     module, _, attribute = name.partition(":")
     if not attribute:
         raise UserError(
-            f"there is no method {name!r}",
-            where="distillation.knowledge",
-            hint=f"There are: {', '.join(METHODS)}; or module:Class of your own.",
+            f"there is no distillation loss {name!r}",
+            where="distillation.losses",
+            hint=f"Use one of {', '.join(METHODS)}, or your own as module:Class.",
         )
     try:
-        found = getattr(importlib.import_module(module), attribute)
+        loss_class = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise UserError(
             f"{name} cannot be imported: {error}",
-            where="distillation.knowledge",
-            hint="The module must be where Python finds it: in the folder that the command runs "
-            "in, or installed.",
+            where="distillation.losses",
+            hint="Python must find the module: run the command in its folder, or install it.",
         ) from error
-    if not (isinstance(found, type) and issubclass(found, DistillationLoss)):
+    if not (isinstance(loss_class, type) and issubclass(loss_class, DistillationLoss)):
         raise UserError(
-            f"{name} is not a subclass of kd_tf.distill.losses.Knowledge",
-            where="distillation.knowledge",
+            f"{name} is not a subclass of kd_tf.distill.losses.DistillationLoss",
+            where="distillation.losses",
         )
-    return found
+    return loss_class
 
 
 def _build_weighting(settings: Distillation, losses: Sequence[DistillationLoss]) -> LossWeighting:
-    methods = [settings.loss_settings.get(name, config.LossSettings()) for name in settings.losses]
-    weights = [
-        method.default_weight if told.weight is None else told.weight
-        for told, method in zip(methods, losses, strict=True)
+    """Builds the weighting of the student loss and the distillation losses."""
+    loss_settings = [
+        settings.loss_settings.get(name, config.LossSettings()) for name in settings.losses
     ]
-    # What a method of several wants of alpha is what all get: there is one hard loss.
-    alpha = next(
-        (one.student_loss_weight for one in methods if one.student_loss_weight is not None),
+    weights = [
+        loss.default_weight if single.weight is None else single.weight
+        for single, loss in zip(loss_settings, losses, strict=True)
+    ]
+    # There is only one student loss, so the first loss that sets its weight sets it for all.
+    student_loss_weight = next(
+        (
+            single.student_loss_weight
+            for single in loss_settings
+            if single.student_loss_weight is not None
+        ),
         settings.student_loss_weight,
     )
-    balances: dict[str, LossWeighting] = {
-        "fixed": ConstantWeights(alpha, weights),
+    weightings: dict[str, LossWeighting] = {
+        "constant": ConstantWeights(student_loss_weight, weights),
         "uncertainty": Uncertainty(),
-        "gradient-norm": GradientNorm(alpha),
-        "confidence": TeacherConfidence(alpha),
+        "gradient-norm": GradientNorm(student_loss_weight),
+        "confidence": TeacherConfidence(student_loss_weight),
     }
-    found = balances[settings.weighting]
-    return Curriculum(found) if settings.curriculum else found
+    weighting = weightings[settings.weighting]
+    return Curriculum(weighting) if settings.curriculum else weighting

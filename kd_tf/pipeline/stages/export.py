@@ -1,4 +1,4 @@
-"""The stage that exports: every variant converted, checked and measured, and one chosen."""
+"""Exports the student: converts, checks and measures each quantization, and selects one."""
 
 from __future__ import annotations
 
@@ -23,21 +23,34 @@ from kd_tf.tflite.two_stage_search import TwoStageStudent
 from kd_tf.training import checkpoint
 
 MIN_NDCG_SHARE = 0.99
-"""``ship = "auto"`` takes the smallest file with at least this share of the best validation
-NDCG@10: below that a reader would notice, above it bytes matter more."""
+"""``bundle_quantization = "auto"`` takes the smallest file with at least this share of the best
+validation NDCG@10: below, a user would notice; above, bytes matter more."""
 
 
 def export_artifacts(context: RunContext, student: HistoryModel) -> list[Artifact]:
+    """Exports all quantizations of the student, or loads them from the run's cache.
+
+    Args:
+        context: The run.
+        student: The trained student.
+
+    Returns:
+        The .tflite files in the run's ``artifacts`` folder, with their measurements.
+
+    Raises:
+        UserError: The student does not support a quantization or the search of the settings.
+        ParityError: The outputs of a file differ from those of the student.
+    """
     folder = context.folder / "artifacts"
     key = context.cache_key(
         student=checkpoint.compute_fingerprint(student),
-        export=context.settings.export.model_dump(mode="json", exclude={"ship"}),
+        export=context.settings.export.model_dump(mode="json", exclude={"bundle_quantization"}),
         test=hash_arrays(context.split.test.histories.items, context.split.test.targets.items),
     )
 
-    def make(unfinished: Path) -> None:
+    def build(temporary: Path) -> None:
         settings = context.settings
-        layout = choose_item_order(
+        item_order = choose_item_order(
             student,
             context.split,
             settings.export.catalog_search,
@@ -45,28 +58,31 @@ def export_artifacts(context: RunContext, student: HistoryModel) -> list[Artifac
             progress=context.progress,
         )
         statistics = context.statistics
-        if layout.order is not None:
-            np.save(unfinished / ORDER_FILE, layout.order)
-            statistics = TrainingStatistics.from_split(layout.split)
-        variants = [Quantization(name) for name in _choose_quantizations(context, layout.student)]
-        measured = []
-        with context.progress.task("exporting", len(variants)) as advance:
-            for variant in variants:
+        if item_order.order is not None:
+            np.save(temporary / ORDER_FILE, item_order.order)
+            statistics = TrainingStatistics.from_split(item_order.split)
+        names = _choose_quantizations(context, item_order.student)
+        artifacts = []
+        with context.progress.task("exporting", len(names)) as advance:
+            for quantization in map(Quantization, names):
                 try:
-                    measured.append(
-                        _export_artifact(context, layout, statistics, variant, unfinished)
+                    artifacts.append(
+                        _export_artifact(context, item_order, statistics, quantization, temporary)
                     )
                 except ParityError as error:
-                    # Whether four bits are enough is seen only here.
-                    if variant is not Quantization.INT4 or context.settings.export.quantizations:
+                    # Only this check shows whether four bits are enough. By default that is no
+                    # error: int4 is an offer.
+                    if quantization is not Quantization.INT4 or settings.export.quantizations:
                         raise
-                    context.progress.info(f"int4 is left out: {error}")
-                advance(1, variant.value)
-        atomic.write_json(unfinished / "artifacts.json", [asdict(one) for one in measured])
+                    context.progress.info(f"int4 is skipped: {error}")
+                advance(1, quantization.value)
+        atomic.write_json(
+            temporary / "artifacts.json", [asdict(artifact) for artifact in artifacts]
+        )
 
-    context.run_cached(folder, key, make)
-    listed = json.loads((folder / "artifacts.json").read_text("utf-8"))
-    return [Artifact(**one) for one in listed]
+    context.run_cached(folder, key, build)
+    records = json.loads((folder / "artifacts.json").read_text("utf-8"))
+    return [Artifact(**record) for record in records]
 
 
 def _export_artifact(
@@ -76,12 +92,13 @@ def _export_artifact(
     quantization: Quantization,
     folder: Path,
 ) -> Artifact:
+    """Converts the student to one file, checks its parity and measures it."""
     student = item_order.student
-    plain = student.student if isinstance(student, TwoStageStudent) else student
+    keras_student = student.student if isinstance(student, TwoStageStudent) else student
     histories = item_order.to_file_ids(draw_calibration_histories(context.settings, context.split))
-    stored = quantize_student(student, quantization, histories)
+    quantized_student = quantize_student(student, quantization, histories)
     content = convert_quantized(
-        stored,
+        quantized_student,
         quantization,
         recommendations=context.settings.export.recommendations,
         candidates=context.settings.export.candidates,
@@ -95,11 +112,13 @@ def _export_artifact(
             path,
             student,
             quantization,
-            quantized_student=stored,
+            quantized_student=quantized_student,
             split=item_order.split,
             statistics=statistics,
             ks=context.ks,
-            sparsity=prune.compute_core_sparsity(plain) if hasattr(plain, "core") else 0.0,
+            sparsity=prune.compute_core_sparsity(keras_student)
+            if hasattr(keras_student, "core")
+            else 0.0,
         )
     except ParityError:
         path.unlink()
@@ -107,29 +126,31 @@ def _export_artifact(
 
 
 def load_item_order(context: RunContext) -> np.ndarray | None:
-    """int32 [V], the catalogue's book at each place of the files; None where it is the same."""
+    """Returns the catalog's item ID at each position of the files, int32 [V]; None if equal."""
     path = context.folder / "artifacts" / ORDER_FILE
     return np.load(path, allow_pickle=False) if path.is_file() else None
 
 
 def _choose_quantizations(context: RunContext, student: HistoryModel) -> tuple[str, ...]:
-    wanted = context.settings.export.quantizations
-    if wanted is None:
+    """Returns the quantizations of the settings; by default all that the student supports."""
+    names = context.settings.export.quantizations
+    if names is None:
         return student.quantizations
-    refused = [name for name in wanted if name not in student.quantizations]
-    if refused:
+    unsupported = [name for name in names if name not in student.quantizations]
+    if unsupported:
         raise UserError(
-            f"{refused[0]} is not a form of this student",
-            where="export.variants",
-            hint=f"There are: {', '.join(student.quantizations)}.",
+            f"this student does not support {unsupported[0]}",
+            where="export.quantizations",
+            hint=f"Use one of {', '.join(student.quantizations)}.",
         )
-    return wanted
+    return names
 
 
 def choose_artifact(context: RunContext, artifacts: list[Artifact]) -> Artifact:
-    ship = context.settings.export.bundle_quantization
-    if ship != "auto":
-        return next(one for one in artifacts if one.name == ship)
-    best = max(one.validation_ndcg for one in artifacts)
-    good = [one for one in artifacts if one.validation_ndcg >= MIN_NDCG_SHARE * best]
-    return min(good, key=lambda one: one.bytes)
+    """Returns the file to bundle: that of the settings, or the smallest that is good enough."""
+    name = context.settings.export.bundle_quantization
+    if name != "auto":
+        return next(artifact for artifact in artifacts if artifact.name == name)
+    best = max(artifact.validation_ndcg for artifact in artifacts)
+    good = [artifact for artifact in artifacts if artifact.validation_ndcg >= MIN_NDCG_SHARE * best]
+    return min(good, key=lambda artifact: artifact.bytes)

@@ -1,4 +1,4 @@
-"""In which order the books stand in a file: the catalogue's, or one that two stages can search."""
+"""Chooses the order of the items in a file: the catalog's, or clusters for two-stage search."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from kd_tf.tflite.two_stage_search import (
 SearchMode = Literal["exact", "two-stage", "auto"]
 
 ORDER_FILE = "order.npy"
-"""Where an order is kept beside the files that have it."""
+"""File name of the order, in the folder of the artifacts."""
 
 MIN_TWO_STAGE_ITEMS = 200_000
-"""Books from which on ``auto`` tries two stages."""
+"""``auto`` tries two-stage search from this catalog size on."""
 
 NUM_VALIDATION_USERS = 500
-"""Validation readers who choose how many blocks are read."""
+"""Number of validation users that choose the number of probed clusters."""
 
 
 @dataclass(frozen=True)
 class ItemOrder:
-    """A student and its readers in the ids of its files.
+    """A student and a split with the item IDs of the exported files.
 
     Attributes:
-        student: A `ClusteredStudent` where two stages search.
-        split: Of the readers.
+        student: The student; a `TwoStageStudent` if the search has two stages.
+        split: The split with the files' item IDs.
     """
 
     student: HistoryModel
@@ -45,11 +45,11 @@ class ItemOrder:
 
     @property
     def order(self) -> np.ndarray | None:
-        """int32 [V], the catalogue's book at each place of the files; None where it is the same."""
+        """The catalog's item ID at each position of the files, int32 [V]; None if equal."""
         return self.student.order if isinstance(self.student, TwoStageStudent) else None
 
     def to_file_ids(self, histories: np.ndarray) -> np.ndarray:
-        """Histories int32 [n, L] of the catalogue's ids in those of the files."""
+        """Converts histories int32 [n, L] from the catalog's item IDs to those of the files."""
         if isinstance(self.student, TwoStageStudent):
             return np.asarray(self.student.reordered_ids[histories])
         return histories
@@ -63,47 +63,48 @@ def choose_item_order(
     seed: int,
     progress: Progress | None = None,
 ) -> ItemOrder:
-    """Puts the books in the order that the search needs.
+    """Chooses the order of the items that the search needs.
 
     Args:
-        student: Trained.
-        split: Its validation readers choose how many blocks are read.
-        search: ``auto`` is ``two-stage`` from `TWO_STAGES_FROM` books on, where that finds enough.
-        seed: Of the clusters.
-        progress: Where to report.
+        student: The trained student.
+        split: Its validation users choose the number of probed clusters.
+        search: ``exact``, ``two-stage``, or ``auto``: ``two-stage`` from `MIN_TWO_STAGE_ITEMS`
+            items on, if its recall is high enough.
+        seed: Random seed of the clustering.
+        progress: Where to report; by default nowhere.
 
     Raises:
-        UserError: The student cannot be searched in two stages, or would find too few of the best
-            books, and ``two-stage`` was asked for.
+        UserError: ``search`` is ``two-stage``, but the student does not support it or its recall
+            would be too low.
     """
-    tied = isinstance(student, TiedEmbeddingModel) and student.scoring_table is student.table
+    is_tied = isinstance(student, TiedEmbeddingModel) and student.scoring_table is student.table
     if search == "exact" or (
-        search == "auto" and not (tied and student.num_items >= MIN_TWO_STAGE_ITEMS)
+        search == "auto" and not (is_tied and student.num_items >= MIN_TWO_STAGE_ITEMS)
     ):
         return ItemOrder(student, split)
-    if not tied:
+    if not is_tied:
         raise UserError(
-            f"a {type(student).__name__} cannot be searched in two stages",
-            where="export.catalogue_search",
-            hint="mlp, shallow-cnn and multi-interest with one table can; or give exact.",
+            f"{type(student).__name__} does not support two-stage search",
+            where="export.catalog_search",
+            hint="Use mlp, shallow-cnn or multi-interest with one table, or search exact.",
         )
     progress = progress or NullProgress()
-    with progress.task("ordering the catalogue", 1) as advance:
+    with progress.task("clustering the catalog", 1) as advance:
         order = cluster_items(
             student.table.numpy(), choose_block_size(student.num_items + 1), seed=seed
         )
-        users = split.validation.histories.pad(student.max_length)
+        histories = split.validation.histories.pad(student.max_length)
         try:
-            probed = choose_num_probes(student, order, users[:NUM_VALIDATION_USERS])
+            num_probes = choose_num_probes(student, order, histories[:NUM_VALIDATION_USERS])
         except UserError as error:
             if search == "two-stage":
                 raise
-            progress.info(f"searched exactly: {error.what}")
+            progress.info(f"using exact search: {error.what}")
             return ItemOrder(student, split)
         advance(1)
-    clustered = TwoStageStudent(student, order, probed)
+    two_stage = TwoStageStudent(student, order, num_probes)
     progress.info(
-        f"searched in two stages: {clustered.num_probes} of {clustered.num_blocks} blocks of "
-        f"{clustered.rows_per_block} books"
+        f"using two-stage search: {two_stage.num_probes} of {two_stage.num_blocks} blocks of "
+        f"{two_stage.rows_per_block} items"
     )
-    return ItemOrder(clustered, split.renumber_items(clustered.reordered_ids))
+    return ItemOrder(two_stage, split.renumber_items(two_stage.reordered_ids))

@@ -1,4 +1,4 @@
-"""Data, models and comparisons as results.json has them."""
+"""Builds the entries of results.json for the data, the models and their comparisons."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from kd_tf.report.results import ComparisonResult, DatasetResult, ModelResult
 
 
 def describe_dataset(settings: Config, prepared: PreparedData, split: Split) -> DatasetResult:
-    """The data set, how it was cleaned, and how `split` divides it."""
+    """Describes the data set, its cleaning and its split."""
     return DatasetResult(
         name=prepared.dataset.name,
         users=prepared.interactions.num_users,
@@ -45,40 +45,55 @@ def make_model_result(
     bytes: int,
     seconds: float,
 ) -> ModelResult:
-    """One model with every figure that was measured."""
+    """Builds the entry of one model.
+
+    Args:
+        name: For example ``student-distilled``.
+        role: ``baseline``, ``teacher`` or ``student``.
+        architecture: For example ``mlp``.
+        evaluation: Its metrics on the test users.
+        num_parameters: Number of parameters.
+        bytes: Size of the parameters; of a student, in an int8 file.
+        seconds: Wall time of the training.
+    """
     return ModelResult(
         name=name,
         role=role,
-        kind=architecture,
-        parameters=num_parameters,
+        architecture=architecture,
+        num_parameters=num_parameters,
         bytes=bytes,
         metrics=evaluation.overall,
         train_seconds=seconds,
         intervals=evaluation.compute_intervals(),
-        slices={part: asdict(figures) for part, figures in evaluation.slices.items()},
+        slices={name: asdict(metrics) for name, metrics in evaluation.slices.items()},
     )
 
 
 def compare_models(
     pairs: Sequence[tuple[str, str]], evaluations: Mapping[str, Evaluation], metric: str
 ) -> list[ComparisonResult]:
-    """Paired differences, their p-values adjusted for the number of pairs."""
-    found = [
-        compare_paired(evaluations[against].per_user[metric], evaluations[model].per_user[metric])
-        for model, against in pairs
+    """Compares pairs of models with paired tests; adjusts p-values for the number of pairs.
+
+    Args:
+        pairs: Names of a model and of its reference.
+        evaluations: By name; all on the same users.
+        metric: For example ``ndcg@10``.
+    """
+    tests = [
+        compare_paired(evaluations[reference].per_user[metric], evaluations[model].per_user[metric])
+        for model, reference in pairs
     ]
+    p_values = adjust_p_values([test.p_value for test in tests])
     return [
         ComparisonResult(
-            model, against, metric, one.difference, one.standard_error, one.num_users, p_value
+            model, reference, metric, test.difference, test.standard_error, test.num_users, p_value
         )
-        for (model, against), one, p_value in zip(
-            pairs, found, adjust_p_values([one.p_value for one in found]), strict=True
-        )
+        for (model, reference), test, p_value in zip(pairs, tests, p_values, strict=True)
     ]
 
 
 def describe_environment() -> dict[str, str]:
-    """What the figures were measured with."""
+    """Returns the versions of Python and of the packages that affect the results."""
     packages = ("tensorflow", "tf-keras", "tensorflow-model-optimization", "ai-edge-litert")
     return {
         "kd_tf": __version__,

@@ -1,4 +1,4 @@
-"""From settings to data: which reader is called, what is cleaned away, who is held out."""
+"""Loads, cleans and splits the data set that the settings name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from kd_tf import config
 from kd_tf.config import Config
 from kd_tf.data.clean import CleaningRules, clean, describe_dropped_rows
-from kd_tf.data.examples.sequences import sequences
+from kd_tf.data.examples import sequences
 from kd_tf.data.interactions import CleaningStep, Dataset, Interactions
 from kd_tf.data.sources.amazon_reviews import read_amazon_reviews
 from kd_tf.data.sources.book_crossing import read_book_crossing
@@ -37,23 +37,36 @@ from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.errors import UserError
 
 COVERED_USER_SHARE = 0.95
+"""Share of training users whose whole history a student sees by default."""
+
 MAX_LENGTH_RANGE = (50, 200)
-"""Shorter would save nothing, longer would cost an app time for the sake of few readers."""
+"""Bounds of the default history length: shorter saves nothing, longer slows down an app for the
+sake of few users."""
 
 NUM_CALIBRATION_HISTORIES = 500
+
 GOODBOOKS_MIN_RATING = 4.0
-"""Readers rated these books from 1 to 5; 4 and 5 are those that they liked."""
+"""Default for goodbooks, where users rate from 1 to 5: 4 and 5 count as positive."""
+
+TEACHER_EXAMPLES, STUDENT_EXAMPLES, CALIBRATION_EXAMPLES = 1, 2, 3
+"""Purposes of examples; each has its own random seed, so teacher and student see other cuts."""
 
 
 @dataclass(frozen=True)
 class PreparedData:
-    """Data that is ready to learn from.
+    """A cleaned and split data set.
 
     Attributes:
-        dataset: As it was read.
-        interactions: What is left of it after cleaning.
-        steps: What each cleaning step did, in order.
-        splits: One, or one for each fold.
+        dataset: The data set before cleaning.
+        interactions: The interactions after cleaning.
+        steps: Counts before and after each cleaning step, in order.
+        splits: One split, or one per fold.
+
+    Example:
+        >>> settings = config.from_values({"data": {"synthetic_items": 60, "synthetic_users": 150}})
+        >>> prepared = prepare_data(settings, load_dataset(settings))
+        >>> prepared.split.num_items, len(prepared.split.test.histories)
+        (60, 30)
     """
 
     dataset: Dataset
@@ -63,27 +76,28 @@ class PreparedData:
 
     @property
     def split(self) -> Split:
-        """The one split.
+        """The only split.
 
         Raises:
-            UserError: There are folds.
+            UserError: There are several folds.
         """
         if len(self.splits) > 1:
             raise UserError(
-                "split.folds is for kd-tf baselines: a model that is shipped needs one split",
-                hint="Leave split.folds out.",
+                "split.num_folds is for kd-tf baselines only: a run needs a single split",
+                hint="Remove split.num_folds.",
             )
         return self.splits[0]
 
 
 def prepare_data(settings: Config, dataset: Dataset) -> PreparedData:
-    """Cleans the interactions, divides them, and checks that nothing leaks.
+    """Cleans and splits the interactions, and checks the splits for leakage.
 
     Raises:
         UserError: A setting does not fit the data.
     """
     interactions, steps = clean_interactions(settings, dataset)
-    if _resolve_protocol(settings, dataset) == PUBLISHED:
+    protocol = _resolve_protocol(settings, dataset)
+    if protocol == PUBLISHED:
         assert dataset.split_labels is not None
         splits = [
             split_as_published(
@@ -94,11 +108,12 @@ def prepare_data(settings: Config, dataset: Dataset) -> PreparedData:
             )
         ]
     else:
-        splits = _split_interactions(settings, interactions, _resolve_protocol(settings, dataset))
+        splits = _split_interactions(settings, interactions, protocol)
         rules = _make_cleaning_rules(settings)
-        # Where readers are in one part only; in time their other books could lie in the future.
+        # Low ratings are evidence only where a user is in one part: under another protocol, or with
+        # time limits, a low-rated item could lie in the future of a test target.
         if (
-            _resolve_protocol(settings, dataset) == UNSEEN_USERS
+            protocol == UNSEEN_USERS
             and rules.min_rating is not None
             and rules.since is None
             and rules.until is None
@@ -115,48 +130,52 @@ def prepare_data(settings: Config, dataset: Dataset) -> PreparedData:
 def clean_interactions(
     settings: Config, dataset: Dataset
 ) -> tuple[Interactions, list[CleaningStep]]:
-    """What is left after cleaning, and what each step did; a published split is left as it is.
+    """Cleans the interactions; a published split is returned unchanged.
+
+    Returns:
+        The remaining interactions, and the counts of each cleaning step.
 
     Raises:
         UserError: A setting does not fit the data, or nothing is left.
     """
     steps = describe_dropped_rows(dataset)
     if _resolve_protocol(settings, dataset) == PUBLISHED:
-        # Not the fields that were set: a configuration that was written names every default.
-        untouched = config.Cleaning()
-        touched = [
+        # model_fields_set would not do: a written configuration sets every field to its default.
+        defaults = config.Cleaning()
+        changed = [
             name
             for name in config.Cleaning.model_fields
-            if getattr(settings.cleaning, name) != getattr(untouched, name)
+            if getattr(settings.cleaning, name) != getattr(defaults, name)
         ]
-        if touched:
+        if changed:
             raise UserError(
-                f"a published split is taken as it is, but cleaning.{touched[0]} is set",
-                hint="Leave it out, or choose another protocol, which divides all rows anew.",
+                f"a published split is not cleaned, but cleaning.{changed[0]} is set",
+                hint="Remove it, or choose another protocol, which splits all rows anew.",
             )
         return dataset.interactions, steps
-    interactions, cleaned = clean(dataset.interactions, _make_cleaning_rules(settings))
-    return interactions, steps + cleaned
+    interactions, cleaning_steps = clean(dataset.interactions, _make_cleaning_rules(settings))
+    return interactions, steps + cleaning_steps
 
 
 def _resolve_protocol(settings: Config, dataset: Dataset) -> str:
-    divided = dataset.split_labels is not None
-    protocol = settings.split.protocol or (PUBLISHED if divided else UNSEEN_USERS)
-    if protocol == PUBLISHED and not divided:
+    """Returns the protocol of the settings, or the default for this data set."""
+    is_split = dataset.split_labels is not None
+    protocol = settings.split.protocol or (PUBLISHED if is_split else UNSEEN_USERS)
+    if protocol == PUBLISHED and not is_split:
         raise UserError(
-            f"protocol {PUBLISHED} needs files that are divided already",
-            hint="Give --train and --test, or choose another protocol.",
+            f"protocol {PUBLISHED} needs data with a published split",
+            hint="Set --train and --test, or choose another protocol.",
         )
     return protocol
 
 
 def ensure_validation_split(split: Split) -> Split:
-    """The split itself, or one that hides a part of the training books to choose by."""
+    """Returns the split; holds out a part of the training data if it has no validation part."""
     return split if len(split.validation.histories) else hold_out_validation(split)
 
 
 def load_dataset(settings: Config) -> Dataset:
-    """The data set that the settings name.
+    """Reads or generates the data set that the settings name.
 
     Raises:
         UserError: Its files cannot be read.
@@ -183,20 +202,21 @@ def load_dataset(settings: Config) -> Dataset:
 
 
 _LOADERS: dict[str, Callable[[Path, config.Data], Dataset]] = {
-    "goodbooks": lambda place, data: read_goodbooks(place, on_bad_rows=data.on_bad_rows),
-    "movielens": lambda place, data: read_movielens(place, on_bad_rows=data.on_bad_rows),
-    "book-crossing": lambda place, data: read_book_crossing(
-        place, feedback=data.book_crossing_feedback, on_bad_rows=data.on_bad_rows
+    "goodbooks": lambda path, data: read_goodbooks(path, on_bad_rows=data.on_bad_rows),
+    "movielens": lambda path, data: read_movielens(path, on_bad_rows=data.on_bad_rows),
+    "book-crossing": lambda path, data: read_book_crossing(
+        path, feedback=data.book_crossing_feedback, on_bad_rows=data.on_bad_rows
     ),
-    "amazon-reviews": lambda place, data: read_amazon_reviews(
-        place, release=data.amazon_release, on_bad_rows=data.on_bad_rows
+    "amazon-reviews": lambda path, data: read_amazon_reviews(
+        path, release=data.amazon_release, on_bad_rows=data.on_bad_rows
     ),
-    "netflix-prize": lambda place, data: read_netflix_prize(place, on_bad_rows=data.on_bad_rows),
-    "gowalla": lambda place, data: read_gowalla(place, on_bad_rows=data.on_bad_rows),
+    "netflix-prize": lambda path, data: read_netflix_prize(path, on_bad_rows=data.on_bad_rows),
+    "gowalla": lambda path, data: read_gowalla(path, on_bad_rows=data.on_bad_rows),
 }
 
 
 def _read_csv_tables(settings: Config) -> Dataset:
+    """Reads the user's own tables: one of interactions, or one per part of a split."""
     data = settings.data
     columns = InteractionColumns(**data.columns.model_dump())
     item_columns = ItemColumns(**data.item_columns.model_dump()) if data.items else None
@@ -225,6 +245,7 @@ def _read_csv_tables(settings: Config) -> Dataset:
 
 
 def _make_cleaning_rules(settings: Config) -> CleaningRules:
+    """Returns the cleaning rules, with defaults of the data set and times in seconds."""
     values = settings.cleaning.model_dump()
     if values["min_rating"] is None and settings.data.dataset == "goodbooks":
         values["min_rating"] = GOODBOOKS_MIN_RATING
@@ -235,7 +256,7 @@ def _make_cleaning_rules(settings: Config) -> CleaningRules:
 
 
 def _parse_seconds(text: str, name: str) -> int:
-    """Seconds since 1970 of a number or of ISO 8601 text, which is UTC unless it says so."""
+    """Converts a number or ISO 8601 text (UTC by default) to seconds since 1970."""
     try:
         return int(text)
     except ValueError:
@@ -251,36 +272,37 @@ def _parse_seconds(text: str, name: str) -> int:
 
 
 def _split_interactions(settings: Config, interactions: Interactions, protocol: str) -> list[Split]:
-    how, seed = settings.split, settings.seed
+    """Splits cleaned interactions; returns one split, or one per fold."""
+    options, seed = settings.split, settings.seed
     if protocol == UNSEEN_USERS:
-        if how.num_folds:
+        if options.num_folds:
             return make_user_folds(
-                interactions, how.num_folds, held_out_share=how.held_out_share, seed=seed
+                interactions, options.num_folds, held_out_share=options.held_out_share, seed=seed
             )
-        test = how.test_users or min(5000, max(interactions.num_users // 5, 1))
-        validation = how.validation_users or max(test // 2, 1)
+        test = options.test_users or min(5000, max(interactions.num_users // 5, 1))
+        validation = options.validation_users or max(test // 2, 1)
         return [
             split_unseen_users(
                 interactions,
                 test_users=test,
                 validation_users=validation,
-                held_out_share=how.held_out_share,
+                held_out_share=options.held_out_share,
                 seed=seed,
             )
         ]
     if protocol == LEAVE_ONE_OUT:
         return [split_leave_one_out(interactions, seed=seed)]
-    shares = {"test_share": how.test_share, "validation_share": how.validation_share}
+    shares = {"test_share": options.test_share, "validation_share": options.validation_share}
     if protocol == TEMPORAL:
         return [split_by_time(interactions, **shares)]
     assert protocol == RANDOM
-    if how.num_folds:
-        return make_interaction_folds(interactions, how.num_folds, seed=seed)
+    if options.num_folds:
+        return make_interaction_folds(interactions, options.num_folds, seed=seed)
     return [split_random_holdout(interactions, **shares, seed=seed)]
 
 
 def choose_max_length(settings: Config, split: Split) -> int:
-    """L: what the settings say, or what most readers need, in steps of 10."""
+    """Returns L: that of the settings, or what 95 % of the training users need, in tens."""
     if settings.export.max_length is not None:
         return settings.export.max_length
     needed = (
@@ -292,7 +314,14 @@ def choose_max_length(settings: Config, split: Split) -> int:
 def draw_examples(
     settings: Config, split: Split, purpose: int, *, has_timestamps: bool
 ) -> sequences.Examples:
-    """Examples for one purpose; teacher and student learn from different cuts."""
+    """Samples training examples from the training histories.
+
+    Args:
+        settings: All settings of the run.
+        split: Its training part is sampled from.
+        purpose: `TEACHER_EXAMPLES` or `STUDENT_EXAMPLES`: each has its own seed.
+        has_timestamps: Whether histories are in order of time.
+    """
     return sequences.draw_sequence_examples(
         split.train,
         num_passes=settings.examples.num_passes,
@@ -304,10 +333,13 @@ def draw_examples(
 
 
 def draw_calibration_histories(settings: Config, split: Split) -> np.ndarray:
-    """int32 [n, L]: parts of training histories, short and long, that give int8 its ranges.
+    """Samples the histories that calibrate the ranges of int8 activations.
 
-    Whole histories would not do: the fewer books a reader has, the more each of them counts, and
-    a range that never saw a short history cuts it off.
+    They are parts of training histories, short and long. Whole histories alone would give too
+    small ranges: the shorter a history, the more each of its items weighs.
+
+    Returns:
+        int32 [n, L], at most `NUM_CALIBRATION_HISTORIES` rows.
     """
     return sequences.draw_sequence_examples(
         split.train,
@@ -315,5 +347,5 @@ def draw_calibration_histories(settings: Config, split: Split) -> np.ndarray:
         max_length=choose_max_length(settings, split),
         num_targets=1,
         chronological=True,
-        seed=1000 * settings.seed + 3,
+        seed=1000 * settings.seed + CALIBRATION_EXAMPLES,
     ).history[0][:NUM_CALIBRATION_HISTORIES]

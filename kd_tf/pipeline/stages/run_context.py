@@ -1,4 +1,4 @@
-"""What the stages of one run share: settings, data, and the folder that keeps what is finished."""
+"""Defines what all stages of a run share: settings, data, and the folder of cached results."""
 
 from __future__ import annotations
 
@@ -41,37 +41,56 @@ from kd_tf.training.trainer import DivergedError, Schedule, TrainingResult, trai
 
 DEFAULT_MAX_BYTES = 1_000_000
 BYTES_PER_ITEM = 40
-"""Of the student's weights, unless the settings say more: whichever of both is larger."""
+"""The student's default budget is the larger of 1 MB and 40 bytes per item."""
 
 MAX_QUICK_SCORES = 30_000_000
-"""Scores of a pass over the readers below which a network trains from nothing in about a minute:
-then the defaults try one too."""
+"""Scores per epoch (training users times items) up to which a network trains in about a minute.
+
+The defaults then include a network."""
 
 TARGETS_PER_USER = 32
-"""Books of a reader that a model of numbered readers learns from in one pass."""
+"""Default number of targets per user in one epoch for models that take user IDs."""
 
 TEACHER_MAX_LENGTH = 1000
-"""Books of a reader beyond which no teacher looks."""
+"""Upper bound of a teacher's history length."""
 
 
 class RunContext:
-    """One run: read and divided data, and where its stages are kept.
+    """The settings, the split data and the cache of one run.
 
     Args:
-        settings: Everything the run depends on.
-        folder: Of the run.
+        settings: All settings of the run.
+        folder: The run's folder.
         progress: Where to report.
-        dataset: What was read.
+        dataset: The data set before cleaning.
 
     Attributes:
-        split: What is learnt from and judged on.
-        statistics: Of the training readers, for the metrics.
-        ordered: True where interactions have timestamps.
-        history_length: L of the student.
-        described: The data set as results.json has it.
+        candidates: The sampled candidates of the ranking metrics; None for a full ranking.
+        split: Training, validation and test data.
+        statistics: Statistics of the training users that the metrics need.
+        has_timestamps: Whether interactions have timestamps.
+        data_key: The part of every cache key that depends on the data.
+        max_length: L of the student.
+        dataset_summary: The data set as results.json describes it.
+        validation_metric: NDCG@10 on the validation users.
 
     Raises:
         UserError: The data or a setting cannot be used.
+
+    Example:
+        >>> from kd_tf.pipeline.stages.prepare import load_dataset
+        >>> from kd_tf.progress import NullProgress
+        >>> settings = config.from_values(
+        ...     {
+        ...         "data": {"synthetic_items": 60, "synthetic_users": 150},
+        ...         "student": {"max_bytes": 5000},
+        ...     }
+        ... )
+        >>> context = RunContext(settings, Path("run"), NullProgress(), load_dataset(settings))
+        >>> context.max_bytes, context.max_length, context.trains_quickly
+        (5000, 50, True)
+        >>> context.make_schedule(settings.student.training).batch_size
+        32
     """
 
     def __init__(
@@ -86,22 +105,22 @@ class RunContext:
         self.split = ensure_validation_split(prepared.split)
         if settings.export.recommendations > self.split.num_items:
             raise UserError(
-                f"export.recommendations is {settings.export.recommendations}, but the catalogue "
-                f"has {self.split.num_items} books",
+                f"export.recommendations is {settings.export.recommendations}, but the catalog has "
+                f"only {self.split.num_items} items",
                 hint=f"Set it to {self.split.num_items} or less.",
             )
         self.statistics = TrainingStatistics.from_split(self.split)
         self.has_timestamps = prepared.interactions.timestamp is not None
-        # What every stage depends on: the very histories, not the name of a file.
+        # Every stage depends on the histories themselves, not on the name of a file.
         self.data_key = {
             "train": hash_arrays(self.split.train.items, self.split.train.offsets),
             "validation": hash_arrays(
                 self.split.validation.histories.items, self.split.validation.targets.items
             ),
-            "also_read": None
+            "low_rated": None
             if self.split.low_rated is None
             else hash_arrays(self.split.low_rated.items, self.split.low_rated.offsets),
-            "books": self.split.num_items,
+            "num_items": self.split.num_items,
             "seed": settings.seed,
             "kd_tf": __version__,
         }
@@ -111,29 +130,36 @@ class RunContext:
         )
         if self.candidates is not None:
             self.dataset_summary.notes.append(
-                f"models rank held-out books among {self.candidates.num_negatives} others; files give "
-                "lists and are measured among all books, so the figures of both do not compare"
+                f"models rank each held-out item among {self.candidates.num_negatives} sampled "
+                "items, but .tflite files are evaluated on all items: their metrics are not "
+                "comparable with those of the models"
             )
         self.max_length = choose_max_length(settings, self.split)
         self.validation_metric = ValidationMetric(
             self.split.validation, self.split.num_items, self.candidates
         )
+        summary = self.dataset_summary
         progress.info(
-            f"{self.dataset_summary.users:,} readers, {self.split.num_items:,} books, "
-            f"{self.dataset_summary.interactions:,} interactions; {self.dataset_summary.train_users:,} readers "
-            f"train, {self.dataset_summary.validation_users:,} choose, "
-            f"{self.dataset_summary.test_users:,} judge ({self.split.protocol})"
+            f"{summary.users:,} users, {self.split.num_items:,} items, "
+            f"{summary.interactions:,} interactions; {summary.train_users:,} training users, "
+            f"{summary.validation_users:,} validation, {summary.test_users:,} test "
+            f"({self.split.protocol})"
         )
 
     def with_settings(self, settings: Config) -> RunContext:
-        """The same run with other settings of teacher, student or distillation."""
+        """Returns a copy with other settings for teacher, student or distillation."""
         other = copy.copy(self)
         other.settings = settings
         return other
 
     def evaluate_on_test(self, name: str, score: ScoreFn) -> Evaluation:
-        """Measures a model on the test readers."""
-        self.progress.info(f"measuring {name}")
+        """Evaluates a model on the test users.
+
+        Args:
+            name: What the progress report calls the model.
+            score: The model's score function.
+        """
+        self.progress.info(f"evaluating {name}")
         return evaluate(
             score,
             self.split.test,
@@ -145,16 +171,16 @@ class RunContext:
 
     @property
     def ks(self) -> tuple[int, ...]:
-        """The lengths of the lists: those that are asked for, and those that tables show."""
+        """Cutoffs of the metrics: those of the settings, and 10 and 20, which tables show."""
         return tuple(sorted({10, 20, *self.settings.evaluation.ks}))
 
     def make_validation_fn(self, model: HistoryModel) -> Callable[[], float]:
-        """NDCG@10 of the validation readers, as `train` asks for it."""
+        """Returns a function that computes NDCG@10 of `model` on the validation users."""
         score = make_score_fn(model)
         return lambda: self.validation_metric(score)
 
     def make_training_data(self, max_length: int) -> TrainingData:
-        """What models of this history length are solved from."""
+        """Returns the inputs of models with a closed-form fit."""
         return TrainingData(
             split=self.split,
             catalog=self.dataset.catalog,
@@ -165,38 +191,43 @@ class RunContext:
 
     @property
     def max_bytes(self) -> int:
-        """The student's budget: of its weights in an int8 file."""
-        given = self.settings.student.max_bytes
-        return given or max(DEFAULT_MAX_BYTES, BYTES_PER_ITEM * self.split.num_items)
+        """Budget in bytes for the student's int8 weights."""
+        default = max(DEFAULT_MAX_BYTES, BYTES_PER_ITEM * self.split.num_items)
+        return self.settings.student.max_bytes or default
 
     def hash_catalog(self) -> str:
-        """SHA-256 of what teachers read of the catalogue."""
+        """Returns the SHA-256 of the catalog columns that teachers use."""
         frame = self.dataset.catalog.frame
         columns = [name for name in ("authors", "series") if name in frame.columns]
         return hashlib.sha256(frame.select(columns).write_json().encode()).hexdigest()
 
     @property
     def scores_per_epoch(self) -> int:
-        """How many scores there are when every training reader is scored for every book."""
+        """Number of scores of all items for every training user."""
         return len(self.split.train) * self.split.num_items
 
     @property
     def trains_quickly(self) -> bool:
-        """Whether a network of this data trains in about a minute."""
+        """Whether a network trains on this data in about a minute."""
         return self.scores_per_epoch <= MAX_QUICK_SCORES
 
     @property
     def teacher_max_length(self) -> int:
-        """How many books a teacher sees that need not be trained for a fixed number of them."""
-        users = (self.split.train, self.split.validation.histories)
-        longest = max(int(some.lengths.max(initial=1)) for some in users)
+        """History length of teachers with a closed-form fit, which need no fixed length."""
+        parts = (self.split.train, self.split.validation.histories)
+        longest = max(int(histories.lengths.max(initial=1)) for histories in parts)
         return int(np.clip(longest, self.max_length, TEACHER_MAX_LENGTH))
 
     def draw_examples(self, purpose: int) -> Examples:
+        """Samples training examples.
+
+        Args:
+            purpose: `TEACHER_EXAMPLES` or `STUDENT_EXAMPLES`, which are sampled differently.
+        """
         return draw_examples(self.settings, self.split, purpose, has_timestamps=self.has_timestamps)
 
     def draw_examples_by_user(self) -> Examples:
-        """For models that know readers by number."""
+        """Samples training examples for models that take user IDs."""
         return draw_user_id_examples(
             self.split.train,
             num_passes=self.settings.examples.num_passes,
@@ -207,7 +238,14 @@ class RunContext:
     def make_distillation_setup(
         self, student: HistoryModel, teacher: HistoryModel, *, steps: int, seed: int
     ) -> DistillationSetup:
-        """What methods may look at before this student is trained for at most so many steps."""
+        """Returns what distillation losses need to know before training.
+
+        Args:
+            student: The model to train.
+            teacher: The model that it is distilled from.
+            steps: Maximum number of training steps.
+            seed: Random seed of the losses.
+        """
         return DistillationSetup(
             student=student,
             teachers=[teacher],
@@ -217,6 +255,7 @@ class RunContext:
         )
 
     def make_schedule(self, settings: config.TrainingSettings) -> Schedule:
+        """Returns the training schedule, with a batch size that fits the data."""
         return Schedule(
             epochs=settings.epochs,
             batch_size=settings.batch_size or int(np.clip(len(self.split.train) // 8, 32, 512)),
@@ -234,21 +273,21 @@ class RunContext:
         student: HistoryModel | None = None,
         **settings: Any,
     ) -> TrainingResult:
-        """Trains in a way that a killed run takes up again; see `kd_tf.training.trainer.train`.
+        """Trains a model so that a killed run can resume; see `kd_tf.training.trainer.train`.
 
         Args:
             model: A teacher or a Distiller.
-            batches: What it learns from.
-            label: What the progress bar says, of which the run has one only.
-            key: All that the training depends on.
-            learner: What validation measures and a failed training leaves; `model` by default.
-            settings: More of `train`.
+            batches: Training data.
+            label: The progress bar's label; unique in the run.
+            key: Everything that the training depends on.
+            student: The model that is validated, and saved if training fails; `model` by default.
+            settings: Further arguments of `train`.
 
         Raises:
-            DivergedError: The loss is no longer finite; the last good weights are kept, and the
-                error says where.
+            DivergedError: The loss is not finite. The error names the folder with the last good
+                weights.
         """
-        folder = self.folder / "unfinished" / checkpoint.make_slug(label)
+        folder = self.folder / "resume" / checkpoint.make_slug(label)
         student = student or model
         try:
             return train(
@@ -270,32 +309,38 @@ class RunContext:
                 hint=error.hint,
             ) from error
 
-    def cache_key(self, **more: Any) -> dict[str, Any]:
+    def cache_key(self, **inputs: Any) -> dict[str, Any]:
+        """Returns the cache key of a stage: the data, the example settings, and `inputs`."""
         return {
             **self.data_key,
             "examples": self.settings.examples.model_dump(mode="json"),
-            "history_length": self.max_length,
-            **more,
+            "max_length": self.max_length,
+            **inputs,
         }
 
     def run_cached(self, folder: Path, key: dict[str, Any], build: Callable[[Path], None]) -> None:
-        """Fills `folder` by `make` unless it was filled from the same inputs before."""
+        """Fills a folder unless it was filled with the same key before.
+
+        Args:
+            folder: The stage's folder, replaced as a whole.
+            key: Everything that its content depends on; written to key.json.
+            build: Writes the content into the folder that it gets.
+        """
         name = folder.relative_to(self.folder).as_posix()
         try:
             if json.loads((folder / "key.json").read_text("utf-8")) == key:
-                self.progress.info(f"{name}: kept from the run before")
+                self.progress.info(f"{name}: reused from an earlier run")
                 return
         except (OSError, ValueError):
             pass
-        with atomic.replace_directory(folder) as unfinished:
-            build(unfinished)
-            atomic.write_json(unfinished / "key.json", key)
+        with atomic.replace_directory(folder) as temporary:
+            build(temporary)
+            atomic.write_json(temporary / "key.json", key)
 
 
 def hash_arrays(*arrays: np.ndarray) -> str:
-    """SHA-256 over the contents of the arrays."""
-
-    found = hashlib.sha256()
+    """Returns the SHA-256 of the arrays' contents."""
+    digest = hashlib.sha256()
     for array in arrays:
-        found.update(np.ascontiguousarray(array).data)
-    return found.hexdigest()
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()

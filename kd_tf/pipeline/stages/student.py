@@ -1,4 +1,4 @@
-"""The stages that make the students: given or found, alone or with the teacher."""
+"""Trains the students, with and without a teacher, or selects the best within a byte budget."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.neighbours import compute_packed_size
 from kd_tf.pipeline.stages.cached_model import TrainedModel, load_or_train
 from kd_tf.pipeline.stages.distillation import DistillationPlan, build_distiller
+from kd_tf.pipeline.stages.prepare import STUDENT_EXAMPLES
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.pipeline.stages.train_student import train_student
 from kd_tf.report.results import CandidateResult
@@ -25,14 +26,14 @@ from kd_tf.training import checkpoint
 from kd_tf.training.trainer import TrainingResult, train
 
 FINE_TUNING_LEARNING_RATE = 5e-4
-"""Larger steps only unlearnt what the start knew, on every data set that was tried."""
+"""Larger learning rates destroyed the initialization on every data set that was tried."""
 
 MAX_FINE_TUNING_SCORES = 300_000_000
-"""Scores of a pass over the readers beyond which fine-tuning is not tried: there it took longer
-than all the rest of a run, and on no data set of that size did it gain anything."""
+"""Scores per epoch above which fine-tuning is skipped: there it took longer than the rest of the
+run, and gained nothing on any data set of that size."""
 
 MIN_NDCG_GAIN = 0.0005
-"""Fine-tuned weights are kept where validation gains at least this much; less is chance."""
+"""Fine-tuned weights are kept if validation NDCG@10 rises at least this much; less is noise."""
 
 
 def load_or_train_student(
@@ -42,42 +43,37 @@ def load_or_train_student(
     *,
     architecture: str | None = None,
 ) -> TrainedModel:
-    """The student, distilled where there are teachers.
+    """Trains the student, or loads it from the run's cache.
 
     Args:
-        context: Of the run.
+        context: The run.
         name: ``alone`` or ``distilled``.
-        teachers: The ensemble's members and the teacher as the last; none for a student of
-            readers' books alone.
-        kind: Of the student; by default what the settings say.
+        teachers: The members of the ensemble, and the teacher as the last; empty for a student
+            that is trained on ground-truth items only.
+        architecture: The student's architecture; by default that of the settings.
     """
     settings = context.settings
     architecture = architecture or settings.student.architecture
-    teaching = DistillationPlan(settings.distillation, teachers) if teachers else None
+    plan = DistillationPlan(settings.distillation, teachers) if teachers else None
     key = context.cache_key(
-        student={**settings.student.model_dump(mode="json"), "kind": architecture},
+        student={**settings.student.model_dump(mode="json"), "architecture": architecture},
         pruning=settings.pruning.model_dump(mode="json"),
-        distillation=settings.distillation.model_dump(mode="json") if teaching else None,
-        teacher=checkpoint.compute_fingerprint(teaching.teacher) if teaching else None,
+        distillation=settings.distillation.model_dump(mode="json") if plan else None,
+        teacher=checkpoint.compute_fingerprint(plan.teacher) if plan else None,
         candidates=str(context.candidates),
     )
 
-    def make(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
-        if architecture in TRAINED_STUDENTS:
-            given = settings.student
-            # What `auto` chose is made alone with the same width.
-            embedding_dim = (
-                _choose_mlp_embedding_dim(context)
-                if given.architecture == "auto"
-                else given.embedding_dim
-            )
-            model, training = _train_from_scratch(
-                context, name, architecture, embedding_dim, teaching, key
-            )
-            return model, architecture, training, []
-        return _select_and_fine_tune(context, name, architecture, teaching, key)
+    def fit(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
+        if architecture not in TRAINED_STUDENTS:
+            return _select_and_fine_tune(context, name, architecture, plan, key)
+        embedding_dim = settings.student.embedding_dim
+        if settings.student.architecture == "auto":
+            # `auto` selected an MLP: the student without a teacher gets the same width.
+            embedding_dim = _choose_mlp_embedding_dim(context)
+        model, training = _train_from_scratch(context, name, architecture, embedding_dim, plan, key)
+        return model, architecture, training, []
 
-    return load_or_train(context, f"student-{name}", context.folder / "student" / name, key, make)
+    return load_or_train(context, f"student-{name}", context.folder / "student" / name, key, fit)
 
 
 def _select_and_fine_tune(
@@ -87,22 +83,22 @@ def _select_and_fine_tune(
     plan: DistillationPlan | None,
     key: dict[str, Any],
 ) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
-    """The best student within the bytes, of one family or of all."""
-    begin = time.monotonic()
-    model, tried = select_student_within_budget(context, name, architecture, plan, key)
-    chosen = next(one for one in tried if one.is_chosen)
+    """Selects the best student within the budget, and fine-tunes it if that helps."""
+    start_time = time.monotonic()
+    model, candidates = select_student_within_budget(context, name, architecture, plan, key)
+    chosen = next(candidate for candidate in candidates if candidate.is_chosen)
     epochs = best_epoch = 0
-    reached = chosen.validation_ndcg
-    if plan is not None and chosen.kind not in TRAINED_STUDENTS:
-        training = _fine_tune_if_better(context, model, plan, reached)
+    ndcg = chosen.validation_ndcg
+    if plan is not None and chosen.architecture not in TRAINED_STUDENTS:
+        training = _fine_tune_if_better(context, model, plan, ndcg)
         if training is not None:
-            epochs, best_epoch, reached = training.epochs, training.best_epoch, training.best_score
-    seconds = time.monotonic() - begin
+            epochs, best_epoch, ndcg = training.epochs, training.best_epoch, training.best_score
+    seconds = time.monotonic() - start_time
     return (
         snap_to_quantization_grid(model),
-        chosen.kind,
-        TrainingResult(epochs, best_epoch, reached, seconds),
-        tried,
+        chosen.architecture,
+        TrainingResult(epochs, best_epoch, ndcg, seconds),
+        candidates,
     )
 
 
@@ -113,59 +109,66 @@ def select_student_within_budget(
     plan: DistillationPlan | None,
     key: dict[str, Any],
 ) -> tuple[HistoryModel, list[CandidateResult]]:
-    """The best start within the bytes, of one family or of all, and what it was chosen among.
+    """Selects the student with the best validation NDCG@10 within the byte budget.
 
     Args:
-        context: Of the run.
-        name: What progress calls the student.
-        kind: One of `STARTS`, or ``auto``.
-        teaching: Whose rows it starts from; None for readers' books alone.
-        key: All that it depends on.
+        context: The run.
+        name: What the progress report calls the student.
+        architecture: One of `WARM_STARTS`, or ``auto`` for all of them.
+        plan: The distillation whose teacher initializes the candidates; None to initialize them
+            from the interactions only.
+        key: Everything that the result depends on.
+
+    Returns:
+        The student, and all candidates.
 
     Raises:
-        UserError: None fits into the bytes.
+        UserError: No candidate fits into the budget.
     """
     rng.set_seed(context.settings.seed)
     data = context.make_training_data(context.max_length)
     source = TeacherItemScores(data, plan.teacher if plan else None)
-    families = WARM_STARTS if architecture == "auto" else {architecture: WARM_STARTS[architecture]}
-    tried: list[CandidateResult] = []
+    warm_starts = (
+        WARM_STARTS if architecture == "auto" else {architecture: WARM_STARTS[architecture]}
+    )
+    candidates: list[CandidateResult] = []
     best: tuple[HistoryModel, CandidateResult] | None = None
 
-    def consider(model: HistoryModel, family: str, setting: str) -> None:
+    def evaluate_candidate(model: HistoryModel, architecture: str, description: str) -> None:
         nonlocal best
-        found = CandidateResult(
-            family,
-            setting,
+        candidate = CandidateResult(
+            architecture,
+            description,
             compute_quantized_size(model),
             context.validation_metric(make_score_fn(snap_to_quantization_grid(model))),
         )
         context.progress.info(
-            f"student {name}: {family} ({setting}), {found.bytes:,} bytes, validation NDCG@10 "
-            f"{found.validation_ndcg:.4f}"
+            f"student {name}: {architecture} ({description}), {candidate.bytes:,} bytes, "
+            f"validation NDCG@10 {candidate.validation_ndcg:.4f}"
         )
-        tried.append(found)
-        if best is None or found.validation_ndcg > best[1].validation_ndcg:
-            best = model, found
-            source.best_validation_ndcg = found.validation_ndcg
+        candidates.append(candidate)
+        if best is None or candidate.validation_ndcg > best[1].validation_ndcg:
+            best = model, candidate
+            source.best_validation_ndcg = candidate.validation_ndcg
 
-    for family, starts in families.items():
-        for start in starts(source, context.max_bytes):
-            consider(start.model, family, start.description)
+    for warm_start_architecture, generate in warm_starts.items():
+        for start in generate(source, context.max_bytes):
+            evaluate_candidate(start.model, warm_start_architecture, start.description)
     if architecture == "auto" and context.trains_quickly:
         embedding_dim = _choose_mlp_embedding_dim(context)
         if embedding_dim:
             model, _ = _train_from_scratch(context, name, "mlp", embedding_dim, plan, key)
-            consider(model, "mlp", f"d={embedding_dim}, trained")
+            evaluate_candidate(model, "mlp", f"d={embedding_dim}, trained")
     if best is None:
         raise UserError(
-            f"no student of {context.split.num_items:,} books fits into {context.max_bytes:,} bytes",
+            f"no student for {context.split.num_items:,} items fits into "
+            f"{context.max_bytes:,} bytes",
             where="student.max_bytes",
-            hint=f"The least that any needs is {_compute_min_bytes(context, architecture):,} bytes"
-            + (f" (student.kind {architecture})." if architecture != "auto" else "."),
+            hint=f"Allow at least {_compute_min_bytes(context, architecture):,} bytes"
+            + (f" for student.architecture {architecture}." if architecture != "auto" else "."),
         )
     model, chosen = best
-    return model, [replace(one, is_chosen=one is chosen) for one in tried]
+    return model, [replace(candidate, is_chosen=candidate is chosen) for candidate in candidates]
 
 
 def fine_tune(
@@ -177,21 +180,22 @@ def fine_tune(
     label: str,
     keep_start: bool,
 ) -> TrainingResult:
-    """Trains a started student with the Distiller, on what the teacher says alone.
+    """Fine-tunes a warm-started student on the distillation losses only.
 
     Args:
-        context: Of the run; its settings say how long.
-        model: Keeps the weights that validate best.
-        teaching: How it is taught.
-        seed: Orders the examples.
-        label: What the progress bar says.
-        keep_start: Whether the weights that it has may be the best.
+        context: The run; its settings give the number of epochs.
+        model: The student; ends with the weights of the best validation.
+        plan: The distillation.
+        seed: Random seed of the order of the examples.
+        label: The progress bar's label.
+        keep_start: Whether the initial weights may be the best.
 
     Raises:
-        UserError: It cannot be taught so, or has nothing that learns.
+        UserError: The distillation does not support this student, or it has no trainable
+            weights.
     """
     if not model.trainable_variables:
-        raise UserError(f"a {type(model).__name__} has nothing that learns in steps")
+        raise UserError(f"{type(model).__name__} has no trainable weights")
     schedule = replace(
         context.make_schedule(context.settings.student.training),
         epochs=max(context.settings.student.fine_tuning_epochs, 1),
@@ -199,13 +203,18 @@ def fine_tune(
         validate_every=1,
         patience=1,
     )
-    # The readers' own books are what the start was solved from.
-    told = {"alpha": 0.0, "balance": "fixed", "curriculum": False, "assistant": 0}
+    # The warm start was fitted to the ground-truth items already.
+    changes = {
+        "student_loss_weight": 0.0,
+        "weighting": "constant",
+        "curriculum": False,
+        "assistant_width_multiplier": 0,
+    }
     distiller, batches = build_distiller(
         context,
         model,
-        replace(plan, settings=plan.settings.model_copy(update=told)),
-        context.draw_examples(2),
+        replace(plan, settings=plan.settings.model_copy(update=changes)),
+        context.draw_examples(STUDENT_EXAMPLES),
         schedule,
         seed=seed,
     )
@@ -223,7 +232,7 @@ def fine_tune(
 def _fine_tune_if_better(
     context: RunContext, model: HistoryModel, plan: DistillationPlan, start_ndcg: float
 ) -> TrainingResult | None:
-    """Fine-tunes where that is cheap; the weights change only where it helps."""
+    """Fine-tunes the student if that is cheap; restores its weights if NDCG@10 does not improve."""
     cost = context.scores_per_epoch * model.peak_score_rows
     if (
         not context.settings.student.fine_tuning_epochs
@@ -231,7 +240,7 @@ def _fine_tune_if_better(
         or not model.trainable_variables
     ):
         return None
-    start = model.get_weights()
+    initial_weights = model.get_weights()
     training = fine_tune(
         context,
         model,
@@ -241,16 +250,16 @@ def _fine_tune_if_better(
         keep_start=True,
     )
     if training.best_score >= start_ndcg + MIN_NDCG_GAIN:
-        after = context.validation_metric(make_score_fn(snap_to_quantization_grid(model)))
-        if after >= start_ndcg + MIN_NDCG_GAIN:
+        ndcg = context.validation_metric(make_score_fn(snap_to_quantization_grid(model)))
+        if ndcg >= start_ndcg + MIN_NDCG_GAIN:
             context.progress.info(
-                f"fine-tuned by the Distiller: validation NDCG@10 {after:.4f} after {start_ndcg:.4f}"
+                f"fine-tuning improved validation NDCG@10 from {start_ndcg:.4f} to {ndcg:.4f}"
             )
-            return replace(training, best_score=after)
-    model.set_weights(start)
+            return replace(training, best_score=ndcg)
+    model.set_weights(initial_weights)
     context.progress.info(
-        f"fine-tuning by the Distiller gained nothing ({training.best_score:.4f}, start {start_ndcg:.4f}): "
-        "the student stays as it started"
+        "fine-tuning did not improve the student: its initial weights are kept (validation NDCG@10 "
+        f"{training.best_score:.4f}, initially {start_ndcg:.4f})"
     )
     return None
 
@@ -263,13 +272,13 @@ def _train_from_scratch(
     plan: DistillationPlan | None,
     key: dict[str, Any],
 ) -> tuple[HistoryModel, TrainingResult]:
-    """A student trained from nothing."""
+    """Trains a student of the run's data from scratch."""
     return train_student(
         context,
-        lambda wide: build_student(context, architecture, wide),
+        lambda width: build_student(context, architecture, width),
         embedding_dim,
         plan,
-        context.draw_examples(2),
+        context.draw_examples(STUDENT_EXAMPLES),
         seed=context.settings.seed,
         label=f"student {name} ({architecture})",
         key=key,
@@ -277,7 +286,7 @@ def _train_from_scratch(
 
 
 def build_student(context: RunContext, architecture: str, embedding_dim: int) -> HistoryModel:
-    """A student of `TRAINED_STUDENTS` with the weights that it begins with."""
+    """Builds an untrained student of `TRAINED_STUDENTS`."""
     model = TRAINED_STUDENTS[architecture](
         num_items=context.split.num_items,
         max_length=context.max_length,
@@ -288,17 +297,19 @@ def build_student(context: RunContext, architecture: str, embedding_dim: int) ->
 
 
 def _choose_mlp_embedding_dim(context: RunContext) -> int:
-    """As wide as the bytes allow, in steps of 8; 0 where not even 8 fit."""
-    # A table in bytes; two layers of 64 with biases, and a weight for every age, in floats.
+    """Returns the largest multiple of 8 up to 64 that fits the budget; 0 if 8 is too large."""
+    # The table has a byte per number; two layers of 64 with biases and the recency weights of L
+    # positions are float32.
     fixed = 4 * (64 + context.max_length)
-    room = (context.max_bytes - fixed) // (context.split.num_items + 1 + 4 * (2 * 64 + 1))
-    return int(max(min(room, 64) // 8 * 8, 0))
+    largest = (context.max_bytes - fixed) // (context.split.num_items + 1 + 4 * (2 * 64 + 1))
+    return int(max(min(largest, 64) // 8 * 8, 0))
 
 
 def _compute_min_bytes(context: RunContext, architecture: str) -> int:
-    """About the smallest budget in which a student of this kind exists."""
-    items = context.split.num_items
-    table = (items + 1) * 7 + 3 * 1024
+    """Estimates the smallest budget that a student of this architecture fits into."""
+    num_items = context.split.num_items
+    packed = compute_packed_size(num_items, num_items)
+    table = (num_items + 1) * 7 + 3 * 1024
     if architecture in ("neighbours", "auto"):
-        return min(compute_packed_size(items, items), table)
-    return table + (compute_packed_size(items, items) if architecture.endswith("residual") else 0)
+        return min(packed, table)
+    return table + (packed if architecture.endswith("residual") else 0)

@@ -1,4 +1,4 @@
-"""The stage that makes the teacher: one model, or several and their weights."""
+"""Trains the teacher: a single model, or the members of an ensemble and their weights."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kd_tf.models.teachers import CLOSED_FORM_TEACHERS, TRAINED_TEACHERS, Ensemb
 from kd_tf.models.teachers.wide_and_deep import WideAndDeepTeacher
 from kd_tf.models.tied_embedding import FULL_SOFTMAX, IN_BATCH
 from kd_tf.pipeline.stages.cached_model import TrainedModel, load_or_train
+from kd_tf.pipeline.stages.prepare import TEACHER_EXAMPLES
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.pipeline.stages.teacher_ensemble import EarlyCheckpoints
 from kd_tf.report.results import CandidateResult
@@ -23,19 +24,22 @@ from kd_tf.training import checkpoint
 from kd_tf.training.trainer import TrainingResult
 
 MAX_FULL_SOFTMAX_ITEMS = 50_000
-"""Books beyond which a teacher's scores of a batch (512 x V float32) outgrow 100 MB."""
+"""Above this, the scores of a batch (512 x V float32) take more than 100 MB: use in-batch."""
 
 _MAX_MEMBER_ITEMS = {"local-ridge": 10**9, "ials": 300_000, "spectral": 30_000}
-"""Default members of an ensemble, and the catalogues that they are quick for."""
+"""Default members of an ensemble, and the largest catalog that each is fast on."""
 
 
 def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> list[TrainedModel]:
-    """The members of the ensemble, if it is one, and the teacher itself as the last.
+    """Trains the teacher, or loads it from the run's cache.
 
     Args:
-        context: Of the run.
-        early: Whether a single teacher that is trained also leaves its weights from early in
-            its training, for `kd_tf.pipeline.stages.teacher_ensemble.stages`.
+        context: The run.
+        save_early: Whether to save early checkpoints of a single trained teacher, for
+            `kd_tf.pipeline.stages.teacher_ensemble.build_teacher_curriculum`.
+
+    Returns:
+        The members of the ensemble, if it is one, and the teacher itself as the last.
     """
     settings = context.settings.teacher
     if settings.architecture != "ensemble":
@@ -48,35 +52,41 @@ def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> 
                 save_early,
             )
         ]
-    wanted = settings.members or _choose_default_members(context)
-    length = min(_choose_max_length(context, kind) for kind in wanted)
+    architectures = settings.members or _choose_default_members(context)
+    max_length = min(_choose_max_length(context, architecture) for architecture in architectures)
     members = [
-        _load_or_train_teacher(context, kind, f"teacher-{kind}", length)
-        for kind in dict.fromkeys(wanted)
+        _load_or_train_teacher(context, architecture, f"teacher-{architecture}", max_length)
+        for architecture in dict.fromkeys(architectures)
     ]
-    key = context.cache_key(members=[checkpoint.compute_fingerprint(one.model) for one in members])
+    key = context.cache_key(
+        members=[checkpoint.compute_fingerprint(member.model) for member in members]
+    )
 
-    def make(_: object) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
-        begin = time.monotonic()
+    def fit(_: object) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
+        start_time = time.monotonic()
         model = EnsembleTeacher.from_members(
-            [one.model for one in members], context.validation_metric, context.progress
+            [member.model for member in members], context.validation_metric, context.progress
         )
         model.create_weights()
-        reached = context.validation_metric(make_score_fn(model))
-        seconds = time.monotonic() - begin + sum(one.seconds for one in members)
-        return model, "ensemble", TrainingResult(0, 0, reached, seconds), []
+        ndcg = context.validation_metric(make_score_fn(model))
+        seconds = time.monotonic() - start_time + sum(member.seconds for member in members)
+        return model, "ensemble", TrainingResult(0, 0, ndcg, seconds), []
 
-    return [*members, load_or_train(context, "teacher", context.folder / "teacher", key, make)]
+    return [*members, load_or_train(context, "teacher", context.folder / "teacher", key, fit)]
 
 
 def _choose_default_members(context: RunContext) -> tuple[str, ...]:
-    items = context.split.num_items
-    solved = tuple(kind for kind, most in _MAX_MEMBER_ITEMS.items() if items <= most)
-    return (*solved, "cnn") if context.trains_quickly else solved
+    """Returns the members that are fast on this catalog."""
+    members = tuple(
+        architecture
+        for architecture, max_items in _MAX_MEMBER_ITEMS.items()
+        if context.split.num_items <= max_items
+    )
+    return (*members, "cnn") if context.trains_quickly else members
 
 
 def _choose_max_length(context: RunContext, architecture: str) -> int:
-    """A solved teacher sees whole histories, a trained one what the student will see."""
+    """Returns L: whole histories for a closed-form teacher, the student's L for a trained one."""
     if architecture in CLOSED_FORM_TEACHERS:
         return context.teacher_max_length
     return context.max_length
@@ -85,50 +95,52 @@ def _choose_max_length(context: RunContext, architecture: str) -> int:
 def _load_or_train_teacher(
     context: RunContext, architecture: str, name: str, max_length: int, save_early: bool = False
 ) -> TrainedModel:
-    settings = context.settings.teacher
-    solved = architecture in CLOSED_FORM_TEACHERS
-    own = {} if solved else settings.model_dump(mode="json", exclude={"kind", "members"})
+    """Trains a teacher of one architecture, or loads it from the run's cache."""
+    is_closed_form = architecture in CLOSED_FORM_TEACHERS
+    training_settings = (
+        {}
+        if is_closed_form
+        else context.settings.teacher.model_dump(mode="json", exclude={"architecture", "members"})
+    )
     key = context.cache_key(
-        teacher={"kind": architecture, **own},
-        length=max_length,
+        teacher={"architecture": architecture, **training_settings},
+        teacher_max_length=max_length,
         candidates=str(context.candidates),
-        items_table=context.hash_catalog() if solved else None,
+        catalog=context.hash_catalog() if is_closed_form else None,
     )
 
-    def make(_: object) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
+    def fit(_: object) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
         rng.set_seed(context.settings.seed)
-        if not solved:
+        if not is_closed_form:
             model, training = _train_teacher(context, architecture, key, save_early)
             return model, architecture, training, []
-        begin = time.monotonic()
-        found = CLOSED_FORM_TEACHERS[architecture].from_training_data(
+        start_time = time.monotonic()
+        model = CLOSED_FORM_TEACHERS[architecture].from_training_data(
             context.make_training_data(max_length)
         )
-        seconds = time.monotonic() - begin
-        return (
-            found,
-            architecture,
-            TrainingResult(0, 0, context.validation_metric(make_score_fn(found)), seconds),
-            [],
-        )
+        seconds = time.monotonic() - start_time
+        ndcg = context.validation_metric(make_score_fn(model))
+        return model, architecture, TrainingResult(0, 0, ndcg, seconds), []
 
     folder = context.folder / ("teacher" if name == "teacher" else f"teachers/{architecture}")
-    return load_or_train(context, name, folder, key, make)
+    return load_or_train(context, name, folder, key, fit)
 
 
 def _train_teacher(
     context: RunContext, architecture: str, key: dict[str, Any], save_early: bool
 ) -> tuple[HistoryModel, TrainingResult]:
+    """Trains a teacher by gradient descent."""
     if architecture == MATRIX_FACTORIZATION:
-        model, drawn = _build_matrix_factorization(context), context.draw_examples_by_user()
+        model, examples = _build_matrix_factorization(context), context.draw_examples_by_user()
     else:
-        model, drawn = _build_network(context, architecture), context.draw_examples(1)
+        model = _build_network(context, architecture)
+        examples = context.draw_examples(TEACHER_EXAMPLES)
     schedule = context.make_schedule(context.settings.teacher.training)
     training = context.fit(
         model,
         Batches(
-            drawn.history,
-            {"targets": drawn.targets},
+            examples.history,
+            {"targets": examples.targets},
             batch_size=schedule.batch_size,
             seed=context.settings.seed,
         ),
@@ -145,14 +157,14 @@ def _train_teacher(
 
 
 def _build_matrix_factorization(context: RunContext) -> HistoryModel:
-    """Matrix factorisation by readers' numbers, as papers on distillation have it."""
-    known = set(context.split.train_users.tolist())
-    if not known.intersection(context.split.test.users.tolist()):
+    """Builds matrix factorization over user IDs, the usual model of distillation papers."""
+    train_users = set(context.split.train_users.tolist())
+    if not train_users.intersection(context.split.test.users.tolist()):
         raise UserError(
-            "matrix factorisation knows training readers only, and none of them is tested",
-            where="teacher.kind",
-            hint="Choose a protocol that tests books of training readers: leave-one-out, "
-            "temporal, random, or a published split.",
+            "matrix factorization can only score training users, but no test user is one",
+            where="teacher.architecture",
+            hint="Choose a protocol that tests training users: leave-one-out, temporal, random, "
+            "or a published split.",
         )
     return MatrixFactorization.from_histories(
         context.split.train,
@@ -162,16 +174,18 @@ def _build_matrix_factorization(context: RunContext) -> HistoryModel:
 
 
 def _build_network(context: RunContext, architecture: str) -> HistoryModel:
+    """Builds an untrained network whose output bias is the items' popularity."""
     settings = context.settings.teacher
     objective: str = settings.objective
     if objective == "auto":
-        large = context.split.num_items > MAX_FULL_SOFTMAX_ITEMS or architecture == "two-tower"
-        objective = IN_BATCH if large else FULL_SOFTMAX
+        is_large = context.split.num_items > MAX_FULL_SOFTMAX_ITEMS or architecture == "two-tower"
+        objective = IN_BATCH if is_large else FULL_SOFTMAX
     if architecture == "vae" and objective == IN_BATCH:
         raise UserError(
-            f"a variational autoencoder scores all {context.split.num_items:,} books in every step",
-            where="teacher.kind",
-            hint="Take local-ridge, or two-tower, whose steps do not grow with the catalogue.",
+            f"vae has no in-batch loss: every step scores all {context.split.num_items:,} items",
+            where="teacher.architecture",
+            hint="Use local-ridge, or two-tower, whose training steps do not grow with the "
+            "catalog.",
         )
     model = TRAINED_TEACHERS[architecture](
         num_items=context.split.num_items,

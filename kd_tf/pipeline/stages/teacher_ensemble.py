@@ -1,4 +1,4 @@
-"""Who is asked when a student learns: the teacher, several as one, or several one after another."""
+"""Selects the teacher for distillation: a single model, a mixture, or a curriculum of teachers."""
 
 from __future__ import annotations
 
@@ -18,67 +18,71 @@ from kd_tf.training import checkpoint
 from kd_tf.training.trainer import TrainingResult
 
 EARLY_SHARES = (1 / 8, 1 / 4, 1 / 2)
-"""Shares of a teacher's training after which its weights are kept, for easy lists."""
+"""Shares of a teacher's training after which `EarlyCheckpoints` saves its weights."""
 
 
 def combine_teachers(
     context: RunContext, teachers: Sequence[TrainedModel], rule: str
 ) -> HistoryModel:
-    """The model that answers for all teachers.
+    """Returns the model that the student is distilled from.
 
     Args:
-        context: Of the run.
-        taught: The members of the ensemble, and the teacher as the last.
-        rule: ``distillation.teachers``.
+        context: The run.
+        teachers: The members of the ensemble, and the teacher as the last.
+        rule: ``distillation.teacher_combination``: ``single``, ``average``, ``weighted`` or
+            ``confidence``.
 
     Raises:
-        UserError: Several are asked for, and there is one.
+        UserError: The rule combines several teachers, but there is only one.
     """
-    if rule == "one":
+    if rule == "single":
         return teachers[-1].model
     members = teachers[:-1]
     if len(members) < 2:
         raise UserError(
-            f"the {rule} of several teachers is asked for, but there is one",
-            where="distillation.teachers",
-            hint="Set teacher.kind to ensemble, and teacher.members if you like.",
+            f"{rule} combines several teachers, but there is only one",
+            where="distillation.teacher_combination",
+            hint="Set teacher.architecture to ensemble, and optionally teacher.members.",
         )
     key = context.cache_key(
-        members=[checkpoint.compute_fingerprint(one.model) for one in members], rule=rule
+        members=[checkpoint.compute_fingerprint(member.model) for member in members], rule=rule
     )
 
-    def make(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
-        begin = time.monotonic()
-        weighted = rule == "weighted"
+    def fit(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
+        start_time = time.monotonic()
+        weights = None
+        if rule == "weighted":
+            weights = compute_validation_weights([member.validation_ndcg for member in members])
         model = TeacherMixture.calibrate(
-            [one.model for one in members],
+            [member.model for member in members],
             context.validation_metric,
             context.progress,
-            weights=compute_validation_weights([one.validation_ndcg for one in members])
-            if weighted
-            else None,
+            weights=weights,
             by_confidence=rule == "confidence",
         )
         model.create_weights()
-        reached = context.validation_metric(make_score_fn(model))
-        return model, "panel", TrainingResult(0, 0, reached, time.monotonic() - begin), []
+        ndcg = context.validation_metric(make_score_fn(model))
+        return model, "mixture", TrainingResult(0, 0, ndcg, time.monotonic() - start_time), []
 
-    folder = context.folder / "teachers" / f"panel-{rule}"
-    return load_or_train(context, f"teacher-{rule}", folder, key, make).model
+    folder = context.folder / "teachers" / f"mixture-{rule}"
+    return load_or_train(context, f"teacher-{rule}", folder, key, fit).model
 
 
 def build_teacher_curriculum(
     context: RunContext, teachers: Sequence[TrainedModel]
 ) -> list[HistoryModel]:
-    """Teachers from easy to hard: an ensemble's members by what they reach, or a teacher as it
-    was early in its training; then the teacher.
+    """Returns teachers from easy to hard, the teacher itself as the last.
+
+    The easier ones are the members of an ensemble in order of their validation NDCG@10, or early
+    checkpoints of a single trained teacher.
 
     Raises:
-        UserError: There is nothing easier than the teacher.
+        UserError: There is no teacher easier than the last.
     """
     final = teachers[-1]
     if len(teachers) > 1:
-        easier = [one.model for one in sorted(teachers[:-1], key=lambda one: one.validation_ndcg)]
+        members = sorted(teachers[:-1], key=lambda member: member.validation_ndcg)
+        easier = [member.model for member in members]
     else:
         easier = [
             checkpoint.load(folder)
@@ -86,26 +90,26 @@ def build_teacher_curriculum(
         ]
     if not easier:
         raise UserError(
-            f"there is nothing easier to learn than the teacher ({final.architecture})",
-            where="teacher.kind",
-            hint="Stages need an ensemble, or a teacher that is trained.",
+            f"there is no easier teacher than {final.architecture} for a curriculum of teachers",
+            where="teacher.architecture",
+            hint="Use an ensemble, or a teacher that is trained by gradient descent.",
         )
     return [*easier, final.model]
 
 
 def list_early_checkpoints(context: RunContext, architecture: str) -> list[Path]:
-    """Where the weights from early in a teacher's training lie, the earliest first."""
+    """Returns the folders of a teacher's early checkpoints, the earliest first."""
     return sorted((context.folder / "teachers").glob(f"{architecture}-early-*"))
 
 
 class EarlyCheckpoints(keras.callbacks.Callback):
-    """Keeps the weights of a teacher early in its training.
+    """Saves a teacher's weights after the `EARLY_SHARES` of its training.
 
     Args:
-        context: Of the run.
-        teacher: What is trained.
-        kind: Of the teacher.
-        epochs: How many there are at most.
+        context: The run.
+        teacher: The model that is trained.
+        architecture: Its architecture, for the folders' names.
+        epochs: Maximum number of epochs.
     """
 
     def __init__(
@@ -117,6 +121,7 @@ class EarlyCheckpoints(keras.callbacks.Callback):
         self.architecture = architecture
 
     def on_epoch_end(self, epoch: int, logs: object = None) -> None:
+        """Saves the weights if `epoch` (from 0) ends one of the shares."""
         for number, share in enumerate(EARLY_SHARES):
             if epoch + 1 == max(round(share * self.epochs), 1):
                 checkpoint.save(self.teacher, self.folder / f"{self.architecture}-early-{number}")

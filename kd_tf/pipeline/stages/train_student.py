@@ -1,4 +1,4 @@
-"""The training of a student from nothing: alone or taught, pruned and rounded on the way."""
+"""Trains a student from scratch, with or without a teacher, with pruning and fake quantization."""
 
 from __future__ import annotations
 
@@ -42,24 +42,27 @@ def train_student(
     """Trains a student.
 
     Args:
-        context: Of the run; its settings say how long, how sparse and how exact.
-        new: Makes an untrained student of so many dimensions.
-        dimensions: Of the student.
-        teaching: How it is taught, None for the readers' books alone.
-        examples: What it learns from.
-        seed: Of its weights, what methods draw, and the order of the examples.
-        label: What the progress bar says, of which the run has one only.
-        key: All that the training depends on.
+        context: The run; its settings give the schedule, sparsity and quantization.
+        build_model: Builds an untrained student with a given embedding dimension.
+        embedding_dim: The student's embedding dimension.
+        plan: The distillation; None to train on ground-truth items only.
+        examples: Training examples.
+        seed: Random seed of the weights, the losses and the order of the examples.
+        label: The progress bar's label; unique in the run.
+        key: Everything that the training depends on.
+
+    Returns:
+        The student with its best weights, and the result of the training.
 
     Raises:
-        UserError: It cannot be taught so, or the training failed.
+        UserError: The distillation does not support this student, or the training failed.
     """
     if plan is not None and plan.settings.assistant_width_multiplier:
         plan = _train_assistant(
             context, build_model, embedding_dim, plan, examples, seed=seed, label=label, key=key
         )
     settings, pruning = context.settings.student, context.settings.pruning
-    # The same seed for students alone and taught: they begin equal and see the same batches.
+    # The seed makes students with and without a teacher start equal and see the same batches.
     rng.set_seed(seed)
     model = build_model(embedding_dim)
     schedule = context.make_schedule(settings.training)
@@ -68,29 +71,30 @@ def train_student(
     else:
         distiller, batches = build_distiller(context, model, plan, examples, schedule, seed=seed)
     callbacks: list[keras.callbacks.Callback] = []
-    if prunes := pruning.sparsity > 0 and hasattr(model, "core"):
+    if is_pruned := pruning.sparsity > 0 and hasattr(model, "core"):
         _wrap_for_pruning(model, pruning, batches.steps_per_epoch * schedule.epochs)
         callbacks = prune.make_callbacks()
-    if rounds := settings.quantization_aware and bool(model.quantized_weights):
+    if is_fake_quantized := settings.quantization_aware and bool(model.quantized_weights):
         quantize_aware.wrap_tables_in_fake_quantization(model)
     training = context.fit(
         distiller,
         batches,
         student=model,
         schedule=schedule,
-        choose_from_epoch=int(schedule.epochs * pruning.end) + 1 if prunes else 1,
+        start_from_epoch=int(schedule.epochs * pruning.end) + 1 if is_pruned else 1,
         callbacks=callbacks,
         label=label,
         key=key,
     )
-    if rounds:
+    if is_fake_quantized:
         quantize_aware.strip_fake_quantization(model)
-    if prunes:
+    if is_pruned:
         prune.strip_core(model)
     return model, training
 
 
 def _wrap_for_pruning(model: HistoryModel, pruning: Pruning, steps: int) -> None:
+    """Prepares the model's dense core for pruning during a training of `steps` steps."""
     begin = int(steps * pruning.begin)
     prune.wrap_core(
         model,
@@ -111,18 +115,18 @@ def _train_assistant(
     label: str,
     key: dict[str, Any],
 ) -> DistillationPlan:
-    """The same teaching by a wider student that was taught before.
+    """Trains a teacher assistant, a wider student, and returns the distillation from it.
 
     Mirzadeh et al., "Improved Knowledge Distillation via Teacher Assistant" (AAAI 2020).
     """
-    settings = plan.settings.model_copy(update={"assistant": 0})
-    wider = embedding_dim * plan.settings.assistant_width_multiplier
+    settings = plan.settings.model_copy(update={"assistant_width_multiplier": 0})
+    assistant_dim = embedding_dim * plan.settings.assistant_width_multiplier
 
-    def make(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
+    def fit(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
         model, training = train_student(
             context,
             build_model,
-            wider,
+            assistant_dim,
             replace(plan, settings=settings),
             examples,
             seed=seed,
@@ -132,8 +136,9 @@ def _train_assistant(
         return model, "assistant", training, []
 
     folder = context.folder / ASSISTANTS_FOLDER / f"{checkpoint.make_slug(label)}"
-    own: TrainedModel = load_or_train(
-        context, "assistant", folder, {**key, "assistant": wider}, make
+    assistant: TrainedModel = load_or_train(
+        context, "assistant", folder, {**key, "assistant": assistant_dim}, fit
     )
-    # It alone is asked, whoever taught it.
-    return DistillationPlan(settings.model_copy(update={"teachers": "one"}), [own])
+    # The assistant is the only teacher, even if several teachers were combined to train it.
+    single = settings.model_copy(update={"teacher_combination": "single"})
+    return DistillationPlan(single, [assistant])

@@ -1,1 +1,1 @@
-"""Latency and memory of a model file, measured in processes of their own."""
+"""Measures latency and memory of model files, each in its own process."""

@@ -1,8 +1,8 @@
-"""Several recommenders timed in one run, so that what the machine does meets all of them.
+"""Times several recommenders in turns, so that changes of the machine's speed affect all alike.
 
-Every contestant has a fresh process of its own; they take turns, a few answers each, so that a
-busy moment or a hot processor slows all alike. A ratio of two of them can be believed where the
-same two figures from two runs cannot.
+Each model runs in its own fresh process. The models take turns of a few answers each, so that a
+busy moment or a hot processor slows down all of them. The ratio of two latencies from one run is
+reliable, that of two separate runs is not.
 """
 
 from __future__ import annotations
@@ -23,24 +23,32 @@ from kd_tf.progress import NullProgress, Progress
 from kd_tf.runtime.measure.latency import MIN_RUNS, Latency, make_subprocess_environment
 
 NUM_TURNS = 20
-"""How often each takes its turn."""
+"""Number of turns of each model."""
 
 WARM_UP_RUNS = 50
-"""Answers at the start of every turn before the clock counts. Without them the first answers after
-somebody else's turn, which wait for memory, were half of all: 66 us where 29 us are the rule."""
+"""Untimed answers at the start of each turn. Without them, half of the timed answers waited for
+memory after another model's turn: 66 us instead of the usual 29 us."""
 
 
 @dataclass(frozen=True)
 class BenchmarkedModel:
-    """What takes part.
+    """A model file in a benchmark.
 
     Attributes:
-        name: In the table.
-        kind: How it is run: a key of `kd_tf.runtime.measure.worker.KINDS`.
-        path: Its file.
-        floor_bytes: What its weights alone need.
-        numbers: int32 [V + 1], for a file whose books are in another order: the book that each of
-            its ids stands for. It is asked, and answers, in its own ids.
+        name: Name in the results.
+        engine: How the file is run: a key of `kd_tf.runtime.measure.worker.ENGINES`.
+        path: The file.
+        floor_bytes: Bytes that the weights alone need.
+        item_ids: int32 [V + 1], for a file with the items in another order: the common item id
+            of each id in the file. None if the ids are the same.
+
+    Example:
+        >>> item_ids = np.array([0, 3, 1, 2], np.int32)
+        >>> model = BenchmarkedModel("mlp", "tflite", Path("model.tflite"), 900, item_ids)
+        >>> model.to_file_ids(np.array([[3, 2, 0]])).tolist()
+        [[1, 3, 0]]
+        >>> model.to_item_ids(np.array([1, 2])).tolist()
+        [3, 1]
     """
 
     name: str
@@ -50,28 +58,28 @@ class BenchmarkedModel:
     item_ids: np.ndarray | None = None
 
     def to_file_ids(self, histories: np.ndarray) -> np.ndarray:
-        """Histories in the ids of the file."""
+        """Converts histories from common item ids to the ids of the file."""
         if self.item_ids is None:
             return histories
-        places = np.empty_like(self.item_ids)
-        places[self.item_ids] = np.arange(len(self.item_ids), dtype=np.int32)
-        return np.asarray(places[histories])
+        file_ids = np.empty_like(self.item_ids)
+        file_ids[self.item_ids] = np.arange(len(self.item_ids), dtype=np.int32)
+        return np.asarray(file_ids[histories])
 
     def to_item_ids(self, ids: np.ndarray) -> np.ndarray:
-        """Answers of the file in the ids of all."""
+        """Converts ids of the file to common item ids."""
         return ids if self.item_ids is None else np.asarray(self.item_ids[ids])
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured of one contestant with one number of threads.
+    """Measurements of one model with one number of threads.
 
     Attributes:
-        contestant: Who.
-        latency: Of single answers.
-        init_seconds: To load and give a first answer.
-        peak_memory_growth_bytes: Of its process, from before it loaded.
-        ids: int32 [n, K], its answers to all histories, in the ids of all.
+        model: The model.
+        latency: Latency of single answers.
+        init_seconds: Time to load the model and compute a first answer.
+        peak_memory_growth_bytes: Growth of its process's peak memory since before loading.
+        ids: int32 [n, K], its recommendations for all histories, as common item ids.
     """
 
     model: BenchmarkedModel
@@ -89,78 +97,83 @@ def time_interleaved(
     runs: int = MIN_RUNS,
     progress: Progress | None = None,
 ) -> list[Measurement]:
-    """Measures all of them on the same histories, in turns.
+    """Measures several models on the same histories, in turns.
 
     Args:
-        contestants: At least one.
-        histories: int32 [n, L], n at least 1, taken in turn.
-        threads: Of each, at least 1.
-        runs: Answers that are timed of each, at least `LEAST_RUNS`.
-        progress: Shown while it runs.
+        models: The models, at least one.
+        histories: int32 [n, L], n at least 1, used cyclically.
+        threads: Threads of each model, at least 1.
+        runs: Timed answers of each model, at least `MIN_RUNS`.
+        progress: Reports progress per turn.
+
+    Returns:
+        The measurements in the order of `models`.
 
     Raises:
-        UserError: One of them cannot be loaded or run; the message has its last line.
-        ValueError: There are no histories or contestants, or too few runs or threads.
+        UserError: A model cannot be loaded or run; the message has the last line of its output.
+        ValueError: There are no histories or models, or too few runs or threads.
     """
     if not len(models) or not len(histories):
-        raise ValueError("at least one contestant and one history are needed")
+        raise ValueError("at least one model and one history are needed")
     if runs < MIN_RUNS or threads < 1:
         raise ValueError(
             f"runs must be at least {MIN_RUNS} and threads at least 1, not {runs} and {threads}"
         )
     with tempfile.TemporaryDirectory() as folder:
-        processes: list[_Worker] = []
+        workers: list[_Worker] = []
         try:
-            for number, one in enumerate(models):
-                asked = Path(folder) / f"histories-{number}.npy"
-                np.save(asked, np.ascontiguousarray(one.to_file_ids(histories), np.int32))
-                processes.append(_Worker(one, asked, threads))
-            times: list[list[int]] = [[] for _ in models]
+            for index, model in enumerate(models):
+                histories_file = Path(folder) / f"histories-{index}.npy"
+                np.save(
+                    histories_file, np.ascontiguousarray(model.to_file_ids(histories), np.int32)
+                )
+                workers.append(_Worker(model, histories_file, threads))
+            nanoseconds: list[list[int]] = [[] for _ in models]
             with (progress or NullProgress()).task("timing", NUM_TURNS) as advance:
                 for turn in range(NUM_TURNS):
                     count = runs * (turn + 1) // NUM_TURNS - runs * turn // NUM_TURNS
-                    for process, taken in zip(processes, times, strict=True):
-                        answered = process.send(f"time {WARM_UP_RUNS + count}")["nanoseconds"]
-                        taken.extend(answered[WARM_UP_RUNS:])
+                    for worker, times in zip(workers, nanoseconds, strict=True):
+                        response = worker.send(f"time {WARM_UP_RUNS + count}")
+                        times.extend(response["nanoseconds"][WARM_UP_RUNS:])
                     advance(1)
-            standings = []
-            for number, (process, taken) in enumerate(zip(processes, times, strict=True)):
-                p50, p90, p99 = np.percentile(np.array(taken) / 1000, [50, 90, 99]).tolist()
-                growth = int(process.send("memory")["bytes"])
-                answers = Path(folder) / f"{number}.npy"
-                process.send(f"answer {answers}")
-                standings.append(
+            measurements = []
+            for index, (worker, times) in enumerate(zip(workers, nanoseconds, strict=True)):
+                p50, p90, p99 = np.percentile(np.array(times) / 1000, [50, 90, 99]).tolist()
+                growth = int(worker.send("memory")["bytes"])
+                ids_file = Path(folder) / f"{index}.npy"
+                worker.send(f"answer {ids_file}")
+                measurements.append(
                     Measurement(
-                        process.model,
+                        worker.model,
                         Latency(p50, p90, p99, threads, runs),
-                        process.init_seconds,
+                        worker.init_seconds,
                         growth,
-                        process.model.to_item_ids(np.load(answers, allow_pickle=False)),
+                        worker.model.to_item_ids(np.load(ids_file, allow_pickle=False)),
                     )
                 )
-            return standings
+            return measurements
         finally:
-            for process in processes:
-                process.close()
+            for worker in workers:
+                worker.close()
 
 
 class _Worker:
-    """A contestant that waits for its turn."""
+    """A process that runs one model on command (`kd_tf.runtime.measure.worker`)."""
 
-    def __init__(self, contestant: BenchmarkedModel, histories: Path, threads: int) -> None:
-        self.model = contestant
-        count = str(threads)
-        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in `end`)
+    def __init__(self, model: BenchmarkedModel, histories_file: Path, threads: int) -> None:
+        self.model = model
+        num_threads = str(threads)
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (closed in `close`)
         self._process = subprocess.Popen(
             [
-                *(sys.executable, "-m", "kd_tf.runtime.measure.worker", contestant.engine),
-                *(str(contestant.path), str(histories), count),
+                *(sys.executable, "-m", "kd_tf.runtime.measure.worker", model.engine),
+                *(str(model.path), str(histories_file), num_threads),
             ],
             env={
                 **make_subprocess_environment(),
-                "OMP_NUM_THREADS": count,
-                "OPENBLAS_NUM_THREADS": count,
-                "MKL_NUM_THREADS": count,
+                "OMP_NUM_THREADS": num_threads,
+                "OPENBLAS_NUM_THREADS": num_threads,
+                "MKL_NUM_THREADS": num_threads,
             },
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -170,12 +183,13 @@ class _Worker:
         self.init_seconds = float(self._read()["init_seconds"])
 
     def send(self, command: str) -> dict[str, Any]:
+        """Sends a command and waits for the response."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(command + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            pass  # what went wrong is read below
+            pass  # `_read` reports the cause
         return self._read()
 
     def _read(self) -> dict[str, Any]:
@@ -183,15 +197,17 @@ class _Worker:
         line = self._process.stdout.readline()
         if not line:
             self._errors.seek(0)
-            said = self._errors.read().strip().splitlines() or ["it ended without a word"]
+            lines = self._errors.read().strip().splitlines()
+            message = lines[-1] if lines else "its process ended without an error message"
             raise UserError(
-                f"{self.model.name} cannot be measured: {said[-1]}",
+                f"{self.model.name} cannot be measured: {message}",
                 where=str(self.model.path),
             )
-        answer: dict[str, Any] = json.loads(line)
-        return answer
+        response: dict[str, Any] = json.loads(line)
+        return response
 
     def close(self) -> None:
+        """Ends the process."""
         if self._process.stdin is not None:
             self._process.stdin.close()
         try:

@@ -1,4 +1,4 @@
-"""How long a .tflite model takes for one answer and how much memory it needs."""
+"""Measures the latency of single answers and the peak memory of a .tflite model."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from kd_tf.errors import UserError
 from kd_tf.runtime.model import TFLiteModel
 
 MIN_RUNS = 1000
-"""Below this the 99th percentile rests on fewer than ten answers."""
+"""Minimum number of timed answers: with fewer, the 99th percentile rests on less than ten."""
 
 
 @dataclass(frozen=True)
 class Latency:
-    """Time of one call of ``recommend``, in microseconds.
+    """Latency of one call of ``recommend``, in microseconds.
 
     Attributes:
         p50, p90, p99: Percentiles over all runs.
-        threads: Threads that the interpreter was given.
-        runs: How many calls were timed.
+        threads: Number of threads of the interpreter.
+        runs: Number of timed calls.
     """
 
     p50: float
@@ -40,14 +40,16 @@ class Latency:
 def measure_latency(
     model: TFLiteModel, histories: np.ndarray, *, warm_up: int = 50, runs: int = MIN_RUNS
 ) -> Latency:
-    """Times `TFLiteModel.recommend`: the input set, the model run and the answer fetched.
+    """Times `TFLiteModel.recommend`: setting the input, running the model, fetching the answer.
 
     Args:
-        model: Its own number of threads is what is measured.
-        histories: int32 [n, L], n at least 1; taken in turn, again from the first when there
-            are fewer than `runs`.
-        warm_up: Calls before the clock starts.
-        runs: Calls that are timed, at least `LEAST_RUNS`.
+        model: The model; it uses its own number of threads.
+        histories: int32 [n, L], n at least 1, used cyclically.
+        warm_up: Untimed calls at the start.
+        runs: Timed calls, at least `MIN_RUNS`.
+
+    Returns:
+        The percentiles.
 
     Raises:
         ValueError: There are no histories, or too few runs.
@@ -56,12 +58,12 @@ def measure_latency(
         raise ValueError("at least one history is needed")
     if runs < MIN_RUNS:
         raise ValueError(f"runs must be at least {MIN_RUNS}, not {runs}")
-    # Rows are cut out beforehand: the loop times the model, not NumPy's indexing.
+    # Slice the rows in advance: the loop shall time the model, not NumPy's indexing.
     rows = [np.ascontiguousarray(histories[row : row + 1]) for row in range(len(histories))]
     for call in range(warm_up):
         model.recommend(rows[call % len(rows)])
     nanoseconds = np.empty(runs, np.int64)
-    collecting = gc.isenabled()
+    is_gc_enabled = gc.isenabled()
     gc.disable()
     try:
         for call in range(runs):
@@ -70,41 +72,52 @@ def measure_latency(
             model.recommend(row)
             nanoseconds[call] = time.perf_counter_ns() - begin
     finally:
-        if collecting:
+        if is_gc_enabled:
             gc.enable()
     p50, p90, p99 = (float(value) for value in np.percentile(nanoseconds / 1000, [50, 90, 99]))
     return Latency(p50, p90, p99, model.threads, runs)
 
 
 def measure_peak_memory(path: str | Path) -> int:
-    """By how many bytes a process grows, at its peak, that loads and runs this model.
+    """Measures by how many bytes a process grows, at its peak, when it loads and runs a model.
 
-    Measured in a fresh process after Python, NumPy and LiteRT are imported, with one thread; see
-    `kd_tf.runtime.measure.memory`. Some megabytes of it are LiteRT's own code and are the same for
-    every model.
+    Runs in a fresh process with one thread, and counts from after the import of Python, NumPy and
+    LiteRT; see `kd_tf.runtime.measure.memory`. A few megabytes are LiteRT's own code, the same
+    for every model.
+
+    Args:
+        path: The .tflite file.
+
+    Returns:
+        The growth in bytes.
 
     Raises:
-        UserError: The model cannot be loaded, or the system does not tell a process's peak.
+        UserError: The model cannot be loaded, or the system does not report peak memory.
     """
-    probe = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "kd_tf.runtime.measure.memory", str(path)],
         env=make_subprocess_environment(),
         capture_output=True,
         text=True,
         check=False,
     )
-    if probe.returncode:
-        last = (probe.stderr.strip().splitlines() or [f"it ended with {probe.returncode}"])[-1]
+    if process.returncode:
+        lines = process.stderr.strip().splitlines()
+        message = lines[-1] if lines else f"the process ended with exit code {process.returncode}"
         raise UserError(
-            f"the peak memory cannot be measured: {last}",
+            f"the peak memory cannot be measured: {message}",
             where=str(path),
-            hint="Run python -m kd_tf.runtime.measure.memory on the file to see all it says.",
+            hint="Run python -m kd_tf.runtime.measure.memory on the file to see its full output.",
         )
-    return int(probe.stdout)
+    return int(process.stdout)
 
 
 def make_subprocess_environment() -> dict[str, str]:
-    """Of a fresh process that finds this very package, also where it is run from a source tree."""
+    """Returns environment variables with which a subprocess imports this copy of the package.
+
+    Returns:
+        The environment of this process, with the package's parent folder first in PYTHONPATH.
+    """
     root = str(Path(kd_tf.__file__).resolve().parent.parent)
     paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
     return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -1,6 +1,6 @@
-"""Prints by how many bytes this process grows when it loads and runs a .tflite model.
+"""Prints by how many bytes a process grows when it loads and runs a .tflite model.
 
-Run as a program, so that nothing else has grown the process before::
+Run it as a program, so that nothing else has used memory before::
 
     python -m kd_tf.runtime.measure.memory MODEL
 """
@@ -17,33 +17,47 @@ from kd_tf.errors import UserError
 from kd_tf.runtime.model import TFLiteModel
 
 NUM_RUNS = 100
-"""Answers that are fetched, each for another history."""
+"""Number of answers, each for another history."""
 
 
 def measure_memory_growth(path: str) -> int:
-    """Peak memory in bytes after `RUNS` answers, less the peak before the model was loaded.
+    """Measures the growth of peak memory from before loading a model to after `NUM_RUNS` answers.
+
+    Args:
+        path: The .tflite file.
+
+    Returns:
+        The growth in bytes.
 
     Raises:
-        UserError: The model is refused, or the system does not tell the peak.
+        UserError: The model cannot be loaded, or the system does not report peak memory.
     """
     reset_peak()
-    before = read_peak_bytes()
+    bytes_before = read_peak_bytes()
     model = TFLiteModel(path)
     for run in range(NUM_RUNS):
-        # Any ids do: those beyond the catalogue count as padding.
+        # Any ids will do: those above V count as padding.
         model.recommend(np.arange(run + 1, run + 1 + model.max_length, dtype=np.int32))
-    return read_peak_bytes() - before
+    return read_peak_bytes() - bytes_before
 
 
 def reset_peak() -> None:
-    """Makes what is used now the peak: importing used more for a moment than it kept."""
-    # Where it fails (not Linux, a strict container) the growth comes out a little too small.
+    """Resets the peak to the memory in use now, because imports briefly use more."""
+    # Where this fails (not Linux, a restricted container) the growth is slightly too small.
     with contextlib.suppress(OSError):
         # "5" resets VmHWM; see proc_pid_clear_refs(5).
         Path("/proc/self/clear_refs").write_text("5")
 
 
 def read_peak_bytes() -> int:
+    """Reads the peak memory of this process.
+
+    Returns:
+        Peak resident memory in bytes.
+
+    Raises:
+        UserError: The system does not report it.
+    """
     try:
         for line in Path("/proc/self/status").read_text().splitlines():
             if line.startswith("VmHWM:"):
@@ -53,9 +67,9 @@ def read_peak_bytes() -> int:
     try:
         import resource
     except ImportError as error:  # Windows
-        raise UserError("this system does not tell the peak memory of a process") from error
+        raise UserError("this system does not report the peak memory of a process") from error
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # macOS counts bytes where the others count kilobytes.
+    # macOS reports bytes, other systems kilobytes.
     return peak if sys.platform == "darwin" else peak * 1024
 
 

@@ -1,12 +1,12 @@
-"""One contestant of a benchmark, alone in its process: ``python -m kd_tf.runtime.measure.worker``.
+"""Runs one model of a benchmark in its own process: ``python -m kd_tf.runtime.measure.worker``.
 
-It is told on standard input what to do, a line each, and answers a line of JSON:
+The process reads commands from standard input, one per line, and responds with one line of JSON:
 
-* ``answer PATH``: answers every history and writes the ids, int32 [n, K], to PATH;
-* ``time N``: answers N histories, gives the nanoseconds of each;
-* ``memory``: by how many bytes the process has grown, at its peak, since before it loaded.
+* ``answer PATH``: answers all histories and writes the ids, int32 [n, K], to PATH;
+* ``time N``: answers N histories and returns the nanoseconds of each;
+* ``memory``: returns by how many bytes the process's peak has grown since before loading.
 
-Its first line says how long it took to load and to give a first answer.
+Its first line reports how long it took to load the model and to compute a first answer.
 """
 
 from __future__ import annotations
@@ -24,11 +24,19 @@ from kd_tf.errors import UserError
 from kd_tf.runtime.measure.memory import read_peak_bytes, reset_peak
 
 AnswerFn = Callable[[np.ndarray], np.ndarray]
-"""From a history int32 [1, L] to ids [K]."""
+"""A function from a history int32 [1, L] to recommended ids [K]."""
 
 
 def prepare_tflite(path: Path, threads: int) -> Callable[[], AnswerFn]:
-    """A file of ours, or of anybody who follows the contract."""
+    """Returns a function that loads a .tflite file with the contract's signatures.
+
+    Args:
+        path: The file.
+        threads: Number of threads.
+
+    Returns:
+        A function that loads the file. Imports are done before, so that they are not timed.
+    """
     from kd_tf.runtime.model import TFLiteModel
 
     def load() -> AnswerFn:
@@ -39,7 +47,15 @@ def prepare_tflite(path: Path, threads: int) -> Callable[[], AnswerFn]:
 
 
 def prepare_numpy(path: Path, threads: int) -> Callable[[], AnswerFn]:
-    """Plain NumPy; its threads are those of the environment."""
+    """Returns a function that loads a `NumpyMLP`.
+
+    Args:
+        path: The .npz file.
+        threads: Ignored; the environment variables of the BLAS library set the threads.
+
+    Returns:
+        A function that loads the file.
+    """
     from kd_tf.runtime.measure.numpy_mlp import NumpyMLP
 
     def load() -> AnswerFn:
@@ -50,7 +66,15 @@ def prepare_numpy(path: Path, threads: int) -> Callable[[], AnswerFn]:
 
 
 def prepare_onnxruntime(path: Path, threads: int) -> Callable[[], AnswerFn]:
-    """ONNX Runtime on its CPU provider."""
+    """Returns a function that loads an .onnx file with ONNX Runtime's CPU provider.
+
+    Args:
+        path: The file.
+        threads: Number of threads.
+
+    Returns:
+        A function that loads the file.
+    """
     import onnxruntime as runtime
 
     def load() -> AnswerFn:
@@ -64,21 +88,29 @@ def prepare_onnxruntime(path: Path, threads: int) -> Callable[[], AnswerFn]:
 
 
 ENGINES = {"tflite": prepare_tflite, "numpy": prepare_numpy, "onnxruntime": prepare_onnxruntime}
+"""The supported engines by name."""
 
 
 def main(engine: str, path: str, histories_path: str, threads: int) -> None:
-    """Loads, says so, and does what it is told until the input ends."""
+    """Loads a model and executes commands until standard input ends.
+
+    Args:
+        engine: A key of `ENGINES`.
+        path: The model file.
+        histories_path: A .npy file of histories, int32 [n, L].
+        threads: Number of threads.
+    """
     histories = np.load(histories_path, allow_pickle=False)
     rows = [np.ascontiguousarray(histories[row : row + 1]) for row in range(len(histories))]
     load = ENGINES[engine](Path(path), threads)
     reset_peak()
-    before = read_peak_bytes()
+    bytes_before = read_peak_bytes()
     begin = time.perf_counter()
     answer = load()
     answer(rows[0])
     _print_json({"init_seconds": time.perf_counter() - begin})
     gc.disable()
-    asked = 0
+    num_timed = 0
     for line in sys.stdin:
         command, _, argument = line.strip().partition(" ")
         if command == "answer":
@@ -88,14 +120,14 @@ def main(engine: str, path: str, histories_path: str, threads: int) -> None:
         elif command == "time":
             nanoseconds = []
             for _ in range(int(argument)):
-                row = rows[asked % len(rows)]
+                row = rows[num_timed % len(rows)]
                 start = time.perf_counter_ns()
                 answer(row)
                 nanoseconds.append(time.perf_counter_ns() - start)
-                asked += 1
+                num_timed += 1
             _print_json({"nanoseconds": nanoseconds})
         elif command == "memory":
-            _print_json({"bytes": read_peak_bytes() - before})
+            _print_json({"bytes": read_peak_bytes() - bytes_before})
 
 
 def _print_json(content: dict[str, object]) -> None:

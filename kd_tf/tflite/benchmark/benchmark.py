@@ -1,4 +1,4 @@
-"""A .tflite beside what other tools make of the same student, in one run."""
+"""Benchmarks a .tflite file against other runtimes with the same student."""
 
 from __future__ import annotations
 
@@ -34,29 +34,29 @@ from kd_tf.tflite.two_stage_search import (
 from kd_tf.training import checkpoint
 
 COMPETITORS = ("numpy", "onnxruntime", "naive")
-"""What a file can be compared with."""
+"""Runtimes and converters that a file can be compared with."""
 
 NUM_HISTORIES = 200
-"""So many are asked, again and again."""
+"""Number of histories that all models get, again and again."""
 
 NUM_RECOMMENDATIONS, NUM_CANDIDATES, TOP_K = 50, 100, 10
 
 MIN_TWO_STAGE_ITEMS = 100_000
-"""Books from which on an invented student is searched in two stages too."""
+"""A synthetic student of at least so many items is exported with two-stage search too."""
 
 _ITEMS_PER_GENRE, _GENRES_PER_SECTION = 50, 100
-"""Books of a genre and genres of a section in an invented catalogue."""
+"""Structure of a synthetic catalog: items belong to genres, genres to sections."""
 
 
 @dataclass
 class BenchmarkSetup:
-    """Who takes part, and what all of them are asked.
+    """The competing models and the shared input histories.
 
     Attributes:
-        student: What all contestants are made of; None where only a file is known.
-        histories: int32 [n, L].
-        contestants: In the order of the table.
-        books: V; None where only a file is known.
+        student: The student that all models are made from; None if there is only a file.
+        histories: Input of all models, int32 [n, L].
+        num_items: V; None if there is only a file.
+        models: The models in the order of the table.
     """
 
     student: HistoryModel | None
@@ -75,81 +75,82 @@ def benchmark(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Times a file, or an invented student in all its forms, beside its peers.
+    """Times a file, or a synthetic student in all its quantizations, against its competitors.
 
     Args:
-        target: A bundle, a run's folder or a .tflite. Its run's student is what peers are made of.
-        synthetic: V, d and L of an invented student, instead of a target.
-        against: Some of `AGAINST`.
-        threads: For each number the whole contest is held once.
-        runs: Answers that are timed of each.
-        seed: Of the histories and of the invented student.
-        progress: Where to report.
+        target: A bundle, a run's folder or a .tflite file. The competitors are made from the
+            student of its run.
+        synthetic: V, d and L of a synthetic student, instead of a target.
+        competitors: Names from `COMPETITORS`.
+        threads: Numbers of threads; the whole benchmark runs once for each.
+        runs: Number of timed calls per model.
+        seed: Random seed of the histories and of the synthetic student.
+        progress: Where to report; by default nowhere.
 
     Returns:
-        ``books``, ``dimensions``, ``history`` and ``contestants``: for each its ``name``,
-        ``bytes``, ``floor_bytes``, ``latency_us`` (``p50``, ``p90``, ``p99``), ``threads``,
-        ``init_seconds``, ``peak_memory_growth_bytes`` and ``top10_overlap`` with the student in
-        float32 (None where there is no student).
+        ``num_items``, ``embedding_dim``, ``max_length``, ``seed``, ``runs`` and ``models``: for
+        each its ``name``, ``bytes``, ``floor_bytes``, ``latency_us`` (``p50``, ``p90``, ``p99``),
+        ``threads``, ``init_seconds``, ``peak_memory_growth_bytes`` and ``top10_overlap`` with the
+        student in float32 (None without a student).
 
     Raises:
-        UserError: There is no such file, it has no student beside it that `against` needs, or a
-            contestant cannot be made or run.
+        UserError: The file does not exist, it has no student that `competitors` need, or a model
+            cannot be built or run.
     """
     unknown = [name for name in competitors if name not in COMPETITORS]
     if unknown:
         raise UserError(
-            f"{unknown[0]!r} is nothing to compare with",
-            where="--against",
-            hint=f"There are: {', '.join(COMPETITORS)}.",
+            f"there is no competitor {unknown[0]!r}",
+            where="--competitors",
+            hint=f"Use some of {', '.join(COMPETITORS)}.",
         )
     progress = progress or NullProgress()
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
         if synthetic is not None:
-            setting = make_synthetic_student(folder, *synthetic, seed=seed, progress=progress)
+            setup = make_synthetic_student(folder, *synthetic, seed=seed, progress=progress)
         elif target is not None:
-            setting = open_target(target, seed=seed)
+            setup = open_target(target, seed=seed)
         else:
-            raise ValueError("a target or the sizes of an invented student are needed")
+            raise ValueError("a target or the sizes of a synthetic student are required")
         if competitors:
-            _add_competitors(setting, folder, competitors, progress)
-        best = _compute_exact_top_k(setting, progress)
+            _add_competitors(setup, folder, competitors, progress)
+        exact_ids = _compute_exact_top_k(setup, progress)
         rows = []
         for count in threads:
-            for standing in time_interleaved(
-                setting.models,
-                setting.histories,
+            for measurement in time_interleaved(
+                setup.models,
+                setup.histories,
                 threads=count,
                 runs=runs,
                 progress=progress,
             ):
-                one = standing.model
+                model = measurement.model
                 rows.append(
                     {
-                        "name": one.name,
-                        "bytes": one.path.stat().st_size,
-                        "floor_bytes": one.floor_bytes,
+                        "name": model.name,
+                        "bytes": model.path.stat().st_size,
+                        "floor_bytes": model.floor_bytes,
                         "latency_us": {
-                            "p50": standing.latency.p50,
-                            "p90": standing.latency.p90,
-                            "p99": standing.latency.p99,
+                            "p50": measurement.latency.p50,
+                            "p90": measurement.latency.p90,
+                            "p99": measurement.latency.p99,
                         },
                         "threads": count,
-                        "init_seconds": standing.init_seconds,
-                        "peak_memory_growth_bytes": standing.peak_memory_growth_bytes,
+                        "init_seconds": measurement.init_seconds,
+                        "peak_memory_growth_bytes": measurement.peak_memory_growth_bytes,
                         "top10_overlap": None
-                        if best is None
-                        else _measure_overlap(standing.ids, best),
+                        if exact_ids is None
+                        else _measure_overlap(measurement.ids, exact_ids),
                     }
                 )
     return {
-        "books": setting.num_items,
-        "dimensions": getattr(setting.student, "embedding_dim", None),
-        "history": setting.histories.shape[1],
+        "num_items": setup.num_items,
+        "embedding_dim": getattr(setup.student, "embedding_dim", None),
+        "max_length": setup.histories.shape[1],
         "seed": seed,
         "runs": runs,
-        "contestants": rows,
+        "models": rows,
     }
 
 
@@ -162,19 +163,28 @@ def make_synthetic_student(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> BenchmarkSetup:
-    """An MLP student of random weights in all forms, and readers who keep to a few genres.
+    """Exports a synthetic MLP student in all quantizations, with matching histories.
 
-    Its table has what learnt ones have: books of a genre are alike, genres of a section too, some
-    dimensions say more than others, and rows differ in length.
+    Its embeddings are random but have the structure of trained ones: items of a genre are similar,
+    genres of a section too, some dimensions have a larger variance, and rows differ in norm. Each
+    history keeps to a few genres.
+
+    Args:
+        folder: Gets the .tflite files.
+        num_items: V.
+        embedding_dim: d.
+        max_length: L.
+        seed: Random seed of the student and the histories.
+        progress: Where to report; by default nowhere.
     """
     random = np.random.default_rng(seed)
-    genres = max(num_items // _ITEMS_PER_GENRE, 1)
-    sections = max(genres // _GENRES_PER_SECTION, 1)
-    genre = random.integers(0, genres, num_items + 1)
-    centres = random.standard_normal((sections, embedding_dim), np.float32)
-    centres = centres[random.integers(0, sections, genres)]
-    centres += 0.7 * random.standard_normal((genres, embedding_dim), np.float32)
-    table = centres[genre] + 0.5 * random.standard_normal(
+    num_genres = max(num_items // _ITEMS_PER_GENRE, 1)
+    num_sections = max(num_genres // _GENRES_PER_SECTION, 1)
+    genre = random.integers(0, num_genres, num_items + 1)
+    centers = random.standard_normal((num_sections, embedding_dim), np.float32)
+    centers = centers[random.integers(0, num_sections, num_genres)]
+    centers += 0.7 * random.standard_normal((num_genres, embedding_dim), np.float32)
+    table = centers[genre] + 0.5 * random.standard_normal(
         (num_items + 1, embedding_dim), np.float32
     )
     table *= np.arange(1, embedding_dim + 1, dtype=np.float32) ** -0.5
@@ -187,55 +197,68 @@ def make_synthetic_student(
     student.table.assign(table)
     student.recency.assign(np.linspace(2, 0, max_length))
     by_genre = np.argsort(genre[1:], kind="stable") + 1
-    first = np.searchsorted(genre[by_genre], np.arange(genres + 1))
-    drawn = np.zeros((2 * NUM_HISTORIES, max_length), np.int32)
-    for row in drawn:
-        liked = np.concatenate(
-            [by_genre[first[one] : first[one + 1]] for one in random.integers(0, genres, 3)]
+    genre_starts = np.searchsorted(genre[by_genre], np.arange(num_genres + 1))
+    sampled = np.zeros((2 * NUM_HISTORIES, max_length), np.int32)
+    for row in sampled:
+        items = np.unique(
+            np.concatenate(
+                [
+                    by_genre[genre_starts[index] : genre_starts[index + 1]]
+                    for index in random.integers(0, num_genres, 3)
+                ]
+            )
         )
-        count = min(int(random.integers(1, max_length + 1)), len(np.unique(liked)))
-        row[:count] = random.permutation(np.unique(liked))[:count]
-    # The one half measures, the other chooses.
-    histories, others = drawn[:NUM_HISTORIES], drawn[NUM_HISTORIES:]
-    setting = BenchmarkSetup(student, histories, num_items)
-    forms: dict[str, tuple[HistoryModel, Quantization]] = {
+        count = min(int(random.integers(1, max_length + 1)), len(items))
+        row[:count] = random.permutation(items)[:count]
+    # The first half is for timing, the second for calibration.
+    histories, calibration = sampled[:NUM_HISTORIES], sampled[NUM_HISTORIES:]
+    setup = BenchmarkSetup(student, histories, num_items)
+    exports: dict[str, tuple[HistoryModel, Quantization]] = {
         "kd-tf-int8": (student, Quantization.DYNAMIC_INT8)
     }
     if embedding_dim % 2 == 0:
-        forms["kd-tf-int4"] = (student, Quantization.INT4)
-    numbers = None
+        exports["kd-tf-int4"] = (student, Quantization.INT4)
+    item_ids = None
     if num_items >= MIN_TWO_STAGE_ITEMS:
         order = cluster_items(table, choose_block_size(num_items + 1), seed=seed)
-        blocks = choose_num_probes(student, order, others)
-        clustered = TwoStageStudent(student, order, blocks)
-        forms["kd-tf-two-stage"] = (clustered, Quantization.DYNAMIC_INT8)
-        numbers = np.append(0, order).astype(np.int32)
-    with (progress or NullProgress()).task("exporting", len(forms)) as advance:
-        for name, (model, form) in forms.items():
+        num_probes = choose_num_probes(student, order, calibration)
+        two_stage = TwoStageStudent(student, order, num_probes)
+        exports["kd-tf-two-stage"] = (two_stage, Quantization.DYNAMIC_INT8)
+        item_ids = np.append(0, order).astype(np.int32)
+    with (progress or NullProgress()).task("exporting", len(exports)) as advance:
+        for name, (model, quantization) in exports.items():
             path = folder / f"{name}.tflite"
             content = convert(
                 model,
-                form,
+                quantization,
                 recommendations=min(NUM_RECOMMENDATIONS, num_items),
                 candidates=NUM_CANDIDATES,
-                calibration=others,
+                calibration=calibration,
             )
             atomic.write_bytes(path, content)
-            setting.models.append(
+            setup.models.append(
                 BenchmarkedModel(
                     name,
                     "tflite",
                     path,
-                    compute_floor_bytes(student, form),
-                    numbers if model is not student else None,
+                    compute_floor_bytes(student, quantization),
+                    item_ids if model is not student else None,
                 )
             )
             advance(1, name)
-    return setting
+    return setup
 
 
 def open_target(target: Path, *, seed: int = 0) -> BenchmarkSetup:
-    """A file that exists, and random histories; its student where the run's folder is around it."""
+    """Opens a file with its student, if it lies in a run's folder, and makes random histories.
+
+    Args:
+        target: A bundle, a run's folder or a .tflite file.
+        seed: Random seed of the histories.
+
+    Raises:
+        UserError: The file was not exported from the student of its run.
+    """
     bundle = None
     if (target / "bundle").is_dir():
         target = target / "bundle"
@@ -246,114 +269,119 @@ def open_target(target: Path, *, seed: int = 0) -> BenchmarkSetup:
         path = target
     model = TFLiteModel(path)
     student = _load_student(path)
-    items = bundle.config.num_items if bundle else student.num_items if student else None
+    num_items = bundle.config.num_items if bundle else student.num_items if student else None
     if student is not None and (student.num_items, student.max_length) != (
-        items,
+        num_items,
         model.max_length,
     ):
         raise UserError(
-            "the student of this run is not what the file was made of",
+            "the file was not exported from the student of this run",
             where=str(path),
             hint="Export the file again.",
         )
     random = np.random.default_rng(seed)
     histories = np.zeros((NUM_HISTORIES, model.max_length), np.int32)
-    # A bare file does not say how many books it knows; K beside a full history are certain.
-    most = items or model.max_length + model.k
+    # A single file does not contain the number of its items. It has at least L + K.
+    max_id = num_items or model.max_length + model.k
     for row in histories:
-        count = int(random.integers(1, min(model.max_length, most) + 1))
-        row[:count] = random.choice(most, count, replace=False) + 1
-    form = bundle.config.quantization if bundle else path.stem
-    name = f"kd-tf-{form.removeprefix('dynamic-')}"
-    forms = {one.value: one for one in Quantization}
-    quantization = forms.get(form, Quantization.DYNAMIC_INT8)
-    floor = compute_floor_bytes(student, quantization) if student else path.stat().st_size
+        count = int(random.integers(1, min(model.max_length, max_id) + 1))
+        row[:count] = random.choice(max_id, count, replace=False) + 1
+    label = bundle.config.quantization if bundle else path.stem
+    name = f"kd-tf-{label.removeprefix('dynamic-')}"
+    by_name = {quantization.value: quantization for quantization in Quantization}
+    quantization = by_name.get(label, Quantization.DYNAMIC_INT8)
+    floor_bytes = compute_floor_bytes(student, quantization) if student else path.stat().st_size
     return BenchmarkSetup(
-        student, histories, items, [BenchmarkedModel(name, "tflite", path, floor)]
+        student, histories, num_items, [BenchmarkedModel(name, "tflite", path, floor_bytes)]
     )
 
 
 def _load_student(path: Path) -> HistoryModel | None:
-    """The distilled student of the run whose bundle/ or artifacts/ the file lies in."""
+    """Loads the distilled student of the run whose bundle/ or artifacts/ contains the file."""
     folder = path.resolve().parent.parent / "student" / "distilled" / "model"
     return checkpoint.load(folder) if folder.is_dir() else None
 
 
 def _add_competitors(
-    setting: BenchmarkSetup, folder: Path, competitors: Sequence[str], progress: Progress
+    setup: BenchmarkSetup, folder: Path, competitors: Sequence[str], progress: Progress
 ) -> None:
-    student = setting.student
+    """Builds the competitors from the student and adds them to the setup."""
+    student = setup.student
     if student is None:
         raise UserError(
-            "there is no student beside the file that peers could be made of",
-            where=str(setting.models[0].path),
-            hint=f"Give a run's folder or its bundle/{MODEL_FILE}, or --against '' for the file "
-            "alone.",
+            "competitors are built from the student of a run, but the file is in no run's folder",
+            where=str(setup.models[0].path),
+            hint=f"Give a run's folder or its bundle/{MODEL_FILE}, or --competitors '' to measure "
+            "the file only.",
         )
-    K = TFLiteModel(setting.models[0].path).k
-    floats = 4 * checkpoint.count_parameters(student)
-    made: dict[str, Callable[[], Iterator[BenchmarkedModel]]] = {
-        "numpy": lambda: _make_numpy_model(student, K, folder, floats),
-        "onnxruntime": lambda: _make_onnx_models(student, K, folder, floats),
-        "naive": lambda: _make_naive_model(student, K, folder),
+    k = TFLiteModel(setup.models[0].path).k
+    float_bytes = 4 * checkpoint.count_parameters(student)
+    builders: dict[str, Callable[[], Iterator[BenchmarkedModel]]] = {
+        "numpy": lambda: _make_numpy_model(student, k, folder, float_bytes),
+        "onnxruntime": lambda: _make_onnx_models(student, k, folder, float_bytes),
+        "naive": lambda: _make_naive_model(student, k, folder),
     }
-    with progress.task("making peers", len(competitors)) as advance:
+    with progress.task("building competitors", len(competitors)) as advance:
         for name in competitors:
-            setting.models.extend(made[name]())
+            setup.models.extend(builders[name]())
             advance(1, name)
 
 
 def _make_numpy_model(
-    student: HistoryModel, K: int, folder: Path, floor: int
+    student: HistoryModel, k: int, folder: Path, floor_bytes: int
 ) -> Iterator[BenchmarkedModel]:
+    """Writes the student for the NumPy implementation of `make_numpy_mlp`."""
     path = folder / "numpy.npz"
-    make_numpy_mlp(student, K).save(path)
-    yield BenchmarkedModel("numpy", "numpy", path, floor)
+    make_numpy_mlp(student, k).save(path)
+    yield BenchmarkedModel("numpy", "numpy", path, floor_bytes)
 
 
 def _make_onnx_models(
-    student: HistoryModel, K: int, folder: Path, floor: int
+    student: HistoryModel, k: int, folder: Path, floor_bytes: int
 ) -> Iterator[BenchmarkedModel]:
-    for name, make, size in (
-        ("onnxruntime-float32", peers.export_onnx_float32, floor),
-        ("onnxruntime-int8", peers.export_onnx_int8, floor // 4),
+    """Exports the student to ONNX, in float32 and in dynamic int8."""
+    for name, export, floor in (
+        ("onnxruntime-float32", peers.export_onnx_float32, floor_bytes),
+        ("onnxruntime-int8", peers.export_onnx_int8, floor_bytes // 4),
     ):
         path = folder / f"{name}.onnx"
-        atomic.write_bytes(path, make(student, K))
-        yield BenchmarkedModel(name, "onnxruntime", path, size)
+        atomic.write_bytes(path, export(student, k))
+        yield BenchmarkedModel(name, "onnxruntime", path, floor)
 
 
-def _make_naive_model(student: HistoryModel, K: int, folder: Path) -> Iterator[BenchmarkedModel]:
+def _make_naive_model(student: HistoryModel, k: int, folder: Path) -> Iterator[BenchmarkedModel]:
+    """Converts the student to .tflite in the usual way, without kd_tf's signatures and passes."""
     path = folder / "naive-int8.tflite"
-    atomic.write_bytes(path, peers.convert_naive_int8(student, K, NUM_CANDIDATES))
+    atomic.write_bytes(path, peers.convert_naive_int8(student, k, NUM_CANDIDATES))
     yield BenchmarkedModel(
         "naive-int8", "tflite", path, compute_floor_bytes(student, Quantization.DYNAMIC_INT8)
     )
 
 
-def _compute_exact_top_k(setting: BenchmarkSetup, progress: Progress) -> np.ndarray | None:
-    """The student's own ten best books, int32 [n, 10], 0 where none is left."""
-    if setting.student is None:
+def _compute_exact_top_k(setup: BenchmarkSetup, progress: Progress) -> np.ndarray | None:
+    """Computes the float32 student's ten best unseen items, int32 [n, 10], padded with 0."""
+    student = setup.student
+    if student is None:
         return None
-    rows, width = get_scoring_batch_size(setting.student), min(TOP_K, setting.student.num_items)
+    batch_size, k = get_scoring_batch_size(student), min(TOP_K, student.num_items)
     parts = []
-    with progress.task("exact answers", len(setting.histories)) as advance:
-        for start in range(0, len(setting.histories), rows):
-            some = setting.histories[start : start + rows]
-            scores = compute_scores(setting.student, some)
+    with progress.task("exact scores", len(setup.histories)) as advance:
+        for start in range(0, len(setup.histories), batch_size):
+            batch = setup.histories[start : start + batch_size]
+            scores = compute_scores(student, batch)
             scores[:, 0] = -np.inf
-            known = np.where(is_item(some, setting.student.num_items), some, 0)
-            scores[np.arange(len(some))[:, np.newaxis], known] = -np.inf
-            best = np.argpartition(-scores, width - 1, axis=1)[:, :width]
-            parts.append(np.where(np.isfinite(np.take_along_axis(scores, best, 1)), best, 0))
-            advance(len(some))
+            seen = np.where(is_item(batch, student.num_items), batch, 0)
+            scores[np.arange(len(batch))[:, np.newaxis], seen] = -np.inf
+            top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+            parts.append(np.where(np.isfinite(np.take_along_axis(scores, top, 1)), top, 0))
+            advance(len(batch))
     return np.concatenate(parts)
 
 
-def _measure_overlap(ids: np.ndarray, best: np.ndarray) -> float:
-    """Mean share of `best` among the first ids of each answer."""
+def _measure_overlap(ids: np.ndarray, exact_ids: np.ndarray) -> float:
+    """Returns the mean share of `exact_ids` that are among the first ten `ids`."""
     shares = [
-        len(set(row[:TOP_K]) & set(right[right > 0])) / max(int((right > 0).sum()), 1)
-        for row, right in zip(ids.tolist(), best, strict=True)
+        len(set(row[:TOP_K]) & set(exact[exact > 0])) / max(int((exact > 0).sum()), 1)
+        for row, exact in zip(ids.tolist(), exact_ids, strict=True)
     ]
     return float(np.mean(shares))

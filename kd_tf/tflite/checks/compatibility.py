@@ -1,9 +1,9 @@
-"""The oldest runtime that a .tflite runs on, found from the versions of its operators.
+"""Computes the oldest runtime that runs a .tflite file, from the versions of its operators.
 
-A runtime that meets an operator version that it does not know refuses the file, and where a tool
-forgot to raise the version, it reads the file wrongly without a word. So the least version is
-computed from what is in the file, after every pass over it; the converter's own note in the
-metadata knows nothing of `kd_tf.tflite.passes.share_table`.
+A runtime refuses a file with an unknown operator version. If a tool forgot to raise the version,
+the runtime loads the file and computes wrong numbers. The required version is therefore computed
+from the final file, after all passes: the converter's own metadata entry does not include the
+changes of `kd_tf.tflite.passes.share_table`.
 """
 
 from __future__ import annotations
@@ -84,8 +84,8 @@ _FIRST_RELEASES = {
     "WHERE": "1.14.0 2.8.0",
     "ZEROS_LIKE": "1.12.0",
 }
-"""For every operator that our graphs use the first TensorFlow Lite release that has its version 1,
-2, 3, ...; from ``FindMinimumRuntimeVersionForOp`` in TensorFlow's
+"""For each operator in exported graphs, the first TensorFlow Lite release with its version 1, 2, 3,
+and so on; from ``FindMinimumRuntimeVersionForOp`` in TensorFlow's
 ``tensorflow/compiler/mlir/lite/tools/versioning/runtime_version.cc``."""
 
 _OPERATOR_NAMES = {
@@ -94,98 +94,98 @@ _OPERATOR_NAMES = {
 
 
 RUNTIMES = {"android-2.16": "2.16.1", "litert": "2.23.0"}
-"""What apps link today, by the name of the setting ``export.runtime``: the TensorFlow Lite release
-whose operators it has. android-2.16 is ``org.tensorflow:tensorflow-lite:2.16.1``, the newest on
-Maven Central; litert is what kd_tf itself runs."""
+"""Runtimes that apps use, by the value of the setting ``export.runtime``, and the TensorFlow Lite
+release whose operators each supports. android-2.16 is ``org.tensorflow:tensorflow-lite:2.16.1``,
+the newest on Maven Central; litert is the runtime that kd_tf itself uses."""
 
 ANY_RUNTIME = "any"
-"""Every one of `RUNTIMES`."""
+"""All of `RUNTIMES`."""
 
 
 def check_runtime(content: bytes, runtime: str) -> None:
-    """Refuses a file that a runtime would refuse, or would load and read wrongly.
+    """Checks that a runtime can load a file and computes the right numbers with it.
 
     Args:
         content: A .tflite file.
-        runtime: One of `RUNTIMES`, or `ANY`.
+        runtime: One of `RUNTIMES`, or `ANY_RUNTIME`.
 
     Raises:
-        UserError: The file needs a newer one.
-        ParityError: An operator's version hides what it needs (see `min_runtime_version`).
-        ValueError: There is no such runtime.
+        UserError: The file needs a newer runtime.
+        ParityError: An operator's version is lower than its weights require (see
+            `compute_min_runtime_version`).
+        ValueError: `runtime` is unknown.
     """
     if runtime != ANY_RUNTIME and runtime not in RUNTIMES:
         raise ValueError(
-            f"runtime is {ANY_RUNTIME} or one of {', '.join(RUNTIMES)}, not {runtime!r}"
+            f"runtime must be {ANY_RUNTIME} or one of {', '.join(RUNTIMES)}, not {runtime!r}"
         )
     names = list(RUNTIMES) if runtime == ANY_RUNTIME else [runtime]
     oldest = min(names, key=lambda name: parse_version(RUNTIMES[name]))
     needed = compute_min_runtime_version(content)
     if parse_version(needed) > parse_version(RUNTIMES[oldest]):
         raise UserError(
-            f"the file needs a runtime of {needed}, and {oldest} has the operators of "
-            f"{RUNTIMES[oldest]}",
+            f"the file needs TensorFlow Lite {needed} or newer, but the runtime {oldest} supports "
+            f"the operators of {RUNTIMES[oldest]}",
             where="export.runtime",
-            hint="Leave out the form of the file that needs it (export.variants), or ship a newer "
-            "runtime and say so with --runtime litert.",
+            hint="Leave this variant out of export.variants, or ship a newer runtime with your "
+            "app and set --runtime litert.",
         )
 
 
 def compute_min_runtime_version(content: bytes) -> str:
-    """The least TensorFlow Lite version that knows every operator version in the file.
+    """Computes the oldest TensorFlow Lite version that supports all operators of a file.
 
     Args:
         content: A .tflite file.
 
     Returns:
-        For example ``"2.5.0"``.
+        A version such as ``"2.5.0"``.
 
     Raises:
-        NotImplementedError: The file has an operator, or a version of one, that is not in the
-            table here, so that nothing can be promised of it.
-        ParityError: An operator has weights that only later versions of it read rightly: an
-            older runtime would load the file and give wrong numbers without a word. Tools that
-            quantize files forget to raise the version.
+        NotImplementedError: The file has an operator or an operator version that is not in the
+            table of this module.
+        ParityError: An operator has weights that only later versions of it support. An older
+            runtime would load the file and compute wrong numbers. Tools that quantize files
+            sometimes forget to raise the version.
     """
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
-    # Only what is used: a pass that replaced an operator leaves its code in the list.
+    # Only codes in use: a pass that replaces an operator leaves its code in the list.
     operators = [(graph, operator) for graph in model.subgraphs for operator in graph.operators]
-    needed = [
+    releases = [
         _find_first_release(model.operatorCodes[index])
-        for index in {o.opcodeIndex for _, o in operators}
+        for index in {operator.opcodeIndex for _, operator in operators}
     ]
     for graph, operator in operators:
         _check_weight_version(graph, operator, model.operatorCodes[operator.opcodeIndex])
-    return max(needed, key=parse_version)
+    return max(releases, key=parse_version)
 
 
 def _check_weight_version(
     graph: schema.SubGraphT, operator: schema.OperatorT, code: schema.OperatorCodeT
 ) -> None:
-    kind = get_builtin_code(code)
-    if kind not in _WEIGHT_VERSIONS:
+    """Checks that an operator's version supports the quantization of its weights."""
+    builtin_code = get_builtin_code(code)
+    if builtin_code not in _WEIGHT_VERSIONS:
         return
-    place, by_row, four_bits = _WEIGHT_VERSIONS[kind]
-    weights, given = (
-        graph.tensors[operator.inputs[place]],
-        graph.tensors[operator.inputs[1 - place]],
-    )
+    position, per_row_version, int4_version = _WEIGHT_VERSIONS[builtin_code]
+    weights = graph.tensors[operator.inputs[position]]
+    other_input = graph.tensors[operator.inputs[1 - position]]
     scales = weights.quantization.scale if weights.quantization is not None else None
-    rows = scales is not None and len(scales) > 1
-    # Whole numbers times whole numbers had a scale a row from the start.
-    mixed = kind == schema.BuiltinOperator.EMBEDDING_LOOKUP or (
-        given.type == schema.TensorType.FLOAT32
+    has_row_scales = scales is not None and len(scales) > 1
+    # Products of int8 inputs with int8 weights supported one scale per row from the start.
+    is_hybrid = builtin_code == schema.BuiltinOperator.EMBEDDING_LOOKUP or (
+        other_input.type == schema.TensorType.FLOAT32
     )
-    least, what = 1, ""
-    if rows and mixed and weights.type == schema.TensorType.INT8:
-        least, what = by_row, "a scale a row"
+    required, feature = 1, ""
+    if has_row_scales and is_hybrid and weights.type == schema.TensorType.INT8:
+        required, feature = per_row_version, "one scale per row"
     if weights.type == schema.TensorType.INT4:
-        least, what = max(least, four_bits), "numbers of four bits"
-    if code.version < least:
+        required, feature = max(required, int4_version), "int4 values"
+    if code.version < required:
         raise ParityError(
-            f"{_OPERATOR_NAMES[kind]} reads weights with {what}, which it can since its version {least}, "
-            f"but is marked as version {code.version}: an older runtime would load the file and "
-            "give wrong numbers"
+            f"{_OPERATOR_NAMES[builtin_code]} has weights with {feature}, which need its version "
+            f"{required}, but is marked as version {code.version}: an older runtime would load "
+            "the file and compute wrong numbers"
         )
 
 
@@ -193,28 +193,41 @@ _WEIGHT_VERSIONS = {
     schema.BuiltinOperator.FULLY_CONNECTED: (1, 12, 11),
     schema.BuiltinOperator.EMBEDDING_LOOKUP: (1, 4, 4),
 }
-"""For operators that multiply or look up weights: their place among the inputs, and since which
-version they read a scale a row and numbers of four bits. FULLY_CONNECTED with floats and INT4 never
-got a version; 11 is what `kd_tf.tflite.passes.int4_table` sets, and why."""
+"""For operators with weights: the index of the weights among the inputs, and the first versions
+that support one scale per row and int4 values. FULLY_CONNECTED with float inputs and INT4 weights
+never got a version of its own; `kd_tf.tflite.passes.int4_table` explains why it is 11."""
 
 
 def parse_version(version: str) -> tuple[int, ...]:
-    """A version as numbers, so that 2.16.1 comes after 2.5.0."""
+    """Parses a version, so that 2.16.1 compares as newer than 2.5.0.
+
+    Args:
+        version: Numbers separated by dots.
+
+    Returns:
+        The numbers.
+
+    Example:
+        >>> parse_version("2.16.1") > parse_version("2.5.0")
+        True
+    """
     return tuple(int(part) for part in version.split("."))
 
 
 def _find_first_release(code: schema.OperatorCodeT) -> str:
-    kind = get_builtin_code(code)
-    name = _OPERATOR_NAMES.get(kind, f"number {kind}")
-    if kind == schema.BuiltinOperator.CUSTOM:
+    """Returns the first TensorFlow Lite release that supports an operator version."""
+    builtin_code = get_builtin_code(code)
+    name = _OPERATOR_NAMES.get(builtin_code, f"number {builtin_code}")
+    if builtin_code == schema.BuiltinOperator.CUSTOM:
         raise NotImplementedError(
             f"the file has the custom operator {(code.customCode or b'').decode()!r}, which no "
             "runtime has built in"
         )
-    since = _FIRST_RELEASES.get(name, "").split()
-    if not 1 <= code.version <= len(since):
+    releases = _FIRST_RELEASES.get(name, "").split()
+    if not 1 <= code.version <= len(releases):
         raise NotImplementedError(
             f"operator {name} version {code.version} is not in the table of runtime versions: look "
-            "it up in TensorFlow's runtime_version.cc and add it to kd_tf/tflite/checks/compatibility.py"
+            "it up in TensorFlow's runtime_version.cc and add it to "
+            "kd_tf/tflite/checks/compatibility.py"
         )
-    return since[code.version - 1]
+    return releases[code.version - 1]

@@ -1,4 +1,4 @@
-"""Students in plain NumPy, so that not even TensorFlow has to be believed."""
+"""Evaluates students in plain NumPy: a reference for parity checks, independent of TensorFlow."""
 
 from __future__ import annotations
 
@@ -15,30 +15,33 @@ from kd_tf.tflite.int4_student import Int4Student
 
 
 def make_numpy_mlp(student: HistoryModel, recommendations: int) -> NumpyMLP:
-    """The student in plain NumPy.
+    """Converts a student to plain NumPy.
 
     Args:
-        student: An MLP or a two-tower student, or one of four bits made of it.
-        recommendations: K.
+        student: An MLP or two-tower student, or its int4 form.
+        recommendations: K, the number of items in a list.
+
+    Returns:
+        The same model in NumPy.
 
     Raises:
-        UserError: It is no multilayer perceptron over pooled rows.
+        UserError: The student has another architecture.
     """
-    packed = student.packed_table.numpy() if isinstance(student, Int4Student) else None
-    plain = student.student if isinstance(student, Int4Student) else student
-    if not isinstance(plain, MLPStudent):
+    mlp = student.student if isinstance(student, Int4Student) else student
+    if not isinstance(mlp, MLPStudent):
         raise UserError(
-            f"a {type(plain).__name__} cannot be compared with NumPy or ONNX Runtime",
-            hint="They are compared with the students mlp and two-tower; naive with every student.",
+            f"a {type(mlp).__name__} cannot be compared with numpy or onnxruntime",
+            hint="These support the students mlp and two-tower. naive supports all students.",
         )
-    hidden, correction = plain.core.layers
-    table = plain.table.numpy() if packed is None else packed
-    tied = plain.scoring_table is plain.table
+    hidden, correction = mlp.core.layers
+    is_int4 = isinstance(student, Int4Student)
+    table = student.packed_table.numpy() if is_int4 else mlp.table.numpy()
+    is_tied = mlp.scoring_table is mlp.table
     return NumpyMLP(
         {
             "table": table,
-            "scoring_table": table if tied else plain.scoring_table.numpy(),
-            "recency": tf.nn.softplus(plain.recency).numpy(),
+            "scoring_table": table if is_tied else mlp.scoring_table.numpy(),
+            "recency": tf.nn.softplus(mlp.recency).numpy(),
             "hidden_kernel": hidden.kernel.numpy(),
             "hidden_bias": hidden.bias.numpy(),
             "correction_kernel": correction.kernel.numpy(),
@@ -49,12 +52,20 @@ def make_numpy_mlp(student: HistoryModel, recommendations: int) -> NumpyMLP:
 
 
 def make_numpy_score_fn(student: HistoryModel) -> Callable[[np.ndarray], np.ndarray] | None:
-    """From histories int32 [n, L] to scores float32 [n, V + 1]; None for students without a way."""
+    """Returns a function that scores all items in plain NumPy.
+
+    Args:
+        student: The student.
+
+    Returns:
+        A function from histories int32 [n, L] to scores float32 [n, V + 1]; None if the student
+        has no NumPy evaluation.
+    """
     try:
-        perceptron = make_numpy_mlp(student, 1)
+        numpy_mlp = make_numpy_mlp(student, 1)
     except UserError:
-        none = np.zeros((1, student.max_length), np.int32)
-        if student.numpy_scores(student.from_inputs(none)) is None:
+        empty_history = np.zeros((1, student.max_length), np.int32)
+        if student.numpy_scores(student.from_inputs(empty_history)) is None:
             return None
         return lambda rows: np.asarray(student.numpy_scores(student.from_inputs(rows)))
-    return lambda rows: np.stack([perceptron.score(row) for row in rows])
+    return lambda rows: np.stack([numpy_mlp.score(row) for row in rows])

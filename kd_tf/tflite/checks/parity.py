@@ -1,8 +1,8 @@
-"""The gate that every .tflite passes: does the file answer like the Keras student it came from?
+"""Checks parity: a .tflite file must answer like the Keras student that it was converted from.
 
-Converters return wrong numbers without a word: a wrong option, a runtime that reads weights in
-another way, a pass over the flatbuffer that mixes up two tensors. So nothing is believed of a file
-before it was run beside the student on the same histories.
+Converters can yield wrong numbers without an error: because of a wrong option, a runtime that
+interprets weights in another way, or a pass over the flatbuffer that confuses two tensors. Every
+exported file is therefore run beside its student on the same histories.
 """
 
 from __future__ import annotations
@@ -24,38 +24,39 @@ from kd_tf.tflite.convert import Quantization
 from kd_tf.tflite.two_stage_search import TwoStageStudent
 
 TOP_K = 10
-"""How many of the best books are compared."""
+"""Length of the lists that are compared."""
 
 MAX_SIMILAR_ITEMS = 200
-"""At most so many books are asked about with ``similar``, spread evenly over the catalogue."""
+"""Maximum number of items for ``similar``, spread evenly over the catalog."""
 
 MAX_SINGLE_ITEMS = 100
-"""At most so many books are tried as the only one of a history, spread as evenly."""
+"""Maximum number of histories with a single item, spread evenly over the catalog."""
 
 MAX_SCORED_HISTORIES = 200
-"""At most so many histories are asked with ``score``, each for as many books as it takes."""
+"""Maximum number of histories for ``score``, each with as many candidates as it takes."""
 
 _SCORE_BATCH_SIZE = 4
+"""Histories per batch for the student's scores of candidates."""
 
 MAX_EXPLAINED_HISTORIES = 50
-"""At most so many are asked with ``explain``: the student needs a forward pass for every book."""
+"""Maximum number of histories for ``explain``: the student needs a forward pass per item."""
 
 MAX_REPEATED_HISTORIES = 50
-"""So many histories are asked twice: the same input must give the same answer."""
+"""Number of histories that are run twice: equal inputs must give equal answers."""
 
 TIE_TOLERANCE = 1e-5
-"""Keras scores that differ by less than this share of the largest count as equal: float32 sums in
-another order differ by more than the gap between two such books."""
+"""Keras scores that differ by less than this share of the largest score count as equal. Summing in
+float32 in another order changes scores by more than the gap between two such items."""
 
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far a file may be from its student.
+    """How far a file may differ from its student.
 
     Attributes:
-        top10_overlap: At least this share of the ten best books is the same.
-        score_error: No score differs by more than this share of the largest score, or by more
-            than this number where all scores are below 1.
+        min_top10_overlap: Minimum mean share of the student's top 10 in the file's top 10.
+        max_score_error: Maximum difference of a score, as a share of the largest score; an
+            absolute difference where all scores are below 1.
     """
 
     min_top10_overlap: float
@@ -66,17 +67,17 @@ TOLERANCES: dict[Quantization, Tolerance] = {
     Quantization.FLOAT32: Tolerance(min_top10_overlap=0.999, max_score_error=1e-4),
     Quantization.FLOAT16: Tolerance(min_top10_overlap=0.98, max_score_error=5e-3),
     Quantization.DYNAMIC_INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.1),
-    # Wide in scores: a history unlike all that the ranges were calibrated with is cut off there.
     Quantization.INT4: Tolerance(min_top10_overlap=0.75, max_score_error=0.3),
+    # Wide for scores: activations of histories unlike the calibration data are clipped.
     Quantization.INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.5),
 }
-"""What each form is held to. A file below an overlap of .90 is not a compressed student but another
-model; those that were measured are above .95."""
+"""Tolerance of each quantization. With an int8 overlap below .90, a file is not a compressed
+student but another model; all measured files are above .95."""
 
 
 TWO_STAGE_FACTOR = 0.9
-"""A file that is searched in two stages is held to this share of its form's overlap: the list that
-it is compared with is the exact one."""
+"""Factor on the minimum overlap of files with two-stage search, which are compared with the exact
+lists."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +85,12 @@ class Parity:
     """How close a file is to its student.
 
     Attributes:
-        histories: How many histories were compared.
-        top10_overlap: Mean share of the student's ten best books that the file names too.
-        max_score_error: Largest difference between the file's score of a book that it
-            recommends and the student's score of that book.
-        numpy_overlap: As `top10_overlap`, with a NumPy evaluation of the weights in the file; None
-            where there is none.
+        histories: Number of histories that were compared.
+        top10_overlap: Mean share of the student's top 10 in the file's top 10.
+        max_score_error: Largest difference between the file's and the student's score of a
+            recommended item.
+        numpy_overlap: Like `top10_overlap`, against a NumPy evaluation of the weights in the file;
+            None if the student has none.
     """
 
     histories: int
@@ -99,11 +100,20 @@ class Parity:
 
 
 def get_tolerance(student: HistoryModel, quantization: Quantization) -> Tolerance:
-    """What a file of this form of a student is held to."""
-    bound = TOLERANCES[quantization]
+    """Returns the tolerance for a file of a student.
+
+    Args:
+        student: The student.
+        quantization: Quantization of the file.
+
+    Returns:
+        The tolerance.
+    """
+    tolerance = TOLERANCES[quantization]
     if isinstance(student, TwoStageStudent):
-        return replace(bound, min_top10_overlap=TWO_STAGE_FACTOR * bound.min_top10_overlap)
-    return bound
+        min_overlap = TWO_STAGE_FACTOR * tolerance.min_top10_overlap
+        return replace(tolerance, min_top10_overlap=min_overlap)
+    return tolerance
 
 
 def check_parity(
@@ -114,30 +124,30 @@ def check_parity(
     quantization: Quantization,
     quantized_student: HistoryModel | None = None,
 ) -> Parity:
-    """Runs a file and its student side by side and refuses the file where they differ.
+    """Runs a file and its student side by side and raises an error if they differ.
 
-    Besides agreeing within `BOUNDS`, every answer must keep contract version 1, whatever the
-    form: K books of 1..V, none twice, none of the history, zeros only at the end and only where
-    no book is left; finite scores, best first; the same answer on every call. Scores of candidates
-    and the contributions of a history's books must be the student's too. Histories that no
-    app should send are tried as well: empty ones, one book over and over, ids that no book has.
+    The file must agree with the student within `TOLERANCES`, in recommendations, similar items,
+    scores of candidates and contributions. In every quantization, all its answers must also keep
+    contract version 1 (`kd_tf.tflite.checks.contract`) and repeat on every call. Besides the given
+    histories, the check covers edge cases: empty histories, one item repeated, unknown ids.
 
     Args:
-        content: The file.
-        student: What it was converted from.
-        histories: int32 [n, L], at least one, padded with 0 at the end. Take short and long
-            ones: a file may be right for the one and wrong for the other.
-        quantization: The file's form, which says how close it must be.
-        stored: The student with the very weights that the file holds. Where it can be evaluated in
-            plain NumPy the file is compared with that too, so that what TensorFlow computes need
-            not be believed either.
+        content: The .tflite file.
+        student: The student that it was converted from.
+        histories: int32 [n, L], n at least 1, padded with 0 at the end. Include short and long
+            histories: a file may be right for some lengths only.
+        quantization: Quantization of the file, which determines the tolerance.
+        quantized_student: The student with the weights that the file holds. If it can be
+            evaluated in plain NumPy, the file is compared with that as well, independently of
+            TensorFlow.
 
     Returns:
-        The figures over `histories`.
+        The measurements over `histories`.
 
     Raises:
-        ParityError: The file cannot be run, breaks the contract, or is not close enough.
-        ValueError: `histories` is empty or has another shape or type.
+        ParityError: The file cannot be run, breaks the contract, or differs by more than the
+            tolerance.
+        ValueError: `histories` is empty or has a wrong shape or dtype.
     """
     L = student.max_length
     if histories.dtype != np.int32 or histories.ndim != 2 or histories.shape[1] != L:
@@ -147,33 +157,38 @@ def check_parity(
     if not len(histories):
         raise ValueError("parity needs at least one history")
     model = _load_model(content, student)
-    bound = get_tolerance(student, quantization)
+    tolerance = get_tolerance(student, quantization)
 
     _check_stateless(model, histories[:MAX_REPEATED_HISTORIES])
     agreement = _compare_recommendations(model, student, histories)
     _require_agreement(
-        agreement, bound, f"recommend ({quantization.value}) over {len(histories)} histories"
+        agreement, tolerance, f"recommend ({quantization.value}) over {len(histories)} histories"
     )
-    _check_edge_case_histories(model, student, bound, quantization)
-    _check_similar(model, student, bound, quantization)
-    # In an int8 file these two are those of a dynamic-int8 one.
-    exact = TOLERANCES[Quantization.DYNAMIC_INT8] if quantization is Quantization.INT8 else bound
-    _check_scores(model, student, histories[:MAX_SCORED_HISTORIES], exact, agreement.max_score)
+    _check_edge_case_histories(model, student, tolerance, quantization)
+    _check_similar(model, student, tolerance, quantization)
+    # An int8 file computes `score` and `explain` like a dynamic-int8 file.
+    is_int8 = quantization is Quantization.INT8
+    per_item_tolerance = TOLERANCES[Quantization.DYNAMIC_INT8] if is_int8 else tolerance
+    max_score = agreement.max_score
+    _check_scores(model, student, histories[:MAX_SCORED_HISTORIES], per_item_tolerance, max_score)
     _check_explanations(
-        model, student, histories[:MAX_EXPLAINED_HISTORIES], exact, agreement.max_score
+        model, student, histories[:MAX_EXPLAINED_HISTORIES], per_item_tolerance, max_score
     )
-    in_numpy = _compare_with_numpy(model, quantized_student, histories)
-    if in_numpy is not None:
-        _require_agreement(in_numpy, bound, f"recommend ({quantization.value}) beside plain NumPy")
+    numpy_agreement = _compare_with_numpy(model, quantized_student, histories)
+    if numpy_agreement is not None:
+        _require_agreement(
+            numpy_agreement, tolerance, f"recommend ({quantization.value}) against plain NumPy"
+        )
     return Parity(
         len(histories),
         agreement.overlap,
         agreement.max_error,
-        None if in_numpy is None else in_numpy.overlap,
+        None if numpy_agreement is None else numpy_agreement.overlap,
     )
 
 
 def _load_model(content: bytes, student: HistoryModel) -> TFLiteModel:
+    """Loads a file and checks its signatures and its history length."""
     try:
         model = TFLiteModel(content)
     except UserError as error:
@@ -183,69 +198,83 @@ def _load_model(content: bytes, student: HistoryModel) -> TFLiteModel:
             raise ParityError(f"the converted file has no signature {signature}")
     if model.max_length != student.max_length:
         raise ParityError(
-            f"the converted file takes {model.max_length} books of a history, the student "
+            f"the converted file takes histories of {model.max_length} items, the student of "
             f"{student.max_length}"
         )
     return model
 
 
 def _check_stateless(model: TFLiteModel, histories: np.ndarray) -> None:
+    """Checks that equal inputs give equal answers."""
     with _raise_as_parity_error("recommend"):
-        first = model.recommend_all(histories)
-        # In another order, so that whatever a call leaves behind meets another history.
-        again = model.recommend_all(histories[::-1])
-    # A NaN is the same answer here; the contract's check says better what is wrong with it.
+        answers = model.recommend_all(histories)
+        # In reverse order, so that state left by a call meets another history.
+        repeated_answers = model.recommend_all(histories[::-1])
+    # Two NaNs count as equal here: the contract check reports them with a better message.
     if not all(
-        np.array_equal(a, b[::-1], equal_nan=True) for a, b in zip(first, again, strict=True)
+        np.array_equal(values, repeated[::-1], equal_nan=True)
+        for values, repeated in zip(answers, repeated_answers, strict=True)
     ):
-        raise ParityError("recommend gives another answer when it is asked the same again")
+        raise ParityError("recommend gives different answers for the same input")
 
 
 @dataclass(frozen=True)
 class _Agreement:
+    """How far the answers of a file agree with the expected scores.
+
+    Attributes:
+        overlap: Mean share of the expected top 10 in the file's top 10.
+        max_error: Largest absolute difference of a score.
+        max_score: Largest absolute expected score of a recommended item.
+    """
+
     overlap: float
     max_error: float
     max_score: float
-    """The largest absolute score that the student gives a recommended book."""
 
 
 def _compare_recommendations(
     model: TFLiteModel, student: HistoryModel, histories: np.ndarray
 ) -> _Agreement:
-    parts = []
-    for part in _split_into_batches(histories, student):
+    """Compares ``recommend`` with the student."""
+    comparisons = []
+    for batch in _split_into_batches(histories, student):
         with _raise_as_parity_error("recommend"):
-            ids, scores = model.recommend_all(part)
-        check_answers("recommend", ids, scores, part, student.num_items)
-        parts.append(_compare_batch(ids, scores, compute_scores(student, part), part))
-    return _aggregate(parts)
+            ids, scores = model.recommend_all(batch)
+        check_answers("recommend", ids, scores, batch, student.num_items)
+        comparisons.append(_compare_batch(ids, scores, compute_scores(student, batch), batch))
+    return _aggregate(comparisons)
 
 
 def _compare_with_numpy(
-    model: TFLiteModel, stored: HistoryModel | None, histories: np.ndarray
+    model: TFLiteModel, quantized_student: HistoryModel | None, histories: np.ndarray
 ) -> _Agreement | None:
-    expected = None if stored is None else make_numpy_score_fn(stored)
-    if stored is None or expected is None:
+    """Compares ``recommend`` with a NumPy evaluation of the student, if there is one."""
+    if quantized_student is None:
         return None
-    parts = []
-    for part in _split_into_batches(histories, stored):
-        ids, scores = model.recommend_all(part)
-        parts.append(_compare_batch(ids, scores, expected(part), part))
-    return _aggregate(parts)
+    score_fn = make_numpy_score_fn(quantized_student)
+    if score_fn is None:
+        return None
+    comparisons = []
+    for batch in _split_into_batches(histories, quantized_student):
+        ids, scores = model.recommend_all(batch)
+        comparisons.append(_compare_batch(ids, scores, score_fn(batch), batch))
+    return _aggregate(comparisons)
 
 
 def _compare_similar(model: TFLiteModel, student: HistoryModel, items: np.ndarray) -> _Agreement:
-    parts = []
-    for part in _split_into_batches(items, student):
-        ids, scores = _call_similar(model, part)
-        check_answers("similar", ids, scores, part[:, np.newaxis], student.num_items)
-        expected = student.similar(tf.constant(part)).numpy()
-        parts.append(_compare_batch(ids, scores, expected, part[:, np.newaxis]))
-    return _aggregate(parts)
+    """Compares ``similar`` with the student."""
+    comparisons = []
+    for batch in _split_into_batches(items, student):
+        ids, scores = _call_similar(model, batch)
+        check_answers("similar", ids, scores, batch[:, np.newaxis], student.num_items)
+        expected = student.similar(tf.constant(batch)).numpy()
+        comparisons.append(_compare_batch(ids, scores, expected, batch[:, np.newaxis]))
+    return _aggregate(comparisons)
 
 
 def _split_into_batches(rows: np.ndarray, student: HistoryModel) -> Iterator[np.ndarray]:
-    """`rows` in parts for which all scores fit into memory."""
+    """Yields batches of `rows` for which the scores of all items fit into memory."""
     size = get_scoring_batch_size(student)
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
@@ -254,46 +283,53 @@ def _split_into_batches(rows: np.ndarray, student: HistoryModel) -> Iterator[np.
 def _compare_batch(
     ids: np.ndarray, scores: np.ndarray, expected: np.ndarray, excluded: np.ndarray
 ) -> tuple[np.ndarray, float, float]:
-    """One part of the rows: the overlap of each [n], the largest error, the largest score.
+    """Compares the file's lists with the expected scores.
 
     Args:
-        ids: int32 [n, K], what the file recommends.
-        scores: float32 [n, K], how it scores them.
-        expected: float32 [n, V + 1], how the student scores every book.
-        excluded: int32 [n, L], what must not be recommended; unknown ids mean nothing.
+        ids: int32 [n, K], the items that the file recommends.
+        scores: float32 [n, K], the file's scores of these items.
+        expected: float32 [n, V + 1], the expected scores of all items.
+        excluded: int32 [n, L], items that must not be recommended; unknown ids are ignored.
+
+    Returns:
+        The top-10 overlap float64 [n], the largest score error, and the largest absolute
+        expected score of a recommended item.
     """
-    items = expected.shape[1] - 1
-    given = ids > 0
-    own = np.take_along_axis(expected, ids, axis=1)
-    largest = float(np.abs(own[given]).max(initial=0))
-    error = float(np.abs(scores - own)[given].max(initial=0))
+    num_items = expected.shape[1] - 1
+    is_filled = ids > 0
+    expected_scores = np.take_along_axis(expected, ids, axis=1)
+    max_score = float(np.abs(expected_scores[is_filled]).max(initial=0))
+    max_error = float(np.abs(scores - expected_scores)[is_filled].max(initial=0))
 
-    left = expected.copy()
-    left[:, 0] = -np.inf
+    allowed = expected.copy()
+    allowed[:, 0] = -np.inf
     rows = np.arange(len(ids))[:, np.newaxis]
-    left[rows, np.where(is_item(excluded, items), excluded, 0)] = -np.inf
-    width = min(TOP_K, ids.shape[1], items)
-    last = np.partition(left, -width, axis=1)[:, -width]
-    # Where fewer are left than that, all of them are expected.
-    last = np.where(np.isneginf(last), np.finfo(np.float32).min, last)
-    wanted = np.minimum(width, np.isfinite(left).sum(axis=1))
-    # As good as the last of the best is among the best: equal scores have no order.
-    hits = own[:, :width] >= last[:, np.newaxis] - TIE_TOLERANCE * max(largest, 1.0)
-    hits &= given[:, :width]
-    return np.where(wanted > 0, hits.sum(axis=1) / np.maximum(wanted, 1), 1.0), error, largest
+    allowed[rows, np.where(is_item(excluded, num_items), excluded, 0)] = -np.inf
+    k = min(TOP_K, ids.shape[1], num_items)
+    kth_score = np.partition(allowed, -k, axis=1)[:, -k]
+    # If fewer than k items are allowed, all of them are expected.
+    kth_score = np.where(np.isneginf(kth_score), np.finfo(np.float32).min, kth_score)
+    num_expected = np.minimum(k, np.isfinite(allowed).sum(axis=1))
+    # Any item that scores as high as the k-th counts as a hit: ties have no order.
+    threshold = kth_score[:, np.newaxis] - TIE_TOLERANCE * max(max_score, 1.0)
+    is_hit = (expected_scores[:, :k] >= threshold) & is_filled[:, :k]
+    overlap = np.where(num_expected > 0, is_hit.sum(axis=1) / np.maximum(num_expected, 1), 1.0)
+    return overlap, max_error, max_score
 
 
-def _aggregate(parts: list[tuple[np.ndarray, float, float]]) -> _Agreement:
-    overlaps, errors, largest = zip(*parts, strict=True)
-    # np.max hands a NaN on, which max() may lose.
+def _aggregate(comparisons: list[tuple[np.ndarray, float, float]]) -> _Agreement:
+    """Combines the results of `_compare_batch` for all batches."""
+    overlaps, errors, scores = zip(*comparisons, strict=True)
+    # np.max propagates NaN, which max() may lose.
     return _Agreement(
-        float(np.concatenate(overlaps).mean()), float(np.max(errors)), float(np.max(largest))
+        float(np.concatenate(overlaps).mean()), float(np.max(errors)), float(np.max(scores))
     )
 
 
-def _require_agreement(agreement: _Agreement, bound: Tolerance, where: str) -> None:
-    _require_overlap(agreement, bound, where)
-    allowed = bound.max_score_error * max(agreement.max_score, 1.0)
+def _require_agreement(agreement: _Agreement, tolerance: Tolerance, where: str) -> None:
+    """Raises a ParityError if the overlap or a score is out of tolerance."""
+    _require_overlap(agreement, tolerance, where)
+    allowed = tolerance.max_score_error * max(agreement.max_score, 1.0)
     if not agreement.max_error <= allowed:  # also for NaN
         raise ParityError(
             f"{where}: a score differs from the Keras student's by {agreement.max_error:.3g}, more "
@@ -301,23 +337,25 @@ def _require_agreement(agreement: _Agreement, bound: Tolerance, where: str) -> N
         )
 
 
-def _require_overlap(agreement: _Agreement, bound: Tolerance, where: str) -> None:
-    if not agreement.overlap >= bound.min_top10_overlap:
+def _require_overlap(agreement: _Agreement, tolerance: Tolerance, where: str) -> None:
+    """Raises a ParityError if the top-10 overlap is out of tolerance."""
+    if not agreement.overlap >= tolerance.min_top10_overlap:
         raise ParityError(
             f"{where}: top-10 overlap with the Keras student is {agreement.overlap:.4f}, below "
-            f"{bound.min_top10_overlap}"
+            f"{tolerance.min_top10_overlap}"
         )
 
 
 def _make_unknown_ids(num_items: int) -> np.ndarray:
-    """int32 [n]: ids that no book has."""
+    """Returns ids that belong to no item: int32 [n]."""
     limits = np.iinfo(np.int32)
     return np.array([0, -1, num_items + 1, limits.max, limits.min], np.int32)
 
 
 def _check_edge_case_histories(
-    model: TFLiteModel, student: HistoryModel, bound: Tolerance, quantization: Quantization
+    model: TFLiteModel, student: HistoryModel, tolerance: Tolerance, quantization: Quantization
 ) -> None:
+    """Checks ``recommend`` for histories that are empty, very short, repetitive or unknown."""
     unknown, L = _make_unknown_ids(student.num_items), student.max_length
     only_unknown = np.concatenate([np.repeat(unknown, L), np.resize(unknown, L)]).reshape(-1, L)
     with _raise_as_parity_error("recommend"):
@@ -325,34 +363,38 @@ def _check_edge_case_histories(
     check_answers("recommend", ids, scores, only_unknown, student.num_items)
     _require_equal_rows("recommend", ids, scores)
 
-    some = _sample_evenly(student.num_items, MAX_SINGLE_ITEMS)
-    short = np.zeros((len(some), L), np.int32)
-    short[:, 0] = some
-    # Every other one between ids that mean nothing.
-    short[::2, 1:] = np.resize(unknown, L - 1)
-    strange = np.concatenate(
+    items = _sample_evenly(student.num_items, MAX_SINGLE_ITEMS)
+    single_item = np.zeros((len(items), L), np.int32)
+    single_item[:, 0] = items
+    # Every second history is filled up with unknown ids.
+    single_item[::2, 1:] = np.resize(unknown, L - 1)
+    edge_cases = np.concatenate(
         [
-            short,
+            single_item,
             np.zeros((1, L), np.int32),
-            # A longer vector than any real history gives: int8 cuts it off, so only a few of them.
+            # Their user embeddings are longer than those of real histories, and int8 clips them:
+            # use only a few.
             np.tile(_sample_evenly(student.num_items, 4)[:, np.newaxis], (1, L)),
         ]
     )
     where = (
-        f"recommend ({quantization.value}) for histories that are empty, or have a single book, "
-        "one book over and over, or unknown ids"
+        f"recommend ({quantization.value}) for histories that are empty, or have a single item, "
+        "one item repeated, or unknown ids"
     )
     if quantization is Quantization.INT8:
         where += " (calibrate with short histories as well as with long ones)"
-    _require_overlap(_compare_recommendations(model, student, strange), bound, where)
+    _require_overlap(_compare_recommendations(model, student, edge_cases), tolerance, where)
 
 
 def _check_similar(
-    model: TFLiteModel, student: HistoryModel, bound: Tolerance, quantization: Quantization
+    model: TFLiteModel, student: HistoryModel, tolerance: Tolerance, quantization: Quantization
 ) -> None:
+    """Checks ``similar`` for items of the catalog and for unknown ids."""
     items = _sample_evenly(student.num_items, MAX_SIMILAR_ITEMS)
     agreement = _compare_similar(model, student, items)
-    _require_agreement(agreement, bound, f"similar ({quantization.value}) for {len(items)} books")
+    _require_agreement(
+        agreement, tolerance, f"similar ({quantization.value}) for {len(items)} items"
+    )
     unknown = _make_unknown_ids(student.num_items)
     ids, scores = _call_similar(model, unknown)
     check_answers("similar", ids, scores, unknown[:, np.newaxis], student.num_items)
@@ -360,86 +402,100 @@ def _check_similar(
 
 
 def _require_equal_rows(signature: str, ids: np.ndarray, scores: np.ndarray) -> None:
+    """Raises a ParityError unless all answers are equal."""
     if (ids != ids[0]).any() or (scores != scores[0]).any():
-        raise ParityError(f"{signature} does not take ids that no book has for padding")
+        raise ParityError(f"{signature} does not treat unknown ids as padding")
 
 
 def _check_scores(
     model: TFLiteModel,
     student: HistoryModel,
     histories: np.ndarray,
-    bound: Tolerance,
-    largest: float,
+    tolerance: Tolerance,
+    max_score: float,
 ) -> None:
-    """Scores of candidates are the student's, and 0 for ids that no book has.
+    """Checks that ``score`` agrees with the student and gives 0 to unknown ids.
 
     Args:
-        largest: The largest score of a recommended book.
+        model: The file.
+        student: The student.
+        histories: int32 [n, L].
+        tolerance: The tolerance.
+        max_score: Largest absolute score of a recommended item.
     """
     C, unknown = model.candidates, _make_unknown_ids(student.num_items)
-    asked = np.resize(_sample_evenly(student.num_items, C * len(histories)), (len(histories), C))
-    # Among the books, in another place every time, one id that none has.
+    items = _sample_evenly(student.num_items, C * len(histories))
+    candidates = np.resize(items, (len(histories), C))
+    # Replace one candidate of each history, at varying positions, by an unknown id.
     rows = np.arange(len(histories))
-    asked[rows, rows % C] = np.resize(unknown, len(histories))
+    candidates[rows, rows % C] = np.resize(unknown, len(histories))
     with _raise_as_parity_error("score"):
-        found = np.stack(
-            [model.score(row, some) for row, some in zip(histories, asked, strict=True)]
+        scores = np.stack(
+            [model.score(row, items) for row, items in zip(histories, candidates, strict=True)]
         )
-    _require_valid_values("score", "score", found, is_item(asked, student.num_items))
-    # A few at a time: a student may compare every weight of a history with every candidate.
+    _require_valid_values("score", "score", scores, is_item(candidates, student.num_items))
+    # In small batches: a student may compare each weight of a history with each candidate.
+    batches = np.array_split(rows, -(-len(rows) // _SCORE_BATCH_SIZE))
     expected = np.concatenate(
         [
-            student.score(tf.constant(histories[some]), tf.constant(asked[some])).numpy()
-            for some in np.array_split(rows, -(-len(rows) // _SCORE_BATCH_SIZE))
+            student.score(tf.constant(histories[batch]), tf.constant(candidates[batch])).numpy()
+            for batch in batches
         ]
     )
-    largest = max(largest, float(np.abs(expected).max()))
-    _require_small_error("score", np.abs(found - expected), bound, largest)
+    max_score = max(max_score, float(np.abs(expected).max()))
+    _require_small_error("score", np.abs(scores - expected), tolerance, max_score)
 
 
 def _check_explanations(
     model: TFLiteModel,
     student: HistoryModel,
     histories: np.ndarray,
-    bound: Tolerance,
-    largest: float,
+    tolerance: Tolerance,
+    max_score: float,
 ) -> None:
-    """What books of a history add to a score is what they add in the student."""
-    # A book that such a reader is recommended, which is what people will ask about.
+    """Checks that the contributions of ``explain`` agree with the student's."""
+    # Explain the best recommendation of each history, as an app does.
     with _raise_as_parity_error("explain"):
         items = model.recommend_all(histories)[0][:, 0]
-        found = np.stack(
-            [model.explain(row, int(one)) for row, one in zip(histories, items, strict=True)]
+        contributions = np.stack(
+            [model.explain(row, int(item)) for row, item in zip(histories, items, strict=True)]
         )
-    _require_valid_values("explain", "contribution", found, is_item(histories, student.num_items))
+    _require_valid_values(
+        "explain", "contribution", contributions, is_item(histories, student.num_items)
+    )
     expected = student.contributions(tf.constant(histories), tf.constant(items)).numpy()
-    _require_small_error("explain", np.abs(found - expected), bound, largest)
+    _require_small_error("explain", np.abs(contributions - expected), tolerance, max_score)
 
 
-def _require_valid_values(signature: str, what: str, found: np.ndarray, known: np.ndarray) -> None:
-    if not np.isfinite(found).all():
-        raise ParityError(f"{signature} gives a {what} that is not finite")
-    if found[~known].any():
-        raise ParityError(f"{signature} does not give 0 to an id that no book has")
+def _require_valid_values(
+    signature: str, name: str, values: np.ndarray, is_known: np.ndarray
+) -> None:
+    """Raises a ParityError if a value is not finite, or not 0 for an unknown id."""
+    if not np.isfinite(values).all():
+        raise ParityError(f"{signature} gives a {name} that is not finite")
+    if values[~is_known].any():
+        raise ParityError(f"{signature} does not give 0 to unknown ids")
 
 
 def _require_small_error(
-    signature: str, errors: np.ndarray, bound: Tolerance, largest: float
+    signature: str, errors: np.ndarray, tolerance: Tolerance, max_score: float
 ) -> None:
-    error, allowed = float(errors.max(initial=0)), bound.max_score_error * max(largest, 1.0)
+    """Raises a ParityError if an error is out of tolerance."""
+    error, allowed = float(errors.max(initial=0)), tolerance.max_score_error * max(max_score, 1.0)
     if not error <= allowed:
         raise ParityError(
             f"{signature} differs from the Keras student by {error:.3g}, more than {allowed:.3g} "
-            f"(the largest score is {largest:.3g})"
+            f"(the largest score is {max_score:.3g})"
         )
 
 
-def _sample_evenly(num_items: int, most: int) -> np.ndarray:
-    """int32, at most `most` ids from 1 to V, evenly spread."""
-    return np.unique(np.linspace(1, num_items, min(num_items, most)).astype(np.int32))
+def _sample_evenly(num_items: int, max_count: int) -> np.ndarray:
+    """Returns at most `max_count` item ids, evenly spaced from 1 to V: int32."""
+    return np.unique(np.linspace(1, num_items, min(num_items, max_count)).astype(np.int32))
 
 
 def _call_similar(model: TFLiteModel, items: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Calls ``similar`` for each item and returns ids and scores [n, K]."""
     with _raise_as_parity_error("similar"):
         answers = [model.similar(int(item)) for item in items]
     return np.stack([ids for ids, _ in answers]), np.stack([scores for _, scores in answers])
@@ -447,6 +503,7 @@ def _call_similar(model: TFLiteModel, items: np.ndarray) -> tuple[np.ndarray, np
 
 @contextlib.contextmanager
 def _raise_as_parity_error(signature: str) -> Iterator[None]:
+    """Turns errors of the interpreter into a ParityError."""
     try:
         yield
     except (RuntimeError, ValueError) as error:

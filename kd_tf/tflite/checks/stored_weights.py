@@ -1,8 +1,8 @@
-"""What a .tflite holds of a student: every table that grows with the catalogue, once and right.
+"""Checks that a .tflite file holds each item weight of a student exactly once.
 
-A recommender's file is its item table. Converters keep copies of it (one to gather from, one to
-multiply with, one a signature), write it out in float32 when the file is opened, or store other
-numbers than they were given, and say nothing of it. Here the file itself is read.
+The item table is nearly the whole file. Converters can store copies of it (for gathering, for
+multiplying, for each signature), dequantize it to float32 when the file is loaded, or store other
+values, all without an error. This module reads the file itself.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _DTYPES = {
 
 
 _MIN_QUANTIZED_SIZE = 1024
-"""The converter rounds no table of fewer numbers; a copy of one is smaller than an operator."""
+"""The converter does not quantize smaller tensors; copies of these do not matter."""
 
 
 @dataclass(frozen=True, eq=False)
 class Constant:
-    """Numbers that stand in a file.
+    """A constant tensor of a file.
 
     Attributes:
-        values: What they stand for, in the file's shape.
-        step: The distance between two numbers that can be stored; 0 where all can.
-        bytes: In the file.
+        values: The dequantized values, with the shape in the file.
+        step: Quantization step; 0 for tensors that are not quantized.
+        bytes: Bytes in the file.
     """
 
     values: np.ndarray
@@ -50,129 +50,152 @@ class Constant:
 
 
 def read_item_constants(content: bytes, rows: int) -> list[Constant]:
-    """The constants with `rows` rows, or with as many whole numbers or more.
+    """Reads the constants whose size grows with the catalog.
 
-    Each is met once, however many tensors read it.
+    These are constants with `rows` rows and integer constants with at least `rows` values. Each
+    buffer is read once, however many tensors use it.
+
+    Args:
+        content: A .tflite file.
+        rows: Rows of the item table, V + 1.
+
+    Returns:
+        The constants.
 
     Raises:
-        NotImplementedError: One of them is of a type that no export of ours has.
+        NotImplementedError: A constant has a type that kd_tf does not export.
     """
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
-    found: dict[int, Constant] = {}
+    constants: dict[int, Constant] = {}
     for graph in model.subgraphs:
         for tensor in graph.tensors:
-            if not is_constant(model, tensor) or tensor.buffer in found:
+            if not is_constant(model, tensor) or tensor.buffer in constants:
                 continue
-            # INT4 tensors are the bytes that rows are taken from, which are met as UINT8.
+            # INT4 tensors share the buffer of a UINT8 tensor, which is read instead.
             if not _has_item_rows(tensor, rows) or tensor.type == schema.TensorType.INT4:
                 continue
             if tensor.type not in _DTYPES:
                 raise NotImplementedError(
-                    f"a constant {tensor.shape.tolist()} has the type {tensor.type}"
+                    f"a constant {tensor.shape.tolist()} has the unsupported type {tensor.type}"
                 )
             data = np.ascontiguousarray(model.buffers[tensor.buffer].data, np.uint8)
             values = data.view(_DTYPES[tensor.type]).reshape(tensor.shape)
             step = 0.0
             if tensor.type == schema.TensorType.INT8:
                 scales = tensor.quantization.scale.astype(np.float32)
-                offsets = tensor.quantization.zeroPoint.astype(np.float32)
+                zero_points = tensor.quantization.zeroPoint.astype(np.float32)
                 step = float(scales.max())
-                by_row = (len(scales), *[1] * (values.ndim - 1))
-                values = (values - offsets.reshape(by_row)) * scales.reshape(by_row)
-            found[tensor.buffer] = Constant(values, step, len(data))
-    return list(found.values())
+                per_row = (len(scales), *[1] * (values.ndim - 1))
+                values = (values - zero_points.reshape(per_row)) * scales.reshape(per_row)
+            constants[tensor.buffer] = Constant(values, step, len(data))
+    return list(constants.values())
 
 
 def _has_item_rows(tensor: schema.TensorT, rows: int) -> bool:
+    """Tells whether a tensor's size grows with the catalog."""
     shape = [] if tensor.shape is None else tensor.shape.tolist()
-    whole = tensor.type in _INTEGER_TYPES
-    return bool(shape) and (shape[0] == rows or (whole and np.prod(shape) >= rows))
+    is_integer = tensor.type in _INTEGER_TYPES
+    return bool(shape) and (shape[0] == rows or (is_integer and np.prod(shape) >= rows))
 
 
 _INTEGER_TYPES = {schema.TensorType.UINT8, schema.TensorType.INT16, schema.TensorType.INT32}
 
 
 def check_stored_weights(content: bytes, student: HistoryModel) -> None:
-    """Every table and packed weight is in the file, within half a step, and once.
+    """Checks that each item table and packed weight is in the file once, within half a step.
 
     Args:
-        content: The file.
-        student: What it was made of, in the form that a file holds (`HistoryModel.compact`).
+        content: The .tflite file.
+        student: The quantized student that the file was converted from
+            (see `kd_tf.models.base.HistoryModel.pack`).
 
     Raises:
-        ParityError: A weight is missing, differs, or is there twice; or the file writes a whole
-            table of whole numbers out in float32 when it is opened.
+        ParityError: A weight is missing, differs or is stored twice, or the runtime would
+            dequantize a whole integer table when it loads the file.
     """
     _check_no_dequantized_table(content, student.table_rows)
-    found = read_item_constants(content, student.table_rows)
+    constants = read_item_constants(content, student.table_rows)
     copies = [
-        one for one in found if one.values.ndim > 1 and one.values.size >= _MIN_QUANTIZED_SIZE
+        constant
+        for constant in constants
+        if constant.values.ndim > 1 and constant.values.size >= _MIN_QUANTIZED_SIZE
     ]
-    tables = _collect_item_weights(student)
-    grows = {id(one) for one in tables}
-    for weight in tables:
+    item_weights = _collect_item_weights(student)
+    item_weight_ids = {id(weight) for weight in item_weights}
+    for weight in item_weights:
         values = weight.numpy()
-        match = next((one for one in found if _match_values(one, values)), None)
+        match = next((constant for constant in constants if _match_values(constant, values)), None)
         if match is None:
             raise ParityError(
-                f"the file does not hold the student's {weight.name} {list(values.shape)}: it was "
-                "stored as other numbers, or not at all"
+                f"the file does not hold the student's {weight.name} {list(values.shape)}: its "
+                "values differ or are missing"
             )
-        # Two weights of the same numbers stand in the file once.
-        copies = [one for one in copies if one is not match]
-    # A layer may have as many rows as a small catalogue.
-    steps = {id(one.int_values) for one in _collect_packed_tables(student)}
-    layers = [
-        one for one in checkpoint.get_inference_weights(student) if id(one) not in grows | steps
+        # Two weights with equal values share one constant.
+        copies = [constant for constant in copies if constant is not match]
+    # A dense layer may have as many rows as a small catalog: its weights are no copies.
+    int_values_ids = {id(table.int_values) for table in _collect_packed_tables(student)}
+    layer_weights = [
+        weight
+        for weight in checkpoint.get_inference_weights(student)
+        if id(weight) not in item_weight_ids | int_values_ids
     ]
-    for weight in layers:
-        layer = next((one for one in copies if one.values.size == int(np.prod(weight.shape))), None)
-        copies = [one for one in copies if one is not layer]
+    for weight in layer_weights:
+        size = int(np.prod(weight.shape))
+        match = next((constant for constant in copies if constant.values.size == size), None)
+        copies = [constant for constant in copies if constant is not match]
     if copies:
-        sizes = ", ".join(f"{list(one.values.shape)} in {one.bytes:,} bytes" for one in copies)
+        sizes = ", ".join(
+            f"{list(constant.values.shape)} in {constant.bytes:,} bytes" for constant in copies
+        )
         raise ParityError(
-            f"the file holds more tables of books than the student has: {sizes}. The converter "
-            "made copies: see kd_tf/tflite/passes/share_table.py"
+            f"the file holds more item tables than the student has: {sizes}. The converter made "
+            "copies: see kd_tf/tflite/passes/share_table.py"
         )
 
 
 def _collect_item_weights(student: HistoryModel) -> list[tf.Variable]:
-    """What grows with the catalogue: tables, and whole numbers."""
+    """Returns the weights whose size grows with the catalog: tables and packed integers."""
     if isinstance(student, WeightedEnsemble):
-        return [weight for part in student.members for weight in _collect_item_weights(part)]
+        return [weight for member in student.members for weight in _collect_item_weights(member)]
     tables = [getattr(student, name) for name in student.quantized_weights]
-    packed = {id(one) for one in _collect_packed_tables(student)}
-    plain = [one for one in tables if id(one) not in packed]
-    weights = [one.embeddings if isinstance(one, QuantizedEmbedding) else one for one in plain]
-    floats = {id(one) for one in weights if one.shape[0] == student.table_rows}
-    # A file reads the steps of a packed table from the nibbles, which are whole numbers.
+    packed_ids = {id(table) for table in _collect_packed_tables(student)}
+    float_tables = [
+        table.embeddings if isinstance(table, QuantizedEmbedding) else table
+        for table in tables
+        if id(table) not in packed_ids
+    ]
+    float_ids = {id(table) for table in float_tables if table.shape[0] == student.table_rows}
+    # A file reads the values of a packed table from its nibbles, which are integers.
     return [
         weight
         for weight in checkpoint.get_inference_weights(student)
-        if id(weight) in floats
+        if id(weight) in float_ids
         or (weight.dtype.is_integer and int(np.prod(weight.shape)) >= student.table_rows)
     ]
 
 
 def _collect_packed_tables(student: HistoryModel) -> list[QuantizedEmbedding]:
+    """Returns the int4 tables of a student."""
     if isinstance(student, WeightedEnsemble):
-        return [table for part in student.members for table in _collect_packed_tables(part)]
+        return [table for member in student.members for table in _collect_packed_tables(member)]
     tables = [getattr(student, name) for name in student.quantized_weights]
-    return [one for one in tables if isinstance(one, QuantizedEmbedding) and one.is_int4]
+    return [table for table in tables if isinstance(table, QuantizedEmbedding) and table.is_int4]
 
 
-def _match_values(stored: Constant, values: np.ndarray) -> bool:
-    if stored.values.size != values.size:
+def _match_values(constant: Constant, values: np.ndarray) -> bool:
+    """Tells whether a constant holds these values, within half a quantization step."""
+    if constant.values.size != values.size:
         return False
-    found = stored.values.reshape(values.shape)
+    file_values = constant.values.reshape(values.shape)
     if not np.issubdtype(values.dtype, np.floating):
-        return bool(np.array_equal(found, values))
-    # float16 keeps eleven bits; what is below its least number becomes 0.
-    rounding = 2**-11 * np.abs(values) + 2**-24 if found.dtype == np.float16 else 0.0
-    return bool((np.abs(found - values) <= 0.501 * stored.step + rounding).all())
+        return bool(np.array_equal(file_values, values))
+    # float16 has eleven significant bits; values below its smallest number become 0.
+    rounding = 2**-11 * np.abs(values) + 2**-24 if file_values.dtype == np.float16 else 0.0
+    return bool((np.abs(file_values - values) <= 0.501 * constant.step + rounding).all())
 
 
 def _check_no_dequantized_table(content: bytes, rows: int) -> None:
+    """Checks that no operator dequantizes a whole item table."""
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     for graph in model.subgraphs:
         for operator in graph.operators:
@@ -182,12 +205,12 @@ def _check_no_dequantized_table(content: bytes, rows: int) -> None:
             ):
                 continue
             table = graph.tensors[operator.inputs[0]]
-            # No kernel gathers from float16: there the whole table has to be written out.
-            whole = table.type != schema.TensorType.FLOAT16 and is_constant(model, table)
-            if whole and _has_item_rows(table, rows):
+            # No kernel gathers from float16: such a table must be dequantized as a whole.
+            is_avoidable = table.type != schema.TensorType.FLOAT16 and is_constant(model, table)
+            if is_avoidable and _has_item_rows(table, rows):
                 raise ParityError(
-                    f"the file writes {table.shape.tolist()} numbers out in float32 when it is "
-                    "opened: the converter changed the order of DEQUANTIZE and GATHER, see "
+                    f"the file dequantizes a whole table {table.shape.tolist()} to float32: the "
+                    "converter changed the order of DEQUANTIZE and GATHER, see "
                     "kd_tf/tflite/passes/share_table.py"
                 )
 

@@ -1,4 +1,4 @@
-"""Writing a .tflite: aligned buffers, and no bytes that only a debugger would read."""
+"""Edits and writes .tflite flatbuffers: aligned, deduplicated, without debug information."""
 
 from __future__ import annotations
 
@@ -17,15 +17,23 @@ _CALLS_SUBGRAPHS = {
     schema.BuiltinOperator.CALL,
     schema.BuiltinOperator.CALL_ONCE,
 }
+"""Operators that refer to subgraphs by index or may do so."""
 
 _UNUSED_SHAPE = np.zeros(1, np.int32)
-"""The shape of tensors that nothing touches."""
+"""Shape of tensors that no operator or signature uses."""
 
 _REQUIRED_METADATA = {b"min_runtime_version"}
 
 
 def pack(model: schema.ModelT) -> bytes:
-    """The file of a model; equal shapes, options and descriptions of tensors stand in it once."""
+    """Serializes a model, writing equal shapes, options and tensor descriptions only once.
+
+    Args:
+        model: The model; its parts are wrapped in place.
+
+    Returns:
+        The content of the .tflite file.
+    """
     model.buffers = [_AlignedBuffer(data=buffer.data) for buffer in model.buffers]
     for graph in model.subgraphs:
         graph.tensors = [_SharedPart(tensor) for tensor in graph.tensors]
@@ -40,10 +48,16 @@ def pack(model: schema.ModelT) -> bytes:
 
 
 def strip_names(content: bytes) -> bytes:
-    """The same model without the names of its tensors and the converter's notes.
+    """Removes tensor names, unused parts and the converter's metadata from a model.
 
-    Apps call signatures, whose own names stay. The names of tensors are of no use to a runtime
-    and, at some hundred bytes each, were a fifth of a small student's file.
+    Apps call signatures by name, and these names stay. Runtimes do not need tensor names, which
+    at about a hundred bytes each were a fifth of a small student's file.
+
+    Args:
+        content: A .tflite file.
+
+    Returns:
+        The smaller file.
     """
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     for graph in model.subgraphs:
@@ -52,47 +66,53 @@ def strip_names(content: bytes) -> bytes:
             if tensor.quantization is not None and tensor.quantization.scale is None:
                 tensor.quantization = None
             elif tensor.quantization is not None:
-                # What the scale was worked out from; runtimes read the scale.
+                # The converter computed the scale from these; runtimes read the scale only.
                 tensor.quantization.min = tensor.quantization.max = None
         for operator in graph.operators:
             if isinstance(operator.builtinOptions, schema.ReshapeOptionsT):
-                # The shape that the second input gives anyway.
+                # The second input holds the same shape.
                 operator.builtinOptions.newShape = None
         _drop_unused_tensors(model, graph)
     _drop_unused_operator_codes(model)
-    kept = [note for note in model.metadata or [] if note.name in _REQUIRED_METADATA]
-    for note in model.metadata or []:
-        if note not in kept:
-            model.buffers[note.buffer].data = None
-    model.metadata = kept
+    required = [entry for entry in model.metadata or [] if entry.name in _REQUIRED_METADATA]
+    for entry in model.metadata or []:
+        if entry not in required:
+            model.buffers[entry.buffer].data = None
+    model.metadata = required
     model.description = None
     merge_equal_buffers(model)
     return pack(model)
 
 
 def merge_models(first: bytes, second: bytes) -> bytes:
-    """One model with the signatures of both; constants that they share stand in it once.
+    """Merges two models into one with the signatures of both; equal constants are shared.
+
+    Args:
+        first: A .tflite file.
+        second: Another .tflite file, with other signature names.
+
+    Returns:
+        The merged file.
 
     Raises:
-        NotImplementedError: A graph of the second calls other graphs or has operators of its own
-            making.
+        NotImplementedError: A subgraph of `second` calls other subgraphs or has custom operators.
     """
-    model, other = (schema.ModelT.InitFromPackedBuf(bytearray(one)) for one in (first, second))
-    graphs, buffers = len(model.subgraphs), len(model.buffers)
+    model, other = (schema.ModelT.InitFromPackedBuf(bytearray(file)) for file in (first, second))
+    num_graphs, num_buffers = len(model.subgraphs), len(model.buffers)
     for graph in other.subgraphs:
         for operator in graph.operators:
             code = other.operatorCodes[operator.opcodeIndex]
             if get_builtin_code(code) in _CALLS_SUBGRAPHS:
                 raise NotImplementedError(
-                    f"builtin operator {get_builtin_code(code)} is not one that models can be joined with"
+                    f"models with builtin operator {get_builtin_code(code)} cannot be merged"
                 )
             operator.opcodeIndex = find_or_add_operator_code(
                 model, get_builtin_code(code), code.version
             )
         for tensor in graph.tensors:
-            tensor.buffer += buffers
+            tensor.buffer += num_buffers
     for signature in other.signatureDefs:
-        signature.subgraphIndex += graphs
+        signature.subgraphIndex += num_graphs
     model.subgraphs += other.subgraphs
     model.buffers += other.buffers
     model.signatureDefs += other.signatureDefs
@@ -101,7 +121,7 @@ def merge_models(first: bytes, second: bytes) -> bytes:
 
 
 def _drop_unused_tensors(model: schema.ModelT, graph: schema.SubGraphT) -> None:
-    """Leaves out tensors that no operator and no signature touches, and numbers the others anew."""
+    """Removes tensors that no operator or signature uses, and renumbers the others."""
     renumber_tensors(
         model, graph, {old: new for new, old in enumerate(sorted(_collect_used_tensors(graph)))}
     )
@@ -110,50 +130,61 @@ def _drop_unused_tensors(model: schema.ModelT, graph: schema.SubGraphT) -> None:
 def renumber_tensors(
     model: schema.ModelT, graph: schema.SubGraphT, new_indices: Mapping[int, int]
 ) -> None:
-    """Gives tensors of a graph other numbers, in place, and leaves out those without one.
+    """Renumbers the tensors of a subgraph in place and removes those without a new index.
 
-    Numbers that no tensor gets are filled with tensors that nothing touches.
+    Indices that no tensor gets are filled with unused tensors.
+
+    Args:
+        model: The model.
+        graph: One of its subgraphs.
+        new_indices: The new index of each tensor index to keep.
     """
     tensors = [
         schema.TensorT(shape=_UNUSED_SHAPE)
         for _ in range(max(new_indices.values(), default=-1) + 1)
     ]
-    place = np.full(len(graph.tensors) + 1, -1, np.int32)  # the last stands for -1, no tensor
+    # The last entry maps -1, an absent optional input, to itself.
+    lookup = np.full(len(graph.tensors) + 1, -1, np.int32)
     for old, new in new_indices.items():
         tensors[new] = graph.tensors[old]
-        place[old] = new
+        lookup[old] = new
     graph.tensors = tensors
-    graph.inputs, graph.outputs = place[graph.inputs], place[graph.outputs]
+    graph.inputs, graph.outputs = lookup[graph.inputs], lookup[graph.outputs]
     for operator in graph.operators:
-        operator.inputs, operator.outputs = place[operator.inputs], place[operator.outputs]
+        operator.inputs, operator.outputs = lookup[operator.inputs], lookup[operator.outputs]
         operator.intermediates = operator.mutatingVariableInputs = None
     for signature in model.signatureDefs:
         if model.subgraphs[signature.subgraphIndex] is graph:
-            for end in (*signature.inputs, *signature.outputs):
-                end.tensorIndex = int(place[end.tensorIndex])
+            for tensor_map in (*signature.inputs, *signature.outputs):
+                tensor_map.tensorIndex = int(lookup[tensor_map.tensorIndex])
 
 
 def _drop_unused_operator_codes(model: schema.ModelT) -> None:
-    """Leaves out the codes of operators that no graph has, and numbers the others anew."""
+    """Removes operator codes that no subgraph uses, and renumbers the others."""
     operators = [operator for graph in model.subgraphs for operator in graph.operators]
     used = sorted({operator.opcodeIndex for operator in operators})
-    place = {index: number for number, index in enumerate(used)}
+    new_index = {old: new for new, old in enumerate(used)}
     model.operatorCodes = [model.operatorCodes[index] for index in used]
     for operator in operators:
-        operator.opcodeIndex = place[operator.opcodeIndex]
+        operator.opcodeIndex = new_index[operator.opcodeIndex]
 
 
 def _collect_used_tensors(graph: schema.SubGraphT) -> set[int]:
-    """The tensors that an operator or a signature touches."""
-    ends = [graph.inputs, graph.outputs]
-    ends += [end for operator in graph.operators for end in (operator.inputs, operator.outputs)]
-    return {int(index) for end in ends for index in end if index >= 0}
+    """Returns the indices of tensors that an operator or a signature uses."""
+    indices = [graph.inputs, graph.outputs]
+    for operator in graph.operators:
+        indices += [operator.inputs, operator.outputs]
+    return {int(index) for part in indices for index in part if index >= 0}
 
 
 def merge_equal_buffers(model: schema.ModelT) -> None:
-    """Keeps each constant once and drops what nothing reads."""
+    """Stores equal constants once and removes unused ones, in place.
+
+    Args:
+        model: The model.
+    """
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
-    # Tensors that no operator and no signature touches keep their constants alive: unhook them.
+    # Unused tensors would keep their constants alive: detach them.
     for graph in model.subgraphs:
         used = _collect_used_tensors(graph)
         for index, tensor in enumerate(graph.tensors):
@@ -161,31 +192,49 @@ def merge_equal_buffers(model: schema.ModelT) -> None:
                 tensor.buffer = 0
                 tensor.shape = _UNUSED_SHAPE
                 tensor.quantization = None
-    users = [*tensors, *(model.metadata or [])]
-    buffers, place = [schema.BufferT()], {}
-    moved = {}
-    for user in users:
-        data = model.buffers[user.buffer].data
-        if user.buffer in moved or data is None or not len(data):
+    holders = [*tensors, *(model.metadata or [])]
+    # By convention, buffer 0 is empty.
+    buffers = [schema.BufferT()]
+    index_by_content: dict[bytes, int] = {}
+    new_indices: dict[int, int] = {}
+    for holder in holders:
+        data = model.buffers[holder.buffer].data
+        if holder.buffer in new_indices or data is None or not len(data):
             continue
-        key = hashlib.sha256(np.ascontiguousarray(data).data).digest()
-        if key not in place:
-            place[key] = len(buffers)
-            buffers.append(model.buffers[user.buffer])
-        moved[user.buffer] = place[key]
-    for user in users:
-        user.buffer = moved.get(user.buffer, 0)
+        digest = hashlib.sha256(np.ascontiguousarray(data).data).digest()
+        if digest not in index_by_content:
+            index_by_content[digest] = len(buffers)
+            buffers.append(model.buffers[holder.buffer])
+        new_indices[holder.buffer] = index_by_content[digest]
+    for holder in holders:
+        holder.buffer = new_indices.get(holder.buffer, 0)
     model.buffers = buffers
 
 
 def get_builtin_code(code: schema.OperatorCodeT) -> int:
-    """Which builtin operator a code stands for."""
-    # Codes above 127 do not fit the old one-byte field, which then holds 127.
+    """Returns the builtin operator that an operator code stands for.
+
+    Args:
+        code: An entry of the model's ``operatorCodes``.
+
+    Returns:
+        A value of ``schema.BuiltinOperator``.
+    """
+    # Codes above 127 do not fit into the deprecated one-byte field, which then holds 127.
     return max(code.builtinCode, code.deprecatedBuiltinCode)
 
 
 def find_or_add_operator_code(model: schema.ModelT, builtin_code: int, version: int) -> int:
-    """Index of the code of this operator and version, made where it is missing."""
+    """Returns the index of an operator code, which is appended if the model has none.
+
+    Args:
+        model: The model.
+        builtin_code: A value of ``schema.BuiltinOperator``.
+        version: Version of the operator.
+
+    Returns:
+        Index into ``model.operatorCodes``.
+    """
     for index, code in enumerate(model.operatorCodes):
         if get_builtin_code(code) == builtin_code and code.version == version:
             return index
@@ -198,16 +247,17 @@ def find_or_add_operator_code(model: schema.ModelT, builtin_code: int, version: 
 
 
 def is_constant(model: schema.ModelT, tensor: schema.TensorT) -> bool:
-    """Whether a tensor's values stand in the file."""
+    """Tells whether a tensor's values are stored in the file."""
     data = model.buffers[tensor.buffer].data
     return data is not None and len(data) > 0
 
 
 class _DeduplicatingBuilder(flatbuffers.Builder):
-    """Refers to what it has written before instead of writing the same again.
+    """A flatbuffer builder that writes equal parts once and refers to them by offset.
 
-    A flatbuffer is a graph of offsets, so that two places may refer to one part. The many small
-    parts that describe tensors and operators would take more room than a small student's weights.
+    A flatbuffer is a graph of offsets, so that several places may refer to the same part. The many
+    small parts that describe tensors and operators would need more bytes than a small student's
+    weights.
     """
 
     def __init__(self, size: int) -> None:
@@ -215,7 +265,7 @@ class _DeduplicatingBuilder(flatbuffers.Builder):
         self._offsets: dict[Hashable, int] = {}
 
     def write_once(self, key: Hashable, write: Callable[[], int]) -> int:
-        """Where the part with this key begins; written only the first time."""
+        """Returns the offset of the part with this key, calling `write` only the first time."""
         if key not in self._offsets:
             self._offsets[key] = write()
         return self._offsets[key]
@@ -227,7 +277,7 @@ class _DeduplicatingBuilder(flatbuffers.Builder):
 
 
 class _SharedPart:
-    """A part of a model that is written the first time that one like it is met."""
+    """A part of a model that is written only if no equal part has been written before."""
 
     def __init__(self, part: Any) -> None:
         self.part = part
@@ -237,13 +287,20 @@ class _SharedPart:
 
 
 def make_content_key(part: Any) -> Hashable:
-    """The same for parts of the same content, whichever objects hold it."""
+    """Returns a hashable key that is equal for parts with equal content.
+
+    Args:
+        part: A value, array, list or object of the flatbuffer schema.
+
+    Returns:
+        The key.
+    """
     if part is None or isinstance(part, (bool, int, float, str, bytes, np.generic)):
         return part
     if isinstance(part, np.ndarray):
         return part.dtype.str, part.tobytes()
     if isinstance(part, list):
-        return tuple(make_content_key(one) for one in part)
+        return tuple(make_content_key(element) for element in part)
     values = vars(part).items()
     return type(part).__name__, tuple(
         (name, make_content_key(value)) for name, value in sorted(values)
@@ -251,9 +308,9 @@ def make_content_key(part: Any) -> Hashable:
 
 
 class _AlignedBuffer(schema.BufferT):
-    """A buffer whose data begins at a multiple of 16 bytes, as the schema's force_align demands.
+    """A buffer whose data starts at a multiple of 16 bytes, as the schema's force_align requires.
 
-    The generated packer ignores that attribute; kernels that load 16 bytes at once do not.
+    The generated packer ignores that attribute, but kernels that load 16 bytes at once rely on it.
     """
 
     def Pack(self, builder: flatbuffers.Builder) -> int:  # noqa: N802

@@ -1,13 +1,14 @@
-"""Four-bit tables in a .tflite: products read the bytes that rows are taken from.
+"""Int4 tables in a .tflite file: scoring and gathering read the same packed bytes.
 
-TensorFlow's converter has no way to ask for INT4 weights. A packed `BookTable` therefore reaches it
-twice, as bytes that GATHER reads and as whole numbers that a product multiplies with, which the
-converter stores in eight bits. This pass finds the bytes that hold the same numbers and lets
-FULLY_CONNECTED read them as an INT4 tensor; the eight-bit copy goes.
+TensorFlow's converter cannot be asked for INT4 weights. A packed
+`kd_tf.layers.quantized_embedding.QuantizedEmbedding` therefore reaches the converter twice: as
+bytes that GATHER reads, and as integers that a product multiplies, which the converter stores in
+eight bits. This pass finds the bytes with the same values, lets FULLY_CONNECTED read them as an
+INT4 tensor, and drops the eight-bit copy.
 
-FULLY_CONNECTED on float inputs and INT4 weights never got a version of its own in TensorFlow:
-a runtime from before it existed would read the nibbles as bytes. The version that is set here,
-11, is one that only later runtimes accept.
+TensorFlow never gave FULLY_CONNECTED with float inputs and INT4 weights a version of its own: an
+older runtime would read the nibbles as bytes. This pass sets version 11, which only later runtimes
+accept.
 """
 
 from __future__ import annotations
@@ -26,70 +27,88 @@ from kd_tf.tflite.passes.flatbuffer import (
 )
 
 _INT4_FULLY_CONNECTED_VERSION = 11
-"""Of FULLY_CONNECTED: known since 2.15; float inputs with INT4 weights work since 2.13."""
+"""Version of FULLY_CONNECTED. Runtimes accept it since 2.15; float inputs with INT4 weights work
+since 2.13."""
 
 _INT8_MAX, _INT4_MAX = 127, 7
+"""Largest quantized values, for symmetric quantization."""
 
 
 def share_int4_tables(content: bytes, rows: int) -> bytes:
-    """The same model with every product over a packed table reading that table.
+    """Lets every product over a packed int4 table read the packed bytes.
 
     Args:
-        content: A .tflite from the converter. Models without packed tables are given back as
-            they are.
-        rows: V + 1, what tells a table from other bytes.
+        content: A .tflite file from the converter.
+        rows: Rows of the table, V + 1, which tell it from other bytes.
+
+    Returns:
+        The changed file; `content` itself if it has no packed table.
 
     Raises:
-        NotImplementedError: A packed table is there, but no product over it was found, as after
-            a change of the converter.
+        NotImplementedError: The file has a packed table, but its product was not found. The
+            converter may have changed.
     """
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
-    packed = _find_packed_tables(model, rows)
-    if not packed:
+    packed_tables = _find_packed_tables(model, rows)
+    if not packed_tables:
         return content
-    shared = set()
+    shared_buffers = set()
     for graph in model.subgraphs:
         for index, tensor in enumerate(graph.tensors):
-            buffer = _find_equal_table(model, tensor, packed)
-            users = [operator for operator in graph.operators if index in operator.inputs]
-            if buffer is None or not users:
+            buffer = _find_equal_table(model, tensor, packed_tables)
+            consumers = [operator for operator in graph.operators if index in operator.inputs]
+            if buffer is None or not consumers:
                 continue
-            shared.add(buffer)
+            shared_buffers.add(buffer)
             if tensor.type == schema.TensorType.FLOAT32:
-                continue  # fewer than 1,024 numbers: the converter leaves them as they are
-            kinds = {get_builtin_code(model.operatorCodes[one.opcodeIndex]) for one in users}
-            if kinds != {schema.BuiltinOperator.FULLY_CONNECTED}:
+                continue  # the converter does not quantize tensors of fewer than 1,024 values
+            codes = {
+                get_builtin_code(model.operatorCodes[operator.opcodeIndex])
+                for operator in consumers
+            }
+            if codes != {schema.BuiltinOperator.FULLY_CONNECTED}:
                 raise NotImplementedError(
-                    f"builtin operators {sorted(kinds)} read a table of four-bit numbers, where "
-                    "only products may"
+                    f"builtin operators {sorted(codes)} read an int4 table; only FULLY_CONNECTED "
+                    "is supported"
                 )
             quantization = copy.copy(tensor.quantization)
             quantization.scale = tensor.quantization.scale * np.float32(_INT8_MAX / _INT4_MAX)
             tensor.quantization = quantization
             tensor.type, tensor.buffer = schema.TensorType.INT4, buffer
-            for one in users:
-                one.opcodeIndex = find_or_add_operator_code(
+            for operator in consumers:
+                operator.opcodeIndex = find_or_add_operator_code(
                     model, schema.BuiltinOperator.FULLY_CONNECTED, _INT4_FULLY_CONNECTED_VERSION
                 )
-    if shared != set(packed):
+    if shared_buffers != set(packed_tables):
         raise NotImplementedError(
-            "a table of four-bit numbers is in the file, but no product reads it: the converter "
-            "changed how it stores weights, look at kd_tf/tflite/passes/int4_table.py"
+            "the file has an int4 table, but no product reads it: the converter changed how it "
+            "stores weights, see kd_tf/tflite/passes/int4_table.py"
         )
     merge_equal_buffers(model)
     return pack(model)
 
 
 def unpack_int4(packed: np.ndarray) -> np.ndarray:
-    """int8 [n, 2 d], the whole numbers from -8 to 7 of uint8 [n, d], the lower half first."""
-    halves = np.stack([packed & 15, packed >> 4], axis=-1).astype(np.int8)
-    signed = np.where(halves < 8, halves, halves - 16)
+    """Unpacks two int4 values per byte, the lower half first.
+
+    Args:
+        packed: uint8 [n, d].
+
+    Returns:
+        int8 [n, 2 d], values from -8 to 7.
+
+    Example:
+        >>> unpack_int4(np.array([[0x1F, 0x80]], np.uint8)).tolist()
+        [[-1, 1, 0, -8]]
+    """
+    nibbles = np.stack([packed & 15, packed >> 4], axis=-1).astype(np.int8)
+    signed = np.where(nibbles < 8, nibbles, nibbles - 16)
     return np.asarray(signed.reshape(len(packed), -1), np.int8)
 
 
 def _find_packed_tables(model: schema.ModelT, rows: int) -> dict[int, np.ndarray]:
-    """The numbers of each constant uint8 matrix that GATHER reads, by its buffer."""
-    found = {}
+    """Returns the int4 values of each constant uint8 matrix that GATHER reads, by buffer."""
+    tables = {}
     for graph in model.subgraphs:
         for operator in graph.operators:
             if (
@@ -98,31 +117,33 @@ def _find_packed_tables(model: schema.ModelT, rows: int) -> dict[int, np.ndarray
             ):
                 continue
             tensor = graph.tensors[operator.inputs[0]]
-            bytes_of_rows = tensor.type == schema.TensorType.UINT8 and len(tensor.shape) == 2
-            table = bytes_of_rows and tensor.shape[0] == rows
-            if table and is_constant(model, tensor) and tensor.buffer not in found:
-                found[tensor.buffer] = unpack_int4(_read_values(model, tensor, np.uint8))
-    return found
+            is_byte_matrix = tensor.type == schema.TensorType.UINT8 and len(tensor.shape) == 2
+            is_table = is_byte_matrix and tensor.shape[0] == rows
+            if is_table and is_constant(model, tensor) and tensor.buffer not in tables:
+                tables[tensor.buffer] = unpack_int4(_read_values(model, tensor, np.uint8))
+    return tables
 
 
 def _find_equal_table(
-    model: schema.ModelT, weights: schema.TensorT, packed: dict[int, np.ndarray]
+    model: schema.ModelT, weights: schema.TensorT, packed_tables: dict[int, np.ndarray]
 ) -> int | None:
+    """Returns the buffer of the packed table with the same values as `weights`, or None."""
     if not is_constant(model, weights) or len(weights.shape) != 2:
         return None
     if weights.type == schema.TensorType.INT8:
-        steps = _read_values(model, weights, np.int8) * (_INT4_MAX / _INT8_MAX)
+        values = _read_values(model, weights, np.int8) * (_INT4_MAX / _INT8_MAX)
     elif weights.type == schema.TensorType.FLOAT32:
-        steps = _read_values(model, weights, np.float32)
+        values = _read_values(model, weights, np.float32)
     else:
         return None
-    for buffer, numbers in packed.items():
-        # Rounded to bytes a number is off by at most half a byte's step.
-        if numbers.shape == steps.shape and np.abs(steps - numbers).max() < 0.05:
+    for buffer, table in packed_tables.items():
+        # Rounding to int8 changes a value by at most half an int8 step: 7 / 127 / 2 = 0.03.
+        if table.shape == values.shape and np.abs(values - table).max() < 0.05:
             return buffer
     return None
 
 
-def _read_values(model: schema.ModelT, tensor: schema.TensorT, kind: type) -> np.ndarray:
+def _read_values(model: schema.ModelT, tensor: schema.TensorT, dtype: type) -> np.ndarray:
+    """Returns the stored values of a constant tensor."""
     data = np.ascontiguousarray(model.buffers[tensor.buffer].data, np.uint8)
-    return data.view(kind).reshape(tensor.shape)
+    return data.view(dtype).reshape(tensor.shape)

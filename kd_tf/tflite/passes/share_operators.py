@@ -1,9 +1,9 @@
-"""Tensors numbered so that graphs which compute the same can share their operators.
+"""Renumbers tensors so that subgraphs with common computations can share operator bytes.
 
-An operator names its tensors by their numbers within its graph. The signatures of one student do
-much of the same: they look a history up, and they take the best of many scores. Where such a part
-has the same numbers in two graphs its operators are the same bytes, which a file needs once
-(`kd_tf.tflite.passes.flatbuffer.pack`).
+An operator refers to its tensors by index within its subgraph. The signatures of a student have
+much in common: they look up a history, and they select the best of many scores. If such a part
+uses the same indices in two subgraphs, its operators are identical bytes, which
+`kd_tf.tflite.passes.flatbuffer.pack` writes only once.
 """
 
 from __future__ import annotations
@@ -22,73 +22,92 @@ from kd_tf.tflite.passes.flatbuffer import (
 
 
 def share_operators(content: bytes) -> bytes:
-    """The same model, every graph numbered as the graph that it has most in common with."""
+    """Renumbers each subgraph like the subgraph with which it has most operators in common.
+
+    Args:
+        content: A .tflite file.
+
+    Returns:
+        The same model in fewer bytes.
+    """
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
-    done: list[schema.SubGraphT] = []
-    kinds = {id(graph): _describe_operators(model, graph) for graph in model.subgraphs}
-    for graph in sorted(model.subgraphs, key=lambda one: -len(one.operators)):
-        shared: list[tuple[int, int]] = []
-        likest = None
-        for other in done:
-            found = _match_operators(kinds[id(graph)], kinds[id(other)])
-            if len(found) > len(shared):
-                shared, likest = found, other
-        renumber_tensors(model, graph, _assign_indices(graph, likest, shared))
-        done.append(graph)
+    renumbered: list[schema.SubGraphT] = []
+    descriptions = {id(graph): _describe_operators(model, graph) for graph in model.subgraphs}
+    for graph in sorted(model.subgraphs, key=lambda graph: -len(graph.operators)):
+        best_matches: list[tuple[int, int]] = []
+        reference = None
+        for other in renumbered:
+            matches = _match_operators(descriptions[id(graph)], descriptions[id(other)])
+            if len(matches) > len(best_matches):
+                best_matches, reference = matches, other
+        renumber_tensors(model, graph, _assign_indices(graph, reference, best_matches))
+        renumbered.append(graph)
     return pack(model)
 
 
 def _describe_operators(model: schema.ModelT, graph: schema.SubGraphT) -> list[Hashable]:
-    """What each operator does, whichever numbers its tensors have."""
+    """Describes each operator of a subgraph independently of its tensor indices."""
 
-    def constant(index: int) -> Hashable:
+    def describe_constant(index: int) -> Hashable:
         tensor = graph.tensors[index] if index >= 0 else None
-        return (
-            make_content_key(tensor) if tensor is not None and is_constant(model, tensor) else None
-        )
+        if tensor is None or not is_constant(model, tensor):
+            return None
+        return make_content_key(tensor)
 
     return [
         (
             operator.opcodeIndex,
             make_content_key(operator.builtinOptions),
-            tuple(constant(index) for index in operator.inputs),
+            tuple(describe_constant(index) for index in operator.inputs),
             len(operator.outputs),
         )
         for operator in graph.operators
     ]
 
 
-def _match_operators(kinds: list[Hashable], others: list[Hashable]) -> list[tuple[int, int]]:
-    """Places of operators of one kind in both lists, rising in both."""
-    number: dict[Hashable, int] = {}
-    ours, theirs = (
-        [number.setdefault(kind, len(number)) for kind in one] for one in (kinds, others)
+def _match_operators(descriptions: list[Hashable], others: list[Hashable]) -> list[tuple[int, int]]:
+    """Returns the positions of equal operators in both lists, ascending in both."""
+    # Small integers compare faster than the descriptions themselves.
+    numbers: dict[Hashable, int] = {}
+    sequence, other_sequence = (
+        [numbers.setdefault(description, len(numbers)) for description in part]
+        for part in (descriptions, others)
     )
-    blocks = SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks()
+    matcher = SequenceMatcher(None, sequence, other_sequence, autojunk=False)
+    blocks = matcher.get_matching_blocks()
     return [(block.a + i, block.b + i) for block in blocks for i in range(block.size)]
 
 
 def _assign_indices(
-    graph: schema.SubGraphT, likest: schema.SubGraphT | None, shared: list[tuple[int, int]]
+    graph: schema.SubGraphT,
+    reference: schema.SubGraphT | None,
+    matches: list[tuple[int, int]],
 ) -> dict[int, int]:
-    """The new number of every tensor of a graph."""
-    numbers: dict[int, int] = {}
-    taken: set[int] = set()
+    """Returns a new index for each tensor of a subgraph.
 
-    def give(tensor: int, number: int) -> None:
-        if tensor >= 0 and tensor not in numbers and number not in taken:
-            numbers[tensor] = number
-            taken.add(number)
+    Args:
+        graph: The subgraph to renumber.
+        reference: The subgraph whose indices are reused; None if there are no matches.
+        matches: Positions of equal operators in `graph` and `reference`.
+    """
+    new_indices: dict[int, int] = {}
+    used: set[int] = set()
 
-    for own, other in shared:
-        assert likest is not None
-        mine, its = graph.operators[own], likest.operators[other]
-        for tensor, number in zip(mine.inputs, its.inputs, strict=True):
-            give(int(tensor), int(number))
-        for tensor, number in zip(mine.outputs, its.outputs, strict=True):
-            give(int(tensor), int(number))
-    free = (number for number in range(2 * len(graph.tensors)) if number not in taken)
+    def assign(tensor: int, index: int) -> None:
+        if tensor >= 0 and tensor not in new_indices and index not in used:
+            new_indices[tensor] = index
+            used.add(index)
+
+    for position, reference_position in matches:
+        assert reference is not None
+        operator = graph.operators[position]
+        reference_operator = reference.operators[reference_position]
+        for tensor, index in zip(operator.inputs, reference_operator.inputs, strict=True):
+            assign(int(tensor), int(index))
+        for tensor, index in zip(operator.outputs, reference_operator.outputs, strict=True):
+            assign(int(tensor), int(index))
+    unused = (index for index in range(2 * len(graph.tensors)) if index not in used)
     for tensor in range(len(graph.tensors)):
-        if tensor not in numbers:
-            numbers[tensor] = next(free)
-    return numbers
+        if tensor not in new_indices:
+            new_indices[tensor] = next(unused)
+    return new_indices

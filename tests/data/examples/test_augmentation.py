@@ -146,13 +146,18 @@ def test_an_item_of_both_users_stands_once():
 
 @given(examples(), st.sampled_from([0.0, 0.4, 1.0]), st.sampled_from([0.0, 0.5, 1.0]), seeds)
 @settings(max_examples=50)
-def test_rows_are_added_to_every_pass_behind_the_given_ones(given, thinned_share, blended_share, s):
-    made = augment(given, dropout_share=thinned_share, mixup_share=blended_share, seed=s)
-    added = round(thinned_share * given.users) + round(blended_share * given.users)
-    assert (made.num_passes, made.examples_per_pass) == (given.num_passes, given.users + added)
-    np.testing.assert_array_equal(made.history[:, : given.users], given.history)
-    np.testing.assert_array_equal(made.targets[:, : given.users], given.targets)
-    assert not made.targets[:, given.users :].any()
+def test_rows_are_added_to_every_pass_behind_the_given_ones(given, dropout_share, mixup_share, s):
+    made = augment(given, dropout_share=dropout_share, mixup_share=mixup_share, seed=s)
+    added = round(dropout_share * given.examples_per_pass) + round(
+        mixup_share * given.examples_per_pass
+    )
+    assert (made.num_passes, made.examples_per_pass) == (
+        given.num_passes,
+        given.examples_per_pass + added,
+    )
+    np.testing.assert_array_equal(made.history[:, : given.examples_per_pass], given.history)
+    np.testing.assert_array_equal(made.targets[:, : given.examples_per_pass], given.targets)
+    assert not made.targets[:, given.examples_per_pass :].any()
     assert made.history.dtype == made.targets.dtype == np.int32
 
 
@@ -172,7 +177,7 @@ def test_the_seed_alone_decides_and_one_kind_does_not_move_the_other(given, seed
     np.testing.assert_array_equal(both.history, again.history)
     alone = augment(given, mixup_share=1.0, seed=seed)
     np.testing.assert_array_equal(
-        both.history[:, 2 * given.users :], alone.history[:, given.users :]
+        both.history[:, 2 * given.examples_per_pass :], alone.history[:, given.examples_per_pass :]
     )
 
 
@@ -192,7 +197,7 @@ def test_a_share_that_would_leave_nothing_is_refused(share):
         apply_item_dropout(many([1, 2], times=1), share, seed=0)
 
 
-@pytest.mark.parametrize("name", ["thinned_share", "blended_share"])
+@pytest.mark.parametrize("name", ["dropout_share", "mixup_share"])
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])
 def test_shares_of_the_users_out_of_range_are_refused(name, share):
     with pytest.raises(ValueError, match=f"{name} must be from 0 to 1, not {share}"):

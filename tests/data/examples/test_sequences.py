@@ -136,7 +136,7 @@ def test_histories_with_fewer_than_two_items_give_no_examples():
     )
     assert examples.examples_per_pass == 2
     assert not np.isin([4], examples.history).any()
-    with pytest.raises(UserError, match="two books to learn from"):
+    with pytest.raises(UserError, match="two items to learn from"):
         draw_sequence_examples(
             from_lists([[1], []]),
             num_passes=1,

@@ -59,7 +59,7 @@ def test_a_first_line_of_words_is_a_header_and_never_a_row(tmp_path):
     with pytest.raises(UserError, match="no column 'user'") as caught:
         rows(path)
     assert "header" in caught.value.hint
-    assert rows(path, header=False) == [(1, "reader", "book"), (2, "a", "x")]
+    assert rows(path, has_header=False) == [(1, "reader", "book"), (2, "a", "x")]
 
 
 def test_without_a_header_too_few_fields_are_refused(tmp_path):
@@ -72,13 +72,13 @@ def test_without_a_header_too_few_fields_are_refused(tmp_path):
 def test_unquoted_dialects_take_quotes_as_text(tmp_path):
     path = tmp_path / "movies.dat"
     path.write_text('1::"Heat\n2::Alien"\n')
-    assert rows(path, quoted=False) == [(1, "1", '"Heat'), (2, "2", 'Alien"')]
+    assert rows(path, has_quotes=False) == [(1, "1", '"Heat'), (2, "2", 'Alien"')]
 
 
 def test_an_escape_makes_a_quote_text(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('"user";"item"\n"a";"say \\"x\\"; y"\n')
-    assert rows(path, escape="\\") == [(2, "a", 'say "x"; y')]
+    assert rows(path, escape_char="\\") == [(2, "a", 'say "x"; y')]
 
 
 def test_layout_tells_separator_header_and_names(tmp_path):

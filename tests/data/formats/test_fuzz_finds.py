@@ -47,7 +47,7 @@ def test_a_description_with_a_list_as_a_key_is_refused(tmp_path: Path, line: str
     review = '{"reviewerID": "A", "asin": "1", "overall": 5, "unixReviewTime": 1}'
     (tmp_path / "Books_5.json").write_text(review + "\n")
     (tmp_path / "meta_Books.json").write_text(line + "\n")
-    with pytest.raises(UserError, match="no JSON object"):
+    with pytest.raises(UserError, match="not a JSON object"):
         read_amazon_reviews(tmp_path)
 
 

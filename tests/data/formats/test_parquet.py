@@ -55,7 +55,7 @@ def test_times_of_every_type_are_seconds(tmp_path: Path, values, expected) -> No
 def test_a_missing_value_is_a_bad_row_with_its_number(tmp_path: Path) -> None:
     path = write(tmp_path, user=["a", None, "c"], item=["x", "y", "z"])
     plain = InteractionColumns("user", "item")
-    with pytest.raises(UserError, match="no reader's id") as caught:
+    with pytest.raises(UserError, match="not a user id") as caught:
         read_delimited(path, plain)
     assert caught.value.where == f'{path}:2, column "user"'
     dataset = read_delimited(path, plain, on_bad_rows="skip")
@@ -73,12 +73,12 @@ def test_a_missing_column_and_another_file_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no column 'reader'"):
         read_delimited(path, InteractionColumns("reader", "item"))
     path.write_bytes(b"user,item\na,x\n")
-    with pytest.raises(UserError, match="no Parquet file"):
+    with pytest.raises(UserError, match="not a Parquet file"):
         read_delimited(path, InteractionColumns("user", "item"))
 
 
 def test_a_table_is_read_in_blocks_with_its_row_numbers(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(parquet, "_ROWS_AT_ONCE", 3)
+    monkeypatch.setattr(parquet, "_BLOCK_ROWS", 3)
     users = [f"u{i}" for i in range(7)]
     path = write(tmp_path, user=[*users, ""], item=["x"] * 8)
     plain = InteractionColumns("user", "item")

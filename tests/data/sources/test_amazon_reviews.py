@@ -126,7 +126,7 @@ def test_descriptions_of_2014_are_python_and_are_not_executed(tmp_path: Path) ->
     }
     assert second == dict.fromkeys(first) | {"item_id": "0001"}
     write(tmp_path, "meta_Books.json.gz", "__import__('os').system('true')\n")
-    with pytest.raises(UserError, match="no JSON object"):
+    with pytest.raises(UserError, match="not a JSON object"):
         read_amazon_reviews(tmp_path)
 
 
@@ -157,7 +157,9 @@ def test_descriptions_of_2018_and_2023_are_json(tmp_path: Path) -> None:
         "cover": "http://big",
         "isbn": None,
     }
-    assert any("1 items of meta_Books.json are described again" in n for n in dataset.notes)
+    assert any(
+        "1 items of meta_Books.json are described more than once" in n for n in dataset.notes
+    )
 
     newer = tmp_path / "2023"
     newer.mkdir()
@@ -187,9 +189,9 @@ def test_descriptions_of_2018_and_2023_are_json(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message", "column"),
     [
-        ("{", "no JSON object", None),
-        ("[1]", "no JSON object", None),
-        ("null", "no JSON object", None),
+        ("{", "not a JSON object", None),
+        ("[1]", "not a JSON object", None),
+        ("null", "not a JSON object", None),
         ('{"reviewerID": "A", "asin": "1", "overall": 5}', "is missing", "unixReviewTime"),
         (
             '{"reviewerID": "A", "asin": "1", "overall": "five", "unixReviewTime": 1}',
@@ -208,12 +210,12 @@ def test_descriptions_of_2018_and_2023_are_json(tmp_path: Path) -> None:
         ),
         (
             '{"reviewerID": "A", "asin": "", "overall": 5, "unixReviewTime": 1}',
-            "no item's id",
+            "not an item id",
             "asin",
         ),
         (
             '{"reviewerID": "A", "asin": "1", "overall": 5, "unixReviewTime": "soon"}',
-            "is no time",
+            "is not a time",
             "unixReviewTime",
         ),
     ],
@@ -247,5 +249,5 @@ def test_several_categories_and_none_are_refused(tmp_path: Path) -> None:
         read_amazon_reviews(tmp_path)
     (tmp_path / "Music_5.json").unlink()
     write(tmp_path, "Books_5.json", lines({"a": 1}))
-    with pytest.raises(UserError, match="no review of 2014"):
+    with pytest.raises(UserError, match="not a review of 2014"):
         read_amazon_reviews(tmp_path)

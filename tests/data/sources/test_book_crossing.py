@@ -123,8 +123,8 @@ def test_years_that_are_no_numbers_are_counted_but_0_and_null_are_only_missing(t
     notes = dataset.notes
     assert dataset.catalog.frame["year"].to_list()[:7] == [2002, 2000, 2000, *[None] * 4]
     assert [note for note in notes if "year" in note] == [
-        "1 books of BX-Books.csv have a year that is no number (the first is 'DK Publishing Inc')"
-        ": they are kept without a year"
+        "1 books of BX-Books.csv have a year that is not a number (the first is 'DK Publishing "
+        "Inc'): they are kept without a year"
     ]
 
 
@@ -141,7 +141,7 @@ def test_feedback_chooses_rows_and_counts_the_others(tmp_path, feedback, ratings
 
 def test_feedback_that_no_row_has_is_said(tmp_path):
     ratings = '"User-ID";"ISBN";"Book-Rating"\r\n"1";"2";"0"\r\n'
-    with pytest.raises(UserError, match="no row is explicit feedback") as caught:
+    with pytest.raises(UserError, match="no row has explicit feedback") as caught:
         read_book_crossing(folder(tmp_path, ratings), feedback="explicit")
     assert caught.value.where == str(tmp_path / "BX-Book-Ratings.csv")
 
@@ -165,7 +165,7 @@ def test_the_newer_release_has_its_shifted_columns_put_right(tmp_path):
     ]
     assert dataset.notes[0] == (
         "2 books of Books.csv had title and author in one column (the first is '078946697X'): "
-        "their columns were put right"
+        "this was corrected"
     )
     assert not any("year" in note for note in dataset.notes)
 
@@ -241,21 +241,21 @@ def test_the_original_is_read_in_utf_8_too(tmp_path):
         ("BX-Book-Ratings.csv", '"1";"2";"3";"4"', ":7", "has 4 fields"),
         ("BX-Book-Ratings.csv", '"1";"2";"x"', ':7, column "Book-Rating"', "'x' is not a finite"),
         ("BX-Book-Ratings.csv", '"1";"2";NULL', ':7, column "Book-Rating"', "'NULL' is not a"),
-        ("BX-Book-Ratings.csv", '"";"2";"3"', ':7, column "User-ID"', "is no reader's id"),
-        ("BX-Book-Ratings.csv", '"1";"";"3"', ':7, column "ISBN"', "is no book's id"),
+        ("BX-Book-Ratings.csv", '"";"2";"3"', ':7, column "User-ID"', "is not a user id"),
+        ("BX-Book-Ratings.csv", '"1";"";"3"', ':7, column "ISBN"', "is not an item id"),
         ("BX-Book-Ratings.csv", '"1";"a"b";"3"', ":7", "a quote inside a quoted field"),
         ("BX-Books.csv", '"1";"A";"B";"2000";"P";"s";"m"', ":7", "has 7 fields"),
         (
             "BX-Books.csv",
             '"";"A";"B";"2000";"P";"s";"m";"l"',
             ':7, column "ISBN"',
-            "no book's ISBN",
+            "not the ISBN of a book",
         ),
         (
             "BX-Books.csv",
             '"0195153448";"A";"B";"2000";"P";"s";"m";"l"',
             ':7, column "ISBN"',
-            "'0195153448' is the ISBN of a book above",
+            "'0195153448' is the ISBN of a book in an earlier line",
         ),
     ],
 )

@@ -83,7 +83,7 @@ def test_an_item_that_nobody_rated_stays_and_is_noted(tmp_path):
     dataset = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_ITEMS))
     assert len(dataset.catalog) == dataset.interactions.num_items == 4
     [note] = dataset.notes
-    assert "1 books of 4 were never read" in note
+    assert "1 of 4 items have no interactions" in note
 
 
 def test_repeated_pairs_pass_through_and_cleaning_keeps_the_last(tmp_path):

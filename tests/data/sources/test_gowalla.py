@@ -52,8 +52,8 @@ def test_friendships_may_be_missing(tmp_path: Path) -> None:
     [
         ("1\tyesterday\t1\t2\t3", "'yesterday' is neither"),
         ("1\t2010-10-19T23:55:27Z\t1\t2", "has 4 fields"),
-        ("\t2010-10-19T23:55:27Z\t1\t2\t3", "no reader's id"),
-        ("1\t2010-10-19T23:55:27Z\t1\t2\t", "no book's id"),
+        ("\t2010-10-19T23:55:27Z\t1\t2\t3", "not a user id"),
+        ("1\t2010-10-19T23:55:27Z\t1\t2\t", "not an item id"),
     ],
 )
 def test_a_malformed_check_in_is_refused_or_skipped(tmp_path: Path, line, message) -> None:

@@ -134,8 +134,8 @@ def test_1m_is_latin_1_and_its_fields_are_parted_by_two_colons(tmp_path):
         ("73", "Misérables, Les", "Drama, Musical", 1995),
     ]
     assert dataset.notes == (
-        "1 books of 3 were never read: they keep their place in the catalogue but cannot be "
-        "recommended well",
+        "1 of 3 items have no interactions: they stay in the catalog but cannot be recommended "
+        "well",
     )
 
 
@@ -281,13 +281,13 @@ def test_films_of_new_releases_in_another_encoding_are_refused_not_garbled(tmp_p
         ("100k", "u.data", "1\t2\tx\t4", ':4, column "rating"', "'x' is not a finite number"),
         ("100k", "u.data", "1\t2\tnan\t4", ':4, column "rating"', "'nan' is not a finite number"),
         ("100k", "u.data", "1\t2\t3\tx", ':4, column "timestamp"', "'x' is neither seconds"),
-        ("100k", "u.data", "\t2\t3\t4", ':4, column "user"', "is no reader's id"),
+        ("100k", "u.data", "\t2\t3\t4", ':4, column "user"', "is not a user id"),
         ("1m", "ratings.dat", "1::2::3", ":4", "has 3 fields"),
-        ("1m", "ratings.dat", "1::::3::4", ':4, column "item"', "is no book's id"),
+        ("1m", "ratings.dat", "1::::3::4", ':4, column "item"', "is not an item id"),
         ("20m", "ratings.csv", "1,2,3.5", ":5", "has 3 fields"),
         ("20m", "ratings.csv", "1,2,,4", ':5, column "rating"', "'' is not a finite number"),
         ("100k", "u.item", f"9|A|||{NO_FLAGS}|0", ":6", "has 25 fields"),
-        ("100k", "u.item", f"|A|||{NO_FLAGS}", ':6, column "item_id"', "is no film's id"),
+        ("100k", "u.item", f"|A|||{NO_FLAGS}", ':6, column "item_id"', "is not a film id"),
         ("100k", "u.item", "9|A|||" + "|2" * 19, ':6, column "unknown"', "'2' is neither 0 nor 1"),
         ("100k", "u.item", f"242|A|||{NO_FLAGS}", ':6, column "item_id"', "'242' is the id of"),
         ("1m", "movies.dat", "9::A (1990)", ":4", "has 2 fields"),

@@ -426,12 +426,12 @@ def test_a_header_with_the_same_name_twice_is_refused_but_nameless_columns_are_n
         ("t.csv", b"user,item\n\n\n", "no rows"),
         ("t.csv", b'"user",it"em"\n', "there is no column"),
         ("t.csv", b'"user"x,item\na,b\n', "quote"),
-        ("t.zip", b"user,item\na,x\n", "no .zip file"),
-        ("t.zip", zipped({"t.csv": "user,item\n" + "a,x\n" * 999})[:-30], "cut off"),
+        ("t.zip", b"user,item\na,x\n", "not a .zip file"),
+        ("t.zip", zipped({"t.csv": "user,item\n" + "a,x\n" * 999})[:-30], "truncated"),
         ("t.zip", zipped({"a.csv": "", "b.csv": ""}), "'a.csv', 'b.csv'"),
         ("t.zip", zipped({}), "no files"),
-        ("t.csv.gz", b"user,item\na,x\n", "no .gz file"),
-        ("t.csv.gz", gzip.compress(b"user,item\n" + b"a,x\n" * 999, mtime=0)[:-9], "cut off"),
+        ("t.csv.gz", b"user,item\na,x\n", "not a .gz file"),
+        ("t.csv.gz", gzip.compress(b"user,item\n" + b"a,x\n" * 999, mtime=0)[:-9], "truncated"),
         ("t.csv", b"PK\x03\x04\0\0", "binary"),
         ("t.csv", b"user,item\na,\0\n", "binary"),
         ("t.csv", b"user,item\n" + b"a,x\n" * 300_000 + b"a,\0\n", "binary"),
@@ -532,7 +532,7 @@ def test_a_year_that_is_none_is_null_and_counted(tmp_path):
     dataset = read_delimited(loans, PLAIN, items=items, item_columns=ITEMS)
     assert dataset.catalog.frame["year"].to_list() == [2008, None, None, None, None, -380]
     [note] = dataset.notes
-    assert note.startswith("3 books of books.csv")
+    assert note.startswith("3 items of books.csv")
     assert "'c. 1900'" in note
 
 
@@ -551,7 +551,7 @@ def test_two_items_with_one_id_are_refused_with_both_lines(tmp_path, on_bad_rows
 def test_bad_rows_of_the_item_table_stop_or_are_noted(tmp_path):
     loans = write(tmp_path, "loans.csv", "user,item,rating\na,1,?\na,1,5\n")
     items = write(tmp_path, "books.csv", "id,title,year\n1,A,1\n,B,2\n3,C\n")
-    both = {"books": items, "book_columns": ITEMS}
+    both = {"items": items, "item_columns": ITEMS}
     dataset = read_delimited(loans, RATED, **both, on_bad_rows="skip")
     assert dataset.catalog.item_ids == ["1"]
     assert [note.split(":")[0] for note in dataset.notes] == [
@@ -600,5 +600,5 @@ def test_isbns_are_brought_into_one_form_and_wrong_ones_are_counted(tmp_path):
     dataset = read_delimited(loans, PLAIN, items=items, item_columns=columns)
     assert dataset.catalog.frame["isbn"].to_list() == ["9780306406157", None, None, "9780439023481"]
     [note] = dataset.notes
-    assert "1 books of books.csv have an ISBN with a wrong length or check digit" in note
+    assert "1 items of books.csv have an ISBN with a wrong length or check digit" in note
     assert "978-0-306-40615-8" in note

@@ -72,7 +72,9 @@ def test_items_come_first_where_there_is_a_table(split: dict[str, Path], tmp_pat
     )
     assert dataset.catalog.item_ids == ["w", "x", "y", "z"]
     assert dataset.catalog.label(1) == "Walden"
-    assert any("2 books were read but are not in the book table" in n for n in dataset.notes)
+    assert any(
+        "2 items have interactions but are not in the item table" in n for n in dataset.notes
+    )
 
 
 def test_the_published_citeulike_split_has_its_counts() -> None:

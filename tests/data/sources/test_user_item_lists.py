@@ -29,7 +29,7 @@ def rows(dataset) -> list[tuple[str, str, int]]:
     data = dataset.interactions
     return [
         (users[u], items[i - 1], int(part))
-        for u, i, part in zip(data.user, data.item, dataset.part, strict=True)
+        for u, i, part in zip(data.user, data.item, dataset.split_labels, strict=True)
     ]
 
 
@@ -82,7 +82,7 @@ def test_ids_are_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("line", ["1 x", "a 1", "1,2", "1 2.5", "1 -2", "1 2 # no"])
 def test_a_line_of_another_format_is_refused_or_skipped(tmp_path: Path, line: str) -> None:
     train, test = write(tmp_path, train=f"0 1\n\n{line}\n2 3\n", test="0 2\n")
-    with pytest.raises(UserError, match="no list of a user's") as caught:
+    with pytest.raises(UserError, match="not a list of numeric user") as caught:
         read_user_item_lists(train, test)
     assert caught.value.where == f"{train}:3"
     dataset = read_user_item_lists(train, test, on_bad_rows="skip")

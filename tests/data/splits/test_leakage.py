@@ -68,12 +68,12 @@ def test_a_target_in_its_own_history(unseen: Split, table: Interactions, part: s
     histories = rows(held_out.histories)
     histories[2].append(int(held_out.targets[2][0]))
     spoilt = changed(held_out, histories=from_lists(histories))
-    refused(dataclasses.replace(unseen, **{part: spoilt}), table, "its own histories")
+    refused(dataclasses.replace(unseen, **{part: spoilt}), table, "the histories of the same users")
 
 
 def test_a_target_among_the_items_known_to_be_read(unseen: Split, table: Interactions) -> None:
     spoilt = changed(unseen.test, also_read=unseen.test.targets)
-    refused(dataclasses.replace(unseen, test=spoilt), table, "its own known books")
+    refused(dataclasses.replace(unseen, test=spoilt), table, "the seen items of the same users")
 
 
 def test_a_pair_that_both_validates_and_tests(table: Interactions) -> None:
@@ -95,7 +95,7 @@ def test_an_unseen_user_who_trains(unseen: Split, table: Interactions, part: str
     refused(
         dataclasses.replace(unseen, train=train, train_users=users),
         table,
-        f"{part} reader 'r.*' is a training reader",
+        f"{part} user 'r.*' is also a training user",
     )
 
 
@@ -111,7 +111,7 @@ def test_a_user_who_validates_and_tests(unseen: Split, table: Interactions) -> N
             validation=changed(test, targets=from_lists(other)),
         ),
         table,
-        "both validates and tests",
+        "both a validation and a test user",
     )
 
 
@@ -128,14 +128,14 @@ def test_a_pair_from_nowhere(unseen: Split, table: Interactions) -> None:
         unread = set(range(1, 31)) - set(table.item[table.user == user].tolist())
         lists[0].append(min(unread))
         spoilt = changed(unseen.test, **{part: from_lists(lists)})
-        refused(dataclasses.replace(unseen, test=spoilt), table, f"test {part} hold a pair")
+        refused(dataclasses.replace(unseen, test=spoilt), table, f"test {part}: a user-item pair")
 
 
 def test_a_user_without_a_target(unseen: Split, table: Interactions) -> None:
     targets = rows(unseen.test.targets)
     targets[1] = []
     spoilt = changed(unseen.test, targets=from_lists(targets))
-    refused(dataclasses.replace(unseen, test=spoilt), table, "no held-out book")
+    refused(dataclasses.replace(unseen, test=spoilt), table, "no held-out item")
 
 
 def test_the_future_in_a_temporal_split(table: Interactions) -> None:
@@ -157,7 +157,7 @@ def test_the_future_in_a_temporal_split(table: Interactions) -> None:
         test=changed(split.test, targets=from_lists(targets), histories=from_lists(shown)),
         validation=changed(split.validation, histories=from_lists(validation)),
     )
-    refused(spoilt, table, "as young as")
+    refused(spoilt, table, "the newest training or input interaction")
 
 
 def test_the_future_in_a_history_of_leave_one_out(table: Interactions) -> None:
@@ -175,7 +175,7 @@ def test_the_future_in_a_history_of_leave_one_out(table: Interactions) -> None:
         validation=changed(split.validation, histories=from_lists(validation)),
         test=changed(split.test, histories=from_lists(shown), targets=from_lists(targets)),
     )
-    refused(spoilt, table, "younger than")
+    refused(spoilt, table, "newer than")
 
 
 def test_ten_million_pairs_take_some_seconds_not_minutes() -> None:

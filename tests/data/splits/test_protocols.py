@@ -179,7 +179,7 @@ def test_leave_one_out_matches_the_hand_computed_case() -> None:
 
 def test_nobody_with_three_items_is_refused() -> None:
     table = Interactions(np.zeros(2, np.int32), np.array([1, 2], np.int32), None, None, ["a"], 2)
-    with pytest.raises(UserError, match="three books"):
+    with pytest.raises(UserError, match="three items"):
         split_leave_one_out(table)
 
 
@@ -290,7 +290,7 @@ def test_each_interaction_tests_in_one_fold(table, folds) -> None:
 def test_folds_that_make_no_sense_are_refused(make) -> None:
     with pytest.raises(UserError, match="3 or more"):
         make(large_table(times=False), 2)
-    with pytest.raises(UserError, match="do not make 1000 folds"):
+    with pytest.raises(UserError, match="too few for 1000 folds"):
         make(large_table(times=False), 1000)
 
 
@@ -340,20 +340,20 @@ def test_validation_items_can_be_shown() -> None:
 
 def test_a_pair_in_two_parts_is_refused_or_stays_in_the_earlier_one() -> None:
     table, part = published([*ROWS, (1, 3, 2), (1, 3, 1)])
-    with pytest.raises(UserError, match="'u1' has the same book in the validation part") as caught:
+    with pytest.raises(UserError, match="'u1' has the same item in the validation part") as caught:
         split_as_published(table, part)
     assert "--on-bad-rows skip" in caught.value.hint
     split = split_as_published(table, part, on_repeated="keep-train")
     check_leakage(split, table)
     assert split.test.users.tolist() == [0, 2]
-    assert "2 pairs stay in the earlier part" in split.notes[0]
+    assert "kept 2 pairs in the earlier part" in split.notes[0]
 
 
 def test_a_pair_that_repeats_within_a_part_counts_once() -> None:
     table, part = published([*ROWS, (0, 5, 0)])
     split = split_as_published(table, part)
     assert split.train[0].tolist() == [5, 2]
-    assert "1 pairs of reader and book are repeated within a part" in split.notes[0]
+    assert "1 repeated user-item pairs within a part" in split.notes[0]
 
 
 @pytest.mark.parametrize(("missing", "name"), [(0, "training"), (2, "test")])

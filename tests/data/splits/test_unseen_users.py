@@ -185,13 +185,13 @@ def test_popularity_counts_training_histories_only():
 
 @pytest.mark.parametrize(("test", "validation"), [(3, 0), (2, 1), (1, 5)])
 def test_a_split_that_leaves_no_user_to_learn_from_is_refused(test, validation):
-    with pytest.raises(UserError, match="none to learn from") as caught:
+    with pytest.raises(UserError, match="none for training") as caught:
         split_unseen_users(table([[1, 2]] * 3), test_users=test, validation_users=validation)
     assert "lower" in caught.value.hint
 
 
 def test_a_user_with_one_item_is_refused_by_the_callers_own_id():
-    with pytest.raises(UserError, match="'reader 1' has fewer than two books"):
+    with pytest.raises(UserError, match="'reader 1' has fewer than two items"):
         split_unseen_users(table([[1, 2], [3], [1, 2]]), test_users=1, validation_users=1)
 
 

@@ -162,9 +162,9 @@ def test_the_word_stocks_last_for_shops_of_every_size(items: int) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ({"books": 49}, "not 49"),
-        ({"books": MAX_ITEMS + 1}, f"not {MAX_ITEMS + 1}"),
-        ({"readers": 9}, "not 9"),
+        ({"num_items": 49}, "not 49"),
+        ({"num_items": MAX_ITEMS + 1}, f"not {MAX_ITEMS + 1}"),
+        ({"num_users": 9}, "not 9"),
         ({"seed": -1}, "not -1"),
     ],
 )

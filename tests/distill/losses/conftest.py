@@ -41,13 +41,13 @@ class VectorModels:
 
     def mlp(self, embedding_dim: int, seed: int, **settings) -> MLPStudent:
         rng.set_seed(seed)
-        settings = {"book_dropout": 0.0, "hidden": 6, **settings}
+        settings = {"item_dropout": 0.0, "hidden": 6, **settings}
         model = MLPStudent(num_items=V, max_length=L, embedding_dim=embedding_dim, **settings)
         model.create_weights()
         return model
 
     def lesson(self, student, teacher, steps: int = 60) -> DistillationSetup:
-        popularity = np.ones(teacher.items + 1, np.int64)
+        popularity = np.ones(teacher.num_items + 1, np.int64)
         return DistillationSetup(student, [teacher], popularity, steps, seed=0)
 
     def batch(self, teacher, history=None, targets=None):
@@ -65,7 +65,7 @@ class VectorModels:
             "targets": np.asarray(targets, np.int32),
             "teacher_ids": np.zeros((len(history), 2), np.int32),
             "teacher_logits": np.zeros((len(history), 2), np.float32),
-            "teacher_reader": teacher.user_embeddings(tf.constant(history))
+            "teacher_user_embeddings": teacher.user_embeddings(tf.constant(history))
             .numpy()
             .astype("float16"),
         }
@@ -78,13 +78,13 @@ class VectorModels:
             masked_logits=MaskedLogits.from_masked_logits(student(tf.constant(history))),
             labels={name: tf.constant(one) for name, one in labels.items()},
             student=student,
-            **{"hidden": {}, "training": False, "progress": tf.zeros([]), **settings},
+            **{"layer_outputs": {}, "training": False, "progress": tf.zeros([]), **settings},
         )
 
     def loss(self, method, student, teacher, history=None, targets=None, **settings) -> np.ndarray:
         """What a method says between two models, prepared for them: float32 [B]."""
-        method.prepare(self.lesson(student, teacher))
-        found = method.loss(self.step(student, teacher, history, targets, **settings))
+        method.build(self.lesson(student, teacher))
+        found = method.compute_loss(self.step(student, teacher, history, targets, **settings))
         assert found.dtype == tf.float32
         return found.numpy()
 

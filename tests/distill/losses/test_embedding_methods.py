@@ -40,14 +40,14 @@ METHODS = {
         3, compare_prototypes_with="prototypes"
     ),
     "distances-readers": lambda: RelationalDistances(),
-    "distances-books": lambda: RelationalDistances("books"),
+    "distances-books": lambda: RelationalDistances("items"),
     "angles-readers": lambda: RelationalAngles(max_entities=4),
-    "angles-books": lambda: RelationalAngles("books", max_entities=7),
+    "angles-books": lambda: RelationalAngles("items", max_entities=7),
     "attention": lambda: AttentionTransfer(),
     "soft-parameter": lambda: SoftParameter(8),
     "soft-parameter-few": lambda: SoftParameter(8, num_samples=24),
     "hard-parameter": lambda: HardParameter(),
-    "item-rows": lambda: ItemSimilarity(5),
+    "item-similarity": lambda: ItemSimilarity(5),
     "item-side-ranking": lambda: ItemSideRanking(4, 10, 6),
     "adversarial": lambda: AdversarialDistillation(5),
     "mutual": lambda: MutualLearning(),
@@ -191,14 +191,14 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(vector_models, compi
     methods = [make() for make in METHODS.values()]
     for method in methods:
         method.build(vector_models.lesson(student, teacher))
-    eager = vector_models.step(student, teacher, hidden={"hidden": tf.ones([6, 6])})
+    eager = vector_models.step(student, teacher, layer_outputs={"hidden": tf.ones([6, 6])})
 
     @tf.function(jit_compile=compiled)
-    def losses(history, labels, hidden):
-        step = replace(eager, history=history, labels=labels, hidden=hidden)
+    def losses(history, labels, layer_outputs):
+        step = replace(eager, history=history, labels=labels, layer_outputs=layer_outputs)
         return [method.compute_loss(step) for method in methods]
 
-    given = eager.history, dict(eager.labels), dict(eager.hidden)
+    given = eager.history, dict(eager.labels), dict(eager.layer_outputs)
     if not compiled:
         unknown = tf.nest.map_structure(
             lambda one: tf.TensorSpec([None, *one.shape[1:]], one.dtype), given
@@ -229,7 +229,9 @@ def test_a_distiller_with_the_method_comes_back_from_a_keras_file(made, tmp_path
     distiller.save(tmp_path / "distiller.keras")
     loaded = keras.models.load_model(tmp_path / "distiller.keras")
     np.testing.assert_array_equal(loaded(step["history"]), distiller(step["history"]))
-    assert loaded.knowledge[0].get_config() == distiller.knowledge[0].get_config()
+    assert (
+        loaded.distillation_losses[0].get_config() == distiller.distillation_losses[0].get_config()
+    )
 
 
 def vectorless(vector_models):
@@ -243,7 +245,7 @@ def vectorless(vector_models):
     "name",
     sorted(
         set(METHODS)
-        - {"item-rows", "item-side-ranking", "hint-layer", "hierarchical-hints"}
+        - {"item-similarity", "item-side-ranking", "hint-layer", "hierarchical-hints"}
         - {"mutual", "shared-table"}
     ),
 )
@@ -251,7 +253,7 @@ def test_models_without_vectors_are_refused(vector_models, name):
     good, bad = vector_models.mlp(4, seed=0), vectorless(vector_models)
     for student, teacher in ((good, bad), (bad, good)):
         with pytest.raises(
-            ValueError, match=r"needs vectors of .*: an? ItemKernelStudent has no vec"
+            ValueError, match=r"needs (user|item) embeddings: .*ItemKernelStudent has no "
         ):
             METHODS[name]().build(vector_models.lesson(student, teacher))
 
@@ -260,11 +262,11 @@ def test_models_without_vectors_are_refused(vector_models, name):
 def test_several_vectors_of_a_user_are_refused(vector_models, name):
     several = MultiInterestStudent(num_items=30, max_length=5, embedding_dim=4)
     several.create_weights()
-    with pytest.raises(ValueError, match="needs one vector of a reader: a MultiInterestStudent"):
+    with pytest.raises(ValueError, match="needs one embedding per user: a MultiInterestStudent"):
         METHODS[name]().build(vector_models.lesson(several, vector_models.mlp(4, seed=0)))
 
 
-@pytest.mark.parametrize("name", ["item-rows", "item-side-ranking"])
+@pytest.mark.parametrize("name", ["item-similarity", "item-side-ranking"])
 def test_teachers_without_vectors_may_teach_what_is_similar(vector_models, name):
     teacher, student = vectorless(vector_models), vector_models.mlp(4, seed=0)
     method = METHODS[name]()

@@ -87,10 +87,10 @@ def test_a_student_alone_needs_no_teacher(data, family: str):
 
 def test_neighbours_with_room_for_all_are_their_teacher(data, ridge):
     all_of_them = next(WARM_STARTS["neighbours"](TeacherItemScores(data, ridge), 10_000_000))
-    positive = ridge.matrix()
+    positive = ridge.to_matrix()
     positive.data = np.maximum(positive.data, 0)
     positive.eliminate_zeros()
-    assert abs(all_of_them.model.matrix() - positive).max() == 0
+    assert abs(all_of_them.model.to_matrix() - positive).max() == 0
 
 
 def test_the_budget_over_all_items_is_spent_to_the_last_weight(data, source):
@@ -99,7 +99,7 @@ def test_the_budget_over_all_items_is_spent_to_the_last_weight(data, source):
     found, pairs, regularization = source.ridge
     assert isinstance(found, LocalRidge)
     # What is left of each book is the exact ridge on it: its gradient is zero.
-    gram = pairs.gram.toarray() + np.diag(pairs.counts + regularization * pairs.scale)
+    gram = pairs.gram.toarray() + np.diag(pairs.item_counts + regularization * pairs.mean_weight)
     dense = pruned.toarray()
     for item in range(1, V + 1):
         own = np.flatnonzero(dense[:, item])
@@ -109,7 +109,7 @@ def test_the_budget_over_all_items_is_spent_to_the_last_weight(data, source):
 
 def test_what_is_spared_fits_better_than_what_a_cut_by_size_leaves(source):
     found, pairs, regularization = source.ridge
-    gram = pairs.gram.toarray() + np.diag(pairs.counts + regularization * pairs.scale)
+    gram = pairs.gram.toarray() + np.diag(pairs.item_counts + regularization * pairs.mean_weight)
 
     def loss(weights: sparse.csr_array) -> float:
         dense = weights.toarray()
@@ -118,7 +118,7 @@ def test_what_is_spared_fits_better_than_what_a_cut_by_size_leaves(source):
         )
 
     assert loss(prune_by_saliency(source, 4 * V)) < loss(
-        keep_top_weights(found.matrix(), 4, "candidate")
+        keep_top_weights(found.to_matrix(), 4, "candidate")
     )
 
 
@@ -140,10 +140,10 @@ def test_parts_that_weigh_nothing_are_no_parts(ridge, data):
 
 
 def test_a_residual_brings_a_student_nearer_to_the_rows(source):
-    rows = source.rows.toarray()
+    rows = source.item_item_scores.toarray()
     ids = np.arange(1, V + 1, dtype=np.int32)
     start = next(WARM_STARTS["low-rank-residual"](source, 40_000))
-    smooth, correction = start.model.parts
+    smooth, correction = start.model.members
     assert isinstance(smooth, AdditiveModel)
     assert isinstance(correction, NeighboursStudent)
     far = np.abs(smooth.item_scores(ids).numpy() - rows[1:]).sum()
@@ -157,13 +157,13 @@ def test_rows_are_those_that_rank_best_when_they_are_added_up(data, ridge):
     both.create_weights()
     source = TeacherItemScores(data, both)
     candidates = {
-        "teacher's": compute_item_item_scores(both, data),
-        "LocalRidge's": compute_item_item_scores(ridge, data),
-        "ImplicitALS's": compute_item_item_scores(ials, data),
+        "teacher": compute_item_item_scores(both, data),
+        "LocalRidge": compute_item_item_scores(ridge, data),
+        "ImplicitALS": compute_item_item_scores(ials, data),
     }
 
     def added_up(rows):
-        return lambda some: (some.matrix(V) @ rows).toarray().astype(np.float32)
+        return lambda some: (some.to_csr_matrix(V) @ rows).toarray().astype(np.float32)
 
     reached = {name: data.validation_metric(added_up(rows)) for name, rows in candidates.items()}
     wanted = sorted(reached, key=lambda name: -reached[name])[:2]
@@ -177,14 +177,14 @@ def test_kernels_that_promise_nothing_are_left_out_and_said_so(data, source):
     said = []
 
     class Listening(NullProgress):
-        def say(self, message: str) -> None:
+        def info(self, message: str) -> None:
             said.append(message)
 
     hopeless = TeacherItemScores(replace(data, progress=Listening()), source.teacher)
     hopeless.best_validation_ndcg = 100.0
     assert list(WARM_STARTS["item-kernel"](hopeless, 9_000)) == []
     assert list(WARM_STARTS["kernel-residual"](hopeless, 9_000)) == []
-    assert [one for one in said if "kernels are left out" in one and "100.0000" in one]
+    assert [one for one in said if "Skipped item kernels" in one and "100.0000" in one]
 
 
 def test_narrow_kernels_are_tried_in_four_bits_too(source):
@@ -206,7 +206,9 @@ def test_factors_take_four_bits_until_there_is_room_for_eight(source):
 def test_which_neighbours_are_best_is_found_out_once(data, source):
     asked = []
     counted = TeacherItemScores(
-        replace(data, choose=lambda score: asked.append(1) or data.validation_metric(score)),
+        replace(
+            data, validation_metric=lambda score: asked.append(1) or data.validation_metric(score)
+        ),
         source.teacher,
     )
     first = select_best_neighbours(counted, 9_000)

@@ -38,7 +38,9 @@ def test_where_the_teacher_is_not_sure_the_users_items_count_alone():
     assert found[3] == 4
 
 
-@pytest.mark.parametrize("wrong", [{"alpha": 2}, {"temperature": 0}, {"temperature": np.nan}])
+@pytest.mark.parametrize(
+    "wrong", [{"student_loss_weight": 2}, {"temperature": 0}, {"temperature": np.nan}]
+)
 def test_impossible_settings_are_refused(wrong):
     with pytest.raises(ValueError, match="must be"):
         TeacherConfidence(**wrong)
@@ -48,4 +50,4 @@ def test_it_comes_back_from_its_configuration():
     again = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(TeacherConfidence(0.25, 3.0))
     )
-    assert (again.alpha, again.temperature) == (0.25, 3.0)
+    assert (again.student_loss_weight, again.temperature) == (0.25, 3.0)

@@ -54,9 +54,17 @@ def test_a_user_of_whom_the_teacher_says_nothing_is_hard():
     np.testing.assert_array_equal(found, [0, 1])
 
 
-@pytest.mark.parametrize("wrong", [{"start": 0}, {"start": 1.1}, {"end": -1}, {"start": np.nan}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"initial_fraction": 0},
+        {"initial_fraction": 1.1},
+        {"ramp_end": -1},
+        {"initial_fraction": np.nan},
+    ],
+)
 def test_impossible_settings_are_refused(wrong):
-    with pytest.raises(ValueError, match="start must be"):
+    with pytest.raises(ValueError, match="initial_fraction must be"):
         Curriculum(**wrong)
 
 
@@ -64,4 +72,8 @@ def test_it_comes_back_from_its_configuration_with_what_it_wraps():
     again = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(Curriculum(ConstantWeights(0.25), 0.5, 0.75))
     )
-    assert (again.weighting.alpha, again.start, again.end) == (0.25, 0.5, 0.75)
+    assert (
+        again.weighting.student_loss_weight,
+        again.initial_fraction,
+        again.ramp_end,
+    ) == (0.25, 0.5, 0.75)

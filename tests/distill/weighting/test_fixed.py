@@ -27,16 +27,16 @@ def test_with_alpha_one_the_hard_loss_is_left_bit_for_bit():
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
 def test_an_alpha_outside_its_range_is_refused(alpha):
-    with pytest.raises(ValueError, match=r"alpha must be in \[0, 1\]"):
+    with pytest.raises(ValueError, match=r"student_loss_weight must be in \[0, 1\]"):
         ConstantWeights(alpha)
 
 
 def test_what_cannot_be_weighed_is_refused():
     with pytest.raises(ValueError, match="0 or more"):
         ConstantWeights(0.5, distillation_loss_weights=[1.0, -1.0])
-    with pytest.raises(ValueError, match="2 methods need as many weights, not 1"):
+    with pytest.raises(ValueError, match="2 distillation losses need as many weights, not 1"):
         ConstantWeights(0.5, distillation_loss_weights=[1.0]).combine(HARD, SOFT, None)
-    with pytest.raises(ValueError, match=r"alpha is 0\.5, but no method is there"):
+    with pytest.raises(ValueError, match=r"student_loss_weight is 0\.5, but there is no"):
         ConstantWeights(0.5).combine(HARD, [], None)
 
 
@@ -46,4 +46,4 @@ def test_it_comes_back_from_its_configuration():
             ConstantWeights(0.3, distillation_loss_weights=[1.0, 0.5])
         )
     )
-    assert (again.alpha, again.distillation_loss_weights) == (0.3, (1.0, 0.5))
+    assert (again.student_loss_weight, again.distillation_loss_weights) == (0.3, (1.0, 0.5))

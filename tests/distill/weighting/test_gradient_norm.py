@@ -19,7 +19,7 @@ def losses(logits: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
 @tf.function
 def combined(alpha: float, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     hard, soft = losses(logits)
-    step = SimpleNamespace(scored=SimpleNamespace(logits=logits))
+    step = SimpleNamespace(masked_logits=SimpleNamespace(logits=logits))
     found = GradientNorm(alpha).combine(hard, soft, step)
     return found, tf.gradients(found, [logits])[0]
 
@@ -40,9 +40,9 @@ def test_with_alpha_one_only_the_users_items_pull():
 
 
 def test_an_alpha_outside_its_range_and_no_methods_are_refused():
-    with pytest.raises(ValueError, match=r"alpha must be in \[0, 1\], not 1.5"):
+    with pytest.raises(ValueError, match=r"student_loss_weight must be in \[0, 1\], not 1.5"):
         GradientNorm(1.5)
-    with pytest.raises(ValueError, match="nothing to balance"):
+    with pytest.raises(ValueError, match="no distillation losses to weight"):
         GradientNorm(0.5).combine(tf.ones([2]), [], None)
 
 
@@ -50,4 +50,4 @@ def test_it_comes_back_from_its_configuration():
     again = keras.saving.deserialize_keras_object(
         keras.saving.serialize_keras_object(GradientNorm(0.25))
     )
-    assert again.alpha == 0.25
+    assert again.student_loss_weight == 0.25

@@ -247,11 +247,11 @@ def test_longer_lists_never_find_less(case) -> None:
 @pytest.mark.parametrize(
     ("ranked", "targets", "ks", "message"),
     [
-        (lists([1, 2], [3, 3]), [[1], [1]], (2,), "reader row 1 .* same book twice"),
-        (lists([5, 2, 5]), [[1]], (2,), "reader row 0 .* same book twice"),
+        (lists([1, 2], [3, 3]), [[1], [1]], (2,), "user row 1 has an item twice"),
+        (lists([5, 2, 5]), [[1]], (2,), "user row 0 has an item twice"),
         (lists([1, 2], [3, 4]), [[1]], (2,), "2 lists, but the targets of 1"),
-        (lists([1, 2], [3, 4]), [[1], []], (2,), "reader row 1 has no held-out book"),
-        (lists([1, 2], [3, 4]), [[1], [2, 4, 2]], (2,), "book 2 is held out twice .* row 1"),
+        (lists([1, 2], [3, 4]), [[1], []], (2,), "user row 1 has no held-out item"),
+        (lists([1, 2], [3, 4]), [[1], [2, 4, 2]], (2,), "item 2 is held out twice .* row 1"),
         (lists([1, 0], [3, 4]), [[1], [4, 0]], (2,), "held-out ids must be 1 or above, not 0"),
         (lists([1, 2]), [[-1]], (2,), "held-out ids must be 1 or above, not -1"),
         (lists([1, 2]), [[1]], (3,), "cut-offs must be in 1..2"),

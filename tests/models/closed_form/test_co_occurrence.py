@@ -57,8 +57,8 @@ def off_diagonal(gram):
 def same(one, other):
     for field in ("indptr", "indices", "data"):
         np.testing.assert_array_equal(getattr(one.gram, field), getattr(other.gram, field))
-    np.testing.assert_array_equal(one.counts, other.counts)
-    assert one.scale == other.scale
+    np.testing.assert_array_equal(one.item_counts, other.item_counts)
+    assert one.mean_weight == other.mean_weight
 
 
 @given(weighted_histories())
@@ -298,7 +298,7 @@ def counted():
 
 def test_sharing_adds_users_off_the_diagonal_and_on_it():
     pairs = counted()
-    before = pairs.gram.toarray(), pairs.counts.copy()
+    before = pairs.gram.toarray(), pairs.item_counts.copy()
     items = catalog(authors=["A", "A, B", None, "B", "A"], series=["S", "S", None, None, None])
     found = add_shared_features(pairs, items, 3.0)
     common = np.zeros((6, 6))
@@ -306,18 +306,18 @@ def test_sharing_adds_users_off_the_diagonal_and_on_it():
     common[2, [1, 2, 4, 5]] = [2, 3, 1, 1]
     common[4, [2, 4]] = 1
     common[5, [1, 2, 5]] = 1
-    worth = 3 * pairs.scale
+    worth = 3 * pairs.mean_weight
     expected = before[0] + worth * off_diagonal(common)
     np.testing.assert_allclose(found.gram.toarray(), expected, rtol=1e-6)
     np.testing.assert_allclose(found.item_counts, before[1] + worth * np.diag(common), rtol=1e-6)
-    assert found.mean_weight == pairs.scale
+    assert found.mean_weight == pairs.mean_weight
     assert found.gram.nnz == np.count_nonzero(expected)
     assert (found.gram.dtype, found.item_counts.dtype) == (np.float32, np.float32)
     for row in range(6):
         columns = found.gram.indices[found.gram.indptr[row] : found.gram.indptr[row + 1]]
         assert (np.diff(columns) > 0).all()
     np.testing.assert_array_equal(pairs.gram.toarray(), before[0])
-    np.testing.assert_array_equal(pairs.counts, before[1])
+    np.testing.assert_array_equal(pairs.item_counts, before[1])
 
 
 def test_a_stored_count_takes_eight_bytes_with_shared_features_too():

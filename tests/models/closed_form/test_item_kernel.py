@@ -31,9 +31,9 @@ def case():
     return {
         "table": random.normal(0, 0.7, (V + 1, d)),
         "bias": random.normal(0, 0.7, V + 1),
-        "sources": sources,
-        "ids": ids,
-        "share": share / share.sum(axis=1, keepdims=True),
+        "items": sources,
+        "targets": ids,
+        "target_probs": share / share.sum(axis=1, keepdims=True),
     }
 
 
@@ -41,15 +41,15 @@ def whole(case):
     """The loss's sum, and its gradients by all vectors and all biases."""
     loss, by_source, by_column, by_bias = compute_gradient(**case)
     table = by_column.copy()
-    np.add.at(table, case["sources"], by_source)
-    return loss * len(case["sources"]), table, by_bias
+    np.add.at(table, case["items"], by_source)
+    return loss * len(case["items"]), table, by_bias
 
 
 def cross_entropy(case, table, bias):
     """The sum over the rows in TensorFlow, by masks of [n, V + 1]: no index is translated."""
-    sources, share = case["sources"], case["share"]
+    sources, share = case["items"], case["target_probs"]
     target = np.zeros((len(sources), V + 1))
-    for row, ids in enumerate(case["ids"]):
+    for row, ids in enumerate(case["targets"]):
         target[row, ids[ids > 0]] = share[row, ids > 0]
     allowed = np.tile(np.arange(V + 1) > 0, (len(sources), 1))
     allowed[np.arange(len(sources)), sources] = False
@@ -89,7 +89,7 @@ def test_the_gradient_comes_row_by_row_and_column_by_column(case):
     assert by_column.shape == (V + 1, d)
     assert by_bias.shape == (V + 1,)
     for row in range(4):
-        alone = {name: case[name][[row]] for name in ("sources", "ids", "share")}
+        alone = {name: case[name][[row]] for name in ("items", "targets", "target_probs")}
         np.testing.assert_allclose(
             compute_gradient(**case | alone)[1][0], by_source[row], atol=1e-12
         )
@@ -102,8 +102,8 @@ def test_the_padding_and_a_row_s_own_item_are_no_candidates(case):
     moved = case["bias"].copy()
     moved[0] += 3
     assert compute_gradient(**case | {"bias": moved})[0] == before
-    alone = {name: case[name][[0]] for name in ("sources", "ids", "share")}
-    assert compute_gradient(**case | alone)[3][case["sources"][0]] == 0
+    alone = {name: case[name][[0]] for name in ("items", "targets", "target_probs")}
+    assert compute_gradient(**case | alone)[3][case["items"][0]] == 0
 
 
 # Fits.
@@ -211,9 +211,9 @@ def test_a_fit_ends_where_no_vector_and_no_bias_can_lower_the_loss():
     case = {
         "table": kernel.table.astype(np.float64),
         "bias": kernel.target_bias.astype(np.float64),
-        "sources": np.arange(1, V + 1),
-        "ids": np.tile(np.arange(V + 1), (V, 1)),
-        "share": rows[1:] / rows[1:].sum(axis=1, keepdims=True),
+        "items": np.arange(1, V + 1),
+        "targets": np.tile(np.arange(V + 1), (V, 1)),
+        "target_probs": rows[1:] / rows[1:].sum(axis=1, keepdims=True),
     }
     as_row = np.abs(compute_gradient(**case)[1]).max()
     assert as_row > 0.01
@@ -283,7 +283,7 @@ def test_progress_is_told_of_every_epoch():
 def test_rows_taken_in_pieces_learn_what_they_learn_together(monkeypatch):
     rows, _ = groups(24, 3)
     together = fit(rows, steps=5)
-    monkeypatch.setattr(module, "SCORES_AT_ONCE", 60)
+    monkeypatch.setattr(module, "MAX_SCORES_PER_CHUNK", 60)
     apart = fit(rows, steps=5)
     for name in ("table", "target_bias", "history_bias"):
         np.testing.assert_allclose(getattr(apart, name), getattr(together, name), atol=2e-4)

@@ -46,8 +46,8 @@ def system(pairs, regularization):
     """G + lambda I in float64; entries known on one side only count on both."""
     gram = pairs.gram.toarray().astype(np.float64)
     gram = np.where(gram != 0, gram, gram.T)
-    penalty = regularization * pairs.scale
-    return gram + np.diag(pairs.counts.astype(np.float64) + penalty)
+    penalty = regularization * pairs.mean_weight
+    return gram + np.diag(pairs.item_counts.astype(np.float64) + penalty)
 
 
 def solve(pairs, regularization, neighbours) -> LocalRidge:
@@ -217,7 +217,7 @@ def test_a_negative_ridge_that_cancels_the_users_is_refused_too():
 
 def test_keeping_no_partner_is_refused():
     pairs = random_pairs(0, 5)
-    with pytest.raises(ValueError, match="at least 1 partner must be kept, not 0"):
+    with pytest.raises(ValueError, match="num_kept must be at least 1, not 0"):
         prune_neighbours(
             pairs, solve(pairs, 1.0, 3), 0, regularization=1.0, progress=NullProgress()
         )

@@ -173,7 +173,7 @@ def test_gradients_reach_the_table_on_both_sides_and_both_biases():
 
 @pytest.mark.parametrize("shape", [(V, d), (V + 2, d), (V + 1, d + 1), (V + 1,)])
 def test_a_table_of_another_shape_is_refused_and_told_so(shape):
-    with pytest.raises(ValueError, match="another catalogue") as refused:
+    with pytest.raises(ValueError, match="another catalog") as refused:
         model().assign(np.zeros(shape, np.float32), *numbers()[1:])
     assert str(list(shape)) in str(refused.value)
 

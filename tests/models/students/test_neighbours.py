@@ -270,7 +270,7 @@ def test_nothing_of_a_packed_table_is_trained():
 def test_catalogues_that_ids_cannot_number_are_refused_with_the_most():
     most = 2**26 - 1
     # No weights are made: a table of so many books is half a gigabyte.
-    with pytest.raises(UserError, match=f"the most are {most:,}") as refused:
+    with pytest.raises(UserError, match=f"at most {most:,} items") as refused:
         PackedNeighbours(num_items=most + 1, max_length=L, num_entries=1)
     assert "min_item_interactions" in str(refused.value)
 

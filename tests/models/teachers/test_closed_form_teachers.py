@@ -136,7 +136,7 @@ def test_the_linear_autoencoder_is_the_closed_form_with_a_zero_diagonal():
 
 def test_a_matrix_that_would_not_fit_is_refused_before_it_is_made(monkeypatch):
     monkeypatch.setattr(ease, "MAX_BYTES", 4 * V**2 - 1)
-    with pytest.raises(UserError, match="dense matrix") as refused:
+    with pytest.raises(UserError, match="dense matrices") as refused:
         LinearAutoencoderTeacher.from_training_data(data())
     assert "local-ridge" in str(refused.value.hint)
 

@@ -29,7 +29,7 @@ def test_the_order_of_the_items_matters():
 
 @pytest.mark.parametrize("blocks", [1, 2])
 def test_each_block_lets_an_item_see_one_neighbour_further(blocks):
-    model, states = teacher(blocks=blocks, kernel_size=3), []
+    model, states = teacher(num_blocks=blocks, kernel_size=3), []
     last = model.convolutions[-1]
 
     def watched(rows):

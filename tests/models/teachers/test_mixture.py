@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kd_tf.data.examples.sequences import Examples
 from scipy import special
 
 from kd_tf.backend import keras, tf
+from kd_tf.data.examples.sequences import Examples
 from kd_tf.data.histories import from_lists
 from kd_tf.data.split import HeldOutSet
 from kd_tf.distill.teacher_targets import compute_teacher_targets
@@ -27,11 +27,11 @@ UNKNOWN = [-(2**31), -1, V + 1, 2**31 - 1]
 class Says(HistoryModel):
     """Scores a book by the sum of what the books of the history say of it."""
 
-    def __init__(self, *, items=V, max_length=L, scale=1.0, shift=0.0, seed=0, **kwargs):
-        super().__init__(num_items=items, max_length=max_length, **kwargs)
+    def __init__(self, *, num_items=V, max_length=L, scale=1.0, shift=0.0, seed=0, **kwargs):
+        super().__init__(num_items=num_items, max_length=max_length, **kwargs)
         self.settings = {"scale": scale, "shift": shift, "seed": seed}
-        self.says = self.add_weight(name="says", shape=(items + 1, items + 1))
-        drawn = np.random.default_rng(seed).normal(0, 1, (items + 1, items + 1))
+        self.says = self.add_weight(name="says", shape=(num_items + 1, num_items + 1))
+        drawn = np.random.default_rng(seed).normal(0, 1, (num_items + 1, num_items + 1))
         self.says.assign(scale * drawn + shift)
 
     def call(self, inputs, training=False):
@@ -319,7 +319,7 @@ def test_weights_rise_with_the_figures_and_do_not_see_their_scale(figures, scale
 
 @pytest.mark.parametrize("figures", [[], [0.0, 0.0], [0.1, float("nan")], [-1.0]])
 def test_figures_that_say_nothing_are_refused(figures):
-    with pytest.raises(ValueError, match="figures must be finite, the best above 0"):
+    with pytest.raises(ValueError, match="metrics must be finite, the best above 0"):
         compute_validation_weights(figures)
     with pytest.raises(ValueError, match="sharpness must be 0 or above, not -1"):
         compute_validation_weights([0.5], sharpness=-1)
@@ -328,13 +328,17 @@ def test_figures_that_say_nothing_are_refused(figures):
 @pytest.mark.parametrize(
     ("members", "given", "message"),
     [
-        ([], {}, "one catalogue, not of nothing"),
-        ([Says(), Says(num_items=V + 1)], {}, r"one catalogue, not of \[12, 13\]"),
+        ([], {}, "one catalog, not of nothing"),
+        ([Says(), Says(num_items=V + 1)], {}, r"one catalog, not of \[12, 13\]"),
         ([Says()], {"weights": [1, 2]}, r"weights must be 1 finite numbers .*\[1.0, 2.0\]"),
-        ([Says()], {"weights": [-1]}, r"weights must be .* not negative, not \[-1.0\]"),
-        ([Says()], {"weights": [0]}, "some weight and all temperatures must be above 0"),
+        ([Says()], {"weights": [-1]}, r"weights must be .* at least 0, not \[-1.0\]"),
+        ([Says()], {"weights": [0]}, "at least one weight and all temperatures must be above 0"),
         ([Says()], {"weights": [float("nan")]}, "weights must be 1 finite"),
-        ([Says()], {"temperatures": [0]}, "some weight and all temperatures must be above 0"),
+        (
+            [Says()],
+            {"temperatures": [0]},
+            "at least one weight and all temperatures must be above 0",
+        ),
         ([Says()], {"temperatures": []}, "temperatures must be 1 finite"),
     ],
 )
@@ -345,7 +349,7 @@ def test_members_and_numbers_that_do_not_fit_are_refused(members, given, message
 
 def test_a_model_of_numbered_users_is_refused():
     numbered = MatrixFactorization(num_items=V, num_users=3, max_seen_items=2, embedding_dim=2)
-    with pytest.raises(ValueError, match="knows readers by number"):
+    with pytest.raises(ValueError, match="not of user ids"):
         TeacherMixture(members=[numbered])
 
 

@@ -42,7 +42,12 @@ def teacher(
 
     Its deep scores are `scale` squared times as large.
     """
-    sizes = {"books": V, "history_length": L, "dimensions": SHELVES, "memory": MEMORY}
+    sizes = {
+        "num_items": V,
+        "max_length": L,
+        "embedding_dim": SHELVES,
+        "wide_neighbours": MEMORY,
+    }
     model = PooledTeacher(**{**sizes, **settings})
     model.create_weights()
     table = np.random.default_rng(0).normal(0, 0.4, model.table.shape)
@@ -272,15 +277,15 @@ def test_learning_sees_and_changes_the_deep_part_alone(probe):
 
 
 def test_a_teacher_without_memory_is_its_deep_part(split):
-    model = taught_on(split, memory=0, shelves=6.0)
-    assert_same(model, teacher(memory=0, shelves=6.0))
+    model = taught_on(split, wide_neighbours=0, shelves=6.0)
+    assert_same(model, teacher(wide_neighbours=0, shelves=6.0))
     deep, _ = parts_by_hand(model, [[3, 1]], np.zeros((V + 1, V + 1)), 0.0)
     np.testing.assert_allclose(model(tf.constant([[3, 1, 0, 0, 0, 0]])), deep, atol=1e-5)
 
 
 def test_a_memory_of_less_than_nothing_is_refused():
     with pytest.raises(ValueError, match="not -1"):
-        teacher(memory=-1)
+        teacher(wide_neighbours=-1)
 
 
 # What is remembered, and how much it counts.
@@ -294,7 +299,7 @@ def test_the_memory_holds_the_largest_weights_of_the_ridge(
     regularization, width, split, monkeypatch
 ):
     monkeypatch.setattr(wide_and_deep, "REGULARIZATIONS", (regularization,))
-    model = taught_on(split, memory=width)
+    model = taught_on(split, wide_neighbours=width)
     expected = strongest_by_hand(ridge_by_hand(split.train, regularization), width)
     np.testing.assert_allclose(memory_of(model), expected, atol=1e-6)
 
@@ -420,7 +425,7 @@ def test_many_validation_users_are_drawn_from_all_and_the_same_for_every_choice(
 def test_how_many_users_are_scored_at_once_makes_no_difference(split, monkeypatch):
     at_once = taught_on(split, shelves=0.0)
     most = len(split.validation.users) - 1  # and a last one alone
-    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", most * (V + 1))
+    monkeypatch.setattr(batch_scoring, "MAX_SCORES_IN_MEMORY", most * (V + 1))
     assert_same(taught_on(split, shelves=0.0), at_once)
 
 

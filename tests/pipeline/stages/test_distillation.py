@@ -22,9 +22,9 @@ def test_a_loss_weighs_what_its_method_says_unless_the_settings_do(
 ):
     settings = config.from_values(
         {
-            "data": {"synthetic_books": 60, "synthetic_readers": 150},
-            "teacher": {"kind": "local-ridge"},
-            "distillation": {"knowledge": ["rrd", "soft-targets"], "methods": {"rrd": given}},
+            "data": {"synthetic_items": 60, "synthetic_users": 150},
+            "teacher": {"architecture": "local-ridge"},
+            "distillation": {"losses": ["rrd", "soft-targets"], "loss_settings": {"rrd": given}},
         }
     )
     context = RunContext(settings, tmp_path, NullProgress(), load_dataset(settings))

@@ -71,12 +71,12 @@ def test_every_protocol_divides_what_cleaning_left(
 
 @pytest.mark.parametrize("protocol", ["unseen-users", "random"])
 def test_folds_test_everybody_once(dataset: Dataset, protocol: str) -> None:
-    prepared = prepare.prepare_data(settings(split={"protocol": protocol, "folds": 4}), dataset)
+    prepared = prepare.prepare_data(settings(split={"protocol": protocol, "num_folds": 4}), dataset)
     assert len(prepared.splits) == 4
     if protocol == "unseen-users":
         tested = np.concatenate([split.test.users for split in prepared.splits])
         assert sorted(tested) == list(range(120))
-    with pytest.raises(UserError, match="needs one split"):
+    with pytest.raises(UserError, match="needs a single split"):
         _ = prepared.split
 
 
@@ -95,7 +95,7 @@ def test_every_baseline_is_measured_and_the_best_is_compared_with_all(dataset: D
 
 def test_baselines_over_folds_have_a_figure_for_every_user(dataset: Dataset) -> None:
     found = evaluate_baselines(
-        settings(split={"folds": 3}), dataset=dataset, models=["popularity", "item-knn"]
+        settings(split={"num_folds": 3}), dataset=dataset, models=["popularity", "item-knn"]
     )
     assert [one.name for one in found.models] == ["popularity", "item-knn"]
     assert found.comparisons[0].num_users == 120
@@ -117,7 +117,7 @@ def test_sampled_candidates_stand_in_the_result_and_are_warned_of(dataset: Datas
     )
     assert found.dataset.candidates == "sampled:5"
     assert "accuracy" in found.models[0].metrics
-    assert any("do not compare" in warning for warning in warnings)
+    assert any("not comparable" in warning for warning in warnings)
 
 
 def test_a_baseline_that_cannot_be_fitted_is_left_out_with_a_note_unless_it_was_asked_for(
@@ -130,7 +130,7 @@ def test_a_baseline_that_cannot_be_fitted_is_left_out_with_a_note_unless_it_was_
     )
     found = evaluate_baselines(settings(), dataset=ids_only)
     assert "content" not in [one.name for one in found.models]
-    assert any(note.startswith("content is left out") for note in found.dataset.notes)
+    assert any(note.startswith("content is skipped") for note in found.dataset.notes)
     with pytest.raises(UserError, match="no text"):
         evaluate_baselines(settings(), dataset=ids_only, models=["content"])
     with pytest.raises(UserError, match="no baseline 'magic'"):
@@ -148,7 +148,7 @@ def test_a_published_split_is_taken_as_it_is(tmp_path: Path) -> None:
     given = config.from_values({"data": data})
     read = prepare.load_dataset(given)
     prepared = prepare.prepare_data(given, read)
-    assert prepared.split.protocol == "given"
+    assert prepared.split.protocol == "published"
     assert prepared.steps == []
     assert len(prepared.split.train.items) == 7
     assert len(prepared.split.validation.histories) == 0
@@ -171,8 +171,8 @@ def test_a_published_split_is_taken_as_it_is(tmp_path: Path) -> None:
 
 
 def test_protocol_given_needs_divided_files(dataset: Dataset) -> None:
-    with pytest.raises(UserError, match="divided already"):
-        prepare.prepare_data(settings(split={"protocol": "given"}), dataset)
+    with pytest.raises(UserError, match="needs data with a published split"):
+        prepare.prepare_data(settings(split={"protocol": "published"}), dataset)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +204,7 @@ def test_the_summary_counts_before_and_after_every_step(dataset: Dataset) -> Non
 def test_a_model_sees_what_most_users_have_read():
     def length(lengths: list[int], given: int | None = None) -> int:
         rows = from_lists([np.arange(1, n + 1, dtype=np.int32) for n in lengths])
-        settings = config.from_values({"export": {"history_length": given}} if given else {})
+        settings = config.from_values({"export": {"max_length": given}} if given else {})
         return prepare.choose_max_length(settings, SimpleNamespace(train=rows))
 
     assert length([5] * 100) == 50

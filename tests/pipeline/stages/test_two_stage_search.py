@@ -18,10 +18,10 @@ from kd_tf.training import checkpoint
 
 VALUES = {
     "name": "small",
-    "data": {"synthetic_books": 300, "synthetic_readers": 300},
-    "teacher": {"kind": "local-ridge"},
-    "student": {"kind": "mlp", "dimensions": 8, "learning": {"epochs": 4}},
-    "export": {"recommendations": 20, "catalogue_search": "two-stage"},
+    "data": {"synthetic_items": 300, "synthetic_users": 300},
+    "teacher": {"architecture": "local-ridge"},
+    "student": {"architecture": "mlp", "embedding_dim": 8, "training": {"epochs": 4}},
+    "export": {"recommendations": 20, "catalog_search": "two-stage"},
 }
 
 
@@ -71,10 +71,10 @@ def test_the_bundle_names_the_items_that_the_student_means(finished: RunResult) 
 def test_a_student_that_cannot_be_is_refused_and_small_ones_are_exact(
     finished: RunResult, tmp_path: Path
 ) -> None:
-    two_towers = {**VALUES, "student": {**VALUES["student"], "kind": "two-tower"}}
-    with pytest.raises(UserError, match="cannot be searched in two stages"):
+    two_towers = {**VALUES, "student": {**VALUES["student"], "architecture": "two-tower"}}
+    with pytest.raises(UserError, match="does not support two-stage search"):
         run(config.from_values(two_towers), tmp_path / "towers")
-    automatic = {**VALUES, "export": {"recommendations": 20, "variants": ["float32"]}}
+    automatic = {**VALUES, "export": {"recommendations": 20, "quantizations": ["float32"]}}
     found = run(config.from_values(automatic), tmp_path / "exact")
     (one,) = found.results.artifacts
     assert one.catalog_search == "exact"

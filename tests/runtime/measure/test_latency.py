@@ -13,7 +13,7 @@ from kd_tf.errors import UserError
 from kd_tf.runtime.measure.latency import measure_latency, measure_peak_memory
 from kd_tf.runtime.model import TFLiteModel
 
-SCRIPT = Path(__file__).resolve().parents[2] / "export" / "benchmark_tflite.py"
+SCRIPT = Path(__file__).resolve().parents[3] / "export" / "benchmark_tflite.py"
 
 
 class Recorded(TFLiteModel):

@@ -60,7 +60,7 @@ def test_onnx_runtime_answers_as_numpy_does(student):
 def test_a_sum_of_pairs_is_compared_with_naive_alone():
     student = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
-    with pytest.raises(UserError, match="cannot be compared with NumPy or ONNX Runtime"):
+    with pytest.raises(UserError, match="cannot be compared with numpy or onnxruntime"):
         make_numpy_mlp(student, K)
     scores = make_numpy_score_fn(student)(HISTORIES[1:3])
     np.testing.assert_allclose(scores, student(HISTORIES[1:3]).numpy(), atol=1e-4)
@@ -70,8 +70,8 @@ def test_an_invented_student_is_measured_in_all_forms_beside_all_peers(monkeypat
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(benchmarking, "MIN_TWO_STAGE_ITEMS", 2000)
     found = benchmark(None, synthetic=(2000, 8, 10))
-    assert (found["books"], found["dimensions"], found["history"]) == (2000, 8, 10)
-    rows = {one["name"]: one for one in found["contestants"]}
+    assert (found["num_items"], found["embedding_dim"], found["max_length"]) == (2000, 8, 10)
+    rows = {one["name"]: one for one in found["models"]}
     assert list(rows) == [
         *("kd-tf-int8", "kd-tf-int4", "kd-tf-two-stage", "numpy"),
         *("onnxruntime-float32", "onnxruntime-int8", "naive-int8"),
@@ -92,23 +92,23 @@ def test_an_invented_student_is_measured_in_all_forms_beside_all_peers(monkeypat
 def test_a_bare_file_is_measured_alone(tmp_path, student):
     path = tmp_path / "model.tflite"
     path.write_bytes(convert(student, Quantization.DYNAMIC_INT8, recommendations=K))
-    (one,) = benchmark(path, competitors=[], threads=[2])["contestants"]
+    (one,) = benchmark(path, competitors=[], threads=[2])["models"]
     assert (one["bytes"], one["threads"], one["top10_overlap"]) == (path.stat().st_size, 2, None)
-    with pytest.raises(UserError, match="no student beside the file"):
+    with pytest.raises(UserError, match="competitors are built from the student"):
         benchmark(path)
 
 
 def test_what_there_is_not_is_named(tmp_path):
-    with pytest.raises(UserError, match="'pytorch' is nothing to compare with"):
+    with pytest.raises(UserError, match="no competitor 'pytorch'"):
         benchmark(tmp_path, competitors=["pytorch"])
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "either a file or --synthetic-books"),
-        (["x", "--synthetic-books", "5"], "either a file or --synthetic-books"),
-        (["--synthetic-books", "50", "--threads", "0"], "--threads takes numbers"),
+        ([], "either a file or --synthetic-items"),
+        (["x", "--synthetic-items", "5"], "either a file or --synthetic-items"),
+        (["--synthetic-items", "50", "--threads", "0"], "--threads needs positive numbers"),
     ],
 )
 def test_the_command_refuses_what_it_cannot_do(arguments, message):

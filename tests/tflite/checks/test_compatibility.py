@@ -137,7 +137,7 @@ def test_a_scale_a_row_that_an_older_runtime_would_misread_is_refused(file):
         weights.quantization.scale = np.repeat(weights.quantization.scale, 251)
 
     changed = with_weights(file("mlp", Quantization.DYNAMIC_INT8), scale_by_row)
-    with pytest.raises(ParityError, match=r"a scale a row, which it can since its version 12"):
+    with pytest.raises(ParityError, match=r"one scale per row, which need its version 12"):
         compute_min_runtime_version(changed)
 
 
@@ -146,7 +146,7 @@ def test_four_bits_that_an_older_runtime_would_misread_are_refused(file):
         weights.type = schema.TensorType.INT4
 
     changed = with_weights(file("mlp", Quantization.DYNAMIC_INT8), four_bits)
-    with pytest.raises(ParityError, match=r"numbers of four bits, which it can since its version"):
+    with pytest.raises(ParityError, match=r"int4 values, which need its version"):
         check_runtime(changed, "litert")
 
 
@@ -155,7 +155,7 @@ def test_a_file_that_androids_runtime_lacks_operators_for_is_refused(file, runti
     content = file("mlp", Quantization.DYNAMIC_INT8)
     check_runtime(content, runtime)
     newer = with_operator(content, "FULLY_CONNECTED", 13)
-    with pytest.raises(UserError, match=r"needs a runtime of 2\.18\.0, and android-2\.16"):
+    with pytest.raises(UserError, match=r"needs TensorFlow Lite 2\.18\.0 .*android-2\.16"):
         check_runtime(newer, runtime)
     check_runtime(newer, "litert")
 

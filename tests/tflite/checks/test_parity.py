@@ -156,13 +156,13 @@ def test_a_file_that_reads_outside_its_table_is_refused(student, histories):
 
 def test_a_file_that_takes_unknown_ids_for_items_is_refused(student, histories):
     content = converted(TakesNegativeIdsForTheFirstItem, student("mlp"))
-    with pytest.raises(ParityError, match="ids that no book has for padding"):
+    with pytest.raises(ParityError, match="does not treat unknown ids as padding"):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
 def test_a_file_that_is_wrong_in_similar_alone_is_refused(student, histories):
     content = converted(SimilarIsReversed, student("mlp"))
-    with pytest.raises(ParityError, match=r"^similar \(float32\) for 200 books: top-10 overlap"):
+    with pytest.raises(ParityError, match=r"^similar \(float32\) for 200 items: top-10 overlap"):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
@@ -173,13 +173,13 @@ def test_a_file_that_recommends_what_was_read_is_refused(student, histories, mon
 
     monkeypatch.setattr(Signatures, "_select_best", best_of_all)
     content = converted(MLPStudent, student("mlp"))
-    with pytest.raises(ParityError, match="recommend gives a book that was put in"):
+    with pytest.raises(ParityError, match="recommend returns an item of the input"):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
 def test_a_file_that_remembers_is_refused(student, histories):
     content = converted(Remembers, student("mlp"))
-    with pytest.raises(ParityError, match="another answer when it is asked the same again"):
+    with pytest.raises(ParityError, match="different answers for the same input"):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
@@ -203,7 +203,7 @@ def test_what_is_no_model_is_refused(student, histories):
 def test_a_file_for_histories_of_another_length_is_refused(file, histories):
     longer = MLPStudent(num_items=V, max_length=L + 1, embedding_dim=d)
     longer.create_weights()
-    with pytest.raises(ParityError, match="takes 10 books of a history, the student 11"):
+    with pytest.raises(ParityError, match="histories of 10 items, the student of 11"):
         check_parity(
             file("mlp", Quantization.FLOAT32),
             longer,

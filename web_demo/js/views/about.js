@@ -14,7 +14,7 @@ const CALLS_BY_A_COARSE_CLOCK = 10;
 /** @type {import("../page.js").MakeView} */
 export function aboutView(page, left) {
   const { config, model, modelCard } = page.bundle;
-  const bytesABook = number(model.length / config.books, { maximumFractionDigits: 1 });
+  const bytesABook = number(model.length / config.num_items, { maximumFractionDigits: 1 });
   const node = el(
     "div",
     { class: "view" },
@@ -23,11 +23,11 @@ export function aboutView(page, left) {
     section("about.facts", [
       facts([
         [t("about.name"), config.name],
-        [t("about.books"), number(config.books)],
+        [t("about.books"), number(config.num_items)],
         [t("about.bytes"), t("about.bytesOf", { bytes: model.length, each: bytesABook })],
         [t("about.contract"), String(config.contract_version)],
         [t("about.quantization"), config.quantization],
-        [t("about.history"), number(config.history_length)],
+        [t("about.history"), number(config.max_length)],
         [t("about.k"), number(config.recommendations)],
         [t("about.runtime"), config.min_runtime_version],
         [t("about.signatures"), config.signatures.join(", ")],

@@ -35,7 +35,7 @@ export function shelfView(page, left) {
     const turn = latest;
     const known = shelf.books.flatMap(({ id }) => bundle.byItemId.get(id) ?? []).reverse();
     const gone = shelf.books.filter(({ id }) => !bundle.byItemId.has(id)).reverse();
-    const newest = page.recommender.historyLength;
+    const newest = page.recommender.maxLength;
     if (!known.length) summary.textContent = t("page.tagline");
     else if (known.length <= newest) summary.textContent = t("shelf.count", { n: known.length });
     else summary.textContent = t("shelf.newest", { n: known.length, newest });

@@ -1,4 +1,4 @@
-"""Adversarial distillation: vectors of readers that a judge cannot tell from the teacher's."""
+"""Adversarial distillation: a discriminator compares student and teacher user embeddings."""
 
 from __future__ import annotations
 
@@ -16,62 +16,60 @@ from kd_tf.distill.losses.embeddings import (
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class AdversarialDistillation(DistillationLoss):
-    """The distribution of the teacher's vectors of readers, which a discriminator defends.
+    """Matches the distribution of the teacher's user embeddings by adversarial training.
 
     ``-log D(t) / 2 - log(1 - D(R(W s + b))) / 2``: the discriminator D, a hidden layer with leaky
-    ReLU and a sigmoid, learns to tell the teacher's vector t of a reader from the student's,
-    projected. R is the identity whose gradient is reversed, so the same step that makes D better
-    moves the student and the projector to where D errs. What D gets wrong is not a distance: the
-    loss of an even match is log 2, and lower means that D tells them apart.
+    ReLU and a sigmoid, learns to tell the teacher's user embedding t from the student's,
+    projected. R is the identity with a reversed gradient, so the same step that improves D moves
+    the student and the projector to where D errs. The loss is not a distance: if D cannot tell
+    them apart it is log 2, and a lower value means that it can.
 
-    Generative adversarial training as a distillation: Wang, Zhang, Sun & Qi, "KDGAN: Knowledge
+    Generative adversarial training for distillation: Wang, Zhang, Sun & Qi, "KDGAN: Knowledge
     Distillation with Generative Adversarial Networks" (NeurIPS 2018); in recommendation Chen,
     Zhang, Xu, Qin & Zha, "Adversarial Distillation for Efficient Recommendation with External
-    Knowledge" (ACM TOIS, 2018). They alternate between the two players; the reversal that makes
-    it one loss is from Ganin & Lempitsky, "Unsupervised Domain Adaptation by Backpropagation"
-    (ICML 2015), as is its growth with the progress p of the training,
-    ``strength * (2 / (1 + exp(-10 p)) - 1)``: at first only D learns.
+    Knowledge" (ACM TOIS, 2018). They alternate between the two players; the gradient reversal
+    that makes it one loss is from Ganin & Lempitsky, "Unsupervised Domain Adaptation by
+    Backpropagation" (ICML 2015), as is its schedule over the progress p of the training,
+    ``strength * (2 / (1 + exp(-10 p)) - 1)``: at first only D is trained.
 
     Args:
-        hidden: Width of the discriminator's hidden layer, at least 1.
-        strength: Of the reversed gradient at the end, above 0.
+        hidden_dim: Units of the discriminator's hidden layer, at least 1.
+        strength: Factor of the reversed gradient at the end of the training, above 0.
     """
 
-    teacher_outputs = ("teacher_reader",)
+    teacher_outputs = ("teacher_user_embeddings",)
 
     def __init__(self, hidden_dim: int = 64, strength: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if hidden_dim < 1:
-            raise ValueError(f"hidden must be at least 1, not {hidden_dim}")
+            raise ValueError(f"hidden_dim must be at least 1, not {hidden_dim}")
         if not strength > 0:
             raise ValueError(f"strength must be above 0, not {strength}")
         self.hidden_dim, self.strength = hidden_dim, strength
 
     def build(self, setup: DistillationSetup) -> None:
-        width = get_user_embedding_dim(setup.teacher, "Adversarial")
-        own = get_user_embedding_dim(setup.student, "Adversarial")
+        teacher_dim = get_user_embedding_dim(setup.teacher, "AdversarialDistillation")
+        student_dim = get_user_embedding_dim(setup.student, "AdversarialDistillation")
 
-        def dense(units: int, into: int, seed: int) -> keras.layers.Dense:
-            drawn = keras.initializers.GlorotUniform(seed)
-            layer = keras.layers.Dense(units, kernel_initializer=drawn, dtype="float32")
-            layer.build([None, into])
+        def make_dense(units: int, input_dim: int, seed: int) -> keras.layers.Dense:
+            initializer = keras.initializers.GlorotUniform(seed)
+            layer = keras.layers.Dense(units, kernel_initializer=initializer, dtype="float32")
+            layer.build([None, input_dim])
             return layer
 
-        self.projector = dense(width, own, setup.seed)
-        self.discriminator_hidden = dense(self.hidden_dim, width, setup.seed + 1)
-        self.discriminator_output = dense(1, self.hidden_dim, setup.seed + 2)
+        self.projector = make_dense(teacher_dim, student_dim, setup.seed)
+        self.discriminator_hidden = make_dense(self.hidden_dim, teacher_dim, setup.seed + 1)
+        self.discriminator_output = make_dense(1, self.hidden_dim, setup.seed + 2)
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        grown = self.strength * (2 * tf.sigmoid(10 * batch.progress) - 1)
-        fooling = reverse_gradient(self.projector(compute_student_user_embeddings(batch)), grown)
-        real, false = (
-            self.discriminate(get_teacher_user_embeddings(batch)),
-            self.discriminate(fooling),
-        )
-        return (tf.nn.softplus(-real) + tf.nn.softplus(false)) / 2
+        strength = self.strength * (2 * tf.sigmoid(10 * batch.progress) - 1)
+        projected = self.projector(compute_student_user_embeddings(batch))
+        student_logit = self.discriminate(reverse_gradient(projected, strength))
+        teacher_logit = self.discriminate(get_teacher_user_embeddings(batch))
+        return (tf.nn.softplus(-teacher_logit) + tf.nn.softplus(student_logit)) / 2
 
     def discriminate(self, vectors: tf.Tensor) -> tf.Tensor:
-        """Log-odds that vectors [N, d'] are the teacher's: float32 [N]."""
+        """Computes the log-odds that vectors [N, d'] are the teacher's: float32 [N]."""
         return self.discriminator_output(tf.nn.leaky_relu(self.discriminator_hidden(vectors)))[:, 0]
 
     def get_config(self) -> dict[str, Any]:
@@ -82,9 +80,9 @@ class AdversarialDistillation(DistillationLoss):
 def reverse_gradient(
     vectors: tf.Tensor, strength: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
-    """The vectors as they are; the gradient through them times minus `strength`."""
+    """Returns the vectors unchanged; multiplies the gradient through them by ``-strength``."""
 
-    def backwards(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def grad(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return -strength * upstream, tf.zeros_like(strength)
 
-    return tf.identity(vectors), backwards
+    return tf.identity(vectors), grad

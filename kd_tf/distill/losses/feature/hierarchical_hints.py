@@ -1,4 +1,4 @@
-"""Hints on several levels: layer after layer of the student meets the teacher's vector."""
+"""Hierarchical hints: several layers of the student match the teacher's user embedding."""
 
 from __future__ import annotations
 
@@ -12,25 +12,30 @@ from kd_tf.distill.losses.feature.hint import Hint
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class HierarchicalHints(DistillationLoss):
-    """The teacher's vectors of readers, met by several layers of the student.
+    """Matches the teacher's user embeddings with several layers of the student.
 
-    ``sum over k of w_k * hint_k`` with `Hint`'s loss of the k-th layer, which has a projector of
-    its own, and ``w_k = decay^k / sum over j of decay^j`` for k = 0, 1, ...: with a decay below 1
-    the first layer that is named counts most.
+    ``sum over k of w_k * hint_k`` with `Hint`'s loss of the k-th layer, which has its own
+    projector, and ``w_k = decay^k / sum over j of decay^j`` for k = 0, 1, ...: with a decay below
+    1 the first layer of the list counts most.
 
     Romero, Ballas, Kahou, Chassang, Gatta & Bengio, "FitNets: Hints for Thin Deep Nets" (ICLR
-    2015) give one hint in the middle; that every layer should have a goal of its own is from
-    Lee, Xie, Gallagher, Zhang & Tu, "Deeply-Supervised Nets" (AISTATS 2015), and that the goal of
-    all can be the deepest vector from Zhang et al., "Be Your Own Teacher: Improve the Performance
-    of Convolutional Neural Networks via Self Distillation" (ICCV 2019).
+    2015) give one hint in the middle; that every layer should have its own objective is from
+    Lee, Xie, Gallagher, Zhang & Tu, "Deeply-Supervised Nets" (AISTATS 2015), and that the target
+    of all can be the deepest vector from Zhang et al., "Be Your Own Teacher: Improve the
+    Performance of Convolutional Neural Networks via Self Distillation" (ICCV 2019).
 
     Args:
-        layers: Names of the student's layers, outermost first, with commas between them. Each
-            gives one vector a reader.
-        decay: How much less the next layer counts, above 0; above 1 the inner ones count more.
+        layers: Names of the student's layers, outermost first, separated by commas. Each must
+            output one vector per user.
+        decay: Ratio of the weight of a layer to that of the layer before, above 0; above 1 the
+            inner layers count more.
+
+    Example:
+        >>> HierarchicalHints("correction, hidden", decay=0.5).student_layers
+        ('correction', 'hidden')
     """
 
-    teacher_outputs = ("teacher_reader",)
+    teacher_outputs = ("teacher_user_embeddings",)
     default_weight = 0.1
 
     def __init__(
@@ -39,7 +44,7 @@ class HierarchicalHints(DistillationLoss):
         super().__init__(**kwargs)
         names = [name.strip() for name in layers.split(",")]
         if not all(names) or len(set(names)) < len(names):
-            raise ValueError(f"layers must be names with commas between, none twice: {layers!r}")
+            raise ValueError(f"layers must be different names, separated by commas, not {layers!r}")
         if not 0 < decay < float("inf"):
             raise ValueError(f"decay must be above 0, not {decay}")
         self.layers, self.decay = layers, decay

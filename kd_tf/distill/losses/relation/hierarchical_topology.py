@@ -1,4 +1,4 @@
-"""Hierarchical topology: how near groups are to each other, and entities within a group."""
+"""Hierarchical topology distillation: cosines between groups, and within each group."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ ENTITIES = "entities"
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class HierarchicalTopology(DistillationLoss):
-    """The teacher's topology of a batch, decomposed: between groups, and within each.
+    """Matches the teacher's topology of a batch between groups and within each group.
 
-    ``between + within + assignment * reconstruction``. Every reader and target book belongs to
-    the group that an assignment network finds likeliest for its teacher's vector. *Between* is
-    the mean squared difference of the cosines of the groups' mean vectors (prototypes) with each
-    other, or with all entities; *within* that of all pairs of entities of one group. The
-    assignment is trained as in `DistillationExperts`: a network of each group reconstructs the
-    teacher's vectors from the student's, chosen by a Gumbel softmax, so that a group is what one
-    network can explain.
+    ``between + within + assignment_weight * reconstruction``. Every user and target item belongs
+    to the group that an assignment network finds most likely for its teacher embedding. *Between*
+    is the mean squared difference of the cosines of the groups' mean embeddings (prototypes) with
+    each other, or with all entities; *within* that of all pairs of entities of one group. The
+    assignment is trained as in `DistillationExperts`: one network per group reconstructs the
+    teacher's embeddings from the student's, chosen by a Gumbel softmax, so that a group is what
+    one network can explain.
 
     Kang, Hwang, Kweon & Yu, "Topology Distillation for Recommender System" (HTD, KDD 2021).
-    Readers and books have groups of their own, as there. The paper's sums over pairs are means
-    here, which do not grow with the batch, and the student's prototypes pass the gradient on to
-    their members.
+    As there, users and items have separate groups. The paper's sums over pairs are means here,
+    which do not grow with the batch, and the student's prototypes pass the gradient on to their
+    members.
 
     Args:
-        groups: How many of readers, and as many of books; at least 1.
-        books: At most so many different target books of a batch, at least 1.
-        between: ``"entities"``, cosines of prototypes with entities, or ``"prototypes"``, with
-            each other.
-        assignment: Weight of the reconstruction, above 0.
-        temperature: Of the Gumbel softmax, above 0.
+        num_groups: The number of groups of users, and of items; at least 1.
+        max_items: The maximum number of different target items of a batch, at least 1.
+        compare_prototypes_with: ``"entities"``, cosines of prototypes with all entities, or
+            ``"prototypes"``, with each other.
+        assignment_weight: Weight of the reconstruction error, above 0.
+        temperature: Temperature of the Gumbel softmax, above 0.
     """
 
-    teacher_outputs = ("teacher_reader",)
+    teacher_outputs = ("teacher_user_embeddings",)
 
     def __init__(
         self,
@@ -62,92 +62,94 @@ class HierarchicalTopology(DistillationLoss):
         super().__init__(**kwargs)
         if num_groups < 1 or max_items < 1:
             raise ValueError(
-                f"groups and books must be at least 1, not {num_groups} and {max_items}"
+                f"num_groups and max_items must be at least 1, not {num_groups} and {max_items}"
             )
         if compare_prototypes_with not in (ENTITIES, PROTOTYPES):
             raise ValueError(
-                f"between must be {ENTITIES} or {PROTOTYPES}, not {compare_prototypes_with!r}"
+                f"compare_prototypes_with must be {ENTITIES!r} or {PROTOTYPES!r}, not "
+                f"{compare_prototypes_with!r}"
             )
         if not assignment_weight > 0 or not temperature > 0:
             raise ValueError(
-                f"assignment and temperature must be above 0, not {assignment_weight} and {temperature}"
+                "assignment_weight and temperature must be above 0, not "
+                f"{assignment_weight} and {temperature}"
             )
-        self.num_groups, self.max_items, self.compare_prototypes_with = (
-            num_groups,
-            max_items,
-            compare_prototypes_with,
-        )
+        self.num_groups, self.max_items = num_groups, max_items
+        self.compare_prototypes_with = compare_prototypes_with
         self.assignment_weight, self.temperature = assignment_weight, temperature
 
     def build(self, setup: DistillationSetup) -> None:
-        own = get_item_embeddings_in_user_space(setup.student, "HierarchicalTopology")
+        student = get_item_embeddings_in_user_space(setup.student, "HierarchicalTopology")
         self.teacher_item_embeddings = get_item_embeddings_in_user_space(
             setup.teacher, "HierarchicalTopology"
         )
-        widths = int(own.shape[1]), int(self.teacher_item_embeddings.shape[1])
-        self.user_group_experts = Experts(self.num_groups, *widths, setup.seed)
-        self.item_group_experts = Experts(self.num_groups, *widths, setup.seed + 10)
+        dims = int(student.shape[1]), int(self.teacher_item_embeddings.shape[1])
+        self.user_group_experts = Experts(self.num_groups, *dims, setup.seed)
+        self.item_group_experts = Experts(self.num_groups, *dims, setup.seed + 10)
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         entities = collect_entities(batch, self.teacher_item_embeddings, self.max_items)
-        member = self.assign_groups(entities)
-        topology = compute_within_group_loss(entities, member) + self._compute_between_group_loss(
-            entities, member
-        )
-        return to_example_losses(
-            topology, entities.num_users
-        ) + self.assignment_weight * self._compute_reconstruction_loss(entities, batch.training)
+        membership = self.assign_groups(entities)
+        topology = compute_within_group_loss(entities, membership)
+        topology += self._compute_between_group_loss(entities, membership)
+        reconstruction = self._compute_reconstruction_loss(entities, batch.training)
+        topology_loss = to_example_losses(topology, entities.num_users)
+        return topology_loss + self.assignment_weight * reconstruction
 
     def assign_groups(self, entities: BatchEntities) -> tf.Tensor:
-        """float32 [N, 2 groups]: 1 for the group of an entity; padding has none."""
-        count = entities.num_users
-        users = self.user_group_experts.compute_selection_logits(entities.teacher[:count])
-        items = self.item_group_experts.compute_selection_logits(entities.teacher[count:])
+        """Assigns each entity to a group: one-hot float32 [N, 2 * num_groups]; 0 for padding."""
+        num_users = entities.num_users
+        user_logits = self.user_group_experts.compute_selection_logits(entities.teacher[:num_users])
+        item_logits = self.item_group_experts.compute_selection_logits(entities.teacher[num_users:])
         group = tf.concat(
-            [tf.argmax(users, axis=1), tf.argmax(items, axis=1) + self.num_groups], axis=0
+            [tf.argmax(user_logits, axis=1), tf.argmax(item_logits, axis=1) + self.num_groups],
+            axis=0,
         )
         return tf.one_hot(group, 2 * self.num_groups) * entities.mask[:, tf.newaxis]
 
     def _compute_between_group_loss(
         self, entities: BatchEntities, membership: tf.Tensor
     ) -> tf.Tensor:
-        """float32 [N], of sum the mean over pairs of a prototype and what it is compared with."""
-        sizes = tf.reduce_sum(membership, axis=0)
-        used = tf.cast(sizes > 0, tf.float32)
-        mean = tf.math.divide_no_nan(membership, sizes)
-        own = tf.matmul(mean, entities.student, transpose_a=True)
-        wanted = tf.matmul(mean, entities.teacher, transpose_a=True)
+        """Computes per-entity losses [N] whose sum is the mean over the pairs with a prototype."""
+        group_sizes = tf.reduce_sum(membership, axis=0)
+        is_used = tf.cast(group_sizes > 0, tf.float32)
+        averaging = tf.math.divide_no_nan(membership, group_sizes)
+        student_prototypes = tf.matmul(averaging, entities.student, transpose_a=True)
+        teacher_prototypes = tf.matmul(averaging, entities.teacher, transpose_a=True)
         if self.compare_prototypes_with == PROTOTYPES:
-            error = tf.linalg.matvec(compute_squared_cosine_errors(own, wanted), used) * used
-            total = tf.reduce_sum(error) / tf.maximum(tf.reduce_sum(used), 1.0) ** 2
-            # It belongs to no entity more than to another.
-            return entities.mask * total / tf.reduce_sum(entities.mask)
+            error = compute_squared_cosine_errors(student_prototypes, teacher_prototypes)
+            error = tf.linalg.matvec(error, is_used) * is_used
+            mean = tf.reduce_sum(error) / tf.maximum(tf.reduce_sum(is_used), 1.0) ** 2
+            # No entity is responsible for it more than another, so all get the same share.
+            return entities.mask * mean / tf.reduce_sum(entities.mask)
         error = tf.square(
             tf.matmul(
                 normalize_to_unit_length(entities.student),
-                normalize_to_unit_length(own),
+                normalize_to_unit_length(student_prototypes),
                 transpose_b=True,
             )
             - tf.matmul(
                 normalize_to_unit_length(entities.teacher),
-                normalize_to_unit_length(wanted),
+                normalize_to_unit_length(teacher_prototypes),
                 transpose_b=True,
             )
         )
-        pairs = tf.maximum(tf.reduce_sum(used), 1.0) * tf.reduce_sum(entities.mask)
-        return entities.mask * tf.linalg.matvec(error, used) / pairs
+        num_pairs = tf.maximum(tf.reduce_sum(is_used), 1.0) * tf.reduce_sum(entities.mask)
+        return entities.mask * tf.linalg.matvec(error, is_used) / num_pairs
 
     def _compute_reconstruction_loss(self, entities: BatchEntities, training: bool) -> tf.Tensor:
-        """float32 [B], the reader's own and the mean of the books."""
-        count = entities.num_users
-        users = self.user_group_experts.compute_error(
-            entities.student[:count], entities.teacher[:count], self.temperature, training
+        """Computes float32 [B]: the error of each user plus the mean error of the items."""
+        num_users = entities.num_users
+        user_errors = self.user_group_experts.compute_error(
+            entities.student[:num_users], entities.teacher[:num_users], self.temperature, training
         )
-        items = entities.mask[count:] * self.item_group_experts.compute_error(
-            entities.student[count:], entities.teacher[count:], self.temperature, training
+        item_mask = entities.mask[num_users:]
+        item_errors = item_mask * self.item_group_experts.compute_error(
+            entities.student[num_users:], entities.teacher[num_users:], self.temperature, training
         )
-        found = tf.reduce_sum(entities.mask[count:])
-        return users + tf.math.divide_no_nan(tf.reduce_sum(items), found)
+        return user_errors + tf.math.divide_no_nan(
+            tf.reduce_sum(item_errors), tf.reduce_sum(item_mask)
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -161,7 +163,14 @@ class HierarchicalTopology(DistillationLoss):
 
 
 def compute_within_group_loss(entities: BatchEntities, membership: tf.Tensor) -> tf.Tensor:
-    """float32 [N], of sum the mean over pairs of one group; an entity and itself count as one."""
-    together = tf.matmul(membership, membership, transpose_b=True)
-    error = together * compute_squared_cosine_errors(entities.student, entities.teacher)
-    return tf.reduce_sum(error, axis=1) / tf.maximum(tf.reduce_sum(together), 1.0)
+    """Computes per-entity losses [N] whose sum is the mean over the pairs of the same group.
+
+    An entity paired with itself counts as a pair.
+
+    Args:
+        entities: N users and items.
+        membership: float32 [N, G], one-hot groups of the entities.
+    """
+    same_group = tf.matmul(membership, membership, transpose_b=True)
+    error = same_group * compute_squared_cosine_errors(entities.student, entities.teacher)
+    return tf.reduce_sum(error, axis=1) / tf.maximum(tf.reduce_sum(same_group), 1.0)

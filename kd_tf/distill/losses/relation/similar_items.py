@@ -1,4 +1,4 @@
-"""What a teacher finds most like each book, asked once."""
+"""The items that a teacher finds most similar to each item, computed once."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kd_tf.models.batch_scoring import get_scoring_batch_size
 
 @dataclass(frozen=True)
 class SimilarItems:
-    """The books that are most like each, best first; never the book itself.
+    """The most similar items of each item, best first, without the item itself.
 
     Attributes:
-        ids: int32 [V + 1, n], 0 where there are fewer.
-        scores: float32 [V + 1, n], `HistoryModel.similar`; 0 where there are fewer.
+        ids: int32 [V + 1, n], padded with 0.
+        scores: float32 [V + 1, n], the scores of `HistoryModel.similar`; 0 for padding.
     """
 
     ids: tf.Tensor
@@ -25,20 +25,25 @@ class SimilarItems:
 
 
 def find_similar_items(teacher: HistoryModel, top_k: int) -> SimilarItems:
-    """Asks a teacher for the `most` books that are most like every book."""
-    items = np.arange(teacher.num_items + 1, dtype=np.int32)
+    """Finds the `top_k` items that the teacher scores as most similar to each item.
+
+    Args:
+        teacher: A trained model.
+        top_k: How many items to keep per item, at most V.
+    """
+    all_ids = np.arange(teacher.num_items + 1, dtype=np.int32)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])
-    def answer(some: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        # One more than is kept: the book itself may stand among them.
-        found = mask_self(teacher.similar(some), some)
-        scores, ids = tf.math.top_k(found, min(top_k, teacher.num_items))
-        there = (scores > -np.inf) & (some > 0)[:, tf.newaxis]
-        return tf.where(there, ids, 0), tf.where(there, scores, 0.0)
+    def find(items: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        similarities = mask_self(teacher.similar(items), items)
+        scores, ids = tf.math.top_k(similarities, min(top_k, teacher.num_items))
+        mask = (scores > -np.inf) & (items > 0)[:, tf.newaxis]
+        return tf.where(mask, ids, 0), tf.where(mask, scores, 0.0)
 
-    rows = get_scoring_batch_size(teacher)
+    batch_size = get_scoring_batch_size(teacher)
     parts = [
-        answer(tf.constant(items[start : start + rows])) for start in range(0, len(items), rows)
+        find(tf.constant(all_ids[start : start + batch_size]))
+        for start in range(0, len(all_ids), batch_size)
     ]
     return SimilarItems(
         ids=tf.concat([ids for ids, _ in parts], axis=0),
@@ -47,7 +52,12 @@ def find_similar_items(teacher: HistoryModel, top_k: int) -> SimilarItems:
 
 
 def mask_self(scores: tf.Tensor, item_ids: tf.Tensor) -> tf.Tensor:
-    """Scores [n, V + 1] of books int32 [n], minus infinity for padding and the book itself."""
-    every = tf.range(tf.shape(scores)[1])
-    out = (every == item_ids[:, tf.newaxis]) | (every == 0)
-    return tf.where(out, -np.inf, scores)
+    """Masks padding and the item itself with minus infinity.
+
+    Args:
+        scores: float32 [n, V + 1], similarities to the items of `item_ids`.
+        item_ids: int32 [n].
+    """
+    columns = tf.range(tf.shape(scores)[1])
+    is_masked = (columns == item_ids[:, tf.newaxis]) | (columns == 0)
+    return tf.where(is_masked, -np.inf, scores)

@@ -1,4 +1,4 @@
-"""Collaborative distillation: how sure the teacher is of each of its best books."""
+"""Collaborative distillation (CD): the teacher's probability of each sampled item."""
 
 from __future__ import annotations
 
@@ -12,24 +12,30 @@ from kd_tf.distill.losses.sampling import sample_without_replacement
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class CollaborativeDistillation(DistillationLoss):
-    """How likely each of the teacher's best books is, each judged alone.
+    """Matches the teacher's probabilities of sampled items, with a binary loss for each.
 
-    Mean over the drawn books of ``-q log sigmoid(s) - (1 - q) log(1 - sigmoid(s))``, s the
-    student's logit and ``q = sigmoid(teacher's logit / temperature)``. Books are drawn in every
-    step from the teacher's best K without replacement, with odds ``exp(-rank / rank_decay)``: the
-    ends of long lists are looked at too, but seldom.
+    Mean over the sampled items of ``-q log sigmoid(s) - (1 - q) log(1 - sigmoid(s))``, s the
+    student's logit and ``q = sigmoid(teacher's logit / temperature)``. In every step items are
+    drawn from the teacher's top K without replacement, with odds ``exp(-rank / rank_decay)``, so
+    that the ends of long lists are sampled too, but rarely.
 
     CD of Lee, Choi, Lee & Shim, "Collaborative Distillation for Top-N Recommendation" (ICDM
-    2019), trained as the teacher guides. What differs: books are drawn from what is cached of the
-    teacher and not from the whole catalogue, and the loss is their mean and not their sum, so
-    that its weight does not change with their number. A sigmoid looks at the height of a logit
-    and not only at its distance to others: it suits teachers that learnt yes or no for each book
-    better than those that learnt a distribution over the catalogue.
+    2019), with its teacher-guided training. What differs: items are drawn from the teacher's
+    cached top K and not from the whole catalog, and the loss is their mean and not their sum, so
+    that its weight does not change with their number. A sigmoid depends on the level of a logit
+    and not only on differences: it suits teachers that were trained on a binary label per item
+    better than those trained on a distribution over the catalog.
 
     Args:
-        count: Books to draw, at least 1.
-        temperature: T, above 0; higher makes the teacher less sure.
-        rank_decay: Above 0, in ranks; lower draws more of the very best.
+        num_samples: Items to draw, at least 1.
+        temperature: T, above 0; a higher one makes the teacher less certain.
+        rank_decay: Above 0, in ranks; a lower one draws more of the top items.
+
+    Example:
+        >>> labels = {"teacher_ids": [[1, 2]], "teacher_logits": [[9.0, 9.0]]}
+        >>> batch = DistillationBatch.from_logits([[0.0, 0.0, 0.0]], labels)
+        >>> round(float(CollaborativeDistillation().compute_loss(batch)[0]), 3)  # log 2
+        0.693
     """
 
     def __init__(
@@ -41,7 +47,7 @@ class CollaborativeDistillation(DistillationLoss):
     ) -> None:
         super().__init__(**kwargs)
         if not num_samples >= 1:
-            raise ValueError(f"count must be at least 1, not {num_samples}")
+            raise ValueError(f"num_samples must be at least 1, not {num_samples}")
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
         if not rank_decay > 0:
@@ -49,18 +55,17 @@ class CollaborativeDistillation(DistillationLoss):
         self.num_samples, self.temperature, self.rank_decay = num_samples, temperature, rank_decay
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        best = gather_teacher_top_k(batch)
-        odds = -tf.cast(best.ranks, tf.float32) / self.rank_decay
-        places, drawn = sample_without_replacement(odds, best.mask, self.num_samples)
+        top_k = gather_teacher_top_k(batch)
+        log_odds = -tf.cast(top_k.ranks, tf.float32) / self.rank_decay
+        indices, is_drawn = sample_without_replacement(log_odds, top_k.mask, self.num_samples)
+        teacher_logits = tf.gather(top_k.teacher_logits, indices, batch_dims=1)
         entropy = tf.nn.sigmoid_cross_entropy_with_logits(
-            labels=tf.sigmoid(
-                tf.gather(best.teacher_logits, places, batch_dims=1) / self.temperature
-            ),
-            logits=tf.gather(best.student_logits, places, batch_dims=1),
+            labels=tf.sigmoid(teacher_logits / self.temperature),
+            logits=tf.gather(top_k.student_logits, indices, batch_dims=1),
         )
-        counted = tf.cast(drawn, tf.float32)
+        mask = tf.cast(is_drawn, tf.float32)
         return tf.math.divide_no_nan(
-            tf.reduce_sum(counted * entropy, axis=1), tf.reduce_sum(counted, axis=1)
+            tf.reduce_sum(mask * entropy, axis=1), tf.reduce_sum(mask, axis=1)
         )
 
     def get_config(self) -> dict[str, Any]:

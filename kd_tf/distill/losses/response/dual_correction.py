@@ -1,4 +1,4 @@
-"""Dual correction: where the student's ranks are wrong, in both directions."""
+"""Dual correction distillation (DCD): items that the student ranks too low or too high."""
 
 from __future__ import annotations
 
@@ -17,25 +17,35 @@ from kd_tf.losses.softmax import MASKED_LOGIT
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class DualCorrection(DistillationLoss):
-    """Which books the student ranks too low and too high: the first should precede the second.
+    """Ranks the items that the student under-estimates before those that it over-estimates.
 
     ``-log prod_k exp(s_k) / (sum_{i >= k} exp(s_i) + sum_j exp(s_j))``, k and i over
-    under-estimated books in the teacher's order, j over over-estimated ones, s the student's
+    under-estimated items in the teacher's order, j over over-estimated ones, s the student's
     logits. Both are drawn in every step without replacement, with odds
-    ``tanh(max(discrepancy * (student's rank - teacher's rank), 0))`` and the same of the negative.
-    The teacher's rank of a book beyond its K is K + 1. So the under-estimated are among the
-    teacher's best K, the over-estimated among the student's, and a student that ranks its best K
-    as the teacher does has loss 0.
+    ``tanh(max(discrepancy_scale * (student's rank - teacher's rank), 0))`` for the first and the
+    same of the negative difference for the second. An item beyond the teacher's top K has the
+    rank K + 1. So the under-estimated are among the teacher's top K, the over-estimated among the
+    student's, and a student that ranks its top K as the teacher does has loss 0.
 
-    DCD of Lee & Kim, "Dual Correction Strategy for Ranking Distillation in Top-N Recommender
-    System" (CIKM 2021). Its reader side; `ItemSideDualCorrection` is the other. The paper adds
-    both to relaxed ranking distillation; give the Distiller `RelaxedRanking` beside them for
-    that. The student's ranks are exact and those of this step.
+    The user side of DCD of Lee & Kim, "Dual Correction Strategy for Ranking Distillation in Top-N
+    Recommender System" (CIKM 2021); `ItemSideDualCorrection` is the item side. The paper adds
+    both to relaxed ranking distillation: for that, pass `RelaxedRanking` to the Distiller as
+    well. The student's ranks are exact and those of the current step.
 
     Args:
-        under: Under-estimated books to draw, at least 1.
-        over: Over-estimated books to draw, at least 1.
-        discrepancy: Above 0; higher draws a slightly misplaced book as often as a lost one.
+        num_underestimated: Under-estimated items to draw, at least 1.
+        num_overestimated: Over-estimated items to draw, at least 1.
+        discrepancy_scale: Above 0; a higher one draws a slightly misplaced item as often as one
+            far from its rank.
+
+    Example:
+        >>> labels = {"teacher_ids": [[1, 2]], "teacher_logits": [[2.0, 1.0]]}
+        >>> same_order = DistillationBatch.from_logits([[0.0, 9.0, 5.0, 1.0]], labels)
+        >>> DualCorrection().compute_loss(same_order).numpy().tolist()
+        [0.0]
+        >>> reversed_order = DistillationBatch.from_logits([[0.0, 1.0, 5.0, 9.0]], labels)
+        >>> float(DualCorrection().compute_loss(reversed_order)[0]) > 1
+        True
     """
 
     default_weight = 0.1
@@ -49,50 +59,50 @@ class DualCorrection(DistillationLoss):
     ) -> None:
         super().__init__(**kwargs)
         if not num_underestimated >= 1:
-            raise ValueError(f"under must be at least 1, not {num_underestimated}")
+            raise ValueError(f"num_underestimated must be at least 1, not {num_underestimated}")
         if not num_overestimated >= 1:
-            raise ValueError(f"over must be at least 1, not {num_overestimated}")
+            raise ValueError(f"num_overestimated must be at least 1, not {num_overestimated}")
         if not discrepancy_scale > 0:
-            raise ValueError(f"discrepancy must be above 0, not {discrepancy_scale}")
-        self.num_underestimated, self.num_overestimated, self.discrepancy_scale = (
-            num_underestimated,
-            num_overestimated,
-            discrepancy_scale,
-        )
+            raise ValueError(f"discrepancy_scale must be above 0, not {discrepancy_scale}")
+        self.num_underestimated, self.num_overestimated = num_underestimated, num_overestimated
+        self.discrepancy_scale = discrepancy_scale
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        best = gather_teacher_top_k(batch)
-        low, low_drawn = self._sample_misplaced(
-            compute_rank_errors(batch, best, self.discrepancy_scale),
-            best.mask,
+        top_k = gather_teacher_top_k(batch)
+        low_indices, low_mask = self._sample_misplaced(
+            compute_rank_errors(batch, top_k, self.discrepancy_scale),
+            top_k.mask,
             self.num_underestimated,
         )
 
-        width = tf.minimum(tf.shape(best.ids)[1], tf.shape(batch.student_logits)[1])
-        top_scores, top = tf.math.top_k(batch.student_logits, width)
-        same = (top[:, :, tf.newaxis] == best.ids[:, tf.newaxis]) & best.mask[:, tf.newaxis]
-        listed = tf.reduce_sum(tf.where(same, best.ranks[:, tf.newaxis], 0), axis=2)
-        beyond = best.ranks[:, -1:] + 1
-        too_high = tf.where(listed > 0, listed, beyond) - tf.range(1, width + 1)
-        high, high_drawn = self._sample_misplaced(
-            too_high, top_scores > MASKED_LOGIT / 2, self.num_overestimated
+        width = tf.minimum(tf.shape(top_k.ids)[1], tf.shape(batch.student_logits)[1])
+        student_scores, student_ids = tf.math.top_k(batch.student_logits, width)
+        is_same = student_ids[:, :, tf.newaxis] == top_k.ids[:, tf.newaxis]
+        is_same &= top_k.mask[:, tf.newaxis]
+        cached_ranks = tf.reduce_sum(tf.where(is_same, top_k.ranks[:, tf.newaxis], 0), axis=2)
+        rank_beyond = top_k.ranks[:, -1:] + 1
+        teacher_ranks = tf.where(cached_ranks > 0, cached_ranks, rank_beyond)
+        high_indices, high_mask = self._sample_misplaced(
+            teacher_ranks - tf.range(1, width + 1),
+            student_scores > MASKED_LOGIT / 2,
+            self.num_overestimated,
         )
 
         return compute_relaxed_list_mle(
-            tf.gather(best.student_logits, low, batch_dims=1),
-            tf.gather(best.ranks, low, batch_dims=1),
-            low_drawn,
-            tf.gather(top_scores, high, batch_dims=1),
-            high_drawn,
+            tf.gather(top_k.student_logits, low_indices, batch_dims=1),
+            tf.gather(top_k.ranks, low_indices, batch_dims=1),
+            low_mask,
+            tf.gather(student_scores, high_indices, batch_dims=1),
+            high_mask,
         )
 
     def _sample_misplaced(
         self, rank_errors: tf.Tensor, mask: tf.Tensor, count: int
     ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Draws among `allowed` what is misplaced by a rank or more."""
-        wrong = rank_errors >= 1
+        """Draws unmasked items that are misplaced by a rank or more; returns indices and mask."""
+        is_misplaced = rank_errors >= 1
         odds = tf.tanh(self.discrepancy_scale * tf.cast(tf.maximum(rank_errors, 1), tf.float32))
-        return sample_without_replacement(tf.math.log(odds), mask & wrong, count)
+        return sample_without_replacement(tf.math.log(odds), mask & is_misplaced, count)
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -1,4 +1,4 @@
-"""Hard predictions: the teacher's best books as if the reader had chosen them."""
+"""Hard predictions: the teacher's top items as additional ground truth."""
 
 from __future__ import annotations
 
@@ -11,29 +11,35 @@ from kd_tf.losses.softmax import compute_multinomial_loss
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class HardPredictions(DistillationLoss):
-    """Which books the teacher would recommend, and nothing of how sure it is.
+    """Trains the student on the teacher's top items as pseudo-labels, without their scores.
 
-    ``-mean_i log softmax(s)_i`` over the teacher's `count` best books, s the student's logits:
-    the loss that the reader's own books are learnt with (`multinomial_loss`).
+    ``-mean_i log softmax(s)_i`` over the teacher's `top_k` best items, s the student's logits: the
+    loss of ground-truth items (`compute_multinomial_loss`).
 
     Lee, "Pseudo-Label: The Simple and Efficient Semi-Supervised Learning Method for Deep Neural
-    Networks" (ICML workshop 2013). There one class is predicted for each example without a label;
-    here a list for each reader, who has labels besides.
+    Networks" (ICML workshop 2013). There one class is predicted for each unlabelled example; here
+    a list for each user, who has ground-truth items as well.
 
     Args:
-        count: How many of the teacher's best books, at least 1; fewer where fewer are cached.
+        top_k: The number of the teacher's best items, at least 1; fewer if fewer are cached.
+
+    Example:
+        >>> labels = {"teacher_ids": [[2, 1]], "teacher_logits": [[2.0, 0.0]]}
+        >>> batch = DistillationBatch.from_logits([[0.0, 1.0, 1.0]], labels)
+        >>> round(float(HardPredictions(top_k=1).compute_loss(batch)[0]), 3)  # log 2
+        0.693
     """
 
     def __init__(self, top_k: int = 10, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not top_k >= 1:
-            raise ValueError(f"count must be at least 1, not {top_k}")
+            raise ValueError(f"top_k must be at least 1, not {top_k}")
         self.top_k = top_k
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        likely = batch.labels["teacher_ids"][:, : self.top_k]
+        pseudo_labels = batch.labels["teacher_ids"][:, : self.top_k]
         return compute_multinomial_loss(
-            batch.student_logits, likely, batch.masked_logits.log_partition
+            batch.student_logits, pseudo_labels, batch.masked_logits.log_partition
         )
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Mutual learning: teacher and student learn together, each from what the other says."""
+"""Mutual learning: student and a copy of the teacher learn from each other."""
 
 from __future__ import annotations
 
@@ -13,72 +13,77 @@ from kd_tf.models.base import HistoryModel
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class MutualLearning(DistillationLoss):
-    """A copy of the teacher that goes on learning, in part from the student.
+    """Trains a copy of the teacher, the peer, together with the student; each matches the other.
 
-    ``KL(p || s) + hard loss of the copy + weight * KL(s || p)`` over the whole catalogue, with the
-    student's distribution s and the copy's p. In the first divergence p is a constant and the
-    student learns, in the last s is one and the copy learns, as it does from the readers' own
-    books. The teacher that was given never changes.
+    ``KL(p || s) + student loss of the peer + peer_weight * KL(s || p)`` over the whole catalog,
+    with the student's distribution s and the peer's p. In the first divergence p is a constant
+    and trains the student; in the second s is a constant and trains the peer, which is also
+    trained on the ground-truth items. The original teacher never changes.
 
     Zhang, Xiang, Hospedales & Lu, "Deep Mutual Learning" (CVPR 2018); between a large and a small
     recommender Kweon, Kang & Yu, "Bidirectional Distillation for Top-K Recommender System" (WWW
-    2021), who draw some books for either side by how far their ranks differ, where here all books
-    count. Both begin with two new models; here the copy begins with what the teacher knows. The
-    student is told what the copy says without dropout, as everybody else would be.
+    2021), who sample items for either side by how far their ranks differ, while here all items
+    count. Both start with two untrained models; here the peer starts with the teacher's weights.
+    The student matches the peer's outputs without dropout.
 
     Args:
-        weight: Of what the copy learns from the student, 0 or more.
-        alternating: 0 lets both learn in every step; n gives n steps to the student, the next n
-            to the copy, and so on, by the training's own count of steps. In the copy's steps the
-            student still has its hard loss. An optimizer with momentum lets the one that rests
-            coast.
+        peer_weight: Weight of the divergence that trains the peer, 0 or more.
+        alternate_every: 0 trains both in every step; n trains the student for n steps, the peer
+            for the next n, and so on, counted in training steps. In the peer's steps the student
+            still has its student loss. With a momentum optimizer, the idle model still moves.
     """
 
     def __init__(self, peer_weight: float = 1.0, alternate_every: int = 0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not peer_weight >= 0:
-            raise ValueError(f"weight must be 0 or more, not {peer_weight}")
+            raise ValueError(f"peer_weight must be 0 or more, not {peer_weight}")
         if alternate_every < 0 or alternate_every != int(alternate_every):
-            raise ValueError(f"alternating must be 0 or a number of steps, not {alternate_every}")
+            raise ValueError(
+                f"alternate_every must be 0 or a number of steps, not {alternate_every}"
+            )
         self.peer_weight, self.alternate_every = peer_weight, int(alternate_every)
 
     def build(self, setup: DistillationSetup) -> None:
-        teacher, kind = setup.teacher, type(setup.teacher).__name__
+        teacher, architecture = setup.teacher, type(setup.teacher).__name__
         if teacher.max_length < setup.student.max_length:
             raise ValueError(
-                f"Mutual needs a teacher that reads whole histories: this {kind} sees "
-                f"{teacher.max_length} books, the student {setup.student.max_length}"
+                "MutualLearning needs a teacher that reads whole histories: this "
+                f"{architecture} reads {teacher.max_length} items, the student "
+                f"{setup.student.max_length}"
             )
         peer: HistoryModel = type(teacher).from_config(teacher.get_config())
         peer.create_weights()
         if not peer.trainable_variables:
-            raise ValueError(f"Mutual needs a teacher that can learn: a {kind} has no such weights")
+            raise ValueError(
+                f"MutualLearning needs a trainable teacher: a {architecture} has no trainable "
+                "weights"
+            )
         peer.set_weights(teacher.get_weights())
         self.peer, self.num_steps = peer, max(setup.num_steps, 1)
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         if not self.alternate_every or not batch.training:
             return self._compute_student_loss(batch) + self._compute_peer_loss(batch)
-        done = tf.cast(tf.round(batch.progress * self.num_steps), tf.int32)
+        step = tf.cast(tf.round(batch.progress * self.num_steps), tf.int32)
         return tf.cond(
-            done // self.alternate_every % 2 == 0,
+            step // self.alternate_every % 2 == 0,
             lambda: self._compute_student_loss(batch),
             lambda: self._compute_peer_loss(batch),
         )
 
     def _compute_student_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        """float32 [B]: what the student has to learn from the copy."""
-        told = tf.cast(self.peer(batch.history, training=False), tf.float32)
-        told = mask_history(told, _get_seen_items(batch))
-        return _compute_kl_divergence(tf.stop_gradient(told), batch.student_logits)
+        """Computes the divergence of the student from the peer: float32 [B]."""
+        peer_logits = tf.cast(self.peer(batch.history, training=False), tf.float32)
+        peer_logits = mask_history(peer_logits, _get_seen_items(batch))
+        return _compute_kl_divergence(tf.stop_gradient(peer_logits), batch.student_logits)
 
     def _compute_peer_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        """float32 [B]: what the copy has to learn, from readers and from the student."""
+        """Computes the peer's loss on ground-truth items and against the student: float32 [B]."""
         logits = self.peer(batch.history, training=batch.training)
-        scored = MaskedLogits.from_logits(logits, _get_seen_items(batch))
-        hard = self.peer.supervised_loss(batch.history, batch.labels["targets"], scored)
-        return hard + self.peer_weight * _compute_kl_divergence(
-            tf.stop_gradient(batch.student_logits), scored.unseen_logits
+        peer_logits = MaskedLogits.from_logits(logits, _get_seen_items(batch))
+        loss = self.peer.supervised_loss(batch.history, batch.labels["targets"], peer_logits)
+        return loss + self.peer_weight * _compute_kl_divergence(
+            tf.stop_gradient(batch.student_logits), peer_logits.unseen_logits
         )
 
     def get_config(self) -> dict[str, Any]:
@@ -90,11 +95,14 @@ class MutualLearning(DistillationLoss):
 
 
 def _get_seen_items(batch: DistillationBatch) -> tf.Tensor:
-    """What the student has masked: a book masked for one alone would be infinitely far off."""
+    """Returns the items to mask in both models: int32 [B, n].
+
+    Masking an item in only one of them would make the divergence infinite.
+    """
     return batch.student.seen_items(batch.history)
 
 
 def _compute_kl_divergence(target_logits: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """KL(wanted || found) of masked logits [B, V + 1]: float32 [B]."""
-    log_wanted, log_found = tf.nn.log_softmax(target_logits), tf.nn.log_softmax(logits)
-    return tf.reduce_sum(tf.exp(log_wanted) * (log_wanted - log_found), axis=1)
+    """Computes KL(target || other) of masked logits [B, V + 1]: float32 [B]."""
+    log_target, log_other = tf.nn.log_softmax(target_logits), tf.nn.log_softmax(logits)
+    return tf.reduce_sum(tf.exp(log_target) * (log_target - log_other), axis=1)

@@ -1,4 +1,4 @@
-"""Relaxed ranking distillation: the teacher's order of some of its best books."""
+"""Relaxed ranking distillation (RRD): the teacher's order of a sample of its top K items."""
 
 from __future__ import annotations
 
@@ -14,23 +14,29 @@ from kd_tf.losses.softmax import MASKED_LOGIT
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class RelaxedRanking(DistillationLoss):
-    """The order of the books that the teacher finds interesting, all of them before the others.
+    """Matches the teacher's order of interesting items, all ranked before uninteresting ones.
 
     ``-log prod_k exp(s_k) / (sum_{i >= k} exp(s_i) + sum_j exp(s_j))``, k and i over the
-    interesting books in the teacher's order, j over the uninteresting ones, s the student's
-    logits. Interesting books are drawn in every step from the teacher's best K with odds
-    ``exp(-rank / temperature)``, without replacement; uninteresting ones evenly from the rest of
-    the catalogue. Nothing is asked about the order among the latter.
+    interesting items in the teacher's order, j over the uninteresting ones, s the student's
+    logits. In every step, interesting items are drawn from the teacher's top K with odds
+    ``exp(-rank / temperature)``, without replacement, and uninteresting ones uniformly from the
+    rest of the catalog. The order among the uninteresting items does not matter.
 
     RRD of Kang, Hwang, Kweon & Yu, "DE-RRD: A Knowledge Distillation Framework for Recommender
-    System" (CIKM 2020). Books are drawn anew in every step, which costs nothing here. The loss is a
-    sum over the interesting books, so about as many times as large as the hard loss: the balance
-    has to weigh that.
+    System" (CIKM 2020). Here new items are drawn in every step, at no extra cost. The loss is a
+    sum over the interesting items, so about as many times as large as the student loss; its
+    weight has to account for that.
 
     Args:
-        interesting: Books to draw of the teacher's best, at least 1.
-        uninteresting: Books to draw of the rest, at least 1.
-        temperature: T, above 0, in ranks; lower draws more of the very best.
+        num_interesting: Items to draw from the teacher's top K, at least 1.
+        num_uninteresting: Items to draw from the rest, at least 1.
+        temperature: T, above 0, in ranks; a lower one draws more of the top items.
+
+    Example:
+        >>> labels = {"teacher_ids": [[1, 2]], "teacher_logits": [[2.0, 1.0]]}
+        >>> batch = DistillationBatch.from_logits([[0.0, 1.0, 1.0, -50.0]], labels)
+        >>> round(float(RelaxedRanking().compute_loss(batch)[0]), 3)  # log 2: two are tied
+        0.693
     """
 
     default_weight = 0.1
@@ -44,9 +50,9 @@ class RelaxedRanking(DistillationLoss):
     ) -> None:
         super().__init__(**kwargs)
         if not num_interesting >= 1:
-            raise ValueError(f"interesting must be at least 1, not {num_interesting}")
+            raise ValueError(f"num_interesting must be at least 1, not {num_interesting}")
         if not num_uninteresting >= 1:
-            raise ValueError(f"uninteresting must be at least 1, not {num_uninteresting}")
+            raise ValueError(f"num_uninteresting must be at least 1, not {num_uninteresting}")
         if not temperature > 0:
             raise ValueError(f"temperature must be above 0, not {temperature}")
         self.num_interesting = num_interesting
@@ -54,26 +60,27 @@ class RelaxedRanking(DistillationLoss):
         self.temperature = temperature
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
-        best = gather_teacher_top_k(batch)
-        odds = -tf.cast(best.ranks, tf.float32) / self.temperature
-        places, drawn = sample_without_replacement(odds, best.mask, self.num_interesting)
+        top_k = gather_teacher_top_k(batch)
+        log_odds = -tf.cast(top_k.ranks, tf.float32) / self.temperature
+        indices, is_drawn = sample_without_replacement(log_odds, top_k.mask, self.num_interesting)
 
-        def uninteresting(ids: tf.Tensor) -> tf.Tensor:
-            unread = tf.gather(batch.student_logits, ids, batch_dims=1) > MASKED_LOGIT / 2
-            return unread & ~tf.reduce_any(ids[:, :, tf.newaxis] == best.ids[:, tf.newaxis], axis=2)
+        def is_uninteresting(ids: tf.Tensor) -> tf.Tensor:
+            is_unseen = tf.gather(batch.student_logits, ids, batch_dims=1) > MASKED_LOGIT / 2
+            is_same = ids[:, :, tf.newaxis] == top_k.ids[:, tf.newaxis]
+            return is_unseen & ~tf.reduce_any(is_same, axis=2)
 
-        others, others_drawn = sample_uniform_items(
+        other_ids, other_mask = sample_uniform_items(
             batch.student_logits.shape[1] - 1,
-            tf.shape(odds)[0],
+            tf.shape(log_odds)[0],
             self.num_uninteresting,
-            uninteresting,
+            is_uninteresting,
         )
         return compute_relaxed_list_mle(
-            tf.gather(best.student_logits, places, batch_dims=1),
-            tf.gather(best.ranks, places, batch_dims=1),
-            drawn,
-            tf.gather(batch.student_logits, others, batch_dims=1),
-            others_drawn,
+            tf.gather(top_k.student_logits, indices, batch_dims=1),
+            tf.gather(top_k.ranks, indices, batch_dims=1),
+            is_drawn,
+            tf.gather(batch.student_logits, other_ids, batch_dims=1),
+            other_mask,
         )
 
     def get_config(self) -> dict[str, Any]:

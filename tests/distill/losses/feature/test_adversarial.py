@@ -50,7 +50,7 @@ def test_the_judge_learns_to_tell_and_the_student_to_be_mistaken(vector_models, 
     own = [student.user_table, *method.projector.trainable_weights]
     with tf.GradientTape(persistent=True) as tape:
         loss = method.compute_loss(step)
-        plain = tf.nn.softplus(-method.discriminate(step.labels["teacher_reader"])) / 2
+        plain = tf.nn.softplus(-method.discriminate(step.labels["teacher_user_embeddings"])) / 2
         projected = method.projector(student.user_embeddings(step.history))
         plain += tf.nn.softplus(method.discriminate(projected)) / 2
     np.testing.assert_allclose(loss, plain, rtol=1e-6)
@@ -93,7 +93,9 @@ def test_the_students_users_come_to_lie_where_the_teachers_lie(vector_models):
     assert apart() < 0.5
 
 
-@pytest.mark.parametrize("settings", [{"hidden": 0}, {"strength": 0}, {"strength": float("nan")}])
+@pytest.mark.parametrize(
+    "settings", [{"hidden_dim": 0}, {"strength": 0}, {"strength": float("nan")}]
+)
 def test_what_is_out_of_range_is_refused(settings):
     with pytest.raises(ValueError, match=f"not .*{next(iter(settings.values()))}"):
         AdversarialDistillation(**settings)

@@ -27,7 +27,7 @@ def test_the_loss_is_the_users_own_error_and_the_mean_of_the_items(vector_models
         teacher.user_table.numpy()[users],
     )
     expected += error(
-        method.item_experts, student.table.numpy()[items], teacher.table.numpy()[items]
+        method.item_experts, student.item_table.numpy()[items], teacher.item_table.numpy()[items]
     ).mean()
     step = vector_models.step(student, teacher, [[1], [3]], [[4, 9, 0], [30, 4, 0]])
     np.testing.assert_allclose(method.compute_loss(step), expected, rtol=2e-3)
@@ -50,7 +50,13 @@ def test_the_draw_cools_with_the_progress(vector_models):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"experts": 0}, {"books": 0}, {"coldest": 0}, {"coldest": 2.0}, {"hottest": float("nan")}],
+    [
+        {"num_experts": 0},
+        {"max_items": 0},
+        {"final_temperature": 0},
+        {"final_temperature": 2.0},
+        {"initial_temperature": float("nan")},
+    ],
 )
 def test_what_is_out_of_range_is_refused(settings):
     with pytest.raises(ValueError, match=f"not .*{next(iter(settings.values()))}"):

@@ -37,7 +37,7 @@ def test_the_loss_is_the_mean_of_hints_weighed_by_depth(vector_models, layers, d
     lesson = vector_models.lesson(student, teacher)
     method = HierarchicalHints(layers, decay)
     method.build(lesson)
-    step = vector_models.step(student, teacher, hidden=given())
+    step = vector_models.step(student, teacher, layer_outputs=given())
     expected = 0
     for number, (layer, weight) in enumerate(weights.items()):
         hint = Hint(layer)
@@ -52,15 +52,20 @@ def test_layers_that_are_linear_maps_away_can_lose_nothing(vector_models):
     method = HierarchicalHints()
     method.build(vector_models.lesson(student, teacher))
     step, random = vector_models.step(student, teacher), np.random.default_rng(0)
-    wanted, hidden = np.float32(step.labels["teacher_reader"]), {}
+    wanted, hidden = np.float32(step.labels["teacher_user_embeddings"]), {}
     for hint, name in zip(method.hints, method.student_layers, strict=True):
         away = random.normal(size=(3, given()[name].shape[1]))
         hint.projector.set_weights([np.linalg.pinv(away), np.zeros(3)])
         hidden[name] = tf.constant(wanted @ away, tf.float32)
-    np.testing.assert_allclose(method.compute_loss(replace(step, hidden=hidden)), 0, atol=1e-6)
+    np.testing.assert_allclose(
+        method.compute_loss(replace(step, layer_outputs=hidden)), 0, atol=1e-6
+    )
     for name in hidden:
         assert (
-            (method.compute_loss(replace(step, hidden={**hidden, name: given()[name]})) > 0.01)
+            (
+                method.compute_loss(replace(step, layer_outputs={**hidden, name: given()[name]}))
+                > 0.01
+            )
             .numpy()
             .all()
         )
@@ -70,7 +75,7 @@ def test_layers_that_are_linear_maps_away_can_lose_nothing(vector_models):
 @pytest.mark.parametrize("pruned", [False, True])
 def test_by_default_the_layers_of_the_core_learn_pruned_or_not(vector_models, kind, pruned):
     teacher = vector_models.mlp(7, seed=1)
-    student = kind(items=30, max_length=5, embedding_dim=4, hidden=6, item_dropout=0.0)
+    student = kind(num_items=30, max_length=5, embedding_dim=4, hidden=6, item_dropout=0.0)
     student.create_weights()
     distiller = Distiller(student, [HierarchicalHints()], ConstantWeights(0.0))
     distiller.build_losses(vector_models.lesson(student, teacher))
@@ -105,14 +110,14 @@ def test_every_projector_is_drawn_by_itself(vector_models):
 
 def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(vector_models):
     student = vector_models.mlp(4, seed=0)
-    with pytest.raises(ValueError, match="no layer 'hiden'; there are hidden"):
+    with pytest.raises(ValueError, match="no layer 'hiden'. Did you mean hidden"):
         HierarchicalHints("correction,hiden").build(vector_models.lesson(student, student))
 
 
 def test_a_layer_that_gives_a_vector_an_item_is_refused(vector_models):
     student = ShallowCNNStudent(num_items=30, max_length=5, embedding_dim=4)
     student.create_weights()
-    with pytest.raises(ValueError, match="needs one vector a reader: layer 'convolution'"):
+    with pytest.raises(ValueError, match="needs one vector per user: layer 'convolution'"):
         HierarchicalHints("hidden,convolution").build(
             vector_models.lesson(student, vector_models.mlp(7, seed=1))
         )
@@ -121,9 +126,9 @@ def test_a_layer_that_gives_a_vector_an_item_is_refused(vector_models):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"layers": ""}, "layers must be names with commas between, none twice: ''"),
-        ({"layers": "hidden,,core"}, "none twice: 'hidden,,core'"),
-        ({"layers": "hidden, hidden"}, "none twice: 'hidden, hidden'"),
+        ({"layers": ""}, "layers must be different names, separated by commas, not ''"),
+        ({"layers": "hidden,,core"}, "separated by commas, not 'hidden,,core'"),
+        ({"layers": "hidden, hidden"}, "separated by commas, not 'hidden, hidden'"),
         ({"decay": 0}, "decay must be above 0, not 0"),
         ({"decay": float("nan")}, "decay must be above 0, not nan"),
     ],

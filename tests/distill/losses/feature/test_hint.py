@@ -35,14 +35,16 @@ def test_the_layer_that_is_named_is_the_one_that_learns(vector_models):
     expected = np.square(
         method.projector(given) - teacher.user_embeddings(vector_models.batch(teacher)[0])
     ).mean(axis=1)
-    found = method.compute_loss(vector_models.step(student, teacher, hidden={"hidden": given}))
+    found = method.compute_loss(
+        vector_models.step(student, teacher, layer_outputs={"hidden": given})
+    )
     assert method.student_layers == ("hidden",)
     np.testing.assert_allclose(found, expected, rtol=1e-2)
 
 
 def test_a_layer_that_is_not_there_is_refused(vector_models):
     student = vector_models.mlp(4, seed=0)
-    with pytest.raises(ValueError, match="no layer 'hiden'; there are hidden"):
+    with pytest.raises(ValueError, match="no layer 'hiden'. Did you mean hidden"):
         Hint("hiden").build(vector_models.lesson(student, student))
 
 

@@ -45,7 +45,7 @@ def test_the_pull_by_hand(vector_models):
     teacher = vector_models.factors([[1, 1]] * 2, [[0, 0], [1, 0], [2, 0], [3, 0]])
     method = HardParameter(3.0)
     method.build(vector_models.lesson(student, teacher))
-    student.table.assign([[7, 7], [1, 1], [1, 0], [2, 2], [3, 0]])
+    student.item_table.assign([[7, 7], [1, 1], [1, 0], [2, 2], [3, 0]])
     step = vector_models.step(student, teacher, [[1], [2]], [[1, 0], [0, 0]])
     # Of the books 1, 2 and 3: (1 + 1) / 2, 0, 4 / 2.
     assert method.compute_loss(step).numpy() == pytest.approx([3 * (1 + 0 + 2) / 3, 0])

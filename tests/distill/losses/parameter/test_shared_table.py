@@ -21,7 +21,7 @@ def models(vector_models):
 
 
 def prepared(vector_models, student, teacher, **settings) -> SharedTable:
-    method = SharedTable(**{"extra": 5, "hidden": 3, **settings})
+    method = SharedTable(**{"extra_dim": 5, "hidden_dim": 3, **settings})
     method.build(vector_models.lesson(student, teacher))
     return method
 
@@ -30,7 +30,9 @@ def masked(step):
     """The step as the Distiller hands it on, with the history masked."""
     items = np.arange(V + 1)
     out = (step.history.numpy()[:, :, None] == items).any(axis=1) | (items == 0)
-    return replace(step, scored=MaskedLogits.from_logits(step.logits, step.history)), out
+    return replace(
+        step, masked_logits=MaskedLogits.from_logits(step.student_logits, step.history)
+    ), out
 
 
 def test_the_loss_is_that_of_a_wider_model_in_numpy(vector_models, models):
@@ -71,7 +73,9 @@ def test_without_more_columns_the_wide_model_is_the_student(vector_models, model
     method.extra_columns.assign(tf.zeros_like(method.extra_columns))
     step, _ = masked(vector_models.step(student, teacher))
     expected = compute_multinomial_loss(
-        step.logits, step.labels["targets"], tf.reduce_logsumexp(step.logits, axis=1)
+        step.student_logits,
+        step.labels["targets"],
+        tf.reduce_logsumexp(step.student_logits, axis=1),
     )
     np.testing.assert_allclose(method.compute_loss(step), expected, rtol=1e-5)
 
@@ -79,10 +83,10 @@ def test_without_more_columns_the_wide_model_is_the_student(vector_models, model
 def test_the_columns_begin_as_the_teachers_vectors_whatever_fits(vector_models, models):
     student, teacher = models
     rows = teacher.item_embeddings().numpy()[1:]
-    wide = prepared(vector_models, student, teacher, extra=9).extra_columns.numpy()
+    wide = prepared(vector_models, student, teacher, extra_dim=9).extra_columns.numpy()
     np.testing.assert_array_equal(wide[1:, :7], rows)
     np.testing.assert_array_equal(wide[:, 7:], 0)
-    narrow = prepared(vector_models, student, teacher, extra=2).extra_columns.numpy()[1:]
+    narrow = prepared(vector_models, student, teacher, extra_dim=2).extra_columns.numpy()[1:]
     left, size, _ = np.linalg.svd(rows, full_matrices=False)
     best = (left[:, :2] * size[:2] ** 2) @ left[:, :2].T
     np.testing.assert_allclose(narrow @ narrow.T, best, atol=1e-4)
@@ -92,7 +96,7 @@ def test_of_a_teacher_without_vectors_they_begin_at_random_the_same_for_a_seed(v
     teacher = ItemKernelStudent(num_items=V, max_length=5, embedding_dim=4)
     teacher.create_weights()
     student = vector_models.mlp(4, seed=0)
-    one, other = (prepared(vector_models, student, teacher, extra=16) for _ in range(2))
+    one, other = (prepared(vector_models, student, teacher, extra_dim=16) for _ in range(2))
     for mine, yours in zip(one.trainable_variables, other.trainable_variables, strict=True):
         np.testing.assert_array_equal(mine, yours)
     assert np.std(one.extra_columns) == pytest.approx(1 / 4, rel=0.1)
@@ -123,7 +127,7 @@ def test_the_gradient_is_the_slope_with_the_wide_model_a_constant_to_the_diverge
     gradients = [tf.convert_to_tensor(one) for one in tape.gradient(loss, weights)]
     length = float(tf.linalg.global_norm(gradients))
     out, _ = masked(vector_models.step(student, teacher, history, targets))
-    there = tf.cast(out.logits > -1e8, tf.float32)
+    there = tf.cast(out.student_logits > -1e8, tf.float32)
     said = tf.nn.softmax(wide() - 1e9 * (1 - there))
 
     def at(distance: float) -> float:
@@ -156,7 +160,10 @@ def test_both_learn_and_the_teacher_does_not(vector_models, models):
         logs = distiller.train_step(step)
     assert float(logs["loss"]) < 0.8 * float(hard["loss"])
     # The student as well, although alpha leaves it no hard loss of its own.
-    assert distiller._compute_losses(*step, training=False)["hard_loss"] < 0.9 * hard["hard_loss"]
+    assert (
+        distiller._compute_losses(*step, training=False)["student_loss"]
+        < 0.9 * hard["student_loss"]
+    )
     for weight, was in zip(weights, began, strict=True):
         assert np.abs(weight.numpy() - was).max() > 0, weight.name
     for weight, was in zip(teacher.weights, before, strict=True):
@@ -168,7 +175,7 @@ def test_what_is_to_be_found_out_is_not_given_away_where_users_are_numbered(vect
     read = [[3, 9, 12], [4, 9, 0]]
     student = vector_models.factors(random.normal(size=(2, 4)), random.normal(size=(V, 4)), read)
     teacher = vector_models.drawn(3, seed=1)
-    method = prepared(vector_models, student, teacher, extra=3)
+    method = prepared(vector_models, student, teacher, extra_dim=3)
     step = vector_models.step(student, teacher, [[1], [2]], [[9, 3], [4, 0]])
     given = method.compute_extra_user_embeddings(step)
     rows = method.extra_columns.numpy()
@@ -185,13 +192,13 @@ def test_what_is_to_be_found_out_is_not_given_away_where_users_are_numbered(vect
 def test_a_student_without_vectors_is_refused(vector_models):
     student = ItemKernelStudent(num_items=V, max_length=5, embedding_dim=4)
     student.create_weights()
-    with pytest.raises(ValueError, match="SharedTable needs vectors of readers: a ItemKernel"):
+    with pytest.raises(ValueError, match="SharedTable needs user embeddings: .*ItemKernel"):
         prepared(vector_models, student, vector_models.mlp(7, seed=1))
 
 
-@pytest.mark.parametrize("settings", [{"extra": 0}, {"hidden": 0}])
+@pytest.mark.parametrize("settings", [{"extra_dim": 0}, {"hidden_dim": 0}])
 def test_widths_out_of_range_are_refused(settings):
-    with pytest.raises(ValueError, match="extra and hidden must be at least 1, not"):
+    with pytest.raises(ValueError, match="extra_dim and hidden_dim must be at least 1, not"):
         SharedTable(**settings)
 
 

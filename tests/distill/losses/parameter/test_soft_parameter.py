@@ -14,7 +14,8 @@ def by_hand(student, teacher, count):
     total = 0.0
     for one in (np.ravel, lambda rows: np.linalg.norm(rows, axis=1)):
         (m, s, q), (M, S, Q) = (
-            shape(one(model.table.numpy()[1:].astype(float)), count) for model in (student, teacher)
+            shape(one(model.item_table.numpy()[1:].astype(float)), count)
+            for model in (student, teacher)
         )
         total += (m - M) ** 2 + (s - S) ** 2 + ((q - Q) ** 2).mean()
     return total
@@ -29,7 +30,7 @@ def test_the_loss_is_that_of_moments_and_quantiles_by_numpy(vector_models, count
 
 def test_a_stretched_and_shuffled_teacher_has_the_same_distribution(vector_models):
     teacher = vector_models.drawn(3, seed=0)
-    items = np.random.default_rng(0).permutation(teacher.table.numpy()[1:])
+    items = np.random.default_rng(0).permutation(teacher.item_table.numpy()[1:])
     student = vector_models.factors(np.ones((4, 3)), 7 * items)
     found = vector_models.loss(SoftParameter(), student, teacher, [[1]], [[1]])
     assert found == pytest.approx([0], abs=1e-6)
@@ -47,11 +48,11 @@ def test_some_items_stand_for_all_of_them(vector_models):
 
 def test_a_table_of_zeros_has_a_finite_loss(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
-    student.table.assign(np.zeros((31, 2)))
+    student.item_table.assign(np.zeros((31, 2)))
     assert np.isfinite(vector_models.loss(SoftParameter(), student, teacher, [[1]], [[1]])).all()
 
 
-@pytest.mark.parametrize("settings", [{"quantiles": 0}, {"books": 0}])
+@pytest.mark.parametrize("settings", [{"num_quantiles": 0}, {"num_samples": 0}])
 def test_what_is_out_of_range_is_refused(settings):
     with pytest.raises(ValueError, match=r"not .*0"):
         SoftParameter(**settings)

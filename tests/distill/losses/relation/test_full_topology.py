@@ -8,7 +8,7 @@ HISTORY, TARGETS = [[1], [3], [2]], [[4, 9], [30, 4], [9, 0]]
 
 
 def topology(model):
-    vectors = np.r_[model.user_table.numpy()[[1, 3, 2]], model.table.numpy()[[4, 9, 30]]]
+    vectors = np.r_[model.user_table.numpy()[[1, 3, 2]], model.item_table.numpy()[[4, 9, 30]]]
     return 1 - cdist(vectors, vectors, "cosine")
 
 
@@ -33,12 +33,12 @@ def test_a_student_turned_and_stretched_knows_everything(vector_models):
     teacher = vector_models.drawn(3, seed=0)
     turn = 5 * np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
     student = vector_models.factors(
-        teacher.user_table.numpy()[1:] @ turn, teacher.table.numpy()[1:] @ turn
+        teacher.user_table.numpy()[1:] @ turn, teacher.item_table.numpy()[1:] @ turn
     )
     found = vector_models.loss(FullTopology(), student, teacher, HISTORY, TARGETS)
     assert found == pytest.approx([0, 0, 0], abs=1e-6)
 
 
 def test_no_items_at_all_are_refused():
-    with pytest.raises(ValueError, match="books must be at least 1, not 0"):
+    with pytest.raises(ValueError, match="max_items must be at least 1, not 0"):
         FullTopology(0)

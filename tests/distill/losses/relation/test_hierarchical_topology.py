@@ -36,7 +36,8 @@ def test_the_topology_is_that_between_groups_and_that_within(vector_models, betw
 
     members = [[0, 2], [1, 3], [4, 6], [5, 7]]
     spaces = [
-        np.r_[model.user_table.numpy()[1:], model.table.numpy()[1:]] for model in (student, teacher)
+        np.r_[model.user_table.numpy()[1:], model.item_table.numpy()[1:]]
+        for model in (student, teacher)
     ]
     inside = [
         (cosines(spaces[0][some], spaces[0][some]) - cosines(spaces[1][some], spaces[1][some])) ** 2
@@ -90,10 +91,10 @@ def test_a_copy_of_the_teacher_has_only_the_assignment_left_to_learn(vector_mode
 @pytest.mark.parametrize(
     "settings",
     [
-        {"groups": 0},
-        {"books": 0},
-        {"between": "readers"},
-        {"assignment": 0},
+        {"num_groups": 0},
+        {"max_items": 0},
+        {"compare_prototypes_with": "users"},
+        {"assignment_weight": 0},
         {"temperature": float("nan")},
     ],
 )

@@ -21,7 +21,7 @@ def step_of(responses, logits, ids, targets, teacher=None, total=None):
     """A batch of these targets."""
     step = responses.step(logits, ids, teacher, total=total)
     targets = tf.constant(targets, tf.int32)
-    student = SimpleNamespace(items=V, known=lambda ids: ids)
+    student = SimpleNamespace(num_items=V, mask_unknown_ids=lambda ids: ids)
     return replace(step, student=student, labels={**step.labels, "targets": targets})
 
 
@@ -149,11 +149,14 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(responses, batch, co
     def loss(logits, labels):
         return everything.compute_loss(
             replace(
-                eager, scored=MaskedLogits.from_masked_logits(logits), labels=labels, training=False
+                eager,
+                masked_logits=MaskedLogits.from_masked_logits(logits),
+                labels=labels,
+                training=False,
             )
         )
 
-    given = eager.logits, dict(eager.labels)
+    given = eager.student_logits, dict(eager.labels)
     if not compiled:
         loss = loss.get_concrete_function(
             *tf.nest.map_structure(
@@ -183,9 +186,9 @@ def test_a_student_learns_for_whom_an_item_is(responses):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"under": 0}, "under must be at least 1, not 0"),
-        ({"readers": 0}, "readers and books must be at least 1, not 0 and 256"),
-        ({"books": 0}, "readers and books must be at least 1, not 50 and 0"),
+        ({"num_underestimated": 0}, "num_underestimated must be at least 1, not 0"),
+        ({"max_users": 0}, "max_users and max_items must be at least 1, not 0 and 256"),
+        ({"max_items": 0}, "max_users and max_items must be at least 1, not 50 and 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

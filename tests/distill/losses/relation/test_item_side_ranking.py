@@ -19,7 +19,7 @@ def test_the_loss_is_that_of_the_students_vectors_in_the_teachers_order(vector_m
     found = vector_models.loss(
         ItemSideRanking(4, 10, 6), student, teacher, [[1], [2]], [[5, 7], [7, 0]]
     )
-    own, wanted = student.table.numpy().astype(float), teacher.table.numpy().astype(float)
+    own, wanted = student.item_table.numpy().astype(float), teacher.item_table.numpy().astype(float)
     rows = []
     for item in (5, 7):
         order = np.argsort(-(wanted @ wanted[item]))
@@ -45,7 +45,13 @@ def test_drawn_items_stand_in_the_teachers_order_and_better_ones_more_often(vect
 
 @pytest.mark.parametrize(
     "settings",
-    [{"interesting": 0}, {"uninteresting": 0}, {"books": 0}, {"strongest": 19}, {"spread": 0}],
+    [
+        {"num_interesting": 0},
+        {"num_uninteresting": 0},
+        {"max_items": 0},
+        {"pool_size": 19},
+        {"rank_decay": 0},
+    ],
 )
 def test_what_is_out_of_range_is_refused(settings):
     with pytest.raises(ValueError, match=f"not .*{next(iter(settings.values()))}"):

@@ -10,7 +10,7 @@ def test_the_loss_is_the_cross_entropy_of_the_rows(vector_models):
     found = vector_models.loss(
         ItemSimilarity(4, temperature=2.0), student, teacher, [[1], [2]], [[5, 8], [8, 0]]
     )
-    own, wanted = student.table.numpy().astype(float), teacher.table.numpy().astype(float)
+    own, wanted = student.item_table.numpy().astype(float), teacher.item_table.numpy().astype(float)
     rows = []
     for item in (5, 8):
         likes, scores = own @ own[item], wanted @ wanted[item]
@@ -27,7 +27,7 @@ def test_nobody_does_better_than_the_teacher(vector_models):
     best = vector_models.loss(ItemSimilarity(29), teacher, *arguments)[0]
     for seed in range(5):
         noise = np.random.default_rng(seed).normal(0, 0.1, (30, 3))
-        near = vector_models.factors(np.ones((4, 3)), teacher.table.numpy()[1:] + noise)
+        near = vector_models.factors(np.ones((4, 3)), teacher.item_table.numpy()[1:] + noise)
         assert vector_models.loss(ItemSimilarity(29), near, *arguments)[0] > best
 
 
@@ -37,7 +37,8 @@ def test_a_batch_without_targets_has_nothing_to_learn(vector_models):
 
 
 @pytest.mark.parametrize(
-    "settings", [{"targets": 0}, {"books": 0}, {"temperature": 0}, {"temperature": float("nan")}]
+    "settings",
+    [{"num_neighbours": 0}, {"max_items": 0}, {"temperature": 0}, {"temperature": float("nan")}],
 )
 def test_what_is_out_of_range_is_refused(settings):
     with pytest.raises(ValueError, match=f"not .*{next(iter(settings.values()))}"):

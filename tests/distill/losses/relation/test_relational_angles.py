@@ -33,10 +33,10 @@ def test_the_angles_at_a_user_are_the_users_loss(vector_models):
 def test_the_angles_between_items_are_the_loss_of_all(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     found = vector_models.loss(
-        RelationalAngles("books"), student, teacher, [[4], [1]], [[3, 8, 9], [8, 30, 0]]
+        RelationalAngles("items"), student, teacher, [[4], [1]], [[3, 8, 9], [8, 30, 0]]
     )
     items = [3, 8, 9, 30]
-    expected = errors(student.table.numpy()[items], teacher.table.numpy()[items])
+    expected = errors(student.item_table.numpy()[items], teacher.item_table.numpy()[items])
     assert found == pytest.approx([expected.mean()] * 2, rel=1e-4)
 
 
@@ -55,9 +55,9 @@ def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
     teacher = vector_models.drawn(3, seed=0)
     turn = 5 * np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
     student = vector_models.factors(
-        teacher.user_table.numpy()[1:] @ turn + 2, teacher.table.numpy()[1:] @ turn + 2
+        teacher.user_table.numpy()[1:] @ turn + 2, teacher.item_table.numpy()[1:] @ turn + 2
     )
-    for of in ("readers", "books"):
+    for of in ("users", "items"):
         found = vector_models.loss(
             RelationalAngles(of), student, teacher, [[1], [3], [2]], [[4, 9], [30, 4], [9, 0]]
         )
@@ -76,7 +76,7 @@ def test_users_beyond_the_most_are_left_out(vector_models):
     assert all_of_them.mean() == pytest.approx(few.mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{"of": "teachers"}, {"most": 2}])
+@pytest.mark.parametrize("settings", [{"entities": "teachers"}, {"max_entities": 2}])
 def test_what_is_out_of_range_is_refused(settings):
     with pytest.raises(ValueError, match=f"not .*{next(iter(settings.values()))}"):
         RelationalAngles(**settings)

@@ -27,10 +27,10 @@ def test_the_pairs_of_users_are_the_loss_of_each(vector_models):
 def test_the_pairs_of_items_are_the_loss_of_all(vector_models):
     student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
     found = vector_models.loss(
-        RelationalDistances("books"), student, teacher, [[4], [1]], [[3, 8, 9], [8, 30, 0]]
+        RelationalDistances("items"), student, teacher, [[4], [1]], [[3, 8, 9], [8, 30, 0]]
     )
     items = [3, 8, 9, 30]
-    expected = errors(student.table.numpy()[items], teacher.table.numpy()[items])
+    expected = errors(student.item_table.numpy()[items], teacher.item_table.numpy()[items])
     assert found == pytest.approx([expected.sum() / 12] * 2, rel=1e-4)
 
 
@@ -48,9 +48,9 @@ def test_a_student_turned_moved_and_stretched_knows_everything(vector_models):
     teacher = vector_models.drawn(3, seed=0)
     turn = 5 * np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
     student = vector_models.factors(
-        teacher.user_table.numpy()[1:] @ turn + 2, teacher.table.numpy()[1:] @ turn + 2
+        teacher.user_table.numpy()[1:] @ turn + 2, teacher.item_table.numpy()[1:] @ turn + 2
     )
-    for of in ("readers", "books"):
+    for of in ("users", "items"):
         found = vector_models.loss(
             RelationalDistances(of), student, teacher, [[1], [3], [2]], [[4, 9], [30, 4], [9, 0]]
         )
@@ -86,11 +86,11 @@ def test_hubers_loss_is_scipys():
 
 
 def test_only_users_need_the_teachers_users():
-    assert RelationalDistances("readers").teacher_outputs == ("teacher_reader",)
-    assert RelationalDistances("books").teacher_outputs == ()
+    assert RelationalDistances("users").teacher_outputs == ("teacher_user_embeddings",)
+    assert RelationalDistances("items").teacher_outputs == ()
 
 
-@pytest.mark.parametrize("settings", [{"of": "teachers"}, {"most": 1}])
+@pytest.mark.parametrize("settings", [{"entities": "teachers"}, {"max_entities": 1}])
 def test_what_is_out_of_range_is_refused(settings):
     with pytest.raises(ValueError, match=f"not .*{next(iter(settings.values()))}"):
         RelationalDistances(**settings)

@@ -8,7 +8,7 @@ def test_the_items_most_like_each_are_those_of_a_full_sort(vector_models, monkey
     monkeypatch.setattr(module, "get_scoring_batch_size", lambda teacher: 7)  # several parts
     teacher = vector_models.drawn(3, seed=0)
     found = find_similar_items(teacher, 6)
-    table = teacher.table.numpy()
+    table = teacher.item_table.numpy()
     for item in range(1, 31):
         scores = table @ table[item]
         order = [i for i in np.argsort(-scores) if i not in (0, item)][:6]

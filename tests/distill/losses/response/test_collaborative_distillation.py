@@ -74,7 +74,7 @@ def test_a_student_becomes_as_sure_as_the_teacher(responses):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"count": 0}, "count must be at least 1, not 0"),
+        ({"num_samples": 0}, "num_samples must be at least 1, not 0"),
         ({"temperature": 0.0}, "temperature must be above 0, not 0.0"),
         ({"rank_decay": float("nan")}, "rank_decay must be above 0, not nan"),
     ],

@@ -96,9 +96,9 @@ def test_a_student_learns_the_teachers_list(responses):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"under": 0}, "under must be at least 1, not 0"),
-        ({"over": 0}, "over must be at least 1, not 0"),
-        ({"discrepancy": float("nan")}, "discrepancy must be above 0, not nan"),
+        ({"num_underestimated": 0}, "num_underestimated must be at least 1, not 0"),
+        ({"num_overestimated": 0}, "num_overestimated must be at least 1, not 0"),
+        ({"discrepancy_scale": float("nan")}, "discrepancy_scale must be above 0, not nan"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

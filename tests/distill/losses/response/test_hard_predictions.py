@@ -51,7 +51,7 @@ def test_a_student_learns_the_teachers_items(responses):
 
 @pytest.mark.parametrize("count", [0, -2])
 def test_no_items_at_all_are_refused(count):
-    with pytest.raises(ValueError, match=f"count must be at least 1, not {count}"):
+    with pytest.raises(ValueError, match=f"top_k must be at least 1, not {count}"):
         HardPredictions(count)
 
 

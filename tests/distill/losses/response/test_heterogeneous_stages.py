@@ -264,7 +264,9 @@ def test_a_student_goes_through_the_stages_and_learns_the_last(responses, exampl
 
     stage_before, far_before = now(0.0)
     stream = batches.stream()
-    losses = distiller.fit(stream, steps_per_epoch=5, epochs=10, verbose=0).history["soft_loss"]
+    losses = distiller.fit(stream, steps_per_epoch=5, epochs=10, verbose=0).history[
+        "distillation_loss"
+    ]
     stage_between, _ = now(0.4)
     distiller.fit(stream, steps_per_epoch=steps - 50, verbose=0)
     stage_after, far_after = now(1.0)
@@ -280,7 +282,7 @@ def test_a_student_goes_through_the_stages_and_learns_the_last(responses, exampl
         ({"threshold": -0.1}, "threshold must be from 0 to 1, not -0.1"),
         ({"threshold": 1.5}, "threshold must be from 0 to 1, not 1.5"),
         ({"threshold": float("nan")}, "threshold must be from 0 to 1, not nan"),
-        ({"listed": 0}, "listed must be at least 1, not 0"),
+        ({"list_length": 0}, "list_length must be at least 1, not 0"),
     ],
 )
 def test_settings_out_of_range_are_refused(given, message):

@@ -40,7 +40,7 @@ def saying(odds, length: int = 1) -> Says:
 def mlp(kind=MLPStudent, seed: int = 0, **settings) -> HistoryModel:
     rng.set_seed(seed)
     made = kind(
-        **{"books": V, "history_length": L, "dimensions": 6, "book_dropout": 0.0, **settings}
+        **{"num_items": V, "max_length": L, "embedding_dim": 6, "item_dropout": 0.0, **settings}
     )
     made.create_weights()
     return made
@@ -48,7 +48,7 @@ def mlp(kind=MLPStudent, seed: int = 0, **settings) -> HistoryModel:
 
 def lesson(student, teacher, steps: int = 20) -> DistillationSetup:
     return DistillationSetup(
-        student, [teacher], np.ones(student.items + 1, np.int64), steps, seed=0
+        student, [teacher], np.ones(student.num_items + 1, np.int64), steps, seed=0
     )
 
 
@@ -107,7 +107,7 @@ def moved(before, model) -> bool:
 def test_the_loss_by_hand():
     # The copy says 1/4, 1/4, 1/2, the student 1/2, 1/4, 1/4: both divergences are ln(2) / 4.
     student, teacher = saying([2, 1, 1]), saying([1, 1, 2])
-    method = prepared(student, teacher, weight=3.0)
+    method = prepared(student, teacher, peer_weight=3.0)
     found = method.compute_loss(step_of(student, [[0]], [[1]])).numpy()
     assert found == pytest.approx([(1 / 4 + 2 + 3 / 4) * np.log(2)], rel=1e-5)
 
@@ -149,7 +149,7 @@ def test_a_constant_in_all_logits_of_either_changes_nothing():
 def test_each_learns_from_the_other_as_if_that_were_a_constant(batch):
     history, labels = batch
     student, teacher = mlp(), mlp(seed=1)
-    method = prepared(student, teacher, weight=0.7)
+    method = prepared(student, teacher, peer_weight=0.7)
 
     def step():
         # Without the reader of nothing, whose hidden layer is at the kink of its activation.
@@ -202,7 +202,7 @@ def test_a_copy_learns_with_the_student_and_the_teacher_stays_as_it_is(batch, ki
 
 def test_in_turns_only_one_of_them_learns(batch):
     student, teacher = mlp(), mlp(seed=1)
-    distiller = distiller_of(student, teacher, keras.optimizers.legacy.SGD(0.1), alternating=2)
+    distiller = distiller_of(student, teacher, keras.optimizers.legacy.SGD(0.1), alternate_every=2)
     peer = distiller.distillation_losses[0].peer
     learnt = []
     for _ in range(6):
@@ -231,7 +231,7 @@ def test_every_step_of_a_training_has_its_turn():
 def test_outside_training_both_losses_are_reported_whoevers_turn_it_is(batch):
     history, labels = batch
     student, teacher = mlp(), mlp(seed=1)
-    both, turns = prepared(student, teacher), prepared(student, teacher, alternating=1)
+    both, turns = prepared(student, teacher), prepared(student, teacher, alternate_every=1)
     step = step_of(student, history, labels["targets"], training=False, progress=0.35)
     np.testing.assert_array_equal(turns.compute_loss(step), both.compute_loss(step))
 
@@ -239,7 +239,7 @@ def test_outside_training_both_losses_are_reported_whoevers_turn_it_is(batch):
 def test_a_checkpoint_goes_on_in_the_same_turn_with_the_same_copy(batch, tmp_path):
     def fresh(seed):
         momentum = keras.optimizers.SGD(0.03, momentum=0.9)
-        made = distiller_of(mlp(seed=seed), mlp(seed=seed + 1), momentum, alternating=2)
+        made = distiller_of(mlp(seed=seed), mlp(seed=seed + 1), momentum, alternate_every=2)
         made.optimizer.build(made.trainable_variables)
         return made
 
@@ -269,13 +269,13 @@ def test_a_teacher_that_cannot_learn_is_refused():
         def __init__(self, **kwargs) -> None:
             super().__init__(trainable=False, **kwargs)
 
-    with pytest.raises(ValueError, match="a Frozen has no such weights"):
+    with pytest.raises(ValueError, match="a Frozen has no trainable weights"):
         prepared(saying([1, 2]), Frozen(num_items=2, max_length=1))
 
 
 def test_a_teacher_that_sees_less_of_a_history_is_refused_and_one_that_sees_more_is_not():
     student, longer = saying([1, 2], length=3), saying([1, 2], length=4)
-    with pytest.raises(ValueError, match="this Says sees 3 books, the student 4"):
+    with pytest.raises(ValueError, match="this Says reads 3 items, the student 4"):
         prepared(longer, student)
     prepared(student, longer)
 
@@ -283,10 +283,10 @@ def test_a_teacher_that_sees_less_of_a_history_is_refused_and_one_that_sees_more
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"weight": -1.0}, "weight must be 0 or more, not -1.0"),
-        ({"weight": float("nan")}, "weight must be 0 or more, not nan"),
-        ({"alternating": -1}, "alternating must be 0 or a number of steps, not -1"),
-        ({"alternating": 1.5}, "alternating must be 0 or a number of steps, not 1.5"),
+        ({"peer_weight": -1.0}, "peer_weight must be 0 or more, not -1.0"),
+        ({"peer_weight": float("nan")}, "peer_weight must be 0 or more, not nan"),
+        ({"alternate_every": -1}, "alternate_every must be 0 or a number of steps, not -1"),
+        ({"alternate_every": 1.5}, "alternate_every must be 0 or a number of steps, not 1.5"),
     ],
 )
 def test_settings_out_of_range_are_refused(settings, message):

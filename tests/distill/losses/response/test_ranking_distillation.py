@@ -94,8 +94,8 @@ def test_a_student_has_less_and_less_that_is_misplaced(responses):
     ("settings", "message"),
     [
         ({"position_decay": 0.0}, "position_decay must be above 0, not 0.0"),
-        ({"discrepancy": -1.0}, "discrepancy must be above 0, not -1.0"),
-        ({"discrepancy": float("nan")}, "discrepancy must be above 0, not nan"),
+        ({"discrepancy_scale": -1.0}, "discrepancy_scale must be above 0, not -1.0"),
+        ({"discrepancy_scale": float("nan")}, "discrepancy_scale must be above 0, not nan"),
         ({"warm_up": 1.5}, r"warm_up must be in \[0, 1\], not 1.5"),
     ],
 )

@@ -99,9 +99,9 @@ def test_a_student_learns_the_teachers_items(responses):
     ("settings", "message"),
     [
         ({"beta": -0.1}, "beta must be 0 or more, not -0.1"),
-        ({"drawn": 0}, "drawn must be at least 1, not 0"),
-        ({"pool": 0}, "pool must be at least 1, not 0"),
-        ({"closeness": 0.0}, "closeness must be above 0, not 0.0"),
+        ({"num_samples": 0}, "num_samples must be at least 1, not 0"),
+        ({"pool_size": 0}, "pool_size must be at least 1, not 0"),
+        ({"sampling_temperature": 0.0}, "sampling_temperature must be above 0, not 0.0"),
         ({"temperature": float("nan")}, "temperature must be above 0, not nan"),
     ],
 )
@@ -111,7 +111,13 @@ def test_settings_out_of_range_are_refused(settings, message):
 
 
 def test_the_method_survives_its_configuration():
-    config = {"beta": 0.5, "drawn": 3, "pool": 9, "closeness": 2.0, "temperature": 1.5}
+    config = {
+        "beta": 0.5,
+        "num_samples": 3,
+        "pool_size": 9,
+        "sampling_temperature": 2.0,
+        "temperature": 1.5,
+    }
     saved = keras.saving.serialize_keras_object(RejuvenatedCrossEntropy(**config))
     loaded = keras.saving.deserialize_keras_object(saved)
     assert isinstance(loaded, RejuvenatedCrossEntropy)

@@ -67,7 +67,7 @@ def drawn_items(method, responses, rows=4000):
     rng.set_seed(0)
     logits = tf.Variable(np.zeros((rows, V + 1), np.float32))
     with tf.GradientTape() as tape:
-        loss = method.loss(responses.step(logits, np.tile(np.arange(1, K + 1), (rows, 1))))
+        loss = method.compute_loss(responses.step(logits, np.tile(np.arange(1, K + 1), (rows, 1))))
     return tf.convert_to_tensor(tape.gradient(loss, logits)).numpy()
 
 
@@ -93,8 +93,8 @@ def test_a_student_learns_the_teachers_list(responses):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"interesting": 0}, "interesting must be at least 1, not 0"),
-        ({"uninteresting": 0}, "uninteresting must be at least 1, not 0"),
+        ({"num_interesting": 0}, "num_interesting must be at least 1, not 0"),
+        ({"num_uninteresting": 0}, "num_uninteresting must be at least 1, not 0"),
         ({"temperature": 0.0}, "temperature must be above 0, not 0.0"),
         ({"temperature": float("nan")}, "temperature must be above 0, not nan"),
     ],

@@ -48,7 +48,7 @@ def prepared(responses, popularity, **settings) -> UnbiasedDistillation:
 def test_the_loss_by_hand(responses):
     # Groups {1, 2} and {3, 4}. The teacher's 1 and 4 leave one pair in each: 1 before 2, 4 before
     # 3. Odds 3 to 1 are 3/4, odds 1 to 4 are 1/5.
-    method = prepared(responses, [0, 5, 5, 4, 4], groups=2, pairs=40)
+    method = prepared(responses, [0, 5, 5, 4, 4], num_groups=2, num_pairs=40)
     step = responses.step(np.log([[1, 3, 1, 4, 1]]), [[1, 4]])
     expected = (np.log(4 / 3) + np.log(5)) / 2
     assert method.compute_loss(step).numpy() == pytest.approx([expected], rel=1e-6)
@@ -60,13 +60,13 @@ def slopes_of(method, responses, ids, rows, logits=None):
     start = np.zeros(V + 1) if logits is None else logits
     logits = tf.Variable(np.tile(start, (rows, 1)), dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = method.loss(responses.step(logits, np.tile(ids, (rows, 1))))
+        loss = method.compute_loss(responses.step(logits, np.tile(ids, (rows, 1))))
     return tf.convert_to_tensor(tape.gradient(loss, logits)).numpy()
 
 
 def test_no_pair_crosses_two_groups(responses):
     popularity = np.r_[0, np.full(10, 20), np.full(20, 10)]
-    method = prepared(responses, popularity, groups=2, pairs=1)
+    method = prepared(responses, popularity, num_groups=2, num_pairs=1)
     slopes = slopes_of(method, responses, [1, 11, 2, 12, 3, 13], 500)
     # With one pair a group what goes up in a group goes down there.
     np.testing.assert_allclose(slopes[:, 1:11].sum(axis=1), 0, atol=1e-6)
@@ -75,7 +75,7 @@ def test_no_pair_crosses_two_groups(responses):
 
 
 def test_pairs_come_in_the_papers_odds(responses):
-    method = prepared(responses, np.r_[0, np.ones(V)], groups=1, pairs=1, rank_decay=2.0)
+    method = prepared(responses, np.r_[0, np.ones(V)], num_groups=1, num_pairs=1, rank_decay=2.0)
     ids = [4, 7, 1]
     slopes = slopes_of(method, responses, ids, 8000)
     counts = np.zeros((3, V + 1))
@@ -92,14 +92,14 @@ def test_pairs_come_in_the_papers_odds(responses):
 def test_a_popular_item_does_not_lose_to_a_rare_one(responses):
     # The teacher prefers rare books; the student has not learnt so, but has the order in groups.
     popularity = np.r_[0, np.full(10, 200), np.full(20, 100)]
-    method = prepared(responses, popularity, groups=2, pairs=200)
+    method = prepared(responses, popularity, num_groups=2, num_pairs=200)
     logits = np.r_[0, 100 - np.arange(10.0), -np.arange(20.0)] * 20
     found = method.compute_loss(responses.step([logits], [[11, 12, 13, 1, 2]]))
     np.testing.assert_allclose(found, 0, atol=1e-5)
 
 
 def test_a_worse_order_within_a_group_costs_more(responses):
-    method = prepared(responses, np.r_[0, np.ones(V)], groups=2, pairs=400)
+    method = prepared(responses, np.r_[0, np.ones(V)], num_groups=2, num_pairs=400)
     losses = [
         float(
             method.compute_loss(responses.step([slope * np.arange(V + 1)], [np.arange(1, K + 1)]))[
@@ -113,7 +113,7 @@ def test_a_worse_order_within_a_group_costs_more(responses):
 
 
 def test_it_must_be_prepared(responses):
-    with pytest.raises(ValueError, match="prepare must be called first"):
+    with pytest.raises(ValueError, match="call build first"):
         UnbiasedDistillation().compute_loss(responses.step(np.zeros((1, V + 1)), [[1, 2]]))
 
 
@@ -126,8 +126,8 @@ def test_a_student_learns_the_teachers_order(responses):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"groups": 0}, "groups must be at least 1, not 0"),
-        ({"pairs": 0}, "pairs must be at least 1, not 0"),
+        ({"num_groups": 0}, "num_groups must be at least 1, not 0"),
+        ({"num_pairs": 0}, "num_pairs must be at least 1, not 0"),
         ({"rank_decay": float("nan")}, "rank_decay must be above 0, not nan"),
     ],
 )

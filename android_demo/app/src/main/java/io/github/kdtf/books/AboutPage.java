@@ -95,8 +95,8 @@ final class AboutPage {
     private void addModel(List<Row> rows, BundleConfig config) {
         rows.add(Row.heading(text(R.string.about_model)));
         rows.add(fact(R.string.about_name, config.name));
-        rows.add(fact(R.string.about_books, Words.number(config.books)));
-        rows.add(fact(R.string.about_history, Words.number(config.historyLength)));
+        rows.add(fact(R.string.about_books, Words.number(config.numItems)));
+        rows.add(fact(R.string.about_history, Words.number(config.maxLength)));
         rows.add(fact(R.string.about_size, size(config.bytes.get(BundleFiles.MODEL))));
         rows.add(fact(R.string.about_bundle_size, size(config.totalBytes())));
         rows.add(fact(R.string.about_quantization, config.quantization));

@@ -193,7 +193,7 @@ public class AppTest {
         for (String one : Phone.state().config.metrics.keySet()) {
             assertTrue(one, said.contains(one));
         }
-        assertTrue(said.contains(Words.number(Phone.state().config.books)));
+        assertTrue(said.contains(Words.number(Phone.state().config.numItems)));
         assertTrue(said.contains(Phone.state().config.minRuntimeVersion));
         assertTrue(said.contains("2.16.1"));
         phone.tapButton(phone.activity().getString(R.string.about_measure));

@@ -51,7 +51,7 @@ final class BundleFolder {
     void writeCatalog(JSONArray books) throws Exception {
         write(BundleFiles.CATALOG,
                 new JSONObject().put("version", 1).put("books", books).toString());
-        writeConfig(config().put("books", books.length()));
+        writeConfig(config().put("num_items", books.length()));
         writeHashes();
     }
 

@@ -100,8 +100,8 @@ public class BundleTest {
             assertEquals(text, Problem.DAMAGED_FILE, assertThrown().problem);
         }
         bundle = new BundleFolder(assets);
-        JSONObject[] configs = {bundle.config().put("books", "many"),
-            bundle.config().put("history_length", -1), bundle.config().put("candidates", 2.5),
+        JSONObject[] configs = {bundle.config().put("num_items", "many"),
+            bundle.config().put("max_length", -1), bundle.config().put("candidates", 2.5),
             bundle.config().put("name", JSONObject.NULL),
             bundle.config().put("sha256", new JSONObject())};
         for (JSONObject config : configs) {
@@ -131,7 +131,7 @@ public class BundleTest {
 
     @Test
     public void aConfigThatDisagreesWithTheModelIsRefused() throws Exception {
-        String[] sizes = {"history_length", "candidates", "recommendations"};
+        String[] sizes = {"max_length", "candidates", "recommendations"};
         for (String size : sizes) {
             JSONObject config = bundle.config();
             bundle.writeConfig(config.put(size, config.getInt(size) - 1));
@@ -228,8 +228,8 @@ public class BundleTest {
         assertTrue(new File(folder, "catalog-1-0123.db").createNewFile());
         try (Catalog catalog = Catalog.open(application, good, config, null)) {
             assertEquals(1, catalogues().size());
-            assertEquals(config.books, catalog.book(config.books).id);
-            assertNull(catalog.book(config.books + 1));
+            assertEquals(config.numItems, catalog.book(config.numItems).id);
+            assertNull(catalog.book(config.numItems + 1));
         }
     }
 

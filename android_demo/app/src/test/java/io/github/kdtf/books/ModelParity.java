@@ -145,7 +145,7 @@ public final class ModelParity {
         Map<Integer, List<Float>> wanted = new TreeMap<>();
         float most = 0;
         for (int i = start; i < history.length; i++) {
-            if (1 <= history[i] && history[i] <= recommender.config().books) {
+            if (1 <= history[i] && history[i] <= recommender.config().numItems) {
                 put(wanted, history[i], contributions[i - start]);
                 most = Math.max(most, Math.abs(contributions[i - start]));
             }

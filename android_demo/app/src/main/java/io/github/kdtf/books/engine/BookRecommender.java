@@ -21,8 +21,8 @@ import org.tensorflow.lite.TensorFlowLite;
 /**
  * The model of a bundle: books by their model ids in, books out. All on the device.
  *
- * <p>Books have the ids 1 to {@code config().books}; {@link Catalog} knows their titles. A history
- * is what a reader has read, oldest first; the model sees the newest {@code historyLength} of it.
+ * <p>Books have the ids 1 to {@code config().numItems}; {@link Catalog} knows their titles. A history
+ * is what a reader has read, oldest first; the model sees the newest {@code maxLength} of it.
  * Safe to share between threads: calls take turns. Not for the main thread.
  */
 public final class BookRecommender implements AutoCloseable {
@@ -127,10 +127,10 @@ public final class BookRecommender implements AutoCloseable {
         Map<String, Object> inputs = new HashMap<>();
         inputs.put("history", seen);
         inputs.put("book", new int[] {book});
-        float[][] added = new float[1][config.historyLength];
+        float[][] added = new float[1][config.maxLength];
         run("explain", inputs, Collections.<String, Object>singletonMap("contributions", added));
         List<ScoredBook> reasons = new ArrayList<>();
-        for (int i = 0; i < config.historyLength; i++) {
+        for (int i = 0; i < config.maxLength; i++) {
             if (isBook(seen[0][i]) && added[0][i] > 0) {
                 reasons.add(new ScoredBook(seen[0][i], added[0][i]));
             }
@@ -173,13 +173,13 @@ public final class BookRecommender implements AutoCloseable {
 
     /** int [1, L]: the newest L of a history, padded with 0 at the end. */
     private int[][] newest(int[] history) {
-        int start = Math.max(0, history.length - config.historyLength);
+        int start = Math.max(0, history.length - config.maxLength);
         int[] kept = Arrays.copyOfRange(history, start, history.length);
-        return new int[][] {Arrays.copyOf(kept, config.historyLength)};
+        return new int[][] {Arrays.copyOf(kept, config.maxLength)};
     }
 
     private boolean isBook(int id) {
-        return 1 <= id && id <= config.books;
+        return 1 <= id && id <= config.numItems;
     }
 
     private void checkSignatures() throws BundleException {
@@ -194,7 +194,7 @@ public final class BookRecommender implements AutoCloseable {
                 throw mismatch("it has no signature " + needed);
             }
         }
-        int L = config.historyLength;
+        int L = config.maxLength;
         int K = config.recommendations;
         int C = config.candidates;
         for (String one : new String[] {"recommend", "score", "explain"}) {
@@ -212,8 +212,8 @@ public final class BookRecommender implements AutoCloseable {
         run("recommend", Collections.<String, Object>singletonMap("history", new int[1][L]),
                 outputs);
         for (int id : ids[0]) {
-            if (id < 0 || id > config.books) {
-                throw mismatch("it recommends book " + id + " of " + config.books);
+            if (id < 0 || id > config.numItems) {
+                throw mismatch("it recommends book " + id + " of " + config.numItems);
             }
         }
     }

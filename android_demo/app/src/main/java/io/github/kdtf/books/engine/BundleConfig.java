@@ -30,8 +30,8 @@ public final class BundleConfig {
     private static final int BUFFER_BYTES = 1 << 16;
 
     public final String name;
-    public final int books;
-    public final int historyLength;
+    public final int numItems;
+    public final int maxLength;
     public final int recommendations;
     public final int candidates;
     public final List<String> signatures;
@@ -87,11 +87,11 @@ public final class BundleConfig {
         }
         this.bytes = Collections.unmodifiableMap(bytes);
         name = text(json, "name");
-        if (Integer.valueOf(0).equals(json.opt("books"))) {
-            throw new BundleException(Problem.EMPTY_CATALOG, BundleFiles.CONFIG, "books is 0");
+        if (Integer.valueOf(0).equals(json.opt("num_items"))) {
+            throw new BundleException(Problem.EMPTY_CATALOG, BundleFiles.CONFIG, "num_items is 0");
         }
-        books = size(json, "books");
-        historyLength = size(json, "history_length");
+        numItems = size(json, "num_items");
+        maxLength = size(json, "max_length");
         recommendations = size(json, "recommendations");
         candidates = size(json, "candidates");
         minRuntimeVersion = text(json, "min_runtime_version");

@@ -196,7 +196,7 @@ public final class Catalog implements AutoCloseable {
                 database.beginTransaction();
                 try {
                     createTables(database);
-                    CatalogReader.read(files, config.books, database, progress);
+                    CatalogReader.read(files, config.numItems, database, progress);
                     database.setTransactionSuccessful();
                 } finally {
                     database.endTransaction();

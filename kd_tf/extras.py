@@ -1,0 +1,96 @@
+"""Tells what to install when a package of an extra is missing.
+
+The base install of kd_tf is the runtime. Training needs the extra ``train``: TensorFlow and others.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+
+from kd_tf.errors import UserError
+
+EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "train": (
+        "training",
+        (
+            "tensorflow",
+            "tf_keras",
+            "tensorflow_recommenders",
+            "tensorflow_model_optimization",
+            "polars",
+            "pandas",
+            "scipy",
+            "sklearn",
+            "threadpoolctl",
+            "implicit",
+            "numba",
+            "pydantic",
+            "tomli_w",
+            "jinja2",
+        ),
+    ),
+    "benchmark": ("this comparison", ("onnx", "onnxruntime")),
+}
+"""For each extra of setup.cfg what it is for, and the modules that it installs."""
+
+
+class MissingExtraError(UserError, ImportError):
+    """A module is missing that an extra of kd_tf installs.
+
+    Args:
+        module: Name of the missing module.
+        extra: The extra that installs it, a key of `EXTRAS`.
+
+    Example:
+        >>> print(MissingExtraError("tensorflow", "train"))
+        training needs more packages: tensorflow is missing
+          Install them: pip install 'kd_tf[train]'
+    """
+
+    def __init__(self, module: str, extra: str) -> None:
+        self.extra = extra
+        super().__init__(
+            f"{EXTRAS[extra][0]} needs more packages: {module} is missing",
+            hint=f"Install them: pip install 'kd_tf[{extra}]'",
+        )
+        self.name = module  # as of every ImportError
+
+
+def require_modules(*modules: str) -> None:
+    """Checks that modules of an extra are installed, without importing them.
+
+    Args:
+        modules: Names of top-level modules, all of them in `EXTRAS`.
+
+    Raises:
+        MissingExtraError: One of them is not installed.
+    """
+    for module in modules:
+        if not is_installed(module):
+            raise MissingExtraError(module, find_extra(module))
+
+
+def is_installed(module: str) -> bool:
+    """Whether a top-level module can be imported. It is not imported."""
+    return importlib.util.find_spec(module) is not None
+
+
+def find_extra(module: str) -> str:
+    """Returns the name of the extra that installs a module.
+
+    Raises:
+        KeyError: No extra installs it.
+    """
+    for extra, (_, modules) in EXTRAS.items():
+        if module in modules:
+            return extra
+    raise KeyError(module)
+
+
+def explain_import_error(error: ModuleNotFoundError) -> MissingExtraError | None:
+    """Returns the error to show for a failed import, or None if no extra installs the module."""
+    module = (error.name or "").partition(".")[0]
+    try:
+        return MissingExtraError(module, find_extra(module))
+    except KeyError:
+        return None

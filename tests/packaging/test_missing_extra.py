@@ -1,0 +1,89 @@
+"""What a person sees who has the base install and asks for training."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kd_tf.extras import EXTRAS, MissingExtraError, explain_import_error, require_modules
+
+ADVICE = "pip install 'kd_tf[train]'"
+
+
+def run_without(code: str, *modules: str) -> subprocess.CompletedProcess[str]:
+    """Runs Python code where the modules are not installed; by default all of the extras."""
+    names = modules or tuple(name for _, names in EXTRAS.values() for name in names)
+    # Python takes None here for: looked for and not found.
+    hide = f"import sys; sys.modules.update(dict.fromkeys({names!r}))\n"
+    return subprocess.run(
+        [sys.executable, "-c", hide + code], capture_output=True, text=True, check=False
+    )
+
+
+def run_command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_without(
+        f"sys.argv = {['kd-tf', *arguments]!r}\nfrom kd_tf.cli import main\nmain()\n"
+    )
+
+
+@pytest.mark.parametrize("module", ["kd_tf.backend", "kd_tf.config", "kd_tf.data"])
+def test_importing_a_module_of_the_training_says_what_to_install(module: str) -> None:
+    ran = run_without(f"import {module}")
+    assert ran.returncode == 1
+    assert "MissingExtraError: training needs more packages" in ran.stderr
+    assert ADVICE in ran.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo"],
+        ["run", "--dataset", "bookshop", "--out", "out"],
+        ["data", "bookshop"],
+        ["baselines", "--dataset", "bookshop"],
+        ["compare", "--dataset", "bookshop"],
+        ["benchmark", "--synthetic-items", "100"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_command_of_the_training_says_what_to_install(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    ran = run_command(*arguments)
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert "training needs more packages" in ran.stderr
+    assert ADVICE in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [[], ["run"], ["recommend"], ["benchmark"]])
+def test_help_needs_no_extra(arguments: list[str]) -> None:
+    ran = run_command(*arguments, "--help")
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "Usage" in ran.stdout
+
+
+def test_the_runtime_needs_no_extra() -> None:
+    ran = run_without("import kd_tf.runtime.recommender, kd_tf.preview.server, kd_tf.cli")
+    assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_only_a_missing_package_of_an_extra_is_explained() -> None:
+    explained = explain_import_error(ModuleNotFoundError("no", name="scipy.sparse"))
+    assert isinstance(explained, MissingExtraError)
+    assert (explained.name, explained.extra) == ("scipy", "train")
+    assert explain_import_error(ModuleNotFoundError("no", name="kd_tf.misspelled")) is None
+    assert explain_import_error(ModuleNotFoundError("no")) is None
+
+
+def test_the_first_missing_module_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_modules("numba", "onnx")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ImportError, match="onnx is missing") as caught:
+        require_modules("numba", "onnx")
+    assert "kd_tf[benchmark]" in str(caught.value)
