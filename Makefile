@@ -17,7 +17,7 @@ OLDER := 2.14=tflite-runtime==2.14.0 2.17=ai-edge-litert==1.0.1
 QUICK := not slow and not browser and not android and not real_data
 
 .PHONY: help demo check test lint types ruff-check ruff-format spelling imports unit notebooks \
-  dist wheel-base wheel-demo upgrade clean
+  dist wheel-base wheel-demo schemas upgrade clean
 
 help:
 	@echo "make demo        set up .venv and run the pipeline on a synthetic bookshop (runs/demo)"
@@ -30,6 +30,7 @@ help:
 	@echo "make dist        build the sdist and the wheel into dist/ and check what they hold"
 	@echo "make wheel-base  install the wheel alone into a bare environment and recommend with it"
 	@echo "make wheel-demo  install the wheel with [train] into a bare environment, run kd-tf demo"
+	@echo "make schemas     write the JSON Schemas in docs/reference anew"
 	@echo "make upgrade     resolve the newest versions and write constraints.txt anew"
 	@echo "make clean       remove .venv, caches, npm packages, dist and runs/demo"
 
@@ -107,6 +108,9 @@ wheel-base: dist
 
 wheel-demo: dist
 	@$(PYTHON) scripts/try_wheel.py dist --train
+
+schemas: $(READY)
+	@$(BIN)/python scripts/write_schemas.py
 
 upgrade:
 	@rm -rf $(VENV)/upgrade && $(PYTHON) -m venv $(VENV)/upgrade

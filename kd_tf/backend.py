@@ -12,12 +12,16 @@ import contextlib
 import logging
 import os
 
+from kd_tf.extras import require_modules
 from kd_tf.native_stderr import suppress_native_stderr
 
 # Must be set before TensorFlow is imported: with it, `tf.keras` is Keras 2 for TFRS and tfmot.
 os.environ["TF_USE_LEGACY_KERAS"] = "1"
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+require_modules(
+    "tensorflow", "tensorflow_model_optimization", "tensorflow_recommenders", "tf_keras"
+)
 
 with suppress_native_stderr():
     import tensorflow as tf

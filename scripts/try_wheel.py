@@ -65,7 +65,7 @@ def main() -> None:
             bundle = folder / "demo" / "bundle"
         else:
             bundle = GOLDEN
-        items = json.loads((bundle / "catalog.json").read_text("utf-8"))["items"]
+        items = json.loads((bundle / "catalog.json").read_text("utf-8"))["books"]
         history = ("--history", items[0]["title"], "--history", items[1]["title"])
         run(folder, binaries / "kd-tf", "recommend", bundle, *history, "-k", "3")
 

@@ -33,15 +33,15 @@ if [ "$sdk" -lt 26 ]; then # Robolectric draws with the real engine from Android
   sed -i 's/^graphicsMode=.*/graphicsMode=LEGACY/' "$run/config/robolectric.properties"
 fi
 
-# The two pieces of Java in docs/android.md, so that they compile and answer as they say.
+# The two pieces of Java in docs/how-to/put-it-in-an-android-app.md, so that they compile and answer as they say.
 mkdir -p "$run/snippets"
 snippet() {
   awk -v wanted="$1" '/^```java/ { inside = ++count; next } /^```/ { inside = 0 }
-    inside == wanted' ../docs/android.md
+    inside == wanted' ../docs/how-to/put-it-in-an-android-app.md
 }
 { echo "package io.github.kdtf.books;"; snippet 1; } > "$run/snippets/ReadNext.java"
 if [ "$(snippet 1 | wc -l)" -ge 40 ]; then
-  echo "docs/android.md: the snippet must stay under 40 lines" >&2
+  echo "docs/how-to/put-it-in-an-android-app.md: the snippet must stay under 40 lines" >&2
   exit 1
 fi
 {

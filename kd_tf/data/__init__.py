@@ -1,0 +1,1 @@
+"""Loads, cleans and splits interactions, and draws training examples from them."""

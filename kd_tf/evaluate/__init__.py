@@ -1,0 +1,1 @@
+"""Evaluates models on held-out items and compares them."""

@@ -252,7 +252,7 @@ class TFLiteModel:
             raise UserError(
                 f"the model cannot be run: {_get_first_line(error)}",
                 where=self._name,
-                hint="Update ai-edge-litert, or export the model with builtin operators only.",
+                hint="Update ai-edge-litert, or export the model with built-in operators only.",
             ) from error
         shapes = {
             name: (value.dtype.name, list(value.shape)) for name, value in sorted(answer.items())

@@ -182,7 +182,7 @@ def test_what_has_no_plain_tables_is_refused():
     with pytest.raises(ValueError, match="a HistoryModel has no embedding table to quantize"):
         quantize_aware.wrap_tables_in_fake_quantization(HistoryModel(num_items=V, max_length=L))
     kernel = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
-    with pytest.raises(ValueError, match="the table of a ItemKernelStudent is not a tf.Variable"):
+    with pytest.raises(ValueError, match=r"the table of a ItemKernelStudent is not a tf\.Variable"):
         quantize_aware.wrap_tables_in_fake_quantization(kernel)
 
 

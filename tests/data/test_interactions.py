@@ -48,7 +48,7 @@ def test_keep_leaves_the_asked_rows_as_they_are_and_numbers_users_anew(table, da
     expected = [row for row, wanted in zip(with_own_ids(table), rows, strict=True) if wanted]
     assert with_own_ids(kept) == expected
     assert kept.num_items == table.num_items
-    assert sorted(set(kept.user.tolist())) == list(range(kept.users))
+    assert sorted(set(kept.user.tolist())) == list(range(kept.num_users))
     assert kept.user_ids == [
         name for name in table.user_ids if name in {row[0] for row in expected}
     ]

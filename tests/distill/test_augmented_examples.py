@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.augmentation import augment
-from kd_tf.data.examples.batches import Batches
-from kd_tf.data.examples.sequences import Examples
 
 from kd_tf import rng
 from kd_tf.backend import keras, tf
+from kd_tf.data.examples.augmentation import augment
+from kd_tf.data.examples.batches import Batches
+from kd_tf.data.examples.sequences import Examples
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.losses import METHODS
 from kd_tf.distill.losses.base import DistillationSetup

@@ -253,7 +253,7 @@ def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(data):
 
     distiller = Distiller(student(), [Mistaken()], ConstantWeights(0.5))
     distiller.compile()
-    with pytest.raises(ValueError, match="no layer 'hiden'. Did you mean hidden"):
+    with pytest.raises(ValueError, match=r"no layer 'hiden'\. Did you mean hidden"):
         distiller.evaluate(data, steps=1, verbose=0)
 
 

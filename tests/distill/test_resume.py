@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.batches import Batches
-from kd_tf.data.examples.sequences import Examples
 
 from kd_tf import rng
 from kd_tf.backend import keras, tf
 from kd_tf.compress import prune
+from kd_tf.data.examples.batches import Batches
+from kd_tf.data.examples.sequences import Examples
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.losses import METHODS, DistillationSetup
 from kd_tf.distill.teacher_targets import compute_teacher_targets

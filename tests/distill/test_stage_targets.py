@@ -2,9 +2,9 @@ import contextlib
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.sequences import Examples
 
 from kd_tf.backend import tf
+from kd_tf.data.examples.sequences import Examples
 from kd_tf.distill.teacher_targets import compute_curriculum_targets, compute_teacher_targets
 from kd_tf.models.base import HistoryModel
 from kd_tf.progress import NullProgress
@@ -130,5 +130,5 @@ def test_no_stage_and_stages_of_different_catalogues_are_refused(tmp_path):
     with pytest.raises(ValueError, match="same number of items, not none"):
         ask([], tmp_path / "stages")
     with pytest.raises(ValueError, match=r"same number of items, not \[12, 13\]"):
-        ask([Teacher(), Teacher(num_items=V + 1)], tmp_path / "stages")
+        ask([Teacher(), Teacher(items=V + 1)], tmp_path / "stages")
     assert not list(tmp_path.iterdir())

@@ -4,9 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.sequences import Examples
 
 from kd_tf.backend import tf
+from kd_tf.data.examples.sequences import Examples
 from kd_tf.distill.teacher_targets import compute_teacher_targets
 from kd_tf.models import batch_scoring
 from kd_tf.models.base import HistoryModel
@@ -37,7 +37,7 @@ class QuickTeacher(Teacher):
         raise AssertionError("the short way is there to be taken")
 
     def numpy_scores(self, histories):
-        return histories.matrix(V) @ self.says.numpy() + np.float32(0)
+        return histories.to_csr_matrix(V) @ self.says.numpy() + np.float32(0)
 
 
 def drawn(passes: int = 2, users: int = 7, seed: int = 0) -> Examples:
@@ -89,21 +89,21 @@ def test_the_targets_are_the_best_items_without_history_and_padding(tmp_path, to
 
 
 def test_a_teacher_that_has_a_shorter_way_to_its_scores_takes_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", 3 * (V + 1))
+    monkeypatch.setattr(batch_scoring, "MAX_SCORES_IN_MEMORY", 3 * (V + 1))
     teacher, examples = QuickTeacher(), drawn()
     teacher.says.assign(tf.concat([tf.zeros([1, V + 1]), teacher.says[1:]], axis=0))
     same(ask(teacher, examples, tmp_path / "targets"), teacher, examples, 4)
 
 
 def test_equal_histories_are_asked_once_and_all_answered(tmp_path, monkeypatch):
-    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", 3 * (V + 1))
+    monkeypatch.setattr(batch_scoring, "MAX_SCORES_IN_MEMORY", 3 * (V + 1))
     asked = []
     monkeypatch.setattr(
         QuickTeacher,
-        "make_numpy_score_fn",
+        "numpy_scores",
         lambda self, histories: (
             asked.extend(map(tuple, histories.pad(L)))
-            or histories.matrix(V) @ self.says.numpy() + np.float32(0)
+            or histories.to_csr_matrix(V) @ self.says.numpy() + np.float32(0)
         ),
     )
     teacher, some = QuickTeacher(), drawn(passes=1, users=5)
@@ -134,7 +134,7 @@ def test_more_than_the_catalogue_is_all_of_the_catalogue(tmp_path):
 def test_how_many_are_asked_at_once_changes_nothing(tmp_path, monkeypatch):
     teacher, examples = Teacher(), drawn()
     together = ask(teacher, examples, tmp_path / "together")
-    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", 3 * (V + 1))
+    monkeypatch.setattr(batch_scoring, "MAX_SCORES_IN_MEMORY", 3 * (V + 1))
     apart = ask(teacher, examples, tmp_path / "apart")
     np.testing.assert_array_equal(together["teacher_ids"], apart["teacher_ids"])
     np.testing.assert_allclose(together["teacher_logits"], apart["teacher_logits"], rtol=1e-6)
@@ -242,7 +242,7 @@ class Interrupted(NullProgress):
 
 @pytest.fixture
 def small_batches(monkeypatch):
-    monkeypatch.setattr(batch_scoring, "SCORES_AT_ONCE", 3 * (V + 1))
+    monkeypatch.setattr(batch_scoring, "MAX_SCORES_IN_MEMORY", 3 * (V + 1))
 
 
 def test_an_interrupted_run_leaves_nothing_and_the_next_one_works(tmp_path, small_batches):

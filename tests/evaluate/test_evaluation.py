@@ -49,7 +49,7 @@ def split() -> Split:
         train_users=np.arange(100, 112, dtype=np.int32),
         validation=held_out(3),
         test=held_out(7),
-        evaluation="unseen-users",
+        protocol="unseen-users",
         seed=3,
         num_items=ITEMS,
     )

@@ -173,7 +173,9 @@ def test_bytes_are_those_of_its_weights(settings, size):
 
 
 def test_only_floats_are_trained():
-    assert [len(vector(quantized=quantized)[0].trainable_weights) for quantized in (False, True)] == [1, 0]
+    assert [
+        len(vector(quantized=quantized)[0].trainable_weights) for quantized in (False, True)
+    ] == [1, 0]
 
 
 @pytest.mark.parametrize("quantized", [False, True])

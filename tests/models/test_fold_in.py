@@ -308,7 +308,8 @@ def test_items_without_factors_have_no_score_of_their_own_and_speak_for_none():
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"embedding_dim": 0}, {"alpha": 0.5}, {"regularization": 0.0}, {"regularization": -1.0}]
+    "wrong",
+    [{"embedding_dim": 0}, {"alpha": 0.5}, {"regularization": 0.0}, {"regularization": -1.0}],
 )
 def test_a_wrong_setting_is_refused_with_its_value(wrong):
     settings = {"embedding_dim": d, "alpha": 2.0, "regularization": 3.0, **wrong}

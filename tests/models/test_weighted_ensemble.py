@@ -336,5 +336,7 @@ def test_its_vectors_are_those_of_the_first_part_that_has_any():
     np.testing.assert_array_equal(
         both.user_embeddings(history), both.members[1].user_embeddings(history)
     )
-    with pytest.raises(ValueError, match=r"none of its members \(NeighboursStudent, LowRankModel\) has"):
+    with pytest.raises(
+        ValueError, match=r"none of its members \(NeighboursStudent, LowRankModel\) has"
+    ):
         WeightedEnsemble(members=[neighbours(), low_rank()]).item_embeddings()

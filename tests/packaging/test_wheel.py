@@ -105,7 +105,7 @@ def run(bare: Path, *command: str | Path) -> subprocess.CompletedProcess[str]:
 
 def read_titles() -> list[str]:
     catalog = json.loads((GOLDEN / "catalog.json").read_text("utf-8"))
-    return [item["title"] for item in catalog["items"]]
+    return [item["title"] for item in catalog["books"]]
 
 
 @pytest.mark.slow

@@ -81,8 +81,8 @@ def test_data_protocol_and_seed_are_named(results):
     for part in (
         "Name: synthetic",
         "Users: 3,000; books: 2,000; interactions: 81,234",
-        "Split: 2,100 training users, 300 validation users (early stopping and model selection), 600 "
-        "test users",
+        "Split: 2,100 training users, 300 validation users (early stopping and model selection), "
+        "600 test users",
         "Protocol: unseen-users: the test users are not in the training data",
         "Seed: 42",
         "reader with fewer than 5 books: 1,203 interactions and 411 users removed",

@@ -157,4 +157,6 @@ def test_progress_hears_of_every_epoch_with_loss_and_figure():
     heard = Heard()
     trained([0.25, 0.125], epochs=2, progress=heard)
     assert heard.opened == [("counting", 2)]
-    assert [note for note in heard.notes if note] == ["loss 1.000, best validation score 0.2500"] * 2
+    assert [note for note in heard.notes if note] == [
+        "loss 1.000, best validation score 0.2500"
+    ] * 2

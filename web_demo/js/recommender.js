@@ -13,7 +13,8 @@ import { Fault } from "./fault.js";
 
 /**
  * One of the four builds in the package. It asks for fixed-width SIMD alone, so every browser of
- * today runs it and every processor rounds alike; with relaxed SIMD it was no faster (docs/web.md).
+ * today runs it and every processor rounds alike; with relaxed SIMD it was no faster
+ * (docs/how-to/put-it-in-a-web-page.md).
  */
 const WASM = "litert_wasm_compat_internal.js";
 

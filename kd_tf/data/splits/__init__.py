@@ -1,0 +1,1 @@
+"""Split protocols: training, validation and test parts of a data set."""

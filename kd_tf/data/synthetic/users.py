@@ -95,8 +95,8 @@ class UserSimulator:
             history[active, step] = self._choose_items(
                 active, year, history[:, :step], taste, state
             )
-        user, step = np.nonzero(history >= 0)
-        return user, history[user, step], time[user, step]
+        user, position = np.nonzero(history >= 0)
+        return user, history[user, position], time[user, position]
 
     def _draw_lengths(self, num_users: int) -> np.ndarray:
         """Draws history lengths, int [users], log-normal, at most a quarter of the catalog."""

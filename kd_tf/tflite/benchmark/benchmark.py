@@ -1,37 +1,28 @@
-"""Benchmarks a .tflite file against other runtimes with the same student."""
+"""Benchmarks a .tflite file against other runtimes with the same student.
+
+This module works with the base install, without TensorFlow, as long as only a file is measured.
+"""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kd_tf import atomic, rng
 from kd_tf.errors import UserError
-from kd_tf.models.base import HistoryModel
-from kd_tf.models.batch_scoring import compute_scores, get_scoring_batch_size
-from kd_tf.models.students.mlp import MLPStudent
+from kd_tf.extras import is_installed
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.runtime.bundle import MODEL_FILE, Bundle
 from kd_tf.runtime.measure.interleaved import BenchmarkedModel, time_interleaved
 from kd_tf.runtime.measure.latency import MIN_RUNS
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.artifact import compute_floor_bytes
-from kd_tf.tflite.benchmark import peers
-from kd_tf.tflite.checks.contract import is_item
-from kd_tf.tflite.checks.numpy_reference import make_numpy_mlp
-from kd_tf.tflite.convert import Quantization, convert
-from kd_tf.tflite.two_stage_search import (
-    TwoStageStudent,
-    choose_block_size,
-    choose_num_probes,
-    cluster_items,
-)
-from kd_tf.training import checkpoint
+
+if TYPE_CHECKING:
+    from kd_tf.models.base import HistoryModel
 
 COMPETITORS = ("numpy", "onnxruntime", "naive")
 """Runtimes and converters that a file can be compared with."""
@@ -40,12 +31,6 @@ NUM_HISTORIES = 200
 """Number of histories that all models get, again and again."""
 
 NUM_RECOMMENDATIONS, NUM_CANDIDATES, TOP_K = 50, 100, 10
-
-MIN_TWO_STAGE_ITEMS = 100_000
-"""A synthetic student of at least so many items is exported with two-stage search too."""
-
-_ITEMS_PER_GENRE, _GENRES_PER_SECTION = 50, 100
-"""Structure of a synthetic catalog: items belong to genres, genres to sections."""
 
 
 @dataclass
@@ -96,6 +81,8 @@ def benchmark(
     Raises:
         UserError: The file does not exist, it has no student that `competitors` need, or a model
             cannot be built or run.
+        MissingExtraError: A student is needed, but the extra ``train`` is not installed, or
+            ONNX Runtime is not.
     """
     unknown = [name for name in competitors if name not in COMPETITORS]
     if unknown:
@@ -108,14 +95,29 @@ def benchmark(
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         if synthetic is not None:
+            from kd_tf.tflite.benchmark.synthetic import make_synthetic_student
+
             setup = make_synthetic_student(folder, *synthetic, seed=seed, progress=progress)
         elif target is not None:
-            setup = open_target(target, seed=seed)
+            # To measure the file alone, nothing but the base install is needed.
+            with_student = bool(competitors) or is_installed("tensorflow")
+            setup = open_target(target, seed=seed, with_student=with_student)
         else:
             raise ValueError("a target or the sizes of a synthetic student are required")
-        if competitors:
-            _add_competitors(setup, folder, competitors, progress)
-        exact_ids = _compute_exact_top_k(setup, progress)
+        if competitors and setup.student is None:
+            raise UserError(
+                "competitors are built from the student of a run, but the file is in no run's "
+                "folder",
+                where=str(setup.models[0].path),
+                hint=f"Give a run's folder or its bundle/{MODEL_FILE}, or --competitors '' to "
+                "measure the file only.",
+            )
+        exact_ids = None
+        if setup.student is not None:
+            from kd_tf.tflite.benchmark.competitors import add_competitors, compute_exact_top_k
+
+            add_competitors(setup, folder, competitors, progress)
+            exact_ids = compute_exact_top_k(setup.student, setup.histories, progress)
         rows = []
         for count in threads:
             for measurement in time_interleaved(
@@ -154,107 +156,13 @@ def benchmark(
     }
 
 
-def make_synthetic_student(
-    folder: Path,
-    num_items: int,
-    embedding_dim: int,
-    max_length: int,
-    *,
-    seed: int = 0,
-    progress: Progress | None = None,
-) -> BenchmarkSetup:
-    """Exports a synthetic MLP student in all quantizations, with matching histories.
-
-    Its embeddings are random but have the structure of trained ones: items of a genre are similar,
-    genres of a section too, some dimensions have a larger variance, and rows differ in norm. Each
-    history keeps to a few genres.
-
-    Args:
-        folder: Gets the .tflite files.
-        num_items: V.
-        embedding_dim: d.
-        max_length: L.
-        seed: Random seed of the student and the histories.
-        progress: Where to report; by default nowhere.
-    """
-    random = np.random.default_rng(seed)
-    num_genres = max(num_items // _ITEMS_PER_GENRE, 1)
-    num_sections = max(num_genres // _GENRES_PER_SECTION, 1)
-    genre = random.integers(0, num_genres, num_items + 1)
-    centers = random.standard_normal((num_sections, embedding_dim), np.float32)
-    centers = centers[random.integers(0, num_sections, num_genres)]
-    centers += 0.7 * random.standard_normal((num_genres, embedding_dim), np.float32)
-    table = centers[genre] + 0.5 * random.standard_normal(
-        (num_items + 1, embedding_dim), np.float32
-    )
-    table *= np.arange(1, embedding_dim + 1, dtype=np.float32) ** -0.5
-    table *= random.lognormal(0, 0.2, (num_items + 1, 1)).astype(np.float32)
-    table /= np.sqrt(np.square(table).sum(axis=1).mean())
-    table[0] = 0
-    rng.set_seed(seed)
-    student = MLPStudent(num_items=num_items, max_length=max_length, embedding_dim=embedding_dim)
-    student.create_weights()
-    student.table.assign(table)
-    student.recency.assign(np.linspace(2, 0, max_length))
-    by_genre = np.argsort(genre[1:], kind="stable") + 1
-    genre_starts = np.searchsorted(genre[by_genre], np.arange(num_genres + 1))
-    sampled = np.zeros((2 * NUM_HISTORIES, max_length), np.int32)
-    for row in sampled:
-        items = np.unique(
-            np.concatenate(
-                [
-                    by_genre[genre_starts[index] : genre_starts[index + 1]]
-                    for index in random.integers(0, num_genres, 3)
-                ]
-            )
-        )
-        count = min(int(random.integers(1, max_length + 1)), len(items))
-        row[:count] = random.permutation(items)[:count]
-    # The first half is for timing, the second for calibration.
-    histories, calibration = sampled[:NUM_HISTORIES], sampled[NUM_HISTORIES:]
-    setup = BenchmarkSetup(student, histories, num_items)
-    exports: dict[str, tuple[HistoryModel, Quantization]] = {
-        "kd-tf-int8": (student, Quantization.DYNAMIC_INT8)
-    }
-    if embedding_dim % 2 == 0:
-        exports["kd-tf-int4"] = (student, Quantization.INT4)
-    item_ids = None
-    if num_items >= MIN_TWO_STAGE_ITEMS:
-        order = cluster_items(table, choose_block_size(num_items + 1), seed=seed)
-        num_probes = choose_num_probes(student, order, calibration)
-        two_stage = TwoStageStudent(student, order, num_probes)
-        exports["kd-tf-two-stage"] = (two_stage, Quantization.DYNAMIC_INT8)
-        item_ids = np.append(0, order).astype(np.int32)
-    with (progress or NullProgress()).task("exporting", len(exports)) as advance:
-        for name, (model, quantization) in exports.items():
-            path = folder / f"{name}.tflite"
-            content = convert(
-                model,
-                quantization,
-                recommendations=min(NUM_RECOMMENDATIONS, num_items),
-                candidates=NUM_CANDIDATES,
-                calibration=calibration,
-            )
-            atomic.write_bytes(path, content)
-            setup.models.append(
-                BenchmarkedModel(
-                    name,
-                    "tflite",
-                    path,
-                    compute_floor_bytes(student, quantization),
-                    item_ids if model is not student else None,
-                )
-            )
-            advance(1, name)
-    return setup
-
-
-def open_target(target: Path, *, seed: int = 0) -> BenchmarkSetup:
+def open_target(target: Path, *, seed: int = 0, with_student: bool = True) -> BenchmarkSetup:
     """Opens a file with its student, if it lies in a run's folder, and makes random histories.
 
     Args:
         target: A bundle, a run's folder or a .tflite file.
         seed: Random seed of the histories.
+        with_student: Whether to load the student. That needs the extra ``train``.
 
     Raises:
         UserError: The file was not exported from the student of its run.
@@ -268,7 +176,16 @@ def open_target(target: Path, *, seed: int = 0) -> BenchmarkSetup:
     else:
         path = target
     model = TFLiteModel(path)
-    student = _load_student(path)
+    label = bundle.config.quantization if bundle else path.stem
+    # The student of the run whose bundle/ or artifacts/ contains the file.
+    folder = path.resolve().parent.parent / "student" / "distilled" / "model"
+    student, floor_bytes = None, path.stat().st_size
+    if with_student and folder.is_dir():
+        from kd_tf.tflite.benchmark.competitors import compute_floor_bytes_of_label
+        from kd_tf.training import checkpoint
+
+        student = checkpoint.load(folder)
+        floor_bytes = compute_floor_bytes_of_label(student, label)
     num_items = bundle.config.num_items if bundle else student.num_items if student else None
     if student is not None and (student.num_items, student.max_length) != (
         num_items,
@@ -286,96 +203,10 @@ def open_target(target: Path, *, seed: int = 0) -> BenchmarkSetup:
     for row in histories:
         count = int(random.integers(1, min(model.max_length, max_id) + 1))
         row[:count] = random.choice(max_id, count, replace=False) + 1
-    label = bundle.config.quantization if bundle else path.stem
     name = f"kd-tf-{label.removeprefix('dynamic-')}"
-    by_name = {quantization.value: quantization for quantization in Quantization}
-    quantization = by_name.get(label, Quantization.DYNAMIC_INT8)
-    floor_bytes = compute_floor_bytes(student, quantization) if student else path.stat().st_size
     return BenchmarkSetup(
         student, histories, num_items, [BenchmarkedModel(name, "tflite", path, floor_bytes)]
     )
-
-
-def _load_student(path: Path) -> HistoryModel | None:
-    """Loads the distilled student of the run whose bundle/ or artifacts/ contains the file."""
-    folder = path.resolve().parent.parent / "student" / "distilled" / "model"
-    return checkpoint.load(folder) if folder.is_dir() else None
-
-
-def _add_competitors(
-    setup: BenchmarkSetup, folder: Path, competitors: Sequence[str], progress: Progress
-) -> None:
-    """Builds the competitors from the student and adds them to the setup."""
-    student = setup.student
-    if student is None:
-        raise UserError(
-            "competitors are built from the student of a run, but the file is in no run's folder",
-            where=str(setup.models[0].path),
-            hint=f"Give a run's folder or its bundle/{MODEL_FILE}, or --competitors '' to measure "
-            "the file only.",
-        )
-    k = TFLiteModel(setup.models[0].path).k
-    float_bytes = 4 * checkpoint.count_parameters(student)
-    builders: dict[str, Callable[[], Iterator[BenchmarkedModel]]] = {
-        "numpy": lambda: _make_numpy_model(student, k, folder, float_bytes),
-        "onnxruntime": lambda: _make_onnx_models(student, k, folder, float_bytes),
-        "naive": lambda: _make_naive_model(student, k, folder),
-    }
-    with progress.task("building competitors", len(competitors)) as advance:
-        for name in competitors:
-            setup.models.extend(builders[name]())
-            advance(1, name)
-
-
-def _make_numpy_model(
-    student: HistoryModel, k: int, folder: Path, floor_bytes: int
-) -> Iterator[BenchmarkedModel]:
-    """Writes the student for the NumPy implementation of `make_numpy_mlp`."""
-    path = folder / "numpy.npz"
-    make_numpy_mlp(student, k).save(path)
-    yield BenchmarkedModel("numpy", "numpy", path, floor_bytes)
-
-
-def _make_onnx_models(
-    student: HistoryModel, k: int, folder: Path, floor_bytes: int
-) -> Iterator[BenchmarkedModel]:
-    """Exports the student to ONNX, in float32 and in dynamic int8."""
-    for name, export, floor in (
-        ("onnxruntime-float32", peers.export_onnx_float32, floor_bytes),
-        ("onnxruntime-int8", peers.export_onnx_int8, floor_bytes // 4),
-    ):
-        path = folder / f"{name}.onnx"
-        atomic.write_bytes(path, export(student, k))
-        yield BenchmarkedModel(name, "onnxruntime", path, floor)
-
-
-def _make_naive_model(student: HistoryModel, k: int, folder: Path) -> Iterator[BenchmarkedModel]:
-    """Converts the student to .tflite in the usual way, without kd_tf's signatures and passes."""
-    path = folder / "naive-int8.tflite"
-    atomic.write_bytes(path, peers.convert_naive_int8(student, k, NUM_CANDIDATES))
-    yield BenchmarkedModel(
-        "naive-int8", "tflite", path, compute_floor_bytes(student, Quantization.DYNAMIC_INT8)
-    )
-
-
-def _compute_exact_top_k(setup: BenchmarkSetup, progress: Progress) -> np.ndarray | None:
-    """Computes the float32 student's ten best unseen items, int32 [n, 10], padded with 0."""
-    student = setup.student
-    if student is None:
-        return None
-    batch_size, k = get_scoring_batch_size(student), min(TOP_K, student.num_items)
-    parts = []
-    with progress.task("exact scores", len(setup.histories)) as advance:
-        for start in range(0, len(setup.histories), batch_size):
-            batch = setup.histories[start : start + batch_size]
-            scores = compute_scores(student, batch)
-            scores[:, 0] = -np.inf
-            seen = np.where(is_item(batch, student.num_items), batch, 0)
-            scores[np.arange(len(batch))[:, np.newaxis], seen] = -np.inf
-            top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-            parts.append(np.where(np.isfinite(np.take_along_axis(scores, top, 1)), top, 0))
-            advance(len(batch))
-    return np.concatenate(parts)
 
 
 def _measure_overlap(ids: np.ndarray, exact_ids: np.ndarray) -> float:

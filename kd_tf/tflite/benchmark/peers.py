@@ -182,5 +182,5 @@ def _import_package(name: str) -> Any:
     except ImportError as error:
         raise UserError(
             f"the package {name.split('.')[0]} is not installed",
-            hint="Run: pip install 'kd_tf[benchmark]'. Or leave onnxruntime out of --against.",
+            hint="Run: pip install 'kd_tf[benchmark]'. Or leave onnxruntime out of --competitors.",
         ) from error

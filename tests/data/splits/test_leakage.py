@@ -72,7 +72,7 @@ def test_a_target_in_its_own_history(unseen: Split, table: Interactions, part: s
 
 
 def test_a_target_among_the_items_known_to_be_read(unseen: Split, table: Interactions) -> None:
-    spoilt = changed(unseen.test, also_read=unseen.test.targets)
+    spoilt = changed(unseen.test, seen_items=unseen.test.targets)
     refused(dataclasses.replace(unseen, test=spoilt), table, "the seen items of the same users")
 
 

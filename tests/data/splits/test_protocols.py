@@ -265,11 +265,11 @@ def test_each_user_tests_in_one_fold_and_validates_in_another(table, folds) -> N
     splits = make_user_folds(table, folds)
     for name in ("test", "validation"):
         users = np.concatenate([getattr(split, name).users for split in splits])
-        assert sorted(users) == list(range(table.users))
+        assert sorted(users) == list(range(table.num_users))
     for split in splits:
         check_leakage(split, table)
         divided = [split.train_users, split.validation.users, split.test.users]
-        assert sorted(np.concatenate(divided)) == list(range(table.users))
+        assert sorted(np.concatenate(divided)) == list(range(table.num_users))
 
 
 @settings(max_examples=40)

@@ -23,8 +23,8 @@ from kd_tf.errors import UserError
 
 FINGERPRINT = """
 import hashlib
-from kd_tf.data.synthetic.bookshop import read_synthetic
-data = read_synthetic(books=300, readers=200)
+from kd_tf.data.synthetic.bookshop import generate_bookshop
+data = generate_bookshop(num_items=300, num_users=200)
 digest = hashlib.sha256(data.catalog.frame.write_csv().encode())
 digest.update(" ".join(data.interactions.user_ids).encode())
 for column in (data.interactions.user, data.interactions.item, data.interactions.timestamp):

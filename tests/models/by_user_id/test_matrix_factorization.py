@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.sequences import draw_user_id_examples
 from scipy import special
 
 from kd_tf import rng
 from kd_tf.backend import keras, tf
+from kd_tf.data.examples.sequences import draw_user_id_examples
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.distill.distiller import Distiller
 from kd_tf.models.batch_scoring import make_score_fn

@@ -11,8 +11,7 @@ from kd_tf.errors import UserError
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.students.two_tower import TwoTowerStudent
-from kd_tf.tflite.benchmark import benchmark as benchmarking
-from kd_tf.tflite.benchmark import peers
+from kd_tf.tflite.benchmark import peers, synthetic
 from kd_tf.tflite.benchmark.benchmark import benchmark
 from kd_tf.tflite.checks.numpy_reference import make_numpy_mlp, make_numpy_score_fn
 from kd_tf.tflite.convert import Quantization, convert
@@ -32,7 +31,7 @@ HISTORIES = np.array(
 @pytest.fixture(scope="module", params=[MLPStudent, TwoTowerStudent])
 def student(request):
     rng.set_seed(0)
-    model = request.param(items=V, max_length=L, embedding_dim=d)
+    model = request.param(num_items=V, max_length=L, embedding_dim=d)
     model.create_weights()
     model.recency.assign(np.linspace(1, -1, L))
     return model
@@ -68,7 +67,7 @@ def test_a_sum_of_pairs_is_compared_with_naive_alone():
 
 def test_an_invented_student_is_measured_in_all_forms_beside_all_peers(monkeypatch, tmp_path):
     pytest.importorskip("onnxruntime")
-    monkeypatch.setattr(benchmarking, "MIN_TWO_STAGE_ITEMS", 2000)
+    monkeypatch.setattr(synthetic, "MIN_TWO_STAGE_ITEMS", 2000)
     found = benchmark(None, synthetic=(2000, 8, 10))
     assert (found["num_items"], found["embedding_dim"], found["max_length"]) == (2000, 8, 10)
     rows = {one["name"]: one for one in found["models"]}

@@ -14,7 +14,10 @@ import org.junit.runner.RunWith;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 
-/** The classes of docs/android.md, which scripts/test_app.sh takes out of the page. */
+/**
+ * The classes of docs/how-to/put-it-in-an-android-app.md, which scripts/test_app.sh takes out of
+ * the page.
+ */
 @RunWith(RobolectricTestRunner.class)
 public class SnippetTest {
     @Test
