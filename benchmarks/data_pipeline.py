@@ -61,10 +61,9 @@ def write(path: Path, rows: int, readers: int, books: int, seed: int) -> None:
 
 def measure(path: Path) -> None:
     """Every stage with its seconds and the peak memory so far."""
+    from kd_tf.data.clean import CleaningRules, clean
     from kd_tf.data.examples.batches import Batches
     from kd_tf.data.examples.sequences import draw_sequence_examples
-
-    from kd_tf.data.clean import CleaningRules, clean
     from kd_tf.data.sources.own_tables import InteractionColumns, read_delimited
     from kd_tf.data.splits.unseen_users import split_unseen_users
 

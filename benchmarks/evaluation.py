@@ -43,7 +43,7 @@ def measure(readers: int, books: int, dimensions: int, seed: int) -> None:
     """All metrics, slices and intervals of one model."""
     from kd_tf.data.histories import Histories
     from kd_tf.data.split import HeldOutSet, Split
-    from kd_tf.evaluate.evaluation import TrainingStatistics, evaluate
+    from kd_tf.evaluation.evaluate import TrainingStatistics, evaluate
 
     random = np.random.default_rng(seed)
     read, hidden = 40, 10

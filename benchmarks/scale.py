@@ -22,7 +22,7 @@ from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.distill.warm_start import TeacherItemScores
 from kd_tf.distill.warm_start.neighbours import generate_neighbours_starts
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher
 from kd_tf.models.training_data import TrainingData

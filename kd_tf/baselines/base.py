@@ -25,7 +25,7 @@ class Baseline(Protocol):
         """Bytes that these values and their indices take in memory."""
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Scores the whole catalog for each history, as a `kd_tf.evaluate.evaluation.ScoreFn`.
+        """Scores the whole catalog for each history, as a `kd_tf.evaluation.evaluate.ScoreFn`.
 
         Args:
             histories: n histories with ids 1..V.

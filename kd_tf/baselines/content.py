@@ -12,7 +12,7 @@ from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
-from kd_tf.evaluate.top_k import check_ids
+from kd_tf.evaluation.top_k import check_ids
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from scipy.linalg import lapack
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.errors import UserError
-from kd_tf.evaluate.top_k import check_ids
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.top_k import check_ids
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.progress import Advance, NullProgress, Progress
 
 DEFAULT_REGULARIZATION = 100.0

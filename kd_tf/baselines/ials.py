@@ -11,8 +11,8 @@ from threadpoolctl import threadpool_limits
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
-from kd_tf.evaluate.top_k import check_ids
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.top_k import check_ids
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.progress import Advance, NullProgress, Progress
 
 NUM_FACTORS = 256

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
-from kd_tf.evaluate.top_k import check_ids
+from kd_tf.evaluation.top_k import check_ids
 
 NUM_NEIGHBOURS = 20
 """Neighbours of an item, as in published results. Not tuned, so that the baseline is the same on

@@ -1,4 +1,4 @@
-"""Batched scoring with a Keras model, in the form that `kd_tf.evaluate` takes."""
+"""Batched scoring with a Keras model, in the form that `kd_tf.evaluation` takes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 
 from kd_tf.backend import tf
 from kd_tf.data.histories import Histories
-from kd_tf.evaluate.evaluation import ScoreFn
+from kd_tf.evaluation.evaluate import ScoreFn
 from kd_tf.models.base import HistoryModel
 
 MAX_SCORES_IN_MEMORY = 8_000_000
@@ -34,7 +34,7 @@ def compute_scores(model: HistoryModel, histories: np.ndarray) -> np.ndarray:
 
 
 def make_score_fn(model: HistoryModel) -> ScoreFn:
-    """Returns a function from `Histories` to scores [n, V + 1], as `kd_tf.evaluate` takes it.
+    """Returns a function from `Histories` to scores [n, V + 1], as `kd_tf.evaluation` takes it.
 
     The model sees the newest L items of each history.
     """

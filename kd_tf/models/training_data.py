@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.split import Split
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.progress import Progress
 
 

@@ -9,8 +9,8 @@ import numpy as np
 
 from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories
-from kd_tf.evaluate.evaluation import ScoreFn
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.evaluate import ScoreFn
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.progress import Progress

@@ -10,8 +10,8 @@ from kd_tf.baselines import BASELINES
 from kd_tf.config import Config
 from kd_tf.data.interactions import Dataset
 from kd_tf.errors import UserError
-from kd_tf.evaluate.candidates import FULL, SampledCandidates, parse_candidates
-from kd_tf.evaluate.evaluation import Evaluation, TrainingStatistics, evaluate, merge_folds
+from kd_tf.evaluation.candidates import FULL, SampledCandidates, parse_candidates
+from kd_tf.evaluation.evaluate import Evaluation, TrainingStatistics, evaluate, merge_folds
 from kd_tf.pipeline.stages.model_results import (
     compare_models,
     describe_dataset,

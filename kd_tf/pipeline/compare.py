@@ -18,7 +18,7 @@ from kd_tf.data.examples.sequences import Examples
 from kd_tf.data.interactions import Dataset
 from kd_tf.distill.warm_start import WARM_STARTS
 from kd_tf.errors import UserError
-from kd_tf.evaluate.evaluation import Evaluation
+from kd_tf.evaluation.evaluate import Evaluation
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization

@@ -13,7 +13,7 @@ from kd_tf.config import Config
 from kd_tf.data.interactions import Dataset
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
-from kd_tf.evaluate.evaluation import Evaluation
+from kd_tf.evaluation.evaluate import Evaluation
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.pipeline.stages import export

@@ -14,7 +14,7 @@ from kd_tf.data.catalog import Catalog
 from kd_tf.data.interactions import Dataset
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
-from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.evaluation.top_k import select_unseen_top_k
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.runtime.bundle import Bundle

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kd_tf import atomic
 from kd_tf.data.interactions import CleaningStep, Counts
-from kd_tf.evaluate.significance import PairedComparison
+from kd_tf.evaluation.significance import PairedComparison
 
 if TYPE_CHECKING:  # importing TensorFlow would slow down `kd-tf baselines`
     from kd_tf.tflite.artifact import Artifact

@@ -11,7 +11,7 @@ import numpy as np
 from kd_tf.compress.storage import compute_quantized_size
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
-from kd_tf.evaluate.evaluation import RankFn, TrainingStatistics, evaluate_lists
+from kd_tf.evaluation.evaluate import RankFn, TrainingStatistics, evaluate_lists
 from kd_tf.models.base import HistoryModel
 from kd_tf.runtime.measure.latency import measure_latency, measure_peak_memory
 from kd_tf.runtime.model import TFLiteModel

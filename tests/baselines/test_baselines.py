@@ -14,8 +14,8 @@ from kd_tf.baselines.base import Baseline
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import Split
-from kd_tf.evaluate.top_k import select_unseen_top_k
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.top_k import select_unseen_top_k
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.progress import Advance, NullProgress
 
 SAME_FOR_ALL = {"popularity"}

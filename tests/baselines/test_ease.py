@@ -11,8 +11,8 @@ from kd_tf.baselines import ease
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.errors import UserError
-from kd_tf.evaluate.evaluation import ScoreFn
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.evaluate import ScoreFn
+from kd_tf.evaluation.validation import ValidationMetric
 
 SplitOf = Callable[..., Split]
 

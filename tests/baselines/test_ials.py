@@ -12,7 +12,7 @@ from scipy import sparse
 from kd_tf.baselines import ials
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import Split
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.validation import ValidationMetric
 
 SplitOf = Callable[..., Split]
 

@@ -14,7 +14,7 @@ from scipy import sparse
 from kd_tf.baselines import item_knn
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import Split
-from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.evaluation.top_k import select_unseen_top_k
 
 SplitOf = Callable[..., Split]
 

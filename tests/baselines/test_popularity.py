@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kd_tf.baselines import popularity
 from kd_tf.data.histories import from_lists
 from kd_tf.data.split import Split
-from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.evaluation.top_k import select_unseen_top_k
 
 SplitOf = Callable[..., Split]
 

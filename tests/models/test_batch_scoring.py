@@ -3,7 +3,7 @@ import pytest
 
 from kd_tf.backend import tf, tfrs
 from kd_tf.data.histories import from_lists
-from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.evaluation.top_k import select_unseen_top_k
 from kd_tf.models import batch_scoring
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.teachers.gru import GRUTeacher

@@ -11,7 +11,7 @@ import pytest
 
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.evaluate.evaluation import TrainingStatistics, evaluate_lists
+from kd_tf.evaluation.evaluate import TrainingStatistics, evaluate_lists
 from kd_tf.report.results import FILE, ComparisonResult, DatasetResult, ModelResult, Results
 from kd_tf.tflite.artifact import Artifact
 

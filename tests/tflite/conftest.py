@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from kd_tf.data.examples.batches import Batches
-from kd_tf.data.examples.sequences import Examples, draw_sequence_examples
 
 from kd_tf import rng
 from kd_tf.backend import keras
 from kd_tf.compress.storage import snap_to_quantization_grid
+from kd_tf.data.examples.batches import Batches
+from kd_tf.data.examples.sequences import Examples, draw_sequence_examples
 from kd_tf.data.split import Split
 from kd_tf.data.splits.unseen_users import split_unseen_users
 from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.distill.warm_start import WARM_STARTS, TeacherItemScores
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.students import STUDENTS
 from kd_tf.models.teachers import EnsembleTeacher, ImplicitALSTeacher, LocalRidgeTeacher

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "kd_tf").rglob("*.py"))
 VERBS = frozenset((Path(__file__).with_name("verbs.txt")).read_text("utf-8").split())
 
-VAGUE = frozenset("one some found there own asked told known left drawn wanted kept".split())
+VAGUE = frozenset(["one", "some", "found", "there", "own", "asked", "told", "known", "left", "drawn", "wanted", "kept"])
 """Names that say nothing of what they hold."""
 
 PARTICIPLE = re.compile(

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from kd_tf.backend import tf
 from kd_tf.data.histories import Histories
-from kd_tf.evaluate.evaluation import ScoreFn
+from kd_tf.evaluation.evaluate import ScoreFn
 from kd_tf.models.additive import compute_popularity_prior
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size
@@ -69,7 +69,7 @@ class TeacherItemScores:
     Example:
         >>> from kd_tf.data.histories import from_lists
         >>> from kd_tf.data.split import HeldOutSet, Split
-        >>> from kd_tf.evaluate.validation import ValidationMetric
+        >>> from kd_tf.evaluation.validation import ValidationMetric
         >>> from kd_tf.progress import NullProgress
         >>> train = from_lists([[1, 2], [1, 2, 3], [3]])
         >>> held_out = HeldOutSet(from_lists([[1]]), from_lists([[2]]), np.arange(1))

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import optimize, special
 
 from kd_tf.backend import keras, tf
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.losses.softmax import MASKED_LOGIT, mask_history
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn

@@ -8,8 +8,8 @@ import numpy as np
 
 from kd_tf.backend import tf
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.evaluate.metrics.ranking import compute_ranking_metrics
-from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.evaluation.metrics.ranking import compute_ranking_metrics
+from kd_tf.evaluation.top_k import select_unseen_top_k
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size

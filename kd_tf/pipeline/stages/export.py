@@ -11,7 +11,7 @@ import numpy as np
 from kd_tf import atomic
 from kd_tf.compress import prune
 from kd_tf.errors import ParityError, UserError
-from kd_tf.evaluate.evaluation import TrainingStatistics
+from kd_tf.evaluation.evaluate import TrainingStatistics
 from kd_tf.models.base import HistoryModel
 from kd_tf.pipeline.stages.item_order import ORDER_FILE, ItemOrder, choose_item_order
 from kd_tf.pipeline.stages.prepare import draw_calibration_histories

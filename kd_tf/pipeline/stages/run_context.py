@@ -21,9 +21,9 @@ from kd_tf.data.examples.sequences import Examples, draw_user_id_examples
 from kd_tf.data.interactions import Dataset
 from kd_tf.distill.losses.base import DistillationSetup
 from kd_tf.errors import UserError
-from kd_tf.evaluate.candidates import FULL, parse_candidates
-from kd_tf.evaluate.evaluation import Evaluation, ScoreFn, TrainingStatistics, evaluate
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.candidates import FULL, parse_candidates
+from kd_tf.evaluation.evaluate import Evaluation, ScoreFn, TrainingStatistics, evaluate
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.training_data import TrainingData

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from kd_tf.data.examples.augmentation import apply_item_dropout, apply_mixup, augment
 from kd_tf.data.examples.sequences import Examples
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kd_tf.data.examples.sequences import draw_sequence_examples
 
+from kd_tf.data.examples.sequences import draw_sequence_examples
 from kd_tf.data.histories import from_lists
 from kd_tf.errors import UserError
 

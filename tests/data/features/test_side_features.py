@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import polars as pl
 import pytest
-from kd_tf.data.features.side_features import ItemFeatures, UserFeatures
 
 from kd_tf.data.catalog import Catalog
+from kd_tf.data.features.side_features import ItemFeatures, UserFeatures
 from kd_tf.data.histories import from_lists
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import HeldOutSet, Split

@@ -17,7 +17,7 @@ from kd_tf.distill.warm_start.teacher_items import (
     compute_item_item_scores,
     flatten_ensemble,
 )
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.additive import AdditiveModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.closed_form.local_ridge import LocalRidge

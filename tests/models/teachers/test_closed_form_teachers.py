@@ -11,7 +11,7 @@ from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.errors import UserError
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.closed_form.local_ridge import LocalRidge, refit
 from kd_tf.models.teachers import CLOSED_FORM_TEACHERS, EnsembleTeacher

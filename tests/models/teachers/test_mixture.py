@@ -11,7 +11,7 @@ from kd_tf.data.examples.sequences import Examples
 from kd_tf.data.histories import from_lists
 from kd_tf.data.split import HeldOutSet
 from kd_tf.distill.teacher_targets import compute_teacher_targets
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization

@@ -13,7 +13,7 @@ from scipy import optimize, special
 from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.evaluation.top_k import select_unseen_top_k
 from kd_tf.models import batch_scoring
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.teachers import wide_and_deep

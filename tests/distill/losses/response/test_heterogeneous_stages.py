@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from kd_tf.data.examples.batches import Batches
-from kd_tf.data.examples.sequences import Examples
 
 from kd_tf import rng
 from kd_tf.backend import keras, tf
+from kd_tf.data.examples.batches import Batches
+from kd_tf.data.examples.sequences import Examples
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.losses.base import DistillationSetup
 from kd_tf.distill.losses.response.heterogeneous_stages import (

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from kd_tf.evaluate.significance import adjust_p_values, compare_paired
+from kd_tf.evaluation.significance import adjust_p_values, compare_paired
 
 
 def test_difference_and_standard_error_match_the_hand_computed_case() -> None:

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.evaluate.metrics.ranking import (
+from kd_tf.evaluation.metrics.ranking import (
     RANKING_METRICS,
     compute_ranking_metrics,
     has_duplicates,
 )
-from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.evaluation.top_k import select_unseen_top_k
 
 
 def lists(*rows: list[int]) -> np.ndarray:

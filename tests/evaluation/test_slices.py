@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from kd_tf.data.histories import from_lists
 from kd_tf.data.split import HeldOutSet
-from kd_tf.evaluate.slices import slice_held_out
+from kd_tf.evaluation.slices import slice_held_out
 
 
 def held_out(histories, targets) -> HeldOutSet:

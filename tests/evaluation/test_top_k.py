@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.evaluate.top_k import check_ids, select_unseen_top_k
+from kd_tf.evaluation.top_k import check_ids, select_unseen_top_k
 
 # Few different scores, so that ties are everywhere, also at the boundary of the k best.
 SCORES = st.sampled_from([-np.inf, -1.0, -0.0, 0.0, 0.5, 1e-30, 3e38, np.inf])

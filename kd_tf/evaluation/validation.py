@@ -7,10 +7,10 @@ import copy
 import numpy as np
 
 from kd_tf.data.split import HeldOutSet
-from kd_tf.evaluate.candidates import SampledCandidates, mask_non_candidates
-from kd_tf.evaluate.evaluation import ScoreFn
-from kd_tf.evaluate.metrics.ranking import compute_ranking_metrics
-from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.evaluation.candidates import SampledCandidates, mask_non_candidates
+from kd_tf.evaluation.evaluate import ScoreFn
+from kd_tf.evaluation.metrics.ranking import compute_ranking_metrics
+from kd_tf.evaluation.top_k import select_unseen_top_k
 
 MAX_USERS = 2000
 """Maximum number of validation users; more make selection slower, not better."""

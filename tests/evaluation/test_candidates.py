@@ -8,8 +8,12 @@ import pytest
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOutSet
 from kd_tf.errors import UserError
-from kd_tf.evaluate import candidates
-from kd_tf.evaluate.candidates import SampledCandidates, mask_non_candidates, parse_candidates
+from kd_tf.evaluation import candidates
+from kd_tf.evaluation.candidates import (
+    SampledCandidates,
+    mask_non_candidates,
+    parse_candidates,
+)
 
 ITEMS = 30
 

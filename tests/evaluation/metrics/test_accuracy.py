@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score
 
 from kd_tf.data.histories import from_lists
-from kd_tf.evaluate.metrics.accuracy import compute_accuracy
+from kd_tf.evaluation.metrics.accuracy import compute_accuracy
 
 
 @given(st.permutations(range(1, 10)), st.integers(1, 9))

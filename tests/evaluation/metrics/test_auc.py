@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.evaluate.metrics.auc import compute_auc
+from kd_tf.evaluation.metrics.auc import compute_auc
 
 SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, np.inf])
 

@@ -12,15 +12,15 @@ from scipy import sparse
 
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.evaluate.bootstrap import bootstrap_intervals
-from kd_tf.evaluate.candidates import SampledCandidates, mask_non_candidates
-from kd_tf.evaluate.metrics import beyond_accuracy
-from kd_tf.evaluate.metrics.accuracy import compute_accuracy
-from kd_tf.evaluate.metrics.auc import compute_auc
-from kd_tf.evaluate.metrics.ranking import compute_ranking_metrics, has_duplicates
-from kd_tf.evaluate.metrics.serendipity import compute_serendipity
-from kd_tf.evaluate.slices import slice_held_out
-from kd_tf.evaluate.top_k import check_ids, select_unseen_top_k
+from kd_tf.evaluation.bootstrap import bootstrap_intervals
+from kd_tf.evaluation.candidates import SampledCandidates, mask_non_candidates
+from kd_tf.evaluation.metrics import beyond_accuracy
+from kd_tf.evaluation.metrics.accuracy import compute_accuracy
+from kd_tf.evaluation.metrics.auc import compute_auc
+from kd_tf.evaluation.metrics.ranking import compute_ranking_metrics, has_duplicates
+from kd_tf.evaluation.metrics.serendipity import compute_serendipity
+from kd_tf.evaluation.slices import slice_held_out
+from kd_tf.evaluation.top_k import check_ids, select_unseen_top_k
 from kd_tf.progress import NullProgress, Progress
 
 ScoreFn = Callable[[Histories], np.ndarray]
@@ -54,10 +54,10 @@ class Evaluation:
 
     Attributes:
         per_user: float64 [n] by metric name (``"ndcg@10"``), in the order of the held-out users,
-            for paired comparisons (`kd_tf.evaluate.significance`).
+            for paired comparisons (`kd_tf.evaluation.significance`).
         overall: One number by metric name: the means of `per_user`, and the metrics of
-            `kd_tf.evaluate.metrics.beyond_accuracy`.
-        slices: Metrics by slice name (`kd_tf.evaluate.slices`).
+            `kd_tf.evaluation.metrics.beyond_accuracy`.
+        slices: Metrics by slice name (`kd_tf.evaluation.slices`).
 
     Example:
         >>> import numpy as np

@@ -9,18 +9,18 @@ from scipy import sparse
 
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.evaluate import evaluation
-from kd_tf.evaluate.candidates import SampledCandidates
-from kd_tf.evaluate.evaluation import (
+from kd_tf.evaluation import evaluate as evaluation
+from kd_tf.evaluation.candidates import SampledCandidates
+from kd_tf.evaluation.evaluate import (
     RankFn,
     TrainingStatistics,
     evaluate,
     evaluate_lists,
     merge_folds,
 )
-from kd_tf.evaluate.metrics import beyond_accuracy
-from kd_tf.evaluate.metrics.ranking import RANKING_METRICS, compute_ranking_metrics
-from kd_tf.evaluate.top_k import select_unseen_top_k
+from kd_tf.evaluation.metrics import beyond_accuracy
+from kd_tf.evaluation.metrics.ranking import RANKING_METRICS, compute_ranking_metrics
+from kd_tf.evaluation.top_k import select_unseen_top_k
 from kd_tf.progress import Advance, NullProgress
 
 ITEMS = 30

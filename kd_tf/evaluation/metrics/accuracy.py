@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from kd_tf.data.histories import Histories
-from kd_tf.evaluate.metrics.ranking import find_hits
+from kd_tf.evaluation.metrics.ranking import find_hits
 
 
 def compute_accuracy(

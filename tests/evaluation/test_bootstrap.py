@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from kd_tf.evaluate import bootstrap
-from kd_tf.evaluate.bootstrap import bootstrap_intervals
+from kd_tf.evaluation import bootstrap
+from kd_tf.evaluation.bootstrap import bootstrap_intervals
 
 
 def test_the_interval_holds_the_true_mean_in_about_95_of_100_samples() -> None:

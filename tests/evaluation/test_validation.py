@@ -7,9 +7,9 @@ import pytest
 
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOutSet
-from kd_tf.evaluate import validation as chooser
-from kd_tf.evaluate.candidates import SampledCandidates
-from kd_tf.evaluate.validation import ValidationMetric
+from kd_tf.evaluation import validation as chooser
+from kd_tf.evaluation.candidates import SampledCandidates
+from kd_tf.evaluation.validation import ValidationMetric
 
 
 def held_out(histories: list, targets: list) -> HeldOutSet:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kd_tf.data.histories import from_lists
-from kd_tf.evaluate.metrics.serendipity import compute_serendipity
+from kd_tf.evaluation.metrics.serendipity import compute_serendipity
 
 
 def test_it_matches_the_hand_computed_case() -> None:

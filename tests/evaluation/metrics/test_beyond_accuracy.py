@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import sparse
 
-from kd_tf.evaluate.metrics.beyond_accuracy import (
+from kd_tf.evaluation.metrics.beyond_accuracy import (
     MAX_DIVERSITY_USERS,
     compute_coverage,
     compute_diversity,
