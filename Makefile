@@ -17,7 +17,7 @@ OLDER := 2.14=tflite-runtime==2.14.0 2.17=ai-edge-litert==1.0.1
 QUICK := not slow and not browser and not android and not real_data
 
 .PHONY: help demo check test lint types ruff-check ruff-format spelling imports unit notebooks \
-  dist wheel-base wheel-demo schemas upgrade clean
+  dist wheel-base wheel-demo schemas docs-reference upgrade clean
 
 help:
 	@echo "make demo        set up .venv and run the pipeline on a synthetic bookshop (runs/demo)"
@@ -31,6 +31,7 @@ help:
 	@echo "make wheel-base  install the wheel alone into a bare environment and recommend with it"
 	@echo "make wheel-demo  install the wheel with [train] into a bare environment, run kd-tf demo"
 	@echo "make schemas     write the JSON Schemas in docs/reference anew"
+	@echo "make docs-reference  write the pages on the command line and the configuration anew"
 	@echo "make upgrade     resolve the newest versions and write constraints.txt anew"
 	@echo "make clean       remove .venv, caches, npm packages, dist and runs/demo"
 
@@ -40,7 +41,7 @@ $(READY): setup.cfg constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
 	  { rm -rf $(VENV); \
 	    echo "No virtual environment could be made. On Debian: apt-get install python3-venv"; exit 1; }
-	@echo "installing into $(VENV) (once, about 1.5 GB, some minutes)"
+	@echo "installing into $(VENV) (once, some minutes, about 3.4 GB on disk)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 	  --constraint constraints.txt --editable '.[train,dev,notebook]'
 	@touch $@
@@ -99,7 +100,8 @@ notebooks: $(READY)
 
 dist: $(READY)
 	@rm -rf dist
-	@$(BIN)/python -m build --outdir dist . >/dev/null
+	@$(BIN)/python -m build --outdir dist . >$(VENV)/build.log 2>&1 || \
+	  { cat $(VENV)/build.log; exit 1; }
 	@$(BIN)/python scripts/check_distributions.py dist
 
 # Both take the bundle of tests/golden: no training, nothing of this checkout but the wheel.
@@ -111,6 +113,9 @@ wheel-demo: dist
 
 schemas: $(READY)
 	@$(BIN)/python scripts/write_schemas.py
+
+docs-reference: $(READY)
+	@$(BIN)/python scripts/write_reference.py
 
 upgrade:
 	@rm -rf $(VENV)/upgrade && $(PYTHON) -m venv $(VENV)/upgrade

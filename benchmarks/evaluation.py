@@ -1,8 +1,8 @@
-"""How long it takes to judge a model on many readers, and how the memory grows with them.
+"""Measures seconds and memory of evaluating a model, by the number of users.
 
-The model is a dot product of a reader's mean book vector with all books, as the students' are.
+The score of an item is the dot product of its embedding with the sum of the history's embeddings.
 
-    python benchmarks/evaluation.py --readers 100000 --books 10000
+    python benchmarks/evaluation.py --users 100000 --items 10000
 """
 
 from __future__ import annotations
@@ -18,73 +18,76 @@ import numpy as np
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--readers", type=int, nargs="+", default=[10_000, 100_000])
-    parser.add_argument("--books", type=int, default=10_000)
-    parser.add_argument("--dimensions", type=int, default=32)
+    parser.add_argument("--users", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--items", type=int, default=10_000)
+    parser.add_argument("--embedding-dim", type=int, default=32)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--measure", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.measure:
-        measure(options.measure, options.books, options.dimensions, options.seed)
+        measure_evaluation(options.measure, options.items, options.embedding_dim, options.seed)
         return
-    for readers in options.readers:
-        # A process of its own: its peak memory is that of this number of readers.
+    for num_users in options.users:
+        # A separate process, so that its peak memory is that of this number of users.
         subprocess.run(
             [
-                *(sys.executable, __file__, "--measure", str(readers)),
-                *("--books", str(options.books), "--dimensions", str(options.dimensions)),
+                *(sys.executable, __file__, "--measure", str(num_users)),
+                *("--items", str(options.items), "--embedding-dim", str(options.embedding_dim)),
                 *("--seed", str(options.seed)),
             ],
             check=True,
         )
 
 
-def measure(readers: int, books: int, dimensions: int, seed: int) -> None:
-    """All metrics, slices and intervals of one model."""
+def measure_evaluation(num_users: int, num_items: int, embedding_dim: int, seed: int) -> None:
+    """Prints the seconds and the peak memory of all metrics, slices and confidence intervals."""
     from kd_tf.data.histories import Histories
     from kd_tf.data.split import HeldOutSet, Split
     from kd_tf.evaluation.evaluate import TrainingStatistics, evaluate
 
     random = np.random.default_rng(seed)
-    read, hidden = 40, 10
-    # Books of a reader are drawn from a window that starts anywhere: each at most once.
-    start = random.integers(0, books, (readers, 1))
-    step = random.permuted(np.tile(np.arange(5 * (read + hidden)), (readers, 1)), axis=1)
-    items = ((start + step[:, : read + hidden]) % books + 1).astype(np.int32)
+    input_length, target_length = 40, 10
+    length = input_length + target_length
+    # The items of a user come from a window of the catalog, each at most once.
+    start = random.integers(0, num_items, (num_users, 1))
+    step = random.permuted(np.tile(np.arange(5 * length), (num_users, 1)), axis=1)
+    items = ((start + step[:, :length]) % num_items + 1).astype(np.int32)
 
-    def rows(part: np.ndarray) -> Histories:
-        return Histories(part.ravel(), np.arange(readers + 1) * part.shape[1])
+    def make_histories(rows: np.ndarray) -> Histories:
+        return Histories(rows.ravel(), np.arange(len(rows) + 1) * rows.shape[1])
 
     held_out = HeldOutSet(
-        rows(items[:, :read]), rows(items[:, read:]), np.arange(readers, dtype=np.int32)
+        make_histories(items[:, :input_length]),
+        make_histories(items[:, input_length:]),
+        np.arange(num_users, dtype=np.int32),
     )
-    train = Histories(items[:20_000].ravel(), np.arange(min(readers, 20_000) + 1) * (read + hidden))
+    train = make_histories(items[:20_000])
     split = Split(
         train=train,
-        train_readers=np.arange(len(train), dtype=np.int32),
+        train_users=np.arange(len(train), dtype=np.int32),
         validation=held_out,
         test=held_out,
         protocol="synthetic",
         seed=seed,
-        num_items=books,
+        num_items=num_items,
     )
-    table = random.standard_normal((books + 1, dimensions)).astype(np.float32)
+    table = random.standard_normal((num_items + 1, embedding_dim)).astype(np.float32)
     statistics = TrainingStatistics.from_split(split)
 
     def score(histories: Histories) -> np.ndarray:
-        return np.asarray(histories.to_csr_matrix(books) @ table, np.float32) @ table.T
+        return np.asarray(histories.to_csr_matrix(num_items) @ table, np.float32) @ table.T
 
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     begin = time.perf_counter()
-    found = evaluate(score, held_out, statistics)
-    measured = time.perf_counter() - begin
-    intervals = found.compute_intervals()
+    evaluation = evaluate(score, held_out, statistics)
+    metrics_seconds = time.perf_counter() - begin
+    intervals = evaluation.compute_intervals()
     seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     print(
-        f"{readers:>9,} readers, {books:,} books: {seconds:6.1f} s, of them "
-        f"{seconds - measured:.1f} s for {len(intervals)} bootstrap intervals; peak memory "
-        f"{peak:.2f} GB, {before:.2f} GB of it data"
+        f"{num_users:>9,} users, {num_items:,} items: {seconds:6.1f} s, including "
+        f"{seconds - metrics_seconds:.1f} s for {len(intervals)} bootstrap intervals; peak memory "
+        f"{peak:.2f} GB, including {before:.2f} GB of data"
     )
 
 

@@ -2,7 +2,7 @@
 
     python export/benchmark_tflite.py MODEL_OR_BUNDLE [--histories FILE.json] [--json FILE]
 
-It needs what a Raspberry Pi has: numpy, ai-edge-litert and kd_tf, no TensorFlow.
+It needs only numpy, ai-edge-litert and kd_tf, as on a Raspberry Pi; no TensorFlow.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ SEED = 0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the script; 0 when all went well, 2 when the caller can put it right."""
-    options = _options(arguments)
+    """Runs the script; returns 0, or 2 for a user error."""
+    options = _parse_options(arguments)
     try:
         _measure(options)
     except UserError as error:
@@ -35,7 +35,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _options(arguments: list[str] | None) -> argparse.Namespace:
+def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measures a .tflite recommender.")
     parser.add_argument("path", type=Path, metavar="MODEL_OR_BUNDLE")
     parser.add_argument(
@@ -62,10 +62,10 @@ def _measure(options: argparse.Namespace) -> None:
         histories = _read_histories(options.histories, model.max_length)
         origin = f"{len(histories)} from {options.histories}"
     else:
-        # A bare file does not say how many books it knows; K beside a full history are certain.
+        # A bare file does not say how many items it has; K beside a full history are certain.
         items = bundle.config.num_items if bundle else model.max_length + model.k
-        histories = _random_histories(options.runs, model.max_length, items)
-        origin = f"{len(histories)} random ones of books 1..{items}, seed {SEED}"
+        histories = _make_random_histories(options.runs, model.max_length, items)
+        origin = f"{len(histories)} random ones of items 1..{items}, seed {SEED}"
     latency = measure_latency(model, histories, runs=options.runs)
     memory = measure_peak_memory(path)
     size = path.stat().st_size
@@ -94,14 +94,14 @@ def _measure(options: argparse.Namespace) -> None:
         )
 
 
-def _random_histories(count: int, length: int, items: int) -> np.ndarray:
-    """int32 [count, length]: histories of 1 to `length` books, no book twice in one."""
+def _make_random_histories(count: int, length: int, items: int) -> np.ndarray:
+    """Makes int32 [count, length]: histories of 1 to `length` items, each at most once."""
     random = np.random.default_rng(SEED)
-    most = min(length, items)
+    max_items = min(length, items)
     return np.stack(
         [
             pad_history(
-                random.choice(items, random.integers(1, most + 1), replace=False) + 1, length
+                random.choice(items, random.integers(1, max_items + 1), replace=False) + 1, length
             )
             for _ in range(count)
         ]

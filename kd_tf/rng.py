@@ -15,7 +15,7 @@ from kd_tf.backend import keras, tf
 
 
 @functools.cache
-def _get_generator() -> tf.random.Generator:
+def get_generator() -> tf.random.Generator:
     """Returns the generator; creates it at the first call."""
     # Created lazily: this starts TensorFlow, after which its thread counts can no longer be set.
     with tf.init_scope():
@@ -33,24 +33,24 @@ def set_seed(value: int) -> None:
         True
     """
     keras.utils.set_random_seed(value)
-    _get_generator().reset_from_seed(value)
+    get_generator().reset_from_seed(value)
 
 
 def get_state() -> tf.Variable:
     """Returns the state of the generator: saved with a training, and assigned to resume it."""
-    return _get_generator().state
+    return get_generator().state
 
 
 def sample_uniform(
     shape: Any, low: float = 0.0, high: float = 1.0, dtype: tf.DType = tf.float32
 ) -> tf.Tensor:
     """Samples uniformly from ``[low, high)``; integers if `dtype` is int32."""
-    return _get_generator().uniform(shape, low, high, dtype)
+    return get_generator().uniform(shape, low, high, dtype)
 
 
 def sample_normal(shape: Any) -> tf.Tensor:
     """Samples standard normal numbers, float32."""
-    return _get_generator().normal(shape)
+    return get_generator().normal(shape)
 
 
 def sample_gumbel(shape: Any) -> tf.Tensor:
@@ -72,41 +72,3 @@ def sample_categorical(log_weights: tf.Tensor, count: int) -> tf.Tensor:
     shape = tf.shape(log_weights)
     noise = sample_gumbel([shape[0], count, shape[1]])
     return tf.argmax(log_weights[:, tf.newaxis] + noise, axis=2, output_type=tf.int32)
-
-
-@keras.saving.register_keras_serializable(package="kd_tf")
-class Dropout(keras.layers.Layer):
-    """Sets a random fraction of its inputs to 0 in training and scales up the rest.
-
-    Unlike Keras' own layer it draws from the generator of this module.
-
-    Srivastava et al., "Dropout: A Simple Way to Prevent Neural Networks from Overfitting" (2014).
-
-    Args:
-        rate: The fraction, in [0, 1).
-
-    Raises:
-        ValueError: `rate` is out of range.
-
-    Example:
-        >>> from kd_tf.backend import tf
-        >>> Dropout(0.5)(tf.ones([3]), training=False).numpy()
-        array([1., 1., 1.], dtype=float32)
-    """
-
-    def __init__(self, rate: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"rate must be in [0, 1), not {rate}")
-        self.rate = rate
-        # Tracked as an attribute because saving a model needs every resource that it captures.
-        self._generator = _get_generator()
-
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        if not training or not self.rate:
-            return inputs
-        keep_mask = tf.cast(sample_uniform(tf.shape(inputs)) >= self.rate, inputs.dtype)
-        return inputs * keep_mask / (1 - self.rate)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "rate": self.rate}

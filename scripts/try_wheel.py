@@ -28,7 +28,7 @@ def measure_megabytes(folder: Path) -> float:
 def run(folder: Path, *command: str | Path) -> str:
     """Runs a command away from the checkout; prints and returns what it prints."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    print("$", *(Path(command[0]).name, *command[1:]))
+    print("$", Path(command[0]).name, *command[1:], flush=True)
     ran = subprocess.run(
         list(map(str, command)),
         cwd=folder,

@@ -26,7 +26,7 @@ settings.load_profile("kd_tf")
 V, L, d = 40, 8, 6
 """Books, history length and width of a row of every tiny model."""
 
-TINY = {"embedding_dim": d, "units": 9, "hidden": 12, "filters": 10, "memory": 5}
+TINY = {"embedding_dim": d, "units": 9, "hidden": 12, "filters": 10, "wide_neighbours": 5}
 
 
 @pytest.fixture(scope="session")

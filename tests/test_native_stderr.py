@@ -15,11 +15,11 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
 def test_native_stderr_is_silent_inside_the_block_back_after_it_and_shown_when_it_raises():
     done = python("""
 import os
-from kd_tf.native_stderr import quiet_native_stderr
-with quiet_native_stderr():
+from kd_tf.native_stderr import suppress_native_stderr
+with suppress_native_stderr():
     os.write(2, b"never seen. ")
 os.write(2, b"after. ")
-with quiet_native_stderr():
+with suppress_native_stderr():
     os.write(2, b"why it broke. ")
     raise SystemExit(3)
 """)

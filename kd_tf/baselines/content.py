@@ -40,13 +40,13 @@ class ContentSimilarity:
     @property
     def num_parameters(self) -> int:
         """Number of TF-IDF weights."""
-        return self.item_vectors.nnz
+        return int(self.item_vectors.nnz)
 
     @property
     def num_bytes(self) -> int:
         """Bytes that they take in memory."""
         vectors = self.item_vectors
-        return vectors.data.nbytes + vectors.indices.nbytes + vectors.indptr.nbytes
+        return int(vectors.data.nbytes + vectors.indices.nbytes + vectors.indptr.nbytes)
 
     def score(self, histories: Histories) -> np.ndarray:
         """Returns float32 [n, V + 1], -inf for items that share no term with the history."""

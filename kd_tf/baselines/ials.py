@@ -10,7 +10,7 @@ from scipy import sparse
 from threadpoolctl import threadpool_limits
 
 from kd_tf.data.histories import Histories
-from kd_tf.data.split import Split
+from kd_tf.data.split import HeldOutSet, Split, TrainingSet, to_training_set
 from kd_tf.evaluation.top_k import check_ids
 from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.progress import Advance, NullProgress, Progress
@@ -69,7 +69,7 @@ class ImplicitALS:
         """
         check_ids(histories, len(self.item_factors) - 1)
         user_factors = self.fold_in_users(histories)
-        scores = user_factors @ self.item_factors.T
+        scores: np.ndarray = user_factors @ self.item_factors.T
         scores[:, ~self.item_factors.any(axis=1)] = -np.inf
         scores[~user_factors.any(axis=1)] = -np.inf
         return scores
@@ -99,7 +99,7 @@ class ImplicitALS:
 
 
 def fit(
-    split: Split,
+    data: Split | TrainingSet,
     *,
     num_factors: int = NUM_FACTORS,
     iterations: int = ITERATIONS,
@@ -113,15 +113,14 @@ def fit(
     The library implicit trains on all CPU cores.
 
     Args:
-        split: Its training part is used; its validation part only by the default of
-            `validation_metric`.
+        data: A split, of which the training part is used, or that part alone.
         num_factors: d, at most; no more than V / 8 are used.
         iterations: Alternating steps of the final training.
         setting: Alpha and regularization, both above 0. None tunes them over `SETTINGS`, with half
             of the default factors and iterations, or takes `DEFAULT_SETTING` without validation
             users.
         validation_metric: Metric to tune with; by default NDCG@10 on the validation users of
-            `split`.
+            the split.
         progress: Reports progress per iteration.
 
     Raises:
@@ -129,24 +128,36 @@ def fit(
     """
     if setting is not None and not min(setting) > 0:
         raise ValueError(f"alpha and regularization must be above 0, not {setting}")
-    validation_metric = validation_metric or ValidationMetric(split.validation, split.num_items)
+    if isinstance(data, Split):
+        train = to_training_set(data.train, data.num_items)
+        validation_metric = validation_metric or ValidationMetric(data.validation, data.num_items)
+    else:
+        train = data
+        validation_metric = validation_metric or ValidationMetric(
+            HeldOutSet.empty(), data.num_items
+        )
     tunes = setting is None and len(validation_metric) > 0
     steps = iterations + tunes * len(SETTINGS) * _TUNING_ITERATIONS
     with (progress or NullProgress()).task("ials", steps) as advance:
 
         def evaluate_setting(setting: tuple[float, float]) -> float:
             model = _train_als(
-                split, *setting, min(num_factors, _TUNING_FACTORS), _TUNING_ITERATIONS, advance
+                train, *setting, min(num_factors, _TUNING_FACTORS), _TUNING_ITERATIONS, advance
             )
             return validation_metric(model.score)
 
         if setting is None:
             setting = max(SETTINGS, key=evaluate_setting) if tunes else DEFAULT_SETTING
-        return _train_als(split, *setting, num_factors, iterations, advance)
+        return _train_als(train, *setting, num_factors, iterations, advance)
+
+
+def cap_num_factors(num_items: int, num_factors: int = NUM_FACTORS) -> int:
+    """Returns the number of factors that a catalog is trained with: at most V / 8."""
+    return int(np.clip(num_items // 8, 1, num_factors))
 
 
 def _train_als(
-    split: Split,
+    train: TrainingSet,
     alpha: float,
     regularization: float,
     num_factors: int,
@@ -157,7 +168,7 @@ def _train_als(
     # implicit uses all cores already: BLAS threads on top of its own would slow it down.
     with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
-            factors=int(np.clip(split.num_items // 8, 1, num_factors)),
+            factors=cap_num_factors(train.num_items, num_factors),
             iterations=iterations,
             regularization=regularization,
             alpha=alpha,
@@ -165,7 +176,7 @@ def _train_als(
             num_threads=0,
         )
         model.fit(
-            sparse.csr_matrix(split.train.to_csr_matrix(split.num_items)),
+            sparse.csr_matrix(train.to_csr_matrix(train.num_items)),
             show_progress=False,
             callback=lambda *_: advance(),
         )

@@ -48,13 +48,13 @@ class ItemKNN:
     @property
     def num_parameters(self) -> int:
         """Number of stored similarities."""
-        return self.item_similarity.nnz
+        return int(self.item_similarity.nnz)
 
     @property
     def num_bytes(self) -> int:
         """Bytes that they take in memory."""
         matrix = self.item_similarity
-        return matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes
+        return int(matrix.data.nbytes + matrix.indices.nbytes + matrix.indptr.nbytes)
 
     def score(self, histories: Histories) -> np.ndarray:
         """Returns float32 [n, V + 1], -inf for items without a neighbour in the history."""

@@ -18,12 +18,14 @@ from kd_tf.cli.preview import preview
 from kd_tf.cli.recommend import recommend
 from kd_tf.cli.run import demo, run
 from kd_tf.errors import ParityError, UserError
+from kd_tf.extras import explain_import_error
 
 app = typer.Typer(
     name="kd-tf",
     help="Distill a large book recommender into one that is small enough for an app.",
     no_args_is_help=True,
-    add_completion=False,
+    # Brackets in a help text are text: rich markup would drop them.
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -37,7 +39,7 @@ for _command in (demo, run, recommend, preview, benchmark, data, download, basel
 
 @app.callback(invoke_without_command=True)
 def print_version(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and exit.")] = False,
 ) -> None:
     """Prints the version if asked to; runs before every subcommand."""
     if version:
@@ -49,7 +51,7 @@ def main() -> None:
     """Runs the command line. Exit codes: 2 user error, 1 internal error, 130 Ctrl-C."""
     errors = Console(stderr=True, highlight=False)
     try:
-        app()
+        _run_app()
     except UserError as error:
         errors.print(f"kd-tf: {error}", style="red", markup=False)
         sys.exit(2)
@@ -81,3 +83,18 @@ def main() -> None:
         )
         traceback.print_exc()
         sys.exit(1)
+
+
+def _run_app() -> None:
+    """Runs the command. A missing package of an extra becomes the error that says what to install.
+
+    Raises:
+        MissingExtraError: The command needs an extra that is not installed.
+    """
+    try:
+        app()
+    except ModuleNotFoundError as error:
+        explained = explain_import_error(error)
+        if explained is None:
+            raise
+        raise explained from error

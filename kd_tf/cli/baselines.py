@@ -2,49 +2,78 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from kd_tf.cli.data_options import add_data_options, set_value
-from kd_tf.cli.output import JsonFile, Quiet, make_progress, write_json
-from kd_tf.errors import UserError
+from kd_tf import choices
+from kd_tf.choices import list_choices
+from kd_tf.cli import options
+from kd_tf.cli.completion import complete_names
+from kd_tf.cli.output import make_progress, write_json
+from kd_tf.cli.settings import collect_settings
+
+BASELINES = list_choices(choices.BaselineName)
 
 
-@add_data_options()
 def baselines(
-    values: dict[str, Any],
+    context: typer.Context,
+    dataset: options.Dataset = None,
+    data_dir: options.DataDir = None,
+    interactions: options.Interactions = None,
+    train: options.Train = None,
+    validation: options.Validation = None,
+    test: options.Test = None,
+    user: options.User = None,
+    item: options.Item = None,
+    rating: options.Rating = None,
+    timestamp: options.Timestamp = None,
+    columns: options.Columns = None,
+    header: options.Header = None,
+    items: options.Items = None,
+    item_id: options.ItemId = None,
+    title: options.Title = None,
+    authors: options.Authors = None,
+    on_bad_rows: options.OnBadRows = None,
+    min_rating: options.MinRating = None,
+    protocol: options.Protocol = None,
+    candidates: options.Candidates = None,
+    k: options.Cutoffs = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(
+            min=3,
+            help="Number of folds of a cross-validation, for the protocols unseen-users and "
+            "random.",
+            rich_help_panel=options.EVALUATION,
+            show_default="none",
+        ),
+    ] = None,
     models: Annotated[
-        str | None, typer.Option(help="Baselines, separated by commas [all].")
+        str | None,
+        typer.Option(
+            help=f"Baselines, separated by commas: {', '.join(BASELINES)}.",
+            metavar="NAME,NAME,...",
+            autocompletion=complete_names(BASELINES),
+            show_default="all",
+        ),
     ] = None,
-    candidates: Annotated[
-        str | None, typer.Option(help="full, or sampled:N: rank among N sampled books.")
-    ] = None,
-    k: Annotated[str | None, typer.Option("-k", "--k", help="Cutoffs of metrics: 10,20.")] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds of a cross-validation.")] = None,
-    json: JsonFile = None,
-    quiet: Quiet = False,
+    config: options.Config = None,
+    name: options.Name = None,
+    seed: options.Seed = None,
+    settings: options.Settings = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Evaluate popularity, neighbourhood, factorization, content and linear baselines."""
-    from kd_tf import config
+    """Fit and evaluate baselines: what a model has to beat on your data."""
+    values = collect_settings(context.params)
+    from kd_tf.config import from_values
     from kd_tf.pipeline.baselines import evaluate_baselines
     from kd_tf.report import console_tables
 
-    set_value(values, ("evaluation", "candidates"), candidates)
-    set_value(values, ("evaluation", "ks"), None if k is None else _parse_lengths(k))
-    set_value(values, ("split", "num_folds"), folds)
-    names = None if models is None else [name.strip() for name in models.split(",")]
-    result = evaluate_baselines(config.from_values(values), make_progress(quiet), models=names)
-    write_json(json, result.to_json())
-    console_tables.print_models(result, Console(highlight=False))
-
-
-def _parse_lengths(text: str) -> list[int]:
-    """Parses comma-separated cutoffs."""
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UserError(
-            f"--k {text!r} is not a list of numbers", hint="For example 10,20."
-        ) from error
+    result = evaluate_baselines(
+        from_values(values), make_progress(quiet), models=options.split_names(models)
+    )
+    if not write_json(json, result.to_json()):
+        console_tables.print_models(result, Console(highlight=False))

@@ -8,30 +8,58 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kd_tf.cli.output import JsonFile, Quiet, make_progress, write_json
+from kd_tf import choices
+from kd_tf.choices import list_choices
+from kd_tf.cli import options
+from kd_tf.cli.completion import complete_names
+from kd_tf.cli.output import make_progress, write_json
 from kd_tf.errors import UserError
+
+COMPETITORS = list_choices(choices.CompetitorName)
 
 
 def benchmark(
     target: Annotated[
-        Path | None, typer.Argument(help="A bundle, a run's folder, or a .tflite file.")
+        Path | None, typer.Argument(help="A bundle, a run's folder or a .tflite file.")
     ] = None,
     synthetic_items: Annotated[
         int | None,
-        typer.Option(min=1, help="Instead: a synthetic student of this many items."),
+        typer.Option(
+            min=1, help="Instead of a file: measure a synthetic student with this many items."
+        ),
     ] = None,
-    embedding_dim: Annotated[int, typer.Option(min=1, help="Its embedding dimension.")] = 32,
-    max_length: Annotated[int, typer.Option(min=1, help="Its history length.")] = 50,
+    embedding_dim: Annotated[
+        int, typer.Option(min=1, help="Embedding dimension of the synthetic student.")
+    ] = 32,
+    max_length: Annotated[
+        int, typer.Option(min=1, help="History length of the synthetic student.")
+    ] = 50,
     competitors: Annotated[
-        str, typer.Option(help="numpy, onnxruntime, naive, separated by commas; '' for none.")
-    ] = "numpy,onnxruntime,naive",
-    threads: Annotated[str, typer.Option(help="Numbers of threads, separated by commas.")] = "1",
+        str | None,
+        typer.Option(
+            help=f"What to compare with, separated by commas: {', '.join(COMPETITORS)}; '' for "
+            "nothing.",
+            metavar="NAME,NAME,...",
+            autocompletion=complete_names(COMPETITORS),
+            show_default="all that can be built here",
+        ),
+    ] = None,
+    threads: Annotated[
+        str,
+        typer.Option(
+            help="Numbers of threads, separated by commas; everything is measured with each.",
+            metavar="N,N,...",
+        ),
+    ] = "1",
     runs: Annotated[int, typer.Option(min=1000, help="Timed calls per model.")] = 1000,
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
-    json: JsonFile = None,
-    quiet: Quiet = False,
+    seed: options.Seed = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Measure a file against other runtimes, interleaved, each in its own process."""
+    """Measure size, latency and memory of a file, and of the same model in other runtimes.
+
+    All models answer the same histories in turns, each in a process of its own.
+    """
     if (target is None) == (synthetic_items is None):
         raise UserError(
             "give either a file or --synthetic-items",
@@ -44,14 +72,16 @@ def benchmark(
     result = run(
         target,
         synthetic=None if synthetic_items is None else (synthetic_items, embedding_dim, max_length),
-        competitors=[name.strip() for name in competitors.split(",") if name.strip()],
+        competitors=None
+        if competitors is None
+        else [name.strip() for name in competitors.split(",") if name.strip()],
         threads=counts,
         runs=runs,
-        seed=seed,
+        seed=options.DEFAULT_SEED if seed is None else seed,
         progress=make_progress(quiet),
     )
-    write_json(json, result)
-    print_benchmark(result, Console(highlight=False))
+    if not write_json(json, result):
+        print_benchmark(result, Console(highlight=False))
 
 
 def _parse_thread_counts(threads: str) -> list[int]:

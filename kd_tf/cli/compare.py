@@ -4,73 +4,115 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from kd_tf.cli.data_options import add_data_options, set_value
-from kd_tf.cli.output import JsonFile, Quiet, make_progress, write_json
+from kd_tf import choices
+from kd_tf.choices import list_choices
+from kd_tf.cli import options
+from kd_tf.cli.completion import complete_names
+from kd_tf.cli.output import make_progress, write_json
+from kd_tf.cli.settings import collect_settings
+
+LOSSES, PRESETS = list_choices(choices.LossName), list_choices(choices.PresetName)
 
 
-@add_data_options()
 def compare(
-    values: dict[str, Any],
+    context: typer.Context,
     methods: Annotated[
         str | None,
         typer.Option(
-            help="Methods, separated by commas, combined with + [all].",
+            help="Methods, separated by commas; a + joins losses to one method. Losses: "
+            f"{', '.join(LOSSES)}. More methods: {', '.join(PRESETS)}.",
+            metavar="NAME,NAME,...",
+            autocompletion=complete_names([*LOSSES, *PRESETS], ",+"),
+            show_default="all",
         ),
     ] = None,
-    student: Annotated[str | None, typer.Option(help="Student architecture [mlp].")] = None,
-    teacher: Annotated[str | None, typer.Option(help="Teacher architecture [ensemble].")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Trainings per method.")] = 3,
-    candidates: Annotated[
-        str | None, typer.Option(help="full, or sampled:N: rank among N sampled books.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the results [runs/compare-NAME].")
-    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Number of trainings per method.")] = 3,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trainings at once [number of cores].")
+        int | None,
+        typer.Option(
+            min=1, help="Trainings at the same time.", show_default="number of processor cores"
+        ),
     ] = None,
     memory: Annotated[
         float | None,
-        typer.Option(min=0, help="GB of memory for all trainings [80 % of the machine]."),
+        typer.Option(
+            min=0, help="GB of memory for all trainings.", show_default="80 % of the machine's"
+        ),
     ] = None,
-    json: JsonFile = None,
-    quiet: Quiet = False,
+    dataset: options.Dataset = None,
+    data_dir: options.DataDir = None,
+    interactions: options.Interactions = None,
+    train: options.Train = None,
+    validation: options.Validation = None,
+    test: options.Test = None,
+    user: options.User = None,
+    item: options.Item = None,
+    rating: options.Rating = None,
+    timestamp: options.Timestamp = None,
+    columns: options.Columns = None,
+    header: options.Header = None,
+    items: options.Items = None,
+    item_id: options.ItemId = None,
+    title: options.Title = None,
+    authors: options.Authors = None,
+    on_bad_rows: options.OnBadRows = None,
+    min_rating: options.MinRating = None,
+    protocol: options.Protocol = None,
+    candidates: options.Candidates = None,
+    k: options.Cutoffs = None,
+    teacher: options.Teacher = None,
+    student: Annotated[
+        choices.StudentArchitecture | None, options.make_student_option("mlp")
+    ] = None,
+    max_bytes: options.MaxBytes = None,
+    config: options.Config = None,
+    name: options.Name = None,
+    seed: options.Seed = None,
+    settings: options.Settings = None,
+    out: Annotated[Path | None, options.make_out_option("runs/compare-NAME")] = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Compare distillation methods, and no distillation, over several seeds.
+    """Compare distillation methods, and the student without a teacher, over several seeds.
 
-    For matrix factorization as in papers: --student matrix-factorization --teacher
-    matrix-factorization --protocol leave-one-out --set
-    student.embedding_dim=20 --set teacher.embedding_dim=200
+    For matrix factorization as in papers:
+
+        kd-tf compare --student matrix-factorization --teacher matrix-factorization \\
+            --protocol leave-one-out \\
+            --set student.embedding_dim=20 --set teacher.embedding_dim=200
+
+    An interrupted comparison resumes when the same command runs again.
     """
-    from kd_tf import config
+    values = collect_settings(context.params)
+    student_settings = values.setdefault("student", {})
+    if isinstance(student_settings, dict):  # otherwise the configuration reports the error
+        student_settings.setdefault("architecture", "mlp")
+    from kd_tf.config import from_values
 
-    set_value(values, ("evaluation", "candidates"), candidates)
-    set_value(
-        values,
-        ("student", "architecture"),
-        student or values.get("student", {}).get("architecture") or "mlp",
-    )
-    set_value(values, ("teacher", "architecture"), teacher)
-    settings = config.from_values(values)
+    resolved = from_values(values)
     progress = make_progress(quiet)
     progress.info("starting TensorFlow")
     from kd_tf.pipeline.compare import compare as run_comparison
     from kd_tf.pipeline.process_pool import ProcessPool
     from kd_tf.report import console_tables, method_chart
 
-    names = None
-    if methods not in (None, "all"):
-        names = [name.strip() for name in (methods or "").split(",")]
     folder = out or Path("runs") / f"compare-{values['name']}"
     default_memory = 0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     pool = ProcessPool(jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else default_memory))
-    result = run_comparison(settings, folder, progress, methods=names, seeds=seeds, pool=pool)
-    write_json(json, result.to_json())
+    result = run_comparison(
+        resolved,
+        folder,
+        progress,
+        methods=None if methods == "all" else options.split_names(methods),
+        seeds=seeds,
+        pool=pool,
+    )
     method_chart.write(result, folder / "methods.svg")
-    console_tables.print_models(result, Console(highlight=False))
+    if not write_json(json, result.to_json()):
+        console_tables.print_models(result, Console(highlight=False))
     progress.info(f"chart: {folder / 'methods.svg'}")

@@ -13,14 +13,19 @@ from rich.console import Console
 
 
 def preview(
-    bundle: Annotated[Path, typer.Argument(help="A bundle folder, e.g. runs/demo/bundle.")],
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, e.g. runs/demo/bundle.")],
     export: Annotated[
         Path | None,
-        typer.Option(help="Write the page into this folder, for any static host, and exit."),
+        typer.Option(help="Do not serve the page: write it into this folder, for a static host."),
     ] = None,
     port: Annotated[
         int | None,
-        typer.Option(help="On 127.0.0.1 [8766, or a free one].", min=0, max=65535),
+        typer.Option(
+            help="Port on 127.0.0.1.",
+            min=0,
+            max=65535,
+            show_default="8766, or a free one",
+        ),
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = True,
 ) -> None:

@@ -8,7 +8,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from kd_tf.cli.output import AsJson, print_json
+from kd_tf.cli import options
+from kd_tf.cli.output import write_json
 from kd_tf.native_stderr import suppress_native_stderr
 
 MAX_REASONS = 3
@@ -16,33 +17,44 @@ MAX_REASONS = 3
 
 
 def recommend(
-    bundle: Annotated[Path, typer.Argument(help="A bundle folder, e.g. runs/demo/bundle.")],
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, e.g. runs/demo/bundle.")],
     history: Annotated[
         list[str],
         typer.Option(
-            "--history", "-r", help="A book you have read, by ID or title, oldest first. Repeat."
+            "--history",
+            "-r",
+            help="A book that you have read, by title or id. Repeat it, oldest book first.",
+            metavar="BOOK",
         ),
     ],
-    k: Annotated[int, typer.Option("-k", help="Number of recommendations.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", help="Number of recommendations.")] = 10,
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--exclude", help="A book not to recommend. Repeat."),
+        typer.Option(help="A book not to recommend. Repeat it for more.", metavar="BOOK"),
     ] = None,
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="Recommend only from these books. Repeat."),
+        typer.Option(
+            help="Recommend only these books. Repeat it for more.",
+            metavar="BOOK",
+            show_default="all",
+        ),
     ] = None,
-    min_score: Annotated[float | None, typer.Option("--min-score", help="Minimum score.")] = None,
+    min_score: Annotated[
+        float | None, typer.Option(help="Leave out books with a lower score.", show_default="none")
+    ] = None,
     diversity: Annotated[
         float,
-        typer.Option("--diversity", help="0: best first; 1: most diverse."),
+        typer.Option(
+            min=0, max=1, help="From 0 (the best books) to 1 (books as different as possible)."
+        ),
     ] = 0.0,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show which books of the history are the reason.")
+        bool, typer.Option("--explain", help="Show which of your books are the reason.")
     ] = False,
-    as_json: AsJson = False,
+    json: options.Json = None,
 ) -> None:
-    """Recommend books with the .tflite file of a bundle."""
+    """Recommend books with a bundle: the file that an app would use."""
     # Without TensorFlow, so that the command takes well under a second.
     from kd_tf.runtime.recommender import Recommender
 
@@ -64,7 +76,7 @@ def recommend(
         else []
         for recommendation in recommendations
     ]
-    if as_json:
+    if json is not None:
         rows = [
             {
                 "id": recommendation.item.item_id,
@@ -84,8 +96,8 @@ def recommend(
             }
             for recommendation, item_reasons in zip(recommendations, reasons, strict=True)
         ]
-        print_json({"history": history_ids, "recommendations": rows})
-        return
+        if write_json(json, {"history": history_ids, "recommendations": rows}):
+            return
     console = Console(highlight=False)
     console.print("You read:", style="bold")
     for item in items:

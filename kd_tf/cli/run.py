@@ -3,76 +3,123 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
-from kd_tf.cli.data_options import SetOption, add_data_options, apply_settings, set_value
-from kd_tf.cli.output import AsJson, Quiet, make_progress, print_json
+from kd_tf import choices
+from kd_tf.cli import options
+from kd_tf.cli.output import make_progress, write_json
+from kd_tf.cli.settings import apply_settings, collect_settings
 from kd_tf.native_stderr import suppress_native_stderr
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder of the results.")] = Path("runs/demo"),
-    seed: Annotated[int, typer.Option(help="Random seed.")] = 42,
-    settings: SetOption = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
+    seed: options.Seed = None,
+    settings: options.Settings = None,
+    out: Annotated[Path | None, options.make_out_option("runs/demo")] = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
 ) -> None:
     """Run everything on a synthetic bookshop, and show recommendations for one of its readers."""
     # A small network and a large one, to show distillation, pruning and quantization.
     values: dict[str, Any] = {
         "name": "synthetic",
-        "seed": seed,
+        "seed": options.DEFAULT_SEED if seed is None else seed,
         "teacher": {"architecture": "cnn"},
         "student": {"architecture": "mlp"},
     }
     apply_settings(values, settings)
-    _run(values, out, quiet, as_json)
+    _run(values, out or Path("runs/demo"), json, quiet)
 
 
-@add_data_options()
 def run(
-    values: dict[str, Any],
-    teacher: Annotated[
-        str | None, typer.Option(help="Architecture; docs/teachers.md [ensemble].")
-    ] = None,
+    context: typer.Context,
+    dataset: options.Dataset = None,
+    data_dir: options.DataDir = None,
+    interactions: options.Interactions = None,
+    train: options.Train = None,
+    validation: options.Validation = None,
+    test: options.Test = None,
+    user: options.User = None,
+    item: options.Item = None,
+    rating: options.Rating = None,
+    timestamp: options.Timestamp = None,
+    columns: options.Columns = None,
+    header: options.Header = None,
+    items: options.Items = None,
+    item_id: options.ItemId = None,
+    title: options.Title = None,
+    authors: options.Authors = None,
+    on_bad_rows: options.OnBadRows = None,
+    min_rating: options.MinRating = None,
+    protocol: options.Protocol = None,
+    candidates: options.Candidates = None,
+    k: options.Cutoffs = None,
+    teacher: options.Teacher = None,
     student: Annotated[
-        str | None, typer.Option(help="Architecture, or auto; docs/students.md [auto].")
+        choices.StudentArchitecture | None, options.make_student_option("auto")
     ] = None,
-    max_bytes: Annotated[
-        int | None, typer.Option(help="Budget for the student's weights [1 MB, or 40 per item].")
+    max_bytes: options.MaxBytes = None,
+    losses: options.Losses = None,
+    weighting: options.Weighting = None,
+    quantization: Annotated[
+        Literal["auto", choices.QuantizationName] | None,
+        typer.Option(
+            help="How the bundled file stores its weights: auto (the smallest file that recommends "
+            f"nearly as well as the best), {options.join_choices(choices.QuantizationName)}.",
+            metavar="NAME",
+            rich_help_panel=options.MODELS,
+            show_default="auto",
+        ),
     ] = None,
     catalog_search: Annotated[
-        str | None, typer.Option(help="exact, two-stage or auto; docs/export.md [auto].")
+        choices.CatalogSearch | None,
+        typer.Option(
+            help="How the file searches the catalog: exact, two-stage (only a few clusters of "
+            "similar items), auto (two-stage for large catalogs).",
+            metavar="NAME",
+            rich_help_panel=options.MODELS,
+            show_default="auto",
+        ),
     ] = None,
     runtime: Annotated[
-        str | None,
-        typer.Option(help="Where the file must run: any, android-2.16 or litert [any]."),
+        choices.RuntimeName | None,
+        typer.Option(
+            help="Where the file must run: litert, android-2.16 (TensorFlow Lite from Maven "
+            "Central), any (both).",
+            metavar="NAME",
+            rich_help_panel=options.MODELS,
+            show_default="any",
+        ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder of the results [runs/NAME].")] = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
+    config: options.Config = None,
+    name: options.Name = None,
+    seed: options.Seed = None,
+    settings: options.Settings = None,
+    out: Annotated[Path | None, options.make_out_option("runs/NAME")] = None,
+    json: options.Json = None,
+    quiet: options.Quiet = False,
 ) -> None:
-    """Train, distill, prune, quantize, export, evaluate and bundle.
+    """Train a teacher, distill it into a student, and bundle the student's file for an app.
 
-    For your own table: kd-tf run --dataset csv --interactions loans.csv --user reader
-    --item book --items books.csv --title title --out runs/mine
+    For your own table:
+
+        kd-tf run --dataset csv --interactions loans.csv --user reader --item book \\
+            --items books.csv --title title --out runs/mine
+
+    An interrupted run resumes when the same command runs again.
     """
-    set_value(values, ("teacher", "architecture"), teacher)
-    set_value(values, ("student", "architecture"), student)
-    set_value(values, ("student", "max_bytes"), max_bytes)
-    set_value(values, ("export", "runtime"), runtime)
-    set_value(values, ("export", "catalog_search"), catalog_search)
-    _run(values, out or Path("runs") / values["name"], quiet, as_json)
+    values = collect_settings(context.params)
+    _run(values, out or Path("runs") / values["name"], json, quiet)
 
 
-def _run(values: dict[str, Any], out: Path, quiet: bool, as_json: bool) -> None:
+def _run(values: dict[str, Any], out: Path, json: Path | None, quiet: bool) -> None:
     """Runs the pipeline and prints its results, with one user as an example."""
-    from kd_tf import config as configuration
+    from kd_tf.config import from_values
 
-    resolved = configuration.from_values(values)
+    resolved = from_values(values)
     progress = make_progress(quiet)
     progress.info("starting TensorFlow")
     # Imported here, so that `kd-tf --help` and `kd-tf recommend` start fast.
@@ -80,8 +127,7 @@ def _run(values: dict[str, Any], out: Path, quiet: bool, as_json: bool) -> None:
     from kd_tf.report import console_tables, example_user
 
     finished = run_pipeline(resolved, out, progress)
-    if as_json:
-        print_json(finished.results.to_json())
+    if write_json(json, finished.results.to_json()):
         return
     console = Console(highlight=False)
     console_tables.print_results(finished.results, console)

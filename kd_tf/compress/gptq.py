@@ -154,7 +154,7 @@ def quantize_tables(student: HistoryModel, histories: np.ndarray) -> HistoryMode
     if not isinstance(student, TiedEmbeddingModel):
         return student
     second_moments = compute_second_moments(student, histories)
-    copy = type(student).from_config(student.get_config())
+    copy: HistoryModel = type(student).from_config(student.get_config())
     copy.create_weights()
     for copied_weight, weight in zip(copy.weights, student.weights, strict=True):
         copied_weight.assign(weight)

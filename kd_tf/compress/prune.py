@@ -77,7 +77,7 @@ def compute_core_sparsity(student: HistoryModel) -> float:
     layers = [getattr(layer, "layer", layer) for layer in _get_core(student).layers]
     kernels = [layer.kernel.numpy() for layer in layers if hasattr(layer, "kernel")]
     zeros = sum(int((kernel == 0).sum()) for kernel in kernels)
-    return zeros / sum(kernel.size for kernel in kernels)
+    return float(zeros / sum(kernel.size for kernel in kernels))
 
 
 def _get_core(student: HistoryModel) -> keras.Sequential:

@@ -70,7 +70,7 @@ def snap_to_quantization_grid(model: HistoryModel) -> HistoryModel:
     if not isinstance(model, (AdditiveModel, FoldInModel)):
         return model
     packed = model.pack()
-    copy = type(model).from_config(model.get_config())
+    copy: HistoryModel = type(model).from_config(model.get_config())
     copy.create_weights()
     if isinstance(packed, FoldInModel):
         copy.assign(_snap_table(packed.factors))

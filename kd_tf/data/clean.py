@@ -8,7 +8,8 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from kd_tf.data.interactions import CleaningStep, Counts, Dataset, Interactions
+from kd_tf.data.dataset import Dataset
+from kd_tf.data.interactions import Counts, Interactions
 from kd_tf.errors import UserError
 
 InteractionWeighting = Literal["none", "rating", "log", "count"]
@@ -75,6 +76,21 @@ class CleaningRules:
         for name, minimum in (("min_user_interactions", 2), ("min_item_interactions", 1)):
             if getattr(self, name) < minimum:
                 raise UserError(f"{name} must be {minimum} or more, not {getattr(self, name)}")
+
+
+@dataclass(frozen=True)
+class CleaningStep:
+    """The effect of one cleaning step.
+
+    Attributes:
+        name: What the step removes.
+        before: Counts before the step.
+        after: Counts after the step.
+    """
+
+    name: str
+    before: Counts
+    after: Counts
 
 
 def clean(
@@ -225,7 +241,8 @@ def _compute_weights(interactions: Interactions, weights: InteractionWeighting) 
 
 def _encode_pairs(interactions: Interactions) -> np.ndarray:
     """Returns a unique number for each user-item pair, int64 [n]."""
-    return interactions.user.astype(np.int64) * (interactions.num_items + 1) + interactions.item
+    user = interactions.user.astype(np.int64)
+    return np.asarray(user * (interactions.num_items + 1) + interactions.item)
 
 
 def _sort_by_pair(interactions: Interactions) -> np.ndarray:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 
 from kd_tf import atomic
-from kd_tf.data.histories import Histories
+from kd_tf.data.catalog import Catalog
+from kd_tf.data.histories import Histories, from_lists
 from kd_tf.errors import UserError
 
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -49,13 +50,75 @@ class HeldOutSet:
     def __post_init__(self) -> None:
         object.__setattr__(self, "histories", replace(self.histories, users=self.users))
 
+    @classmethod
+    def empty(cls) -> HeldOutSet:
+        """Returns a set without users."""
+        return cls(from_lists([]), from_lists([]), np.empty(0, np.int32))
+
+
+@dataclass(frozen=True)
+class TrainingSet(Histories):
+    """Histories to train on, with what every model needs to know of them: ``split.train``.
+
+    Attributes:
+        num_items: V.
+        seed: Seed of the split; whatever a model draws at random is drawn by it.
+        chronological: Whether the histories are in the order of reading. Otherwise a model
+            learns nothing from their order.
+        low_rated: Items that the training users rated below the limit, or None. They show which
+            items occur together, and are never a target.
+        catalog: The items, for models that use their metadata; None where unknown.
+
+    Example:
+        >>> import kd_tf as kd
+        >>> split = kd.split(kd.data.bookshop(items=60, users=80, seed=1), seed=1)
+        >>> split.train.num_items, split.train.chronological
+        (60, True)
+    """
+
+    num_items: int = 0
+    seed: int = 0
+    chronological: bool = False
+    low_rated: Histories | None = None
+    catalog: Catalog | None = None
+
+    def popularity(self) -> np.ndarray:
+        """Counts the training interactions of each item: int64 [V + 1]; index 0 is padding."""
+        return np.bincount(self.items, minlength=self.num_items + 1)
+
+
+def to_training_set(histories: Histories, num_items: int) -> TrainingSet:
+    """Returns histories as a `TrainingSet`; those that are one already are returned as they are.
+
+    Raises:
+        ValueError: They are a training set of another number of items, or hold an id above V.
+    """
+    if isinstance(histories, TrainingSet):
+        if histories.num_items != num_items:
+            raise ValueError(
+                f"the histories have {histories.num_items} items, the model has {num_items}: use "
+                "the split that the model was made for"
+            )
+        return histories
+    if len(histories.items) and int(histories.items.max()) > num_items:
+        raise ValueError(
+            f"the histories hold item {int(histories.items.max())}, the model has {num_items} items"
+        )
+    return TrainingSet(
+        histories.items,
+        histories.offsets,
+        histories.weights,
+        histories.users,
+        num_items=num_items,
+    )
+
 
 @dataclass(frozen=True)
 class Split:
     """A data set, split into training, validation and test.
 
     Attributes:
-        train: Histories to train on.
+        train: Histories to train on, as a `TrainingSet`.
         train_users: int32 [n], user indices as in `Interactions`.
         validation: Held-out users or items for early stopping and model selection.
         test: Held-out users or items for the final metrics only.
@@ -65,6 +128,9 @@ class Split:
         notes: Notes for the user about the split, one sentence each.
         low_rated: Items that the training users rated below the limit, or None. They show which
             items occur together, and are never a target.
+        chronological: Whether the interactions have timestamps, so that histories are in the
+            order of reading.
+        catalog: The items; not saved with the split.
 
     Example:
         >>> from kd_tf.data.splits.unseen_users import split_unseen_users
@@ -86,13 +152,26 @@ class Split:
     num_items: int
     notes: tuple[str, ...] = ()
     low_rated: Histories | None = None
+    chronological: bool = False
+    catalog: Catalog | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "train", replace(self.train, users=self.train_users))
+        train = TrainingSet(
+            self.train.items,
+            self.train.offsets,
+            self.train.weights,
+            self.train_users,
+            num_items=self.num_items,
+            seed=self.seed,
+            chronological=self.chronological,
+            low_rated=self.low_rated,
+            catalog=self.catalog,
+        )
+        object.__setattr__(self, "train", train)
 
     def popularity(self) -> np.ndarray:
         """Counts the training interactions of each item: int64 [V + 1]; index 0 is padding."""
-        return np.bincount(self.train.items, minlength=self.num_items + 1)
+        return to_training_set(self.train, self.num_items).popularity()
 
     def renumber_items(self, new_ids: np.ndarray) -> Split:
         """Returns the same split with new item ids.
@@ -121,6 +200,8 @@ class Split:
             validation=renumber_held_out(self.validation),
             test=renumber_held_out(self.test),
             low_rated=renumber_optional(self.low_rated),
+            # The rows of the catalog are in the old order.
+            catalog=None,
         )
 
     def fingerprint(self) -> str:
@@ -146,6 +227,7 @@ class Split:
             "protocol": self.protocol,
             "seed": self.seed,
             "num_items": self.num_items,
+            "chronological": self.chronological,
             "notes": list(self.notes),
         }
 
@@ -227,6 +309,7 @@ def _build_split(metadata: dict[str, Any], arrays: dict[str, np.ndarray]) -> Spl
         protocol=metadata["protocol"],
         seed=metadata["seed"],
         num_items=metadata["num_items"],
+        chronological=metadata["chronological"],
         notes=tuple(metadata["notes"]),
         low_rated=histories("train_low_rated") if "train_low_rated_items" in arrays else None,
     )

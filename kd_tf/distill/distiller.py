@@ -4,87 +4,283 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from kd_tf.backend import keras, tf
+from kd_tf.data.examples.sequences import Examples
+from kd_tf.data.histories import Histories
+from kd_tf.data.split import to_training_set
 from kd_tf.distill.layer_outputs import capture_layer_outputs
 from kd_tf.distill.losses.base import DistillationBatch, DistillationLoss, DistillationSetup
+from kd_tf.distill.teacher_targets import (
+    compute_curriculum_targets,
+    compute_teacher_targets,
+    select_teacher_outputs,
+)
 from kd_tf.distill.weighting.base import LossWeighting
 from kd_tf.distill.weighting.fixed import ConstantWeights
 from kd_tf.losses.masked_logits import MaskedLogits
-from kd_tf.models.base import HistoryModel
+from kd_tf.models import fitting
+from kd_tf.models.base import HistoryModel, check_compile_arguments
+from kd_tf.progress import NullProgress
+
+
+STAGE_IDS = "stage_ids"
+"""The label of losses that learn from a curriculum of teachers."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
 class Distiller(keras.Model):
     """Trains a student on ground-truth items and on the teacher's outputs, in one loss.
 
-    The student loss is computed on the items that users really chose. Each distillation method
-    adds a distillation loss, and a `LossWeighting` combines them. The teacher does not run here:
-    its outputs come with the batches (see `kd_tf.distill.teacher_targets`). Without distillation
-    losses the student is trained alone in exactly the same way, as the reference that distilled
-    students are compared with.
+    The student loss is computed on the items that users really chose. Each distillation loss
+    compares the student with the teacher, and a `LossWeighting` combines them all. The names of
+    the parts are those of `keras.distillation`. Without distillation losses the student is trained
+    alone in exactly the same way, as the reference that distilled students are compared with.
+
+    The teacher's outputs are computed in every step, unless `cache_dir` is given or the batches
+    bring them along (see `kd_tf.distill.teacher_targets`).
 
     Args:
+        teacher: A trained model, or several from easy to hard for losses that learn from a
+            curriculum; the last one is the teacher of all other losses. None if there are no
+            losses, or if batches bring its outputs.
         student: Any `HistoryModel`.
-        distillation_losses: The distillation methods.
-        weighting: Combines the losses. The default is `ConstantWeights` with a
-            `student_loss_weight` of 1, that is the student loss alone.
+        distillation_losses: One loss, or several.
+        distillation_loss_weights: A weight per loss; by default the loss's own.
+        student_loss_weight: Weight w of the student loss, 0 to 1, in
+            ``w * student_loss + (1 - w) * distillation_losses``. The default is 0.5 with losses,
+            and 1 without.
+        weighting: Another combination of the losses (`kd_tf.distill.weighting`), instead of the two
+            weights.
+        top_k: Number of the teacher's top items that losses see.
+        cache_dir: Folder in which `fit` keeps the teacher's outputs, so that they are computed once
+            for all epochs and further trainings; only their rows of a batch are in memory.
+
+    Raises:
+        ValueError: The student has another catalog than the teacher, both weights and a weighting
+            are given, or there are losses without anything to weigh them.
 
     Example:
-        >>> import numpy as np
-        >>> from kd_tf.distill.losses.response.soft_targets import SoftTargets
-        >>> from kd_tf.models.students.mlp import MLPStudent
-        >>> student = MLPStudent(num_items=100, max_length=3, embedding_dim=8)
-        >>> distiller = Distiller(
-        ...     student, [SoftTargets(temperature=2.0)], ConstantWeights(student_loss_weight=0.3)
+        >>> import kd_tf as kd
+        >>> split = kd.split(kd.data.bookshop(items=60, users=80, seed=1), seed=1)
+        >>> teacher = kd.models.LocalRidgeTeacher(split.num_items, max_length=20)
+        >>> history = teacher.fit(split.train, validation_data=split.validation)
+        >>> student = kd.models.MLPStudent(split.num_items, max_length=20, embedding_dim=4)
+        >>> distiller = kd.Distiller(
+        ...     teacher,
+        ...     student,
+        ...     distillation_losses=kd.distill.SoftTargets(temperature=2.0),
+        ...     student_loss_weight=0.3,
         ... )
-        >>> distiller(np.array([[5, 7, 0]])).shape
-        TensorShape([1, 101])
-        >>> [metric.name for metric in distiller.metrics]
-        ['loss', 'student_loss', 'distillation_loss']
-
-        To train it, give it the teacher and the setup, compile it and call ``fit``::
-
-            distiller.build_losses(setup)
-            distiller.compile(optimizer=keras.optimizers.Adam())
-            distiller.fit(batches)
+        >>> distiller.compile(optimizer="adam")
+        >>> history = distiller.fit(split.train, epochs=1, verbose=0)
+        >>> sorted(history.history)
+        ['distillation_loss', 'loss', 'student_loss']
     """
 
     def __init__(
         self,
+        teacher: HistoryModel | Sequence[HistoryModel] | None,
         student: HistoryModel,
-        distillation_losses: Sequence[DistillationLoss] = (),
+        distillation_losses: DistillationLoss | Sequence[DistillationLoss] = (),
+        *,
+        distillation_loss_weights: Sequence[float] | None = None,
+        student_loss_weight: float | None = None,
         weighting: LossWeighting | None = None,
+        top_k: int = 100,
+        cache_dir: str | Path | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        teachers = [teacher] if isinstance(teacher, HistoryModel) else list(teacher or ())
+        for model in teachers:
+            _check_catalog(student, model)
+        # Behind a function, so that Keras takes the teachers for no part of this model: they are
+        # neither saved with it nor trained.
+        self._get_teachers = lambda: teachers
         self.student = student
-        self.distillation_losses = list(distillation_losses)
-        self.weighting = weighting or ConstantWeights()
+        self.distillation_losses = (
+            [distillation_losses]
+            if isinstance(distillation_losses, DistillationLoss)
+            else list(distillation_losses)
+        )
+        self.weighting = weighting or _build_weighting(
+            self.distillation_losses, distillation_loss_weights, student_loss_weight
+        )
+        if weighting and (distillation_loss_weights, student_loss_weight) != (None, None):
+            raise ValueError("give either a weighting, or weights of the losses")
+        self.top_k, self.cache_dir = top_k, cache_dir
         self._num_steps = 1
+        self._losses_are_built = False
         self._loss_metrics = {
             name: keras.metrics.Mean(name=name)
             for name in ("loss", "student_loss", "distillation_loss")
         }
 
+    @property
+    def teachers(self) -> list[HistoryModel]:
+        """The teachers, the main one last; none in a Distiller that was loaded from a file."""
+        return self._get_teachers()
+
+    @property
+    def teacher(self) -> HistoryModel | None:
+        """The teacher of all losses but those that learn from a curriculum."""
+        return self.teachers[-1] if self.teachers else None
+
     def build_losses(self, setup: DistillationSetup) -> None:
         """Builds the distillation losses and the weighting for a student and its teachers.
+
+        `fit` does this by itself where it gets ``split.train``.
 
         Raises:
             ValueError: Student and teacher have different catalogs, or a method does not support
                 this pair.
         """
         for teacher in setup.teachers:
-            if teacher.num_items != self.student.num_items:
-                raise ValueError(
-                    f"the student has {self.student.num_items} items, the teacher "
-                    f"{teacher.num_items}: both must use the same catalog"
-                )
+            _check_catalog(self.student, teacher)
         self._num_steps = max(setup.num_steps, 1)
         for loss in self.distillation_losses:
             loss.build(setup)
         self.weighting.build(replace(setup, num_losses=len(self.distillation_losses)))
+        self._losses_are_built = True
+
+    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
+        """Sets the optimizer, as in Keras; losses are the constructor's.
+
+        Raises:
+            ValueError: A loss or a metric is given, which would be ignored.
+        """
+        check_compile_arguments(self, kwargs)
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def fit(  # type: ignore[override]
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        validation_data: Any = None,
+        epochs: int = 1,
+        batch_size: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        num_passes: int = 8,
+        num_targets: int | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Trains the student on ``split.train`` and on the teacher's outputs.
+
+        Args:
+            x: ``split.train``, or batches of (history int32 [B, L], labels) as in
+                `keras.Model.fit`; see `DistillationBatch` for the labels.
+            y: Labels, if `x` is an array.
+            validation_data: ``split.validation``: every epoch then logs the student's
+                ``val_ndcg@10``.
+            epochs: Number of epochs.
+            batch_size: As in `HistoryModel.fit`.
+            callbacks: Keras callbacks.
+            num_passes: As in `HistoryModel.fit`.
+            num_targets: As in `HistoryModel.fit`.
+            seed: As in `HistoryModel.fit`; losses that sample use it too.
+            **kwargs: Further arguments of `keras.Model.fit`, such as `verbose`.
+
+        Returns:
+            Losses and metrics by epoch.
+
+        Raises:
+            ValueError: A loss cannot learn from this teacher, or there is none.
+        """
+        if not isinstance(x, Histories):
+            return super().fit(
+                x,
+                y,
+                validation_data=validation_data,
+                epochs=epochs,
+                batch_size=batch_size,
+                callbacks=callbacks,
+                **kwargs,
+            )
+        if self.distillation_losses and not self.teachers:
+            raise ValueError("distillation losses need a teacher: Distiller(teacher, student, ...)")
+        train = to_training_set(x, self.student.num_items)
+        self.student.prepare_fit(train)
+        examples = fitting.draw_examples(self.student, train, num_passes, num_targets, seed)
+        batches = fitting.make_batches(examples, train, batch_size, seed)
+        self._num_steps = max(batches.steps_per_epoch * epochs, 1)
+        if self.distillation_losses and not self._losses_are_built:
+            self.build_losses(
+                DistillationSetup(
+                    student=self.student,
+                    teachers=[self.teachers[-1]],
+                    popularity=train.popularity(),
+                    num_steps=self._num_steps,
+                    seed=train.seed if seed is None else seed,
+                )
+            )
+        if self.cache_dir is not None and self.distillation_losses:
+            labels = {**batches.labels, **self._load_teacher_outputs(examples)}
+            batches = replace(batches, labels=labels)
+        history = fitting.fit_batches(
+            super().fit,
+            batches,
+            validated_model=self.student,
+            validation_data=validation_data,
+            epochs=epochs,
+            callbacks=callbacks,
+            **kwargs,
+        )
+        self.student.finish_fit(train, validation_data)
+        return history
+
+    @property
+    def _teacher_outputs(self) -> list[str]:
+        """Names of the extra labels that the losses read."""
+        return sorted({name for loss in self.distillation_losses for name in loss.teacher_outputs})
+
+    def _load_teacher_outputs(self, examples: Examples) -> dict[str, np.ndarray]:
+        """Reads the teacher's outputs for all examples from the cache, or computes them."""
+        assert self.cache_dir is not None
+        folder, extra = Path(self.cache_dir), self._teacher_outputs
+        outputs = compute_teacher_targets(
+            self.teachers[-1],
+            examples,
+            top_k=self.top_k,
+            teacher_outputs=[name for name in extra if name != STAGE_IDS],
+            folder=folder / "targets",
+            progress=NullProgress(),
+        )
+        if STAGE_IDS in extra:
+            outputs |= compute_curriculum_targets(
+                self.teachers,
+                examples,
+                top_k=self.top_k,
+                folder=folder / "curriculum",
+                progress=NullProgress(),
+            )
+        return outputs
+
+    def _compute_teacher_outputs(self, history: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Runs the teachers on a batch; gradients stop here."""
+        extra = self._teacher_outputs
+        outputs = select_teacher_outputs(
+            self.teachers[-1],
+            history,
+            self.teachers[-1](history, training=False),
+            top_k=self.top_k,
+            teacher_outputs=[name for name in extra if name != STAGE_IDS],
+        )
+        if STAGE_IDS in extra:
+            stages = [
+                select_teacher_outputs(
+                    teacher, history, teacher(history, training=False), top_k=self.top_k
+                )["teacher_ids"]
+                for teacher in self.teachers
+            ]
+            outputs[STAGE_IDS] = tf.stack(stages, axis=1)
+        return {name: tf.stop_gradient(output) for name, output in outputs.items()}
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Returns the student's logits: float32 [B, V + 1] of histories int32 [B, L]."""
@@ -131,6 +327,8 @@ class Distiller(keras.Model):
     def _compute_losses(
         self, history: tf.Tensor, labels: dict[str, tf.Tensor], training: bool
     ) -> dict[str, tf.Tensor]:
+        if self.distillation_losses and self.teachers and "teacher_ids" not in labels:
+            labels = {**labels, **self._compute_teacher_outputs(history)}
         layer_names = list(
             dict.fromkeys(name for loss in self.distillation_losses for name in loss.student_layers)
         )
@@ -151,8 +349,9 @@ class Distiller(keras.Model):
         )
         losses = [loss.compute_loss(batch) for loss in self.distillation_losses]
         means = [tf.reduce_mean(loss) for loss in losses]
+        loss = tf.reduce_mean(self.weighting.combine(student_loss, losses, batch))
         return {
-            "loss": tf.reduce_mean(self.weighting.combine(student_loss, losses, batch)),
+            "loss": tf.add_n([loss, *self.student.regularization_loss()]),
             "student_loss": tf.reduce_mean(student_loss),
             "distillation_loss": tf.add_n(means or [tf.zeros([])]),
         }
@@ -177,8 +376,35 @@ class Distiller(keras.Model):
         """Creates a Distiller from `get_config`, with new weights."""
         deserialize = keras.saving.deserialize_keras_object
         return cls(
+            None,
             deserialize(config["student"]),
             [deserialize(loss) for loss in config["distillation_losses"]],
-            deserialize(config["weighting"]),
+            weighting=deserialize(config["weighting"]),
             name=config["name"],
         )
+
+
+def _check_catalog(student: HistoryModel, teacher: HistoryModel) -> None:
+    if teacher.num_items != student.num_items:
+        raise ValueError(
+            f"the student has {student.num_items} items, the teacher {teacher.num_items}: both "
+            "must use the same catalog"
+        )
+
+
+def _build_weighting(
+    losses: Sequence[DistillationLoss],
+    distillation_loss_weights: Sequence[float] | None,
+    student_loss_weight: float | None,
+) -> ConstantWeights:
+    """Builds the weighting of the constructor's two arguments, with their defaults."""
+    if distillation_loss_weights is None:
+        distillation_loss_weights = [loss.default_weight for loss in losses]
+    if len(distillation_loss_weights) != len(losses):
+        raise ValueError(
+            f"{len(losses)} distillation losses need as many weights, not "
+            f"{len(distillation_loss_weights)}"
+        )
+    if student_loss_weight is None:
+        student_loss_weight = 0.5 if losses else 1.0
+    return ConstantWeights(student_loss_weight, list(distillation_loss_weights) or None)

@@ -81,6 +81,40 @@ def compute_teacher_targets(
     return _load_arrays(folder, ["teacher_ids", "teacher_logits", "teacher_total", *extra])
 
 
+def select_teacher_outputs(
+    teacher: HistoryModel,
+    history: tf.Tensor,
+    logits: tf.Tensor,
+    *,
+    top_k: int,
+    teacher_outputs: Sequence[str] = (),
+) -> dict[str, tf.Tensor]:
+    """Selects from a teacher's logits what distillation losses read.
+
+    Args:
+        teacher: The trained teacher.
+        history: int32 [B, L].
+        logits: float32 [B, V + 1], the teacher's for these histories.
+        top_k: K, the number of top items.
+        teacher_outputs: Names in `EXTRA_OUTPUTS`.
+
+    Returns:
+        The tensors of one batch that `compute_teacher_targets` caches, by label name.
+    """
+    logits = mask_history(logits, teacher.seen_items(history))
+    values, ids = tf.math.top_k(logits, min(top_k, teacher.num_items))
+    is_item = values > MASKED_LOGIT / 2
+    return {
+        "teacher_ids": tf.where(is_item, ids, 0),
+        "teacher_logits": tf.where(is_item, values, 0.0),
+        "teacher_total": tf.reduce_logsumexp(logits, axis=1),
+        **{
+            name: tf.cast(EXTRA_OUTPUTS[name](teacher, history), tf.float16)
+            for name in teacher_outputs
+        },
+    }
+
+
 def compute_curriculum_targets(
     teachers: Sequence[HistoryModel],
     examples: Examples,
@@ -185,15 +219,7 @@ def _write_cache(
         input_signature=[history_spec, tf.TensorSpec([None, teacher.num_items + 1], tf.float32)]
     )
     def select_outputs(history: tf.Tensor, logits: tf.Tensor) -> dict[str, tf.Tensor]:
-        logits = mask_history(logits, teacher.seen_items(history))
-        values, ids = tf.math.top_k(logits, top_k)
-        is_item = values > MASKED_LOGIT / 2
-        return {
-            "teacher_ids": tf.where(is_item, ids, 0),
-            "teacher_logits": tf.where(is_item, values, 0.0),
-            "teacher_total": tf.reduce_logsumexp(logits, axis=1),
-            **{name: tf.cast(EXTRA_OUTPUTS[name](teacher, history), tf.float16) for name in extra},
-        }
+        return select_teacher_outputs(teacher, history, logits, top_k=top_k, teacher_outputs=extra)
 
     # Repeated histories (for example a user id, equal in every pass) are computed once.
     rows, row_of_example = np.unique(
@@ -212,7 +238,8 @@ def _write_cache(
             if use_numpy
             else compute_logits(history)
         )
-        return select_outputs(history, tf.convert_to_tensor(logits))
+        outputs: dict[str, tf.Tensor] = select_outputs(history, tf.convert_to_tensor(logits))
+        return outputs
 
     specs = {
         name: (output.shape[1:], output.dtype) for name, output in compute_outputs(rows[:1]).items()

@@ -116,7 +116,7 @@ def _select_exactly(unseen: np.ndarray, width: int) -> np.ndarray:
     above = unseen > threshold
     equal = (unseen == threshold) & (unseen > -np.inf)
     num_equal = width - np.count_nonzero(above, axis=1)[:, None]
-    return above | (equal & (np.cumsum(equal, axis=1) <= num_equal))
+    return np.asarray(above | (equal & (np.cumsum(equal, axis=1) <= num_equal)))
 
 
 def _raise_nan(row: int, item: int) -> NoReturn:

@@ -76,7 +76,9 @@ class QuantizedVector:
     @property
     def num_bytes(self) -> int:
         """Bytes in a file."""
-        return self.size + _NUM_CONSTANTS[self.spacing] * 4 if self.quantized else self.size * 4
+        if not self.quantized:
+            return int(self.size) * 4
+        return int(self.size) + _NUM_CONSTANTS[self.spacing] * 4
 
     def assign(self, values: np.ndarray) -> None:
         """Stores the numbers, float32 [V + 1]; quantized, each becomes the nearest of 256 values.

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kd_tf.backend import tf
+from kd_tf.layers.id_ops import deduplicate, mark_first_occurrences
 from kd_tf.layers.quantized_vector import QuantizedVector
 from kd_tf.models.base import HistoryModel
 
@@ -32,8 +33,8 @@ class AdditiveModel(HistoryModel):
     # Integer arithmetic has no range that fits both one item's weight and a sum over fifty items.
     quantizations = ("float32", "dynamic-int8")
 
-    def __init__(self, *, quantized: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, num_items: int, *, quantized: bool = False, **kwargs: Any) -> None:
+        super().__init__(num_items, **kwargs)
         self.quantized = quantized
         self.peak_score_rows = self.max_length
         self.prior = QuantizedVector(self, "prior", quantized=quantized)
@@ -80,13 +81,13 @@ class AdditiveModel(HistoryModel):
         return tf.gather(scores, tf.repeat(tf.expand_dims(candidates, 1), L, axis=1), batch_dims=2)
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ids = self.deduplicate(inputs)
+        ids = deduplicate(self.mask_unknown_ids(inputs))
         return self.prior.gather_all(ids) + self.sum_scores(ids)
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         candidate_ids = self.mask_unknown_ids(candidates)
         scores = self.prior.gather(candidate_ids) + self.sum_candidate_scores(
-            self.deduplicate(history), candidate_ids
+            deduplicate(self.mask_unknown_ids(history)), candidate_ids
         )
         return tf.where(candidate_ids > 0, scores, 0.0)
 
@@ -97,7 +98,7 @@ class AdditiveModel(HistoryModel):
         ids = self.mask_unknown_ids(history)
         item_ids = tf.expand_dims(self.mask_unknown_ids(item), 1)
         scores = self.candidate_scores(ids, item_ids)[:, :, 0]
-        return tf.where(self.first_occurrences(ids) & (item_ids > 0), scores, 0.0)
+        return tf.where(mark_first_occurrences(ids) & (item_ids > 0), scores, 0.0)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "quantized": self.quantized}

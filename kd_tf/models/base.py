@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from kd_tf.backend import keras, tf
+from kd_tf.data.examples.sequences import Examples, draw_sequence_examples
 from kd_tf.data.histories import Histories, from_padded
+from kd_tf.data.split import HeldOutSet, TrainingSet, to_training_set
+from kd_tf.layers.id_ops import mark_first_occurrences, mask_unknown_ids
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.losses.softmax import compute_multinomial_loss
+from kd_tf.progress import Progress
 
 
 class HistoryModel(keras.Model):
@@ -46,7 +51,7 @@ class HistoryModel(keras.Model):
     quantized_weights: tuple[str, ...] = ()
     quantizations: tuple[str, ...] = ("float32", "float16", "dynamic-int8", "int8")
 
-    def __init__(self, *, num_items: int, max_length: int, **kwargs: Any) -> None:
+    def __init__(self, num_items: int, *, max_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if num_items < 1 or max_length < 1:
             raise ValueError(
@@ -117,7 +122,7 @@ class HistoryModel(keras.Model):
         rows = tf.reshape(tf.concat([tf.expand_dims(ids, 1), without], axis=1), [-1, L])
         candidates = tf.reshape(tf.repeat(tf.expand_dims(item, 1), L + 1, axis=1), [-1, 1])
         scores = tf.reshape(self.score(rows, candidates), [-1, L + 1])
-        return tf.where(self.first_occurrences(ids), scores[:, :1] - scores[:, 1:], 0.0)
+        return tf.where(mark_first_occurrences(ids), scores[:, :1] - scores[:, 1:], 0.0)
 
     def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Computes the user embedding of each history.
@@ -165,6 +170,26 @@ class HistoryModel(keras.Model):
         """Converts inputs of `call`, int32 [n, L], back to histories; undoes `to_inputs`."""
         return from_padded(inputs)
 
+    def draw_examples(
+        self, train: TrainingSet, *, num_passes: int, num_targets: int, seed: int
+    ) -> Examples:
+        """Draws the training examples whose histories are inputs of `call`.
+
+        Args:
+            train: The training histories.
+            num_passes: Number of examples per user.
+            num_targets: Number of target items per example, at most.
+            seed: Random seed.
+        """
+        return draw_sequence_examples(
+            train,
+            num_passes=num_passes,
+            max_length=self.max_length,
+            num_targets=num_targets,
+            chronological=train.chronological,
+            seed=seed,
+        )
+
     def pack(self) -> HistoryModel:
         """Returns the model with its weights packed for export; by default the model itself."""
         return self
@@ -175,40 +200,7 @@ class HistoryModel(keras.Model):
 
     def mask_unknown_ids(self, ids: tf.Tensor) -> tf.Tensor:
         """Replaces ids outside 1..V with 0, which is padding."""
-        return tf.where((ids >= 1) & (ids <= self.num_items), ids, tf.zeros_like(ids))
-
-    def first_occurrences(self, ids: tf.Tensor) -> tf.Tensor:
-        """Marks the first occurrence of each item in a row of valid `ids`: bool [B, L]."""
-        return (ids > 0) & self._is_first(ids)
-
-    def _is_first(self, ids: tf.Tensor) -> tf.Tensor:
-        """Marks the first occurrence of each number in its row, padding included: bool [B, L]."""
-        equal = tf.cast(tf.equal(tf.expand_dims(ids, 2), tf.expand_dims(ids, 1)), tf.int32)
-        # Among equal values argmax returns the first index.
-        return tf.argmax(equal, axis=2, output_type=tf.int32) == tf.range(ids.shape[1])
-
-    def deduplicate(self, history: tf.Tensor) -> tf.Tensor:
-        """Keeps only the first occurrence of each item, in place: int32 [B, L], 0 elsewhere."""
-        ids = self.mask_unknown_ids(history)
-        return tf.where(self._is_first(ids), ids, 0)
-
-    def compact_ids(self, history: tf.Tensor) -> tf.Tensor:
-        """Removes repetitions and gaps: int32 [B, L], items in order, padded with 0 at the end.
-
-        For models that use positions; `deduplicate` is cheaper where only the set of items counts.
-        """
-        ids = self.mask_unknown_ids(history)
-        first = self.first_occurrences(ids)
-        L = ids.shape[1]
-        # Removed entries go to column L, which is cut off at the end.
-        column = tf.where(first, tf.cumsum(tf.cast(first, tf.int32), axis=1) - 1, L)
-        row = tf.expand_dims(tf.range(tf.shape(ids)[0]) * (L + 1), 1)
-        flat = tf.scatter_nd(
-            tf.reshape(column + row, [-1, 1]),
-            tf.reshape(tf.where(first, ids, 0), [-1]),
-            [tf.shape(ids)[0] * (L + 1)],
-        )
-        return tf.reshape(flat, [-1, L + 1])[:, :L]
+        return mask_unknown_ids(ids, self.num_items)
 
     @property
     def table_rows(self) -> int:
@@ -236,6 +228,111 @@ class HistoryModel(keras.Model):
             masked_logits.unseen_logits, targets, masked_logits.log_partition
         )
 
+    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
+        """Sets the optimizer, as in Keras.
+
+        Args:
+            optimizer: Name or instance of a Keras optimizer, such as
+                ``keras.optimizers.SGD(0.1, momentum=0.9)``, with any learning-rate schedule.
+            **kwargs: Further arguments of `keras.Model.compile`, except those below.
+
+        Raises:
+            ValueError: A loss or a metric is given: the loss is the model's own
+                (`supervised_loss`), and `fit` measures ``val_ndcg@10``.
+        """
+        check_compile_arguments(self, kwargs)
+        super().compile(optimizer=optimizer, **kwargs)
+
+    def fit(  # type: ignore[override]
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        validation_data: Any = None,
+        epochs: int = 1,
+        batch_size: int | None = None,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        num_passes: int = 8,
+        num_targets: int | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Trains the model on ``split.train``; everything else that Keras takes works too.
+
+        Args:
+            x: Histories, usually ``split.train``: training examples are drawn from them, as many
+                as there are users in every epoch. Or inputs as in `keras.Model.fit`: a dataset of
+                (history int32 [B, L], {"targets": int32 [B, M]}), or arrays with `y`.
+            y: Labels, if `x` is an array.
+            validation_data: ``split.validation``: every epoch then logs ``val_ndcg@10``, for
+                example for ``EarlyStopping("val_ndcg@10", mode="max")``.
+            epochs: Number of epochs.
+            batch_size: Users per step; by default an eighth of the users, from 32 to 512.
+            callbacks: Keras callbacks.
+            num_passes: Number of different examples per user; epochs take them in turn.
+            num_targets: Number of target items per example, at most; by default 4 where
+                histories are in the order of reading and 16 elsewhere.
+            seed: Draws and shuffles the examples; by default the seed of the split.
+            **kwargs: Further arguments of `keras.Model.fit`, such as `verbose`.
+
+        Returns:
+            Losses and metrics by epoch.
+
+        Raises:
+            UserError: No user has two items to learn from.
+            ValueError: The histories have another number of items than the model.
+        """
+        if not isinstance(x, Histories):
+            return super().fit(
+                x,
+                y,
+                validation_data=validation_data,
+                epochs=epochs,
+                batch_size=batch_size,
+                callbacks=callbacks,
+                **kwargs,
+            )
+        # Scoring and validation stand on this class: imported when they are needed.
+        from kd_tf.models import fitting
+
+        train = to_training_set(x, self.num_items)
+        self.prepare_fit(train)
+        examples = fitting.draw_examples(self, train, num_passes, num_targets, seed)
+        history = fitting.fit_batches(
+            super().fit,
+            fitting.make_batches(examples, train, batch_size, seed),
+            validated_model=self,
+            validation_data=validation_data,
+            epochs=epochs,
+            callbacks=callbacks,
+            **kwargs,
+        )
+        self.finish_fit(train, validation_data)
+        return history
+
+    def prepare_fit(self, train: TrainingSet) -> None:
+        """Looks at the training histories before the first step; by default nothing is needed."""
+        if not self.built:
+            self.create_weights()
+
+    def finish_fit(
+        self,
+        train: TrainingSet,
+        validation_data: HeldOutSet | None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Fits what is fitted after the last step; by default nothing is.
+
+        Args:
+            train: The training histories.
+            validation_data: The validation users; None if there are none.
+            progress: Reports progress.
+        """
+
+    def regularization_loss(self) -> list[tf.Tensor]:
+        """Returns the penalties of weights with a regularizer, to be added to the loss."""
+        return list(self.losses)
+
     @property
     def metrics(self) -> list[keras.metrics.Metric]:
         return [self._loss_tracker]
@@ -246,6 +343,7 @@ class HistoryModel(keras.Model):
         with tf.GradientTape() as tape:
             masked_logits = self.masked_logits(history, training=True)
             loss = tf.reduce_mean(self.supervised_loss(history, labels["targets"], masked_logits))
+            loss = tf.add_n([loss, *self.regularization_loss()])
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         self._loss_tracker.update_state(loss)
         return {"loss": self._loss_tracker.result()}
@@ -273,3 +371,18 @@ class HistoryModel(keras.Model):
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Creates the weights of a saved model; Keras would build it with float ids and fail."""
         self.create_weights()
+
+
+def check_compile_arguments(model: keras.Model, arguments: dict[str, Any]) -> None:
+    """Checks that `compile` gets nothing that a model with its own training step would ignore.
+
+    Raises:
+        ValueError: A loss or a metric is given.
+    """
+    for name in ("loss", "metrics", "weighted_metrics", "loss_weights"):
+        if arguments.get(name) is not None:
+            raise ValueError(
+                f"compile got {name}, which would be ignored: {type(model).__name__} has its own "
+                "loss. Override supervised_loss or write a DistillationLoss to change the loss, "
+                "and use kd_tf.evaluate for metrics"
+            )

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from kd_tf.backend import tf
 from kd_tf.baselines import ials
 from kd_tf.data.histories import Histories
+from kd_tf.layers.id_ops import deduplicate
 from kd_tf.layers.quantized_embedding import QuantizedEmbedding, check_bits
 from kd_tf.layers.quantized_vector import QuantizedVector
 from kd_tf.models.additive import compute_popularity_prior
-from kd_tf.models.base import HistoryModel
+from kd_tf.models.closed_form.fit import ClosedFormFit
 from kd_tf.models.training_data import TrainingData
 
 NUM_SOLVER_STEPS = 12
@@ -35,7 +36,7 @@ class _WhiteningCache:
     matrix: np.ndarray
 
 
-class FoldInModel(HistoryModel):
+class FoldInModel(ClosedFormFit):
     """Scores items by matrix factorization, with user factors folded in from the history.
 
     Weighted matrix factorization (Hu, Koren & Volinsky, "Collaborative filtering for implicit
@@ -45,9 +46,10 @@ class FoldInModel(HistoryModel):
     does not depend on the user. That takes a few products of small matrices and runs on a phone.
 
     Args:
-        embedding_dim: d. `assign` sets the item factors.
-        alpha: Weight of a seen item relative to an unseen one.
-        regularization: Regularization of the user factors.
+        embedding_dim: d. `fit` or `assign` set the item factors.
+        alpha: Weight of a seen item relative to an unseen one. None lets `fit` select alpha and
+            regularization on the validation users.
+        regularization: Regularization of the user factors; given exactly if alpha is.
         bits: Bits per item factor in a file, 8 or 4. The user factors are solved for the rounded
             item factors, which compensates for some of the rounding.
         quantized: True builds the form for export: the prior in bytes (`QuantizedVector`), factors
@@ -73,15 +75,21 @@ class FoldInModel(HistoryModel):
 
     def __init__(
         self,
+        num_items: int,
         *,
-        embedding_dim: int,
-        alpha: float,
-        regularization: float,
+        embedding_dim: int = ials.NUM_FACTORS,
+        alpha: float | None = None,
+        regularization: float | None = None,
         bits: int = 8,
         quantized: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(num_items, **kwargs)
+        if (alpha is None) != (regularization is None):
+            raise ValueError("alpha and regularization are given together, or neither")
+        self.selects_setting = alpha is None
+        if alpha is None or regularization is None:
+            alpha, regularization = ials.DEFAULT_SETTING
         if embedding_dim < 1 or alpha < 1 or regularization <= 0:
             raise ValueError(
                 "embedding_dim and alpha must be at least 1 and regularization above 0, not "
@@ -103,42 +111,24 @@ class FoldInModel(HistoryModel):
         self.quantized = quantized
         self.prior = QuantizedVector(self, "prior", quantized=quantized)
 
-    @classmethod
-    def from_training_data(
-        cls,
-        data: TrainingData,
-        *,
-        embedding_dim: int = ials.NUM_FACTORS,
-        setting: tuple[float, float] | None = None,
-        bits: int = 8,
-    ) -> Self:
+    def solve(self, data: TrainingData) -> None:
         """Fits the item factors by alternating least squares (the library implicit).
 
-        Args:
-            data: The model is fitted on its training users.
-            embedding_dim: d, capped at an eighth of the number of items.
-            setting: Alpha and regularization; None selects them on the validation users.
-            bits: See the class.
+        Alpha and regularization are selected on the validation users, unless both were given.
         """
         als = ials.fit(
-            data.split,
-            num_factors=embedding_dim,
-            setting=setting,
+            data.train,
+            num_factors=self.embedding_dim,
+            setting=None if self.selects_setting else (self.alpha, self.regularization),
             validation_metric=data.validation_metric,
             progress=data.progress,
         )
-        model = cls(
-            num_items=data.split.num_items,
-            max_length=data.max_length,
-            embedding_dim=als.item_factors.shape[1],
-            alpha=als.alpha,
-            regularization=als.regularization,
-            bits=bits,
-        )
-        model.create_weights()
-        model.assign(als.item_factors)
-        model.prior.assign(compute_popularity_prior(data.split.popularity(), PRIOR_STRENGTH))
-        return model
+        self.alpha, self.regularization = als.alpha, als.regularization
+        factors = np.zeros((self.num_items + 1, self.embedding_dim), np.float32)
+        # Small catalogs have fewer factors than this model: the others stay 0.
+        factors[:, : als.item_factors.shape[1]] = als.item_factors
+        self.assign(factors)
+        self.prior.assign(compute_popularity_prior(data.train.popularity(), PRIOR_STRENGTH))
 
     def assign(self, factors: np.ndarray) -> None:
         """Sets the item factors: float32 [V + 1, d], row 0 is ignored.
@@ -168,20 +158,20 @@ class FoldInModel(HistoryModel):
         return np.asarray((vectors / np.sqrt(values)) @ vectors.T, np.float32)
 
     def pack(self) -> FoldInModel:
-        packed = type(self).from_config({**self.get_config(), "quantized": True})
+        packed: FoldInModel = type(self).from_config({**self.get_config(), "quantized": True})
         packed.create_weights()
         packed.assign(self.factors.numpy())
         packed.prior.assign(self.prior.numpy())
         return packed
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        ids = self.deduplicate(inputs)
+        ids = deduplicate(self.mask_unknown_ids(inputs))
         products = self.factors.dot_products(self.solve_user_factors(ids), ids)
         return products + self.prior.gather_all(ids)
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         ids = self.mask_unknown_ids(candidates)
-        user = self.solve_user_factors(self.deduplicate(history))
+        user = self.solve_user_factors(deduplicate(self.mask_unknown_ids(history)))
         products = tf.squeeze(tf.matmul(self.factors.gather(ids), tf.expand_dims(user, 2)), 2)
         return tf.where(ids > 0, products + self.prior.gather(ids), 0.0)
 
@@ -193,7 +183,7 @@ class FoldInModel(HistoryModel):
         return self.factors.dot_products(tf.matmul(whitened, self.whitening), ids)
 
     def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
-        return self.solve_user_factors(self.deduplicate(history))
+        return self.solve_user_factors(deduplicate(self.mask_unknown_ids(history)))
 
     def item_embeddings(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.factors.embeddings)
@@ -205,7 +195,7 @@ class FoldInModel(HistoryModel):
         ``alpha y^T A^-1 y_h`` over the history (Hu, Koren & Volinsky, section 5). This takes one
         more solve per user, where leave-one-out would take L.
         """
-        ids, item_ids = self.deduplicate(history), self.mask_unknown_ids(item)
+        ids, item_ids = deduplicate(self.mask_unknown_ids(history)), self.mask_unknown_ids(item)
         rows = tf.matmul(self.factors.gather(ids), self.whitening)
         item_row = tf.matmul(self.factors.gather(item_ids), self.whitening)
         terms = tf.matmul(rows, tf.expand_dims(self._solve(rows, item_row), 2))[:, :, 0]

@@ -22,8 +22,8 @@ class SparseAdditiveModel(AdditiveModel):
         **kwargs: `num_items`, `max_length` and `quantized`, see `AdditiveModel`.
     """
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, num_items: int, **kwargs: Any) -> None:
+        super().__init__(num_items, **kwargs)
         self.peak_score_rows = 2
 
     def gather_entries(self, ids: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -58,7 +58,7 @@ class SparseItemItemModel(SparseAdditiveModel):
     history item or to a total number of entries.
 
     Args:
-        num_entries: E, the number of weights. `assign` sets them.
+        num_entries: E, the number of weights. `assign` sets them. None where `fit` decides.
         **kwargs: `num_items`, `max_length` and `quantized`, see `AdditiveModel`.
 
     Raises:
@@ -76,11 +76,19 @@ class SparseItemItemModel(SparseAdditiveModel):
         array([[0.  , 0.  , 0.5 , 1.25]], dtype=float32)
     """
 
-    def __init__(self, *, num_entries: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if num_entries < 0:
+    def __init__(self, num_items: int, *, num_entries: int | None = None, **kwargs: Any) -> None:
+        super().__init__(num_items, **kwargs)
+        if num_entries is not None and num_entries < 0:
             raise ValueError(f"num_entries must be 0 or more, not {num_entries}")
+        self.num_entries = 0
+        self._create_entries(num_entries or 0)
+
+    def _create_entries(self, num_entries: int) -> None:
+        """Creates the weights of a matrix with this number of entries, or replaces them."""
         self.num_entries = num_entries
+        for name in ("row_starts", "target_ids", "entry_weights"):
+            if hasattr(self, name):
+                delattr(self, name)
 
         def add_int_weight(name: str, size: int) -> tf.Variable:
             return self.add_weight(
@@ -93,6 +101,12 @@ class SparseItemItemModel(SparseAdditiveModel):
         self.entry_weights = self.add_weight(
             name="entry_weights", shape=(max(num_entries, 1),), initializer="zeros"
         )
+
+    def fit_matrix(self, matrix: sparse.csr_array) -> None:
+        """Sets a matrix as `assign` does, with as many weights as it has entries."""
+        if matrix.nnz != self.num_entries:
+            self._create_entries(matrix.nnz)
+        self.assign(matrix)
 
     def assign(self, matrix: sparse.csr_array) -> None:
         """Sets the matrix, whose entry (h, i) is what history item h adds to the score of i.

@@ -8,6 +8,9 @@ import numpy as np
 
 from kd_tf import rng
 from kd_tf.backend import keras, tf, tfrs
+from kd_tf.data.split import TrainingSet
+from kd_tf.layers.dropout import Dropout
+from kd_tf.layers.id_ops import compact_ids, deduplicate
 from kd_tf.models.base import HistoryModel
 
 FULL_SOFTMAX = "full-softmax"
@@ -31,6 +34,8 @@ class TiedEmbeddingModel(HistoryModel):
             denoising autoencoders of Liang et al. (2018).
         objective: The training loss: `FULL_SOFTMAX`, over the whole catalog, or `IN_BATCH`, over
             the targets of the batch.
+        embeddings_regularizer: Keras regularizer of the table, such as
+            ``keras.regularizers.L2(1e-6)``; its penalty is added to the training loss.
         **kwargs: Arguments of `keras.Model`.
 
     Attributes:
@@ -42,6 +47,7 @@ class TiedEmbeddingModel(HistoryModel):
 
     Example:
         >>> from kd_tf.backend import tf
+        >>> from kd_tf.layers.pooling import pool_weighted_rows
         >>> class MeanModel(TiedEmbeddingModel):
         ...     def encode(self, rows, weights, training):
         ...         return pool_weighted_rows(rows, weights)
@@ -58,12 +64,13 @@ class TiedEmbeddingModel(HistoryModel):
 
     def __init__(
         self,
-        *,
         num_items: int,
+        *,
         max_length: int,
         embedding_dim: int,
         item_dropout: float = 0.0,
         objective: str = FULL_SOFTMAX,
+        embeddings_regularizer: keras.regularizers.Regularizer | str | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(num_items=num_items, max_length=max_length, **kwargs)
@@ -78,9 +85,11 @@ class TiedEmbeddingModel(HistoryModel):
         self._retrieval = tfrs.tasks.Retrieval(remove_accidental_hits=True)
         self._sampling_probability: tf.Tensor | None = None
         self.item_dropout = item_dropout
+        self.embeddings_regularizer = keras.regularizers.get(embeddings_regularizer)
         self.table = self.add_weight(
             name="table",
             shape=(num_items + 1, embedding_dim),
+            regularizer=self.embeddings_regularizer,
             initializer=keras.initializers.RandomNormal(stddev=embedding_dim**-0.5),
         )
         # Weight of an item by its age, 0 for the newest. It starts equal for all ages, and stays so
@@ -88,7 +97,7 @@ class TiedEmbeddingModel(HistoryModel):
         self.recency = self.add_weight(
             name="recency", shape=(max_length,), initializer=keras.initializers.Constant(1.0)
         )
-        self._dropout = rng.Dropout(item_dropout)
+        self._dropout = Dropout(item_dropout)
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
         """Encodes each history into a user embedding.
@@ -124,7 +133,8 @@ class TiedEmbeddingModel(HistoryModel):
 
     def encoder_ids(self, history: tf.Tensor) -> tf.Tensor:
         """Returns the ids whose rows `encode` gets: int32 [B, L], without repetitions."""
-        return self.compact_ids(history) if self.is_order_sensitive else self.deduplicate(history)
+        ids = self.mask_unknown_ids(history)
+        return compact_ids(ids) if self.is_order_sensitive else deduplicate(ids)
 
     def item_embeddings(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.scoring_table)
@@ -167,6 +177,11 @@ class TiedEmbeddingModel(HistoryModel):
         probability = np.maximum(popularity, 1) / max(popularity.sum(), 1)
         self._sampling_probability = tf.constant(probability, tf.float32)
 
+    def prepare_fit(self, train: TrainingSet) -> None:
+        """Creates the weights, and sets the popularity that the in-batch objective needs."""
+        super().prepare_fit(train)
+        self.adapt(train.popularity())
+
     def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         if self.objective == FULL_SOFTMAX:
             return super().train_step(data)
@@ -184,6 +199,7 @@ class TiedEmbeddingModel(HistoryModel):
                 candidate_sampling_probability=tf.gather(self._sampling_probability, target),
                 compute_metrics=False,
             ) / tf.cast(tf.shape(history)[0], tf.float32)
+            loss = tf.add_n([loss, *self.regularization_loss()])
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         self._loss_tracker.update_state(loss)
         return {"loss": self._loss_tracker.result()}
@@ -194,33 +210,5 @@ class TiedEmbeddingModel(HistoryModel):
             "embedding_dim": self.embedding_dim,
             "item_dropout": self.item_dropout,
             "objective": self.objective,
+            "embeddings_regularizer": keras.regularizers.serialize(self.embeddings_regularizer),
         }
-
-
-def pool_weighted_rows(rows: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Pools rows to their weighted sum divided by the square root of the sum of weights.
-
-    This lies between a mean and a sum: a mean loses the length of the history, and with a sum users
-    with long histories dominate. It is one matrix product, which an integer model rounds once; a
-    product and a sum would round for every item.
-
-    Args:
-        rows: float32 [B, L, d].
-        weights: float32 [B, L], not negative.
-
-    Returns:
-        float32 [B, d], 0 where all weights are 0.
-
-    Example:
-        >>> from kd_tf.backend import tf
-        >>> rows = tf.constant([[[1.0, 2.0], [3.0, 4.0], [5.0, 6.0], [7.0, 8.0]]])
-        >>> pool_weighted_rows(rows, tf.ones([1, 4])).numpy()
-        array([[ 8., 10.]], dtype=float32)
-    """
-    total = tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
-    return tf.squeeze(tf.matmul(tf.expand_dims(weights / tf.sqrt(total), 1), rows), 1)
-
-
-def make_item_mask(weights: tf.Tensor) -> tf.Tensor:
-    """Returns a mask float32 [B, L, 1]: 1 where the weight, float32 [B, L], is above 0."""
-    return tf.expand_dims(tf.cast(weights > 0, weights.dtype), -1)

@@ -11,9 +11,12 @@ from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories
 from kd_tf.evaluation.evaluate import ScoreFn
 from kd_tf.evaluation.validation import ValidationMetric
+from kd_tf.layers.id_ops import mark_first_occurrences
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
-from kd_tf.progress import Progress
+from kd_tf.models.closed_form.fit import ClosedFormFit, make_history
+from kd_tf.models.training_data import to_validation_metric
+from kd_tf.progress import NullProgress, Progress
 
 MAX_FITTING_SCORES = 50_000_000
 """Scores per member held at most while weights are fitted: 200 MB."""
@@ -102,20 +105,61 @@ class WeightedEnsemble(HistoryModel):
                 weights are 1.
             progress: Reports the result.
         """
+        ensemble = cls(members=members)
+        ensemble.fit_weights(validation_metric, progress)
+        return ensemble
+
+    def fit_weights(self, validation_metric: ValidationMetric, progress: Progress) -> None:
+        """Selects the weights and exponents that rank best; without validation users all are 1."""
         validation_metric = validation_metric.take_first(
-            max(MAX_FITTING_SCORES // (members[0].num_items + 1), MIN_VALIDATION_USERS)
+            max(MAX_FITTING_SCORES // (self.num_items + 1), MIN_VALIDATION_USERS)
         )
         if not len(validation_metric):
-            return cls(members=members)
-        with progress.task(f"fitting weights of {len(members)} models", 1) as advance:
+            return
+        with progress.task(f"fitting weights of {len(self.members)} models", 1) as advance:
             scores = [
-                _score_unseen_items(make_score_fn(member), validation_metric) for member in members
+                _score_unseen_items(make_score_fn(member), validation_metric)
+                for member in self.members
             ]
             weights, exponents, ndcg = fit_ensemble_weights(
                 scores, validation_metric.histories.lengths, validation_metric.evaluate_scores
             )
             advance(1, f"validation NDCG@10 {ndcg:.4f}")
-        return cls(members=members, weights=weights, exponents=exponents)
+        self.member_weights, self.exponents = tuple(weights), tuple(exponents)
+
+    def fit(  # type: ignore[override]
+        self,
+        x: Any = None,
+        y: Any = None,
+        *,
+        validation_data: Any = None,
+        progress: Progress | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
+        """Fits every member on ``split.train``, then the weights on the validation users.
+
+        Args:
+            x: ``split.train``.
+            y: None.
+            validation_data: ``split.validation``; without it all weights are 1.
+            progress: Reports progress.
+            **kwargs: Passed to the `fit` of every member, for example `epochs`. Members that are
+                trained and have no optimizer yet get Adam.
+
+        Returns:
+            A history of one epoch, with ``val_ndcg@10`` if there are validation users.
+        """
+        for member in self.members:
+            if isinstance(member, ClosedFormFit | WeightedEnsemble):
+                member.fit(x, validation_data=validation_data, progress=progress, **kwargs)
+                continue
+            if not member.optimizer:
+                member.compile(optimizer="adam")
+            member.fit(x, validation_data=validation_data, **kwargs)
+        self.create_weights()
+        metric = to_validation_metric(validation_data, self.num_items)
+        self.fit_weights(metric, progress or NullProgress())
+        return make_history(self, metric)
 
     def pack(self) -> WeightedEnsemble:
         packed = WeightedEnsemble(
@@ -177,7 +221,7 @@ class WeightedEnsemble(HistoryModel):
 
     def _compute_weights(self, history: tf.Tensor) -> list[tf.Tensor]:
         """Computes each member's weight for each history: one tensor float32 [B] per member."""
-        is_item = self.first_occurrences(self.mask_unknown_ids(history))
+        is_item = mark_first_occurrences(self.mask_unknown_ids(history))
         count = tf.maximum(tf.reduce_sum(tf.cast(is_item, tf.float32), axis=1), 1.0)
         return [
             weight * (count**exponent if exponent else _make_input_dependent_one(count))
@@ -266,7 +310,7 @@ def fit_ensemble_weights(
 
     def weigh(member: int, weight: float, exponent: float) -> np.ndarray:
         factors = ((history_sizes / median_size) ** exponent).astype(np.float32)
-        return np.float32(weight) * factors[:, None] * scores[member]
+        return np.asarray(np.float32(weight) * factors[:, None] * scores[member])
 
     for _ in range(max_rounds):
         previous_metric = best_metric

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ import numpy as np
 from kd_tf import atomic
 from kd_tf.compress.storage import compute_quantized_size, snap_to_quantization_grid
 from kd_tf.config import MATRIX_FACTORIZATION, Config, Distillation
+from kd_tf.data.dataset import Dataset
 from kd_tf.data.examples.sequences import Examples
-from kd_tf.data.interactions import Dataset
 from kd_tf.distill.warm_start import WARM_STARTS
 from kd_tf.errors import UserError
 from kd_tf.evaluation.evaluate import Evaluation
@@ -29,23 +30,25 @@ from kd_tf.pipeline.stages import teacher as teachers
 from kd_tf.pipeline.stages.cached_model import load_or_train
 from kd_tf.pipeline.stages.distillation import (
     DistillationPlan,
-    augment_examples,
     build_losses,
-    load_teacher_outputs,
+    cache_teacher_outputs,
 )
+from kd_tf.pipeline.stages.examples import (
+    STUDENT_EXAMPLES,
+    draw_examples,
+    draw_examples_by_user,
+)
+from kd_tf.pipeline.stages.fine_tune import fine_tune
+from kd_tf.pipeline.stages.load import load_dataset
 from kd_tf.pipeline.stages.model_results import (
     compare_models,
     describe_environment,
     make_model_result,
 )
-from kd_tf.pipeline.stages.prepare import STUDENT_EXAMPLES, load_dataset
 from kd_tf.pipeline.stages.run_context import RunContext
-from kd_tf.pipeline.stages.student import (
-    build_student,
-    fine_tune,
-    select_student_within_budget,
-)
-from kd_tf.pipeline.stages.train_student import train_student
+from kd_tf.pipeline.stages.select_student import select_student_within_budget
+from kd_tf.pipeline.stages.train_student import build_student, train_student
+from kd_tf.pipeline.stages.training import make_regularizer_arguments
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.report.results import CandidateResult, ModelResult, ModelTable
 from kd_tf.training import checkpoint
@@ -188,7 +191,9 @@ class _ComparisonContext:
     def __init__(
         self, settings: Config, folder: Path, progress: Progress, dataset: Dataset | None
     ) -> None:
-        self.context = RunContext(settings, folder, progress, dataset or load_dataset(settings))
+        self.context = RunContext.create(
+            settings, folder, progress, dataset or load_dataset(settings)
+        )
         self.teachers = teachers.load_or_train_teachers(self.context, save_early=True)
 
     @property
@@ -204,8 +209,8 @@ class _ComparisonContext:
     def draw_examples(self) -> Examples:
         """Samples the training examples of the student."""
         if self.is_user_id_model:
-            return self.context.draw_examples_by_user()
-        return self.context.draw_examples(STUDENT_EXAMPLES)
+            return draw_examples_by_user(self.context)
+        return draw_examples(self.context, STUDENT_EXAMPLES)
 
     def make_plan(self, settings: Config) -> DistillationPlan:
         """Returns the distillation from the shared teachers with these settings."""
@@ -218,22 +223,15 @@ class _ComparisonContext:
     def cache_teacher_outputs(self, name: str) -> None:
         """Computes the teacher outputs that a method needs, if the teacher has them."""
         settings = method_presets.configure_method(name, self.context.settings)
-        outputs = {
-            output
-            for loss in build_losses(settings.distillation)
-            for output in loss.teacher_outputs
-        }
-        try:
-            examples = augment_examples(self.draw_examples(), settings.distillation, self.context)
-            load_teacher_outputs(self.context, self.make_plan(settings), examples, sorted(outputs))
-        except (UserError, ValueError):
-            pass  # the training of this method reports the error
+        # The training of this method reports the error.
+        with contextlib.suppress(UserError, ValueError):
+            cache_teacher_outputs(self.context, self.make_plan(settings), self.draw_examples())
 
     def load_or_build_warm_start(self, plan: DistillationPlan | None) -> HistoryModel:
         """Builds the initial student of this plan, or loads it from the run's cache."""
         name, context = (WARM_START if plan else STUDENT_ALONE), self.context
         architecture = context.settings.student.architecture
-        key = context.cache_key(
+        key = context.cache.make_key(
             student=context.settings.student.model_dump(mode="json"),
             teacher=plan and checkpoint.compute_fingerprint(plan.teacher),
             candidates=str(context.candidates),
@@ -242,8 +240,8 @@ class _ComparisonContext:
         def build(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
             start_time = time.monotonic()
             model, candidates = select_student_within_budget(context, name, architecture, plan, key)
-            chosen = next(candidate for candidate in candidates if candidate.is_chosen)
-            training = TrainingResult(0, 0, chosen.validation_ndcg, time.monotonic() - start_time)
+            best = next(candidate for candidate in candidates if candidate.is_chosen)
+            training = TrainingResult(0, 0, best.validation_ndcg, time.monotonic() - start_time)
             return model, architecture, training, candidates
 
         folder = context.folder / "warm_starts" / name
@@ -289,14 +287,17 @@ class _ComparisonContext:
 
     def build_student(self, embedding_dim: int) -> HistoryModel:
         """Builds an untrained student."""
-        split = self.context.split
+        split, settings = self.context.split, self.context.settings.student
         if self.is_user_id_model:
             return MatrixFactorization.from_histories(
-                split.train, split.num_items, embedding_dim=embedding_dim
+                split.train,
+                split.num_items,
+                embedding_dim=embedding_dim,
+                **make_regularizer_arguments(
+                    MatrixFactorization, settings.training, "student.training"
+                ),
             )
-        return build_student(
-            self.context, self.context.settings.student.architecture, embedding_dim
-        )
+        return build_student(self.context, settings.architecture, embedding_dim)
 
 
 @dataclass(frozen=True)
@@ -322,7 +323,7 @@ def _train_and_evaluate(
     settings = method_presets.configure_method(method, context.settings)
     plan = None if name == STUDENT_ALONE else comparison.make_plan(settings)
     folder = context.folder / "compare" / f"{checkpoint.make_slug(name)}-{seed}"
-    key = context.cache_key(
+    key = context.cache.make_key(
         distillation=plan and _select_relevant_settings(plan.settings),
         teacher=plan and checkpoint.compute_fingerprint(plan.teacher),
         student=settings.student.model_dump(mode="json"),
@@ -347,7 +348,7 @@ def _train_and_evaluate(
         )
 
     try:
-        context.run_cached(folder, key, build)
+        context.cache.build_once(folder, key, build)
     except UserError as error:
         return error
     record = json.loads((folder / _METRICS_FILE).read_text("utf-8"))

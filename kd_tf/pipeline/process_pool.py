@@ -46,22 +46,22 @@ class ProcessPool:
         self,
         function: Callable[[Shared, Task], Result],
         tasks: Sequence[Task],
-        shared: Shared,
+        shared_state: Shared,
         make_shared: Callable[..., Shared],
         make_arguments: tuple[Any, ...],
     ) -> Iterator[Result]:
-        """Yields ``function(shared, task)`` for every task, in order.
+        """Yields ``function(shared_state, task)`` for every task, in order.
 
         Args:
             function: A module-level function.
             tasks: Its second arguments; they are sent to the processes.
-            shared: Its first argument in this process.
+            shared_state: Its first argument in this process.
             make_shared: Builds the first argument in another process.
             make_arguments: Arguments of `make_shared`; they are sent to the processes.
         """
         if self.max_workers == 1 or len(tasks) == 1:
             for task in tasks:
-                yield function(shared, task)
+                yield function(shared_state, task)
             return
         with _limit_threads(max((os.cpu_count() or 1) // self.max_workers, 1)):
             with _make_executor(1, make_shared, make_arguments) as pool:

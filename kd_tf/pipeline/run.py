@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,26 +9,27 @@ from kd_tf import config
 from kd_tf.baselines import BASELINES
 from kd_tf.compress.storage import compute_quantized_size
 from kd_tf.config import Config
-from kd_tf.data.interactions import Dataset
+from kd_tf.data.dataset import Dataset
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
-from kd_tf.evaluation.evaluate import Evaluation
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.pipeline.stages import export
 from kd_tf.pipeline.stages import student as students
 from kd_tf.pipeline.stages import teacher as teachers
+from kd_tf.pipeline.stages.baseline_models import evaluate_baseline_models
+from kd_tf.pipeline.stages.bundle import write_run_bundle
+from kd_tf.pipeline.stages.load import load_dataset
 from kd_tf.pipeline.stages.model_results import (
     compare_models,
     describe_environment,
     make_model_result,
 )
-from kd_tf.pipeline.stages.prepare import load_dataset
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.progress import NullProgress, Progress
-from kd_tf.report import html, model_card
-from kd_tf.report.results import ModelResult, Results
-from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
+from kd_tf.report import html
+from kd_tf.report.results import Results
+from kd_tf.runtime.bundle import Bundle
 from kd_tf.training import checkpoint
 
 SPLIT_FILE = "split.npz"
@@ -95,7 +95,7 @@ def run(
             )
     progress = progress or NullProgress()
     return run_stages(
-        RunContext(settings, Path(folder), progress, dataset or load_dataset(settings))
+        RunContext.create(settings, Path(folder), progress, dataset or load_dataset(settings))
     )
 
 
@@ -104,15 +104,27 @@ def run_stages(context: RunContext) -> RunResult:
     context.folder.mkdir(parents=True, exist_ok=True)
     config.write(context.settings, context.folder / "config.toml")
     context.split.save(context.folder / SPLIT_FILE)
-    models, evaluations = _evaluate_baselines(context)
+    baselines = evaluate_baseline_models(
+        list(BASELINES),
+        [context.split],
+        [context.statistics],
+        context.dataset.catalog,
+        ks=context.ks,
+        candidates=context.candidates,
+        progress=context.progress,
+    )
+    context.dataset_summary.notes.extend(baselines.notes)
+    models, evaluations = list(baselines.models), dict(baselines.evaluations)
     trained_teachers = teachers.load_or_train_teachers(context)
     teacher = trained_teachers[-1].model
-    distilled = students.load_or_train_student(context, "distilled", trained_teachers)
+    distilled_student = students.load_or_train_student(context, "distilled", trained_teachers)
     # With the same architecture, so that the difference is the effect of the teacher.
-    alone = students.load_or_train_student(context, "alone", architecture=distilled.architecture)
+    alone = students.load_or_train_student(
+        context, "alone", architecture=distilled_student.architecture
+    )
     for role, trained_model in (
         *(("teacher", teacher) for teacher in trained_teachers),
-        *(("student", student) for student in (alone, distilled)),
+        *(("student", student) for student in (alone, distilled_student)),
     ):
         name, model = trained_model.name, trained_model.model
         evaluations[name] = context.evaluate_on_test(name, make_score_fn(model))
@@ -128,13 +140,10 @@ def run_stages(context: RunContext) -> RunResult:
                 seconds=trained_model.seconds,
             )
         )
-    student = distilled.model
-    best_baseline = max(
-        (result for result in models if result.role == "baseline"),
-        key=lambda result: result.metrics["ndcg@10"],
-    ).name
+    student = distilled_student.model
+    best_baseline = max(baselines.models, key=lambda result: result.metrics["ndcg@10"]).name
     artifacts = export.export_artifacts(context, student)
-    shipped = export.choose_artifact(context, artifacts)
+    shipped_artifact = export.choose_artifact(context, artifacts)
     results = Results(
         dataset=context.dataset_summary,
         models=models,
@@ -147,74 +156,13 @@ def run_stages(context: RunContext) -> RunResult:
             evaluations,
             "ndcg@10",
         ),
-        shipped_name=shipped.name,
-        candidate_students=distilled.candidate_students,
+        chosen=shipped_artifact.name,
+        candidate_students=distilled_student.candidate_students,
         environment=describe_environment(),
     )
-    bundle = _write_bundle(context, results)
+    bundle = write_run_bundle(context, results)
     results.write(context.folder)
     html.write(results, context.folder)
     return RunResult(
         context.folder, results, context.dataset, context.split, teacher, student, bundle
-    )
-
-
-def _evaluate_baselines(context: RunContext) -> tuple[list[ModelResult], dict[str, Evaluation]]:
-    """Fits and evaluates all baselines that fit this data."""
-    models, evaluations = [], {}
-    for name, fit in BASELINES.items():
-        start_time = time.perf_counter()
-        try:
-            baseline = fit(context.split, context.dataset.catalog, context.progress)
-        except UserError as error:
-            context.progress.warn(f"{name} is skipped: {error.what}")
-            context.dataset_summary.notes.append(f"{name} is skipped: {error.what}")
-            continue
-        seconds = time.perf_counter() - start_time
-        evaluations[name] = context.evaluate_on_test(name, baseline.score)
-        models.append(
-            make_model_result(
-                name,
-                "baseline",
-                name,
-                evaluations[name],
-                num_parameters=baseline.num_parameters,
-                bytes=baseline.num_bytes,
-                seconds=seconds,
-            )
-        )
-    return models, evaluations
-
-
-def _write_bundle(context: RunContext, results: Results) -> Bundle:
-    """Writes the bundle with the shipped file and the catalog in the order of its item IDs."""
-    shipped = results.shipped_artifact
-    items = list(context.dataset.catalog.frame.iter_rows(named=True))
-    order = export.load_item_order(context)
-    if order is not None:
-        items = [items[item - 1] for item in order]
-    return write_bundle(
-        context.folder / "bundle",
-        model=(context.folder / shipped.path).read_bytes(),
-        catalog=items,
-        config=BundleConfig(
-            name=context.settings.name,
-            num_items=context.split.num_items,
-            max_length=context.max_length,
-            recommendations=context.settings.export.recommendations,
-            candidates=context.settings.export.candidates,
-            signatures=tuple(shipped.signatures),
-            min_runtime_version=shipped.min_runtime_version,
-            quantization=shipped.quantization,
-            metrics=shipped.metrics,
-            dataset={
-                "name": results.dataset.name,
-                "users": results.dataset.users,
-                "items": results.dataset.items,
-                "interactions": results.dataset.interactions,
-                "protocol": results.dataset.protocol,
-                "seed": results.dataset.seed,
-            },
-        ),
-        model_card=model_card.render(results),
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from kd_tf.config import Config
-from kd_tf.data.interactions import Dataset, Interactions
-from kd_tf.pipeline.stages.prepare import clean_interactions, load_dataset
+from kd_tf.data.dataset import Dataset
+from kd_tf.data.interactions import Interactions
+from kd_tf.pipeline.stages.load import load_dataset
+from kd_tf.pipeline.stages.prepare import clean_interactions
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.report.results import DataSummary
 

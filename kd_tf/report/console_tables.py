@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from kd_tf.report.results import (
-    CandidateResult,
-    ComparisonResult,
-    DataSummary,
-    ModelTable,
-    Results,
-)
+if TYPE_CHECKING:  # importing them needs the extra train, a benchmark of a file does not
+    from kd_tf.report.results import (
+        CandidateResult,
+        ComparisonResult,
+        DataSummary,
+        ModelTable,
+        Results,
+    )
 
 
 def print_results(results: Results, console: Console) -> None:
@@ -38,9 +39,7 @@ def print_results(results: Results, console: Console) -> None:
         table.add_column(heading, justify="right", no_wrap=True)
     for model in results.models:
         table.add_row(
-            f"{model.name} ({model.architecture})"
-            if model.architecture != model.name
-            else model.name,
+            f"{model.name} ({model.kind})" if model.kind != model.name else model.name,
             *_format_quality(model.metrics),
             f"{model.bytes:,}",
             *("", "", ""),
@@ -48,7 +47,7 @@ def print_results(results: Results, console: Console) -> None:
     table.add_section()
     for artifact in results.artifacts:
         table.add_row(
-            f"{artifact.name}.tflite" + (" *" if artifact.name == results.shipped_name else ""),
+            f"{artifact.name}.tflite" + (" *" if artifact.name == results.chosen else ""),
             *_format_quality(artifact.metrics),
             f"{artifact.bytes:,}",
             f"{artifact.bytes / artifact.floor_bytes:.3f}",
@@ -138,9 +137,9 @@ def _print_candidates(candidates: Sequence[CandidateResult], console: Console) -
     """Prints the best candidate student of each architecture."""
     best: dict[str, CandidateResult] = {}
     for candidate in candidates:
-        current = best.get(candidate.architecture)
+        current = best.get(candidate.kind)
         if current is None or candidate.validation_ndcg > current.validation_ndcg:
-            best[candidate.architecture] = candidate
+            best[candidate.kind] = candidate
     if not best:
         return
     console.print(
@@ -151,7 +150,7 @@ def _print_candidates(candidates: Sequence[CandidateResult], console: Console) -
     for candidate in sorted(best.values(), key=lambda candidate: -candidate.validation_ndcg):
         console.print(
             f"{'*' if candidate.is_chosen else ' '} {candidate.validation_ndcg:.4f} "
-            f"{candidate.architecture} ({candidate.description}), {candidate.bytes:,} bytes",
+            f"{candidate.kind} ({candidate.description}), {candidate.bytes:,} bytes",
             markup=False,
         )
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kd_tf.data.catalog import Catalog
-from kd_tf.data.interactions import Dataset
+from kd_tf.data.dataset import Dataset
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
 from kd_tf.evaluation.top_k import select_unseen_top_k

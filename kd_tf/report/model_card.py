@@ -109,9 +109,7 @@ def _describe_training(results: Results) -> str:
     students = _filter_by_role(results, "student")
     shipped = results.shipped_artifact
     architectures = ", ".join(
-        dict.fromkeys(
-            f"{model.architecture}, {model.num_parameters:,} parameters" for model in students
-        )
+        dict.fromkeys(f"{model.kind}, {model.parameters:,} parameters" for model in students)
     )
     pruning = (
         f"{shipped.sparsity:.1%} of the weights in its dense core are zero after magnitude pruning"
@@ -119,7 +117,7 @@ def _describe_training(results: Results) -> str:
         else "its dense core was not pruned"
     )
     steps = [
-        f"Teacher: {escape(model.architecture)}, {model.num_parameters:,} parameters, trained on "
+        f"Teacher: {escape(model.kind)}, {model.parameters:,} parameters, trained on "
         "the histories of the training users."
         for model in teachers
     ]
@@ -225,9 +223,9 @@ def _filter_by_role(results: Results, role: str) -> list[ModelResult]:
 
 
 def _format_model_name(model: ModelResult) -> str:
-    if model.architecture == model.name:
+    if model.kind == model.name:
         return escape(model.name)
-    return escape(f"{model.name} ({model.architecture})")
+    return escape(f"{model.name} ({model.kind})")
 
 
 def _format_heading(metric: str) -> str:

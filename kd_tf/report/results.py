@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kd_tf import atomic
-from kd_tf.data.interactions import CleaningStep, Counts
+from kd_tf.data.clean import CleaningStep
+from kd_tf.data.interactions import Counts
 from kd_tf.evaluation.significance import PairedComparison
 
 if TYPE_CHECKING:  # importing TensorFlow would slow down `kd-tf baselines`
@@ -77,8 +78,8 @@ class ModelResult:
     Attributes:
         name: Name of the model, for example ``student-distilled``.
         role: ``baseline``, ``teacher`` or ``student``.
-        architecture: Name of the architecture, for example ``mlp``.
-        num_parameters: Number of stored parameters.
+        kind: Name of the architecture, for example ``mlp``.
+        parameters: Number of stored parameters.
         bytes: Their size in memory; for a student, in an int8 file.
         metrics: Metrics by name, for example ``ndcg@10``.
         train_seconds: Wall time of training, including validation.
@@ -90,8 +91,8 @@ class ModelResult:
 
     name: str
     role: str
-    architecture: str
-    num_parameters: int
+    kind: str
+    parameters: int
     bytes: int
     metrics: dict[str, float]
     train_seconds: float
@@ -203,14 +204,14 @@ class CandidateResult:
     """A student that was tried within the byte budget.
 
     Attributes:
-        architecture: Name of its family.
+        kind: Name of its architecture, for example ``mlp``.
         description: Its settings, for people.
         bytes: Size of its weights in an int8 file.
         validation_ndcg: NDCG@10 on the validation users, with these weights.
         is_chosen: Whether it became the student of the run.
     """
 
-    architecture: str
+    kind: str
     description: str
     bytes: int
     validation_ndcg: float
@@ -226,7 +227,7 @@ class Results:
         models: Baselines, teachers, and the students with and without distillation.
         artifacts: The exported .tflite files.
         comparisons: Paired differences between models.
-        shipped_name: Name of the artifact in the bundle.
+        chosen: Name of the artifact in the bundle.
         candidate_students: Students that were compared on the validation users; empty if the
             configuration set the student.
         environment: Versions of Python and the libraries, and the machine.
@@ -237,7 +238,7 @@ class Results:
     models: list[ModelResult]
     artifacts: list[Artifact]
     comparisons: list[ComparisonResult]
-    shipped_name: str
+    chosen: str
     candidate_students: list[CandidateResult] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
@@ -254,4 +255,4 @@ class Results:
     @property
     def shipped_artifact(self) -> Artifact:
         """The artifact in the bundle."""
-        return next(artifact for artifact in self.artifacts if artifact.name == self.shipped_name)
+        return next(artifact for artifact in self.artifacts if artifact.name == self.chosen)

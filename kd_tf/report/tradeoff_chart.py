@@ -162,7 +162,7 @@ def draw_chart(results: Results, *, width: float, height: float) -> Chart:
             Point(
                 name=name,
                 role=role,
-                is_shipped=role == "artifact" and name == results.shipped_name,
+                is_shipped=role == "artifact" and name == results.chosen,
                 bytes=size,
                 quality=quality,
                 x=x,
@@ -227,7 +227,7 @@ def _measure_overlap(label: _Label, occupied: list[_Box], area: _Box) -> float:
 
 def _choose_step(largest: float) -> float:
     """Chooses 1, 2 or 5 times a power of ten, so that about four to eight steps reach `largest`."""
-    power = 10 ** math.floor(math.log10(largest / 4))
+    power = 10.0 ** math.floor(math.log10(largest / 4))
     # For a number just below a power of ten, the logarithm may round up: then no multiple fits.
     return next((m * power for m in (5.0, 2.0, 1.0) if m * power <= largest / 4), power)
 

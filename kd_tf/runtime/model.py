@@ -195,7 +195,7 @@ class TFLiteModel:
         """
         row = self._check_rows(history.reshape(1, -1) if history.ndim == 1 else history)
         answer = self._call("explain", history=row, book=np.array([item], np.int32))
-        return answer["contributions"][0]
+        return np.asarray(answer["contributions"][0])
 
     def _call(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
         """Runs a signature; the keywords are the names of its inputs."""

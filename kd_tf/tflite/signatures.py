@@ -44,7 +44,8 @@ def find_top_k(scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     size = scores.shape[0]
     num_blocks = -(-size // BLOCK_SIZE)
     if num_blocks < _MIN_BLOCKS_PER_RESULT * count:
-        return tf.math.top_k(scores, count)
+        values, indices = tf.math.top_k(scores, count)
+        return values, indices
     padding = tf.fill([num_blocks * BLOCK_SIZE - size], _PADDING_SCORE)
     blocks = tf.reshape(tf.concat([scores, padding], axis=0), [num_blocks, BLOCK_SIZE])
     maxima = tf.reduce_max(blocks, axis=1)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 import numpy as np
 
 from kd_tf import rng
 from kd_tf.backend import keras, tf
 from kd_tf.errors import UserError
-from kd_tf.progress import Progress
+from kd_tf.progress import Advance, Progress
 from kd_tf.training.resume import ResumeFolder, Snapshot
 
 
@@ -81,11 +81,12 @@ def train(
     start_from_epoch: int = 1,
     include_initial_weights: bool = False,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    optimizer: keras.optimizers.Optimizer | None = None,
     resume_folder: ResumeFolder | None = None,
     label: str,
     progress: Progress,
 ) -> TrainingResult:
-    """Trains `model` and leaves it with the weights of the best validation score.
+    """Runs Keras' `fit` and leaves `model` with the weights of the best validation score.
 
     Args:
         model: The model, with its weights created; it is compiled here.
@@ -97,6 +98,8 @@ def train(
         include_initial_weights: True validates the initial weights as epoch 0, and keeps them if no
             epoch is better.
         callbacks: Keras callbacks, called at the begin and end of steps and epochs.
+        optimizer: The optimizer, with its learning-rate schedule. The default is Adam with the
+            learning rate of `schedule`, see there.
         resume_folder: Folder for snapshots. If it has one of an interrupted training with the same
             key, training resumes there and ends with the same weights as without interruption.
         label: Label of the progress bar.
@@ -115,16 +118,7 @@ def train(
             f"start_from_epoch is {start_from_epoch}, but there are only {schedule.epochs} epochs"
         )
     total = schedule.epochs * batches.steps_per_epoch
-    model.compile(
-        optimizer=keras.optimizers.Adam(
-            keras.optimizers.schedules.CosineDecay(
-                0.0,
-                decay_steps=max(total - total // 20, 1),
-                warmup_target=schedule.learning_rate,
-                warmup_steps=max(total // 20, 1),
-            )
-        )
-    )
+    model.compile(optimizer=optimizer or make_adam(schedule.learning_rate, total))
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables, rng.get_state()]
     early_stopping = _EarlyStopping(model, validate, schedule, start_from_epoch)
@@ -137,53 +131,25 @@ def train(
         progress.info(f"{label}: resumed at step {done:,} of {total:,}")
     elif include_initial_weights:
         early_stopping.validate(0)
-
-    def take_snapshot() -> Snapshot:
-        values = [variable.numpy() for variable in variables]
-        return Snapshot(done, values, early_stopping.best_weights, early_stopping.get_state())
-
-    iterator = iter(batches.stream(done))
-    train_step = model.make_train_function()
-    callback_list = keras.callbacks.CallbackList([*callbacks], model=model)
-    callback_list.on_train_begin()
     first_epoch, first_step = divmod(done, batches.steps_per_epoch)
     with progress.task(label, schedule.epochs) as advance:
         advance(first_epoch)
-        for epoch in range(first_epoch, schedule.epochs):
-            callback_list.on_epoch_begin(epoch)
-            if not first_step:
-                model.reset_metrics()
-            logs: dict[str, tf.Tensor] = {}
-            for step in range(first_step, batches.steps_per_epoch):
-                callback_list.on_train_batch_begin(step)
-                logs = train_step(iterator)
-                callback_list.on_train_batch_end(step, logs)
-                done += 1
-                if not np.isfinite(float(logs["loss"])):
-                    early_stopping.restore_best_weights()
-                    raise DivergedError(
-                        f"{label}: training stopped because the loss is {float(logs['loss'])} in "
-                        f"step {step + 1} of epoch {epoch + 1}",
-                        hint=(
-                            f"The best weights so far, of epoch {early_stopping.best_epoch}, are "
-                            "kept. "
-                            if early_stopping.best_epoch
-                            else "The initial weights are kept. "
-                        )
-                        + "Lower the learning rate or the weight of a distillation loss.",
-                    )
-                if resume_folder and step + 1 < batches.steps_per_epoch:
-                    resume_folder.write_if_due(take_snapshot)
-            first_step = 0
-            callback_list.on_epoch_end(epoch)
-            early_stopping.end_epoch(epoch + 1)
-            best_score = max(early_stopping.best_score, 0)
-            advance(1, f"loss {float(logs['loss']):.3f}, best validation score {best_score:.4f}")
+        monitor = _TrainingMonitor(
+            early_stopping, variables, batches.steps_per_epoch, done, resume_folder, label, advance
+        )
+        for initial_epoch, epochs, steps in _plan_fits(
+            first_epoch, first_step, schedule.epochs, batches.steps_per_epoch
+        ):
             if early_stopping.should_stop:
                 break
-            if resume_folder:
-                resume_folder.write_if_due(take_snapshot)
-    callback_list.on_train_end()
+            model.fit(
+                batches.stream(monitor.step),
+                initial_epoch=initial_epoch,
+                epochs=epochs,
+                steps_per_epoch=steps,
+                callbacks=[*callbacks, monitor],
+                verbose=0,
+            )
     early_stopping.restore_best_weights()
     if resume_folder:
         resume_folder.discard()
@@ -193,6 +159,114 @@ def train(
         early_stopping.best_score,
         early_stopping.seconds,
     )
+
+
+def make_adam(learning_rate: float, total_steps: int) -> keras.optimizers.Optimizer:
+    """Returns Adam with a warm-up over the first twentieth of the steps, then a cosine decay to 0.
+
+    Args:
+        learning_rate: The highest learning rate.
+        total_steps: Number of steps of the training, at most.
+    """
+    return keras.optimizers.Adam(
+        keras.optimizers.schedules.CosineDecay(
+            0.0,
+            decay_steps=max(total_steps - total_steps // 20, 1),
+            warmup_target=learning_rate,
+            warmup_steps=max(total_steps // 20, 1),
+        )
+    )
+
+
+def _plan_fits(
+    first_epoch: int, first_step: int, epochs: int, steps_per_epoch: int
+) -> list[tuple[int, int, int]]:
+    """Splits the rest of a training into calls of `fit`: the rest of an epoch, then whole ones.
+
+    Returns:
+        Initial epoch, last epoch and steps per epoch of each call.
+    """
+    plan = []
+    if first_step:
+        plan.append((first_epoch, first_epoch + 1, steps_per_epoch - first_step))
+        first_epoch += 1
+    if first_epoch < epochs:
+        plan.append((first_epoch, epochs, steps_per_epoch))
+    return plan
+
+
+class _TrainingMonitor(keras.callbacks.Callback):
+    """Watches the loss, validates, writes snapshots and reports progress during `fit`.
+
+    Args:
+        early_stopping: Validates, and keeps the best weights.
+        variables: All that a snapshot saves.
+        steps_per_epoch: Number of steps per epoch.
+        step: Number of steps that are done.
+        resume_folder: Where snapshots are written; None writes none.
+        label: Label of the progress bar, for messages.
+        advance: Reports finished epochs.
+    """
+
+    def __init__(
+        self,
+        early_stopping: _EarlyStopping,
+        variables: Sequence[tf.Variable],
+        steps_per_epoch: int,
+        step: int,
+        resume_folder: ResumeFolder | None,
+        label: str,
+        advance: Advance,
+    ) -> None:
+        super().__init__()
+        self._early_stopping, self._variables = early_stopping, variables
+        self._steps_per_epoch, self.step = steps_per_epoch, step
+        self._resume_folder, self._label, self._advance = resume_folder, label, advance
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
+        """Checks the loss, and writes a snapshot in the midst of an epoch if one is due."""
+        self.step += 1
+        loss = float((logs or {})["loss"])
+        if not np.isfinite(loss):
+            self._raise_diverged(loss)
+        if self.step % self._steps_per_epoch:
+            self._write_snapshot_if_due()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Validates, reports, and stops the training where it gains nothing any more."""
+        self._early_stopping.end_epoch(epoch + 1)
+        best_score = max(self._early_stopping.best_score, 0)
+        loss = float((logs or {})["loss"])
+        self._advance(1, f"loss {loss:.3f}, best validation score {best_score:.4f}")
+        if self._early_stopping.should_stop:
+            self.model.stop_training = True
+        else:
+            self._write_snapshot_if_due()
+
+    def _write_snapshot_if_due(self) -> None:
+        if self._resume_folder:
+            self._resume_folder.write_if_due(self._take_snapshot)
+
+    def _take_snapshot(self) -> Snapshot:
+        values = [variable.numpy() for variable in self._variables]
+        return Snapshot(
+            self.step, values, self._early_stopping.best_weights, self._early_stopping.get_state()
+        )
+
+    def _raise_diverged(self, loss: float) -> NoReturn:
+        self._early_stopping.restore_best_weights()
+        epoch, step = divmod(self.step - 1, self._steps_per_epoch)
+        best_epoch = self._early_stopping.best_epoch
+        weights = (
+            f"The best weights so far, of epoch {best_epoch}, are kept. "
+            if best_epoch
+            else "The initial weights are kept. "
+        )
+        raise DivergedError(
+            f"{self._label}: training stopped because the loss is {loss} in step {step + 1} of "
+            f"epoch {epoch + 1}",
+            hint=f"{weights}Lower the learning rate or the weight of a distillation loss.",
+        )
 
 
 class _EarlyStopping:

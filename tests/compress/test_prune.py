@@ -33,7 +33,7 @@ def data(history):
 
 
 def distiller(made) -> Distiller:
-    around = Distiller(made)
+    around = Distiller(None, made)
     around.compile(optimizer=keras.optimizers.Adam(0.01))
     return around
 
@@ -82,7 +82,7 @@ def test_nothing_is_pruned_before_the_first_step_and_more_and_more_after_it(data
 
 def test_the_smallest_weights_are_those_that_go(data):
     made = student()
-    around = Distiller(made)
+    around = Distiller(None, made)
     around.compile(optimizer=keras.optimizers.SGD(0.0))  # the weights stay where they are
     before = kernels(made)
     prune.wrap_core(made, sparsity=0.5, begin_step=0, end_step=2)

@@ -47,7 +47,7 @@ def batch():
 
 
 def distiller_of(made: HistoryModel, learning_rate: float = 0.03) -> Distiller:
-    distiller = Distiller(made, [SoftTargets()], ConstantWeights(0.5))
+    distiller = Distiller(None, made, [SoftTargets()], weighting=ConstantWeights(0.5))
     distiller.compile(optimizer=keras.optimizers.Adam(learning_rate))
     return distiller
 

@@ -1,12 +1,13 @@
-"""What a catalogue says of its books."""
+"""The catalog: ids, titles and texts of the items."""
 
 import polars as pl
 import pytest
 
 from kd_tf.data.catalog import Catalog
+from kd_tf.errors import UserError
 
 
-def test_the_words_of_an_item_are_joined_and_missing_ones_passed_over() -> None:
+def test_the_texts_of_an_item_are_joined_without_missing_ones() -> None:
     frame = pl.DataFrame(
         {
             "item_id": ["1", "2", "3"],
@@ -21,12 +22,40 @@ def test_the_words_of_an_item_are_joined_and_missing_ones_passed_over() -> None:
     assert Catalog(frame.select("item_id")).to_texts() == ["", "", ""]
 
 
-def test_an_item_is_called_by_title_and_author_or_by_its_id() -> None:
-    frame = pl.DataFrame(
-        {"item_id": ["1", "2", "3"], "title": ["A", "B", None], "authors": ["X", None, "Y"]}
+def test_an_item_without_id_is_refused_with_its_row():
+    with pytest.raises(UserError, match="no id") as caught:
+        Catalog(pl.DataFrame({"item_id": ["a", None, "b"]}))
+    assert caught.value.where == "catalog row 2"
+
+
+def test_a_catalog_without_items_is_refused():
+    with pytest.raises(UserError, match="no items"):
+        Catalog(pl.DataFrame({"item_id": []}, schema={"item_id": pl.String}))
+
+
+@pytest.mark.parametrize("columns", [{"title": ["A"]}, {"item_id": ["a"], "price": ["1"]}])
+def test_a_catalog_has_ids_and_no_unknown_columns(columns):
+    with pytest.raises(ValueError, match="a catalog has item_id"):
+        Catalog(pl.DataFrame(columns))
+
+
+def test_an_item_is_labelled_by_title_and_author_or_by_its_id():
+    catalog = Catalog(
+        pl.DataFrame(
+            {
+                "item_id": ["a", "b", "c", "d"],
+                "title": ["Emma", "Emma", None, ""],
+                "authors": ["Austen", None, "Homer", None],
+            }
+        )
     )
-    catalog = Catalog(frame)
-    assert [catalog.label(item) for item in (1, 2, 3)] == ["A (X)", "B", "book 3 (Y)"]
-    for item in (0, 4):
-        with pytest.raises(ValueError, match=r"1\.\.3"):
+    assert [catalog.label(item) for item in (1, 2, 3, 4)] == [
+        "Emma (Austen)",
+        "Emma",
+        "book c (Homer)",
+        "book d",
+    ]
+    assert Catalog(pl.DataFrame({"item_id": ["a"]})).label(1) == "book a"
+    for item in (0, 5, -1):
+        with pytest.raises(ValueError, match=r"1\.\.4"):
             catalog.label(item)

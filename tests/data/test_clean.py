@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.clean import CleaningRules, clean, describe_dropped_rows
-from kd_tf.data.interactions import Counts, Dataset, Interactions
+from kd_tf.data.dataset import Dataset
+from kd_tf.data.interactions import Counts, Interactions
 from kd_tf.errors import UserError
 
 

@@ -116,7 +116,7 @@ class Responses:
             top = np.argsort(-scores, axis=1)[:, :K]
             return float(np.mean([np.isin(*pair).mean() for pair in zip(top, ids, strict=True)]))
 
-        distiller = Distiller(student, [method], ConstantWeights(0.0))
+        distiller = Distiller(None, student, [method], weighting=ConstantWeights(0.0))
         distiller.build_losses(self.lesson(np.r_[0, np.arange(V) % 7 + 1], student))
         distiller.compile(optimizer=keras.optimizers.Adam(0.03))
         batches = tf.data.Dataset.from_tensors((history, labels)).repeat()

@@ -80,7 +80,7 @@ def one_batch(examples, labels):
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_stays_finite_beside_histories_without_targets(name, examples, labels):
     student, given = mlp(5, seed=0), one_batch(examples, labels)
-    distiller = Distiller(student, [METHODS[name]()], ConstantWeights(0.3))
+    distiller = Distiller(None, student, [METHODS[name]()], weighting=ConstantWeights(0.3))
     distiller.build_losses(
         DistillationSetup(student, [mlp(10, seed=1)], np.arange(V + 1), num_steps=10, seed=0)
     )
@@ -104,7 +104,7 @@ def test_every_method_stays_finite_beside_histories_without_targets(name, exampl
 )
 def test_every_balance_stays_finite_beside_histories_without_targets(balance, examples, labels):
     student = mlp(5, seed=0)
-    distiller = Distiller(student, [SoftTargets()], balance)
+    distiller = Distiller(None, student, [SoftTargets()], weighting=balance)
     distiller.build_losses(
         DistillationSetup(student, [mlp(10, seed=1)], np.arange(V + 1), num_steps=10, seed=0)
     )

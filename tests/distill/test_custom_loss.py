@@ -35,7 +35,7 @@ def test_a_method_in_a_file_of_its_own_is_short_and_teaches(tmp_path: Path):
             "teacher_ids": np.array([[7, 8, 9, 10], [11, 12, 0, 0]], np.int32),
         },
     )
-    distiller = Distiller(student, [mine.Agreement()], ConstantWeights(0.0))
+    distiller = Distiller(None, student, [mine.Agreement()], weighting=ConstantWeights(0.0))
     distiller.compile(optimizer=keras.optimizers.Adam(0.03))
     data = tf.data.Dataset.from_tensors(batch).repeat()
     losses = distiller.fit(data, epochs=60, steps_per_epoch=1, verbose=0).history[

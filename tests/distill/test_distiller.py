@@ -47,7 +47,7 @@ def data(batch):
 
 def distilled(made, data, steps=3, optimizer=None, **settings):
     """Fits a Distiller around `made`; gives it and its logs, an epoch a step."""
-    distiller = Distiller(made, **settings)
+    distiller = Distiller(None, made, **settings)
     distiller.compile(optimizer=optimizer or keras.optimizers.Adam(0.03))
     logs = distiller.fit(data, epochs=steps, steps_per_epoch=1, verbose=0).history
     return distiller, logs
@@ -71,7 +71,7 @@ def test_hard_and_soft_are_what_scipy_says(batch, data):
     logits[:, 0] = -np.inf
     np.put_along_axis(logits, history, -np.inf, axis=1)
     distiller = Distiller(
-        made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5)
+        None, made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5)
     )
     distiller.compile()
     found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)
@@ -91,7 +91,7 @@ def test_hard_and_soft_are_what_scipy_says(batch, data):
 def test_the_losses_of_several_methods_are_added(data):
     def soft(*knowledge):
         distiller = Distiller(
-            student(), distillation_losses=knowledge, weighting=ConstantWeights(0.5)
+            None, student(), distillation_losses=knowledge, weighting=ConstantWeights(0.5)
         )
         distiller.compile()
         return distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["distillation_loss"]
@@ -150,7 +150,7 @@ def test_weight_for_knowledge_that_is_not_there_is_refused(data):
 def test_testing_learns_nothing_and_gives_the_same_figures_every_time(data):
     made = student(item_dropout=0.5)
     distiller = Distiller(
-        made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5)
+        None, made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5)
     )
     distiller.compile(optimizer=keras.optimizers.Adam(0.1))
     before = [weight.numpy() for weight in made.trainable_weights]
@@ -194,7 +194,7 @@ def test_what_a_method_has_of_its_own_learns_with_the_student_and_the_teacher_ne
     made, teacher, known = student(), student(seed=1), Projected()
     before = [weight.numpy() for weight in teacher.weights]
     table = made.table.numpy()
-    distiller = Distiller(made, [known], ConstantWeights(0.0))
+    distiller = Distiller(None, made, [known], weighting=ConstantWeights(0.0))
     distiller.build_losses(lesson(made, teacher))
     kernel = known.scale.kernel.numpy()
     distiller.compile(optimizer=keras.optimizers.Adam(0.03))
@@ -208,7 +208,7 @@ def test_what_a_method_has_of_its_own_learns_with_the_student_and_the_teacher_ne
 def test_a_teacher_of_another_catalogue_is_refused():
     other = MLPStudent(num_items=V + 1, max_length=L, embedding_dim=d)
     with pytest.raises(ValueError, match="the same catalog"):
-        Distiller(student()).build_losses(lesson(student(), other))
+        Distiller(None, student()).build_losses(lesson(student(), other))
 
 
 def test_methods_are_told_how_far_the_training_is(data):
@@ -217,7 +217,7 @@ def test_methods_are_told_how_far_the_training_is(data):
             return tf.fill([B], batch.progress)
 
     made = student()
-    distiller = Distiller(made, [Watchful()], ConstantWeights(0.5))
+    distiller = Distiller(None, made, [Watchful()], weighting=ConstantWeights(0.5))
     distiller.build_losses(lesson(made, student(seed=1), steps=4))
     distiller.compile(optimizer=keras.optimizers.SGD(0.0))
     logs = distiller.fit(data, epochs=6, steps_per_epoch=1, verbose=0).history
@@ -234,7 +234,7 @@ def test_methods_see_what_the_layers_that_they_watch_gave(batch, data):
     made = student()
     core = keras.Model(made.core.inputs, made.core.get_layer("hidden").output)
     own = core(made.user_embeddings(batch[0])).numpy()
-    distiller = Distiller(made, [Seeing()], ConstantWeights(0.5))
+    distiller = Distiller(None, made, [Seeing()], weighting=ConstantWeights(0.5))
     distiller.compile()
     found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["distillation_loss"]
     pooled = made(batch[0])  # the layers work as before afterwards
@@ -251,7 +251,7 @@ def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(data):
         def compute_loss(self, batch):
             return batch.student_logits[:, 0]
 
-    distiller = Distiller(student(), [Mistaken()], ConstantWeights(0.5))
+    distiller = Distiller(None, student(), [Mistaken()], weighting=ConstantWeights(0.5))
     distiller.compile()
     with pytest.raises(ValueError, match=r"no layer 'hiden'\. Did you mean hidden"):
         distiller.evaluate(data, steps=1, verbose=0)
@@ -278,7 +278,7 @@ def test_the_student_comes_close_to_the_teacher(batch, data):
 
 def test_calling_a_distiller_is_calling_its_student(batch):
     made = student()
-    np.testing.assert_array_equal(Distiller(made)(batch[0]), made(batch[0]))
+    np.testing.assert_array_equal(Distiller(None, made)(batch[0]), made(batch[0]))
 
 
 @pytest.mark.parametrize("kind", [MLPStudent, ShallowCNNStudent])
@@ -311,6 +311,7 @@ def test_a_loaded_distiller_goes_on_learning(data, tmp_path):
 
 def test_the_configuration_makes_the_same_distiller():
     distiller = Distiller(
+        None,
         student(),
         distillation_losses=[SoftTargets(2.0), SoftTargets(3.0)],
         weighting=ConstantWeights(0.1),

@@ -42,7 +42,7 @@ def losses(kind: str, method: str, *, epochs: int, policy="float32", **compiled)
     try:
         student = TRAINED_STUDENTS[kind](num_items=V, max_length=L, embedding_dim=8)
         student.create_weights()
-        distiller = Distiller(student, [METHODS[method]()], ConstantWeights(0.5))
+        distiller = Distiller(None, student, [METHODS[method]()], weighting=ConstantWeights(0.5))
         distiller.build_losses(DistillationSetup(student, [teacher], np.arange(V + 1), 100, seed=0))
         distiller.compile(optimizer=keras.optimizers.Adam(0.01), **compiled)
         batches = tf.data.Dataset.from_tensors((history, labels)).repeat()

@@ -72,7 +72,10 @@ def run(teacher, examples, folder, names=(), *, balance=None, key="a", kill=None
         student.create_weights()
         known = [METHODS[name]() for name in names]
         distiller = Distiller(
-            student, known, balance() if balance else ConstantWeights(0.4 if names else 1.0)
+            None,
+            student,
+            known,
+            weighting=balance() if balance else ConstantWeights(0.4 if names else 1.0),
         )
         distiller.build_losses(
             DistillationSetup(student, [teacher], np.arange(V + 1), SCHEDULE.epochs * STEPS, seed=5)

@@ -1,20 +1,12 @@
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from scipy import special
 
 from kd_tf import rng
 from kd_tf.backend import keras, tf
+from kd_tf.layers.pooling import pool_weighted_rows
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.models.tied_embedding import (
-    FULL_SOFTMAX,
-    IN_BATCH,
-    TiedEmbeddingModel,
-    make_item_mask,
-    pool_weighted_rows,
-)
+from kd_tf.models.tied_embedding import FULL_SOFTMAX, IN_BATCH, TiedEmbeddingModel
 
 V, L, d = 30, 6, 4
 
@@ -56,29 +48,6 @@ def test_scores_are_the_dot_products_of_the_user_with_the_rows():
 def test_there_is_one_table_for_history_and_scores():
     tables = [weight for weight in model().trainable_weights if V + 1 in weight.shape]
     assert len(tables) == 1
-
-
-weights = hnp.arrays(np.float32, (3, 5), elements=st.floats(0, 4, width=32))
-rows = hnp.arrays(np.float32, (3, 5, 2), elements=st.floats(-9, 9, width=32))
-
-
-@given(rows, weights)
-def test_pooling_is_the_weighted_sum_over_the_root_of_the_weight(given_rows, given_weights):
-    found = pool_weighted_rows(tf.constant(given_rows), tf.constant(given_weights)).numpy()
-    for row in range(3):
-        total = max(given_weights[row].sum(), 1.0)
-        expected = (given_rows[row] * given_weights[row][:, None]).sum(axis=0) / np.sqrt(total)
-        np.testing.assert_allclose(found[row], expected, rtol=1e-3, atol=1e-3)
-
-
-def test_pooling_nothing_is_zero():
-    nothing = pool_weighted_rows(tf.ones([1, 5, 2]) * 7, tf.zeros([1, 5]))
-    assert nothing.numpy().tolist() == [[0, 0]]
-
-
-def test_there_marks_every_item_whatever_it_weighs():
-    marks = make_item_mask(tf.constant([[0.0, 1e-6, 3.0]]))
-    assert marks.numpy().tolist() == [[[0], [1], [1]]]
 
 
 def test_item_dropout_leaves_out_whole_items_in_training_only_and_keeps_the_sum():

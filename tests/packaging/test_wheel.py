@@ -128,7 +128,7 @@ def test_the_bare_environment_has_neither_tensorflow_nor_the_checkout(bare: Path
 def test_the_wheel_alone_recommends_from_a_bundle(bare: Path) -> None:
     titles = read_titles()
     history = ["--history", titles[0], "--history", titles[3]]
-    ran = run(bare, "kd-tf", "recommend", GOLDEN, *history, "-k", "3", "--json")
+    ran = run(bare, "kd-tf", "recommend", GOLDEN, *history, "-k", "3", "--json", "-")
     assert (ran.returncode, ran.stderr) == (0, "")
     recommended = [row["title"] for row in json.loads(ran.stdout)["recommendations"]]
     assert len(set(recommended)) == 3

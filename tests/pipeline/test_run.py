@@ -6,6 +6,7 @@ import dataclasses
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -15,7 +16,7 @@ from kd_tf.data.split import load as load_split
 from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.errors import UserError
 from kd_tf.pipeline.run import RunResult, run
-from kd_tf.pipeline.stages import run_context, student, train_student
+from kd_tf.pipeline.stages import train_student, training
 from kd_tf.runtime.recommender import Recommender
 from kd_tf.training import checkpoint, resume
 from kd_tf.training.resume import ResumeFolder
@@ -60,6 +61,16 @@ def test_a_run_leaves_what_the_readme_says(finished: RunResult) -> None:
     assert config.read(finished.folder / "config.toml") == SETTINGS
 
 
+@pytest.mark.parametrize("name", ["results", "config"])
+def test_its_files_follow_the_published_schemas(finished: RunResult, name: str) -> None:
+    folder = finished.folder if name == "results" else finished.bundle.folder
+    schemas = Path(__file__).parents[2] / "docs" / "reference"
+    schema = json.loads((schemas / f"{name}.schema.json").read_text("utf-8"))
+    content = json.loads((folder / f"{name}.json").read_text("utf-8"))
+    jsonschema.validate(content, schema)
+    assert content.keys() == schema["properties"].keys()
+
+
 def test_the_bundle_is_the_chosen_file_and_answers(finished: RunResult) -> None:
     shipped = finished.folder / finished.results.shipped_artifact.path
     assert finished.bundle.model_path.read_bytes() == shipped.read_bytes()
@@ -71,8 +82,7 @@ def test_the_bundle_is_the_chosen_file_and_answers(finished: RunResult) -> None:
 def test_a_second_run_keeps_every_stage(
     finished: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_context, "train", fail)
-    monkeypatch.setattr(student, "train", fail)
+    monkeypatch.setattr(training, "train", fail)
     again = run(SETTINGS, finished.folder)
     assert again.results.artifacts == finished.results.artifacts
 

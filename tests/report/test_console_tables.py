@@ -27,11 +27,7 @@ def row(text, name):
 def test_every_model_has_its_own_figures(results, width):
     text = printed(results, width)
     for model in results.models:
-        name = (
-            model.name
-            if model.architecture == model.name
-            else f"{model.name} ({model.architecture})"
-        )
+        name = model.name if model.kind == model.name else f"{model.name} ({model.kind})"
         assert row(text, name) == [
             f"{model.metrics['ndcg@10']:.4f}",
             f"{model.metrics['recall@20']:.4f}",
@@ -44,7 +40,7 @@ def test_every_model_has_its_own_figures(results, width):
 def test_every_file_has_its_own_figures(results, width):
     text = printed(results, width)
     for one in results.artifacts:
-        name = f"{one.name}.tflite" + (" *" if one.name == results.shipped_name else "")
+        name = f"{one.name}.tflite" + (" *" if one.name == results.chosen else "")
         assert row(text, name) == [
             f"{one.metrics['ndcg@10']:.4f}",
             f"{one.metrics['recall@20']:.4f}",
@@ -58,8 +54,7 @@ def test_every_file_has_its_own_figures(results, width):
 
 def test_no_line_is_wider_than_80_columns_and_nothing_is_cut(results):
     models = [
-        dataclasses.replace(one, architecture="shallow-cnn", bytes=1_234_567_890)
-        for one in results.models
+        dataclasses.replace(one, kind="shallow-cnn", bytes=1_234_567_890) for one in results.models
     ]
     text = printed(dataclasses.replace(results, models=models))
     assert max(len(line) for line in text.splitlines()) <= 80

@@ -12,8 +12,9 @@ from rich.console import Console
 
 from kd_tf import rng
 from kd_tf.data.catalog import Catalog
+from kd_tf.data.dataset import Dataset
 from kd_tf.data.histories import from_lists
-from kd_tf.data.interactions import Dataset, Interactions
+from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.errors import UserError
 from kd_tf.models.batch_scoring import compute_scores

@@ -71,17 +71,17 @@ def test_every_model_has_its_own_figures(results, page):
         one.name: [
             *(f"{one.metrics[name]:.4f}" for name in ("ndcg@10", "recall@20", "coverage@10")),
             f"{one.bytes:,}",
-            f"{one.num_parameters:,}",
+            f"{one.parameters:,}",
             f"{one.train_seconds:,.1f}",
             one.role,
-            one.architecture,
+            one.kind,
         ]
         for one in results.models
     }
 
 
 def _file(results, one):
-    return f"{one.name}.tflite" + (" in the bundle" if one.name == results.shipped_name else "")
+    return f"{one.name}.tflite" + (" in the bundle" if one.name == results.chosen else "")
 
 
 def test_every_file_has_its_own_figures(results, page):
@@ -138,7 +138,7 @@ def test_every_table_row_has_as_many_cells_as_headings(page):
 
 def test_the_first_lines_are_about_the_shipped_file(results):
     for one in results.artifacts:
-        text = Page(html.render(dataclasses.replace(results, shipped_name=one.name))).all_text()
+        text = Page(html.render(dataclasses.replace(results, chosen=one.name))).all_text()
         assert (
             f"In the bundle: {one.name}.tflite, {one.bytes:,} bytes, NDCG@10 "
             f"{one.metrics['ndcg@10']:.4f} on 600 test users, "
@@ -190,7 +190,7 @@ def test_hostile_names_are_text_and_change_no_structure(results, page):
             notes=[HOSTILE],
             cleaning=[{**step, "name": HOSTILE} for step in results.dataset.cleaning],
         ),
-        models=[dataclasses.replace(one, architecture=HOSTILE) for one in results.models],
+        models=[dataclasses.replace(one, kind=HOSTILE) for one in results.models],
         environment=dict.fromkeys(results.environment, HOSTILE),
     )
     rendered = Page(html.render(spoilt))
@@ -235,7 +235,7 @@ def test_the_drawings_are_whole_and_tell_their_points_in_words(results):
         shipped = [one.text for one in root.iter("text") if one.get("class") == "name shipped"]
         everything = [*results.models, *results.artifacts]
         assert names == [one.name for one in everything]
-        assert shipped == [results.shipped_name]
+        assert shipped == [results.chosen]
         described = " ".join(root.find("desc").text.split())
         for one in everything:
             role = getattr(one, "role", "artifact")

@@ -38,9 +38,7 @@ def test_every_figure_of_the_table_is_the_one_of_the_results(results):
     headings = [*model_card.METRICS, "bytes"]
     assert [one.lower() for one in rows.pop("")] == headings
     expected = {
-        model.name
-        if model.architecture == model.name
-        else f"{model.name} ({model.architecture})": model
+        model.name if model.kind == model.name else f"{model.name} ({model.kind})": model
         for model in results.models
     }
     expected["model.tflite (this file)"] = results.shipped_artifact
@@ -59,7 +57,7 @@ def test_the_shipped_file_comes_first_then_students_teacher_and_baselines(result
 
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic-int8", "int8"])
 def test_size_parity_and_speed_are_those_of_the_shipped_file(results, name):
-    results = dataclasses.replace(results, shipped_name=name)
+    results = dataclasses.replace(results, chosen=name)
     one, text = results.shipped_artifact, shown(model_card.render(results))
     assert f"({name}, {one.bytes:,} bytes, signatures recommend, similar)" in text
     assert f"over {one.parity['histories']} histories: {one.parity['top10_overlap']:.4f} of" in text
@@ -119,7 +117,7 @@ def test_hostile_names_are_shown_as_they_are_and_change_no_structure(results):
         notes=[HOSTILE],
         cleaning=[{**step, "name": HOSTILE} for step in results.dataset.cleaning],
     )
-    models = [dataclasses.replace(one, architecture=HOSTILE) for one in results.models]
+    models = [dataclasses.replace(one, kind=HOSTILE) for one in results.models]
     spoilt = dataclasses.replace(
         results, dataset=data, models=models, environment={"machine": HOSTILE, HOSTILE: "1"}
     )

@@ -16,9 +16,9 @@ from kd_tf.report.results import FILE, ComparisonResult, DatasetResult, ModelRes
 from kd_tf.tflite.artifact import Artifact
 
 # Version 2 as it was promised. Keys may be added in the code; this list only ever grows.
-TOP = {"version", "dataset", "models", "artifacts", "shipped_name"}
+TOP = {"version", "dataset", "models", "artifacts", "chosen"}
 DATASET = {"name", "users", "items", "interactions", "protocol", "seed"}
-MODEL = {"name", "role", "architecture", "num_parameters", "bytes", "metrics", "train_seconds"}
+MODEL = {"name", "role", "kind", "parameters", "bytes", "metrics", "train_seconds"}
 ARTIFACT = {
     "name", "path", "bytes", "floor_bytes", "quantization", "sparsity", "signatures", "metrics",
     "parity", "latency_us", "peak_memory_bytes", "min_runtime_version",
@@ -64,7 +64,7 @@ def test_the_file_gives_back_every_figure(results, tmp_path):
         models=[ModelResult(**one) for one in content["models"]],
         artifacts=[Artifact(**one) for one in content["artifacts"]],
         comparisons=[ComparisonResult(**one) for one in content["comparisons"]],
-        shipped_name=content["shipped_name"],
+        chosen=content["chosen"],
         environment=content["environment"],
         version=content["version"],
     )
@@ -83,7 +83,7 @@ def test_a_figure_that_is_no_number_is_refused_and_leaves_the_old_file(results, 
 
 def test_the_shipped_artifact_is_the_chosen_one(results):
     for one in results.artifacts:
-        assert dataclasses.replace(results, shipped_name=one.name).shipped_artifact is one
+        assert dataclasses.replace(results, chosen=one.name).shipped_artifact is one
 
 
 @pytest.mark.parametrize(

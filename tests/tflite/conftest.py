@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -16,12 +17,10 @@ from kd_tf.data.split import Split
 from kd_tf.data.splits.unseen_users import split_unseen_users
 from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.distill.warm_start import WARM_STARTS, TeacherItemScores
-from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.students import STUDENTS
 from kd_tf.models.teachers import EnsembleTeacher, ImplicitALSTeacher, LocalRidgeTeacher
 from kd_tf.models.training_data import TrainingData
-from kd_tf.progress import NullProgress
 from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.convert import Quantization, convert
 
@@ -88,19 +87,16 @@ def student(examples: Examples) -> Callable[[str], HistoryModel]:
 @pytest.fixture(scope="session")
 def started(split: Split) -> Callable[[str], HistoryModel]:
     """``started(kind)``: the first that its family starts with, settled as it would be shipped."""
-    shop = generate_bookshop(num_items=V, num_users=600, seed=1)
-    data = TrainingData(
-        split, shop.catalog, L, ValidationMetric(split.validation, V), NullProgress()
+    catalog = generate_bookshop(num_items=V, num_users=600, seed=1).catalog
+    train = dataclasses.replace(split, catalog=catalog).train
+    teacher = EnsembleTeacher(
+        members=[
+            LocalRidgeTeacher(V, max_length=L),
+            ImplicitALSTeacher(V, max_length=L, embedding_dim=24),
+        ]
     )
-    teacher = EnsembleTeacher.from_members(
-        [
-            LocalRidgeTeacher.from_training_data(data),
-            ImplicitALSTeacher.from_training_data(data, embedding_dim=24),
-        ],
-        data.validation_metric,
-        data.progress,
-    )
-    source = TeacherItemScores(data, teacher)
+    teacher.fit(train, validation_data=split.validation)
+    source = TeacherItemScores(TrainingData.create(train, V, L, split.validation), teacher)
     made: dict[str, HistoryModel] = {}
 
     def make(kind: str) -> HistoryModel:

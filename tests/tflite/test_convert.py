@@ -109,5 +109,5 @@ def test_the_private_flag_of_the_converter_is_still_there_and_still_needed(stude
     )
     # When nothing is raised, TensorFlow stores one table without the flag too: delete the flag from
     # kd_tf/tflite/convert.py, and this test.
-    with pytest.raises(ParityError, match="more tables of books than the student has"):
+    with pytest.raises(ParityError, match="more item tables than the student has"):
         convert(student("mlp"), Quantization.DYNAMIC_INT8, recommendations=K)

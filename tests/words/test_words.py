@@ -7,6 +7,7 @@ Held over the syntax tree of `kd_tf`, so that the language of the glossary
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +18,22 @@ ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "kd_tf").rglob("*.py"))
 VERBS = frozenset((Path(__file__).with_name("verbs.txt")).read_text("utf-8").split())
 
-VAGUE = frozenset(["one", "some", "found", "there", "own", "asked", "told", "known", "left", "drawn", "wanted", "kept"])
+VAGUE = frozenset(
+    [
+        "one",
+        "some",
+        "found",
+        "there",
+        "own",
+        "asked",
+        "told",
+        "known",
+        "left",
+        "drawn",
+        "wanted",
+        "kept",
+    ]
+)
 """Names that say nothing of what they hold."""
 
 PARTICIPLE = re.compile(
@@ -33,6 +49,7 @@ FUNCTIONS_NAMED_BY_NOUNS = frozenset({"app", "main"})
 Definition = ast.FunctionDef | ast.AsyncFunctionDef
 
 
+@functools.cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text("utf-8"))
 
@@ -50,6 +67,15 @@ def bound_names(tree: ast.Module) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.name
         elif isinstance(node, ast.arg):
             yield node.lineno, node.arg
+
+
+def is_vague(name: str) -> bool:
+    bare = name.strip("_")
+    return bare in VAGUE or (bool(PARTICIPLE.match(name)) and bare not in NOUNS_IN_ED)
+
+
+def show(offenders: list[str]) -> str:
+    return "".join(f"\n  {offender}" for offender in offenders)
 
 
 def is_public(name: str) -> bool:
@@ -71,51 +97,59 @@ def definitions_with_docstrings(tree: ast.Module) -> Iterator[Definition | ast.C
             yield node
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_module_level_functions_start_with_a_verb(path: Path) -> None:
+def test_there_are_modules_to_check() -> None:
+    assert len(MODULES) > 200
+    assert len(VERBS) > 100
+
+
+def test_module_level_functions_start_with_a_verb() -> None:
     others = [
-        f"{node.name} (line {node.lineno})"
+        f"{name_of(path)}:{node.lineno}: {node.name}"
+        for path in MODULES
         for node in parse(path).body
         if isinstance(node, Definition)
         and node.name not in FUNCTIONS_NAMED_BY_NOUNS
         and not node.name.startswith("__")
         and not starts_with_a_verb(node.name)
     ]
-    assert not others, "give them a verb, or add a plain one to tests/words/verbs.txt"
+    assert not others, "name them by a verb, or add a plain one to tests/words/verbs.txt:" + show(
+        others
+    )
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_no_name_is_vague_or_a_bare_participle(path: Path) -> None:
+def test_no_name_is_vague_or_a_bare_participle() -> None:
     wrong = [
-        f"{name} (line {line})"
+        f"{name_of(path)}:{line}: {name}"
+        for path in MODULES
         for line, name in bound_names(parse(path))
-        if name.strip("_") in VAGUE
-        or (PARTICIPLE.match(name) and name.strip("_") not in NOUNS_IN_ED)
+        if is_vague(name)
     ]
-    assert not wrong, "say what they hold or do"
+    assert not wrong, "say what they hold or do:" + show(wrong)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_every_public_class_and_function_says_what_it_is(path: Path) -> None:
-    tree = parse(path)
-    silent = [
-        f"{node.name} (line {node.lineno})"
-        for node in definitions_with_docstrings(tree)
-        if len(first_line(ast.get_docstring(node))) < 10
-    ]
-    assert not silent
-    assert path.stat().st_size == 0 or ast.get_docstring(tree), "the module has no docstring"
+def test_every_module_public_class_and_function_has_a_docstring() -> None:
+    silent = []
+    for path in MODULES:
+        tree = parse(path)
+        if tree.body and not ast.get_docstring(tree):
+            silent.append(f"{name_of(path)}:1: the module")
+        silent += [
+            f"{name_of(path)}:{node.lineno}: {node.name}"
+            for node in definitions_with_docstrings(tree)
+            if len(first_line(ast.get_docstring(node))) < 10
+        ]
+    assert not silent, "say in a docstring what they are or do:" + show(silent)
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_first_lines_end_like_a_sentence(path: Path) -> None:
+def test_first_lines_end_like_a_sentence() -> None:
     """A first line that runs on is no line that a list of names can show."""
     wrong = [
-        f"{node.name} (line {node.lineno}): {line}"
+        f"{name_of(path)}:{node.lineno}: {line}"
+        for path in MODULES
         for node in definitions_with_docstrings(parse(path))
         if not (line := first_line(ast.get_docstring(node))).endswith((".", ":"))
     ]
-    assert not wrong
+    assert not wrong, "end the first line with a full stop:" + show(wrong)
 
 
 @pytest.mark.parametrize(
@@ -132,4 +166,4 @@ def test_the_checks_see_what_they_are_for(source: str, test: str) -> None:
     if test == "verb":
         assert not starts_with_a_verb(tree.body[0].name)
     else:
-        assert any(name in VAGUE or PARTICIPLE.match(name) for _, name in bound_names(tree))
+        assert any(is_vague(name) for _, name in bound_names(tree))

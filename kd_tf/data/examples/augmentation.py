@@ -128,7 +128,8 @@ def _mix_pairs(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
 def _sample_item_mask(rows: np.ndarray, rate: float, random: np.random.Generator) -> np.ndarray:
     """Returns a bool mask like `rows` of the items that stay; at least one a row does."""
     draws = np.where(rows > 0, random.random(rows.shape, np.float32), -1)
-    return (rows > 0) & ((draws >= rate) | (draws == draws.max(axis=1, keepdims=True)))
+    is_highest = draws == draws.max(axis=1, keepdims=True)
+    return np.asarray((rows > 0) & ((draws >= rate) | is_highest))
 
 
 def _mark_first_occurrences(rows: np.ndarray) -> np.ndarray:

@@ -52,7 +52,7 @@ class Batches:
     @property
     def steps_per_epoch(self) -> int:
         """Number of full batches in an epoch; a pass smaller than a batch is one batch."""
-        return max(self.history.shape[1] // self.batch_size, 1)
+        return max(int(self.history.shape[1]) // self.batch_size, 1)
 
     def stream(self, first_step: int = 0) -> tf.data.Dataset:
         """Returns the endless stream of batches.

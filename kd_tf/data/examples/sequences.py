@@ -40,12 +40,12 @@ class Examples:
     @property
     def num_passes(self) -> int:
         """Number of examples of each user."""
-        return self.history.shape[0]
+        return int(self.history.shape[0])
 
     @property
     def examples_per_pass(self) -> int:
         """Number of examples in a pass."""
-        return self.history.shape[1]
+        return int(self.history.shape[1])
 
 
 def draw_sequence_examples(

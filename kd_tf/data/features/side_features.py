@@ -161,14 +161,14 @@ class UserFeatures:
 
 def _compute_activity(matrix: sparse.csr_array) -> np.ndarray:
     """Returns log(1 + items) of each history, float [n, 1]."""
-    return np.log1p(np.diff(matrix.indptr))[:, None]
+    return np.asarray(np.log1p(np.diff(matrix.indptr))[:, None])
 
 
 def _average_values(matrix: sparse.csr_array, values: np.ndarray) -> np.ndarray:
     """Averages the values of the items of each history, float [n, 1]; 0 for an empty one."""
     binary = sparse.csr_array(matrix, copy=True)
     binary.data[:] = 1
-    return (binary @ values / np.maximum(np.diff(binary.indptr), 1))[:, None]
+    return np.asarray((binary @ values / np.maximum(np.diff(binary.indptr), 1))[:, None])
 
 
 def _make_scaler(scaling: Scaling) -> StandardScaler | MinMaxScaler:
@@ -210,4 +210,4 @@ def _compute_days_since_read(split: Split, interactions: Interactions) -> np.nda
     np.maximum.at(last, interactions.item[in_training], interactions.timestamp[in_training])
     days = (last.max() - last[1:]) / _SECONDS_PER_DAY
     days[~np.isfinite(days)] = np.nan
-    return days
+    return np.asarray(days)

@@ -11,11 +11,11 @@ from typing import Any, Literal
 
 import polars as pl
 
+from kd_tf.data.dataset import Dataset, from_chunks
 from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import Dialect, parse_column, read_layout
 from kd_tf.data.formats.files import SourceFile, find_all
 from kd_tf.data.formats.json_lines import read_json_lines, read_objects
-from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.isbn import normalize_isbn
 from kd_tf.data.sources.own_tables import (
     InteractionColumns,

@@ -6,7 +6,7 @@ import pandas as pd
 import polars as pl
 
 from kd_tf.data.catalog import COLUMNS
-from kd_tf.data.interactions import Dataset, from_frame
+from kd_tf.data.dataset import Dataset, from_frame
 from kd_tf.data.isbn import normalize_isbn
 from kd_tf.errors import UserError
 

@@ -409,7 +409,8 @@ def _send_request(source: PublishedFile, received: int, timeout: float) -> HTTPR
     if received:
         request.add_header("Range", f"bytes={received}-")
     try:
-        return _build_opener(source).open(request, timeout=timeout)
+        response: HTTPResponse = _build_opener(source).open(request, timeout=timeout)
+        return response
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and received:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import polars as pl
 
+from kd_tf.data.dataset import Dataset, from_chunks
 from kd_tf.data.formats.bad_rows import OnBadRows
 from kd_tf.data.formats.delimited import Dialect, read_layout
 from kd_tf.data.formats.files import SourceFile, locate
-from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.sources.own_tables import (
     InteractionColumns,
     InteractionRows,

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from kd_tf.data.dataset import Dataset, from_chunks
 from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import Dialect, read_table
 from kd_tf.data.formats.files import SourceFile, find_all, locate
-from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.sources.own_tables import InteractionColumns, InteractionRows
 
 CHECK_INS = "loc-gowalla_totalCheckins.txt"

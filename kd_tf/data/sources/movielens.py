@@ -8,11 +8,11 @@ from pathlib import Path
 
 import polars as pl
 
+from kd_tf.data.dataset import Dataset, from_chunks
 from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import Dialect, parse_column, read_table
 from kd_tf.data.formats.files import SourceFile, find_all, locate
 from kd_tf.data.formats.lines import detect_encoding
-from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.sources.own_tables import InteractionColumns, InteractionRows, parse_ids
 from kd_tf.errors import UserError
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import polars as pl
 
+from kd_tf.data.dataset import Dataset, from_chunks
 from kd_tf.data.formats.bad_rows import BadRows, OnBadRows, merge_counts_by_reason
 from kd_tf.data.formats.files import SourceFile, find_all, locate_all
 from kd_tf.data.formats.lines import read_lines
-from kd_tf.data.interactions import Dataset, from_chunks
 
 _SCHEMA = {"user": pl.String, "item": pl.String, "rating": pl.Float32, "timestamp": pl.Int64}
 

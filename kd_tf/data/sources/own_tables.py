@@ -11,11 +11,11 @@ from pathlib import Path
 import polars as pl
 
 from kd_tf.data.catalog import COLUMNS
+from kd_tf.data.dataset import Dataset, from_chunks
 from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import Dialect, parse_column, read_table
 from kd_tf.data.formats.files import SourceFile, get_single_table
 from kd_tf.data.formats.parquet import read_parquet
-from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.isbn import normalize_isbn
 from kd_tf.errors import UserError
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from kd_tf.data.dataset import Dataset, from_chunks
 from kd_tf.data.formats.bad_rows import OnBadRows, merge_counts_by_reason
 from kd_tf.data.formats.delimited import Dialect
 from kd_tf.data.formats.files import get_single_table
-from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.sources.own_tables import (
     InteractionColumns,
     InteractionRows,

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from kd_tf.data.dataset import Dataset, from_chunks
 from kd_tf.data.formats.bad_rows import BadRows, OnBadRows, merge_counts_by_reason
 from kd_tf.data.formats.files import SourceFile, get_single_table
 from kd_tf.data.formats.lines import read_lines
-from kd_tf.data.interactions import Dataset, from_chunks
 from kd_tf.data.splits.published import TEST, TRAIN, VALIDATION
 
 

@@ -53,6 +53,7 @@ def make_user_folds(
             protocol=UNSEEN_USERS,
             seed=seed,
             num_items=interactions.num_items,
+            chronological=interactions.timestamp is not None,
         )
 
     return [split(number) for number in range(num_folds)]
@@ -103,6 +104,7 @@ def make_interaction_folds(
             protocol=RANDOM,
             seed=seed,
             num_items=interactions.num_items,
+            chronological=interactions.timestamp is not None,
         )
 
     return [split(number) for number in range(num_folds)]

@@ -123,7 +123,7 @@ _NEVER = np.iinfo(np.int64).min
 
 def _encode_pairs(user: np.ndarray, item: np.ndarray, num_items: int) -> np.ndarray:
     """Returns a unique number for each user-item pair, int64 [n]."""
-    return user.astype(np.int64) * (num_items + 1) + item
+    return np.asarray(user.astype(np.int64) * (num_items + 1) + item)
 
 
 def _encode_histories(histories: Histories, users: np.ndarray, num_items: int) -> np.ndarray:

@@ -56,4 +56,5 @@ def split_leave_one_out(interactions: Interactions, *, seed: int = 42) -> Split:
         protocol=LEAVE_ONE_OUT,
         seed=seed,
         num_items=interactions.num_items,
+        chronological=interactions.timestamp is not None,
     )

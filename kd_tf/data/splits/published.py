@@ -78,6 +78,7 @@ def split_as_published(
         protocol=PUBLISHED,
         seed=0,
         num_items=interactions.num_items,
+        chronological=interactions.timestamp is not None,
         notes=notes,
     )
 

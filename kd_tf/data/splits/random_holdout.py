@@ -76,4 +76,5 @@ def split_random_holdout(
         protocol=RANDOM,
         seed=seed,
         num_items=interactions.num_items,
+        chronological=interactions.timestamp is not None,
     )

@@ -81,6 +81,7 @@ def split_by_time(
         protocol=TEMPORAL,
         seed=0,
         num_items=interactions.num_items,
+        chronological=interactions.timestamp is not None,
         notes=(
             f"cut at {first} and {second} seconds since 1970; excluded {num_dropped[0]} users of "
             f"the validation part and {num_dropped[1]} of the test part, who have no items before "

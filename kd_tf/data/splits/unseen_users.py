@@ -61,6 +61,7 @@ def split_unseen_users(
         protocol=UNSEEN_USERS,
         seed=seed,
         num_items=interactions.num_items,
+        chronological=interactions.timestamp is not None,
     )
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from kd_tf.data.interactions import Dataset, from_frame
+from kd_tf.data.dataset import Dataset, from_frame
 from kd_tf.data.synthetic.books import generate_items
 from kd_tf.data.synthetic.users import UserSimulator
 from kd_tf.data.synthetic.words import GENRES

@@ -116,7 +116,7 @@ class UserSimulator:
         duration = np.minimum(lengths * days_per_item * 86400, 0.98 * span)
         begin = LOG_START + (span - duration) * self._random.random(num_users)
         seconds = np.floor(begin[:, None] + duration[:, None] * np.minimum(elapsed, 1.0))
-        return seconds.astype(np.int64) + np.arange(longest)
+        return np.asarray(seconds.astype(np.int64) + np.arange(longest))
 
     def _draw_tastes(self, num_users: int) -> _Taste:
         """Draws one to three genres per user, often related ones, and uneven theme weights."""
@@ -156,7 +156,7 @@ class UserSimulator:
     def _draw_favourite_author(self, theme_weight: np.ndarray) -> np.ndarray:
         """Draws the author of a random item of a favourite theme, int [users]."""
         theme = _pick(theme_weight, self._random)
-        return self._author[self._by_theme.sample(theme, self._random)]
+        return np.asarray(self._author[self._by_theme.sample(theme, self._random)])
 
     def _choose_theme(self, taste: _Taste, users: np.ndarray) -> np.ndarray:
         """Draws a theme for each of `users` from their tastes, int [n]."""
@@ -321,14 +321,15 @@ class _GroupSampler:
         low, high = self._low[group], self._high[group]
         point = low + (high - low) * random.random(len(group))
         position = np.searchsorted(self._cumulative, point, side="right")
-        return self._order[np.minimum(position, len(self._order) - 1)]
+        return np.asarray(self._order[np.minimum(position, len(self._order) - 1)])
 
 
 def _pick(weights: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Samples a column of each row of `weights` [n, k] in proportion to it, int [n]."""
     cumulative = np.cumsum(weights, axis=1)
     point = cumulative[:, -1] * random.random(len(weights))
-    return np.minimum((cumulative <= point[:, None]).sum(axis=1), weights.shape[1] - 1)
+    position = (cumulative <= point[:, None]).sum(axis=1)
+    return np.asarray(np.minimum(position, weights.shape[1] - 1))
 
 
 def _encode_labels(values: list[str] | list[int]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from kd_tf.baselines import ials
 from kd_tf.distill.warm_start.neighbours import select_best_neighbours
 from kd_tf.distill.warm_start.teacher_items import TeacherItemScores, WarmStart
 from kd_tf.models.students.fold_in import FoldInStudent
@@ -44,7 +45,7 @@ def _count_bytes(teacher_scores: TeacherItemScores, embedding_dim: int, bits: in
     # One byte per item for the prior, with 4 bits another one for the row's scale. The d x d matrix
     # is needed to solve for the user's factors.
     vectors = 1 + (bits == 4)
-    rows = (teacher_scores.data.split.num_items + 1) * (embedding_dim * bits // 8 + vectors)
+    rows = (teacher_scores.data.train.num_items + 1) * (embedding_dim * bits // 8 + vectors)
     return rows + embedding_dim**2 + vectors * 1024
 
 
@@ -53,7 +54,7 @@ def _choose_shape(teacher_scores: TeacherItemScores, max_bytes: int) -> tuple[in
 
     With too few bytes for that, twice the factors with 4 bits each rank better.
     """
-    largest = min(MAX_EMBEDDING_DIM, teacher_scores.data.split.num_items // 8) // 2 * 2
+    largest = min(MAX_EMBEDDING_DIM, teacher_scores.data.train.num_items // 8) // 2 * 2
     if largest >= 4 and _count_bytes(teacher_scores, largest, 8) <= max_bytes:
         return largest, 8
     for embedding_dim in range(largest, 3, -2):
@@ -63,12 +64,18 @@ def _choose_shape(teacher_scores: TeacherItemScores, max_bytes: int) -> tuple[in
 
 
 def _make_start(teacher_scores: TeacherItemScores, embedding_dim: int, bits: int) -> WarmStart:
-    model = FoldInStudent.from_training_data(
-        teacher_scores.data,
-        embedding_dim=embedding_dim,
-        setting=teacher_scores.factorization_settings,
+    data = teacher_scores.data
+    alpha, regularization = teacher_scores.factorization_settings or (None, None)
+    model = FoldInStudent(
+        data.train.num_items,
+        max_length=data.max_length,
+        embedding_dim=ials.cap_num_factors(data.train.num_items, embedding_dim),
+        alpha=alpha,
+        regularization=regularization,
         bits=bits,
     )
+    model.create_weights()
+    model.solve(data)
     description = f"d={model.embedding_dim} of {bits} bits, alpha {model.alpha:g}"
     return WarmStart("fold-in", description, model)
 

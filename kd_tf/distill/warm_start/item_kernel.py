@@ -65,7 +65,7 @@ def generate_kernel_residual_starts(
     teacher_scores: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
     """Yields item kernels with a sparse correction of their largest errors."""
-    num_items = teacher_scores.data.split.num_items
+    num_items = teacher_scores.data.train.num_items
     for fraction in (0.5, 0.75):
         shape = _choose_shape(teacher_scores, int(max_bytes * fraction), 8)
         if shape is None:
@@ -105,7 +105,7 @@ def _count_bytes(num_items: int, shape: _Shape) -> int:
 
 
 def _choose_shape(teacher_scores: TeacherItemScores, max_bytes: int, bits: int) -> _Shape | None:
-    num_items = teacher_scores.data.split.num_items
+    num_items = teacher_scores.data.train.num_items
     if num_items > MAX_ITEMS:
         return None
     available_bits = (max_bytes - _count_bytes(num_items, _Shape(0, bits))) * 8
@@ -171,11 +171,11 @@ def _make_start(
         num_targets=fit_targets.num_targets,
         steps=steps,
         bits=shape.bits,
-        seed=data.split.seed,
+        seed=data.train.seed,
         progress=data.progress,
     )
     model = ItemKernelStudent(
-        num_items=data.split.num_items,
+        num_items=data.train.num_items,
         max_length=data.max_length,
         embedding_dim=shape.embedding_dim,
         bits=shape.bits,

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
-from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
-
 from kd_tf.distill.warm_start.residual import add_residual
 from kd_tf.distill.warm_start.teacher_items import TeacherItemScores, WarmStart
-from kd_tf.models.low_rank import LowRankModel
+from kd_tf.models.low_rank import LowRankModel, factorize_item_scores
 from kd_tf.models.students.neighbours import compute_packed_size
 
 MAX_EMBEDDING_DIM = 256
@@ -30,7 +26,7 @@ def generate_low_rank_residual_starts(
     teacher_scores: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
     """Yields low-rank students with a sparse correction of their largest errors."""
-    num_items = teacher_scores.data.split.num_items
+    num_items = teacher_scores.data.train.num_items
     for fraction in (0.25, 0.5, 0.75):
         embedding_dim = _choose_embedding_dim(teacher_scores, int(max_bytes * fraction))
         residual_bytes = max_bytes - _count_bytes(num_items, embedding_dim)
@@ -46,7 +42,7 @@ def _count_bytes(num_items: int, embedding_dim: int) -> int:
 
 
 def _choose_embedding_dim(teacher_scores: TeacherItemScores, max_bytes: int) -> int:
-    num_items = teacher_scores.data.split.num_items
+    num_items = teacher_scores.data.train.num_items
     embedding_dim = (max_bytes - _count_bytes(num_items, 0)) // (2 * (num_items + 1))
     return int(max(min(embedding_dim, MAX_EMBEDDING_DIM, num_items // 2), 0))
 
@@ -55,17 +51,12 @@ def _make_start(teacher_scores: TeacherItemScores, embedding_dim: int) -> WarmSt
     data = teacher_scores.data
     name, scores = teacher_scores.item_item_score_sources[0]
     with data.progress.task(f"low-rank factorization, d={embedding_dim}", 1) as advance:
-        history_vectors, singular_values, target_vectors = randomized_svd(
-            sparse.csr_matrix(scores), embedding_dim, n_iter=3, random_state=data.split.seed
-        )
+        factors = factorize_item_scores(scores, embedding_dim, data.train.seed)
         advance()
-    scale = np.sqrt(singular_values)
     model = LowRankModel(
-        num_items=data.split.num_items, max_length=data.max_length, embedding_dim=embedding_dim
+        num_items=data.train.num_items, max_length=data.max_length, embedding_dim=embedding_dim
     )
     model.create_weights()
-    model.assign(
-        (history_vectors * scale).astype(np.float32), (target_vectors.T * scale).astype(np.float32)
-    )
+    model.assign(*factors)
     model.prior.assign(teacher_scores.compute_prior(scores))
     return WarmStart("low-rank", f"d={embedding_dim}, {name} scores", model)

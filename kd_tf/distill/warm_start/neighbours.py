@@ -28,8 +28,8 @@ def generate_neighbours_starts(
 ) -> Iterator[WarmStart]:
     """Yields a neighbours student for each selection rule, if one weight per item fits."""
     if (
-        compute_max_entries(teacher_scores.data.split.num_items, max_bytes)
-        < teacher_scores.data.split.num_items
+        compute_max_entries(teacher_scores.data.train.num_items, max_bytes)
+        < teacher_scores.data.train.num_items
     ):
         return
     for rule in _list_selection_rules(teacher_scores):
@@ -46,8 +46,8 @@ def select_best_neighbours(teacher_scores: TeacherItemScores, max_bytes: int) ->
         The student; None if not even one weight per item fits into `max_bytes`.
     """
     if (
-        compute_max_entries(teacher_scores.data.split.num_items, max_bytes)
-        < teacher_scores.data.split.num_items
+        compute_max_entries(teacher_scores.data.train.num_items, max_bytes)
+        < teacher_scores.data.train.num_items
     ):
         return None
 
@@ -78,7 +78,7 @@ class _SelectionRule:
 
     def make_start(self, teacher_scores: TeacherItemScores, max_bytes: int) -> WarmStart:
         """Makes the neighbours student of at most `max_bytes`."""
-        num_items = teacher_scores.data.split.num_items
+        num_items = teacher_scores.data.train.num_items
         num_entries = compute_max_entries(num_items, max_bytes)
         if self.item_item_scores is None:
             matrix = prune_by_saliency(teacher_scores, num_entries)
@@ -108,7 +108,7 @@ def _list_selection_rules(teacher_scores: TeacherItemScores) -> list[_SelectionR
     rules = [_SelectionRule(name, matrix, side) for name, matrix in matrices for side in SIDES]
     if (
         teacher_scores.teacher is None
-        or teacher_scores.data.split.num_items > MAX_ITEMS_FOR_SALIENCY
+        or teacher_scores.data.train.num_items > MAX_ITEMS_FOR_SALIENCY
     ):
         return rules
     return [*rules, _SelectionRule("saliency")]

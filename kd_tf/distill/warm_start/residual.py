@@ -48,7 +48,7 @@ def add_residual(
     residual_matrix = sparse.csr_array(
         (residuals, item_item_scores.indices, indptr), shape=item_item_scores.shape
     )
-    num_items = teacher_scores.data.split.num_items
+    num_items = teacher_scores.data.train.num_items
     width = compute_max_entries(num_items, max_bytes) // num_items
     correction = NeighboursStudent.from_matrix(
         keep_top_weights(residual_matrix, width, "history"),

@@ -75,7 +75,7 @@ class TeacherItemScores:
         >>> held_out = HeldOutSet(from_lists([[1]]), from_lists([[2]]), np.arange(1))
         >>> split = Split(train, np.arange(3), held_out, held_out, "unseen-users", 0, 3)
         >>> metric = ValidationMetric(held_out, 3)
-        >>> data = TrainingData(split, None, 3, metric, NullProgress())
+        >>> data = TrainingData(split.train, 3, metric, NullProgress())
         >>> TeacherItemScores(data, teacher=None).item_item_scores.toarray()[1:, 1:].round(2)
         array([[0.  , 1.  , 0.41],
                [1.  , 0.  , 0.41],
@@ -91,7 +91,8 @@ class TeacherItemScores:
         """Returns the cached result for `key`, and calls `compute` on first use."""
         if key not in self._cache:
             self._cache[key] = compute()
-        return self._cache[key]
+        result: Value = self._cache[key]
+        return result
 
     @cached_property
     def item_item_score_sources(self) -> list[tuple[str, sparse.csr_array]]:
@@ -102,7 +103,7 @@ class TeacherItemScores:
         and the sum that ranks best for histories need not be best for single items.
         """
         members = flatten_ensemble(self.teacher)
-        if len(members) < 2 or self.data.split.num_items > MAX_ITEMS_FOR_MEMBERS:
+        if len(members) < 2 or self.data.train.num_items > MAX_ITEMS_FOR_MEMBERS:
             return [("teacher", self.item_item_scores)]
         best: list[tuple[float, str, sparse.csr_array]] = []
 
@@ -133,7 +134,7 @@ class TeacherItemScores:
     def co_occurrences(self) -> CoOccurrence:
         """The weighted numbers of training users that each pair of items shares."""
         return count_co_occurrences(
-            self.data.split.train, self.data.split.num_items, progress=self.data.progress
+            self.data.train, self.data.train.num_items, progress=self.data.progress
         )
 
     @cached_property
@@ -182,7 +183,7 @@ class TeacherItemScores:
         """
         max_scores = matrix.max(axis=1).toarray().ravel()
         median = float(np.median(max_scores[max_scores > 0])) if (max_scores > 0).any() else 1.0
-        return compute_popularity_prior(self.data.split.popularity(), PRIOR_SCALE * median)
+        return compute_popularity_prior(self.data.train.popularity(), PRIOR_SCALE * median)
 
 
 def flatten_ensemble(model: HistoryModel | None) -> list[HistoryModel]:
@@ -215,7 +216,7 @@ def compute_item_item_scores(teacher: HistoryModel, data: TrainingData) -> spars
     """
     if isinstance(teacher, SparseItemItemModel):
         return sparse.csr_array(teacher.to_matrix())
-    num_items = data.split.num_items
+    num_items = data.train.num_items
     width = int(np.clip(MAX_ENTRIES // num_items, 1, min(MAX_ROW_LENGTH, num_items)))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.int32)])

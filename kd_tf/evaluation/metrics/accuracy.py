@@ -40,4 +40,4 @@ def compute_accuracy(
     missed = num_targets - (find_hits(ranked, targets) & is_positive).sum(axis=1)
     # Each missed item is one false negative and, where negatives remain, one false positive.
     wrong = missed + np.minimum(missed, num_candidates - num_targets)
-    return 1 - wrong / num_candidates
+    return np.asarray(1 - wrong / num_candidates)

@@ -99,7 +99,7 @@ def has_duplicates(ranked: np.ndarray) -> np.ndarray:
     """Returns bool [n]: whether a row of int [n, k] has an id other than 0 twice."""
     ordered = np.sort(ranked, axis=1)
     is_repeat = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != 0)
-    return np.any(is_repeat, axis=1)
+    return np.asarray(np.any(is_repeat, axis=1))
 
 
 def _check_lists(ranked: np.ndarray, ks: Sequence[int]) -> None:
@@ -132,4 +132,4 @@ def find_hits(ranked: np.ndarray, targets: Histories) -> np.ndarray:
     ranked_keys = user[:, None] * width + ranked
     position = np.searchsorted(target_keys, ranked_keys)
     # Padding is never a hit: no held-out id is 0.
-    return target_keys[np.minimum(position, len(target_keys) - 1)] == ranked_keys
+    return np.asarray(target_keys[np.minimum(position, len(target_keys) - 1)] == ranked_keys)

@@ -42,4 +42,4 @@ def compute_serendipity(
     is_before_end = seen_places <= k - 1 + index
     end = k + np.bincount(user[is_before_end], minlength=num_users)
     is_unexpected = place[ranked] >= end[:, None]
-    return (find_hits(ranked, targets) & is_unexpected).sum(axis=1) / k
+    return np.asarray((find_hits(ranked, targets) & is_unexpected).sum(axis=1) / k)

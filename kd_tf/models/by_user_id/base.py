@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from kd_tf.backend import tf
+from kd_tf.data.examples.sequences import Examples, draw_user_id_examples
 from kd_tf.data.histories import Histories
+from kd_tf.data.split import TrainingSet
 from kd_tf.models.base import HistoryModel
 
 
@@ -65,6 +67,19 @@ class UserIdModel(HistoryModel):
     def assign_histories(self, train: Histories) -> None:
         """Stores the training histories; their items are never recommended to these users."""
         fill_item_table(self.seen_items_table, train)
+
+    def prepare_fit(self, train: TrainingSet) -> None:
+        """Stores the training histories, whose items are never recommended."""
+        super().prepare_fit(train)
+        self.assign_histories(train)
+
+    def draw_examples(
+        self, train: TrainingSet, *, num_passes: int, num_targets: int, seed: int
+    ) -> Examples:
+        """Draws examples of (user index, items); see `draw_user_id_examples`."""
+        return draw_user_id_examples(
+            train, num_passes=num_passes, num_targets=num_targets, seed=seed
+        )
 
     def seen_items(self, history: tf.Tensor) -> tf.Tensor:
         return tf.gather(self.seen_items_table, self.user_rows(history))

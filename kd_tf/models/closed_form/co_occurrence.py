@@ -110,7 +110,7 @@ def count_co_occurrences(
     max_neighbours = min(num_items, max(max_entries // max(num_items, 1), MIN_NEIGHBOURS))
 
     def count_block(block: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        return _count_block(
+        counts: tuple[np.ndarray, np.ndarray, np.ndarray] = _count_block(
             item_offsets,
             by_item.indices.astype(np.int32),
             by_item.data.astype(np.float32),
@@ -122,6 +122,7 @@ def count_co_occurrences(
             *block,
             max_neighbours,
         )
+        return counts
 
     parts = []
     with (

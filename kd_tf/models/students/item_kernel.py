@@ -11,6 +11,10 @@ from kd_tf.data.histories import Histories
 from kd_tf.layers.quantized_embedding import QuantizedEmbedding, check_bits
 from kd_tf.layers.quantized_vector import QuantizedVector
 from kd_tf.models.additive import AdditiveModel
+from kd_tf.models.closed_form.fit import ClosedFormFit
+from kd_tf.models.closed_form.item_kernel import fit_item_kernel
+from kd_tf.models.teachers.local_ridge import choose_ridge
+from kd_tf.models.training_data import TrainingData
 
 MASKED_BIAS = -1e4
 """Bias of items that are masked: exp of it is 0."""
@@ -19,11 +23,14 @@ MASKED_BIAS_MARGIN = 10.0
 """Masked biases are moved this far below all others before they are quantized: exp(-10) = 5e-5 is
 still negligible, and the quantization range stays small."""
 
+NUM_TARGETS = 30
+"""Targets of each item that `fit` fits to; `kd_tf.distill.warm_start` selects the number."""
+
 _BLOCK_SIZE = 256
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class ItemKernelStudent(AdditiveModel):
+class ItemKernelStudent(ClosedFormFit, AdditiveModel):
     """Scores items by a kernel: ``item_scores(h)[i] = exp(<e_h, e_i> + b_i + c_h)``.
 
     A dot product of d dimensions can only represent a matrix of rank d. The item-item matrix has a
@@ -46,8 +53,10 @@ class ItemKernelStudent(AdditiveModel):
 
     quantized_weights = ("table",)
 
-    def __init__(self, *, embedding_dim: int = 32, bits: int = 8, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self, num_items: int, *, embedding_dim: int = 32, bits: int = 8, **kwargs: Any
+    ) -> None:
+        super().__init__(num_items, **kwargs)
         if embedding_dim < 1:
             raise ValueError(f"embedding_dim must be at least 1, not {embedding_dim}")
         self.embedding_dim, self.bits = embedding_dim, check_bits(bits)
@@ -89,9 +98,24 @@ class ItemKernelStudent(AdditiveModel):
         self.target_bias.assign(target_bias)
         self.history_bias.assign(history_bias)
 
+    def solve(self, data: TrainingData) -> None:
+        """Fits the kernel to the weights of a local ridge regression."""
+        teacher = choose_ridge(data)[0]
+        kernel = fit_item_kernel(
+            teacher.to_matrix(),
+            embedding_dim=self.embedding_dim,
+            num_targets=NUM_TARGETS,
+            bits=self.bits,
+            seed=data.train.seed,
+            progress=data.progress,
+        )
+        self.assign(kernel.table, kernel.target_bias, kernel.history_bias)
+        self.prior.assign(teacher.prior.numpy())
+
     def pack(self) -> ItemKernelStudent:
         """Returns a copy with quantized weights, for export."""
-        packed = type(self).from_config({**self.get_config(), "quantized": True})
+        config = {**self.get_config(), "quantized": True}
+        packed: ItemKernelStudent = type(self).from_config(config)
         packed.create_weights()
         biases = self.target_bias.numpy(), self.history_bias.numpy()
         packed.assign(self.table.numpy(), *(_clip_masked_biases(bias) for bias in biases))

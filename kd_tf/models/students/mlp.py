@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.backend import keras, tf
-from kd_tf.models.tied_embedding import TiedEmbeddingModel, pool_weighted_rows
+from kd_tf.layers.pooling import pool_weighted_rows
+from kd_tf.models.tied_embedding import TiedEmbeddingModel
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -35,8 +36,8 @@ class MLPStudent(TiedEmbeddingModel):
 
     def __init__(
         self,
-        *,
         num_items: int,
+        *,
         max_length: int,
         embedding_dim: int = 32,
         hidden: int = 64,

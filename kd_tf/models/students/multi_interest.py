@@ -43,8 +43,8 @@ class MultiInterestStudent(TiedEmbeddingModel):
 
     def __init__(
         self,
-        *,
         num_items: int,
+        *,
         max_length: int,
         embedding_dim: int = 32,
         num_interests: int = 4,

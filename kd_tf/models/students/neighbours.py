@@ -12,12 +12,18 @@ from kd_tf.data.histories import Histories
 from kd_tf.errors import UserError
 from kd_tf.layers.bit_packing import MAX_BITS, BitPackedInts, compute_packed_bytes
 from kd_tf.layers.quantized_vector import QuantizedVector
+from kd_tf.models.closed_form.fit import ClosedFormFit
 from kd_tf.models.closed_form.sparsify import keep_top_weights
 from kd_tf.models.sparse_item_item import (
     SparseAdditiveModel,
     SparseItemItemModel,
     enumerate_row_entries,
 )
+from kd_tf.models.teachers.local_ridge import choose_ridge
+from kd_tf.models.training_data import TrainingData
+
+NUM_NEIGHBOURS = 20
+"""Neighbours of each item that `fit` keeps by default."""
 
 WEIGHT_BITS = 4
 """Bits of a stored weight."""
@@ -32,8 +38,11 @@ _MAX_LEVEL = 2**WEIGHT_BITS - 1
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class NeighboursStudent(SparseItemItemModel):
+class NeighboursStudent(ClosedFormFit, SparseItemItemModel):
     """An item-item model with float weights, to be pruned, trained and packed.
+
+    `fit` takes the weights from a local ridge regression on the training histories. To take them
+    from a teacher, and as many as fit a number of bytes, see `kd_tf.distill.warm_start`.
 
     Args:
         **kwargs: As for `SparseItemItemModel`.
@@ -70,6 +79,20 @@ class NeighboursStudent(SparseItemItemModel):
         model.assign(matrix)
         model.prior.assign(prior)
         return model
+
+    def solve(self, data: TrainingData) -> None:
+        """Keeps the strongest weights of a local ridge regression.
+
+        As many as the model was made for, the same number for every item of a history, or
+        `NUM_NEIGHBOURS` of each item.
+        """
+        teacher = choose_ridge(data)[0]
+        num_neighbours = (
+            max(self.num_entries // self.num_items, 1) if self.num_entries else NUM_NEIGHBOURS
+        )
+        matrix = keep_top_weights(teacher.to_matrix(), num_neighbours, "history")
+        self.fit_matrix(truncate_rows(matrix))
+        self.prior.assign(teacher.prior.numpy())
 
     def pack(self) -> PackedNeighbours:
         """Returns the student packed into bits, for export."""
@@ -134,8 +157,8 @@ class PackedNeighbours(SparseAdditiveModel):
         array([0.5 , 0.  , 0.23], dtype=float32)
     """
 
-    def __init__(self, *, num_entries: int, **kwargs: Any) -> None:
-        super().__init__(**{**kwargs, "quantized": True})
+    def __init__(self, num_items: int, *, num_entries: int, **kwargs: Any) -> None:
+        super().__init__(num_items, **{**kwargs, "quantized": True})
         self.num_entries = num_entries
         self.id_bits = _count_id_bits(self.num_items)
         if self.id_bits + WEIGHT_BITS > MAX_BITS:

@@ -5,11 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.backend import keras, tf
-from kd_tf.models.tied_embedding import (
-    TiedEmbeddingModel,
-    make_item_mask,
-    pool_weighted_rows,
-)
+from kd_tf.layers.pooling import make_item_mask, pool_weighted_rows
+from kd_tf.models.tied_embedding import TiedEmbeddingModel
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -29,8 +26,8 @@ class ShallowCNNStudent(TiedEmbeddingModel):
 
     def __init__(
         self,
-        *,
         num_items: int,
+        *,
         max_length: int,
         embedding_dim: int = 32,
         filters: int = 32,

@@ -30,8 +30,8 @@ class TwoTowerStudent(MLPStudent):
     # Not int8: the pass that shares the table would mistake one table for a copy of the other.
     quantizations = ("float32", "float16", "dynamic-int8")
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, num_items: int, **kwargs: Any) -> None:
+        super().__init__(num_items, **kwargs)
         self.candidate_table = self.add_weight(
             name="candidate_table",
             shape=(self.num_items + 1, self.embedding_dim),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.closed_form.fit import ClosedFormFit
 from kd_tf.models.teachers.cnn import CNNTeacher
 from kd_tf.models.teachers.ensemble import EnsembleTeacher
 from kd_tf.models.teachers.gru import GRUTeacher
@@ -26,14 +27,14 @@ TRAINED_TEACHERS: dict[str, type[TiedEmbeddingModel]] = {
 
 CLOSED_FORM_TEACHERS: dict[
     str,
-    type[LocalRidgeTeacher | LinearAutoencoderTeacher | ImplicitALSTeacher | SpectralFilterTeacher],
+    type[ClosedFormFit],
 ] = {
     "local-ridge": LocalRidgeTeacher,
     "linear-autoencoder": LinearAutoencoderTeacher,
     "ials": ImplicitALSTeacher,
     "spectral": SpectralFilterTeacher,
 }
-"""Teachers with a closed-form fit: ``from_training_data`` fits them to a `TrainingData`."""
+"""Teachers that `fit` solves in one calculation."""
 
 TEACHERS: dict[str, type[HistoryModel]] = {
     **TRAINED_TEACHERS,

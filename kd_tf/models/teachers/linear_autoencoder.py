@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 
@@ -11,6 +13,7 @@ from kd_tf.data.histories import Histories
 from kd_tf.errors import UserError
 from kd_tf.models.additive import AdditiveModel, compute_popularity_prior
 from kd_tf.models.closed_form.co_occurrence import USER_WEIGHT_POWER, count_shared_features
+from kd_tf.models.closed_form.fit import ClosedFormFit
 from kd_tf.models.training_data import TrainingData
 
 REGULARIZATIONS = (20.0, 50.0, 150.0)
@@ -27,7 +30,7 @@ PRIOR_STRENGTH = 1e-3
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class LinearAutoencoderTeacher(AdditiveModel):
+class LinearAutoencoderTeacher(ClosedFormFit, AdditiveModel):
     """Predicts every item from all others with one dense matrix.
 
     EASE (Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", 2019) on histories that are
@@ -38,8 +41,8 @@ class LinearAutoencoderTeacher(AdditiveModel):
         **kwargs: As for `AdditiveModel`.
     """
 
-    def __init__(self, **kwargs) -> None:  # type: ignore[no-untyped-def]
-        super().__init__(**kwargs)
+    def __init__(self, num_items: int, **kwargs: Any) -> None:
+        super().__init__(num_items, **kwargs)
         self.item_weights = self.add_weight(
             name="item_weights",
             shape=(self.num_items + 1, self.num_items + 1),
@@ -56,17 +59,13 @@ class LinearAutoencoderTeacher(AdditiveModel):
         scores = interactions @ self.item_weights.numpy() + self.prior.numpy()
         return np.asarray(scores, np.float32)
 
-    @classmethod
-    def from_training_data(cls, data: TrainingData) -> LinearAutoencoderTeacher:
+    def solve(self, data: TrainingData) -> None:
         """Solves the matrix; lambda and the side information are tuned on validation users.
-
-        Args:
-            data: The split and catalog to fit to.
 
         Raises:
             UserError: The matrix does not fit into memory; the hint names a sparse alternative.
         """
-        num_items = data.split.num_items
+        num_items = data.train.num_items
         matrix_bytes = 4 * num_items**2
         if matrix_bytes > ease.MAX_BYTES:
             raise UserError(
@@ -84,9 +83,7 @@ class LinearAutoencoderTeacher(AdditiveModel):
         ]
         tunes = num_items <= MAX_TUNING_ITEMS and len(data.validation_metric) > 0
         with data.progress.task("linear autoencoder", len(settings) * tunes + 1) as advance:
-            gram, mean_weight = _compute_gram(data.split.train, num_items)
-            model = cls(num_items=num_items, max_length=data.max_length)
-            model.create_weights()
+            gram, mean_weight = _compute_gram(data.train, num_items)
 
             def apply_setting(setting: tuple[float, float]) -> None:
                 regularization, feature_weight = setting
@@ -96,17 +93,16 @@ class LinearAutoencoderTeacher(AdditiveModel):
                     _add_features(system, features, feature_weight * mean_weight)
                 weights = np.zeros((num_items + 1, num_items + 1), np.float32)
                 weights[1:, 1:] = ease.solve_weights(system, regularization * mean_weight)
-                model.item_weights.assign(weights)
+                self.item_weights.assign(weights)
                 advance()
 
             def evaluate_setting(setting: tuple[float, float]) -> float:
                 apply_setting(setting)
-                return data.validation_metric(model.numpy_scores)
+                return data.validation_metric(self.numpy_scores)
 
             default = (50.0, feature_weights[-1])
             apply_setting(max(settings, key=evaluate_setting) if tunes else default)
-        model.prior.assign(compute_popularity_prior(data.split.popularity(), PRIOR_STRENGTH))
-        return model
+        self.prior.assign(compute_popularity_prior(data.train.popularity(), PRIOR_STRENGTH))
 
 
 def _compute_gram(histories: Histories, num_items: int) -> tuple[np.ndarray, float]:

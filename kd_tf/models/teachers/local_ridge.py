@@ -12,6 +12,7 @@ from kd_tf.models.closed_form.co_occurrence import (
     count_co_occurrences,
     count_shared_features,
 )
+from kd_tf.models.closed_form.fit import ClosedFormFit
 from kd_tf.models.closed_form.local_ridge import LocalRidge, fit_local_ridge
 from kd_tf.models.sparse_item_item import SparseItemItemModel
 from kd_tf.models.training_data import TrainingData
@@ -35,7 +36,7 @@ have no neighbour in the history."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class LocalRidgeTeacher(SparseItemItemModel):
+class LocalRidgeTeacher(ClosedFormFit, SparseItemItemModel):
     """A sparse item-item model with an exact fit that scales linearly with the catalog.
 
     See `kd_tf.models.closed_form.local_ridge`.
@@ -49,27 +50,29 @@ class LocalRidgeTeacher(SparseItemItemModel):
 
     def __init__(
         self,
+        num_items: int,
         *,
         regularization: float = 30.0,
         shared_feature_weight: float = 0.0,
         use_low_rated: bool = False,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(num_items, **kwargs)
         self.regularization, self.shared_feature_weight = regularization, shared_feature_weight
         self.use_low_rated = use_low_rated
 
-    @classmethod
-    def from_training_data(cls, data: TrainingData) -> LocalRidgeTeacher:
-        """Fits the model; its settings are tuned on validation users.
+    def solve(self, data: TrainingData) -> None:
+        """Fits the ridge regressions; the settings are selected on the validation users.
 
         The settings are lambda, the weight of shared authors and series, and whether low-rated
         interactions are used.
-
-        Args:
-            data: The split and catalog to fit to.
         """
-        return choose_ridge(data)[0]
+        best = choose_ridge(data)[0]
+        self.regularization = best.regularization
+        self.shared_feature_weight = best.shared_feature_weight
+        self.use_low_rated = best.use_low_rated
+        self.fit_matrix(best.to_matrix())
+        self.prior.assign(best.prior.numpy())
 
     @classmethod
     def from_ridge(
@@ -83,7 +86,7 @@ class LocalRidgeTeacher(SparseItemItemModel):
         """Creates the teacher from a fitted ridge and the settings that it was fitted with."""
         matrix = ridge.to_matrix()
         model = cls(
-            num_items=data.split.num_items,
+            num_items=data.train.num_items,
             max_length=data.max_length,
             num_entries=matrix.nnz,
             regularization=regularization,
@@ -92,7 +95,7 @@ class LocalRidgeTeacher(SparseItemItemModel):
         )
         model.create_weights()
         model.assign(matrix)
-        model.prior.assign(compute_popularity_prior(data.split.popularity(), PRIOR_STRENGTH))
+        model.prior.assign(compute_popularity_prior(data.train.popularity(), PRIOR_STRENGTH))
         return model
 
     def get_config(self) -> dict[str, Any]:
@@ -118,7 +121,7 @@ def choose_ridge(data: TrainingData) -> tuple[LocalRidgeTeacher, LocalRidge, CoO
         The best teacher, its ridge, and the co-occurrence counts that it was fitted to.
     """
     has_features = count_shared_features(data.catalog).nnz > 0
-    has_low_rated = data.split.low_rated is not None and len(data.split.low_rated.items) > 0
+    has_low_rated = data.train.low_rated is not None and len(data.train.low_rated.items) > 0
     feature_weight = SHARED_FEATURE_WEIGHTS[-1] if has_features else 0.0
 
     def fit_setting(
@@ -127,7 +130,7 @@ def choose_ridge(data: TrainingData) -> tuple[LocalRidgeTeacher, LocalRidge, CoO
         pairs = count_pairs(data, feature_weight, use_low_rated)
         ridge = fit_local_ridge(
             pairs,
-            num_neighbours=min(NUM_NEIGHBOURS, max(data.split.num_items - 1, 1)),
+            num_neighbours=min(NUM_NEIGHBOURS, max(data.train.num_items - 1, 1)),
             regularization=regularization,
             progress=data.progress,
         )
@@ -136,7 +139,7 @@ def choose_ridge(data: TrainingData) -> tuple[LocalRidgeTeacher, LocalRidge, CoO
         )
         return teacher, ridge, pairs
 
-    if data.split.num_items > MAX_TUNING_ITEMS or not len(data.validation_metric):
+    if data.train.num_items > MAX_TUNING_ITEMS or not len(data.validation_metric):
         return fit_setting(DEFAULT_REGULARIZATION, feature_weight, has_low_rated)
     best = fit_setting(REGULARIZATIONS[0], feature_weight, False)
     best_ndcg = data.validation_metric(best[0].numpy_scores)
@@ -161,11 +164,11 @@ def count_pairs(
     data: TrainingData, shared_feature_weight: float, use_low_rated: bool
 ) -> CoOccurrence:
     """Counts the co-occurrences that a ridge with these settings is fitted to."""
-    split = data.split
+    train = data.train
     pairs = count_co_occurrences(
-        split.train,
-        split.num_items,
-        low_rated=split.low_rated if use_low_rated else None,
+        train,
+        train.num_items,
+        low_rated=train.low_rated if use_low_rated else None,
         progress=data.progress,
     )
     return add_shared_features(pairs, data.catalog, shared_feature_weight)

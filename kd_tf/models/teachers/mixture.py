@@ -10,6 +10,7 @@ from scipy import optimize, special
 
 from kd_tf.backend import keras, tf
 from kd_tf.evaluation.validation import ValidationMetric
+from kd_tf.layers.id_ops import compact_ids
 from kd_tf.losses.softmax import MASKED_LOGIT, mask_history
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
@@ -198,7 +199,7 @@ class TeacherMixture(HistoryModel):
         """Returns the newest `length` items of each history, or `ids` if they are not longer."""
         if ids.shape[1] <= length:
             return ids
-        ids = self.compact_ids(ids)
+        ids = compact_ids(ids)
         num_older = tf.reduce_sum(tf.cast(ids > 0, tf.int32), axis=1, keepdims=True) - length
         positions = tf.maximum(num_older, 0) + tf.range(length)
         return tf.gather(ids, positions, batch_dims=1)

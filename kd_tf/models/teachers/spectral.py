@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from scipy import sparse
 from sklearn.utils.extmath import randomized_svd
@@ -38,15 +40,17 @@ class SpectralFilterTeacher(LowRankModel):
         **kwargs: As for `LowRankModel`.
     """
 
-    @classmethod
-    def from_training_data(cls, data: TrainingData) -> SpectralFilterTeacher:
-        """Computes the eigenvectors; t and p are tuned on validation users.
+    def __init__(
+        self, num_items: int, *, embedding_dim: int = MAX_EMBEDDING_DIM, **kwargs: Any
+    ) -> None:
+        # Until `solve`, which may need fewer.
+        super().__init__(num_items, embedding_dim=min(embedding_dim, num_items), **kwargs)
+        self.max_embedding_dim = embedding_dim
 
-        Args:
-            data: The split to fit to.
-        """
-        num_items = data.split.num_items
-        interactions = data.split.train.to_csr_matrix(num_items)
+    def solve(self, data: TrainingData) -> None:
+        """Computes the eigenvectors; t and p are tuned on validation users."""
+        num_items = data.train.num_items
+        interactions = data.train.to_csr_matrix(num_items)
         item_degree = np.asarray((interactions != 0).sum(axis=0)).ravel()
         item_degree = np.maximum(item_degree, 1).astype(np.float64)
         user_degree = np.maximum(np.diff(interactions.indptr), 1).astype(np.float64)
@@ -56,19 +60,16 @@ class SpectralFilterTeacher(LowRankModel):
             @ sparse.diags_array(item_degree**-0.5)
         )
         max_rank = min(interactions.shape) - 1
-        embedding_dim = int(max(min(MAX_EMBEDDING_DIM, num_items // 4, max_rank), 1))
+        embedding_dim = int(max(min(self.max_embedding_dim, num_items // 4, max_rank), 1))
         settings = [(time, power) for time in DIFFUSION_TIMES for power in POPULARITY_POWERS]
         with data.progress.task("spectral filter", 2 + len(settings)) as advance:
             _, singular_values, vectors = randomized_svd(
-                graph, embedding_dim, n_oversamples=64, n_iter=6, random_state=data.split.seed
+                graph, embedding_dim, n_oversamples=64, n_iter=6, random_state=data.train.seed
             )
             advance(2)
             eigenvalues = (singular_values / max(singular_values[0], 1e-12)) ** 2
-            model = cls(
-                num_items=num_items, max_length=data.max_length, embedding_dim=embedding_dim
-            )
-            model.create_weights()
-            model.prior.assign(compute_popularity_prior(data.split.popularity(), PRIOR_STRENGTH))
+            self.set_embedding_dim(embedding_dim)
+            self.prior.assign(compute_popularity_prior(data.train.popularity(), PRIOR_STRENGTH))
 
             def apply_setting(setting: tuple[float, float]) -> None:
                 time, power = setting
@@ -76,13 +77,12 @@ class SpectralFilterTeacher(LowRankModel):
                 input_factors = filtered * item_degree[:, None] ** -0.5
                 output_factors = vectors.T * item_degree[:, None] ** power
                 input_factors[0] = output_factors[0] = 0
-                model.assign(input_factors.astype(np.float32), output_factors.astype(np.float32))
+                self.assign(input_factors.astype(np.float32), output_factors.astype(np.float32))
 
             def evaluate_setting(setting: tuple[float, float]) -> float:
                 apply_setting(setting)
                 advance()
-                return data.validation_metric(model.numpy_scores)
+                return data.validation_metric(self.numpy_scores)
 
             has_validation = len(data.validation_metric) > 0
             apply_setting(max(settings, key=evaluate_setting) if has_validation else (2.0, 0.25))
-        return model

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf import rng
 from kd_tf.backend import keras, tf
+from kd_tf.layers.dropout import Dropout
+from kd_tf.layers.pooling import make_item_mask, pool_weighted_rows
 from kd_tf.models.teachers.wide_and_deep import WideAndDeepTeacher
-from kd_tf.models.tied_embedding import make_item_mask, pool_weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -33,8 +33,8 @@ class TransformerTeacher(WideAndDeepTeacher):
 
     def __init__(
         self,
-        *,
         num_items: int,
+        *,
         max_length: int,
         embedding_dim: int = 512,
         attention_dim: int = 128,
@@ -74,7 +74,7 @@ class TransformerTeacher(WideAndDeepTeacher):
             keras.Sequential(
                 [
                     keras.layers.Dense(2 * attention_dim, activation="relu"),
-                    rng.Dropout(dropout),
+                    Dropout(dropout),
                     keras.layers.Dense(attention_dim),
                 ]
             )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from kd_tf import rng
 from kd_tf.backend import keras, tf
+from kd_tf.layers.dropout import Dropout
+from kd_tf.layers.pooling import pool_weighted_rows
 from kd_tf.models.teachers.wide_and_deep import WideAndDeepTeacher
-from kd_tf.models.tied_embedding import IN_BATCH, pool_weighted_rows
+from kd_tf.models.tied_embedding import IN_BATCH
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -31,8 +32,8 @@ class TwoTowerTeacher(WideAndDeepTeacher):
 
     def __init__(
         self,
-        *,
         num_items: int,
+        *,
         max_length: int,
         embedding_dim: int = 256,
         hidden: int = 512,
@@ -58,7 +59,7 @@ class TwoTowerTeacher(WideAndDeepTeacher):
         self.core = keras.Sequential(
             [
                 keras.layers.Dense(hidden, activation="relu"),
-                rng.Dropout(dropout),
+                Dropout(dropout),
                 keras.layers.Dense(embedding_dim),
             ]
         )

@@ -6,8 +6,10 @@ from typing import Any
 
 from kd_tf import rng
 from kd_tf.backend import keras, tf
+from kd_tf.layers.id_ops import compact_ids
+from kd_tf.layers.pooling import pool_weighted_rows
 from kd_tf.losses.masked_logits import MaskedLogits
-from kd_tf.models.tied_embedding import TiedEmbeddingModel, pool_weighted_rows
+from kd_tf.models.tied_embedding import TiedEmbeddingModel
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -33,8 +35,8 @@ class VAETeacher(TiedEmbeddingModel):
 
     def __init__(
         self,
-        *,
         num_items: int,
+        *,
         max_length: int,
         embedding_dim: int = 256,
         hidden: int = 512,
@@ -107,7 +109,7 @@ class VAETeacher(TiedEmbeddingModel):
         """Trains on (history int32 [B, L], {"targets": int32 [B, M]}) with the annealed loss."""
         history, labels = data
         with tf.GradientTape() as tape:
-            ids = self.compact_ids(history)
+            ids = compact_ids(self.mask_unknown_ids(history))
             weights = self._dropout(self.item_weights(ids), training=True)
             code, divergence = self._sample_code(tf.gather(self.table, ids), weights, True)
             logits = tf.matmul(code, self.decoder, transpose_b=True) + self.bias
@@ -117,6 +119,7 @@ class VAETeacher(TiedEmbeddingModel):
                 self.supervised_loss(history, labels["targets"], masked_logits)
                 + self.beta * tf.minimum(annealing, 1.0) * divergence / self.embedding_dim
             )
+            loss = tf.add_n([loss, *self.regularization_loss()])
         self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
         self._loss_tracker.update_state(loss)
         return {"loss": self._loss_tracker.result()}

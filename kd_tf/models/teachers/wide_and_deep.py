@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from kd_tf.backend import tf
-from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.data.split import HeldOutSet, TrainingSet
 from kd_tf.evaluation.metrics.ranking import compute_ranking_metrics
 from kd_tf.evaluation.top_k import select_unseen_top_k
+from kd_tf.layers.id_ops import compact_ids
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size
@@ -17,7 +18,7 @@ from kd_tf.models.closed_form.co_occurrence import count_co_occurrences
 from kd_tf.models.closed_form.local_ridge import fit_local_ridge
 from kd_tf.models.closed_form.sparsify import select_top_targets
 from kd_tf.models.tied_embedding import TiedEmbeddingModel
-from kd_tf.progress import Progress
+from kd_tf.progress import NullProgress, Progress
 
 NUM_NEIGHBOURS = 50
 """Neighbours in the ridge regression of each item."""
@@ -59,8 +60,8 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         ValueError: `wide_neighbours` is below 0.
     """
 
-    def __init__(self, *, wide_neighbours: int = 50, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(self, num_items: int, *, wide_neighbours: int = 50, **kwargs: Any) -> None:
+        super().__init__(num_items, **kwargs)
         if wide_neighbours < 0:
             raise ValueError(f"wide_neighbours must be 0 or more, not {wide_neighbours}")
         self.wide_neighbours = wide_neighbours
@@ -101,7 +102,7 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         Returns:
             float32 [B, V + 1].
         """
-        ids = self.compact_ids(history)
+        ids = compact_ids(self.mask_unknown_ids(history))
         weights = self.item_weights(ids)
         # 0 ** 0 is 1, but the weight of padding must be 0 for every power.
         weights = tf.where(weights > 0, tf.pow(weights, recency_power), 0.0)
@@ -116,28 +117,46 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         )
         return tf.reshape(sums, [batch, self.num_items + 1])
 
-    def fit_wide(self, split: Split, progress: Progress) -> None:
+    def finish_fit(
+        self,
+        train: TrainingSet,
+        validation_data: HeldOutSet | None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Fits the wide part, once the deep part is trained.
+
+        Args:
+            train: The training histories.
+            validation_data: The validation users; without them the wide part stays empty.
+            progress: Reports progress.
+        """
+        self.fit_wide(train, validation_data, progress or NullProgress())
+
+    def fit_wide(
+        self, train: TrainingSet, validation_data: HeldOutSet | None, progress: Progress
+    ) -> None:
         """Fits the wide part to the training users, and its weight to validation users.
 
         Args:
-            split: Its test users are not used. Without validation users the wide part stays empty,
-                as its weight cannot be fitted.
+            train: The training histories.
+            validation_data: The validation users. Without them the wide part stays empty, as its
+                weight cannot be fitted.
             progress: Reports progress.
         """
-        if not self.wide_neighbours or not len(split.validation.histories):
+        if not self.wide_neighbours or not validation_data or not len(validation_data.histories):
             return
         # Sample at random: data sets often list users in the order in which they joined.
-        rows = np.random.default_rng(0).permutation(len(split.validation.histories))
+        rows = np.random.default_rng(0).permutation(len(validation_data.histories))
         rows = rows[:MAX_FITTING_USERS]
         users = HeldOutSet(
-            split.validation.histories.take(rows),
-            split.validation.targets.take(rows),
-            split.validation.users[rows],
+            validation_data.histories.take(rows),
+            validation_data.targets.take(rows),
+            validation_data.users[rows],
         )
         best_ndcg = -1.0
         best_values: list[np.ndarray] = []
         variables = [self.wide_ids, self.wide_item_weights, self.wide_weight, self.recency_power]
-        pairs = count_co_occurrences(split.train, self.num_items, progress=progress)
+        pairs = count_co_occurrences(train, self.num_items, progress=progress)
         for regularization in REGULARIZATIONS:
             ridge = fit_local_ridge(
                 pairs,

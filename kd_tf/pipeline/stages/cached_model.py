@@ -69,7 +69,7 @@ def load_or_train(
             },
         )
 
-    context.run_cached(folder, key, write)
+    context.cache.build_once(folder, key, write)
     record = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
     epochs = f" in epoch {record['best_epoch']} of {record['epochs']}" if record["epochs"] else ""
     context.progress.info(

@@ -16,6 +16,7 @@ from kd_tf.data.examples.sequences import Examples
 from kd_tf.data.histories import Histories
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.losses import METHODS, DistillationLoss
+from kd_tf.distill.losses.base import DistillationSetup
 from kd_tf.distill.teacher_targets import (
     EXTRA_OUTPUTS,
     compute_curriculum_targets,
@@ -62,6 +63,18 @@ class DistillationPlan:
         """The teacher itself: the last of `teachers`."""
         return self.teachers[-1].model
 
+    def resolve_teacher(self, context: RunContext) -> HistoryModel:
+        """Returns the model that the student is distilled from: the teacher or a mixture.
+
+        A mixture is calibrated here, or loaded from the run's cache.
+
+        Raises:
+            UserError: The settings combine several teachers, but there is only one.
+        """
+        return self.for_student(
+            combine_teachers(context, self.teachers, self.settings.teacher_combination)
+        )
+
     def for_student(self, teacher: HistoryModel) -> HistoryModel:
         """Returns the teacher with the same inputs as the student: histories or user IDs."""
         if self.user_histories is None:
@@ -81,7 +94,7 @@ def build_losses(settings: Distillation) -> list[DistillationLoss]:
 def build_distiller(
     context: RunContext,
     model: HistoryModel,
-    plan: DistillationPlan,
+    plan: DistillationPlan | None,
     examples: Examples,
     schedule: Schedule,
     *,
@@ -92,7 +105,8 @@ def build_distiller(
     Args:
         context: The run.
         model: The student.
-        plan: Settings and teachers of the distillation.
+        plan: Settings and teachers of the distillation; None to train the student on ground-truth
+            items only.
         examples: Training examples.
         schedule: Training schedule.
         seed: Random seed of the losses and of the order of the examples.
@@ -100,22 +114,25 @@ def build_distiller(
     Raises:
         UserError: A loss does not support this student and teacher, or its settings are wrong.
     """
+    if plan is None:
+        return Distiller(None, model), _make_batches(examples, schedule, seed)
     settings = plan.settings
     losses = build_losses(settings)
-    examples = augment_examples(examples, settings, context)
-    batches = make_supervised_batches(examples, schedule, seed)
-    distiller = Distiller(model, losses, _build_weighting(settings, losses))
-    outputs = sorted({name for loss in losses for name in loss.teacher_outputs})
-    teacher = plan.for_student(
-        combine_teachers(context, plan.teachers, settings.teacher_combination)
-    )
+    distiller = Distiller(None, model, losses, weighting=_build_weighting(settings, losses))
+    examples = _augment_examples(context, examples, settings)
+    batches = _make_batches(examples, schedule, seed)
+    teacher = plan.resolve_teacher(context)
     try:
         distiller.build_losses(
-            context.make_distillation_setup(
-                model, teacher, steps=batches.steps_per_epoch * schedule.epochs, seed=seed
+            DistillationSetup(
+                student=model,
+                teachers=[teacher],
+                popularity=context.split.popularity(),
+                num_steps=batches.steps_per_epoch * schedule.epochs,
+                seed=seed,
             )
         )
-        labels = load_teacher_outputs(context, plan, examples, outputs)
+        labels = _load_teacher_outputs(context, plan, teacher, examples, losses)
     except ValueError as error:
         raise UserError(
             f"{', '.join(settings.losses)} cannot distill {type(teacher).__name__} into "
@@ -126,7 +143,19 @@ def build_distiller(
     return distiller, replace(batches, labels={**batches.labels, **labels})
 
 
-def augment_examples(examples: Examples, settings: Distillation, context: RunContext) -> Examples:
+def cache_teacher_outputs(context: RunContext, plan: DistillationPlan, examples: Examples) -> None:
+    """Computes the teacher outputs that a distillation needs, before any student is trained.
+
+    Raises:
+        UserError: A loss is unknown, or its settings are wrong.
+        ValueError: The teacher does not have an output that a loss reads.
+    """
+    losses = build_losses(plan.settings)
+    examples = _augment_examples(context, examples, plan.settings)
+    _load_teacher_outputs(context, plan, plan.resolve_teacher(context), examples, losses)
+
+
+def _augment_examples(context: RunContext, examples: Examples, settings: Distillation) -> Examples:
     """Adds synthetic histories to the examples: half by item dropout, half by mixup."""
     if not settings.augmentation:
         return examples
@@ -134,30 +163,33 @@ def augment_examples(examples: Examples, settings: Distillation, context: RunCon
     return augment(examples, dropout_share=half, mixup_share=half, seed=context.settings.seed)
 
 
-def load_teacher_outputs(
-    context: RunContext, plan: DistillationPlan, examples: Examples, teacher_outputs: Sequence[str]
+def _load_teacher_outputs(
+    context: RunContext,
+    plan: DistillationPlan,
+    teacher: HistoryModel,
+    examples: Examples,
+    losses: Sequence[DistillationLoss],
 ) -> dict[str, np.ndarray]:
     """Computes the teachers' outputs for the examples, or loads them from the run's cache.
 
     Args:
         context: The run.
         plan: Settings and teachers of the distillation.
+        teacher: What `DistillationPlan.resolve_teacher` returned.
         examples: Training examples.
-        teacher_outputs: Names of the outputs beyond the top-k items and their logits.
+        losses: The distillation losses, which name the outputs that they read.
 
     Returns:
         Memory-mapped arrays by name; see `kd_tf.distill.teacher_targets`.
 
     Raises:
-        ValueError: The teacher does not have one of `teacher_outputs`.
+        ValueError: The teacher does not have an output that a loss reads.
     """
     settings = plan.settings
-    teacher = plan.for_student(
-        combine_teachers(context, plan.teachers, settings.teacher_combination)
-    )
-    extra = [name for name in teacher_outputs if name in EXTRA_OUTPUTS]
+    outputs = sorted({name for loss in losses for name in loss.teacher_outputs})
+    extra = [name for name in outputs if name in EXTRA_OUTPUTS]
     combination = settings.teacher_combination
-    parts = [] if combination == "single" else [combination]
+    parts: list[str] = [] if combination == "single" else [combination]
     if settings.augmentation:
         parts.append("augmented")
     folder = context.folder / "-".join(["targets", *parts, *extra])
@@ -165,11 +197,11 @@ def load_teacher_outputs(
         teacher,
         examples,
         top_k=settings.top_k,
-        teacher_outputs=[name for name in teacher_outputs if name != STAGE_IDS],
+        teacher_outputs=[name for name in outputs if name != STAGE_IDS],
         folder=folder,
         progress=context.progress,
     )
-    if STAGE_IDS not in teacher_outputs:
+    if STAGE_IDS not in outputs:
         return targets
     return targets | compute_curriculum_targets(
         [plan.for_student(stage) for stage in build_teacher_curriculum(context, plan.teachers)],
@@ -180,8 +212,8 @@ def load_teacher_outputs(
     )
 
 
-def make_supervised_batches(examples: Examples, schedule: Schedule, seed: int) -> Batches:
-    """Returns batches without teacher outputs, in the same order as with a teacher."""
+def _make_batches(examples: Examples, schedule: Schedule, seed: int) -> Batches:
+    """Returns batches without teacher outputs; the order depends on the seed only."""
     return Batches(
         examples.history,
         {"targets": examples.targets},

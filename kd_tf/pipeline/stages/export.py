@@ -13,9 +13,10 @@ from kd_tf.compress import prune
 from kd_tf.errors import ParityError, UserError
 from kd_tf.evaluation.evaluate import TrainingStatistics
 from kd_tf.models.base import HistoryModel
+from kd_tf.pipeline.stages.cache import hash_arrays
+from kd_tf.pipeline.stages.examples import draw_calibration_histories
 from kd_tf.pipeline.stages.item_order import ORDER_FILE, ItemOrder, choose_item_order
-from kd_tf.pipeline.stages.prepare import draw_calibration_histories
-from kd_tf.pipeline.stages.run_context import RunContext, hash_arrays
+from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.tflite.artifact import Artifact, measure_artifact
 from kd_tf.tflite.checks.compatibility import check_runtime
 from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
@@ -42,7 +43,7 @@ def export_artifacts(context: RunContext, student: HistoryModel) -> list[Artifac
         ParityError: The outputs of a file differ from those of the student.
     """
     folder = context.folder / "artifacts"
-    key = context.cache_key(
+    key = context.cache.make_key(
         student=checkpoint.compute_fingerprint(student),
         export=context.settings.export.model_dump(mode="json", exclude={"bundle_quantization"}),
         test=hash_arrays(context.split.test.histories.items, context.split.test.targets.items),
@@ -80,7 +81,7 @@ def export_artifacts(context: RunContext, student: HistoryModel) -> list[Artifac
             temporary / "artifacts.json", [asdict(artifact) for artifact in artifacts]
         )
 
-    context.run_cached(folder, key, build)
+    context.cache.build_once(folder, key, build)
     records = json.loads((folder / "artifacts.json").read_text("utf-8"))
     return [Artifact(**record) for record in records]
 
@@ -95,7 +96,9 @@ def _export_artifact(
     """Converts the student to one file, checks its parity and measures it."""
     student = item_order.student
     keras_student = student.student if isinstance(student, TwoStageStudent) else student
-    histories = item_order.to_file_ids(draw_calibration_histories(context.settings, context.split))
+    histories = item_order.to_file_ids(
+        draw_calibration_histories(context.split, context.max_length, seed=context.settings.seed)
+    )
     quantized_student = quantize_student(student, quantization, histories)
     content = convert_quantized(
         quantized_student,
@@ -136,10 +139,10 @@ def _choose_quantizations(context: RunContext, student: HistoryModel) -> tuple[s
     names = context.settings.export.quantizations
     if names is None:
         return student.quantizations
-    unsupported = [name for name in names if name not in student.quantizations]
-    if unsupported:
+    unsupported_names = [name for name in names if name not in student.quantizations]
+    if unsupported_names:
         raise UserError(
-            f"this student does not support {unsupported[0]}",
+            f"this student does not support {unsupported_names[0]}",
             where="export.quantizations",
             hint=f"Use one of {', '.join(student.quantizations)}.",
         )

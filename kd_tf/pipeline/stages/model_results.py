@@ -18,20 +18,20 @@ from kd_tf.pipeline.stages.prepare import PreparedData
 from kd_tf.report.results import ComparisonResult, DatasetResult, ModelResult
 
 
-def describe_dataset(settings: Config, prepared: PreparedData, split: Split) -> DatasetResult:
+def describe_dataset(settings: Config, prepared_data: PreparedData, split: Split) -> DatasetResult:
     """Describes the data set, its cleaning and its split."""
     return DatasetResult(
-        name=prepared.dataset.name,
-        users=prepared.interactions.num_users,
-        items=prepared.interactions.num_items,
-        interactions=len(prepared.interactions),
+        name=prepared_data.dataset.name,
+        users=prepared_data.interactions.num_users,
+        items=prepared_data.interactions.num_items,
+        interactions=len(prepared_data.interactions),
         protocol=split.protocol,
         seed=settings.seed,
         train_users=int(np.count_nonzero(split.train.lengths)),
         validation_users=len(split.validation.histories),
         test_users=len(split.test.histories),
-        cleaning=[asdict(step) for step in prepared.steps],
-        notes=[*prepared.dataset.notes, *split.notes],
+        cleaning=[asdict(step) for step in prepared_data.steps],
+        notes=[*prepared_data.dataset.notes, *split.notes],
     )
 
 
@@ -59,8 +59,8 @@ def make_model_result(
     return ModelResult(
         name=name,
         role=role,
-        architecture=architecture,
-        num_parameters=num_parameters,
+        kind=architecture,
+        parameters=num_parameters,
         bytes=bytes,
         metrics=evaluation.overall,
         train_seconds=seconds,

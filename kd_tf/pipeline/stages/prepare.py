@@ -1,28 +1,17 @@
-"""Loads, cleans and splits the data set that the settings name."""
+"""Cleans and splits a data set."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 import numpy as np
 
 from kd_tf import config
 from kd_tf.config import Config
-from kd_tf.data.clean import CleaningRules, clean, describe_dropped_rows
-from kd_tf.data.examples import sequences
-from kd_tf.data.interactions import CleaningStep, Dataset, Interactions
-from kd_tf.data.sources.amazon_reviews import read_amazon_reviews
-from kd_tf.data.sources.book_crossing import read_book_crossing
-from kd_tf.data.sources.goodbooks import read_goodbooks
-from kd_tf.data.sources.gowalla import read_gowalla
-from kd_tf.data.sources.movielens import read_movielens
-from kd_tf.data.sources.netflix_prize import read_netflix_prize
-from kd_tf.data.sources.own_tables import InteractionColumns, ItemColumns, read_delimited
-from kd_tf.data.sources.presplit_tables import read_presplit_tables
-from kd_tf.data.sources.user_item_lists import read_user_item_lists
+from kd_tf.data.clean import CleaningRules, CleaningStep, clean, describe_dropped_rows
+from kd_tf.data.dataset import Dataset
+from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import Split
 from kd_tf.data.splits.folds import make_interaction_folds, make_user_folds
 from kd_tf.data.splits.leakage import check_leakage
@@ -33,7 +22,6 @@ from kd_tf.data.splits.random_holdout import RANDOM, split_random_holdout
 from kd_tf.data.splits.temporal import TEMPORAL, split_by_time
 from kd_tf.data.splits.unseen_users import UNSEEN_USERS, split_unseen_users
 from kd_tf.data.splits.validation import hold_out_validation
-from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.errors import UserError
 
 COVERED_USER_SHARE = 0.95
@@ -43,13 +31,8 @@ MAX_LENGTH_RANGE = (50, 200)
 """Bounds of the default history length: shorter saves nothing, longer slows down an app for the
 sake of few users."""
 
-NUM_CALIBRATION_HISTORIES = 500
-
 GOODBOOKS_MIN_RATING = 4.0
 """Default for goodbooks, where users rate from 1 to 5: 4 and 5 count as positive."""
-
-TEACHER_EXAMPLES, STUDENT_EXAMPLES, CALIBRATION_EXAMPLES = 1, 2, 3
-"""Purposes of examples; each has its own random seed, so teacher and student see other cuts."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +46,7 @@ class PreparedData:
         splits: One split, or one per fold.
 
     Example:
+        >>> from kd_tf.pipeline.stages.load import load_dataset
         >>> settings = config.from_values({"data": {"synthetic_items": 60, "synthetic_users": 150}})
         >>> prepared = prepare_data(settings, load_dataset(settings))
         >>> prepared.split.num_items, len(prepared.split.test.histories)
@@ -142,14 +126,14 @@ def clean_interactions(
     if _resolve_protocol(settings, dataset) == PUBLISHED:
         # model_fields_set would not do: a written configuration sets every field to its default.
         defaults = config.Cleaning()
-        changed = [
+        changed_names = [
             name
             for name in config.Cleaning.model_fields
             if getattr(settings.cleaning, name) != getattr(defaults, name)
         ]
-        if changed:
+        if changed_names:
             raise UserError(
-                f"a published split is not cleaned, but cleaning.{changed[0]} is set",
+                f"a published split is not cleaned, but cleaning.{changed_names[0]} is set",
                 hint="Remove it, or choose another protocol, which splits all rows anew.",
             )
         return dataset.interactions, steps
@@ -172,76 +156,6 @@ def _resolve_protocol(settings: Config, dataset: Dataset) -> str:
 def ensure_validation_split(split: Split) -> Split:
     """Returns the split; holds out a part of the training data if it has no validation part."""
     return split if len(split.validation.histories) else hold_out_validation(split)
-
-
-def load_dataset(settings: Config) -> Dataset:
-    """Reads or generates the data set that the settings name.
-
-    Raises:
-        UserError: Its files cannot be read.
-    """
-    data = settings.data
-    if data.dataset == "synthetic":
-        return generate_bookshop(
-            num_items=data.synthetic_items, num_users=data.synthetic_users, seed=settings.seed
-        )
-    if data.dataset == "user-item-lists":
-        assert data.train is not None
-        assert data.test is not None
-        return read_user_item_lists(
-            data.train,
-            data.test,
-            data.validation,
-            on_bad_rows=data.on_bad_rows,
-            name=settings.name,
-        )
-    if data.dataset == "csv":
-        return _read_csv_tables(settings)
-    assert data.data_dir is not None
-    return _LOADERS[data.dataset](data.data_dir, data)
-
-
-_LOADERS: dict[str, Callable[[Path, config.Data], Dataset]] = {
-    "goodbooks": lambda path, data: read_goodbooks(path, on_bad_rows=data.on_bad_rows),
-    "movielens": lambda path, data: read_movielens(path, on_bad_rows=data.on_bad_rows),
-    "book-crossing": lambda path, data: read_book_crossing(
-        path, feedback=data.book_crossing_feedback, on_bad_rows=data.on_bad_rows
-    ),
-    "amazon-reviews": lambda path, data: read_amazon_reviews(
-        path, release=data.amazon_release, on_bad_rows=data.on_bad_rows
-    ),
-    "netflix-prize": lambda path, data: read_netflix_prize(path, on_bad_rows=data.on_bad_rows),
-    "gowalla": lambda path, data: read_gowalla(path, on_bad_rows=data.on_bad_rows),
-}
-
-
-def _read_csv_tables(settings: Config) -> Dataset:
-    """Reads the user's own tables: one of interactions, or one per part of a split."""
-    data = settings.data
-    columns = InteractionColumns(**data.columns.model_dump())
-    item_columns = ItemColumns(**data.item_columns.model_dump()) if data.items else None
-    if data.train is not None and data.test is not None:
-        return read_presplit_tables(
-            data.train,
-            data.test,
-            columns,
-            validation=data.validation,
-            items=data.items,
-            item_columns=item_columns,
-            header=data.header,
-            on_bad_rows=data.on_bad_rows,
-            name=settings.name,
-        )
-    assert data.interactions is not None
-    return read_delimited(
-        data.interactions,
-        columns,
-        items=data.items,
-        item_columns=item_columns,
-        header=data.header,
-        on_bad_rows=data.on_bad_rows,
-        name=settings.name,
-    )
 
 
 def _make_cleaning_rules(settings: Config) -> CleaningRules:
@@ -305,47 +219,7 @@ def choose_max_length(settings: Config, split: Split) -> int:
     """Returns L: that of the settings, or what 95 % of the training users need, in tens."""
     if settings.export.max_length is not None:
         return settings.export.max_length
-    needed = (
+    needed_length = (
         float(np.quantile(split.train.lengths, COVERED_USER_SHARE)) if len(split.train) else 0.0
     )
-    return int(np.clip(10 * np.ceil(needed / 10), *MAX_LENGTH_RANGE))
-
-
-def draw_examples(
-    settings: Config, split: Split, purpose: int, *, has_timestamps: bool
-) -> sequences.Examples:
-    """Samples training examples from the training histories.
-
-    Args:
-        settings: All settings of the run.
-        split: Its training part is sampled from.
-        purpose: `TEACHER_EXAMPLES` or `STUDENT_EXAMPLES`: each has its own seed.
-        has_timestamps: Whether histories are in order of time.
-    """
-    return sequences.draw_sequence_examples(
-        split.train,
-        num_passes=settings.examples.num_passes,
-        max_length=choose_max_length(settings, split),
-        num_targets=settings.examples.num_targets or (4 if has_timestamps else 16),
-        chronological=has_timestamps,
-        seed=1000 * settings.seed + purpose,
-    )
-
-
-def draw_calibration_histories(settings: Config, split: Split) -> np.ndarray:
-    """Samples the histories that calibrate the ranges of int8 activations.
-
-    They are parts of training histories, short and long. Whole histories alone would give too
-    small ranges: the shorter a history, the more each of its items weighs.
-
-    Returns:
-        int32 [n, L], at most `NUM_CALIBRATION_HISTORIES` rows.
-    """
-    return sequences.draw_sequence_examples(
-        split.train,
-        num_passes=1,
-        max_length=choose_max_length(settings, split),
-        num_targets=1,
-        chronological=True,
-        seed=1000 * settings.seed + CALIBRATION_EXAMPLES,
-    ).history[0][:NUM_CALIBRATION_HISTORIES]
+    return int(np.clip(10 * np.ceil(needed_length / 10), *MAX_LENGTH_RANGE))

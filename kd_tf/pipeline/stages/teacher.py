@@ -5,26 +5,43 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import numpy as np
+
 from kd_tf import rng
 from kd_tf.config import MATRIX_FACTORIZATION
 from kd_tf.data.examples.batches import Batches
+from kd_tf.data.split import to_training_set
 from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization
-from kd_tf.models.teachers import CLOSED_FORM_TEACHERS, TRAINED_TEACHERS, EnsembleTeacher
-from kd_tf.models.teachers.wide_and_deep import WideAndDeepTeacher
+from kd_tf.models.teachers import CLOSED_FORM_TEACHERS, TRAINED_TEACHERS
+from kd_tf.models.teachers.ensemble import EnsembleTeacher
 from kd_tf.models.tied_embedding import FULL_SOFTMAX, IN_BATCH
+from kd_tf.pipeline.stages.cache import hash_catalog
 from kd_tf.pipeline.stages.cached_model import TrainedModel, load_or_train
-from kd_tf.pipeline.stages.prepare import TEACHER_EXAMPLES
+from kd_tf.pipeline.stages.examples import (
+    TEACHER_EXAMPLES,
+    draw_examples,
+    draw_examples_by_user,
+)
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.pipeline.stages.teacher_ensemble import EarlyCheckpoints
+from kd_tf.pipeline.stages.training import (
+    is_quick_to_train,
+    make_regularizer_arguments,
+    make_schedule,
+    train_model,
+)
 from kd_tf.report.results import CandidateResult
 from kd_tf.training import checkpoint
 from kd_tf.training.trainer import TrainingResult
 
 MAX_FULL_SOFTMAX_ITEMS = 50_000
 """Above this, the scores of a batch (512 x V float32) take more than 100 MB: use in-batch."""
+
+MAX_HISTORY_LENGTH = 1000
+"""Upper bound of the history length of teachers with a closed-form fit."""
 
 _MAX_MEMBER_ITEMS = {"local-ridge": 10**9, "ials": 300_000, "spectral": 30_000}
 """Default members of an ensemble, and the largest catalog that each is fast on."""
@@ -58,7 +75,7 @@ def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> 
         _load_or_train_teacher(context, architecture, f"teacher-{architecture}", max_length)
         for architecture in dict.fromkeys(architectures)
     ]
-    key = context.cache_key(
+    key = context.cache.make_key(
         members=[checkpoint.compute_fingerprint(member.model) for member in members]
     )
 
@@ -82,14 +99,21 @@ def _choose_default_members(context: RunContext) -> tuple[str, ...]:
         for architecture, max_items in _MAX_MEMBER_ITEMS.items()
         if context.split.num_items <= max_items
     )
-    return (*members, "cnn") if context.trains_quickly else members
+    return (*members, "cnn") if is_quick_to_train(context.split) else members
 
 
 def _choose_max_length(context: RunContext, architecture: str) -> int:
     """Returns L: whole histories for a closed-form teacher, the student's L for a trained one."""
     if architecture in CLOSED_FORM_TEACHERS:
-        return context.teacher_max_length
+        return _measure_longest_history(context)
     return context.max_length
+
+
+def _measure_longest_history(context: RunContext) -> int:
+    """Returns the history length of teachers with a closed-form fit, which need no fixed length."""
+    parts = (context.split.train, context.split.validation.histories)
+    longest = max(int(histories.lengths.max(initial=1)) for histories in parts)
+    return int(np.clip(longest, context.max_length, MAX_HISTORY_LENGTH))
 
 
 def _load_or_train_teacher(
@@ -102,11 +126,11 @@ def _load_or_train_teacher(
         if is_closed_form
         else context.settings.teacher.model_dump(mode="json", exclude={"architecture", "members"})
     )
-    key = context.cache_key(
+    key = context.cache.make_key(
         teacher={"architecture": architecture, **training_settings},
         teacher_max_length=max_length,
         candidates=str(context.candidates),
-        catalog=context.hash_catalog() if is_closed_form else None,
+        catalog=hash_catalog(context.dataset.catalog) if is_closed_form else None,
     )
 
     def fit(_: object) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
@@ -115,8 +139,11 @@ def _load_or_train_teacher(
             model, training = _train_teacher(context, architecture, key, save_early)
             return model, architecture, training, []
         start_time = time.monotonic()
-        model = CLOSED_FORM_TEACHERS[architecture].from_training_data(
-            context.make_training_data(max_length)
+        model = CLOSED_FORM_TEACHERS[architecture](context.split.num_items, max_length=max_length)
+        model.fit(
+            context.split.train,
+            validation_data=context.validation_metric,
+            progress=context.progress,
         )
         seconds = time.monotonic() - start_time
         ndcg = context.validation_metric(make_score_fn(model))
@@ -131,12 +158,13 @@ def _train_teacher(
 ) -> tuple[HistoryModel, TrainingResult]:
     """Trains a teacher by gradient descent."""
     if architecture == MATRIX_FACTORIZATION:
-        model, examples = _build_matrix_factorization(context), context.draw_examples_by_user()
+        model, examples = _build_matrix_factorization(context), draw_examples_by_user(context)
     else:
         model = _build_network(context, architecture)
-        examples = context.draw_examples(TEACHER_EXAMPLES)
-    schedule = context.make_schedule(context.settings.teacher.training)
-    training = context.fit(
+        examples = draw_examples(context, TEACHER_EXAMPLES)
+    schedule = make_schedule(context.settings.teacher.training, context.split)
+    training = train_model(
+        context,
         model,
         Batches(
             examples.history,
@@ -144,15 +172,16 @@ def _train_teacher(
             batch_size=schedule.batch_size,
             seed=context.settings.seed,
         ),
-        schedule=schedule,
+        schedule,
+        context.settings.teacher.training,
         callbacks=[EarlyCheckpoints(context, model, architecture, schedule.epochs)]
         if save_early
         else [],
         label=f"teacher ({architecture})",
         key=key,
     )
-    if isinstance(model, WideAndDeepTeacher):
-        model.fit_wide(context.split, context.progress)
+    train = to_training_set(context.split.train, context.split.num_items)
+    model.finish_fit(train, context.split.validation, context.progress)
     return model, training
 
 
@@ -166,10 +195,12 @@ def _build_matrix_factorization(context: RunContext) -> HistoryModel:
             hint="Choose a protocol that tests training users: leave-one-out, temporal, random, "
             "or a published split.",
         )
+    settings = context.settings.teacher
     return MatrixFactorization.from_histories(
         context.split.train,
         context.split.num_items,
-        embedding_dim=context.settings.teacher.embedding_dim,
+        embedding_dim=settings.embedding_dim,
+        **make_regularizer_arguments(MatrixFactorization, settings.training, "teacher.training"),
     )
 
 
@@ -187,11 +218,13 @@ def _build_network(context: RunContext, architecture: str) -> HistoryModel:
             hint="Use local-ridge, or two-tower, whose training steps do not grow with the "
             "catalog.",
         )
-    model = TRAINED_TEACHERS[architecture](
+    model_class = TRAINED_TEACHERS[architecture]
+    model = model_class(
         num_items=context.split.num_items,
         max_length=context.max_length,
         embedding_dim=settings.embedding_dim,
         objective=objective,
+        **make_regularizer_arguments(model_class, settings.training, "teacher.training"),
     )
     model.create_weights()
     model.adapt(context.split.popularity())

@@ -44,7 +44,7 @@ def combine_teachers(
             where="distillation.teacher_combination",
             hint="Set teacher.architecture to ensemble, and optionally teacher.members.",
         )
-    key = context.cache_key(
+    key = context.cache.make_key(
         members=[checkpoint.compute_fingerprint(member.model) for member in members], rule=rule
     )
 

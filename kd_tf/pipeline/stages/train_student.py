@@ -12,20 +12,56 @@ from kd_tf.backend import keras
 from kd_tf.compress import prune, quantize_aware
 from kd_tf.config import Pruning
 from kd_tf.data.examples.sequences import Examples
-from kd_tf.distill.distiller import Distiller
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.pipeline.stages.cached_model import TrainedModel, load_or_train
-from kd_tf.pipeline.stages.distillation import (
-    DistillationPlan,
-    build_distiller,
-    make_supervised_batches,
-)
+from kd_tf.pipeline.stages.distillation import DistillationPlan, build_distiller
+from kd_tf.pipeline.stages.examples import STUDENT_EXAMPLES, draw_examples
 from kd_tf.pipeline.stages.run_context import RunContext
+from kd_tf.pipeline.stages.training import (
+    make_regularizer_arguments,
+    make_schedule,
+    train_model,
+)
 from kd_tf.report.results import CandidateResult
 from kd_tf.training import checkpoint
 from kd_tf.training.trainer import TrainingResult
 
 ASSISTANTS_FOLDER = "assistants"
+
+
+def train_from_scratch(
+    context: RunContext,
+    name: str,
+    architecture: str,
+    embedding_dim: int,
+    plan: DistillationPlan | None,
+    key: dict[str, Any],
+) -> tuple[HistoryModel, TrainingResult]:
+    """Trains a student of the run's data from scratch."""
+    return train_student(
+        context,
+        lambda width: build_student(context, architecture, width),
+        embedding_dim,
+        plan,
+        draw_examples(context, STUDENT_EXAMPLES),
+        seed=context.settings.seed,
+        label=f"student {name} ({architecture})",
+        key=key,
+    )
+
+
+def build_student(context: RunContext, architecture: str, embedding_dim: int) -> HistoryModel:
+    """Builds an untrained student of `TRAINED_STUDENTS`."""
+    model_class, training = TRAINED_STUDENTS[architecture], context.settings.student.training
+    model = model_class(
+        num_items=context.split.num_items,
+        max_length=context.max_length,
+        embedding_dim=embedding_dim,
+        **make_regularizer_arguments(model_class, training, "student.training"),
+    )
+    model.create_weights()
+    return model
 
 
 def train_student(
@@ -65,22 +101,21 @@ def train_student(
     # The seed makes students with and without a teacher start equal and see the same batches.
     rng.set_seed(seed)
     model = build_model(embedding_dim)
-    schedule = context.make_schedule(settings.training)
-    if plan is None:
-        distiller, batches = Distiller(model), make_supervised_batches(examples, schedule, seed)
-    else:
-        distiller, batches = build_distiller(context, model, plan, examples, schedule, seed=seed)
+    schedule = make_schedule(settings.training, context.split)
+    distiller, batches = build_distiller(context, model, plan, examples, schedule, seed=seed)
     callbacks: list[keras.callbacks.Callback] = []
     if is_pruned := pruning.sparsity > 0 and hasattr(model, "core"):
         _wrap_for_pruning(model, pruning, batches.steps_per_epoch * schedule.epochs)
         callbacks = prune.make_callbacks()
     if is_fake_quantized := settings.quantization_aware and bool(model.quantized_weights):
         quantize_aware.wrap_tables_in_fake_quantization(model)
-    training = context.fit(
+    training = train_model(
+        context,
         distiller,
         batches,
+        schedule,
+        settings.training,
         student=model,
-        schedule=schedule,
         start_from_epoch=int(schedule.epochs * pruning.end) + 1 if is_pruned else 1,
         callbacks=callbacks,
         label=label,

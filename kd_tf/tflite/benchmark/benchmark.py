@@ -15,6 +15,7 @@ import numpy as np
 
 from kd_tf.errors import UserError
 from kd_tf.extras import is_installed
+from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.runtime.bundle import MODEL_FILE, Bundle
 from kd_tf.runtime.measure.interleaved import BenchmarkedModel, time_interleaved
@@ -54,7 +55,7 @@ def benchmark(
     target: Path | None,
     *,
     synthetic: tuple[int, int, int] | None = None,
-    competitors: Sequence[str] = COMPETITORS,
+    competitors: Sequence[str] | None = COMPETITORS,
     threads: Sequence[int] = (1,),
     runs: int = MIN_RUNS,
     seed: int = 0,
@@ -66,7 +67,8 @@ def benchmark(
         target: A bundle, a run's folder or a .tflite file. The competitors are made from the
             student of its run.
         synthetic: V, d and L of a synthetic student, instead of a target.
-        competitors: Names from `COMPETITORS`.
+        competitors: Names from `COMPETITORS`; None for all that can be built here: none without a
+            student, and only those that know its architecture and are installed.
         threads: Numbers of threads; the whole benchmark runs once for each.
         runs: Number of timed calls per model.
         seed: Random seed of the histories and of the synthetic student.
@@ -84,7 +86,7 @@ def benchmark(
         MissingExtraError: A student is needed, but the extra ``train`` is not installed, or
             ONNX Runtime is not.
     """
-    unknown = [name for name in competitors if name not in COMPETITORS]
+    unknown = [name for name in competitors or () if name not in COMPETITORS]
     if unknown:
         raise UserError(
             f"there is no competitor {unknown[0]!r}",
@@ -104,6 +106,12 @@ def benchmark(
             setup = open_target(target, seed=seed, with_student=with_student)
         else:
             raise ValueError("a target or the sizes of a synthetic student are required")
+        if competitors is None and setup.student is None:
+            competitors = ()
+            progress.warn(
+                "the file is measured alone: competitors are built from a run's student, which "
+                "needs the folder of the run and kd_tf[train]"
+            )
         if competitors and setup.student is None:
             raise UserError(
                 "competitors are built from the student of a run, but the file is in no run's "
@@ -116,7 +124,13 @@ def benchmark(
         if setup.student is not None:
             from kd_tf.tflite.benchmark.competitors import add_competitors, compute_exact_top_k
 
-            add_competitors(setup, folder, competitors, progress)
+            add_competitors(
+                setup,
+                folder,
+                COMPETITORS if competitors is None else competitors,
+                progress,
+                skip_impossible=competitors is None,
+            )
             exact_ids = compute_exact_top_k(setup.student, setup.histories, progress)
         rows = []
         for count in threads:
@@ -175,7 +189,8 @@ def open_target(target: Path, *, seed: int = 0, with_student: bool = True) -> Be
         path = bundle.model_path
     else:
         path = target
-    model = TFLiteModel(path)
+    with suppress_native_stderr():
+        model = TFLiteModel(path)
     label = bundle.config.quantization if bundle else path.stem
     # The student of the run whose bundle/ or artifacts/ contains the file.
     folder = path.resolve().parent.parent / "student" / "distilled" / "model"

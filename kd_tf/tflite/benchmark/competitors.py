@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kd_tf import atomic
+from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import compute_scores, get_scoring_batch_size
 from kd_tf.progress import Progress
@@ -23,9 +24,25 @@ from kd_tf.training import checkpoint
 
 
 def add_competitors(
-    setup: BenchmarkSetup, folder: Path, competitors: Sequence[str], progress: Progress
+    setup: BenchmarkSetup,
+    folder: Path,
+    competitors: Sequence[str],
+    progress: Progress,
+    *,
+    skip_impossible: bool = False,
 ) -> None:
-    """Builds the competitors from the student and adds them to the setup."""
+    """Builds the competitors from the student and adds them to the setup.
+
+    Args:
+        setup: The benchmark.
+        folder: Gets the competitors' files.
+        competitors: Names from `kd_tf.tflite.benchmark.benchmark.COMPETITORS`.
+        progress: Where to report.
+        skip_impossible: Whether to skip, with a warning, what cannot be built.
+
+    Raises:
+        UserError: A competitor cannot be built from this student, or is not installed.
+    """
     student = setup.student
     if student is None:
         raise ValueError("competitors are built from a student")
@@ -38,7 +55,12 @@ def add_competitors(
     }
     with progress.task("building competitors", len(competitors)) as advance:
         for name in competitors:
-            setup.models.extend(builders[name]())
+            try:
+                setup.models.extend(builders[name]())
+            except UserError as error:
+                if not skip_impossible:
+                    raise
+                progress.warn(f"{name} is skipped: {error.what}")
             advance(1, name)
 
 

@@ -230,4 +230,4 @@ def _find_first_release(code: schema.OperatorCodeT) -> str:
             "it up in TensorFlow's runtime_version.cc and add it to "
             "kd_tf/tflite/checks/compatibility.py"
         )
-    return releases[code.version - 1]
+    return str(releases[code.version - 1])

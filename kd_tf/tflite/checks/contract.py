@@ -82,4 +82,4 @@ def is_item(ids: np.ndarray, num_items: int) -> np.ndarray:
 
 def _mark_repeats(ordered: np.ndarray) -> np.ndarray:
     """Marks where a sorted row repeats an id above 0: bool [n, k - 1]."""
-    return (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] > 0)
+    return np.asarray((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] > 0))

@@ -221,7 +221,7 @@ def get_builtin_code(code: schema.OperatorCodeT) -> int:
         A value of ``schema.BuiltinOperator``.
     """
     # Codes above 127 do not fit into the deprecated one-byte field, which then holds 127.
-    return max(code.builtinCode, code.deprecatedBuiltinCode)
+    return int(max(code.builtinCode, code.deprecatedBuiltinCode))
 
 
 def find_or_add_operator_code(model: schema.ModelT, builtin_code: int, version: int) -> int:

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kd_tf.data.clean import clean
-from kd_tf.data.interactions import Dataset
+from kd_tf.data.dataset import Dataset
 from kd_tf.data.splits.unseen_users import split_unseen_users
 from kd_tf.data.synthetic.bookshop import MAX_ITEMS, generate_bookshop
 from kd_tf.data.synthetic.words import GENRES

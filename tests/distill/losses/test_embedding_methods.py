@@ -66,7 +66,7 @@ def loss_of(distiller, step: dict):
 def method_made(vector_models, request):
     """A Distiller with the method between a small student and a larger teacher, and a batch."""
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
-    distiller = Distiller(student, [METHODS[request.param]()], ConstantWeights(0.0))
+    distiller = Distiller(None, student, [METHODS[request.param]()], weighting=ConstantWeights(0.0))
     distiller.build_losses(vector_models.lesson(student, teacher, steps=15))
     distiller.compile(optimizer=keras.optimizers.legacy.Adam(0.08))
     history, labels = vector_models.batch(teacher)

@@ -37,18 +37,28 @@ def data() -> TrainingData:
     shop = generate_bookshop(num_items=V, num_users=500, seed=2)
     split = split_unseen_users(shop.interactions, test_users=50, validation_users=150)
     return TrainingData(
-        split, shop.catalog, L, ValidationMetric(split.validation, V), NullProgress()
+        replace(split, catalog=shop.catalog).train,
+        L,
+        ValidationMetric(split.validation, V),
+        NullProgress(),
     )
+
+
+def fit_model(architecture, data: TrainingData, **settings):
+    """A model of this kind, fitted as `kd-tf run` fits it."""
+    model = architecture(data.train.num_items, max_length=data.max_length, **settings)
+    model.fit(data.train, validation_data=data.validation_metric, progress=data.progress)
+    return model
 
 
 @pytest.fixture(scope="module")
 def ridge(data: TrainingData) -> LocalRidgeTeacher:
-    return LocalRidgeTeacher.from_training_data(data)
+    return fit_model(LocalRidgeTeacher, data)
 
 
 @pytest.fixture(scope="module")
 def source(data: TrainingData, ridge: LocalRidgeTeacher) -> TeacherItemScores:
-    ials = ImplicitALSTeacher.from_training_data(data, embedding_dim=16)
+    ials = fit_model(ImplicitALSTeacher, data, embedding_dim=16)
     ensemble = EnsembleTeacher.from_members([ridge, ials], data.validation_metric, data.progress)
     return TeacherItemScores(data, ensemble)
 
@@ -64,7 +74,7 @@ def test_every_start_fits_the_bytes_and_is_of_its_family(source, family: str, ma
 
 @pytest.mark.parametrize("family", WARM_STARTS)
 def test_a_start_ranks_far_better_than_popularity(source, data, family: str):
-    popularity = data.split.popularity().astype(np.float32)
+    popularity = data.train.popularity().astype(np.float32)
     floor = data.validation_metric(lambda some: np.tile(popularity, (len(some), 1)))
     best = max(
         data.validation_metric(make_score_fn(snap_to_quantization_grid(start.model)))
@@ -133,7 +143,7 @@ def test_item_rows_are_what_one_item_alone_makes_a_teacher_say(source, data):
 
 
 def test_parts_that_weigh_nothing_are_no_parts(ridge, data):
-    other = ImplicitALSTeacher.from_training_data(data, embedding_dim=8)
+    other = fit_model(ImplicitALSTeacher, data, embedding_dim=8)
     blend = WeightedEnsemble(members=[ridge, other], weights=[1.0, 0.0])
     assert flatten_ensemble(blend) == [ridge]
     assert flatten_ensemble(None) == []
@@ -152,7 +162,7 @@ def test_a_residual_brings_a_student_nearer_to_the_rows(source):
 
 
 def test_rows_are_those_that_rank_best_when_they_are_added_up(data, ridge):
-    ials = ImplicitALSTeacher.from_training_data(data, embedding_dim=16)
+    ials = fit_model(ImplicitALSTeacher, data, embedding_dim=16)
     both = EnsembleTeacher(members=[ridge, ials], weights=[1.0, 0.2])
     both.create_weights()
     source = TeacherItemScores(data, both)

@@ -115,7 +115,7 @@ def test_it_learns_whose_items_are_whose():
     rng.set_seed(0)
     learner = MatrixFactorization.from_histories(train(), V, embedding_dim=d)
     examples = draw_user_id_examples(train(), num_passes=1, num_targets=8, seed=0)
-    distiller = Distiller(learner)
+    distiller = Distiller(None, learner)
     distiller.compile(optimizer=keras.optimizers.Adam(0.05))
     data = tf.data.Dataset.from_tensors(
         (examples.history[0], {"targets": examples.targets[0]})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from kd_tf.baselines import ease
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories, from_lists
-from kd_tf.data.split import HeldOutSet, Split
+from kd_tf.data.split import HeldOutSet, Split, TrainingSet
 from kd_tf.errors import UserError
 from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.batch_scoring import make_score_fn
@@ -61,12 +63,18 @@ def data(seed: int = 0, *, authors: bool = True, order: np.ndarray | None = None
         writers[number[1:] - 1] = [f"writer {item // 4}" for item in range(V)]
         columns["authors"] = writers.tolist()
     return TrainingData(
-        split,
-        Catalog(pl.DataFrame(columns)),
+        replace(split, catalog=Catalog(pl.DataFrame(columns))).train,
         L,
         ValidationMetric(split.validation, V),
         NullProgress(),
     )
+
+
+def fit_model(architecture, data: TrainingData, **settings):
+    """A model of this kind, fitted as `kd-tf run` fits it."""
+    model = architecture(data.train.num_items, max_length=data.max_length, **settings)
+    model.fit(data.train, validation_data=data.validation_metric, progress=data.progress)
+    return model
 
 
 @pytest.fixture(scope="module", params=CLOSED_FORM_TEACHERS)
@@ -80,14 +88,14 @@ def histories() -> Histories:
 
 def test_each_finds_the_shelf(kind: str):
     found = data()
-    model = CLOSED_FORM_TEACHERS[kind].from_training_data(found)
-    popularity = found.split.popularity().astype(np.float32)
+    model = fit_model(CLOSED_FORM_TEACHERS[kind], found)
+    popularity = found.train.popularity().astype(np.float32)
     by_popularity = found.validation_metric(lambda some: np.tile(popularity, (len(some), 1)))
     assert found.validation_metric(make_score_fn(model)) > by_popularity + 0.2
 
 
 def test_scores_outside_tensorflow_are_those_of_the_call(kind: str):
-    model = CLOSED_FORM_TEACHERS[kind].from_training_data(data())
+    model = fit_model(CLOSED_FORM_TEACHERS[kind], data())
     some = histories()
     expected = model(some.pad(L)).numpy()[:, 1:]
     found = model.numpy_scores(some)[:, 1:]
@@ -95,7 +103,7 @@ def test_scores_outside_tensorflow_are_those_of_the_call(kind: str):
 
 
 def test_saved_and_loaded_it_scores_alike(kind: str, tmp_path):
-    model = CLOSED_FORM_TEACHERS[kind].from_training_data(data())
+    model = fit_model(CLOSED_FORM_TEACHERS[kind], data())
     checkpoint.save(model, tmp_path / "model")
     loaded = checkpoint.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.numpy_scores(histories()), model.numpy_scores(histories()))
@@ -104,8 +112,8 @@ def test_saved_and_loaded_it_scores_alike(kind: str, tmp_path):
 @pytest.mark.parametrize("kind", ["local-ridge", "linear-autoencoder", "spectral"])
 def test_other_ids_for_the_same_items_permute_the_scores_and_change_nothing_else(kind: str):
     order = np.concatenate([[0], np.random.default_rng(5).permutation(V) + 1])
-    plain = CLOSED_FORM_TEACHERS[kind].from_training_data(data())
-    moved = CLOSED_FORM_TEACHERS[kind].from_training_data(data(order=order))
+    plain = fit_model(CLOSED_FORM_TEACHERS[kind], data())
+    moved = fit_model(CLOSED_FORM_TEACHERS[kind], data(order=order))
     some = histories()
     again = Histories(order[some.items].astype(np.int32), some.offsets)
     before = plain.numpy_scores(some)[:, 1:]
@@ -115,11 +123,11 @@ def test_other_ids_for_the_same_items_permute_the_scores_and_change_nothing_else
 
 def test_the_linear_autoencoder_is_the_closed_form_with_a_zero_diagonal():
     found = data(authors=False)
-    weights = LinearAutoencoderTeacher.from_training_data(found).item_weights.numpy()
+    weights = fit_model(LinearAutoencoderTeacher, found).item_weights.numpy()
     assert not weights.diagonal().any()
     assert not weights[0].any()
     assert not weights[:, 0].any()
-    train = found.split.train
+    train = found.train
     read = np.zeros((len(train), V + 1))
     for row in range(len(train)):
         read[row, train[row]] = len(train[row]) ** -0.25
@@ -137,14 +145,14 @@ def test_the_linear_autoencoder_is_the_closed_form_with_a_zero_diagonal():
 def test_a_matrix_that_would_not_fit_is_refused_before_it_is_made(monkeypatch):
     monkeypatch.setattr(ease, "MAX_BYTES", 4 * V**2 - 1)
     with pytest.raises(UserError, match="dense matrices") as refused:
-        LinearAutoencoderTeacher.from_training_data(data())
+        fit_model(LinearAutoencoderTeacher, data())
     assert "local-ridge" in str(refused.value.hint)
 
 
 def test_the_spectral_filter_is_the_heat_kernel_of_the_dense_graph():
     found = data(authors=False)
-    model = SpectralFilterTeacher.from_training_data(found)
-    train = found.split.train
+    model = fit_model(SpectralFilterTeacher, found)
+    train = found.train
     read = np.zeros((len(train), V + 1))
     for row in range(len(train)):
         read[row, train[row]] = 1
@@ -164,7 +172,7 @@ def test_the_spectral_filter_is_the_heat_kernel_of_the_dense_graph():
 
 def test_the_counts_that_a_ridge_was_solved_from_are_found_again():
     found = data()
-    model = LocalRidgeTeacher.from_training_data(found)
+    model = fit_model(LocalRidgeTeacher, found)
     pairs = count_pairs(found, model.shared_feature_weight, model.use_low_rated)
     ridge = LocalRidge.from_matrix(model.to_matrix())
     assert abs(ridge.to_matrix() - model.to_matrix()).max() == 0
@@ -178,7 +186,7 @@ def test_a_catalogue_beyond_the_limit_takes_the_default_settings(monkeypatch):
     from kd_tf.models.teachers import local_ridge
 
     monkeypatch.setattr(local_ridge, "MAX_TUNING_ITEMS", V - 1)
-    model = LocalRidgeTeacher.from_training_data(data())
+    model = fit_model(LocalRidgeTeacher, data())
     assert (model.regularization, model.shared_feature_weight) == (30.0, 3.0)
 
 
@@ -187,28 +195,19 @@ def test_items_that_nobody_read_and_users_of_one_item_do_no_harm(kind: str):
     train = from_lists([np.array([1], np.int32)] * 5 + [row % 20 + 1 for row in users(60, 2)])
     unique = from_lists([np.unique(train[row]) for row in range(len(train))])
     lonely = TrainingData(
-        Split(
-            train=unique,
-            train_users=np.arange(len(unique), dtype=np.int32),
-            validation=found.split.validation,
-            test=found.split.test,
-            protocol="unseen-users",
-            seed=3,
-            num_items=V,
-        ),
-        found.catalog,
+        TrainingSet(unique.items, unique.offsets, num_items=V, seed=3, catalog=found.catalog),
         L,
         found.validation_metric,
         NullProgress(),
     )
     assert np.isfinite(
-        CLOSED_FORM_TEACHERS[kind].from_training_data(lonely).numpy_scores(histories())
+        fit_model(CLOSED_FORM_TEACHERS[kind], lonely).numpy_scores(histories())
     ).all()
 
 
 def test_an_ensemble_is_at_least_as_good_for_those_who_weigh_it_as_its_best_member():
     found = data()
-    members = [one.from_training_data(found) for one in CLOSED_FORM_TEACHERS.values()]
+    members = [fit_model(one, found) for one in CLOSED_FORM_TEACHERS.values()]
     ensemble = EnsembleTeacher.from_members(members, found.validation_metric, found.progress)
     ensemble.create_weights()
     best = max(found.validation_metric(make_score_fn(one)) for one in members)
@@ -217,9 +216,7 @@ def test_an_ensemble_is_at_least_as_good_for_those_who_weigh_it_as_its_best_memb
 
 def test_an_ensemble_survives_saving_with_its_members_and_weights(tmp_path):
     found = data()
-    members = [
-        CLOSED_FORM_TEACHERS[name].from_training_data(found) for name in ("local-ridge", "ials")
-    ]
+    members = [fit_model(CLOSED_FORM_TEACHERS[name], found) for name in ("local-ridge", "ials")]
     ensemble = EnsembleTeacher.from_members(members, found.validation_metric, found.progress)
     ensemble.create_weights()
     checkpoint.save(ensemble, tmp_path / "model")

@@ -14,12 +14,12 @@ from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.evaluation.top_k import select_unseen_top_k
+from kd_tf.layers.pooling import pool_weighted_rows
 from kd_tf.models import batch_scoring
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.teachers import wide_and_deep
 from kd_tf.models.teachers.cnn import CNNTeacher
 from kd_tf.models.teachers.wide_and_deep import WideAndDeepTeacher
-from kd_tf.models.tied_embedding import pool_weighted_rows
 from kd_tf.progress import NullProgress
 from kd_tf.training import checkpoint
 
@@ -218,7 +218,7 @@ def split() -> Split:
 
 def taught_on(split: Split, **settings) -> PooledTeacher:
     model = teacher(**settings)
-    model.fit_wide(split, NullProgress())
+    model.fit_wide(split.train, split.validation, NullProgress())
     return model
 
 
@@ -345,7 +345,7 @@ def test_a_memory_of_noise_counts_for_nothing():
         from_lists(shown), from_lists([row + half for row in shown]), np.arange(50, dtype=np.int32)
     )
     split = split_of([1 + random.permutation(V)[:8] for _ in range(100)], validation)
-    model.fit_wide(split, NullProgress())
+    model.fit_wide(split.train, split.validation, NullProgress())
     assert memory_of(model).any()
     assert model.wide_weight == 0
     matrix = memory_of(model)
@@ -434,7 +434,7 @@ def test_what_was_remembered_before_makes_no_difference(split, taught, probe):
     model.set_weights(probe.get_weights())
     model.recency_power.assign(2.0)
     model.temperature.assign(100.0)
-    model.fit_wide(split, NullProgress())
+    model.fit_wide(split.train, split.validation, NullProgress())
     assert_same(model, taught)
 
 
@@ -503,7 +503,7 @@ def test_saved_and_loaded_it_gives_equal_scores(split, tmp_path):
         name="reader",
     )
     model.create_weights()
-    model.fit_wide(split, NullProgress())
+    model.fit_wide(split.train, split.validation, NullProgress())
     assert model.wide_weight > 0
     checkpoint.save(model, tmp_path / "teacher")
     loaded = checkpoint.load(tmp_path / "teacher")

@@ -12,12 +12,13 @@ import pytest
 from kd_tf import config
 from kd_tf.baselines import BASELINES
 from kd_tf.config import Config
+from kd_tf.data.dataset import Dataset
 from kd_tf.data.histories import from_lists
-from kd_tf.data.interactions import Dataset
 from kd_tf.data.sources.dataframe import read_dataframe
 from kd_tf.errors import UserError
 from kd_tf.pipeline.baselines import evaluate_baselines
 from kd_tf.pipeline.stages import prepare
+from kd_tf.pipeline.stages.load import load_dataset
 from kd_tf.pipeline.summarize_data import summarize_data
 from kd_tf.progress import NullProgress
 
@@ -146,7 +147,7 @@ def test_a_published_split_is_taken_as_it_is(tmp_path: Path) -> None:
         "test": str(tmp_path / "test.txt"),
     }
     given = config.from_values({"data": data})
-    read = prepare.load_dataset(given)
+    read = load_dataset(given)
     prepared = prepare.prepare_data(given, read)
     assert prepared.split.protocol == "published"
     assert prepared.steps == []

@@ -14,9 +14,9 @@ from kd_tf.distill.losses.embeddings import (
     get_user_embedding_dim,
 )
 from kd_tf.distill.losses.parameter.hard_parameter import project_embeddings
+from kd_tf.layers.pooling import pool_weighted_rows
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.tied_embedding import pool_weighted_rows
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")

@@ -77,7 +77,7 @@ def test_by_default_the_layers_of_the_core_learn_pruned_or_not(vector_models, ki
     teacher = vector_models.mlp(7, seed=1)
     student = kind(num_items=30, max_length=5, embedding_dim=4, hidden=6, item_dropout=0.0)
     student.create_weights()
-    distiller = Distiller(student, [HierarchicalHints()], ConstantWeights(0.0))
+    distiller = Distiller(None, student, [HierarchicalHints()], weighting=ConstantWeights(0.0))
     distiller.build_losses(vector_models.lesson(student, teacher))
     if pruned:
         prune.wrap_core(student, sparsity=0.5, begin_step=0, end_step=2)

@@ -111,7 +111,7 @@ def test_the_gradient_is_the_slope_with_the_wide_model_a_constant_to_the_diverge
     # Without the reader of nothing, whose hidden layer is at the kink of its activation.
     history = tf.constant(history[1:])
     targets = tf.constant(labels["targets"][1:])
-    distiller = Distiller(student, [method], ConstantWeights(0.0))
+    distiller = Distiller(None, student, [method], weighting=ConstantWeights(0.0))
 
     def wide():
         step = vector_models.step(student, teacher, history, targets)
@@ -149,7 +149,7 @@ def test_both_learn_and_the_teacher_does_not(vector_models, models):
     student, teacher = models
     before = [weight.numpy() for weight in teacher.weights]
     method = SharedTable(extra_dim=5, hidden_dim=3)
-    distiller = Distiller(student, [method], ConstantWeights(0.0))
+    distiller = Distiller(None, student, [method], weighting=ConstantWeights(0.0))
     distiller.build_losses(vector_models.lesson(student, teacher))
     distiller.compile(optimizer=keras.optimizers.legacy.Adam(0.05))
     history, labels = vector_models.batch(teacher)

@@ -247,7 +247,7 @@ def test_a_student_goes_through_the_stages_and_learns_the_last(responses, exampl
     student = MLPStudent(num_items=V, max_length=4, embedding_dim=12, hidden=24, item_dropout=0.0)
     student.create_weights()
     method, steps = HeterogeneousStages(0.3), 125
-    distiller = Distiller(student, [method], ConstantWeights(0.0))
+    distiller = Distiller(None, student, [method], weighting=ConstantWeights(0.0))
     distiller.build_losses(
         DistillationSetup(student, stages, np.ones(V + 1, np.int64), steps, seed=0)
     )

@@ -80,7 +80,9 @@ def batch():
 
 
 def distiller_of(student, teacher, optimizer, **settings) -> Distiller:
-    distiller = Distiller(student, [MutualLearning(**settings)], ConstantWeights(0.0))
+    distiller = Distiller(
+        None, student, [MutualLearning(**settings)], weighting=ConstantWeights(0.0)
+    )
     distiller.build_losses(lesson(student, teacher))
     distiller.compile(optimizer=optimizer)
     return distiller

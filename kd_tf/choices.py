@@ -1,0 +1,162 @@
+"""Names that settings and command-line options choose from.
+
+Nothing else is imported here, so that the command line can list and complete the names at once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+DatasetName = Literal[
+    "synthetic",
+    "csv",
+    "goodbooks",
+    "movielens",
+    "book-crossing",
+    "amazon-reviews",
+    "netflix-prize",
+    "gowalla",
+    "user-item-lists",
+]
+"""Data sets and formats that can be read."""
+
+DownloadName = Literal[
+    "movielens-100k",
+    "movielens-1m",
+    "movielens-20m",
+    "movielens-25m",
+    "movielens-32m",
+    "goodbooks-10k",
+]
+"""Published data sets that ``kd-tf download`` fetches."""
+
+ProtocolName = Literal["unseen-users", "leave-one-out", "temporal", "random", "published"]
+"""Ways to split the data into training, validation and test part."""
+
+BadRowsRule = Literal["stop", "skip"]
+"""What to do with malformed rows of a table."""
+
+MemberArchitecture = Literal[
+    "gru",
+    "cnn",
+    "transformer",
+    "vae",
+    "two-tower",
+    "local-ridge",
+    "linear-autoencoder",
+    "ials",
+    "spectral",
+]
+"""Teachers that can be members of an ensemble."""
+
+TeacherArchitecture = Literal[MemberArchitecture, "ensemble", "matrix-factorization"]
+"""All teachers."""
+
+StudentArchitecture = Literal[
+    "auto",
+    "mlp",
+    "shallow-cnn",
+    "logistic",
+    "two-tower",
+    "multi-interest",
+    "neighbours",
+    "item-kernel",
+    "low-rank",
+    "fold-in",
+    "low-rank-residual",
+    "kernel-residual",
+    "fold-in-residual",
+    "matrix-factorization",
+]
+"""All students; ``auto`` selects one of them."""
+
+OptimizerName = Literal["adam", "adamw", "sgd"]
+"""Optimizers of models that are trained."""
+
+LearningRateScheduleName = Literal["cosine", "exponential", "constant"]
+"""How the learning rate changes during a training."""
+
+LossName = Literal[
+    "soft-targets",
+    "top-k-with-tail",
+    "logit-matching",
+    "hard-predictions",
+    "rd",
+    "cd",
+    "rrd",
+    "dcd",
+    "unkd",
+    "rce-kd",
+    "item-side",
+    "item-similarity",
+    "hint",
+    "de",
+    "attention-transfer",
+    "adversarial",
+    "relational-distances",
+    "relational-angles",
+    "ftd",
+    "htd",
+    "hard-parameter",
+    "soft-parameter",
+    "hetcomp",
+    "adaptive-temperature",
+    "dcd-item",
+    "hierarchical-hints",
+    "mutual",
+    "shared-table",
+]
+"""Distillation losses."""
+
+PresetName = Literal[
+    "ir-rrd",
+    "dcd-both",
+    "average-teachers",
+    "weighted-teachers",
+    "confident-teachers",
+    "teacher-assistant",
+    "augmentation",
+    "curriculum",
+    "uncertainty",
+    "gradient-norm",
+    "confidence",
+    "mixed",
+]
+"""Methods of ``kd-tf compare`` that are more than a loss."""
+
+WeightingName = Literal["constant", "uncertainty", "gradient-norm", "confidence"]
+"""Ways to weight the student loss and the distillation losses."""
+
+QuantizationName = Literal["float32", "float16", "dynamic-int8", "int8", "int4"]
+"""How a file stores its weights."""
+
+CatalogSearch = Literal["auto", "exact", "two-stage"]
+"""How a file searches the catalog."""
+
+RuntimeName = Literal["any", "android-2.16", "litert"]
+"""Runtimes that a file must work with."""
+
+BaselineName = Literal[
+    "random",
+    "popularity",
+    "content",
+    "item-knn",
+    "item-knn-history",
+    "item-knn-bm25",
+    "ials",
+    "ease",
+]
+"""Baselines of ``kd-tf baselines``."""
+
+CompetitorName = Literal["numpy", "onnxruntime", "naive"]
+"""Runtimes that ``kd-tf benchmark`` compares a file with."""
+
+
+def list_choices(choices: Any) -> tuple[str, ...]:
+    """Returns the names of a ``Literal``.
+
+    Example:
+        >>> list_choices(BadRowsRule)
+        ('stop', 'skip')
+    """
+    return get_args(choices)

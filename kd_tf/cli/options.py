@@ -1,0 +1,268 @@
+"""Options that several commands share, with the same name, help and meaning everywhere.
+
+A command lists them in its signature. `kd_tf.cli.settings.collect_settings` makes settings of
+their values. Defaults are those of the configuration, so an option that is not given is None, and
+``show_default`` is text for the help.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kd_tf import choices
+from kd_tf.choices import list_choices
+from kd_tf.cli.completion import complete_names, complete_settings
+from kd_tf.sizes import parse_size
+
+DATA, EVALUATION, MODELS, SETTINGS, OUTPUT = (
+    "Data",
+    "Evaluation",
+    "Teacher, student and files",
+    "Settings",
+    "Results",
+)
+"""Headings of the options in the help."""
+
+DEFAULT_SEED = 42
+
+
+def join_choices(names: Any) -> str:
+    """Returns the names of a ``Literal`` as the help lists them.
+
+    Example:
+        >>> join_choices(choices.BadRowsRule)
+        'stop, skip'
+    """
+    return ", ".join(list_choices(names))
+
+
+DATASET_HELP = (
+    f"One of {join_choices(choices.DatasetName)}. csv: your own tables, also TSV and Parquet."
+)
+
+
+def parse_size_option(text: str) -> int:
+    """Parses a size such as ``600kB``.
+
+    Raises:
+        BadParameter: The text is no size.
+    """
+    try:
+        return parse_size(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def _option(
+    panel: str, help: str, *names: str, default: str | bool = False, **arguments: Any
+) -> Any:
+    """Makes an option under a heading of the help.
+
+    Args:
+        panel: The heading.
+        help: What the option does.
+        names: Its names, if they do not follow from the parameter's name.
+        default: The default as people read it; False for an option that does nothing by default.
+        arguments: Further arguments of `typer.Option`.
+    """
+    return typer.Option(*names, help=help, rich_help_panel=panel, show_default=default, **arguments)
+
+
+Dataset = Annotated[
+    choices.DatasetName | None,
+    _option(
+        DATA,
+        DATASET_HELP,
+        metavar="NAME",
+        default="synthetic",
+    ),
+]
+DataDir = Annotated[
+    Path | None, _option(DATA, "Published data sets: their folder, archive or file.")
+]
+Interactions = Annotated[
+    Path | None, _option(DATA, "csv: table of interactions, one row for each.")
+]
+Train = Annotated[
+    Path | None, _option(DATA, "csv, user-item-lists: training part of a published split.")
+]
+Validation = Annotated[
+    Path | None, _option(DATA, "csv, user-item-lists: its validation part, if it has one.")
+]
+Test = Annotated[Path | None, _option(DATA, "csv, user-item-lists: its test part.")]
+User = Annotated[str | None, _option(DATA, "csv: user column.", default="user")]
+Item = Annotated[str | None, _option(DATA, "csv: item column.", default="item")]
+Rating = Annotated[str | None, _option(DATA, "csv: rating column.")]
+Timestamp = Annotated[str | None, _option(DATA, "csv: time column.")]
+Columns = Annotated[
+    str | None,
+    _option(
+        DATA,
+        "csv: user,item[,rating[,timestamp]], all columns at once; their names, or without a "
+        "header the order of the columns in the file.",
+        metavar="NAME,NAME,...",
+    ),
+]
+Header = Annotated[
+    bool | None,
+    _option(DATA, "csv: whether the first line names the columns.", default="detected"),
+]
+Items = Annotated[Path | None, _option(DATA, "csv: table of items, for their titles.")]
+ItemId = Annotated[
+    str | None, _option(DATA, "csv: id column of the table of items.", default="as --item")
+]
+Title = Annotated[str | None, _option(DATA, "csv: title column of the table of items.")]
+Authors = Annotated[str | None, _option(DATA, "csv: authors column of the table of items.")]
+OnBadRows = Annotated[
+    choices.BadRowsRule | None,
+    _option(
+        DATA,
+        "Malformed rows. stop: an error names file and line. skip: they are left out and counted.",
+        default="stop",
+    ),
+]
+MinRating = Annotated[
+    float | None, _option(DATA, "Leave out rows with a lower rating.", default="4 for goodbooks")
+]
+
+Protocol = Annotated[
+    choices.ProtocolName | None,
+    _option(
+        EVALUATION,
+        "How the data is split into training, validation and test part: "
+        f"{join_choices(choices.ProtocolName)}.",
+        metavar="NAME",
+        default="published if the files have a split, else unseen-users",
+    ),
+]
+Candidates = Annotated[
+    str | None,
+    _option(
+        EVALUATION,
+        "full: rank all items. sampled:N: rank each held-out item among N sampled items.",
+        metavar="full|sampled:N",
+        default="full",
+    ),
+]
+Cutoffs = Annotated[
+    str | None,
+    _option(
+        EVALUATION,
+        "Lengths of the lists that are evaluated, separated by commas.",
+        "--k",
+        "-k",
+        metavar="K,K,...",
+        default="10,20",
+    ),
+]
+
+Teacher = Annotated[
+    choices.TeacherArchitecture | None,
+    _option(
+        MODELS,
+        f"One of {join_choices(choices.TeacherArchitecture)} (for kd-tf compare only).",
+        metavar="NAME",
+        default="ensemble",
+    ),
+]
+MaxBytes = Annotated[
+    int | None,
+    _option(
+        MODELS,
+        "Budget for the student's weights in int8, for example 600kB, 1.5MB or 250000.",
+        metavar="SIZE",
+        parser=parse_size_option,
+        default="1MB, or 40 bytes per item if that is more",
+    ),
+]
+Losses = Annotated[
+    str | None,
+    _option(
+        MODELS,
+        f"Distillation losses, separated by commas: {join_choices(choices.LossName)}; your own as "
+        "module:Class.",
+        metavar="NAME,NAME,...",
+        autocompletion=complete_names(list_choices(choices.LossName)),
+        default="soft-targets",
+    ),
+]
+Weighting = Annotated[
+    choices.WeightingName | None,
+    _option(
+        MODELS,
+        "How student loss and distillation losses are weighted: "
+        f"{join_choices(choices.WeightingName)}.",
+        metavar="NAME",
+        default="constant",
+    ),
+]
+
+Config = Annotated[
+    Path | None,
+    _option(SETTINGS, "TOML file with settings. Other options win over it."),
+]
+Name = Annotated[
+    str | None,
+    _option(SETTINGS, "Name of the run in tables and reports.", default="name of the data set"),
+]
+Seed = Annotated[int | None, _option(SETTINGS, "Random seed.", min=0, default=str(DEFAULT_SEED))]
+Settings = Annotated[
+    list[str] | None,
+    _option(
+        SETTINGS,
+        "Any setting of the configuration, for example student.embedding_dim=64. Repeat it for "
+        "more. It wins over all other options.",
+        "--set",
+        metavar="SECTION.KEY=VALUE",
+        autocompletion=complete_settings,
+    ),
+]
+
+Json = Annotated[
+    Path | None,
+    _option(
+        OUTPUT,
+        "Write the result as JSON to this file. A dash (-) prints JSON instead of tables.",
+        metavar="FILE",
+    ),
+]
+Quiet = Annotated[bool, _option(OUTPUT, "Show no progress, only the result.", "--quiet", "-q")]
+
+
+def make_out_option(default: str) -> Any:
+    """Makes the option ``--out``.
+
+    Args:
+        default: The default folder as people read it.
+    """
+    return _option(OUTPUT, "Folder of the results.", default=default)
+
+
+def make_student_option(default: str) -> Any:
+    """Makes the option ``--student``.
+
+    Args:
+        default: The default architecture.
+    """
+    return _option(
+        MODELS,
+        f"One of {join_choices(choices.StudentArchitecture)} (for kd-tf compare only). auto: the "
+        "best within --max-bytes, for kd-tf run only.",
+        metavar="NAME",
+        default=default,
+    )
+
+
+def split_names(text: str | None) -> list[str] | None:
+    """Splits names at commas; None stays None.
+
+    Example:
+        >>> split_names("popularity, ease")
+        ['popularity', 'ease']
+    """
+    if text is None:
+        return None
+    return [name.strip() for name in text.split(",")]

@@ -1,0 +1,160 @@
+"""Makes nested settings of a configuration file, the options of a command, and ``--set``."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kd_tf.cli.options import split_names
+from kd_tf.errors import UserError
+
+SETTING_OF_OPTION = {
+    "dataset": "data.dataset",
+    "data_dir": "data.data_dir",
+    "interactions": "data.interactions",
+    "train": "data.train",
+    "validation": "data.validation",
+    "test": "data.test",
+    "user": "data.columns.user",
+    "item": "data.columns.item",
+    "rating": "data.columns.rating",
+    "timestamp": "data.columns.timestamp",
+    "header": "data.header",
+    "items": "data.items",
+    "item_id": "data.item_columns.item_id",
+    "title": "data.item_columns.title",
+    "authors": "data.item_columns.authors",
+    "on_bad_rows": "data.on_bad_rows",
+    "min_rating": "cleaning.min_rating",
+    "protocol": "split.protocol",
+    "folds": "split.num_folds",
+    "candidates": "evaluation.candidates",
+    "teacher": "teacher.architecture",
+    "student": "student.architecture",
+    "max_bytes": "student.max_bytes",
+    "weighting": "distillation.weighting",
+    "quantization": "export.bundle_quantization",
+    "catalog_search": "export.catalog_search",
+    "runtime": "export.runtime",
+    "seed": "seed",
+}
+"""The setting that an option sets, by the name of the command's parameter."""
+
+_COLUMNS = ("user", "item", "rating", "timestamp")
+
+
+def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Merges the configuration file, the options and ``--set`` into nested settings.
+
+    Args:
+        options: The command's parameters by name, as in ``typer.Context.params``. Those that are
+            None, and those that set nothing, are ignored.
+
+    Returns:
+        The settings of ``--config``, replaced by those of the options, replaced by those of
+        ``--set``. They always have a ``name``.
+
+    Raises:
+        UserError: The configuration file or an option cannot be used.
+
+    Example:
+        >>> collect_settings({"user": "reader", "k": "5,10", "name": "mine"})
+        {'data': {'columns': {'user': 'reader'}}, 'evaluation': {'ks': [5, 10]}, 'name': 'mine'}
+    """
+    values: dict[str, Any] = {}
+    if options.get("config") is not None:
+        from kd_tf import config
+
+        path = Path(options["config"])
+        values = config.read(path).model_dump(mode="json", exclude_unset=True)
+    if options.get("columns") is not None:
+        names = [name.strip() for name in options["columns"].split(",")]
+        if not 2 <= len(names) <= len(_COLUMNS) or not all(names):
+            raise UserError(
+                f"--columns {options['columns']!r} is not USER,ITEM[,RATING[,TIMESTAMP]]",
+                hint="For example --columns user,item.",
+            )
+        for role, name in zip(_COLUMNS, names, strict=False):
+            set_value(values, f"data.columns.{role}", name)
+    for option, setting in SETTING_OF_OPTION.items():
+        set_value(values, setting, options.get(option))
+    columns = values.get("data", {}).get("columns", {})
+    if "item" in columns:
+        values["data"].setdefault("item_columns", {}).setdefault("item_id", columns["item"])
+    if options.get("k") is not None:
+        set_value(values, "evaluation.ks", _parse_cutoffs(options["k"]))
+    set_value(values, "distillation.losses", split_names(options.get("losses")))
+    apply_settings(values, options.get("settings"))
+    values["name"] = (
+        options.get("name") or values.get("name") or _choose_name(values.get("data", {}))
+    )
+    return values
+
+
+def apply_settings(values: dict[str, Any], settings: Sequence[str] | None) -> None:
+    """Sets each ``section.key=value`` in nested `values`.
+
+    A value is parsed as TOML, or taken as text if it is not TOML.
+
+    Raises:
+        UserError: A setting has another form.
+
+    Example:
+        >>> values = {"name": "mine"}
+        >>> apply_settings(values, ["student.embedding_dim=64", "student.architecture=mlp"])
+        >>> values
+        {'name': 'mine', 'student': {'embedding_dim': 64, 'architecture': 'mlp'}}
+    """
+    for setting in settings or ():
+        key, separator, text = setting.partition("=")
+        if not separator or not key.strip():
+            raise UserError(
+                f"--set {setting!r} is not SECTION.KEY=VALUE",
+                hint="For example --set student.embedding_dim=64.",
+            )
+        try:
+            value = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            value = text
+        set_value(values, key.strip(), value)
+
+
+def set_value(values: dict[str, Any], setting: str, value: Any) -> None:
+    """Sets a value in nested settings; None leaves them as they are.
+
+    Args:
+        values: Nested settings.
+        setting: The key, with dots between sections.
+        value: The value.
+
+    Raises:
+        UserError: A section of the key is a value, not a section.
+    """
+    if value is None:
+        return
+    *sections, key = setting.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+        if not isinstance(values, dict):
+            raise UserError(f"{setting} cannot be set: {section} is not a section")
+    values[key] = str(value) if isinstance(value, Path) else value
+
+
+def _parse_cutoffs(text: str) -> list[int]:
+    """Parses comma-separated cutoffs."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError as error:
+        raise UserError(
+            f"--k {text!r} is not a list of numbers", hint="For example --k 10,20."
+        ) from error
+
+
+def _choose_name(data: Any) -> str:
+    """Returns the folder's name for a published split, else the name of the data set."""
+    if not isinstance(data, dict):  # the configuration reports this error
+        return "synthetic"
+    folder = Path(data["train"]).resolve().parent.name if "train" in data else ""
+    return folder or str(data.get("dataset", "synthetic"))

@@ -1,0 +1,50 @@
+"""The configuration of a run: TOML in, validated settings out.
+
+Example:
+    >>> from kd_tf import config
+    >>> settings = config.from_values({"student": {"architecture": "mlp"}})
+    >>> settings.student.architecture, settings.teacher.architecture
+    ('mlp', 'ensemble')
+"""
+
+from kd_tf.config.data import (
+    Cleaning,
+    Columns,
+    Data,
+    Evaluation,
+    ItemColumns,
+    Split,
+)
+from kd_tf.config.distillation import Distillation, Examples, LossSettings, Pruning
+from kd_tf.config.export import Export
+from kd_tf.config.models import (
+    MATRIX_FACTORIZATION,
+    Student,
+    Teacher,
+    TeacherTrainingSettings,
+    TrainingSettings,
+)
+from kd_tf.config.run import Config, from_values, read, write
+
+__all__ = [
+    "MATRIX_FACTORIZATION",
+    "Cleaning",
+    "Columns",
+    "Config",
+    "Data",
+    "Distillation",
+    "Evaluation",
+    "Examples",
+    "Export",
+    "ItemColumns",
+    "LossSettings",
+    "Pruning",
+    "Split",
+    "Student",
+    "Teacher",
+    "TeacherTrainingSettings",
+    "TrainingSettings",
+    "from_values",
+    "read",
+    "write",
+]

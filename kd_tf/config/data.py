@@ -1,0 +1,196 @@
+"""Settings of the data: source, cleaning, split and evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from kd_tf.choices import BadRowsRule, DatasetName, ProtocolName
+from kd_tf.config.section import PositiveInt, Section, Share
+
+
+class Columns(Section):
+    """Column names of an interactions table in CSV, TSV or Parquet."""
+
+    user: str = Field("user", description="csv: user column")
+    item: str = Field("item", description="csv: item column")
+    rating: str | None = Field(None, description="csv: rating column")
+    timestamp: str | None = Field(
+        None, description="csv: time column; seconds since 1970 or ISO 8601"
+    )
+
+
+class ItemColumns(Section):
+    """Column names of an item table; only the ID column is required."""
+
+    item_id: str = Field("item", description="csv: id column of the table of items")
+    title: str | None = Field(None, description="csv: title column of the table of items")
+    authors: str | None = Field(None, description="csv: authors column of the table of items")
+    series: str | None = Field(None, description="csv: series column of the table of items")
+    genre: str | None = Field(None, description="csv: genre column of the table of items")
+    year: str | None = Field(None, description="csv: year column of the table of items")
+    text: str | None = Field(None, description="csv: description column of the table of items")
+    cover: str | None = Field(None, description="csv: column with the cover's URL")
+    isbn: str | None = Field(None, description="csv: ISBN column of the table of items")
+
+
+class Data(Section):
+    """The data set and where its files are.
+
+    Example:
+        >>> Data(dataset="movielens", data_dir="ml-1m.zip").has_published_split
+        False
+        >>> Data(dataset="csv", train="train.csv", test="test.csv").has_published_split
+        True
+    """
+
+    dataset: DatasetName = Field(
+        "synthetic",
+        description="name of the data set, docs/reference/data-sources.md; csv for your own tables",
+    )
+    data_dir: Path | None = Field(
+        None, description="published data sets: their folder, archive or file"
+    )
+    interactions: Path | None = Field(None, description="csv: table of interactions")
+    train: Path | None = Field(
+        None, description="csv, user-item-lists: training part of a published split"
+    )
+    validation: Path | None = Field(
+        None, description="csv, user-item-lists: validation part; optional"
+    )
+    test: Path | None = Field(None, description="csv, user-item-lists: test part")
+    items: Path | None = Field(None, description="csv: table of items")
+    columns: Columns = Columns()
+    item_columns: ItemColumns = ItemColumns()
+    header: bool | None = Field(
+        None, description="csv: whether the first line names the columns; default: detected"
+    )
+    on_bad_rows: BadRowsRule = Field(
+        "stop", description="stop: error with file and line; skip: leave them out and count them"
+    )
+    amazon_release: Literal["2014", "2018", "2023"] | None = Field(
+        None, description="amazon-reviews: only needed if the files do not show it"
+    )
+    book_crossing_feedback: Literal["all", "explicit", "implicit"] = Field(
+        "all", description="book-crossing: ratings from 1 to 10, rating 0, or both"
+    )
+    synthetic_items: PositiveInt = Field(2000, description="synthetic: number of items")
+    synthetic_users: PositiveInt = Field(3000, description="synthetic: number of users")
+
+    @property
+    def has_published_split(self) -> bool:
+        """Whether the files are a published train and test split."""
+        return self.train is not None
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Data:
+        can_be_split = self.dataset in ("csv", "user-item-lists")
+        if not can_be_split and (self.train or self.validation or self.test):
+            raise ValueError(
+                f"dataset {self.dataset} has no published split; train, validation and test are "
+                "for csv and user-item-lists"
+            )
+        if (self.train is None) != (self.test is None) or (self.validation and not self.train):
+            raise ValueError("a published split needs train and test; validation is optional")
+        if self.dataset == "csv" and (self.interactions is None) == (self.train is None):
+            raise ValueError("dataset csv needs either interactions (one table) or train and test")
+        if self.dataset == "user-item-lists" and self.train is None:
+            raise ValueError("dataset user-item-lists needs train and test")
+        needs_data_dir = self.dataset not in ("synthetic", "csv", "user-item-lists")
+        if needs_data_dir and self.data_dir is None:
+            raise ValueError(f"dataset {self.dataset} needs data_dir, the folder of its files")
+        return self
+
+
+class Cleaning(Section):
+    """Rules for cleaning the interactions. A published split is never cleaned."""
+
+    since: str | None = Field(None, description="drop rows before this time (seconds or ISO 8601)")
+    until: str | None = Field(None, description="drop rows from this time on")
+    min_rating: float | None = Field(
+        None, description="drop rows rated lower; default for goodbooks: 4"
+    )
+    weights: Literal["none", "rating", "log", "count"] = Field(
+        "none",
+        description="weight of a row: none (all equal), rating, log (1 + ln(1 + rating)), "
+        "count (number of repeats)",
+    )
+    duplicates: Literal["last", "max", "mean", "error"] = Field(
+        "last", description="which row to keep when a user has an item several times"
+    )
+    max_user_quantile: Share | None = Field(
+        None, description="drop users with more items than this quantile (robots)"
+    )
+    min_user_interactions: Annotated[int, Field(ge=2)] = Field(
+        5, description="drop users with fewer items"
+    )
+    min_item_interactions: PositiveInt = Field(
+        1, description="drop items with fewer users; both minimums are repeated until they hold"
+    )
+
+
+class Split(Section):
+    """The evaluation protocol: which users and items are held out.
+
+    Example:
+        >>> split = Split(protocol="temporal", test_share=0.1)
+        >>> split.test_share, split.validation_share
+        (0.1, 0.1)
+    """
+
+    protocol: ProtocolName | None = Field(
+        None, description="default: published if the files have a split, else unseen-users"
+    )
+    test_users: PositiveInt | None = Field(
+        None, description="unseen-users: number of test users; default: a fifth, at most 5000"
+    )
+    validation_users: PositiveInt | None = Field(
+        None, description="unseen-users: default: half of test_users"
+    )
+    held_out_share: Share = Field(
+        0.2, description="unseen-users: share of a user's items that is held out"
+    )
+    test_share: Share = Field(0.2, description="random, temporal: share of interactions")
+    validation_share: Share = Field(0.1, description="random, temporal: share of interactions")
+    show_validation: bool = Field(
+        False, description="published: validation items are part of the history at test time"
+    )
+    num_folds: Annotated[int, Field(ge=3)] | None = Field(
+        None,
+        description="unseen-users, random: k of k-fold cross-validation (kd-tf baselines only)",
+    )
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Split:
+        if self.test_share + self.validation_share >= 1:
+            raise ValueError(
+                "test_share + validation_share must be below 1: nothing is left to train on"
+            )
+        if self.num_folds is not None and self.protocol not in (None, "unseen-users", "random"):
+            raise ValueError(
+                f"num_folds needs protocol unseen-users or random, not {self.protocol}"
+            )
+        return self
+
+
+class Evaluation(Section):
+    """How models are evaluated.
+
+    Example:
+        >>> Evaluation(candidates="sampled:99").ks
+        (10, 20)
+    """
+
+    candidates: Annotated[str, Field(pattern=r"^(full|sampled:[1-9][0-9]*)$")] = Field(
+        "full",
+        description="full (rank all items), or sampled:N (rank among N sampled unseen items)",
+    )
+    ks: tuple[PositiveInt, ...] = Field((10, 20), description="cutoffs of the ranking metrics")
+
+    @model_validator(mode="after")
+    def _check_ks(self) -> Evaluation:
+        if not self.ks or len(set(self.ks)) != len(self.ks):
+            raise ValueError(f"ks needs at least one cutoff and no duplicates, not {self.ks}")
+        return self

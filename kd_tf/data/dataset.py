@@ -1,0 +1,155 @@
+"""Data sets: interactions and catalog, built from tables with external ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import polars as pl
+
+from kd_tf.data.catalog import Catalog
+from kd_tf.data.interactions import Interactions
+from kd_tf.errors import UserError
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set as a data source (`kd_tf.data.sources`) loads it: interactions and catalog.
+
+    Attributes:
+        name: Name of the data set, for tables and file names.
+        interactions: The interactions.
+        catalog: The items; ``len(catalog) == interactions.num_items``.
+        notes: Notes for the user about the data, one sentence each.
+        dropped_rows: Number of rows that the data source dropped, by reason, for example
+            ``{"bad row": 3}``. No other count includes them.
+        friendships: int32 [m, 2], pairs of user indices as in ``interactions.user``, the lower
+            first, each pair once, where the data set has them; else None.
+        split_labels: int8 [n], 0 for training rows, 1 for validation, 2 for test, where the
+            files come with a split; else None.
+
+    Example:
+        >>> import polars as pl
+        >>> frame = pl.DataFrame({"user": ["ann", "bob", "ann"], "item": ["x", "x", "y"]})
+        >>> dataset = from_frame("loans", frame)
+        >>> dataset.interactions.user.tolist(), dataset.interactions.item.tolist()
+        ([0, 1, 0], [1, 1, 2])
+        >>> dataset.catalog.item_ids
+        ['x', 'y']
+    """
+
+    name: str
+    interactions: Interactions
+    catalog: Catalog
+    notes: tuple[str, ...] = ()
+    dropped_rows: Mapping[str, int] = field(default_factory=dict)
+    friendships: np.ndarray | None = None
+    split_labels: np.ndarray | None = None
+
+
+def from_frame(name: str, frame: pl.DataFrame, item_table: pl.DataFrame | None = None) -> Dataset:
+    """Builds a data set from one table in memory; see `from_chunks`."""
+    return from_chunks(name, [frame], item_table)
+
+
+def from_chunks(
+    name: str, chunks: Iterable[pl.DataFrame], item_table: pl.DataFrame | None = None
+) -> Dataset:
+    """Builds a data set from a stream of tables: encodes user and item ids as integers.
+
+    Users are numbered in the order of their first row. Items are numbered in the order of
+    `item_table`; items that only `chunks` contain follow, in the order of their first row. Only
+    the numbers of a row are kept in memory: 20 bytes, however long its ids are.
+
+    Args:
+        name: Name of the data set.
+        chunks: Tables with the columns ``user`` and ``item`` (strings, no nulls), optionally
+            ``rating`` (float, no nulls) and ``timestamp`` (Int64 seconds, no nulls).
+        item_table: A catalog frame as in `Catalog`, or None where only ids are known.
+
+    Raises:
+        UserError: There is no row, or two items share an id.
+    """
+    # `Catalog` checks the ids before anything is joined on them.
+    listed = None if item_table is None else Catalog(item_table).frame
+    users, items = Vocabulary(), Vocabulary(() if listed is None else listed["item_id"])
+    columns: dict[str, list[np.ndarray]] = {}
+    for chunk in chunks:
+        numbers = {
+            "user": users.encode(chunk["user"]),
+            "item": items.encode(chunk["item"]) + 1,
+        }
+        for column, dtype in (("rating", np.float32), ("timestamp", np.int64)):
+            if column in chunk.columns:
+                numbers[column] = chunk[column].to_numpy().astype(dtype)
+        for column, values in numbers.items():
+            columns.setdefault(column, []).append(values)
+    joined = {column: np.concatenate(columns.pop(column)) for column in list(columns)}
+    if not len(joined.get("user", ())):
+        raise UserError("the table has no interactions", hint="Give a table with at least one row.")
+    notes = []
+    if listed is None:
+        catalog = Catalog(pl.DataFrame({"item_id": items.ids}, schema={"item_id": pl.String}))
+    else:
+        extra = items.ids[len(listed) :]
+        if extra:
+            notes.append(
+                f"{len(extra)} items have interactions but are not in the item table (the first "
+                f"is {extra[0]!r}): they have an id but no title"
+            )
+        unlisted = pl.DataFrame({"item_id": extra}, schema={"item_id": pl.String})
+        catalog = Catalog(pl.concat([listed, unlisted], how="diagonal"))
+        num_cold = len(catalog) - len(np.unique(joined["item"]))
+        if num_cold:
+            notes.append(
+                f"{num_cold} of {len(catalog)} items have no interactions: they stay in the "
+                "catalog but cannot be recommended well"
+            )
+    return Dataset(
+        name=name,
+        interactions=Interactions(
+            user=joined["user"],
+            item=joined["item"],
+            rating=joined.get("rating"),
+            timestamp=joined.get("timestamp"),
+            user_ids=users.ids,
+            num_items=len(catalog),
+        ),
+        catalog=catalog,
+        notes=tuple(notes),
+    )
+
+
+class Vocabulary:
+    """Maps ids to integers from 0, in the order of first appearance.
+
+    Attributes:
+        ids: The id of each integer.
+
+    Args:
+        ids: Ids to start with, each once.
+
+    Example:
+        >>> import polars as pl
+        >>> vocabulary = Vocabulary(["x"])
+        >>> vocabulary.encode(pl.Series(["y", "x", "y"])).tolist(), vocabulary.ids
+        ([1, 0, 1], ['x', 'y'])
+    """
+
+    def __init__(self, ids: Iterable[str] = ()) -> None:
+        self.ids = list(ids)
+        self._indices = {name: index for index, name in enumerate(self.ids)}
+
+    def encode(self, ids: pl.Series) -> np.ndarray:
+        """Returns the integer of each id, int32 [n]; new ids get the next integers."""
+        distinct = ids.unique(maintain_order=True).alias("name")
+        for name in distinct:
+            if name not in self._indices:
+                self._indices[name] = len(self.ids)
+                self.ids.append(name)
+        indices = pl.Series("index", [self._indices[name] for name in distinct], dtype=pl.Int32)
+        encoded = pl.DataFrame({"name": ids}).join(
+            pl.DataFrame([distinct, indices]), on="name", how="left", maintain_order="left"
+        )
+        return encoded["index"].to_numpy()

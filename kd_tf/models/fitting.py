@@ -1,0 +1,107 @@
+"""What `fit` does with histories: draws examples, batches them, and validates every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kd_tf.backend import keras
+from kd_tf.data.examples.batches import Batches
+from kd_tf.data.examples.sequences import Examples
+from kd_tf.data.split import HeldOutSet, TrainingSet
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.callbacks import RankingMetrics
+
+NUM_ORDERED_TARGETS = 4
+"""Target items per example where histories are in the order of reading: the next few."""
+
+NUM_UNORDERED_TARGETS = 16
+"""Target items per example elsewhere."""
+
+
+def choose_num_targets(chronological: bool) -> int:
+    """Returns the default number of target items per example."""
+    return NUM_ORDERED_TARGETS if chronological else NUM_UNORDERED_TARGETS
+
+
+def choose_batch_size(num_users: int) -> int:
+    """Returns the default batch size: an eighth of the users, from 32 to 512."""
+    return int(np.clip(num_users // 8, 32, 512))
+
+
+def draw_examples(
+    model: HistoryModel,
+    train: TrainingSet,
+    num_passes: int,
+    num_targets: int | None,
+    seed: int | None,
+) -> Examples:
+    """Draws the examples that a model trains on, in the form that its `call` takes.
+
+    Args:
+        model: The model.
+        train: The training histories.
+        num_passes: Number of examples per user.
+        num_targets: Number of target items per example; None takes the default.
+        seed: Random seed; None takes that of the split.
+
+    Raises:
+        UserError: No user has two items.
+    """
+    return model.draw_examples(
+        train,
+        num_passes=num_passes,
+        num_targets=num_targets or choose_num_targets(train.chronological),
+        seed=train.seed if seed is None else seed,
+    )
+
+
+def make_batches(
+    examples: Examples, train: TrainingSet, batch_size: int | None, seed: int | None
+) -> Batches:
+    """Puts examples into batches with default size and order."""
+    return Batches(
+        examples.history,
+        {"targets": examples.targets},
+        batch_size=batch_size or choose_batch_size(len(train)),
+        seed=train.seed if seed is None else seed,
+    )
+
+
+def fit_batches(
+    fit: Callable[..., keras.callbacks.History],
+    batches: Batches,
+    *,
+    validated_model: HistoryModel,
+    validation_data: HeldOutSet | None,
+    epochs: int,
+    callbacks: Sequence[keras.callbacks.Callback] | None,
+    **kwargs: Any,
+) -> keras.callbacks.History:
+    """Runs Keras' `fit` on batches, with ranking metrics after every epoch.
+
+    Args:
+        fit: `keras.Model.fit` of the model that is trained.
+        batches: Training data.
+        validated_model: The model that is evaluated: the trained one, or a Distiller's student.
+        validation_data: The validation users; None evaluates nothing.
+        epochs: Number of epochs.
+        callbacks: The user's callbacks, which see ``val_ndcg@10``. Those with a true attribute
+            `runs_last` run after all others.
+        **kwargs: Further arguments of `keras.Model.fit`.
+    """
+    validation = (
+        [RankingMetrics(validation_data, validated_model)]
+        if validation_data is not None and len(validation_data.histories)
+        else []
+    )
+    ordered = sorted(callbacks or (), key=lambda callback: getattr(callback, "runs_last", False))
+    return fit(
+        batches.stream(),
+        steps_per_epoch=batches.steps_per_epoch,
+        epochs=epochs,
+        callbacks=[*validation, *ordered],
+        **kwargs,
+    )

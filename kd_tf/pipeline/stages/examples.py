@@ -1,0 +1,80 @@
+"""Samples the training examples of teachers and students, and the histories that calibrate int8."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kd_tf.data.examples.sequences import (
+    Examples,
+    draw_sequence_examples,
+    draw_user_id_examples,
+)
+from kd_tf.data.split import Split
+from kd_tf.pipeline.stages.run_context import RunContext
+
+TEACHER_EXAMPLES, STUDENT_EXAMPLES, CALIBRATION_EXAMPLES = 1, 2, 3
+"""Purposes of examples; each has its own random seed, so teacher and student see other cuts."""
+
+TARGETS_PER_USER = 32
+"""Default number of targets per user in one epoch for models that take user IDs."""
+
+NUM_CALIBRATION_HISTORIES = 500
+
+
+def draw_examples(context: RunContext, purpose: int) -> Examples:
+    """Samples training examples from the training histories.
+
+    Args:
+        context: The run.
+        purpose: `TEACHER_EXAMPLES` or `STUDENT_EXAMPLES`, which are sampled differently.
+    """
+    settings, split = context.settings.examples, context.split
+    return draw_sequence_examples(
+        split.train,
+        num_passes=settings.num_passes,
+        max_length=context.max_length,
+        num_targets=settings.num_targets or (4 if split.chronological else 16),
+        chronological=split.chronological,
+        seed=_make_seed(context.settings.seed, purpose),
+    )
+
+
+def draw_examples_by_user(context: RunContext) -> Examples:
+    """Samples training examples for models that take user IDs."""
+    settings = context.settings.examples
+    return draw_user_id_examples(
+        context.split.train,
+        num_passes=settings.num_passes,
+        num_targets=settings.num_targets or TARGETS_PER_USER,
+        seed=context.settings.seed,
+    )
+
+
+def draw_calibration_histories(split: Split, max_length: int, *, seed: int) -> np.ndarray:
+    """Samples the histories that calibrate the ranges of int8 activations.
+
+    They are parts of training histories, short and long. Whole histories alone would give too
+    small ranges: the shorter a history, the more each of its items weighs.
+
+    Args:
+        split: Its training part is sampled from.
+        max_length: L of the student.
+        seed: Seed of the run.
+
+    Returns:
+        int32 [n, L], at most `NUM_CALIBRATION_HISTORIES` rows.
+    """
+    examples = draw_sequence_examples(
+        split.train,
+        num_passes=1,
+        max_length=max_length,
+        num_targets=1,
+        chronological=True,
+        seed=_make_seed(seed, CALIBRATION_EXAMPLES),
+    )
+    return np.asarray(examples.history[0][:NUM_CALIBRATION_HISTORIES])
+
+
+def _make_seed(run_seed: int, purpose: int) -> int:
+    """Returns a seed that no other purpose and no other run uses."""
+    return 1000 * run_seed + purpose

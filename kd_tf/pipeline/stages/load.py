@@ -1,0 +1,90 @@
+"""Loads or generates the data set that the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from kd_tf import config
+from kd_tf.config import Config
+from kd_tf.data.dataset import Dataset
+from kd_tf.data.sources.amazon_reviews import read_amazon_reviews
+from kd_tf.data.sources.book_crossing import read_book_crossing
+from kd_tf.data.sources.goodbooks import read_goodbooks
+from kd_tf.data.sources.gowalla import read_gowalla
+from kd_tf.data.sources.movielens import read_movielens
+from kd_tf.data.sources.netflix_prize import read_netflix_prize
+from kd_tf.data.sources.own_tables import InteractionColumns, ItemColumns, read_delimited
+from kd_tf.data.sources.presplit_tables import read_presplit_tables
+from kd_tf.data.sources.user_item_lists import read_user_item_lists
+from kd_tf.data.synthetic.bookshop import generate_bookshop
+
+
+def load_dataset(settings: Config) -> Dataset:
+    """Reads or generates the data set that the settings name.
+
+    Raises:
+        UserError: Its files cannot be read.
+    """
+    data = settings.data
+    if data.dataset == "synthetic":
+        return generate_bookshop(
+            num_items=data.synthetic_items, num_users=data.synthetic_users, seed=settings.seed
+        )
+    if data.dataset == "user-item-lists":
+        assert data.train is not None
+        assert data.test is not None
+        return read_user_item_lists(
+            data.train,
+            data.test,
+            data.validation,
+            on_bad_rows=data.on_bad_rows,
+            name=settings.name,
+        )
+    if data.dataset == "csv":
+        return _read_csv_tables(settings)
+    assert data.data_dir is not None
+    return _LOADERS[data.dataset](data.data_dir, data)
+
+
+_LOADERS: dict[str, Callable[[Path, config.Data], Dataset]] = {
+    "goodbooks": lambda path, data: read_goodbooks(path, on_bad_rows=data.on_bad_rows),
+    "movielens": lambda path, data: read_movielens(path, on_bad_rows=data.on_bad_rows),
+    "book-crossing": lambda path, data: read_book_crossing(
+        path, feedback=data.book_crossing_feedback, on_bad_rows=data.on_bad_rows
+    ),
+    "amazon-reviews": lambda path, data: read_amazon_reviews(
+        path, release=data.amazon_release, on_bad_rows=data.on_bad_rows
+    ),
+    "netflix-prize": lambda path, data: read_netflix_prize(path, on_bad_rows=data.on_bad_rows),
+    "gowalla": lambda path, data: read_gowalla(path, on_bad_rows=data.on_bad_rows),
+}
+
+
+def _read_csv_tables(settings: Config) -> Dataset:
+    """Reads the user's own tables: one of interactions, or one per part of a split."""
+    data = settings.data
+    columns = InteractionColumns(**data.columns.model_dump())
+    item_columns = ItemColumns(**data.item_columns.model_dump()) if data.items else None
+    if data.train is not None and data.test is not None:
+        return read_presplit_tables(
+            data.train,
+            data.test,
+            columns,
+            validation=data.validation,
+            items=data.items,
+            item_columns=item_columns,
+            header=data.header,
+            on_bad_rows=data.on_bad_rows,
+            name=settings.name,
+        )
+    assert data.interactions is not None
+    return read_delimited(
+        data.interactions,
+        columns,
+        items=data.items,
+        item_columns=item_columns,
+        header=data.header,
+        on_bad_rows=data.on_bad_rows,
+        name=settings.name,
+    )

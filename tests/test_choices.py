@@ -1,0 +1,37 @@
+"""The names that options and settings choose from are those of the registries."""
+
+from __future__ import annotations
+
+from kd_tf import choices
+from kd_tf.baselines import BASELINES
+from kd_tf.choices import list_choices
+from kd_tf.config import MATRIX_FACTORIZATION
+from kd_tf.data.sources.download import PUBLISHED_FILES
+from kd_tf.distill.losses import METHODS
+from kd_tf.models.students import STUDENTS
+from kd_tf.models.teachers import TEACHERS
+from kd_tf.pipeline.method_presets import PRESETS
+from kd_tf.tflite.benchmark.benchmark import COMPETITORS
+from kd_tf.tflite.convert import Quantization
+
+
+def test_models() -> None:
+    assert list_choices(choices.TeacherArchitecture) == (*TEACHERS, MATRIX_FACTORIZATION)
+    assert list_choices(choices.MemberArchitecture) == tuple(set_aside(TEACHERS, "ensemble"))
+    assert list_choices(choices.StudentArchitecture) == ("auto", *STUDENTS, MATRIX_FACTORIZATION)
+    assert list_choices(choices.BaselineName) == tuple(BASELINES)
+
+
+def set_aside(names: object, name: str) -> list[str]:
+    return [other for other in names if other != name]  # type: ignore[attr-defined]
+
+
+def test_methods() -> None:
+    assert list_choices(choices.LossName) == tuple(METHODS)
+    assert list_choices(choices.PresetName) == tuple(PRESETS)
+
+
+def test_files() -> None:
+    assert set(list_choices(choices.QuantizationName)) == {form.value for form in Quantization}
+    assert list_choices(choices.CompetitorName) == COMPETITORS
+    assert list_choices(choices.DownloadName) == tuple(PUBLISHED_FILES)
