@@ -12,6 +12,7 @@ import contextlib
 import logging
 import os
 
+from kd_tf.errors import UserError
 from kd_tf.extras import require_modules
 from kd_tf.native_stderr import suppress_native_stderr
 
@@ -25,8 +26,20 @@ require_modules(
 
 with suppress_native_stderr():
     import tensorflow as tf
-    import tensorflow_model_optimization as tfmot
-    import tensorflow_recommenders as tfrs
+
+    try:
+        import tensorflow_model_optimization as tfmot
+        import tensorflow_recommenders as tfrs
+    except ImportError as error:
+        # Both refuse to work once the program has used `tf.keras` as Keras 3.
+        if "Keras" not in str(error):
+            raise
+        raise UserError(
+            "Keras 3 is in use already, but kd_tf works with Keras 2 (tf_keras), which TensorFlow "
+            "Recommenders and TensorFlow Model Optimization need",
+            hint="Import kd_tf.models (or set TF_USE_LEGACY_KERAS=1 in the environment) before "
+            "the program touches tf.keras.",
+        ) from error
     import tf_keras as keras
 
     # TensorFlow logs about CUDA when devices are listed for the first time: hide that here too.

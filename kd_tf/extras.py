@@ -6,6 +6,8 @@ The base install of kd_tf is the runtime. Training needs the extra ``train``: Te
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from kd_tf.errors import UserError
 
@@ -87,10 +89,20 @@ def find_extra(module: str) -> str:
     raise KeyError(module)
 
 
-def explain_import_error(error: ModuleNotFoundError) -> MissingExtraError | None:
-    """Returns the error to show for a failed import, or None if no extra installs the module."""
-    module = (error.name or "").partition(".")[0]
+@contextmanager
+def convert_import_errors() -> Iterator[None]:
+    """Turns a failed import of an extra's module into the error that says what to install.
+
+    Raises:
+        MissingExtraError: A module that an extra installs was not found.
+        ModuleNotFoundError: Another module was not found.
+    """
     try:
-        return MissingExtraError(module, find_extra(module))
-    except KeyError:
-        return None
+        yield
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        try:
+            extra = find_extra(module)
+        except KeyError:
+            raise error from None
+        raise MissingExtraError(module, extra) from error

@@ -81,7 +81,7 @@ def fit(split: Split, catalog: Catalog) -> ContentSimilarity:
     if not any(texts):
         raise UserError(
             "the catalog has ids but no text",
-            hint="Give a table of items with titles (--books, --title).",
+            hint="Give a table of items with titles (--items, --title).",
         )
     # min_df=2: a term of a single item cannot match any other item.
     vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2, dtype=np.float32)

@@ -162,11 +162,11 @@ def compute_gram(matrix: sparse.csr_array) -> np.ndarray:
     """
     matrix = matrix[:, 1:].tocsr()
     num_items = matrix.shape[1]
-    transposed = matrix.T.tocsr()
+    transpose = matrix.T.tocsr()
     gram = np.empty((num_items, num_items), np.float32, order="F")
     for start in range(0, num_items, _BLOCK_SIZE):
         block = slice(start, start + _BLOCK_SIZE)
-        gram[:, block] = (transposed[block] @ matrix).toarray().T
+        gram[:, block] = (transpose[block] @ matrix).toarray().T
     return gram
 
 

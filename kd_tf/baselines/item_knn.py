@@ -115,8 +115,8 @@ def fit(
     is_neighbour = (similarity.row != similarity.col) & (similarity.data > 0)
     item, neighbour = similarity.row[is_neighbour], similarity.col[is_neighbour]
     values = similarity.data[is_neighbour].astype(np.float32)
-    selected = _select_top(item, values, num_neighbours)
-    item, neighbour, values = item[selected], neighbour[selected], values[selected]
+    top_entries = _select_top(item, values, num_neighbours)
+    item, neighbour, values = item[top_entries], neighbour[top_entries], values[top_entries]
     entries = (neighbour, item) if side == "candidate" else (item, neighbour)
     name = "item-knn" + "-bm25" * (weighting == "bm25") + "-history" * (side == "history")
     return ItemKNN(sparse.csr_array((values, entries), shape=similarity.shape), name)

@@ -53,9 +53,9 @@ class RandomOrder:
         # A sum does not depend on the order of the history.
         np.add.at(history_hash, rows, _mix_bits(histories.items.astype(np.uint64)))
         item_hash = _mix_bits(np.arange(self.num_items + 1, dtype=np.uint64))
-        mixed = _mix_bits(_mix_bits(history_hash)[:, None] ^ item_hash)
+        mixed_bits = _mix_bits(_mix_bits(history_hash)[:, None] ^ item_hash)
         # A float32 below 1 holds 24 bits exactly.
-        scores = (mixed >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
+        scores = (mixed_bits >> np.uint64(40)).astype(np.float32) / np.float32(1 << 24)
         scores[:, 0] = -np.inf
         return scores
 
@@ -71,7 +71,7 @@ def _mix_bits(values: np.ndarray) -> np.ndarray:
     This is the finalizer of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number
     generators", 2014.
     """
-    mixed = values + np.uint64(0x9E3779B97F4A7C15)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    mixed_bits = values + np.uint64(0x9E3779B97F4A7C15)
+    mixed_bits = (mixed_bits ^ (mixed_bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed_bits = (mixed_bits ^ (mixed_bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return mixed_bits ^ (mixed_bits >> np.uint64(31))

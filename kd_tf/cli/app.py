@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import sys
 import traceback
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from kd_tf import __version__
-from kd_tf.cli.baselines import baselines
+from kd_tf.cli.baselines import evaluate_baselines
 from kd_tf.cli.benchmark import benchmark
 from kd_tf.cli.compare import compare
-from kd_tf.cli.data import data, download
+from kd_tf.cli.data import download, summarize_data
 from kd_tf.cli.preview import preview
 from kd_tf.cli.recommend import recommend
-from kd_tf.cli.run import demo, run
+from kd_tf.cli.run import run, run_demo
 from kd_tf.errors import ParityError, UserError
-from kd_tf.extras import explain_import_error
+from kd_tf.extras import convert_import_errors
 
 app = typer.Typer(
     name="kd-tf",
@@ -33,8 +34,20 @@ app = typer.Typer(
 INTERRUPTED_EXIT_CODE = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as in shells."""
 
-for _command in (demo, run, recommend, preview, benchmark, data, download, baselines, compare):
-    app.command()(_command)
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": run_demo,
+    "run": run,
+    "recommend": recommend,
+    "preview": preview,
+    "benchmark": benchmark,
+    "data": summarize_data,
+    "download": download,
+    "baselines": evaluate_baselines,
+    "compare": compare,
+}
+
+for _name, _command in _COMMANDS.items():
+    app.command(_name)(_command)
 
 
 @app.callback(invoke_without_command=True)
@@ -49,9 +62,11 @@ def print_version(
 
 def main() -> None:
     """Runs the command line. Exit codes: 2 user error, 1 internal error, 130 Ctrl-C."""
-    errors = Console(stderr=True, highlight=False)
+    # Without line breaks of its own, so that paths and commands can be copied.
+    errors = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        _run_app()
+        with convert_import_errors():
+            app()
     except UserError as error:
         errors.print(f"kd-tf: {error}", style="red", markup=False)
         sys.exit(2)
@@ -69,8 +84,8 @@ def main() -> None:
         raise
     except MemoryError:
         errors.print(
-            "kd-tf: out of memory. Use a smaller teacher.embedding_dim or examples.num_passes "
-            "(--set).",
+            "kd-tf: out of memory. Use a smaller teacher or fewer examples, for example --set "
+            "teacher.embedding_dim=128 or --set examples.num_passes=4.",
             style="red",
             markup=False,
         )
@@ -83,18 +98,3 @@ def main() -> None:
         )
         traceback.print_exc()
         sys.exit(1)
-
-
-def _run_app() -> None:
-    """Runs the command. A missing package of an extra becomes the error that says what to install.
-
-    Raises:
-        MissingExtraError: The command needs an extra that is not installed.
-    """
-    try:
-        app()
-    except ModuleNotFoundError as error:
-        explained = explain_import_error(error)
-        if explained is None:
-            raise
-        raise explained from error

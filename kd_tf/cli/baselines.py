@@ -17,7 +17,7 @@ from kd_tf.cli.settings import collect_settings
 BASELINES = list_choices(choices.BaselineName)
 
 
-def baselines(
+def evaluate_baselines(
     context: typer.Context,
     dataset: options.Dataset = None,
     data_dir: options.DataDir = None,
@@ -69,10 +69,10 @@ def baselines(
     """Fit and evaluate baselines: what a model has to beat on your data."""
     values = collect_settings(context.params)
     from kd_tf.config import from_values
-    from kd_tf.pipeline.baselines import evaluate_baselines
+    from kd_tf.pipeline import baselines as pipeline
     from kd_tf.report import console_tables
 
-    result = evaluate_baselines(
+    result = pipeline.evaluate_baselines(
         from_values(values), make_progress(quiet), models=options.split_names(models)
     )
     if not write_json(json, result.to_json()):

@@ -94,7 +94,7 @@ def compare(
         student_settings.setdefault("architecture", "mlp")
     from kd_tf.config import from_values
 
-    resolved = from_values(values)
+    configuration = from_values(values)
     progress = make_progress(quiet)
     progress.info("starting TensorFlow")
     from kd_tf.pipeline.compare import compare as run_comparison
@@ -105,7 +105,7 @@ def compare(
     default_memory = 0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     pool = ProcessPool(jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else default_memory))
     result = run_comparison(
-        resolved,
+        configuration,
         folder,
         progress,
         methods=None if methods == "all" else options.split_names(methods),

@@ -18,7 +18,7 @@ from kd_tf.cli.settings import collect_settings
 DOWNLOADS = list_choices(choices.DownloadName)
 
 
-def data(
+def summarize_data(
     context: typer.Context,
     dataset: Annotated[
         choices.DatasetName,
@@ -51,10 +51,10 @@ def data(
     """Read and clean a data set, and count users, items and interactions at every step."""
     values = collect_settings(context.params)
     from kd_tf.config import from_values
-    from kd_tf.pipeline.summarize_data import summarize_data
+    from kd_tf.pipeline import summarize_data as pipeline
     from kd_tf.report import console_tables
 
-    summary = summarize_data(from_values(values), make_progress(quiet))
+    summary = pipeline.summarize_data(from_values(values), make_progress(quiet))
     if not write_json(json, summary.to_json()):
         console_tables.print_data(summary, Console(highlight=False))
 

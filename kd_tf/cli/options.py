@@ -56,7 +56,7 @@ def parse_size_option(text: str) -> int:
         raise typer.BadParameter(str(error)) from error
 
 
-def _option(
+def _make_option(
     panel: str, help: str, *names: str, default: str | bool = False, **arguments: Any
 ) -> Any:
     """Makes an option under a heading of the help.
@@ -73,7 +73,7 @@ def _option(
 
 Dataset = Annotated[
     choices.DatasetName | None,
-    _option(
+    _make_option(
         DATA,
         DATASET_HELP,
         metavar="NAME",
@@ -81,25 +81,25 @@ Dataset = Annotated[
     ),
 ]
 DataDir = Annotated[
-    Path | None, _option(DATA, "Published data sets: their folder, archive or file.")
+    Path | None, _make_option(DATA, "Published data sets: their folder, archive or file.")
 ]
 Interactions = Annotated[
-    Path | None, _option(DATA, "csv: table of interactions, one row for each.")
+    Path | None, _make_option(DATA, "csv: table of interactions, one row for each.")
 ]
 Train = Annotated[
-    Path | None, _option(DATA, "csv, user-item-lists: training part of a published split.")
+    Path | None, _make_option(DATA, "csv, user-item-lists: training part of a published split.")
 ]
 Validation = Annotated[
-    Path | None, _option(DATA, "csv, user-item-lists: its validation part, if it has one.")
+    Path | None, _make_option(DATA, "csv, user-item-lists: its validation part, if it has one.")
 ]
-Test = Annotated[Path | None, _option(DATA, "csv, user-item-lists: its test part.")]
-User = Annotated[str | None, _option(DATA, "csv: user column.", default="user")]
-Item = Annotated[str | None, _option(DATA, "csv: item column.", default="item")]
-Rating = Annotated[str | None, _option(DATA, "csv: rating column.")]
-Timestamp = Annotated[str | None, _option(DATA, "csv: time column.")]
+Test = Annotated[Path | None, _make_option(DATA, "csv, user-item-lists: its test part.")]
+User = Annotated[str | None, _make_option(DATA, "csv: user column.", default="user")]
+Item = Annotated[str | None, _make_option(DATA, "csv: item column.", default="item")]
+Rating = Annotated[str | None, _make_option(DATA, "csv: rating column.")]
+Timestamp = Annotated[str | None, _make_option(DATA, "csv: time column.")]
 Columns = Annotated[
     str | None,
-    _option(
+    _make_option(
         DATA,
         "csv: user,item[,rating[,timestamp]], all columns at once; their names, or without a "
         "header the order of the columns in the file.",
@@ -108,29 +108,30 @@ Columns = Annotated[
 ]
 Header = Annotated[
     bool | None,
-    _option(DATA, "csv: whether the first line names the columns.", default="detected"),
+    _make_option(DATA, "csv: whether the first line names the columns.", default="detected"),
 ]
-Items = Annotated[Path | None, _option(DATA, "csv: table of items, for their titles.")]
+Items = Annotated[Path | None, _make_option(DATA, "csv: table of items, for their titles.")]
 ItemId = Annotated[
-    str | None, _option(DATA, "csv: id column of the table of items.", default="as --item")
+    str | None, _make_option(DATA, "csv: id column of the table of items.", default="as --item")
 ]
-Title = Annotated[str | None, _option(DATA, "csv: title column of the table of items.")]
-Authors = Annotated[str | None, _option(DATA, "csv: authors column of the table of items.")]
+Title = Annotated[str | None, _make_option(DATA, "csv: title column of the table of items.")]
+Authors = Annotated[str | None, _make_option(DATA, "csv: authors column of the table of items.")]
 OnBadRows = Annotated[
     choices.BadRowsRule | None,
-    _option(
+    _make_option(
         DATA,
         "Malformed rows. stop: an error names file and line. skip: they are left out and counted.",
         default="stop",
     ),
 ]
 MinRating = Annotated[
-    float | None, _option(DATA, "Leave out rows with a lower rating.", default="4 for goodbooks")
+    float | None,
+    _make_option(DATA, "Leave out rows with a lower rating.", default="4 for goodbooks"),
 ]
 
 Protocol = Annotated[
     choices.ProtocolName | None,
-    _option(
+    _make_option(
         EVALUATION,
         "How the data is split into training, validation and test part: "
         f"{join_choices(choices.ProtocolName)}.",
@@ -140,7 +141,7 @@ Protocol = Annotated[
 ]
 Candidates = Annotated[
     str | None,
-    _option(
+    _make_option(
         EVALUATION,
         "full: rank all items. sampled:N: rank each held-out item among N sampled items.",
         metavar="full|sampled:N",
@@ -149,7 +150,7 @@ Candidates = Annotated[
 ]
 Cutoffs = Annotated[
     str | None,
-    _option(
+    _make_option(
         EVALUATION,
         "Lengths of the lists that are evaluated, separated by commas.",
         "--k",
@@ -161,7 +162,7 @@ Cutoffs = Annotated[
 
 Teacher = Annotated[
     choices.TeacherArchitecture | None,
-    _option(
+    _make_option(
         MODELS,
         f"One of {join_choices(choices.TeacherArchitecture)} (for kd-tf compare only).",
         metavar="NAME",
@@ -170,7 +171,7 @@ Teacher = Annotated[
 ]
 MaxBytes = Annotated[
     int | None,
-    _option(
+    _make_option(
         MODELS,
         "Budget for the student's weights in int8, for example 600kB, 1.5MB or 250000.",
         metavar="SIZE",
@@ -180,7 +181,7 @@ MaxBytes = Annotated[
 ]
 Losses = Annotated[
     str | None,
-    _option(
+    _make_option(
         MODELS,
         f"Distillation losses, separated by commas: {join_choices(choices.LossName)}; your own as "
         "module:Class.",
@@ -191,7 +192,7 @@ Losses = Annotated[
 ]
 Weighting = Annotated[
     choices.WeightingName | None,
-    _option(
+    _make_option(
         MODELS,
         "How student loss and distillation losses are weighted: "
         f"{join_choices(choices.WeightingName)}.",
@@ -202,16 +203,20 @@ Weighting = Annotated[
 
 Config = Annotated[
     Path | None,
-    _option(SETTINGS, "TOML file with settings. Other options win over it."),
+    _make_option(SETTINGS, "TOML file with settings. Other options win over it."),
 ]
 Name = Annotated[
     str | None,
-    _option(SETTINGS, "Name of the run in tables and reports.", default="name of the data set"),
+    _make_option(
+        SETTINGS, "Name of the run in tables and reports.", default="name of the data set"
+    ),
 ]
-Seed = Annotated[int | None, _option(SETTINGS, "Random seed.", min=0, default=str(DEFAULT_SEED))]
+Seed = Annotated[
+    int | None, _make_option(SETTINGS, "Random seed.", min=0, default=str(DEFAULT_SEED))
+]
 Settings = Annotated[
     list[str] | None,
-    _option(
+    _make_option(
         SETTINGS,
         "Any setting of the configuration, for example student.embedding_dim=64. Repeat it for "
         "more. It wins over all other options.",
@@ -223,13 +228,13 @@ Settings = Annotated[
 
 Json = Annotated[
     Path | None,
-    _option(
+    _make_option(
         OUTPUT,
         "Write the result as JSON to this file. A dash (-) prints JSON instead of tables.",
         metavar="FILE",
     ),
 ]
-Quiet = Annotated[bool, _option(OUTPUT, "Show no progress, only the result.", "--quiet", "-q")]
+Quiet = Annotated[bool, _make_option(OUTPUT, "Show no progress, only the result.", "--quiet", "-q")]
 
 
 def make_out_option(default: str) -> Any:
@@ -238,7 +243,7 @@ def make_out_option(default: str) -> Any:
     Args:
         default: The default folder as people read it.
     """
-    return _option(OUTPUT, "Folder of the results.", default=default)
+    return _make_option(OUTPUT, "Folder of the results.", default=default)
 
 
 def make_student_option(default: str) -> Any:
@@ -247,7 +252,7 @@ def make_student_option(default: str) -> Any:
     Args:
         default: The default architecture.
     """
-    return _option(
+    return _make_option(
         MODELS,
         f"One of {join_choices(choices.StudentArchitecture)} (for kd-tf compare only). auto: the "
         "best within --max-bytes, for kd-tf run only.",

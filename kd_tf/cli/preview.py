@@ -39,8 +39,8 @@ def preview(
     from kd_tf.runtime.bundle import Bundle
 
     console = Console(highlight=False, soft_wrap=True)
-    loaded = Bundle.open(bundle)
-    site = make_site(loaded, lambda text: console.print(text, markup=False, style="dim"))
+    opened_bundle = Bundle.open(bundle)
+    site = make_site(opened_bundle, lambda text: console.print(text, markup=False, style="dim"))
     if export is not None:
         export_site(site, export)
         size = sum(len(content) for content in site.files.values())
@@ -52,7 +52,7 @@ def preview(
         return
     with PreviewServer(site, port) as server:
         console.print(
-            f"{loaded.config.name}: {server.url}\n"
+            f"{opened_bundle.config.name}: {server.url}\n"
             "Only this computer can reach the page. Press Ctrl-C to stop.",
             markup=False,
         )

@@ -15,7 +15,7 @@ from kd_tf.cli.settings import apply_settings, collect_settings
 from kd_tf.native_stderr import suppress_native_stderr
 
 
-def demo(
+def run_demo(
     seed: options.Seed = None,
     settings: options.Settings = None,
     out: Annotated[Path | None, options.make_out_option("runs/demo")] = None,
@@ -119,22 +119,22 @@ def _run(values: dict[str, Any], out: Path, json: Path | None, quiet: bool) -> N
     """Runs the pipeline and prints its results, with one user as an example."""
     from kd_tf.config import from_values
 
-    resolved = from_values(values)
+    configuration = from_values(values)
     progress = make_progress(quiet)
     progress.info("starting TensorFlow")
     # Imported here, so that `kd-tf --help` and `kd-tf recommend` start fast.
     from kd_tf.pipeline.run import run as run_pipeline
     from kd_tf.report import console_tables, example_user
 
-    finished = run_pipeline(resolved, out, progress)
-    if write_json(json, finished.results.to_json()):
+    result = run_pipeline(configuration, out, progress)
+    if write_json(json, result.results.to_json()):
         return
     console = Console(highlight=False)
-    console_tables.print_results(finished.results, console)
+    console_tables.print_results(result.results, console)
     with suppress_native_stderr():
         example = example_user.build_user_example(
-            finished.dataset, finished.split, finished.teacher, finished.bundle
+            result.dataset, result.split, result.teacher, result.bundle
         )
     example_user.print_user_example(example, console)
-    console.print(f"\nBundle: {finished.bundle.folder}", markup=False)
+    console.print(f"\nBundle: {result.bundle.folder}", markup=False)
     console.print(f"Report: {out / 'report.html'}", markup=False)

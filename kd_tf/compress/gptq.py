@@ -62,11 +62,13 @@ def quantize_with_feedback(
         float32 [n, d], whole numbers from -max_level to max_level.
     """
     d = len(second_moments)
-    damped = second_moments + _DAMPING * max(np.trace(second_moments) / d, 1e-12) * np.eye(d)
+    damped_moments = second_moments + _DAMPING * max(np.trace(second_moments) / d, 1e-12) * np.eye(
+        d
+    )
     # The dimensions that matter most are rounded first, while the others can still compensate.
-    order = np.argsort(-np.diag(damped), kind="stable")
+    order = np.argsort(-np.diag(damped_moments), kind="stable")
     # Row j: how far each later dimension has to move for an error of 1 in dimension j.
-    inverse = np.linalg.inv(damped[np.ix_(order, order)])
+    inverse = np.linalg.inv(damped_moments[np.ix_(order, order)])
     feedback = np.linalg.cholesky(inverse).T
     weights = table[:, order].astype(np.float64)
     levels = np.empty_like(weights)
@@ -75,9 +77,9 @@ def quantize_with_feedback(
         levels[:, j] = np.clip(np.round(weights[:, j] / scales), -max_level, max_level)
         error = (weights[:, j] - levels[:, j] * scales) / feedback[j, j]
         weights[:, j + 1 :] -= error[:, np.newaxis] * feedback[j, j + 1 :]
-    quantized = np.empty_like(levels, dtype=np.float32)
-    quantized[:, order] = levels
-    return quantized
+    quantized_values = np.empty_like(levels, dtype=np.float32)
+    quantized_values[:, order] = levels
+    return quantized_values
 
 
 def quantize_int8(table: np.ndarray, second_moments: np.ndarray) -> np.ndarray:

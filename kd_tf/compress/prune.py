@@ -8,6 +8,8 @@ only the student's `core`, a Sequential of dense layers, is wrapped. The order i
 
 from __future__ import annotations
 
+from typing import Any
+
 from kd_tf.backend import keras, tfmot
 from kd_tf.models.base import HistoryModel
 
@@ -88,3 +90,69 @@ def _get_core(student: HistoryModel) -> keras.Sequential:
             "layers"
         )
     return core
+
+
+class Pruning(keras.callbacks.Callback):
+    """Prunes the student's dense core during `fit`, and removes the wrappers at its end.
+
+    Give it to the `fit` of a `Distiller` or of a student. The best epoch can only be one after the
+    final sparsity is reached: with EarlyStopping or ModelCheckpoint set ``start_from_epoch``.
+
+    Args:
+        sparsity: Share of zeros in each kernel of the core at the end, above 0 and below 1.
+        begin: Share of the training after which pruning starts.
+        end: Share of the training after which the final sparsity is reached.
+
+    Raises:
+        ValueError: A number is out of range; at the begin of `fit`: the student has no such core.
+
+    Example:
+        >>> import kd_tf as kd
+        >>> split = kd.split(kd.data.bookshop(items=60, users=80, seed=1), seed=1)
+        >>> student = kd.models.MLPStudent(split.num_items, max_length=10, embedding_dim=4)
+        >>> student.compile(optimizer="adam")
+        >>> history = student.fit(
+        ...     split.train, epochs=2, verbose=0, callbacks=[kd.callbacks.Pruning(sparsity=0.5)]
+        ... )
+        >>> round(compute_core_sparsity(student), 1)
+        0.5
+    """
+
+    runs_last = True
+    """After callbacks that restore weights, which are those of the wrapped core."""
+
+    def __init__(self, sparsity: float, *, begin: float = 0.2, end: float = 0.8) -> None:
+        super().__init__()
+        if not 0 < sparsity < 1 or not 0 <= begin < end <= 1:
+            raise ValueError(
+                "sparsity must be in (0, 1) and 0 <= begin < end <= 1, not "
+                f"{sparsity}, {begin} and {end}"
+            )
+        self.sparsity, self.begin, self.end = sparsity, begin, end
+        self._update = _sparsity.UpdatePruningStep()
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        """Wraps the core, before the first step is traced."""
+        self._student: HistoryModel = getattr(self.model, "student", self.model)
+        steps = self.params["epochs"] * self.params["steps"]
+        begin_step = int(steps * self.begin)
+        wrap_core(
+            self._student,
+            sparsity=self.sparsity,
+            begin_step=begin_step,
+            end_step=max(int(steps * self.end), begin_step + 1),
+        )
+        self._update.set_model(self.model)
+        self._update.on_train_begin()
+
+    def on_train_batch_begin(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        """Tells the wrappers the step."""
+        self._update.on_train_batch_begin(batch)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        """Applies the masks to the weights."""
+        self._update.on_epoch_end(epoch)
+
+    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
+        """Removes the wrappers; the zeros stay."""
+        strip_core(self._student)

@@ -24,10 +24,10 @@ def compute_quantized_size(model: HistoryModel) -> int:
     """
     if isinstance(model, WeightedEnsemble):
         return sum(compute_quantized_size(member) for member in model.members)
-    packed = model.pack()
+    packed_model = model.pack()
     bytes_per_number = {}
-    for name in packed.quantized_weights:
-        table = getattr(packed, name)
+    for name in packed_model.quantized_weights:
+        table = getattr(packed_model, name)
         if not isinstance(table, QuantizedEmbedding):
             bytes_per_number[id(table)] = 1
         elif table.is_int4:
@@ -36,7 +36,7 @@ def compute_quantized_size(model: HistoryModel) -> int:
             bytes_per_number[id(table.embeddings)] = 1
     return sum(
         int(np.prod(weight.shape)) * bytes_per_number.get(id(weight), weight.dtype.size)
-        for weight in checkpoint.get_inference_weights(packed)
+        for weight in checkpoint.get_inference_weights(packed_model)
     )
 
 
@@ -69,15 +69,15 @@ def snap_to_quantization_grid(model: HistoryModel) -> HistoryModel:
         )
     if not isinstance(model, (AdditiveModel, FoldInModel)):
         return model
-    packed = model.pack()
+    packed_model = model.pack()
     copy: HistoryModel = type(model).from_config(model.get_config())
     copy.create_weights()
-    if isinstance(packed, FoldInModel):
-        copy.assign(_snap_table(packed.factors))
+    if isinstance(packed_model, FoldInModel):
+        copy.assign(_snap_table(packed_model.factors))
     else:
-        for name in packed.quantized_weights:
-            getattr(copy, name).assign(_snap_table(getattr(packed, name)))
-    for name, vector in vars(packed).items():
+        for name in packed_model.quantized_weights:
+            getattr(copy, name).assign(_snap_table(getattr(packed_model, name)))
+    for name, vector in vars(packed_model).items():
         if isinstance(vector, QuantizedVector):
             getattr(copy, name).assign(vector.numpy())
     return copy

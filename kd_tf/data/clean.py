@@ -63,10 +63,10 @@ class CleaningRules:
             raise UserError(f"since ({self.since}) must be before until ({self.until})")
         if self.min_rating is not None and not math.isfinite(self.min_rating):
             raise UserError(f"min_rating must be a finite number, not {self.min_rating}")
-        for name, allowed in (("weights", InteractionWeighting), ("duplicates", DuplicatePolicy)):
-            if getattr(self, name) not in get_args(allowed):
+        for name, choices in (("weights", InteractionWeighting), ("duplicates", DuplicatePolicy)):
+            if getattr(self, name) not in get_args(choices):
                 raise UserError(
-                    f"{name} must be one of {', '.join(get_args(allowed))}, "
+                    f"{name} must be one of {', '.join(get_args(choices))}, "
                     f"not {getattr(self, name)!r}"
                 )
         if self.max_user_quantile is not None and not 0 < self.max_user_quantile < 1:
@@ -260,8 +260,8 @@ def _mark_first_of_equal_rows(interactions: Interactions, order: np.ndarray) -> 
     same = np.ones(max(len(order) - 1, 0), bool)
     for values in (_encode_pairs(interactions), interactions.rating, interactions.timestamp):
         if values is not None:
-            ordered = values[order]
-            same &= ordered[1:] == ordered[:-1]
+            ordered_values = values[order]
+            same &= ordered_values[1:] == ordered_values[:-1]
     mask = np.ones(len(order), bool)
     mask[order[1:][same]] = False
     return mask
@@ -277,8 +277,8 @@ def _merge_repeated_pairs(interactions: Interactions, policy: DuplicatePolicy) -
         order = order[np.argsort(pairs[order], kind="stable")]
     if policy == "max" and interactions.rating is None:
         _require_ratings(interactions, "duplicates is max")
-    ordered = pairs[order]
-    last = np.append(ordered[1:] != ordered[:-1], True)[: len(order)]
+    ordered_pairs = pairs[order]
+    last = np.append(ordered_pairs[1:] != ordered_pairs[:-1], True)[: len(order)]
     if policy == "error" and not last.all():
         row = int(order[np.flatnonzero(~last)[0]])
         user = interactions.user_ids[interactions.user[row]]
@@ -288,12 +288,14 @@ def _merge_repeated_pairs(interactions: Interactions, policy: DuplicatePolicy) -
         )
     if policy == "mean":
         rating = _require_ratings(interactions, "duplicates is mean")[order].astype(np.float64)
-        group = np.cumsum(np.append(True, ordered[1:] != ordered[:-1])[: len(order)]) - 1
+        group = (
+            np.cumsum(np.append(True, ordered_pairs[1:] != ordered_pairs[:-1])[: len(order)]) - 1
+        )
         means = np.bincount(group, rating) / np.bincount(group)
-        merged = interactions.rating.copy() if interactions.rating is not None else None
-        assert merged is not None
-        merged[order] = means[group].astype(np.float32)
-        interactions = replace(interactions, rating=merged)
+        merged_ratings = interactions.rating.copy() if interactions.rating is not None else None
+        assert merged_ratings is not None
+        merged_ratings[order] = means[group].astype(np.float32)
+        interactions = replace(interactions, rating=merged_ratings)
     mask = np.zeros(len(order), bool)
     mask[order[last]] = True
     return interactions.keep(mask)

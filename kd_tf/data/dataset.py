@@ -28,6 +28,8 @@ class Dataset:
             first, each pair once, where the data set has them; else None.
         split_labels: int8 [n], 0 for training rows, 1 for validation, 2 for test, where the
             files come with a split; else None.
+        default_min_rating: The lowest rating that counts as positive, unless cleaning rules say
+            otherwise; None where every row counts.
 
     Example:
         >>> import polars as pl
@@ -46,6 +48,7 @@ class Dataset:
     dropped_rows: Mapping[str, int] = field(default_factory=dict)
     friendships: np.ndarray | None = None
     split_labels: np.ndarray | None = None
+    default_min_rating: float | None = None
 
 
 def from_frame(name: str, frame: pl.DataFrame, item_table: pl.DataFrame | None = None) -> Dataset:
@@ -72,8 +75,8 @@ def from_chunks(
         UserError: There is no row, or two items share an id.
     """
     # `Catalog` checks the ids before anything is joined on them.
-    listed = None if item_table is None else Catalog(item_table).frame
-    users, items = Vocabulary(), Vocabulary(() if listed is None else listed["item_id"])
+    listed_items = None if item_table is None else Catalog(item_table).frame
+    users, items = Vocabulary(), Vocabulary(() if listed_items is None else listed_items["item_id"])
     columns: dict[str, list[np.ndarray]] = {}
     for chunk in chunks:
         numbers = {
@@ -85,22 +88,22 @@ def from_chunks(
                 numbers[column] = chunk[column].to_numpy().astype(dtype)
         for column, values in numbers.items():
             columns.setdefault(column, []).append(values)
-    joined = {column: np.concatenate(columns.pop(column)) for column in list(columns)}
-    if not len(joined.get("user", ())):
+    joined_columns = {column: np.concatenate(columns.pop(column)) for column in list(columns)}
+    if not len(joined_columns.get("user", ())):
         raise UserError("the table has no interactions", hint="Give a table with at least one row.")
     notes = []
-    if listed is None:
+    if listed_items is None:
         catalog = Catalog(pl.DataFrame({"item_id": items.ids}, schema={"item_id": pl.String}))
     else:
-        extra = items.ids[len(listed) :]
+        extra = items.ids[len(listed_items) :]
         if extra:
             notes.append(
                 f"{len(extra)} items have interactions but are not in the item table (the first "
                 f"is {extra[0]!r}): they have an id but no title"
             )
-        unlisted = pl.DataFrame({"item_id": extra}, schema={"item_id": pl.String})
-        catalog = Catalog(pl.concat([listed, unlisted], how="diagonal"))
-        num_cold = len(catalog) - len(np.unique(joined["item"]))
+        unlisted_items = pl.DataFrame({"item_id": extra}, schema={"item_id": pl.String})
+        catalog = Catalog(pl.concat([listed_items, unlisted_items], how="diagonal"))
+        num_cold = len(catalog) - len(np.unique(joined_columns["item"]))
         if num_cold:
             notes.append(
                 f"{num_cold} of {len(catalog)} items have no interactions: they stay in the "
@@ -109,10 +112,10 @@ def from_chunks(
     return Dataset(
         name=name,
         interactions=Interactions(
-            user=joined["user"],
-            item=joined["item"],
-            rating=joined.get("rating"),
-            timestamp=joined.get("timestamp"),
+            user=joined_columns["user"],
+            item=joined_columns["item"],
+            rating=joined_columns.get("rating"),
+            timestamp=joined_columns.get("timestamp"),
             user_ids=users.ids,
             num_items=len(catalog),
         ),
@@ -149,7 +152,7 @@ class Vocabulary:
                 self._indices[name] = len(self.ids)
                 self.ids.append(name)
         indices = pl.Series("index", [self._indices[name] for name in distinct], dtype=pl.Int32)
-        encoded = pl.DataFrame({"name": ids}).join(
+        encoded_ids = pl.DataFrame({"name": ids}).join(
             pl.DataFrame([distinct, indices]), on="name", how="left", maintain_order="left"
         )
-        return encoded["index"].to_numpy()
+        return encoded_ids["index"].to_numpy()

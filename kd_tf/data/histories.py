@@ -68,9 +68,9 @@ class Histories:
         column = np.arange(length)
         mask = column < counts[:, None]
         source = (self.offsets[1:] - counts)[:, None] + column
-        padded = np.zeros((len(self), length), np.int32)
-        padded[mask] = self.items[source[mask]]
-        return padded
+        padded_rows = np.zeros((len(self), length), np.int32)
+        padded_rows[mask] = self.items[source[mask]]
+        return padded_rows
 
     def keep_newest(self, length: int) -> Histories:
         """Truncates every history to its newest `length` items."""

@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import zipfile
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ class HeldOutSet:
         seen_items: Items to mask: seen by the user, but neither input nor target. For example
             the validation items during the test, where a protocol does not show them to the
             model. None where there are none.
+        train: The training set of the split, which some metrics need; set by `Split`.
 
     Example:
         >>> import numpy as np
@@ -46,6 +47,7 @@ class HeldOutSet:
     targets: Histories
     users: np.ndarray
     seen_items: Histories | None = None
+    train: TrainingSet | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "histories", replace(self.histories, users=self.users))
@@ -168,6 +170,9 @@ class Split:
             catalog=self.catalog,
         )
         object.__setattr__(self, "train", train)
+        for name in ("validation", "test"):
+            held_out = replace(getattr(self, name), train=train)
+            object.__setattr__(self, name, held_out)
 
     def popularity(self) -> np.ndarray:
         """Counts the training interactions of each item: int64 [V + 1]; index 0 is padding."""

@@ -27,7 +27,6 @@ from kd_tf.models import fitting
 from kd_tf.models.base import HistoryModel, check_compile_arguments
 from kd_tf.progress import NullProgress
 
-
 STAGE_IDS = "stage_ids"
 """The label of losses that learn from a curriculum of teachers."""
 

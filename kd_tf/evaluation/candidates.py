@@ -63,9 +63,9 @@ class SampledCandidates:
             keys[:, 0] = np.inf
             for histories in (held_out.histories, held_out.targets, held_out.seen_items):
                 if histories is not None:
-                    excluded = histories.take(part)
-                    rows_of_items = np.repeat(np.arange(len(part)), excluded.lengths)
-                    keys[rows_of_items, excluded.items] = np.inf
+                    excluded_items = histories.take(part)
+                    rows_of_items = np.repeat(np.arange(len(part)), excluded_items.lengths)
+                    keys[rows_of_items, excluded_items.items] = np.inf
             lowest = np.argpartition(keys, width - 1, axis=1)[:, :width]
             lowest[np.take_along_axis(keys, lowest, axis=1) == np.inf] = 0
             negatives[part, :width] = lowest
@@ -110,9 +110,9 @@ def mask_non_candidates(
         float32 [b, V + 1].
     """
     rows = np.arange(len(scores))[:, None]
-    masked = np.full_like(scores, np.nan)
-    masked[rows, negatives] = scores[rows, negatives]
+    masked_scores = np.full_like(scores, np.nan)
+    masked_scores[rows, negatives] = scores[rows, negatives]
     target_index = np.repeat(rows[:, 0], targets.lengths), targets.items
-    masked[target_index] = scores[target_index]
-    masked[:, 0] = np.nan
-    return masked
+    masked_scores[target_index] = scores[target_index]
+    masked_scores[:, 0] = np.nan
+    return masked_scores

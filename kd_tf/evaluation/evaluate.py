@@ -105,15 +105,24 @@ class TrainingStatistics:
     @classmethod
     def from_split(cls, split: Split) -> TrainingStatistics:
         """Counts the training part of a split; the other parts are not used."""
-        user = np.repeat(np.arange(len(split.train)), split.train.lengths)
+        return cls.from_histories(split.train, split.num_items)
+
+    @classmethod
+    def from_histories(cls, train: Histories, num_items: int) -> TrainingStatistics:
+        """Counts training histories.
+
+        Args:
+            train: The training histories.
+            num_items: V.
+        """
+        user = np.repeat(np.arange(len(train)), train.lengths)
         item_user_matrix = sparse.csr_array(
-            (np.ones(len(user)), (split.train.items, user)),
-            shape=(split.num_items + 1, len(split.train)),
+            (np.ones(len(user)), (train.items, user)), shape=(num_items + 1, len(train))
         )
         item_user_matrix.data[:] = 1  # an item twice in a history is one user
         return cls(
-            num_items=split.num_items,
-            num_users=len(split.train),
+            num_items=num_items,
+            num_users=len(train),
             popularity=np.diff(item_user_matrix.indptr).astype(np.int64),
             item_user_matrix=item_user_matrix,
         )
@@ -149,7 +158,7 @@ def evaluate(
     negatives = None if candidates is None else candidates.draw(held_out, training.num_items)
     # The accuracy of sampled candidates needs as many ranks as a user has held-out items.
     depth = max(ks) if negatives is None else max(*ks, int(held_out.targets.lengths.max()))
-    ranked = np.empty((num_users, depth), np.int32)
+    ranked_items = np.empty((num_users, depth), np.int32)
     auc = np.empty(num_users)
     size = int(np.clip(MAX_SCORES_IN_MEMORY // (training.num_items + 1), 1, 512))
 
@@ -159,7 +168,7 @@ def evaluate(
         if negatives is not None:
             scores = mask_non_candidates(scores, targets, negatives[rows])
             candidate_scores = np.where(np.isnan(scores), -np.inf, scores)
-        ranked[rows] = select_unseen_top_k(candidate_scores, seen_items, depth)
+        ranked_items[rows] = select_unseen_top_k(candidate_scores, seen_items, depth)
         auc[rows] = compute_auc(scores, targets, seen_items)
         return len(rows)
 
@@ -183,8 +192,8 @@ def evaluate(
     extra_metrics = {"auc": auc}
     if negatives is not None:
         num_candidates = np.count_nonzero(negatives, axis=1) + held_out.targets.lengths
-        extra_metrics["accuracy"] = compute_accuracy(ranked, held_out.targets, num_candidates)
-    return _compute_metrics(ranked[:, : max(ks)], held_out, training, ks, extra_metrics)
+        extra_metrics["accuracy"] = compute_accuracy(ranked_items, held_out.targets, num_candidates)
+    return _compute_metrics(ranked_items[:, : max(ks)], held_out, training, ks, extra_metrics)
 
 
 def evaluate_lists(
@@ -215,7 +224,7 @@ def evaluate_lists(
     k = max(ks)
     seen_items = held_out.seen_items
     depth = k if seen_items is None else k + int(seen_items.lengths.max())
-    ranked = np.empty((num_users, k), np.int32)
+    ranked_items = np.empty((num_users, k), np.int32)
     with (progress or NullProgress()).task("evaluating", num_users) as advance:
         for start in range(0, num_users, batch_size):
             rows = np.arange(start, min(start + batch_size, num_users))
@@ -224,9 +233,9 @@ def evaluate_lists(
             _check_ranking(ranking, histories, depth, training.num_items, start)
             if seen_items is not None:
                 ranking = _remove_items(ranking, seen_items.take(rows), training.num_items)
-            ranked[rows] = ranking[:, :k]
+            ranked_items[rows] = ranking[:, :k]
             advance(len(rows))
-    return _compute_metrics(ranked, held_out, training, ks, {})
+    return _compute_metrics(ranked_items, held_out, training, ks, {})
 
 
 def merge_folds(folds: Sequence[Evaluation]) -> Evaluation:
@@ -263,23 +272,23 @@ def merge_folds(folds: Sequence[Evaluation]) -> Evaluation:
 
 
 def _compute_metrics(
-    ranked: np.ndarray,
+    ranked_items: np.ndarray,
     held_out: HeldOutSet,
     training: TrainingStatistics,
     ks: Sequence[int],
     extra_metrics: Mapping[str, np.ndarray],
 ) -> Evaluation:
     """Computes all metrics of the lists int32 [n, max(ks)]."""
-    per_user = compute_ranking_metrics(ranked, held_out.targets, ks)
+    per_user = compute_ranking_metrics(ranked_items, held_out.targets, ks)
     by_popularity = np.argsort(-training.popularity[1:], kind="stable").astype(np.int32) + 1
     for k in ks:
         per_user[f"serendipity@{k}"] = compute_serendipity(
-            ranked[:, :k], held_out.targets, held_out.histories, by_popularity
+            ranked_items[:, :k], held_out.targets, held_out.histories, by_popularity
         )
     per_user.update(extra_metrics)
     overall = {name: float(values.mean()) for name, values in per_user.items()}
     for k in ks:
-        top = ranked[:, :k]
+        top = ranked_items[:, :k]
         overall[f"coverage@{k}"] = beyond_accuracy.compute_coverage(top, training.num_items)
         overall[f"gini@{k}"] = beyond_accuracy.compute_gini(top, training.num_items)
         overall[f"diversity@{k}"] = beyond_accuracy.compute_diversity(
@@ -290,7 +299,7 @@ def _compute_metrics(
         )
     slices = {}
     for part in slice_held_out(held_out, training.popularity):
-        metrics = compute_ranking_metrics(ranked[part.rows], part.targets, ks)
+        metrics = compute_ranking_metrics(ranked_items[part.rows], part.targets, ks)
         slices[part.name] = SliceMetrics(
             len(part.rows), {name: float(values.mean()) for name, values in metrics.items()}
         )
@@ -322,14 +331,14 @@ def _collect_seen_items(held_out: HeldOutSet, rows: np.ndarray) -> Histories:
     return Histories(items[np.argsort(user, kind="stable")], offsets)
 
 
-def _remove_items(ranked: np.ndarray, removed_items: Histories, num_items: int) -> np.ndarray:
+def _remove_items(ranked_items: np.ndarray, removed_items: Histories, num_items: int) -> np.ndarray:
     """Removes items from the lists; the items behind them move up, and 0 fills the end."""
-    user = np.arange(len(ranked), dtype=np.int64)
+    user = np.arange(len(ranked_items), dtype=np.int64)
     keys = np.repeat(user, removed_items.lengths) * (num_items + 1) + removed_items.items
-    mask = ~np.isin(user[:, None] * (num_items + 1) + ranked, keys) & (ranked > 0)
+    mask = ~np.isin(user[:, None] * (num_items + 1) + ranked_items, keys) & (ranked_items > 0)
     order = np.argsort(~mask, axis=1, kind="stable")
     return np.where(
-        np.take_along_axis(mask, order, axis=1), np.take_along_axis(ranked, order, axis=1), 0
+        np.take_along_axis(mask, order, axis=1), np.take_along_axis(ranked_items, order, axis=1), 0
     )
 
 

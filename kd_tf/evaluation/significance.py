@@ -98,7 +98,9 @@ def adjust_p_values(p_values: Sequence[float]) -> list[float]:
     """
     order = np.argsort(p_values, kind="stable")
     factors = len(p_values) - np.arange(len(p_values))
-    adjusted = np.minimum(np.maximum.accumulate(np.asarray(p_values)[order] * factors), 1.0)
+    adjusted_p_values = np.minimum(
+        np.maximum.accumulate(np.asarray(p_values)[order] * factors), 1.0
+    )
     result = np.empty(len(p_values))
-    result[order] = adjusted
+    result[order] = adjusted_p_values
     return [float(value) for value in result]

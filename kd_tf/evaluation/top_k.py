@@ -61,10 +61,10 @@ def select_unseen_top_k(scores: np.ndarray, histories: Histories, k: int) -> np.
     # All scores at or above the threshold are candidates: the k best and a few more.
     candidates = unseen >= threshold[:, None]
     counts = np.count_nonzero(candidates, axis=1)
-    crowded = np.flatnonzero(counts > _CROWDED_FACTOR * width)
-    if len(crowded):
-        candidates[crowded] = _select_exactly(unseen[crowded], width)
-        counts[crowded] = np.count_nonzero(candidates[crowded], axis=1)
+    crowded_rows = np.flatnonzero(counts > _CROWDED_FACTOR * width)
+    if len(crowded_rows):
+        candidates[crowded_rows] = _select_exactly(unseen[crowded_rows], width)
+        counts[crowded_rows] = np.count_nonzero(candidates[crowded_rows], axis=1)
     row, item = np.divmod(np.flatnonzero(candidates), columns)
     order = np.lexsort((item, -unseen[row, item], row))
     row, item = row[order], item[order]

@@ -68,7 +68,7 @@ class QuantizedEmbedding:
         self.int_values = model.add_weight(
             name=f"{name}_int_values", shape=shape, initializer="zeros", trainable=False
         )
-        self.scale = QuantizedVector(model, f"{name}_scale", quantized=True, spacing="square")
+        self.scale = QuantizedVector(model, f"{name}_scale", is_quantized=True, spacing="square")
 
     def assign(self, table: np.ndarray) -> None:
         """Stores a table, float32 [V + 1, d]; int4 rounds to the nearest representable value."""
@@ -102,8 +102,8 @@ class QuantizedEmbedding:
         upper = pairs // 16
         halves = tf.stack([pairs - upper * 16, upper], axis=-1)
         # Two's complement: 0..7 are themselves, 8..15 stand for -8..-1.
-        signed = halves - tf.where(halves < 8, 0, 16)
-        flat = tf.reshape(signed, tf.concat([tf.shape(ids), [self.embedding_dim]], axis=0))
+        signed_values = halves - tf.where(halves < 8, 0, 16)
+        flat = tf.reshape(signed_values, tf.concat([tf.shape(ids), [self.embedding_dim]], axis=0))
         flat.set_shape([*ids.shape, self.embedding_dim])
         return tf.cast(flat, tf.float32) * tf.expand_dims(self.scale.gather(ids), -1)
 

@@ -24,7 +24,7 @@ class QuantizedVector:
     Args:
         model: The model that the weights are added to; it has `num_items` V.
         name: Name of the weight, or prefix of the weights' names if quantized.
-        quantized: True stores bytes, which are not trainable.
+        is_quantized: True stores bytes, which are not trainable.
         spacing: Spacing of the 256 values.
         initial_value: Initial value of all floats.
 
@@ -33,7 +33,7 @@ class QuantizedVector:
         >>> from kd_tf.backend import keras
         >>> model = keras.Model()
         >>> model.num_items = 2
-        >>> bias = QuantizedVector(model, "bias", quantized=True)
+        >>> bias = QuantizedVector(model, "bias", is_quantized=True)
         >>> bias.assign(np.array([0.0, 0.3, 1.0], np.float32))
         >>> bias.numpy().round(3)
         array([0.   , 0.302, 1.   ], dtype=float32)
@@ -46,13 +46,13 @@ class QuantizedVector:
         model: keras.Model,
         name: str,
         *,
-        quantized: bool,
+        is_quantized: bool,
         spacing: Spacing = "even",
         initial_value: float = 0.0,
     ) -> None:
         self.size = model.num_items + 1
-        self.quantized, self.spacing = quantized, spacing
-        if quantized:
+        self.is_quantized, self.spacing = is_quantized, spacing
+        if is_quantized:
             self._codes = model.add_weight(
                 name=f"{name}_codes",
                 shape=(self.size,),
@@ -76,7 +76,7 @@ class QuantizedVector:
     @property
     def num_bytes(self) -> int:
         """Bytes in a file."""
-        if not self.quantized:
+        if not self.is_quantized:
             return int(self.size) * 4
         return int(self.size) + _NUM_CONSTANTS[self.spacing] * 4
 
@@ -86,7 +86,7 @@ class QuantizedVector:
         Quantizing is idempotent: the minimum and the maximum are represented exactly. With the
         spacings for scales, 0 stays 0 and no other number becomes 0.
         """
-        if not self.quantized:
+        if not self.is_quantized:
             self._floats.assign(values)
             return
         codes, table = _QUANTIZERS[self.spacing](values)
@@ -95,7 +95,7 @@ class QuantizedVector:
 
     def numpy(self) -> np.ndarray:
         """Returns the numbers as floats: float32 [V + 1]."""
-        if not self.quantized:
+        if not self.is_quantized:
             return np.asarray(self._floats.numpy())
         codes, table = self._codes.numpy(), self._constants.numpy()
         if self.spacing == "ratio":
@@ -106,7 +106,7 @@ class QuantizedVector:
 
     def gather(self, ids: tf.Tensor) -> tf.Tensor:
         """Looks up the numbers of `ids`: float32, in the shape of `ids`."""
-        if not self.quantized:
+        if not self.is_quantized:
             return tf.gather(self._floats, ids)
         return self._dequantize(tf.gather(self._codes, ids))
 
@@ -118,7 +118,7 @@ class QuantizedVector:
                 dependency: without it the converter folds the dequantized numbers into a float
                 constant, and the file stores the floats instead of the bytes.
         """
-        if not self.quantized:
+        if not self.is_quantized:
             return self._floats
         row = tf.minimum(tf.reduce_max(ids), 0)
         return self._dequantize(tf.gather(tf.reshape(self._codes, [1, self.size]), row))

@@ -1,0 +1,36 @@
+"""Teachers and students: Keras models that rank a catalog for a history of items."""
+
+from kd_tf.lazy import make_lazy_attributes
+
+_BASE = "kd_tf.models"
+
+__getattr__, __dir__, __all__ = make_lazy_attributes(
+    __name__,
+    {
+        "HistoryModel": f"{_BASE}.base:HistoryModel",
+        "TiedEmbeddingModel": f"{_BASE}.tied_embedding:TiedEmbeddingModel",
+        "MatrixFactorization": f"{_BASE}.by_user_id.matrix_factorization:MatrixFactorization",
+        "WeightedEnsemble": f"{_BASE}.weighted_ensemble:WeightedEnsemble",
+        # Teachers.
+        "CNNTeacher": f"{_BASE}.teachers.cnn:CNNTeacher",
+        "EnsembleTeacher": f"{_BASE}.teachers.ensemble:EnsembleTeacher",
+        "GRUTeacher": f"{_BASE}.teachers.gru:GRUTeacher",
+        "ImplicitALSTeacher": f"{_BASE}.teachers.ials:ImplicitALSTeacher",
+        "LinearAutoencoderTeacher": f"{_BASE}.teachers.linear_autoencoder:LinearAutoencoderTeacher",
+        "LocalRidgeTeacher": f"{_BASE}.teachers.local_ridge:LocalRidgeTeacher",
+        "SpectralFilterTeacher": f"{_BASE}.teachers.spectral:SpectralFilterTeacher",
+        "TransformerTeacher": f"{_BASE}.teachers.transformer:TransformerTeacher",
+        "TwoTowerTeacher": f"{_BASE}.teachers.two_tower:TwoTowerTeacher",
+        "VAETeacher": f"{_BASE}.teachers.vae:VAETeacher",
+        # Students.
+        "FoldInStudent": f"{_BASE}.students.fold_in:FoldInStudent",
+        "ItemKernelStudent": f"{_BASE}.students.item_kernel:ItemKernelStudent",
+        "LogisticStudent": f"{_BASE}.students.logistic:LogisticStudent",
+        "LowRankModel": f"{_BASE}.low_rank:LowRankModel",
+        "MLPStudent": f"{_BASE}.students.mlp:MLPStudent",
+        "MultiInterestStudent": f"{_BASE}.students.multi_interest:MultiInterestStudent",
+        "NeighboursStudent": f"{_BASE}.students.neighbours:NeighboursStudent",
+        "ShallowCNNStudent": f"{_BASE}.students.shallow_cnn:ShallowCNNStudent",
+        "TwoTowerStudent": f"{_BASE}.students.two_tower:TwoTowerStudent",
+    },
+)

@@ -25,19 +25,19 @@ class AdditiveModel(HistoryModel):
     `candidate_scores` where it can compute them more cheaply.
 
     Args:
-        quantized: True stores per-item numbers in one byte each (`QuantizedVector`), which is the
-            form for export.
+        is_quantized: True stores per-item numbers in one byte each (`QuantizedVector`), which is
+            the form for export.
         **kwargs: `num_items` and `max_length`, see `HistoryModel`.
     """
 
     # Integer arithmetic has no range that fits both one item's weight and a sum over fifty items.
     quantizations = ("float32", "dynamic-int8")
 
-    def __init__(self, num_items: int, *, quantized: bool = False, **kwargs: Any) -> None:
+    def __init__(self, num_items: int, *, is_quantized: bool = False, **kwargs: Any) -> None:
         super().__init__(num_items, **kwargs)
-        self.quantized = quantized
+        self.is_quantized = is_quantized
         self.peak_score_rows = self.max_length
-        self.prior = QuantizedVector(self, "prior", quantized=quantized)
+        self.prior = QuantizedVector(self, "prior", is_quantized=is_quantized)
 
     def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
         """Computes what single history items add to the scores of all items.
@@ -101,7 +101,7 @@ class AdditiveModel(HistoryModel):
         return tf.where(mark_first_occurrences(ids) & (item_ids > 0), scores, 0.0)
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "quantized": self.quantized}
+        return {**super().get_config(), "is_quantized": self.is_quantized}
 
 
 def compute_popularity_prior(popularity: np.ndarray, strength: float) -> np.ndarray:

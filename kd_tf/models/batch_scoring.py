@@ -44,11 +44,11 @@ def make_score_fn(model: HistoryModel) -> ScoreFn:
         scores = model.numpy_scores(histories.keep_newest(model.max_length))
         if scores is not None:
             return scores
-        padded = model.to_inputs(histories)
+        inputs = model.to_inputs(histories)
         rows = get_scoring_batch_size(model)
         parts = [
-            forward(tf.constant(padded[start : start + rows])).numpy()
-            for start in range(0, len(padded), rows)
+            forward(tf.constant(inputs[start : start + rows])).numpy()
+            for start in range(0, len(inputs), rows)
         ]
         return np.concatenate(parts)
 

@@ -97,11 +97,13 @@ def fit_batches(
         if validation_data is not None and len(validation_data.histories)
         else []
     )
-    ordered = sorted(callbacks or (), key=lambda callback: getattr(callback, "runs_last", False))
+    ordered_callbacks = sorted(
+        callbacks or (), key=lambda callback: getattr(callback, "runs_last", False)
+    )
     return fit(
         batches.stream(),
         steps_per_epoch=batches.steps_per_epoch,
         epochs=epochs,
-        callbacks=[*validation, *ordered],
+        callbacks=[*validation, *ordered_callbacks],
         **kwargs,
     )

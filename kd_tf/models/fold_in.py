@@ -52,8 +52,8 @@ class FoldInModel(ClosedFormFit):
         regularization: Regularization of the user factors; given exactly if alpha is.
         bits: Bits per item factor in a file, 8 or 4. The user factors are solved for the rounded
             item factors, which compensates for some of the rounding.
-        quantized: True builds the form for export: the prior in bytes (`QuantizedVector`), factors
-            of four bits packed (`QuantizedEmbedding`).
+        is_quantized: True builds the form for export: the prior in bytes (`QuantizedVector`),
+            factors of four bits packed (`QuantizedEmbedding`).
         **kwargs: `num_items` and `max_length`, see `HistoryModel`.
 
     Raises:
@@ -81,7 +81,7 @@ class FoldInModel(ClosedFormFit):
         alpha: float | None = None,
         regularization: float | None = None,
         bits: int = 8,
-        quantized: bool = False,
+        is_quantized: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(num_items, **kwargs)
@@ -99,7 +99,7 @@ class FoldInModel(ClosedFormFit):
         self.peak_score_rows = 1 + 4 * self.max_length * embedding_dim // (self.num_items + 1)
         self.bits = check_bits(bits)
         self.factors = QuantizedEmbedding(
-            self, "factors", embedding_dim, int4=quantized and bits == 4
+            self, "factors", embedding_dim, int4=is_quantized and bits == 4
         )
         self.whitening = self.add_weight(
             name="whitening",
@@ -108,8 +108,8 @@ class FoldInModel(ClosedFormFit):
             trainable=False,
         )
         self._whitening_cache: _WhiteningCache | None = None
-        self.quantized = quantized
-        self.prior = QuantizedVector(self, "prior", quantized=quantized)
+        self.is_quantized = is_quantized
+        self.prior = QuantizedVector(self, "prior", is_quantized=is_quantized)
 
     def solve(self, data: TrainingData) -> None:
         """Fits the item factors by alternating least squares (the library implicit).
@@ -158,11 +158,13 @@ class FoldInModel(ClosedFormFit):
         return np.asarray((vectors / np.sqrt(values)) @ vectors.T, np.float32)
 
     def pack(self) -> FoldInModel:
-        packed: FoldInModel = type(self).from_config({**self.get_config(), "quantized": True})
-        packed.create_weights()
-        packed.assign(self.factors.numpy())
-        packed.prior.assign(self.prior.numpy())
-        return packed
+        packed_model: FoldInModel = type(self).from_config(
+            {**self.get_config(), "is_quantized": True}
+        )
+        packed_model.create_weights()
+        packed_model.assign(self.factors.numpy())
+        packed_model.prior.assign(self.prior.numpy())
+        return packed_model
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         ids = deduplicate(self.mask_unknown_ids(inputs))
@@ -179,8 +181,8 @@ class FoldInModel(ClosedFormFit):
         # For a history of one item the solution is A^-1 y, up to a factor.
         ids = self.mask_unknown_ids(item)
         # Two products with one matrix: its square would be another constant of the file.
-        whitened = tf.matmul(self.factors.gather(ids), self.whitening)
-        return self.factors.dot_products(tf.matmul(whitened, self.whitening), ids)
+        whitened_factors = tf.matmul(self.factors.gather(ids), self.whitening)
+        return self.factors.dot_products(tf.matmul(whitened_factors, self.whitening), ids)
 
     def user_embeddings(self, history: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.solve_user_factors(deduplicate(self.mask_unknown_ids(history)))
@@ -279,5 +281,5 @@ class FoldInModel(ClosedFormFit):
             "alpha": self.alpha,
             "regularization": self.regularization,
             "bits": self.bits,
-            "quantized": self.quantized,
+            "is_quantized": self.is_quantized,
         }

@@ -93,11 +93,13 @@ class LowRankModel(ClosedFormFit, AdditiveModel):
         self.output_factors.assign(output_factors)
 
     def pack(self) -> LowRankModel:
-        packed: LowRankModel = type(self).from_config({**self.get_config(), "quantized": True})
-        packed.create_weights()
-        packed.assign(self.input_factors.numpy(), self.output_factors.numpy())
-        packed.prior.assign(self.prior.numpy())
-        return packed
+        packed_model: LowRankModel = type(self).from_config(
+            {**self.get_config(), "is_quantized": True}
+        )
+        packed_model.create_weights()
+        packed_model.assign(self.input_factors.numpy(), self.output_factors.numpy())
+        packed_model.prior.assign(self.prior.numpy())
+        return packed_model
 
     def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
         return self.sum_scores(tf.expand_dims(ids, 1))

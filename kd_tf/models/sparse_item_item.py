@@ -129,11 +129,11 @@ class SparseItemItemModel(SparseAdditiveModel):
 
     def to_matrix(self) -> sparse.csr_array:
         """Returns the matrix with the current weights."""
-        stored = slice(0, self.num_entries)
+        stored_entries = slice(0, self.num_entries)
         return sparse.csr_array(
             (
-                self.entry_weights.numpy()[stored],
-                self.target_ids.numpy()[stored],
+                self.entry_weights.numpy()[stored_entries],
+                self.target_ids.numpy()[stored_entries],
                 self.row_starts.numpy(),
             ),
             shape=(self.num_items + 1, self.num_items + 1),

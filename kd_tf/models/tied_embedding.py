@@ -189,8 +189,8 @@ class TiedEmbeddingModel(HistoryModel):
             raise ValueError("call adapt(popularity) before training with the in-batch objective")
         history, labels = data
         # One random target per user, padding excluded.
-        sampled = rng.sample_categorical(tf.where(labels["targets"] > 0, 0.0, -1e9), 1)
-        target = tf.gather(labels["targets"], sampled[:, 0], batch_dims=1)
+        sampled_column = rng.sample_categorical(tf.where(labels["targets"] > 0, 0.0, -1e9), 1)
+        target = tf.gather(labels["targets"], sampled_column[:, 0], batch_dims=1)
         with tf.GradientTape() as tape:
             loss = self._retrieval(
                 self.user_embeddings(history, training=True),

@@ -162,13 +162,13 @@ class WeightedEnsemble(HistoryModel):
         return make_history(self, metric)
 
     def pack(self) -> WeightedEnsemble:
-        packed = WeightedEnsemble(
+        packed_ensemble = WeightedEnsemble(
             members=[member.pack() for member in self.members],
             weights=self.member_weights,
             exponents=self.exponents,
         )
-        packed.create_weights()
-        return packed
+        packed_ensemble.create_weights()
+        return packed_ensemble
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return tf.add_n(

@@ -74,12 +74,12 @@ def _replace_bare_import(files: dict[str, bytes]) -> dict[str, bytes]:
     return {**files, "core.js": core.replace(bare, relative)}
 
 
-def _check_version(modules: Path, required: str) -> None:
+def _check_version(modules: Path, required_version: str) -> None:
     """Checks the version of the package in ``node_modules``."""
     version = json.loads((modules / PACKAGE / "package.json").read_bytes())["version"]
-    if version != required:
+    if version != required_version:
         raise UserError(
-            f"{PACKAGE} has version {version}, the page needs {required}",
+            f"{PACKAGE} has version {version}, the page needs {required_version}",
             where=str(modules),
             hint=f"Run: npm ci --prefix {modules.parent.resolve()}",
         )

@@ -62,12 +62,12 @@ def escape(text: str) -> str:
     return re.sub(r"([\\`*_\[\]|~#!$])", r"\\\1", line)
 
 
-def _describe_model(shipped: Artifact) -> str:
-    signatures = ", ".join(f"`{name}`" for name in shipped.signatures)
+def _describe_model(artifact: Artifact) -> str:
+    signatures = ", ".join(f"`{name}`" for name in artifact.signatures)
     return f"""\
 A small neural network that takes the books a user has read and recommends books to read next.
 It was distilled from a larger teacher model and runs on the device, as `model.tflite`
-({escape(shipped.quantization)}, {shipped.bytes:,} bytes, signatures {signatures})."""
+({escape(artifact.quantization)}, {artifact.bytes:,} bytes, signatures {signatures})."""
 
 
 def _describe_intended_use() -> str:
@@ -107,13 +107,13 @@ def _describe_data(results: Results) -> str:
 def _describe_training(results: Results) -> str:
     teachers = _filter_by_role(results, "teacher")
     students = _filter_by_role(results, "student")
-    shipped = results.shipped_artifact
+    artifact = results.shipped_artifact
     architectures = ", ".join(
         dict.fromkeys(f"{model.kind}, {model.parameters:,} parameters" for model in students)
     )
     pruning = (
-        f"{shipped.sparsity:.1%} of the weights in its dense core are zero after magnitude pruning"
-        if shipped.sparsity
+        f"{artifact.sparsity:.1%} of the weights in its dense core are zero after magnitude pruning"
+        if artifact.sparsity
         else "its dense core was not pruned"
     )
     steps = [
@@ -125,16 +125,16 @@ def _describe_training(results: Results) -> str:
         f"Student: {escape(architectures)}, trained on the same histories and on the teacher's "
         "outputs (soft targets).",
         f"Pruning: {pruning}.",
-        f"Quantization: {escape(shipped.quantization)}, chosen on the validation users or by the "
+        f"Quantization: {escape(artifact.quantization)}, chosen on the validation users or by the "
         "configuration, never on the test users.",
     ]
-    numbered = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
-    return "\n".join(["## Training", "", *numbered])
+    numbered_steps = [f"{number}. {step}" for number, step in enumerate(steps, start=1)]
+    return "\n".join(["## Training", "", *numbered_steps])
 
 
 def _describe_metrics(results: Results) -> str:
-    shipped = results.shipped_artifact
-    rows = [("**model.tflite** (this file)", shipped.bytes, shipped.metrics)]
+    artifact = results.shipped_artifact
+    rows = [("**model.tflite** (this file)", artifact.bytes, artifact.metrics)]
     for role in ("student", "teacher", "baseline"):
         rows += [
             (_format_model_name(model), model.bytes, model.metrics)

@@ -162,7 +162,7 @@ def draw_chart(results: Results, *, width: float, height: float) -> Chart:
             Point(
                 name=name,
                 role=role,
-                is_shipped=role == "artifact" and name == results.chosen,
+                is_shipped=role == "artifact" and name == results.chosen_artifact,
                 bytes=size,
                 quality=quality,
                 x=x,
@@ -181,7 +181,7 @@ def draw_chart(results: Results, *, width: float, height: float) -> Chart:
 
 def _place_labels(names: list[str], marks: list[tuple[float, float]], area: _Box) -> list[_Label]:
     """Places each label next to its mark if there is space, else further away with a line to it."""
-    occupied = [
+    occupied_boxes = [
         _Box(x - MARK_RADIUS, y - MARK_RADIUS, x + MARK_RADIUS, y + MARK_RADIUS) for x, y in marks
     ]
     labels = []
@@ -189,9 +189,9 @@ def _place_labels(names: list[str], marks: list[tuple[float, float]], area: _Box
         # Labels must not overlap earlier ones; of equally good positions the first is used.
         best = min(
             _list_label_positions(LETTER_WIDTH * len(name), *mark),
-            key=lambda label: _measure_overlap(label, occupied, area),
+            key=lambda label: _measure_overlap(label, occupied_boxes, area),
         )
-        occupied.append(best.box)
+        occupied_boxes.append(best.box)
         labels.append(best)
     return labels
 
@@ -218,11 +218,11 @@ def _list_label_positions(length: float, x: float, y: float) -> list[_Label]:
     return labels
 
 
-def _measure_overlap(label: _Label, occupied: list[_Box], area: _Box) -> float:
+def _measure_overlap(label: _Label, occupied_boxes: list[_Box], area: _Box) -> float:
     """Measures the area of a label on other labels and marks and, doubled, outside the plot."""
     box = label.box
     outside = (box.x_max - box.x_min) * (box.y_max - box.y_min) - box.compute_overlap(area)
-    return sum(box.compute_overlap(other) for other in occupied) + 2 * max(outside, 0.0)
+    return sum(box.compute_overlap(other) for other in occupied_boxes) + 2 * max(outside, 0.0)
 
 
 def _choose_step(largest: float) -> float:

@@ -232,8 +232,8 @@ class Bundle:
         for name in (MODEL_FILE, CATALOG_FILE):
             if name not in config.sha256:
                 raise _make_damaged_error(f"sha256 does not list {name}", where)
-        for name, expected in config.sha256.items():
-            _check_hash(folder, name, expected)
+        for name, expected_hash in config.sha256.items():
+            _check_hash(folder, name, expected_hash)
         return cls(folder, config, _read_catalog(folder, config.num_items))
 
     @property
@@ -382,7 +382,7 @@ def _parse_item(row: Any, number: int, where: str) -> Item:
     return Item(**values)
 
 
-def _check_hash(folder: Path, name: str, expected: str) -> None:
+def _check_hash(folder: Path, name: str, expected_hash: str) -> None:
     """Checks the name and the SHA-256 of a file in the bundle."""
     # The name must be a plain file name on every system. Links are allowed, as caches of
     # downloaded models are folders of links; the hash verifies their content.
@@ -392,7 +392,7 @@ def _check_hash(folder: Path, name: str, expected: str) -> None:
             where=str(folder / CONFIG_FILE),
             hint="Do not use this bundle. Get it again from its author.",
         )
-    if hashlib.sha256(_read_file(folder, name)).hexdigest() != expected.lower():
+    if hashlib.sha256(_read_file(folder, name)).hexdigest() != expected_hash.lower():
         raise UserError(
             f"the file was changed: its SHA-256 differs from {CONFIG_FILE}",
             where=str(folder / name),

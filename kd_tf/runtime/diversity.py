@@ -41,14 +41,14 @@ def rerank_mmr(
     )
     similarity = (similarity + similarity.T) / 2
     relevance = (1 - diversity) * _scale_to_unit_interval(scores)
-    selected = [0]
+    selection = [0]
     max_similarity = similarity[0].copy()
-    while len(selected) < min(k, len(ids)):
+    while len(selection) < min(k, len(ids)):
         marginal_relevance = relevance - diversity * max_similarity
-        marginal_relevance[selected] = -np.inf
-        selected.append(int(marginal_relevance.argmax()))
-        max_similarity = np.maximum(max_similarity, similarity[selected[-1]])
-    return selected
+        marginal_relevance[selection] = -np.inf
+        selection.append(int(marginal_relevance.argmax()))
+        max_similarity = np.maximum(max_similarity, similarity[selection[-1]])
+    return selection
 
 
 def _scale_to_unit_interval(scores: np.ndarray) -> np.ndarray:

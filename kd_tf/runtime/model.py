@@ -174,8 +174,8 @@ class TFLiteModel:
         C = max(self.candidates, 1)
         for start in range(0, len(candidates), C):
             batch = candidates[start : start + C]
-            padded = np.pad(batch, (0, C - len(batch)))[np.newaxis]
-            answer = self._call("score", history=row, candidates=padded)
+            padded_ids = np.pad(batch, (0, C - len(batch)))[np.newaxis]
+            answer = self._call("score", history=row, candidates=padded_ids)
             scores.append(answer["scores"][0, : len(batch)])
         return np.concatenate(scores)
 
@@ -290,9 +290,9 @@ def pad_history(ids: Sequence[int] | np.ndarray, length: int) -> np.ndarray:
     """
     # Not ids[-length:], which would return everything for a length of 0.
     newest = np.asarray(ids, np.int32)[max(0, len(ids) - length) :]
-    padded = np.zeros(length, np.int32)
-    padded[: len(newest)] = newest
-    return padded
+    padded_ids = np.zeros(length, np.int32)
+    padded_ids[: len(newest)] = newest
+    return padded_ids
 
 
 def _check_identifier(source: str | Path | bytes, name: str) -> None:

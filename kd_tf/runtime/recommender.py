@@ -79,16 +79,17 @@ class Recommender:
         bundle = Bundle.open(folder)
         model = TFLiteModel(bundle.model_path, threads)
         config = bundle.config
-        expected = (
+        config_sizes = (
             config.max_length,
             config.recommendations,
             config.candidates,
             tuple(sorted(config.signatures)),
         )
-        actual = (model.max_length, model.k, model.candidates, model.signatures)
-        if expected != actual:
+        model_sizes = (model.max_length, model.k, model.candidates, model.signatures)
+        if config_sizes != model_sizes:
             raise UserError(
-                f"{CONFIG_FILE} has L, K, C and signatures {expected}, but the model has {actual}",
+                f"{CONFIG_FILE} has L, K, C and signatures {config_sizes}, but the model has "
+                f"{model_sizes}",
                 where=str(bundle.folder / CONFIG_FILE),
                 hint="Export the bundle again.",
             )
@@ -144,8 +145,8 @@ class Recommender:
             scores = self.model.score(row, ids)
             best = np.lexsort((ids, -scores))
             ids, scores = ids[best], scores[best]
-        excluded = {*history_ids, *excluded_ids}
-        recommendations = self._make_recommendations(ids, scores, excluded, len(ids))
+        hidden_ids = {*history_ids, *excluded_ids}
+        recommendations = self._make_recommendations(ids, scores, hidden_ids, len(ids))
         if min_score is not None:
             recommendations = [
                 recommendation
@@ -246,13 +247,13 @@ class Recommender:
         return k
 
     def _make_recommendations(
-        self, ids: np.ndarray, scores: np.ndarray, excluded: Collection[int], k: int
+        self, ids: np.ndarray, scores: np.ndarray, hidden_ids: Collection[int], k: int
     ) -> list[Recommendation]:
         # The model fills up a list with 0 if no other items remain, and does not know items of
         # the history that are older than the newest L.
         recommendations = [
             Recommendation(self.bundle.items[item_id - 1], score)
             for item_id, score in zip(ids.tolist(), scores.tolist(), strict=True)
-            if 1 <= item_id <= len(self.bundle.items) and item_id not in excluded
+            if 1 <= item_id <= len(self.bundle.items) and item_id not in hidden_ids
         ]
         return recommendations[:k]

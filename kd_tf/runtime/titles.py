@@ -144,9 +144,9 @@ def _group(items: list[Item], normalize: Callable[[str], str]) -> dict[str, list
 
 def _fold_case(title: str) -> str:
     """Normalizes Unicode form, case and white space."""
-    folded = unicodedata.normalize("NFKC", title).casefold()
+    folded_title = unicodedata.normalize("NFKC", title).casefold()
     # Case folding can break the normal form: normalize again.
-    return " ".join(unicodedata.normalize("NFKC", folded).split())
+    return " ".join(unicodedata.normalize("NFKC", folded_title).split())
 
 
 def _strip_accents(title: str) -> str:

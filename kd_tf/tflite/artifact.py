@@ -210,8 +210,8 @@ def make_tflite_ranker(model: TFLiteModel) -> RankFn:
         is_valid = (ids > 0) & ~np.isin(row * width + ids, seen_pairs)
         order = np.argsort(~is_valid, axis=1, kind="stable")
         valid_first = np.take_along_axis(np.where(is_valid, ids, 0), order, axis=1)[:, :k]
-        ranked = np.zeros((len(histories), k), np.int32)
-        ranked[:, : valid_first.shape[1]] = valid_first
-        return ranked
+        ranked_items = np.zeros((len(histories), k), np.int32)
+        ranked_items[:, : valid_first.shape[1]] = valid_first
+        return ranked_items
 
     return rank

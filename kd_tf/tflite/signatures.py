@@ -52,12 +52,12 @@ def find_top_k(scores: tf.Tensor, count: int) -> tuple[tf.Tensor, tf.Tensor]:
     threshold = tf.math.top_k(maxima, count)[0][count - 1]
     if size < _MIN_SCORES_TO_GATHER:
         return _find_top_k_above(threshold, scores, count)
-    selected = tf.where(maxima >= threshold)[:, 0]
-    candidates = tf.reshape(tf.gather(blocks, selected), [-1])
+    selected_blocks = tf.where(maxima >= threshold)[:, 0]
+    candidates = tf.reshape(tf.gather(blocks, selected_blocks), [-1])
     values, indices = _find_top_k_above(threshold, candidates, count)
     block = indices // BLOCK_SIZE
     # From an index among the selected blocks back to the index among all scores.
-    shift = tf.gather(tf.cast(selected, tf.int32), block) - block
+    shift = tf.gather(tf.cast(selected_blocks, tf.int32), block) - block
     return values, indices + shift * BLOCK_SIZE
 
 
@@ -154,7 +154,7 @@ class Signatures(tf.Module):
     def _select_best(
         self,
         scores: tf.Tensor,
-        excluded: tf.Tensor,
+        excluded_ids: tf.Tensor,
         items: tf.Tensor | None = None,
         padding_rows: int = 0,
     ) -> dict[str, tf.Tensor]:
@@ -167,7 +167,7 @@ class Signatures(tf.Module):
 
         Args:
             scores: float32 [1, V + 1], or [m] if `items` is given.
-            excluded: int32 [1, n] or [n], ids to leave out.
+            excluded_ids: int32 [1, n] or [n], ids to leave out.
             items: int32 [m], the ids of the scores in ascending order; None for 0..V.
             padding_rows: How many of `items` are above V.
 
@@ -176,13 +176,13 @@ class Signatures(tf.Module):
         """
         K, V = self.recommendations, self.student.num_items
         count = V + 1 if items is None else scores.shape[0]
-        num_candidates = min(K + excluded.shape[-1] + 1 + padding_rows, count)
+        num_candidates = min(K + excluded_ids.shape[-1] + 1 + padding_rows, count)
         values, ids = self._find_top_k(tf.reshape(scores, [-1]), num_candidates)
         if items is not None:
             ids = tf.gather(items, ids)
         # Append a 0, so that padding is always excluded.
-        excluded = tf.pad(excluded, [*[[0, 0]] * (excluded.shape.rank - 1), [0, 1]])
-        is_excluded = tf.reduce_any(tf.equal(tf.expand_dims(ids, 1), excluded), axis=1)
+        excluded_ids = tf.pad(excluded_ids, [*[[0, 0]] * (excluded_ids.shape.rank - 1), [0, 1]])
+        is_excluded = tf.reduce_any(tf.equal(tf.expand_dims(ids, 1), excluded_ids), axis=1)
         if padding_rows:
             is_excluded |= ids > V
         # The candidates are sorted: the first K that remain have the largest countdown.

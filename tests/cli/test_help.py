@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import json
 import re
@@ -48,6 +49,7 @@ WITHOUT_DEFAULT = {
 """Options that do nothing unless they are given."""
 
 
+@functools.cache
 def show_help(*command: str) -> str:
     """The help as one line of words, from a terminal that is wide enough to break none."""
     result = CliRunner().invoke(app, [*command, "--help"], env={"COLUMNS": "2000"})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -74,6 +76,26 @@ def test_an_option_is_the_same_in_all_commands(name: str) -> None:
 )
 def test_a_command_has_the_options_that_it_shares(command: str, names: set[str]) -> None:
     assert names <= {parameter.name for parameter in COMMANDS[command].params}
+
+
+def test_messages_name_options_that_exist() -> None:
+    """All text in the code: errors say which option helps."""
+    names = {"--help", "--version"} | {
+        option
+        for command in COMMANDS.values()
+        for parameter in command.params
+        for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    folder = Path(cli.__file__).parents[1]
+    wrong = []
+    for path in folder.rglob("*.py"):
+        if path.parent.name == "preview":  # it calls npm, which has options of its own
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*\b", node.value))
+                wrong += [f"{path.name}: {option}" for option in options - names]
+    assert not wrong
 
 
 @pytest.fixture

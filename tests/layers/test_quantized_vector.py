@@ -40,14 +40,14 @@ def floats(low: float, high: float) -> st.SearchStrategy[np.ndarray]:
 @settings(max_examples=40)
 @given(floats(-1e6, 1e6))
 def test_floats_are_kept_as_they_are(values):
-    np.testing.assert_array_equal(stored(values, quantized=False), values)
+    np.testing.assert_array_equal(stored(values, is_quantized=False), values)
 
 
 @settings(max_examples=40)
 @given(floats(-1e6, 1e6))
 def test_even_values_are_within_half_a_step_of_the_float(values):
     step = (float(values.max()) - float(values.min())) / 255
-    found = stored(values, quantized=True)
+    found = stored(values, is_quantized=True)
     # Beside the half step, float32 itself: a step may be smaller than what it can tell apart.
     allowed = step / 2 * (1 + 1e-4) + 4 * float(np.spacing(np.abs(values).max()))
     assert np.abs(found.astype(np.float64) - values).max() <= allowed
@@ -56,7 +56,7 @@ def test_even_values_are_within_half_a_step_of_the_float(values):
 @settings(max_examples=40)
 @given(floats(-1e6, 1e6))
 def test_even_values_keep_the_least_and_the_largest(values):
-    found = stored(values, quantized=True)
+    found = stored(values, is_quantized=True)
     assert found.min() == values.min()
     rounding = 1e-6 * (float(values.max()) - float(values.min()))
     assert found.max() == pytest.approx(values.max(), rel=1e-6, abs=rounding)
@@ -67,7 +67,7 @@ def test_even_values_keep_the_least_and_the_largest(values):
 def test_ratio_values_are_within_half_a_ratio_step_of_the_float_and_0_stays_0(values, factor):
     values = (values * np.float32(factor)).astype(np.float32)
     there = values > 0
-    found = stored(values, quantized=True, spacing="ratio")
+    found = stored(values, is_quantized=True, spacing="ratio")
     assert not found[~there].any()
     if there.any():
         given_values = values[there].astype(np.float64)
@@ -79,7 +79,7 @@ def test_ratio_values_are_within_half_a_ratio_step_of_the_float_and_0_stays_0(va
 @settings(max_examples=40)
 @given(floats(0.0, 1e6))
 def test_square_values_have_the_nearest_root_and_0_is_0_alone(values):
-    found = stored(values, quantized=True, spacing="square")
+    found = stored(values, is_quantized=True, spacing="square")
     np.testing.assert_array_equal(found == 0, values == 0)
     step = np.sqrt(float(values.max())) / 255
     roots, wanted = np.sqrt(found.astype(np.float64)), np.sqrt(values.astype(np.float64))
@@ -92,7 +92,7 @@ def test_square_values_have_the_nearest_root_and_0_is_0_alone(values):
 def test_a_number_between_two_values_of_equal_ratio_gets_the_nearer():
     # 255 values from 1 to 2^127: every second one is a power of two, those between the roots.
     values = np.array([0, 1, 2, 3, 4, 5, 2.0**100, 2.0**127], np.float32)
-    found = stored(values, quantized=True, spacing="ratio").astype(np.float64)
+    found = stored(values, is_quantized=True, spacing="ratio").astype(np.float64)
     assert found[0] == 0
     np.testing.assert_allclose(2 * np.log2(found[1:]), [0, 2, 3, 4, 5, 200, 254], atol=1e-3)
 
@@ -100,8 +100,8 @@ def test_a_number_between_two_values_of_equal_ratio_gets_the_nearer():
 @settings(max_examples=40)
 @given(values=floats(0.0, 1e6), spacing=st.sampled_from(["even", "square", "ratio"]))
 def test_what_was_coded_before_becomes_itself(values, spacing):
-    once = stored(values, quantized=True, spacing=spacing)
-    twice = stored(once, quantized=True, spacing=spacing)
+    once = stored(values, is_quantized=True, spacing=spacing)
+    twice = stored(once, is_quantized=True, spacing=spacing)
     np.testing.assert_allclose(twice, once, rtol=3e-6)
 
 
@@ -109,23 +109,25 @@ def test_what_was_coded_before_becomes_itself(values, spacing):
 @pytest.mark.parametrize("value", [0.0, 0.37, 1e-20, 5e8])
 def test_a_constant_vector_is_kept(spacing, value):
     values = np.full(V + 1, value, np.float32)
-    np.testing.assert_allclose(stored(values, quantized=True, spacing=spacing), values, rtol=1e-6)
+    np.testing.assert_allclose(
+        stored(values, is_quantized=True, spacing=spacing), values, rtol=1e-6
+    )
 
 
 def test_a_constant_below_0_is_kept_at_even_distances():
     values = np.full(V + 1, -3.2, np.float32)
-    np.testing.assert_array_equal(stored(values, quantized=True), values)
+    np.testing.assert_array_equal(stored(values, is_quantized=True), values)
 
 
 def test_256_values_at_even_distances_are_all_kept():
     values = np.random.default_rng(0).permutation(np.arange(256)).astype(np.float32) - 100
-    np.testing.assert_allclose(stored(values, quantized=True), values, atol=1e-4)
+    np.testing.assert_allclose(stored(values, is_quantized=True), values, atol=1e-4)
 
 
 @pytest.fixture(
     params=[
-        {"quantized": False},
-        *({"quantized": True, "spacing": spacing} for spacing in ("even", "square", "ratio")),
+        {"is_quantized": False},
+        *({"is_quantized": True, "spacing": spacing} for spacing in ("even", "square", "ratio")),
     ]
 )
 def filled(request) -> QuantizedVector:
@@ -148,22 +150,22 @@ def test_at_is_what_numpy_reads_in_the_shape_of_the_ids(filled):
 
 
 def test_a_coded_vector_that_was_never_filled_is_0():
-    _, kept = vector(quantized=True)
+    _, kept = vector(is_quantized=True)
     assert not kept.numpy().any()
 
 
 def test_floats_begin_with_the_start():
-    _, kept = vector(quantized=False, initial_value=-4.0)
+    _, kept = vector(is_quantized=False, initial_value=-4.0)
     np.testing.assert_array_equal(kept.numpy(), np.full(V + 1, -4, np.float32))
 
 
 @pytest.mark.parametrize(
     ("settings", "size"),
     [
-        ({"quantized": False}, 4 * (V + 1)),
-        ({"quantized": True}, V + 1 + 8),
-        ({"quantized": True, "spacing": "square"}, V + 1 + 4),
-        ({"quantized": True, "spacing": "ratio"}, V + 1 + 1024),
+        ({"is_quantized": False}, 4 * (V + 1)),
+        ({"is_quantized": True}, V + 1 + 8),
+        ({"is_quantized": True, "spacing": "square"}, V + 1 + 4),
+        ({"is_quantized": True, "spacing": "ratio"}, V + 1 + 1024),
     ],
 )
 def test_bytes_are_those_of_its_weights(settings, size):
@@ -174,14 +176,15 @@ def test_bytes_are_those_of_its_weights(settings, size):
 
 def test_only_floats_are_trained():
     assert [
-        len(vector(quantized=quantized)[0].trainable_weights) for quantized in (False, True)
+        len(vector(is_quantized=is_quantized)[0].trainable_weights)
+        for is_quantized in (False, True)
     ] == [1, 0]
 
 
-@pytest.mark.parametrize("quantized", [False, True])
+@pytest.mark.parametrize("is_quantized", [False, True])
 @pytest.mark.parametrize("size", [1, V, V + 2])
-def test_numbers_of_another_catalogue_are_refused(quantized, size):
-    _, kept = vector(quantized=quantized)
+def test_numbers_of_another_catalogue_are_refused(is_quantized, size):
+    _, kept = vector(is_quantized=is_quantized)
     before = kept.numpy()
     with pytest.raises(ValueError, match=rf"\({size},\)"):
         kept.assign(np.ones(size, np.float32))
@@ -190,7 +193,7 @@ def test_numbers_of_another_catalogue_are_refused(quantized, size):
 
 def test_a_converted_model_holds_the_bytes_and_not_the_floats_they_stand_for():
     items = 20_000
-    model = LowRankModel(num_items=items, max_length=2, embedding_dim=1, quantized=True)
+    model = LowRankModel(num_items=items, max_length=2, embedding_dim=1, is_quantized=True)
     model.create_weights()
     left, right, prior = np.random.default_rng(3).normal(size=(3, items + 1)).astype(np.float32)
     model.assign(left[:, None], right[:, None])  # different: equal tables would be stored once
@@ -203,7 +206,7 @@ def test_a_converted_model_holds_the_bytes_and_not_the_floats_they_stand_for():
 
 
 def test_a_saved_vector_keeps_its_codes(tmp_path):
-    model = LowRankModel(num_items=V, max_length=2, embedding_dim=1, quantized=True)
+    model = LowRankModel(num_items=V, max_length=2, embedding_dim=1, is_quantized=True)
     model.create_weights()
     model.prior.assign(np.random.default_rng(4).normal(size=V + 1).astype(np.float32))
     checkpoint.save(model, tmp_path / "model")

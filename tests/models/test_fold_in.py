@@ -252,18 +252,18 @@ def test_the_compact_model_differs_by_the_rounding_of_its_prior_alone():
     made = model()
     compact = made.pack()
     assert type(compact) is FoldInStudent
-    assert compact.quantized
+    assert compact.is_quantized
     prior = made.prior.numpy()
     half_a_step = (prior.max() - prior.min()) / 255 / 2
     rows = tf.constant([padded([3, 1, 4]), padded([]), list(range(1, L + 1))])
     difference = np.abs(compact(rows) - made(rows))[:, 1:]
     assert 0 < difference.max() <= half_a_step * 1.001 + 1e-6
-    assert made.quantized is False
+    assert made.is_quantized is False
 
 
 def test_a_saved_model_scores_alike_when_it_is_loaded(tmp_path):
     rows = tf.constant([padded([3, 1, 4]), padded([]), list(range(1, L + 1))])
-    for name, made in (("float", model()), ("quantized", model().pack())):
+    for name, made in (("float", model()), ("is_quantized", model().pack())):
         checkpoint.save(made, tmp_path / name)
         loaded = checkpoint.load(tmp_path / name)
         assert (loaded.alpha, loaded.regularization) == (40, 20)

@@ -32,7 +32,7 @@ def test_an_item_of_the_history_is_read_left_and_a_candidate_right():
 def test_the_compact_model_differs_by_the_rounding_of_its_prior_alone():
     made = model()
     compact = made.pack()
-    assert (made.quantized, compact.quantized) == (False, True)
+    assert (made.is_quantized, compact.is_quantized) == (False, True)
     prior = made.prior.numpy()
     half_a_step = (prior.max() - prior.min()) / 255 / 2
     histories = from_lists(HISTORIES)

@@ -191,8 +191,8 @@ def test_there_is_no_way_outside_tensorflow_where_one_part_has_none(mixed):
 def test_the_compact_blend_is_the_blend_of_the_compact_parts(mixed):
     compact = mixed.pack()
     assert isinstance(compact.members[1], PackedNeighbours)
-    assert compact.members[0].quantized
-    assert compact.members[2].quantized
+    assert compact.members[0].is_quantized
+    assert compact.members[2].is_quantized
     rows = tf.constant([padded(3, 1, 4), padded(), padded(9, 8, 7, 6, 5, 4)])
     wanted = np.zeros((3, V + 1))
     by_part = zip(mixed.members, WEIGHTS, confidences(rows.numpy().tolist()), strict=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kd_tf.extras import EXTRAS, MissingExtraError, explain_import_error, require_modules
+from kd_tf.extras import EXTRAS, MissingExtraError, convert_import_errors, require_modules
 
 ADVICE = "pip install 'kd_tf[train]'"
 
@@ -75,12 +75,21 @@ def test_the_runtime_needs_no_extra() -> None:
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("name", ["data", "models", "Config", "Distiller", "evaluate", "run"])
+def test_a_name_of_the_training_says_what_to_install(name: str) -> None:
+    code = f"import kd_tf as kd\nkd.Recommender\nthing = kd.{name}"
+    ran = run_without_extras(code + (".MLPStudent\n" if name == "models" else "\n"))
+    assert ran.returncode == 1
+    assert ADVICE in ran.stderr
+
+
 def test_only_a_missing_package_of_an_extra_is_explained() -> None:
-    explained = explain_import_error(ModuleNotFoundError("no", name="scipy.sparse"))
-    assert isinstance(explained, MissingExtraError)
-    assert (explained.name, explained.extra) == ("scipy", "train")
-    assert explain_import_error(ModuleNotFoundError("no", name="kd_tf.misspelled")) is None
-    assert explain_import_error(ModuleNotFoundError("no")) is None
+    with pytest.raises(MissingExtraError) as caught, convert_import_errors():
+        raise ModuleNotFoundError("no", name="scipy.sparse")
+    assert (caught.value.name, caught.value.extra) == ("scipy", "train")
+    for name in ("kd_tf.misspelled", None):
+        with pytest.raises(ModuleNotFoundError, match=r"^no$"), convert_import_errors():
+            raise ModuleNotFoundError("no", name=name)
 
 
 def test_the_first_missing_module_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -57,7 +57,7 @@ def changed(**sections: dict[str, object]) -> config.Config:
 def test_teacher_student_alone_and_every_method_stand_side_by_side(found: ModelTable):
     assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, "soft-targets"]
     assert [one.role for one in found.models] == ["teacher", "student", "student"]
-    assert {one.architecture for one in found.models} == {"matrix-factorization"}
+    assert {one.kind for one in found.models} == {"matrix-factorization"}
     (pair,) = found.comparisons
     assert (pair.model, pair.reference) == ("soft-targets", STUDENT_ALONE)
     alone, distilled = found.models[1:]
@@ -111,7 +111,7 @@ def test_other_students_are_compared_too(kind: str, tmp_path: Path):
         teacher={"architecture": "local-ridge"},
     )
     found = compare(settings, tmp_path, methods=["soft-targets"], seeds=1)
-    assert [one.architecture for one in found.models] == ["local-ridge", kind, kind]
+    assert [one.kind for one in found.models] == ["local-ridge", kind, kind]
 
 
 @pytest.mark.parametrize("kind", ["mlp", "matrix-factorization"])

@@ -195,7 +195,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
 
 def test_the_best_student_within_the_bytes_is_shipped(searched: RunResult) -> None:
     tried = searched.results.candidate_students
-    assert {one.architecture for one in tried} >= {
+    assert {one.kind for one in tried} >= {
         "neighbours",
         "item-kernel",
         "fold-in",
@@ -207,9 +207,9 @@ def test_the_best_student_within_the_bytes_is_shipped(searched: RunResult) -> No
     assert all(one.bytes <= 6000 for one in tried)
     by_name = {one.name: one for one in searched.results.models}
     assert (
-        by_name["student-distilled"].architecture
-        == by_name["student-alone"].architecture
-        == chosen[0].architecture
+        by_name["student-distilled"].kind
+        == by_name["student-alone"].kind
+        == chosen[0].kind
     )
     assert by_name["student-distilled"].bytes <= 6000
 
@@ -243,8 +243,8 @@ def test_a_student_that_is_asked_for_is_made(kind: str, tmp_path: Path) -> None:
         }
     )
     found = run(settings, tmp_path / "run")
-    assert {one.architecture for one in found.results.models if one.role == "student"} == {kind}
-    assert {one.architecture for one in found.results.candidate_students} <= {kind}
+    assert {one.kind for one in found.results.models if one.role == "student"} == {kind}
+    assert {one.kind for one in found.results.candidate_students} <= {kind}
     assert found.results.shipped_artifact.metrics["ndcg@10"] > 0
 
 

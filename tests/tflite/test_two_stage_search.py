@@ -131,7 +131,7 @@ def test_items_that_are_not_alike_are_refused(histories):
 def test_a_student_with_two_tables_is_refused(order):
     two = TwoTowerStudent(num_items=V, max_length=L, embedding_dim=d)
     two.create_weights()
-    with pytest.raises(UserError, match="has two tables"):
+    with pytest.raises(UserError, match="has two embedding tables"):
         TwoStageStudent(two, order, 8)
 
 

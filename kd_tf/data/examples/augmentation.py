@@ -119,8 +119,13 @@ def _mix_pairs(rows: np.ndarray, random: np.random.Generator) -> np.ndarray:
     mask &= _mark_first_occurrences(np.where(mask, both, 0))
     # Relative position of an item in its own history, from 0 (oldest) to 1 (newest).
     place = (np.arange(rows.shape[1]) + 0.5) / np.maximum((rows > 0).sum(axis=1, keepdims=True), 1)
-    merged = np.argsort(np.concatenate([place, place[partner]], axis=1), axis=1, kind="stable")
-    both, mask = np.take_along_axis(both, merged, axis=1), np.take_along_axis(mask, merged, axis=1)
+    merged_order = np.argsort(
+        np.concatenate([place, place[partner]], axis=1), axis=1, kind="stable"
+    )
+    both, mask = (
+        np.take_along_axis(both, merged_order, axis=1),
+        np.take_along_axis(mask, merged_order, axis=1),
+    )
     mask &= np.cumsum(mask[:, ::-1], axis=1)[:, ::-1] <= rows.shape[1]
     return _pack_rows(both, mask)[:, : rows.shape[1]]
 
@@ -135,9 +140,9 @@ def _sample_item_mask(rows: np.ndarray, rate: float, random: np.random.Generator
 def _mark_first_occurrences(rows: np.ndarray) -> np.ndarray:
     """Returns a bool mask like `rows`: true where an id occurs for the first time in its row."""
     order = np.argsort(rows, axis=1, kind="stable")
-    ordered = np.take_along_axis(rows, order, axis=1)
+    ordered_rows = np.take_along_axis(rows, order, axis=1)
     first = np.empty(rows.shape, bool)
-    is_new = np.diff(ordered, axis=1, prepend=-1) != 0
+    is_new = np.diff(ordered_rows, axis=1, prepend=-1) != 0
     np.put_along_axis(first, order, is_new, axis=1)
     return first
 

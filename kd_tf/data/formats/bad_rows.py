@@ -154,7 +154,7 @@ def merge_counts_by_reason(files: Iterable[BadRows]) -> dict[str, int]:
 
 def _describe(value: str, reason: str, column: str | None) -> str:
     """Formats a bad value (at most 60 characters of it) and the reason for a message."""
-    shown = repr(value if len(value) <= 60 else value[:60] + "…")
+    shown_value = repr(value if len(value) <= 60 else value[:60] + "…")
     if column:
-        return f"{shown} {reason}"
-    return f"the row {shown} {reason}" if value else f"the row {reason}"
+        return f"{shown_value} {reason}"
+    return f"the row {shown_value} {reason}" if value else f"the row {reason}"

@@ -177,15 +177,15 @@ def read_layout(
             candidate: len(_parse_first_record(text, candidate, dialect))
             for candidate in SEPARATORS
         }
-        expected = {".csv": ",", ".tsv": "\t"}.get(source.name[-4:].lower())
-        if expected is None or num_fields[expected] < 2:
+        usual_separator = {".csv": ",", ".tsv": "\t"}.get(source.name[-4:].lower())
+        if usual_separator is None or num_fields[usual_separator] < 2:
             separator = max(SEPARATORS, key=num_fields.__getitem__)
             # Blanks occur inside names and titles as well.
             if separator == BLANK:
                 separator = max(SEPARATORS[:-1], key=num_fields.__getitem__)
                 separator = separator if num_fields[separator] > 1 else BLANK
         else:
-            separator = expected
+            separator = usual_separator
     record = _parse_first_record(text, separator, dialect)
     if not record:
         raise UserError(
@@ -270,10 +270,10 @@ def _make_column_hint(name: str, names: list[str]) -> str:
     """Suggests a column in place of one that does not exist."""
     if len(names) == 1:
         return "Check the separator: it must be a comma, semicolon, tab, |, :: or blank."
-    folded = {other.strip().casefold(): other for other in reversed(names) if other}
-    close = difflib.get_close_matches(name.strip().casefold(), folded, n=1, cutoff=0.5)
+    folded_names = {other.strip().casefold(): other for other in reversed(names) if other}
+    close = difflib.get_close_matches(name.strip().casefold(), folded_names, n=1, cutoff=0.5)
     if close:
-        return f"Did you mean {folded[close[0]]!r}?"
+        return f"Did you mean {folded_names[close[0]]!r}?"
     return "Use one of these columns. If this line is data and not a header, use --no-header."
 
 

@@ -169,16 +169,16 @@ def open_stream(source: SourceFile) -> Iterator[ByteStream]:
                 zipfile.ZipFile(path) as archive,
                 _open_member(path, archive, source.member) as raw,
             ):
-                limited = _SizeLimitedStream(
+                limited_stream = _SizeLimitedStream(
                     raw, source, archive.getinfo(source.member).compress_size
                 )
                 if source.member.lower().endswith(".gz"):
-                    with gzip.open(cast("IO[bytes]", limited), "rb") as stream:
+                    with gzip.open(cast("IO[bytes]", limited_stream), "rb") as stream:
                         yield _SizeLimitedStream(
-                            cast("IO[bytes]", stream), source, limited.packed_bytes
+                            cast("IO[bytes]", stream), source, limited_stream.packed_bytes
                         )
                 else:
-                    yield limited
+                    yield limited_stream
         elif path.suffix.lower() == ".gz":
             with gzip.open(path, "rb") as stream:
                 yield _SizeLimitedStream(cast("IO[bytes]", stream), source, path.stat().st_size)
@@ -320,5 +320,5 @@ def format_names(names: list[str], max_names: int = 30) -> str:
         >>> format_names(["user", "item", "rating"], max_names=2)
         "'user', 'item' and 1 more"
     """
-    shown = ", ".join(repr(name) for name in names[:max_names])
-    return shown + (f" and {len(names) - max_names} more" if len(names) > max_names else "")
+    shown_names = ", ".join(repr(name) for name in names[:max_names])
+    return shown_names + (f" and {len(names) - max_names} more" if len(names) > max_names else "")

@@ -51,8 +51,8 @@ def read_json_lines(
             if wrong is not None:
                 is_missing = values[wrong] is None
                 reason = "is missing" if is_missing else "is neither a text nor a number"
-                shown = "" if is_missing else str(values[wrong])
-                bad_rows.add(number, shown, reason, names[wrong])
+                shown_value = "" if is_missing else str(values[wrong])
+                bad_rows.add(number, shown_value, reason, names[wrong])
                 continue
             numbers.append(number)
             rows.append(values)

@@ -143,12 +143,16 @@ def _raise_if_utf16(source: SourceFile, beginning: bytes) -> None:
 
 def _make_binary_error(source: SourceFile, beginning: bytes) -> UserError:
     """Makes the error for a file with NUL bytes; a compressed file is recognized."""
-    packed = {b"PK": ".zip", b"\x1f\x8b": ".gz"}.get(beginning[:2])
+    archive_suffix = {b"PK": ".zip", b"\x1f\x8b": ".gz"}.get(beginning[:2])
     return UserError(
         "this is a binary file, not a text table (it has NUL bytes)",
         where=str(source),
         hint="Export the table as CSV in UTF-8."
-        + (f" If it is a compressed table, its name must end in {packed}." if packed else ""),
+        + (
+            f" If it is a compressed table, its name must end in {archive_suffix}."
+            if archive_suffix
+            else ""
+        ),
     )
 
 

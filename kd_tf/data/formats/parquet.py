@@ -64,6 +64,16 @@ def read_parquet(source: SourceFile, columns: Mapping[str, str]) -> Iterator[pl.
         begin += _BLOCK_ROWS
 
 
+def list_columns(source: SourceFile) -> list[str]:
+    """Lists the columns of a Parquet file.
+
+    Raises:
+        UserError: The file is not a Parquet file.
+    """
+    with _explain_errors(source):
+        return list(pl.scan_parquet(source.path).collect_schema())
+
+
 @contextlib.contextmanager
 def _explain_errors(source: SourceFile) -> Iterator[None]:
     """Turns the errors that polars raises for a damaged file into a `UserError` naming it."""

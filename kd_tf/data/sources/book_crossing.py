@@ -151,9 +151,12 @@ def _read_items(source: SourceFile, on_bad_rows: OnBadRows) -> tuple[pl.DataFram
         bad_rows.raise_or_skip()
         parts.append(frame)
     items = pl.concat(parts)
-    repeated = items.filter(~pl.col("item_id").is_first_distinct())
+    repeated_items = items.filter(~pl.col("item_id").is_first_distinct())
     bad_rows.add_all(
-        repeated["line"], repeated["item_id"], "is the ISBN of a book in an earlier line", "ISBN"
+        repeated_items["line"],
+        repeated_items["item_id"],
+        "is the ISBN of a book in an earlier line",
+        "ISBN",
     )
     bad_rows.raise_or_skip()
     items = items.filter(pl.col("item_id").is_first_distinct()).drop("line")
@@ -198,7 +201,7 @@ def _find_shifted_rows(items: pl.DataFrame) -> pl.Series:
 def _restore_columns(items: pl.DataFrame, is_shifted: pl.Series) -> pl.DataFrame:
     """Moves the values of shifted rows back to their columns."""
     parts = pl.col("title").str.extract_groups(_TITLE_AND_AUTHOR)
-    corrected = {
+    corrected_columns = {
         "title": parts.struct.field("1"),
         "authors": parts.struct.field("2"),
         "year": pl.col("authors"),
@@ -206,7 +209,7 @@ def _restore_columns(items: pl.DataFrame, is_shifted: pl.Series) -> pl.DataFrame
     }
     return items.with_columns(
         pl.when(is_shifted).then(expression).otherwise(pl.col(name)).alias(name)
-        for name, expression in corrected.items()
+        for name, expression in corrected_columns.items()
     )
 
 
@@ -218,8 +221,10 @@ def _parse_years(values: pl.Series) -> pl.Series:
 def _decode_entities(values: pl.Series) -> pl.Series:
     """Decodes complete HTML entities; `html.unescape` would find a "§" in "Q&sections"."""
     has_entity = values.str.contains("&", literal=True).fill_null(value=False)
-    decoded = [_ENTITY_PATTERN.sub(_decode_entity, text) for text in values.filter(has_entity)]
-    return values.scatter(has_entity.arg_true(), decoded)
+    decoded_texts = [
+        _ENTITY_PATTERN.sub(_decode_entity, text) for text in values.filter(has_entity)
+    ]
+    return values.scatter(has_entity.arg_true(), decoded_texts)
 
 
 def _decode_entity(entity: re.Match[str]) -> str:

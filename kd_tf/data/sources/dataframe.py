@@ -78,13 +78,15 @@ def read_dataframe(
     return from_frame(name, pl.DataFrame(columns), catalog)
 
 
-def _check_columns(frame: pd.DataFrame, needed: set[str], optional: set[str], name: str) -> None:
+def _check_columns(
+    frame: pd.DataFrame, needed_columns: set[str], optional: set[str], name: str
+) -> None:
     """Raises an error if a column is missing or unknown."""
-    missing = sorted(needed - set(frame.columns))
-    unknown = sorted(set(map(str, frame.columns)) - needed - optional)
+    missing = sorted(needed_columns - set(frame.columns))
+    unknown = sorted(set(map(str, frame.columns)) - needed_columns - optional)
     if missing or unknown:
         raise UserError(
-            f"{name} needs the columns {sorted(needed)} and may have {sorted(optional)}; "
+            f"{name} needs the columns {sorted(needed_columns)} and may have {sorted(optional)}; "
             f"missing: {missing}, unknown: {unknown}",
             hint="Rename or drop columns first: frame.rename(columns={...}), frame[[...]].",
         )

@@ -258,14 +258,14 @@ def _download_with_retries(
             _download_rest(name, part, source, progress, timeout)
             return
         except _TemporaryError as interruption:
-            received = part.seek(0, os.SEEK_END)
-            if received > max_received:
-                failures, max_received = 0, received
+            received_bytes = part.seek(0, os.SEEK_END)
+            if received_bytes > max_received:
+                failures, max_received = 0, received_bytes
             if failures == len(retry_waits):
                 raise UserError(
                     f"the download failed: {interruption}",
                     where=source.url,
-                    hint=f"{received:,} bytes are kept: run again to resume, or "
+                    hint=f"{received_bytes:,} bytes are kept: run again to resume, or "
                     f"download it by hand from {source.homepage} into the folder.",
                 ) from interruption
             wait_seconds = retry_waits[failures]
@@ -286,42 +286,42 @@ def _download_rest(
     Raises:
         _TemporaryError: The attempt ended early.
     """
-    received = part.seek(0, os.SEEK_END)
+    received_bytes = part.seek(0, os.SEEK_END)
     if source.num_bytes is not None:
-        if received > source.num_bytes:  # not a beginning of the published file
-            received = _clear_part(part)
-        if received == source.num_bytes:
+        if received_bytes > source.num_bytes:  # not a beginning of the published file
+            received_bytes = _clear_part(part)
+        if received_bytes == source.num_bytes:
             return
-        _require_space(part, source.num_bytes - received)
+        _require_space(part, source.num_bytes - received_bytes)
 
-    response = _send_request(source, received, timeout)
+    response = _send_request(source, received_bytes, timeout)
     if response is None:
         return
     with response:
-        body = _read_content_range(response, requested_start=received)
+        body = _read_content_range(response, requested_start=received_bytes)
         if body is None:
             _clear_part(part)
             raise _TemporaryError("the server sent another range than the requested one")
         _require_size(source, body.file_bytes)
         if body.start == 0:
-            received = _clear_part(part)
+            received_bytes = _clear_part(part)
         if source.num_bytes is None:
-            _require_space(part, (body.file_bytes or 0) - received)
+            _require_space(part, (body.file_bytes or 0) - received_bytes)
         total = source.num_bytes or body.file_bytes
         limit = total or _MAX_UNDECLARED_BYTES
         with progress.task(f"download {name}", total or 0) as advance:
-            advance(received)
+            advance(received_bytes)
             for chunk in _stream_chunks(
-                response, None if body.end is None else body.end - received
+                response, None if body.end is None else body.end - received_bytes
             ):
-                if received + len(chunk) > limit:
+                if received_bytes + len(chunk) > limit:
                     _clear_part(part)
                     raise _make_size_error(source, f"more than {limit:,}")
                 part.write(chunk)
-                received += len(chunk)
+                received_bytes += len(chunk)
                 advance(len(chunk))
-    if total is not None and received < total:
-        raise _TemporaryError(f"the connection ended after {received:,} of {total:,} bytes")
+    if total is not None and received_bytes < total:
+        raise _TemporaryError(f"the connection ended after {received_bytes:,} of {total:,} bytes")
 
 
 def _clear_part(part: BufferedRandom) -> int:
@@ -393,27 +393,29 @@ def _require_size(source: PublishedFile, file_bytes: int | None) -> None:
 
 def _make_size_error(source: PublishedFile, num_bytes: str) -> UserError:
     """Makes the error for a file that is too large; `num_bytes` is its size, formatted."""
-    expected = source.num_bytes or _MAX_UNDECLARED_BYTES
+    expected_bytes = source.num_bytes or _MAX_UNDECLARED_BYTES
     return UserError(
-        f"the server sends {num_bytes} bytes, but at most {expected:,} are expected",
+        f"the server sends {num_bytes} bytes, but at most {expected_bytes:,} are expected",
         where=source.url,
         hint=f"Nothing of it was kept. Download the file by hand from {source.homepage}",
     )
 
 
-def _send_request(source: PublishedFile, received: int, timeout: float) -> HTTPResponse | None:
-    """Requests the bytes from `received` on; returns None if the server has no more."""
+def _send_request(
+    source: PublishedFile, received_bytes: int, timeout: float
+) -> HTTPResponse | None:
+    """Requests the bytes from `received_bytes` on; returns None if the server has no more."""
     request = urllib.request.Request(
         source.url, headers={"User-Agent": "kd_tf", "Accept-Encoding": "identity"}
     )
-    if received:
-        request.add_header("Range", f"bytes={received}-")
+    if received_bytes:
+        request.add_header("Range", f"bytes={received_bytes}-")
     try:
         response: HTTPResponse = _build_opener(source).open(request, timeout=timeout)
         return response
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and received:
+        if error.code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and received_bytes:
             return None  # the SHA-256 tells whether the received bytes are the whole file
         if error.code in (408, 429) or error.code >= 500:
             raise _TemporaryError(f"the server answered {error.code} {error.reason}") from error
@@ -483,12 +485,12 @@ def _compute_sha256(file: BufferedRandom | BufferedReader) -> str:
     return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _require_space(part: BufferedRandom, required: int) -> None:
+def _require_space(part: BufferedRandom, required_bytes: int) -> None:
     """Raises an error if the disk has fewer free bytes than required."""
     free = shutil.disk_usage(Path(part.name).parent).free
-    if free < required:
+    if free < required_bytes:
         raise UserError(
-            f"{required:,} bytes are needed, but only {free:,} are free on the disk",
+            f"{required_bytes:,} bytes are needed, but only {free:,} are free on the disk",
             where=str(Path(part.name).parent),
             hint="Free some space or choose another folder, and run again.",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -20,6 +21,9 @@ from kd_tf.data.sources.own_tables import (
 from kd_tf.errors import UserError
 
 NAME = "goodbooks-10k"
+
+MIN_RATING = 4.0
+"""Users rate from 1 to 5: 4 and 5 count as positive unless cleaning rules say otherwise."""
 
 
 def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
@@ -58,9 +62,8 @@ def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     rows = InteractionRows(
         ratings, InteractionColumns("user_id", "book_id", rating="rating"), on_bad_rows=on_bad_rows
     )
-    return rows.add_notes_to(
-        from_chunks(NAME, rows, catalog.with_columns(series=_extract_series())), notes
-    )
+    dataset = from_chunks(NAME, rows, catalog.with_columns(series=_extract_series()))
+    return rows.add_notes_to(replace(dataset, default_min_rating=MIN_RATING), notes)
 
 
 def _find_id_column(items: SourceFile, names: Sequence[str]) -> str:

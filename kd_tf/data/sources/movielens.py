@@ -173,10 +173,10 @@ def _read_films(
         bad_rows.raise_or_skip()
         parts.append(frame)
     films = pl.concat(parts)
-    repeated = films.filter(~pl.col("item_id").is_first_distinct())
+    repeated_films = films.filter(~pl.col("item_id").is_first_distinct())
     bad_rows.add_all(
-        repeated["line"],
-        repeated["item_id"],
+        repeated_films["line"],
+        repeated_films["item_id"],
         "is the id of a film in an earlier line",
         columns["item_id"],
     )

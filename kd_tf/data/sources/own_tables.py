@@ -267,9 +267,9 @@ def read_items(
         bad_rows.raise_or_skip()
     frame = pl.concat(parts)
     notes = bad_rows.finish(len(frame))
-    repeated = frame.filter(~pl.col("item_id").is_first_distinct()).head(1)
-    if len(repeated):
-        item_id, line = repeated["item_id"][0], repeated["line"][0]
+    repeated_rows = frame.filter(~pl.col("item_id").is_first_distinct()).head(1)
+    if len(repeated_rows):
+        item_id, line = repeated_rows["item_id"][0], repeated_rows["line"][0]
         first_line = frame.filter(pl.col("item_id") == item_id)["line"][0]
         raise UserError(
             f"{item_id!r} is already the id of the item in line {first_line}",
@@ -342,14 +342,16 @@ def parse_seconds(values: pl.Series) -> pl.Series:
     # Integers first: floats do not have enough digits for all of them.
     seconds = values.cast(pl.Int64, strict=False)
     if seconds.null_count():
-        rounded = _mask_non_finite(_parse_floats(values)).floor().cast(pl.Int64, strict=False)
-        seconds = seconds.zip_with(seconds.is_not_null(), rounded)
+        rounded_seconds = (
+            _mask_non_finite(_parse_floats(values)).floor().cast(pl.Int64, strict=False)
+        )
+        seconds = seconds.zip_with(seconds.is_not_null(), rounded_seconds)
     if seconds.null_count():
         is_text = seconds.is_null()
-        parsed = pl.Series(
+        parsed_seconds = pl.Series(
             [_parse_iso_seconds(value) for value in values.filter(is_text)], dtype=pl.Int64
         )
-        seconds = seconds.scatter(is_text.arg_true(), parsed)
+        seconds = seconds.scatter(is_text.arg_true(), parsed_seconds)
     return seconds
 
 

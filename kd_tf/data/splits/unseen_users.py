@@ -49,10 +49,10 @@ def split_unseen_users(
             hint="Add more users, or lower test_users and validation_users.",
         )
     random = np.random.default_rng(seed)
-    shuffled = random.permutation(interactions.num_users).astype(np.int32)
+    shuffled_users = random.permutation(interactions.num_users).astype(np.int32)
     histories = build_histories(interactions, sort_chronologically(interactions, random))
     require_two_items(interactions, histories)
-    test, validation, train = np.split(shuffled, [test_users, num_held_out])
+    test, validation, train = np.split(shuffled_users, [test_users, num_held_out])
     return Split(
         train=histories.take(np.sort(train)),
         train_users=np.sort(train),
@@ -83,9 +83,13 @@ def hold_out_last(histories: Histories, users: np.ndarray, share: float) -> Held
         users: int32 [n], rows of the users in `histories`.
         share: Share of the items to hold out, rounded.
     """
-    selected = histories.take(users)
-    lengths = selected.lengths
+    selected_histories = histories.take(users)
+    lengths = selected_histories.lengths
     num_targets = np.clip(np.round(lengths * share).astype(np.int64), 1, lengths - 1)
-    position = np.arange(len(selected.items)) - np.repeat(selected.offsets[:-1], lengths)
+    position = np.arange(len(selected_histories.items)) - np.repeat(
+        selected_histories.offsets[:-1], lengths
+    )
     is_target = position >= np.repeat(lengths - num_targets, lengths)
-    return HeldOutSet(selected.keep(~is_target), selected.keep(is_target), users)
+    return HeldOutSet(
+        selected_histories.keep(~is_target), selected_histories.keep(is_target), users
+    )

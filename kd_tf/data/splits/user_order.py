@@ -63,7 +63,7 @@ def draw_random_ranks(
     interactions: Interactions, order: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
     """Draws a random rank of each row of `order` within its user's items, int64 [n], from 0."""
-    shuffled = np.lexsort((random.random(len(order)), interactions.user[order]))
+    shuffled_order = np.lexsort((random.random(len(order)), interactions.user[order]))
     ranks = np.empty(len(order), np.int64)
-    ranks[shuffled], _ = locate_in_history(interactions, order[shuffled])
+    ranks[shuffled_order], _ = locate_in_history(interactions, order[shuffled_order])
     return ranks

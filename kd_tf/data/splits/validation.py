@@ -39,9 +39,9 @@ def hold_out_validation(split: Split, *, share: float = 0.1, seed: int = 42) -> 
     num_targets = np.zeros(len(lengths), np.int64)
     num_targets[rows] = np.clip(np.round(lengths[rows] * share), 1, lengths[rows] - 1)
     user = np.repeat(np.arange(len(lengths)), lengths)
-    shuffled = np.lexsort((random.random(len(user)), user))
+    shuffled_order = np.lexsort((random.random(len(user)), user))
     ranks = np.empty(len(user), np.int64)
-    ranks[shuffled] = np.arange(len(user)) - np.repeat(split.train.offsets[:-1], lengths)
+    ranks[shuffled_order] = np.arange(len(user)) - np.repeat(split.train.offsets[:-1], lengths)
     is_target = ranks < num_targets[user]
     train = split.train.keep(~is_target)
     targets = split.train.keep(is_target)

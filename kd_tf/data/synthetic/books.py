@@ -96,19 +96,19 @@ def _pick_author(
 def _shuffle_author_names(random: np.random.Generator) -> Iterator[str]:
     """Yields invented names of many cultures in random order, each once."""
     names = [
-        _format_full_name(given.strip(), family.strip())
+        _format_full_name(given_name.strip(), family.strip())
         for givens, families in AUTHOR_NAMES
-        for given, family in itertools.product(givens.split(","), families.split(","))
+        for given_name, family in itertools.product(givens.split(","), families.split(","))
     ]
     for index in np.argsort(random.random(len(names)), kind="stable"):
         yield names[index]
 
 
-def _format_full_name(given: str, family: str) -> str:
+def _format_full_name(given_name: str, family: str) -> str:
     """Joins both names; names with a native spelling put the family name first."""
-    if "=" not in given:
-        return f"{given} {family}"
-    latin_given, native_given = given.split("=")
+    if "=" not in given_name:
+        return f"{given_name} {family}"
+    latin_given, native_given = given_name.split("=")
     latin_family, native_family = family.split("=")
     return f"{latin_family} {latin_given} {native_family}{native_given}"
 
@@ -120,9 +120,9 @@ class _Title:
     text: str
     slots: Mapping[str, str]
 
-    def matches(self, fixed: Mapping[str, str]) -> bool:
-        """Returns whether all `fixed` slots have the same word here or do not occur."""
-        return all(self.slots.get(slot, word) == word for slot, word in fixed.items())
+    def matches(self, fixed_words: Mapping[str, str]) -> bool:
+        """Returns whether all `fixed_words` slots have the same word here or do not occur."""
+        return all(self.slots.get(slot, word) == word for slot, word in fixed_words.items())
 
 
 class _GenreWriter:
@@ -204,12 +204,12 @@ class _GenreWriter:
         if name is None:
             return []
         words = self._words[theme]
-        fixed = dict(name.slots)
+        fixed_words = dict(name.slots)
         for slot in ("lead", "place"):  # hero and place are the same in all volumes
-            if slot in words and slot not in fixed:
-                fixed[slot] = self._pick_word(words[slot])
-        titles = [self._take(self._volumes[theme], fixed) for _ in range(size)]
-        volumes = [_Title(title.text, {**fixed, **title.slots}) for title in titles if title]
+            if slot in words and slot not in fixed_words:
+                fixed_words[slot] = self._pick_word(words[slot])
+        titles = [self._take(self._volumes[theme], fixed_words) for _ in range(size)]
+        volumes = [_Title(title.text, {**fixed_words, **title.slots}) for title in titles if title]
         return [name, *volumes] if len(volumes) > 1 else []
 
     def _take_single_title(self, theme: int) -> _Title:
@@ -220,10 +220,10 @@ class _GenreWriter:
                 return title
         raise AssertionError(f"too few titles for the genre {self._genre.name}")
 
-    def _take(self, titles: list[_Title], fixed: Mapping[str, str]) -> _Title | None:
-        """Removes and returns the next unused title that matches the words of `fixed`."""
+    def _take(self, titles: list[_Title], fixed_words: Mapping[str, str]) -> _Title | None:
+        """Removes and returns the next unused title that matches the words of `fixed_words`."""
         for position, title in enumerate(titles):
-            if title.matches(fixed) and title.text not in self._used_titles:
+            if title.matches(fixed_words) and title.text not in self._used_titles:
                 self._used_titles.add(title.text)
                 return titles.pop(position)
         return None

@@ -71,3 +71,17 @@ def generate_bookshop(*, num_items: int = 2000, num_users: int = 3000, seed: int
         {"user": user_ids.gather(user), "item": item_ids.gather(row), "timestamp": timestamp}
     )
     return from_frame("synthetic", interactions, catalog)
+
+
+def make_bookshop(items: int = 2000, users: int = 3000, seed: int = 42) -> Dataset:
+    """Generates the synthetic bookshop: ``kd_tf.data.bookshop``.
+
+    Args:
+        items: Number of items.
+        users: Number of users.
+        seed: Seed of all draws.
+
+    Raises:
+        UserError: An argument is out of range.
+    """
+    return generate_bookshop(num_items=items, num_users=users, seed=seed)

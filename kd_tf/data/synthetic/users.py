@@ -65,9 +65,9 @@ class UserSimulator:
         weight = np.empty(self._num_items)
         for number, genre in enumerate(GENRES):
             items = np.flatnonzero(self._genre == number)
-            ranked = items[np.argsort(-fame[items], kind="stable")]
+            ranked_items = items[np.argsort(-fame[items], kind="stable")]
             zipf = (np.arange(len(items)) + 3.0) ** -POPULARITY_EXPONENT
-            weight[ranked] = genre.weight * zipf / zipf.sum()
+            weight[ranked_items] = genre.weight * zipf / zipf.sum()
         return weight
 
     def simulate(self, num_users: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -108,14 +108,14 @@ class UserSimulator:
         """Draws timestamps, int64 [users, longest], strictly increasing per user."""
         num_users, longest = len(lengths), int(lengths.max())
         gaps = -np.log1p(-self._random.random((num_users, longest)))
-        elapsed = np.cumsum(gaps, axis=1)
-        elapsed /= elapsed[np.arange(num_users), lengths - 1][:, None]
+        elapsed_time = np.cumsum(gaps, axis=1)
+        elapsed_time /= elapsed_time[np.arange(num_users), lengths - 1][:, None]
         span = LOG_END - LOG_START - longest
         # One to three weeks per item, limited by the time range.
         days_per_item = 7 + 14 * self._random.random(num_users)
         duration = np.minimum(lengths * days_per_item * 86400, 0.98 * span)
         begin = LOG_START + (span - duration) * self._random.random(num_users)
-        seconds = np.floor(begin[:, None] + duration[:, None] * np.minimum(elapsed, 1.0))
+        seconds = np.floor(begin[:, None] + duration[:, None] * np.minimum(elapsed_time, 1.0))
         return np.asarray(seconds.astype(np.int64) + np.arange(longest))
 
     def _draw_tastes(self, num_users: int) -> _Taste:
@@ -184,7 +184,7 @@ class UserSimulator:
         """
         random = self._random
         count = len(users)
-        chosen = np.full(count, -1)
+        chosen_items = np.full(count, -1)
         is_noise = random.random(count) < NOISE_RATE
 
         # First, users may continue the current series, unless they drop it.
@@ -194,7 +194,7 @@ class UserSimulator:
         continues = (series >= 0) & (next_volume >= 0) & ~is_noise
         continues &= self._year[next_volume] <= year
         continues &= random.random(count) < taste.loyalty[users]
-        chosen[continues] = next_volume[continues]
+        chosen_items[continues] = next_volume[continues]
 
         # Otherwise they choose an item by an author, of the current theme, or of a new theme.
         changes_theme = ~continues & ~is_noise & (random.random(count) > SAME_THEME_RATE)
@@ -203,7 +203,7 @@ class UserSimulator:
         favourite = taste.authors[users, (random.random(count) * 3).astype(int)]
         author = np.where(random.random(count) < 0.6, state.author[users], favourite)
 
-        rows = np.flatnonzero(chosen < 0)
+        rows = np.flatnonzero(chosen_items < 0)
         for attempt in range(16):
             if not len(rows):
                 break
@@ -221,19 +221,19 @@ class UserSimulator:
                 & (history[user] != item[:, None]).all(axis=1)
                 & (random.random(len(rows)) < self._compute_era_appeal(taste.era[user], item))
             )
-            chosen[rows[is_accepted]] = item[is_accepted]
+            chosen_items[rows[is_accepted]] = item[is_accepted]
             rows = rows[~is_accepted]
         for row in rows.tolist():
-            chosen[row] = self._find_oldest_unread(history[users[row]])
+            chosen_items[row] = self._find_oldest_unread(history[users[row]])
 
-        work, volume = self._work[chosen], self._volume[chosen]
+        work, volume = self._work[chosen_items], self._volume[chosen_items]
         in_series = (volume > 0) & ~is_noise
         state.series[users[in_series]] = work[in_series]
         progress = state.progress[users, work]
         state.progress[users, work] = np.maximum(progress, volume).astype(np.int8)
-        state.author[users[~is_noise]] = self._author[chosen[~is_noise]]
-        state.theme[users[by_author]] = self._theme[chosen[by_author]]
-        return chosen
+        state.author[users[~is_noise]] = self._author[chosen_items[~is_noise]]
+        state.theme[users[by_author]] = self._theme[chosen_items[by_author]]
+        return chosen_items
 
     def _redirect_to_next_volume(
         self, item: np.ndarray, users: np.ndarray, state: _State

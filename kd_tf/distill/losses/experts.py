@@ -107,7 +107,7 @@ class Experts(keras.layers.Layer):
         hidden = tf.nn.relu(
             tf.einsum("ns,esh->neh", student, self.hidden_kernel) + self.hidden_bias
         )
-        weighted = hidden * expert_weights[:, :, tf.newaxis]
-        return tf.einsum("neh,eht->nt", weighted, self.output_kernel) + tf.matmul(
+        weighted_hidden = hidden * expert_weights[:, :, tf.newaxis]
+        return tf.einsum("neh,eht->nt", weighted_hidden, self.output_kernel) + tf.matmul(
             expert_weights, self.output_bias
         )

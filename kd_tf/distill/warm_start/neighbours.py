@@ -133,10 +133,10 @@ def prune_by_saliency(teacher_scores: TeacherItemScores, num_entries: int) -> sp
     # Strictly above the largest saliency that does not fit: of equal weights none is kept, so that
     # the result does not depend on their order.
     neighbours = np.where(saliency > threshold, ridge.neighbours, 0)
-    pruned = refit(
+    pruned_ridge = refit(
         co_occurrences,
         neighbours,
         regularization=regularization,
         progress=teacher_scores.data.progress,
     )
-    return pruned.to_matrix()
+    return pruned_ridge.to_matrix()

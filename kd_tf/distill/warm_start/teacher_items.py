@@ -156,11 +156,11 @@ class TeacherItemScores:
     def saliency(self) -> np.ndarray:
         """float32 [V + 1, K]: the importance of each ridge weight (`LocalRidge.saliency`)."""
         ridge, co_occurrences, regularization = self.ridge
-        pruned = prune_neighbours(
+        pruned_ridge = prune_neighbours(
             co_occurrences, ridge, 1, regularization=regularization, progress=self.data.progress
         )
-        assert pruned.saliency is not None
-        return pruned.saliency
+        assert pruned_ridge.saliency is not None
+        return pruned_ridge.saliency
 
     @cached_property
     def factorization_settings(self) -> tuple[float, float] | None:

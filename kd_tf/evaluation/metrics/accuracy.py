@@ -9,7 +9,7 @@ from kd_tf.evaluation.metrics.ranking import find_hits
 
 
 def compute_accuracy(
-    ranked: np.ndarray, targets: Histories, num_candidates: np.ndarray
+    ranked_items: np.ndarray, targets: Histories, num_candidates: np.ndarray
 ) -> np.ndarray:
     """Computes the share of a user's candidates that are classified correctly.
 
@@ -18,8 +18,9 @@ def compute_accuracy(
     as false negatives: accuracy = 1 - 2 (T - hits@T) / C.
 
     Args:
-        ranked: int32 [n, k], the best candidates, best first; k is at least every T. 0 is padding:
-            where a model ranks fewer than T candidates, any others count as predicted positive.
+        ranked_items: int32 [n, k], the best candidates, best first; k is at least every T. 0 is
+            padding: where a model ranks fewer than T candidates, any others count as predicted
+            positive.
         targets: The held-out items of the n users, at least one each.
         num_candidates: int64 [n], C, including the held-out items.
 
@@ -27,17 +28,17 @@ def compute_accuracy(
         float64 [n], 0 to 1.
 
     Raises:
-        ValueError: `ranked` is shorter than a user's T, or C is below T.
+        ValueError: `ranked_items` is shorter than a user's T, or C is below T.
     """
     num_targets = targets.lengths
-    if ranked.shape[1] < num_targets.max(initial=0):
+    if ranked_items.shape[1] < num_targets.max(initial=0):
         raise ValueError(
-            f"lists of {ranked.shape[1]} are too short for {num_targets.max()} held-out items"
+            f"lists of {ranked_items.shape[1]} are too short for {num_targets.max()} held-out items"
         )
     if np.any(num_candidates < num_targets):
         raise ValueError("a user has fewer candidates than held-out items")
-    is_positive = np.arange(ranked.shape[1]) < num_targets[:, None]
-    missed = num_targets - (find_hits(ranked, targets) & is_positive).sum(axis=1)
+    is_positive = np.arange(ranked_items.shape[1]) < num_targets[:, None]
+    num_missed = num_targets - (find_hits(ranked_items, targets) & is_positive).sum(axis=1)
     # Each missed item is one false negative and, where negatives remain, one false positive.
-    wrong = missed + np.minimum(missed, num_candidates - num_targets)
+    wrong = num_missed + np.minimum(num_missed, num_candidates - num_targets)
     return np.asarray(1 - wrong / num_candidates)

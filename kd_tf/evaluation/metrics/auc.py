@@ -43,7 +43,7 @@ def compute_auc(scores: np.ndarray, targets: Histories, seen_items: Histories) -
 
 
 def _count_before(
-    ordered: np.ndarray,
+    ordered_scores: np.ndarray,
     row: np.ndarray,
     num_scores: np.ndarray,
     target_scores: np.ndarray,
@@ -52,7 +52,7 @@ def _count_before(
     """Counts the scores before each target score, with a vectorized binary search.
 
     Args:
-        ordered: float32 [b, V + 1], each row ascending.
+        ordered_scores: float32 [b, V + 1], each row ascending.
         row: int64 [t], the row of each target.
         num_scores: int64 [t], number of valid scores at the start of the target's row.
         target_scores: float32 [t].
@@ -66,7 +66,7 @@ def _count_before(
         middle = (low + high) // 2
         # A finished search may read any position: it does not move any more.
         is_active = low < high
-        middle_scores = ordered[row, np.minimum(middle, ordered.shape[1] - 1)]
+        middle_scores = ordered_scores[row, np.minimum(middle, ordered_scores.shape[1] - 1)]
         moves_up = is_before(middle_scores, target_scores) & is_active
         low = np.where(moves_up, middle + 1, low)
         high = np.where(is_active & ~moves_up, middle, high)

@@ -22,11 +22,11 @@ RANKING_METRICS = (
 
 
 def compute_ranking_metrics(
-    ranked: np.ndarray, targets: Histories, ks: Sequence[int]
+    ranked_items: np.ndarray, targets: Histories, ks: Sequence[int]
 ) -> dict[str, np.ndarray]:
     """Computes the ranking metrics of each user's list against the held-out items.
 
-    Relevance is binary: held out or not. A 0 in `ranked` is padding and counts as a miss.
+    Relevance is binary: held out or not. A 0 in `ranked_items` is padding and counts as a miss.
 
     - ``ndcg@k``: DCG with gain 1 and discount log2(rank + 1), divided by the DCG of an ideal list
       with min(k, held-out) hits in front.
@@ -43,7 +43,7 @@ def compute_ranking_metrics(
       average precision of trec_eval. Some competitions divide by min(k, held-out) instead.
 
     Args:
-        ranked: int32 [n, k_max], model ids, best first.
+        ranked_items: int32 [n, k_max], model ids, best first.
         targets: The held-out items of the n users, at least one each.
         ks: Cut-offs, 1..k_max.
 
@@ -61,23 +61,23 @@ def compute_ranking_metrics(
         >>> {name: values.item() for name, values in metrics.items() if name.startswith("recall@")}
         {'recall@1': 0.0, 'recall@3': 0.5}
     """
-    _check_lists(ranked, ks)
+    _check_lists(ranked_items, ks)
     num_targets = targets.lengths
-    if len(targets) != len(ranked):
-        raise ValueError(f"{len(ranked)} lists, but the targets of {len(targets)} users")
+    if len(targets) != len(ranked_items):
+        raise ValueError(f"{len(ranked_items)} lists, but the targets of {len(targets)} users")
     if np.any(num_targets < 1):
         raise ValueError(f"user row {int(num_targets.argmin())} has no held-out item")
     if targets.items.min(initial=1) < 1:
         raise ValueError(f"held-out ids must be 1 or above, not {targets.items.min()}")
 
-    is_hit = find_hits(ranked, targets)
-    discount = 1 / np.log2(np.arange(2, ranked.shape[1] + 2))
+    is_hit = find_hits(ranked_items, targets)
+    discount = 1 / np.log2(np.arange(2, ranked_items.shape[1] + 2))
     # Running sums, not matrix products: a perfect list is exactly 1, and the last bit of a user's
     # metric does not depend on the other rows, as it does in BLAS.
     dcg, ideal_dcg = np.cumsum(is_hit * discount, axis=1), np.cumsum(discount)
-    first = np.where(is_hit.any(axis=1), is_hit.argmax(axis=1), ranked.shape[1])
+    first = np.where(is_hit.any(axis=1), is_hit.argmax(axis=1), ranked_items.shape[1])
     hit_counts = np.cumsum(is_hit, axis=1)
-    ranks = np.arange(1, ranked.shape[1] + 1)
+    ranks = np.arange(1, ranked_items.shape[1] + 1)
     precisions = np.cumsum(is_hit * hit_counts / ranks, axis=1)
     metrics = {}
     for k in ks:
@@ -95,41 +95,44 @@ def compute_ranking_metrics(
     return metrics
 
 
-def has_duplicates(ranked: np.ndarray) -> np.ndarray:
+def has_duplicates(ranked_items: np.ndarray) -> np.ndarray:
     """Returns bool [n]: whether a row of int [n, k] has an id other than 0 twice."""
-    ordered = np.sort(ranked, axis=1)
-    is_repeat = (ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] != 0)
+    ordered_items = np.sort(ranked_items, axis=1)
+    is_repeat = (ordered_items[:, 1:] == ordered_items[:, :-1]) & (ordered_items[:, 1:] != 0)
     return np.asarray(np.any(is_repeat, axis=1))
 
 
-def _check_lists(ranked: np.ndarray, ks: Sequence[int]) -> None:
+def _check_lists(ranked_items: np.ndarray, ks: Sequence[int]) -> None:
     """Raises ValueError where the lists or cut-offs are invalid."""
-    if ranked.ndim != 2 or not np.issubdtype(ranked.dtype, np.integer):
-        raise ValueError(f"ranked must be int32 [n, k], not {ranked.dtype} {list(ranked.shape)}")
-    if not ks or min(ks) < 1 or max(ks) > ranked.shape[1]:
-        raise ValueError(f"cut-offs must be in 1..{ranked.shape[1]}, not {list(ks)}")
-    if ranked.size and ranked.min() < 0:
+    if ranked_items.ndim != 2 or not np.issubdtype(ranked_items.dtype, np.integer):
+        raise ValueError(
+            f"ranked_items must be int32 [n, k], not {ranked_items.dtype} "
+            f"{list(ranked_items.shape)}"
+        )
+    if not ks or min(ks) < 1 or max(ks) > ranked_items.shape[1]:
+        raise ValueError(f"cut-offs must be in 1..{ranked_items.shape[1]}, not {list(ks)}")
+    if ranked_items.size and ranked_items.min() < 0:
         raise ValueError("ranked ids must be 0 or above")
-    has_repeat = has_duplicates(ranked)
+    has_repeat = has_duplicates(ranked_items)
     if has_repeat.any():
         raise ValueError(f"the list of user row {int(has_repeat.argmax())} has an item twice")
 
 
-def find_hits(ranked: np.ndarray, targets: Histories) -> np.ndarray:
+def find_hits(ranked_items: np.ndarray, targets: Histories) -> np.ndarray:
     """Returns bool [n, k]: whether each recommendation is a held-out item of its user.
 
     Raises:
         ValueError: A user has a held-out item twice.
     """
     # Encoding each user-item pair as one number allows a search in one sorted array.
-    width = int(max(ranked.max(initial=0), targets.items.max(initial=0))) + 1
-    user = np.arange(len(ranked), dtype=np.int64)
+    width = int(max(ranked_items.max(initial=0), targets.items.max(initial=0))) + 1
+    user = np.arange(len(ranked_items), dtype=np.int64)
     target_keys = np.sort(np.repeat(user, targets.lengths) * width + targets.items)
     is_repeat = target_keys[1:] == target_keys[:-1]
     if is_repeat.any():
         row, item = divmod(int(target_keys[is_repeat.argmax()]), width)
         raise ValueError(f"item {item} is held out twice for user row {row}")
-    ranked_keys = user[:, None] * width + ranked
+    ranked_keys = user[:, None] * width + ranked_items
     position = np.searchsorted(target_keys, ranked_keys)
     # Padding is never a hit: no held-out id is 0.
     return np.asarray(target_keys[np.minimum(position, len(target_keys) - 1)] == ranked_keys)

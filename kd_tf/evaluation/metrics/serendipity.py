@@ -9,7 +9,7 @@ from kd_tf.evaluation.metrics.ranking import find_hits
 
 
 def compute_serendipity(
-    ranked: np.ndarray, targets: Histories, histories: Histories, by_popularity: np.ndarray
+    ranked_items: np.ndarray, targets: Histories, histories: Histories, by_popularity: np.ndarray
 ) -> np.ndarray:
     """Computes the share of recommendations that are both useful and unexpected.
 
@@ -19,7 +19,7 @@ def compute_serendipity(
     primitive method.
 
     Args:
-        ranked: int32 [n, k], model ids, best first; 0 is padding.
+        ranked_items: int32 [n, k], model ids, best first; 0 is padding.
         targets: The held-out items of the n users.
         histories: The histories of the n users.
         by_popularity: int32 [V], all items, most popular first.
@@ -27,7 +27,7 @@ def compute_serendipity(
     Returns:
         float64 [n], 0 to 1.
     """
-    num_users, k = ranked.shape
+    num_users, k = ranked_items.shape
     num_items = len(by_popularity)
     place = np.full(num_items + 1, num_items, np.int64)
     place[by_popularity] = np.arange(num_items)
@@ -41,5 +41,5 @@ def compute_serendipity(
     index = np.arange(len(seen_places)) - np.repeat(histories.offsets[:-1], histories.lengths)
     is_before_end = seen_places <= k - 1 + index
     end = k + np.bincount(user[is_before_end], minlength=num_users)
-    is_unexpected = place[ranked] >= end[:, None]
-    return np.asarray((find_hits(ranked, targets) & is_unexpected).sum(axis=1) / k)
+    is_unexpected = place[ranked_items] >= end[:, None]
+    return np.asarray((find_hits(ranked_items, targets) & is_unexpected).sum(axis=1) / k)

@@ -169,14 +169,14 @@ def add_shared_features(pairs: CoOccurrence, catalog: Catalog, weight: float) ->
     """
     if not weight:
         return pairs
-    shared = count_shared_features(catalog)
-    if not shared.nnz:
+    shared_features = count_shared_features(catalog)
+    if not shared_features.nnz:
         return pairs
     scaled_weight = np.float32(weight * pairs.mean_weight)
-    diagonal = shared.diagonal()
-    shared.setdiag(0)
-    shared.eliminate_zeros()
-    gram = sparse.csr_array(pairs.gram + shared * scaled_weight)
+    diagonal = shared_features.diagonal()
+    shared_features.setdiag(0)
+    shared_features.eliminate_zeros()
+    gram = sparse.csr_array(pairs.gram + shared_features * scaled_weight)
     gram.sort_indices()
     return CoOccurrence(gram, pairs.item_counts + diagonal * scaled_weight, pairs.mean_weight)
 
@@ -278,22 +278,24 @@ def _count_block(  # type: ignore[no-untyped-def]
                     num_candidates += 1
                 pair_counts[other] += weight * user_values[other_entry]
         pair_counts[item] = 0
-        selected = candidates[:num_candidates]
+        top_candidates = candidates[:num_candidates]
         if num_candidates > max_neighbours + 1:
             negative_gain = np.empty(num_candidates, np.float32)
             for index in range(num_candidates):
-                other = selected[index]
+                other = top_candidates[index]
                 negative_gain[index] = -(pair_counts[other] ** 2) / item_counts[other]
-            selected = selected[np.argsort(negative_gain, kind="mergesort")[:max_neighbours]]
-        selected = np.sort(selected)
-        if size + len(selected) > capacity:
-            capacity = max(2 * capacity, size + len(selected))
+            top_candidates = top_candidates[
+                np.argsort(negative_gain, kind="mergesort")[:max_neighbours]
+            ]
+        top_candidates = np.sort(top_candidates)
+        if size + len(top_candidates) > capacity:
+            capacity = max(2 * capacity, size + len(top_candidates))
             larger_columns = np.empty(capacity, np.int32)
             larger_values = np.empty(capacity, np.float32)
             larger_columns[:size] = columns[:size]
             larger_values[:size] = values[:size]
             columns, values = larger_columns, larger_values
-        for other in selected:
+        for other in top_candidates:
             if other != item and pair_counts[other] > 0:
                 columns[size] = other
                 values[size] = pair_counts[other]

@@ -6,7 +6,6 @@ from typing import Any
 
 from kd_tf.backend import keras
 from kd_tf.data.histories import Histories
-from kd_tf.data.split import HeldOutSet
 from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
@@ -23,16 +22,18 @@ class ClosedFormFit(HistoryModel):
 
     def fit(  # type: ignore[override]
         self,
-        train: Histories,
+        x: Any = None,
+        y: Any = None,
         *,
-        validation_data: HeldOutSet | ValidationMetric | None = None,
+        validation_data: Any = None,
         progress: Progress | None = None,
         **kwargs: Any,
     ) -> keras.callbacks.History:
         """Solves the model on ``split.train``; hyperparameters are selected on validation users.
 
         Args:
-            train: ``split.train``.
+            x: ``split.train``. Anything else is trained on as in `keras.Model.fit`.
+            y: Labels, if `x` is an array.
             validation_data: ``split.validation``; without it the default settings are used.
             progress: Reports progress.
             **kwargs: What only training needs (`epochs`, `batch_size`, `callbacks`, `verbose`):
@@ -45,12 +46,12 @@ class ClosedFormFit(HistoryModel):
             TypeError: An argument is not one of those.
             UserError: The data do not suit the model, or do not fit into memory.
         """
+        if not isinstance(x, Histories):
+            return super().fit(x, y, validation_data=validation_data, **kwargs)
         unknown = sorted(set(kwargs) - {"epochs", "batch_size", "callbacks", "verbose", "seed"})
         if unknown:
             raise TypeError(f"fit got an unknown argument {unknown[0]!r}")
-        data = TrainingData.create(
-            train, self.num_items, self.max_length, validation_data, progress
-        )
+        data = TrainingData.create(x, self.num_items, self.max_length, validation_data, progress)
         if not self.built:
             self.create_weights()
         self.solve(data)

@@ -23,12 +23,12 @@ def select_top_targets(matrix: sparse.csr_array, num_targets: int) -> tuple[np.n
     """
     num_rows = matrix.shape[0]
     order, rank = _rank_within_rows(matrix)
-    selected = rank < num_targets
+    is_selected = rank < num_targets
     row = np.repeat(np.arange(num_rows), np.diff(matrix.indptr))
     ids = np.zeros((num_rows, num_targets), np.int32)
     values = np.zeros((num_rows, num_targets), np.float32)
-    ids[row[selected], rank[selected]] = matrix.indices[order][selected]
-    values[row[selected], rank[selected]] = matrix.data[order][selected]
+    ids[row[is_selected], rank[is_selected]] = matrix.indices[order][is_selected]
+    values[row[is_selected], rank[is_selected]] = matrix.data[order][is_selected]
     return ids, values
 
 
@@ -49,13 +49,14 @@ def keep_top_weights(matrix: sparse.csr_array, max_weights: int, side: Side) -> 
             keep_top_weights(matrix.T.tocsr(), max_weights, "history").T.tocsr()
         )
     order, rank = _rank_within_rows(matrix)
-    selected = order[(rank < max_weights) & (matrix.data[order] > 0)]
+    selected_entries = order[(rank < max_weights) & (matrix.data[order] > 0)]
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
-    pruned = sparse.csr_array(
-        (matrix.data[selected], (row[selected], matrix.indices[selected])), shape=matrix.shape
+    pruned_matrix = sparse.csr_array(
+        (matrix.data[selected_entries], (row[selected_entries], matrix.indices[selected_entries])),
+        shape=matrix.shape,
     )
-    pruned.sort_indices()
-    return pruned
+    pruned_matrix.sort_indices()
+    return pruned_matrix
 
 
 def _rank_within_rows(matrix: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:

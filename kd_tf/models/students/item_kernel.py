@@ -64,12 +64,12 @@ class ItemKernelStudent(ClosedFormFit, AdditiveModel):
             self,
             "table",
             embedding_dim,
-            int4=self.quantized and bits == 4,
+            int4=self.is_quantized and bits == 4,
             initializer=keras.initializers.RandomNormal(stddev=0.3),
         )
-        self.target_bias = QuantizedVector(self, "target_bias", quantized=self.quantized)
+        self.target_bias = QuantizedVector(self, "target_bias", is_quantized=self.is_quantized)
         self.history_bias = QuantizedVector(
-            self, "history_bias", quantized=self.quantized, initial_value=-4.0
+            self, "history_bias", is_quantized=self.is_quantized, initial_value=-4.0
         )
 
     def assign(self, table: np.ndarray, target_bias: np.ndarray, history_bias: np.ndarray) -> None:
@@ -114,13 +114,13 @@ class ItemKernelStudent(ClosedFormFit, AdditiveModel):
 
     def pack(self) -> ItemKernelStudent:
         """Returns a copy with quantized weights, for export."""
-        config = {**self.get_config(), "quantized": True}
-        packed: ItemKernelStudent = type(self).from_config(config)
-        packed.create_weights()
+        config = {**self.get_config(), "is_quantized": True}
+        packed_model: ItemKernelStudent = type(self).from_config(config)
+        packed_model.create_weights()
         biases = self.target_bias.numpy(), self.history_bias.numpy()
-        packed.assign(self.table.numpy(), *(_clip_masked_biases(bias) for bias in biases))
-        packed.prior.assign(self.prior.numpy())
-        return packed
+        packed_model.assign(self.table.numpy(), *(_clip_masked_biases(bias) for bias in biases))
+        packed_model.prior.assign(self.prior.numpy())
+        return packed_model
 
     def item_scores(self, ids: tf.Tensor) -> tf.Tensor:
         """Returns float32 [N, V + 1], what the items `ids` int32 [N] add to all scores."""
@@ -168,6 +168,6 @@ def _clip_masked_biases(bias: np.ndarray) -> np.ndarray:
     """
     is_used = bias > MASKED_BIAS / 2
     lowest = float(bias[is_used].min()) if is_used.any() else 0.0
-    clipped = np.maximum(bias, lowest - MASKED_BIAS_MARGIN)
-    clipped[0] = lowest  # padding is never scored: it must not widen the range
-    return np.asarray(clipped, np.float32)
+    clipped_bias = np.maximum(bias, lowest - MASKED_BIAS_MARGIN)
+    clipped_bias[0] = lowest  # padding is never scored: it must not widen the range
+    return np.asarray(clipped_bias, np.float32)

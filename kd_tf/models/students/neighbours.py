@@ -158,7 +158,7 @@ class PackedNeighbours(SparseAdditiveModel):
     """
 
     def __init__(self, num_items: int, *, num_entries: int, **kwargs: Any) -> None:
-        super().__init__(num_items, **{**kwargs, "quantized": True})
+        super().__init__(num_items, **{**kwargs, "is_quantized": True})
         self.num_entries = num_entries
         self.id_bits = _count_id_bits(self.num_items)
         if self.id_bits + WEIGHT_BITS > MAX_BITS:
@@ -175,7 +175,7 @@ class PackedNeighbours(SparseAdditiveModel):
             "row_lengths", (num_starts * ROWS_PER_START,), "uint8"
         )
         self.row_starts = self._add_constant("row_starts", (num_starts,), "int32")
-        self.scale = QuantizedVector(self, "scale", quantized=True, spacing="ratio")
+        self.scale = QuantizedVector(self, "scale", is_quantized=True, spacing="ratio")
 
     def _add_constant(self, name: str, shape: tuple[int, ...], dtype: str) -> tf.Variable:
         """Adds a weight that is not trained."""

@@ -61,8 +61,10 @@ class ShallowCNNStudent(TiedEmbeddingModel):
         # Filters that reach over the end of a history must see zeros there; the outputs at padding
         # have weight 0 in the pool.
         features = pool_weighted_rows(self.convolution(rows * make_item_mask(weights)), weights)
-        pooled = pool_weighted_rows(rows, weights)
-        return pooled + self.core(tf.concat([pooled, features], axis=1), training=training)
+        pooled_rows = pool_weighted_rows(rows, weights)
+        return pooled_rows + self.core(
+            tf.concat([pooled_rows, features], axis=1), training=training
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

@@ -77,8 +77,10 @@ class CNNTeacher(WideAndDeepTeacher):
         mean = tf.reduce_sum(states, axis=1) / count
         # Padding states are 0: clip at 0, so that a full history is pooled like a padded one.
         maximum = tf.maximum(tf.reduce_max(states, axis=1), 0.0)
-        pooled = pool_weighted_rows(rows, weights)
-        return pooled + self.core(tf.concat([pooled, mean, maximum], axis=1), training=training)
+        pooled_rows = pool_weighted_rows(rows, weights)
+        return pooled_rows + self.core(
+            tf.concat([pooled_rows, mean, maximum], axis=1), training=training
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

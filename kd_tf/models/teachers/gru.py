@@ -72,8 +72,10 @@ class GRUTeacher(WideAndDeepTeacher):
         count = tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
         mean = tf.reduce_sum(states, axis=1) / count
         newest = tf.reduce_sum(states * _mask_newest(mask), axis=1)
-        pooled = pool_weighted_rows(rows, weights)
-        return pooled + self.core(tf.concat([pooled, mean, newest], axis=1), training=training)
+        pooled_rows = pool_weighted_rows(rows, weights)
+        return pooled_rows + self.core(
+            tf.concat([pooled_rows, mean, newest], axis=1), training=training
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {

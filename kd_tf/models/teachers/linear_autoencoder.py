@@ -113,13 +113,13 @@ def _compute_gram(histories: Histories, num_items: int) -> tuple[np.ndarray, flo
     """
     matrix = histories.to_csr_matrix(num_items)
     length = np.maximum(np.diff(matrix.indptr), 1).astype(np.float32)
-    weighted = sparse.csr_array(sparse.diags_array(length**USER_WEIGHT_POWER) @ matrix)
-    squared_sum = np.sum(weighted.data.astype(np.float64) ** 2)
+    weighted_matrix = sparse.csr_array(sparse.diags_array(length**USER_WEIGHT_POWER) @ matrix)
+    squared_sum = np.sum(weighted_matrix.data.astype(np.float64) ** 2)
     mean_weight = float(squared_sum / max(float(matrix.sum()), 1.0))
-    return ease.compute_gram(weighted), mean_weight
+    return ease.compute_gram(weighted_matrix), mean_weight
 
 
 def _add_features(gram: np.ndarray, features: sparse.csr_array, weight: float) -> None:
     """Adds `weight` for each shared feature to `gram` [V, V], in place."""
-    shared = features[1:, 1:].tocoo()
-    gram[shared.row, shared.col] += np.float32(weight) * shared.data
+    shared_features = features[1:, 1:].tocoo()
+    gram[shared_features.row, shared_features.col] += np.float32(weight) * shared_features.data

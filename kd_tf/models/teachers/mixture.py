@@ -270,9 +270,9 @@ def _compute_log_probs(scores: tf.Tensor, ids: tf.Tensor, temperature: Any) -> t
             tf.reduce_sum(tf.where(is_unseen, values, 0.0), axis=1, keepdims=True), count
         )
 
-    centered = scores - mean(scores)
-    deviation = tf.sqrt(mean(tf.square(centered)))
-    logits = tf.math.divide_no_nan(centered, temperature * deviation)
+    centered_scores = scores - mean(scores)
+    deviation = tf.sqrt(mean(tf.square(centered_scores)))
+    logits = tf.math.divide_no_nan(centered_scores, temperature * deviation)
     return logits - tf.reduce_logsumexp(
         tf.where(is_unseen, logits, MASKED_LOGIT), axis=1, keepdims=True
     )
@@ -289,8 +289,10 @@ def _fit_temperature(member: HistoryModel, validation_metric: ValidationMetric) 
         histories = validation_metric.histories.take(rows)
         targets = validation_metric.targets.take(rows)
         ids = tf.constant(histories.pad(int(histories.lengths.max())))
-        masked = mask_history(_compute_log_probs(tf.constant(score(histories)), ids, 1.0), ids)
-        batch_log_probs = masked.numpy()
+        masked_log_probs = mask_history(
+            _compute_log_probs(tf.constant(score(histories)), ids, 1.0), ids
+        )
+        batch_log_probs = masked_log_probs.numpy()
         row = np.repeat(np.arange(len(rows)), targets.lengths)
         values = batch_log_probs[row, targets.items].astype(np.float64)
         # Targets that are in the history too cannot be recommended.

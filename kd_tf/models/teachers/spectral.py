@@ -73,8 +73,8 @@ class SpectralFilterTeacher(LowRankModel):
 
             def apply_setting(setting: tuple[float, float]) -> None:
                 time, power = setting
-                filtered = (vectors * np.expm1(time * eigenvalues)[:, None]).T
-                input_factors = filtered * item_degree[:, None] ** -0.5
+                filtered_vectors = (vectors * np.expm1(time * eigenvalues)[:, None]).T
+                input_factors = filtered_vectors * item_degree[:, None] ** -0.5
                 output_factors = vectors.T * item_degree[:, None] ** power
                 input_factors[0] = output_factors[0] = 0
                 self.assign(input_factors.astype(np.float32), output_factors.astype(np.float32))

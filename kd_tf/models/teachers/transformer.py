@@ -90,17 +90,22 @@ class TransformerTeacher(WideAndDeepTeacher):
         states = (self.projection(rows) + tf.gather(self.position_embedding, position)) * mask
         attention_mask = tf.cast(is_item, tf.bool)[:, tf.newaxis, :]
         for block in range(self.num_blocks):
-            normalized = self.layer_norms[2 * block](states)
+            normalized_states = self.layer_norms[2 * block](states)
             attention = self.attentions[block](
-                normalized, normalized, attention_mask=attention_mask, training=training
+                normalized_states,
+                normalized_states,
+                attention_mask=attention_mask,
+                training=training,
             )
             states = (states + attention) * mask
-            normalized = self.layer_norms[2 * block + 1](states)
-            states = (states + self.feed_forward[block](normalized, training=training)) * mask
+            normalized_states = self.layer_norms[2 * block + 1](states)
+            states = (
+                states + self.feed_forward[block](normalized_states, training=training)
+            ) * mask
         is_newest = tf.cast(is_item, tf.float32) * tf.cast(position == 0, tf.float32)
         newest = tf.matmul(is_newest[:, tf.newaxis], states)[:, 0]
-        pooled = pool_weighted_rows(rows, weights)
-        return pooled + self.core(tf.concat([pooled, newest], axis=1))
+        pooled_rows = pool_weighted_rows(rows, weights)
+        return pooled_rows + self.core(tf.concat([pooled_rows, newest], axis=1))
 
     def get_config(self) -> dict[str, Any]:
         return {

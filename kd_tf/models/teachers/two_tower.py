@@ -71,8 +71,8 @@ class TwoTowerTeacher(WideAndDeepTeacher):
 
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
         """Returns the user embeddings, float32 [B, d]; see `TiedEmbeddingModel.encode`."""
-        pooled = pool_weighted_rows(rows, weights)
-        return pooled + self.core(pooled, training=training)
+        pooled_rows = pool_weighted_rows(rows, weights)
+        return pooled_rows + self.core(pooled_rows, training=training)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "hidden": self.hidden, "dropout": self.dropout}

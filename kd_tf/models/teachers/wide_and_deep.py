@@ -185,14 +185,14 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
             for start in range(0, num_users, batch_size):
                 rows = np.arange(start, min(start + batch_size, num_users))
                 histories, targets = users.histories.take(rows), users.targets.take(rows)
-                padded = tf.constant(histories.pad(self.max_length))
-                deep_scores = score_deep(padded).numpy()
+                inputs = tf.constant(histories.pad(self.max_length))
+                deep_scores = score_deep(inputs).numpy()
                 for power in RECENCY_POWERS:
-                    wide_scores = score_wide(padded, tf.constant(power)).numpy()
+                    wide_scores = score_wide(inputs, tf.constant(power)).numpy()
                     for weight in WIDE_WEIGHTS:
                         scores = deep_scores + weight * wide_scores
-                        ranked = select_unseen_top_k(scores, histories, 10)
-                        metrics = compute_ranking_metrics(ranked, targets, (10,))
+                        ranked_items = select_unseen_top_k(scores, histories, 10)
+                        metrics = compute_ranking_metrics(ranked_items, targets, (10,))
                         ndcg_sums[weight, power] += float(metrics["ndcg@10"].sum())
                 advance(len(rows))
         weight, power = max(ndcg_sums, key=lambda setting: ndcg_sums[setting])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
+from kd_tf.data.prepare import ensure_validation_split
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
 from kd_tf.evaluation.candidates import FULL, SampledCandidates, parse_candidates
@@ -17,7 +18,6 @@ from kd_tf.pipeline.stages.cache import Cache, make_shared_key
 from kd_tf.pipeline.stages.model_results import describe_dataset
 from kd_tf.pipeline.stages.prepare import (
     choose_max_length,
-    ensure_validation_split,
     prepare_data,
 )
 from kd_tf.progress import Progress
@@ -84,9 +84,7 @@ class RunContext:
             progress.warn(note)
         candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
         prepared_data = prepare_data(settings, dataset)
-        split = dataclasses.replace(
-            ensure_validation_split(prepared_data.split), catalog=dataset.catalog
-        )
+        split = ensure_validation_split(prepared_data.split)
         if settings.export.recommendations > split.num_items:
             raise UserError(
                 f"export.recommendations is {settings.export.recommendations}, but the catalog has "

@@ -86,9 +86,9 @@ class NumpyMLP:
         items = history[(history >= 1) & (history <= self.num_items)]
         ids = items[np.sort(np.unique(items, return_index=True)[1])]
         age_weights = w["recency"][: len(ids)][::-1]
-        pooled = (age_weights / np.sqrt(max(age_weights.sum(), 1.0))) @ w["table"][ids]
-        hidden = np.maximum(pooled @ w["hidden_kernel"] + w["hidden_bias"], 0)
-        user = pooled + hidden @ w["correction_kernel"] + w["correction_bias"]
+        pooled_row = (age_weights / np.sqrt(max(age_weights.sum(), 1.0))) @ w["table"][ids]
+        hidden = np.maximum(pooled_row @ w["hidden_kernel"] + w["hidden_bias"], 0)
+        user = pooled_row + hidden @ w["correction_kernel"] + w["correction_bias"]
         return np.asarray(w["scoring_table"] @ user.astype(np.float32))
 
     def recommend(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -106,8 +106,8 @@ def compute_exact_top_k(
             batch = histories[start : start + batch_size]
             scores = compute_scores(student, batch)
             scores[:, 0] = -np.inf
-            seen = np.where(is_item(batch, student.num_items), batch, 0)
-            scores[np.arange(len(batch))[:, np.newaxis], seen] = -np.inf
+            seen_ids = np.where(is_item(batch, student.num_items), batch, 0)
+            scores[np.arange(len(batch))[:, np.newaxis], seen_ids] = -np.inf
             top = np.argpartition(-scores, k - 1, axis=1)[:, :k]
             parts.append(np.where(np.isfinite(np.take_along_axis(scores, top, 1)), top, 0))
             advance(len(batch))

@@ -77,8 +77,8 @@ def make_synthetic_student(
     student.recency.assign(np.linspace(2, 0, max_length))
     by_genre = np.argsort(genre[1:], kind="stable") + 1
     genre_starts = np.searchsorted(genre[by_genre], np.arange(num_genres + 1))
-    sampled = np.zeros((2 * NUM_HISTORIES, max_length), np.int32)
-    for row in sampled:
+    sampled_histories = np.zeros((2 * NUM_HISTORIES, max_length), np.int32)
+    for row in sampled_histories:
         items = np.unique(
             np.concatenate(
                 [
@@ -90,7 +90,7 @@ def make_synthetic_student(
         count = min(int(random.integers(1, max_length + 1)), len(items))
         row[:count] = random.permutation(items)[:count]
     # The first half is for timing, the second for calibration.
-    histories, calibration = sampled[:NUM_HISTORIES], sampled[NUM_HISTORIES:]
+    histories, calibration = sampled_histories[:NUM_HISTORIES], sampled_histories[NUM_HISTORIES:]
     setup = BenchmarkSetup(student, histories, num_items)
     exports: dict[str, tuple[HistoryModel, Quantization]] = {
         "kd-tf-int8": (student, Quantization.DYNAMIC_INT8)

@@ -121,11 +121,11 @@ def check_runtime(content: bytes, runtime: str) -> None:
         )
     names = list(RUNTIMES) if runtime == ANY_RUNTIME else [runtime]
     oldest = min(names, key=lambda name: parse_version(RUNTIMES[name]))
-    needed = compute_min_runtime_version(content)
-    if parse_version(needed) > parse_version(RUNTIMES[oldest]):
+    min_version = compute_min_runtime_version(content)
+    if parse_version(min_version) > parse_version(RUNTIMES[oldest]):
         raise UserError(
-            f"the file needs TensorFlow Lite {needed} or newer, but the runtime {oldest} supports "
-            f"the operators of {RUNTIMES[oldest]}",
+            f"the file needs TensorFlow Lite {min_version} or newer, but the runtime {oldest} "
+            f"supports the operators of {RUNTIMES[oldest]}",
             where="export.runtime",
             hint="Leave this variant out of export.variants, or ship a newer runtime with your "
             "app and set --runtime litert.",
@@ -176,16 +176,16 @@ def _check_weight_version(
     is_hybrid = builtin_code == schema.BuiltinOperator.EMBEDDING_LOOKUP or (
         other_input.type == schema.TensorType.FLOAT32
     )
-    required, feature = 1, ""
+    required_version, feature = 1, ""
     if has_row_scales and is_hybrid and weights.type == schema.TensorType.INT8:
-        required, feature = per_row_version, "one scale per row"
+        required_version, feature = per_row_version, "one scale per row"
     if weights.type == schema.TensorType.INT4:
-        required, feature = max(required, int4_version), "int4 values"
-    if code.version < required:
+        required_version, feature = max(required_version, int4_version), "int4 values"
+    if code.version < required_version:
         raise ParityError(
             f"{_OPERATOR_NAMES[builtin_code]} has weights with {feature}, which need its version "
-            f"{required}, but is marked as version {code.version}: an older runtime would load "
-            "the file and compute wrong numbers"
+            f"{required_version}, but is marked as version {code.version}: an older runtime would "
+            "load the file and compute wrong numbers"
         )
 
 

@@ -80,6 +80,6 @@ def is_item(ids: np.ndarray, num_items: int) -> np.ndarray:
     return (ids >= 1) & (ids <= num_items)
 
 
-def _mark_repeats(ordered: np.ndarray) -> np.ndarray:
+def _mark_repeats(ordered_ids: np.ndarray) -> np.ndarray:
     """Marks where a sorted row repeats an id above 0: bool [n, k - 1]."""
-    return np.asarray((ordered[:, 1:] == ordered[:, :-1]) & (ordered[:, 1:] > 0))
+    return np.asarray((ordered_ids[:, 1:] == ordered_ids[:, :-1]) & (ordered_ids[:, 1:] > 0))

@@ -212,8 +212,8 @@ def _check_stateless(model: TFLiteModel, histories: np.ndarray) -> None:
         repeated_answers = model.recommend_all(histories[::-1])
     # Two NaNs count as equal here: the contract check reports them with a better message.
     if not all(
-        np.array_equal(values, repeated[::-1], equal_nan=True)
-        for values, repeated in zip(answers, repeated_answers, strict=True)
+        np.array_equal(values, repeated_values[::-1], equal_nan=True)
+        for values, repeated_values in zip(answers, repeated_answers, strict=True)
     ):
         raise ParityError("recommend gives different answers for the same input")
 
@@ -268,8 +268,8 @@ def _compare_similar(model: TFLiteModel, student: HistoryModel, items: np.ndarra
     for batch in _split_into_batches(items, student):
         ids, scores = _call_similar(model, batch)
         check_answers("similar", ids, scores, batch[:, np.newaxis], student.num_items)
-        expected = student.similar(tf.constant(batch)).numpy()
-        comparisons.append(_compare_batch(ids, scores, expected, batch[:, np.newaxis]))
+        student_scores = student.similar(tf.constant(batch)).numpy()
+        comparisons.append(_compare_batch(ids, scores, student_scores, batch[:, np.newaxis]))
     return _aggregate(comparisons)
 
 
@@ -281,35 +281,35 @@ def _split_into_batches(rows: np.ndarray, student: HistoryModel) -> Iterator[np.
 
 
 def _compare_batch(
-    ids: np.ndarray, scores: np.ndarray, expected: np.ndarray, excluded: np.ndarray
+    ids: np.ndarray, scores: np.ndarray, student_scores: np.ndarray, excluded_ids: np.ndarray
 ) -> tuple[np.ndarray, float, float]:
     """Compares the file's lists with the expected scores.
 
     Args:
         ids: int32 [n, K], the items that the file recommends.
         scores: float32 [n, K], the file's scores of these items.
-        expected: float32 [n, V + 1], the expected scores of all items.
-        excluded: int32 [n, L], items that must not be recommended; unknown ids are ignored.
+        student_scores: float32 [n, V + 1], the expected scores of all items.
+        excluded_ids: int32 [n, L], items that must not be recommended; unknown ids are ignored.
 
     Returns:
         The top-10 overlap float64 [n], the largest score error, and the largest absolute
         expected score of a recommended item.
     """
-    num_items = expected.shape[1] - 1
+    num_items = student_scores.shape[1] - 1
     is_filled = ids > 0
-    expected_scores = np.take_along_axis(expected, ids, axis=1)
+    expected_scores = np.take_along_axis(student_scores, ids, axis=1)
     max_score = float(np.abs(expected_scores[is_filled]).max(initial=0))
     max_error = float(np.abs(scores - expected_scores)[is_filled].max(initial=0))
 
-    allowed = expected.copy()
-    allowed[:, 0] = -np.inf
+    allowed_scores = student_scores.copy()
+    allowed_scores[:, 0] = -np.inf
     rows = np.arange(len(ids))[:, np.newaxis]
-    allowed[rows, np.where(is_item(excluded, num_items), excluded, 0)] = -np.inf
+    allowed_scores[rows, np.where(is_item(excluded_ids, num_items), excluded_ids, 0)] = -np.inf
     k = min(TOP_K, ids.shape[1], num_items)
-    kth_score = np.partition(allowed, -k, axis=1)[:, -k]
+    kth_score = np.partition(allowed_scores, -k, axis=1)[:, -k]
     # If fewer than k items are allowed, all of them are expected.
     kth_score = np.where(np.isneginf(kth_score), np.finfo(np.float32).min, kth_score)
-    num_expected = np.minimum(k, np.isfinite(allowed).sum(axis=1))
+    num_expected = np.minimum(k, np.isfinite(allowed_scores).sum(axis=1))
     # Any item that scores as high as the k-th counts as a hit: ties have no order.
     threshold = kth_score[:, np.newaxis] - TIE_TOLERANCE * max(max_score, 1.0)
     is_hit = (expected_scores[:, :k] >= threshold) & is_filled[:, :k]
@@ -329,11 +329,11 @@ def _aggregate(comparisons: list[tuple[np.ndarray, float, float]]) -> _Agreement
 def _require_agreement(agreement: _Agreement, tolerance: Tolerance, where: str) -> None:
     """Raises a ParityError if the overlap or a score is out of tolerance."""
     _require_overlap(agreement, tolerance, where)
-    allowed = tolerance.max_score_error * max(agreement.max_score, 1.0)
-    if not agreement.max_error <= allowed:  # also for NaN
+    max_allowed_error = tolerance.max_score_error * max(agreement.max_score, 1.0)
+    if not agreement.max_error <= max_allowed_error:  # also for NaN
         raise ParityError(
             f"{where}: a score differs from the Keras student's by {agreement.max_error:.3g}, more "
-            f"than {allowed:.3g} (the largest score is {agreement.max_score:.3g})"
+            f"than {max_allowed_error:.3g} (the largest score is {agreement.max_score:.3g})"
         )
 
 
@@ -436,14 +436,14 @@ def _check_scores(
     _require_valid_values("score", "score", scores, is_item(candidates, student.num_items))
     # In small batches: a student may compare each weight of a history with each candidate.
     batches = np.array_split(rows, -(-len(rows) // _SCORE_BATCH_SIZE))
-    expected = np.concatenate(
+    student_scores = np.concatenate(
         [
             student.score(tf.constant(histories[batch]), tf.constant(candidates[batch])).numpy()
             for batch in batches
         ]
     )
-    max_score = max(max_score, float(np.abs(expected).max()))
-    _require_small_error("score", np.abs(scores - expected), tolerance, max_score)
+    max_score = max(max_score, float(np.abs(student_scores).max()))
+    _require_small_error("score", np.abs(scores - student_scores), tolerance, max_score)
 
 
 def _check_explanations(
@@ -463,8 +463,8 @@ def _check_explanations(
     _require_valid_values(
         "explain", "contribution", contributions, is_item(histories, student.num_items)
     )
-    expected = student.contributions(tf.constant(histories), tf.constant(items)).numpy()
-    _require_small_error("explain", np.abs(contributions - expected), tolerance, max_score)
+    student_scores = student.contributions(tf.constant(histories), tf.constant(items)).numpy()
+    _require_small_error("explain", np.abs(contributions - student_scores), tolerance, max_score)
 
 
 def _require_valid_values(
@@ -481,11 +481,14 @@ def _require_small_error(
     signature: str, errors: np.ndarray, tolerance: Tolerance, max_score: float
 ) -> None:
     """Raises a ParityError if an error is out of tolerance."""
-    error, allowed = float(errors.max(initial=0)), tolerance.max_score_error * max(max_score, 1.0)
-    if not error <= allowed:
+    error, max_allowed_error = (
+        float(errors.max(initial=0)),
+        tolerance.max_score_error * max(max_score, 1.0),
+    )
+    if not error <= max_allowed_error:
         raise ParityError(
-            f"{signature} differs from the Keras student by {error:.3g}, more than {allowed:.3g} "
-            f"(the largest score is {max_score:.3g})"
+            f"{signature} differs from the Keras student by {error:.3g}, more than "
+            f"{max_allowed_error:.3g} (the largest score is {max_score:.3g})"
         )
 
 

@@ -74,11 +74,13 @@ def strip_names(content: bytes) -> bytes:
                 operator.builtinOptions.newShape = None
         _drop_unused_tensors(model, graph)
     _drop_unused_operator_codes(model)
-    required = [entry for entry in model.metadata or [] if entry.name in _REQUIRED_METADATA]
+    required_metadata = [
+        entry for entry in model.metadata or [] if entry.name in _REQUIRED_METADATA
+    ]
     for entry in model.metadata or []:
-        if entry not in required:
+        if entry not in required_metadata:
             model.buffers[entry.buffer].data = None
-    model.metadata = required
+    model.metadata = required_metadata
     model.description = None
     merge_equal_buffers(model)
     return pack(model)
@@ -162,9 +164,9 @@ def renumber_tensors(
 def _drop_unused_operator_codes(model: schema.ModelT) -> None:
     """Removes operator codes that no subgraph uses, and renumbers the others."""
     operators = [operator for graph in model.subgraphs for operator in graph.operators]
-    used = sorted({operator.opcodeIndex for operator in operators})
-    new_index = {old: new for new, old in enumerate(used)}
-    model.operatorCodes = [model.operatorCodes[index] for index in used]
+    used_codes = sorted({operator.opcodeIndex for operator in operators})
+    new_index = {old: new for new, old in enumerate(used_codes)}
+    model.operatorCodes = [model.operatorCodes[index] for index in used_codes]
     for operator in operators:
         operator.opcodeIndex = new_index[operator.opcodeIndex]
 
@@ -186,9 +188,9 @@ def merge_equal_buffers(model: schema.ModelT) -> None:
     tensors = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     # Unused tensors would keep their constants alive: detach them.
     for graph in model.subgraphs:
-        used = _collect_used_tensors(graph)
+        used_tensors = _collect_used_tensors(graph)
         for index, tensor in enumerate(graph.tensors):
-            if index not in used:
+            if index not in used_tensors:
                 tensor.buffer = 0
                 tensor.shape = _UNUSED_SHAPE
                 tensor.quantization = None

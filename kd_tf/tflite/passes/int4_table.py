@@ -88,11 +88,11 @@ def share_int4_tables(content: bytes, rows: int) -> bytes:
     return pack(model)
 
 
-def unpack_int4(packed: np.ndarray) -> np.ndarray:
+def unpack_int4(packed_bytes: np.ndarray) -> np.ndarray:
     """Unpacks two int4 values per byte, the lower half first.
 
     Args:
-        packed: uint8 [n, d].
+        packed_bytes: uint8 [n, d].
 
     Returns:
         int8 [n, 2 d], values from -8 to 7.
@@ -101,9 +101,9 @@ def unpack_int4(packed: np.ndarray) -> np.ndarray:
         >>> unpack_int4(np.array([[0x1F, 0x80]], np.uint8)).tolist()
         [[-1, 1, 0, -8]]
     """
-    nibbles = np.stack([packed & 15, packed >> 4], axis=-1).astype(np.int8)
-    signed = np.where(nibbles < 8, nibbles, nibbles - 16)
-    return np.asarray(signed.reshape(len(packed), -1), np.int8)
+    nibbles = np.stack([packed_bytes & 15, packed_bytes >> 4], axis=-1).astype(np.int8)
+    signed_values = np.where(nibbles < 8, nibbles, nibbles - 16)
+    return np.asarray(signed_values.reshape(len(packed_bytes), -1), np.int8)
 
 
 def _find_packed_tables(model: schema.ModelT, rows: int) -> dict[int, np.ndarray]:

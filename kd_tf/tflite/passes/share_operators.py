@@ -31,17 +31,17 @@ def share_operators(content: bytes) -> bytes:
         The same model in fewer bytes.
     """
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
-    renumbered: list[schema.SubGraphT] = []
+    renumbered_graphs: list[schema.SubGraphT] = []
     descriptions = {id(graph): _describe_operators(model, graph) for graph in model.subgraphs}
     for graph in sorted(model.subgraphs, key=lambda graph: -len(graph.operators)):
         best_matches: list[tuple[int, int]] = []
         reference = None
-        for other in renumbered:
+        for other in renumbered_graphs:
             matches = _match_operators(descriptions[id(graph)], descriptions[id(other)])
             if len(matches) > len(best_matches):
                 best_matches, reference = matches, other
         renumber_tensors(model, graph, _assign_indices(graph, reference, best_matches))
-        renumbered.append(graph)
+        renumbered_graphs.append(graph)
     return pack(model)
 
 
@@ -91,12 +91,12 @@ def _assign_indices(
         matches: Positions of equal operators in `graph` and `reference`.
     """
     new_indices: dict[int, int] = {}
-    used: set[int] = set()
+    used_indices: set[int] = set()
 
     def assign(tensor: int, index: int) -> None:
-        if tensor >= 0 and tensor not in new_indices and index not in used:
+        if tensor >= 0 and tensor not in new_indices and index not in used_indices:
             new_indices[tensor] = index
-            used.add(index)
+            used_indices.add(index)
 
     for position, reference_position in matches:
         assert reference is not None
@@ -106,8 +106,8 @@ def _assign_indices(
             assign(int(tensor), int(index))
         for tensor, index in zip(operator.outputs, reference_operator.outputs, strict=True):
             assign(int(tensor), int(index))
-    unused = (index for index in range(2 * len(graph.tensors)) if index not in used)
+    unused_indices = (index for index in range(2 * len(graph.tensors)) if index not in used_indices)
     for tensor in range(len(graph.tensors)):
         if tensor not in new_indices:
-            new_indices[tensor] = next(unused)
+            new_indices[tensor] = next(unused_indices)
     return new_indices

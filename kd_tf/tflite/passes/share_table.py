@@ -136,7 +136,7 @@ class _GraphRewriter:
         Returns:
             Whether the subgraph had a dequantized table.
         """
-        dequantized = {
+        dequantized_tensors = {
             int(operator.outputs[0]): operator
             for operator in self.graph.operators
             if self._get_builtin_code(operator) == _BuiltinOperator.DEQUANTIZE
@@ -145,10 +145,10 @@ class _GraphRewriter:
         for gather in list(self.graph.operators):
             if (
                 self._get_builtin_code(gather) != _BuiltinOperator.GATHER
-                or int(gather.inputs[0]) not in dequantized
+                or int(gather.inputs[0]) not in dequantized_tensors
             ):
                 continue
-            table = int(dequantized[int(gather.inputs[0])].inputs[0])
+            table = int(dequantized_tensors[int(gather.inputs[0])].inputs[0])
             float_rows = int(gather.outputs[0])
             rows = self._add_tensor_like(
                 float_rows, _TensorType.INT8, self.graph.tensors[table].quantization
@@ -163,10 +163,10 @@ class _GraphRewriter:
             )
             self._multiply_in_int8(float_rows, rows)
         inputs = {int(index) for operator in self.graph.operators for index in operator.inputs}
-        for output, operator in dequantized.items():
+        for output, operator in dequantized_tensors.items():
             if output not in inputs:
                 self.graph.operators.remove(operator)
-        return bool(dequantized)
+        return bool(dequantized_tensors)
 
     def _multiply_in_int8(self, float_rows: int, int8_rows: int) -> None:
         """Keeps rows in int8 that are only reshaped and multiplied (two-stage search)."""

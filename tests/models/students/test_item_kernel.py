@@ -148,7 +148,9 @@ def test_of_a_compact_student_only_the_table_is_left_in_floats():
     compact = model().pack()
     names = {weight.name.split(":")[0] for weight in compact.trainable_weights}
     assert names == {"table"}
-    assert all(one.quantized for one in (compact.prior, compact.target_bias, compact.history_bias))
+    assert all(
+        one.is_quantized for one in (compact.prior, compact.target_bias, compact.history_bias)
+    )
 
 
 def test_gradients_reach_the_table_on_both_sides_and_both_biases():

@@ -100,11 +100,9 @@ def test_the_schedule_is_as_long_as_the_training(arguments: dict[str, Any], tmp_
 
 
 @pytest.mark.parametrize(
-    ("users", "batch_size"), [(10, 32), (800, 100), (100_000, 512)], ids="few some many".split()
+    ("users", "batch_size"), [(10, 32), (800, 100), (100_000, 512)], ids=["few", "some", "many"]
 )
-def test_a_batch_is_an_eighth_of_the_users_within_bounds(
-    users: int, batch_size: int, tmp_path: Path
-) -> None:
+def test_a_batch_is_an_eighth_of_the_users_within_bounds(users: int, batch_size: int) -> None:
     class Users:
         train = range(users)
 

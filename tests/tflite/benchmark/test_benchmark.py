@@ -11,8 +11,11 @@ from kd_tf.errors import UserError
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.students.two_tower import TwoTowerStudent
+from kd_tf.progress import NullProgress
+from kd_tf.runtime.measure.interleaved import BenchmarkedModel
 from kd_tf.tflite.benchmark import peers, synthetic
-from kd_tf.tflite.benchmark.benchmark import benchmark
+from kd_tf.tflite.benchmark.benchmark import COMPETITORS, BenchmarkSetup, benchmark
+from kd_tf.tflite.benchmark.competitors import add_competitors
 from kd_tf.tflite.checks.numpy_reference import make_numpy_mlp, make_numpy_score_fn
 from kd_tf.tflite.convert import Quantization, convert
 
@@ -95,6 +98,31 @@ def test_a_bare_file_is_measured_alone(tmp_path, student):
     assert (one["bytes"], one["threads"], one["top10_overlap"]) == (path.stat().st_size, 2, None)
     with pytest.raises(UserError, match="competitors are built from the student"):
         benchmark(path)
+
+
+def test_competitors_that_cannot_be_built_are_skipped_if_none_is_named(tmp_path):
+    student = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
+    student.create_weights()
+    path = tmp_path / "model.tflite"
+    path.write_bytes(convert(student, Quantization.DYNAMIC_INT8, recommendations=K))
+    model = BenchmarkedModel("kd-tf-int8", "tflite", path, 1)
+
+    def add(skip_impossible):
+        setup = BenchmarkSetup(student, HISTORIES, V, [model])
+        add_competitors(
+            setup, tmp_path, COMPETITORS, NullProgress(), skip_impossible=skip_impossible
+        )
+        return [model.name for model in setup.models]
+
+    assert add(True) == ["kd-tf-int8", "naive-int8"]
+    with pytest.raises(UserError, match="cannot be compared with numpy"):
+        add(False)
+
+
+def test_a_file_without_a_student_is_measured_alone_if_no_competitor_is_named(tmp_path, student):
+    path = tmp_path / "model.tflite"
+    path.write_bytes(convert(student, Quantization.DYNAMIC_INT8, recommendations=K))
+    assert len(benchmark(path, competitors=None)["models"]) == 1
 
 
 def test_what_there_is_not_is_named(tmp_path):

@@ -63,8 +63,8 @@ class AdversarialDistillation(DistillationLoss):
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         strength = self.strength * (2 * tf.sigmoid(10 * batch.progress) - 1)
-        projected = self.projector(compute_student_user_embeddings(batch))
-        student_logit = self.discriminate(reverse_gradient(projected, strength))
+        projected_embeddings = self.projector(compute_student_user_embeddings(batch))
+        student_logit = self.discriminate(reverse_gradient(projected_embeddings, strength))
         teacher_logit = self.discriminate(get_teacher_user_embeddings(batch))
         return (tf.nn.softplus(-teacher_logit) + tf.nn.softplus(student_logit)) / 2
 

@@ -41,17 +41,17 @@ class HardParameter(DistillationLoss):
     def build(self, setup: DistillationSetup) -> None:
         teacher = get_item_embeddings(setup.teacher, "HardParameter").numpy()
         variable = _find_item_embedding_variable(setup.student)
-        projected = project_embeddings(teacher, int(variable.shape[1]))
+        projected_embeddings = project_embeddings(teacher, int(variable.shape[1]))
         # Row 0 is padding and keeps the student's values.
-        projected[0] = variable.numpy()[0]
-        variable.assign(projected)
-        self.projected_embeddings = tf.constant(projected)
+        projected_embeddings[0] = variable.numpy()[0]
+        variable.assign(projected_embeddings)
+        self.projected_embeddings = tf.constant(projected_embeddings)
 
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         student = batch.student
         # The seen items and not the history itself, which may be a user id.
-        seen = student.seen_items(batch.history)
-        ids = tf.concat([student.mask_unknown_ids(batch.labels["targets"]), seen], axis=1)
+        seen_ids = student.seen_items(batch.history)
+        ids = tf.concat([student.mask_unknown_ids(batch.labels["targets"]), seen_ids], axis=1)
         mask = tf.cast(ids > 0, tf.float32)
         difference = tf.gather(student.item_embeddings(), ids) - tf.gather(
             self.projected_embeddings, ids

@@ -94,13 +94,13 @@ class SharedTable(DistillationLoss):
 
         Target items do not contribute: models by user id have them among the user's seen items.
         """
-        seen = batch.student.seen_items(batch.history)
+        seen_ids = batch.student.seen_items(batch.history)
         targets = batch.labels["targets"]
-        is_target = tf.reduce_any(seen[:, :, tf.newaxis] == targets[:, tf.newaxis], axis=2)
-        weights = tf.cast((seen > 0) & ~is_target, tf.float32)
-        pooled = pool_weighted_rows(tf.gather(self.extra_columns, seen), weights)
-        inputs = tf.concat([pooled, compute_student_user_embeddings(batch)], axis=1)
-        return pooled + self.output_layer(tf.nn.relu(self.hidden_layer(inputs)))
+        is_target = tf.reduce_any(seen_ids[:, :, tf.newaxis] == targets[:, tf.newaxis], axis=2)
+        weights = tf.cast((seen_ids > 0) & ~is_target, tf.float32)
+        pooled_columns = pool_weighted_rows(tf.gather(self.extra_columns, seen_ids), weights)
+        inputs = tf.concat([pooled_columns, compute_student_user_embeddings(batch)], axis=1)
+        return pooled_columns + self.output_layer(tf.nn.relu(self.hidden_layer(inputs)))
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "extra_dim": self.extra_dim, "hidden_dim": self.hidden_dim}

@@ -75,10 +75,12 @@ class SoftParameter(DistillationLoss):
 
     def _summarize_values(self, values: tf.Tensor) -> tf.Tensor:
         """Computes mean, standard deviation and quantiles, divided by the root mean square."""
-        scaled = values * tf.math.rsqrt(tf.reduce_mean(tf.square(values)) + 1e-20)
-        mean = tf.reduce_mean(scaled)
-        std = tf.sqrt(tf.reduce_mean(tf.square(scaled - mean)) + 1e-12)
-        return tf.concat([[mean, std], _compute_quantiles(scaled, self.num_quantiles)], axis=0)
+        scaled_values = values * tf.math.rsqrt(tf.reduce_mean(tf.square(values)) + 1e-20)
+        mean = tf.reduce_mean(scaled_values)
+        std = tf.sqrt(tf.reduce_mean(tf.square(scaled_values - mean)) + 1e-12)
+        return tf.concat(
+            [[mean, std], _compute_quantiles(scaled_values, self.num_quantiles)], axis=0
+        )
 
     def get_config(self) -> dict[str, Any]:
         return {
@@ -90,11 +92,13 @@ class SoftParameter(DistillationLoss):
 
 def _compute_quantiles(values: tf.Tensor, count: int) -> tf.Tensor:
     """Computes float32 [count]: quantiles at the levels (k + 1/2) / count, interpolated."""
-    ordered = tf.sort(values)
+    ordered_values = tf.sort(values)
     last = tf.shape(values)[0] - 1
     levels = tf.constant((np.arange(count) + 0.5) / count, tf.float32)
     position = levels * tf.cast(last, tf.float32)
     below = tf.cast(tf.floor(position), tf.int32)
     fraction = position - tf.floor(position)
     above = tf.minimum(below + 1, last)
-    return (1 - fraction) * tf.gather(ordered, below) + fraction * tf.gather(ordered, above)
+    return (1 - fraction) * tf.gather(ordered_values, below) + fraction * tf.gather(
+        ordered_values, above
+    )

@@ -10,8 +10,8 @@ from kd_tf.distill.losses.embeddings import normalize_to_unit_length
 from kd_tf.distill.losses.relation.relational_base import (
     USERS,
     RelationalLoss,
+    compute_huber_loss,
     gather_paired_embeddings,
-    huber,
 )
 
 
@@ -46,7 +46,7 @@ class RelationalAngles(RelationalLoss):
         is_other = 1.0 - tf.eye(tf.shape(embeddings.mask)[0])
         sides = is_other * embeddings.mask[:, tf.newaxis] * embeddings.mask
         triplets = sides[:, :, tf.newaxis] * sides[:, tf.newaxis] * is_other
-        error = huber(
+        error = compute_huber_loss(
             _compute_angle_cosines(embeddings.student) - _compute_angle_cosines(embeddings.teacher)
         )
         entity_losses = tf.reduce_sum(triplets * error, axis=[1, 2])

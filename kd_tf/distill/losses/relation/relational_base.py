@@ -135,7 +135,7 @@ class RelationalLoss(DistillationLoss):
         }
 
 
-def huber(error: tf.Tensor) -> tf.Tensor:
+def compute_huber_loss(error: tf.Tensor) -> tf.Tensor:
     """Computes the Huber loss of errors: ``x^2 / 2`` up to 1 and ``|x| - 1/2`` beyond."""
     size = tf.abs(error)
     return tf.where(size <= 1.0, 0.5 * tf.square(error), size - 0.5)

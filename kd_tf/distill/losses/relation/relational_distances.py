@@ -8,8 +8,8 @@ from kd_tf.distill.losses.embeddings import MIN_SQUARED_NORM
 from kd_tf.distill.losses.relation.relational_base import (
     PairedEmbeddings,
     RelationalLoss,
+    compute_huber_loss,
     gather_paired_embeddings,
-    huber,
 )
 
 
@@ -41,7 +41,7 @@ class RelationalDistances(RelationalLoss):
             batch, self.entities, self.teacher_item_embeddings, self.max_entities
         )
         pair_mask = _compute_pair_mask(embeddings)
-        error = huber(
+        error = compute_huber_loss(
             _compute_distances(embeddings.student, pair_mask)
             - _compute_distances(embeddings.teacher, pair_mask)
         )
@@ -61,9 +61,9 @@ def _compute_distances(vectors: tf.Tensor, pair_mask: tf.Tensor) -> tf.Tensor:
     """Computes distances [N, N] of mean 1 over the pairs of the mask; 0 for all other pairs."""
     squared_norm = tf.reduce_sum(tf.square(vectors), axis=1)
     inner = tf.matmul(vectors, vectors, transpose_b=True)
-    squared = squared_norm[:, tf.newaxis] + squared_norm - 2 * inner
+    squared_distance = squared_norm[:, tf.newaxis] + squared_norm - 2 * inner
     # Two `where`, because the gradient of a square root is infinite at 0.
-    is_apart = (pair_mask > 0) & (squared > MIN_SQUARED_NORM)
-    distance = tf.where(is_apart, tf.sqrt(tf.where(is_apart, squared, 1.0)), 0.0)
+    is_apart = (pair_mask > 0) & (squared_distance > MIN_SQUARED_NORM)
+    distance = tf.where(is_apart, tf.sqrt(tf.where(is_apart, squared_distance, 1.0)), 0.0)
     mean = tf.math.divide_no_nan(tf.reduce_sum(distance), tf.reduce_sum(pair_mask))
     return tf.math.divide_no_nan(distance, mean)

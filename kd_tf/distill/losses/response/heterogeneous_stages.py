@@ -76,8 +76,8 @@ class HeterogeneousStages(DistillationLoss):
         unlisted_total = tf.reduce_logsumexp(
             mask_history(batch.student_logits, ids), axis=1, keepdims=True
         )
-        unordered = tf.where(mask, tf.nn.softplus(unlisted_total - scores), 0.0)
-        unordered_loss = tf.reduce_sum(unordered, axis=1)
+        unordered_losses = tf.where(mask, tf.nn.softplus(unlisted_total - scores), 0.0)
+        unordered_loss = tf.reduce_sum(unordered_losses, axis=1)
         ranks = tf.range(ids.shape[1]) + tf.zeros_like(ids)
         ordered_loss = compute_relaxed_list_mle(
             scores, ranks, mask, unlisted_total, tf.ones_like(unlisted_total, tf.bool)
@@ -127,8 +127,8 @@ def compute_discrepancies(batch: DistillationBatch, lists: tf.Tensor) -> tf.Tens
     def compute_dcg(ranks: tf.Tensor) -> tf.Tensor:
         """Computes the DCG of the items at these ranks, without those beyond the list's length."""
         is_counted = ranks <= tf.reduce_max(list_ranks, axis=2, keepdims=True)
-        discounted = gains * tf.math.log(2.0) / tf.math.log1p(tf.maximum(ranks, 1.0))
-        return tf.reduce_sum(tf.where(is_counted, discounted, 0.0), axis=2)
+        discounted_gains = gains * tf.math.log(2.0) / tf.math.log1p(tf.maximum(ranks, 1.0))
+        return tf.reduce_sum(tf.where(is_counted, discounted_gains, 0.0), axis=2)
 
     ideal = compute_dcg(list_ranks)
     dcg = compute_dcg(student_ranks)

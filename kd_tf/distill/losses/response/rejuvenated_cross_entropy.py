@@ -73,11 +73,13 @@ class RejuvenatedCrossEntropy(DistillationLoss):
         is_same = student_ids[:, :, tf.newaxis] == top_k.ids[:, tf.newaxis]
         is_same &= top_k.mask[:, tf.newaxis]
         is_cached = tf.reduce_any(is_same, axis=2)
-        cached = tf.reduce_sum(tf.where(is_same, top_k.teacher_logits[:, tf.newaxis], 0.0), axis=2)
+        cached_logits = tf.reduce_sum(
+            tf.where(is_same, top_k.teacher_logits[:, tf.newaxis], 0.0), axis=2
+        )
         smallest = tf.reduce_min(
             tf.where(top_k.mask, top_k.teacher_logits, -MASKED_LOGIT), axis=1, keepdims=True
         )
-        teacher = tf.where(is_cached, cached, smallest)
+        teacher = tf.where(is_cached, cached_logits, smallest)
 
         in_student_top_k = (tf.range(1, width + 1) <= count) & (student > MASKED_LOGIT / 2)
         is_found = tf.reduce_any(is_same & in_student_top_k[:, :, tf.newaxis], axis=1)

@@ -1,0 +1,296 @@
+"""From a data set to a checked split: cleaning, a protocol, and a test for leaks."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from kd_tf.data.clean import CleaningRules, CleaningStep, clean, describe_dropped_rows
+from kd_tf.data.dataset import Dataset
+from kd_tf.data.interactions import Interactions
+from kd_tf.data.split import Split
+from kd_tf.data.splits.folds import make_interaction_folds, make_user_folds
+from kd_tf.data.splits.leakage import check_leakage
+from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT, split_leave_one_out
+from kd_tf.data.splits.low_rated import add_low_rated
+from kd_tf.data.splits.published import PUBLISHED, split_as_published
+from kd_tf.data.splits.random_holdout import RANDOM, split_random_holdout
+from kd_tf.data.splits.temporal import TEMPORAL, split_by_time
+from kd_tf.data.splits.unseen_users import UNSEEN_USERS, split_unseen_users
+from kd_tf.data.splits.validation import hold_out_validation
+from kd_tf.errors import UserError
+
+ProtocolName = Literal["unseen-users", "leave-one-out", "temporal", "random", "published"]
+
+
+@dataclass(frozen=True)
+class SplitOptions:
+    """How users and items are held out.
+
+    Attributes:
+        protocol: Name of the protocol; None takes ``published`` where the files have a split, and
+            ``unseen-users`` elsewhere.
+        test_users: unseen-users: number of test users; by default a fifth, at most 5,000.
+        validation_users: unseen-users: by default half of `test_users`.
+        held_out_share: unseen-users: share of a user's items that is held out.
+        test_share: random, temporal: share of the interactions.
+        validation_share: random, temporal: share of the interactions.
+        num_folds: unseen-users, random: number of cross-validation folds; None makes one split.
+        show_validation: published: whether models see the validation items during the test.
+        keep_repeated: published: whether a pair that is in several parts stays in the training
+            part; otherwise it is an error.
+
+    Raises:
+        UserError: There is no such protocol.
+    """
+
+    protocol: ProtocolName | None = None
+    test_users: int | None = None
+    validation_users: int | None = None
+    held_out_share: float = 0.2
+    test_share: float = 0.2
+    validation_share: float = 0.1
+    num_folds: int | None = None
+    show_validation: bool = False
+    keep_repeated: bool = False
+
+    def __post_init__(self) -> None:
+        if self.protocol is not None and self.protocol not in get_args(ProtocolName):
+            raise UserError(
+                f"there is no protocol {self.protocol!r}",
+                hint=f"Choose from {', '.join(get_args(ProtocolName))}.",
+            )
+
+
+@dataclass(frozen=True)
+class PreparedData:
+    """A cleaned and split data set.
+
+    Attributes:
+        dataset: The data set before cleaning.
+        interactions: The interactions after cleaning.
+        steps: Counts before and after each cleaning step, in order.
+        splits: One split, or one per fold.
+
+    Example:
+        >>> from kd_tf.data.synthetic.bookshop import generate_bookshop
+        >>> prepared = prepare_splits(generate_bookshop(num_items=60, num_users=150))
+        >>> prepared.split.num_items, len(prepared.split.test.histories)
+        (60, 30)
+    """
+
+    dataset: Dataset
+    interactions: Interactions
+    steps: list[CleaningStep]
+    splits: list[Split]
+
+    @property
+    def split(self) -> Split:
+        """The only split.
+
+        Raises:
+            UserError: There are several folds.
+        """
+        if len(self.splits) > 1:
+            raise UserError(
+                "split.num_folds is for kd-tf baselines only: a run needs a single split",
+                hint="Remove split.num_folds.",
+            )
+        return self.splits[0]
+
+
+def split(
+    dataset: Dataset,
+    protocol: ProtocolName | None = None,
+    *,
+    seed: int = 42,
+    cleaning: CleaningRules | None = None,
+    test_users: int | None = None,
+    validation_users: int | None = None,
+    held_out_share: float = 0.2,
+    test_share: float = 0.2,
+    validation_share: float = 0.1,
+) -> Split:
+    """Cleans a data set, splits it into training, validation and test, and checks for leaks.
+
+    Args:
+        dataset: The data set, such as that of `kd_tf.data.read_csv`.
+        protocol: ``unseen-users`` (test users are not in training), ``leave-one-out``,
+            ``temporal``, ``random`` or ``published``. The default is ``published`` where the files
+            have a split, and ``unseen-users`` elsewhere.
+        seed: Draws users and items, and whatever models draw later.
+        cleaning: The cleaning rules; by default users with fewer than five items are removed.
+        test_users: unseen-users: number of test users; by default a fifth, at most 5,000.
+        validation_users: unseen-users: number of validation users; by default half of the test
+            users.
+        held_out_share: unseen-users: share of a user's items that is held out.
+        test_share: random, temporal: share of the interactions.
+        validation_share: random, temporal: share of the interactions.
+
+    Returns:
+        The split; a part of the training items is held out where a published split has no
+        validation part.
+
+    Raises:
+        UserError: The data are too few, or a setting does not fit them.
+
+    Example:
+        >>> import kd_tf as kd
+        >>> data = kd.data.bookshop(items=60, users=150, seed=1)
+        >>> data_split = kd.split(data, protocol="unseen-users", seed=42)
+        >>> len(data_split.train), len(data_split.validation.users), len(data_split.test.users)
+        (105, 15, 30)
+    """
+    options = SplitOptions(
+        protocol=protocol,
+        test_users=test_users,
+        validation_users=validation_users,
+        held_out_share=held_out_share,
+        test_share=test_share,
+        validation_share=validation_share,
+    )
+    prepared = prepare_splits(dataset, cleaning, options, seed=seed)
+    return ensure_validation_split(prepared.split)
+
+
+def prepare_splits(
+    dataset: Dataset,
+    cleaning: CleaningRules | None = None,
+    options: SplitOptions | None = None,
+    *,
+    seed: int = 42,
+) -> PreparedData:
+    """Cleans and splits the interactions, and checks the splits for leakage.
+
+    Args:
+        dataset: The data set.
+        cleaning: The cleaning rules; None takes the defaults.
+        options: The protocol; None takes the default one.
+        seed: Draws users and items.
+
+    Raises:
+        UserError: A rule or an option does not fit the data.
+    """
+    options = options or SplitOptions()
+    rules = _complete_rules(cleaning, dataset)
+    interactions, steps = clean_interactions(dataset, cleaning, options)
+    protocol = resolve_protocol(dataset, options)
+    if protocol == PUBLISHED:
+        assert dataset.split_labels is not None
+        splits = [
+            split_as_published(
+                interactions,
+                dataset.split_labels,
+                show_validation=options.show_validation,
+                on_repeated="keep-train" if options.keep_repeated else "stop",
+            )
+        ]
+    else:
+        splits = _split_interactions(interactions, protocol, options, seed)
+        # Low ratings are evidence only where a user is in one part: under another protocol, or with
+        # time limits, a low-rated item could lie in the future of a test target.
+        if (
+            protocol == UNSEEN_USERS
+            and rules.min_rating is not None
+            and rules.since is None
+            and rules.until is None
+        ):
+            splits = [
+                add_low_rated(part, interactions, dataset.interactions, rules.min_rating)
+                for part in splits
+            ]
+    for part in splits:
+        check_leakage(part, interactions)
+    splits = [dataclasses.replace(part, catalog=dataset.catalog) for part in splits]
+    return PreparedData(dataset, interactions, steps, splits)
+
+
+def clean_interactions(
+    dataset: Dataset, cleaning: CleaningRules | None = None, options: SplitOptions | None = None
+) -> tuple[Interactions, list[CleaningStep]]:
+    """Cleans the interactions; a published split is returned unchanged.
+
+    Args:
+        dataset: The data set.
+        cleaning: The cleaning rules; None takes the defaults.
+        options: The protocol; None takes the default one.
+
+    Returns:
+        The remaining interactions, and the counts of each cleaning step.
+
+    Raises:
+        UserError: A rule does not fit the data, or nothing is left.
+    """
+    steps = describe_dropped_rows(dataset)
+    if resolve_protocol(dataset, options or SplitOptions()) == PUBLISHED:
+        rules, defaults = cleaning or CleaningRules(), CleaningRules()
+        for rule in dataclasses.fields(CleaningRules):
+            if getattr(rules, rule.name) != getattr(defaults, rule.name):
+                raise UserError(
+                    f"a published split is not cleaned, but cleaning.{rule.name} is set",
+                    hint="Remove it, or choose another protocol, which splits all rows anew.",
+                )
+        return dataset.interactions, steps
+    interactions, cleaning_steps = clean(dataset.interactions, _complete_rules(cleaning, dataset))
+    return interactions, steps + cleaning_steps
+
+
+def resolve_protocol(dataset: Dataset, options: SplitOptions) -> str:
+    """Returns the protocol of the options, or the default for this data set.
+
+    Raises:
+        UserError: The published split is asked for, and there is none.
+    """
+    has_split = dataset.split_labels is not None
+    protocol = options.protocol or (PUBLISHED if has_split else UNSEEN_USERS)
+    if protocol == PUBLISHED and not has_split:
+        raise UserError(
+            f"protocol {PUBLISHED} needs data with a published split",
+            hint="Set --train and --test, or choose another protocol.",
+        )
+    return protocol
+
+
+def ensure_validation_split(split: Split) -> Split:
+    """Returns the split; holds out a part of the training data if it has no validation part."""
+    return split if len(split.validation.histories) else hold_out_validation(split)
+
+
+def _complete_rules(cleaning: CleaningRules | None, dataset: Dataset) -> CleaningRules:
+    """Returns the rules with the data set's own default of the lowest rating that counts."""
+    rules = cleaning or CleaningRules()
+    if rules.min_rating is None and dataset.default_min_rating is not None:
+        rules = dataclasses.replace(rules, min_rating=dataset.default_min_rating)
+    return rules
+
+
+def _split_interactions(
+    interactions: Interactions, protocol: str, options: SplitOptions, seed: int
+) -> list[Split]:
+    """Splits cleaned interactions; returns one split, or one per fold."""
+    if protocol == UNSEEN_USERS:
+        if options.num_folds:
+            return make_user_folds(
+                interactions, options.num_folds, held_out_share=options.held_out_share, seed=seed
+            )
+        test = options.test_users or min(5000, max(interactions.num_users // 5, 1))
+        validation = options.validation_users or max(test // 2, 1)
+        return [
+            split_unseen_users(
+                interactions,
+                test_users=test,
+                validation_users=validation,
+                held_out_share=options.held_out_share,
+                seed=seed,
+            )
+        ]
+    if protocol == LEAVE_ONE_OUT:
+        return [split_leave_one_out(interactions, seed=seed)]
+    shares = {"test_share": options.test_share, "validation_share": options.validation_share}
+    if protocol == TEMPORAL:
+        return [split_by_time(interactions, **shares)]
+    assert protocol == RANDOM
+    if options.num_folds:
+        return make_interaction_folds(interactions, options.num_folds, seed=seed)
+    return [split_random_holdout(interactions, **shares, seed=seed)]

@@ -1,0 +1,164 @@
+"""Exports a student as a bundle that an app opens: ``kd.export``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kd_tf.data.catalog import Catalog
+from kd_tf.data.histories import Histories
+from kd_tf.models.base import HistoryModel
+from kd_tf.report import model_card
+from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
+from kd_tf.runtime.model import TFLiteModel
+from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version
+from kd_tf.tflite.checks.parity import Parity, check_parity
+from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
+
+NUM_RANDOM_HISTORIES = 1000
+"""Random histories of a parity check without real ones."""
+
+MAX_CALIBRATION_HISTORIES = 1000
+"""Histories that calibrate and check a file at most."""
+
+
+def export_bundle(
+    student: HistoryModel,
+    folder: str | Path,
+    *,
+    catalog: Catalog,
+    quantization: str = "dynamic-int8",
+    histories: Histories | None = None,
+    recommendations: int = 50,
+    candidates: int = 100,
+    runtime: str | None = None,
+    name: str | None = None,
+    metrics: Mapping[str, float] | None = None,
+    dataset: Mapping[str, Any] | None = None,
+) -> Bundle:
+    """Converts a student, compares the file with it, and writes the bundle.
+
+    Args:
+        student: The trained student.
+        folder: The bundle's folder; it is replaced as a whole, and only if everything succeeds.
+        catalog: The V items, ``data.catalog``.
+        quantization: ``float32``, ``float16``, ``dynamic-int8``, ``int8`` or ``int4``, as far as
+            the student supports it.
+        histories: Real histories, such as ``split.train``: they calibrate int8 and int4, lower
+            the rounding error of dynamic-int8, and are what the file is checked on. Without them
+            random ones are used.
+        recommendations: K, the number of items in a list; at most V.
+        candidates: C, the number of items that ``score`` takes at once.
+        runtime: Oldest TensorFlow Lite version that must run the file, such as ``2.14``.
+        name: Display name of the model; by default the student's.
+        metrics: Metrics for config.json, such as those of `kd_tf.evaluate`.
+        dataset: Description of the data for config.json.
+
+    Returns:
+        The bundle, opened and verified.
+
+    Raises:
+        ParityError: The file does not answer like the student.
+        UserError: The runtime is too old for the file.
+        ValueError: Student and catalog do not fit, the student does not support the quantization,
+            or it needs histories.
+
+    Example:
+        >>> import tempfile
+        >>> import kd_tf as kd
+        >>> data = kd.data.bookshop(items=60, users=80, seed=1)
+        >>> split = kd.split(data, seed=1)
+        >>> student = kd.models.NeighboursStudent(split.num_items, max_length=20)
+        >>> history = student.fit(split.train)
+        >>> bundle = kd.export(student, tempfile.mkdtemp() + "/bundle", catalog=data.catalog)
+        >>> bundle.config.quantization, bundle.config.num_items
+        ('dynamic-int8', 60)
+    """
+    if len(catalog) != student.num_items:
+        raise ValueError(
+            f"the catalog has {len(catalog)} items, the student {student.num_items}: they do not "
+            "belong together"
+        )
+    form = Quantization(quantization)
+    calibration = None
+    if histories is not None:
+        calibration = _sample_calibration(histories, student.max_length)
+    quantized = quantize_student(student, form, calibration)
+    content = convert_quantized(
+        quantized,
+        form,
+        recommendations=min(recommendations, student.num_items),
+        candidates=candidates,
+        calibration=calibration,
+    )
+    if runtime is not None:
+        check_runtime(content, runtime)
+    checked = calibration if calibration is not None else _sample_random(student)
+    parity = check_parity(content, student, checked, quantization=form, quantized_student=quantized)
+    model = TFLiteModel(content)
+    config = BundleConfig(
+        name=name or student.name,
+        num_items=student.num_items,
+        max_length=student.max_length,
+        recommendations=min(recommendations, student.num_items),
+        candidates=candidates,
+        signatures=tuple(model.signatures),
+        min_runtime_version=compute_min_runtime_version(content),
+        quantization=form.value,
+        metrics=dict(metrics or {}),
+        dataset=dict(dataset or {}),
+    )
+    return write_bundle(
+        Path(folder),
+        model=content,
+        catalog=catalog.frame.iter_rows(named=True),
+        config=config,
+        model_card=_describe(config, len(content), parity),
+    )
+
+
+def _sample_calibration(histories: Histories, max_length: int) -> np.ndarray:
+    """Cuts histories at random lengths, short and long: int32 [n, L].
+
+    Whole histories would not do: a range that never saw a short history cuts it off.
+    """
+    random = np.random.default_rng(0)
+    rows = random.permutation(len(histories))[:MAX_CALIBRATION_HISTORIES]
+    padded = histories.take(rows).pad(max_length)
+    lengths = (padded > 0).sum(axis=1)
+    shown = random.integers(0, lengths + 1)
+    return np.where(np.arange(max_length) < shown[:, None], padded, 0).astype(np.int32)
+
+
+def _sample_random(student: HistoryModel) -> np.ndarray:
+    """Samples histories of all lengths without repeated items: int32 [n, L]."""
+    random = np.random.default_rng(0)
+    rows = np.zeros((NUM_RANDOM_HISTORIES, student.max_length), np.int32)
+    for row in rows:
+        length = random.integers(0, min(student.max_length, student.num_items) + 1)
+        row[:length] = 1 + random.permutation(student.num_items)[:length]
+    return rows
+
+
+def _describe(config: BundleConfig, num_bytes: int, parity: Parity) -> str:
+    """Writes the model card of a student that was exported without a run."""
+    lines = [
+        f"# Recommender: {model_card.escape(config.name)}",
+        "",
+        f"`model.tflite`: {config.quantization}, {num_bytes:,} bytes, {config.num_items:,} items, "
+        f"signatures {', '.join(config.signatures)}; needs TensorFlow Lite "
+        f"{config.min_runtime_version} or later.",
+        "",
+        f"Compared with the Keras student on {parity.histories:,} histories: "
+        f"{parity.top10_overlap:.4f} of the top 10 items are the same, scores differ by at most "
+        f"{parity.max_score_error:.2g}.",
+    ]
+    if config.metrics:
+        lines += ["", "| metric | value |", "|---|---:|"]
+        lines += [
+            f"| {model_card.escape(name)} | {value:.4f} |" for name, value in config.metrics.items()
+        ]
+    return "\n".join(lines) + "\n"
