@@ -133,7 +133,8 @@ class Pruning(keras.callbacks.Callback):
 
     def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
         """Wraps the core, before the first step is traced."""
-        self._student: HistoryModel = getattr(self.model, "student", self.model)
+        # The student of a Distiller, or the model itself.
+        self._student = getattr(self.model, "student", None) or self.model
         steps = self.params["epochs"] * self.params["steps"]
         begin_step = int(steps * self.begin)
         wrap_core(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,7 +100,7 @@ class Distiller(keras.Model):
             _check_catalog(student, model)
         # Behind a function, so that Keras takes the teachers for no part of this model: they are
         # neither saved with it nor trained.
-        self._get_teachers = lambda: teachers
+        self._get_teachers: Callable[[], list[HistoryModel]] = lambda: teachers
         self.student = student
         self.distillation_losses = (
             [distillation_losses]
@@ -156,7 +156,7 @@ class Distiller(keras.Model):
         check_compile_arguments(self, kwargs)
         super().compile(optimizer=optimizer, **kwargs)
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         x: Any = None,
         y: Any = None,

@@ -243,7 +243,7 @@ class HistoryModel(keras.Model):
         check_compile_arguments(self, kwargs)
         super().compile(optimizer=optimizer, **kwargs)
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         x: Any = None,
         y: Any = None,

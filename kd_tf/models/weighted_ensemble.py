@@ -127,7 +127,7 @@ class WeightedEnsemble(HistoryModel):
             advance(1, f"validation NDCG@10 {ndcg:.4f}")
         self.member_weights, self.exponents = tuple(weights), tuple(exponents)
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         x: Any = None,
         y: Any = None,

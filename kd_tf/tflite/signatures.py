@@ -138,7 +138,10 @@ class Signatures(tf.Module):
 
     def _recommend(self, history: tf.Tensor) -> dict[str, tf.Tensor]:
         if not isinstance(self.student, TwoStageStudent):
-            return self._select_best(self.student(history, training=False), history)
+            # Not through Keras' __call__, which puts the student's name before the names of its
+            # operators: the converter orders operators by name, so that a file's size would
+            # depend on the class name.
+            return self._select_best(self.student.call(history, training=False), history)
         scores, ids = self.student.shortlist(self.student.user_embeddings(history))
         return self._select_best(scores, history, ids, self.student.padding_rows)
 

@@ -13,6 +13,7 @@ from kd_tf import rng
 from kd_tf.backend import keras, tf
 from kd_tf.errors import UserError
 from kd_tf.progress import Advance, Progress
+from kd_tf.training.optimizer import make_learning_rate
 from kd_tf.training.resume import ResumeFolder, Snapshot
 
 
@@ -118,7 +119,10 @@ def train(
             f"start_from_epoch is {start_from_epoch}, but there are only {schedule.epochs} epochs"
         )
     total = schedule.epochs * batches.steps_per_epoch
-    model.compile(optimizer=optimizer or make_adam(schedule.learning_rate, total))
+    if optimizer is None:
+        learning_rate = make_learning_rate("cosine", schedule.learning_rate, total)
+        optimizer = keras.optimizers.Adam(learning_rate)
+    model.compile(optimizer=optimizer)
     model.optimizer.build(model.trainable_variables)
     variables = [*model.variables, *model.optimizer.variables, rng.get_state()]
     early_stopping = _EarlyStopping(model, validate, schedule, start_from_epoch)
@@ -158,23 +162,6 @@ def train(
         early_stopping.best_epoch,
         early_stopping.best_score,
         early_stopping.seconds,
-    )
-
-
-def make_adam(learning_rate: float, total_steps: int) -> keras.optimizers.Optimizer:
-    """Returns Adam with a warm-up over the first twentieth of the steps, then a cosine decay to 0.
-
-    Args:
-        learning_rate: The highest learning rate.
-        total_steps: Number of steps of the training, at most.
-    """
-    return keras.optimizers.Adam(
-        keras.optimizers.schedules.CosineDecay(
-            0.0,
-            decay_steps=max(total_steps - total_steps // 20, 1),
-            warmup_target=learning_rate,
-            warmup_steps=max(total_steps // 20, 1),
-        )
     )
 
 

@@ -54,6 +54,19 @@ def test_a_file_is_hardly_larger_than_its_table(form):
     assert floor < len(content) < floor + (22_000 if form is Quantization.INT4 else 16_000)
 
 
+@pytest.mark.slow
+def test_a_file_does_not_depend_on_the_name_of_the_student():
+    # The converter orders operators by name: names made a difference of 300 bytes.
+    table = np.random.default_rng(0).normal(0, 0.5, (V + 1, d)).astype(np.float32)
+    contents = []
+    for name in ("a", "mlp_student", "zzz"):
+        student = MLPStudent(num_items=V, max_length=L, embedding_dim=d, name=name)
+        student.create_weights()
+        student.table.assign(table)
+        contents.append(convert(student, Quantization.DYNAMIC_INT8, recommendations=K))
+    assert len({len(content) for content in contents}) == 1
+
+
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_every_file_answers_the_same_where_xnnpack_is_off(file, histories, name, form):
     # Android's default, and every build without the delegate.

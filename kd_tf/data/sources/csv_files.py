@@ -22,7 +22,7 @@ COLUMN_NAMES = {
     "cover": ("cover", "image_url"),
     "isbn": ("isbn", "isbn13"),
 }
-"""For each column of a catalog, the names under which item tables usually have it, in lower case."""
+"""For each column of a catalog its usual names in item tables, in lower case."""
 
 ID_NAMES = ("item_id", "book_id", "id")
 """Usual names of the id column of an item table, if it is not called as in the interactions."""

@@ -20,7 +20,7 @@ class ClosedFormFit(HistoryModel):
     A subclass implements `solve`.
     """
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
         x: Any = None,
         y: Any = None,

@@ -9,7 +9,8 @@ from kd_tf.data.examples.sequences import (
     draw_sequence_examples,
     draw_user_id_examples,
 )
-from kd_tf.data.split import Split
+from kd_tf.data.histories import Histories
+from kd_tf.models.fitting import choose_num_targets
 from kd_tf.pipeline.stages.run_context import RunContext
 
 TEACHER_EXAMPLES, STUDENT_EXAMPLES, CALIBRATION_EXAMPLES = 1, 2, 3
@@ -33,7 +34,7 @@ def draw_examples(context: RunContext, purpose: int) -> Examples:
         split.train,
         num_passes=settings.num_passes,
         max_length=context.max_length,
-        num_targets=settings.num_targets or (4 if split.chronological else 16),
+        num_targets=settings.num_targets or choose_num_targets(split.chronological),
         chronological=split.chronological,
         seed=_make_seed(context.settings.seed, purpose),
     )
@@ -50,14 +51,14 @@ def draw_examples_by_user(context: RunContext) -> Examples:
     )
 
 
-def draw_calibration_histories(split: Split, max_length: int, *, seed: int) -> np.ndarray:
+def draw_calibration_histories(train: Histories, max_length: int, *, seed: int) -> np.ndarray:
     """Samples the histories that calibrate the ranges of int8 activations.
 
     They are parts of training histories, short and long. Whole histories alone would give too
     small ranges: the shorter a history, the more each of its items weighs.
 
     Args:
-        split: Its training part is sampled from.
+        train: The training histories.
         max_length: L of the student.
         seed: Seed of the run.
 
@@ -65,7 +66,7 @@ def draw_calibration_histories(split: Split, max_length: int, *, seed: int) -> n
         int32 [n, L], at most `NUM_CALIBRATION_HISTORIES` rows.
     """
     examples = draw_sequence_examples(
-        split.train,
+        train,
         num_passes=1,
         max_length=max_length,
         num_targets=1,

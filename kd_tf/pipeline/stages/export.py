@@ -97,7 +97,9 @@ def _export_artifact(
     student = item_order.student
     keras_student = student.student if isinstance(student, TwoStageStudent) else student
     histories = item_order.to_file_ids(
-        draw_calibration_histories(context.split, context.max_length, seed=context.settings.seed)
+        draw_calibration_histories(
+            context.split.train, context.max_length, seed=context.settings.seed
+        )
     )
     quantized_student = quantize_student(student, quantization, histories)
     content = convert_quantized(

@@ -11,6 +11,7 @@ import numpy as np
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
 from kd_tf.models.base import HistoryModel
+from kd_tf.pipeline.stages.examples import draw_calibration_histories
 from kd_tf.report import model_card
 from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
 from kd_tf.runtime.model import TFLiteModel
@@ -20,9 +21,6 @@ from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_stude
 
 NUM_RANDOM_HISTORIES = 1000
 """Random histories of a parity check without real ones."""
-
-MAX_CALIBRATION_HISTORIES = 1000
-"""Histories that calibrate and check a file at most."""
 
 
 def export_bundle(
@@ -85,7 +83,7 @@ def export_bundle(
     form = Quantization(quantization)
     calibration = None
     if histories is not None:
-        calibration = _sample_calibration(histories, student.max_length)
+        calibration = draw_calibration_histories(histories, student.max_length, seed=0)
     quantized = quantize_student(student, form, calibration)
     content = convert_quantized(
         quantized,
@@ -118,19 +116,6 @@ def export_bundle(
         config=config,
         model_card=_describe(config, len(content), parity),
     )
-
-
-def _sample_calibration(histories: Histories, max_length: int) -> np.ndarray:
-    """Cuts histories at random lengths, short and long: int32 [n, L].
-
-    Whole histories would not do: a range that never saw a short history cuts it off.
-    """
-    random = np.random.default_rng(0)
-    rows = random.permutation(len(histories))[:MAX_CALIBRATION_HISTORIES]
-    padded = histories.take(rows).pad(max_length)
-    lengths = (padded > 0).sum(axis=1)
-    shown = random.integers(0, lengths + 1)
-    return np.where(np.arange(max_length) < shown[:, None], padded, 0).astype(np.int32)
 
 
 def _sample_random(student: HistoryModel) -> np.ndarray:

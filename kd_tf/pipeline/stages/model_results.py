@@ -11,10 +11,10 @@ import numpy as np
 
 from kd_tf import __version__
 from kd_tf.config import Config
+from kd_tf.data.prepare import PreparedData
 from kd_tf.data.split import Split
 from kd_tf.evaluation.evaluate import Evaluation
 from kd_tf.evaluation.significance import adjust_p_values, compare_paired
-from kd_tf.pipeline.stages.prepare import PreparedData
 from kd_tf.report.results import ComparisonResult, DatasetResult, ModelResult
 
 

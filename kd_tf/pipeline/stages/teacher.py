@@ -226,6 +226,5 @@ def _build_network(context: RunContext, architecture: str) -> HistoryModel:
         objective=objective,
         **make_regularizer_arguments(model_class, settings.training, "teacher.training"),
     )
-    model.create_weights()
-    model.adapt(context.split.popularity())
+    model.prepare_fit(to_training_set(context.split.train, context.split.num_items))
     return model

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from kd_tf.backend import keras
 from kd_tf.compress import prune
 from kd_tf.config import TrainingSettings
@@ -16,18 +14,13 @@ from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization
+from kd_tf.models.fitting import choose_batch_size
 from kd_tf.models.tied_embedding import TiedEmbeddingModel
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.training import checkpoint
 from kd_tf.training.optimizer import build_optimizer
 from kd_tf.training.resume import ResumeFolder
 from kd_tf.training.trainer import DivergedError, Schedule, TrainingResult, train
-
-BATCHES_PER_EPOCH = 8
-"""The default batch size is the number of training users divided by this, within the bounds."""
-
-BATCH_SIZE_RANGE = (32, 512)
-"""Bounds of the default batch size."""
 
 MAX_QUICK_SCORES = 30_000_000
 """Scores per epoch (training users times items) up to which a network trains in about a minute.
@@ -37,10 +30,9 @@ The defaults then include a network."""
 
 def make_schedule(settings: TrainingSettings, split: Split) -> Schedule:
     """Returns the training schedule, with a batch size that fits the data."""
-    default = int(np.clip(len(split.train) // BATCHES_PER_EPOCH, *BATCH_SIZE_RANGE))
     return Schedule(
         epochs=settings.epochs,
-        batch_size=settings.batch_size or default,
+        batch_size=settings.batch_size or choose_batch_size(len(split.train)),
         learning_rate=settings.learning_rate,
         patience=settings.patience,
     )

@@ -56,7 +56,7 @@ class Remembers(MLPStudent):
 
 def converted(kind, student, form=Quantization.FLOAT32):
     """A file of the same weights in a student of another `kind`."""
-    other = kind(items=V, max_length=L, embedding_dim=d)
+    other = kind(num_items=V, max_length=L, embedding_dim=d)
     other.create_weights()
     for weight, trained in zip(other.trainable_weights, student.trainable_weights, strict=True):
         weight.assign(trained)

@@ -58,7 +58,12 @@ def made(kind: str, *, bits: int = 4, items: int = V, embedding_dim: int = d) ->
     table = genres[random.integers(0, 25, items + 1)]
     table += random.normal(0, 0.5, (items + 1, embedding_dim))
     table *= random.lognormal(0, 0.2, (items + 1, 1))
-    sizes = {"books": items, "history_length": L, "dimensions": embedding_dim, "bits": bits}
+    sizes = {
+        "num_items": items,
+        "max_length": L,
+        "embedding_dim": embedding_dim,
+        "bits": bits,
+    }
     model: HistoryModel
     if kind == "fold-in":
         model = FoldInStudent(alpha=20.0, regularization=100.0, **sizes)
@@ -431,7 +436,7 @@ def test_bytes_that_hold_other_numbers_than_the_products_are_refused(
     assert before.count(table) == 1
     corrupt = bytearray(before)
     corrupt[before.find(table) + place] ^= flipped
-    with pytest.raises(NotImplementedError, match="four_bit_table"):
+    with pytest.raises(NotImplementedError, match="int4_table"):
         share_int4_tables(bytes(corrupt), V + 1)
 
 
@@ -450,7 +455,7 @@ def test_products_with_other_numbers_than_the_bytes_are_refused(
         value = int(weights.flat[place]) % 100 + 5
     corrupt = bytearray(before)
     corrupt[start + place] = value % 256
-    with pytest.raises(NotImplementedError, match="four_bit_table"):
+    with pytest.raises(NotImplementedError, match="int4_table"):
         share_int4_tables(bytes(corrupt), V + 1)
 
 
@@ -593,7 +598,7 @@ def test_a_catalogue_so_small_that_products_stay_in_float_loses_nothing(kind):
     assert before.count(table) == content.count(table) == 1
     corrupt = bytearray(before)
     corrupt[before.find(table) + 11] ^= 1
-    with pytest.raises(NotImplementedError, match="four_bit_table"):
+    with pytest.raises(NotImplementedError, match="int4_table"):
         share_int4_tables(bytes(corrupt), 41)
 
 
@@ -602,5 +607,5 @@ def test_the_wide_copy_that_the_pass_removes_would_be_refused(converted, four_bi
     before, after = converted(kind)
     compact = four_bit_student(kind).pack()
     check_stored_weights(after, compact)
-    with pytest.raises(ParityError, match="more tables of books than the student has"):
+    with pytest.raises(ParityError, match="more item tables than the student has"):
         check_stored_weights(before, compact)
