@@ -10,15 +10,12 @@ catalog by a power law. Memory is the peak of the process, TensorFlow's import i
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import resource
 import time
 
 import numpy as np
-import polars as pl
 
 from kd_tf.compress.storage import compute_quantized_size, snap_to_quantization_grid
-from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.distill.warm_start import TeacherItemScores
@@ -27,7 +24,6 @@ from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher
 from kd_tf.models.training_data import TrainingData
-from kd_tf.progress import NullProgress
 
 
 def main() -> None:
@@ -48,11 +44,11 @@ def main() -> None:
     split = _make_split(options.items, options.interactions, options.history)
     report(f"{len(split.train):,} users, {len(split.train.items):,} interactions generated")
     start_time = time.monotonic()
-    data = TrainingData(
-        dataclasses.replace(split, catalog=_make_catalog(options.items)).train,
+    data = TrainingData.create(
+        split.train,
+        split.num_items,
         max_length=50,
-        validation_metric=ValidationMetric(split.validation, split.num_items, max_users=200),
-        progress=NullProgress(),
+        validation_data=ValidationMetric(split.validation, split.num_items, max_users=200),
     )
     teacher = LocalRidgeTeacher(split.num_items, max_length=data.max_length)
     teacher.fit(data.train, validation_data=data.validation_metric)
@@ -108,11 +104,6 @@ def _make_split(num_items: int, num_interactions: int, mean_length: int) -> Spli
         seed=0,
         num_items=num_items,
     )
-
-
-def _make_catalog(num_items: int) -> Catalog:
-    """Makes a catalog without metadata."""
-    return Catalog(pl.DataFrame({"item_id": np.arange(num_items).astype(str)}))
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ def _export(options: argparse.Namespace) -> None:
             hint=f"There are: {', '.join(item_order.student.quantizations)}.",
         )
     calibration = item_order.to_file_ids(
-        draw_calibration_histories(split, student.max_length, seed=settings.seed)
+        draw_calibration_histories(split.train, student.max_length, seed=settings.seed)
     )
     quantized_student = quantize_student(item_order.student, quantization, calibration)
     content = convert_quantized(

@@ -26,7 +26,7 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         "FoldInStudent": f"{_BASE}.students.fold_in:FoldInStudent",
         "ItemKernelStudent": f"{_BASE}.students.item_kernel:ItemKernelStudent",
         "LogisticStudent": f"{_BASE}.students.logistic:LogisticStudent",
-        "LowRankModel": f"{_BASE}.low_rank:LowRankModel",
+        "LowRankStudent": f"{_BASE}.students.low_rank:LowRankStudent",
         "MLPStudent": f"{_BASE}.students.mlp:MLPStudent",
         "MultiInterestStudent": f"{_BASE}.students.multi_interest:MultiInterestStudent",
         "NeighboursStudent": f"{_BASE}.students.neighbours:NeighboursStudent",

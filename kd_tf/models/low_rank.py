@@ -5,18 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories
 from kd_tf.models.additive import AdditiveModel
-from kd_tf.models.closed_form.fit import ClosedFormFit
-from kd_tf.models.training_data import TrainingData
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class LowRankModel(ClosedFormFit, AdditiveModel):
+class LowRankModel(AdditiveModel):
     """Scores ``item_scores(h)[i] = <input_factors_h, output_factors_i>``, of rank d.
 
     Args:
@@ -65,18 +61,6 @@ class LowRankModel(ClosedFormFit, AdditiveModel):
         self.input_factors = add_factors("input_factors")
         self.output_factors = add_factors("output_factors")
 
-    def solve(self, data: TrainingData) -> None:
-        """Factorizes the weights of a local ridge regression by a truncated SVD."""
-        # The teacher's module stands beside this one, and its sibling builds on this class.
-        from kd_tf.models.teachers.local_ridge import choose_ridge
-
-        teacher = choose_ridge(data)[0]
-        self.set_embedding_dim(min(self.embedding_dim, max(self.num_items // 2, 1)))
-        self.assign(
-            *factorize_item_scores(teacher.to_matrix(), self.embedding_dim, data.train.seed)
-        )
-        self.prior.assign(teacher.prior.numpy())
-
     def assign(self, input_factors: np.ndarray, output_factors: np.ndarray) -> None:
         """Sets both factors: float32 [V + 1, d], row 0 is ignored.
 
@@ -122,26 +106,3 @@ class LowRankModel(ClosedFormFit, AdditiveModel):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "embedding_dim": self.embedding_dim}
-
-
-def factorize_item_scores(
-    item_scores: sparse.csr_array, embedding_dim: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Factorizes an item-item matrix by a truncated SVD, with the singular values in both factors.
-
-    Args:
-        item_scores: CSR [V + 1, V + 1]; entry (h, i) is what item h adds to the score of item i.
-        embedding_dim: d, the rank.
-        seed: Random seed of the approximation (Halko, Martinsson & Tropp, 2011).
-
-    Returns:
-        Input and output factors, float32 [V + 1, d] each.
-    """
-    history_vectors, singular_values, target_vectors = randomized_svd(
-        sparse.csr_matrix(item_scores), embedding_dim, n_iter=3, random_state=seed
-    )
-    scale = np.sqrt(singular_values)
-    return (
-        (history_vectors * scale).astype(np.float32),
-        (target_vectors.T * scale).astype(np.float32),
-    )

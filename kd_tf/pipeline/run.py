@@ -156,7 +156,7 @@ def run_stages(context: RunContext) -> RunResult:
             evaluations,
             "ndcg@10",
         ),
-        chosen_artifact=shipped_artifact.name,
+        chosen=shipped_artifact.name,
         candidate_students=distilled_student.candidate_students,
         environment=describe_environment(),
     )

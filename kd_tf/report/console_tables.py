@@ -47,7 +47,7 @@ def print_results(results: Results, console: Console) -> None:
     table.add_section()
     for artifact in results.artifacts:
         table.add_row(
-            f"{artifact.name}.tflite" + (" *" if artifact.name == results.chosen_artifact else ""),
+            f"{artifact.name}.tflite" + (" *" if artifact.name == results.chosen else ""),
             *_format_quality(artifact.metrics),
             f"{artifact.bytes:,}",
             f"{artifact.bytes / artifact.floor_bytes:.3f}",

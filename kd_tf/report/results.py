@@ -227,7 +227,7 @@ class Results:
         models: Baselines, teachers, and the students with and without distillation.
         artifacts: The exported .tflite files.
         comparisons: Paired differences between models.
-        chosen_artifact: Name of the artifact in the bundle.
+        chosen: Name of the artifact in the bundle.
         candidate_students: Students that were compared on the validation users; empty if the
             configuration set the student.
         environment: Versions of Python and the libraries, and the machine.
@@ -238,7 +238,7 @@ class Results:
     models: list[ModelResult]
     artifacts: list[Artifact]
     comparisons: list[ComparisonResult]
-    chosen_artifact: str
+    chosen: str
     candidate_students: list[CandidateResult] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     version: int = VERSION
@@ -255,6 +255,4 @@ class Results:
     @property
     def shipped_artifact(self) -> Artifact:
         """The artifact in the bundle."""
-        return next(
-            artifact for artifact in self.artifacts if artifact.name == self.chosen_artifact
-        )
+        return next(artifact for artifact in self.artifacts if artifact.name == self.chosen)

@@ -162,7 +162,7 @@ def draw_chart(results: Results, *, width: float, height: float) -> Chart:
             Point(
                 name=name,
                 role=role,
-                is_shipped=role == "artifact" and name == results.chosen_artifact,
+                is_shipped=role == "artifact" and name == results.chosen,
                 bytes=size,
                 quality=quality,
                 x=x,

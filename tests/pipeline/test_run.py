@@ -206,11 +206,7 @@ def test_the_best_student_within_the_bytes_is_shipped(searched: RunResult) -> No
     assert chosen[0].validation_ndcg == max(one.validation_ndcg for one in tried)
     assert all(one.bytes <= 6000 for one in tried)
     by_name = {one.name: one for one in searched.results.models}
-    assert (
-        by_name["student-distilled"].kind
-        == by_name["student-alone"].kind
-        == chosen[0].kind
-    )
+    assert by_name["student-distilled"].kind == by_name["student-alone"].kind == chosen[0].kind
     assert by_name["student-distilled"].bytes <= 6000
 
 

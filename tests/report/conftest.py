@@ -93,6 +93,6 @@ def results():
             ),
             ComparisonResult("student-distilled", "item-knn", "ndcg@10", 0.0041, 0.0033, 600, 0.21),
         ],
-        chosen_artifact="int8",
+        chosen="int8",
         environment={"kd_tf": "0.1.0", "python": "3.11.9", "machine": "x86_64"},
     )

@@ -40,7 +40,7 @@ def test_every_model_has_its_own_figures(results, width):
 def test_every_file_has_its_own_figures(results, width):
     text = printed(results, width)
     for one in results.artifacts:
-        name = f"{one.name}.tflite" + (" *" if one.name == results.chosen_artifact else "")
+        name = f"{one.name}.tflite" + (" *" if one.name == results.chosen else "")
         assert row(text, name) == [
             f"{one.metrics['ndcg@10']:.4f}",
             f"{one.metrics['recall@20']:.4f}",

@@ -81,7 +81,7 @@ def test_every_model_has_its_own_figures(results, page):
 
 
 def _file(results, one):
-    return f"{one.name}.tflite" + (" in the bundle" if one.name == results.chosen_artifact else "")
+    return f"{one.name}.tflite" + (" in the bundle" if one.name == results.chosen else "")
 
 
 def test_every_file_has_its_own_figures(results, page):
@@ -138,7 +138,7 @@ def test_every_table_row_has_as_many_cells_as_headings(page):
 
 def test_the_first_lines_are_about_the_shipped_file(results):
     for one in results.artifacts:
-        text = Page(html.render(dataclasses.replace(results, chosen_artifact=one.name))).all_text()
+        text = Page(html.render(dataclasses.replace(results, chosen=one.name))).all_text()
         assert (
             f"In the bundle: {one.name}.tflite, {one.bytes:,} bytes, NDCG@10 "
             f"{one.metrics['ndcg@10']:.4f} on 600 test users, "
@@ -235,7 +235,7 @@ def test_the_drawings_are_whole_and_tell_their_points_in_words(results):
         shipped = [one.text for one in root.iter("text") if one.get("class") == "name shipped"]
         everything = [*results.models, *results.artifacts]
         assert names == [one.name for one in everything]
-        assert shipped == [results.chosen_artifact]
+        assert shipped == [results.chosen]
         described = " ".join(root.find("desc").text.split())
         for one in everything:
             role = getattr(one, "role", "artifact")

@@ -57,7 +57,7 @@ def test_the_shipped_file_comes_first_then_students_teacher_and_baselines(result
 
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic-int8", "int8"])
 def test_size_parity_and_speed_are_those_of_the_shipped_file(results, name):
-    results = dataclasses.replace(results, chosen_artifact=name)
+    results = dataclasses.replace(results, chosen=name)
     one, text = results.shipped_artifact, shown(model_card.render(results))
     assert f"({name}, {one.bytes:,} bytes, signatures recommend, similar)" in text
     assert f"over {one.parity['histories']} histories: {one.parity['top10_overlap']:.4f} of" in text

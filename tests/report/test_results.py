@@ -16,7 +16,7 @@ from kd_tf.report.results import FILE, ComparisonResult, DatasetResult, ModelRes
 from kd_tf.tflite.artifact import Artifact
 
 # Version 2 as it was promised. Keys may be added in the code; this list only ever grows.
-TOP = {"version", "dataset", "models", "artifacts", "chosen_artifact"}
+TOP = {"version", "dataset", "models", "artifacts", "chosen"}
 DATASET = {"name", "users", "items", "interactions", "protocol", "seed"}
 MODEL = {"name", "role", "kind", "parameters", "bytes", "metrics", "train_seconds"}
 ARTIFACT = {
@@ -64,7 +64,7 @@ def test_the_file_gives_back_every_figure(results, tmp_path):
         models=[ModelResult(**one) for one in content["models"]],
         artifacts=[Artifact(**one) for one in content["artifacts"]],
         comparisons=[ComparisonResult(**one) for one in content["comparisons"]],
-        chosen_artifact=content["chosen_artifact"],
+        chosen=content["chosen"],
         environment=content["environment"],
         version=content["version"],
     )
@@ -83,7 +83,7 @@ def test_a_figure_that_is_no_number_is_refused_and_leaves_the_old_file(results, 
 
 def test_the_shipped_artifact_is_the_chosen_one(results):
     for one in results.artifacts:
-        assert dataclasses.replace(results, chosen_artifact=one.name).shipped_artifact is one
+        assert dataclasses.replace(results, chosen=one.name).shipped_artifact is one
 
 
 @pytest.mark.parametrize(

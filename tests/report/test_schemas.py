@@ -123,7 +123,7 @@ def test_a_wrong_config_breaks_the_schema(bundle: Path, key: str, value: Any) ->
 
 def test_wrong_results_break_the_schema(results: Results) -> None:
     content = results.to_json()
-    without_chosen = {name: part for name, part in content.items() if name != "chosen_artifact"}
+    without_chosen = {name: part for name, part in content.items() if name != "chosen"}
     for wrong in ({**content, "version": 1}, {**content, "models": [{}]}, without_chosen):
         with pytest.raises(jsonschema.ValidationError):
             check(wrong, "results.schema.json")

@@ -26,7 +26,7 @@ def only_models(results, figures):
         ModelResult(f"model-{row}", "student", "mlp", 1, size, {"ndcg@10": quality}, 0.0)
         for row, (size, quality) in enumerate(figures)
     ]
-    return dataclasses.replace(results, models=models, artifacts=[], chosen_artifact="")
+    return dataclasses.replace(results, models=models, artifacts=[], chosen="")
 
 
 FIGURES = st.lists(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kd_tf.distill.warm_start.residual import add_residual
 from kd_tf.distill.warm_start.teacher_items import TeacherItemScores, WarmStart
-from kd_tf.models.low_rank import LowRankModel, factorize_item_scores
+from kd_tf.models.students.low_rank import LowRankStudent, factorize_item_scores
 from kd_tf.models.students.neighbours import compute_packed_size
 
 MAX_EMBEDDING_DIM = 256
@@ -53,7 +53,7 @@ def _make_start(teacher_scores: TeacherItemScores, embedding_dim: int) -> WarmSt
     with data.progress.task(f"low-rank factorization, d={embedding_dim}", 1) as advance:
         factors = factorize_item_scores(scores, embedding_dim, data.train.seed)
         advance()
-    model = LowRankModel(
+    model = LowRankStudent(
         num_items=data.train.num_items, max_length=data.max_length, embedding_dim=embedding_dim
     )
     model.create_weights()

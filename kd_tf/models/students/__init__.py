@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.students.fold_in import FoldInStudent
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.logistic import LogisticStudent
+from kd_tf.models.students.low_rank import LowRankStudent
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.students.multi_interest import MultiInterestStudent
 from kd_tf.models.students.neighbours import NeighboursStudent
@@ -26,7 +26,7 @@ TRAINED_STUDENTS: dict[str, type[HistoryModel]] = {
 WARM_STARTED_STUDENTS: dict[str, type[HistoryModel]] = {
     "neighbours": NeighboursStudent,
     "item-kernel": ItemKernelStudent,
-    "low-rank": LowRankModel,
+    "low-rank": LowRankStudent,
     "fold-in": FoldInStudent,
     "low-rank-residual": WeightedEnsemble,
     "kernel-residual": WeightedEnsemble,

@@ -10,6 +10,7 @@ from sklearn.utils.extmath import randomized_svd
 
 from kd_tf.backend import keras
 from kd_tf.models.additive import compute_popularity_prior
+from kd_tf.models.closed_form.fit import ClosedFormFit
 from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.training_data import TrainingData
 
@@ -27,7 +28,7 @@ PRIOR_STRENGTH = 1e-6
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class SpectralFilterTeacher(LowRankModel):
+class SpectralFilterTeacher(ClosedFormFit, LowRankModel):
     """Smooths a history along the top eigenvectors of the item-item graph.
 
     Let R~ be the interaction matrix divided by the roots of the user and item degrees, and l and v

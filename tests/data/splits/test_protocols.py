@@ -397,7 +397,9 @@ def test_a_carved_validation_part_takes_training_items_and_nothing_else(table, d
     assert after | hidden == before
     assert not after & hidden
     assert hidden
-    assert carved.test is split.test
+    assert carved.test.users is split.test.users
+    assert carved.test.histories.items is split.test.histories.items
+    assert carved.test.targets.items is split.test.targets.items
     assert (carved.train.lengths[split.train.lengths > 0] >= 1).all()
     shown = pairs_of(carved.validation.histories, carved.validation.users)
     chosen = set(carved.validation.users.tolist())

@@ -14,6 +14,7 @@ from kd_tf.baselines import BASELINES
 from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.histories import from_lists
+from kd_tf.data.prepare import ensure_validation_split
 from kd_tf.data.sources.dataframe import read_dataframe
 from kd_tf.errors import UserError
 from kd_tf.pipeline.baselines import evaluate_baselines
@@ -153,7 +154,7 @@ def test_a_published_split_is_taken_as_it_is(tmp_path: Path) -> None:
     assert prepared.steps == []
     assert len(prepared.split.train.items) == 7
     assert len(prepared.split.validation.histories) == 0
-    carved = prepare.ensure_validation_split(prepared.split)
+    carved = ensure_validation_split(prepared.split)
     assert len(carved.validation.histories) == 3
     config.write(given, tmp_path / "config.toml")
     again = config.read(tmp_path / "config.toml")

@@ -53,7 +53,7 @@ def stored(student, calibration):
 )
 def test_the_numbers_in_a_file_are_the_students_within_half_a_step(file, stored, name, form):
     model = stored(name, form)
-    tables = [getattr(model, table).numpy() for table in model.tables]
+    tables = [getattr(model, table).numpy() for table in model.quantized_weights]
     constants = read_item_constants(file(name, form), V + 1)
     found = [one for one in constants if one.values.ndim == 2 and len(one.values) == V + 1]
     assert len(found) == len(tables)
@@ -70,7 +70,7 @@ def test_the_numbers_in_a_file_are_the_students_within_half_a_step(file, stored,
 
 @pytest.mark.parametrize("name", ["mlp", "shallow-cnn"])
 def test_four_bits_are_in_the_file_as_they_were_packed(file, stored, name):
-    nibbles = stored(name, Quantization.INT4).packed.nibbles.numpy()
+    nibbles = stored(name, Quantization.INT4).packed_table.nibbles.numpy()
     found = [one.values for one in read_item_constants(file(name, Quantization.INT4), V + 1)]
     assert sum(np.array_equal(one, nibbles) for one in found) == 1
 

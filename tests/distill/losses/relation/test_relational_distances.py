@@ -4,7 +4,7 @@ from scipy.spatial.distance import pdist, squareform
 from scipy.special import huber
 
 from kd_tf.backend import tf
-from kd_tf.distill.losses.relation.relational_base import huber as own_huber
+from kd_tf.distill.losses.relation.relational_base import compute_huber_loss
 from kd_tf.distill.losses.relation.relational_distances import RelationalDistances
 
 
@@ -82,7 +82,7 @@ def test_equal_users_have_a_distance_of_zero_and_a_finite_gradient(vector_models
 
 def test_hubers_loss_is_scipys():
     x = np.linspace(-3, 3, 25, dtype=np.float32)
-    np.testing.assert_allclose(own_huber(x), huber(1.0, x), rtol=1e-6)
+    np.testing.assert_allclose(compute_huber_loss(x), huber(1.0, x), rtol=1e-6)
 
 
 def test_only_users_need_the_teachers_users():
