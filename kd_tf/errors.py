@@ -39,4 +39,8 @@ class ParityError(Exception):
 
     This is a fault of kd_tf or the converter, not of the user, so the command line exits with
     code 1. Such a file must not reach an app: its measured quality would not hold.
+
+    Example:
+        >>> print(ParityError("9 of 1000 lists differ"))
+        9 of 1000 lists differ
     """

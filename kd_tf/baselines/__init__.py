@@ -1,4 +1,12 @@
-"""Baselines without a neural network, by their names in the result tables."""
+"""Baselines without a neural network, by their names in the result tables.
+
+Example:
+    >>> import kd_tf as kd
+    >>> split = kd.split(kd.data.bookshop(items=60, users=80, seed=1), seed=1)
+    >>> baseline = kd.baselines.popularity.fit(split)
+    >>> 0 < kd.evaluate(baseline, split.test)["ndcg@10"] < 1
+    True
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,11 @@
-"""Loads, cleans and splits interactions, and draws training examples from them."""
+"""Loads, cleans and splits interactions, and draws training examples from them.
+
+Example:
+    >>> import kd_tf as kd
+    >>> data = kd.data.bookshop(items=60, users=80, seed=1)
+    >>> data.interactions.num_users, len(data.catalog)
+    (80, 60)
+"""
 
 from kd_tf.extras import require_modules
 from kd_tf.lazy import make_lazy_attributes

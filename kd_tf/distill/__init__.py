@@ -1,4 +1,11 @@
-"""Knowledge distillation: the Distiller, its losses, their weighting, and warm starts."""
+"""Knowledge distillation: the Distiller, its losses, their weighting, and warm starts.
+
+Example:
+    >>> import kd_tf as kd
+    >>> loss = kd.distill.SoftTargets(temperature=2.0)
+    >>> loss.get_config()["temperature"], kd.distill.METHODS["soft-targets"] is type(loss)
+    (2.0, True)
+"""
 
 from kd_tf.lazy import make_lazy_attributes
 

@@ -1,4 +1,11 @@
-"""Teachers and students: Keras models that rank a catalog for a history of items."""
+"""Teachers and students: Keras models that rank a catalog for a history of items.
+
+Example:
+    >>> import kd_tf as kd
+    >>> student = kd.models.MLPStudent(60, max_length=20, embedding_dim=4)
+    >>> student.num_items, student.quantizations
+    (60, ('float32', 'float16', 'dynamic-int8', 'int8', 'int4'))
+"""
 
 from kd_tf.lazy import make_lazy_attributes
 

@@ -82,6 +82,21 @@ def run(
     Raises:
         UserError: The data or a setting cannot be used.
         ParityError: The outputs of a converted file differ from those of its student.
+
+    Example:
+        >>> import tempfile
+        >>> import kd_tf as kd
+        >>> settings = config.from_values(
+        ...     {
+        ...         "data": {"synthetic_items": 60, "synthetic_users": 120},
+        ...         "teacher": {"architecture": "local-ridge"},
+        ...         "student": {"architecture": "neighbours"},
+        ...         "export": {"quantizations": ["dynamic-int8"], "recommendations": 20},
+        ...     }
+        ... )
+        >>> finished = kd.run(settings, Path(tempfile.mkdtemp()))
+        >>> finished.results.chosen
+        'dynamic-int8'
     """
     for role, architecture in (
         ("teacher", settings.teacher.architecture),

@@ -50,11 +50,18 @@ class Recommender:
         titles: Finds items by name.
 
     Example:
-        >>> recommender = Recommender.load("bundle")  # doctest: +SKIP
-        >>> for recommendation in recommender.recommend(
-        ...     ["The Hobbit", "Dune"], k=3
-        ... ):  # doctest: +SKIP
-        ...     print(recommendation.item.title, recommendation.score)
+        >>> import tempfile
+        >>> import kd_tf as kd
+        >>> data = kd.data.bookshop(items=60, users=80, seed=1)
+        >>> student = kd.models.NeighboursStudent(60, max_length=20)
+        >>> history = student.fit(kd.split(data, seed=1).train)
+        >>> bundle = kd.export(student, tempfile.mkdtemp() + "/bundle", catalog=data.catalog)
+        >>> recommender = Recommender.load(bundle.folder)
+        >>> title = bundle.items[0].title
+        >>> len(recommender.recommend([title], k=3))
+        3
+        >>> title in [recommendation.item.title for recommendation in recommender.recommend([title])]
+        False
     """
 
     def __init__(self, bundle: Bundle, model: TFLiteModel) -> None:
