@@ -24,26 +24,26 @@ settings.register_profile("kd_tf", deadline=None, print_blob=True)
 settings.load_profile("kd_tf")
 
 V, L, d = 40, 8, 6
-"""Books, history length and width of a row of every tiny model."""
+"""Items, history length and width of a row of every tiny model."""
 
 TINY = {"embedding_dim": d, "units": 9, "hidden": 12, "filters": 10, "wide_neighbours": 5}
 
 
 @pytest.fixture(scope="session")
 def tiny() -> Callable[..., HistoryModel]:
-    """``tiny(kind, **settings)``: a small model with weights, every one of them random.
+    """``tiny(model_class, **settings)``: a small model with weights, every one of them random.
 
     Random and not fresh: biases, recency and memories begin at values that hide mistakes.
     """
 
-    def make(kind: type[HistoryModel], seed: int = 0, **settings) -> HistoryModel:
+    def make(model_class: type[HistoryModel], seed: int = 0, **settings) -> HistoryModel:
         import numpy as np
 
         from kd_tf.training.checkpoint import get_inference_weights
 
-        taken = constructor(kind)
+        taken = constructor(model_class)
         sizes = {name: size for name, size in TINY.items() if name in taken}
-        model = kind(**{"num_items": V, "max_length": L, **sizes, **settings})
+        model = model_class(**{"num_items": V, "max_length": L, **sizes, **settings})
         model.create_weights()
         random = np.random.default_rng(seed)
         for weight in get_inference_weights(model):
@@ -56,19 +56,19 @@ def tiny() -> Callable[..., HistoryModel]:
     return make
 
 
-def constructor(kind: type[HistoryModel]) -> set[str]:
+def constructor(model_class: type[HistoryModel]) -> set[str]:
     """The names of all settings that a model's constructors take."""
     from kd_tf.models.base import HistoryModel
 
     return {
         name
-        for base in kind.__mro__[: kind.__mro__.index(HistoryModel) + 1]
+        for base in model_class.__mro__[: model_class.__mro__.index(HistoryModel) + 1]
         for name, setting in inspect.signature(base.__init__).parameters.items()
-        if setting.kind is inspect.Parameter.KEYWORD_ONLY
+        if name != "self" and setting.kind is not inspect.Parameter.VAR_KEYWORD
     }
 
 
 @pytest.fixture(scope="session")
 def settings_of() -> Callable[[type[HistoryModel]], set[str]]:
-    """``settings_of(kind)``: the names of all settings that the constructors take."""
+    """``settings_of(model_class)``: the names of all settings that the constructors take."""
     return constructor

@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from kd_tf.backend import keras, tf, tfmot, tfrs
 
 
@@ -10,6 +12,7 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_importing_says_nothing_on_either_stream():
     done = python("import kd_tf.backend")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

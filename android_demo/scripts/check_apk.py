@@ -4,7 +4,7 @@
 
 The signature verifies; everything is aligned; the model and the native library are stored
 uncompressed, the bundle's files byte for byte; there is no permission, neither asked for nor
-declared; the size is within `MOST_BYTES` beside the bundle. Then the same checks must find fault
+declared; the size is within `MAX_BYTES` beside the bundle. Then the same checks must find fault
 with an APK that is built with the permission INTERNET, with one that is changed after it was signed
 and with one that is not aligned.
 """
@@ -17,8 +17,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-MOST_BYTES = 4_000_000
-"""Of the APK without its bundle."""
+MAX_BYTES = 4_000_000
+"""Largest size of the APK without its bundle."""
 
 ALIGNMENT, PAGE = 4, 4096
 LOCAL_HEADER_BYTES = 30
@@ -27,42 +27,45 @@ HERE = Path(__file__).parent
 
 
 def main(apk: Path, bundle: Path) -> None:
-    faults = faults_of(apk, bundle)
+    faults = find_faults(apk, bundle)
     if faults:
         sys.exit("\n".join(f"{apk}: {fault}" for fault in faults))
-    size, beside, most = apk.stat().st_size, bytes_beside_bundle(apk), MOST_BYTES
+    size, app_size = apk.stat().st_size, measure_app_size(apk)
     print(
         f"{apk.name}: signed, aligned, no permission, {size / 1e6:.2f} MB; "
-        f"{beside / 1e6:.2f} MB beside the bundle (at most {most / 1e6:.1f})"
+        f"{app_size / 1e6:.2f} MB beside the bundle (at most {MAX_BYTES / 1e6:.1f})"
     )
     with tempfile.TemporaryDirectory() as folder:
-        for name, control, expected in controls(apk, bundle, Path(folder)):
-            if not any(expected in fault for fault in faults_of(control, bundle)):
+        for name, control, expected in make_controls(apk, bundle, Path(folder)):
+            if not any(expected in fault for fault in find_faults(control, bundle)):
                 sys.exit(f"the checks do not see that the control APK is {name}")
             print(f"control APK that is {name}: caught")
 
 
-def faults_of(apk: Path, bundle: Path) -> list[str]:
+def find_faults(apk: Path, bundle: Path) -> list[str]:
+    """Finds all faults of an APK, one sentence each."""
     faults = []
     if run("apksigner", "verify", "--min-sdk-version", "24", apk).returncode:
         faults.append("the signature does not verify")
     if run("zipalign", "-c", "-p", str(ALIGNMENT), apk).returncode:
         faults.append("zipalign finds it unaligned")
-    asked = run("aapt2", "dump", "permissions", apk).stdout.splitlines()
-    faults += [f"has a permission: {line.strip()}" for line in asked if "permission" in line]
-    if run("aapt2", "dump", "permissions", apk).returncode:
+    dump = run("aapt2", "dump", "permissions", apk)
+    lines = dump.stdout.splitlines()
+    faults += [f"has a permission: {line.strip()}" for line in lines if "permission" in line]
+    if dump.returncode:
         faults.append("the manifest cannot be read")
     try:
         with zipfile.ZipFile(apk) as archive:
-            faults += faults_inside(apk, archive, bundle)
+            faults += find_faults_inside(apk, archive, bundle)
     except zipfile.BadZipFile as error:
         faults.append(f"is a damaged archive: {error}")
-    if bytes_beside_bundle(apk) > MOST_BYTES:
-        faults.append(f"is more than {MOST_BYTES} bytes beside the bundle")
+    if measure_app_size(apk) > MAX_BYTES:
+        faults.append(f"is more than {MAX_BYTES} bytes beside the bundle")
     return faults
 
 
-def faults_inside(apk: Path, archive: zipfile.ZipFile, bundle: Path) -> list[str]:
+def find_faults_inside(apk: Path, archive: zipfile.ZipFile, bundle: Path) -> list[str]:
+    """Finds the faults of the archive's entries."""
     faults = []
     entries = {entry.filename: entry for entry in archive.infolist()}
     libraries = [name for name in entries if name.endswith(".so")]
@@ -80,13 +83,13 @@ def faults_inside(apk: Path, archive: zipfile.ZipFile, bundle: Path) -> list[str
             faults.append(f"{name} is not stored uncompressed")
             continue
         alignment = PAGE if name in libraries else ALIGNMENT
-        if start_of(apk, entry) % alignment:
+        if find_start(apk, entry) % alignment:
             faults.append(f"{name} does not start on a multiple of {alignment}")
     return faults
 
 
-def start_of(apk: Path, entry: zipfile.ZipInfo) -> int:
-    """Where the content of an entry begins in the file."""
+def find_start(apk: Path, entry: zipfile.ZipInfo) -> int:
+    """Finds the offset in the file at which the content of an entry starts."""
     with apk.open("rb") as file:
         file.seek(entry.header_offset)
         header = file.read(LOCAL_HEADER_BYTES)
@@ -94,27 +97,33 @@ def start_of(apk: Path, entry: zipfile.ZipInfo) -> int:
     return entry.header_offset + LOCAL_HEADER_BYTES + name + extra
 
 
-def bytes_beside_bundle(apk: Path) -> int:
-    """The size without what the bundle's files take in the archive, compressed or not."""
+def measure_app_size(apk: Path) -> int:
+    """Measures the size without the bundle's files in the archive, compressed or not."""
     with zipfile.ZipFile(apk) as archive:
-        inside = (one for one in archive.infolist() if one.filename.startswith("assets/bundle/"))
-        return apk.stat().st_size - sum(one.compress_size for one in inside)
+        entries = archive.infolist()
+        return apk.stat().st_size - sum(
+            entry.compress_size for entry in entries if entry.filename.startswith("assets/bundle/")
+        )
 
 
-def controls(apk: Path, bundle: Path, folder: Path) -> list[tuple[str, Path, str]]:
-    """APKs with one fault each: what it is, where it lies, what must be said of it."""
+def make_controls(apk: Path, bundle: Path, folder: Path) -> list[tuple[str, Path, str]]:
+    """Makes APKs with one fault each: its name, the APK, and the message it must lead to."""
     manifest = (HERE / "../app/src/main/AndroidManifest.xml").read_text("utf-8")
     permission = '<uses-permission android:name="android.permission.INTERNET" />\n\n    '
-    asking = folder / "AndroidManifest.xml"
-    asking.write_text(manifest.replace("<application", permission + "<application", 1), "utf-8")
+    online_manifest = folder / "AndroidManifest.xml"
+    online_manifest.write_text(
+        manifest.replace("<application", permission + "<application", 1), "utf-8"
+    )
     online = folder / "online.apk"
     build = HERE / "build_apk.sh"
-    subprocess.run([build, bundle.resolve(), online, asking], check=True, capture_output=True)
+    subprocess.run(
+        [build, bundle.resolve(), online, online_manifest], check=True, capture_output=True
+    )
 
     changed = folder / "changed.apk"
     content = bytearray(apk.read_bytes())
     with zipfile.ZipFile(apk) as archive:
-        content[start_of(apk, archive.getinfo("assets/bundle/model.tflite"))] ^= 1
+        content[find_start(apk, archive.getinfo("assets/bundle/model.tflite"))] ^= 1
     changed.write_bytes(content)
 
     # One byte before the first entry moves all that follow it.

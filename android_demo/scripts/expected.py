@@ -1,4 +1,4 @@
-"""What Python's runtime answers for a bundle, for the app's tests to compare with.
+"""Writes what Python's runtime answers for a bundle, for the app's tests to compare with.
 
     expected.py BUNDLE OUT.json
 
@@ -6,7 +6,7 @@ Python's runtime takes XNNPACK's kernels where it can, TensorFlow Lite 2.16.1 on
 take them for layers with int8 weights and float32 inputs. The two round such inputs differently,
 which moves a score by a thousandth or so and may swap neighbours. So Python answers with the
 built-in kernels here, as the phone does; how often its answers with XNNPACK's are the same is
-printed and must stay above `LEAST_AGREEMENT`.
+printed and must stay above `MIN_AGREEMENT`.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from kd_tf.runtime import model as runtime_model
 from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.recommender import Recommender
 
-HISTORIES = 200
-SIMILAR = 8
+NUM_HISTORIES = 200
+NUM_SIMILAR = 8
 SEED = 0
 
-AGREEMENT_AT = 10
-LEAST_AGREEMENT = 0.98
-"""Of the first ten books, how many both kinds of kernels give."""
+TOP = 10
+MIN_AGREEMENT = 0.98
+"""Least share of the first ten books that both kinds of kernels give."""
 
 
 def main(bundle: Path, out: Path) -> None:
@@ -44,120 +44,135 @@ def main(bundle: Path, out: Path) -> None:
     atomic.write_json(
         out,
         {
-            "shelves": [shelf(recommender, size, random) for size in shelf_sizes(recommender)],
-            "similar": similar(recommender, random),
-            "histories": [answers(recommender, one) for one in histories(recommender, random)],
+            "shelves": [
+                answer_for_shelf(recommender, size, random)
+                for size in choose_shelf_sizes(recommender)
+            ],
+            "similar": find_similar(recommender, random),
+            "histories": [
+                answer_history(recommender, history)
+                for history in make_histories(recommender, random)
+            ],
         },
     )
 
 
-def compare_kernels(one: TFLiteModel, other: TFLiteModel, books: int) -> None:
+def compare_kernels(first: TFLiteModel, second: TFLiteModel, num_items: int) -> None:
+    """Prints how often the two models agree; ends the program if that is too rare."""
     random = np.random.default_rng(SEED)
-    shared, places = 0, 0
-    for _ in range(HISTORIES):
-        length = int(random.integers(1, min(one.max_length, books)))
-        row = pad_history(random.permutation(books)[:length] + 1, one.max_length)
-        book = int(row[0])
-        for left, right in (
-            (one.recommend(row), other.recommend(row)),
-            (one.similar(book), other.similar(book)),
+    num_shared, num_compared = 0, 0
+    for _ in range(NUM_HISTORIES):
+        length = int(random.integers(1, min(first.max_length, num_items)))
+        row = pad_history(random.permutation(num_items)[:length] + 1, first.max_length)
+        item = int(row[0])
+        for answers in (
+            (first.recommend(row), second.recommend(row)),
+            (first.similar(item), second.similar(item)),
         ):
-            best = [set(ids[:AGREEMENT_AT].tolist()) for ids, _ in (left, right)]
-            shared += len(best[0] & best[1])
-            places += len(best[0])
-    agreement = shared / places
+            best = [set(ids[:TOP].tolist()) for ids, _ in answers]
+            num_shared += len(best[0] & best[1])
+            num_compared += len(best[0])
+    agreement = num_shared / num_compared
     print(f"XNNPACK's kernels and the built-in ones share {agreement:.4f} of the first ten books")
-    if agreement < LEAST_AGREEMENT:
-        sys.exit(f"that is less than {LEAST_AGREEMENT}: on phones this model answers otherwise")
+    if agreement < MIN_AGREEMENT:
+        sys.exit(f"that is less than {MIN_AGREEMENT}: on phones this model answers otherwise")
 
 
-def shelf_sizes(recommender: Recommender) -> list[int]:
-    """From the first book to more than the model sees."""
-    length, books = recommender.model.max_length, len(recommender.bundle.items)
-    return [size for size in (1, 2, 3, 5, 8, length + 10) if size < books]
+def choose_shelf_sizes(recommender: Recommender) -> list[int]:
+    """Chooses sizes from one book to more than the model takes."""
+    length, num_items = recommender.model.max_length, len(recommender.bundle.items)
+    return [size for size in (1, 2, 3, 5, 8, length + 10) if size < num_items]
 
 
-def shelf(recommender: Recommender, size: int, random: np.random.Generator) -> dict[str, Any]:
-    """A shelf by item ids, oldest first, and what a reader sees for it."""
-    books = recommender.bundle.items
-    chosen = random.choice(len(books), size, replace=False)
-    items = [books[place].item_id for place in chosen.tolist()]
+def answer_for_shelf(
+    recommender: Recommender, size: int, random: np.random.Generator
+) -> dict[str, Any]:
+    """Draws a shelf, as item ids, oldest first, and returns what the app shows for it."""
+    catalog = recommender.bundle.items
+    positions = random.choice(len(catalog), size, replace=False)
+    items = [catalog[position].item_id for position in positions.tolist()]
     suggestions = recommender.recommend(items)
     return {
         "items": items,
-        "recommend": [one.item.item_id for one in suggestions],
-        "titles": [one.item.title or f"book {one.item.item_id}" for one in suggestions],
+        "recommend": [suggestion.item.item_id for suggestion in suggestions],
+        "titles": [
+            suggestion.item.title or f"book {suggestion.item.item_id}" for suggestion in suggestions
+        ],
         "because": [
-            [reason.item.item_id for reason in recommender.explain(items, one.item.item_id, 2)]
-            for one in suggestions
+            [
+                reason.item.item_id
+                for reason in recommender.explain(items, suggestion.item.item_id, 2)
+            ]
+            for suggestion in suggestions
         ],
     }
 
 
-def similar(recommender: Recommender, random: np.random.Generator) -> dict[str, list[str]]:
-    books = recommender.bundle.items
-    chosen = random.choice(len(books), min(SIMILAR, len(books)), replace=False).tolist()
+def find_similar(recommender: Recommender, random: np.random.Generator) -> dict[str, list[str]]:
+    """Finds the similar books of a few random ones, by item id."""
+    catalog = recommender.bundle.items
+    positions = random.choice(len(catalog), min(NUM_SIMILAR, len(catalog)), replace=False)
+    items = [catalog[position].item_id for position in positions.tolist()]
     return {
-        books[place].item_id: [
-            one.item.item_id for one in recommender.similar(books[place].item_id)
-        ]
-        for place in chosen
+        item: [suggestion.item.item_id for suggestion in recommender.similar(item)]
+        for item in items
     }
 
 
-def histories(recommender: Recommender, random: np.random.Generator) -> list[list[int]]:
-    """Histories of model ids of every length, ordinary ones and those that nobody means."""
-    length, books = recommender.model.max_length, len(recommender.bundle.items)
-    odd: list[list[int]] = [
+def make_histories(recommender: Recommender, random: np.random.Generator) -> list[list[int]]:
+    """Makes histories of model ids of every length, valid ones and invalid ones."""
+    length, num_items = recommender.model.max_length, len(recommender.bundle.items)
+    invalid: list[list[int]] = [
         [],
         [0],
         [0] * length,
         [-1],
-        [books + 1],
+        [num_items + 1],
         [2**31 - 1, -(2**31)],
         [1] * length,
-        [books] * 3,
-        [1, books],
+        [num_items] * 3,
+        [1, num_items],
         [0, 5, 0, 7, 0],
-        [5, -7, books + 9, 6],
+        [5, -7, num_items + 9, 6],
         list(range(1, length + 1)),
-        list(range(books, books - length - 20, -1)),
-        list(range(1, min(books, 3 * length))),
+        list(range(num_items, num_items - length - 20, -1)),
+        list(range(1, min(num_items, 3 * length))),
     ]
-    ordinary = [
-        (random.permutation(books)[: random.integers(1, 2 * length)] + 1).tolist()
-        for _ in range(HISTORIES - len(odd))
+    valid = [
+        (random.permutation(num_items)[: random.integers(1, 2 * length)] + 1).tolist()
+        for _ in range(NUM_HISTORIES - len(invalid))
     ]
-    return odd + ordinary
+    return invalid + valid
 
 
-def answers(recommender: Recommender, history: list[int]) -> dict[str, Any]:
-    """All four signatures for one history."""
+def answer_history(recommender: Recommender, history: list[int]) -> dict[str, Any]:
+    """Runs all four signatures for a history."""
     model = recommender.model
     row = pad_history(history, model.max_length)
-    ids, scores = kept(model, len(recommender.bundle.items), model.recommend(row), set(history))
-    book = ids[0] if ids else 1
-    like, likeness = kept(model, len(recommender.bundle.items), model.similar(book), {book})
-    candidates = [*ids[: model.candidates // 2], 0, -1, len(recommender.bundle.items) + 1]
+    num_items = len(recommender.bundle.items)
+    ids, scores = drop_fillers(num_items, model.recommend(row), set(history))
+    item = ids[0] if ids else 1
+    similar_ids, similar_scores = drop_fillers(num_items, model.similar(item), {item})
+    candidates = [*ids[: model.candidates // 2], 0, -1, num_items + 1]
     return {
         "history": history,
         "recommend": {"ids": ids, "scores": scores},
-        "book": book,
-        "similar": {"ids": like, "scores": likeness},
+        "book": item,
+        "similar": {"ids": similar_ids, "scores": similar_scores},
         "candidates": candidates,
         "score": model.score(row, np.array(candidates, np.int32)).tolist(),
-        "explain": model.explain(row, book).tolist(),
+        "explain": model.explain(row, item).tolist(),
     }
 
 
-def kept(
-    model: TFLiteModel, books: int, answer: tuple[np.ndarray, np.ndarray], but: set[int]
+def drop_fillers(
+    num_items: int, answer: tuple[np.ndarray, np.ndarray], excluded: set[int]
 ) -> tuple[list[int], list[float]]:
-    """An answer without what only fills it up, as a reader sees it."""
+    """Drops padding and excluded items, which only fill up an answer."""
     pairs = [
         (number, score)
         for number, score in zip(answer[0].tolist(), answer[1].tolist(), strict=True)
-        if 1 <= number <= books and number not in but
+        if 1 <= number <= num_items and number not in excluded
     ]
     return [number for number, _ in pairs], [score for _, score in pairs]
 

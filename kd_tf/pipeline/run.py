@@ -61,7 +61,7 @@ class RunResult:
 
 def run(
     settings: Config,
-    folder: Path,
+    folder: str | Path,
     progress: Progress | None = None,
     *,
     dataset: Dataset | None = None,

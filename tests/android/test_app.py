@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.android
+
 APP = Path(__file__).parents[2] / "android_demo"
 COMMANDS = (
     "java",

@@ -16,7 +16,7 @@ SplitOf = Callable[..., Split]
 
 @pytest.fixture(scope="session")
 def split_of() -> SplitOf:
-    """``split_of(train, books, weights=..., validation=(histories, targets))``."""
+    """``split_of(train, items, weights=..., validation=(histories, targets))``."""
 
     def build(
         train: Lists,
@@ -44,9 +44,9 @@ def split_of() -> SplitOf:
 
 @pytest.fixture(scope="session")
 def shelves(split_of: SplitOf) -> Split:
-    """200 readers who keep to one of four shelves of 15 books most of the time.
+    """200 users who keep to one of four shelves of 15 items most of the time.
 
-    With weights of 1 to 3 and 30 readers who validate. Books 1 to 60 are on the shelves, 61 to 80
+    With weights of 1 to 3 and 30 users who validate. Items 1 to 60 are on the shelves, 61 to 80
     anywhere, 81 to 83 are read by nobody.
     """
     random = np.random.default_rng(5)

@@ -1,4 +1,4 @@
-"""What every baseline promises, whatever it is."""
+"""Properties that hold for every baseline."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KNOWS_UNREAD_ITEMS = {"random", "popularity", "content"}
 
 @pytest.fixture(scope="module")
 def catalog(shelves: Split) -> Catalog:
-    """Titles of two words: that of the shelf and that of the place on it. Book 82 has none."""
+    """Titles of two words: that of the shelf and that of the place on it. Item 82 has none."""
     titles = [f"shelf{number // 15} place{number % 15}" for number in range(shelves.num_items)]
     titles[81] = None
     ids = [str(item) for item in range(shelves.num_items)]
@@ -79,7 +79,7 @@ def test_scores_are_float32_without_nan_and_padding_is_never_recommended(
 
 
 @pytest.mark.parametrize("histories", [HISTORIES, WEIGHTED], ids=["plain", "weighted"])
-def test_a_user_gets_the_same_scores_whoever_else_is_in_the_batch(
+def test_scores_do_not_depend_on_the_other_users_of_the_batch(
     model: Baseline, histories: Histories
 ) -> None:
     together = model.score(histories)
@@ -88,7 +88,7 @@ def test_a_user_gets_the_same_scores_whoever_else_is_in_the_batch(
         np.testing.assert_allclose(alone[0], together[row], rtol=1e-6, atol=1e-6)
 
 
-def test_nobody_gets_an_empty_answer(model: Baseline) -> None:
+def test_no_histories_give_no_scores(model: Baseline) -> None:
     assert model.score(from_lists([])).shape == (0, 84)
 
 
@@ -110,17 +110,19 @@ def test_an_empty_history_gives_the_same_list_to_all_or_none(model: Baseline) ->
         assert not select_unseen_top_k(scores, from_lists([[], []]), 5).any()
 
 
-def test_an_item_that_nobody_read_is_recommended_only_by_who_does_not_need_users(
+def test_an_item_without_users_is_recommended_only_by_models_that_need_none(
     model: Baseline,
 ) -> None:
     unread = model.score(from_lists([[3, 1, 5, 61], [46, 47, 48]]))[:, 83]
     assert (unread > -np.inf).all() == (model.name in KNOWS_UNREAD_ITEMS - {"content"})
-    if model.name == "content":  # "shelf5 place7" shares its place with none, then with book 53
+    if model.name == "content":  # "shelf5 place7" shares its place with none, then with item 53
         assert unread.tolist() == [-np.inf, -np.inf]
         assert model.score(from_lists([[53]]))[0, 83] > -np.inf
 
 
-def test_a_history_of_unread_items_tells_a_model_of_users_nothing(model: Baseline) -> None:
+def test_a_history_of_items_without_users_gives_a_collaborative_model_nothing(
+    model: Baseline,
+) -> None:
     if model.name not in KNOWS_UNREAD_ITEMS:
         assert (model.score(from_lists([[81, 83]])) == -np.inf).all()
 
@@ -140,13 +142,13 @@ def test_scoring_leaves_the_model_and_the_histories_as_they_are(model: Baseline)
     np.testing.assert_array_equal(WEIGHTED.weights, weights)
 
 
-def test_whoever_learns_from_users_beats_popularity_where_users_differ(
+def test_collaborative_models_beat_popularity_where_users_differ(
     fitted: dict[str, Baseline], shelves: Split
 ) -> None:
     choose = ValidationMetric(shelves.validation, shelves.num_items)
-    found = {name: choose(model.score) for name, model in fitted.items()}
-    floor = max(found["popularity"], found["random"])
-    assert all(found[name] > 2 * floor for name in set(found) - {"popularity", "random"}), found
+    actual = {name: choose(model.score) for name, model in fitted.items()}
+    floor = max(actual["popularity"], actual["random"])
+    assert all(actual[name] > 2 * floor for name in set(actual) - {"popularity", "random"}), actual
 
 
 class Recorder(NullProgress):

@@ -1,4 +1,4 @@
-"""TF-IDF of catalogue texts by hand and against dense algebra."""
+"""TF-IDF of catalog texts by hand and against dense algebra."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def test_scores_agree_with_dense_algebra(fit: Fit) -> None:
         means = histories.to_csr_matrix(40).toarray()[:, 1:].astype(float) @ vectors
         means /= np.linalg.norm(means, axis=1, keepdims=True)
         cosine = means @ vectors.T
-        found = model.score(histories)[:, 1:]
-        np.testing.assert_allclose(np.where(cosine > 0, cosine, -np.inf), found, rtol=1e-5)
-        assert found.max() <= 1 + 1e-6
+        actual = model.score(histories)[:, 1:]
+        np.testing.assert_allclose(np.where(cosine > 0, cosine, -np.inf), actual, rtol=1e-5)
+        assert actual.max() <= 1 + 1e-6
 
 
 def test_every_text_column_is_read_and_nothing_else(fit: Fit) -> None:
@@ -90,7 +90,7 @@ def test_words_of_one_column_do_not_run_into_the_next(fit: Fit) -> None:
     assert model.item_vectors.shape[1] == 2
 
 
-def test_an_item_without_text_is_neither_recommended_nor_tells_anything(fit: Fit) -> None:
+def test_an_item_without_text_is_not_recommended_and_adds_nothing(fit: Fit) -> None:
     model = fit(catalog_of(title=["storm", "storm", None, "", "  "]))
     scores = model.score(from_lists([[1], [3, 4, 5], [3, 1]]))
     assert (scores[:, 3:] == -np.inf).all()
@@ -98,7 +98,7 @@ def test_an_item_without_text_is_neither_recommended_nor_tells_anything(fit: Fit
     np.testing.assert_array_equal(scores[0], scores[2])
 
 
-def test_only_the_catalogue_is_looked_at(split_of: SplitOf) -> None:
+def test_only_the_catalog_matters(split_of: SplitOf) -> None:
     catalog = catalog_of(title=["red sea", "red sand", "sea sand"])
     one = content.fit(split_of([[1, 2]], 3), catalog)
     other = content.fit(split_of([[3], [3, 1]], 3, validation=([[1]], [[2]])), catalog)
@@ -119,7 +119,7 @@ def test_size_is_what_is_stored(fit: Fit) -> None:
         ({"title": ["...", " "]}, "no two items of the catalog have a word"),
     ],
 )
-def test_a_catalogue_without_text_is_the_callers_to_put_right(
+def test_a_catalog_without_text_raises(
     fit: Fit, columns: dict[str, list[str | None]], message: str
 ) -> None:
     with pytest.raises(UserError, match=message) as caught:
@@ -127,6 +127,6 @@ def test_a_catalogue_without_text_is_the_callers_to_put_right(
     assert caught.value.hint
 
 
-def test_a_catalogue_of_other_items_is_refused(split_of: SplitOf) -> None:
+def test_a_catalog_of_other_items_is_refused(split_of: SplitOf) -> None:
     with pytest.raises(ValueError, match="the catalog has 2 items, the split 3"):
         content.fit(split_of([[1]], 3), catalog_of(title=["storm", "storm"]))

@@ -29,8 +29,8 @@ def dense(split: Split, penalty: float) -> np.ndarray:
 
 
 def test_by_hand(split_of: SplitOf) -> None:
-    # X^T X = [[2, 1], [1, 1]]: the weight of book 1 for book 2 minimises
-    # (1 - w)^2 + (0 - w)^2 + 3 w^2, that for book 1 minimises (1 - w)^2 + 1 + 3 w^2.
+    # X^T X = [[2, 1], [1, 1]]: the weight of item 1 for item 2 minimises
+    # (1 - w)^2 + (0 - w)^2 + 3 w^2, that for item 1 minimises (1 - w)^2 + 1 + 3 w^2.
     model = ease.fit(split_of([[1, 2], [1]], 2), regularization=3.0)
     np.testing.assert_allclose(model.weights, [[0, 1 / 5], [1 / 4, 0]], rtol=1e-6)
     scores = model.score(from_lists([[1], [1, 2]]))
@@ -65,16 +65,16 @@ def test_scores_are_the_history_times_the_weights(shelves: Split) -> None:
     weights = np.linspace(0.5, 3, len(histories.items)).astype(np.float32)
     for some in (histories, Histories(histories.items, histories.offsets, weights)):
         expected = some.to_csr_matrix(83).toarray()[:, 1:] @ dense(shelves, 30.0)
-        found = model.score(some)[:, 1:]
-        np.testing.assert_allclose(found[:, :80], expected[:, :80], atol=1e-5)
-        assert (found[:, 80:] == -np.inf).all()
+        actual = model.score(some)[:, 1:]
+        np.testing.assert_allclose(actual[:, :80], expected[:, :80], atol=1e-5)
+        assert (actual[:, 80:] == -np.inf).all()
 
 
 def test_an_item_without_common_users_is_unrelated(split_of: SplitOf) -> None:
-    # Book 3 is read alone and 4 by nobody.
+    # Item 3 is read alone and 4 by nobody.
     model = ease.fit(split_of([[1, 2], [1, 2], [3]], 4), regularization=1.0)
-    found = model.score(from_lists([[1], [3], [4], [], [3, 1]])) > -np.inf
-    assert found[:, 1:].tolist() == [
+    actual = model.score(from_lists([[1], [3], [4], [], [3, 1]])) > -np.inf
+    assert actual[:, 1:].tolist() == [
         [True, True, False, False],
         [False] * 4,
         [False] * 4,
@@ -84,7 +84,7 @@ def test_an_item_without_common_users_is_unrelated(split_of: SplitOf) -> None:
 
 
 def test_weights_stand_in_the_order_in_which_they_are_multiplied(shelves: Split) -> None:
-    # SciPy copies the whole matrix for every batch otherwise: seven times slower at 6,000 books.
+    # SciPy copies the whole matrix for every batch otherwise: seven times slower at 6,000 items.
     assert ease.fit(shelves, regularization=30.0).weights.flags.c_contiguous
 
 
@@ -94,13 +94,13 @@ def test_size_is_what_is_stored(split_of: SplitOf) -> None:
 
 
 def test_users_who_validate_choose_the_penalty(shelves: Split) -> None:
-    found = {
+    actual = {
         penalty: ValidationMetric(shelves.validation, shelves.num_items)(
             ease.fit(shelves, regularization=penalty).score
         )
         for penalty in ease.REGULARIZATIONS
     }
-    assert ease.fit(shelves).regularization == max(found, key=lambda penalty: found[penalty])
+    assert ease.fit(shelves).regularization == max(actual, key=lambda penalty: actual[penalty])
 
 
 def test_the_penalty_is_chosen_among_the_most_read_items(
@@ -121,7 +121,7 @@ def test_the_penalty_is_chosen_among_the_most_read_items(
         return -abs(model.regularization - 300)
 
     monkeypatch.setattr(ease, "ValidationMetric", judged)
-    # Books 2, 4 and 5 are read most: they become 1, 2 and 3.
+    # Items 2, 4 and 5 are read most: they become 1, 2 and 3.
     train = [[2, 4, 1], [5, 2], [4, 5, 2], [3, 4], [5, 4]]
     three = split_of([[1, 2], [3, 1], [2, 3, 1], [2], [3, 2]], 3)
     validation = ([[1, 2, 5], [4], [3], [2]], [[4, 3], [1], [4], [5]])
@@ -129,7 +129,7 @@ def test_the_penalty_is_chosen_among_the_most_read_items(
     assert model.regularization == 300
     assert model.weights.shape == (5, 5)
     assert len(seen) == len(ease.REGULARIZATIONS)
-    for held_out in seen:  # one reader is left without a target, another without a history
+    for held_out in seen:  # one user is left without a target, another without a history
         shown = [row.tolist() for row in map(held_out.histories.__getitem__, range(2))]
         assert shown == [[1, 3], [1]]
         assert held_out.targets.items.tolist() == [2, 3]
@@ -137,14 +137,14 @@ def test_the_penalty_is_chosen_among_the_most_read_items(
 
 
 @pytest.mark.parametrize("validation", [((), ()), ([[]], [[1]])], ids=["nobody", "no history"])
-def test_where_nobody_can_choose_the_penalty_is_the_default(
+def test_without_validation_users_the_penalty_is_the_default(
     split_of: SplitOf, validation: tuple[list, list]
 ) -> None:
     model = ease.fit(split_of([[1, 2], [2, 3]], 3, validation=validation))
     assert model.regularization == ease.DEFAULT_REGULARIZATION
 
 
-def test_a_catalogue_that_does_not_fit_is_refused_before_anything_is_made(
+def test_a_catalog_that_does_not_fit_is_refused_before_anything_is_made(
     split_of: SplitOf,
 ) -> None:
     with pytest.raises(

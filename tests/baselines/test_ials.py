@@ -1,4 +1,4 @@
-"""Implicit ALS: the fold-in of readers against the library and against the loss itself."""
+"""Implicit ALS: the fold-in of users against the library and against the loss itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def model() -> ials.ImplicitALS:
 def histories() -> Histories:
     random = np.random.default_rng(4)
     lists = from_lists([random.permutation(ITEMS)[:length] + 1 for length in (5, 1, 0, 40, 12)])
-    # Weights below 1 / alpha make a read book count less than an unread one.
+    # Weights below 1 / alpha make a read item count less than an unread one.
     weights = random.uniform(0.1, 3, len(lists.items)).astype(np.float32)
     return Histories(lists.items, lists.offsets, weights)
 
@@ -51,7 +51,7 @@ def test_new_users_are_folded_in_as_the_library_does(
 def test_factors_of_a_user_are_where_the_weighted_loss_is_least(
     model: ials.ImplicitALS, histories: Histories
 ) -> None:
-    # loss(u) = sum over all books of c (p - u y)^2 + reg |u|^2; c = alpha weight and p = 1 where
+    # loss(u) = sum over all items of c (p - u y)^2 + reg |u|^2; c = alpha weight and p = 1 where
     # read, c = 1 and p = 0 elsewhere. Its gradient is 0 at the minimum.
     read = histories.to_csr_matrix(ITEMS).toarray().astype(np.float64)
     y = model.item_factors.astype(np.float64)
@@ -62,7 +62,7 @@ def test_factors_of_a_user_are_where_the_weighted_loss_is_least(
 
 
 def test_by_hand_in_one_dimension() -> None:
-    # Y^T Y = 1 + 4 = 5; reader of book 1 with weight 3: c = 2 * 3 = 6.
+    # Y^T Y = 1 + 4 = 5; user of item 1 with weight 3: c = 2 * 3 = 6.
     # u = 6 * 1 / (5 + 0.5 + (6 - 1) * 1) = 6 / 10.5
     model = ials.ImplicitALS(np.float32([[0], [1], [2]]), regularization=0.5, alpha=2.0)
     history = from_lists([[1]])
@@ -70,14 +70,14 @@ def test_by_hand_in_one_dimension() -> None:
     np.testing.assert_allclose(scores, [[-np.inf, 6 / 10.5, 12 / 10.5]], rtol=1e-6)
 
 
-def test_items_that_nobody_read_have_zero_factors(shelves: Split) -> None:
+def test_items_without_users_have_zero_factors(shelves: Split) -> None:
     model = ials.fit(shelves, setting=(20.0, 20.0))
     assert np.flatnonzero(~model.item_factors.any(axis=1)).tolist() == [0, 81, 82, 83]
 
 
 def test_training_users_are_folded_in_where_training_left_them(shelves: Split) -> None:
-    # After many alternations readers and books fit each other: one more half step back to the
-    # books changes nothing.
+    # After many alternations users and items fit each other: one more half step back to the
+    # items changes nothing.
     model = ials.fit(shelves, setting=(20.0, 20.0), iterations=200)
     read = shelves.train.to_csr_matrix(shelves.num_items).toarray().astype(np.float64)
     u = model.fold_in_users(shelves.train).astype(np.float64)
@@ -88,7 +88,7 @@ def test_training_users_are_folded_in_where_training_left_them(shelves: Split) -
     assert np.abs(gradient).max() < 1e-3 * scale
 
 
-def test_a_catalogue_of_few_items_gets_few_factors(split_of: SplitOf, shelves: Split) -> None:
+def test_a_catalog_of_few_items_gets_few_factors(split_of: SplitOf, shelves: Split) -> None:
     assert ials.fit(shelves, setting=(20.0, 20.0)).item_factors.shape == (84, 10)
     assert ials.fit(shelves, setting=(20.0, 20.0), num_factors=4).item_factors.shape == (84, 4)
     tiny = ials.fit(split_of([[1, 2], [2]], 3), setting=(20.0, 20.0))
@@ -98,12 +98,12 @@ def test_a_catalogue_of_few_items_gets_few_factors(split_of: SplitOf, shelves: S
 
 def test_users_who_validate_choose_the_setting(shelves: Split) -> None:
     choose = ValidationMetric(shelves.validation, shelves.num_items)
-    found = {
+    actual = {
         setting: choose(ials.fit(shelves, setting=setting, iterations=8).score)
         for setting in ials.SETTINGS
     }
     model = ials.fit(shelves)
-    assert (model.alpha, model.regularization) == max(found, key=lambda one: found[one])
+    assert (model.alpha, model.regularization) == max(actual, key=lambda one: actual[one])
 
 
 def test_every_setting_can_be_chosen(shelves: Split) -> None:

@@ -18,7 +18,7 @@ from kd_tf.evaluation.top_k import select_unseen_top_k
 
 SplitOf = Callable[..., Split]
 
-# Readers of book 1: {0, 1, 2}, 2: {0, 1}, 3: {1, 3}, 4: {3}, 5: nobody.
+# Users of item 1: {0, 1, 2}, 2: {0, 1}, 3: {1, 3}, 4: {3}, 5: nobody.
 TRAIN = [[2, 1], [1, 2, 3], [1], [4, 3]]
 COSINE = {
     (1, 2): 2 / math.sqrt(3 * 2),
@@ -43,15 +43,15 @@ def test_the_similarity_is_the_cosine_of_the_user_sets(model: item_knn.ItemKNN) 
 def test_items_rank_by_the_sum_of_their_similarities(model: item_knn.ItemKNN) -> None:
     histories = from_lists([[1], [3], [4, 2], [1, 4]])
     ranked = select_unseen_top_k(model.score(histories), histories, 3)
-    # [4, 2]: book 3 has 0.71 + 0.5, book 1 has 0.82. [1, 4]: 3 has 0.41 + 0.71, 2 has 0.82.
+    # [4, 2]: item 3 has 0.71 + 0.5, item 1 has 0.82. [1, 4]: 3 has 0.41 + 0.71, 2 has 0.82.
     assert ranked.tolist() == [[2, 3, 0], [4, 2, 1], [3, 1, 0], [3, 2, 0]]
 
 
 def test_an_item_without_a_neighbour_in_the_history_is_not_recommended(
     model: item_knn.ItemKNN,
 ) -> None:
-    found = model.score(from_lists([[4], [5], []])) > -np.inf
-    assert found.tolist() == [
+    actual = model.score(from_lists([[4], [5], []])) > -np.inf
+    assert actual.tolist() == [
         [False, False, False, True, False, False],
         [False] * 6,
         [False] * 6,
@@ -70,23 +70,23 @@ def test_candidate_and_history_side_keep_the_nearest_items_of_different_items(
     history = item_knn.fit(hub, num_neighbours=1, side="history")
     assert _neighbours(candidate) == [(1, 2), (1, 3), (1, 4), (2, 1)]
     assert _neighbours(history) == [(1, 2), (2, 1), (3, 1), (4, 1)]
-    # Each candidate keeps a book of the history: all can be recommended to a reader of 1.
+    # Each candidate keeps an item of the history: all can be recommended to a user of 1.
     only_hub = from_lists([[1]])
     assert select_unseen_top_k(candidate.score(only_hub), only_hub, 3).tolist() == [[2, 3, 4]]
     assert select_unseen_top_k(history.score(only_hub), only_hub, 3).tolist() == [[2, 0, 0]]
 
 
 def _neighbours(model: item_knn.ItemKNN) -> list[tuple[int, int]]:
-    """Pairs (book of the history, candidate)."""
-    found = model.item_similarity.tocoo()
-    return sorted(zip(found.row.tolist(), found.col.tolist(), strict=True))
+    """Pairs (item of the history, candidate)."""
+    actual = model.item_similarity.tocoo()
+    return sorted(zip(actual.row.tolist(), actual.col.tolist(), strict=True))
 
 
 @pytest.mark.parametrize("neighbours", [1, 2, 5, 9])
-def test_no_item_keeps_more_neighbours_than_asked_for_when_many_are_the_same(
+def test_no_item_keeps_more_than_the_given_neighbours_when_many_are_equal(
     split_of: SplitOf, neighbours: int
 ) -> None:
-    # Ten books with the same readers are all at distance 0, the book itself being one of them.
+    # Ten items with the same users are all at distance 0, the item itself being one of them.
     model = item_knn.fit(split_of([list(range(1, 11))] * 3, 10), num_neighbours=neighbours)
     similarity = model.item_similarity.toarray()
     assert (np.count_nonzero(similarity, axis=0)[1:] == neighbours).all()
@@ -96,13 +96,13 @@ def test_no_item_keeps_more_neighbours_than_asked_for_when_many_are_the_same(
 def test_an_item_that_is_not_among_its_own_nearest_keeps_the_nearest_of_the_others(
     split_of: SplitOf,
 ) -> None:
-    # BM25 grows with the weight: to book 1 all others are nearer than itself.
+    # BM25 grows with the weight: to item 1 all others are nearer than itself.
     split = split_of([[1, 2, 3, 4]], 8, weights=[1, 2, 4, 8])
     model = item_knn.fit(split, weighting="bm25", side="history", num_neighbours=2)
     assert [pair for pair in _neighbours(model) if pair[0] == 1] == [(1, 3), (1, 4)]
 
 
-def test_names_tell_the_variants_apart(split_of: SplitOf) -> None:
+def test_every_variant_has_its_own_name(split_of: SplitOf) -> None:
     split = split_of(TRAIN, 5)
     names = {
         item_knn.fit(split, weighting=weighting, side=side).name
@@ -155,7 +155,7 @@ def _cosine(split: Split) -> np.ndarray:
 
 
 def _bm25(split: Split) -> np.ndarray:
-    """Each book is a document and its readers are the terms."""
+    """Each item is a document and its users are the terms."""
     counts = _dense(split.train, split.num_items).T
     length = counts.sum(axis=1, keepdims=True)
     normalised = 1.2 * (1 - 0.75 + 0.75 * length / length.mean())

@@ -16,7 +16,7 @@ from kd_tf.evaluation.top_k import select_unseen_top_k
 
 SplitOf = Callable[..., Split]
 
-# Book 3 is read by three readers, 1 and 4 by two, 2 by one, 5 by nobody.
+# Item 3 is read by three users, 1 and 4 by two, 2 by one, 5 by nobody.
 TRAIN = [[3, 1, 4], [4, 3], [1, 3, 2]]
 
 
@@ -59,5 +59,5 @@ def test_it_ranks_as_sorting_everything_does(split_of: SplitOf, data: st.DataObj
     )
     users = {item: sum(item in row for row in train) for item in range(1, items + 1)}
     for row, history in zip(ranked, lists, strict=True):
-        left = sorted(users.keys() - set(history), key=lambda b: (-users[b], b))[:k]
-        assert row.tolist() == left + [0] * (k - len(left))
+        remaining = sorted(users.keys() - set(history), key=lambda b: (-users[b], b))[:k]
+        assert row.tolist() == remaining + [0] * (k - len(remaining))

@@ -1,4 +1,4 @@
-"""The random baseline: evenly spread, and yet the same on every run and in every batch."""
+"""The random baseline: uniform, and the same on every run and in every batch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ITEMS = 2000
 
 @pytest.fixture
 def drawn() -> np.ndarray:
-    """Scores of 200 readers who differ in one book alone."""
+    """Scores of 200 users who differ in one item alone."""
     scores = RandomOrder(ITEMS, seed=42).score(from_lists([[item] for item in range(1, 201)]))
     return scores[:, 1:].astype(np.float64)
 
@@ -33,7 +33,7 @@ def test_scores_are_uniform_between_0_and_1(drawn: np.ndarray) -> None:
 
 
 def test_users_and_items_are_independent_of_each_other(drawn: np.ndarray) -> None:
-    # 19,900 pairs of readers, each correlated over 2,000 books: a deviation of 1 / sqrt(2,000).
+    # 19,900 pairs of users, each correlated over 2,000 items: a deviation of 1 / sqrt(2,000).
     for one_each in (drawn, drawn.T):
         pairs = np.corrcoef(one_each[:200])[np.triu_indices(200, 1)]
         assert abs(pairs.mean()) < 0.002

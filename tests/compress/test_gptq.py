@@ -1,4 +1,4 @@
-"""Rounding with the error passed on, against rounding to the nearest and by hand."""
+"""GPTQ rounding, against rounding to the nearest and by hand."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_where_directions_are_independent_every_number_goes_to_the_nearest_step(
 
 
 def test_two_numbers_by_hand():
-    # Readers' two numbers are nearly the same, so only the sum matters: .4 + .4 is nearer to 1 + 0
+    # Users' two numbers are nearly the same, so only the sum matters: .4 + .4 is nearer to 1 + 0
     # than to 0 + 0.
     second_moments = np.array([[1.0, 0.999], [0.999, 1.0]])
     whole = quantize_with_feedback(
@@ -62,34 +62,34 @@ def test_two_numbers_by_hand():
 @settings(max_examples=25, deadline=None)
 def test_products_with_users_are_nearer_than_with_nearest_steps(seed, levels):
     table, second_moments = some_table(seed), some_moments(seed + 1)
-    step = np.full((1, 1), np.abs(table).max() / levels, np.float32)
-    whole = quantize_with_feedback(table, second_moments, step, levels)
+    batch = np.full((1, 1), np.abs(table).max() / levels, np.float32)
+    whole = quantize_with_feedback(table, second_moments, batch, levels)
     assert np.array_equal(whole, np.round(whole))
     assert np.abs(whole).max() <= levels
-    nearest = np.round(table / step) * step
-    assert loss(whole * step - table, second_moments) < loss(nearest - table, second_moments)
+    nearest = np.round(table / batch) * batch
+    assert loss(whole * batch - table, second_moments) < loss(nearest - table, second_moments)
 
 
 def test_the_step_of_bytes_is_found_again_from_the_largest_number():
     table = some_table()
-    found = quantize_int8(table, some_moments())
-    step = np.abs(found).max() / INT8_LEVELS
-    np.testing.assert_allclose(found / step, np.round(found / step), atol=1e-3)
-    assert step == pytest.approx(np.abs(table[1:]).max() / INT8_LEVELS, rel=1e-6)
+    actual = quantize_int8(table, some_moments())
+    batch = np.abs(actual).max() / INT8_LEVELS
+    np.testing.assert_allclose(actual / batch, np.round(actual / batch), atol=1e-3)
+    assert batch == pytest.approx(np.abs(table[1:]).max() / INT8_LEVELS, rel=1e-6)
 
 
 def test_rows_of_four_bits_have_a_step_each_and_an_empty_row_none():
     table = some_table()
     table[5] = 0
     table[7] *= 100
-    step = choose_row_scales(table, some_moments())
-    whole = quantize_int4(table, some_moments(), step)
-    assert step[[0, 5]].tolist() == [0, 0]
+    batch = choose_row_scales(table, some_moments())
+    whole = quantize_int4(table, some_moments(), batch)
+    assert batch[[0, 5]].tolist() == [0, 0]
     assert not whole[[0, 5]].any()
-    assert step[7] > 20 * np.median(step)
+    assert batch[7] > 20 * np.median(batch)
     assert np.abs(whole).max() <= 7
     largest = np.abs(table).max(axis=1)
-    assert (step[1:] <= largest[1:] / 7 * 1.0001).all()
+    assert (batch[1:] <= largest[1:] / 7 * 1.0001).all()
 
 
 def test_the_chosen_steps_lose_less_than_those_that_reach_every_number():
@@ -97,8 +97,8 @@ def test_the_chosen_steps_lose_less_than_those_that_reach_every_number():
     chosen = choose_row_scales(table, second_moments)
     reaching = np.where(chosen > 0, np.abs(table).max(axis=1) / 7, 0).astype(np.float32)
 
-    def lost(step: np.ndarray) -> float:
-        rounded = quantize_int4(table, second_moments, step) * step[:, np.newaxis]
+    def lost(batch: np.ndarray) -> float:
+        rounded = quantize_int4(table, second_moments, batch) * batch[:, np.newaxis]
         return loss((rounded - table)[1:], second_moments)
 
     assert lost(chosen) < 0.95 * lost(reaching)
@@ -109,8 +109,8 @@ def test_moments_are_those_of_users_vectors():
     student.create_weights()
     histories = np.random.default_rng(2).integers(0, V + 1, (40, L)).astype(np.int32)
     vectors = [student.user_embeddings(tf.constant(row[None])).numpy()[0] for row in histories]
-    wanted = sum(np.outer(one, one) for one in vectors) / 40
-    np.testing.assert_allclose(compute_second_moments(student, histories), wanted, atol=1e-5)
+    expected = sum(np.outer(one, one) for one in vectors) / 40
+    np.testing.assert_allclose(compute_second_moments(student, histories), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [MLPStudent, TwoTowerStudent])
@@ -123,14 +123,14 @@ def test_a_copy_has_rounded_tables_and_the_student_keeps_its_own(kind):
     for weight, old in zip(student.weights, before, strict=True):
         np.testing.assert_array_equal(weight.numpy(), old)
     for name in student.quantized_weights:
-        table, own = getattr(copy, name).numpy(), getattr(student, name).numpy()
-        step = np.abs(table).max() / INT8_LEVELS
-        np.testing.assert_allclose(table / step, np.round(table / step), atol=1e-3)
-        assert 0 < np.abs(table - own)[1:].max() < 10 * step
+        table, expected_scores = getattr(copy, name).numpy(), getattr(student, name).numpy()
+        batch = np.abs(table).max() / INT8_LEVELS
+        np.testing.assert_allclose(table / batch, np.round(table / batch), atol=1e-3)
+        assert 0 < np.abs(table - expected_scores)[1:].max() < 10 * batch
     np.testing.assert_array_equal(copy.recency.numpy(), student.recency.numpy())
 
 
-def test_a_sum_of_pairs_is_given_back_as_it_is():
+def test_an_item_kernel_is_returned_unchanged():
     student = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
     assert quantize_tables(student, np.zeros((3, L), np.int32)) is student

@@ -52,7 +52,7 @@ def shapes(made) -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize("kind", [MLPStudent, ShallowCNNStudent])
 @pytest.mark.parametrize("sparsity", [0.3, 0.75])
-def test_each_kernel_ends_with_the_asked_share_of_zeros_and_nothing_else_does(kind, sparsity, data):
+def test_each_kernel_ends_with_the_given_share_of_zeros_and_nothing_else_does(kind, sparsity, data):
     made = student(kind)
     prune.wrap_core(made, sparsity=sparsity, begin_step=BEGIN, end_step=END)
     fit(distiller(made), data, END + 4)

@@ -33,8 +33,8 @@ def student(name: str = "mlp") -> HistoryModel:
 
 def tables(made: HistoryModel) -> list[tf.Variable]:
     """What learns, whether it is seen rounded or not."""
-    found = [getattr(made, name) for name in made.quantized_weights]
-    return [getattr(table, "variable", table) for table in found]
+    actual = [getattr(made, name) for name in made.quantized_weights]
+    return [getattr(table, "variable", table) for table in actual]
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +56,12 @@ def gradients(made: HistoryModel, batch) -> list[np.ndarray]:
     distiller = distiller_of(made)
     with tf.GradientTape() as tape:
         loss = distiller._compute_losses(*batch, training=True)["loss"]
-    found = tape.gradient(loss, made.trainable_variables)
-    return [tf.convert_to_tensor(one).numpy() for one in found]
+    actual = tape.gradient(loss, made.trainable_variables)
+    return [tf.convert_to_tensor(one).numpy() for one in actual]
 
 
 @students
-def test_a_student_scores_as_with_the_tables_of_a_file_whoever_asks(name, batch):
+def test_a_student_scores_as_with_the_tables_of_a_file_by_every_method(name, batch):
     made, plain = student(name), student(name)
     for table in tables(plain):
         table.assign(fake_quantize.fake_quantize(table.numpy()))
@@ -85,11 +85,11 @@ def test_the_gradient_passes_the_rounding_as_if_it_were_not_there(name, batch):
     for table in tables(plain):
         table.assign(fake_quantize.fake_quantize(table.numpy()))
     quantize_aware.wrap_tables_in_fake_quantization(made)
-    found, expected = gradients(made, batch), gradients(plain, batch)
-    assert len(found) == len(expected)
-    for one, other in zip(found, expected, strict=True):
+    actual, expected = gradients(made, batch), gradients(plain, batch)
+    assert len(actual) == len(expected)
+    for one, other in zip(actual, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
-    assert max(np.abs(one).max() for one in found) > 1e-3
+    assert max(np.abs(one).max() for one in actual) > 1e-3
 
 
 @students
@@ -111,11 +111,11 @@ def test_after_the_training_the_scores_are_those_of_the_training(name, batch):
     if hasattr(made, "prior"):
         # A file rounds that too, on its own.
         made.prior.assign(made.pack().prior.numpy())
-    learnt, weights = made(batch[0]).numpy(), made.get_weights()
+    learned, weights = made(batch[0]).numpy(), made.get_weights()
     quantize_aware.strip_fake_quantization(made)
     assert not quantize_aware.is_fake_quantized(made)
-    np.testing.assert_array_equal(made(batch[0]), learnt)
-    np.testing.assert_allclose(snap_to_quantization_grid(made)(batch[0]), learnt, atol=1e-5)
+    np.testing.assert_array_equal(made(batch[0]), learned)
+    np.testing.assert_allclose(snap_to_quantization_grid(made)(batch[0]), learned, atol=1e-5)
     for table in tables(made):
         assert isinstance(table, tf.Variable)
         assert len(np.unique(table.numpy())) <= 255
@@ -149,12 +149,12 @@ def test_a_table_may_be_rounded_while_the_core_is_pruned(batch):
         data, epochs=12, steps_per_epoch=1, verbose=0, callbacks=prune.make_callbacks()
     ).history["loss"]
     assert logs[-1] < logs[0]
-    learnt = made(batch[0]).numpy()
+    learned = made(batch[0]).numpy()
     prune.strip_core(made)
     quantize_aware.strip_fake_quantization(made)
     assert prune.compute_core_sparsity(made) == pytest.approx(0.6, abs=0.02)
-    np.testing.assert_array_equal(made(batch[0]), learnt)
-    np.testing.assert_array_equal(snap_to_quantization_grid(made)(batch[0]), learnt)
+    np.testing.assert_array_equal(made(batch[0]), learned)
+    np.testing.assert_array_equal(snap_to_quantization_grid(made)(batch[0]), learned)
     assert len(np.unique(made.table.numpy())) <= 255
 
 

@@ -18,7 +18,7 @@ from kd_tf.errors import UserError
 def table(
     rows: list[tuple[str, int, float, int]], *, ratings: bool = True, times: bool = True
 ) -> Interactions:
-    """Interactions from (reader's own id, book, rating, time)."""
+    """Interactions from (user's own id, item, rating, time)."""
     names = list(dict.fromkeys(row[0] for row in rows))
     return Interactions(
         user=np.array([names.index(row[0]) for row in rows], np.int32),
@@ -45,13 +45,13 @@ rows_of_a_table = st.lists(
 
 
 def removed(steps) -> list[tuple[int, int]]:
-    """Rows and readers that each step took."""
+    """Rows and users that each step took."""
     return [
         (
-            step.before.interactions - step.after.interactions,
-            step.before.users - step.after.users,
+            batch.before.interactions - batch.after.interactions,
+            batch.before.users - batch.after.users,
         )
-        for step in steps
+        for batch in steps
     ]
 
 
@@ -70,19 +70,19 @@ def test_each_step_is_counted_by_hand():
             ("c", 1, 5, 2),
             ("c", 1, 4, 0),  # two of these three repeat
             ("c", 1, 5, 2),  # and this one in every column
-            ("d", 4, 4, 0),  # d and c have one book each
+            ("d", 4, 4, 0),  # d and c have one item each
             ("e", 1, 5, 99),  # too late
         ]
     )
     cleaned, steps = clean(data, rules(min_rating=4, until=50))
     assert removed(steps) == [(1, 1), (2, 1), (1, 0), (2, 0), (2, 2)]
-    assert [step.name.split()[0] for step in steps] == [
+    assert [batch.name.split()[0] for batch in steps] == [
         *("time", "rating", "exact", "repeated", "user")
     ]
     assert steps[0].before == data.count() == Counts(10, 5, 4)
     assert steps[-1].after == cleaned.count() == Counts(2, 1, 2)
-    for step, following in itertools.pairwise(steps):
-        assert step.after == following.before
+    for batch, following in itertools.pairwise(steps):
+        assert batch.after == following.before
     assert triples(cleaned) == [("a", 1, 5), ("a", 2, 4)]
     assert cleaned.num_items == 9, "books that nobody reads any more keep their ids"
 
@@ -90,7 +90,7 @@ def test_each_step_is_counted_by_hand():
 @settings(deadline=None)
 @given(rows_of_a_table, st.none() | st.integers(1, 5), st.integers(2, 4), st.booleans())
 def test_what_is_left_is_what_a_slow_loop_leaves(rows, min_rating, least, times):
-    # The oracle: a dict keeps the last of those with the highest time, reader by reader; of rows
+    # The oracle: a dict keeps the last of those with the highest time, user by user; of rows
     # that are equal in every column the first counts.
     seen, latest = set(), {}
     for index, (user, item, rating, time) in enumerate(rows):
@@ -103,16 +103,16 @@ def test_what_is_left_is_what_a_slow_loop_leaves(rows, min_rating, least, times)
     items_of = {user: sum(pair[0] == user for pair in latest) for user, _ in latest}
     kept = sorted(index for (user, _), (_, index) in latest.items() if items_of[user] >= least)
     data = table(rows, times=times)
-    wanted = CleaningRules(min_rating=min_rating, min_user_interactions=least)
+    expected = CleaningRules(min_rating=min_rating, min_user_interactions=least)
     if not kept:
         with pytest.raises(UserError, match="no interactions remain"):
-            clean(data, wanted)
+            clean(data, expected)
         return
-    cleaned, steps = clean(data, wanted)
+    cleaned, steps = clean(data, expected)
     assert triples(cleaned) == [rows[index][:3] for index in kept]
     assert len(data) - sum(rows for rows, _ in removed(steps)) == len(cleaned)
     assert data.num_users - sum(users for _, users in removed(steps)) == cleaned.num_users
-    again, nothing = clean(cleaned, wanted)
+    again, nothing = clean(cleaned, expected)
     assert triples(again) == triples(cleaned)
     assert set(removed(nothing)) == {(0, 0)}
 
@@ -166,26 +166,26 @@ def test_the_core_is_the_largest_in_which_all_have_enough(rows, users, items):
     while True:
         readers = {u for u, _ in pairs if sum(x == u for x, _ in pairs) >= users}
         books = {b for _, b in pairs if sum(x == b for _, x in pairs) >= items}
-        left = {(u, b) for u, b in pairs if u in readers and b in books}
-        if left == pairs:
+        remaining = {(u, b) for u, b in pairs if u in readers and b in books}
+        if remaining == pairs:
             break
-        pairs = left
-    wanted = rules(min_user_interactions=users, min_item_interactions=items)
+        pairs = remaining
+    expected = rules(min_user_interactions=users, min_item_interactions=items)
     if not pairs:
         with pytest.raises(UserError, match="no interactions remain"):
-            clean(table(rows), wanted)
+            clean(table(rows), expected)
         return
-    cleaned, _ = clean(table(rows), wanted)
+    cleaned, _ = clean(table(rows), expected)
     assert {(user, item) for user, item, _ in triples(cleaned)} == pairs
 
 
-def test_the_core_says_how_many_rounds_it_took():
+def test_the_core_step_names_its_number_of_rounds():
     rows = [("a", 1), ("a", 2), ("b", 2), ("b", 3), ("c", 3), ("c", 4), ("d", 5), ("d", 6)]
     rows += [("e", 5), ("e", 6)]
     data = table([(user, item, 1, 0) for user, item in rows])
     cleaned, steps = clean(data, rules(min_item_interactions=2))
     assert {user for user, *_ in triples(cleaned)} == {"d", "e"}
-    # a and c lose a book, then b both of its own.
+    # a and c lose an item, then b both of its own.
     assert "3 rounds" in steps[-1].name or "4 rounds" in steps[-1].name
 
 
@@ -201,12 +201,12 @@ def test_users_beyond_the_quantile_go_and_those_at_it_stay():
 
 
 @pytest.mark.parametrize(
-    ("since", "until", "left"), [(2, None, [2, 3]), (None, 2, [0, 1]), (1, 3, [1, 2])]
+    ("since", "until", "remaining"), [(2, None, [2, 3]), (None, 2, [0, 1]), (1, 3, [1, 2])]
 )
-def test_the_time_range_has_its_beginning_and_not_its_end(since, until, left):
+def test_the_time_range_has_its_beginning_and_not_its_end(since, until, remaining):
     rows = [("a", item, 1, item) for item in range(1, 4)] + [("a", 9, 1, 0)]
     cleaned, _ = clean(table(rows), rules(since=since, until=until))
-    assert sorted(cleaned.timestamp) == left
+    assert sorted(cleaned.timestamp) == remaining
 
 
 def test_weights_are_ratings_their_logarithm_or_counts():
@@ -230,12 +230,12 @@ def test_ratings_that_make_no_weight_are_refused(weights, rating):
         clean(table([("a", 1, 5, 0), ("a", 2, rating, 0)]), rules(weights=weights))
 
 
-def test_rows_that_the_reader_left_out_are_the_first_steps():
+def test_rows_that_the_source_dropped_are_the_first_steps():
     data = table([("a", 1, 1, 0), ("a", 2, 1, 0)])
     catalog = Catalog(pl.DataFrame({"item_id": [str(i) for i in range(9)]}))
     dataset = Dataset("t", data, catalog, dropped_rows={"bad row": 3, "implicit": 5})
     steps = describe_dropped_rows(dataset)
-    assert [(step.name, *removed([step])[0]) for step in steps] == [
+    assert [(batch.name, *removed([batch])[0]) for batch in steps] == [
         ("bad row", 3, 0),
         ("implicit", 5, 0),
     ]

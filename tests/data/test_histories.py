@@ -14,7 +14,7 @@ def rows(histories: Histories) -> list[list[int]]:
 
 @settings(deadline=None)
 @given(lists)
-def test_every_row_comes_back_as_it_was_given(given_rows):
+def test_every_row_is_read_back_unchanged(given_rows):
     histories = from_lists(given_rows)
     assert rows(histories) == given_rows
     assert len(histories) == len(given_rows)
@@ -40,10 +40,10 @@ def test_padding_by_hand():
 
 @settings(deadline=None)
 @given(lists.filter(len), st.data())
-def test_take_gives_the_asked_rows_in_the_asked_order_also_twice(given_rows, data):
-    asked = data.draw(st.lists(st.integers(0, len(given_rows) - 1), max_size=8))
-    taken = from_lists(given_rows).take(np.array(asked, np.int64))
-    assert rows(taken) == [given_rows[row] for row in asked]
+def test_take_returns_rows_in_the_given_order_also_twice(given_rows, data):
+    calls = data.draw(st.lists(st.integers(0, len(given_rows) - 1), max_size=8))
+    taken = from_lists(given_rows).take(np.array(calls, np.int64))
+    assert rows(taken) == [given_rows[row] for row in calls]
     assert (taken.items.dtype, taken.offsets.dtype) == (np.int32, np.int64)
 
 

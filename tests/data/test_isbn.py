@@ -7,8 +7,8 @@ from kd_tf.data.isbn import normalize_isbn
 
 
 def one(text: str | None) -> str | None:
-    [found] = normalize_isbn(pl.Series("isbn", [text], dtype=pl.String)).to_list()
-    return found
+    [actual] = normalize_isbn(pl.Series("isbn", [text], dtype=pl.String)).to_list()
+    return actual
 
 
 @pytest.mark.parametrize(
@@ -48,18 +48,18 @@ def test_both_lengths_of_one_isbn_agree_and_every_single_wrong_digit_is_found(bo
     for body in (f"{number:09d}" for number in bodies):
         total = sum(int(digit) * (10 - place) for place, digit in enumerate(body))
         check = "0123456789X"[-total % 11]
-        found = one(body + check)
-        assert found is not None
-        assert found[3:12] == body
-        assert one(found) == found
+        actual = one(body + check)
+        assert actual is not None
+        assert actual[3:12] == body
+        assert one(actual) == actual
         for wrong in "0123456789":
-            if wrong != found[5]:
-                assert one(found[:5] + wrong + found[6:]) is None
+            if wrong != actual[5]:
+                assert one(actual[:5] + wrong + actual[6:]) is None
 
 
 def test_a_column_keeps_its_length_and_name():
     values = pl.Series("number", ["", None, "0306406152"])
-    found = normalize_isbn(values)
-    assert found.name == "number"
-    assert found.to_list() == [None, None, "9780306406157"]
+    actual = normalize_isbn(values)
+    assert actual.name == "number"
+    assert actual.to_list() == [None, None, "9780306406157"]
     assert normalize_isbn(pl.Series("empty", [], dtype=pl.String)).to_list() == []

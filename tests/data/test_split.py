@@ -13,7 +13,7 @@ from kd_tf.data.split import HeldOutSet, Split, load
 from kd_tf.errors import UserError
 
 
-def some_split(weights: bool = False, also_read: bool = False) -> Split:
+def some_split(weights: bool = False, seen_items: bool = False) -> Split:
     train = from_lists([[1, 2], [3]])
     if weights:
         train = Histories(train.items, train.offsets, np.array([1, 2.5, 3], np.float32))
@@ -22,7 +22,7 @@ def some_split(weights: bool = False, also_read: bool = False) -> Split:
         from_lists([[1], []]),
         from_lists([[2], [3, 1]]),
         users,
-        from_lists([[3], []]) if also_read else None,
+        from_lists([[3], []]) if seen_items else None,
     )
     return Split(
         train,
@@ -37,36 +37,36 @@ def some_split(weights: bool = False, also_read: bool = False) -> Split:
 
 
 @pytest.mark.parametrize("weights", [False, True])
-@pytest.mark.parametrize("also_read", [False, True])
-def test_what_was_saved_comes_back(tmp_path: Path, weights: bool, also_read: bool) -> None:
-    split = some_split(weights, also_read)
+@pytest.mark.parametrize("seen_items", [False, True])
+def test_what_was_saved_comes_back(tmp_path: Path, weights: bool, seen_items: bool) -> None:
+    split = some_split(weights, seen_items)
     split.save(tmp_path / "split.npz")
-    found = load(tmp_path / "split.npz")
-    assert found.fingerprint() == split.fingerprint()
-    assert (found.protocol, found.seed, found.num_items, found.notes) == (
+    actual = load(tmp_path / "split.npz")
+    assert actual.fingerprint() == split.fingerprint()
+    assert (actual.protocol, actual.seed, actual.num_items, actual.notes) == (
         "given",
         7,
         9,
         ("a note",),
     )
     for one, other in (
-        (found.train, split.train),
-        (found.test.histories, split.test.histories),
-        (found.test.targets, split.test.targets),
-        (found.validation.targets, split.validation.targets),
+        (actual.train, split.train),
+        (actual.test.histories, split.test.histories),
+        (actual.test.targets, split.test.targets),
+        (actual.validation.targets, split.validation.targets),
     ):
         np.testing.assert_array_equal(one.items, other.items)
         np.testing.assert_array_equal(one.offsets, other.offsets)
-    assert (found.train.weights is None) == (not weights)
-    assert (found.test.seen_items is None) == (not also_read)
+    assert (actual.train.weights is None) == (not weights)
+    assert (actual.test.seen_items is None) == (not seen_items)
     assert [path.name for path in tmp_path.iterdir()] == ["split.npz"]
 
 
-def test_the_fingerprint_tells_any_two_splits_apart() -> None:
+def test_different_splits_have_different_fingerprints() -> None:
     split = some_split()
     others = [
         some_split(weights=True),
-        some_split(also_read=True),
+        some_split(seen_items=True),
         dataclasses.replace(split, seed=8),
         dataclasses.replace(split, num_items=10),
         dataclasses.replace(split, protocol="random"),
@@ -120,15 +120,15 @@ def test_renumbered_items_are_the_same_items_in_every_part() -> None:
     numbers = np.append(0, np.random.default_rng(0).permutation(split.num_items) + 1).astype(
         np.int32
     )
-    found = split.renumber_items(numbers)
-    for own, new in (
-        (split.train, found.train),
-        (split.validation.histories, found.validation.histories),
-        (split.test.histories, found.test.histories),
-        (split.test.targets, found.test.targets),
+    actual = split.renumber_items(numbers)
+    for expected_scores, new in (
+        (split.train, actual.train),
+        (split.validation.histories, actual.validation.histories),
+        (split.test.histories, actual.test.histories),
+        (split.test.targets, actual.test.targets),
     ):
-        np.testing.assert_array_equal(numbers[own.items], new.items)
-        np.testing.assert_array_equal(own.offsets, new.offsets)
-    np.testing.assert_array_equal(found.test.users, split.test.users)
-    np.testing.assert_array_equal(found.popularity()[numbers], split.popularity())
-    assert found.fingerprint() != split.fingerprint()
+        np.testing.assert_array_equal(numbers[expected_scores.items], new.items)
+        np.testing.assert_array_equal(expected_scores.offsets, new.offsets)
+    np.testing.assert_array_equal(actual.test.users, split.test.users)
+    np.testing.assert_array_equal(actual.popularity()[numbers], split.popularity())
+    assert actual.fingerprint() != split.fingerprint()

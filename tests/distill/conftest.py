@@ -1,4 +1,4 @@
-"""Batches by hand and a small student, for the methods that read the teacher's best books."""
+"""Batches by hand and a small student, for losses on the teacher's top k items."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ V, L, B, K = 30, 5, 12, 8
 class Responses:
     """Steps of given logits, and what a student learns from them."""
 
-    def step(
+    def make_batch(
         self, logits, ids, teacher=None, *, total=None, training=True, progress=1.0
     ) -> DistillationBatch:
         """A batch of these logits, column 0 masked, and of this teacher.
 
-        Its logits fall by a half a rank, and it knows only its best books, unless said otherwise.
+        Its logits fall by a half a rank, and it knows only its best items, unless said otherwise.
         """
         ids = np.asarray(ids, np.int32)
         if teacher is None:
@@ -51,8 +51,8 @@ class Responses:
             progress=tf.constant(progress, tf.float32),
         )
 
-    def lesson(self, popularity=None, student=None) -> DistillationSetup:
-        """Books are read once, twice, ... in the order of their ids."""
+    def make_setup(self, popularity=None, student=None) -> DistillationSetup:
+        """Items are read once, twice, ... in the order of their ids."""
         if popularity is None:
             popularity = np.arange(V + 1)
         teachers = [] if student is None else [student]
@@ -61,17 +61,17 @@ class Responses:
     def gradient_error(
         self,
         method: DistillationLoss,
-        step_of: Callable[[np.ndarray], DistillationBatch],
+        make_batch: Callable[[np.ndarray], DistillationBatch],
         logits: np.ndarray,
     ) -> float:
         """By how much the gradient errs, relative to its size, against central differences.
 
-        The worst of some random directions; every evaluation draws the same books.
+        The worst of some random directions; every evaluation draws the same items.
         """
 
         def loss(at) -> tf.Tensor:
             rng.set_seed(3)
-            return tf.reduce_sum(method.compute_loss(step_of(at)))
+            return tf.reduce_sum(method.compute_loss(make_batch(at)))
 
         random, size, errors = np.random.default_rng(0), 0.02, []
         variable = tf.Variable(logits, dtype=tf.float32)
@@ -87,7 +87,7 @@ class Responses:
             errors.append(abs(float(numeric) - np.sum(gradient * way)) / np.linalg.norm(gradient))
         return max(errors)
 
-    def learnt(self, method: DistillationLoss, steps: int = 40) -> tuple[list[float], float, float]:
+    def train(self, method: DistillationLoss, steps: int = 40) -> tuple[list[float], float, float]:
         """A student's losses by the method alone, and its overlap before and after.
 
         The overlap is the share of the teacher's best K that is among the student's best K.
@@ -101,7 +101,7 @@ class Responses:
             "targets": ids[:, :2],
             "teacher_ids": ids,
             "teacher_logits": teacher,
-            # A tenth of its mass lies on other books.
+            # A tenth of its mass lies on other items.
             "teacher_total": np.log(np.exp(teacher).sum(axis=1) / 0.9).astype(np.float32),
         }
         student = MLPStudent(
@@ -117,7 +117,7 @@ class Responses:
             return float(np.mean([np.isin(*pair).mean() for pair in zip(top, ids, strict=True)]))
 
         distiller = Distiller(None, student, [method], weighting=ConstantWeights(0.0))
-        distiller.build_losses(self.lesson(np.r_[0, np.arange(V) % 7 + 1], student))
+        distiller.build_losses(self.make_setup(np.r_[0, np.arange(V) % 7 + 1], student))
         distiller.compile(optimizer=keras.optimizers.Adam(0.03))
         batches = tf.data.Dataset.from_tensors((history, labels)).repeat()
         before = overlap()

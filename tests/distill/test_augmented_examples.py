@@ -44,7 +44,7 @@ def mlp(embedding_dim: int, seed: int) -> MLPStudent:
 
 @pytest.fixture(scope="module")
 def examples() -> Examples:
-    """Half of the rows are readers with targets, half histories that nobody has."""
+    """Half of the rows are users with targets, half histories that nobody has."""
     random = np.random.default_rng(0)
     items = np.stack([random.permutation(V) + 1 for _ in range(USERS)]).astype(np.int32)
     given = Examples(items[None, :, :L].copy(), items[None, :, L : L + 2])
@@ -55,7 +55,7 @@ def examples() -> Examples:
 @pytest.fixture(scope="module")
 def labels(examples, tmp_path_factory):
     teacher, folder = mlp(10, seed=1), tmp_path_factory.mktemp("targets")
-    found = compute_teacher_targets(
+    actual = compute_teacher_targets(
         teacher,
         examples,
         top_k=8,
@@ -66,11 +66,11 @@ def labels(examples, tmp_path_factory):
     stages = compute_curriculum_targets(
         [mlp(4, 2), teacher], examples, top_k=8, folder=folder / "stages", progress=NullProgress()
     )
-    return {"targets": examples.targets, **found, **stages}
+    return {"targets": examples.targets, **actual, **stages}
 
 
 def one_batch(examples, labels):
-    """All of them, readers first."""
+    """All of them, users first."""
     return (
         tf.constant(examples.history[0]),
         {name: tf.constant(np.array(one[0])) for name, one in labels.items()},
@@ -93,7 +93,7 @@ def test_every_method_stays_finite_beside_histories_without_targets(name, exampl
 
 
 @pytest.mark.parametrize(
-    "balance",
+    "weighting",
     [
         Uncertainty(),
         GradientNorm(0.3),
@@ -102,9 +102,9 @@ def test_every_method_stays_finite_beside_histories_without_targets(name, exampl
     ],
     ids=lambda one: type(one).__name__,
 )
-def test_every_balance_stays_finite_beside_histories_without_targets(balance, examples, labels):
+def test_every_weighting_stays_finite_beside_histories_without_targets(weighting, examples, labels):
     student = mlp(5, seed=0)
-    distiller = Distiller(None, student, [SoftTargets()], weighting=balance)
+    distiller = Distiller(None, student, [SoftTargets()], weighting=weighting)
     distiller.build_losses(
         DistillationSetup(student, [mlp(10, seed=1)], np.arange(V + 1), num_steps=10, seed=0)
     )

@@ -25,7 +25,7 @@ def student(kind=MLPStudent, seed: int = 0, **settings):
 
 @pytest.fixture(scope="module")
 def batch():
-    """Readers, and a teacher whose mass lies on a few books that fit the history."""
+    """Users, and a teacher whose mass lies on a few items that fit the history."""
     random = np.random.default_rng(0)
     history = np.stack([random.permutation(V - K)[:L] + 1 for _ in range(B)]).astype(np.int32)
     history[0] = 0
@@ -64,7 +64,7 @@ def test_the_loss_is_alpha_hard_and_the_rest_soft(data, alpha):
     np.testing.assert_allclose(logs["loss"], alpha * hard + (1 - alpha) * soft, rtol=1e-6)
 
 
-def test_hard_and_soft_are_what_scipy_says(batch, data):
+def test_student_and_distillation_losses_agree_with_scipy(batch, data):
     made = student()
     history, labels = batch
     logits = made(history).numpy().astype(np.float64)
@@ -74,10 +74,10 @@ def test_hard_and_soft_are_what_scipy_says(batch, data):
         None, made, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(0.5)
     )
     distiller.compile()
-    found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)
+    actual = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)
     likelihood = special.log_softmax(logits, axis=1)
     hard = -np.take_along_axis(likelihood, labels["targets"], axis=1).mean()
-    assert found["student_loss"] == pytest.approx(hard, rel=1e-5)
+    assert actual["student_loss"] == pytest.approx(hard, rel=1e-5)
     softened = special.softmax(logits / 2, axis=1)
     divergences = []
     for row, ids in enumerate(labels["teacher_ids"]):
@@ -85,13 +85,13 @@ def test_hard_and_soft_are_what_scipy_says(batch, data):
         teacher = np.zeros(V + 1)
         teacher[ids] = special.softmax(labels["teacher_logits"][row, : len(ids)] / 2)
         divergences.append(stats.entropy(teacher, softened[row]))
-    assert found["distillation_loss"] == pytest.approx(4 * np.mean(divergences), rel=1e-4)
+    assert actual["distillation_loss"] == pytest.approx(4 * np.mean(divergences), rel=1e-4)
 
 
 def test_the_losses_of_several_methods_are_added(data):
-    def soft(*knowledge):
+    def soft(*losses):
         distiller = Distiller(
-            None, student(), distillation_losses=knowledge, weighting=ConstantWeights(0.5)
+            None, student(), distillation_losses=losses, weighting=ConstantWeights(0.5)
         )
         distiller.compile()
         return distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["distillation_loss"]
@@ -128,7 +128,7 @@ def test_knowledge_without_weight_changes_nothing(data):
 
 def test_at_alpha_zero_the_users_own_items_do_not_matter(batch):
     history, labels = batch
-    learnt = []
+    learned = []
     for targets in (labels["targets"], labels["targets"][:, ::-1] - 5):
         made = student()
         changed = (history, {**labels, "targets": targets})
@@ -138,8 +138,8 @@ def test_at_alpha_zero_the_users_own_items_do_not_matter(batch):
             distillation_losses=[SoftTargets(1.0)],
             weighting=ConstantWeights(0.0),
         )
-        learnt.append(made.table.numpy())
-    np.testing.assert_allclose(learnt[0], learnt[1], atol=1e-6)
+        learned.append(made.table.numpy())
+    np.testing.assert_allclose(learned[0], learned[1], atol=1e-6)
 
 
 def test_weight_for_knowledge_that_is_not_there_is_refused(data):
@@ -171,16 +171,16 @@ class Projected(DistillationLoss):
     """Has a layer of its own, and looks at the teacher in every step."""
 
     def build(self, setup):
-        self.lesson = setup
+        self.setup = setup
         self.scale = keras.layers.Dense(1, use_bias=False)
         self.scale.build([None, V + 1])
 
     def compute_loss(self, batch):
-        wanted = self.lesson.teacher(batch.history)[:, 5]
-        return tf.square(self.scale(tf.nn.softmax(batch.student_logits))[:, 0] - wanted)
+        expected = self.setup.teacher(batch.history)[:, 5]
+        return tf.square(self.scale(tf.nn.softmax(batch.student_logits))[:, 0] - expected)
 
 
-def lesson(made, teacher, steps=10):
+def make_setup(made, teacher, steps=10):
     return DistillationSetup(
         student=made,
         teachers=[teacher],
@@ -195,7 +195,7 @@ def test_what_a_method_has_of_its_own_learns_with_the_student_and_the_teacher_ne
     before = [weight.numpy() for weight in teacher.weights]
     table = made.table.numpy()
     distiller = Distiller(None, made, [known], weighting=ConstantWeights(0.0))
-    distiller.build_losses(lesson(made, teacher))
+    distiller.build_losses(make_setup(made, teacher))
     kernel = known.scale.kernel.numpy()
     distiller.compile(optimizer=keras.optimizers.Adam(0.03))
     distiller.fit(data, epochs=2, steps_per_epoch=1, verbose=0)
@@ -205,20 +205,20 @@ def test_what_a_method_has_of_its_own_learns_with_the_student_and_the_teacher_ne
         np.testing.assert_array_equal(weight, was)
 
 
-def test_a_teacher_of_another_catalogue_is_refused():
+def test_a_teacher_of_another_catalog_is_refused():
     other = MLPStudent(num_items=V + 1, max_length=L, embedding_dim=d)
     with pytest.raises(ValueError, match="the same catalog"):
-        Distiller(None, student()).build_losses(lesson(student(), other))
+        Distiller(None, student()).build_losses(make_setup(student(), other))
 
 
-def test_methods_are_told_how_far_the_training_is(data):
+def test_losses_get_the_progress_of_the_training(data):
     class Watchful(DistillationLoss):
         def compute_loss(self, batch):
             return tf.fill([B], batch.progress)
 
     made = student()
     distiller = Distiller(None, made, [Watchful()], weighting=ConstantWeights(0.5))
-    distiller.build_losses(lesson(made, student(seed=1), steps=4))
+    distiller.build_losses(make_setup(made, student(seed=1), steps=4))
     distiller.compile(optimizer=keras.optimizers.SGD(0.0))
     logs = distiller.fit(data, epochs=6, steps_per_epoch=1, verbose=0).history
     assert logs["distillation_loss"] == pytest.approx([0, 0.25, 0.5, 0.75, 1, 1])
@@ -233,15 +233,15 @@ def test_methods_see_what_the_layers_that_they_watch_gave(batch, data):
 
     made = student()
     core = keras.Model(made.core.inputs, made.core.get_layer("hidden").output)
-    own = core(made.user_embeddings(batch[0])).numpy()
+    expected_scores = core(made.user_embeddings(batch[0])).numpy()
     distiller = Distiller(None, made, [Seeing()], weighting=ConstantWeights(0.5))
     distiller.compile()
-    found = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["distillation_loss"]
+    actual = distiller.evaluate(data, steps=1, verbose=0, return_dict=True)["distillation_loss"]
     pooled = made(batch[0])  # the layers work as before afterwards
     assert "call" not in vars(made.core.get_layer("hidden"))
     assert np.isfinite(pooled).all()
-    assert own.shape == (B, 9)
-    assert found > 0
+    assert expected_scores.shape == (B, 9)
+    assert actual > 0
 
 
 def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(data):

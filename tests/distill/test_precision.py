@@ -53,18 +53,18 @@ def losses(kind: str, method: str, *, epochs: int, policy="float32", **compiled)
 
 @pytest.mark.parametrize("kind", sorted(TRAINED_STUDENTS))
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_in_half_precision_every_student_learns_what_it_learns_in_single(kind, policy):
+def test_every_student_in_half_precision_learns_as_in_single_precision(kind, policy):
     single = losses(kind, "soft-targets", epochs=4)
     assert losses(kind, "soft-targets", epochs=4, policy=policy) == pytest.approx(single, rel=0.02)
     assert single[-1] < 0.95 * single[0]
 
 
 @pytest.mark.parametrize("method", sorted(METHODS))
-def test_in_half_precision_every_method_says_what_it_says_in_single(method):
+def test_every_loss_in_half_precision_agrees_with_single_precision(method):
     single = losses("mlp", method, epochs=1)
-    # Draws of books differ with a score that was rounded.
-    found = losses("mlp", method, epochs=1, policy="mixed_float16")
-    assert found == pytest.approx(single, rel=0.05)
+    # Draws of items differ with a score that was rounded.
+    actual = losses("mlp", method, epochs=1, policy="mixed_float16")
+    assert actual == pytest.approx(single, rel=0.05)
 
 
 @pytest.mark.parametrize("kind", sorted(TRAINED_STUDENTS))

@@ -1,4 +1,4 @@
-"""A training that is killed and taken up again ends where an unbroken one does."""
+"""A training that is killed and resumed ends with the weights of an uninterrupted one."""
 
 import numpy as np
 import pytest
@@ -51,8 +51,8 @@ def snapshot_of_every_step(monkeypatch):
 @pytest.fixture(scope="module")
 def examples():
     random = np.random.default_rng(0)
-    drawn = random.permuted(np.tile(np.arange(1, V + 1, dtype=np.int32), (2, USERS, 1)), axis=2)
-    return Examples(drawn[..., :L], drawn[..., L : L + 3])
+    samples = random.permuted(np.tile(np.arange(1, V + 1, dtype=np.int32), (2, USERS, 1)), axis=2)
+    return Examples(samples[..., :L], samples[..., L : L + 3])
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +63,7 @@ def teacher():
     return model
 
 
-def run(teacher, examples, folder, names=(), *, balance=None, key="a", kill=None, pruned=False):
+def run(teacher, examples, folder, names=(), *, weighting=None, key="a", kill=None, pruned=False):
     """The weights after a training that may be killed before a step and is then run again."""
 
     def once(callbacks):
@@ -75,7 +75,7 @@ def run(teacher, examples, folder, names=(), *, balance=None, key="a", kill=None
             None,
             student,
             known,
-            weighting=balance() if balance else ConstantWeights(0.4 if names else 1.0),
+            weighting=weighting() if weighting else ConstantWeights(0.4 if names else 1.0),
         )
         distiller.build_losses(
             DistillationSetup(student, [teacher], np.arange(V + 1), SCHEDULE.epochs * STEPS, seed=5)
@@ -118,23 +118,23 @@ def same(first, second):
 
 
 @pytest.mark.parametrize(
-    ("names", "balance"),
+    ("names", "weighting"),
     [
         ((), None),
         (("soft-targets",), None),
         (("rrd", "unkd"), None),  # both draw
         (("de",), None),  # weights of its own, and Gumbel noise
         (("adversarial",), None),  # a discriminator
-        (("soft-targets", "hint"), Uncertainty),  # the balance learns
+        (("soft-targets", "hint"), Uncertainty),  # the weighting learns
     ],
 )
 @pytest.mark.parametrize("kill", [4, 15])
 def test_a_training_killed_in_the_midst_of_an_epoch_ends_with_the_same_weights(
-    teacher, examples, tmp_path, names, balance, kill
+    teacher, examples, tmp_path, names, weighting, kill
 ):
     assert kill % STEPS
-    unbroken = run(teacher, examples, tmp_path / "one", names, balance=balance)
-    again = run(teacher, examples, tmp_path / "other", names, balance=balance, kill=kill)
+    unbroken = run(teacher, examples, tmp_path / "one", names, weighting=weighting)
+    again = run(teacher, examples, tmp_path / "other", names, weighting=weighting, kill=kill)
     same(unbroken, again)
     assert not (tmp_path / "other" / "unfinished").exists()
 

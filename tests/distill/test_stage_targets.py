@@ -13,7 +13,7 @@ V, L = 12, 5
 
 
 class Teacher(HistoryModel):
-    """Scores a book by the sum of what the books of the history say of it."""
+    """Scores an item by the sum of what the items of the history say of it."""
 
     def __init__(self, seed: int = 0, items: int = V) -> None:
         super().__init__(num_items=items, max_length=L)
@@ -46,9 +46,9 @@ def ask(stages, folder, examples=None, top=4, progress=None):
 
 def test_each_stage_has_the_best_items_of_its_own_teacher(tmp_path):
     stages = [Teacher(seed) for seed in range(3)]
-    found = ask(stages, tmp_path / "stages")
-    assert found.keys() == {"stage_ids"}
-    ids = found["stage_ids"]
+    actual = ask(stages, tmp_path / "stages")
+    assert actual.keys() == {"stage_ids"}
+    ids = actual["stage_ids"]
     assert isinstance(ids, np.memmap)
     assert not ids.flags.writeable
     assert (ids.dtype, ids.shape) == (np.int32, (2, 7, 3, 4))
@@ -68,14 +68,14 @@ def test_what_is_kept_is_the_lists_alone(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["stages"]
 
 
-def test_more_than_the_catalogue_ends_in_zeros(tmp_path):
-    found = ask([Teacher()], tmp_path / "stages", top=100)["stage_ids"]
-    assert found.shape[3] == V
-    np.testing.assert_array_equal((found > 0).sum(axis=3), V - 3)
-    assert not found[..., V - 3 :].any()
+def test_more_than_the_catalog_ends_in_zeros(tmp_path):
+    actual = ask([Teacher()], tmp_path / "stages", top=100)["stage_ids"]
+    assert actual.shape[3] == V
+    np.testing.assert_array_equal((actual > 0).sum(axis=3), V - 3)
+    assert not actual[..., V - 3 :].any()
 
 
-def test_the_second_time_nobody_is_asked(tmp_path):
+def test_the_second_time_the_lists_come_from_the_cache(tmp_path):
     first = ask([Teacher(0), Teacher(1)], tmp_path / "stages")
     again = [Teacher(0), Teacher(1)]
     second = ask(again, tmp_path / "stages")
@@ -94,7 +94,7 @@ def test_the_second_time_nobody_is_asked(tmp_path):
     ],
     ids=["order", "fewer", "weights", "examples", "top"],
 )
-def test_when_anything_changes_the_stages_are_asked_anew(tmp_path, change):
+def test_any_change_computes_the_stages_again(tmp_path, change):
     folder = tmp_path / "stages"
     ask([Teacher(0), Teacher(1)], folder)
     given = {"stages": [Teacher(0), Teacher(1)], "examples": drawn(), "top": 4, **change}
@@ -126,7 +126,7 @@ def test_an_interrupted_run_keeps_what_was_there_and_leaves_nothing_else(tmp_pat
     assert again[0].asked == 0
 
 
-def test_no_stage_and_stages_of_different_catalogues_are_refused(tmp_path):
+def test_no_stage_and_stages_of_different_catalogs_are_refused(tmp_path):
     with pytest.raises(ValueError, match="same number of items, not none"):
         ask([], tmp_path / "stages")
     with pytest.raises(ValueError, match=r"same number of items, not \[12, 13\]"):

@@ -16,7 +16,7 @@ V, L = 12, 5
 
 
 class Teacher(HistoryModel):
-    """Scores a book by the sum of what the books of the history say of it."""
+    """Scores an item by the sum of what the items of the history say of it."""
 
     def __init__(self, seed: int = 0) -> None:
         super().__init__(num_items=V, max_length=L)
@@ -69,8 +69,8 @@ def expected(teacher: Teacher, examples: Examples, top: int) -> tuple[np.ndarray
     for where in np.ndindex(*shape[:2]):
         history = examples.history[where]
         scores = says[history].sum(axis=0)
-        left = np.setdiff1d(np.arange(1, V + 1), history)
-        best = left[np.argsort(-scores[left])][:top]
+        remaining = np.setdiff1d(np.arange(1, V + 1), history)
+        best = remaining[np.argsort(-scores[remaining])][:top]
         ids[where][: len(best)], logits[where][: len(best)] = best, scores[best]
     return ids, logits
 
@@ -95,14 +95,14 @@ def test_a_teacher_that_has_a_shorter_way_to_its_scores_takes_it(tmp_path, monke
     same(ask(teacher, examples, tmp_path / "targets"), teacher, examples, 4)
 
 
-def test_equal_histories_are_asked_once_and_all_answered(tmp_path, monkeypatch):
+def test_equal_histories_are_scored_once_and_all_get_targets(tmp_path, monkeypatch):
     monkeypatch.setattr(batch_scoring, "MAX_SCORES_IN_MEMORY", 3 * (V + 1))
-    asked = []
+    calls = []
     monkeypatch.setattr(
         QuickTeacher,
         "numpy_scores",
         lambda self, histories: (
-            asked.extend(map(tuple, histories.pad(L)))
+            calls.extend(map(tuple, histories.pad(L)))
             or histories.to_csr_matrix(V) @ self.says.numpy() + np.float32(0)
         ),
     )
@@ -111,11 +111,11 @@ def test_equal_histories_are_asked_once_and_all_answered(tmp_path, monkeypatch):
     history = some.history[:, [3, 1, 3, 0, 1, 4, 2, 3]]
     examples = Examples(np.stack([history[0], history[0, ::-1]]), np.ones((2, 8, 1), np.int32))
     same(ask(teacher, examples, tmp_path / "targets"), teacher, examples, 4)
-    assert len(asked) <= 6 + 1  # the first is asked once more, whether there is a short way
-    assert {*asked} == {tuple(row) for row in history[0]}
+    assert len(calls) <= 6 + 1  # the first is asked once more, whether there is a short way
+    assert {*calls} == {tuple(row) for row in history[0]}
 
 
-def test_fewer_items_than_asked_for_end_in_zeros(tmp_path):
+def test_fewer_items_than_k_are_padded_with_zeros(tmp_path):
     targets = ask(Teacher(), drawn(), tmp_path / "targets", V)
     lengths = (drawn().history > 0).sum(axis=2)
     assert lengths.max() > 0
@@ -123,15 +123,15 @@ def test_fewer_items_than_asked_for_end_in_zeros(tmp_path):
     assert (targets["teacher_logits"][targets["teacher_ids"] == 0] == 0).all()
 
 
-def test_more_than_the_catalogue_is_all_of_the_catalogue(tmp_path):
+def test_more_than_the_catalog_is_all_of_the_catalog(tmp_path):
     teacher, examples = Teacher(), drawn()
     same(ask(teacher, examples, tmp_path / "targets", 100), teacher, examples, V)
-    asked = teacher.asked
+    calls = teacher.asked
     assert ask(teacher, examples, tmp_path / "targets", 200)["teacher_ids"].shape[2] == V
-    assert teacher.asked == asked
+    assert teacher.asked == calls
 
 
-def test_how_many_are_asked_at_once_changes_nothing(tmp_path, monkeypatch):
+def test_the_batch_size_changes_nothing(tmp_path, monkeypatch):
     teacher, examples = Teacher(), drawn()
     together = ask(teacher, examples, tmp_path / "together")
     monkeypatch.setattr(batch_scoring, "MAX_SCORES_IN_MEMORY", 3 * (V + 1))
@@ -162,24 +162,24 @@ def test_the_total_is_that_of_all_items_left(tmp_path):
 
 
 class Vectors(Teacher):
-    """Says of a reader how often each of the first three books stands in the history."""
+    """Says of a user how often each of the first three items stands in the history."""
 
     def user_embeddings(self, history, training=False):
         ids = tf.range(1, 4)
         return tf.reduce_sum(tf.cast(history[:, :, tf.newaxis] == ids, tf.float32), axis=1)
 
 
-def test_what_methods_need_beyond_the_best_items_is_asked_for_too(tmp_path):
+def test_further_outputs_that_losses_need_are_computed_too(tmp_path):
     examples = drawn()
     ask(Vectors(), examples, tmp_path / "targets")
     targets = ask(Vectors(), examples, tmp_path / "targets", needs=["teacher_user_embeddings"])
-    found = targets["teacher_user_embeddings"]
-    assert (found.dtype, found.shape) == (np.float16, (2, 7, 3))
+    actual = targets["teacher_user_embeddings"]
+    assert (actual.dtype, actual.shape) == (np.float16, (2, 7, 3))
     wanted = (examples.history[..., None] == np.arange(1, 4)).sum(axis=2)
-    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(actual, wanted)
 
 
-def test_what_no_teacher_can_say_is_refused(tmp_path):
+def test_an_output_that_no_teacher_has_is_refused(tmp_path):
     with pytest.raises(ValueError, match="unknown teacher output 'mood'"):
         ask(Teacher(), drawn(), tmp_path / "targets", needs=["mood"])
     with pytest.raises(ValueError, match="Teacher has no user embeddings"):
@@ -187,7 +187,7 @@ def test_what_no_teacher_can_say_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_the_second_time_the_teacher_is_not_asked(tmp_path):
+def test_the_second_time_the_outputs_come_from_the_cache(tmp_path):
     teacher, examples = Teacher(), drawn()
     first = ask(teacher, examples, tmp_path / "targets")
     assert teacher.asked == 1
@@ -217,7 +217,7 @@ def one_other_weight() -> Teacher:
     ],
     ids=["weights", "history", "passes", "shape", "fewer", "more"],
 )
-def test_when_anything_else_changes_the_teacher_is_asked_anew(tmp_path, teacher, examples, top):
+def test_any_other_change_computes_the_outputs_again(tmp_path, teacher, examples, top):
     folder = tmp_path / "targets"
     ask(Teacher(), drawn(), folder)
     same(ask(teacher, examples, folder, top), teacher, examples, top)
@@ -259,9 +259,9 @@ def test_an_interrupted_run_keeps_the_cache_of_before(tmp_path, small_batches):
     with pytest.raises(KeyboardInterrupt):
         ask(Teacher(1), examples, tmp_path / "targets", progress=Interrupted())
     assert [path.name for path in tmp_path.iterdir()] == ["targets"]
-    asked = teacher.asked
+    calls = teacher.asked
     same(ask(teacher, examples, tmp_path / "targets"), teacher, examples)
-    assert teacher.asked == asked
+    assert teacher.asked == calls
 
 
 @pytest.mark.parametrize("key", ["", "{", "[]", "null", "{}", "\x00"])

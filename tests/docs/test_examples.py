@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import csv
 import json
 import re
 from pathlib import Path
+from textwrap import dedent
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,14 +24,40 @@ TITLES = ("The Hobbit", "Dune", "Dune Messiah", "Foundation", "Emma")
 """Titles that the pages use."""
 
 
+README = "../README.md"
+TUTORIAL = "tutorials/quickstart-python.md"
+
+
 def list_python_blocks(page: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", (DOCS / page).read_text("utf-8"), re.DOTALL)
+    text = (DOCS / page).read_text("utf-8")
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", text, re.DOTALL | re.MULTILINE)
+    return [dedent(block) for block in blocks]
 
 
-def run_block(code: str) -> dict[str, Any]:
-    names: dict[str, Any] = {"__name__": "example"}
+def run_block(code: str, names: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Runs a block; `names` are what earlier blocks of the page have defined."""
+    names = {"__name__": "example"} if names is None else names
     exec(compile(code, "example", "exec"), names)
     return names
+
+
+def write_tables(folder: Path) -> None:
+    """loans.csv and books.csv of a small bookshop, with the titles that the pages use."""
+    import kd_tf as kd
+
+    shop = kd.data.bookshop(items=80, users=160, seed=3)
+    frame, interactions = shop.catalog.frame, shop.interactions
+    titles = [*TITLES, *frame["title"].to_list()[len(TITLES) :]]
+    books = zip(shop.catalog.item_ids, titles, frame["authors"], strict=True)
+    loans = zip(interactions.user, interactions.item, interactions.timestamp, strict=True)
+    with (folder / "books.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("book", "title", "author"), *books])
+    with (folder / "loans.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("reader", "book", "borrowed_at"))
+        for user, item, time in loans:
+            user_id, item_id = interactions.user_ids[user], shop.catalog.item_ids[item - 1]
+            writer.writerow((user_id, item_id, time))
 
 
 @pytest.fixture
@@ -118,3 +147,52 @@ def test_the_student_of_the_page_scores_the_catalog() -> None:
     scores = student(np.array([[3, 5, 0]], np.int32)).numpy()
     assert scores.shape == (1, 21)
     assert np.isfinite(scores).all()
+
+
+@pytest.mark.slow
+def test_the_loss_of_the_page_is_the_gap_to_the_teachers_items() -> None:
+    from kd_tf.distill.losses import DistillationBatch
+
+    (code,) = (
+        block
+        for block in list_python_blocks("how-to/add-a-student-loss-or-source.md")
+        if "class Agreement" in block
+    )
+    batch = DistillationBatch.from_logits([[0.0, 5.0, 1.0, 2.0]], {"teacher_ids": [[2, 3, 0]]})
+    assert run_block(code)["Agreement"]().compute_loss(batch).numpy().tolist() == [3.5]
+
+
+@pytest.mark.slow
+def test_the_readme_and_the_tutorial_lead_from_a_csv_to_titles(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both pages in one test, which starts TensorFlow once."""
+    write_tables(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for page in (README, TUTORIAL):
+        names: dict[str, Any] = {"__name__": "example"}
+        for code in list_python_blocks(page):
+            run_block(code, names)
+        kd, split, student = names["kd"], names["split"], names["student"]
+        assert "val_ndcg@10" in capsys.readouterr().out
+        assert set(names["distiller"].history.history) >= {"distillation_loss", "val_ndcg@10"}
+        assert kd.evaluate(names["teacher"], split.test)["ndcg@10"] > 0.2
+        assert kd.evaluate(student, split.test)["ndcg@10"] == pytest.approx(
+            kd.evaluate("bundle/", split.test)["ndcg@10"], abs=0.02
+        )
+        recommendations = kd.Recommender.load("bundle/").recommend(["The Hobbit", "Dune"], k=5)
+        titles = {recommendation.item.title for recommendation in recommendations}
+        assert len(titles) == 5
+        assert not titles & {"The Hobbit", "Dune"}
+        (tmp_path / "bundle").rename(tmp_path / f"bundle-{len(page)}")
+
+
+def test_the_tutorial_explains_every_statement_of_the_readme() -> None:
+    def list_statements(page: str) -> list[str]:
+        blocks = list_python_blocks(page)
+        return [ast.unparse(node) for block in blocks for node in ast.parse(block).body]
+
+    (readme,) = list_python_blocks(README)
+    assert len(readme.splitlines()) - readme.count("\n\n") <= 15
+    missing = set(list_statements(README)) - set(list_statements(TUTORIAL))
+    assert not missing

@@ -1,4 +1,4 @@
-"""Bootstrap intervals hold the mean as often as they say."""
+"""Bootstrap intervals contain the mean as often as their level."""
 
 import numpy as np
 import pytest
@@ -33,18 +33,20 @@ def test_equal_figures_have_no_width() -> None:
 
 def test_all_metrics_see_the_same_users() -> None:
     values = np.random.default_rng(2).random(50)
-    found = bootstrap_intervals({"a": values, "b": 2 * values, "c": 1 - values})
-    assert found["b"] == pytest.approx(tuple(2 * end for end in found["a"]))
-    assert found["c"] == pytest.approx(tuple(1 - end for end in found["a"][::-1]))
+    actual = bootstrap_intervals({"a": values, "b": 2 * values, "c": 1 - values})
+    assert actual["b"] == pytest.approx(tuple(2 * end for end in actual["a"]))
+    assert actual["c"] == pytest.approx(tuple(1 - end for end in actual["a"][::-1]))
 
 
-def test_the_seed_decides_and_memory_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_result_depends_on_the_seed_and_not_on_the_block_size(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     values = {"m": np.random.default_rng(3).random(40)}
-    found = bootstrap_intervals(values)
-    assert bootstrap_intervals(values) == found
-    assert bootstrap_intervals(values, seed=7) != found
+    actual = bootstrap_intervals(values)
+    assert bootstrap_intervals(values) == actual
+    assert bootstrap_intervals(values, seed=7) != actual
     monkeypatch.setattr(bootstrap, "_MAX_COUNTS_IN_MEMORY", 400)
-    assert bootstrap_intervals(values)["m"] == pytest.approx(found["m"], abs=1e-12)
+    assert bootstrap_intervals(values)["m"] == pytest.approx(actual["m"], abs=1e-12)
 
 
 def test_a_wider_level_has_a_wider_interval() -> None:

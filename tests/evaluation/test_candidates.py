@@ -1,4 +1,4 @@
-"""Sampled candidates: drawn fairly, once for all models, and never a book that was read."""
+"""Sampled candidates: uniform, the same for all models, and never a seen item."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def users(n: int, also_read: Histories | None = None) -> HeldOutSet:
 
 def test_no_candidate_was_read_or_is_held_out_and_none_comes_twice() -> None:
     held_out = users(200, from_lists([[11, 12]] * 200))
-    drawn = SampledCandidates(12).draw(held_out, ITEMS)
-    assert drawn.shape == (200, 12)
+    samples = SampledCandidates(12).draw(held_out, ITEMS)
+    assert samples.shape == (200, 12)
     for row in range(200):
         known = {*held_out.histories[row], *held_out.targets[row], 11, 12, 0}
-        assert len(set(drawn[row].tolist())) == 12
-        assert not known & set(drawn[row].tolist())
+        assert len(set(samples[row].tolist())) == 12
+        assert not known & set(samples[row].tolist())
 
 
 def test_all_unread_items_are_drawn_alike() -> None:
@@ -42,8 +42,8 @@ def test_all_unread_items_are_drawn_alike() -> None:
     held_out = HeldOutSet(
         from_lists([[1]] * n), from_lists([[2]] * n), np.arange(n, dtype=np.int32)
     )
-    drawn = SampledCandidates(7).draw(held_out, ITEMS)
-    counts = np.bincount(drawn.ravel(), minlength=ITEMS + 1)
+    samples = SampledCandidates(7).draw(held_out, ITEMS)
+    counts = np.bincount(samples.ravel(), minlength=ITEMS + 1)
     assert counts[:3].sum() == 0
     expected = 7 * n / (ITEMS - 2)
     # Six standard deviations of a hypergeometric count, rounded up.
@@ -51,9 +51,9 @@ def test_all_unread_items_are_drawn_alike() -> None:
 
 
 def test_where_too_few_are_unread_all_of_them_are_candidates() -> None:
-    drawn = SampledCandidates(99).draw(users(2), ITEMS)
-    assert drawn.shape == (2, 99)
-    assert sorted(drawn[0][drawn[0] > 0]) == sorted({*range(1, 31)} - {1, 7, 8})
+    samples = SampledCandidates(99).draw(users(2), ITEMS)
+    assert samples.shape == (2, 99)
+    assert sorted(samples[0][samples[0] > 0]) == sorted({*range(1, 31)} - {1, 7, 8})
 
 
 def test_the_same_seed_draws_the_same_and_another_one_others() -> None:
@@ -69,8 +69,8 @@ def test_users_are_drawn_for_in_parts_without_a_repeat(monkeypatch: pytest.Monke
     held_out = HeldOutSet(
         from_lists([[1]] * n), from_lists([[2]] * n), np.arange(n, dtype=np.int32)
     )
-    drawn = SampledCandidates(9).draw(held_out, ITEMS)
-    assert len({tuple(sorted(row)) for row in drawn.tolist()}) == n
+    samples = SampledCandidates(9).draw(held_out, ITEMS)
+    assert len({tuple(sorted(row)) for row in samples.tolist()}) == n
 
 
 def test_only_held_out_and_drawn_items_keep_their_scores() -> None:

@@ -1,4 +1,4 @@
-"""Judging: what is measured, how, and the gates that a broken model meets."""
+"""Evaluation: the metrics, and the checks that reject a broken model."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ OF_LISTS = {f"{n}@{k}" for k in (10, 20) for n in ("coverage", "gini", "diversit
 
 @pytest.fixture(scope="module")
 def split() -> Split:
-    """Seven test readers over 30 books."""
+    """Seven test users over 30 items."""
     random = np.random.default_rng(3)
 
     def rows(users: int, size: int) -> list[np.ndarray]:
@@ -93,13 +93,13 @@ def test_every_figure_has_a_name_and_is_a_number(
     listed = evaluate_lists(by_id, split.test, training)
     assert set(scored.per_user) == {*OF_USERS, "auc"}
     assert set(listed.per_user) == OF_USERS
-    for found in (scored, listed):
-        assert set(found.overall) == {*found.per_user, *OF_LISTS}
-        assert all(type(value) is float and np.isfinite(value) for value in found.overall.values())
-        for name, values in found.per_user.items():
+    for actual in (scored, listed):
+        assert set(actual.overall) == {*actual.per_user, *OF_LISTS}
+        assert all(type(value) is float and np.isfinite(value) for value in actual.overall.values())
+        for name, values in actual.per_user.items():
             assert values.shape == (7,)
-            assert found.overall[name] == values.mean()
-        assert set(found.compute_intervals()) == set(found.per_user)
+            assert actual.overall[name] == values.mean()
+        assert set(actual.compute_intervals()) == set(actual.per_user)
 
 
 def test_scores_and_the_lists_made_of_them_have_the_same_figures(
@@ -112,18 +112,18 @@ def test_scores_and_the_lists_made_of_them_have_the_same_figures(
 
 
 def test_the_figures_are_those_of_the_metrics(split: Split, training: TrainingStatistics) -> None:
-    found = evaluate(scores_by_id, split.test, training, ks=(5, 10))
+    actual = evaluate(scores_by_id, split.test, training, ks=(5, 10))
     ranked = by_id(split.test.histories, 10)
     expected = compute_ranking_metrics(ranked, split.test.targets, (5, 10))
-    np.testing.assert_array_equal(found.per_user["ndcg@5"], expected["ndcg@5"])
-    assert found.per_user["ndcg@10"].max() > 0
-    assert found.overall["coverage@5"] == beyond_accuracy.compute_coverage(ranked[:, :5], ITEMS)
-    assert found.overall["coverage@5"] < found.overall["coverage@10"]
-    assert found.overall["gini@10"] == beyond_accuracy.compute_gini(ranked, ITEMS)
-    assert found.overall["diversity@5"] == beyond_accuracy.compute_diversity(
+    np.testing.assert_array_equal(actual.per_user["ndcg@5"], expected["ndcg@5"])
+    assert actual.per_user["ndcg@10"].max() > 0
+    assert actual.overall["coverage@5"] == beyond_accuracy.compute_coverage(ranked[:, :5], ITEMS)
+    assert actual.overall["coverage@5"] < actual.overall["coverage@10"]
+    assert actual.overall["gini@10"] == beyond_accuracy.compute_gini(ranked, ITEMS)
+    assert actual.overall["diversity@5"] == beyond_accuracy.compute_diversity(
         ranked[:, :5], training.item_user_matrix
     )
-    assert found.overall["novelty@10"] == beyond_accuracy.compute_novelty(
+    assert actual.overall["novelty@10"] == beyond_accuracy.compute_novelty(
         ranked, training.popularity, 12
     )
 
@@ -131,12 +131,12 @@ def test_the_figures_are_those_of_the_metrics(split: Split, training: TrainingSt
 def test_a_slice_is_measured_on_its_users_and_items_alone(
     split: Split, training: TrainingStatistics
 ) -> None:
-    found = evaluate(scores_by_id, split.test, training)
-    assert found.slices["warm-users"].num_users == 7
-    assert "cold-users" not in found.slices
+    actual = evaluate(scores_by_id, split.test, training)
+    assert actual.slices["warm-users"].num_users == 7
+    assert "cold-users" not in actual.slices
     for name in RANKING_METRICS:
-        mean = found.slices["warm-users"].metrics[f"{name}@10"]
-        assert mean == pytest.approx(found.overall[f"{name}@10"])
+        mean = actual.slices["warm-users"].metrics[f"{name}@10"]
+        assert mean == pytest.approx(actual.overall[f"{name}@10"])
 
 
 def test_how_many_are_scored_at_once_changes_nothing(
@@ -156,7 +156,7 @@ def test_how_many_are_scored_at_once_changes_nothing(
 
 
 def also_reading(held_out: HeldOutSet) -> HeldOutSet:
-    """The same readers, who are known to have read the two lowest other books as well."""
+    """The same users, who are known to have read the two lowest other items as well."""
     more = []
     for row in range(len(held_out.histories)):
         known = {*held_out.histories[row].tolist(), *held_out.targets[row].tolist()}
@@ -173,33 +173,33 @@ def test_items_that_are_known_to_be_read_are_in_no_list_and_move_others_up(
         [[*test.histories[row], *test.seen_items[row]] for row in range(len(test.users))]
     )
     expected = compute_ranking_metrics(by_id(known, 10), test.targets, (10,))
-    for found in (
+    for actual in (
         evaluate(scores_by_id, test, training, ks=(10,)),
         evaluate_lists(by_id, test, training, ks=(10,)),
     ):
         for name, values in expected.items():
-            np.testing.assert_array_equal(found.per_user[name], values)
+            np.testing.assert_array_equal(actual.per_user[name], values)
     without = evaluate(scores_by_id, split.test, training, ks=(10,))
-    assert found.overall["ndcg@10"] > without.overall["ndcg@10"]
+    assert actual.overall["ndcg@10"] > without.overall["ndcg@10"]
 
 
 def test_sampled_candidates_are_ranked_among_themselves(
     split: Split, training: TrainingStatistics
 ) -> None:
     sample = SampledCandidates(4, seed=1)
-    found = evaluate(scores_by_id, split.test, training, candidates=sample)
-    drawn = sample.draw(split.test, ITEMS)
+    actual = evaluate(scores_by_id, split.test, training, candidates=sample)
+    samples = sample.draw(split.test, ITEMS)
     for row in range(7):
         targets = set(split.test.targets[row].tolist())
-        ranked = sorted({*targets, *drawn[row].tolist()})
+        ranked = sorted({*targets, *samples[row].tolist()})
         hits = [item in targets for item in ranked]
-        assert found.per_user["recall@10"][row] == 1, "all seven candidates stand in the list"
+        assert actual.per_user["recall@10"][row] == 1, "all seven candidates stand in the list"
         first = hits.index(True)
-        assert found.per_user["mrr@10"][row] == 1 / (first + 1)
+        assert actual.per_user["mrr@10"][row] == 1 / (first + 1)
         pairs = sum(a and not b for at, a in enumerate(hits) for b in hits[at:])
-        assert found.per_user["auc"][row] == pytest.approx(pairs / (3 * 4))
+        assert actual.per_user["auc"][row] == pytest.approx(pairs / (3 * 4))
         missed = 3 - sum(hits[:3])
-        assert found.per_user["accuracy"][row] == pytest.approx(1 - 2 * missed / 7)
+        assert actual.per_user["accuracy"][row] == pytest.approx(1 - 2 * missed / 7)
 
 
 def test_a_perfect_model_has_an_area_of_one_and_a_constant_one_of_a_half(
@@ -208,9 +208,9 @@ def test_a_perfect_model_has_an_area_of_one_and_a_constant_one_of_a_half(
     def perfect(histories: Histories) -> np.ndarray:
         return split.test.targets.to_csr_matrix(ITEMS).toarray()
 
-    found = evaluate(perfect, split.test, training)
-    assert found.overall["auc"] == 1
-    assert found.overall["ndcg@10"] == pytest.approx(1)
+    actual = evaluate(perfect, split.test, training)
+    assert actual.overall["auc"] == 1
+    assert actual.overall["ndcg@10"] == pytest.approx(1)
     constant = evaluate(lambda h: np.zeros((len(h), ITEMS + 1), np.float32), split.test, training)
     assert constant.overall["auc"] == 0.5
 
@@ -255,18 +255,18 @@ def test_an_oracle_finds_everything(split: Split, training: TrainingStatistics) 
     def oracle(histories: Histories, k: int) -> np.ndarray:
         return split.test.targets.pad(k)
 
-    found = evaluate_lists(oracle, split.test, training).overall
-    assert found["ndcg@10"] == pytest.approx(1)
-    assert found["recall@10"] == 1
-    assert found["precision@10"] == pytest.approx(3 / 10)
+    actual = evaluate_lists(oracle, split.test, training).overall
+    assert actual["ndcg@10"] == pytest.approx(1)
+    assert actual["recall@10"] == 1
+    assert actual["precision@10"] == pytest.approx(3 / 10)
 
 
 def broken(row: int, change: Callable[[np.ndarray, np.ndarray], None]) -> RankFn:
-    """The good ranker, but for one reader's list."""
+    """The good ranker, but for one user's list."""
 
     def rank(histories: Histories, k: int) -> np.ndarray:
         ranked = by_id(histories, k)
-        # Batches have 4 readers: row 5 is the second of the second batch.
+        # Batches have 4 users: row 5 is the second of the second batch.
         if len(histories) == 3:
             change(ranked[row - 4], histories[row - 4])
         return ranked
@@ -282,7 +282,7 @@ def _twice(ranked: np.ndarray, history: np.ndarray) -> None:
     ranked[7] = ranked[2]
 
 
-def _beyond_the_catalogue(ranked: np.ndarray, history: np.ndarray) -> None:
+def _beyond_the_catalog(ranked: np.ndarray, history: np.ndarray) -> None:
     ranked[0] = ITEMS + 1
 
 
@@ -299,7 +299,7 @@ def _hole(ranked: np.ndarray, history: np.ndarray) -> None:
     [
         (_from_the_history, "an item of the history"),
         (_twice, "an item twice"),
-        (_beyond_the_catalogue, r"an id outside 0\.\.30"),
+        (_beyond_the_catalog, r"an id outside 0\.\.30"),
         (_negative, r"an id outside 0\.\.30"),
         (_hole, "an item after the padding"),
     ],
@@ -339,8 +339,8 @@ def test_an_answer_that_ends_in_zeros_is_accepted(
     def nothing(histories: Histories, k: int) -> np.ndarray:
         return np.zeros((len(histories), k), np.int32)
 
-    found = evaluate_lists(nothing, split.test, training)
-    assert set(found.overall.values()) == {0.0}
+    actual = evaluate_lists(nothing, split.test, training)
+    assert set(actual.overall.values()) == {0.0}
 
 
 def test_no_users_and_unknown_items_are_refused(split: Split, training: TrainingStatistics) -> None:
@@ -367,7 +367,7 @@ class Recorder(NullProgress):
         yield lambda steps=1, note="": self.done.append(steps)
 
 
-def test_progress_is_told_of_every_user(split: Split, training: TrainingStatistics) -> None:
+def test_progress_counts_every_user(split: Split, training: TrainingStatistics) -> None:
     recorder = Recorder()
     evaluate_lists(by_id, split.test, training, batch_size=4, progress=recorder)
     assert recorder.total == 7

@@ -14,19 +14,19 @@ from kd_tf.evaluation.significance import adjust_p_values, compare_paired
 
 def test_difference_and_standard_error_match_the_hand_computed_case() -> None:
     # Differences 1, 2, 3, 6: mean 3, variance (4 + 1 + 0 + 9) / 3.
-    found = compare_paired(np.array([0.0, 1, 2, 3]), np.array([1.0, 3, 5, 9]))
-    assert found.difference == 3
-    assert found.standard_error == pytest.approx(math.sqrt(14 / 3) / 2)
-    assert found.num_users == 4
-    assert found.t_statistic == pytest.approx(3 / (math.sqrt(14 / 3) / 2))
+    actual = compare_paired(np.array([0.0, 1, 2, 3]), np.array([1.0, 3, 5, 9]))
+    assert actual.difference == 3
+    assert actual.standard_error == pytest.approx(math.sqrt(14 / 3) / 2)
+    assert actual.num_users == 4
+    assert actual.t_statistic == pytest.approx(3 / (math.sqrt(14 / 3) / 2))
 
 
 def test_the_ratio_is_the_statistic_of_the_paired_t_test() -> None:
     random = np.random.default_rng(4)
     a, b = random.random(50), random.random(50)
-    found = compare_paired(a, b)
-    assert found.t_statistic == pytest.approx(stats.ttest_rel(b, a).statistic)
-    assert found.p_value == pytest.approx(stats.ttest_rel(b, a).pvalue)
+    actual = compare_paired(a, b)
+    assert actual.t_statistic == pytest.approx(stats.ttest_rel(b, a).statistic)
+    assert actual.p_value == pytest.approx(stats.ttest_rel(b, a).pvalue)
 
 
 def test_swapping_the_models_turns_the_sign() -> None:

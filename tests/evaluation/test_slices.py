@@ -1,4 +1,4 @@
-"""Slices part readers and books, and lose nobody."""
+"""Slices partition users and items."""
 
 import numpy as np
 from hypothesis import given
@@ -23,8 +23,8 @@ def test_slices_match_the_hand_computed_case() -> None:
     # Interactions 6, 4, 4, 4, 0: 18 in all, thirds begin at 6 and 12.
     popularity = np.array([0, 4, 6, 4, 0, 4])
     users = held_out([[1, 2, 3, 4], [], [1, 2, 3, 4, 5]], [[2, 4], [1, 3], [5]])
-    found = {part.name: as_lists(part) for part in slice_held_out(users, popularity)}
-    assert found == {
+    actual = {part.name: as_lists(part) for part in slice_held_out(users, popularity)}
+    assert actual == {
         "cold-users": [(0, [2, 4]), (1, [1, 3])],
         "warm-users": [(2, [5])],
         "cold-items": [(0, [4]), (1, [1, 3]), (2, [5])],
@@ -44,14 +44,14 @@ def test_users_and_items_are_each_in_one_part(popularity, data) -> None:
     targets = data.draw(st.lists(some.filter(bool), min_size=1, max_size=6))
     histories = [data.draw(some) for _ in targets]
     users = held_out(histories, targets)
-    found = {part.name: part for part in slice_held_out(users, np.array([0, *popularity]))}
-    assert all(len(part.rows) for part in found.values()), "empty slices are left out"
-    by_user = [found[n].rows for n in ("cold-users", "warm-users") if n in found]
+    actual = {part.name: part for part in slice_held_out(users, np.array([0, *popularity]))}
+    assert all(len(part.rows) for part in actual.values()), "empty slices are left out"
+    by_user = [actual[n].rows for n in ("cold-users", "warm-users") if n in actual]
     assert sorted(np.concatenate(by_user)) == list(range(len(targets)))
     pairs = []
     for name in ("head-items", "middle-items", "tail-items"):
-        if name in found:
-            pairs += [(row, item) for row, held in as_lists(found[name]) for item in held]
+        if name in actual:
+            pairs += [(row, item) for row, held in as_lists(actual[name]) for item in held]
     everything = [(row, item) for row, held in enumerate(targets) for item in held]
     assert sorted(pairs) == sorted(everything)
 
@@ -60,8 +60,8 @@ def test_the_head_has_the_most_read_items() -> None:
     random = np.random.default_rng(0)
     popularity = np.concatenate([[0], random.integers(0, 100, 200)])
     everybody = held_out([[]], [list(range(1, 201))])
-    found = {part.name: part.targets[0] for part in slice_held_out(everybody, popularity)}
-    head, middle, tail = (found[f"{name}-items"] for name in ("head", "middle", "tail"))
+    actual = {part.name: part.targets[0] for part in slice_held_out(everybody, popularity)}
+    head, middle, tail = (actual[f"{name}-items"] for name in ("head", "middle", "tail"))
     assert popularity[head].min() >= popularity[middle].max()
     assert popularity[middle].min() >= popularity[tail].max()
     third = popularity.sum() / 3

@@ -29,20 +29,20 @@ def scored(draw: st.DrawFn) -> tuple[np.ndarray, Histories, int]:
 def test_top_k_agrees_with_sorting_everything(case: tuple[np.ndarray, Histories, int]) -> None:
     scores, histories, k = case
     before = scores.copy()
-    found = select_unseen_top_k(scores, histories, k)
+    actual = select_unseen_top_k(scores, histories, k)
     np.testing.assert_array_equal(scores, before)
-    assert found.dtype == np.int32
+    assert actual.dtype == np.int32
     for row in range(len(scores)):
         read = set(histories[row].tolist())
         order = sorted(range(1, scores.shape[1]), key=lambda item: (-scores[row, item], item))
-        left = [b for b in order if b not in read and scores[row, b] != -np.inf][:k]
-        assert found[row].tolist() == left + [0] * (k - len(left))
+        remaining = [b for b in order if b not in read and scores[row, b] != -np.inf][:k]
+        assert actual[row].tolist() == remaining + [0] * (k - len(remaining))
 
 
 def test_top_k_of_equal_scores_is_the_lowest_ids() -> None:
     scores = np.zeros((2, 10_001), np.float32)
-    found = select_unseen_top_k(scores, from_lists([[1, 3], []]), 4)
-    assert found.tolist() == [[2, 4, 5, 6], [1, 2, 3, 4]]
+    actual = select_unseen_top_k(scores, from_lists([[1, 3], []]), 4)
+    assert actual.tolist() == [[2, 4, 5, 6], [1, 2, 3, 4]]
 
 
 @pytest.mark.parametrize("column", [0, 2, 4])
@@ -77,18 +77,18 @@ def test_an_unknown_id_is_reported_with_its_row() -> None:
 
 @pytest.mark.parametrize("items", [1, 15, 16, 17, 159, 160, 161, 1000, 4321])
 @pytest.mark.parametrize("levels", [1, 2, 30, 10**6])
-def test_large_catalogues_agree_with_sorting_everything(items: int, levels: int) -> None:
-    """Blocks that do not divide the catalogue, and from all equal to no equal scores."""
+def test_large_catalogs_agree_with_sorting_everything(items: int, levels: int) -> None:
+    """Blocks that do not divide the catalog, and from all equal to no equal scores."""
     random = np.random.default_rng(items + levels)
     scores = random.integers(0, levels, (6, items + 1)).astype(np.float32)
     scores[random.random(scores.shape) < 0.2] = -np.inf
     scores[-1] = -np.inf
     histories = from_lists([random.integers(1, items + 1, 9) for _ in range(6)])
     for k in {1, min(10, items), items}:
-        left = scores.copy()
-        left[:, 0] = -np.inf
+        remaining = scores.copy()
+        remaining[:, 0] = -np.inf
         for row in range(6):
-            left[row, histories[row]] = -np.inf
-        order = np.argsort(-left, axis=1, kind="stable")[:, :k]
-        expected = np.where(np.take_along_axis(left, order, axis=1) == -np.inf, 0, order)
+            remaining[row, histories[row]] = -np.inf
+        order = np.argsort(-remaining, axis=1, kind="stable")[:, :k]
+        expected = np.where(np.take_along_axis(remaining, order, axis=1) == -np.inf, 0, order)
         np.testing.assert_array_equal(select_unseen_top_k(scores, histories, k), expected)

@@ -1,4 +1,4 @@
-"""What settings are chosen by."""
+"""The metric on the validation users that selects hyperparameters."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def held_out(histories: list, targets: list) -> HeldOutSet:
 
 
 def downwards(histories: Histories) -> np.ndarray:
-    """Ranks books 1, 2, 3, ..., 20."""
+    """Ranks items 1, 2, 3, ..., 20."""
     return np.tile(-np.arange(21, dtype=np.float32), (len(histories), 1))
 
 
 def test_it_is_the_mean_ndcg_of_users_with_a_history() -> None:
-    # Without book 1 of the history, book 3 is second: 1 / log2(3). Book 12 is below the tenth.
+    # Without item 1 of the history, item 3 is second: 1 / log2(3). Item 12 is below the tenth.
     validation = held_out([[1], [5], []], [[3], [12], [1]])
     assert ValidationMetric(validation, 20)(downwards) == pytest.approx((1 / np.log2(3) + 0) / 2)
 
@@ -38,31 +38,31 @@ def test_batches_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ValidationMetric(validation, 20)(downwards) == pytest.approx(whole)
 
 
-def test_no_more_users_are_asked_than_needed() -> None:
+def test_no_more_users_are_scored_than_needed() -> None:
     validation = held_out([[], [2], [1]], [[1], [1], [20]])
     choose = ValidationMetric(validation, 20, max_users=1)
     assert len(choose) == 1
     assert choose(downwards) == pytest.approx(1)
 
 
-def test_the_users_asked_are_not_the_first_ones() -> None:
-    # The first half of the readers are served perfectly, the others not at all.
+def test_the_scored_users_are_not_the_first_ones() -> None:
+    # The first half of the users are served perfectly, the others not at all.
     validation = held_out([[20]] * 400, [[1]] * 200 + [[19]] * 200)
-    found = ValidationMetric(validation, 20, max_users=100)(downwards)
-    assert 0.3 < found < 0.7
-    assert found == ValidationMetric(validation, 20, max_users=100)(downwards)
+    actual = ValidationMetric(validation, 20, max_users=100)(downwards)
+    assert 0.3 < actual < 0.7
+    assert actual == ValidationMetric(validation, 20, max_users=100)(downwards)
 
 
 def test_sampled_candidates_are_those_of_the_evaluation() -> None:
-    # Book 12 is twelfth of all, but second where only book 1 or 2 stands before it.
+    # Item 12 is twelfth of all, but second where only item 1 or 2 stands before it.
     validation = held_out([[20]], [[12]])
-    drawn = SampledCandidates(2, seed=3)
-    better = int((drawn.draw(validation, 20)[0] < 12).sum())
+    samples = SampledCandidates(2, seed=3)
+    better = int((samples.draw(validation, 20)[0] < 12).sum())
     assert better < 3
-    found = ValidationMetric(validation, 20, drawn)(downwards)
-    assert found == pytest.approx(1 / np.log2(2 + better))
+    actual = ValidationMetric(validation, 20, samples)(downwards)
+    assert actual == pytest.approx(1 / np.log2(2 + better))
     assert ValidationMetric(validation, 20)(downwards) == 0
 
 
-def test_without_a_user_to_ask_it_is_0() -> None:
+def test_without_users_it_is_0() -> None:
     assert ValidationMetric(held_out([[]], [[1]]), 20)(downwards) == 0

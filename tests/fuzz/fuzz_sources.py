@@ -1,4 +1,4 @@
-"""Feeds the readers mutated files: whatever stands in a file, the answer is data or a UserError.
+"""Feeds mutated files to the data sources: the result is a data set or a UserError.
 
 Not collected by pytest; needs the extra ``fuzz`` (atheris, which is on PyPI for Linux):
 
@@ -31,10 +31,10 @@ FOLDER = Path(tempfile.mkdtemp(dir="/dev/shm" if Path("/dev/shm").is_dir() else 
 COLUMNS = InteractionColumns("user", "item", "rating", "time")
 ITEMS = ItemColumns("item", title="title", year="year")
 
-# Parquet is not among them: its pages are decoded by native code of polars, which some mangled
-# files abort (version 2.1.0), and only its makers can mend that.
-# Which files the bytes are written to, parted at the first 0xFF 0xFE, and who reads them.
-USERS = [
+# Parquet is missing: its pages are decoded by native code of polars, which some broken
+# files abort (version 2.1.0).
+# The files that the bytes are written to, split at each 0xFF 0xFE, and their source.
+SOURCES = [
     (["t.csv"], lambda f, bad: read_delimited(f / "t.csv", COLUMNS, on_bad_rows=bad)),
     (["t.tsv"], lambda f, bad: read_delimited(f / "t.tsv", COLUMNS, on_bad_rows=bad)),
     (["t.csv.gz"], lambda f, bad: read_delimited(f / "t.csv.gz", COLUMNS, on_bad_rows=bad)),
@@ -81,10 +81,10 @@ USERS = [
 
 
 def try_one(data: bytes) -> None:
-    """The first byte chooses the reader and what bad rows do; the rest are the files."""
+    """Reads one input: its first byte selects source and `on_bad_rows`, the rest are the files."""
     if len(data) < 2:
         return
-    names, read = USERS[(data[0] >> 1) % len(USERS)]
+    names, read = SOURCES[(data[0] >> 1) % len(SOURCES)]
     parts = data[1:].split(b"\xff\xfe")
     for name, content in zip(names, [*parts, b"", b""], strict=False):
         (FOLDER / name).write_bytes(content)

@@ -1,4 +1,4 @@
-"""Numbers in planes of bits: every one comes back, from bytes that a person can check."""
+"""Numbers in bit planes: all are unpacked unchanged, and the bytes are checked by hand."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ def test_every_number_comes_back_in_numpy_and_in_the_graph(data):
     assert made.numpy().tolist() == numbers
     assert made.numpy().dtype == np.int64
     places = np.array(data.draw(st.permutations(range(len(numbers)))), np.int32)
-    found = made.gather(tf.constant(places))
-    assert found.dtype == tf.int32
-    assert found.numpy().tolist() == [numbers[place] for place in places]
+    actual = made.gather(tf.constant(places))
+    assert actual.dtype == tf.int32
+    assert actual.numpy().tolist() == [numbers[place] for place in places]
 
 
 def test_places_keep_their_shape():

@@ -1,4 +1,4 @@
-"""Numbers as few bits can hold them."""
+"""Rounding of numbers to the grid of a few bits."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from kd_tf.layers.fake_quantize import fake_quantize
 @pytest.mark.parametrize("by_row", [True, False])
 def test_rounded_numbers_lie_on_the_grid_and_within_half_a_step(bits: int, by_row: bool):
     table = np.random.default_rng(0).normal(0, [[1.0], [5.0], [0.01]], (3, 50)).astype(np.float32)
-    found = fake_quantize(table, bits, per_row=by_row)
+    actual = fake_quantize(table, bits, per_row=by_row)
     levels = 2 ** (bits - 1) - 1
     largest = np.abs(table).max(axis=1 if by_row else None, keepdims=True)
-    steps = found / (largest / levels)
+    steps = actual / (largest / levels)
     np.testing.assert_allclose(steps, np.round(steps), atol=1e-4)
-    assert (np.abs(found - table) <= largest / levels / 2 * 1.001).all()
-    np.testing.assert_allclose(fake_quantize(found, bits, per_row=by_row), found, rtol=1e-5)
+    assert (np.abs(actual - table) <= largest / levels / 2 * 1.001).all()
+    np.testing.assert_allclose(fake_quantize(actual, bits, per_row=by_row), actual, rtol=1e-5)
 
 
 @pytest.mark.parametrize("bits", [1, 9])

@@ -1,4 +1,4 @@
-"""One vector a book: what floats promise, and how near whole numbers of four bits come to them."""
+"""One vector per item: floats, and the error of 8- and 4-bit integers."""
 
 from __future__ import annotations
 
@@ -66,22 +66,22 @@ def test_floats_are_kept_as_they_are():
 @given(rows_of_any_length())
 def test_a_packed_number_is_the_nearest_of_the_steps_of_its_row(values):
     made = packed(values)
-    found, step = made.numpy().astype(np.float64), made.scale.numpy()[:, None].astype(np.float64)
+    actual, batch = made.numpy().astype(np.float64), made.scale.numpy()[:, None].astype(np.float64)
     # The scale may be a little too small for the largest: that one is cut off.
-    within = np.clip(values, -7 * step, 7 * step)
-    assert (np.abs(found - within) <= step / 2 * (1 + 1e-4)).all()
+    within = np.clip(values, -7 * batch, 7 * batch)
+    assert (np.abs(actual - within) <= batch / 2 * (1 + 1e-4)).all()
 
 
 @settings(max_examples=40)
 @given(rows_of_any_length())
 def test_a_step_is_a_seventh_of_the_largest_up_to_the_coding_of_the_scale(values):
-    found = packed(values).scale.numpy().astype(np.float64)
-    wanted = np.abs(values).max(axis=1).astype(np.float64) / 7
+    actual = packed(values).scale.numpy().astype(np.float64)
+    expected = np.abs(values).max(axis=1).astype(np.float64) / 7
     # Roots at 255 even distances, of which that of a scale becomes the nearest, and none 0.
-    np.testing.assert_array_equal(found == 0, wanted == 0)
-    distance = np.sqrt(wanted.max()) / 255
-    allowed = np.where(np.sqrt(wanted) < distance / 2, distance, distance / 2)
-    assert (np.abs(np.sqrt(found) - np.sqrt(wanted)) <= allowed * (1 + 1e-4)).all()
+    np.testing.assert_array_equal(actual == 0, expected == 0)
+    distance = np.sqrt(expected.max()) / 255
+    allowed = np.where(np.sqrt(expected) < distance / 2, distance, distance / 2)
+    assert (np.abs(np.sqrt(actual) - np.sqrt(expected)) <= allowed * (1 + 1e-4)).all()
 
 
 @settings(max_examples=40)
@@ -110,9 +110,9 @@ def test_rows_that_differ_a_hundredfold_are_within_half_a_step_and_a_twentieth()
     values = np.random.default_rng(4).normal(size=(500, 32))
     values *= np.geomspace(1, 100, 500)[:, None] / np.abs(values).max(axis=1, keepdims=True)
     error = np.abs(packed(values.astype(np.float32)).numpy() - values).max(axis=1)
-    step = np.abs(values).max(axis=1) / 7
-    assert (error <= step * 0.5 * 1.05).all()
-    assert (error > step * 0.3).mean() > 0.9
+    batch = np.abs(values).max(axis=1) / 7
+    assert (error <= batch * 0.5 * 1.05).all()
+    assert (error > batch * 0.3).mean() > 0.9
 
 
 def test_rows_of_whole_steps_keep_their_steps():
@@ -144,18 +144,18 @@ def test_a_row_of_zeros_between_others_stays_zero_and_scores_zero():
     made = packed(values)
     assert not made.gather(tf.constant([0, 7])).numpy().any()
     vectors = tf.constant([np.linspace(1, 2, d), np.linspace(-1, 3, d)], tf.float32)
-    found = made.dot_products(vectors, tf.constant([1])).numpy()
-    assert not found[:, [0, 7]].any()
-    assert found[:, 1:7].all()
+    actual = made.dot_products(vectors, tf.constant([1])).numpy()
+    assert not actual[:, [0, 7]].any()
+    assert actual[:, 1:7].all()
 
 
 @pytest.mark.parametrize("shape", [(5,), (3, 4), (0,), (1,), (2, 0)])
 def test_rows_are_what_numpy_reads_in_the_shape_of_the_ids(filled, shape):
     ids = np.random.default_rng(1).integers(0, V + 1, shape).astype(np.int32)
-    found = filled.gather(tf.constant(ids, tf.int32, shape))
-    assert found.dtype == tf.float32
-    np.testing.assert_array_equal(found, filled.numpy()[ids])
-    assert found.shape == (*shape, d)
+    actual = filled.gather(tf.constant(ids, tf.int32, shape))
+    assert actual.dtype == tf.float32
+    np.testing.assert_array_equal(actual, filled.numpy()[ids])
+    assert actual.shape == (*shape, d)
 
 
 def test_every_item_has_its_own_row(filled):
@@ -165,12 +165,12 @@ def test_every_item_has_its_own_row(filled):
 @pytest.mark.parametrize("vectors", [1, 3])
 def test_products_are_those_of_numpy(filled, vectors):
     some = np.random.default_rng(2).normal(size=(vectors, d)).astype(np.float32)
-    wanted = some.astype(np.float64) @ filled.numpy().T.astype(np.float64)
+    expected = some.astype(np.float64) @ filled.numpy().T.astype(np.float64)
     for ids in ([0], [V], [[3, 0], [V, 1]]):
-        found = filled.dot_products(tf.constant(some), tf.constant(ids))
-        assert found.dtype == tf.float32
-        assert found.shape == (vectors, V + 1)
-        np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
+        actual = filled.dot_products(tf.constant(some), tf.constant(ids))
+        assert actual.dtype == tf.float32
+        assert actual.shape == (vectors, V + 1)
+        np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
 @settings(max_examples=25)
@@ -189,8 +189,8 @@ def test_every_number_of_four_bits_is_read_from_its_byte():
     made.nibbles.assign(np.arange(256, dtype=np.uint8)[:, None])
     made.scale.assign(np.ones(256, np.float32))
     signed = np.array([0, 1, 2, 3, 4, 5, 6, 7, -8, -7, -6, -5, -4, -3, -2, -1])
-    wanted = [[signed[byte % 16], signed[byte // 16]] for byte in range(256)]
-    np.testing.assert_array_equal(made.gather(tf.range(256)), wanted)
+    expected = [[signed[byte % 16], signed[byte // 16]] for byte in range(256)]
+    np.testing.assert_array_equal(made.gather(tf.range(256)), expected)
 
 
 def test_a_traced_table_takes_any_number_of_ids_and_vectors(filled):
@@ -223,10 +223,10 @@ def test_the_batch_of_a_traced_table_may_be_open_where_the_history_is_not(filled
 
 
 def test_only_floats_are_trained():
-    for is_packed, wanted in ((False, ["some"]), (True, [])):
+    for is_packed, expected in ((False, ["some"]), (True, [])):
         model = HistoryModel(num_items=V, max_length=2)
         QuantizedEmbedding(model, "some", d, int4=is_packed)
-        assert [one.name.partition(":")[0] for one in model.trainable_weights] == wanted
+        assert [one.name.partition(":")[0] for one in model.trainable_weights] == expected
 
 
 def test_floats_begin_with_the_initializer():
@@ -253,7 +253,7 @@ def test_a_table_of_another_shape_is_refused(is_packed, shape):
 
 
 @pytest.mark.parametrize("bits", [4, 8])
-def test_bits_that_a_file_can_hold_are_given_back(bits):
+def test_valid_bits_are_returned(bits):
     assert check_bits(bits) == bits
 
 
@@ -265,16 +265,16 @@ def test_other_bits_are_refused_with_their_number(bits):
 
 def test_nibbles_are_hand_computed_the_first_number_in_the_lower_half():
     steps = np.array([[1, 2, 0, 7], [-1, 7, -8, 0], [-7, -7, 3, -1], [7, -8, 0, 0]])
-    found = pack_nibbles(steps)
-    assert found.dtype == np.uint8
-    np.testing.assert_array_equal(found, [[0x21, 0x70], [0x7F, 0x08], [0x99, 0xF3], [0x87, 0x00]])
+    actual = pack_nibbles(steps)
+    assert actual.dtype == np.uint8
+    np.testing.assert_array_equal(actual, [[0x21, 0x70], [0x7F, 0x08], [0x99, 0xF3], [0x87, 0x00]])
 
 
 @settings(max_examples=60)
 @example(np.array([[-8, 7]], np.int8))
 @given(whole_numbers)
 def test_the_halves_of_a_byte_are_the_numbers_in_twos_complement(steps):
-    found = pack_nibbles(steps.astype(np.float32)).astype(int)
-    assert found.shape == (len(steps), steps.shape[1] // 2)
-    np.testing.assert_array_equal(found % 16, steps[:, 0::2] % 16)
-    np.testing.assert_array_equal(found // 16, steps[:, 1::2] % 16)
+    actual = pack_nibbles(steps.astype(np.float32)).astype(int)
+    assert actual.shape == (len(steps), steps.shape[1] // 2)
+    np.testing.assert_array_equal(actual % 16, steps[:, 0::2] % 16)
+    np.testing.assert_array_equal(actual // 16, steps[:, 1::2] % 16)

@@ -1,4 +1,4 @@
-"""One number a book: what it costs, and how near a byte comes to a float."""
+"""One number per item: its bytes, and the error of one byte."""
 
 from __future__ import annotations
 
@@ -46,55 +46,55 @@ def test_floats_are_kept_as_they_are(values):
 @settings(max_examples=40)
 @given(floats(-1e6, 1e6))
 def test_even_values_are_within_half_a_step_of_the_float(values):
-    step = (float(values.max()) - float(values.min())) / 255
-    found = stored(values, is_quantized=True)
+    batch = (float(values.max()) - float(values.min())) / 255
+    actual = stored(values, is_quantized=True)
     # Beside the half step, float32 itself: a step may be smaller than what it can tell apart.
-    allowed = step / 2 * (1 + 1e-4) + 4 * float(np.spacing(np.abs(values).max()))
-    assert np.abs(found.astype(np.float64) - values).max() <= allowed
+    allowed = batch / 2 * (1 + 1e-4) + 4 * float(np.spacing(np.abs(values).max()))
+    assert np.abs(actual.astype(np.float64) - values).max() <= allowed
 
 
 @settings(max_examples=40)
 @given(floats(-1e6, 1e6))
 def test_even_values_keep_the_least_and_the_largest(values):
-    found = stored(values, is_quantized=True)
-    assert found.min() == values.min()
+    actual = stored(values, is_quantized=True)
+    assert actual.min() == values.min()
     rounding = 1e-6 * (float(values.max()) - float(values.min()))
-    assert found.max() == pytest.approx(values.max(), rel=1e-6, abs=rounding)
+    assert actual.max() == pytest.approx(values.max(), rel=1e-6, abs=rounding)
 
 
 @settings(max_examples=40)
 @given(floats(0.0, 1e6), st.floats(1e-6, 1.0))
 def test_ratio_values_are_within_half_a_ratio_step_of_the_float_and_0_stays_0(values, factor):
     values = (values * np.float32(factor)).astype(np.float32)
-    there = values > 0
-    found = stored(values, is_quantized=True, spacing="ratio")
-    assert not found[~there].any()
-    if there.any():
-        given_values = values[there].astype(np.float64)
-        step = np.log(given_values.max() / given_values.min()) / 254
-        error = np.abs(np.log(found[there] / given_values))
-        assert error.max() <= step / 2 + 3e-6
+    mask = values > 0
+    actual = stored(values, is_quantized=True, spacing="ratio")
+    assert not actual[~mask].any()
+    if mask.any():
+        given_values = values[mask].astype(np.float64)
+        batch = np.log(given_values.max() / given_values.min()) / 254
+        error = np.abs(np.log(actual[mask] / given_values))
+        assert error.max() <= batch / 2 + 3e-6
 
 
 @settings(max_examples=40)
 @given(floats(0.0, 1e6))
 def test_square_values_have_the_nearest_root_and_0_is_0_alone(values):
-    found = stored(values, is_quantized=True, spacing="square")
-    np.testing.assert_array_equal(found == 0, values == 0)
-    step = np.sqrt(float(values.max())) / 255
-    roots, wanted = np.sqrt(found.astype(np.float64)), np.sqrt(values.astype(np.float64))
+    actual = stored(values, is_quantized=True, spacing="square")
+    np.testing.assert_array_equal(actual == 0, values == 0)
+    batch = np.sqrt(float(values.max())) / 255
+    roots, expected = np.sqrt(actual.astype(np.float64)), np.sqrt(values.astype(np.float64))
     # But for numbers that would round to 0.
-    allowed = np.where(wanted < step / 2, step, step / 2) * (1 + 1e-4) + 1e-6 * wanted
-    assert (np.abs(roots - wanted) <= allowed).all()
-    assert found.max() == pytest.approx(values.max(), rel=1e-5)
+    allowed = np.where(expected < batch / 2, batch, batch / 2) * (1 + 1e-4) + 1e-6 * expected
+    assert (np.abs(roots - expected) <= allowed).all()
+    assert actual.max() == pytest.approx(values.max(), rel=1e-5)
 
 
 def test_a_number_between_two_values_of_equal_ratio_gets_the_nearer():
     # 255 values from 1 to 2^127: every second one is a power of two, those between the roots.
     values = np.array([0, 1, 2, 3, 4, 5, 2.0**100, 2.0**127], np.float32)
-    found = stored(values, is_quantized=True, spacing="ratio").astype(np.float64)
-    assert found[0] == 0
-    np.testing.assert_allclose(2 * np.log2(found[1:]), [0, 2, 3, 4, 5, 200, 254], atol=1e-3)
+    actual = stored(values, is_quantized=True, spacing="ratio").astype(np.float64)
+    assert actual[0] == 0
+    np.testing.assert_allclose(2 * np.log2(actual[1:]), [0, 2, 3, 4, 5, 200, 254], atol=1e-3)
 
 
 @settings(max_examples=40)
@@ -138,9 +138,9 @@ def filled(request) -> QuantizedVector:
 
 def test_all_is_what_numpy_reads(filled):
     for ids in ([[0, 0]], [[3, 1]], [[V, V]]):
-        found = filled.gather_all(tf.constant(ids))
-        assert found.dtype == tf.float32
-        np.testing.assert_array_equal(found, filled.numpy())
+        actual = filled.gather_all(tf.constant(ids))
+        assert actual.dtype == tf.float32
+        np.testing.assert_array_equal(actual, filled.numpy())
     assert filled.numpy().shape == (V + 1,)
 
 
@@ -154,7 +154,7 @@ def test_a_coded_vector_that_was_never_filled_is_0():
     assert not kept.numpy().any()
 
 
-def test_floats_begin_with_the_start():
+def test_floats_begin_with_the_initial_value():
     _, kept = vector(is_quantized=False, initial_value=-4.0)
     np.testing.assert_array_equal(kept.numpy(), np.full(V + 1, -4, np.float32))
 
@@ -183,7 +183,7 @@ def test_only_floats_are_trained():
 
 @pytest.mark.parametrize("is_quantized", [False, True])
 @pytest.mark.parametrize("size", [1, V, V + 2])
-def test_numbers_of_another_catalogue_are_refused(is_quantized, size):
+def test_a_vector_of_another_catalog_is_refused(is_quantized, size):
     _, kept = vector(is_quantized=is_quantized)
     before = kept.numpy()
     with pytest.raises(ValueError, match=rf"\({size},\)"):
@@ -195,8 +195,10 @@ def test_a_converted_model_holds_the_bytes_and_not_the_floats_they_stand_for():
     items = 20_000
     model = LowRankModel(num_items=items, max_length=2, embedding_dim=1, is_quantized=True)
     model.create_weights()
-    left, right, prior = np.random.default_rng(3).normal(size=(3, items + 1)).astype(np.float32)
-    model.assign(left[:, None], right[:, None])  # different: equal tables would be stored once
+    remaining, right, prior = (
+        np.random.default_rng(3).normal(size=(3, items + 1)).astype(np.float32)
+    )
+    model.assign(remaining[:, None], right[:, None])  # different: equal tables would be stored once
     model.prior.assign(prior)
     signature = tf.TensorSpec([1, 2], tf.int32)
     traced = tf.function(model.call, input_signature=[signature]).get_concrete_function()

@@ -54,7 +54,7 @@ def test_the_loss_by_hand():
     masked = mask_history(logits, ints([[0]]))
     expected = -(np.log(2 / 8) + np.log(4 / 8)) / 2
     assert loss_of(masked, ints([[2, 3, 0]])).numpy() == pytest.approx([expected])
-    # Book 3 is read already: what is left is (1, 2, 1) / 4.
+    # Item 3 is read already: what is left is (1, 2, 1) / 4.
     masked = mask_history(logits, ints([[3]]))
     assert loss_of(masked, ints([[2, 0, 0]])).numpy() == pytest.approx([-np.log(2 / 4)])
 
@@ -62,18 +62,18 @@ def test_the_loss_by_hand():
 @given(problems())
 def test_the_loss_is_the_mean_negative_log_softmax_of_the_targets_that_are_left(problem):
     logits, history, targets = problem
-    found = loss_of(
+    actual = loss_of(
         mask_history(tf.constant(logits), tf.constant(history)), tf.constant(targets)
     ).numpy()
     for row in range(len(logits)):
-        left = np.setdiff1d(np.arange(1, logits.shape[1]), history[row])
-        chosen = [item for item in targets[row] if item in left]
+        remaining = np.setdiff1d(np.arange(1, logits.shape[1]), history[row])
+        chosen = [item for item in targets[row] if item in remaining]
         if not chosen:
-            assert found[row] == 0
+            assert actual[row] == 0
             continue
-        likelihood = special.log_softmax(logits[row, left].astype(np.float64))
-        expected = -np.mean([likelihood[np.searchsorted(left, item)] for item in chosen])
-        assert found[row] == pytest.approx(expected, rel=1e-4, abs=1e-4)
+        likelihood = special.log_softmax(logits[row, remaining].astype(np.float64))
+        expected = -np.mean([likelihood[np.searchsorted(remaining, item)] for item in chosen])
+        assert actual[row] == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
 @given(problems())
@@ -87,10 +87,10 @@ def test_masked_ids_get_no_gradient_and_all_others_do(problem):
     for row in range(len(logits)):
         gone = np.union1d([0], history[row])
         assert (gradient[row, gone] == 0).all()
-        left = np.setdiff1d(np.arange(logits.shape[1]), gone)
-        chosen = np.intersect1d(targets[row], left)
-        if len(chosen) and len(left) > len(chosen):
-            others = np.setdiff1d(left, chosen)
+        remaining = np.setdiff1d(np.arange(logits.shape[1]), gone)
+        chosen = np.intersect1d(targets[row], remaining)
+        if len(chosen) and len(remaining) > len(chosen):
+            others = np.setdiff1d(remaining, chosen)
             assert (gradient[row, others] > 0).all()
 
 

@@ -1,4 +1,4 @@
-"""What every model promises whose score is a sum over the books of the history."""
+"""Properties of every model whose score is a sum over the items of the history."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ UNKNOWN = [-(2**31), -1, V + 1, 2**31 - 1]
 class Numbers:
     """What the models are made of. Row 0 holds numbers that must reach no score."""
 
-    left: np.ndarray
+    remaining: np.ndarray
     right: np.ndarray
     target_bias: np.ndarray
     history_bias: np.ndarray
@@ -35,7 +35,7 @@ class Numbers:
     prior: np.ndarray
 
     def renumbered(self, new_ids: np.ndarray) -> Numbers:
-        """The same books under other ids."""
+        """The same items under other ids."""
         changed = {}
         for name, values in vars(self).items():
             changed[name] = moved = np.empty_like(values)
@@ -155,23 +155,23 @@ def case(make) -> Case:
 
 
 def scores(case: Case, rows: list[list[int]] | np.ndarray) -> np.ndarray:
-    """float32 [n, V]: of the books alone."""
+    """float32 [n, V]: of the items alone."""
     return case.model(tf.constant(rows, tf.int32)).numpy()[:, 1:]
 
 
 def expected(case: Case, rows: list[list[int]]) -> np.ndarray:
-    """float64 [n, V], book by book."""
-    found = np.zeros((len(rows), V))
+    """float64 [n, V], item by item."""
+    actual = np.zeros((len(rows), V))
     for row, history in enumerate(rows):
-        found[row] = case.prior[1:]
+        actual[row] = case.prior[1:]
         for item in {id for id in history if 1 <= id <= V}:
-            found[row] += case.added[item, 1:]
-    return found
+            actual[row] += case.added[item, 1:]
+    return actual
 
 
-def assert_close(found: np.ndarray, wanted: np.ndarray) -> None:
+def assert_close(actual: np.ndarray, wanted: np.ndarray) -> None:
     """Up to what sums of float32 in another order differ."""
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
+    np.testing.assert_allclose(actual, wanted, rtol=1e-5, atol=1e-5 * np.abs(wanted).max())
 
 
 some_id = st.one_of(st.integers(1, V), st.sampled_from([0, *UNKNOWN]))
@@ -218,8 +218,8 @@ def test_a_traced_model_scores_any_number_of_users_alike(case):
     traced = tf.function(case.model.call, input_signature=[tf.TensorSpec([None, L], tf.int32)])
     rows = [padded([3, 1, 4]), padded([]), [7, 7, -1, 2, 0, V, V + 1], padded([9])]
     for count in (1, 2, 4):
-        found = traced(tf.constant(rows[:count], tf.int32)).numpy()[:, 1:]
-        assert_close(found, expected(case, rows[:count]))
+        actual = traced(tf.constant(rows[:count], tf.int32)).numpy()[:, 1:]
+        assert_close(actual, expected(case, rows[:count]))
 
 
 def contributions(case: Case, rows: list[list[int]], item: int) -> np.ndarray:
@@ -238,17 +238,17 @@ def test_contributions_are_what_each_item_adds_and_nothing_for_padding_and_repea
         for place, read in enumerate(history):
             if 1 <= read <= V and read not in history[:place]:
                 wanted[row, place] = case.added[read, item]
-    found = contributions(case, rows, item)
-    np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-5 * np.abs(case.added).max())
-    assert not found[wanted == 0].any()
+    actual = contributions(case, rows, item)
+    np.testing.assert_allclose(actual, wanted, rtol=1e-5, atol=1e-5 * np.abs(case.added).max())
+    assert not actual[wanted == 0].any()
 
 
 @settings(max_examples=20)
 @given(rows=some_rows, item=st.integers(1, V))
 def test_contributions_sum_to_the_score_without_the_prior(case, rows, item):
-    found = contributions(case, rows, item).sum(axis=1)
+    actual = contributions(case, rows, item).sum(axis=1)
     wanted = scores(case, rows)[:, item - 1] - case.prior[item]
-    np.testing.assert_allclose(found, wanted, atol=2e-5 * np.abs(case.added).max())
+    np.testing.assert_allclose(actual, wanted, atol=2e-5 * np.abs(case.added).max())
 
 
 def test_nothing_contributes_to_padding(case):
@@ -256,16 +256,16 @@ def test_nothing_contributes_to_padding(case):
         assert not contributions(case, [padded([3, 1, 4])], nothing).any()
 
 
-def test_nothing_contributes_to_an_item_beyond_the_catalogue(case):
+def test_nothing_contributes_to_an_item_outside_the_catalog(case):
     for nothing in (V + 1, 2**31 - 1):
         assert not contributions(case, [padded([3, 1, 4])], nothing).any()
 
 
 def test_similar_is_what_an_item_adds(case):
     ids = tf.range(1, V + 1)
-    found = case.model.similar(ids).numpy()
-    np.testing.assert_array_equal(found, case.model.item_scores(ids))
-    assert_close(found[:, 1:], case.added[1:, 1:])
+    actual = case.model.similar(ids).numpy()
+    np.testing.assert_array_equal(actual, case.model.item_scores(ids))
+    assert_close(actual[:, 1:], case.added[1:, 1:])
 
 
 def test_nothing_is_similar_to_an_unknown_item(case):
@@ -274,15 +274,17 @@ def test_nothing_is_similar_to_an_unknown_item(case):
 
 @settings(max_examples=15)
 @given(rows=some_rows, data=st.data())
-def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_item(case, rows, data):
+def test_candidate_scores_are_those_of_the_whole_catalog_and_0_for_padding(case, rows, data):
     candidates = np.array(
         [data.draw(st.lists(some_id, min_size=6, max_size=6)) for _ in rows], np.int64
     )
-    found = case.model.score(tf.constant(rows, tf.int32), tf.constant(candidates, tf.int32)).numpy()
+    actual = case.model.score(
+        tf.constant(rows, tf.int32), tf.constant(candidates, tf.int32)
+    ).numpy()
     known = (candidates >= 1) & (candidates <= V)
     wanted = np.take_along_axis(expected(case, rows), np.where(known, candidates - 1, 0), axis=1)
-    assert_close(found, np.where(known, wanted, 0))
-    assert not found[~known].any()
+    assert_close(actual, np.where(known, wanted, 0))
+    assert not actual[~known].any()
 
 
 @pytest.mark.parametrize("make_shipped", SHIPPED.values(), ids=SHIPPED)
@@ -293,16 +295,16 @@ def test_the_way_outside_tensorflow_gives_the_same_scores(make_shipped):
     histories = from_lists(rows)
     weighed = replace(histories, weights=np.full(len(histories.items), 3, np.float32))
     for some in (histories, weighed):
-        found = case.model.numpy_scores(some)
-        assert found.dtype == np.float32
-        assert_close(found[:, 1:], scores(case, histories.pad(L)))
+        actual = case.model.numpy_scores(some)
+        assert actual.dtype == np.float32
+        assert_close(actual[:, 1:], scores(case, histories.pad(L)))
 
 
 @pytest.mark.parametrize("make_shipped", SHIPPED.values(), ids=SHIPPED)
 def test_users_without_any_item_are_scored_outside_tensorflow(make_shipped):
     case = make_shipped(numbers())
-    found = case.model.numpy_scores(from_lists([[], []]))
-    np.testing.assert_allclose(found[:, 1:], [case.prior[1:]] * 2, rtol=1e-6)
+    actual = case.model.numpy_scores(from_lists([[], []]))
+    np.testing.assert_allclose(actual[:, 1:], [case.prior[1:]] * 2, rtol=1e-6)
 
 
 @settings(max_examples=8)
@@ -330,7 +332,7 @@ def test_a_saved_model_scores_alike_when_it_is_loaded(make_shipped, tmp_path):
     )
 
 
-def test_a_model_that_does_not_say_what_items_add_is_told_so():
+def test_a_model_without_item_scores_raises():
     with pytest.raises(NotImplementedError):
         AdditiveModel(num_items=V, max_length=L).item_scores(tf.constant([1]))
 
@@ -344,5 +346,5 @@ def test_the_popularity_prior_is_0_for_unread_and_the_strength_for_the_most_read
     assert counts[0] == 99
 
 
-def test_items_that_nobody_read_have_a_prior_of_0():
+def test_items_without_users_have_a_prior_of_0():
     assert not compute_popularity_prior(np.zeros(4, np.int64), 1.0).any()

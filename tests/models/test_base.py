@@ -1,4 +1,4 @@
-"""What every teacher and student promises, whatever its architecture."""
+"""Properties of every teacher and student."""
 
 import inspect
 from itertools import count
@@ -15,24 +15,24 @@ from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.teachers import TRAINED_TEACHERS
 
 V, L = 40, 8
-KINDS = {**TRAINED_TEACHERS, **TRAINED_STUDENTS}
+MODEL_CLASSES = {**TRAINED_TEACHERS, **TRAINED_STUDENTS}
 UNKNOWN = [-(2**31), -1, V + 1, 2**31 - 1]
 
 
-@pytest.fixture(scope="module", params=KINDS.values(), ids=KINDS)
-def kind(request) -> type[HistoryModel]:
+@pytest.fixture(scope="module", params=MODEL_CLASSES.values(), ids=MODEL_CLASSES)
+def model_class(request) -> type[HistoryModel]:
     return request.param
 
 
 @pytest.fixture(scope="module")
-def model(kind, tiny) -> HistoryModel:
+def model(model_class, tiny) -> HistoryModel:
     """One model for all tests that only look at it."""
-    return tiny(kind)
+    return tiny(model_class)
 
 
 @pytest.fixture(scope="module")
 def score(model):
-    """float32 [n, V + 1] of a list of histories with a whole number of books each."""
+    """float32 [n, V + 1] of a list of histories with a whole number of items each."""
     return lambda rows: model(tf.constant(rows, tf.int32)).numpy()
 
 
@@ -100,9 +100,9 @@ def test_more_padding_changes_nothing(score, data):
     np.testing.assert_allclose(score([longer]), score([padded(*items)]), atol=1e-5)
 
 
-def test_the_padding_row_of_a_table_reaches_no_score_of_an_item(kind, tiny):
+def test_the_padding_row_of_a_table_reaches_no_score_of_an_item(model_class, tiny):
     rows = tf.constant([padded(), padded(5), padded(3, 1, 4), [3, 0, 1, 0, 4, 0, 0, -1]])
-    model = tiny(kind)
+    model = tiny(model_class)
     before = model(rows).numpy()[:, 1:]
     for weight in model.trainable_weights:
         if weight.shape.rank and weight.shape[0] == V + 1:
@@ -110,32 +110,32 @@ def test_the_padding_row_of_a_table_reaches_no_score_of_an_item(kind, tiny):
     np.testing.assert_allclose(model(rows).numpy()[:, 1:], before, atol=1e-5)
 
 
-def test_keras_finds_the_histories_by_the_name_inputs(kind):
-    assert list(inspect.signature(kind.call).parameters)[1:] == ["inputs", "training"]
+def test_keras_finds_the_histories_by_the_name_inputs(model_class):
+    assert list(inspect.signature(model_class.call).parameters)[1:] == ["inputs", "training"]
 
 
-def test_every_setting_survives_the_configuration(kind, tiny, settings_of):
+def test_every_setting_survives_the_configuration(model_class, tiny, settings_of):
     numbers = count(3)  # another value for each, none of them a default
     changed = {
         name: next(numbers) * (0.01 if isinstance(default, float) else 1)
-        for base in kind.__mro__
+        for base in model_class.__mro__
         if issubclass(base, HistoryModel)
         for name, parameter in inspect.signature(base.__init__).parameters.items()
         if isinstance(default := parameter.default, int | float)
     }
-    model = tiny(kind, **changed, name="a_name")
+    model = tiny(model_class, **changed, name="a_name")
     config = model.get_config()
-    assert settings_of(kind) <= set(config)
+    assert settings_of(model_class) <= set(config)
     for name, value in changed.items():
         assert config[name] == value, name
-    again = kind.from_config(config)
+    again = model_class.from_config(config)
     assert again.get_config() == config
     assert again.name == "a_name"
 
 
-def test_a_model_made_from_the_configuration_scores_alike_with_the_same_weights(kind, tiny):
-    model = tiny(kind)
-    again = kind.from_config(model.get_config())
+def test_a_model_made_from_the_configuration_scores_alike_with_the_same_weights(model_class, tiny):
+    model = tiny(model_class)
+    again = model_class.from_config(model.get_config())
     again.build_from_config({"input_shape": [None, L]})  # as Keras does on loading
     again.set_weights(model.get_weights())
     history = tf.constant([padded(3, 1, 4), padded()])
@@ -143,10 +143,10 @@ def test_a_model_made_from_the_configuration_scores_alike_with_the_same_weights(
 
 
 @pytest.fixture
-def plain(kind, tiny, settings_of) -> HistoryModel:
+def plain(model_class, tiny, settings_of) -> HistoryModel:
     """A model that scores in training as it does afterwards: no dropout, no wide part."""
     off = {"item_dropout": 0.0, "dropout": 0.0, "wide_neighbours": 0}
-    return tiny(kind, **{name: off[name] for name in off.keys() & settings_of(kind)})
+    return tiny(model_class, **{name: off[name] for name in off.keys() & settings_of(model_class)})
 
 
 def test_gradients_reach_every_trainable_weight(plain):
@@ -172,7 +172,7 @@ def fitted(model: HistoryModel, history, targets, steps: int, rate: float) -> li
     return model.fit(data, epochs=steps, steps_per_epoch=1, verbose=0).history["loss"]
 
 
-def test_a_tiny_set_of_users_is_learnt_by_heart_the_empty_shelf_among_them(plain):
+def test_training_fits_a_tiny_set_of_users_including_an_empty_history(plain):
     model = plain
     random = np.random.default_rng(1)
     history = random.integers(1, V + 1, (8, L)).astype(np.int32)
@@ -203,7 +203,7 @@ def test_the_hard_loss_spends_nothing_on_padding_and_items_already_read(model):
     )
 
 
-def test_testing_judges_without_dropout(model):
+def test_evaluation_has_no_dropout(model):
     history = tf.constant([padded(3, 1, 4), padded(), list(range(1, L + 1))])
     targets = tf.constant([[7, 9], [2, 0], [V, 0]])
     expected = tf.reduce_mean(model.supervised_loss(history, targets, model.masked_logits(history)))
@@ -213,7 +213,7 @@ def test_testing_judges_without_dropout(model):
 
 
 class Popularity(HistoryModel):
-    """The least model: one learnt score a book."""
+    """The least model: one learned score an item."""
 
     def __init__(self, **kwargs) -> None:
         super().__init__(**kwargs)
@@ -238,7 +238,7 @@ def test_training_learns_and_testing_does_not():
     assert model.evaluate(data, verbose=0) < tested
 
 
-def test_known_keeps_the_items_and_nothing_else():
+def test_unknown_ids_are_masked():
     model = Popularity(num_items=5, max_length=2)
     ids = tf.constant([[-1, 0, 1], [5, 6, 2**31 - 1]])
     assert model.mask_unknown_ids(ids).numpy().tolist() == [[0, 0, 1], [5, 0, 0]]

@@ -41,9 +41,9 @@ def test_the_ranking_agrees_with_tfrs_brute_force_with_exclusions(model, histori
         tf.constant(histories.pad(20)),  # all that was read, not only what the model sees
         k=K,
     )
-    found = select_unseen_top_k(batch_scoring.make_score_fn(model)(histories), histories, K)
-    assert found.dtype == np.int32
-    np.testing.assert_array_equal(found, expected)
+    actual = select_unseen_top_k(batch_scoring.make_score_fn(model)(histories), histories, K)
+    assert actual.dtype == np.int32
+    np.testing.assert_array_equal(actual, expected)
 
 
 def test_how_many_are_scored_at_once_changes_nothing(model, histories, monkeypatch):
@@ -54,7 +54,7 @@ def test_how_many_are_scored_at_once_changes_nothing(model, histories, monkeypat
     np.testing.assert_allclose(batch_scoring.compute_scores(model, padded), together, atol=1e-5)
 
 
-def test_a_catalogue_larger_than_the_limit_is_scored_row_by_row(model, monkeypatch):
+def test_a_catalog_larger_than_the_limit_is_scored_row_by_row(model, monkeypatch):
     monkeypatch.setattr(batch_scoring, "MAX_SCORES_IN_MEMORY", 3)
     assert batch_scoring.get_scoring_batch_size(model) == 1
 

@@ -1,4 +1,4 @@
-"""A reader's factors solved inside the model, against the exact solution."""
+"""A user's factors solved inside the model, against the exact solution."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def random_factors(items: int = V, embedding_dim: int = d, seed: int = 0) -> np.
     return factors.astype(np.float32)
 
 
-def learnt_factors(alpha: float, regularization: float) -> tuple[np.ndarray, list[np.ndarray]]:
-    """Factors [1001, 64] that implicit learnt of readers with tastes, and some of the readers."""
+def learned_factors(alpha: float, regularization: float) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Factors [1001, 64] that implicit learned of users with tastes, and some of the users."""
     random = np.random.default_rng(0)
     items, users = 1000, 1200
     popularity = random.permutation(1 / np.arange(1, items + 1) ** 0.8)
@@ -80,16 +80,16 @@ def model(
 
 
 def exact(factors: np.ndarray, alpha: float, regularization: float, read: set[int]) -> np.ndarray:
-    """float64 [V], without the prior: the weighted least squares of the paper, book by book."""
+    """float64 [V], without the prior: the weighted least squares of the paper, item by item."""
     Y = factors[1:].astype(np.float64)
-    wanted = np.array([item in read for item in range(1, len(factors))], float)
-    weight = np.where(wanted > 0, alpha, 1.0)
-    left = (Y * weight[:, None]).T @ Y + regularization * np.eye(Y.shape[1])
-    return Y @ np.linalg.solve(left, Y.T @ (weight * wanted))
+    expected = np.array([item in read for item in range(1, len(factors))], float)
+    weight = np.where(expected > 0, alpha, 1.0)
+    remaining = (Y * weight[:, None]).T @ Y + regularization * np.eye(Y.shape[1])
+    return Y @ np.linalg.solve(remaining, Y.T @ (weight * expected))
 
 
-def assert_close(found: np.ndarray, wanted: np.ndarray, tolerance: float = CLOSE) -> None:
-    assert np.abs(found - wanted).max() <= tolerance * max(np.abs(wanted).max(), 1e-9)
+def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = CLOSE) -> None:
+    assert np.abs(actual - expected).max() <= tolerance * max(np.abs(expected).max(), 1e-9)
 
 
 some_items = st.lists(st.integers(1, V), max_size=L, unique=True)
@@ -104,10 +104,10 @@ def padded(items: list[int], length: int = L) -> list[int]:
 @given(items=some_items, alpha=numbers, regularization=numbers)
 def test_numpy_scores_are_the_weighted_least_squares_of_the_paper(items, alpha, regularization):
     made = model(alpha=alpha, regularization=regularization)
-    found = made.numpy_scores(from_lists([items]))
-    assert found.dtype == np.float32
-    wanted = exact(random_factors(), alpha, regularization, set(items)) + made.prior.numpy()[1:]
-    assert_close(found[0, 1:], wanted, 1e-5)
+    actual = made.numpy_scores(from_lists([items]))
+    assert actual.dtype == np.float32
+    expected = exact(random_factors(), alpha, regularization, set(items)) + made.prior.numpy()[1:]
+    assert_close(actual[0, 1:], expected, 1e-5)
 
 
 @settings(max_examples=25)
@@ -117,28 +117,28 @@ def test_the_model_solves_random_factors_within_a_thousandth_of_the_largest_scor
 ):
     factors = random_factors(seed=seed)
     made = model(factors, alpha=alpha, regularization=regularization)
-    found = made(tf.constant([padded(items)], tf.int32)).numpy()[0, 1:]
-    wanted = exact(factors, alpha, regularization, set(items)) + made.prior.numpy()[1:]
-    assert_close(found, wanted)
+    actual = made(tf.constant([padded(items)], tf.int32)).numpy()[0, 1:]
+    expected = exact(factors, alpha, regularization, set(items)) + made.prior.numpy()[1:]
+    assert_close(actual, expected)
 
 
 @pytest.mark.parametrize(("alpha", "regularization"), [(20.0, 20.0), (80.0, 80.0), (80.0, 200.0)])
-def test_the_model_solves_long_histories_by_learnt_factors_as_closely(alpha, regularization):
-    factors, histories = learnt_factors(alpha, regularization)
+def test_the_model_solves_long_histories_by_learned_factors_as_closely(alpha, regularization):
+    factors, histories = learned_factors(alpha, regularization)
     made = model(factors, alpha=alpha, regularization=regularization, length=50, prior=False)
     popular = np.argsort(-np.linalg.norm(factors[1:], axis=1))[:50] + 1
     histories += [popular, popular[:20], popular[:5], popular[:1]]
     rows = np.array([padded(items.tolist(), 50) for items in histories], np.int32)
-    found = made(tf.constant(rows)).numpy()[:, 1:]
+    actual = made(tf.constant(rows)).numpy()[:, 1:]
     for row, items in enumerate(histories):
-        assert_close(found[row], exact(factors, alpha, regularization, set(items.tolist())))
+        assert_close(actual[row], exact(factors, alpha, regularization, set(items.tolist())))
 
 
 def test_a_user_is_hand_computed_where_there_is_one_dimension():
     made = model(
         np.array([[9], [2], [1], [0.5]], np.float32), alpha=3, regularization=0.75, prior=False
     )
-    # Gram 4 + 1 + 1/4, and 3/4: 6. Book 1 read: (6 + 2 * 4) u = 3 * 2. Then 1 and 3 read:
+    # Gram 4 + 1 + 1/4, and 3/4: 6. Item 1 read: (6 + 2 * 4) u = 3 * 2. Then 1 and 3 read:
     # (6 + 2 * (4 + 1/4)) u = 3 * 2.5.
     rows = tf.constant([padded([1]), padded([3, 1]), padded([])], tf.int32)
     scores = made(rows).numpy()
@@ -157,20 +157,20 @@ def test_an_empty_history_gets_the_prior():
 
 def test_padding_repeats_and_unknown_ids_change_no_score_wherever_they_stand():
     made = model()
-    wanted = made(tf.constant([padded([4, 11, V, 1])])).numpy()
+    expected = made(tf.constant([padded([4, 11, V, 1])])).numpy()
     for nothing in (0, *UNKNOWN, 11):
         rows = [
             padded([*[4, 11, V, 1][:place], nothing, *[4, 11, V, 1][place:], nothing])
             for place in range(5)
         ]
-        found = made(tf.constant(rows, tf.int32)).numpy()
-        np.testing.assert_allclose(found, np.tile(wanted, (5, 1)), atol=1e-5)
+        actual = made(tf.constant(rows, tf.int32)).numpy()
+        np.testing.assert_allclose(actual, np.tile(expected, (5, 1)), atol=1e-5)
 
 
 def test_the_order_of_a_history_does_not_matter():
     made = model()
-    found = made(tf.constant([padded([4, 11, V, 1]), padded([1, V, 4, 11])])).numpy()
-    np.testing.assert_allclose(found[0], found[1], atol=1e-5)
+    actual = made(tf.constant([padded([4, 11, V, 1]), padded([1, V, 4, 11])])).numpy()
+    np.testing.assert_allclose(actual[0], actual[1], atol=1e-5)
 
 
 def test_a_user_gets_the_same_scores_alone_and_in_a_batch():
@@ -208,21 +208,21 @@ def test_nothing_is_similar_to_an_unknown_item():
 def test_contributions_are_the_shares_of_the_sum_that_the_score_is():
     made = model()
     history, item = [8, 3, V], 21
-    found = made.contributions(tf.constant([[8, 0, 3, V + 1, V, *[0] * 7]]), tf.constant([item]))
+    actual = made.contributions(tf.constant([[8, 0, 3, V + 1, V, *[0] * 7]]), tf.constant([item]))
     factors = random_factors().astype(np.float64)[1:]
     read = factors[np.array(history) - 1]
     normal = factors.T @ factors + 20 * np.eye(d) + (40 - 1) * read.T @ read
-    wanted = np.zeros(L)
-    wanted[[0, 2, 4]] = 40 * read @ np.linalg.solve(normal, factors[item - 1])
-    np.testing.assert_allclose(found[0], wanted, atol=2 * CLOSE * np.abs(wanted).max())
+    expected = np.zeros(L)
+    expected[[0, 2, 4]] = 40 * read @ np.linalg.solve(normal, factors[item - 1])
+    np.testing.assert_allclose(actual[0], expected, atol=2 * CLOSE * np.abs(expected).max())
     score = exact(random_factors(), 40, 20, set(history))[item - 1]
-    assert wanted.sum() == pytest.approx(score, rel=1e-9)
+    assert expected.sum() == pytest.approx(score, rel=1e-9)
 
 
 @pytest.mark.parametrize("item", [0, *UNKNOWN])
 def test_nothing_contributes_to_an_unknown_item(item):
-    found = model().contributions(tf.constant([padded([8, 3, V])]), tf.constant([item]))
-    assert not found.numpy().any()
+    actual = model().contributions(tf.constant([padded([8, 3, V])]), tf.constant([item]))
+    assert not actual.numpy().any()
 
 
 def test_a_repeated_item_contributes_once_and_as_much_as_if_it_stood_there_once():
@@ -273,7 +273,7 @@ def test_a_saved_model_scores_alike_when_it_is_loaded(tmp_path):
 
 
 @pytest.mark.parametrize("shape", [(V, d), (V + 2, d), (V + 1, d + 1), (V + 1,)])
-def test_factors_of_another_shape_are_refused_and_told_so(shape):
+def test_factors_of_another_shape_are_refused(shape):
     with pytest.raises(ValueError, match="another catalog") as refused:
         model().assign(np.zeros(shape, np.float32))
     assert str(list(shape)) in str(refused.value)
@@ -291,7 +291,7 @@ def test_factors_that_are_not_finite_are_refused_and_nothing_is_taken(value):
         np.testing.assert_array_equal(now, old)
 
 
-def test_the_given_factors_are_not_changed():
+def test_assigning_does_not_change_the_given_factors():
     factors = random_factors()
     model().assign(factors)
     np.testing.assert_array_equal(factors, random_factors())

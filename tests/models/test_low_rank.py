@@ -24,9 +24,11 @@ def model(**settings) -> LowRankModel:
 
 def test_an_item_of_the_history_is_read_left_and_a_candidate_right():
     made = model()
-    wanted = made.input_factors.numpy()[3] @ made.output_factors.numpy()[7] + made.prior.numpy()[7]
-    found = made(tf.constant([[3, 0, 0, 0, 0]])).numpy()[0, 7]
-    assert found == pytest.approx(wanted, rel=1e-5)
+    expected = (
+        made.input_factors.numpy()[3] @ made.output_factors.numpy()[7] + made.prior.numpy()[7]
+    )
+    actual = made(tf.constant([[3, 0, 0, 0, 0]])).numpy()[0, 7]
+    assert actual == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_compact_model_differs_by_the_rounding_of_its_prior_alone():

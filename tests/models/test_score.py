@@ -1,4 +1,4 @@
-"""Scores of some books are those of the whole catalogue, whichever shorter way a model has."""
+"""Candidate scores equal those of the whole catalog, also where a model has a shortcut."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from kd_tf.models.weighted_ensemble import WeightedEnsemble
 
 V, L = 40, 7
 NETWORKS = {
-    name: kind
-    for name, kind in {**TRAINED_STUDENTS, **TEACHERS}.items()
+    name: architecture
+    for name, architecture in {**TRAINED_STUDENTS, **TEACHERS}.items()
     if name in TRAINED_STUDENTS or name in ("gru", "cnn", "transformer", "vae", "two-tower")
 }
 
@@ -72,11 +72,14 @@ def models() -> dict[str, HistoryModel]:
     sizes = {"num_items": V, "max_length": L}
     return {
         **sums(),
-        **{name: random_weights(kind(**sizes, embedding_dim=8)) for name, kind in NETWORKS.items()},
+        **{
+            name: random_weights(architecture(**sizes, embedding_dim=8))
+            for name, architecture in NETWORKS.items()
+        },
     }
 
 
-KINDS = [
+ARCHITECTURES = [
     *NETWORKS,
     "item-kernel",
     "packed-kernel",
@@ -97,39 +100,39 @@ HISTORIES = np.array(
 )
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_item(models, kind):
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_candidate_scores_are_those_of_the_whole_catalog_and_0_for_padding(models, architecture):
     candidates = np.array(
         [[5, 0, V, -1], [1, V + 1, 2, 2], [9, 30, 2**31 - 1, 1], [40, 39, 38, 37]], np.int32
     )
-    whole = models[kind](tf.constant(HISTORIES)).numpy()
-    found = models[kind].score(tf.constant(HISTORIES), tf.constant(candidates)).numpy()
+    whole = models[architecture](tf.constant(HISTORIES)).numpy()
+    actual = models[architecture].score(tf.constant(HISTORIES), tf.constant(candidates)).numpy()
     known = (candidates >= 1) & (candidates <= V)
-    wanted = np.take_along_axis(whole, np.where(known, candidates, 0), axis=1)
-    np.testing.assert_allclose(found, np.where(known, wanted, 0), rtol=1e-4, atol=1e-4)
-    assert not found[~known].any()
+    expected = np.take_along_axis(whole, np.where(known, candidates, 0), axis=1)
+    np.testing.assert_allclose(actual, np.where(known, expected, 0), rtol=1e-4, atol=1e-4)
+    assert not actual[~known].any()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_contributions_are_0_where_no_item_stands_for_the_first_time(models, kind):
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_contributions_are_0_where_no_item_stands_for_the_first_time(models, architecture):
     items = tf.constant([9, 8, 7, 40])
-    found = models[kind].contributions(tf.constant(HISTORIES), items).numpy()
-    assert found.shape == HISTORIES.shape
+    actual = models[architecture].contributions(tf.constant(HISTORIES), items).numpy()
+    assert actual.shape == HISTORIES.shape
     nothing = np.array([[0, 0, 0, 1, 1, 1, 1], [1] * 7, [0, 1, 1, 1, 0, 1, 0], [0] * 7], bool)
-    assert not found[nothing].any()
+    assert not actual[nothing].any()
 
 
-@pytest.mark.parametrize("kind", TRAINED_STUDENTS)
-def test_a_contribution_is_what_the_score_loses_without_the_item(models, kind):
-    if kind == "logistic":
+@pytest.mark.parametrize("architecture", TRAINED_STUDENTS)
+def test_a_contribution_is_what_the_score_loses_without_the_item(models, architecture):
+    if architecture == "logistic":
         pytest.skip("a sum: see test_additive.py")
     history, item = np.array([[3, 1, 4, 1, 0, 0, 0]], np.int32), np.array([20], np.int32)
-    found = models[kind].contributions(tf.constant(history), tf.constant(item)).numpy()[0]
+    actual = models[architecture].contributions(tf.constant(history), tf.constant(item)).numpy()[0]
 
     def score(*read: int) -> float:
         row = np.array([[*read, *[0] * (L - len(read))]], np.int32)
-        return float(models[kind](tf.constant(row)).numpy()[0, 20])
+        return float(models[architecture](tf.constant(row)).numpy()[0, 20])
 
     whole = score(3, 1, 4)
-    wanted = [whole - score(1, 4), whole - score(3, 4), whole - score(3, 1)]
-    np.testing.assert_allclose(found[:3], wanted, atol=1e-4)
+    expected = [whole - score(1, 4), whole - score(3, 4), whole - score(3, 1)]
+    np.testing.assert_allclose(actual[:3], expected, atol=1e-4)

@@ -1,4 +1,4 @@
-"""Rows of a sparse matrix, found and added up; that scores are sums is tested in test_additive."""
+"""Rows of a sparse matrix, looked up and summed; test_additive tests that scores are sums."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ ids = st.lists(st.integers(0, V), min_size=1, max_size=30)
 def test_the_entries_of_rows_are_those_of_a_loop_over_them(ids, last_is_empty):
     some = matrix(*(LENGTHS[::-1] if last_is_empty else LENGTHS))
     owner, entry = model(some).locate_entries(tf.constant(ids, tf.int32))
-    wanted = [
+    expected = [
         (place, number)
         for place, row in enumerate(ids)
         for number in range(some.indptr[row], some.indptr[row + 1])
     ]
-    assert list(zip(owner.numpy().tolist(), entry.numpy().tolist(), strict=True)) == wanted
+    assert list(zip(owner.numpy().tolist(), entry.numpy().tolist(), strict=True)) == expected
 
 
 @pytest.mark.parametrize("rows", [[0], [0, 0, 0], [1], [V], [2], [5, 6], [V, 0, 0, V], [0, 5, 4]])
@@ -64,8 +64,8 @@ def test_empty_first_and_last_rows_are_found(rows):
     assert owner.numpy().tolist() == np.repeat(np.arange(len(rows)), counts).tolist()
     assert entry.shape == (counts.sum(),)
     for place, row in enumerate(rows):
-        own = entry.numpy()[owner.numpy() == place]
-        assert own.tolist() == list(range(some.indptr[row], some.indptr[row + 1]))
+        expected_scores = entry.numpy()[owner.numpy() == place]
+        assert expected_scores.tolist() == list(range(some.indptr[row], some.indptr[row + 1]))
 
 
 def test_many_rows_of_a_large_matrix_are_found():
@@ -77,8 +77,8 @@ def test_many_rows_of_a_large_matrix_are_found():
     owner, entry = model(some).locate_entries(tf.constant(rows))
     counts = np.diff(some.indptr)[rows]
     np.testing.assert_array_equal(owner, np.repeat(np.arange(len(rows)), counts))
-    wanted = [np.arange(some.indptr[row], some.indptr[row + 1]) for row in rows]
-    np.testing.assert_array_equal(entry, np.concatenate(wanted))
+    expected = [np.arange(some.indptr[row], some.indptr[row + 1]) for row in rows]
+    np.testing.assert_array_equal(entry, np.concatenate(expected))
 
 
 def test_users_of_a_batch_get_nothing_of_each_other():
@@ -89,7 +89,7 @@ def test_users_of_a_batch_get_nothing_of_each_other():
     assert not alone[3].any()
 
 
-def test_the_matrix_is_given_back_with_the_weights_as_they_are_now():
+def test_the_matrix_is_returned_with_the_current_weights():
     some = matrix(*LENGTHS)
     made = model(some)
     np.testing.assert_array_equal(made.to_matrix().toarray(), some.toarray())
@@ -129,8 +129,8 @@ def test_a_table_without_entries_runs_when_it_is_converted():
         interpreter.get_input_details()[0]["index"], np.array([[1, 2, V, 0]], np.int32)
     )
     interpreter.invoke()
-    found = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    np.testing.assert_array_equal(found, [np.arange(V + 1)])
+    actual = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+    np.testing.assert_array_equal(actual, [np.arange(V + 1)])
 
 
 def test_the_gradient_by_a_weight_is_how_many_users_it_was_added_for():
@@ -195,7 +195,7 @@ def test_a_matrix_may_hold_negative_weights_and_zeros():
 
 
 @pytest.mark.parametrize("shape", [(V, V), (V + 2, V + 2), (V + 1, V), (V, V + 1)])
-def test_a_matrix_of_another_catalogue_is_refused_and_told_so(shape):
+def test_a_matrix_of_another_catalog_is_refused(shape):
     with pytest.raises(ValueError, match="another catalog") as refused:
         model(matrix(*LENGTHS)).assign(sparse.csr_array(shape, dtype=np.float32))
     assert f"{shape[0]} x {shape[1]}" in str(refused.value)

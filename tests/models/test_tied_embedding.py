@@ -64,10 +64,10 @@ def test_item_dropout_leaves_out_whole_items_in_training_only_and_keeps_the_sum(
     watched(history, training=False)
     watched(history, training=True)
     whole, dropped = seen
-    there = whole > 0
+    mask = whole > 0
     kept = dropped > 0
-    assert not kept[~there].any()
-    assert kept[there].mean() == pytest.approx(0.75, abs=0.02)
+    assert not kept[~mask].any()
+    assert kept[mask].mean() == pytest.approx(0.75, abs=0.02)
     np.testing.assert_allclose(dropped[kept], whole[kept] / 0.75, rtol=1e-5)
 
 
@@ -122,11 +122,11 @@ def test_the_in_batch_loss_is_the_corrected_softmax_over_the_targets_of_the_batc
     expected = -np.diag(special.log_softmax(logits, axis=1)).mean()
     padded = np.pad(targets, ((0, 0), (0, 2)))  # padding is never drawn as a target
     data = tf.data.Dataset.from_tensors((history, {"targets": padded}))
-    found = made.fit(data, verbose=0).history["loss"][0]
-    assert found == pytest.approx(expected, rel=1e-4)
+    actual = made.fit(data, verbose=0).history["loss"][0]
+    assert actual == pytest.approx(expected, rel=1e-4)
 
 
-def test_the_in_batch_objective_learns_to_tell_the_targets_apart():
+def test_the_in_batch_objective_learns_to_separate_the_targets():
     history, targets = users(32)
     made = in_batch(np.bincount(targets[:, 0], minlength=V + 1), 0.03)
     data = tf.data.Dataset.from_tensors((history, {"targets": targets})).repeat()
@@ -139,7 +139,7 @@ def test_the_in_batch_objective_learns_to_tell_the_targets_apart():
 def found_among_targets(
     made: TiedEmbeddingModel, history: np.ndarray, targets: np.ndarray
 ) -> float:
-    """Share of readers whose target scores best of all books that are anybody's target."""
+    """Share of users whose target scores best of all items that are anybody's target."""
     candidates = np.unique(targets)
     best = made(tf.constant(history)).numpy()[:, candidates].argmax(axis=1)
     return (candidates[best] == targets[:, 0]).mean()

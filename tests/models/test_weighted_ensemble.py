@@ -1,4 +1,4 @@
-"""Several models as one."""
+"""Weighted ensembles of models."""
 
 from __future__ import annotations
 
@@ -96,21 +96,21 @@ def confidences(rows: list[list[int]], powers: Sequence[float] = POWERS) -> np.n
 @given(rows=some_rows)
 def test_a_score_is_the_weighted_sum_with_powers_of_the_number_of_distinct_items(mixed, rows):
     history = tf.constant(rows, tf.int32)
-    wanted = np.zeros((len(rows), V + 1))
+    expected = np.zeros((len(rows), V + 1))
     for part, weight, by_row in zip(mixed.members, WEIGHTS, confidences(rows), strict=True):
-        wanted += weight * by_row[:, None] * part(history).numpy()
-    np.testing.assert_allclose(mixed(history), wanted, rtol=1e-4, atol=1e-4)
+        expected += weight * by_row[:, None] * part(history).numpy()
+    np.testing.assert_allclose(mixed(history), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_the_number_of_items_counts_by_hand():
     part = low_rank()
     made = blend([part], weights=[3.0], exponents=[2.0])
     rows = [padded(), padded(4), padded(4, 9), [4, 9, 4, 0, -1, V + 1], padded(1, 2, 3)]
-    wanted = part(tf.constant(rows)).numpy() * np.array([3, 3, 12, 12, 27])[:, None]
-    np.testing.assert_allclose(made(tf.constant(rows)), wanted, rtol=1e-5)
+    expected = part(tf.constant(rows)).numpy() * np.array([3, 3, 12, 12, 27])[:, None]
+    np.testing.assert_allclose(made(tf.constant(rows)), expected, rtol=1e-5)
 
 
-def test_parts_count_alike_unless_told_otherwise():
+def test_members_have_equal_weights_by_default():
     some = [low_rank(), neighbours()]
     history = tf.constant([padded(3, 1, 4), padded()])
     made = WeightedEnsemble(members=some)
@@ -125,84 +125,84 @@ def test_padding_repeats_and_unknown_ids_change_no_score(mixed):
         np.testing.assert_allclose(mixed(rows), clean, atol=1e-4)
 
 
-def test_a_traced_blend_scores_any_number_of_users_alike(mixed):
+def test_a_traced_ensemble_scores_any_number_of_users_alike(mixed):
     traced = tf.function(mixed.call, input_signature=[tf.TensorSpec([None, L], tf.int32)])
     rows = tf.constant([padded(3, 1, 4), padded(), [7, 7, -1, 2, 0, V]])
     np.testing.assert_allclose(traced(rows), mixed(rows), atol=1e-4)
     np.testing.assert_allclose(traced(rows[:1]), mixed(rows[:1]), atol=1e-4)
 
 
-def test_scores_of_candidates_are_those_of_the_whole_catalogue_and_0_for_no_item(mixed):
+def test_candidate_scores_are_those_of_the_whole_catalog_and_0_for_padding(mixed):
     history = tf.constant([padded(3, 1, 4), padded()])
     candidates = np.array([[5, 0, V, -1], [1, V + 1, 2, 2]])
-    found = mixed.score(history, tf.constant(candidates, tf.int32)).numpy()
+    actual = mixed.score(history, tf.constant(candidates, tf.int32)).numpy()
     whole = mixed(history).numpy()
-    wanted = [[whole[0, 5], 0, whole[0, V], 0], [whole[1, 1], 0, whole[1, 2], whole[1, 2]]]
-    np.testing.assert_allclose(found, np.array(wanted, np.float32), rtol=1e-5, atol=1e-6)
-    assert not found[[0, 0, 1], [1, 3, 1]].any()
+    expected = [[whole[0, 5], 0, whole[0, V], 0], [whole[1, 1], 0, whole[1, 2], whole[1, 2]]]
+    np.testing.assert_allclose(actual, np.array(expected, np.float32), rtol=1e-5, atol=1e-6)
+    assert not actual[[0, 0, 1], [1, 3, 1]].any()
 
 
 def test_similar_is_the_weighted_sum_whatever_the_powers(mixed):
     items = tf.constant([3, V])
-    wanted = sum(
+    expected = sum(
         weight * part.similar(items).numpy()
         for weight, part in zip(WEIGHTS, mixed.members, strict=True)
     )
-    np.testing.assert_allclose(mixed.similar(items), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(mixed.similar(items), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_contributions_of_additive_parts_sum_to_the_score_without_the_priors():
     made = blend([low_rank(), neighbours()], weights=(2.0, -3.0), exponents=(0.5, -1.0))
     rows = [padded(3, 1, 4), [5, 5, 0, 2, -1, 9], padded()]
     items = np.array([7, 8, 9], np.int32)
-    found = made.contributions(tf.constant(rows), tf.constant(items)).numpy()
-    assert (found[1][[1, 2, 4]] == 0).all()
-    assert not found[2].any()
+    actual = made.contributions(tf.constant(rows), tf.constant(items)).numpy()
+    assert (actual[1][[1, 2, 4]] == 0).all()
+    assert not actual[2].any()
     priors = np.zeros((3, V + 1))
     by_part = zip(made.members, (2.0, -3.0), confidences(rows, (0.5, -1.0)), strict=True)
     for part, weight, by_row in by_part:
         priors += weight * by_row[:, None] * part.prior.numpy()
     scores = (made(tf.constant(rows)).numpy() - priors)[np.arange(3), items]
-    np.testing.assert_allclose(found.sum(axis=1), scores, atol=1e-4)
+    np.testing.assert_allclose(actual.sum(axis=1), scores, atol=1e-4)
 
 
 def test_the_way_outside_tensorflow_gives_the_same_scores():
     made = blend([low_rank(), neighbours()], weights=(2.0, -3.0), exponents=(0.5, -1.0))
     rows = [[3, 1, 4], [], [5, 5, 2], list(range(1, L + 1)), [V]]
     histories = from_lists(rows)
-    found = made.numpy_scores(histories)
-    assert found.dtype == np.float32
-    wanted = made(tf.constant(histories.pad(L))).numpy()
-    np.testing.assert_allclose(found, wanted, atol=1e-5 * np.abs(wanted).max())
+    actual = made.numpy_scores(histories)
+    assert actual.dtype == np.float32
+    expected = made(tf.constant(histories.pad(L))).numpy()
+    np.testing.assert_allclose(actual, expected, atol=1e-5 * np.abs(expected).max())
 
 
 def test_solved_parts_come_as_near_outside_tensorflow_as_they_do_alone():
     made = blend([low_rank(), fold_in()], weights=(1.0, 2.0), exponents=(0.0, 0.5))
     histories = from_lists([[3, 1, 4], [], list(range(1, L + 1))])
-    wanted = made(tf.constant(histories.pad(L))).numpy()
-    found = made.numpy_scores(histories)
-    np.testing.assert_allclose(found, wanted, atol=1e-3 * np.abs(wanted).max())
+    expected = made(tf.constant(histories.pad(L))).numpy()
+    actual = made.numpy_scores(histories)
+    np.testing.assert_allclose(actual, expected, atol=1e-3 * np.abs(expected).max())
 
 
 def test_there_is_no_way_outside_tensorflow_where_one_part_has_none(mixed):
     assert mixed.numpy_scores(from_lists([[3, 1]])) is None
 
 
-def test_the_compact_blend_is_the_blend_of_the_compact_parts(mixed):
+def test_the_packed_ensemble_is_the_ensemble_of_the_packed_members(mixed):
     compact = mixed.pack()
     assert isinstance(compact.members[1], PackedNeighbours)
     assert compact.members[0].is_quantized
     assert compact.members[2].is_quantized
     rows = tf.constant([padded(3, 1, 4), padded(), padded(9, 8, 7, 6, 5, 4)])
-    wanted = np.zeros((3, V + 1))
+    expected = np.zeros((3, V + 1))
     by_part = zip(mixed.members, WEIGHTS, confidences(rows.numpy().tolist()), strict=True)
     for part, weight, by_row in by_part:
-        wanted += weight * by_row[:, None] * part.pack()(rows).numpy()
-    np.testing.assert_allclose(compact(rows), wanted, rtol=1e-4, atol=1e-4)
+        expected += weight * by_row[:, None] * part.pack()(rows).numpy()
+    np.testing.assert_allclose(compact(rows), expected, rtol=1e-4, atol=1e-4)
     assert 0 < np.abs(compact(rows) - mixed(rows)).max() < 0.1 * np.abs(mixed(rows)).max()
 
 
-def test_a_saved_blend_scores_alike_when_it_is_loaded(mixed, tmp_path):
+def test_a_saved_ensemble_scores_alike_when_it_is_loaded(mixed, tmp_path):
     rows = tf.constant([padded(3, 1, 4), padded(), padded(9, 8, 7, 6, 5, 4)])
     for name, made in (("whole", mixed), ("compact", mixed.pack())):
         checkpoint.save(made, tmp_path / name)
@@ -212,7 +212,7 @@ def test_a_saved_blend_scores_alike_when_it_is_loaded(mixed, tmp_path):
         np.testing.assert_array_equal(loaded(rows), made(rows))
 
 
-def test_a_blend_of_blends_survives_saving(tmp_path):
+def test_an_ensemble_of_ensembles_survives_saving(tmp_path):
     inner = blend([low_rank(), neighbours()], weights=(2.0, -3.0), exponents=(0.5, -1.0))
     made = blend([inner, fold_in()], weights=(0.5, 0.25), exponents=(1.0, 0.0))
     checkpoint.save(made, tmp_path / "model")
@@ -220,7 +220,7 @@ def test_a_blend_of_blends_survives_saving(tmp_path):
     np.testing.assert_array_equal(checkpoint.load(tmp_path / "model")(rows), made(rows))
 
 
-def test_a_configuration_makes_more_than_one_blend():
+def test_a_configuration_makes_more_than_one_ensemble():
     config = blend([low_rank(), neighbours()], weights=(2.0, 1.0)).get_config()
     first, second = WeightedEnsemble.from_config(config), WeightedEnsemble.from_config(config)
     assert first.get_config() == second.get_config() == config
@@ -238,18 +238,18 @@ def test_gradients_reach_every_trainable_weight_of_every_part(mixed):
         assert np.abs(tf.convert_to_tensor(gradient)).sum() > 0, weight.name
 
 
-def test_a_blend_needs_the_memory_of_all_its_parts(mixed):
+def test_an_ensemble_needs_the_memory_of_all_its_members(mixed):
     assert mixed.peak_score_rows == sum(part.peak_score_rows for part in mixed.members)
 
 
 @pytest.mark.parametrize("other", [{"items": V + 1}, {"length": L + 1}])
-def test_parts_of_different_catalogues_or_lengths_are_refused(other):
+def test_parts_of_different_catalogs_or_lengths_are_refused(other):
     with pytest.raises(ValueError, match="same number of items and the same max_length") as refused:
         WeightedEnsemble(members=[low_rank(), low_rank(**other)])
     assert str(next(iter(other.values()))) in str(refused.value)
 
 
-def test_a_blend_of_nothing_is_refused():
+def test_an_ensemble_without_members_is_refused():
     with pytest.raises(ValueError, match="no members"):
         WeightedEnsemble(members=[])
 
@@ -261,18 +261,18 @@ def test_weights_and_powers_of_another_number_are_refused(wrong):
 
 
 class Judge:
-    """Judges each reader's scores by their cosine with wanted ones: like a ranking, it does not
+    """Judges each user's scores by their cosine with wanted ones: like a ranking, it does not
     see their size. Rounded, for no part to be a help by how floats are rounded."""
 
-    def __init__(self, wanted: np.ndarray) -> None:
-        self.wanted = wanted / np.linalg.norm(wanted, axis=1, keepdims=True)
+    def __init__(self, expected: np.ndarray) -> None:
+        self.wanted = expected / np.linalg.norm(expected, axis=1, keepdims=True)
 
     def __call__(self, scores: np.ndarray) -> float:
         size = np.maximum(np.linalg.norm(scores, axis=1), 1e-9)
         return round(float(((scores * self.wanted).sum(axis=1) / size).mean()), 5)
 
 
-def blended(
+def fitted_ensemble(
     scores: list[np.ndarray], counts: np.ndarray, weights: list[float], powers: list[float]
 ) -> np.ndarray:
     """As `BlendModel` does it."""
@@ -285,48 +285,50 @@ def blended(
 COUNTS = np.array([1, 4, 9, 16, 25, 4, 100, 1])
 
 
-def test_a_fitted_blend_is_as_good_as_it_is_said_to_be_and_better_than_each_part():
+def test_a_fitted_ensemble_reaches_the_reported_metric_and_beats_each_member():
     scores = [drawn(len(COUNTS), 30, seed=seed) * 10.0**seed for seed in range(3)]
     judge = Judge(sum(one / 10.0**seed for seed, one in enumerate(scores)))
-    weights, powers, reached = fit_ensemble_weights(scores, COUNTS, judge)
-    assert judge(blended(scores, COUNTS, weights, powers)) == pytest.approx(reached, abs=2e-5)
-    assert reached > max(judge(one) for one in scores) + 0.2
-    assert reached > 0.98
+    weights, powers, ndcg = fit_ensemble_weights(scores, COUNTS, judge)
+    assert judge(fitted_ensemble(scores, COUNTS, weights, powers)) == pytest.approx(ndcg, abs=2e-5)
+    assert ndcg > max(judge(one) for one in scores) + 0.2
+    assert ndcg > 0.98
 
 
 @pytest.mark.parametrize("power", [-0.5, 0.5])
 @pytest.mark.parametrize("counts", [COUNTS, np.where(COUNTS == 1, 0, COUNTS)])
 def test_a_confidence_that_changes_with_the_history_is_found(power, counts):
     scores = [drawn(len(counts), 30, seed=seed) for seed in (1, 2)]
-    judge = Judge(blended(scores, counts, [1.0, 6.5**-power], [0.0, power]))
-    weights, powers, reached = fit_ensemble_weights(scores, counts, judge)
-    assert judge(blended(scores, counts, weights, powers)) == pytest.approx(reached, abs=2e-5)
-    assert reached > 0.97
+    judge = Judge(fitted_ensemble(scores, counts, [1.0, 6.5**-power], [0.0, power]))
+    weights, powers, ndcg = fit_ensemble_weights(scores, counts, judge)
+    assert judge(fitted_ensemble(scores, counts, weights, powers)) == pytest.approx(ndcg, abs=2e-5)
+    assert ndcg > 0.97
     assert powers[1] - powers[0] == power
     assert min(weights) > 0
 
 
-def test_a_part_that_is_no_help_weighs_nothing():
-    wanted = drawn(len(COUNTS), 30, seed=1)
-    weights, _, reached = fit_ensemble_weights([-wanted, wanted, -wanted], COUNTS, Judge(wanted))
+def test_a_member_that_does_not_help_gets_weight_0():
+    expected = drawn(len(COUNTS), 30, seed=1)
+    weights, _, ndcg = fit_ensemble_weights(
+        [-expected, expected, -expected], COUNTS, Judge(expected)
+    )
     assert weights[0] == weights[2] == 0
     assert weights[1] > 0
-    assert reached == pytest.approx(1, abs=1e-6)
+    assert ndcg == pytest.approx(1, abs=1e-6)
 
 
 def test_a_part_of_zeros_is_fitted_without_a_fault():
-    wanted = drawn(len(COUNTS), 30, seed=1)
-    weights, _, reached = fit_ensemble_weights([wanted, 0 * wanted], COUNTS, Judge(wanted))
+    expected = drawn(len(COUNTS), 30, seed=1)
+    weights, _, ndcg = fit_ensemble_weights([expected, 0 * expected], COUNTS, Judge(expected))
     assert np.isfinite(weights).all()
-    assert reached == pytest.approx(1, abs=1e-6)
+    assert ndcg == pytest.approx(1, abs=1e-6)
 
 
 def test_one_part_alone_is_taken_as_it_is():
-    wanted = drawn(len(COUNTS), 30, seed=1)
-    weights, powers, reached = fit_ensemble_weights([wanted], COUNTS, Judge(wanted))
+    expected = drawn(len(COUNTS), 30, seed=1)
+    weights, powers, ndcg = fit_ensemble_weights([expected], COUNTS, Judge(expected))
     assert len(weights) == len(powers) == 1
     assert weights[0] > 0
-    assert reached == pytest.approx(1, abs=1e-6)
+    assert ndcg == pytest.approx(1, abs=1e-6)
 
 
 def test_its_vectors_are_those_of_the_first_part_that_has_any():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import itertools, random, sys
 from pathlib import Path
@@ -58,6 +60,7 @@ Recommender.load(folder)
 """
 
 
+@pytest.mark.slow
 def test_any_damage_is_refused_and_nothing_crashes(bundle):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, str(bundle)], capture_output=True, text=True, check=False

@@ -13,6 +13,8 @@ from kd_tf.distill.warm_start import WARM_STARTS
 from kd_tf.models.students import STUDENTS
 from kd_tf.tflite.convert import Quantization, convert
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", STUDENTS)
 def test_every_signature_of_every_form_runs(kind, student, started, calibration, tmp_path):

@@ -26,6 +26,7 @@ EVERY_FILE = [
 PRIVATE_FLAG = "_experimental_disable_per_channel_quantization_for_dense_layers"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_every_student_answers_the_same_in_every_form(file, student, histories, name, form):
     parity = check_parity(file(name, form), student(name), histories, quantization=form)
@@ -35,6 +36,7 @@ def test_every_student_answers_the_same_in_every_form(file, student, histories, 
     assert (parity.max_score_error < 1e-4) == (form is Quantization.FLOAT32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_every_table_stands_in_the_file_once(file, name, form):
     tables = len(TRAINED_STUDENTS[name].quantized_weights)
@@ -42,6 +44,7 @@ def test_every_table_stands_in_the_file_once(file, name, form):
     assert list_table_sizes(file(name, form), V + 1) == [size] * tables
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", Quantization)
 def test_a_file_is_hardly_larger_than_its_table(form):
     items = 8_000
@@ -67,6 +70,7 @@ def test_a_file_does_not_depend_on_the_name_of_the_student():
     assert len({len(content) for content in contents}) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_every_file_answers_the_same_where_xnnpack_is_off(file, histories, name, form):
     # Android's default, and every build without the delegate.
@@ -88,6 +92,7 @@ def test_every_file_answers_the_same_where_xnnpack_is_off(file, histories, name,
         assert np.mean(overlap) >= 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("calibration", [None, np.zeros((0, L), np.int32)])
 def test_int8_without_calibration_is_refused(student, calibration):
     with pytest.raises(ValueError, match="calibration"):
@@ -100,6 +105,7 @@ def test_a_student_without_weights_is_refused():
         convert(student, Quantization.FLOAT32, recommendations=K)
 
 
+@pytest.mark.slow
 def test_the_private_flag_of_the_converter_is_still_there_and_still_needed(student, monkeypatch):
     """Guards the one private name that `convert` sets."""
     found = tf.lite.TFLiteConverter.from_saved_model

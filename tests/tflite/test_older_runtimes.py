@@ -21,6 +21,8 @@ from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.checks.compatibility import compute_min_runtime_version, parse_version
 from kd_tf.tflite.convert import Quantization, convert
 
+pytestmark = pytest.mark.slow
+
 OLDER = dict(one.split("=", 1) for one in os.environ.get("KD_TF_OLDER_RUNTIMES", "").split())
 
 FORMS = [Quantization.FLOAT32, Quantization.DYNAMIC_INT8, Quantization.INT4]

@@ -43,6 +43,7 @@ def signatures(student):
     return Signatures(student("mlp"), K, C)
 
 
+@pytest.mark.slow
 @given(st.lists(st.one_of(st.integers(1, V), INT32), max_size=L))
 @settings(max_examples=60, deadline=None)
 def test_the_best_items_are_those_of_sorting_all_of_them(signatures, history):
@@ -56,6 +57,7 @@ def test_the_best_items_are_those_of_sorting_all_of_them(signatures, history):
     np.testing.assert_allclose(answer["scores"].numpy()[0], scores[ids], atol=1e-5)
 
 
+@pytest.mark.slow
 @given(INT32)
 @settings(max_examples=40, deadline=None)
 def test_the_most_similar_items_are_those_of_sorting_all_of_them(signatures, item):
@@ -70,6 +72,7 @@ def test_a_list_longer_than_the_catalogue_or_empty_is_refused(student, recommend
         Signatures(student("mlp"), recommendations, C)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_neither_padding_nor_an_item_of_the_history_is_recommended(file, histories, name, form):
     ids, _ = TFLiteModel(file(name, form)).recommend_all(histories)
@@ -79,6 +82,7 @@ def test_neither_padding_nor_an_item_of_the_history_is_recommended(file, histori
         assert len(set(row)) == K
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_an_item_is_not_similar_to_itself(file, name, form):
     model = TFLiteModel(file(name, form))
@@ -89,6 +93,7 @@ def test_an_item_is_not_similar_to_itself(file, name, form):
         assert len(set(ids)) == K
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_ids_that_no_item_has_count_as_padding(file, name, form):
     model = TFLiteModel(file(name, form))
@@ -100,6 +105,7 @@ def test_ids_that_no_item_has_count_as_padding(file, name, form):
         assert_same(model.similar(unknown), model.similar(0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_an_empty_history_gets_the_items_that_many_read(file, split, name, form):
     ids, _ = TFLiteModel(file(name, form)).recommend(np.zeros(L, np.int32))
@@ -107,6 +113,7 @@ def test_an_empty_history_gets_the_items_that_many_read(file, split, name, form)
     assert popularity[ids[:10]].mean() > 1.5 * popularity[1:].mean()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_the_same_history_gets_the_same_answer_on_every_call(file, histories, name, form):
     model = TFLiteModel(file(name, form))
@@ -117,6 +124,7 @@ def test_the_same_history_gets_the_same_answer_on_every_call(file, histories, na
         assert_same(one, other)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_an_app_meets_nothing_but_int32_and_float32_of_fixed_shape(file, name, form):
     interpreter = Interpreter(model_content=file(name, form))
@@ -150,6 +158,7 @@ def test_an_app_meets_nothing_but_int32_and_float32_of_fixed_shape(file, name, f
             assert found == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_a_score_is_that_of_the_recommendation(file, histories, name, form):
     model = TFLiteModel(file(name, form))
@@ -164,6 +173,7 @@ def test_a_score_is_that_of_the_recommendation(file, histories, name, form):
         assert found[-1] == found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_a_contribution_is_what_the_score_loses_without_the_item(file, student, name, form):
     model, sums = TFLiteModel(file(name, form)), name == "logistic"
@@ -190,6 +200,7 @@ def small_shop(request):
     return TFLiteModel(convert(student, request.param, recommendations=12, calibration=calibration))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("read", [[], [3], [1, 2, 3, 4, 5], [3, 3, 9, 3], list(range(3, 13))])
 def test_where_fewer_items_are_left_the_answer_ends_in_zeros(small_shop, read):
     history = np.zeros(L, np.int32)
@@ -201,6 +212,7 @@ def test_where_fewer_items_are_left_the_answer_ends_in_zeros(small_shop, read):
     assert np.isfinite(scores).all()
 
 
+@pytest.mark.slow
 def test_where_fewer_items_are_left_the_similar_ones_end_in_zeros(small_shop):
     ids, _ = small_shop.similar(7)
     assert set(ids[:-1]) == set(range(1, 13)) - {7}

@@ -40,6 +40,7 @@ def some_histories(items: int, length: int) -> np.ndarray:
     return rows
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [Quantization.FLOAT32, Quantization.DYNAMIC_INT8])
 @pytest.mark.parametrize(
     ("items", "width", "length", "recommended"),
@@ -60,6 +61,7 @@ def test_a_file_of_any_size_answers_like_its_student(items, width, length, recom
     assert parity.numpy_overlap is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("items", [1, 33, 5000])
 def test_four_bits_of_any_size_hold_the_packed_student(items):
     student = made(MLPStudent, items, 16, 6)
@@ -81,6 +83,7 @@ def test_a_list_longer_than_the_catalogue_is_refused():
         convert(student, Quantization.FLOAT32, recommendations=6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [MLPStudent, ItemKernelStudent])
 @pytest.mark.parametrize("form", [Quantization.FLOAT32, Quantization.DYNAMIC_INT8])
 def test_every_kernel_and_number_of_threads_gives_the_same_items(kind, form):

@@ -89,6 +89,7 @@ def test_scores_are_those_of_the_student_in_another_order(student, order, histor
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [Quantization.FLOAT32, Quantization.DYNAMIC_INT8])
 def test_with_all_blocks_the_file_answers_as_an_exact_one(student, order, histories, form):
     clustered = TwoStageStudent(student, order, 10_000)
@@ -100,6 +101,7 @@ def test_with_all_blocks_the_file_answers_as_an_exact_one(student, order, histor
     ]
 
 
+@pytest.mark.slow
 def test_with_enough_blocks_most_of_the_best_are_found_by_reading_few_rows(
     student, order, histories
 ):

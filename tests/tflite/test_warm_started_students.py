@@ -12,6 +12,8 @@ from kd_tf.tflite.checks.compatibility import compute_min_runtime_version, parse
 from kd_tf.tflite.checks.parity import check_parity
 from kd_tf.tflite.convert import Quantization, convert
 
+pytestmark = pytest.mark.slow
+
 K = 20
 FORMS = (Quantization.FLOAT32, Quantization.DYNAMIC_INT8)
 

@@ -35,7 +35,7 @@ def test_a_loaded_model_gives_identical_scores(kind, tiny, tmp_path):
     assert checkpoint.compute_fingerprint(loaded) == checkpoint.compute_fingerprint(model)
 
 
-def test_a_model_that_was_trained_and_judged_loads_like_a_fresh_one(tiny, tmp_path):
+def test_a_model_that_was_trained_and_evaluated_loads_like_a_fresh_one(tiny, tmp_path):
     model = tiny(MLPStudent)
     model.compile(optimizer=keras.optimizers.Adam())
     targets = tf.constant([[9], [8], [20]])
@@ -92,9 +92,9 @@ def test_weights_that_were_changed_afterwards_are_refused(saved):
     with h5py.File(saved / "model.weights.h5", "r+") as file:
         datasets: list[h5py.Dataset] = []
         file.visititems(
-            lambda _, found: datasets.append(found) if isinstance(found, h5py.Dataset) else None
+            lambda _, actual: datasets.append(actual) if isinstance(actual, h5py.Dataset) else None
         )
-        table = next(found for found in datasets if found.shape and found.shape[0] == V + 1)
+        table = next(actual for actual in datasets if actual.shape and actual.shape[0] == V + 1)
         table[5, 2] += 1e-4
     assert "do not match the saved fingerprint" in refused(saved).what
 
@@ -152,13 +152,13 @@ def test_the_fingerprint_changes_with_every_weight_and_not_with_the_name(kind, t
     model = tiny(kind)
     same = checkpoint.compute_fingerprint(tiny(kind, name="another"))
     assert checkpoint.compute_fingerprint(model) == same
-    found = {same}
+    actual = {same}
     for weight in checkpoint.get_inference_weights(model):
         changed = np.atleast_1d(weight.numpy())
         changed.flat[-1] += 1 if weight.dtype.is_integer else 1e-3
         weight.assign(changed.reshape(weight.shape))
-        found.add(checkpoint.compute_fingerprint(model))
-    assert len(found) == 1 + len(checkpoint.get_inference_weights(model)) > 1 + len(model.metrics)
+        actual.add(checkpoint.compute_fingerprint(model))
+    assert len(actual) == 1 + len(checkpoint.get_inference_weights(model)) > 1 + len(model.metrics)
 
 
 def test_what_the_metrics_counted_is_no_part_of_the_fingerprint(tiny):

@@ -19,12 +19,12 @@ class Counter(keras.Model):
         self.rates: list[float] = []
 
     def train_step(self, data):
-        step = tf.cast(self.steps, tf.int32)
+        batch = tf.cast(self.steps, tf.int32)
         self.steps.assign_add(1.0)
         self.optimizer.minimize(lambda: 0.0 * self.steps, [self.steps])
         rate = self.optimizer.learning_rate  # that of the step just made
         tf.py_function(lambda value: self.rates.append(float(value)), [rate], [])
-        return {"loss": self.scripted_losses[tf.minimum(step, len(self.scripted_losses) - 1)]}
+        return {"loss": self.scripted_losses[tf.minimum(batch, len(self.scripted_losses) - 1)]}
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def test_training_stops_after_so_many_validations_without_a_new_best():
     assert (training.epochs, training.best_epoch, kept) == (5, 3, 3)
 
 
-def test_epochs_before_the_first_to_choose_from_are_never_judged():
+def test_epochs_before_the_first_candidate_are_not_evaluated():
     training, kept, seen = trained([0.2, 0.1], epochs=4, start_from_epoch=3)
     assert seen == [3, 4]
     assert (training.best_epoch, kept) == (3, 3)
@@ -132,7 +132,7 @@ def test_the_learning_rate_warms_up_and_falls_to_nothing():
     assert rates[52] == pytest.approx(0.05, rel=0.05)  # half a cosine is half-way in the middle
 
 
-def test_further_callbacks_act_before_the_weights_are_judged():
+def test_further_callbacks_run_before_the_evaluation():
     class Add(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.model.steps.assign_add(100.0)
@@ -154,9 +154,9 @@ def test_progress_hears_of_every_epoch_with_loss_and_figure():
             self.opened.append((label, total))
             yield lambda steps=1, note="": self.notes.append(note)
 
-    heard = Heard()
-    trained([0.25, 0.125], epochs=2, progress=heard)
-    assert heard.opened == [("counting", 2)]
-    assert [note for note in heard.notes if note] == [
+    messages = Heard()
+    trained([0.25, 0.125], epochs=2, progress=messages)
+    assert messages.opened == [("counting", 2)]
+    assert [note for note in messages.notes if note] == [
         "loss 1.000, best validation score 0.2500"
     ] * 2

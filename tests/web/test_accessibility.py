@@ -12,6 +12,8 @@ import pytest
 from kd_tf.preview.server import PreviewServer
 from kd_tf.preview.site import Site
 
+pytestmark = pytest.mark.browser
+
 WIDTHS = (360, 768, 1280)
 
 

@@ -7,8 +7,12 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import pytest
+
 from kd_tf.preview.server import PreviewServer
 from kd_tf.preview.site import Site
+
+pytestmark = pytest.mark.browser
 
 WORDS = {
     "contract": ("contract version 2; this page reads version 1", "same version of kd-tf"),

@@ -6,7 +6,11 @@ import gzip
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from kd_tf.preview.site import Site
+
+pytestmark = pytest.mark.browser
 
 MOST_BYTES = 3_000_000
 """Compressed, without the bundle."""

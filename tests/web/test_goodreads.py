@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.browser
+
 VECTORS = Path(__file__).parents[1] / "goodreads"
 EXPECTED = json.loads((VECTORS / "expected.json").read_text("utf-8"))
 MOST_BYTES = 20_000_000

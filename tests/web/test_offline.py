@@ -17,6 +17,8 @@ from kd_tf.preview.site import Site, make_site
 from kd_tf.runtime.bundle import Bundle
 from kd_tf.tflite.convert import Quantization
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture
 def static_host(site: Site, tmp_path: Path) -> Iterator[str]:

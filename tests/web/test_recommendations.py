@@ -15,6 +15,8 @@ from kd_tf.runtime.model import pad_history
 from kd_tf.runtime.recommender import Recommender
 from kd_tf.tflite.convert import Quantization
 
+pytestmark = pytest.mark.browser
+
 SHELVES = 50
 CALLS = 12_000
 """So many leave 8 MB behind where tensors are not deleted."""

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.browser
+
 ITEMS = [
     {"item_id": "over", "title": "The Hills Over Harbour", "authors": "Ana Lantern"},
     {"item_id": "café", "title": "Café Zoë", "authors": "Zoë Bruneau"},

@@ -8,7 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from kd_tf.preview.site import PAGE
+
+pytestmark = pytest.mark.browser
 
 SOURCES = sorted(PAGE.glob("js/**/*.js"))
 

@@ -15,6 +15,8 @@ from kd_tf.runtime.bundle import Bundle
 from kd_tf.runtime.recommender import Recommender
 from kd_tf.tflite.convert import Quantization
 
+pytestmark = pytest.mark.browser
+
 VECTORS = Path(__file__).parents[1] / "goodreads"
 
 

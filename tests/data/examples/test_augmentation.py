@@ -11,7 +11,7 @@ seeds = st.integers(0, 2**16)
 
 @st.composite
 def examples(draw) -> Examples:
-    """Passes of readers with distinct books each, some with none."""
+    """Passes of users with distinct items each, some with none."""
     passes, users, L, M = (draw(st.integers(1, most)) for most in (3, 6, 7, 3))
     random = np.random.default_rng(draw(seeds))
     history = np.zeros((passes, users, L), np.int32)
@@ -23,9 +23,9 @@ def examples(draw) -> Examples:
 
 def items(row: np.ndarray) -> list[int]:
     """The ids of a padded row, after checking that zeros stand only at the end."""
-    found = row[row > 0].tolist()
-    assert row.tolist() == found + [0] * (len(row) - len(found))
-    return found
+    actual = row[row > 0].tolist()
+    assert row.tolist() == actual + [0] * (len(row) - len(actual))
+    return actual
 
 
 def follows(part: list[int], whole: list[int]) -> bool:
@@ -48,7 +48,7 @@ def check_without_targets(made: Examples, given: Examples) -> None:
 
 
 @given(examples(), st.sampled_from([0.0, 0.3, 0.7, 0.999]), seeds)
-def test_a_thinned_history_is_some_of_the_items_in_order_and_never_none_of_them(given, share, seed):
+def test_item_dropout_keeps_at_least_one_item_and_the_order(given, share, seed):
     made = apply_item_dropout(given, share, seed)
     check_without_targets(made, given)
     for where in np.ndindex(given.history.shape[:2]):
@@ -60,36 +60,36 @@ def test_a_thinned_history_is_some_of_the_items_in_order_and_never_none_of_them(
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.8])
-def test_an_item_is_left_out_with_the_probability_asked_for(share):
-    found = apply_item_dropout(many([1, 2, 3, 4, 0]), share, seed=0).history[0]
-    left = np.stack([(found == item).any(axis=1).mean() for item in (1, 2, 3, 4)])
+def test_an_item_is_dropped_with_the_given_probability(share):
+    actual = apply_item_dropout(many([1, 2, 3, 4, 0]), share, seed=0).history[0]
+    remaining = np.stack([(actual == item).any(axis=1).mean() for item in (1, 2, 3, 4)])
     # Where all would go one stays, each as often as the others.
-    np.testing.assert_allclose(left, 1 - share + share**4 / 4, atol=0.03)
+    np.testing.assert_allclose(remaining, 1 - share + share**4 / 4, atol=0.03)
 
 
 @given(examples(), seeds)
-def test_a_blend_holds_items_of_two_users_once_each_in_the_order_of_each(given, seed):
+def test_mixup_holds_items_of_two_users_once_each_in_the_order_of_each(given, seed):
     made = apply_mixup(given, seed)
     check_without_targets(made, given)
     for number, one_pass in enumerate(given.history):
         histories = [items(row) for row in one_pass]
         for user, row in enumerate(made.history[number]):
-            found = items(row)
-            assert len(set(found)) == len(found)
+            actual = items(row)
+            assert len(set(actual)) == len(actual)
             assert any(
-                set(found) <= {*histories[user], *other}
-                and follows([one for one in found if one not in other], histories[user])
-                and follows([one for one in found if one not in histories[user]], other)
+                set(actual) <= {*histories[user], *other}
+                and follows([one for one in actual if one not in other], histories[user])
+                and follows([one for one in actual if one not in histories[user]], other)
                 for other in histories
             )
             if histories[user]:
-                assert found
+                assert actual
 
 
 @given(examples(), seeds)
-def test_every_user_is_the_second_of_one_blend_and_not_of_the_own(given, seed):
+def test_every_user_is_the_partner_in_exactly_one_mixup_of_another_user(given, seed):
     users, L = given.history.shape[1:]
-    # Every reader has one book, the reader's own number; one book is always kept.
+    # Every user has one item, the user's own number; one item is always kept.
     history = np.zeros_like(given.history)
     history[:, :, 0] = np.arange(users) + 1
     made = apply_mixup(Examples(history, given.targets), seed)
@@ -101,16 +101,16 @@ def test_every_user_is_the_second_of_one_blend_and_not_of_the_own(given, seed):
         assert sorted(one_pass[:, 1]) == list(range(1, users + 1))
 
 
-def test_a_blend_has_about_half_of_the_items_of_each():
-    found = apply_mixup(many([1, 2, 3, 4, 5, 6, 0, 0], [11, 12, 13, 14, 15, 16, 0, 0]), seed=0)
-    rows = mixed(found.history[0])
+def test_mixup_has_about_half_of_the_items_of_each_user():
+    actual = apply_mixup(many([1, 2, 3, 4, 5, 6, 0, 0], [11, 12, 13, 14, 15, 16, 0, 0]), seed=0)
+    rows = mixed(actual.history[0])
     assert len(rows) > 1000
     for item in (1, 6, 11, 16):
         assert 0.45 < (rows == item).any(axis=1).mean() < 0.55
 
 
 def mixed(rows: np.ndarray) -> np.ndarray:
-    """Blends of a reader of books up to 10 and one of books above."""
+    """Blends of a user of items up to 10 and one of items above."""
     return rows[(rows > 10).any(axis=1) & ((rows > 0) & (rows < 10)).any(axis=1)]
 
 
@@ -126,8 +126,8 @@ def test_the_newest_of_both_stand_near_the_end():
 
 def test_where_there_is_no_room_the_oldest_go():
     rows = mixed(apply_mixup(many([1, 2], [11, 12], times=8000), seed=1).history[0])
-    # Of a reader the old book is drawn, the new one, or both: 3/8, 3/8, 1/4. Old and both, 6/64,
-    # are newest first two books of one reader, and so none of these.
+    # Of a user the old item is drawn, the new one, or both: 3/8, 3/8, 1/4. Old and both, 6/64,
+    # are newest first two items of one user, and so none of these.
     ages, counts = np.unique(np.sort(rows % 10, axis=1), axis=0, return_counts=True)
     assert ages.tolist() == [[1, 1], [1, 2], [2, 2]]
     np.testing.assert_allclose(counts / len(rows), [9 / 58, 24 / 58, 25 / 58], atol=0.02)
@@ -147,7 +147,7 @@ def test_an_item_of_both_users_stands_once():
 
 @given(examples(), st.sampled_from([0.0, 0.4, 1.0]), st.sampled_from([0.0, 0.5, 1.0]), seeds)
 @settings(max_examples=50)
-def test_rows_are_added_to_every_pass_behind_the_given_ones(given, dropout_share, mixup_share, s):
+def test_rows_are_appended_to_every_pass(given, dropout_share, mixup_share, s):
     made = augment(given, dropout_share=dropout_share, mixup_share=mixup_share, seed=s)
     added = round(dropout_share * given.examples_per_pass) + round(
         mixup_share * given.examples_per_pass
@@ -186,7 +186,7 @@ def test_another_seed_draws_others():
     given = many([1, 2, 3, 4, 5, 6], [7, 8, 9, 10, 11, 12], times=20)
     for make in (lambda s: apply_item_dropout(given, 0.5, s), lambda s: apply_mixup(given, s)):
         assert (make(0).history != make(1).history).any()
-    # Of one book nothing can be left out: which readers are taken is all that is drawn.
+    # Of one item nothing can be left out: which users are taken is all that is drawn.
     single = Examples(np.arange(1, 41, dtype=np.int32).reshape(1, 40, 1), given.targets[:, :40])
     one, other = (augment(single, dropout_share=0.5, seed=seed).history for seed in (0, 1))
     assert set(one[0, 40:, 0]) != set(other[0, 40:, 0])

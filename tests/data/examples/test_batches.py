@@ -9,7 +9,7 @@ from kd_tf.data.examples.batches import Batches
 
 
 def marked(passes: int, users: int) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Arrays in which every row says which pass and which reader it is."""
+    """Arrays in which every row says which pass and which user it is."""
     one_pass, user = np.meshgrid(np.arange(passes), np.arange(users), indexing="ij")
     history = np.stack([one_pass, user, user * 7], axis=2).astype(np.int32)
     return history, {
@@ -29,9 +29,9 @@ def first(count: int, history, labels, **settings):
 def test_an_epoch_reads_its_pass_and_each_user_at_most_once(passes, users, size, seed):
     history, labels = marked(passes, users)
     steps = Batches(history, labels, batch_size=size, seed=seed).steps_per_epoch
-    found = first(steps * 4, history, labels, batch_size=size, seed=seed)
+    actual = first(steps * 4, history, labels, batch_size=size, seed=seed)
     for epoch in range(4):
-        rows = np.concatenate([h for h, _ in found[epoch * steps : (epoch + 1) * steps]])
+        rows = np.concatenate([h for h, _ in actual[epoch * steps : (epoch + 1) * steps]])
         assert (rows[:, 0] == epoch % passes).all()
         assert len(set(rows[:, 1].tolist())) == len(rows)
         assert len(rows) == steps * min(size, users)
@@ -41,13 +41,13 @@ def test_an_epoch_reads_its_pass_and_each_user_at_most_once(passes, users, size,
 
 def test_labels_stay_with_their_history():
     history, labels = marked(2, 10)
-    for rows, found in first(12, history, labels, batch_size=4, seed=5):
-        assert set(found) == {"targets", "teacher_logits"}
-        np.testing.assert_array_equal(found["targets"], rows[:, :2])
+    for rows, actual in first(12, history, labels, batch_size=4, seed=5):
+        assert set(actual) == {"targets", "teacher_logits"}
+        np.testing.assert_array_equal(actual["targets"], rows[:, :2])
         np.testing.assert_allclose(
-            found["teacher_logits"][:, 0], rows[:, 0] + rows[:, 1] / 1000, rtol=1e-6
+            actual["teacher_logits"][:, 0], rows[:, 0] + rows[:, 1] / 1000, rtol=1e-6
         )
-        assert (rows.dtype, found["teacher_logits"].dtype) == (np.int32, np.float32)
+        assert (rows.dtype, actual["teacher_logits"].dtype) == (np.int32, np.float32)
 
 
 def test_every_run_reads_the_same_and_another_seed_another_order():
@@ -60,7 +60,7 @@ def test_every_run_reads_the_same_and_another_seed_another_order():
     assert order(1) != order(2)
 
 
-def test_epochs_are_shuffled_and_differ_so_that_nobody_is_left_out_for_ever():
+def test_epochs_are_shuffled_differently_so_that_no_user_is_always_dropped():
     history, labels = marked(1, 9)
     epochs = [h[:, 1].tolist() for h, _ in first(20, history, labels, batch_size=8, seed=0)]
     assert len({tuple(epoch) for epoch in epochs}) == 20

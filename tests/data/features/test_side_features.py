@@ -1,4 +1,4 @@
-"""Features by hand, and that only training readers shape them."""
+"""Side features by hand; they are fitted to training users alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CATALOG = Catalog(
         schema={"item_id": pl.String, "title": pl.String, "year": pl.Int32},
     )
 )
-# Book 1 has two training readers, 2 has one, 3 has one, 4 none.
+# Item 1 has two training users, 2 has one, 3 has one, 4 none.
 SPLIT = split_of([[1, 2], [1, 3]], [[4, 1], [3, 4]])
 
 
@@ -56,23 +56,23 @@ def column(features, name: str) -> np.ndarray:
 
 
 def test_numbers_of_items_match_the_hand_computed_case() -> None:
-    found = ItemFeatures(scaling="min-max", max_terms=0).fit(SPLIT, CATALOG).transform()
-    assert found.names == ["popularity", "age", "age is missing"]
-    assert found.matrix.shape == (5, 3)
-    assert found.matrix.dtype == np.float32
-    assert found.matrix.toarray()[0].tolist() == [0, 0, 0], "padding"
+    actual = ItemFeatures(scaling="min-max", max_terms=0).fit(SPLIT, CATALOG).transform()
+    assert actual.names == ["popularity", "age", "age is missing"]
+    assert actual.matrix.shape == (5, 3)
+    assert actual.matrix.dtype == np.float32
+    assert actual.matrix.toarray()[0].tolist() == [0, 0, 0], "padding"
     # log 3, log 2, log 2 fitted; log 1 of the unread one lies below them.
     low, high = np.log(2), np.log(3)
     expected = [1, 0, 0, (np.log(1) - low) / (high - low)]
-    np.testing.assert_allclose(column(found, "popularity")[1:], expected, rtol=1e-6)
-    # Newest read book 2010: ages 10, 0, unknown (median 5), and 20 years before its time.
-    np.testing.assert_allclose(column(found, "age")[1:], [1, 0, 0.5, -2], rtol=1e-6)
-    assert column(found, "age is missing")[1:].tolist() == [0, 0, 1, 0]
+    np.testing.assert_allclose(column(actual, "popularity")[1:], expected, rtol=1e-6)
+    # Newest read item 2010: ages 10, 0, unknown (median 5), and 20 years before its time.
+    np.testing.assert_allclose(column(actual, "age")[1:], [1, 0, 0.5, -2], rtol=1e-6)
+    assert column(actual, "age is missing")[1:].tolist() == [0, 0, 1, 0]
 
 
 def test_standard_scaling_has_mean_0_and_deviation_1_over_read_items() -> None:
-    found = ItemFeatures(max_terms=0).fit(SPLIT, CATALOG).transform()
-    read = column(found, "popularity")[1:4]
+    actual = ItemFeatures(max_terms=0).fit(SPLIT, CATALOG).transform()
+    read = column(actual, "popularity")[1:4]
     assert read.mean() == pytest.approx(0, abs=1e-6)
     assert read.std() == pytest.approx(1, abs=1e-6)
 
@@ -81,9 +81,9 @@ def test_days_since_read_count_training_interactions_alone() -> None:
     # Training: 1 and 2 on days 1 and 3, then 1 and 3 on days 5 and 9; the test reads 3 on day 99.
     data = interactions_of(SPLIT, [1, 3, 5, 9, 99, 99, 99, 99])
     features = ItemFeatures(scaling="min-max", max_terms=0).fit(SPLIT, CATALOG, data)
-    found = column(features.transform(), "days-since-read")[1:]
-    np.testing.assert_allclose(found, [4 / 6, 1, 0, 4 / 6], rtol=1e-6)  # the last is the median
-    # No book that is fitted to lacks it.
+    actual = column(features.transform(), "days-since-read")[1:]
+    np.testing.assert_allclose(actual, [4 / 6, 1, 0, 4 / 6], rtol=1e-6)  # the last is the median
+    # No item that is fitted to lacks it.
     assert "days-since-read is missing" not in features.transform().names
 
 
@@ -91,10 +91,10 @@ def test_terms_come_from_items_that_training_users_have() -> None:
     strange = CATALOG.frame.with_columns(
         title=pl.Series(["red sea", "red moon", "blue sea", "green sea"])
     )
-    found = ItemFeatures().fit(SPLIT, Catalog(strange)).transform()
-    terms = [name.removeprefix("text: ") for name in found.names if name.startswith("text")]
+    actual = ItemFeatures().fit(SPLIT, Catalog(strange)).transform()
+    terms = [name.removeprefix("text: ") for name in actual.names if name.startswith("text")]
     assert sorted(terms) == ["blue", "moon", "red", "sea"], "green stands in an unread book only"
-    rows = found.matrix.toarray()[:, [found.names.index(f"text: {t}") for t in terms]]
+    rows = actual.matrix.toarray()[:, [actual.names.index(f"text: {t}") for t in terms]]
     lengths = np.linalg.norm(rows, axis=1)
     np.testing.assert_allclose(lengths, [0, 1, 1, 1, 1], rtol=1e-6)
     assert len(ItemFeatures(max_terms=2).fit(SPLIT, CATALOG).transform().names) == 3 + 2
@@ -102,13 +102,13 @@ def test_terms_come_from_items_that_training_users_have() -> None:
 
 def test_users_match_the_hand_computed_case() -> None:
     features = UserFeatures(scaling="min-max").fit(SPLIT)
-    found = features.transform(from_lists([[1], [2, 3], []]))
-    assert found.names == ["activity", "mean-popularity"]
-    # All training readers have two books: a constant has no range, and is only shifted.
-    np.testing.assert_allclose(column(found, "activity"), np.log([2, 3, 1]) - np.log(3), atol=1e-6)
-    mean = (np.log(3) + np.log(2)) / 2  # of both training readers
+    actual = features.transform(from_lists([[1], [2, 3], []]))
+    assert actual.names == ["activity", "mean-popularity"]
+    # All training users have two items: a constant has no range, and is only shifted.
+    np.testing.assert_allclose(column(actual, "activity"), np.log([2, 3, 1]) - np.log(3), atol=1e-6)
+    mean = (np.log(3) + np.log(2)) / 2  # of both training users
     expected = np.array([np.log(3), np.log(2), 0]) - mean
-    np.testing.assert_allclose(column(found, "mean-popularity"), expected, atol=1e-6)
+    np.testing.assert_allclose(column(actual, "mean-popularity"), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("scaling", ["standard", "min-max"])
@@ -124,17 +124,17 @@ def test_test_users_and_held_out_items_change_nothing(scaling) -> None:
             }
         )
     )
-    found = []
+    actual = []
     for seed in (1, 2):
         other = np.random.default_rng(seed)
         test = [list(other.permutation(20)[: other.integers(2, 9)] + 1) for _ in range(4)]
         split = split_of([row.tolist() for row in train], test, items=20)
-        learnt = random.__class__(np.random.PCG64(5)).integers(0, 1000, 90).tolist()
-        data = interactions_of(split, learnt + other.integers(0, 9999, 99).tolist())
+        learned = random.__class__(np.random.PCG64(5)).integers(0, 1000, 90).tolist()
+        data = interactions_of(split, learned + other.integers(0, 9999, 99).tolist())
         items = ItemFeatures(scaling=scaling).fit(split, catalog, data).transform()
         users = UserFeatures(scaling=scaling).fit(split).transform(split.train)
-        found.append((items, users))
-    for one, other in zip(*found, strict=True):
+        actual.append((items, users))
+    for one, other in zip(*actual, strict=True):
         assert one.names == other.names
         np.testing.assert_array_equal(one.matrix.toarray(), other.matrix.toarray())
 

@@ -1,4 +1,4 @@
-"""Dialects that are found out, headers that are not there, and blocks that break anywhere."""
+"""Delimited tables: detected dialects, missing headers, and blocks that break anywhere."""
 
 import csv
 import io
@@ -21,11 +21,11 @@ ASKED = {"user": "user", "item": "item"}
 def rows(path: Path, columns=ASKED, **dialect) -> list[tuple]:
     source = SourceFile(path)
     bad = BadRows(source, "stop")
-    found = []
+    actual = []
     for block in read_table(source, columns, bad, dialect=Dialect(**dialect)):
         bad.raise_or_skip()
-        found += block.rows()
-    return found
+        actual += block.rows()
+    return actual
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_separator_and_header_are_found(tmp_path, text, expected):
     assert rows(path, columns) == expected
 
 
-def test_a_first_line_with_the_asked_names_is_a_header_whatever_else_it_holds(tmp_path):
+def test_a_first_line_with_the_configured_names_is_a_header(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("user,item,2020\na,x,1\n")
     assert rows(path) == [(2, "a", "x")]
@@ -81,7 +81,7 @@ def test_an_escape_makes_a_quote_text(tmp_path):
     assert rows(path, escape_char="\\") == [(2, "a", 'say "x"; y')]
 
 
-def test_layout_tells_separator_header_and_names(tmp_path):
+def test_layout_has_separator_header_and_names(tmp_path):
     path = tmp_path / "t.tsv"
     path.write_text("a,b\tc\n")
     layout = read_layout(SourceFile(path))

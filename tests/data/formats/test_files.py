@@ -1,4 +1,4 @@
-"""Files as publishers ship them, and archives as nobody should."""
+"""Files as publishers ship them, and malicious archives."""
 
 import gzip
 import io
@@ -66,8 +66,8 @@ def test_a_file_or_an_archive_can_be_named_itself(tmp_path):
 def test_files_of_a_pattern_come_sorted(tmp_path):
     for number in (2, 1, 3):
         (tmp_path / f"combined_data_{number}.txt").write_bytes(b"")
-    found = locate_all(tmp_path, "combined_data_*.txt", dataset="t")
-    assert [source.name for source in found] == [f"combined_data_{n}.txt" for n in (1, 2, 3)]
+    actual = locate_all(tmp_path, "combined_data_*.txt", dataset="t")
+    assert [source.name for source in actual] == [f"combined_data_{n}.txt" for n in (1, 2, 3)]
 
 
 def test_what_is_missing_is_named_with_what_there_is(tmp_path):

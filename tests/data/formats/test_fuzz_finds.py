@@ -1,4 +1,4 @@
-"""Files that fuzzing found: each once ended in something else than data or a UserError."""
+"""Files that fuzzing found: each once raised something other than a UserError."""
 
 import base64
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Amazon Reviews of three generations, reviews and ratings, with what the shop says."""
+"""Amazon Reviews of three releases: reviews, ratings and item metadata."""
 
 import gzip
 import json
@@ -90,8 +90,8 @@ def test_ratings_of_2018_have_the_item_first_and_nothing_is_guessed(tmp_path: Pa
     with pytest.raises(UserError, match="whether users or items come first") as caught:
         read_amazon_reviews(tmp_path)
     assert "amazon_release" in caught.value.hint
-    found = rows(read_amazon_reviews(tmp_path, release="2018"))
-    assert found[0] == ("A1C6", "0001713353", 5, 1123804800)
+    actual = rows(read_amazon_reviews(tmp_path, release="2018"))
+    assert actual[0] == ("A1C6", "0001713353", 5, 1123804800)
     assert rows(read_amazon_reviews(tmp_path, release="2014"))[0][0] == "0001713353"
 
 

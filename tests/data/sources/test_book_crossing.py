@@ -106,7 +106,7 @@ def test_the_original_is_read_with_its_escaped_quotes_entities_and_missing_value
     ]
 
 
-def test_items_that_only_ratings_name_are_known_by_what_stands_there(tmp_path):
+def test_items_that_only_ratings_name_keep_their_id_as_written(tmp_path):
     dataset = read_book_crossing(folder(tmp_path))
     assert dataset.catalog.item_ids[5:] == ["034545104X", '"0432534220"', "3-257-21538-ü"]
     assert dataset.interactions.item.tolist() == [6, 1, 3, 7, 8]
@@ -139,7 +139,7 @@ def test_feedback_chooses_rows_and_counts_the_others(tmp_path, feedback, ratings
     assert dataset.dropped_rows == expected
 
 
-def test_feedback_that_no_row_has_is_said(tmp_path):
+def test_feedback_that_no_row_has_raises(tmp_path):
     ratings = '"User-ID";"ISBN";"Book-Rating"\r\n"1";"2";"0"\r\n'
     with pytest.raises(UserError, match="no row has explicit feedback") as caught:
         read_book_crossing(folder(tmp_path, ratings), feedback="explicit")
@@ -322,11 +322,11 @@ def test_what_is_written_is_read_back(tmp_path_factory, rated, described, form):
     else:
         new_folder(place, with_commas(ratings), with_commas(items))
     dataset = read_book_crossing(place)
-    found, catalog = dataset.interactions, dataset.catalog
+    actual, catalog = dataset.interactions, dataset.catalog
     assert [
-        (int(found.user_ids[user]), catalog.item_ids[item - 1], rating)
+        (int(actual.user_ids[user]), catalog.item_ids[item - 1], rating)
         for user, item, rating in zip(
-            found.user.tolist(), found.item.tolist(), found.rating.tolist(), strict=True
+            actual.user.tolist(), actual.item.tolist(), actual.rating.tolist(), strict=True
         )
     ] == rated
     assert (

@@ -22,9 +22,9 @@ def test_every_row_comes_through_in_order_with_ids_as_text() -> None:
 def test_datetimes_become_seconds_since_1970(zone: str | None) -> None:
     moment = pd.Timestamp("1969-12-31 23:59:58.5", tz=zone)
     frame = pd.DataFrame({"user": ["a"], "item": ["b"], "timestamp": [moment]})
-    found = read_dataframe(frame).interactions.timestamp
-    assert found is not None
-    assert found.tolist() == [int(np.floor(moment.timestamp() if zone else -1.5))]
+    actual = read_dataframe(frame).interactions.timestamp
+    assert actual is not None
+    assert actual.tolist() == [int(np.floor(moment.timestamp() if zone else -1.5))]
 
 
 def test_items_keep_their_order_and_missing_years_stay_missing() -> None:

@@ -94,12 +94,12 @@ def serve(content: bytes = CONTENT, cut: int | None = None) -> Reply:
     """Serves ranges, and hangs up after `cut` bytes."""
 
     def reply(request: Request) -> None:
-        asked = request.headers.get("Range")
-        start = int(asked.removeprefix("bytes=").removesuffix("-")) if asked else 0
+        calls = request.headers.get("Range")
+        start = int(calls.removeprefix("bytes=").removesuffix("-")) if calls else 0
         if start >= len(content):
             return request.begin(416, Content_Range=f"bytes */{len(content)}", Content_Length=0)
         rest = content[start:]
-        if asked:
+        if calls:
             end = len(content) - 1
             request.begin(
                 206,
@@ -140,7 +140,7 @@ class Recorded:
 
     tasks: list[tuple[str, int, list[int]]] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:
@@ -231,7 +231,7 @@ def test_a_lost_connection_is_resumed_where_it_was_lost(
 
 @settings(max_examples=20)
 @given(cuts=st.lists(st.integers(1, 40_000), max_size=4), size_known=st.booleans())
-def test_no_byte_is_asked_for_twice_however_often_the_connection_is_lost(
+def test_no_byte_is_requested_twice_however_often_the_connection_is_lost(
     running: Publisher, cuts: list[int], size_known: bool
 ) -> None:
     running.forget()
@@ -264,9 +264,7 @@ def test_a_server_that_ignores_ranges_is_read_from_the_beginning(
     assert publisher.ranges == [None, "bytes=5000-"]
 
 
-def test_a_server_that_always_starts_anew_and_never_ends_is_given_up(
-    publisher: Publisher, tmp_path: Path
-) -> None:
+def test_a_server_that_restarts_forever_raises(publisher: Publisher, tmp_path: Path) -> None:
     publisher.script = [ignore_range(cut=5000)] * 20
     with pytest.raises(UserError, match="download failed"):
         fetch(publisher, tmp_path, retry_waits=(0, 0))
@@ -284,7 +282,7 @@ def test_a_range_that_begins_elsewhere_is_not_glued_on(
 
 
 @pytest.mark.parametrize("content_range", ["", "bytes 0-9", "bytes 5-3/10", "items 0-9/10"])
-def test_a_range_that_does_not_say_where_it_is_from_is_not_taken(
+def test_a_partial_response_without_its_range_is_not_used(
     publisher: Publisher, tmp_path: Path, content_range: str
 ) -> None:
     publisher.script = [answer(206, b"0123456789", Content_Range=content_range)]
@@ -293,7 +291,7 @@ def test_a_range_that_does_not_say_where_it_is_from_is_not_taken(
     assert names(tmp_path) == set()
 
 
-def test_wrong_bytes_are_deleted_and_both_digests_told(
+def test_wrong_bytes_are_deleted_and_the_error_has_both_digests(
     publisher: Publisher, tmp_path: Path
 ) -> None:
     wrong = CONTENT[:-1] + b"?"
@@ -389,7 +387,7 @@ def test_a_file_of_unknown_size_has_a_limit(publisher: Publisher, tmp_path: Path
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410])
-def test_a_file_that_is_not_there_is_asked_for_once(
+def test_a_missing_file_is_requested_once(
     publisher: Publisher, tmp_path: Path, status: int
 ) -> None:
     publisher.script = [answer(status)]
@@ -400,13 +398,13 @@ def test_a_file_that_is_not_there_is_asked_for_once(
     assert names(tmp_path) == set()
 
 
-def test_an_overloaded_server_is_asked_again(publisher: Publisher, tmp_path: Path) -> None:
+def test_an_overloaded_server_is_retried(publisher: Publisher, tmp_path: Path) -> None:
     publisher.script = [answer(500), answer(503), answer(429)]
     assert fetch(publisher, tmp_path).read_bytes() == CONTENT
     assert len(publisher.ranges) == 4
 
 
-def test_waits_grow_and_start_again_once_something_arrived(
+def test_waits_grow_and_reset_once_data_arrived(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slept: list[float] = []
@@ -438,7 +436,7 @@ def test_a_silent_server_counts_as_a_lost_connection(publisher: Publisher, tmp_p
     assert time.monotonic() - began < 4
 
 
-def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_an_unreachable_server_raises(tmp_path: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound and never listening: it refuses
         address = f"http://127.0.0.1:{taken.getsockname()[1]}/set.zip"
@@ -448,7 +446,7 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert names(tmp_path) == set()
 
 
-def test_an_invalid_certificate_is_told_and_not_tried_again(
+def test_an_invalid_certificate_raises_without_a_retry(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[object] = []
@@ -516,7 +514,7 @@ def test_redirects_in_a_circle_end(publisher: Publisher, tmp_path: Path) -> None
         fetch(publisher, tmp_path)
 
 
-def test_this_machine_is_never_asked_through_a_proxy(
+def test_requests_to_localhost_bypass_the_proxy(
     publisher: Publisher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
@@ -538,9 +536,7 @@ def test_a_full_disk_is_found_before_the_first_request(
     assert fetch(publisher, tmp_path).read_bytes() == CONTENT
 
 
-def test_a_disk_that_fills_up_is_told_and_not_taken_for_a_lost_connection(
-    publisher: Publisher, tmp_path: Path
-) -> None:
+def test_a_full_disk_raises_and_is_not_retried(publisher: Publisher, tmp_path: Path) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
     try:
@@ -552,7 +548,7 @@ def test_a_disk_that_fills_up_is_told_and_not_taken_for_a_lost_connection(
     assert fetch(publisher, tmp_path).read_bytes() == CONTENT
 
 
-def test_a_folder_that_is_a_file_is_told(publisher: Publisher, tmp_path: Path) -> None:
+def test_a_folder_that_is_a_file_raises(publisher: Publisher, tmp_path: Path) -> None:
     (tmp_path / "taken").write_bytes(b"")
     with pytest.raises(UserError, match="cannot store the file"):
         fetch(publisher, tmp_path / "taken")
@@ -687,7 +683,7 @@ def test_a_killed_process_leaves_no_lock_that_holds(publisher: Publisher, tmp_pa
     assert names(tmp_path) == NOTHING_LEFT
 
 
-def test_progress_counts_every_byte_and_tells_the_licence(
+def test_progress_counts_every_byte_and_names_the_licence(
     publisher: Publisher, tmp_path: Path
 ) -> None:
     publisher.script = [serve(cut=1000)]
@@ -745,7 +741,7 @@ def test_a_set_without_a_known_digest_has_to_be_fetched_by_hand(name: str, tmp_p
     assert names(tmp_path) == set()
 
 
-def test_an_unknown_name_is_told_with_the_known_ones(tmp_path: Path) -> None:
+def test_an_unknown_name_raises_with_the_known_ones(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="movielens-100k"):
         download("movielens", tmp_path)
 

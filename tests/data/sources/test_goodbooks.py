@@ -52,7 +52,7 @@ def test_the_first_release_joins_ratings_to_the_id_of_an_item_not_to_goodreads_o
     assert dataset.interactions.timestamp is None
 
 
-def test_the_catalogue_has_titles_authors_series_years_and_covers(tmp_path):
+def test_the_catalog_has_titles_authors_series_years_and_covers(tmp_path):
     items = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_ITEMS)).catalog.frame
     assert items["title"].to_list() == [
         "The Hunger Games (The Hunger Games, #1)",
@@ -75,11 +75,11 @@ def test_isbns_that_lost_their_zeros_are_read_and_rounded_ones_are_not(tmp_path)
     items = SECOND_ITEMS.replace("image_url", "image_url,isbn,isbn13")
     items = items.replace("a.jpg", "a.jpg,439023483,9.78043902348e+12")
     items = items.replace("b.jpg", "b.jpg,,9.78043955493e+12")
-    found = read_goodbooks(folder(tmp_path, SECOND_RATINGS, items)).catalog.frame["isbn"]
-    assert found.to_list() == ["9780439023481", None]
+    actual = read_goodbooks(folder(tmp_path, SECOND_RATINGS, items)).catalog.frame["isbn"]
+    assert actual.to_list() == ["9780439023481", None]
 
 
-def test_an_item_that_nobody_rated_stays_and_is_noted(tmp_path):
+def test_an_item_without_ratings_stays_and_has_a_note(tmp_path):
     dataset = read_goodbooks(folder(tmp_path, FIRST_RATINGS, FIRST_ITEMS))
     assert len(dataset.catalog) == dataset.interactions.num_items == 4
     [note] = dataset.notes
@@ -96,7 +96,7 @@ def test_repeated_pairs_pass_through_and_cleaning_keeps_the_last(tmp_path):
     assert cleaned.user_ids == ["314"]  # 588 rated one book, twice
 
 
-def test_the_second_release_is_told_by_its_header(tmp_path):
+def test_the_second_release_is_recognized_by_its_header(tmp_path):
     dataset = read_goodbooks(folder(tmp_path, SECOND_RATINGS, SECOND_ITEMS))
     assert dataset.catalog.item_ids == ["1", "2"]
     assert dataset.interactions.user_ids == ["1", "2"]
@@ -154,6 +154,7 @@ def test_a_bad_rating_stops_or_is_skipped_and_noted(tmp_path):
     assert "1 bad row was skipped in ratings.csv" in dataset.notes[0]
 
 
+@pytest.mark.real_data
 @pytest.mark.skipif(
     not os.environ.get("KD_TF_DATA"),
     reason="KD_TF_DATA does not name a folder that has goodbooks-10k",

@@ -366,19 +366,20 @@ def test_what_is_written_is_read_back(tmp_path_factory, rows, name):
     place = tmp_path_factory.mktemp("ml")
     (place / name).write_text(text)
     dataset = read_movielens(place)
-    found = dataset.interactions
+    actual = dataset.interactions
     assert [
-        (int(found.user_ids[user]), int(dataset.catalog.item_ids[item - 1]), rating, time)
+        (int(actual.user_ids[user]), int(dataset.catalog.item_ids[item - 1]), rating, time)
         for user, item, rating, time in zip(
-            found.user.tolist(),
-            found.item.tolist(),
-            found.rating.tolist(),
-            found.timestamp.tolist(),
+            actual.user.tolist(),
+            actual.item.tolist(),
+            actual.rating.tolist(),
+            actual.timestamp.tolist(),
             strict=True,
         )
     ] == rows
 
 
+@pytest.mark.real_data
 @pytest.mark.skipif(
     not os.environ.get("KD_TF_DATA"),
     reason="KD_TF_DATA does not name a folder that has movielens-100k",

@@ -403,7 +403,7 @@ def test_a_header_without_a_known_separator_asks_for_the_separator(tmp_path):
     assert "separator" in refusal(read_delimited, path, PLAIN).hint
 
 
-def test_one_column_cannot_be_given_twice(tmp_path):
+def test_a_column_cannot_have_two_roles(tmp_path):
     path = write(tmp_path, "t.csv", "user,item\na,x\n")
     error = refusal(read_delimited, path, InteractionColumns("user", "user"))
     assert "'user' was given for user and for item" in error.what
@@ -477,7 +477,7 @@ def test_a_file_cut_off_within_a_character_is_refused(tmp_path):
     assert refusal(read_delimited, path, PLAIN).where == f"{path}:2"
 
 
-# The table of the books
+# The table of the items
 
 
 def test_items_stand_in_the_order_of_their_table_with_unlisted_ones_behind(tmp_path):
@@ -519,7 +519,7 @@ def test_items_stand_in_the_order_of_their_table_with_unlisted_ones_behind(tmp_p
         dict.fromkeys(dataset.catalog.frame.columns) | {"item_id": "9"},
     ]
     assert dataset.interactions.item.tolist() == [3, 4, 1]
-    assert len(dataset.notes) == 2  # one book is unlisted, one is unread
+    assert len(dataset.notes) == 2  # one item is unlisted, one is unread
 
 
 def test_a_year_that_is_none_is_null_and_counted(tmp_path):
@@ -568,7 +568,7 @@ def test_an_item_table_without_its_columns_is_refused(tmp_path):
     assert "belong together" in refusal(read_delimited, loans, PLAIN, item_columns=ITEMS).what
 
 
-def test_the_header_alone_can_be_asked_for(tmp_path):
+def test_the_header_can_be_read_alone(tmp_path):
     path = write(tmp_path, "t.csv", '\ufeffuser,"item\nor book"\na,x\n')
     layout = read_layout(get_single_table(path), dialect=Dialect(has_header=True))
     assert layout.column_names == ["user", "item\nor book"]

@@ -1,4 +1,4 @@
-"""Published splits in tables: one numbering, and every row knows its part."""
+"""Published splits in tables: shared ids, and a part for every row."""
 
 import os
 from pathlib import Path
@@ -77,6 +77,7 @@ def test_items_come_first_where_there_is_a_table(split: dict[str, Path], tmp_pat
     )
 
 
+@pytest.mark.real_data
 def test_the_published_citeulike_split_has_its_counts() -> None:
     place = Path(os.environ.get("KD_TF_DATA", "/nowhere")) / "citeulike-loo"
     if not place.is_dir():

@@ -1,4 +1,4 @@
-"""A line a reader: as graph recommenders publish their splits."""
+"""One line per user, as graph recommenders publish their splits."""
 
 import gzip
 import os
@@ -124,6 +124,7 @@ def test_what_is_written_comes_back(train, test) -> None:
     ]
 
 
+@pytest.mark.real_data
 def test_the_published_douban_split_has_its_counts() -> None:
     place = Path(os.environ.get("KD_TF_DATA", "/nowhere")) / "douban-book"
     if not place.is_dir():

@@ -18,7 +18,7 @@ from kd_tf.data.splits.unseen_users import split_unseen_users
 
 @pytest.fixture
 def table() -> Interactions:
-    """Twelve readers of eight books each, read one after the other."""
+    """Twelve users of eight items each, read one after the other."""
     random = np.random.default_rng(0)
     return Interactions(
         np.repeat(np.arange(12, dtype=np.int32), 8),
@@ -141,7 +141,7 @@ def test_a_user_without_a_target(unseen: Split, table: Interactions) -> None:
 def test_the_future_in_a_temporal_split(table: Interactions) -> None:
     split = split_by_time(table)
     check_leakage(split, table)
-    # A reader's last training book and first test book change places.
+    # A user's last training item and first test item change places.
     user = int(split.test.users[0])
     row = int(np.flatnonzero(split.train_users == user)[0])
     train, targets, shown = rows(split.train), rows(split.test.targets), rows(split.test.histories)

@@ -1,4 +1,4 @@
-"""Books that were read but not liked."""
+"""Items that were read but not liked."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from kd_tf.data.splits.unseen_users import split_unseen_users
 
 
 def rated(seed: int = 0) -> Interactions:
-    """60 readers of 12 of 30 books each, rated 1 to 5; some rate a book twice."""
+    """60 users of 12 of 30 items each, rated 1 to 5; some rate an item twice."""
     random = np.random.default_rng(seed)
     user = np.repeat(np.arange(60), 14).astype(np.int32)
     item = np.concatenate(
-        [np.append(drawn := random.permutation(30)[:12] + 1, drawn[:2]) for _ in range(60)]
+        [np.append(samples := random.permutation(30)[:12] + 1, samples[:2]) for _ in range(60)]
     )
     return Interactions(
         user=user,
@@ -32,17 +32,17 @@ def test_it_is_what_training_users_rated_lower_and_nothing_else(tmp_path):
     raw = rated()
     interactions, _ = clean(raw, CleaningRules(min_rating=4, min_user_interactions=2))
     split = split_unseen_users(interactions, test_users=10, validation_users=5)
-    found = add_low_rated(split, interactions, raw, 4.0)
-    assert found.low_rated is not None
-    assert len(found.low_rated) == len(split.train)
+    actual = add_low_rated(split, interactions, raw, 4.0)
+    assert actual.low_rated is not None
+    assert len(actual.low_rated) == len(split.train)
     for row, user in enumerate(split.train_users):
-        own = raw.user_ids.index(interactions.user_ids[user])
-        mine = raw.user == own
+        expected_scores = raw.user_ids.index(interactions.user_ids[user])
+        mine = raw.user == expected_scores
         low = set(raw.item[mine & (raw.rating < 4)].tolist())
         high = set(raw.item[mine & (raw.rating >= 4)].tolist())
-        assert sorted(found.low_rated[row].tolist()) == sorted(low - high)
-    found.save(tmp_path / "split.npz")
+        assert sorted(actual.low_rated[row].tolist()) == sorted(low - high)
+    actual.save(tmp_path / "split.npz")
     again = load(tmp_path / "split.npz")
     assert again.low_rated is not None
-    np.testing.assert_array_equal(again.low_rated.items, found.low_rated.items)
-    assert again.fingerprint() == found.fingerprint() != split.fingerprint()
+    np.testing.assert_array_equal(again.low_rated.items, actual.low_rated.items)
+    assert again.fingerprint() == actual.fingerprint() != split.fingerprint()

@@ -1,4 +1,4 @@
-"""What every protocol promises: nothing leaks, nothing is lost, and a seed repeats it."""
+"""Properties of every protocol: nothing leaks, nothing is lost, and a seed repeats it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ITEMS = 12
 
 @st.composite
 def tables(draw: st.DrawFn, times: bool | None = None) -> Interactions:
-    """Readers of 2 to 9 books, with times that tie, in any order of rows; weights tell the rows."""
+    """Users of 2 to 9 items, with times that tie, in any order of rows; weights tell the rows."""
     items_of = draw(
         st.lists(
             st.lists(st.integers(1, ITEMS), min_size=2, max_size=9, unique=True),
@@ -177,7 +177,7 @@ def test_leave_one_out_matches_the_hand_computed_case() -> None:
     assert split.test.users.tolist() == [0]
 
 
-def test_nobody_with_three_items_is_refused() -> None:
+def test_data_without_a_user_of_three_items_is_refused() -> None:
     table = Interactions(np.zeros(2, np.int32), np.array([1, 2], np.int32), None, None, ["a"], 2)
     with pytest.raises(UserError, match="three items"):
         split_leave_one_out(table)
@@ -203,7 +203,7 @@ def test_random_holdout_parts_every_users_items_by_share(table: Interactions) ->
 
 @settings(max_examples=60)
 @given(tables(times=True))
-def test_temporal_shows_the_past_and_asks_for_the_future(table: Interactions) -> None:
+def test_temporal_shows_the_past_and_holds_out_the_future(table: Interactions) -> None:
     split = attempt(lambda: split_by_time(table, test_share=0.3, validation_share=0.3))
     time = {
         (int(u), int(i)): int(t)
@@ -213,13 +213,13 @@ def test_temporal_shows_the_past_and_asks_for_the_future(table: Interactions) ->
     def times(histories, users) -> list[int]:
         return [time[pair] for pair in pairs_of(histories, users)]
 
-    learnt = times(split.train, split.train_users)
+    learned = times(split.train, split.train_users)
     for held_out in (split.validation, split.test):
-        asked = times(held_out.targets, held_out.users)
-        assert max(learnt) < min(asked)
-        assert max(times(held_out.histories, held_out.users)) < min(asked)
+        calls = times(held_out.targets, held_out.users)
+        assert max(learned) < min(calls)
+        assert max(times(held_out.histories, held_out.users)) < min(calls)
         assert (held_out.histories.lengths >= 1).all()
-    cut = min(t for t in time.values() if t > max(learnt))
+    cut = min(t for t in time.values() if t > max(learned))
     assert pairs_of(split.train, split.train_users) == {p for p, t in time.items() if t < cut}
     assert len(split.notes) == 1
 
@@ -281,7 +281,7 @@ def test_each_interaction_tests_in_one_fold(table, folds) -> None:
         check_leakage(split, table)
         tested += pairs_of(split.test.targets, split.test.users)
     assert len(tested) == len(set(tested))
-    # Only books of readers who have nothing else to be shown are never asked for.
+    # Only items of users who have nothing else to be shown are never asked for.
     lost = everything(table) - set(tested)
     assert not lost
 
@@ -298,7 +298,7 @@ def test_folds_that_make_no_sense_are_refused(make) -> None:
 
 
 def published(rows: list[tuple[int, int, int]]) -> tuple[Interactions, np.ndarray]:
-    """From (user, book, part)."""
+    """From (user, item, part)."""
     users = sorted({user for user, *_ in rows})
     table = Interactions(
         np.array([users.index(user) for user, *_ in rows], np.int32),
@@ -314,7 +314,7 @@ def published(rows: list[tuple[int, int, int]]) -> tuple[Interactions, np.ndarra
 ROWS = [(0, 5, 0), (0, 2, 0), (0, 7, 1), (0, 1, 2), (1, 3, 0), (1, 4, 0), (2, 9, 2), (2, 8, 1)]
 
 
-def test_a_published_split_is_what_its_files_say() -> None:
+def test_a_published_split_is_that_of_its_files() -> None:
     table, part = published(ROWS)
     split = split_as_published(table, part)
     check_leakage(split, table)
@@ -371,19 +371,19 @@ def test_any_division_of_pairs_is_a_published_split(table: Interactions, data) -
     )
     split = attempt(lambda: split_as_published(table, part))
     check_leakage(split, table)
-    for number, found in (
+    for number, actual in (
         (0, pairs_of(split.train, split.train_users)),
         (1, pairs_of(split.validation.targets, split.validation.users)),
         (2, pairs_of(split.test.targets, split.test.users)),
     ):
         rows = part == number
         expected = set(zip(table.user[rows].tolist(), table.item[rows].tolist(), strict=True))
-        assert found == expected
+        assert actual == expected
 
 
 @settings(max_examples=60)
 @given(tables(), st.data())
-def test_a_carved_validation_part_takes_training_items_and_nothing_else(table, data) -> None:
+def test_held_out_validation_items_come_from_training_alone(table, data) -> None:
     part = np.array(
         data.draw(st.lists(st.sampled_from([0, 2]), min_size=len(table), max_size=len(table))),
         np.int8,

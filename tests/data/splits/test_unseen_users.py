@@ -13,7 +13,7 @@ ITEMS = 30
 
 
 def table(items_of: list[list[int]], times_of: list[list[int]] | None = None) -> Interactions:
-    """Rows in the order reader by reader; reader ``r`` read ``books_of[r]``."""
+    """Rows in the order user by user; user ``r`` read ``books_of[r]``."""
     return Interactions(
         user=np.repeat(np.arange(len(items_of)), [len(items) for items in items_of]).astype("i4"),
         item=np.concatenate([np.array(items, np.int32) for items in items_of]),
@@ -70,19 +70,19 @@ def splits(draw) -> tuple[list[list[int]], Split, float]:
 
 @settings(deadline=None)
 @given(splits())
-def test_no_user_is_in_two_parts_and_none_is_lost(drawn):
-    items_of, split, _ = drawn
-    judged = [*split.validation.users.tolist(), *split.test.users.tolist()]
-    assert len(set(judged)) == len(judged)
-    # Each reader's books are somewhere once: those of training readers in training, whole.
-    left = sorted(sorted(items) for r, items in enumerate(items_of) if r not in judged)
-    assert sorted(sorted(row) for row in rows(split.train)) == left
+def test_no_user_is_in_two_parts_and_none_is_lost(samples):
+    items_of, split, _ = samples
+    evaluated = [*split.validation.users.tolist(), *split.test.users.tolist()]
+    assert len(set(evaluated)) == len(evaluated)
+    # Each user's items are somewhere once: those of training users in training, whole.
+    remaining = sorted(sorted(items) for r, items in enumerate(items_of) if r not in evaluated)
+    assert sorted(sorted(row) for row in rows(split.train)) == remaining
 
 
 @settings(deadline=None)
 @given(splits())
-def test_what_is_shown_and_what_is_hidden_are_a_users_items_each_once(drawn):
-    items_of, split, _ = drawn
+def test_what_is_shown_and_what_is_hidden_are_a_users_items_each_once(samples):
+    items_of, split, _ = samples
     for part in (split.validation, split.test):
         assert len(part.histories) == len(part.targets) == len(part.users)
         for user, shown, hidden in zip(
@@ -95,12 +95,12 @@ def test_what_is_shown_and_what_is_hidden_are_a_users_items_each_once(drawn):
 
 @settings(deadline=None)
 @given(splits())
-def test_the_asked_share_is_hidden_to_the_nearest_item(drawn):
-    items_of, split, held_out = drawn
+def test_the_configured_share_is_held_out_to_the_nearest_item(samples):
+    items_of, split, held_out = samples
     for part in (split.validation, split.test):
         for user, hidden in zip(part.users, rows(part.targets), strict=True):
-            asked = held_out * len(items_of[user])
-            nearest = abs(len(hidden) - asked) <= 0.5
+            calls = held_out * len(items_of[user])
+            nearest = abs(len(hidden) - calls) <= 0.5
             assert nearest or len(hidden) in (1, len(items_of[user]) - 1)
 
 
@@ -119,7 +119,7 @@ def test_the_shares_by_hand():
 def test_where_times_are_known_the_newest_are_hidden_and_histories_run_oldest_first(
     items_of, seed, random
 ):
-    # Book b is read at time -b: all differ, and the file is in any order.
+    # Item b is read at time -b: all differ, and the file is in any order.
     data = table(items_of, [[-item for item in items] for items in items_of])
     order = np.array(random.sample(range(len(data)), len(data)))
     split = split_unseen_users(shuffled(data, order), test_users=1, validation_users=1, seed=seed)
@@ -131,8 +131,8 @@ def test_where_times_are_known_the_newest_are_hidden_and_histories_run_oldest_fi
             assert shown + hidden == sorted(shown + hidden, reverse=True)
 
 
-def test_without_times_the_order_of_the_file_tells_nothing():
-    # 2,000 readers whose books all stand in rising order: if the file's order counted, book 5
+def test_without_times_the_order_of_the_file_does_not_matter():
+    # 2,000 users whose items all stand in rising order: if the file's order counted, item 5
     # would be the hidden one each time.
     data = table([[1, 2, 3, 4, 5]] * 2000)
     split = split_unseen_users(data, test_users=1000, validation_users=900)
@@ -153,9 +153,9 @@ def parts(split: Split) -> list[list]:
     return [
         rows(split.train),
         *(
-            found
+            actual
             for part in (split.validation, split.test)
-            for found in (rows(part.histories), rows(part.targets), part.users.tolist())
+            for actual in (rows(part.histories), rows(part.targets), part.users.tolist())
         ),
     ]
 

@@ -1,4 +1,4 @@
-"""The promises of the synthetic bookshop: readable, repeatable, and with a taste to be learnt."""
+"""The synthetic bookshop: readable, repeatable, with preferences that a model can learn."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def shop() -> Dataset:
 
 @pytest.fixture(scope="module")
 def log(shop: Dataset) -> pl.DataFrame:
-    """One row a reading, with the book's columns and the volume that its title shows."""
+    """One row a reading, with the item's columns and the volume that its title shows."""
     readings = pl.DataFrame(
         {
             "user": shop.interactions.user,
@@ -57,7 +57,7 @@ def log(shop: Dataset) -> pl.DataFrame:
 
 @pytest.fixture(scope="module")
 def read_by(shop: Dataset) -> scipy.sparse.csc_matrix:
-    """1 where a reader (row) has read a book (column)."""
+    """1 where a user (row) has read an item (column)."""
     interactions = shop.interactions
     return scipy.sparse.csc_matrix(
         (np.ones(len(interactions)), (interactions.user, interactions.item - 1)),
@@ -66,7 +66,7 @@ def read_by(shop: Dataset) -> scipy.sparse.csc_matrix:
 
 
 def cosine(read_by: scipy.sparse.spmatrix) -> np.ndarray:
-    """[V, V] cosine of the books' sets of readers, 0 on the diagonal."""
+    """[V, V] cosine of the items' sets of users, 0 on the diagonal."""
     together = (read_by.T @ read_by).toarray()
     length = np.sqrt(np.maximum(together.diagonal(), 1.0))
     similar = together / length / length[:, None]
@@ -135,7 +135,7 @@ def test_every_shop_has_clean_interactions(items: int, users: int, seed: int) ->
 
 
 def assert_time_runs_forward(user: np.ndarray, timestamp: np.ndarray) -> None:
-    """Rows lie by reader, and each reader's times strictly increase within 2018 to 2024."""
+    """Rows lie by user, and each user's times strictly increase within 2018 to 2024."""
     assert (np.diff(user) >= 0).all()
     same_user = user[1:] == user[:-1]
     assert same_user.any()
@@ -160,7 +160,7 @@ def test_the_word_stocks_last_for_shops_of_every_size(items: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "messages"),
     [
         ({"num_items": 49}, "not 49"),
         ({"num_items": MAX_ITEMS + 1}, f"not {MAX_ITEMS + 1}"),
@@ -168,12 +168,12 @@ def test_the_word_stocks_last_for_shops_of_every_size(items: int) -> None:
         ({"seed": -1}, "not -1"),
     ],
 )
-def test_arguments_out_of_range_are_refused(arguments: dict[str, int], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_arguments_out_of_range_are_refused(arguments: dict[str, int], messages: str) -> None:
+    with pytest.raises(UserError, match=messages):
         generate_bookshop(**arguments)
 
 
-# --- Books that a person can judge ---------------------------------------------------------------
+# --- Items that a person can judge ---------------------------------------------------------------
 
 
 def test_volumes_of_a_series_are_numbered_from_one_in_one_hand_and_one_genre(
@@ -225,16 +225,16 @@ def test_blurbs_are_two_to_four_sentences_that_begin_with_a_capital(shop: Datase
         assert not re.search(r"\b[Aa] [aeio]", text), text
 
 
-def test_blurbs_say_what_an_item_is_about(shop: Dataset) -> None:
+def test_blurbs_name_the_theme_of_an_item(shop: Dataset) -> None:
     themes = {genre.name: list(genre.themes) for genre in GENRES}
     for genre, text in shop.catalog.frame.select("genre", "text").iter_rows():
         assert sum(theme in text for theme in themes[genre]) == 1, text
 
 
-# --- Readers with a taste ------------------------------------------------------------------------
+# --- Users with a taste ------------------------------------------------------------------------
 
 
-def test_the_default_shop_is_as_large_as_it_says(shop: Dataset) -> None:
+def test_the_default_shop_has_its_documented_size(shop: Dataset) -> None:
     lengths = np.bincount(shop.interactions.user)
     assert (len(shop.catalog), shop.interactions.num_users) == (2000, 3000)
     assert 80_000 <= len(shop.interactions) <= 100_000
@@ -244,18 +244,18 @@ def test_the_default_shop_is_as_large_as_it_says(shop: Dataset) -> None:
 
 
 def test_popularity_has_a_long_tail(shop: Dataset) -> None:
-    # A shop in which all books were equal would give the top tenth little more than 0.10; the
-    # law 1 / (r + 3) over a genre's 125 books alone gives (H(15) - H(2)) / (H(127) - H(2)) = 0.46.
-    # That nobody reads a book twice and that series are read to the end takes part of it away.
+    # A shop in which all items were equal would give the top tenth little more than 0.10; the
+    # law 1 / (r + 3) over a genre's 125 items alone gives (H(15) - H(2)) / (H(127) - H(2)) = 0.46.
+    # That nobody reads an item twice and that series are read to the end takes part of it away.
     counts = np.sort(np.bincount(shop.interactions.item, minlength=2001)[1:])[::-1]
     assert counts[:200].sum() > 0.27 * counts.sum()
     assert counts[1000:].sum() < 0.30 * counts.sum()
 
 
-def test_nobody_reads_an_item_before_its_year(log: pl.DataFrame) -> None:
+def test_no_user_reads_an_item_before_its_year(log: pl.DataFrame) -> None:
     year = pl.from_epoch("time", time_unit="s").dt.year()
     early = log.filter(pl.col("year") > year)
-    # One choice in thousands takes the oldest unread book; that one is never early either.
+    # One choice in thousands takes the oldest unread item; that one is never early either.
     assert early.is_empty()
 
 
@@ -317,7 +317,7 @@ def test_neighbours_find_far_more_hidden_items_than_bestsellers_do(shop: Dataset
     )
 
     def recall(scores: np.ndarray) -> float:
-        """Share of the hidden books, of at most ten a reader, among the ten best scores."""
+        """Share of the hidden items, of at most ten a user, among the ten best scores."""
         unread = np.where(shown.toarray() > 0, -np.inf, scores)
         best = np.argsort(-unread, axis=1, kind="stable")[:, :10]
         hits = np.take_along_axis(hidden.toarray(), best, axis=1).sum(axis=1)
@@ -326,4 +326,4 @@ def test_neighbours_find_far_more_hidden_items_than_bestsellers_do(shop: Dataset
     popular = recall(np.tile(split.popularity()[1:].astype(float), (500, 1)))
     neighbours = recall(shown @ cosine(train))
     assert neighbours > 4 * popular
-    assert 0.15 < neighbours < 0.45  # something to be learnt, and something left to learn
+    assert 0.15 < neighbours < 0.45  # something to be learned, and something left to learn

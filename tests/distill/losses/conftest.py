@@ -1,4 +1,4 @@
-"""Models of a few vectors, and batches of them, for the methods that compare vectors."""
+"""Models of a few vectors and batches of them, for losses that compare embeddings."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ V, L, B, M = 30, 5, 6, 3
 class VectorModels:
     """Students and teachers, lessons and steps between them."""
 
-    def factors(self, users, items, read=None) -> MatrixFactorization:
+    def factor_model(self, users, items, read=None) -> MatrixFactorization:
         """A model of exactly these vectors, [R, d] and [V, d]; rows of padding hold rubbish."""
         users, items = np.asarray(users, np.float32), np.asarray(items, np.float32)
         read = np.zeros((len(users), 1), np.int32) if read is None else np.asarray(read)
@@ -32,10 +32,10 @@ class VectorModels:
         model.seen_items_table.assign(np.pad(read, [(1, 0), (0, 0)]))
         return model
 
-    def drawn(self, embedding_dim: int, seed: int, users: int = 4) -> MatrixFactorization:
-        """Random vectors of V books and some readers."""
+    def random_model(self, embedding_dim: int, seed: int, users: int = 4) -> MatrixFactorization:
+        """Random vectors of V items and some users."""
         random = np.random.default_rng(seed)
-        return self.factors(
+        return self.factor_model(
             random.normal(0, 1, (users, embedding_dim)), random.normal(0, 1, (V, embedding_dim))
         )
 
@@ -46,12 +46,12 @@ class VectorModels:
         model.create_weights()
         return model
 
-    def lesson(self, student, teacher, steps: int = 60) -> DistillationSetup:
+    def make_setup(self, student, teacher, steps: int = 60) -> DistillationSetup:
         popularity = np.ones(teacher.num_items + 1, np.int64)
         return DistillationSetup(student, [teacher], popularity, steps, seed=0)
 
-    def batch(self, teacher, history=None, targets=None):
-        """Histories and labels; by default B readers of V books, one of whom read nothing."""
+    def make_arrays(self, teacher, history=None, targets=None):
+        """Histories and labels; by default B users of V items, one of whom read nothing."""
         random = np.random.default_rng(0)
         if history is None:
             history = np.stack([random.permutation(V)[:L] + 1 for _ in range(B)]).astype(np.int32)
@@ -70,9 +70,11 @@ class VectorModels:
             .astype("float16"),
         }
 
-    def step(self, student, teacher, history=None, targets=None, **settings) -> DistillationBatch:
+    def make_batch(
+        self, student, teacher, history=None, targets=None, **settings
+    ) -> DistillationBatch:
         """A batch as the Distiller would hand it on, outside training by default."""
-        history, labels = self.batch(teacher, history, targets)
+        history, labels = self.make_arrays(teacher, history, targets)
         return DistillationBatch(
             history=tf.constant(history),
             masked_logits=MaskedLogits.from_masked_logits(student(tf.constant(history))),
@@ -83,10 +85,12 @@ class VectorModels:
 
     def loss(self, method, student, teacher, history=None, targets=None, **settings) -> np.ndarray:
         """What a method says between two models, prepared for them: float32 [B]."""
-        method.build(self.lesson(student, teacher))
-        found = method.compute_loss(self.step(student, teacher, history, targets, **settings))
-        assert found.dtype == tf.float32
-        return found.numpy()
+        method.build(self.make_setup(student, teacher))
+        actual = method.compute_loss(
+            self.make_batch(student, teacher, history, targets, **settings)
+        )
+        assert actual.dtype == tf.float32
+        return actual.numpy()
 
 
 @pytest.fixture(scope="session")

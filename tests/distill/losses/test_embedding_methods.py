@@ -1,4 +1,4 @@
-"""What holds for every method that compares vectors or books, whatever it compares."""
+"""Properties of every loss that compares embeddings or items."""
 
 from dataclasses import replace
 from types import SimpleNamespace
@@ -39,10 +39,10 @@ METHODS = {
     "hierarchical-topology-prototypes": lambda: HierarchicalTopology(
         3, compare_prototypes_with="prototypes"
     ),
-    "distances-readers": lambda: RelationalDistances(),
-    "distances-books": lambda: RelationalDistances("items"),
-    "angles-readers": lambda: RelationalAngles(max_entities=4),
-    "angles-books": lambda: RelationalAngles("items", max_entities=7),
+    "distances-users": lambda: RelationalDistances(),
+    "distances-items": lambda: RelationalDistances("items"),
+    "angles-users": lambda: RelationalAngles(max_entities=4),
+    "angles-items": lambda: RelationalAngles("items", max_entities=7),
     "attention": lambda: AttentionTransfer(),
     "soft-parameter": lambda: SoftParameter(8),
     "soft-parameter-few": lambda: SoftParameter(8, num_samples=24),
@@ -57,54 +57,54 @@ METHODS = {
 methods = pytest.mark.parametrize("name", METHODS)
 
 
-def loss_of(distiller, step: dict):
+def loss_of(distiller, batch: dict):
     """The loss of a batch through the Distiller's own way, without its optimizer."""
-    return distiller._compute_losses(step["history"], step["labels"], step["training"])["loss"]
+    return distiller._compute_losses(batch["history"], batch["labels"], batch["training"])["loss"]
 
 
 @pytest.fixture(scope="module", params=METHODS)
-def method_made(vector_models, request):
+def case(vector_models, request):
     """A Distiller with the method between a small student and a larger teacher, and a batch."""
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
     distiller = Distiller(None, student, [METHODS[request.param]()], weighting=ConstantWeights(0.0))
-    distiller.build_losses(vector_models.lesson(student, teacher, steps=15))
+    distiller.build_losses(vector_models.make_setup(student, teacher, steps=15))
     distiller.compile(optimizer=keras.optimizers.legacy.Adam(0.08))
-    history, labels = vector_models.batch(teacher)
-    step = {
+    history, labels = vector_models.make_arrays(teacher)
+    batch = {
         "history": tf.constant(history),
         "labels": {key: tf.constant(one) for key, one in labels.items()},
         "training": False,
     }
     return SimpleNamespace(
-        name=request.param, distiller=distiller, student=student, teacher=teacher, step=step
+        name=request.param, distiller=distiller, student=student, teacher=teacher, batch=batch
     )
 
 
 @pytest.fixture
-def made(method_made):
+def made(case):
     """The same, with the weights that it began with afterwards."""
-    distiller = method_made.distiller
+    distiller = case.distiller
     before = [weight.numpy() for weight in distiller.trainable_variables]
-    yield method_made
+    yield case
     for weight, was in zip(distiller.trainable_variables, before, strict=True):
         weight.assign(was)
 
 
 def test_the_gradient_is_the_slope(made):
-    distiller, student, step = made.distiller, made.student, made.step
+    distiller, student, batch = made.distiller, made.student, made.batch
     if made.name in ("adversarial", "mutual", "shared-table"):
         pytest.skip("its gradient is reversed or stopped on purpose: see its own file")
     if made.name == "hard-parameter":
         student.table.assign_add(0.1 * tf.random.normal(student.table.shape, seed=3))
-    # Without the reader of nothing: a zero vector has no direction, and any other has one.
-    step = {
-        **step,
-        "history": step["history"][1:],
-        "labels": {key: one[1:] for key, one in step["labels"].items()},
+    # Without the user of nothing: a zero vector has no direction, and any other has one.
+    batch = {
+        **batch,
+        "history": batch["history"][1:],
+        "labels": {key: one[1:] for key, one in batch["labels"].items()},
     }
     weights = distiller.trainable_variables
     with tf.GradientTape() as tape:
-        loss = loss_of(distiller, step)
+        loss = loss_of(distiller, batch)
     gradients = [
         tf.zeros_like(weight) if one is None else tf.convert_to_tensor(one)
         for weight, one in zip(weights, tape.gradient(loss, weights), strict=True)
@@ -117,10 +117,10 @@ def test_the_gradient_is_the_slope(made):
     def at(distance: float) -> float:
         for weight, one in zip(weights, gradients, strict=True):
             weight.assign_add(distance * one / length)
-        found = float(loss_of(distiller, step))
+        actual = float(loss_of(distiller, batch))
         for weight, one in zip(weights, gradients, strict=True):
             weight.assign_sub(distance * one / length)
-        return found
+        return actual
 
     step_size = 3e-3
     slope = (at(step_size) - at(-step_size)) / (2 * step_size)
@@ -128,33 +128,33 @@ def test_the_gradient_is_the_slope(made):
 
 
 def test_training_brings_the_student_nearer_and_leaves_the_teacher_alone(made):
-    distiller, student, teacher, step = made.distiller, made.student, made.teacher, made.step
+    distiller, student, teacher, batch = made.distiller, made.student, made.teacher, made.batch
     if made.name == "hard-parameter":
         student.table.assign_add(0.5 * tf.random.normal(student.table.shape, seed=3))
     before = [weight.numpy() for weight in teacher.weights]
-    start = float(loss_of(distiller, step))
+    start = float(loss_of(distiller, batch))
     rng.set_seed(0)
     for _ in range(30):
-        logs = distiller.train_step((step["history"], step["labels"]))
+        logs = distiller.train_step((batch["history"], batch["labels"]))
     assert np.isfinite(logs["loss"])
     for weight, was in zip(teacher.weights, before, strict=True):
         np.testing.assert_array_equal(weight, was)
     if made.name != "adversarial":  # two players: its own file says what it brings nearer
-        assert float(loss_of(distiller, step)) < 0.8 * start
+        assert float(loss_of(distiller, batch)) < 0.8 * start
 
 
 def test_outside_training_the_loss_is_the_same_every_time(made):
-    distiller, step = made.distiller, made.step
-    first = float(loss_of(distiller, step))
-    assert float(loss_of(distiller, step)) == first
+    distiller, batch = made.distiller, made.batch
+    first = float(loss_of(distiller, batch))
+    assert float(loss_of(distiller, batch)) == first
 
 
 def test_a_batch_of_users_and_items_that_are_not_there_is_finite(made):
-    distiller, step = made.distiller, made.step
-    labels = {key: tf.zeros_like(one) for key, one in step["labels"].items()}
+    distiller, batch = made.distiller, made.batch
+    labels = {key: tf.zeros_like(one) for key, one in batch["labels"].items()}
     weights = distiller.trainable_variables
     for training in (False, True):
-        nothing = {"history": 0 * step["history"], "labels": labels, "training": training}
+        nothing = {"history": 0 * batch["history"], "labels": labels, "training": training}
         with tf.GradientTape() as tape:
             loss = loss_of(distiller, nothing)
         assert np.isfinite(loss)
@@ -163,10 +163,10 @@ def test_a_batch_of_users_and_items_that_are_not_there_is_finite(made):
 
 
 def test_one_user_alone_is_finite(made):
-    distiller, student, step = made.distiller, made.student, made.step
+    distiller, student, batch = made.distiller, made.student, made.batch
     alone = {
-        "history": step["history"][3:4],
-        "labels": {key: one[3:4] for key, one in step["labels"].items()},
+        "history": batch["history"][3:4],
+        "labels": {key: one[3:4] for key, one in batch["labels"].items()},
         "training": True,
     }
     with tf.GradientTape() as tape:
@@ -177,26 +177,26 @@ def test_one_user_alone_is_finite(made):
 
 
 def test_more_padding_of_targets_and_more_zero_columns_change_nothing(made):
-    distiller, step = made.distiller, made.step
-    found = float(loss_of(distiller, step))
-    labels = dict(step["labels"])
+    distiller, batch = made.distiller, made.batch
+    actual = float(loss_of(distiller, batch))
+    labels = dict(batch["labels"])
     labels["targets"] = tf.pad(labels["targets"], [[0, 0], [0, 2]])
-    padded = float(loss_of(distiller, {**step, "labels": labels}))
-    assert padded == pytest.approx(found, rel=1e-6)
+    padded = float(loss_of(distiller, {**batch, "labels": labels}))
+    assert padded == pytest.approx(actual, rel=1e-6)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(vector_models, compiled):
+def test_graphs_of_unknown_batch_size_and_xla_agree_with_eager(vector_models, compiled):
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
     methods = [make() for make in METHODS.values()]
     for method in methods:
-        method.build(vector_models.lesson(student, teacher))
-    eager = vector_models.step(student, teacher, layer_outputs={"hidden": tf.ones([6, 6])})
+        method.build(vector_models.make_setup(student, teacher))
+    eager = vector_models.make_batch(student, teacher, layer_outputs={"hidden": tf.ones([6, 6])})
 
     @tf.function(jit_compile=compiled)
     def losses(history, labels, layer_outputs):
-        step = replace(eager, history=history, labels=labels, layer_outputs=layer_outputs)
-        return [method.compute_loss(step) for method in methods]
+        batch = replace(eager, history=history, labels=labels, layer_outputs=layer_outputs)
+        return [method.compute_loss(batch) for method in methods]
 
     given = eager.history, dict(eager.labels), dict(eager.layer_outputs)
     if not compiled:
@@ -204,8 +204,8 @@ def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(vector_models, compi
             lambda one: tf.TensorSpec([None, *one.shape[1:]], one.dtype), given
         )
         losses = losses.get_concrete_function(*unknown)
-    found = losses(*given)
-    for name, method, one in zip(METHODS, methods, found, strict=True):
+    actual = losses(*given)
+    for name, method, one in zip(METHODS, methods, actual, strict=True):
         expected = method.compute_loss(eager)
         assert expected.shape == [6]
         assert expected.dtype == tf.float32
@@ -224,11 +224,11 @@ def test_the_method_survives_its_configuration(name):
 
 @pytest.mark.filterwarnings("error")
 def test_a_distiller_with_the_method_comes_back_from_a_keras_file(made, tmp_path):
-    distiller, step = made.distiller, made.step
-    distiller(step["history"])
+    distiller, batch = made.distiller, made.batch
+    distiller(batch["history"])
     distiller.save(tmp_path / "distiller.keras")
     loaded = keras.models.load_model(tmp_path / "distiller.keras")
-    np.testing.assert_array_equal(loaded(step["history"]), distiller(step["history"]))
+    np.testing.assert_array_equal(loaded(batch["history"]), distiller(batch["history"]))
     assert (
         loaded.distillation_losses[0].get_config() == distiller.distillation_losses[0].get_config()
     )
@@ -255,21 +255,21 @@ def test_models_without_vectors_are_refused(vector_models, name):
         with pytest.raises(
             ValueError, match=r"needs (user|item) embeddings: .*ItemKernelStudent has no "
         ):
-            METHODS[name]().build(vector_models.lesson(student, teacher))
+            METHODS[name]().build(vector_models.make_setup(student, teacher))
 
 
-@pytest.mark.parametrize("name", ["hint", "full-topology", "distances-readers", "adversarial"])
+@pytest.mark.parametrize("name", ["hint", "full-topology", "distances-users", "adversarial"])
 def test_several_vectors_of_a_user_are_refused(vector_models, name):
     several = MultiInterestStudent(num_items=30, max_length=5, embedding_dim=4)
     several.create_weights()
     with pytest.raises(ValueError, match="needs one embedding per user: a MultiInterestStudent"):
-        METHODS[name]().build(vector_models.lesson(several, vector_models.mlp(4, seed=0)))
+        METHODS[name]().build(vector_models.make_setup(several, vector_models.mlp(4, seed=0)))
 
 
 @pytest.mark.parametrize("name", ["item-similarity", "item-side-ranking"])
 def test_teachers_without_vectors_may_teach_what_is_similar(vector_models, name):
     teacher, student = vectorless(vector_models), vector_models.mlp(4, seed=0)
     method = METHODS[name]()
-    method.build(vector_models.lesson(student, teacher))
-    found = method.compute_loss(vector_models.step(student, vector_models.mlp(4, seed=1)))
-    assert (found > 0).numpy().all()
+    method.build(vector_models.make_setup(student, teacher))
+    actual = method.compute_loss(vector_models.make_batch(student, vector_models.mlp(4, seed=1)))
+    assert (actual > 0).numpy().all()

@@ -35,7 +35,7 @@ def test_experts_are_drawn_as_often_as_they_are_preferred():
     np.testing.assert_allclose(chosen.mean(axis=0), np.array([1, 2, 5]) / 8, atol=0.015)
 
 
-def test_a_hot_draw_weighs_experts_alike_and_a_cold_one_is_finite():
+def test_a_high_temperature_weights_experts_equally_and_a_low_one_is_finite():
     experts = Experts(4, student_dim=2, teacher_dim=3, seed=0)
     teacher = tf.random.normal([50, 3])
     np.testing.assert_allclose(experts.select_experts(teacher, 1e4, training=True), 0.25, atol=0.01)

@@ -12,19 +12,19 @@ from kd_tf.distill.losses.relaxed_list_mle import compute_relaxed_list_mle
 scores = hnp.arrays(np.float32, 6, elements=st.floats(-5, 5, width=32))
 
 
-def loss(ordered, behind, ranks=None, there=None, behind_there=None) -> float:
+def loss(ordered, behind, ranks=None, mask=None, behind_there=None) -> float:
     ordered, behind = np.float32([ordered]), np.float32([behind])
     ranks = np.arange(ordered.shape[1]) if ranks is None else np.array(ranks)
-    there = np.ones(ordered.shape[1], bool) if there is None else np.array(there)
+    mask = np.ones(ordered.shape[1], bool) if mask is None else np.array(mask)
     behind_there = np.ones(behind.shape[1], bool) if behind_there is None else behind_there
-    found = compute_relaxed_list_mle(
+    actual = compute_relaxed_list_mle(
         tf.constant(ordered),
         tf.constant(ranks[None], tf.int32),
-        tf.constant(there[None]),
+        tf.constant(mask[None]),
         tf.constant(behind),
         tf.constant(np.array(behind_there)[None]),
     )
-    return float(found[0])
+    return float(actual[0])
 
 
 def test_the_loss_by_hand():
@@ -35,20 +35,20 @@ def test_the_loss_by_hand():
 
 
 @given(scores)
-def test_it_is_the_probability_that_the_order_comes_out_whatever_follows(drawn):
-    # Plackett-Luce: all orders of 5 books that begin with the first 2 of them in this order.
-    odds = np.exp(drawn[:5].astype(np.float64))
+def test_it_is_the_probability_that_the_order_comes_out_whatever_follows(samples):
+    # Plackett-Luce: all orders of 5 items that begin with the first 2 of them in this order.
+    odds = np.exp(samples[:5].astype(np.float64))
     total = 0.0
     for tail in itertools.permutations(range(2, 5)):
         order = [0, 1, *tail]
         total += np.prod([odds[k] / odds[order[i:]].sum() for i, k in enumerate(order)])
-    assert loss(drawn[:2], drawn[2:5]) == pytest.approx(-np.log(total), rel=1e-4, abs=1e-5)
+    assert loss(samples[:2], samples[2:5]) == pytest.approx(-np.log(total), rel=1e-4, abs=1e-5)
 
 
 @given(scores, st.permutations(range(6)))
-def test_the_order_in_which_the_items_are_given_is_of_no_matter(drawn, order):
+def test_the_order_of_the_columns_does_not_matter(samples, order):
     order = np.array(order)
-    assert loss(drawn[order], [0.5], ranks=order) == pytest.approx(loss(drawn, [0.5]), rel=1e-5)
+    assert loss(samples[order], [0.5], ranks=order) == pytest.approx(loss(samples, [0.5]), rel=1e-5)
 
 
 def test_what_does_not_count_changes_nothing():

@@ -14,59 +14,59 @@ from kd_tf.distill.losses.sampling import (
 
 def many(log_weights, allowed, count, rows):
     rng.set_seed(0)
-    places, drawn = sample_without_replacement(
+    places, samples = sample_without_replacement(
         tf.constant(np.tile(np.float32(log_weights), (rows, 1))),
         tf.constant(np.tile(np.array(allowed, bool), (rows, 1))),
         count,
     )
-    return places.numpy(), drawn.numpy()
+    return places.numpy(), samples.numpy()
 
 
 def test_items_come_as_often_as_drawing_one_after_the_other_without_putting_back():
     weights = np.array([4.0, 2.0, 1.0, 1.0])
-    places, drawn = many(np.log(weights), [True] * 4, 2, 40_000)
-    assert drawn.all()
+    places, samples = many(np.log(weights), [True] * 4, 2, 40_000)
+    assert samples.all()
     for first, second in itertools.permutations(range(4), 2):
         expected = weights[first] / 8 * weights[second] / (8 - weights[first])
-        found = ((places[:, 0] == first) & (places[:, 1] == second)).mean()
-        assert found == pytest.approx(expected, abs=0.01)
+        actual = ((places[:, 0] == first) & (places[:, 1] == second)).mean()
+        assert actual == pytest.approx(expected, abs=0.01)
 
 
 def test_no_item_comes_twice_and_none_that_is_not_allowed():
-    places, drawn = many(np.zeros(6), [True, False, True, True, False, True], 3, 500)
-    assert drawn.all()
+    places, samples = many(np.zeros(6), [True, False, True, True, False, True], 3, 500)
+    assert samples.all()
     assert set(places.ravel()) == {0, 2, 3, 5}
     assert all(len(set(row)) == 3 for row in places)
 
 
 def test_too_few_items_are_all_drawn_and_the_rest_marked():
-    places, drawn = many([0, 5, -300], [False, True, True], 9, 50)
+    places, samples = many([0, 5, -300], [False, True, True], 9, 50)
     assert places.shape == (50, 3)
-    assert (drawn.sum(axis=1) == 2).all()
-    assert all(set(row[there]) == {1, 2} for row, there in zip(places, drawn, strict=True))
+    assert (samples.sum(axis=1) == 2).all()
+    assert all(set(row[mask]) == {1, 2} for row, mask in zip(places, samples, strict=True))
 
 
 def test_weights_may_be_as_small_as_they_like():
-    _, drawn = many([-1e6, -2e6], [True, True], 2, 10)
-    assert drawn.all()
+    _, samples = many([-1e6, -2e6], [True, True], 2, 10)
+    assert samples.all()
 
 
 @pytest.mark.parametrize(("items", "count"), [(7, 3), (REJECTION_SAMPLING_RATIO * 9, 9)])
 def test_evenly_drawn_items_are_allowed_and_different_and_all_come_as_often(items, count):
     rng.set_seed(0)
-    ids, drawn = sample_uniform_items(items, tf.constant(20_000), count, lambda ids: ids % 4 != 0)
-    ids, drawn = ids.numpy(), drawn.numpy()
-    assert (drawn.sum(axis=1) == count).all()
-    found = ids[drawn].reshape(-1, count)
-    assert (np.diff(np.sort(found, axis=1), axis=1) > 0).all()
+    ids, samples = sample_uniform_items(items, tf.constant(20_000), count, lambda ids: ids % 4 != 0)
+    ids, samples = ids.numpy(), samples.numpy()
+    assert (samples.sum(axis=1) == count).all()
+    actual = ids[samples].reshape(-1, count)
+    assert (np.diff(np.sort(actual, axis=1), axis=1) > 0).all()
     allowed = [item for item in range(1, items + 1) if item % 4]
-    share = np.bincount(found.ravel(), minlength=items + 1) / len(found)
+    share = np.bincount(actual.ravel(), minlength=items + 1) / len(actual)
     np.testing.assert_allclose(share[allowed], count / len(allowed), atol=0.02)
     assert share.sum() == pytest.approx(share[allowed].sum())
 
 
 def test_rows_with_too_few_even_items_get_those_there_are():
-    ids, drawn = sample_uniform_items(9, tf.constant(50), 5, lambda ids: ids <= 2)
+    ids, samples = sample_uniform_items(9, tf.constant(50), 5, lambda ids: ids <= 2)
     assert all(
-        set(row[there]) == {1, 2} for row, there in zip(ids.numpy(), drawn.numpy(), strict=True)
+        set(row[mask]) == {1, 2} for row, mask in zip(ids.numpy(), samples.numpy(), strict=True)
     )

@@ -1,4 +1,4 @@
-"""Students that start from what is known: within the bytes, and near their teacher."""
+"""Warm-started students: within their bytes, and near their teacher."""
 
 from __future__ import annotations
 
@@ -65,7 +65,9 @@ def source(data: TrainingData, ridge: LocalRidgeTeacher) -> TeacherItemScores:
 
 @pytest.mark.parametrize("max_bytes", [3_000, 9_000, 40_000])
 @pytest.mark.parametrize("family", WARM_STARTS)
-def test_every_start_fits_the_bytes_and_is_of_its_family(source, family: str, max_bytes: int):
+def test_every_warm_start_fits_the_bytes_and_has_its_architecture(
+    source, family: str, max_bytes: int
+):
     for start in WARM_STARTS[family](source, max_bytes):
         assert start.architecture == family
         assert compute_quantized_size(start.model) <= max_bytes
@@ -73,7 +75,7 @@ def test_every_start_fits_the_bytes_and_is_of_its_family(source, family: str, ma
 
 
 @pytest.mark.parametrize("family", WARM_STARTS)
-def test_a_start_ranks_far_better_than_popularity(source, data, family: str):
+def test_a_warm_start_ranks_far_better_than_popularity(source, data, family: str):
     popularity = data.train.popularity().astype(np.float32)
     floor = data.validation_metric(lambda some: np.tile(popularity, (len(some), 1)))
     best = max(
@@ -106,19 +108,24 @@ def test_neighbours_with_room_for_all_are_their_teacher(data, ridge):
 def test_the_budget_over_all_items_is_spent_to_the_last_weight(data, source):
     pruned = prune_by_saliency(source, 3 * V)
     assert pruned.nnz == 3 * V
-    found, pairs, regularization = source.ridge
-    assert isinstance(found, LocalRidge)
-    # What is left of each book is the exact ridge on it: its gradient is zero.
+    actual, pairs, regularization = source.ridge
+    assert isinstance(actual, LocalRidge)
+    # What is left of each item is the exact ridge on it: its gradient is zero.
     gram = pairs.gram.toarray() + np.diag(pairs.item_counts + regularization * pairs.mean_weight)
     dense = pruned.toarray()
     for item in range(1, V + 1):
-        own = np.flatnonzero(dense[:, item])
-        gradient = gram[np.ix_(own, own)] @ dense[own, item] - gram[own, item]
-        assert np.abs(gradient).max(initial=0) < 1e-3 * np.abs(gram[own, item]).max(initial=1)
+        expected_scores = np.flatnonzero(dense[:, item])
+        gradient = (
+            gram[np.ix_(expected_scores, expected_scores)] @ dense[expected_scores, item]
+            - gram[expected_scores, item]
+        )
+        assert np.abs(gradient).max(initial=0) < 1e-3 * np.abs(gram[expected_scores, item]).max(
+            initial=1
+        )
 
 
 def test_what_is_spared_fits_better_than_what_a_cut_by_size_leaves(source):
-    found, pairs, regularization = source.ridge
+    actual, pairs, regularization = source.ridge
     gram = pairs.gram.toarray() + np.diag(pairs.item_counts + regularization * pairs.mean_weight)
 
     def loss(weights: sparse.csr_array) -> float:
@@ -128,11 +135,11 @@ def test_what_is_spared_fits_better_than_what_a_cut_by_size_leaves(source):
         )
 
     assert loss(prune_by_saliency(source, 4 * V)) < loss(
-        keep_top_weights(found.to_matrix(), 4, "candidate")
+        keep_top_weights(actual.to_matrix(), 4, "candidate")
     )
 
 
-def test_item_rows_are_what_one_item_alone_makes_a_teacher_say(source, data):
+def test_item_item_scores_are_those_of_histories_of_one_item(source, data):
     teacher = source.teacher
     rows = compute_item_item_scores(teacher, data)
     assert not rows.diagonal().any()
@@ -175,26 +182,26 @@ def test_rows_are_those_that_rank_best_when_they_are_added_up(data, ridge):
     def added_up(rows):
         return lambda some: (some.to_csr_matrix(V) @ rows).toarray().astype(np.float32)
 
-    reached = {name: data.validation_metric(added_up(rows)) for name, rows in candidates.items()}
-    wanted = sorted(reached, key=lambda name: -reached[name])[:2]
-    assert [name for name, _ in source.item_item_score_sources] == wanted
+    ndcg = {name: data.validation_metric(added_up(rows)) for name, rows in candidates.items()}
+    expected = sorted(ndcg, key=lambda name: -ndcg[name])[:2]
+    assert [name for name, _ in source.item_item_score_sources] == expected
     for name, rows in source.item_item_score_sources:
         assert abs(rows - candidates[name]).max() == 0
     assert len(TeacherItemScores(data, ridge).item_item_score_sources) == 1
 
 
-def test_kernels_that_promise_nothing_are_left_out_and_said_so(data, source):
-    said = []
+def test_kernels_without_gain_are_dropped_with_a_note(data, source):
+    messages = []
 
     class Listening(NullProgress):
         def info(self, message: str) -> None:
-            said.append(message)
+            messages.append(message)
 
     hopeless = TeacherItemScores(replace(data, progress=Listening()), source.teacher)
     hopeless.best_validation_ndcg = 100.0
     assert list(WARM_STARTS["item-kernel"](hopeless, 9_000)) == []
     assert list(WARM_STARTS["kernel-residual"](hopeless, 9_000)) == []
-    assert [one for one in said if "Skipped item kernels" in one and "100.0000" in one]
+    assert [one for one in messages if "Skipped item kernels" in one and "100.0000" in one]
 
 
 def test_narrow_kernels_are_tried_in_four_bits_too(source):
@@ -214,15 +221,15 @@ def test_factors_take_four_bits_until_there_is_room_for_eight(source):
 
 
 def test_which_neighbours_are_best_is_found_out_once(data, source):
-    asked = []
+    calls = []
     counted = TeacherItemScores(
         replace(
-            data, validation_metric=lambda score: asked.append(1) or data.validation_metric(score)
+            data, validation_metric=lambda score: calls.append(1) or data.validation_metric(score)
         ),
         source.teacher,
     )
     first = select_best_neighbours(counted, 9_000)
-    times = len(asked)
+    times = len(calls)
     tried = {
         start.description: data.validation_metric(make_score_fn(start.model))
         for start in WARM_STARTS["neighbours"](counted, 9_000)
@@ -230,5 +237,5 @@ def test_which_neighbours_are_best_is_found_out_once(data, source):
     assert first.description == max(tried, key=tried.get)
     assert compute_quantized_size(select_best_neighbours(counted, 5_000).model) <= 5_000
     assert times > 0
-    assert len(asked) == times
+    assert len(calls) == times
     assert select_best_neighbours(counted, 400) is None

@@ -1,4 +1,4 @@
-"""A teacher that counts where it is sure."""
+"""Weights by the teacher's confidence."""
 
 from types import SimpleNamespace
 
@@ -24,18 +24,18 @@ STEP = step(
 def test_the_weight_is_how_far_the_entropy_is_from_its_most():
     p = 1 / (1 + np.exp(-0.5))
     half_sure = 1 - stats.entropy([p, 1 - p]) / np.log(2)
-    found = TeacherConfidence(0.2, temperature=2.0).compute_weight(STEP)
-    np.testing.assert_allclose(found, [0, 0.8, 0.8 * half_sure, 0, 0.8], atol=1e-5)
+    actual = TeacherConfidence(0.2, temperature=2.0).compute_weight(STEP)
+    np.testing.assert_allclose(actual, [0, 0.8, 0.8 * half_sure, 0, 0.8], atol=1e-5)
 
 
-def test_where_the_teacher_is_not_sure_the_users_items_count_alone():
+def test_where_the_teacher_is_not_confident_only_the_targets_count():
     hard, soft = tf.constant([1.0, 2, 3, 4, 5]), [tf.constant([10.0, 20, 30, 40, 50])] * 2
     made = TeacherConfidence(0.2)
     weight = made.compute_weight(STEP).numpy()
-    found = made.combine(hard, soft, STEP).numpy()
-    np.testing.assert_allclose(found, (1 - weight) * hard + weight * 2 * soft[0], rtol=1e-6)
-    assert found[0] == pytest.approx(1, abs=1e-5)
-    assert found[3] == 4
+    actual = made.combine(hard, soft, STEP).numpy()
+    np.testing.assert_allclose(actual, (1 - weight) * hard + weight * 2 * soft[0], rtol=1e-6)
+    assert actual[0] == pytest.approx(1, abs=1e-5)
+    assert actual[3] == 4
 
 
 @pytest.mark.parametrize(

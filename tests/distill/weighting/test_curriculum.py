@@ -1,4 +1,4 @@
-"""Easy readers first."""
+"""A curriculum with easy users first."""
 
 from types import SimpleNamespace
 
@@ -13,7 +13,7 @@ HARD = tf.constant([1.0, 2.0, 3.0, 4.0])
 
 
 def step(progress: float) -> SimpleNamespace:
-    """Four readers: the teacher finds the books of the third best, of the fourth not at all."""
+    """Four users: the teacher finds the items of the third best, of the fourth not at all."""
     labels = {
         "targets": tf.constant([[5, 0], [6, 8], [5, 6], [9, 9]]),
         "teacher_ids": tf.constant([[5, 6, 7], [5, 6, 7], [5, 6, 0], [5, 6, 7]]),
@@ -37,21 +37,21 @@ def test_more_and_harder_users_count_from_step_to_step(progress, counted):
     np.testing.assert_array_equal(made.compute_example_mask(step(progress)), counted)
 
 
-def test_those_that_count_are_weighed_up():
+def test_the_remaining_examples_are_weighted_up():
     made = Curriculum(ConstantWeights(1.0), initial_fraction=0.25, ramp_end=0.4)
     np.testing.assert_allclose(made.combine(HARD, [], step(0.1)), [2, 0, 6, 0])
     np.testing.assert_allclose(made.combine(HARD, [], step(1.0)), HARD)
 
 
-def test_a_user_of_whom_the_teacher_says_nothing_is_hard():
+def test_an_example_without_teacher_output_counts_as_hard():
     labels = {
         "targets": tf.constant([[5], [5]]),
         "teacher_ids": tf.constant([[0, 0], [6, 7]]),
         "teacher_logits": tf.constant([[0.0, 0], [-3, -5]]),
     }
     made = Curriculum(initial_fraction=0.5, ramp_end=1.0)
-    found = made.compute_example_mask(SimpleNamespace(labels=labels, progress=tf.zeros([])))
-    np.testing.assert_array_equal(found, [0, 1])
+    actual = made.compute_example_mask(SimpleNamespace(labels=labels, progress=tf.zeros([])))
+    np.testing.assert_array_equal(actual, [0, 1])
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Fixed weights of the hard loss and of the methods."""
+"""Constant weights of the student loss and of the distillation losses."""
 
 import numpy as np
 import pytest
@@ -11,13 +11,13 @@ SOFT = [tf.constant([10.0, 20.0]), tf.constant([3.0, 5.0])]
 
 
 def test_hard_and_soft_are_mixed_by_hand():
-    found = ConstantWeights(0.25).combine(HARD, SOFT, None)
-    np.testing.assert_allclose(found, [0.25 + 0.75 * 13, 0.5 + 0.75 * 25])
+    actual = ConstantWeights(0.25).combine(HARD, SOFT, None)
+    np.testing.assert_allclose(actual, [0.25 + 0.75 * 13, 0.5 + 0.75 * 25])
 
 
 def test_every_method_has_its_weight():
-    found = ConstantWeights(0.5, distillation_loss_weights=[0.1, 2.0]).combine(HARD, SOFT, None)
-    np.testing.assert_allclose(found, [0.5 + 0.5 * 7, 1 + 0.5 * 12])
+    actual = ConstantWeights(0.5, distillation_loss_weights=[0.1, 2.0]).combine(HARD, SOFT, None)
+    np.testing.assert_allclose(actual, [0.5 + 0.5 * 7, 1 + 0.5 * 12])
 
 
 def test_with_alpha_one_the_hard_loss_is_left_bit_for_bit():
@@ -31,7 +31,7 @@ def test_an_alpha_outside_its_range_is_refused(alpha):
         ConstantWeights(alpha)
 
 
-def test_what_cannot_be_weighed_is_refused():
+def test_wrong_weights_are_refused():
     with pytest.raises(ValueError, match="0 or more"):
         ConstantWeights(0.5, distillation_loss_weights=[1.0, -1.0])
     with pytest.raises(ValueError, match="2 distillation losses need as many weights, not 1"):

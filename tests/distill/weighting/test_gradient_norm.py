@@ -1,4 +1,4 @@
-"""Losses that pull equally hard."""
+"""Weights that give all losses gradients of equal norm."""
 
 from types import SimpleNamespace
 
@@ -19,9 +19,9 @@ def losses(logits: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
 @tf.function
 def combined(alpha: float, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     hard, soft = losses(logits)
-    step = SimpleNamespace(masked_logits=SimpleNamespace(logits=logits))
-    found = GradientNorm(alpha).combine(hard, soft, step)
-    return found, tf.gradients(found, [logits])[0]
+    batch = SimpleNamespace(masked_logits=SimpleNamespace(logits=logits))
+    actual = GradientNorm(alpha).combine(hard, soft, batch)
+    return actual, tf.gradients(actual, [logits])[0]
 
 
 def test_every_method_pulls_as_hard_as_the_users_items():
@@ -29,14 +29,14 @@ def test_every_method_pulls_as_hard_as_the_users_items():
     hard = 2 * (LOGITS - 1)
     cubic, wave = 3000 * LOGITS**2, np.cos(LOGITS)
     length = np.linalg.norm(hard)
-    wanted = (cubic / np.linalg.norm(cubic) + wave / np.linalg.norm(wave)) * length / 2
-    np.testing.assert_allclose(pulled, wanted, rtol=1e-4)
+    expected = (cubic / np.linalg.norm(cubic) + wave / np.linalg.norm(wave)) * length / 2
+    np.testing.assert_allclose(pulled, expected, rtol=1e-4)
 
 
 def test_with_alpha_one_only_the_users_items_pull():
-    found, pulled = combined(1.0, tf.constant(LOGITS))
+    actual, pulled = combined(1.0, tf.constant(LOGITS))
     np.testing.assert_allclose(pulled, 2 * (LOGITS - 1), rtol=1e-5)
-    np.testing.assert_allclose(found, ((LOGITS - 1) ** 2).sum(axis=1), rtol=1e-5)
+    np.testing.assert_allclose(actual, ((LOGITS - 1) ** 2).sum(axis=1), rtol=1e-5)
 
 
 def test_an_alpha_outside_its_range_and_no_methods_are_refused():

@@ -1,4 +1,4 @@
-"""Learnt weights of losses."""
+"""Learned weights of losses."""
 
 import numpy as np
 import pytest
@@ -33,11 +33,11 @@ def test_at_first_all_losses_are_added():
 def test_a_scale_divides_its_loss_and_costs_itself():
     made = balance()
     made.log_scales.assign([0.0, np.log(100.0), np.log(0.5)])
-    wanted = np.array([1 + 2 + 0.02, 3 + 6 + 0.06]) + np.log(100) + np.log(0.5)
-    np.testing.assert_allclose(made.combine(HARD, SOFT, None), wanted, rtol=1e-6)
+    expected = np.array([1 + 2 + 0.02, 3 + 6 + 0.06]) + np.log(100) + np.log(0.5)
+    np.testing.assert_allclose(made.combine(HARD, SOFT, None), expected, rtol=1e-6)
 
 
-def test_learnt_scales_are_the_means_of_their_losses():
+def test_learned_scales_are_the_means_of_their_losses():
     made = balance()
     optimizer = keras.optimizers.Adam(0.1)
     for _ in range(1500):

@@ -14,7 +14,7 @@ SCORES = st.sampled_from([-np.inf, -1.0, 0.0, 0.5, np.inf])
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[np.ndarray, Histories, Histories]:
-    """Scores with many ties, held-out books, and books read beside them."""
+    """Scores with many ties, held-out items, and items read beside them."""
     rows, items = draw(st.integers(1, 4)), draw(st.integers(1, 12))
     scores = [draw(st.lists(SCORES, min_size=items + 1, max_size=items + 1)) for _ in range(rows)]
     targets, excluded = [], []
@@ -30,9 +30,9 @@ def cases(draw: st.DrawFn) -> tuple[np.ndarray, Histories, Histories]:
 def test_the_area_is_the_share_of_pairs_in_order(case) -> None:
     scores, targets, excluded = case
     before = scores.copy()
-    found = compute_auc(scores, targets, excluded)
+    actual = compute_auc(scores, targets, excluded)
     np.testing.assert_array_equal(scores, before)
-    assert found.dtype == np.float64
+    assert actual.dtype == np.float64
     for row in range(len(scores)):
         known = {*targets[row].tolist(), *excluded[row].tolist()}
         others = [item for item in range(1, scores.shape[1]) if item not in known]
@@ -42,17 +42,17 @@ def test_the_area_is_the_share_of_pairs_in_order(case) -> None:
             for item in targets[row]
             for other in others
         ]
-        assert found[row] == pytest.approx(np.mean(pairs) if pairs else 0.5, abs=1e-12)
+        assert actual[row] == pytest.approx(np.mean(pairs) if pairs else 0.5, abs=1e-12)
 
 
 def test_the_area_agrees_with_scikit_learn() -> None:
     random = np.random.default_rng(0)
     scores = random.integers(0, 50, (30, 201)).astype(np.float32)
     targets = [random.permutation(200)[: random.integers(1, 20)] + 1 for _ in range(30)]
-    found = compute_auc(scores, from_lists(targets), from_lists([[]] * 30))
+    actual = compute_auc(scores, from_lists(targets), from_lists([[]] * 30))
     for row in range(30):
         labels = np.isin(np.arange(1, 201), targets[row])
-        assert found[row] == pytest.approx(roc_auc_score(labels, scores[row, 1:]), abs=1e-12)
+        assert actual[row] == pytest.approx(roc_auc_score(labels, scores[row, 1:]), abs=1e-12)
 
 
 def test_an_item_without_a_score_is_not_compared() -> None:

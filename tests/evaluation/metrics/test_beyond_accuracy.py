@@ -1,4 +1,4 @@
-"""What all lists show together, against hand-computed cases and all pairs."""
+"""Metrics of all lists together, against hand-computed cases and all pairs."""
 
 import math
 
@@ -30,11 +30,11 @@ def test_lists_of_padding_only_have_finite_figures() -> None:
     assert compute_novelty(nothing, np.array([0, 3, 3, 3]), 3) == 0
 
 
-def test_coverage_is_the_share_of_the_catalogue_in_any_list() -> None:
+def test_coverage_is_the_share_of_the_catalog_in_any_list() -> None:
     assert compute_coverage(lists([1, 2, 0], [2, 5, 1]), 10) == 3 / 10
 
 
-# Four training readers; book 1: {0, 1}, 2: {0, 1, 2, 3}, 3: {2}, 4: nobody.
+# Four training users; item 1: {0, 1}, 2: {0, 1, 2, 3}, 3: {2}, 4: nobody.
 READ = sparse.csr_array(
     np.array([[0, 0, 0, 0], [1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 1, 0], [0, 0, 0, 0]], float)
 )
@@ -49,7 +49,7 @@ def test_diversity_matches_the_hand_computed_case() -> None:
     assert compute_diversity(ranked, READ) == pytest.approx((first + 1 - cosine_12) / 2, abs=1e-12)
 
 
-def test_an_item_that_nobody_read_is_unlike_every_other() -> None:
+def test_an_item_without_users_is_unlike_every_other() -> None:
     assert compute_diversity(lists([4, 2]), READ) == 1
     assert compute_diversity(lists([1, 2, 4]), READ) == pytest.approx(
         1 - 2 / math.sqrt(8) / 3, abs=1e-12
@@ -90,12 +90,12 @@ def test_diversity_of_many_users_is_that_of_a_sample_which_never_changes() -> No
 
 
 def test_novelty_matches_the_hand_computed_case() -> None:
-    # Bits: book 1 -log2(2/4) = 1, book 2 -log2(4/4) = 0, book 3 -log2(1/4) = 2.
+    # Bits: item 1 -log2(2/4) = 1, item 2 -log2(4/4) = 0, item 3 -log2(1/4) = 2.
     ranked = lists([1, 2, 3], [3, 0, 0], [0, 0, 0])
     assert compute_novelty(ranked, POPULARITY, 4) == pytest.approx((1 + 2) / 2, abs=1e-12)
 
 
-def test_an_item_that_nobody_read_is_the_most_novel_and_finite() -> None:
+def test_an_item_without_users_has_the_largest_finite_novelty() -> None:
     unread = compute_novelty(lists([4]), POPULARITY, 4)
     assert unread == pytest.approx(math.log2(5), abs=1e-12)
     assert unread > compute_novelty(lists([3]), POPULARITY, 4)

@@ -24,7 +24,7 @@ def lists(*rows: list[int]) -> np.ndarray:
     return np.array(rows, np.int32)
 
 
-# The book 7 at rank 1, 9 at rank 3; three held out, so at k = 4 three could have been found.
+# The item 7 at rank 1, 9 at rank 3; three held out, so at k = 4 three could have been found.
 RANKED = lists([7, 1, 9, 2], [1, 2, 3, 4], [0, 0, 0, 0])
 TARGETS = from_lists([[9, 7, 5], [4], [1]])
 
@@ -75,7 +75,7 @@ json.dump({name: values.tolist() for name, values in found.items()}, sys.stdout)
 
 
 def ranx(relevant: dict, run: dict, names: list[str]) -> dict[str, list[float]]:
-    """ranx sorts by the readers' names. In a process of its own without Numba's compiler it takes
+    """ranx sorts by the users' names. In a process of its own without Numba's compiler it takes
     two seconds instead of a minute."""
     answer = subprocess.run(
         [sys.executable, "-c", RANX],
@@ -120,7 +120,7 @@ def test_metrics_agree_with_ranx_also_where_scores_tie() -> None:
 
 @st.composite
 def cases(draw: st.DrawFn) -> tuple[np.ndarray, Histories, int]:
-    """Padded lists without duplicates, targets, and the number of books."""
+    """Padded lists without duplicates, targets, and the number of items."""
     items = draw(st.integers(2, 12))
     users = draw(st.integers(1, 6))
     width = draw(st.integers(1, 8))
@@ -210,8 +210,8 @@ def test_a_perfect_ranking_gives_one_and_nothing_gives_more(case) -> None:
         assert (values <= 1).all()
     perfect = np.zeros_like(ranked)
     for row in range(len(ranked)):
-        found = targets[row][:k]
-        perfect[row, : len(found)] = found
+        actual = targets[row][:k]
+        perfect[row, : len(actual)] = actual
     measured = compute_ranking_metrics(perfect, targets, (k,))
     for name in ("ndcg", "recall_capped", "hit_rate", "mrr"):
         assert (measured[f"{name}@{k}"] == 1).all(), name

@@ -12,10 +12,10 @@ from kd_tf.evaluation.metrics.serendipity import compute_serendipity
 def test_it_matches_the_hand_computed_case() -> None:
     by_popularity = np.array([3, 1, 4, 2, 5], np.int32)
     # Read: 3. The two most read others are 1 and 4: of the hits 1 and 2 only 2 is unexpected.
-    found = compute_serendipity(
+    actual = compute_serendipity(
         np.array([[1, 2]], np.int32), from_lists([[1, 2]]), from_lists([[3]]), by_popularity
     )
-    assert found.tolist() == [1 / 2]
+    assert actual.tolist() == [1 / 2]
 
 
 @st.composite
@@ -25,11 +25,11 @@ def cases(draw: st.DrawFn):
     k = draw(st.integers(1, items))
     ranked, targets, histories = [], [], []
     for _ in range(draw(st.integers(1, 4))):
-        own = draw(st.permutations(range(1, items + 1)))
+        expected_scores = draw(st.permutations(range(1, items + 1)))
         read = draw(st.integers(0, items - 1))
-        histories.append(own[:read])
-        targets.append(own[read : read + draw(st.integers(1, items))])
-        shown = draw(st.permutations(own[read:]))[:k]
+        histories.append(expected_scores[:read])
+        targets.append(expected_scores[read : read + draw(st.integers(1, items))])
+        shown = draw(st.permutations(expected_scores[read:]))[:k]
         ranked.append(list(shown) + [0] * (k - len(shown)))
     return np.array(order, np.int32), np.array(ranked, np.int32), targets, histories
 
@@ -37,12 +37,12 @@ def cases(draw: st.DrawFn):
 @given(cases())
 def test_it_is_what_the_list_of_the_most_read_items_has_not(case) -> None:
     order, ranked, targets, histories = case
-    found = compute_serendipity(ranked, from_lists(targets), from_lists(histories), order)
+    actual = compute_serendipity(ranked, from_lists(targets), from_lists(histories), order)
     k = ranked.shape[1]
     for row in range(len(ranked)):
         popular = [item for item in order.tolist() if item not in histories[row]][:k]
         hits = [item for item in ranked[row].tolist() if item in targets[row]]
-        assert found[row] == pytest.approx(sum(item not in popular for item in hits) / k)
+        assert actual[row] == pytest.approx(sum(item not in popular for item in hits) / k)
 
 
 def test_the_most_read_items_themselves_are_no_surprise() -> None:

@@ -1,4 +1,4 @@
-"""A model of histories asked by readers' numbers: the same answers as for their books."""
+"""A history model that is called with user ids: the same scores as for their histories."""
 
 from __future__ import annotations
 
@@ -49,51 +49,53 @@ def model(request: pytest.FixtureRequest) -> HistoryModel:
 
 
 def test_a_number_stands_for_the_users_newest_items(model):
-    found = UserHistoryLookup.from_histories(model, train())(tf.constant([[4], [1], [7]])).numpy()
-    wanted = model(tf.constant([[5, 9, 2, 0], [7, 0, 0, 0], [3, 4, 5, 6]])).numpy()
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
+    actual = UserHistoryLookup.from_histories(model, train())(tf.constant([[4], [1], [7]])).numpy()
+    expected = model(tf.constant([[5, 9, 2, 0], [7, 0, 0, 0], [3, 4, 5, 6]])).numpy()
+    np.testing.assert_allclose(actual, expected, atol=1e-5)
 
 
-def test_who_is_unknown_is_nobody(model):
+def test_unknown_users_get_the_scores_of_an_empty_history(model):
     unknown = tf.constant([[0], [-1], [3], [8], [2**31 - 1]])  # number 2 is in no training
     nobody = model(tf.zeros([1, L], tf.int32)).numpy()
-    found = UserHistoryLookup.from_histories(model, train())(unknown).numpy()
-    np.testing.assert_allclose(found, np.tile(nobody, (5, 1)), atol=1e-5)
+    actual = UserHistoryLookup.from_histories(model, train())(unknown).numpy()
+    np.testing.assert_allclose(actual, np.tile(nobody, (5, 1)), atol=1e-5)
 
 
 def test_scored_as_others_are_it_takes_the_users_numbers(model):
     strangers = Histories(
         np.array([9, 9], np.int32), np.array([0, 1, 2]), None, np.array([6, 50], np.int32)
     )
-    found = make_score_fn(UserHistoryLookup.from_histories(model, train()))(strangers)
-    wanted = model(tf.constant([[3, 4, 5, 6], [0, 0, 0, 0]])).numpy()
-    np.testing.assert_allclose(found, wanted, atol=1e-4)
+    actual = make_score_fn(UserHistoryLookup.from_histories(model, train()))(strangers)
+    expected = model(tf.constant([[3, 4, 5, 6], [0, 0, 0, 0]])).numpy()
+    np.testing.assert_allclose(actual, expected, atol=1e-4)
     with pytest.raises(ValueError, match="no user indices"):
         make_score_fn(UserHistoryLookup.from_histories(model, train()))(from_lists([[1, 2]]))
 
 
 def test_all_that_a_user_read_is_excluded_and_not_the_newest_alone(model):
-    found = (
+    actual = (
         UserHistoryLookup.from_histories(model, train())
         .seen_items(tf.constant([[7], [4], [3]]))
         .numpy()
     )
-    assert [set(row) - {0} for row in found] == [set(ITEMS[2]), set(ITEMS[0]), set()]
+    assert [set(row) - {0} for row in actual] == [set(ITEMS[2]), set(ITEMS[0]), set()]
 
 
 def test_vectors_are_the_models(model):
-    found = UserHistoryLookup.from_histories(model, train())
-    wanted = model.user_embeddings(tf.constant([[5, 9, 2, 0]])).numpy()
-    np.testing.assert_allclose(found.user_embeddings(tf.constant([[4]])).numpy(), wanted, atol=1e-5)
-    np.testing.assert_array_equal(found.item_embeddings().numpy(), model.item_embeddings().numpy())
+    actual = UserHistoryLookup.from_histories(model, train())
+    expected = model.user_embeddings(tf.constant([[5, 9, 2, 0]])).numpy()
+    np.testing.assert_allclose(
+        actual.user_embeddings(tf.constant([[4]])).numpy(), expected, atol=1e-5
+    )
+    np.testing.assert_array_equal(actual.item_embeddings().numpy(), model.item_embeddings().numpy())
 
 
 def test_saved_and_loaded_it_answers_the_same(model, tmp_path: Path):
-    found = UserHistoryLookup.from_histories(model, train())
-    checkpoint.save(found, tmp_path / "model")
+    actual = UserHistoryLookup.from_histories(model, train())
+    checkpoint.save(actual, tmp_path / "model")
     loaded = checkpoint.load(tmp_path / "model")
     numbers = tf.constant([[4], [1], [0]])
-    np.testing.assert_array_equal(loaded(numbers).numpy(), found(numbers).numpy())
+    np.testing.assert_array_equal(loaded(numbers).numpy(), actual(numbers).numpy())
 
 
 def test_users_without_numbers_are_refused(model):

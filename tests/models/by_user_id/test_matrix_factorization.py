@@ -1,4 +1,4 @@
-"""Matrix factorisation by readers' numbers, against NumPy and what BPR promises."""
+"""Matrix factorization by user ids, against NumPy and the BPR loss."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNKNOWN = [0, -1, R + 1, 2**31 - 1]
 
 
 def train() -> Histories:
-    """Readers 0 to 11 but for number 4, who is nobody's; group a reads low ids, group b high."""
+    """Users 0 to 11 but for number 4, who is nobody's; group a reads low ids, group b high."""
     random = np.random.default_rng(0)
     numbers = np.array([one for one in range(R) if one != 4], np.int32)
     rows = [random.permutation(V // 2)[: 3 + one % 4] + 1 + (one % 2) * V // 2 for one in numbers]
@@ -39,22 +39,22 @@ def model() -> MatrixFactorization:
 
 
 def test_a_score_is_the_product_of_two_vectors(model):
-    found = model(tf.constant([[3], [9]])).numpy()
-    wanted = model.user_table.numpy()[[3, 9]] @ model.item_table.numpy().T
-    np.testing.assert_allclose(found, wanted, rtol=1e-5)
-    assert found.shape == (2, V + 1)
+    actual = model(tf.constant([[3], [9]])).numpy()
+    expected = model.user_table.numpy()[[3, 9]] @ model.item_table.numpy().T
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
+    assert actual.shape == (2, V + 1)
 
 
-def test_users_that_are_unknown_are_nobody(model):
+def test_unknown_users_get_the_scores_of_no_user(model):
     nobody = model(tf.zeros([1, 1], tf.int32)).numpy()
-    found = model(tf.constant([[one] for one in UNKNOWN])).numpy()
-    np.testing.assert_allclose(found, np.tile(nobody, (len(UNKNOWN), 1)), rtol=1e-5)
+    actual = model(tf.constant([[one] for one in UNKNOWN])).numpy()
+    np.testing.assert_allclose(actual, np.tile(nobody, (len(UNKNOWN), 1)), rtol=1e-5)
 
 
 def test_scored_as_others_are_it_takes_the_users_numbers(model):
     histories = train().take(np.array([5, 0, 7]))
-    wanted = model(tf.constant(histories.users[:, None] + 1)).numpy()
-    np.testing.assert_allclose(make_score_fn(model)(histories), wanted, rtol=1e-5)
+    expected = model(tf.constant(histories.users[:, None] + 1)).numpy()
+    np.testing.assert_allclose(make_score_fn(model)(histories), expected, rtol=1e-5)
     with pytest.raises(ValueError, match="no user indices"):
         make_score_fn(model)(from_lists([[1, 2]]))
     strangers = Histories(np.array([1], np.int32), np.array([0, 1]), None, np.array([R + 50]))
@@ -65,13 +65,13 @@ def test_scored_as_others_are_it_takes_the_users_numbers(model):
 def test_what_a_user_read_in_training_is_excluded(model):
     histories = train()
     for row in range(len(histories)):
-        found = model.seen_items(tf.constant([[histories.users[row] + 1]])).numpy()[0]
-        assert set(found) - {0} == set(histories[row])
-    assert not model.seen_items(tf.constant([[5], [0]])).numpy().any()  # reader 4, and nobody
+        actual = model.seen_items(tf.constant([[histories.users[row] + 1]])).numpy()[0]
+        assert set(actual) - {0} == set(histories[row])
+    assert not model.seen_items(tf.constant([[5], [0]])).numpy().any()  # user 4, and nobody
 
 
 def test_the_loss_is_bpr_by_hand(model):
-    # With two books only one is unread: the draw is certain.
+    # With two items only one is unread: the draw is certain.
     two = MatrixFactorization(
         num_items=2, num_users=1, max_seen_items=1, embedding_dim=2, regularization=0.1
     )
@@ -82,21 +82,23 @@ def test_the_loss_is_bpr_by_hand(model):
     history, targets = tf.constant([[1]]), tf.constant([[1, 0]])
     ranking = -np.log(special.expit(-1.5 - 1.5))
     lengths = 5 + 1.25 + 4.0625
-    found = set()
+    actual = set()
     for seed in range(12):
         rng.set_seed(seed)
-        found.add(
+        actual.add(
             round(float(two.supervised_loss(history, targets, two.masked_logits(history))[0]), 4)
         )
-    # The book itself was drawn: it is read and teaches no order.
-    own = 0.1 * (5 + 1.25 + 1.25)
-    assert found == {round(float(ranking + 0.1 * lengths), 4), round(own, 4)}
+    # The item itself was drawn: it is read and teaches no order.
+    expected_scores = 0.1 * (5 + 1.25 + 1.25)
+    assert actual == {round(float(ranking + 0.1 * lengths), 4), round(expected_scores, 4)}
 
 
 def test_targets_that_are_padding_teach_nothing(model):
     history = tf.constant([[1], [2]])
-    found = model.supervised_loss(history, tf.zeros([2, 3], tf.int32), model.masked_logits(history))
-    np.testing.assert_array_equal(found, [0, 0])
+    actual = model.supervised_loss(
+        history, tf.zeros([2, 3], tf.int32), model.masked_logits(history)
+    )
+    np.testing.assert_array_equal(actual, [0, 0])
 
 
 def test_examples_are_all_items_of_every_user(model):
@@ -123,11 +125,11 @@ def test_it_learns_whose_items_are_whose():
     distiller.fit(data, epochs=1, steps_per_epoch=150, verbose=0)
     scores = make_score_fn(learner)(train())
     read = train().to_csr_matrix(V).toarray() > 0
-    own = np.arange(V + 1) > V // 2
+    expected_scores = np.arange(V + 1) > V // 2
     for row, number in enumerate(train().users):
         unread = ~read[row] & (np.arange(V + 1) > 0)
-        same = unread & (own == bool(number % 2))
-        other = unread & (own != bool(number % 2))
+        same = unread & (expected_scores == bool(number % 2))
+        other = unread & (expected_scores != bool(number % 2))
         assert scores[row][same].mean() > scores[row][other].mean()
 
 

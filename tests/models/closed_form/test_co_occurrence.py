@@ -1,4 +1,4 @@
-"""Shared readers against X^T X written out, and shared authors against sets."""
+"""Shared users against X^T X written out, and shared authors against sets."""
 
 import contextlib
 
@@ -36,7 +36,7 @@ def weighted_histories(draw) -> Histories:
 
 
 def dense(histories, items):
-    """X^T X of readers weighted by length ** -1/4, and the sum of the interactions' weights."""
+    """X^T X of users weighted by length ** -1/4, and the sum of the interactions' weights."""
     read = np.zeros((len(histories), items + 1))
     for user in range(len(histories)):
         for place in range(histories.offsets[user], histories.offsets[user + 1]):
@@ -63,12 +63,12 @@ def same(one, other):
 
 @given(weighted_histories())
 def test_the_counts_are_x_transposed_x_of_weighted_users(histories):
-    found = count_co_occurrences(histories, V, progress=NullProgress())
+    actual = count_co_occurrences(histories, V, progress=NullProgress())
     gram, total = dense(histories, V)
-    np.testing.assert_allclose(found.gram.toarray(), off_diagonal(gram), rtol=1e-5)
-    np.testing.assert_allclose(found.item_counts, np.diag(gram), rtol=1e-5)
-    assert found.mean_weight == pytest.approx(np.trace(gram) / max(total, 1), rel=1e-5)
-    assert found.num_items == V
+    np.testing.assert_allclose(actual.gram.toarray(), off_diagonal(gram), rtol=1e-5)
+    np.testing.assert_allclose(actual.item_counts, np.diag(gram), rtol=1e-5)
+    assert actual.mean_weight == pytest.approx(np.trace(gram) / max(total, 1), rel=1e-5)
+    assert actual.num_items == V
 
 
 @given(weighted_histories())
@@ -82,53 +82,53 @@ def test_only_pairs_that_somebody_read_are_stored_in_the_order_of_their_ids(hist
 
 
 def test_shared_users_by_hand():
-    # A reader of four books weighs 1/2, one of a single book 1; reading twice is reading once.
-    found = count_co_occurrences(
+    # A user of four items weighs 1/2, one of a single item 1; reading twice is reading once.
+    actual = count_co_occurrences(
         from_lists([[1, 2, 3, 4], [2], [1, 1, 1]]), 5, progress=NullProgress()
     )
     expected = np.zeros((6, 6))
     expected[1:5, 1:5] = 0.5
-    np.testing.assert_allclose(found.gram.toarray(), off_diagonal(expected))
-    np.testing.assert_allclose(found.item_counts, [0, 1.5, 1.5, 0.5, 0.5, 0])
-    assert found.mean_weight == pytest.approx(4 / 6)
+    np.testing.assert_allclose(actual.gram.toarray(), off_diagonal(expected))
+    np.testing.assert_allclose(actual.item_counts, [0, 1.5, 1.5, 0.5, 0.5, 0])
+    assert actual.mean_weight == pytest.approx(4 / 6)
 
 
 def test_interactions_count_by_their_weight_and_a_repeat_by_its_greatest():
     histories = Histories(
         np.array([1, 2, 1], np.int32), np.array([0, 3]), np.array([2, 3, 5], np.float32)
     )
-    found = count_co_occurrences(histories, 2, progress=NullProgress())
-    assert found.gram[1, 2] == pytest.approx(15 / np.sqrt(2))
-    np.testing.assert_allclose(found.item_counts, np.array([0, 25, 9]) / np.sqrt(2), rtol=1e-6)
-    assert found.mean_weight == pytest.approx(34 / np.sqrt(2) / 8)
+    actual = count_co_occurrences(histories, 2, progress=NullProgress())
+    assert actual.gram[1, 2] == pytest.approx(15 / np.sqrt(2))
+    np.testing.assert_allclose(actual.item_counts, np.array([0, 25, 9]) / np.sqrt(2), rtol=1e-6)
+    assert actual.mean_weight == pytest.approx(34 / np.sqrt(2) / 8)
 
 
 @given(weighted_histories(), st.integers(1, V))
-def test_a_small_budget_keeps_the_strongest_partners_of_every_item(histories, width):
+def test_a_small_budget_keeps_the_strongest_neighbours_of_every_item(histories, width):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "MIN_NEIGHBOURS", 1)
-        found = count_co_occurrences(histories, V, max_entries=width * V, progress=NullProgress())
+        actual = count_co_occurrences(histories, V, max_entries=width * V, progress=NullProgress())
     gram, total = dense(histories, V)
     gain = off_diagonal(gram) ** 2 / np.maximum(np.diag(gram), 1e-9)
-    few = found.gram.toarray()
+    few = actual.gram.toarray()
     for item in range(V + 1):
         kept = np.flatnonzero(few[item])
         assert len(kept) == min(width, np.count_nonzero(gain[item]))
         strongest = np.sort(gain[item])[::-1][: len(kept)]
         np.testing.assert_allclose(np.sort(gain[item, kept])[::-1], strongest, rtol=1e-5)
         np.testing.assert_allclose(few[item, kept], gram[item, kept], rtol=1e-5)
-    np.testing.assert_allclose(found.item_counts, np.diag(gram), rtol=1e-5)
-    assert found.mean_weight == pytest.approx(np.trace(gram) / max(total, 1), rel=1e-5)
+    np.testing.assert_allclose(actual.item_counts, np.diag(gram), rtol=1e-5)
+    assert actual.mean_weight == pytest.approx(np.trace(gram) / max(total, 1), rel=1e-5)
 
 
-def test_an_item_that_everybody_reads_is_no_stronger_partner_for_it(monkeypatch):
+def test_an_item_of_every_user_is_no_stronger_neighbour(monkeypatch):
     monkeypatch.setattr(module, "MIN_NEIGHBOURS", 1)
     rows = [[1, 2]] * 3 + [[1, 3]] * 2 + [[2]] * 30
-    found = count_co_occurrences(from_lists(rows), 3, max_entries=0, progress=NullProgress())
-    assert found.gram[[1]].indices.tolist() == [3]  # 2 shares more readers with 1 than 3 does
+    actual = count_co_occurrences(from_lists(rows), 3, max_entries=0, progress=NullProgress())
+    assert actual.gram[[1]].indices.tolist() == [3]  # 2 shares more users with 1 than 3 does
 
 
-def test_the_least_number_of_partners_is_kept_whatever_the_budget(monkeypatch):
+def test_the_minimum_number_of_neighbours_is_kept_whatever_the_budget(monkeypatch):
     rows = from_lists([list(range(1, 11))])
     whole = count_co_occurrences(rows, 10, max_entries=0, progress=NullProgress())
     assert np.diff(whole.gram.indptr).tolist() == [0] + [9] * 10
@@ -156,27 +156,27 @@ def test_blocks_and_threads_make_no_difference(at_once, workers, width, monkeypa
 def test_blocks_follow_one_another_from_start_to_end(start, size, at_once):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(parallel, "BLOCK_SIZE", at_once)
-        found = list(parallel.split_into_blocks(start, start + size))
-    assert [one for edges in found for one in range(*edges)] == list(range(start, start + size))
-    assert all(0 < end - first <= at_once for first, end in found)
+        actual = list(parallel.split_into_blocks(start, start + size))
+    assert [one for edges in actual for one in range(*edges)] == list(range(start, start + size))
+    assert all(0 < end - first <= at_once for first, end in actual)
 
 
 def test_rows_longer_than_the_first_memory_are_complete():
     items = 2_100
-    found = count_co_occurrences(
+    actual = count_co_occurrences(
         from_lists([np.arange(items) + 1, [1, 2_100]]),
         items,
         max_entries=10**7,
         progress=NullProgress(),
     )
-    assert np.diff(found.gram.indptr).tolist() == [0] + [items - 1] * items
+    assert np.diff(actual.gram.indptr).tolist() == [0] + [items - 1] * items
     expected = np.full(items * (items - 1), items**-0.5)
     expected[items - 2] += 2**-0.5
     expected[-(items - 1)] += 2**-0.5
-    np.testing.assert_allclose(found.gram.data, expected, rtol=1e-5)
+    np.testing.assert_allclose(actual.gram.data, expected, rtol=1e-5)
     others = np.arange(1, items + 1)
     for item in (1, 256, 257, items):
-        np.testing.assert_array_equal(found.gram[[item]].indices, others[others != item])
+        np.testing.assert_array_equal(actual.gram[[item]].indices, others[others != item])
 
 
 @pytest.mark.parametrize(
@@ -190,23 +190,23 @@ def test_rows_longer_than_the_first_memory_are_complete():
     ],
 )
 def test_without_pairs_nothing_is_read_together(rows, items, counts):
-    found = count_co_occurrences(from_lists(rows), items, progress=NullProgress())
-    assert found.gram.shape == (items + 1, items + 1)
-    assert found.gram.nnz == 0
-    np.testing.assert_allclose(found.item_counts, counts)
-    assert found.mean_weight == float(bool(sum(counts)))
+    actual = count_co_occurrences(from_lists(rows), items, progress=NullProgress())
+    assert actual.gram.shape == (items + 1, items + 1)
+    assert actual.gram.nnz == 0
+    np.testing.assert_allclose(actual.item_counts, counts)
+    assert actual.mean_weight == float(bool(sum(counts)))
 
 
 def test_a_stored_count_takes_eight_bytes():
-    found = count_co_occurrences(from_lists([[1, 2, 3], [2, 3]]), 3, progress=NullProgress())
-    assert (found.gram.data.dtype, found.item_counts.dtype) == (np.float32, np.float32)
-    assert found.gram.indices.dtype == np.int32
+    actual = count_co_occurrences(from_lists([[1, 2, 3], [2, 3]]), 3, progress=NullProgress())
+    assert (actual.gram.data.dtype, actual.item_counts.dtype) == (np.float32, np.float32)
+    assert actual.gram.indices.dtype == np.int32
 
 
-def test_progress_is_told_of_every_item_once():
-    told = Told()
-    count_co_occurrences(from_lists([[1, 600], [2, 600]]), 600, progress=told)
-    assert told.total == told.done == 600
+def test_progress_counts_every_item_once():
+    messages = Told()
+    count_co_occurrences(from_lists([[1, 600], [2, 600]]), 600, progress=messages)
+    assert messages.total == messages.done == 600
 
 
 class Told(NullProgress):
@@ -222,7 +222,7 @@ class Told(NullProgress):
         yield advance
 
 
-# Books that share an author or a series.
+# Items that share an author or a series.
 
 NAMES = ("Ann", "ANN", " ann ", "Bob", "Zoë", "")
 
@@ -238,7 +238,7 @@ def catalog(**columns):
 
 
 def features_of(authors, series):
-    """For each book the set of what it could share."""
+    """For each item the set of what it could share."""
     return [
         {("author", name.strip().casefold()) for name in (who or "").split(",")[:2]}
         | {("series", (which or "").strip().casefold())}
@@ -258,18 +258,18 @@ def features_of(authors, series):
 )
 def test_shared_features_are_the_common_elements_of_two_sets(items):
     authors, series = zip(*items, strict=True)
-    found = count_shared_features(catalog(authors=authors, series=series))
+    actual = count_shared_features(catalog(authors=authors, series=series))
     sets = features_of(authors, series)
     groups = [one for has in sets for one in has if one[1]]
     real = {one for one in groups if groups.count(one) > 1}
     expected = np.zeros((len(items) + 1, len(items) + 1))
     expected[1:, 1:] = [[len(one & other & real) for other in sets] for one in sets]
-    np.testing.assert_array_equal(found.toarray(), expected)
-    assert found.dtype == np.float32
+    np.testing.assert_array_equal(actual.toarray(), expected)
+    assert actual.dtype == np.float32
 
 
 def test_shared_features_by_hand():
-    found = count_shared_features(
+    actual = count_shared_features(
         catalog(
             authors=["Ann Lee, Bob", "BOB,  ann lee", "Cid, Dan, Bob", None, "Eve"],
             series=["Saga", None, "saga ", "", "Ann Lee"],
@@ -281,15 +281,15 @@ def test_shared_features_by_hand():
     expected[1, 1:4] = [3, 2, 1]
     expected[2, 1:3] = [2, 2]
     expected[3, [1, 3]] = [1, 1]
-    np.testing.assert_array_equal(found, expected)
+    np.testing.assert_array_equal(actual, expected)
 
 
 @pytest.mark.parametrize(("size", "shared"), [(1, 0), (2, 1), (200, 1), (201, 0)])
 def test_a_group_of_one_or_of_hundreds_is_no_hint(size, shared):
-    found = count_shared_features(catalog(authors=["Various"] * size + [None])).toarray()
-    np.testing.assert_array_equal(found[1 : size + 1, 1 : size + 1], shared)
-    assert not found[0].any()
-    assert not found[size + 1].any()
+    actual = count_shared_features(catalog(authors=["Various"] * size + [None])).toarray()
+    np.testing.assert_array_equal(actual[1 : size + 1, 1 : size + 1], shared)
+    assert not actual[0].any()
+    assert not actual[size + 1].any()
 
 
 def counted():
@@ -300,7 +300,7 @@ def test_sharing_adds_users_off_the_diagonal_and_on_it():
     pairs = counted()
     before = pairs.gram.toarray(), pairs.item_counts.copy()
     items = catalog(authors=["A", "A, B", None, "B", "A"], series=["S", "S", None, None, None])
-    found = add_shared_features(pairs, items, 3.0)
+    actual = add_shared_features(pairs, items, 3.0)
     common = np.zeros((6, 6))
     common[1, [1, 2, 5]] = [2, 2, 1]
     common[2, [1, 2, 4, 5]] = [2, 3, 1, 1]
@@ -308,21 +308,21 @@ def test_sharing_adds_users_off_the_diagonal_and_on_it():
     common[5, [1, 2, 5]] = 1
     worth = 3 * pairs.mean_weight
     expected = before[0] + worth * off_diagonal(common)
-    np.testing.assert_allclose(found.gram.toarray(), expected, rtol=1e-6)
-    np.testing.assert_allclose(found.item_counts, before[1] + worth * np.diag(common), rtol=1e-6)
-    assert found.mean_weight == pairs.mean_weight
-    assert found.gram.nnz == np.count_nonzero(expected)
-    assert (found.gram.dtype, found.item_counts.dtype) == (np.float32, np.float32)
+    np.testing.assert_allclose(actual.gram.toarray(), expected, rtol=1e-6)
+    np.testing.assert_allclose(actual.item_counts, before[1] + worth * np.diag(common), rtol=1e-6)
+    assert actual.mean_weight == pairs.mean_weight
+    assert actual.gram.nnz == np.count_nonzero(expected)
+    assert (actual.gram.dtype, actual.item_counts.dtype) == (np.float32, np.float32)
     for row in range(6):
-        columns = found.gram.indices[found.gram.indptr[row] : found.gram.indptr[row + 1]]
+        columns = actual.gram.indices[actual.gram.indptr[row] : actual.gram.indptr[row + 1]]
         assert (np.diff(columns) > 0).all()
     np.testing.assert_array_equal(pairs.gram.toarray(), before[0])
     np.testing.assert_array_equal(pairs.item_counts, before[1])
 
 
 def test_a_stored_count_takes_eight_bytes_with_shared_features_too():
-    found = add_shared_features(counted(), catalog(authors=["A"] * 5), 3.0)
-    assert found.gram.indices.dtype == np.int32
+    actual = add_shared_features(counted(), catalog(authors=["A"] * 5), 3.0)
+    assert actual.gram.indices.dtype == np.int32
 
 
 def test_a_strength_of_0_changes_nothing():
@@ -333,7 +333,7 @@ def test_a_strength_of_0_changes_nothing():
 @pytest.mark.parametrize(
     "columns", [{"title": ["T"] * 5}, {"authors": [None] * 5}, {"authors": list("ABCDE")}]
 )
-def test_a_catalogue_in_which_no_author_has_two_items_changes_nothing(columns):
+def test_a_catalog_without_two_items_of_an_author_changes_nothing(columns):
     pairs = counted()
     assert add_shared_features(pairs, catalog(**columns), 3.0) is pairs
 
@@ -342,8 +342,8 @@ def test_items_that_were_also_read_count_as_if_they_were_in_the_history():
     liked = from_lists([np.array(row, np.int32) for row in ([1, 2], [3], [2, 4])])
     other = from_lists([np.array(row, np.int32) for row in ([3], [], [2, 5])])
     both = from_lists([np.array(row, np.int32) for row in ([1, 2, 3], [3], [2, 4, 5])])
-    found = count_co_occurrences(liked, 5, low_rated=other, progress=NullProgress())
+    actual = count_co_occurrences(liked, 5, low_rated=other, progress=NullProgress())
     expected = count_co_occurrences(both, 5, progress=NullProgress())
-    np.testing.assert_allclose(found.gram.toarray(), expected.gram.toarray())
-    np.testing.assert_allclose(found.item_counts, expected.item_counts)
-    assert found.mean_weight == expected.mean_weight
+    np.testing.assert_allclose(actual.gram.toarray(), expected.gram.toarray())
+    np.testing.assert_allclose(actual.item_counts, expected.item_counts)
+    assert actual.mean_weight == expected.mean_weight

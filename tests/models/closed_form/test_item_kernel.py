@@ -1,4 +1,4 @@
-"""The kernel's gradient against differences and TensorFlow's; what a fit gives against its rows."""
+"""The kernel's gradient against finite differences and TensorFlow; fits against their rows."""
 
 import contextlib
 
@@ -64,22 +64,22 @@ def test_the_loss_and_its_gradient_are_tensorflows(case):
         tape.watch((table, bias))
         loss = cross_entropy(case, table, bias)
     by_table, by_bias = tape.gradient(loss, (table, bias))
-    found = whole(case)
-    assert found[0] == pytest.approx(float(loss), rel=1e-6)
-    np.testing.assert_allclose(found[1], tf.convert_to_tensor(by_table), atol=1e-7)
-    np.testing.assert_allclose(found[2], by_bias, atol=1e-7)
+    actual = whole(case)
+    assert actual[0] == pytest.approx(float(loss), rel=1e-6)
+    np.testing.assert_allclose(actual[1], tf.convert_to_tensor(by_table), atol=1e-7)
+    np.testing.assert_allclose(actual[2], by_bias, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["table", "bias"])
 def test_the_gradient_is_the_slope_of_the_loss(case, name):
     loss_and = dict(zip(("loss", "table", "bias"), whole(case), strict=True))
-    step = 1e-5
+    batch = 1e-5
     slope = np.zeros_like(case[name])
     for place in np.ndindex(slope.shape):
         for sign in (1, -1):
             moved = case[name].copy()
-            moved[place] += sign * step
-            slope[place] += sign * whole(case | {name: moved})[0] / (2 * step)
+            moved[place] += sign * batch
+            slope[place] += sign * whole(case | {name: moved})[0] / (2 * batch)
     np.testing.assert_allclose(loss_and[name], slope, atol=1e-7)
 
 
@@ -124,7 +124,7 @@ def fit(
 
 
 def spoken(kernel):
-    """float64 [V + 1, V + 1]: what the kernel lets book h add to the score of i."""
+    """float64 [V + 1, V + 1]: what the kernel lets item h add to the score of i."""
     table = kernel.table.astype(np.float64)
     return np.exp(
         table @ table.T + kernel.target_bias + kernel.history_bias.astype(np.float64)[:, None]
@@ -132,7 +132,7 @@ def spoken(kernel):
 
 
 def groups(items, size):
-    """Rows in which books of one group speak for each other, and everybody a little for some."""
+    """Rows in which items of one group speak for each other, and everybody a little for some."""
     random = np.random.default_rng(7)
     group = np.append(-1, random.permutation(items) % (items // size))
     rows = np.where(group == group[:, None], random.uniform(0.6, 1, (items + 1,) * 2), 0)
@@ -144,9 +144,9 @@ def groups(items, size):
 
 
 def recovers(kernel, group):
-    found = spoken(kernel)
-    np.fill_diagonal(found, 0)
-    np.testing.assert_array_equal(group[found.argmax(axis=1)][1:], group[1:])
+    actual = spoken(kernel)
+    np.fill_diagonal(actual, 0)
+    np.testing.assert_array_equal(group[actual.argmax(axis=1)][1:], group[1:])
 
 
 def kept_mass(rows, targets):
@@ -154,11 +154,11 @@ def kept_mass(rows, targets):
 
 
 def keeps_its_mass(kernel, rows, targets):
-    found = spoken(kernel)
-    assert (found[:, 0] == 0).all()  # the padding is never spoken for
-    np.fill_diagonal(found, 0)
+    actual = spoken(kernel)
+    assert (actual[:, 0] == 0).all()  # the padding is never spoken for
+    np.fill_diagonal(actual, 0)
     mass = kept_mass(rows, targets)
-    np.testing.assert_allclose(found.sum(axis=1)[mass > 0], mass[mass > 0], rtol=1e-3)
+    np.testing.assert_allclose(actual.sum(axis=1)[mass > 0], mass[mass > 0], rtol=1e-3)
     np.testing.assert_array_equal(kernel.history_bias[mass == 0], np.float32(-1e4))
 
 
@@ -169,43 +169,43 @@ def test_items_that_go_together_are_found_and_every_row_keeps_its_mass():
     keeps_its_mass(kernel, rows, 6)
 
 
-def watch(monkeypatch, told):
+def watch(monkeypatch, messages):
     """Has every call of `gradient` during a fit told first."""
 
     def watched(*arguments):
-        told(*arguments)
+        messages(*arguments)
         return compute_gradient(*arguments)
 
     monkeypatch.setattr(module, "compute_gradient", watched)
 
 
-def test_every_pass_goes_once_through_all_items_that_say_something(monkeypatch):
-    asked = []
-    watch(monkeypatch, lambda table, bias, sources, *rest: asked.extend(sources.tolist()))
+def test_every_epoch_visits_each_item_with_targets_once(monkeypatch):
+    calls = []
+    watch(monkeypatch, lambda table, bias, sources, *rest: calls.extend(sources.tolist()))
     monkeypatch.setattr(module, "BATCH_SIZE", 7)
     rows, _ = groups(24, 3)
     rows[5] = 0
     fit(rows, steps=8)  # 23 rows are four steps
-    first, second = asked[:23], asked[23:]
+    first, second = calls[:23], calls[23:]
     assert sorted(first) == sorted(second) == [one for one in range(1, 25) if one != 5]
     assert first != second
 
 
 def test_with_dimensions_enough_the_kernel_is_the_rows_themselves():
-    # Up to a factor of each row and of each column, what two books say of each other is alike.
+    # Up to a factor of each row and of each column, what two items say of each other is alike.
     random = np.random.default_rng(1)
     rows = random.normal(0, 1, (V + 1, V + 1))
     rows = np.exp((rows + rows.T) / 2 + random.normal(0, 1, V + 1))
     rows /= rows.sum(axis=1, keepdims=True) * random.uniform(0.2, 1, (V + 1, 1))
     np.fill_diagonal(rows, 0)
     rows[0], rows[:, 0] = 0, 0
-    found = spoken(fit(rows, embedding_dim=24, steps=400))
-    np.fill_diagonal(found, 0)
-    np.testing.assert_allclose(found, rows, rtol=1e-3)
+    actual = spoken(fit(rows, embedding_dim=24, steps=400))
+    np.fill_diagonal(actual, 0)
+    np.testing.assert_allclose(actual, rows, rtol=1e-3)
 
 
 def test_a_fit_ends_where_no_vector_and_no_bias_can_lower_the_loss():
-    # So few dimensions that the rows cannot be met: a book as a row and as a target must agree.
+    # So few dimensions that the rows cannot be met: an item as a row and as a target must agree.
     rows, _ = groups(V, 3)
     kernel = fit(rows, embedding_dim=2, steps=1500)
     case = {
@@ -224,7 +224,7 @@ def test_a_fit_ends_where_no_vector_and_no_bias_can_lower_the_loss():
 
 @settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(1, 12), st.integers(1, 14), st.integers(0, 2))
-def test_however_little_is_learnt_every_row_keeps_the_mass_of_its_targets(
+def test_every_row_keeps_the_mass_of_its_targets_after_any_number_of_steps(
     seed, items, targets, steps
 ):
     random = np.random.default_rng(seed)
@@ -243,12 +243,12 @@ def test_however_little_is_learnt_every_row_keeps_the_mass_of_its_targets(
         assert np.isfinite(one).all()
 
 
-def test_rows_of_which_nothing_is_known_say_nothing():
+def test_rows_without_targets_score_0():
     kernel = fit(np.zeros((6, 6)))
     np.testing.assert_array_equal(kernel.history_bias, np.float32(-1e4))
     assert not spoken(kernel).any()
     against = np.zeros((6, 6))
-    against[2, 3] = -1  # only positive weights are learnt from
+    against[2, 3] = -1  # only positive weights are learned from
     np.testing.assert_array_equal(fit(against).history_bias, np.float32(-1e4))
 
 
@@ -261,7 +261,7 @@ def test_the_seed_decides_everything(monkeypatch):
         assert (getattr(one, name) != getattr(other, name)).any()
 
 
-def test_progress_is_told_of_every_epoch():
+def test_progress_counts_every_epoch():
     steps, notes = [], []
 
     class Told(NullProgress):

@@ -56,13 +56,13 @@ def test_each_candidate_keeps_the_items_that_speak_loudest_for_it(dense, width):
     np.testing.assert_array_equal(matrix.toarray(), dense)
 
 
-def agrees(found, expected):
-    np.testing.assert_array_equal(found.toarray(), expected)
-    assert found.format == "csr"
-    assert found.dtype == np.float32
-    assert (found.data > 0).all()  # nothing is stored that says nothing
+def agrees(actual, expected):
+    np.testing.assert_array_equal(actual.toarray(), expected)
+    assert actual.format == "csr"
+    assert actual.dtype == np.float32
+    assert (actual.data > 0).all()  # nothing is stored that says nothing
     for row in range(len(expected)):
-        assert (np.diff(found.indices[found.indptr[row] : found.indptr[row + 1]]) > 0).all()
+        assert (np.diff(actual.indices[actual.indptr[row] : actual.indptr[row + 1]]) > 0).all()
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Books that speak for each other through an exponential kernel."""
+"""Item scores by an exponential kernel of item embeddings."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ V, L, d = 60, 6, 5
 
 
 def numbers(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A table and biases as fitting leaves them: row 0 and some books never count."""
+    """A table and biases as fitting leaves them: row 0 and some items never count."""
     random = np.random.default_rng(seed)
     table = random.normal(0, 0.5, (V + 1, d)).astype(np.float32)
     target_bias = random.normal(0, 1, V + 1).astype(np.float32)
@@ -61,11 +61,11 @@ def by_loop(made: ItemKernelStudent, items: list[int]) -> np.ndarray:
 @given(items=some_items)
 def test_scores_are_those_of_a_loop_over_the_formula(items):
     made = model()
-    wanted = by_loop(made, items)
-    found = made(tf.constant([padded(*items)], tf.int32)).numpy()[0, 1:]
-    np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    expected = by_loop(made, items)
+    actual = made(tf.constant([padded(*items)], tf.int32)).numpy()[0, 1:]
+    np.testing.assert_allclose(actual, expected, rtol=1e-5)
     outside = made.numpy_scores(from_lists([items]))[0, 1:]
-    np.testing.assert_allclose(outside, wanted, rtol=1e-5)
+    np.testing.assert_allclose(outside, expected, rtol=1e-5)
 
 
 def test_many_users_of_many_items_are_scored_outside_tensorflow_block_by_block(monkeypatch):
@@ -74,10 +74,10 @@ def test_many_users_of_many_items_are_scored_outside_tensorflow_block_by_block(m
     histories = from_lists(
         [random.choice(V, size, replace=False) + 1 for size in [0, 1, 3, L] * 10]
     )
-    wanted = made(tf.constant(histories.pad(L))).numpy()
+    expected = made(tf.constant(histories.pad(L))).numpy()
     for at_once in (1, 7, V - 1, 256):
         monkeypatch.setattr(item_kernel, "_BLOCK_SIZE", at_once)
-        np.testing.assert_allclose(made.numpy_scores(histories), wanted, rtol=1e-4)
+        np.testing.assert_allclose(made.numpy_scores(histories), expected, rtol=1e-4)
 
 
 def test_an_item_that_never_counts_adds_nothing_and_a_candidate_that_never_does_gets_nothing():
@@ -166,7 +166,7 @@ def test_gradients_reach_the_table_on_both_sides_and_both_biases():
     assert set(np.flatnonzero(by["table"].any(axis=1))) == {1, 3, 9}
     assert set(np.flatnonzero(by["target_bias"])) == {9}
     assert set(np.flatnonzero(by["history_bias"])) == {1, 3}
-    # By the bias of the candidate: the score without the prior; each book's is its own part.
+    # By the bias of the candidate: the score without the prior; each item's is its own part.
     parts = made.contributions(tf.constant([padded(3, 1)]), tf.constant([9])).numpy()[0]
     assert by["history_bias"][3] == pytest.approx(parts[0], rel=1e-5)
     assert by["history_bias"][1] == pytest.approx(parts[1], rel=1e-5)
@@ -174,14 +174,14 @@ def test_gradients_reach_the_table_on_both_sides_and_both_biases():
 
 
 @pytest.mark.parametrize("shape", [(V, d), (V + 2, d), (V + 1, d + 1), (V + 1,)])
-def test_a_table_of_another_shape_is_refused_and_told_so(shape):
+def test_a_table_of_another_shape_is_refused(shape):
     with pytest.raises(ValueError, match="another catalog") as refused:
         model().assign(np.zeros(shape, np.float32), *numbers()[1:])
     assert str(list(shape)) in str(refused.value)
 
 
 @pytest.mark.parametrize(("which", "size"), [(1, V + 2), (2, V), (2, 1)])
-def test_biases_of_another_catalogue_are_refused_and_nothing_is_taken(which, size):
+def test_biases_of_another_catalog_are_refused_and_change_nothing(which, size):
     made = model()
     before = made.get_weights()
     some = list(numbers(seed=1))

@@ -43,7 +43,7 @@ def test_order_matters_only_through_recency(student):
 
 
 def test_the_first_recency_weight_belongs_to_the_newest_item(student):
-    # The weight of 1 that a book alone has, and as good as none for all that are older.
+    # The weight of 1 that an item alone has, and as good as none for all that are older.
     student.recency.assign([np.log(np.e - 1), *[-40.0] * (L - 1)])
     assert special.log1p(np.exp(student.recency.numpy()[0])) == pytest.approx(1)
     newest_of_three, alone = scores(student, [8, 9, 5, 0, 0, 0], [5, 0, 0, 0, 0, 0])

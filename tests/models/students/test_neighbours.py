@@ -52,17 +52,17 @@ def padded(*items: int) -> list[int]:
 
 
 def read_entries(packed: PackedNeighbours) -> list[tuple[int, int, int]]:
-    """(book of the history, candidate, level) of every entry, row by row."""
+    """(item of the history, candidate, level) of every entry, row by row."""
     numbers = iter(packed.packed_entries.numpy().tolist())
     lengths = packed.row_lengths.numpy()
     assert not lengths[packed.num_items + 1 :].any()
-    found = []
+    actual = []
     for row in np.flatnonzero(lengths):
         for _ in range(lengths[row]):
             column, level = divmod(next(numbers), 16)
-            found.append((int(row), column, level))
+            actual.append((int(row), column, level))
     assert next(numbers, None) is None
-    return found
+    return actual
 
 
 def as_matrix(packed: PackedNeighbours) -> dict[tuple[int, int], float]:
@@ -78,40 +78,40 @@ def test_the_bits_hold_the_entries_exactly_and_weights_within_a_step(items):
     largest = matrix.max(axis=0).toarray()
     scale = packed.scale.numpy()
     read = read_entries(packed)
-    there = sparse.coo_array(matrix)
+    mask = sparse.coo_array(matrix)
     assert [(row, column) for row, column, _ in read] == sorted(
-        zip(there.row.tolist(), there.col.tolist(), strict=True)
+        zip(mask.row.tolist(), mask.col.tolist(), strict=True)
     )
     exact = matrix.todok()
     for row, column, level in read:
-        step = largest[column] / LEVELS
-        assert abs(level * scale[column] - exact[row, column]) <= step
+        batch = largest[column] / LEVELS
+        assert abs(level * scale[column] - exact[row, column]) <= batch
     assert packed.num_entries == matrix.nnz
 
 
 @pytest.mark.parametrize("items", SIZES)
-def test_unpacked_is_what_the_entries_say(items):
+def test_the_unpacked_matrix_holds_the_entries(items):
     packed = student(drawn(items)).pack()
     scale = packed.scale.numpy()
-    wanted = {
+    expected = {
         (row, column): float(np.float32(level) * scale[column])
         for row, column, level in read_entries(packed)
     }
-    assert as_matrix(packed) == pytest.approx(wanted, rel=1e-6)
+    assert as_matrix(packed) == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("items", SIZES)
 def test_the_graph_scores_as_the_unpacked_matrix(items):
     packed = student(drawn(items)).pack()
     matrix = packed.unpack()
-    there = np.unique(sparse.coo_array(matrix).row)
-    for history in (there[:L], there[-L:], [1], [items], []):
+    mask = np.unique(sparse.coo_array(matrix).row)
+    for history in (mask[:L], mask[-L:], [1], [items], []):
         row = padded(*(int(item) for item in history))
-        wanted = np.zeros(items + 1)
+        expected = np.zeros(items + 1)
         for item in {id for id in row if id}:
-            wanted += matrix[[item]].toarray()[0]
-        found = packed(tf.constant([row], tf.int32)).numpy()[0]
-        np.testing.assert_allclose(found, wanted, rtol=1e-5, atol=1e-6)
+            expected += matrix[[item]].toarray()[0]
+        actual = packed(tf.constant([row], tf.int32)).numpy()[0]
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
 @settings(max_examples=25)
@@ -119,13 +119,13 @@ def test_the_graph_scores_as_the_unpacked_matrix(items):
 def test_any_table_is_read_back(items, entries, seed):
     matrix = drawn(items, max(entries, 9), seed) if entries else empty(items)
     packed = student(matrix).pack()
-    found = packed.unpack().toarray()
-    step = matrix.toarray().max(axis=0) / LEVELS
-    assert (np.abs(found - matrix.toarray()) <= step).all()
-    assert ((found != 0) <= (matrix.toarray() != 0)).all()
+    actual = packed.unpack().toarray()
+    batch = matrix.toarray().max(axis=0) / LEVELS
+    assert (np.abs(actual - matrix.toarray()) <= batch).all()
+    assert ((actual != 0) <= (matrix.toarray() != 0)).all()
     everyone = np.arange(1, items + 1)
     scores = packed.similar(tf.constant(everyone, tf.int32)).numpy()
-    np.testing.assert_allclose(scores, found[1:], rtol=1e-5)
+    np.testing.assert_allclose(scores, actual[1:], rtol=1e-5)
 
 
 def empty(items: int) -> sparse.csr_array:
@@ -150,8 +150,8 @@ def test_every_row_around_the_blocks_of_rows_is_found():
         for other in range(row % 5):
             dense[row, (row + other) % items + 1] = 1  # all alike: no level is 0
     packed = student(sparse.csr_array(dense)).pack()
-    found = packed.similar(tf.range(1, items + 1)).numpy()
-    np.testing.assert_allclose(found, dense[1:], rtol=1e-5)
+    actual = packed.similar(tf.range(1, items + 1)).numpy()
+    np.testing.assert_allclose(actual, dense[1:], rtol=1e-5)
 
 
 def test_scores_are_near_those_of_the_student():
@@ -208,13 +208,13 @@ def test_weights_of_0_or_less_are_dropped():
 def test_weights_that_training_made_negative_are_dropped_when_packed():
     made = student(drawn(50, 200))
     made.entry_weights.assign(made.entry_weights - 1.0)
-    left = int((made.entry_weights.numpy() > 0).sum())
+    remaining = int((made.entry_weights.numpy() > 0).sum())
     packed = made.pack()
-    assert 0 < left < made.num_entries
-    assert packed.num_entries == left
-    wanted = np.maximum(made.to_matrix().toarray(), 0)
-    found = packed.unpack().toarray()
-    assert (np.abs(found - wanted) <= wanted.max(axis=0) / LEVELS).all()
+    assert 0 < remaining < made.num_entries
+    assert packed.num_entries == remaining
+    expected = np.maximum(made.to_matrix().toarray(), 0)
+    actual = packed.unpack().toarray()
+    assert (np.abs(actual - expected) <= expected.max(axis=0) / LEVELS).all()
 
 
 def test_stored_bytes_are_those_of_the_weights_within_four():
@@ -249,8 +249,8 @@ def test_the_prior_is_within_half_a_step():
     prior = np.random.default_rng(1).normal(size=41).astype(np.float32)
     packed = student(drawn(40), prior).pack()
     half_a_step = (prior.max() - prior.min()) / 255 / 2
-    found = packed(tf.constant([padded()])).numpy()[0]
-    assert np.abs(found - prior).max() <= half_a_step * 1.001
+    actual = packed(tf.constant([padded()])).numpy()[0]
+    assert np.abs(actual - prior).max() <= half_a_step * 1.001
 
 
 def test_a_saved_table_is_packed_alike_when_it_is_loaded(tmp_path):
@@ -267,16 +267,16 @@ def test_nothing_of_a_packed_table_is_trained():
     assert not student(drawn(40)).pack().trainable_weights
 
 
-def test_catalogues_that_ids_cannot_number_are_refused_with_the_most():
+def test_catalogs_that_ids_cannot_number_are_refused_with_the_most():
     most = 2**26 - 1
-    # No weights are made: a table of so many books is half a gigabyte.
+    # No weights are made: a table of so many items is half a gigabyte.
     with pytest.raises(UserError, match=f"at most {most:,} items") as refused:
         PackedNeighbours(num_items=most + 1, max_length=L, num_entries=1)
     assert "min_item_interactions" in str(refused.value)
 
 
 @pytest.mark.parametrize("items", [2**22 - 1, 2**22, 2**22 + 9])
-def test_entries_of_large_catalogues_are_read_rightly(items):
+def test_entries_of_large_catalogs_are_read_rightly(items):
     rows, columns = np.ones(24, int), items - np.arange(24)
     matrix = sparse.csr_array(
         (np.linspace(1, 2, 24, dtype=np.float32), (rows, columns)), shape=(items + 1, items + 1)

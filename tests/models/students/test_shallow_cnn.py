@@ -32,16 +32,16 @@ def test_the_scores_are_those_of_the_formula(student):
     kernel, bias = student.convolution.get_weights()  # [3, d, filters], [filters]
     W1, b1, W2, b2 = student.core.get_weights()
     history = [7, 9, 2]
-    weight = np.log1p(np.e)  # softplus(1) for every book
+    weight = np.log1p(np.e)  # softplus(1) for every item
     rows = table[history]
     around = np.pad(rows, ((1, 1), (0, 0)))
     seen = np.stack(
         [np.einsum("kd,kdf->f", around[place : place + 3], kernel) + bias for place in range(3)]
     )
     pool = weight / np.sqrt(3 * weight)
-    own = rows.sum(axis=0) * pool
-    both = np.concatenate([own, np.maximum(seen, 0).sum(axis=0) * pool])
-    user = own + np.maximum(both @ W1 + b1, 0) @ W2 + b2
+    expected_scores = rows.sum(axis=0) * pool
+    both = np.concatenate([expected_scores, np.maximum(seen, 0).sum(axis=0) * pool])
+    user = expected_scores + np.maximum(both @ W1 + b1, 0) @ W2 + b2
     np.testing.assert_allclose(
         scores(student, [*history, 0, 0, 0])[0], table @ user, rtol=1e-4, atol=1e-5
     )

@@ -1,4 +1,4 @@
-"""Teachers that are solved: against dense calculations, and what choosing settings promises."""
+"""Closed-form teachers against dense calculations, and the selection of their settings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ V, L = 40, 12
 
 
 def users(count: int, seed: int) -> list[np.ndarray]:
-    """Readers of two of five shelves of eight books each."""
+    """Users of two of five shelves of eight items each."""
     random = np.random.default_rng(seed)
     rows = []
     for _ in range(count):
@@ -39,7 +39,7 @@ def users(count: int, seed: int) -> list[np.ndarray]:
 
 
 def data(seed: int = 0, *, authors: bool = True, order: np.ndarray | None = None) -> TrainingData:
-    """The learning data; `order` gives every book another id."""
+    """The learning data; `order` gives every item another id."""
     number = np.arange(V + 1) if order is None else order
     train = [number[row].astype(np.int32) for row in users(120, seed)]
     held = [number[row].astype(np.int32) for row in users(60, seed + 1)]
@@ -86,20 +86,20 @@ def histories() -> Histories:
     return from_lists([row[:7] for row in users(30, 9)] + [np.array([5], np.int32)])
 
 
-def test_each_finds_the_shelf(kind: str):
-    found = data()
-    model = fit_model(CLOSED_FORM_TEACHERS[kind], found)
-    popularity = found.train.popularity().astype(np.float32)
-    by_popularity = found.validation_metric(lambda some: np.tile(popularity, (len(some), 1)))
-    assert found.validation_metric(make_score_fn(model)) > by_popularity + 0.2
+def test_each_teacher_ranks_the_cluster_of_the_user_first(kind: str):
+    actual = data()
+    model = fit_model(CLOSED_FORM_TEACHERS[kind], actual)
+    popularity = actual.train.popularity().astype(np.float32)
+    by_popularity = actual.validation_metric(lambda some: np.tile(popularity, (len(some), 1)))
+    assert actual.validation_metric(make_score_fn(model)) > by_popularity + 0.2
 
 
 def test_scores_outside_tensorflow_are_those_of_the_call(kind: str):
     model = fit_model(CLOSED_FORM_TEACHERS[kind], data())
     some = histories()
     expected = model(some.pad(L)).numpy()[:, 1:]
-    found = model.numpy_scores(some)[:, 1:]
-    np.testing.assert_allclose(found, expected, atol=2e-3 * np.abs(expected).max())
+    actual = model.numpy_scores(some)[:, 1:]
+    np.testing.assert_allclose(actual, expected, atol=2e-3 * np.abs(expected).max())
 
 
 def test_saved_and_loaded_it_scores_alike(kind: str, tmp_path):
@@ -122,12 +122,12 @@ def test_other_ids_for_the_same_items_permute_the_scores_and_change_nothing_else
 
 
 def test_the_linear_autoencoder_is_the_closed_form_with_a_zero_diagonal():
-    found = data(authors=False)
-    weights = fit_model(LinearAutoencoderTeacher, found).item_weights.numpy()
+    actual = data(authors=False)
+    weights = fit_model(LinearAutoencoderTeacher, actual).item_weights.numpy()
     assert not weights.diagonal().any()
     assert not weights[0].any()
     assert not weights[:, 0].any()
-    train = found.train
+    train = actual.train
     read = np.zeros((len(train), V + 1))
     for row in range(len(train)):
         read[row, train[row]] = len(train[row]) ** -0.25
@@ -150,9 +150,9 @@ def test_a_matrix_that_would_not_fit_is_refused_before_it_is_made(monkeypatch):
 
 
 def test_the_spectral_filter_is_the_heat_kernel_of_the_dense_graph():
-    found = data(authors=False)
-    model = fit_model(SpectralFilterTeacher, found)
-    train = found.train
+    actual = data(authors=False)
+    model = fit_model(SpectralFilterTeacher, actual)
+    train = actual.train
     read = np.zeros((len(train), V + 1))
     for row in range(len(train)):
         read[row, train[row]] = 1
@@ -165,24 +165,24 @@ def test_the_spectral_filter_is_the_heat_kernel_of_the_dense_graph():
         for power in (0.0, 0.25, 0.5):
             kernel = vectors[:, kept] * np.expm1(heat * values[kept] / values.max())
             dense = (kernel @ vectors[:, kept].T) / np.sqrt(degree)[:, None] * degree**power
-            own = model.input_factors.numpy() @ model.output_factors.numpy().T
-            errors.append(np.abs(own - dense)[1:, 1:].max() / np.abs(dense).max())
+            expected_scores = model.input_factors.numpy() @ model.output_factors.numpy().T
+            errors.append(np.abs(expected_scores - dense)[1:, 1:].max() / np.abs(dense).max())
     assert min(errors) < 1e-3
 
 
 def test_the_counts_that_a_ridge_was_solved_from_are_found_again():
-    found = data()
-    model = fit_model(LocalRidgeTeacher, found)
-    pairs = count_pairs(found, model.shared_feature_weight, model.use_low_rated)
+    actual = data()
+    model = fit_model(LocalRidgeTeacher, actual)
+    pairs = count_pairs(actual, model.shared_feature_weight, model.use_low_rated)
     ridge = LocalRidge.from_matrix(model.to_matrix())
     assert abs(ridge.to_matrix() - model.to_matrix()).max() == 0
     again = refit(
-        pairs, ridge.neighbours, regularization=model.regularization, progress=found.progress
+        pairs, ridge.neighbours, regularization=model.regularization, progress=actual.progress
     )
     np.testing.assert_allclose(again.weights, ridge.weights, atol=1e-6)
 
 
-def test_a_catalogue_beyond_the_limit_takes_the_default_settings(monkeypatch):
+def test_a_catalog_beyond_the_limit_takes_the_default_settings(monkeypatch):
     from kd_tf.models.teachers import local_ridge
 
     monkeypatch.setattr(local_ridge, "MAX_TUNING_ITEMS", V - 1)
@@ -190,14 +190,14 @@ def test_a_catalogue_beyond_the_limit_takes_the_default_settings(monkeypatch):
     assert (model.regularization, model.shared_feature_weight) == (30.0, 3.0)
 
 
-def test_items_that_nobody_read_and_users_of_one_item_do_no_harm(kind: str):
-    found = data()
+def test_items_without_users_and_users_of_one_item_do_no_harm(kind: str):
+    actual = data()
     train = from_lists([np.array([1], np.int32)] * 5 + [row % 20 + 1 for row in users(60, 2)])
     unique = from_lists([np.unique(train[row]) for row in range(len(train))])
     lonely = TrainingData(
-        TrainingSet(unique.items, unique.offsets, num_items=V, seed=3, catalog=found.catalog),
+        TrainingSet(unique.items, unique.offsets, num_items=V, seed=3, catalog=actual.catalog),
         L,
-        found.validation_metric,
+        actual.validation_metric,
         NullProgress(),
     )
     assert np.isfinite(
@@ -206,18 +206,18 @@ def test_items_that_nobody_read_and_users_of_one_item_do_no_harm(kind: str):
 
 
 def test_an_ensemble_is_at_least_as_good_for_those_who_weigh_it_as_its_best_member():
-    found = data()
-    members = [fit_model(one, found) for one in CLOSED_FORM_TEACHERS.values()]
-    ensemble = EnsembleTeacher.from_members(members, found.validation_metric, found.progress)
+    actual = data()
+    members = [fit_model(one, actual) for one in CLOSED_FORM_TEACHERS.values()]
+    ensemble = EnsembleTeacher.from_members(members, actual.validation_metric, actual.progress)
     ensemble.create_weights()
-    best = max(found.validation_metric(make_score_fn(one)) for one in members)
-    assert found.validation_metric(make_score_fn(ensemble)) >= best - 1e-6
+    best = max(actual.validation_metric(make_score_fn(one)) for one in members)
+    assert actual.validation_metric(make_score_fn(ensemble)) >= best - 1e-6
 
 
 def test_an_ensemble_survives_saving_with_its_members_and_weights(tmp_path):
-    found = data()
-    members = [fit_model(CLOSED_FORM_TEACHERS[name], found) for name in ("local-ridge", "ials")]
-    ensemble = EnsembleTeacher.from_members(members, found.validation_metric, found.progress)
+    actual = data()
+    members = [fit_model(CLOSED_FORM_TEACHERS[name], actual) for name in ("local-ridge", "ials")]
+    ensemble = EnsembleTeacher.from_members(members, actual.validation_metric, actual.progress)
     ensemble.create_weights()
     checkpoint.save(ensemble, tmp_path / "model")
     loaded = checkpoint.load(tmp_path / "model")

@@ -22,7 +22,7 @@ def scores(model: CNNTeacher, *rows: list[int]) -> np.ndarray:
 
 def test_the_order_of_the_items_matters():
     model = teacher()
-    model.recency.assign(tf.ones(L))  # not only through how old a book is
+    model.recency.assign(tf.ones(L))  # not only through how old an item is
     one, other = scores(model, [1, 2, 3, 4, 0, 0], [1, 3, 2, 4, 0, 0])
     assert np.abs(one - other).max() > 1e-3
 

@@ -25,14 +25,14 @@ UNKNOWN = [-(2**31), -1, V + 1, 2**31 - 1]
 
 @keras.saving.register_keras_serializable(package="test_panel")
 class Says(HistoryModel):
-    """Scores a book by the sum of what the books of the history say of it."""
+    """Scores an item by the sum of what the items of the history say of it."""
 
     def __init__(self, *, num_items=V, max_length=L, scale=1.0, shift=0.0, seed=0, **kwargs):
         super().__init__(num_items=num_items, max_length=max_length, **kwargs)
         self.settings = {"scale": scale, "shift": shift, "seed": seed}
         self.says = self.add_weight(name="says", shape=(num_items + 1, num_items + 1))
-        drawn = np.random.default_rng(seed).normal(0, 1, (num_items + 1, num_items + 1))
-        self.says.assign(scale * drawn + shift)
+        samples = np.random.default_rng(seed).normal(0, 1, (num_items + 1, num_items + 1))
+        self.says.assign(scale * samples + shift)
 
     def call(self, inputs, training=False):
         return tf.reduce_sum(tf.gather(self.says, self.mask_unknown_ids(inputs)), axis=1)
@@ -51,11 +51,13 @@ ROWS = tf.constant([padded(3, 1, 4), padded(), padded(9, 8, 7, 6, 5), padded(2)]
 
 
 def distribution(scores: np.ndarray, unread: np.ndarray, temperature: float) -> np.ndarray:
-    """NumPy's, of one reader over the unread books; 0 elsewhere."""
-    own = scores[unread].astype(np.float64)
-    found = np.zeros(len(scores))
-    found[unread] = special.softmax((own - own.mean()) / own.std() / temperature)
-    return found
+    """NumPy's, of one user over the unread items; 0 elsewhere."""
+    expected_scores = scores[unread].astype(np.float64)
+    actual = np.zeros(len(scores))
+    actual[unread] = special.softmax(
+        (expected_scores - expected_scores.mean()) / expected_scores.std() / temperature
+    )
+    return actual
 
 
 def unread_of(row) -> np.ndarray:
@@ -73,7 +75,7 @@ def test_it_is_the_log_of_the_weighted_mean_of_distributions_over_unread_items(r
     members = [Says(seed=1), Says(seed=2, scale=30.0), Says(seed=3, scale=1e-4, shift=5.0)]
     weights, temperatures = [1.0, 0.5, 2.5], [1.0, 0.5, 2.0]
     panel = TeacherMixture(members=members, weights=weights, temperatures=temperatures)
-    found = panel(tf.constant(rows, tf.int32)).numpy()
+    actual = panel(tf.constant(rows, tf.int32)).numpy()
     for number, row in enumerate(rows):
         unread = unread_of(row)
         mean = sum(
@@ -82,8 +84,8 @@ def test_it_is_the_log_of_the_weighted_mean_of_distributions_over_unread_items(r
             * distribution(member(tf.constant([row])).numpy()[0], unread, temperature)[unread]
             for member, weight, temperature in zip(members, weights, temperatures, strict=True)
         )
-        np.testing.assert_allclose(np.exp(found[number, unread]), mean, rtol=5e-3, atol=1e-6)
-        assert np.exp(found[number, unread]).sum() == pytest.approx(1, rel=1e-5)
+        np.testing.assert_allclose(np.exp(actual[number, unread]), mean, rtol=5e-3, atol=1e-6)
+        assert np.exp(actual[number, unread]).sum() == pytest.approx(1, rel=1e-5)
 
 
 def test_the_average_by_hand():
@@ -95,34 +97,34 @@ def test_the_average_by_hand():
         def call(self, inputs, training=False):
             return tf.repeat(self.scores, tf.shape(inputs)[0], axis=0)
 
-    # Book 3 is read: of the others one lies a deviation above the mean, the other one below.
+    # Item 3 is read: of the others one lies a deviation above the mean, the other one below.
     one, other = Given([9, 4, 2, -70]), Given([9, 0.1, 0.3, 1000])
     panel = TeacherMixture(members=[one, other], weights=[3, 1])
     high, low = np.e / (np.e + 1 / np.e), 1 / np.e / (np.e + 1 / np.e)
     expected = [(3 * high + low) / 4, (3 * low + high) / 4]
-    found = panel(tf.constant([[3]])).numpy()[0, 1:3]
-    np.testing.assert_allclose(np.exp(found), expected, rtol=1e-5)
+    actual = panel(tf.constant([[3]])).numpy()[0, 1:3]
+    np.testing.assert_allclose(np.exp(actual), expected, rtol=1e-5)
 
 
 @pytest.mark.parametrize("by_confidence", [False, True])
-def test_a_panel_of_one_ranks_as_that_one_and_does_not_see_its_size(by_confidence):
+def test_a_mixture_of_one_ranks_as_its_member_whatever_the_scale_of_its_scores(by_confidence):
     alone = Says(seed=4)
-    found = TeacherMixture(members=[alone], weights=[7.0], by_confidence=by_confidence)(
+    actual = TeacherMixture(members=[alone], weights=[7.0], by_confidence=by_confidence)(
         ROWS
     ).numpy()
     large = TeacherMixture(members=[Says(seed=4, scale=1000.0, shift=7.0)])(ROWS)
-    np.testing.assert_allclose(found[:, 1:], large[:, 1:], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(actual[:, 1:], large[:, 1:], rtol=1e-3, atol=1e-3)
     for number, row in enumerate(ROWS.numpy()):
         unread = unread_of(row)
         scores = alone(ROWS).numpy()[number]
         expected = np.log(distribution(scores, unread, 1.0)[unread])
-        np.testing.assert_allclose(found[number, unread], expected, rtol=1e-4)
-        # Read books are scored like any others, on the same scale.
-        np.testing.assert_array_equal(np.argsort(found[number, 1:]), np.argsort(scores[1:]))
+        np.testing.assert_allclose(actual[number, unread], expected, rtol=1e-4)
+        # Read items are scored like any others, on the same scale.
+        np.testing.assert_array_equal(np.argsort(actual[number, 1:]), np.argsort(scores[1:]))
 
 
 @pytest.mark.parametrize("by_confidence", [False, True])
-def test_a_panel_of_equal_teachers_is_one_of_them(by_confidence):
+def test_a_mixture_of_equal_teachers_is_one_of_them(by_confidence):
     several = TeacherMixture(
         members=[Says(seed=4), Says(seed=4), Says(seed=4)],
         weights=[1.0, 5.0, 0.1],
@@ -148,7 +150,7 @@ def test_the_order_of_members_and_the_scale_of_weights_are_of_no_matter(by_confi
     )
 
 
-def test_a_member_that_weighs_nothing_is_not_heard():
+def test_a_member_of_weight_0_does_not_count():
     for by_confidence in (False, True):
         panel = TeacherMixture(
             members=[Says(seed=1), Says(seed=2)], weights=[1, 0], by_confidence=by_confidence
@@ -157,7 +159,7 @@ def test_a_member_that_weighs_nothing_is_not_heard():
         np.testing.assert_allclose(panel(ROWS)[:, 1:], one(ROWS)[:, 1:], atol=1e-4)
 
 
-def test_by_confidence_the_surer_weighs_more_as_the_paper_says():
+def test_by_confidence_the_more_confident_member_weighs_more_as_in_the_paper():
     members, temperatures = [Says(seed=1), Says(seed=2), Says(seed=3)], [0.2, 1.0, 5.0]
     weights = [1.0, 2.0, 1.0]
     panel = TeacherMixture(
@@ -173,16 +175,16 @@ def test_by_confidence_the_surer_weighs_more_as_the_paper_says():
     confidence = (1 - np.exp(entropy) / np.exp(entropy).sum()) / 2
     assert confidence[0] > confidence[1] > confidence[2]
     share = confidence * weights / (confidence * weights).sum()
-    found = panel(tf.constant([row], tf.int32)).numpy()[0, unread]
-    np.testing.assert_allclose(np.exp(found), share @ np.array(each), rtol=1e-4, atol=1e-7)
+    actual = panel(tf.constant([row], tf.int32)).numpy()[0, unread]
+    np.testing.assert_allclose(np.exp(actual), share @ np.array(each), rtol=1e-4, atol=1e-7)
 
 
-def test_what_one_member_is_sure_of_stays_in_the_mixture():
+def test_an_item_that_one_member_is_certain_of_stays_in_the_mixture():
     sure, doubtful = spread(10.0), spread(0.1)
     both = TeacherMixture(members=[Says(seed=1), Says(seed=1, scale=-1.0)], temperatures=[0.1, 0.1])
     best = int(tf.argmax(sure(ROWS)[0, 1:])) + 1
     assert sure(ROWS)[0, best] > doubtful(ROWS)[0, best] + 1
-    # The other says that this book is the last of all.
+    # The other says that this item is the last of all.
     alone = float(sure(ROWS)[0, best])
     assert float(both(ROWS)[0, best]) == pytest.approx(alone - np.log(2), abs=0.01)
 
@@ -193,22 +195,22 @@ def test_members_of_shorter_histories_see_the_newest_items_and_read_ones_stay_re
     assert panel.max_length == 6
     rows = tf.constant([padded(3, 1, 4, 9, length=6), padded(5, length=6), [7, 0, 8, 7, -3, 2]])
     newest = [padded(4, 9, length=2), padded(5, length=2), [8, 2]]
-    found = panel(rows).numpy()
+    actual = panel(rows).numpy()
     for number, row in enumerate(rows.numpy()):
         unread = unread_of(row)
         mean = (
             distribution(short(tf.constant([newest[number]])).numpy()[0], unread, 1.0)
             + distribution(long(rows).numpy()[number], unread, 1.0)
         ) / 2
-        np.testing.assert_allclose(np.exp(found[number, unread]), mean[unread], rtol=1e-4)
+        np.testing.assert_allclose(np.exp(actual[number, unread]), mean[unread], rtol=1e-4)
 
 
-def test_a_member_that_says_the_same_of_all_items_gives_an_even_share():
+def test_a_member_with_equal_scores_gives_an_even_share():
     flat = TeacherMixture(members=[Says(seed=1, scale=0.0, shift=3.0)])
-    found = flat(ROWS).numpy()
+    actual = flat(ROWS).numpy()
     for number, row in enumerate(ROWS.numpy()):
         unread = unread_of(row)
-        np.testing.assert_allclose(found[number, unread], -np.log(len(unread)), rtol=1e-5)
+        np.testing.assert_allclose(actual[number, unread], -np.log(len(unread)), rtol=1e-5)
 
 
 def test_a_user_of_every_item_is_answered_with_finite_numbers():
@@ -218,22 +220,22 @@ def test_a_user_of_every_item_is_answered_with_finite_numbers():
     assert np.isfinite(panel(tf.constant([list(range(1, V + 1))]))).all()
 
 
-def test_it_can_be_asked_as_any_teacher(tmp_path):
+def test_it_gives_outputs_as_any_teacher(tmp_path):
     panel = TeacherMixture(members=[Says(seed=1), Says(seed=2, max_length=3)])
     history = np.array([[padded(3, 1, 4), padded(9, 8, 7, 6, 5)]], np.int32)
     examples = Examples(history, np.zeros((1, 2, 1), np.int32))
-    found = compute_teacher_targets(
+    actual = compute_teacher_targets(
         panel, examples, top_k=V, folder=tmp_path / "one", progress=NullProgress()
     )
-    np.testing.assert_allclose(found["teacher_total"], 0, atol=1e-5)
+    np.testing.assert_allclose(actual["teacher_total"], 0, atol=1e-5)
     logits = panel(tf.constant(history[0])).numpy()
-    for row, ids, said in zip(
-        range(2), found["teacher_ids"][0], found["teacher_logits"][0], strict=True
+    for row, ids, messages in zip(
+        range(2), actual["teacher_ids"][0], actual["teacher_logits"][0], strict=True
     ):
         unread = unread_of(history[0, row])
         best = unread[np.argsort(-logits[row, unread])]
         np.testing.assert_array_equal(ids[: len(best)], best)
-        np.testing.assert_allclose(said[: len(best)], logits[row, best], rtol=1e-5)
+        np.testing.assert_allclose(messages[: len(best)], logits[row, best], rtol=1e-5)
 
 
 def panel_of(**settings) -> TeacherMixture:
@@ -244,7 +246,7 @@ ANSWERS = [{}, {"weights": [1, 2]}, {"temperatures": [1, 2]}, {"by_confidence": 
 
 
 @pytest.mark.parametrize("rule", ANSWERS, ids=str)
-def test_a_saved_panel_answers_alike_when_it_is_loaded(rule, tmp_path):
+def test_a_saved_mixture_scores_alike_when_it_is_loaded(rule, tmp_path):
     panel = panel_of(**rule)
     checkpoint.save(panel, tmp_path / "panel")
     loaded = checkpoint.load(tmp_path / "panel")
@@ -260,7 +262,7 @@ def test_panels_that_answer_differently_have_different_fingerprints():
 
 
 def chooser(users: int, temperature: float, member: HistoryModel) -> ValidationMetric:
-    """Readers who choose books by what a member says, as surely as the temperature makes them."""
+    """Users who choose items by what a member says, as surely as the temperature makes them."""
     random = np.random.default_rng(0)
     rows = [random.permutation(V)[:3] + 1 for _ in range(users)]
     scores = make_score_fn(member)(from_lists(rows))
@@ -272,10 +274,10 @@ def chooser(users: int, temperature: float, member: HistoryModel) -> ValidationM
 
 
 @pytest.mark.parametrize("true", [0.3, 2.0])
-def test_calibrating_finds_how_sure_a_member_may_be_whatever_the_size_of_its_scores(true):
+def test_calibration_finds_the_temperature_of_a_member_whatever_the_scale_of_its_scores(true):
     members = [Says(seed=5), Says(seed=5, scale=1e-3, shift=0.2)]
-    found = TeacherMixture.calibrate(members, chooser(3000, true, members[0]), NullProgress())
-    config = found.get_config()
+    actual = TeacherMixture.calibrate(members, chooser(3000, true, members[0]), NullProgress())
+    config = actual.get_config()
     np.testing.assert_allclose(config["temperatures"], true, rtol=0.12)
     assert config["weights"] == [1, 1]
     assert not config["by_confidence"]
@@ -283,17 +285,17 @@ def test_calibrating_finds_how_sure_a_member_may_be_whatever_the_size_of_its_sco
 
 def test_a_member_that_knows_nothing_of_the_users_becomes_unsure():
     members = [Says(seed=5), Says(seed=6)]
-    found = TeacherMixture.calibrate(
+    actual = TeacherMixture.calibrate(
         members, chooser(2000, 0.3, members[0]), NullProgress(), weights=[1, 3], by_confidence=True
     ).get_config()
-    assert found["temperatures"][1] > 5 * found["temperatures"][0]
-    assert (found["weights"], found["by_confidence"]) == ([1, 3], True)
+    assert actual["temperatures"][1] > 5 * actual["temperatures"][0]
+    assert (actual["weights"], actual["by_confidence"]) == ([1, 3], True)
 
 
-def test_where_nobody_chooses_temperatures_are_one():
+def test_without_validation_users_temperatures_are_1():
     nobody = ValidationMetric(HeldOutSet(from_lists([[]]), from_lists([[1]]), np.arange(1)), V)
-    found = TeacherMixture.calibrate([Says()], nobody, NullProgress())
-    assert found.get_config()["temperatures"] == [1.0]
+    actual = TeacherMixture.calibrate([Says()], nobody, NullProgress())
+    assert actual.get_config()["temperatures"] == [1.0]
 
 
 def test_weights_of_figures_by_hand():
@@ -318,7 +320,7 @@ def test_weights_rise_with_the_figures_and_do_not_see_their_scale(figures, scale
 
 
 @pytest.mark.parametrize("figures", [[], [0.0, 0.0], [0.1, float("nan")], [-1.0]])
-def test_figures_that_say_nothing_are_refused(figures):
+def test_invalid_metrics_are_refused(figures):
     with pytest.raises(ValueError, match="metrics must be finite, the best above 0"):
         compute_validation_weights(figures)
     with pytest.raises(ValueError, match="sharpness must be 0 or above, not -1"):
@@ -353,7 +355,7 @@ def test_a_model_of_numbered_users_is_refused():
         TeacherMixture(members=[numbered])
 
 
-def test_a_panel_needs_the_memory_of_all_its_members():
+def test_a_mixture_needs_the_memory_of_all_its_members():
     members = [Says(), Says(max_length=3)]
     assert TeacherMixture(members=members).peak_score_rows > sum(
         one.peak_score_rows for one in members

@@ -68,6 +68,7 @@ def test_a_sum_of_pairs_is_compared_with_naive_alone():
     np.testing.assert_allclose(scores, student(HISTORIES[1:3]).numpy(), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_an_invented_student_is_measured_in_all_forms_beside_all_peers(monkeypatch, tmp_path):
     pytest.importorskip("onnxruntime")
     monkeypatch.setattr(synthetic, "MIN_TWO_STAGE_ITEMS", 2000)
@@ -91,6 +92,7 @@ def test_an_invented_student_is_measured_in_all_forms_beside_all_peers(monkeypat
     json.dumps(found)
 
 
+@pytest.mark.slow
 def test_a_bare_file_is_measured_alone(tmp_path, student):
     path = tmp_path / "model.tflite"
     path.write_bytes(convert(student, Quantization.DYNAMIC_INT8, recommendations=K))
@@ -100,6 +102,7 @@ def test_a_bare_file_is_measured_alone(tmp_path, student):
         benchmark(path)
 
 
+@pytest.mark.slow
 def test_competitors_that_cannot_be_built_are_skipped_if_none_is_named(tmp_path):
     student = ItemKernelStudent(num_items=V, max_length=L, embedding_dim=d)
     student.create_weights()
@@ -119,6 +122,7 @@ def test_competitors_that_cannot_be_built_are_skipped_if_none_is_named(tmp_path)
         add(False)
 
 
+@pytest.mark.slow
 def test_a_file_without_a_student_is_measured_alone_if_no_competitor_is_named(tmp_path, student):
     path = tmp_path / "model.tflite"
     path.write_bytes(convert(student, Quantization.DYNAMIC_INT8, recommendations=K))

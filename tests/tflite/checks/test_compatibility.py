@@ -49,11 +49,13 @@ def packed(model):
     return bytes(builder.Output())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "form"), EVERY_FILE)
 def test_every_form_of_every_student_runs_on_android(file, name, form):
     assert parse_version(compute_min_runtime_version(file(name, form))) <= parse_version(ANDROID)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "form"),
     [
@@ -67,12 +69,14 @@ def test_a_file_that_no_pass_changed_needs_what_the_converter_noted(file, name, 
     assert compute_min_runtime_version(content) == noted_by_the_converter(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", INTEGER_STUDENTS)
 def test_an_int8_file_needs_what_the_converter_noted_before_the_pass(unshared, name):
     content = unshared(name)
     assert compute_min_runtime_version(content) == noted_by_the_converter(content)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "version", "least"),
     [
@@ -93,6 +97,7 @@ def test_versions_are_compared_as_numbers():
     assert parse_version("2.16.1") > parse_version("2.5.0") > parse_version("1.15.0")
 
 
+@pytest.mark.slow
 def test_an_operator_that_is_listed_but_not_used_needs_nothing(file):
     model = schema.ModelT.InitFromPackedBuf(bytearray(file("mlp", Quantization.FLOAT32)))
     code = schema.OperatorCodeT()
@@ -102,6 +107,7 @@ def test_an_operator_that_is_listed_but_not_used_needs_nothing(file):
     assert compute_min_runtime_version(packed(model)) == "2.4.0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "version"),
     [("FULLY_CONNECTED", 99), ("RESHAPE", 0), ("BIDIRECTIONAL_SEQUENCE_RNN", 1)],
@@ -112,6 +118,7 @@ def test_an_operator_that_nobody_looked_up_is_named(file, name, version):
         compute_min_runtime_version(content)
 
 
+@pytest.mark.slow
 def test_a_custom_operator_is_named(file):
     content = with_operator(file("mlp", Quantization.FLOAT32), "CUSTOM", 1, custom=b"FlexErf")
     with pytest.raises(NotImplementedError, match="FlexErf"):
@@ -132,6 +139,7 @@ def with_weights(content, change):
     raise AssertionError("no product over the table")
 
 
+@pytest.mark.slow
 def test_a_scale_a_row_that_an_older_runtime_would_misread_is_refused(file):
     def scale_by_row(weights):
         weights.quantization.scale = np.repeat(weights.quantization.scale, 251)
@@ -141,6 +149,7 @@ def test_a_scale_a_row_that_an_older_runtime_would_misread_is_refused(file):
         compute_min_runtime_version(changed)
 
 
+@pytest.mark.slow
 def test_four_bits_that_an_older_runtime_would_misread_are_refused(file):
     def four_bits(weights):
         weights.type = schema.TensorType.INT4
@@ -150,6 +159,7 @@ def test_four_bits_that_an_older_runtime_would_misread_are_refused(file):
         check_runtime(changed, "litert")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["android-2.16", "any"])
 def test_a_file_that_androids_runtime_lacks_operators_for_is_refused(file, runtime):
     content = file("mlp", Quantization.DYNAMIC_INT8)
@@ -160,6 +170,7 @@ def test_a_file_that_androids_runtime_lacks_operators_for_is_refused(file, runti
     check_runtime(newer, "litert")
 
 
+@pytest.mark.slow
 def test_a_runtime_that_does_not_exist_is_named(file):
     with pytest.raises(ValueError, match=r"any or one of android-2\.16, litert, not 'ios'"):
         check_runtime(file("mlp", Quantization.FLOAT32), "ios")

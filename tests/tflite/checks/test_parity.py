@@ -95,6 +95,7 @@ def stranger():
     return student
 
 
+@pytest.mark.slow
 def test_the_figures_are_those_of_counting_by_hand(file, student, histories):
     content = file("mlp", Quantization.INT8)
     parity = check_parity(content, student("mlp"), histories, quantization=Quantization.INT8)
@@ -112,12 +113,14 @@ def test_the_figures_are_those_of_counting_by_hand(file, student, histories):
     assert 0.9 < parity.top10_overlap < 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", Quantization)
 def test_the_file_of_another_student_is_refused(file, stranger, histories, form):
     with pytest.raises(ParityError, match=r"top-10 overlap .* is 0\.\d+, below 0\.[79]"):
         check_parity(file("mlp", form), stranger, histories, quantization=form)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", Quantization)
 @pytest.mark.parametrize("name", ["mlp", "shallow-cnn"])
 def test_a_file_with_damaged_weights_is_refused(file, student, histories, name, form):
@@ -126,6 +129,7 @@ def test_a_file_with_damaged_weights_is_refused(file, student, histories, name, 
         check_parity(damaged, student(name), histories, quantization=form)
 
 
+@pytest.mark.slow
 def test_a_single_damaged_row_of_a_float32_file_is_found(file, student, histories):
     content = file("mlp", Quantization.FLOAT32)
     table = student("mlp").table.numpy()[100].tobytes()
@@ -140,6 +144,7 @@ def test_a_single_damaged_row_of_a_float32_file_is_found(file, student, historie
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", Quantization)
 def test_a_file_with_scaled_scores_is_refused_though_its_ids_are_right(
     doubled, student, histories, form
@@ -148,24 +153,28 @@ def test_a_file_with_scaled_scores_is_refused_though_its_ids_are_right(
         check_parity(doubled, student("mlp"), histories, quantization=form)
 
 
+@pytest.mark.slow
 def test_a_file_that_reads_outside_its_table_is_refused(student, histories):
     content = converted(TakesAnyId, student("mlp"))
     with pytest.raises(ParityError, match="recommend fails in the interpreter"):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
+@pytest.mark.slow
 def test_a_file_that_takes_unknown_ids_for_items_is_refused(student, histories):
     content = converted(TakesNegativeIdsForTheFirstItem, student("mlp"))
     with pytest.raises(ParityError, match="does not treat unknown ids as padding"):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
+@pytest.mark.slow
 def test_a_file_that_is_wrong_in_similar_alone_is_refused(student, histories):
     content = converted(SimilarIsReversed, student("mlp"))
     with pytest.raises(ParityError, match=r"^similar \(float32\) for 200 items: top-10 overlap"):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
+@pytest.mark.slow
 def test_a_file_that_recommends_what_was_read_is_refused(student, histories, monkeypatch):
     def best_of_all(self, scores, excluded):
         scores, ids = tf.math.top_k(scores, self.recommendations)
@@ -177,12 +186,14 @@ def test_a_file_that_recommends_what_was_read_is_refused(student, histories, mon
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
+@pytest.mark.slow
 def test_a_file_that_remembers_is_refused(student, histories):
     content = converted(Remembers, student("mlp"))
     with pytest.raises(ParityError, match="different answers for the same input"):
         check_parity(content, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
+@pytest.mark.slow
 def test_an_int8_file_that_was_calibrated_with_long_histories_only_is_refused(
     student, split, histories
 ):
@@ -195,11 +206,13 @@ def test_an_int8_file_that_was_calibrated_with_long_histories_only_is_refused(
         check_parity(content, student("mlp"), long_ones, quantization=Quantization.INT8)
 
 
+@pytest.mark.slow
 def test_what_is_no_model_is_refused(student, histories):
     with pytest.raises(ParityError, match=r"cannot be used: this is not a \.tflite model"):
         check_parity(b"x" * 99, student("mlp"), histories, quantization=Quantization.FLOAT32)
 
 
+@pytest.mark.slow
 def test_a_file_for_histories_of_another_length_is_refused(file, histories):
     longer = MLPStudent(num_items=V, max_length=L + 1, embedding_dim=d)
     longer.create_weights()
@@ -212,6 +225,7 @@ def test_a_file_for_histories_of_another_length_is_refused(file, histories):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
@@ -231,6 +245,7 @@ def test_histories_of_another_shape_or_none_are_refused(file, student, wrong, me
         )
 
 
+@pytest.mark.slow
 def test_items_that_only_rounding_tells_apart_may_stand_in_any_order(histories):
     def nearly_equal_items(noise, seed):
         rng.set_seed(0)

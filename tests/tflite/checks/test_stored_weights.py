@@ -16,6 +16,8 @@ from kd_tf.tflite.checks.stored_weights import check_stored_weights, read_item_c
 from kd_tf.tflite.convert import Quantization, convert, quantize_student
 from kd_tf.tflite.passes.flatbuffer import is_constant, pack
 
+pytestmark = pytest.mark.slow
+
 V, L, d, K = 250, 10, 16, 20
 
 EVERY_FILE = [

@@ -165,6 +165,7 @@ def gathered(model: schema.ModelT) -> list[schema.TensorT]:
     return [one for one in matrices if one.type == schema.TensorType.UINT8]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_converter_stores_the_numbers_twice_and_the_pass_once(converted, kind):
     before, after = converted(kind)
@@ -175,6 +176,7 @@ def test_the_converter_stores_the_numbers_twice_and_the_pass_once(converted, kin
     assert large == [TABLE]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_one_buffer_holds_the_nibbles_of_the_student_at_a_multiple_of_16(
     converted, four_bit_student, kind
@@ -186,6 +188,7 @@ def test_the_one_buffer_holds_the_nibbles_of_the_student_at_a_multiple_of_16(
     assert content.find(wanted) % 16 == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_signatures_read_the_same_buffer_as_rows_or_as_weights(converted, kind):
     model = opened(converted(kind)[1])
@@ -211,6 +214,7 @@ def test_all_signatures_read_the_same_buffer_as_rows_or_as_weights(converted, ki
         assert types == {schema.TensorType.UINT8} | weights_too
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_products_have_int4_weights_of_whole_numbers_and_the_version_for_them(converted, kind):
     for weights, version in products(opened(converted(kind)[1])):
@@ -221,6 +225,7 @@ def test_products_have_int4_weights_of_whole_numbers_and_the_version_for_them(co
         assert version == 11
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_runtimes_from_before_int4_products_refuse_the_file_and_those_on_android_do_not(
     converted, kind
@@ -229,6 +234,7 @@ def test_runtimes_from_before_int4_products_refuse_the_file_and_those_on_android
     assert parse_version(compute_min_runtime_version(converted(kind)[0])) < parse_version("2.15.0")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_only_the_weights_and_their_products_are_changed(converted, kind):
     given_to_pass, _ = converted(kind)
@@ -259,6 +265,7 @@ def test_only_the_weights_and_their_products_are_changed(converted, kind):
         assert moved == [(schema.TensorType.INT8, schema.TensorType.INT4)] * ranks
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_file_of_four_bits_agrees_with_the_student(
     converted, four_bit_student, some_histories, kind
@@ -272,6 +279,7 @@ def test_a_file_of_four_bits_agrees_with_the_student(
     assert parity.top10_overlap > 0.97
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_pass_changes_answers_by_no_more_than_int8_did(
     converted, four_bit_student, some_histories, kind
@@ -287,6 +295,7 @@ def test_the_pass_changes_answers_by_no_more_than_int8_did(
     assert errors[1] <= 1.05 * errors[0] < 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kernel_answers_like_the_student(
@@ -331,6 +340,7 @@ def interpreter_of(content: bytes, runtime: str) -> Interpreter:
     return interpreter
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_four_bits_are_smaller_than_eight_which_are_given_back_byte_for_byte(kind):
     wide = {bits: made(kind, bits=bits, embedding_dim=64) for bits in (4, 8)}
@@ -343,6 +353,7 @@ def test_four_bits_are_smaller_than_eight_which_are_given_back_byte_for_byte(kin
     assert len(eight) - len(four) > (V + 1) * (64 // 2 - 1) - 6000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_constants_of_the_file_are_the_stored_bytes_and_little_more(
     converted, four_bit_student, kind
@@ -375,6 +386,7 @@ def test_settling_has_rounded_to_15_values_a_row(four_bit_student, kind):
         np.testing.assert_allclose(steps, np.round(steps), atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_float_form_has_no_nibbles_and_loses_nothing(
     converted, four_bit_student, some_histories, kind
@@ -388,6 +400,7 @@ def test_the_float_form_has_no_nibbles_and_loses_nothing(
     check_parity(content, four_bit_student(kind), some_histories, quantization=Quantization.FLOAT32)
 
 
+@pytest.mark.slow
 def test_a_model_that_knows_nothing_of_packed_tables_is_given_back_byte_for_byte():
     rng.set_seed(0)
     model = STUDENTS["mlp"](num_items=V, max_length=L, embedding_dim=8)
@@ -396,6 +409,7 @@ def test_a_model_that_knows_nothing_of_packed_tables_is_given_back_byte_for_byte
     assert share_int4_tables(before, V + 1) is before
 
 
+@pytest.mark.slow
 def test_a_blend_of_packed_tables_has_each_of_them_once(four_bit_student, some_histories):
     blend = WeightedEnsemble(
         members=[four_bit_student(kind) for kind in KINDS], weights=[0.5, 0.5], exponents=[1.0, 1.0]
@@ -426,6 +440,7 @@ def test_bytes_are_unpacked_by_hand_the_lower_half_first():
     np.testing.assert_array_equal(found, [[1, 2, -1, 7], [-8, 0, -7, -7]])
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(place=st.integers(0, TABLE - 1), flipped=st.integers(1, 255))
 def test_bytes_that_hold_other_numbers_than_the_products_are_refused(
@@ -440,6 +455,7 @@ def test_bytes_that_hold_other_numbers_than_the_products_are_refused(
         share_int4_tables(bytes(corrupt), V + 1)
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(place=st.integers(0, 2 * TABLE - 1), value=st.integers(-127, 127))
 def test_products_with_other_numbers_than_the_bytes_are_refused(
@@ -510,6 +526,7 @@ def asked(module: TableAlone, batch: int) -> tuple[np.ndarray, np.ndarray]:
     return vectors, random.integers(0, rows, batch).astype(np.int32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("items", "embedding_dim", "batch"), [(300, 6, 12), (303, 10, 5), (300, 34, 3), (301, 128, 1)]
 )
@@ -585,6 +602,7 @@ def test_bytes_of_another_number_of_rows_are_no_table(rows):
     assert {weights.type for weights, _ in products(opened(content))} == {schema.TensorType.INT4}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_catalogue_so_small_that_products_stay_in_float_loses_nothing(kind):
     student = snap_to_quantization_grid(made(kind, items=40, embedding_dim=8))
@@ -602,6 +620,7 @@ def test_a_catalogue_so_small_that_products_stay_in_float_loses_nothing(kind):
         share_int4_tables(bytes(corrupt), 41)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_wide_copy_that_the_pass_removes_would_be_refused(converted, four_bit_student, kind):
     before, after = converted(kind)

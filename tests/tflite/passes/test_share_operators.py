@@ -15,6 +15,8 @@ from kd_tf.tflite.convert import Quantization, convert
 from kd_tf.tflite.passes.flatbuffer import make_content_key
 from kd_tf.tflite.passes.share_operators import share_operators
 
+pytestmark = pytest.mark.slow
+
 NAMES = ["mlp", "neighbours"]
 
 

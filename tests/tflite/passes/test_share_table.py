@@ -12,6 +12,8 @@ from kd_tf.tflite.convert import Quantization
 from kd_tf.tflite.passes.flatbuffer import get_builtin_code, is_constant
 from kd_tf.tflite.passes.share_table import list_table_sizes, share_table
 
+pytestmark = pytest.mark.slow
+
 V, L, d, K = 250, 10, 16, 20
 
 NOT_INT8 = [form for form in Quantization if form is not Quantization.INT8]

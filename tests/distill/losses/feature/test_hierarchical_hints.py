@@ -15,7 +15,7 @@ from kd_tf.models.students.two_tower import TwoTowerStudent
 
 
 def given() -> dict[str, tf.Tensor]:
-    """What the layers of a student with 4 dimensions and 6 hidden numbers may say of 6 readers."""
+    """What the layers of a student with 4 dimensions and 6 hidden numbers may say of 6 users."""
     random = np.random.default_rng(0)
     shapes = {"correction": [6, 4], "hidden": [6, 6]}
     return {
@@ -32,38 +32,38 @@ def given() -> dict[str, tf.Tensor]:
         ("hidden", 0.5, {"hidden": 1.0}),
     ],
 )
-def test_the_loss_is_the_mean_of_hints_weighed_by_depth(vector_models, layers, decay, weights):
+def test_the_loss_is_the_mean_of_hints_weighted_by_depth(vector_models, layers, decay, weights):
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)
-    lesson = vector_models.lesson(student, teacher)
+    setup = vector_models.make_setup(student, teacher)
     method = HierarchicalHints(layers, decay)
-    method.build(lesson)
-    step = vector_models.step(student, teacher, layer_outputs=given())
+    method.build(setup)
+    batch = vector_models.make_batch(student, teacher, layer_outputs=given())
     expected = 0
     for number, (layer, weight) in enumerate(weights.items()):
         hint = Hint(layer)
-        hint.build(replace(lesson, seed=lesson.seed + number))
-        expected += weight * hint.compute_loss(step)
-    np.testing.assert_allclose(method.compute_loss(step), expected, rtol=1e-5)
+        hint.build(replace(setup, seed=setup.seed + number))
+        expected += weight * hint.compute_loss(batch)
+    np.testing.assert_allclose(method.compute_loss(batch), expected, rtol=1e-5)
     assert method.student_layers == tuple(weights)
 
 
 def test_layers_that_are_linear_maps_away_can_lose_nothing(vector_models):
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(3, seed=1)
     method = HierarchicalHints()
-    method.build(vector_models.lesson(student, teacher))
-    step, random = vector_models.step(student, teacher), np.random.default_rng(0)
-    wanted, hidden = np.float32(step.labels["teacher_user_embeddings"]), {}
+    method.build(vector_models.make_setup(student, teacher))
+    batch, random = vector_models.make_batch(student, teacher), np.random.default_rng(0)
+    expected, hidden = np.float32(batch.labels["teacher_user_embeddings"]), {}
     for hint, name in zip(method.hints, method.student_layers, strict=True):
         away = random.normal(size=(3, given()[name].shape[1]))
         hint.projector.set_weights([np.linalg.pinv(away), np.zeros(3)])
-        hidden[name] = tf.constant(wanted @ away, tf.float32)
+        hidden[name] = tf.constant(expected @ away, tf.float32)
     np.testing.assert_allclose(
-        method.compute_loss(replace(step, layer_outputs=hidden)), 0, atol=1e-6
+        method.compute_loss(replace(batch, layer_outputs=hidden)), 0, atol=1e-6
     )
     for name in hidden:
         assert (
             (
-                method.compute_loss(replace(step, layer_outputs={**hidden, name: given()[name]}))
+                method.compute_loss(replace(batch, layer_outputs={**hidden, name: given()[name]}))
                 > 0.01
             )
             .numpy()
@@ -78,13 +78,13 @@ def test_by_default_the_layers_of_the_core_learn_pruned_or_not(vector_models, ki
     student = kind(num_items=30, max_length=5, embedding_dim=4, hidden=6, item_dropout=0.0)
     student.create_weights()
     distiller = Distiller(None, student, [HierarchicalHints()], weighting=ConstantWeights(0.0))
-    distiller.build_losses(vector_models.lesson(student, teacher))
+    distiller.build_losses(vector_models.make_setup(student, teacher))
     if pruned:
         prune.wrap_core(student, sparsity=0.5, begin_step=0, end_step=2)
-    history, labels = vector_models.batch(teacher)
-    step = tf.constant(history), {name: tf.constant(one) for name, one in labels.items()}
+    history, labels = vector_models.make_arrays(teacher)
+    batch = tf.constant(history), {name: tf.constant(one) for name, one in labels.items()}
     with tf.GradientTape() as tape:
-        loss = distiller._compute_losses(*step, training=False)["loss"]
+        loss = distiller._compute_losses(*batch, training=False)["loss"]
     learning = {
         variable.name.split("/")[-2].removeprefix("prune_low_magnitude_")
         for variable, slope in zip(
@@ -102,7 +102,7 @@ def test_every_projector_is_drawn_by_itself(vector_models):
     student, teacher = vector_models.mlp(6, seed=0), vector_models.mlp(7, seed=1)
     methods = [HierarchicalHints(), HierarchicalHints()]
     for method in methods:
-        method.build(vector_models.lesson(student, teacher))
+        method.build(vector_models.make_setup(student, teacher))
     kernels = [[hint.projector.kernel.numpy() for hint in one.hints] for one in methods]
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert (kernels[0][0] != kernels[0][1]).any()
@@ -110,8 +110,8 @@ def test_every_projector_is_drawn_by_itself(vector_models):
 
 def test_a_layer_that_is_not_there_is_refused_with_the_nearest_names(vector_models):
     student = vector_models.mlp(4, seed=0)
-    with pytest.raises(ValueError, match="no layer 'hiden'. Did you mean hidden"):
-        HierarchicalHints("correction,hiden").build(vector_models.lesson(student, student))
+    with pytest.raises(ValueError, match=r"no layer 'hiden'\. Did you mean hidden"):
+        HierarchicalHints("correction,hiden").build(vector_models.make_setup(student, student))
 
 
 def test_a_layer_that_gives_a_vector_an_item_is_refused(vector_models):
@@ -119,7 +119,7 @@ def test_a_layer_that_gives_a_vector_an_item_is_refused(vector_models):
     student.create_weights()
     with pytest.raises(ValueError, match="needs one vector per user: layer 'convolution'"):
         HierarchicalHints("hidden,convolution").build(
-            vector_models.lesson(student, vector_models.mlp(7, seed=1))
+            vector_models.make_setup(student, vector_models.mlp(7, seed=1))
         )
 
 

@@ -22,16 +22,16 @@ def models(vector_models):
 
 def prepared(vector_models, student, teacher, **settings) -> SharedTable:
     method = SharedTable(**{"extra_dim": 5, "hidden_dim": 3, **settings})
-    method.build(vector_models.lesson(student, teacher))
+    method.build(vector_models.make_setup(student, teacher))
     return method
 
 
-def masked(step):
+def masked(batch):
     """The step as the Distiller hands it on, with the history masked."""
     items = np.arange(V + 1)
-    out = (step.history.numpy()[:, :, None] == items).any(axis=1) | (items == 0)
+    out = (batch.history.numpy()[:, :, None] == items).any(axis=1) | (items == 0)
     return replace(
-        step, masked_logits=MaskedLogits.from_logits(step.student_logits, step.history)
+        batch, masked_logits=MaskedLogits.from_logits(batch.student_logits, batch.history)
     ), out
 
 
@@ -40,44 +40,45 @@ def test_the_loss_is_that_of_a_wider_model_in_numpy(vector_models, models):
     method = prepared(vector_models, student, teacher)
     for bias in (method.hidden_layer.bias, method.output_layer.bias):
         bias.assign(np.random.default_rng(3).normal(size=bias.shape))
-    step, out = masked(vector_models.step(student, teacher))
-    history, targets = step.history.numpy(), step.labels["targets"].numpy()
+    batch, out = masked(vector_models.make_batch(student, teacher))
+    history, targets = batch.history.numpy(), batch.labels["targets"].numpy()
     rows = method.extra_columns.numpy().astype(float)
-    found = method.compute_loss(step).numpy()
+    actual = method.compute_loss(batch).numpy()
     for user in range(len(history)):
         items = history[user][history[user] > 0]
         pool = rows[items].sum(axis=0) / np.sqrt(max(len(items), 1))
-        own = student.user_embeddings(history[[user]]).numpy()[0]
+        expected_scores = student.user_embeddings(history[[user]]).numpy()[0]
         first = (
-            np.r_[pool, own] @ method.hidden_layer.kernel.numpy() + method.hidden_layer.bias.numpy()
+            np.r_[pool, expected_scores] @ method.hidden_layer.kernel.numpy()
+            + method.hidden_layer.bias.numpy()
         )
         more = (
             np.maximum(first, 0) @ method.output_layer.kernel.numpy()
             + method.output_layer.bias.numpy()
         )
-        # The student's table with more columns behind it, and one vector of the reader for all.
+        # The student's table with more columns behind it, and one vector of the user for all.
         table = np.hstack([student.item_embeddings().numpy(), rows])
-        wide = table @ np.r_[own, pool + more]
+        wide = table @ np.r_[expected_scores, pool + more]
         narrow = student(history[[user]]).numpy()[0]
         wide, narrow = wide[~out[user]], narrow[~out[user]]
-        left = list(np.flatnonzero(~out[user]))
-        wanted = [left.index(item) for item in targets[user] if item in left]
-        hard = -special.log_softmax(wide)[wanted].mean()
+        remaining = list(np.flatnonzero(~out[user]))
+        expected = [remaining.index(item) for item in targets[user] if item in remaining]
+        hard = -special.log_softmax(wide)[expected].mean()
         apart = stats.entropy(special.softmax(wide), special.softmax(narrow))
-        assert found[user] == pytest.approx(hard + apart, rel=1e-4)
+        assert actual[user] == pytest.approx(hard + apart, rel=1e-4)
 
 
 def test_without_more_columns_the_wide_model_is_the_student(vector_models, models):
     student, teacher = models
     method = prepared(vector_models, student, teacher)
     method.extra_columns.assign(tf.zeros_like(method.extra_columns))
-    step, _ = masked(vector_models.step(student, teacher))
+    batch, _ = masked(vector_models.make_batch(student, teacher))
     expected = compute_multinomial_loss(
-        step.student_logits,
-        step.labels["targets"],
-        tf.reduce_logsumexp(step.student_logits, axis=1),
+        batch.student_logits,
+        batch.labels["targets"],
+        tf.reduce_logsumexp(batch.student_logits, axis=1),
     )
-    np.testing.assert_allclose(method.compute_loss(step), expected, rtol=1e-5)
+    np.testing.assert_allclose(method.compute_loss(batch), expected, rtol=1e-5)
 
 
 def test_the_columns_begin_as_the_teachers_vectors_whatever_fits(vector_models, models):
@@ -87,8 +88,8 @@ def test_the_columns_begin_as_the_teachers_vectors_whatever_fits(vector_models, 
     np.testing.assert_array_equal(wide[1:, :7], rows)
     np.testing.assert_array_equal(wide[:, 7:], 0)
     narrow = prepared(vector_models, student, teacher, extra_dim=2).extra_columns.numpy()[1:]
-    left, size, _ = np.linalg.svd(rows, full_matrices=False)
-    best = (left[:, :2] * size[:2] ** 2) @ left[:, :2].T
+    remaining, size, _ = np.linalg.svd(rows, full_matrices=False)
+    best = (remaining[:, :2] * size[:2] ** 2) @ remaining[:, :2].T
     np.testing.assert_allclose(narrow @ narrow.T, best, atol=1e-4)
 
 
@@ -107,16 +108,16 @@ def test_the_gradient_is_the_slope_with_the_wide_model_a_constant_to_the_diverge
 ):
     student, teacher = models
     method = prepared(vector_models, student, teacher)
-    history, labels = vector_models.batch(teacher)
-    # Without the reader of nothing, whose hidden layer is at the kink of its activation.
+    history, labels = vector_models.make_arrays(teacher)
+    # Without the user of nothing, whose hidden layer is at the kink of its activation.
     history = tf.constant(history[1:])
     targets = tf.constant(labels["targets"][1:])
     distiller = Distiller(None, student, [method], weighting=ConstantWeights(0.0))
 
     def wide():
-        step = vector_models.step(student, teacher, history, targets)
+        batch = vector_models.make_batch(student, teacher, history, targets)
         more = tf.matmul(
-            method.compute_extra_user_embeddings(step), method.extra_columns, transpose_b=True
+            method.compute_extra_user_embeddings(batch), method.extra_columns, transpose_b=True
         )
         return student(history) + more
 
@@ -126,9 +127,9 @@ def test_the_gradient_is_the_slope_with_the_wide_model_a_constant_to_the_diverge
         loss = distiller._compute_losses(history, {"targets": targets}, training=False)["loss"]
     gradients = [tf.convert_to_tensor(one) for one in tape.gradient(loss, weights)]
     length = float(tf.linalg.global_norm(gradients))
-    out, _ = masked(vector_models.step(student, teacher, history, targets))
-    there = tf.cast(out.student_logits > -1e8, tf.float32)
-    said = tf.nn.softmax(wide() - 1e9 * (1 - there))
+    out, _ = masked(vector_models.make_batch(student, teacher, history, targets))
+    mask = tf.cast(out.student_logits > -1e8, tf.float32)
+    messages = tf.nn.softmax(wide() - 1e9 * (1 - mask))
 
     def at(distance: float) -> float:
         for weight, one in zip(weights, gradients, strict=True):
@@ -136,8 +137,8 @@ def test_the_gradient_is_the_slope_with_the_wide_model_a_constant_to_the_diverge
         hard = student.supervised_loss(
             history, targets, MaskedLogits.from_logits(wide(), student.seen_items(history))
         )
-        log_student = tf.nn.log_softmax(student(history) - 1e9 * (1 - there))
-        crossed = -tf.reduce_sum(said * log_student, axis=1)
+        log_student = tf.nn.log_softmax(student(history) - 1e9 * (1 - mask))
+        crossed = -tf.reduce_sum(messages * log_student, axis=1)
         for weight, one in zip(weights, gradients, strict=True):
             weight.assign_sub(distance * one / length)
         return float(tf.reduce_mean(hard + crossed))
@@ -150,18 +151,21 @@ def test_both_learn_and_the_teacher_does_not(vector_models, models):
     before = [weight.numpy() for weight in teacher.weights]
     method = SharedTable(extra_dim=5, hidden_dim=3)
     distiller = Distiller(None, student, [method], weighting=ConstantWeights(0.0))
-    distiller.build_losses(vector_models.lesson(student, teacher))
+    distiller.build_losses(vector_models.make_setup(student, teacher))
     distiller.compile(optimizer=keras.optimizers.legacy.Adam(0.05))
-    history, labels = vector_models.batch(teacher)
-    step = tf.constant(history), {name: tf.constant(one) for name, one in labels.items()}
+    history, labels = vector_models.make_arrays(teacher)
+    batch = tf.constant(history), {name: tf.constant(one) for name, one in labels.items()}
     weights = distiller.trainable_variables
-    began, hard = [one.numpy() for one in weights], distiller._compute_losses(*step, training=False)
+    began, hard = (
+        [one.numpy() for one in weights],
+        distiller._compute_losses(*batch, training=False),
+    )
     for _ in range(12):
-        logs = distiller.train_step(step)
+        logs = distiller.train_step(batch)
     assert float(logs["loss"]) < 0.8 * float(hard["loss"])
     # The student as well, although alpha leaves it no hard loss of its own.
     assert (
-        distiller._compute_losses(*step, training=False)["student_loss"]
+        distiller._compute_losses(*batch, training=False)["student_loss"]
         < 0.9 * hard["student_loss"]
     )
     for weight, was in zip(weights, began, strict=True):
@@ -170,29 +174,31 @@ def test_both_learn_and_the_teacher_does_not(vector_models, models):
         np.testing.assert_array_equal(weight, was)
 
 
-def test_what_is_to_be_found_out_is_not_given_away_where_users_are_numbered(vector_models):
+def test_the_extra_columns_of_targets_do_not_reach_the_user_embedding(vector_models):
     random = np.random.default_rng(0)
     read = [[3, 9, 12], [4, 9, 0]]
-    student = vector_models.factors(random.normal(size=(2, 4)), random.normal(size=(V, 4)), read)
-    teacher = vector_models.drawn(3, seed=1)
+    student = vector_models.factor_model(
+        random.normal(size=(2, 4)), random.normal(size=(V, 4)), read
+    )
+    teacher = vector_models.random_model(3, seed=1)
     method = prepared(vector_models, student, teacher, extra_dim=3)
-    step = vector_models.step(student, teacher, [[1], [2]], [[9, 3], [4, 0]])
-    given = method.compute_extra_user_embeddings(step)
+    batch = vector_models.make_batch(student, teacher, [[1], [2]], [[9, 3], [4, 0]])
+    given = method.compute_extra_user_embeddings(batch)
     rows = method.extra_columns.numpy()
     rows[[3, 4]] += 5.0
     method.extra_columns.assign(rows)
-    np.testing.assert_array_equal(method.compute_extra_user_embeddings(step), given)
+    np.testing.assert_array_equal(method.compute_extra_user_embeddings(batch), given)
     rows[12] += 5.0
     method.extra_columns.assign(rows)
-    changed = (method.compute_extra_user_embeddings(step) != given).numpy().any(axis=1)
+    changed = (method.compute_extra_user_embeddings(batch) != given).numpy().any(axis=1)
     assert changed.tolist() == [True, False]
-    assert (np.abs(method.compute_loss(step)) < 1e3).all()
+    assert (np.abs(method.compute_loss(batch)) < 1e3).all()
 
 
 def test_a_student_without_vectors_is_refused(vector_models):
     student = ItemKernelStudent(num_items=V, max_length=5, embedding_dim=4)
     student.create_weights()
-    with pytest.raises(ValueError, match="SharedTable needs user embeddings: .*ItemKernel"):
+    with pytest.raises(ValueError, match=r"SharedTable needs user embeddings: .*ItemKernel"):
         prepared(vector_models, student, vector_models.mlp(7, seed=1))
 
 

@@ -13,30 +13,30 @@ def topology(model):
 
 
 def test_the_mean_is_the_squared_frobenius_distance_over_the_pairs(vector_models):
-    student, teacher = vector_models.drawn(2, seed=0), vector_models.drawn(5, seed=1)
-    found = vector_models.loss(FullTopology(), student, teacher, HISTORY, TARGETS)
+    student, teacher = vector_models.random_model(2, seed=0), vector_models.random_model(5, seed=1)
+    actual = vector_models.loss(FullTopology(), student, teacher, HISTORY, TARGETS)
     error = (topology(student) - topology(teacher)) ** 2
-    assert found.mean() == pytest.approx(error.mean(), rel=2e-3)
+    assert actual.mean() == pytest.approx(error.mean(), rel=2e-3)
     expected = (3 * error[:3].sum(axis=1) + error[3:].sum()) / 36
-    np.testing.assert_allclose(found, expected, rtol=2e-3)
+    np.testing.assert_allclose(actual, expected, rtol=2e-3)
 
 
 def test_the_loss_by_hand(vector_models):
-    # A reader and a book: at a right angle for the teacher, the same direction for the student.
-    student = vector_models.factors([[2, 0]], [[5, 0], [1, 1]])
-    teacher = vector_models.factors([[0, 3, 0]], [[1, 0, 0], [1, 1, 1]])
-    found = vector_models.loss(FullTopology(), student, teacher, [[1]], [[1]])
-    assert found == pytest.approx([2 / 4])
+    # A user and an item: at a right angle for the teacher, the same direction for the student.
+    student = vector_models.factor_model([[2, 0]], [[5, 0], [1, 1]])
+    teacher = vector_models.factor_model([[0, 3, 0]], [[1, 0, 0], [1, 1, 1]])
+    actual = vector_models.loss(FullTopology(), student, teacher, [[1]], [[1]])
+    assert actual == pytest.approx([2 / 4])
 
 
 def test_a_student_turned_and_stretched_knows_everything(vector_models):
-    teacher = vector_models.drawn(3, seed=0)
+    teacher = vector_models.random_model(3, seed=0)
     turn = 5 * np.linalg.qr(np.random.default_rng(1).normal(size=(3, 3)))[0]
-    student = vector_models.factors(
+    student = vector_models.factor_model(
         teacher.user_table.numpy()[1:] @ turn, teacher.item_table.numpy()[1:] @ turn
     )
-    found = vector_models.loss(FullTopology(), student, teacher, HISTORY, TARGETS)
-    assert found == pytest.approx([0, 0, 0], abs=1e-6)
+    actual = vector_models.loss(FullTopology(), student, teacher, HISTORY, TARGETS)
+    assert actual == pytest.approx([0, 0, 0], abs=1e-6)
 
 
 def test_no_items_at_all_are_refused():

@@ -13,11 +13,11 @@ def cosines(one, other):
 
 
 def models(vector_models):
-    """Two groups of readers and two of books, by the sign of the teacher's first number."""
+    """Two groups of users and two of items, by the sign of the teacher's first number."""
     random = np.random.default_rng(0)
     sign = np.array([1, -1, 1, -1])[:, None] * [[1, 0, 0]]
-    teacher = vector_models.factors(*(3 * sign + random.normal(0, 1, (2, 4, 3))))
-    student = vector_models.factors(*random.normal(0, 1, (2, 4, 2)))
+    teacher = vector_models.factor_model(*(3 * sign + random.normal(0, 1, (2, 4, 3))))
+    student = vector_models.factor_model(*random.normal(0, 1, (2, 4, 2)))
     return student, teacher
 
 
@@ -30,9 +30,11 @@ def grouped(method):
 def test_the_topology_is_that_between_groups_and_that_within(vector_models, between):
     student, teacher = models(vector_models)
     method = HierarchicalTopology(2, compare_prototypes_with=between, assignment_weight=1e-12)
-    method.build(vector_models.lesson(student, teacher))
+    method.build(vector_models.make_setup(student, teacher))
     grouped(method)
-    found = method.compute_loss(vector_models.step(student, teacher, HISTORY, TARGETS)).numpy()
+    actual = method.compute_loss(
+        vector_models.make_batch(student, teacher, HISTORY, TARGETS)
+    ).numpy()
 
     members = [[0, 2], [1, 3], [4, 6], [5, 7]]
     spaces = [
@@ -46,30 +48,34 @@ def test_the_topology_is_that_between_groups_and_that_within(vector_models, betw
     prototypes = [np.stack([space[some].mean(axis=0) for some in members]) for space in spaces]
     others = spaces if between == "entities" else prototypes
     outside = (cosines(prototypes[0], others[0]) - cosines(prototypes[1], others[1])) ** 2
-    assert found.mean() == pytest.approx(np.mean(inside) + outside.mean(), rel=5e-3)
+    assert actual.mean() == pytest.approx(np.mean(inside) + outside.mean(), rel=5e-3)
 
 
-def test_groups_that_nobody_is_in_change_nothing(vector_models):
+def test_empty_groups_change_nothing(vector_models):
     student, teacher = models(vector_models)
-    found = []
+    actual = []
     for groups in (2, 5):
         method = HierarchicalTopology(groups, assignment_weight=1e-12)
-        method.build(vector_models.lesson(student, teacher))
+        method.build(vector_models.make_setup(student, teacher))
         selection = np.zeros((3, groups))
         selection[0, :2] = 9, -9
         for kind in (method.user_group_experts, method.item_group_experts):
             kind.selection_kernel.assign(selection)
             kind.selection_bias.assign([0, 0, -1e3, -1e3, -1e3][:groups])
-        found.append(method.compute_loss(vector_models.step(student, teacher, HISTORY, TARGETS)))
-    np.testing.assert_allclose(found[1], found[0], rtol=1e-5)
+        actual.append(
+            method.compute_loss(vector_models.make_batch(student, teacher, HISTORY, TARGETS))
+        )
+    np.testing.assert_allclose(actual[1], actual[0], rtol=1e-5)
 
 
 def test_users_and_items_never_share_a_group(vector_models):
     student, teacher = models(vector_models)
     method = HierarchicalTopology(2)
-    method.build(vector_models.lesson(student, teacher))
-    step = vector_models.step(student, teacher, HISTORY, [[1], [0], [3], [0]])
-    member = method.assign_groups(collect_entities(step, method.teacher_item_embeddings, 4)).numpy()
+    method.build(vector_models.make_setup(student, teacher))
+    batch = vector_models.make_batch(student, teacher, HISTORY, [[1], [0], [3], [0]])
+    member = method.assign_groups(
+        collect_entities(batch, method.teacher_item_embeddings, 4)
+    ).numpy()
     assert (member[:4, 2:] == 0).all()
     assert (member[4:, :2] == 0).all()
     assert member.sum(axis=1) == pytest.approx([1, 1, 1, 1, 1, 1, 0, 0])
@@ -78,14 +84,14 @@ def test_users_and_items_never_share_a_group(vector_models):
 def test_a_copy_of_the_teacher_has_only_the_assignment_left_to_learn(vector_models):
     _, teacher = models(vector_models)
     for assignment in (1e-12, 1.0):
-        found = vector_models.loss(
+        actual = vector_models.loss(
             HierarchicalTopology(2, assignment_weight=assignment),
             teacher,
             teacher,
             HISTORY,
             TARGETS,
         )
-        assert (found < 1e-5).all() == (assignment < 1)
+        assert (actual < 1e-5).all() == (assignment < 1)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from kd_tf.losses.softmax import MASKED_LOGIT
 V, K = 9, 4
 
 
-def step_of(logits, ids, teacher) -> DistillationBatch:
+def make_batch(logits, ids, teacher) -> DistillationBatch:
     logits = tf.cast(logits, tf.float32)
     return DistillationBatch(
         history=tf.zeros([logits.shape[0], 1], tf.int32),
@@ -33,12 +33,12 @@ def step_of(logits, ids, teacher) -> DistillationBatch:
 
 
 def loss(student, ids, teacher, temperature: float = 1.0) -> np.ndarray:
-    return AdaptiveSoftTargets(temperature).compute_loss(step_of(student, ids, teacher)).numpy()
+    return AdaptiveSoftTargets(temperature).compute_loss(make_batch(student, ids, teacher)).numpy()
 
 
 @st.composite
 def batches(draw):
-    """A student's logits and a teacher's best books; both tell the best books apart."""
+    """A student's logits and a teacher's best items; both tell the best items apart."""
     random = np.random.default_rng(draw(st.integers(0, 2**32)))
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(3)])
     ids[0, draw(st.integers(2, K)) :] = 0
@@ -52,7 +52,7 @@ temperatures = st.sampled_from([0.5, 1.0, 3.0])
 
 
 def test_the_loss_by_hand():
-    # The teacher's 5, 1 become 1, -1, the student's 1, 3 and 2 of a third book -1, 1 and 0.
+    # The teacher's 5, 1 become 1, -1, the student's 1, 3 and 2 of a third item -1, 1 and 0.
     teacher = special.softmax([1, -1])
     student = special.softmax([-1, 1, 0])
     expected = np.sum(teacher * np.log(teacher / student[:2]))
@@ -62,17 +62,17 @@ def test_the_loss_by_hand():
 @given(batches(), temperatures)
 def test_the_loss_is_the_divergence_that_scipy_finds(batch, temperature):
     student, ids, teacher = batch
-    found = loss(student, ids, teacher, temperature)
+    actual = loss(student, ids, teacher, temperature)
     for row in range(3):
-        there = ids[row] > 0
-        own = student[row, ids[row][there]]
+        mask = ids[row] > 0
+        expected_scores = student[row, ids[row][mask]]
         wanted = np.zeros(V)
-        wanted[ids[row][there] - 1] = special.softmax(
-            stats.zscore(teacher[row][there]) / temperature
+        wanted[ids[row][mask] - 1] = special.softmax(stats.zscore(teacher[row][mask]) / temperature)
+        given_ = special.softmax(
+            (student[row, 1:] - expected_scores.mean()) / expected_scores.std() / temperature
         )
-        given_ = special.softmax((student[row, 1:] - own.mean()) / own.std() / temperature)
         expected = temperature**2 * stats.entropy(wanted, given_)
-        assert found[row] == pytest.approx(expected, rel=1e-3, abs=1e-4)
+        assert actual[row] == pytest.approx(expected, rel=1e-3, abs=1e-4)
 
 
 @given(batches(), temperatures, st.floats(-30, 30), st.floats(0.1, 20))
@@ -116,31 +116,33 @@ def test_a_student_with_the_teachers_standardised_logits_has_nothing_to_learn(
     _, ids, teacher = batch
     student = np.full((3, V + 1), MASKED_LOGIT)
     for row in range(3):
-        there = ids[row] > 0
-        student[row, ids[row][there]] = factor * stats.zscore(teacher[row][there]) + constant
+        mask = ids[row] > 0
+        student[row, ids[row][mask]] = factor * stats.zscore(teacher[row][mask]) + constant
     np.testing.assert_allclose(
         loss(student, ids, teacher, temperature), 0, atol=1e-4 * temperature**2
     )
 
 
-def test_a_user_whose_logits_have_deviation_one_is_told_soft_targets():
+def test_logits_of_deviation_one_give_plain_soft_targets():
     teacher = stats.zscore([4.0, 1.0, 0.0])[None]
     student = np.array([[0, 0, 0, 0, 0.3, -1.0]])
     student[0, 1:4] = stats.zscore([0.0, 1.0, 5.0])
-    step = step_of(student, [[1, 2, 3]], teacher)
+    batch = make_batch(student, [[1, 2, 3]], teacher)
     for temperature in (0.5, 2.0):
-        found = AdaptiveSoftTargets(temperature).compute_loss(step)
-        np.testing.assert_allclose(found, SoftTargets(temperature).compute_loss(step), rtol=1e-4)
+        actual = AdaptiveSoftTargets(temperature).compute_loss(batch)
+        np.testing.assert_allclose(actual, SoftTargets(temperature).compute_loss(batch), rtol=1e-4)
 
 
 def test_items_that_tie_are_equally_good_and_their_gradient_is_small():
     student = tf.Variable(np.zeros((2, V + 1), np.float32))
     ids = [[1, 2, 3], [4, 0, 0]]
     with tf.GradientTape() as tape:
-        found = AdaptiveSoftTargets().compute_loss(step_of(student, ids, [[0.1] * 3, [0.7, 0, 0]]))
-    # A third each of the teacher, a ninth of the student; one book alone against nine.
-    assert found.numpy() == pytest.approx([np.log(3), np.log(9)], rel=1e-5)
-    gradient = tf.convert_to_tensor(tape.gradient(found, student)).numpy()
+        actual = AdaptiveSoftTargets().compute_loss(
+            make_batch(student, ids, [[0.1] * 3, [0.7, 0, 0]])
+        )
+    # A third each of the teacher, a ninth of the student; one item alone against nine.
+    assert actual.numpy() == pytest.approx([np.log(3), np.log(9)], rel=1e-5)
+    gradient = tf.convert_to_tensor(tape.gradient(actual, student)).numpy()
     assert np.isfinite(gradient).all()
     assert 0 < np.abs(gradient).max() <= 1 / MIN_STD
 

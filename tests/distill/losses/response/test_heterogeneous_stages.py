@@ -25,15 +25,15 @@ from kd_tf.progress import NullProgress
 V, S, K, B = 30, 3, 6, 5
 
 
-def step_of(responses, logits, stages, progress=0.0):
+def make_batch(responses, logits, stages, progress=0.0):
     """A batch of these logits and of these lists [B, S, K]."""
     stages = np.asarray(stages, np.int32)
-    step = responses.step(logits, stages[:, -1], progress=progress)
-    return replace(step, labels={**step.labels, "stage_ids": tf.constant(stages)})
+    batch = responses.make_batch(logits, stages[:, -1], progress=progress)
+    return replace(batch, labels={**batch.labels, "stage_ids": tf.constant(stages)})
 
 
-def distances(step):
-    return compute_discrepancies(step, step.labels["stage_ids"])
+def distances(batch):
+    return compute_discrepancies(batch, batch.labels["stage_ids"])
 
 
 def drawn(seed=0):
@@ -45,39 +45,39 @@ def drawn(seed=0):
     return logits, stages
 
 
-def ndcg(ranked: list[int], wanted: list[int]) -> float:
-    worth = {item: 2 ** np.exp(-place / 10) - 1 for place, item in enumerate(wanted)}
-    discount = [1 / np.log2(place + 2) for place in range(len(wanted))]
-    best = sum(worth[item] * one for item, one in zip(wanted, discount, strict=True))
+def ndcg(ranked: list[int], expected: list[int]) -> float:
+    worth = {item: 2 ** np.exp(-place / 10) - 1 for place, item in enumerate(expected)}
+    discount = [1 / np.log2(place + 2) for place in range(len(expected))]
+    best = sum(worth[item] * one for item, one in zip(expected, discount, strict=True))
     return sum(worth.get(b, 0) * d for b, d in zip(ranked, discount, strict=False)) / best
 
 
 def test_the_discrepancy_by_hand(responses):
     # The student: 3, 1, 2, 4.
-    step = step_of(responses, [[0, 3, 2, 4, 1]], [[[3, 1], [1, 4], [4, 2]]])
+    batch = make_batch(responses, [[0, 3, 2, 4, 1]], [[[3, 1], [1, 4], [4, 2]]])
     first, second = 1.0, (2 ** np.exp(-0.1) - 1) / np.log2(3)
     # Of 1, 4 the student has the 1 at rank 2.
     expected = [0, 1 - (1 / np.log2(3)) / (first + second), 1]
-    np.testing.assert_allclose(distances(step)[0], expected, atol=1e-6)
+    np.testing.assert_allclose(distances(batch)[0], expected, atol=1e-6)
 
 
 @given(st.integers(0, 999))
 @settings(max_examples=20)
 def test_the_discrepancy_is_one_minus_the_ndcg_of_the_students_list(responses, seed):
     logits, stages = drawn(seed)
-    found = distances(step_of(responses, logits, stages)).numpy()
+    actual = distances(make_batch(responses, logits, stages)).numpy()
     for user, stage in np.ndindex(B, S):
         ranked = (np.argsort(-logits[user, 1:]) + 1).tolist()
-        wanted = stages[user, stage][stages[user, stage] > 0].tolist()
-        assert found[user, stage] == pytest.approx(1 - ndcg(ranked, wanted), abs=1e-5)
+        expected = stages[user, stage][stages[user, stage] > 0].tolist()
+        assert actual[user, stage] == pytest.approx(1 - ndcg(ranked, expected), abs=1e-5)
 
 
-def test_a_list_in_the_students_own_order_is_held_and_an_unlearnt_student_holds_none(responses):
+def test_a_list_in_the_students_own_order_is_held_and_an_unlearned_student_holds_none(responses):
     logits, _ = drawn()
-    own = np.argsort(-logits[:, 1:], axis=1)[:, :K] + 1
-    step = step_of(responses, logits, np.repeat(own[:, None], S, axis=1))
-    np.testing.assert_allclose(distances(step), 0, atol=1e-6)
-    equal = step_of(responses, np.zeros((B, V + 1)), drawn()[1])
+    expected_scores = np.argsort(-logits[:, 1:], axis=1)[:, :K] + 1
+    batch = make_batch(responses, logits, np.repeat(expected_scores[:, None], S, axis=1))
+    np.testing.assert_allclose(distances(batch), 0, atol=1e-6)
+    equal = make_batch(responses, np.zeros((B, V + 1)), drawn()[1])
     np.testing.assert_array_equal(distances(equal), np.ones((B, S)))
 
 
@@ -92,17 +92,17 @@ def test_a_user_is_at_the_first_list_that_is_not_held_and_at_the_last_when_all_a
         [near, near, near],
         [nothing, far, near],
     ]
-    step = step_of(responses, logits, stages)
-    assert HeterogeneousStages().assign_stages(step).numpy().tolist() == [0, 1, 2, 2, 1]
+    batch = make_batch(responses, logits, stages)
+    assert HeterogeneousStages().assign_stages(batch).numpy().tolist() == [0, 1, 2, 2, 1]
 
 
 def test_the_threshold_rises_until_every_user_is_at_the_last_list(responses):
-    # The student has the first two books of the easy list in front and the others far behind.
+    # The student has the first two items of the easy list in front and the others far behind.
     def stage(threshold, progress):
-        step = step_of(
+        batch = make_batch(
             responses, [[0, 9, 8, 1, 1, 5, 4, 3, 2]], [[[1, 2, 3, 4], [5, 6, 7, 8]]], progress
         )
-        return int(HeterogeneousStages(threshold).assign_stages(step)[0])
+        return int(HeterogeneousStages(threshold).assign_stages(batch)[0])
 
     missing = 1 - ndcg([1, 2, 5, 6], [1, 2, 3, 4])
     assert 0.2 < missing < 0.5
@@ -114,11 +114,11 @@ def test_the_threshold_rises_until_every_user_is_at_the_last_list(responses):
 
 
 def test_before_the_last_stage_the_loss_is_that_of_each_item_against_the_unlisted(responses):
-    # Odds of the books 1..4: 1, 2, 3, 4; listed are 1 and 3, unlisted 6 in all.
-    step = step_of(responses, [np.log([1, 1, 2, 3, 4])], [[[1, 3], [4, 2]]])
+    # Odds of the items 1..4: 1, 2, 3, 4; listed are 1 and 3, unlisted 6 in all.
+    batch = make_batch(responses, [np.log([1, 1, 2, 3, 4])], [[[1, 3], [4, 2]]])
     method = HeterogeneousStages(0.1)
-    assert method.assign_stages(step).numpy() == [0]
-    assert method.compute_loss(step).numpy() == pytest.approx(
+    assert method.assign_stages(batch).numpy() == [0]
+    assert method.compute_loss(batch).numpy() == pytest.approx(
         [-(np.log(1 / 7) + np.log(3 / 9)) / 2]
     )
 
@@ -128,7 +128,7 @@ def test_before_the_last_stage_the_order_of_the_list_does_not_matter(responses):
     shuffled = stages.copy()
     shuffled[:, 0] = shuffled[:, 0, ::-1]
     losses = [
-        HeterogeneousStages(0.0).compute_loss(step_of(responses, logits, ids))
+        HeterogeneousStages(0.0).compute_loss(make_batch(responses, logits, ids))
         for ids in (stages, shuffled)
     ]
     np.testing.assert_allclose(*losses, rtol=1e-6)
@@ -136,8 +136,8 @@ def test_before_the_last_stage_the_order_of_the_list_does_not_matter(responses):
 
 def test_at_the_last_stage_it_is_the_likelihood_of_the_order_before_all_else(responses):
     # The list 2, 4 of odds 1, 6, 2, 3: 6 of 12, then 3 of 6.
-    step = step_of(responses, [np.log([1, 1, 6, 2, 3])], [[[2, 4, 0]]])
-    assert HeterogeneousStages().compute_loss(step).numpy() == pytest.approx(
+    batch = make_batch(responses, [np.log([1, 1, 6, 2, 3])], [[[2, 4, 0]]])
+    assert HeterogeneousStages().compute_loss(batch).numpy() == pytest.approx(
         [np.log(4) / 2], rel=1e-6
     )
 
@@ -147,7 +147,7 @@ def test_of_a_long_list_the_beginning_is_taken(responses, progress):
     logits, stages = drawn()
     losses = [
         HeterogeneousStages(0.3, list_length=3).compute_loss(
-            step_of(responses, logits, ids, progress)
+            make_batch(responses, logits, ids, progress)
         )
         for ids in (stages, stages[:, :, :3], stages[:, :, ::-1])
     ]
@@ -156,16 +156,16 @@ def test_of_a_long_list_the_beginning_is_taken(responses, progress):
 
 
 def test_the_loss_of_an_order_is_least_in_that_order_and_grows_with_every_swap(responses):
-    stages, found = [[np.arange(1, K + 1)]], []
+    stages, actual = [[np.arange(1, K + 1)]], []
     for swap in (None, (2, 3), (0, 5), (0, 20)):
         logits = -0.5 * np.arange(V + 1.0)
         if swap:
             logits[[1 + swap[0], 1 + swap[1]]] = logits[[1 + swap[1], 1 + swap[0]]]
-        found.append(
-            float(HeterogeneousStages().compute_loss(step_of(responses, [logits], stages))[0])
+        actual.append(
+            float(HeterogeneousStages().compute_loss(make_batch(responses, [logits], stages))[0])
         )
-    assert found == sorted(found)
-    assert found[1] > found[0] + 0.02
+    assert actual == sorted(actual)
+    assert actual[1] > actual[0] + 0.02
 
 
 @pytest.mark.parametrize("progress", [0.0, 1.0], ids=["first", "last"])
@@ -173,18 +173,18 @@ def test_the_gradient_is_the_slope(responses, progress):
     logits, stages = drawn()
     method = HeterogeneousStages(0.1)
     error = responses.gradient_error(
-        method, lambda at: step_of(responses, at, stages, progress), logits
+        method, lambda at: make_batch(responses, at, stages, progress), logits
     )
     assert error < 5e-3
 
 
 @pytest.mark.parametrize("progress", [0.0, 1.0])
-def test_a_user_of_whom_nothing_is_listed_gives_zero_loss_and_gradient(responses, progress):
+def test_a_user_without_listed_items_has_zero_loss_and_gradient(responses, progress):
     logits, stages = drawn()
     stages[2] = 0
     student = tf.Variable(logits, dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = HeterogeneousStages().compute_loss(step_of(responses, student, stages, progress))
+        loss = HeterogeneousStages().compute_loss(make_batch(responses, student, stages, progress))
     gradient = tf.convert_to_tensor(tape.gradient(loss, student)).numpy()
     assert loss[2] == 0
     assert not gradient[2].any()
@@ -197,28 +197,28 @@ def test_a_user_of_whom_nothing_is_listed_gives_zero_loss_and_gradient(responses
 def test_padding_and_the_order_of_users_change_nothing(responses, progress):
     logits, stages = drawn()
     method = HeterogeneousStages()
-    found = method.compute_loss(step_of(responses, logits, stages, progress)).numpy()
+    actual = method.compute_loss(make_batch(responses, logits, stages, progress)).numpy()
     wide = np.pad(stages, [(0, 0), (0, 0), (0, 4)])
-    padded = method.compute_loss(step_of(responses, logits, wide, progress))
-    np.testing.assert_allclose(padded, found, rtol=1e-5)
-    back = method.compute_loss(step_of(responses, logits[::-1].copy(), stages[::-1], progress))
-    np.testing.assert_allclose(back, found[::-1], rtol=1e-6)
+    padded = method.compute_loss(make_batch(responses, logits, wide, progress))
+    np.testing.assert_allclose(padded, actual, rtol=1e-5)
+    back = method.compute_loss(make_batch(responses, logits[::-1].copy(), stages[::-1], progress))
+    np.testing.assert_allclose(back, actual[::-1], rtol=1e-6)
 
 
 @pytest.mark.parametrize("progress", [0.0, 1.0])
-def test_a_list_of_the_whole_catalogue_and_scores_far_apart_are_finite(responses, progress):
+def test_a_list_of_the_whole_catalog_and_scores_far_apart_are_finite(responses, progress):
     stages = np.stack([[np.arange(1, V + 1), np.arange(V, 0, -1)]] * 2)
     logits = np.stack([np.linspace(-500, 500, V + 1), np.zeros(V + 1)])
     student = tf.Variable(logits, dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = HeterogeneousStages().compute_loss(step_of(responses, student, stages, progress))
+        loss = HeterogeneousStages().compute_loss(make_batch(responses, student, stages, progress))
     assert np.isfinite(loss).all()
     assert np.isfinite(tf.convert_to_tensor(tape.gradient(loss, student))).all()
 
 
 @keras.saving.register_keras_serializable(package="test_heterogeneous_stages")
 class Blurred(HistoryModel):
-    """A teacher whose order is that of the books' numbers, from a book on as blurred as told."""
+    """A teacher whose order is that of the items' numbers, from an item on as blurred as told."""
 
     def __init__(self, blur: float, seed: int) -> None:
         super().__init__(num_items=V, max_length=4)
@@ -259,8 +259,8 @@ def test_a_student_goes_through_the_stages_and_learns_the_last(responses, exampl
     def now(progress):
         logits = student(examples.history[0]).numpy()
         np.put_along_axis(logits, examples.history[0], MASKED_LOGIT, axis=1)
-        step = step_of(responses, logits, labels["stage_ids"][0], progress)
-        return method.assign_stages(step).numpy().mean(), distances(step).numpy().mean(axis=0)
+        batch = make_batch(responses, logits, labels["stage_ids"][0], progress)
+        return method.assign_stages(batch).numpy().mean(), distances(batch).numpy().mean(axis=0)
 
     stage_before, far_before = now(0.0)
     stream = batches.stream()

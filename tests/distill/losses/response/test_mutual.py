@@ -46,13 +46,13 @@ def mlp(kind=MLPStudent, seed: int = 0, **settings) -> HistoryModel:
     return made
 
 
-def lesson(student, teacher, steps: int = 20) -> DistillationSetup:
+def make_setup(student, teacher, steps: int = 20) -> DistillationSetup:
     return DistillationSetup(
         student, [teacher], np.ones(student.num_items + 1, np.int64), steps, seed=0
     )
 
 
-def step_of(student, history, targets, *, training=True, progress=0.0) -> DistillationBatch:
+def make_batch(student, history, targets, *, training=True, progress=0.0) -> DistillationBatch:
     history = tf.constant(history, tf.int32)
     return DistillationBatch(
         history=history,
@@ -67,7 +67,7 @@ def step_of(student, history, targets, *, training=True, progress=0.0) -> Distil
 
 def prepared(student, teacher, **settings) -> MutualLearning:
     method = MutualLearning(**settings)
-    method.build(lesson(student, teacher))
+    method.build(make_setup(student, teacher))
     return method
 
 
@@ -83,7 +83,7 @@ def distiller_of(student, teacher, optimizer, **settings) -> Distiller:
     distiller = Distiller(
         None, student, [MutualLearning(**settings)], weighting=ConstantWeights(0.0)
     )
-    distiller.build_losses(lesson(student, teacher))
+    distiller.build_losses(make_setup(student, teacher))
     distiller.compile(optimizer=optimizer)
     return distiller
 
@@ -110,12 +110,12 @@ def test_the_loss_by_hand():
     # The copy says 1/4, 1/4, 1/2, the student 1/2, 1/4, 1/4: both divergences are ln(2) / 4.
     student, teacher = saying([2, 1, 1]), saying([1, 1, 2])
     method = prepared(student, teacher, peer_weight=3.0)
-    found = method.compute_loss(step_of(student, [[0]], [[1]])).numpy()
-    assert found == pytest.approx([(1 / 4 + 2 + 3 / 4) * np.log(2)], rel=1e-5)
+    actual = method.compute_loss(make_batch(student, [[0]], [[1]])).numpy()
+    assert actual == pytest.approx([(1 / 4 + 2 + 3 / 4) * np.log(2)], rel=1e-5)
 
 
 def test_the_history_stays_out_of_both_distributions():
-    # Without book 3 the copy says 1/2, 1/2 and the student 2/3, 1/3.
+    # Without item 3 the copy says 1/2, 1/2 and the student 2/3, 1/3.
     student, teacher = saying([2, 1, 1]), saying([1, 1, 2])
     method = prepared(student, teacher)
     expected = (
@@ -125,15 +125,15 @@ def test_the_history_stays_out_of_both_distributions():
         + 2 / 3 * np.log(2 / 3 / 0.5)
         + 1 / 3 * np.log(1 / 3 / 0.5)
     )
-    found = method.compute_loss(step_of(student, [[3]], [[1]])).numpy()
-    assert found == pytest.approx([expected], rel=1e-5)
+    actual = method.compute_loss(make_batch(student, [[3]], [[1]])).numpy()
+    assert actual == pytest.approx([expected], rel=1e-5)
 
 
-def test_a_student_that_says_what_the_teacher_says_leaves_the_hard_loss_of_the_copy(batch):
+def test_a_student_that_equals_the_teacher_leaves_the_student_loss_of_the_copy(batch):
     history, labels = batch
     student = mlp()
     method = prepared(student, student)
-    step = step_of(student, history, labels["targets"])
+    step = make_batch(student, history, labels["targets"])
     hard = student.supervised_loss(step.history, step.labels["targets"], step.masked_logits)
     np.testing.assert_allclose(method.compute_loss(step), hard, rtol=1e-5)
 
@@ -141,10 +141,10 @@ def test_a_student_that_says_what_the_teacher_says_leaves_the_hard_loss_of_the_c
 def test_a_constant_in_all_logits_of_either_changes_nothing():
     student, teacher = saying([2, 5, 1]), saying([1, 1, 2])
     method = prepared(student, teacher)
-    before = method.compute_loss(step_of(student, [[0]], [[1]]))
+    before = method.compute_loss(make_batch(student, [[0]], [[1]]))
     student.says.assign_add([3.0] * 4)
     method.peer.says.assign_add([-4.0] * 4)
-    after = method.compute_loss(step_of(student, [[0]], [[1]]))
+    after = method.compute_loss(make_batch(student, [[0]], [[1]]))
     np.testing.assert_allclose(after, before, rtol=1e-5)
 
 
@@ -154,10 +154,10 @@ def test_each_learns_from_the_other_as_if_that_were_a_constant(batch):
     method = prepared(student, teacher, peer_weight=0.7)
 
     def step():
-        # Without the reader of nothing, whose hidden layer is at the kink of its activation.
-        return step_of(student, history[1:], labels["targets"][1:])
+        # Without the user of nothing, whose hidden layer is at the kink of its activation.
+        return make_batch(student, history[1:], labels["targets"][1:])
 
-    for model, own in (
+    for model, expected_scores in (
         (student, method._compute_student_loss),
         (method.peer, method._compute_peer_loss),
     ):
@@ -171,7 +171,7 @@ def test_each_learns_from_the_other_as_if_that_were_a_constant(batch):
         for sign in (1, -2):
             for weight, one in zip(weights, gradients, strict=True):
                 weight.assign_add(sign * 1e-3 * one / length)
-            ends.append(float(tf.reduce_sum(own(step()))))
+            ends.append(float(tf.reduce_sum(expected_scores(step()))))
         assert (ends[0] - ends[1]) / 2e-3 == pytest.approx(length, rel=0.02)
 
 
@@ -192,11 +192,11 @@ def test_a_copy_learns_with_the_student_and_the_teacher_stays_as_it_is(batch, ki
     distiller = distiller_of(student, teacher, keras.optimizers.legacy.Adam(0.03))
     peer = distiller.distillation_losses[0].peer
     np.testing.assert_array_equal(peer(history), teacher(history))
-    own, copied = values(student), values(peer)
-    assert len(distiller.trainable_variables) == len(own) + len(copied)
+    expected_scores, copied = values(student), values(peer)
+    assert len(distiller.trainable_variables) == len(expected_scores) + len(copied)
     losses = learn(distiller, batch, 8)
     assert losses[-1] < 0.9 * losses[0]
-    assert moved(own, student)
+    assert moved(expected_scores, student)
     assert moved(copied, peer)
     for weight, was in zip(teacher.weights, before, strict=True):
         np.testing.assert_array_equal(weight, was)
@@ -206,35 +206,36 @@ def test_in_turns_only_one_of_them_learns(batch):
     student, teacher = mlp(), mlp(seed=1)
     distiller = distiller_of(student, teacher, keras.optimizers.legacy.SGD(0.1), alternate_every=2)
     peer = distiller.distillation_losses[0].peer
-    learnt = []
+    learned = []
     for _ in range(6):
         before = values(student), values(peer)
         learn(distiller, batch, 1)
-        learnt.append((moved(before[0], student), moved(before[1], peer)))
-    assert learnt == [(True, False)] * 2 + [(False, True)] * 2 + [(True, False)] * 2
+        learned.append((moved(before[0], student), moved(before[1], peer)))
+    assert learned == [(True, False)] * 2 + [(False, True)] * 2 + [(True, False)] * 2
 
 
-def test_every_step_of_a_training_has_its_turn():
+def test_every_make_batch_a_training_has_its_turn():
     # Progress is a share in single precision: 49 times a 49th is not always whole.
     student, teacher = saying([2, 1, 1]), saying([1, 1, 2])
     method = MutualLearning(alternate_every=1)
-    method.build(lesson(student, teacher, steps=49))
-    step = step_of(student, [[0]], [[1]])
+    method.build(make_setup(student, teacher, steps=49))
+    step = make_batch(student, [[0]], [[1]])
     turns = [
-        float(own(step)[0]) for own in (method._compute_student_loss, method._compute_peer_loss)
+        float(expected_scores(step)[0])
+        for expected_scores in (method._compute_student_loss, method._compute_peer_loss)
     ]
     assert turns[1] - turns[0] > 1
     for done in range(49):
         progress = tf.constant(done, tf.float32) / 49
-        found = method.compute_loss(replace(step, progress=progress))
-        assert found.numpy() == pytest.approx([turns[done % 2]])
+        actual = method.compute_loss(replace(step, progress=progress))
+        assert actual.numpy() == pytest.approx([turns[done % 2]])
 
 
 def test_outside_training_both_losses_are_reported_whoevers_turn_it_is(batch):
     history, labels = batch
     student, teacher = mlp(), mlp(seed=1)
     both, turns = prepared(student, teacher), prepared(student, teacher, alternate_every=1)
-    step = step_of(student, history, labels["targets"], training=False, progress=0.35)
+    step = make_batch(student, history, labels["targets"], training=False, progress=0.35)
     np.testing.assert_array_equal(turns.compute_loss(step), both.compute_loss(step))
 
 
@@ -255,11 +256,11 @@ def test_a_checkpoint_goes_on_in_the_same_turn_with_the_same_copy(batch, tmp_pat
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_the_student_is_told_what_the_copy_says_without_dropout(batch):
+def test_the_student_learns_from_the_copy_without_dropout(batch):
     history, labels = batch
     student, teacher = mlp(), mlp(seed=1, item_dropout=0.5)
     method = prepared(student, teacher)
-    step = step_of(student, history, labels["targets"])
+    step = make_batch(student, history, labels["targets"])
     np.testing.assert_array_equal(
         method._compute_student_loss(step), method._compute_student_loss(step)
     )

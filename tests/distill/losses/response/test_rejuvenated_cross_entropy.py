@@ -18,12 +18,12 @@ def test_the_loss_by_hand(responses):
     # all of its best three.
     logits = np.log([[1, 4, 2, 8, 1]])
     teacher = np.log([[6, 2]])
-    own = cross_entropy(np.log([2, 6]), np.log([8, 4]))  # 3 counts as the least cached
+    expected_scores = cross_entropy(np.log([2, 6]), np.log([8, 4]))  # 3 counts as the least cached
     near = cross_entropy(np.log([2, 6, 2]), np.log([8, 4, 2]))
     weight = np.exp(-3 * 0.5)
     method = RejuvenatedCrossEntropy(beta=3.0, num_samples=3, pool_size=3)
-    found = method.compute_loss(responses.step(logits, [[1, 2]], teacher)).numpy()
-    assert found == pytest.approx([(1 - weight) * own + weight * near], rel=1e-5)
+    actual = method.compute_loss(responses.make_batch(logits, [[1, 2]], teacher)).numpy()
+    assert actual == pytest.approx([(1 - weight) * expected_scores + weight * near], rel=1e-5)
 
 
 @pytest.mark.parametrize("pool", [K, 15, V])
@@ -32,7 +32,7 @@ def test_with_the_whole_pool_drawn_it_is_that_of_a_loop(responses, pool):
     logits, teacher = random.normal(0, 1, (6, V + 1)), -np.sort(-random.normal(0, 2, (6, K)))
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(6)])
     method = RejuvenatedCrossEntropy(beta=1.5, num_samples=V, pool_size=pool, temperature=1.3)
-    found = method.compute_loss(responses.step(logits, ids, teacher)).numpy()
+    actual = method.compute_loss(responses.make_batch(logits, ids, teacher)).numpy()
     for row in range(6):
         known = np.full(V + 1, teacher[row].min())
         known[ids[row]] = teacher[row]
@@ -45,7 +45,7 @@ def test_with_the_whole_pool_drawn_it_is_that_of_a_loop(responses, pool):
             for items in (order[:K], near)
         ]
         expected = (1 - weight) * parts[0] + weight * parts[1]
-        assert found[row] == pytest.approx(expected, rel=1e-5)
+        assert actual[row] == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_loss_is_least_where_the_student_agrees_with_the_teacher(responses):
@@ -56,7 +56,7 @@ def test_the_loss_is_least_where_the_student_agrees_with_the_teacher(responses):
     student = tf.Variable(logits - 1e-4 * np.arange(V + 1), dtype=tf.float32)
     method = RejuvenatedCrossEntropy(num_samples=V, pool_size=V)
     with tf.GradientTape() as tape:
-        loss = method.compute_loss(responses.step(student, ids, teacher))
+        loss = method.compute_loss(responses.make_batch(student, ids, teacher))
     slopes = tf.convert_to_tensor(tape.gradient(loss, student)).numpy()
     np.testing.assert_allclose(slopes, 0, atol=1e-3)
 
@@ -65,8 +65,8 @@ def test_with_beta_zero_only_missed_and_drawn_items_count(responses):
     logits = np.log([[1, 4, 2, 8, 1]])
     near = cross_entropy(np.log([2, 6, 2]), np.log([8, 4, 2]))
     method = RejuvenatedCrossEntropy(beta=0.0, num_samples=3, pool_size=3)
-    found = method.compute_loss(responses.step(logits, [[1, 2]], np.log([[6, 2]]))).numpy()
-    assert found == pytest.approx([near], rel=1e-5)
+    actual = method.compute_loss(responses.make_batch(logits, [[1, 2]], np.log([[6, 2]]))).numpy()
+    assert actual == pytest.approx([near], rel=1e-5)
 
 
 def test_items_before_more_of_the_teachers_are_drawn_more_often(responses):
@@ -77,18 +77,20 @@ def test_items_before_more_of_the_teachers_are_drawn_more_often(responses):
     method = RejuvenatedCrossEntropy(beta=0.0, num_samples=1, pool_size=8, sampling_temperature=1.0)
     rng.set_seed(0)
     with tf.GradientTape() as tape:
-        step = responses.step(logits, np.tile([3, 6], (rows, 1)), np.tile([1.0, 0.5], (rows, 1)))
-        loss = method.compute_loss(step)
+        batch = responses.make_batch(
+            logits, np.tile([3, 6], (rows, 1)), np.tile([1.0, 0.5], (rows, 1))
+        )
+        loss = method.compute_loss(batch)
     slopes = tf.convert_to_tensor(tape.gradient(loss, logits)).numpy()
-    drawn = (slopes[:, 1:9] != 0).mean(axis=0)
+    samples = (slopes[:, 1:9] != 0).mean(axis=0)
     weights = special.softmax([2, 2, 2, 1, 1, 1, 0, 0])
     others = [0, 1, 3, 4, 6, 7]  # 3 and 6 are missed: they are in the set anyway
-    np.testing.assert_allclose(drawn[others], weights[others], atol=0.02)
+    np.testing.assert_allclose(samples[others], weights[others], atol=0.02)
     assert (slopes[:, 9:] == 0).all()
 
 
 def test_a_student_learns_the_teachers_items(responses):
-    losses, before, after = responses.learnt(
+    losses, before, after = responses.train(
         RejuvenatedCrossEntropy(num_samples=10, pool_size=20), steps=60
     )
     assert np.mean(losses[-5:]) < np.mean(losses[:5])

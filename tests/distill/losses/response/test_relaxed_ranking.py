@@ -12,7 +12,7 @@ everything = RelaxedRanking(num_interesting=V, num_uninteresting=V)
 
 
 def likelihood(logits, ids) -> float:
-    """By drawing the teacher's books one after the other from an urn."""
+    """By drawing the teacher's items one after the other from an urn."""
     odds = np.exp(np.asarray(logits, np.float64))
     odds[0] = 0
     result = 1.0
@@ -23,9 +23,9 @@ def likelihood(logits, ids) -> float:
 
 
 def test_the_loss_by_hand(responses):
-    # Odds of the books 1..4: 1, 6, 2, 3. The teacher says 2, then 4: 6 of 12, 3 of 6.
-    step = responses.step([np.log([1, 1, 6, 2, 3])], [[2, 4, 0]])
-    assert everything.compute_loss(step).numpy() == pytest.approx([np.log(4)], rel=1e-6)
+    # Odds of the items 1..4: 1, 6, 2, 3. The teacher says 2, then 4: 6 of 12, 3 of 6.
+    batch = responses.make_batch([np.log([1, 1, 6, 2, 3])], [[2, 4, 0]])
+    assert everything.compute_loss(batch).numpy() == pytest.approx([np.log(4)], rel=1e-6)
 
 
 def test_with_all_items_drawn_it_is_the_likelihood_of_the_teachers_list(responses):
@@ -34,20 +34,20 @@ def test_with_all_items_drawn_it_is_the_likelihood_of_the_teachers_list(response
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(4)])
     expected = [-np.log(likelihood(*row)) for row in zip(logits, ids, strict=True)]
     np.testing.assert_allclose(
-        everything.compute_loss(responses.step(logits, ids)), expected, rtol=1e-5
+        everything.compute_loss(responses.make_batch(logits, ids)), expected, rtol=1e-5
     )
 
 
 def test_the_loss_is_least_in_the_teachers_own_order_and_grows_with_every_swap(responses):
     ids = np.arange(1, K + 1)
-    found = []
+    actual = []
     for swap in (None, (2, 3), (0, 7), (0, 20)):
         logits = -0.5 * np.arange(V + 1.0)
         if swap:
             logits[[1 + swap[0], 1 + swap[1]]] = logits[[1 + swap[1], 1 + swap[0]]]
-        found.append(float(everything.compute_loss(responses.step([logits], [ids]))[0]))
-    assert found == sorted(found)
-    assert found[1] > found[0] + 0.1
+        actual.append(float(everything.compute_loss(responses.make_batch([logits], [ids]))[0]))
+    assert actual == sorted(actual)
+    assert actual[1] > actual[0] + 0.1
 
 
 def test_the_order_of_the_uninteresting_does_not_matter(responses):
@@ -56,22 +56,24 @@ def test_the_order_of_the_uninteresting_does_not_matter(responses):
     shuffled = logits.copy()
     shuffled[0, K + 1 :] = np.random.default_rng(1).permutation(logits[0, K + 1 :])
     np.testing.assert_allclose(
-        everything.compute_loss(responses.step(shuffled, ids)),
-        everything.compute_loss(responses.step(logits, ids)),
+        everything.compute_loss(responses.make_batch(shuffled, ids)),
+        everything.compute_loss(responses.make_batch(logits, ids)),
         rtol=1e-5,
     )
 
 
 def drawn_items(method, responses, rows=4000):
-    """Which books get a gradient: the interesting ones a negative one, by rows."""
+    """Which items get a gradient: the interesting ones a negative one, by rows."""
     rng.set_seed(0)
     logits = tf.Variable(np.zeros((rows, V + 1), np.float32))
     with tf.GradientTape() as tape:
-        loss = method.compute_loss(responses.step(logits, np.tile(np.arange(1, K + 1), (rows, 1))))
+        loss = method.compute_loss(
+            responses.make_batch(logits, np.tile(np.arange(1, K + 1), (rows, 1)))
+        )
     return tf.convert_to_tensor(tape.gradient(loss, logits)).numpy()
 
 
-def test_as_many_items_are_drawn_as_asked_for_in_the_papers_odds(responses):
+def test_the_given_number_of_items_is_sampled_with_the_odds_of_the_paper(responses):
     slopes = drawn_items(RelaxedRanking(1, 3, temperature=4.0), responses)
     assert ((slopes < 0).sum(axis=1) == 1).all()
     assert ((slopes > 0).sum(axis=1) == 3).all()
@@ -85,7 +87,7 @@ def test_as_many_items_are_drawn_as_asked_for_in_the_papers_odds(responses):
 
 
 def test_a_student_learns_the_teachers_list(responses):
-    losses, before, after = responses.learnt(RelaxedRanking(4, 10, temperature=4.0))
+    losses, before, after = responses.train(RelaxedRanking(4, 10, temperature=4.0))
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
     assert after > 0.9 > 0.6 > before
 

@@ -1,4 +1,4 @@
-"""What holds for every method that reads the teacher's best books."""
+"""Properties of every loss that uses the teacher's top k items."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def batch():
 @pytest.fixture(scope="module", autouse=True)
 def _prepared(responses):
     for method in EVERY:
-        method.build(responses.lesson())
+        method.build(responses.make_setup())
 
 
 @pytest.mark.parametrize("method", EVERY, ids=named)
@@ -66,21 +66,21 @@ def test_the_gradient_is_the_slope(method, batch, responses):
     total = np.full(B, 6.0)
     assert (
         responses.gradient_error(
-            method, lambda at: responses.step(at, ids, teacher, total=total), logits
+            method, lambda at: responses.make_batch(at, ids, teacher, total=total), logits
         )
         < 5e-3
     )
 
 
 @pytest.mark.parametrize("method", EVERY, ids=named)
-def test_an_example_of_which_the_teacher_says_nothing_gives_zero_loss_and_gradient(
-    method, batch, responses
-):
+def test_an_example_without_teacher_output_has_zero_loss_and_gradient(method, batch, responses):
     logits, ids, teacher = batch
     ids, student = ids.copy(), tf.Variable(logits, dtype=tf.float32)
     ids[2] = 0
     with tf.GradientTape() as tape:
-        loss = method.compute_loss(responses.step(student, ids, np.where(ids > 0, teacher, 0)))
+        loss = method.compute_loss(
+            responses.make_batch(student, ids, np.where(ids > 0, teacher, 0))
+        )
     gradient = tf.convert_to_tensor(tape.gradient(loss, student)).numpy()
     assert loss[2] == 0
     assert (gradient[2] == 0).all()
@@ -88,22 +88,22 @@ def test_an_example_of_which_the_teacher_says_nothing_gives_zero_loss_and_gradie
 
 
 @pytest.mark.parametrize("method", EVERY, ids=named)
-@pytest.mark.parametrize("left", [0, 1, 2])
+@pytest.mark.parametrize("remaining", [0, 1, 2])
 def test_items_that_the_student_has_masked_stay_out_of_loss_and_gradient(
-    method, batch, responses, left
+    method, batch, responses, remaining
 ):
-    # The student is left with that many of the teacher's books, then with nothing else either.
+    # The student is left with that many of the teacher's items, then with nothing else either.
     logits, ids, teacher = batch
     for others in (True, False):
         student = np.array(logits) if others else np.full_like(logits, MASKED_LOGIT)
         for row in range(B):
-            student[row, ids[row, left:]] = MASKED_LOGIT
-            student[row, ids[row, :left]] = logits[row, ids[row, :left]]
+            student[row, ids[row, remaining:]] = MASKED_LOGIT
+            student[row, ids[row, :remaining]] = logits[row, ids[row, :remaining]]
         student[:, 0] = MASKED_LOGIT
         variable = tf.Variable(student, dtype=tf.float32)
         with tf.GradientTape() as tape:
             loss = method.compute_loss(
-                responses.step(variable, ids, teacher, total=np.full(B, 6.0))
+                responses.make_batch(variable, ids, teacher, total=np.full(B, 6.0))
             )
         gradient = tf.convert_to_tensor(tape.gradient(loss, variable)).numpy()
         assert loss.dtype == tf.float32
@@ -119,14 +119,14 @@ def test_more_padding_changes_nothing(method, batch, responses):
     wide = [np.pad(one, [[0, 0], [0, V]]) for one in (ids, teacher)]
     total = np.full(B, 6.0)
     np.testing.assert_allclose(
-        method.compute_loss(responses.step(logits, *wide, total=total)),
-        method.compute_loss(responses.step(logits, ids, teacher, total=total)),
+        method.compute_loss(responses.make_batch(logits, *wide, total=total)),
+        method.compute_loss(responses.make_batch(logits, ids, teacher, total=total)),
         rtol=1e-5,
         atol=1e-6,
     )
 
 
-# Yes or no for each book: the height of a logit means something.
+# Yes or no for each item: the height of a logit means something.
 @pytest.mark.parametrize(
     "method",
     [
@@ -140,8 +140,8 @@ def test_a_constant_in_all_of_the_students_logits_changes_nothing(method, batch,
     logits, ids, teacher = batch
     total = np.full(B, 6.0)
     np.testing.assert_allclose(
-        method.compute_loss(responses.step(logits + 7, ids, teacher, total=total)),
-        method.compute_loss(responses.step(logits, ids, teacher, total=total)),
+        method.compute_loss(responses.make_batch(logits + 7, ids, teacher, total=total)),
+        method.compute_loss(responses.make_batch(logits, ids, teacher, total=total)),
         rtol=1e-4,
         atol=1e-5,
     )
@@ -152,7 +152,7 @@ def test_extreme_logits_give_finite_losses(method, batch, responses):
     logits, ids, teacher = batch
     variable = tf.Variable(logits * 300, dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = method.compute_loss(responses.step(variable, ids, teacher * 30))
+        loss = method.compute_loss(responses.make_batch(variable, ids, teacher * 30))
     assert np.isfinite(loss).all()
     assert np.isfinite(tape.gradient(loss, variable)).all()
 
@@ -166,9 +166,9 @@ COMPILED = [one for one in CERTAIN if isinstance(one, DualCorrection | RelaxedRa
     [*((one, False) for one in CERTAIN), *((one, True) for one in COMPILED)],
     ids=lambda one: str(one) if isinstance(one, bool) else named(one),
 )
-def test_a_graph_of_unknown_batch_size_and_xla_say_the_same(method, batch, responses, compiled):
+def test_graphs_of_unknown_batch_size_and_xla_agree_with_eager(method, batch, responses, compiled):
     logits, ids, teacher = batch
-    labels = responses.step(logits, ids, teacher, total=np.full(B, 6.0))
+    labels = responses.make_batch(logits, ids, teacher, total=np.full(B, 6.0))
 
     @tf.function(reduce_retracing=True, jit_compile=compiled)
     def loss(student, ids, teacher, total):

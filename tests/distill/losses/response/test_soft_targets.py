@@ -14,7 +14,7 @@ from kd_tf.losses.softmax import MASKED_LOGIT
 V, K = 9, 4
 
 
-def step_of(logits, **labels) -> DistillationBatch:
+def make_batch(logits, **labels) -> DistillationBatch:
     return DistillationBatch(
         history=tf.zeros([logits.shape[0], 1], tf.int32),
         masked_logits=MaskedLogits.from_masked_logits(tf.cast(logits, tf.float32)),
@@ -33,13 +33,13 @@ temperatures = st.sampled_from([0.5, 1.0, 2.0, 7.0])
 
 
 def loss(temperature: float, student, ids, teacher) -> np.ndarray:
-    step = step_of(np.asarray(student), teacher_ids=ids, teacher_logits=teacher)
-    return SoftTargets(temperature).compute_loss(step).numpy()
+    batch = make_batch(np.asarray(student), teacher_ids=ids, teacher_logits=teacher)
+    return SoftTargets(temperature).compute_loss(batch).numpy()
 
 
 @st.composite
 def teachers(draw):
-    """Ids [2, K] of the best books, padded with 0 at the end, and their logits."""
+    """Ids [2, K] of the best items, padded with 0 at the end, and their logits."""
     ids = np.zeros((2, K), np.int32)
     for row in ids:
         chosen = draw(st.lists(st.integers(1, V), min_size=1, max_size=K, unique=True))
@@ -59,7 +59,7 @@ def masked(student: np.ndarray) -> np.ndarray:
 
 def test_the_loss_by_hand():
     # At T = 2 the logits log(9), log(1) are log(3), log(1): the teacher says 3/4 and 1/4.
-    # The student says 1/2, 1/4, 1/4 of the books 1, 2, 3.
+    # The student says 1/2, 1/4, 1/4 of the items 1, 2, 3.
     teacher = np.log([[9.0, 1.0]])
     student = 2 * np.log([[1e-30, 2.0, 1.0, 1.0]])
     expected = 0.75 * np.log(0.75 / 0.5) + 0.25 * np.log(0.25 / 0.25)
@@ -69,22 +69,22 @@ def test_the_loss_by_hand():
 @given(teachers(), logits, temperatures)
 def test_the_loss_is_temperature_squared_times_the_divergence(teacher, student, temperature):
     ids, scores = teacher
-    found = loss(temperature, masked(student), ids, scores)
+    actual = loss(temperature, masked(student), ids, scores)
     for row in range(2):
-        there = ids[row] > 0
+        mask = ids[row] > 0
         wanted = np.zeros(V)
-        wanted[ids[row][there] - 1] = special.softmax(
-            scores[row][there].astype(np.float64) / temperature
+        wanted[ids[row][mask] - 1] = special.softmax(
+            scores[row][mask].astype(np.float64) / temperature
         )
         given_ = special.softmax(student[row, 1:].astype(np.float64) / temperature)
         expected = temperature**2 * stats.entropy(wanted, given_)
-        assert found[row] == pytest.approx(expected, rel=1e-3, abs=1e-4 * temperature**2)
+        assert actual[row] == pytest.approx(expected, rel=1e-3, abs=1e-4 * temperature**2)
 
 
 @given(teachers(), logits, temperatures)
 def test_the_loss_is_never_negative(teacher, student, temperature):
-    found = loss(temperature, masked(student), *teacher)
-    assert (found >= -1e-5 * temperature**2).all()  # but for the rounding of float32
+    actual = loss(temperature, masked(student), *teacher)
+    assert (actual >= -1e-5 * temperature**2).all()  # but for the rounding of float32
 
 
 @given(teachers(), temperatures, st.floats(-20, 20))
@@ -92,10 +92,10 @@ def test_a_student_with_the_teachers_distribution_has_nothing_to_learn(teacher, 
     ids, scores = teacher
     student = np.full((2, V + 1), MASKED_LOGIT, np.float32)
     for row in range(2):
-        there = ids[row] > 0
-        student[row, ids[row][there]] = scores[row][there] + shift
-    found = loss(temperature, student, ids, scores)
-    np.testing.assert_allclose(found, 0, atol=1e-5 * temperature**2)
+        mask = ids[row] > 0
+        student[row, ids[row][mask]] = scores[row][mask] + shift
+    actual = loss(temperature, student, ids, scores)
+    np.testing.assert_allclose(actual, 0, atol=1e-5 * temperature**2)
 
 
 def test_weight_on_items_that_the_teacher_does_not_recommend_costs():
@@ -110,8 +110,8 @@ def test_weight_on_items_that_the_teacher_does_not_recommend_costs():
 def test_logits_of_padding_are_ignored(teacher, student, temperature, rubbish):
     ids, scores = teacher
     spoilt = np.where(ids > 0, scores, rubbish)
-    found = loss(temperature, masked(student), ids, scores)
-    np.testing.assert_array_equal(loss(temperature, masked(student), ids, spoilt), found)
+    actual = loss(temperature, masked(student), ids, scores)
+    np.testing.assert_array_equal(loss(temperature, masked(student), ids, spoilt), actual)
 
 
 def test_more_padding_changes_nothing():
@@ -121,13 +121,13 @@ def test_more_padding_changes_nothing():
     np.testing.assert_allclose(wide, narrow, rtol=1e-6)
 
 
-def test_an_example_of_which_the_teacher_says_nothing_gives_zero_loss_and_gradient():
+def test_an_example_without_teacher_output_has_zero_loss_and_gradient():
     student = tf.Variable(masked(np.linspace(-1, 1, V + 1, dtype=np.float32)[None]))
     labels = {"teacher_ids": tf.zeros([1, K], tf.int32), "teacher_logits": tf.zeros([1, K])}
     with tf.GradientTape() as tape:
-        found = SoftTargets(2.0).compute_loss(step_of(student, **labels))
-    assert found.numpy() == [0]
-    assert (tf.convert_to_tensor(tape.gradient(found, student)).numpy() == 0).all()
+        actual = SoftTargets(2.0).compute_loss(make_batch(student, **labels))
+    assert actual.numpy() == [0]
+    assert (tf.convert_to_tensor(tape.gradient(actual, student)).numpy() == 0).all()
 
 
 def gradient(temperature: float) -> np.ndarray:
@@ -138,8 +138,8 @@ def gradient(temperature: float) -> np.ndarray:
         "teacher_logits": tf.constant(random.normal(0, 0.1, (1, V)), tf.float32),
     }
     with tf.GradientTape() as tape:
-        found = SoftTargets(temperature).compute_loss(step_of(student, **labels))
-    return tf.convert_to_tensor(tape.gradient(found, student)).numpy()[0, 1:]
+        actual = SoftTargets(temperature).compute_loss(make_batch(student, **labels))
+    return tf.convert_to_tensor(tape.gradient(actual, student)).numpy()[0, 1:]
 
 
 def test_the_gradient_keeps_its_size_at_every_temperature():

@@ -35,13 +35,13 @@ def test_groups_by_hand():
     ]  # fmt: skip
 
 
-def test_items_that_nobody_read_all_find_a_group():
+def test_items_without_users_belong_to_a_group():
     assert split_by_popularity(np.zeros(5, np.int64), 3).tolist() == [-1, 0, 0, 0, 0]
 
 
 def prepared(responses, popularity, **settings) -> UnbiasedDistillation:
     method = UnbiasedDistillation(**settings)
-    method.build(responses.lesson(popularity))
+    method.build(responses.make_setup(popularity))
     return method
 
 
@@ -49,9 +49,9 @@ def test_the_loss_by_hand(responses):
     # Groups {1, 2} and {3, 4}. The teacher's 1 and 4 leave one pair in each: 1 before 2, 4 before
     # 3. Odds 3 to 1 are 3/4, odds 1 to 4 are 1/5.
     method = prepared(responses, [0, 5, 5, 4, 4], num_groups=2, num_pairs=40)
-    step = responses.step(np.log([[1, 3, 1, 4, 1]]), [[1, 4]])
+    batch = responses.make_batch(np.log([[1, 3, 1, 4, 1]]), [[1, 4]])
     expected = (np.log(4 / 3) + np.log(5)) / 2
-    assert method.compute_loss(step).numpy() == pytest.approx([expected], rel=1e-6)
+    assert method.compute_loss(batch).numpy() == pytest.approx([expected], rel=1e-6)
 
 
 def slopes_of(method, responses, ids, rows, logits=None):
@@ -60,7 +60,7 @@ def slopes_of(method, responses, ids, rows, logits=None):
     start = np.zeros(V + 1) if logits is None else logits
     logits = tf.Variable(np.tile(start, (rows, 1)), dtype=tf.float32)
     with tf.GradientTape() as tape:
-        loss = method.compute_loss(responses.step(logits, np.tile(ids, (rows, 1))))
+        loss = method.compute_loss(responses.make_batch(logits, np.tile(ids, (rows, 1))))
     return tf.convert_to_tensor(tape.gradient(loss, logits)).numpy()
 
 
@@ -90,21 +90,21 @@ def test_pairs_come_in_the_papers_odds(responses):
 
 
 def test_a_popular_item_does_not_lose_to_a_rare_one(responses):
-    # The teacher prefers rare books; the student has not learnt so, but has the order in groups.
+    # The teacher prefers rare items; the student has not learned so, but has the order in groups.
     popularity = np.r_[0, np.full(10, 200), np.full(20, 100)]
     method = prepared(responses, popularity, num_groups=2, num_pairs=200)
     logits = np.r_[0, 100 - np.arange(10.0), -np.arange(20.0)] * 20
-    found = method.compute_loss(responses.step([logits], [[11, 12, 13, 1, 2]]))
-    np.testing.assert_allclose(found, 0, atol=1e-5)
+    actual = method.compute_loss(responses.make_batch([logits], [[11, 12, 13, 1, 2]]))
+    np.testing.assert_allclose(actual, 0, atol=1e-5)
 
 
 def test_a_worse_order_within_a_group_costs_more(responses):
     method = prepared(responses, np.r_[0, np.ones(V)], num_groups=2, num_pairs=400)
     losses = [
         float(
-            method.compute_loss(responses.step([slope * np.arange(V + 1)], [np.arange(1, K + 1)]))[
-                0
-            ]
+            method.compute_loss(
+                responses.make_batch([slope * np.arange(V + 1)], [np.arange(1, K + 1)])
+            )[0]
         )
         for slope in (-0.5, -0.1, 0.1, 0.5)
     ]
@@ -114,11 +114,11 @@ def test_a_worse_order_within_a_group_costs_more(responses):
 
 def test_it_must_be_prepared(responses):
     with pytest.raises(ValueError, match="call build first"):
-        UnbiasedDistillation().compute_loss(responses.step(np.zeros((1, V + 1)), [[1, 2]]))
+        UnbiasedDistillation().compute_loss(responses.make_batch(np.zeros((1, V + 1)), [[1, 2]]))
 
 
 def test_a_student_learns_the_teachers_order(responses):
-    losses, before, after = responses.learnt(UnbiasedDistillation(num_groups=3), steps=60)
+    losses, before, after = responses.train(UnbiasedDistillation(num_groups=3), steps=60)
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
     assert after > before + 0.3
 
