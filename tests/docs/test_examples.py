@@ -177,9 +177,12 @@ def test_the_readme_and_the_tutorial_lead_from_a_csv_to_titles(
         assert "val_ndcg@10" in capsys.readouterr().out
         assert set(names["distiller"].history.history) >= {"distillation_loss", "val_ndcg@10"}
         assert kd.evaluate(names["teacher"], split.test)["ndcg@10"] > 0.2
-        assert kd.evaluate(student, split.test)["ndcg@10"] == pytest.approx(
-            kd.evaluate("bundle/", split.test)["ndcg@10"], abs=0.02
-        )
+        reached = kd.evaluate(student, split.test)["ndcg@10"]
+        exported = kd.evaluate("bundle/", split.test)["ndcg@10"]
+        if page == README:
+            assert reached == pytest.approx(exported, abs=0.02)
+        else:  # the tutorial goes on to train its weak student
+            assert reached > exported
         recommendations = kd.Recommender.load("bundle/").recommend(["The Hobbit", "Dune"], k=5)
         titles = {recommendation.item.title for recommendation in recommendations}
         assert len(titles) == 5
