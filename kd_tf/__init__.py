@@ -30,6 +30,8 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         "models": "kd_tf.models",
         "HistoryModel": "kd_tf.models.base:HistoryModel",
         "callbacks": "kd_tf.callbacks",
+        # The Keras that models are made of (tf_keras), whatever `tf.keras` is elsewhere.
+        "keras": "kd_tf.backend:keras",
         "baselines": "kd_tf.baselines",
         # Distillation.
         "Distiller": "kd_tf.distill.distiller:Distiller",

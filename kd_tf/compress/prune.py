@@ -143,6 +143,8 @@ class Pruning(keras.callbacks.Callback):
             begin_step=begin_step,
             end_step=max(int(steps * self.end), begin_step + 1),
         )
+        # A step that an earlier `fit` traced knows nothing of the wrappers.
+        self.model.make_train_function(force=True)
         self._update.set_model(self.model)
         self._update.on_train_begin()
 
@@ -155,5 +157,6 @@ class Pruning(keras.callbacks.Callback):
         self._update.on_epoch_end(epoch)
 
     def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        """Removes the wrappers; the zeros stay."""
+        """Removes the wrappers; the zeros stay until the student is trained without pruning."""
         strip_core(self._student)
+        self.model.train_function = None

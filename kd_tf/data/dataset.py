@@ -13,7 +13,7 @@ from kd_tf.data.interactions import Interactions
 from kd_tf.errors import UserError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """A data set as a data source (`kd_tf.data.sources`) loads it: interactions and catalog.
 
@@ -49,6 +49,12 @@ class Dataset:
     friendships: np.ndarray | None = None
     split_labels: np.ndarray | None = None
     default_min_rating: float | None = None
+
+    def __repr__(self) -> str:
+        return (
+            f"<Dataset {self.name!r}: {self.interactions.num_users:,} users, "
+            f"{self.interactions.num_items:,} items, {len(self.interactions.user):,} interactions>"
+        )
 
 
 def from_frame(name: str, frame: pl.DataFrame, item_table: pl.DataFrame | None = None) -> Dataset:

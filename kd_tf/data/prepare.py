@@ -150,8 +150,7 @@ def split(
         test_share=test_share,
         validation_share=validation_share,
     )
-    prepared = prepare_splits(dataset, cleaning, options, seed=seed)
-    return ensure_validation_split(prepared.split)
+    return ensure_validation_split(prepare_splits(dataset, cleaning, options, seed=seed).split)
 
 
 def prepare_splits(

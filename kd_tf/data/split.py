@@ -58,7 +58,7 @@ class HeldOutSet:
         return cls(from_lists([]), from_lists([]), np.empty(0, np.int32))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class TrainingSet(Histories):
     """Histories to train on, with what every model needs to know of them: ``split.train``.
 
@@ -83,6 +83,9 @@ class TrainingSet(Histories):
     chronological: bool = False
     low_rated: Histories | None = None
     catalog: Catalog | None = None
+
+    def __repr__(self) -> str:
+        return f"<TrainingSet: {len(self):,} users, {self.num_items:,} items>"
 
     def popularity(self) -> np.ndarray:
         """Counts the training interactions of each item: int64 [V + 1]; index 0 is padding."""
@@ -115,7 +118,7 @@ def to_training_set(histories: Histories, num_items: int) -> TrainingSet:
     )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Split:
     """A data set, split into training, validation and test.
 
@@ -173,6 +176,13 @@ class Split:
         for name in ("validation", "test"):
             held_out = replace(getattr(self, name), train=train)
             object.__setattr__(self, name, held_out)
+
+    def __repr__(self) -> str:
+        return (
+            f"<Split {self.protocol!r}: {len(self.train):,} training users, "
+            f"{len(self.validation.users):,} validation, {len(self.test.users):,} test, "
+            f"{self.num_items:,} items>"
+        )
 
     def popularity(self) -> np.ndarray:
         """Counts the training interactions of each item: int64 [V + 1]; index 0 is padding."""

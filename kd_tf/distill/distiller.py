@@ -24,7 +24,7 @@ from kd_tf.distill.weighting.base import LossWeighting
 from kd_tf.distill.weighting.fixed import ConstantWeights
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.models import fitting
-from kd_tf.models.base import HistoryModel, check_compile_arguments
+from kd_tf.models.base import HistoryModel, check_compile_arguments, check_fit_input
 from kd_tf.progress import NullProgress
 
 STAGE_IDS = "stage_ids"
@@ -104,9 +104,15 @@ class Distiller(keras.Model):
         self.student = student
         self.distillation_losses = (
             [distillation_losses]
-            if isinstance(distillation_losses, DistillationLoss)
+            if isinstance(distillation_losses, DistillationLoss | str)
             else list(distillation_losses)
         )
+        for loss in self.distillation_losses:
+            if not isinstance(loss, DistillationLoss):
+                raise TypeError(
+                    f"a distillation loss is an object such as kd_tf.distill.SoftTargets(), not "
+                    f"{loss!r}"
+                )
         self.weighting = weighting or _build_weighting(
             self.distillation_losses, distillation_loss_weights, student_loss_weight
         )
@@ -192,6 +198,7 @@ class Distiller(keras.Model):
         Raises:
             ValueError: A loss cannot learn from this teacher, or there is none.
         """
+        check_fit_input(self, x)
         if not isinstance(x, Histories):
             return super().fit(
                 x,

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from kd_tf.backend import keras, tf
+from kd_tf.data.dataset import Dataset
 from kd_tf.data.examples.sequences import Examples, draw_sequence_examples
 from kd_tf.data.histories import Histories, from_padded
-from kd_tf.data.split import HeldOutSet, TrainingSet, to_training_set
+from kd_tf.data.split import HeldOutSet, Split, TrainingSet, to_training_set
 from kd_tf.layers.id_ops import mark_first_occurrences, mask_unknown_ids
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.losses.softmax import compute_multinomial_loss
@@ -267,7 +268,7 @@ class HistoryModel(keras.Model):
             validation_data: ``split.validation``: every epoch then logs ``val_ndcg@10``, for
                 example for ``EarlyStopping("val_ndcg@10", mode="max")``.
             epochs: Number of epochs.
-            batch_size: Users per step; by default an eighth of the users, from 32 to 512.
+            batch_size: Users per step; 32 by default, as in Keras.
             callbacks: Keras callbacks.
             num_passes: Number of different examples per user; epochs take them in turn.
             num_targets: Number of target items per example, at most; by default 4 where
@@ -282,6 +283,7 @@ class HistoryModel(keras.Model):
             UserError: No user has two items to learn from.
             ValueError: The histories have another number of items than the model.
         """
+        check_fit_input(self, x)
         if not isinstance(x, Histories):
             return super().fit(
                 x,
@@ -386,3 +388,16 @@ def check_compile_arguments(model: keras.Model, arguments: dict[str, Any]) -> No
                 "loss. Override supervised_loss or write a DistillationLoss to change the loss, "
                 "and use kd_tf.evaluate for metrics"
             )
+
+
+def check_fit_input(model: keras.Model, x: Any) -> None:
+    """Checks what `fit` gets, for mistakes that Keras would explain in other words.
+
+    Raises:
+        TypeError: A whole split or data set is given.
+        ValueError: The model is not compiled.
+    """
+    if isinstance(x, Split | Dataset):
+        raise TypeError(f"fit takes the training histories, split.train, not a {type(x).__name__}")
+    if not getattr(model, "_is_compiled", False):
+        raise ValueError('call compile(optimizer="adam") before fit')

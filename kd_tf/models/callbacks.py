@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from kd_tf.backend import keras
 from kd_tf.data.split import HeldOutSet
+from kd_tf.errors import UserError
 from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
@@ -57,6 +60,11 @@ class RankingMetrics(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         """Evaluates the model and writes the metric into `logs`, which all callbacks share."""
+        if logs is not None and not np.isfinite(logs.get("loss", 0.0)):
+            raise UserError(
+                f"the loss is {logs['loss']} after epoch {epoch + 1}",
+                hint="Lower the learning rate or the weight of a distillation loss.",
+            )
         epochs = self.params.get("epochs", epoch + 1)
         if logs is not None and ((epoch + 1) % self._every == 0 or epoch + 1 == epochs):
             logs[METRIC] = self._metric(self._score)

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from kd_tf.backend import keras
 from kd_tf.data.examples.batches import Batches
 from kd_tf.data.examples.sequences import Examples
 from kd_tf.data.split import HeldOutSet, TrainingSet
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.callbacks import RankingMetrics
+
+BATCH_SIZE = 32
+"""Default number of users per step, that of Keras."""
 
 NUM_ORDERED_TARGETS = 4
 """Target items per example where histories are in the order of reading: the next few."""
@@ -24,11 +25,6 @@ NUM_UNORDERED_TARGETS = 16
 def choose_num_targets(chronological: bool) -> int:
     """Returns the default number of target items per example."""
     return NUM_ORDERED_TARGETS if chronological else NUM_UNORDERED_TARGETS
-
-
-def choose_batch_size(num_users: int) -> int:
-    """Returns the default batch size: an eighth of the users, from 32 to 512."""
-    return int(np.clip(num_users // 8, 32, 512))
 
 
 def draw_examples(
@@ -65,7 +61,7 @@ def make_batches(
     return Batches(
         examples.history,
         {"targets": examples.targets},
-        batch_size=batch_size or choose_batch_size(len(train)),
+        batch_size=batch_size or BATCH_SIZE,
         seed=train.seed if seed is None else seed,
     )
 

@@ -191,7 +191,7 @@ class BundleConfig:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bundle:
     """An opened bundle whose files have been verified.
 
@@ -204,6 +204,9 @@ class Bundle:
     folder: Path
     config: BundleConfig
     items: list[Item]
+
+    def __repr__(self) -> str:
+        return f"<Bundle {str(self.folder)!r}: {len(self.items):,} items>"
 
     @classmethod
     def open(cls, folder: str | Path) -> Bundle:

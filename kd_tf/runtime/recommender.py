@@ -15,7 +15,7 @@ from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.titles import TitleIndex
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recommendation:
     """A recommended item and its score.
 
@@ -26,6 +26,9 @@ class Recommendation:
 
     item: Item
     score: float
+
+    def __repr__(self) -> str:
+        return f"<Recommendation {self.item.label!r}, score {self.score:.3f}>"
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ class Recommender:
         >>> title = bundle.items[0].title
         >>> len(recommender.recommend([title], k=3))
         3
-        >>> title in [recommendation.item.title for recommendation in recommender.recommend([title])]
+        >>> title in [suggestion.item.title for suggestion in recommender.recommend([title])]
         False
     """
 

@@ -268,3 +268,70 @@ def test_pruning_is_one_callback(split, teacher):
     )
     assert compute_core_sparsity(distiller.student) == pytest.approx(0.5, abs=0.02)
     kd.evaluate(distiller, split.test)  # the wrappers are gone, and it works
+
+
+def test_a_model_that_was_trained_before_can_be_pruned(split):
+    student = make_student(split)
+    student.compile(optimizer="adam")
+    student.fit(split.train, epochs=1, verbose=0)
+    student.fit(split.train, epochs=3, verbose=0, callbacks=[kd.callbacks.Pruning(sparsity=0.5)])
+    assert compute_core_sparsity(student) == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_loss_that_is_no_number_names_what_to_lower(split):
+    student = make_student(split)
+    student.compile(optimizer=keras.optimizers.SGD(1e30))
+    with pytest.raises(kd.UserError, match="Lower the learning rate"):
+        student.fit(split.train, validation_data=split.validation, epochs=3, verbose=0)
+
+
+def test_mistakes_are_named(split, teacher):
+    student = make_student(split)
+    with pytest.raises(ValueError, match="call compile"):
+        student.fit(split.train)
+    student.compile(optimizer="adam")
+    with pytest.raises(TypeError, match=r"split\.train, not a Split"):
+        student.fit(split)
+    with pytest.raises(TypeError, match=r"split\.test or split\.validation, not a Split"):
+        kd.evaluate(student, split)
+    with pytest.raises(TypeError, match="not 'soft-targets'"):
+        kd.Distiller(teacher, student, "soft-targets")
+
+
+def test_mistakes_of_an_export_are_named(split, tmp_path):
+    data = kd.data.bookshop(items=150, users=400, seed=1)
+    student = make_student(split)
+    student.create_weights()
+    with pytest.raises(TypeError, match=r"data\.catalog"):
+        kd.export(student, tmp_path / "bundle", catalog=data)
+    with pytest.raises(ValueError, match="choose from float32"):
+        kd.export(student, tmp_path / "bundle", catalog=data.catalog, quantization="int7")
+    with pytest.raises(ValueError, match=r"histories=split\.train"):
+        kd.export(student, tmp_path / "bundle", catalog=data.catalog, quantization="int8")
+    with pytest.raises(ValueError, match="60 items, the student 150"):
+        kd.export(
+            student, tmp_path / "bundle", catalog=kd.data.bookshop(items=60, users=20).catalog
+        )
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_bundle_is_measured_by_running_its_file_whatever_the_order_of_its_items(split, tmp_path):
+    data = kd.data.bookshop(items=150, users=400, seed=1)
+    student = kd.models.NeighboursStudent(split.num_items, max_length=12)
+    student.fit(split.train)
+    kd.export(student, tmp_path / "bundle", catalog=data.catalog, quantization="float32")
+    measured = kd.evaluate(tmp_path / "bundle", split.test)
+    assert measured["ndcg@10"] == pytest.approx(
+        kd.evaluate(student, split.test)["ndcg@10"], abs=0.02
+    )
+    order = np.random.default_rng(0).permutation(split.num_items)
+    new_ids = np.zeros(split.num_items + 1, np.int32)
+    new_ids[order + 1] = np.arange(1, split.num_items + 1)
+    moved_split = split.renumber_items(new_ids)
+    moved_catalog = kd.Catalog(data.catalog.frame[order])
+    moved = kd.models.NeighboursStudent(split.num_items, max_length=12)
+    moved.fit(moved_split.train)
+    kd.export(moved, tmp_path / "moved", catalog=moved_catalog, quantization="float32")
+    assert kd.evaluate(tmp_path / "moved", split.test)["ndcg@10"] == pytest.approx(
+        measured["ndcg@10"], abs=0.01
+    )

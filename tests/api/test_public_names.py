@@ -28,6 +28,7 @@ NAMES = [
     "distill",
     "evaluate",
     "export",
+    "keras",
     "models",
     "run",
     "split",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from kd_tf.backend import keras
 from kd_tf.baselines.base import Baseline
+from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet, TrainingSet
-from kd_tf.evaluation.evaluate import TrainingStatistics, evaluate, evaluate_lists
+from kd_tf.evaluation.evaluate import RankFn, TrainingStatistics, evaluate, evaluate_lists
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
-from kd_tf.runtime.bundle import MODEL_FILE
+from kd_tf.runtime.bundle import Bundle
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.artifact import make_tflite_ranker
 
@@ -50,22 +53,43 @@ def evaluate_model(
         >>> 0 < metrics["ndcg@10"] < 1
         True
     """
+    if not isinstance(held_out, HeldOutSet):
+        raise TypeError(f"give split.test or split.validation, not a {type(held_out).__name__}")
     train = train or held_out.train
     if train is None:
         raise ValueError("these held-out users belong to no split: give train=split.train")
     statistics = TrainingStatistics.from_histories(train, train.num_items)
     if isinstance(model, str | Path):
-        file = Path(model)
-        tflite = TFLiteModel(file / MODEL_FILE if file.is_dir() else file)
-        return evaluate_lists(make_tflite_ranker(tflite), held_out, statistics, ks=ks).overall
+        return evaluate_lists(_open_ranker(Path(model), train), held_out, statistics, ks=ks).overall
     if isinstance(model, keras.Model):
-        scored = model if isinstance(model, HistoryModel) else model.student
-        if scored.num_items != train.num_items:
+        keras_model = model if isinstance(model, HistoryModel) else model.student
+        if keras_model.num_items != train.num_items:
             raise ValueError(
-                f"the model has {scored.num_items} items, the split has {train.num_items}: they "
-                "belong to different catalogs"
+                f"the model has {keras_model.num_items} items, the split has {train.num_items}: "
+                "they belong to different catalogs"
             )
-        score = make_score_fn(scored)
+        score = make_score_fn(keras_model)
     else:
         score = model.score
     return evaluate(score, held_out, statistics, ks=ks).overall
+
+
+def _open_ranker(path: Path, train: TrainingSet) -> RankFn:
+    """Opens a .tflite file or a bundle, whose items may be in another order than the split's."""
+    if not path.is_dir():
+        return make_tflite_ranker(TFLiteModel(path))
+    bundle = Bundle.open(path)
+    rank = make_tflite_ranker(TFLiteModel(bundle.model_path))
+    if train.catalog is None:
+        return rank
+    ids = {item_id: number for number, item_id in enumerate(train.catalog.item_ids, start=1)}
+    if ids.keys() != {item.item_id for item in bundle.items}:
+        raise ValueError(f"the bundle {path} has other items than the split")
+    to_split = np.array([0, *(ids[item.item_id] for item in bundle.items)], np.int32)
+    to_bundle = np.argsort(to_split).astype(np.int32)
+
+    def rank_split_items(histories: Histories, k: int) -> np.ndarray:
+        renumbered = Histories(to_bundle[histories.items], histories.offsets)
+        return np.asarray(to_split[rank(renumbered, k)])
+
+    return rank_split_items

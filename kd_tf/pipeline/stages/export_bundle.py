@@ -75,18 +75,27 @@ def export_bundle(
         >>> bundle.config.quantization, bundle.config.num_items
         ('dynamic-int8', 60)
     """
+    if not isinstance(catalog, Catalog):
+        raise TypeError(f"catalog must be a Catalog (data.catalog), not a {type(catalog).__name__}")
     if len(catalog) != student.num_items:
         raise ValueError(
             f"the catalog has {len(catalog)} items, the student {student.num_items}: they do not "
             "belong together"
         )
+    if quantization not in student.quantizations:
+        raise ValueError(
+            f"{type(student).__name__} has no quantization {quantization!r}; choose from "
+            f"{', '.join(student.quantizations)}"
+        )
     form = Quantization(quantization)
+    if histories is None and form in (Quantization.INT8, Quantization.INT4):
+        raise ValueError(f"{quantization} needs histories to calibrate: histories=split.train")
     calibration = None
     if histories is not None:
         calibration = draw_calibration_histories(histories, student.max_length, seed=0)
-    quantized = quantize_student(student, form, calibration)
+    quantized_student = quantize_student(student, form, calibration)
     content = convert_quantized(
-        quantized,
+        quantized_student,
         form,
         recommendations=min(recommendations, student.num_items),
         candidates=candidates,
@@ -94,8 +103,10 @@ def export_bundle(
     )
     if runtime is not None:
         check_runtime(content, runtime)
-    checked = calibration if calibration is not None else _sample_random(student)
-    parity = check_parity(content, student, checked, quantization=form, quantized_student=quantized)
+    inputs = calibration if calibration is not None else _sample_random(student)
+    parity = check_parity(
+        content, student, inputs, quantization=form, quantized_student=quantized_student
+    )
     model = TFLiteModel(content)
     config = BundleConfig(
         name=name or student.name,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from kd_tf.backend import keras
 from kd_tf.compress import prune
 from kd_tf.config import TrainingSettings
@@ -14,7 +16,6 @@ from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization
-from kd_tf.models.fitting import choose_batch_size
 from kd_tf.models.tied_embedding import TiedEmbeddingModel
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.training import checkpoint
@@ -32,10 +33,15 @@ def make_schedule(settings: TrainingSettings, split: Split) -> Schedule:
     """Returns the training schedule, with a batch size that fits the data."""
     return Schedule(
         epochs=settings.epochs,
-        batch_size=settings.batch_size or choose_batch_size(len(split.train)),
+        batch_size=settings.batch_size or _choose_batch_size(len(split.train)),
         learning_rate=settings.learning_rate,
         patience=settings.patience,
     )
+
+
+def _choose_batch_size(num_users: int) -> int:
+    """Returns the default batch size: eight steps per epoch, with 32 to 512 users."""
+    return int(np.clip(num_users // 8, 32, 512))
 
 
 def train_model(
