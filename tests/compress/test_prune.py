@@ -50,6 +50,7 @@ def shapes(made) -> list[tuple[int, ...]]:
     return sorted(tuple(weight.shape) for weight in made.trainable_weights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [MLPStudent, ShallowCNNStudent])
 @pytest.mark.parametrize("sparsity", [0.3, 0.75])
 def test_each_kernel_ends_with_the_given_share_of_zeros_and_nothing_else_does(kind, sparsity, data):
@@ -120,6 +121,7 @@ def test_a_stripped_student_is_saved_and_loaded_like_any_other(history, data, tm
     assert shapes(made) == shapes(student())
 
 
+@pytest.mark.slow
 def test_a_stripped_student_can_be_wrapped_again(data):
     made = student()
     for sparsity in (0.3, 0.6):

@@ -124,7 +124,7 @@ def students() -> list[HistoryModel]:
 
 
 @pytest.mark.parametrize("student", students(), ids=lambda one: type(one).__name__)
-def test_without_targets_the_hard_loss_and_its_gradient_are_exactly_zero(student, examples):
+def test_without_targets_the_student_loss_and_its_gradient_are_exactly_zero(student, examples):
     history = tf.constant(examples.history[0, USERS:, : student.max_length])
     nothing = tf.zeros([len(history), 3], tf.int32)
     with tf.GradientTape() as tape:

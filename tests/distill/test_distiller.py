@@ -54,7 +54,7 @@ def distilled(made, data, steps=3, optimizer=None, **settings):
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])
-def test_the_loss_is_alpha_hard_and_the_rest_soft(data, alpha):
+def test_the_total_weights_the_student_loss_and_the_distillation_loss(data, alpha):
     _, logs = distilled(
         student(), data, distillation_losses=[SoftTargets(2.0)], weighting=ConstantWeights(alpha)
     )
@@ -100,8 +100,9 @@ def test_the_losses_of_several_methods_are_added(data):
     assert soft(one, other) == pytest.approx(soft(one) + soft(other), rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [MLPStudent, ShallowCNNStudent])
-def test_alone_a_student_learns_exactly_as_by_itself(data, kind):
+def test_without_losses_a_student_trains_exactly_as_alone(data, kind):
     by_itself = student(kind)
     by_itself.compile(optimizer=keras.optimizers.Adam(0.03))
     by_itself.fit(data, epochs=1, steps_per_epoch=5, verbose=0)
@@ -113,7 +114,8 @@ def test_alone_a_student_learns_exactly_as_by_itself(data, kind):
         np.testing.assert_allclose(one, other, atol=1e-6)
 
 
-def test_knowledge_without_weight_changes_nothing(data):
+@pytest.mark.slow
+def test_losses_of_weight_0_change_nothing(data):
     alone, watched = student(), student()
     distilled(alone, data, steps=5)
     distilled(
@@ -126,7 +128,8 @@ def test_knowledge_without_weight_changes_nothing(data):
     np.testing.assert_allclose(alone.table, watched.table, atol=1e-5)
 
 
-def test_at_alpha_zero_the_users_own_items_do_not_matter(batch):
+@pytest.mark.slow
+def test_at_student_loss_weight_0_the_targets_do_not_matter(batch):
     history, labels = batch
     learned = []
     for targets in (labels["targets"], labels["targets"][:, ::-1] - 5):
@@ -142,7 +145,7 @@ def test_at_alpha_zero_the_users_own_items_do_not_matter(batch):
     np.testing.assert_allclose(learned[0], learned[1], atol=1e-6)
 
 
-def test_weight_for_knowledge_that_is_not_there_is_refused(data):
+def test_a_weight_without_a_loss_is_refused(data):
     with pytest.raises(ValueError, match="there is no distillation loss"):
         distilled(student(), data, weighting=ConstantWeights(0.9))
 

@@ -15,6 +15,8 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.teachers.two_tower import TwoTowerTeacher
 
+pytestmark = pytest.mark.slow
+
 V, L, USERS = 60, 8, 64
 
 

@@ -20,6 +20,8 @@ from kd_tf.training import resume
 from kd_tf.training.resume import ResumeFolder, Snapshot
 from kd_tf.training.trainer import Schedule, train
 
+pytestmark = pytest.mark.slow
+
 V, L, USERS = 40, 6, 50
 STEPS = USERS // 8
 SCHEDULE = Schedule(epochs=4, batch_size=8, learning_rate=0.01, validate_every=1)

@@ -191,14 +191,13 @@ def test_a_vector_of_another_catalog_is_refused(is_quantized, size):
     np.testing.assert_array_equal(kept.numpy(), before)
 
 
+@pytest.mark.slow
 def test_a_converted_model_holds_the_bytes_and_not_the_floats_they_stand_for():
     items = 20_000
     model = LowRankModel(num_items=items, max_length=2, embedding_dim=1, is_quantized=True)
     model.create_weights()
-    remaining, right, prior = (
-        np.random.default_rng(3).normal(size=(3, items + 1)).astype(np.float32)
-    )
-    model.assign(remaining[:, None], right[:, None])  # different: equal tables would be stored once
+    left, right, prior = np.random.default_rng(3).normal(size=(3, items + 1)).astype(np.float32)
+    model.assign(left[:, None], right[:, None])  # different: equal tables would be stored once
     model.prior.assign(prior)
     signature = tf.TensorSpec([1, 2], tf.int32)
     traced = tf.function(model.call, input_signature=[signature]).get_concrete_function()

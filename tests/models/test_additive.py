@@ -27,7 +27,7 @@ UNKNOWN = [-(2**31), -1, V + 1, 2**31 - 1]
 class Numbers:
     """What the models are made of. Row 0 holds numbers that must reach no score."""
 
-    remaining: np.ndarray
+    left: np.ndarray
     right: np.ndarray
     target_bias: np.ndarray
     history_bias: np.ndarray

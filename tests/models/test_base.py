@@ -172,6 +172,7 @@ def fitted(model: HistoryModel, history, targets, steps: int, rate: float) -> li
     return model.fit(data, epochs=steps, steps_per_epoch=1, verbose=0).history["loss"]
 
 
+@pytest.mark.slow
 def test_training_fits_a_tiny_set_of_users_including_an_empty_history(plain):
     model = plain
     random = np.random.default_rng(1)
@@ -190,7 +191,7 @@ def test_training_fits_a_tiny_set_of_users_including_an_empty_history(plain):
     assert empty.argmax() + 1 == targets[0, 0]
 
 
-def test_the_hard_loss_spends_nothing_on_padding_and_items_already_read(model):
+def test_the_student_loss_spends_nothing_on_padding_and_items_already_read(model):
     history = tf.constant([padded(3, 1, 4)])
     targets = tf.constant([[7, 9, 0]])
     logits = tf.random.stateless_normal([1, V + 1], [1, 2])

@@ -84,8 +84,8 @@ def exact(factors: np.ndarray, alpha: float, regularization: float, read: set[in
     Y = factors[1:].astype(np.float64)
     expected = np.array([item in read for item in range(1, len(factors))], float)
     weight = np.where(expected > 0, alpha, 1.0)
-    remaining = (Y * weight[:, None]).T @ Y + regularization * np.eye(Y.shape[1])
-    return Y @ np.linalg.solve(remaining, Y.T @ (weight * expected))
+    gram = (Y * weight[:, None]).T @ Y + regularization * np.eye(Y.shape[1])
+    return Y @ np.linalg.solve(gram, Y.T @ (weight * expected))
 
 
 def assert_close(actual: np.ndarray, expected: np.ndarray, tolerance: float = CLOSE) -> None:
@@ -234,6 +234,7 @@ def test_a_repeated_item_contributes_once_and_as_much_as_if_it_stood_there_once(
     np.testing.assert_allclose(twice, once, atol=1e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=10)
 @given(items=some_items, order=st.randoms(use_true_random=False))
 def test_other_ids_for_the_same_items_permute_the_scores_and_change_nothing_else(items, order):

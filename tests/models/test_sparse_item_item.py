@@ -68,6 +68,7 @@ def test_empty_first_and_last_rows_are_found(rows):
         assert expected_scores.tolist() == list(range(some.indptr[row], some.indptr[row + 1]))
 
 
+@pytest.mark.slow
 def test_many_rows_of_a_large_matrix_are_found():
     items = 3000
     random = np.random.default_rng(1)

@@ -126,6 +126,7 @@ def test_the_in_batch_loss_is_the_corrected_softmax_over_the_targets_of_the_batc
     assert actual == pytest.approx(expected, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_the_in_batch_objective_learns_to_separate_the_targets():
     history, targets = users(32)
     made = in_batch(np.bincount(targets[:, 0], minlength=V + 1), 0.03)

@@ -54,6 +54,7 @@ def changed(**sections: dict[str, object]) -> config.Config:
     )
 
 
+@pytest.mark.slow
 def test_teacher_student_alone_and_every_method_stand_side_by_side(found: ModelTable):
     assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, "soft-targets"]
     assert [one.role for one in found.models] == ["teacher", "student", "student"]
@@ -66,6 +67,7 @@ def test_teacher_student_alone_and_every_method_stand_side_by_side(found: ModelT
     json.dumps(found.to_json())
 
 
+@pytest.mark.slow
 def test_a_figure_is_the_mean_of_its_seeds_and_its_deviation_that_of_them(
     found: ModelTable, folder: Path
 ):
@@ -82,6 +84,7 @@ def test_a_figure_is_the_mean_of_its_seeds_and_its_deviation_that_of_them(
     assert not found.models[0].standard_deviations
 
 
+@pytest.mark.slow
 def test_what_is_finished_is_kept(found: ModelTable, folder: Path, monkeypatch):
     monkeypatch.setattr(comparing, "train_student", lambda *_, **__: pytest.fail("trained again"))
     again = compare(config.from_values(VALUES), folder, methods=["soft-targets"], seeds=2)
@@ -89,6 +92,7 @@ def test_what_is_finished_is_kept(found: ModelTable, folder: Path, monkeypatch):
     assert again.comparisons == found.comparisons
 
 
+@pytest.mark.slow
 def test_a_method_of_other_settings_is_made_anew_and_the_student_alone_is_not(
     found: ModelTable, folder: Path, monkeypatch
 ):
@@ -104,6 +108,7 @@ def test_a_method_of_other_settings_is_made_anew_and_the_student_alone_is_not(
     assert trained == ["soft-targets, seed 0"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mlp", "two-tower"])
 def test_other_students_are_compared_too(kind: str, tmp_path: Path):
     settings = changed(
@@ -114,6 +119,7 @@ def test_other_students_are_compared_too(kind: str, tmp_path: Path):
     assert [one.kind for one in found.models] == ["local-ridge", kind, kind]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mlp", "matrix-factorization"])
 def test_every_method_teaches_or_says_why_not(kind: str, tmp_path: Path):
     settings = changed(
@@ -136,6 +142,7 @@ def test_every_method_teaches_or_says_why_not(kind: str, tmp_path: Path):
     assert all(np.isfinite(one.metrics["ndcg@10"]) for one in found.models)
 
 
+@pytest.mark.slow
 def test_a_method_that_cannot_teach_is_left_out_and_the_others_are_not(tmp_path: Path):
     settings = changed(
         student={"architecture": "mlp", "embedding_dim": 8, "training": {"epochs": 1}},
@@ -168,6 +175,7 @@ def test_no_app_gets_a_model_of_users_by_number(role: str, tmp_path: Path):
         run(settings, tmp_path)
 
 
+@pytest.mark.slow
 def test_trainings_in_several_processes_give_the_same_figures(found: ModelTable, tmp_path: Path):
     settings = config.from_values(VALUES)
     spread = compare(settings, tmp_path, methods=["soft-targets"], seeds=2, pool=ProcessPool(2))
@@ -176,6 +184,7 @@ def test_trainings_in_several_processes_give_the_same_figures(found: ModelTable,
         assert one.metrics["ndcg@10"] == pytest.approx(other.metrics["ndcg@10"], abs=2e-3)
 
 
+@pytest.mark.slow
 def test_any_teacher_teaches_a_factorisation_by_users(tmp_path: Path):
     settings = changed(teacher={"architecture": "ensemble", "members": ["local-ridge", "ials"]})
     methods = ["soft-targets", "average-teachers", "hetcomp"]
@@ -186,6 +195,7 @@ def test_any_teacher_teaches_a_factorisation_by_users(tmp_path: Path):
     assert [one.name for one in found.models] == ["teacher", STUDENT_ALONE, "de", "htd"]
 
 
+@pytest.mark.slow
 def test_several_teachers_answer_as_one(tmp_path: Path):
     settings = changed(
         student={"architecture": "mlp", "embedding_dim": 8, "training": {"epochs": 1}},
@@ -201,6 +211,7 @@ def test_several_teachers_answer_as_one(tmp_path: Path):
     assert np.load(tmp_path / "targets-stages" / "stage_ids.npy").shape[2] == 3
 
 
+@pytest.mark.slow
 def test_methods_are_joined_and_ones_own_is_named_by_its_module(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
@@ -224,6 +235,7 @@ def test_methods_are_joined_and_ones_own_is_named_by_its_module(
             compare(settings, tmp_path / "run", methods=[wrong], seeds=1)
 
 
+@pytest.mark.slow
 def test_an_assistant_stands_between_and_is_as_much_wider(tmp_path: Path):
     settings = changed(
         student={"training": {"epochs": 1}}, distillation={"assistant_width_multiplier": 5}
@@ -233,6 +245,7 @@ def test_an_assistant_stands_between_and_is_as_much_wider(tmp_path: Path):
     assert assistant.embedding_dim == 5 * VALUES["student"]["embedding_dim"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["neighbours", "item-kernel"])
 def test_a_student_with_a_start_is_compared_with_its_start(kind: str, tmp_path: Path):
     settings = changed(

@@ -41,6 +41,7 @@ def fail(*_: object, **__: object) -> None:
     raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_a_run_leaves_what_the_readme_says(finished: RunResult) -> None:
     for name in ("config.toml", "results.json", "report.html", "targets/teacher_ids.npy"):
         assert (finished.folder / name).is_file()
@@ -61,6 +62,7 @@ def test_a_run_leaves_what_the_readme_says(finished: RunResult) -> None:
     assert config.read(finished.folder / "config.toml") == SETTINGS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["results", "config"])
 def test_its_files_follow_the_published_schemas(finished: RunResult, name: str) -> None:
     folder = finished.folder if name == "results" else finished.bundle.folder
@@ -71,6 +73,7 @@ def test_its_files_follow_the_published_schemas(finished: RunResult, name: str) 
     assert content.keys() == schema["properties"].keys()
 
 
+@pytest.mark.slow
 def test_the_bundle_is_the_chosen_file_and_answers(finished: RunResult) -> None:
     shipped = finished.folder / finished.results.shipped_artifact.path
     assert finished.bundle.model_path.read_bytes() == shipped.read_bytes()
@@ -79,6 +82,7 @@ def test_the_bundle_is_the_chosen_file_and_answers(finished: RunResult) -> None:
     assert first not in [one.item.item_id for one in recommender.recommend([first])]
 
 
+@pytest.mark.slow
 def test_a_second_run_keeps_every_stage(
     finished: RunResult, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -87,6 +91,7 @@ def test_a_second_run_keeps_every_stage(
     assert again.results.artifacts == finished.results.artifacts
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_stage_keeps_those_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +108,7 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
     run(small, tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_run_killed_in_the_midst_of_trainings_makes_the_same_student(
     finished: RunResult, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -128,6 +134,7 @@ def test_a_run_killed_in_the_midst_of_trainings_makes_the_same_student(
     assert not list((tmp_path / "run" / "resume").iterdir())
 
 
+@pytest.mark.slow
 def test_a_training_that_diverges_leaves_its_last_good_weights_and_says_where(
     tmp_path: Path,
 ) -> None:
@@ -141,6 +148,7 @@ def test_a_training_that_diverges_leaves_its_last_good_weights_and_says_where(
     assert all(np.isfinite(weight.numpy()).all() for weight in model.weights)
 
 
+@pytest.mark.slow
 def test_a_published_split_without_validation_is_trained_on_and_measured(tmp_path: Path) -> None:
     shop = generate_bookshop(num_items=120, num_users=150, seed=1)
     data = shop.interactions
@@ -193,6 +201,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> RunResult:
     return run(SEARCHED, tmp_path_factory.mktemp("runs") / "searched")
 
 
+@pytest.mark.slow
 def test_the_best_student_within_the_bytes_is_shipped(searched: RunResult) -> None:
     tried = searched.results.candidate_students
     assert {one.kind for one in tried} >= {
@@ -210,11 +219,13 @@ def test_the_best_student_within_the_bytes_is_shipped(searched: RunResult) -> No
     assert by_name["student-distilled"].bytes <= 6000
 
 
+@pytest.mark.slow
 def test_every_member_of_the_ensemble_is_in_the_table(searched: RunResult) -> None:
     teachers_named = [one.name for one in searched.results.models if one.role == "teacher"]
     assert teachers_named == ["teacher-local-ridge", "teacher-ials", "teacher-spectral", "teacher"]
 
 
+@pytest.mark.slow
 def test_a_budget_below_any_student_is_refused_with_the_least_one(tmp_path: Path) -> None:
     settings = SEARCHED.model_copy(
         update={"student": SEARCHED.student.model_copy(update={"max_bytes": 500})}
@@ -228,6 +239,7 @@ def test_a_budget_below_any_student_is_refused_with_the_least_one(tmp_path: Path
     assert run(enough, tmp_path / "run").results.candidate_students
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["kernel-residual", "fold-in-residual", "logistic"])
 def test_a_student_that_is_asked_for_is_made(kind: str, tmp_path: Path) -> None:
     settings = SEARCHED.model_copy(
@@ -244,6 +256,7 @@ def test_a_student_that_is_asked_for_is_made(kind: str, tmp_path: Path) -> None:
     assert found.results.shipped_artifact.metrics["ndcg@10"] > 0
 
 
+@pytest.mark.slow
 def test_models_can_be_measured_on_sampled_candidates(tmp_path: Path) -> None:
     settings = SEARCHED.model_copy(
         update={
@@ -260,6 +273,7 @@ def test_models_can_be_measured_on_sampled_candidates(tmp_path: Path) -> None:
     assert distilled.metrics["ndcg@10"] > full.metrics["ndcg@10"]
 
 
+@pytest.mark.slow
 def test_a_form_that_a_student_has_not_is_refused(tmp_path: Path) -> None:
     settings = SEARCHED.model_copy(
         update={

@@ -149,7 +149,7 @@ class Recorded:
         yield lambda count=1, note="": steps.append(count)
 
     def info(self, message: str) -> None:
-        self.said.append(message)
+        self.messages.append(message)
 
     def warn(self, message: str) -> None:
         self.warnings.append(message)
@@ -693,7 +693,7 @@ def test_progress_counts_every_byte_and_names_the_licence(
     assert (label, total, sum(steps)) == ("download a set", len(CONTENT), 1000)
     label, total, steps = progress.tasks[1]
     assert (total, steps[0], sum(steps)) == (len(CONTENT), 1000, len(CONTENT))
-    assert "licence: free" in progress.said[0]
+    assert "licence: free" in progress.messages[0]
 
 
 @pytest.mark.parametrize(

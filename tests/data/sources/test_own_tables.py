@@ -200,6 +200,7 @@ def test_a_table_longer_than_one_block_keeps_its_order(tmp_path):
     assert frame["line"].to_list() == list(range(2, n + 2))
 
 
+@pytest.mark.slow
 def test_a_file_is_never_held_as_a_whole(tmp_path):
     wide = "user,item,text\n" + "".join(f"{i},{i},{'x' * 1000}\n" for i in range(80_000))
     path = write(tmp_path, "t.csv", wide)

@@ -178,6 +178,7 @@ def test_the_future_in_a_history_of_leave_one_out(table: Interactions) -> None:
     refused(spoilt, table, "newer than")
 
 
+@pytest.mark.slow
 def test_ten_million_pairs_take_some_seconds_not_minutes() -> None:
     """One million here; the time grows like that of a sort."""
     random = np.random.default_rng(0)

@@ -113,6 +113,7 @@ def test_another_seed_invents_other_items_and_other_users() -> None:
 # --- Laws for every size and seed ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None, derandomize=True)
 @given(
     items=st.integers(50, 400),

@@ -127,6 +127,7 @@ def test_the_gradient_is_the_slope(made):
     assert slope == pytest.approx(length, rel=0.03)
 
 
+@pytest.mark.slow
 def test_training_brings_the_student_nearer_and_leaves_the_teacher_alone(made):
     distiller, student, teacher, batch = made.distiller, made.student, made.teacher, made.batch
     if made.name == "hard-parameter":
@@ -185,6 +186,7 @@ def test_more_padding_of_targets_and_more_zero_columns_change_nothing(made):
     assert padded == pytest.approx(actual, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
 def test_graphs_of_unknown_batch_size_and_xla_agree_with_eager(vector_models, compiled):
     student, teacher = vector_models.mlp(4, seed=0), vector_models.mlp(7, seed=1)

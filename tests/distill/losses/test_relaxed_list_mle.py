@@ -12,17 +12,17 @@ from kd_tf.distill.losses.relaxed_list_mle import compute_relaxed_list_mle
 scores = hnp.arrays(np.float32, 6, elements=st.floats(-5, 5, width=32))
 
 
-def loss(ordered, behind, ranks=None, mask=None, behind_there=None) -> float:
+def loss(ordered, behind, ranks=None, mask=None, behind_mask=None) -> float:
     ordered, behind = np.float32([ordered]), np.float32([behind])
     ranks = np.arange(ordered.shape[1]) if ranks is None else np.array(ranks)
     mask = np.ones(ordered.shape[1], bool) if mask is None else np.array(mask)
-    behind_there = np.ones(behind.shape[1], bool) if behind_there is None else behind_there
+    behind_mask = np.ones(behind.shape[1], bool) if behind_mask is None else behind_mask
     actual = compute_relaxed_list_mle(
         tf.constant(ordered),
         tf.constant(ranks[None], tf.int32),
         tf.constant(mask[None]),
         tf.constant(behind),
-        tf.constant(np.array(behind_there)[None]),
+        tf.constant(np.array(behind_mask)[None]),
     )
     return float(actual[0])
 
@@ -56,11 +56,11 @@ def test_what_does_not_count_changes_nothing():
         [2, 50, 1],
         [0, 70],
         ranks=[1, 2, 3],
-        there=[True, False, True],
-        behind_there=[True, False],
+        mask=[True, False, True],
+        behind_mask=[True, False],
     )
     assert wide == pytest.approx(loss([2, 1], [0]), rel=1e-6)
-    assert loss([2, 1], [0], there=[False, False]) == 0
+    assert loss([2, 1], [0], mask=[False, False]) == 0
 
 
 def test_scores_that_lie_far_apart_give_no_infinity():

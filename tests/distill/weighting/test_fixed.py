@@ -20,13 +20,13 @@ def test_every_method_has_its_weight():
     np.testing.assert_allclose(actual, [0.5 + 0.5 * 7, 1 + 0.5 * 12])
 
 
-def test_with_alpha_one_the_hard_loss_is_left_bit_for_bit():
+def test_with_student_loss_weight_1_only_the_student_loss_remains():
     np.testing.assert_array_equal(ConstantWeights(1.0).combine(HARD, SOFT, None), HARD)
     np.testing.assert_array_equal(ConstantWeights().combine(HARD, [], None), HARD)
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.5, float("nan")])
-def test_an_alpha_outside_its_range_is_refused(alpha):
+def test_a_student_loss_weight_outside_its_range_is_refused(alpha):
     with pytest.raises(ValueError, match=r"student_loss_weight must be in \[0, 1\]"):
         ConstantWeights(alpha)
 

@@ -33,13 +33,13 @@ def test_every_method_pulls_as_hard_as_the_users_items():
     np.testing.assert_allclose(pulled, expected, rtol=1e-4)
 
 
-def test_with_alpha_one_only_the_users_items_pull():
+def test_with_student_loss_weight_1_only_the_targets_count():
     actual, pulled = combined(1.0, tf.constant(LOGITS))
     np.testing.assert_allclose(pulled, 2 * (LOGITS - 1), rtol=1e-5)
     np.testing.assert_allclose(actual, ((LOGITS - 1) ** 2).sum(axis=1), rtol=1e-5)
 
 
-def test_an_alpha_outside_its_range_and_no_methods_are_refused():
+def test_a_student_loss_weight_outside_its_range_and_no_methods_are_refused():
     with pytest.raises(ValueError, match=r"student_loss_weight must be in \[0, 1\], not 1.5"):
         GradientNorm(1.5)
     with pytest.raises(ValueError, match="no distillation losses to weight"):

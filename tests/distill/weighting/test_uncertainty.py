@@ -37,6 +37,7 @@ def test_a_scale_divides_its_loss_and_costs_itself():
     np.testing.assert_allclose(made.combine(HARD, SOFT, None), expected, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_learned_scales_are_the_means_of_their_losses():
     made = balance()
     optimizer = keras.optimizers.Adam(0.1)

@@ -88,6 +88,7 @@ def ranx(relevant: dict, run: dict, names: list[str]) -> dict[str, list[float]]:
     return json.loads(answer.stdout)
 
 
+@pytest.mark.slow
 def test_metrics_agree_with_ranx_also_where_scores_tie() -> None:
     """ranx leaves open who stands first of equals: it is given our order, by the lower id."""
     random = np.random.default_rng(1)

@@ -113,6 +113,7 @@ def test_examples_are_all_items_of_every_user(model):
         draw_user_id_examples(from_lists([[1]]), num_passes=1, num_targets=2, seed=0)
 
 
+@pytest.mark.slow
 def test_it_learns_whose_items_are_whose():
     rng.set_seed(0)
     learner = MatrixFactorization.from_histories(train(), V, embedding_dim=d)

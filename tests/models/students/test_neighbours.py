@@ -114,6 +114,7 @@ def test_the_graph_scores_as_the_unpacked_matrix(items):
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(items=st.integers(1, 600), entries=st.integers(0, 400), seed=st.integers(0, 99))
 def test_any_table_is_read_back(items, entries, seed):

@@ -255,7 +255,7 @@ def test_a_saved_mixture_scores_alike_when_it_is_loaded(rule, tmp_path):
     np.testing.assert_array_equal(loaded(ROWS), panel(ROWS))
 
 
-def test_panels_that_answer_differently_have_different_fingerprints():
+def test_mixtures_with_different_scores_have_different_fingerprints():
     panels = [panel_of(**rule) for rule in ANSWERS]
     answers = [one(ROWS).numpy().tobytes() for one in panels]
     assert len(set(answers)) == len({checkpoint.compute_fingerprint(one) for one in panels}) == 4

@@ -258,6 +258,7 @@ def test_a_score_by_hand():
     np.testing.assert_allclose(model(tf.constant([[2, 1, 0]]))[0, 1:], expected, rtol=1e-5)
 
 
+@pytest.mark.slow
 @given(st.lists(st.lists(st.integers(-3, V + 3), max_size=L), min_size=1, max_size=4))
 def test_padding_repeated_and_unknown_ids_never_change_a_score(probe, rows):
     padded = np.array([row + [0] * (L - len(row)) for row in rows], np.int32)
@@ -321,6 +322,7 @@ def assert_best_is_kept(model: PooledTeacher, split: Split) -> tuple[float, floa
     return kept[0], weight, power
 
 
+@pytest.mark.slow
 def test_what_ranks_best_for_validation_users_is_kept(split):
     cases = [
         {"shelves": 1.0},
@@ -426,6 +428,7 @@ def test_many_validation_users_are_drawn_from_all_and_the_same_for_every_choice(
     assert_best_is_kept(model, dataclasses.replace(split, validation=few))
 
 
+@pytest.mark.slow
 def test_how_many_users_are_scored_at_once_makes_no_difference(split, monkeypatch):
     at_once = fit_on(split, shelves=0.0)
     most = len(split.validation.users) - 1  # and a last one alone
@@ -488,6 +491,7 @@ def test_a_constant_factor_on_the_logits_is_undone(scale, split, fitted_model):
     )
 
 
+@pytest.mark.slow
 def test_the_temperature_never_changes_a_ranking(split, fitted_model):
     histories = split.validation.histories
     model = teacher()

@@ -18,6 +18,7 @@ from kd_tf.pipeline.stages.training import make_schedule
 from kd_tf.progress import NullProgress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("given", "weights"), [({}, (0.1, 1.0)), ({"weight": 0.0}, (0.0, 1.0))])
 def test_a_loss_weighs_what_its_method_says_unless_the_settings_do(
     given: dict[str, float], weights: tuple[float, float], tmp_path: Path

@@ -70,6 +70,7 @@ def check_choice(arguments: dict[str, Any], model: HistoryModel) -> None:
     assert float(model.embeddings_regularizer.l2) == pytest.approx(1e-4)
 
 
+@pytest.mark.slow
 def test_a_student_is_trained_as_its_settings_say(
     arguments: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -79,6 +80,7 @@ def test_a_student_is_trained_as_its_settings_say(
     check_choice(arguments, arguments["model"].student)
 
 
+@pytest.mark.slow
 def test_a_teacher_is_trained_as_its_settings_say(
     arguments: dict[str, Any], tmp_path: Path
 ) -> None:

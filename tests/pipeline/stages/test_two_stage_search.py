@@ -16,6 +16,8 @@ from kd_tf.runtime.recommender import Recommender
 from kd_tf.tflite.two_stage_search import MIN_RECALL
 from kd_tf.training import checkpoint
 
+pytestmark = pytest.mark.slow
+
 VALUES = {
     "name": "small",
     "data": {"synthetic_items": 300, "synthetic_users": 300},

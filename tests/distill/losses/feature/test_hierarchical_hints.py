@@ -14,8 +14,8 @@ from kd_tf.models.students.shallow_cnn import ShallowCNNStudent
 from kd_tf.models.students.two_tower import TwoTowerStudent
 
 
-def given() -> dict[str, tf.Tensor]:
-    """What the layers of a student with 4 dimensions and 6 hidden numbers may say of 6 users."""
+def random_layer_outputs() -> dict[str, tf.Tensor]:
+    """What the layers of a student with 4 dimensions and 6 hidden numbers may be for 6 users."""
     random = np.random.default_rng(0)
     shapes = {"correction": [6, 4], "hidden": [6, 6]}
     return {
@@ -37,7 +37,7 @@ def test_the_loss_is_the_mean_of_hints_weighted_by_depth(vector_models, layers, 
     setup = vector_models.make_setup(student, teacher)
     method = HierarchicalHints(layers, decay)
     method.build(setup)
-    batch = vector_models.make_batch(student, teacher, layer_outputs=given())
+    batch = vector_models.make_batch(student, teacher, layer_outputs=random_layer_outputs())
     expected = 0
     for number, (layer, weight) in enumerate(weights.items()):
         hint = Hint(layer)
@@ -54,7 +54,7 @@ def test_layers_that_are_linear_maps_away_can_lose_nothing(vector_models):
     batch, random = vector_models.make_batch(student, teacher), np.random.default_rng(0)
     expected, hidden = np.float32(batch.labels["teacher_user_embeddings"]), {}
     for hint, name in zip(method.hints, method.student_layers, strict=True):
-        away = random.normal(size=(3, given()[name].shape[1]))
+        away = random.normal(size=(3, random_layer_outputs()[name].shape[1]))
         hint.projector.set_weights([np.linalg.pinv(away), np.zeros(3)])
         hidden[name] = tf.constant(expected @ away, tf.float32)
     np.testing.assert_allclose(
@@ -63,7 +63,9 @@ def test_layers_that_are_linear_maps_away_can_lose_nothing(vector_models):
     for name in hidden:
         assert (
             (
-                method.compute_loss(replace(batch, layer_outputs={**hidden, name: given()[name]}))
+                method.compute_loss(
+                    replace(batch, layer_outputs={**hidden, name: random_layer_outputs()[name]})
+                )
                 > 0.01
             )
             .numpy()

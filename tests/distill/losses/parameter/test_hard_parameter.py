@@ -17,8 +17,8 @@ def test_a_student_of_the_same_width_begins_as_the_teacher(vector_models):
 def test_a_narrower_student_keeps_as_much_of_the_dot_products_as_it_can():
     table = np.random.default_rng(0).normal(size=(31, 7)).astype(np.float32)
     actual = project_embeddings(table, 3)[1:]
-    remaining, values, _ = np.linalg.svd(table[1:], full_matrices=False)
-    best = (remaining[:, :3] * values[:3] ** 2) @ remaining[:, :3].T
+    left_vectors, values, _ = np.linalg.svd(table[1:], full_matrices=False)
+    best = (left_vectors[:, :3] * values[:3] ** 2) @ left_vectors[:, :3].T
     np.testing.assert_allclose(actual @ actual.T, best, atol=1e-4)
 
 

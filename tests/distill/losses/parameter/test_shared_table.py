@@ -88,8 +88,8 @@ def test_the_columns_begin_as_the_teachers_vectors_whatever_fits(vector_models, 
     np.testing.assert_array_equal(wide[1:, :7], rows)
     np.testing.assert_array_equal(wide[:, 7:], 0)
     narrow = prepared(vector_models, student, teacher, extra_dim=2).extra_columns.numpy()[1:]
-    remaining, size, _ = np.linalg.svd(rows, full_matrices=False)
-    best = (remaining[:, :2] * size[:2] ** 2) @ remaining[:, :2].T
+    left_vectors, size, _ = np.linalg.svd(rows, full_matrices=False)
+    best = (left_vectors[:, :2] * size[:2] ** 2) @ left_vectors[:, :2].T
     np.testing.assert_allclose(narrow @ narrow.T, best, atol=1e-4)
 
 

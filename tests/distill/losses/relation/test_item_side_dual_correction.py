@@ -145,6 +145,7 @@ def test_without_teacher_or_targets_loss_and_gradient_are_zero(responses, batch)
         assert (tf.convert_to_tensor(tape.gradient(loss, variable)).numpy() == 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("compiled", [False, True])
 def test_graphs_of_unknown_batch_size_and_xla_agree_with_eager(responses, batch, compiled):
     eager = make_batch(responses, *batch)
@@ -170,6 +171,7 @@ def test_graphs_of_unknown_batch_size_and_xla_agree_with_eager(responses, batch,
     np.testing.assert_allclose(loss(*given), everything.compute_loss(eager), rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_student_learns_which_users_an_item_suits(responses):
     random = np.random.default_rng(0)
     ids = np.stack([random.permutation(V)[:K] + 1 for _ in range(B)])

@@ -64,6 +64,7 @@ def test_items_are_drawn_by_their_rank_alone(responses):
     np.testing.assert_allclose((slopes < 0).mean(axis=0)[1 : K + 1], expected, atol=0.025)
 
 
+@pytest.mark.slow
 def test_training_brings_the_student_to_the_teachers_probabilities(responses):
     losses, _, _ = responses.train(CollaborativeDistillation(num_samples=4), steps=60)
     # The least possible is the teacher's own entropy, about 0.45 here.

@@ -89,6 +89,7 @@ def test_the_worse_misplaced_the_more_often_drawn(responses):
     np.testing.assert_allclose((slopes[:, 4:9] > 0).mean(axis=0), 0.2, atol=0.03)
 
 
+@pytest.mark.slow
 def test_a_student_learns_the_teachers_list(responses):
     losses, before, after = responses.train(DualCorrection(), steps=60)
     assert losses[-1] < 0.5 * losses[0]

@@ -43,6 +43,7 @@ def test_the_loss_is_least_where_the_mass_lies_evenly_on_the_teachers_items(resp
     assert actual.numpy() == pytest.approx([np.log(4)], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_a_student_learns_the_teachers_items(responses):
     losses, before, after = responses.train(HardPredictions(), steps=60)
     assert losses[-1] - np.log(K) < 0.1 * (losses[0] - np.log(K))

@@ -238,6 +238,7 @@ def examples():
     return Examples(history[None], np.zeros((1, 40, 2), np.int32))
 
 
+@pytest.mark.slow
 def test_a_student_goes_through_the_stages_and_learns_the_last(responses, examples, tmp_path):
     stages = [Blurred(0.0, 0), Blurred(0.5, 1), Blurred(1.0, 2)]
     labels = compute_curriculum_targets(

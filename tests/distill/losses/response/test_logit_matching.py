@@ -36,6 +36,7 @@ def test_a_single_item_has_no_loss(responses):
     assert LogitMatching().compute_loss(batch).numpy() == [0]
 
 
+@pytest.mark.slow
 def test_a_student_comes_to_the_teachers_logits(responses):
     losses, _, _ = responses.train(LogitMatching(), steps=60)
     assert losses[-1] < 0.05 * losses[0]

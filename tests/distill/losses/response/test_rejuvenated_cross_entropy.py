@@ -89,6 +89,7 @@ def test_items_before_more_of_the_teachers_are_drawn_more_often(responses):
     assert (slopes[:, 9:] == 0).all()
 
 
+@pytest.mark.slow
 def test_a_student_learns_the_teachers_items(responses):
     losses, before, after = responses.train(
         RejuvenatedCrossEntropy(num_samples=10, pool_size=20), steps=60

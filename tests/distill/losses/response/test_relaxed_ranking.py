@@ -86,6 +86,7 @@ def test_the_given_number_of_items_is_sampled_with_the_odds_of_the_paper(respons
     np.testing.assert_allclose(uninteresting, 3 / (V - K), atol=0.025)
 
 
+@pytest.mark.slow
 def test_a_student_learns_the_teachers_list(responses):
     losses, before, after = responses.train(RelaxedRanking(4, 10, temperature=4.0))
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])

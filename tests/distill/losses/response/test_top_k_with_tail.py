@@ -106,6 +106,7 @@ def test_the_gradient_keeps_its_size_at_every_temperature(responses):
     assert max(sizes) < 1.1 * min(sizes)
 
 
+@pytest.mark.slow
 def test_a_student_comes_to_agree_with_the_teacher(responses):
     losses, before, after = responses.train(TopKWithTail(), steps=60)
     assert losses[-1] < 0.1 * losses[0]

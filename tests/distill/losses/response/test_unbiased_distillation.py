@@ -117,6 +117,7 @@ def test_it_must_be_prepared(responses):
         UnbiasedDistillation().compute_loss(responses.make_batch(np.zeros((1, V + 1)), [[1, 2]]))
 
 
+@pytest.mark.slow
 def test_a_student_learns_the_teachers_order(responses):
     losses, before, after = responses.train(UnbiasedDistillation(num_groups=3), steps=60)
     assert np.mean(losses[-5:]) < 0.5 * np.mean(losses[:5])
