@@ -64,7 +64,7 @@ def results():
                     "after": {"interactions": 82_437, "users": 3411, "items": 2000},
                 },
                 {
-                    "name": "reader with fewer than 5 books",
+                    "name": "user with fewer than 5 items",
                     "before": {"interactions": 82_437, "users": 3411, "items": 2000},
                     "after": {"interactions": 81_234, "users": 3000, "items": 1998},
                 },

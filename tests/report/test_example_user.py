@@ -1,4 +1,4 @@
-"""The shelf: a reader by a fixed rule, lists that both models really gave, 80 columns."""
+"""The example user: chosen by a fixed rule, with the real lists of both models, in 80 columns."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from kd_tf.tflite.convert import Quantization, convert
 
 V, L = 60, 10
 LENGTHS = (3, 16, 12, 9)
-"""How many books the test readers were shown: the third is the first with 8 to 15."""
+"""History lengths of the test users: the third is the first with 8 to 15."""
 
 
 def _model(seed):

@@ -151,7 +151,7 @@ def test_data_cleaning_notes_and_versions_stand_in_the_page(results, page):
     assert values == ["3,000", "2,000", "81,234", "2,100", "300", "600", "unseen-users", "42"]
     rows = [row for rows in page.tables.values() for row in rows]
     assert ["repeated pair (the latest is kept)", "17", "0"] in rows
-    assert ["reader with fewer than 5 books", "1,203", "411"] in rows
+    assert ["user with fewer than 5 items", "1,203", "411"] in rows
     assert ("li", "12 books were never read") in page.text
     for name, version in results.environment.items():
         assert [name, version] in rows

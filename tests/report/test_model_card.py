@@ -83,7 +83,7 @@ def test_data_protocol_and_seed_are_named(results):
         "600 test users",
         "Protocol: unseen-users: the test users are not in the training data",
         "Seed: 42",
-        "reader with fewer than 5 books: 1,203 interactions and 411 users removed",
+        "user with fewer than 5 items: 1,203 interactions and 411 users removed",
         "Note: 12 books were never read",
         f"Contract: {CONTRACT_VERSION}",
         "Minimum TensorFlow Lite runtime: 2.3.0",

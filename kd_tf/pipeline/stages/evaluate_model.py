@@ -89,7 +89,7 @@ def _open_ranker(path: Path, train: TrainingSet) -> RankFn:
     to_bundle = np.argsort(to_split).astype(np.int32)
 
     def rank_split_items(histories: Histories, k: int) -> np.ndarray:
-        renumbered = Histories(to_bundle[histories.items], histories.offsets)
-        return np.asarray(to_split[rank(renumbered, k)])
+        bundle_histories = Histories(to_bundle[histories.items], histories.offsets)
+        return np.asarray(to_split[rank(bundle_histories, k)])
 
     return rank_split_items

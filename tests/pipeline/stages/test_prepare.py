@@ -26,7 +26,7 @@ from kd_tf.progress import NullProgress
 
 @pytest.fixture(scope="module")
 def dataset() -> Dataset:
-    """120 readers of 8 to 14 of 60 books, with ratings, times and titles; two rows repeat."""
+    """120 users with 8 to 14 of 60 items, with ratings, times and titles; two rows repeat."""
     random = np.random.default_rng(5)
     rows = []
     for user in range(120):

@@ -97,7 +97,7 @@ def run_script(*arguments) -> subprocess.CompletedProcess:
 def test_the_script_measures_a_bundle_and_says_that_histories_are_random(bundle, tmp_path):
     run = run_script(bundle, "--json", tmp_path / "figures.json")
     assert run.returncode == 0, run.stderr
-    assert "1000 random ones of books 1..200, seed 0" in run.stdout
+    assert "1000 random ones of items 1..200, seed 0" in run.stdout
     figures = json.loads((tmp_path / "figures.json").read_text())
     assert figures["bytes"] == (bundle / "model.tflite").stat().st_size
     assert figures["latency_us"]["p50"] <= figures["latency_us"]["p99"]
@@ -136,7 +136,7 @@ def test_random_histories_are_valid():
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     for length, items in ((10, 200), (10, 4)):
-        rows = script._random_histories(300, length, items)
+        rows = script._make_random_histories(300, length, items)
         assert rows.shape == (300, length)
         assert rows.dtype == np.int32
         assert rows.min() == 0

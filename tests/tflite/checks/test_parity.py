@@ -197,7 +197,7 @@ def test_a_file_that_remembers_is_refused(student, histories):
 def test_an_int8_file_that_was_calibrated_with_long_histories_only_is_refused(
     student, split, histories
 ):
-    """It answers readers of many books well, and those of a single book badly."""
+    """Its answers are good for long histories, and bad for a single item."""
     whole = split.train.pad(L)[:200]
     assert (whole > 0).sum(axis=1).min() >= 8
     content = convert(student("mlp"), Quantization.INT8, recommendations=K, calibration=whole)
