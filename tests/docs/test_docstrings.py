@@ -48,7 +48,9 @@ def test_examples_show_what_they_say(package: str) -> None:
 
 
 def test_every_name_at_the_top_has_an_example() -> None:
+    others = {"keras"}  # another project's
     without = [name for name in kd.__all__ if not has_example(getattr(kd, name))]
+    without = sorted(set(without) - others)
     assert not without
 
 

@@ -240,6 +240,10 @@ def test_no_byte_is_requested_twice_however_often_the_connection_is_lost(
     with tempfile.TemporaryDirectory() as folder:
         path = fetch(running, Path(folder), source=source, retry_waits=(0,))
         assert path.read_bytes() == CONTENT
+    # The publisher counts after it has sent: its thread may be a moment behind.
+    wait_until = time.monotonic() + 5
+    while running.bytes_sent < len(CONTENT) and time.monotonic() < wait_until:
+        time.sleep(0.01)
     assert running.bytes_sent == len(CONTENT)
 
 
