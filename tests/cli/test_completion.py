@@ -55,7 +55,9 @@ def test_the_last_word_is_completed(line: str, words: list[str] | None) -> None:
 
 
 def test_completion_can_be_installed(tmp_path: Path) -> None:
-    environment = {**os.environ, "HOME": str(tmp_path)}
+    # Typer would look for the shell that started the tests: under make that is sh.
+    detection = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    environment = {**os.environ, "HOME": str(tmp_path), **detection}
     command = [sys.executable, "-c", CODE, "--install-completion", "bash"]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert "completion installed" in ran.stdout
