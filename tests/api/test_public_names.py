@@ -54,8 +54,6 @@ def test_every_public_name_can_be_imported(package):
 @pytest.mark.slow
 def test_functions_are_not_hidden_by_packages_of_the_same_name():
     """Importing a subpackage binds it as an attribute: none may be called like a function."""
-    for _, source in sorted({"evaluate": "", "export": "", "split": "", "run": ""}.items()):
-        assert source == ""
     import kd_tf.evaluation
     import kd_tf.pipeline.run
     import kd_tf.tflite.convert  # noqa: F401

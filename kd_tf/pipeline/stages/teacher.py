@@ -15,6 +15,7 @@ from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization
+from kd_tf.models.callbacks import METRIC
 from kd_tf.models.teachers import CLOSED_FORM_TEACHERS, TRAINED_TEACHERS
 from kd_tf.models.teachers.ensemble import EnsembleTeacher
 from kd_tf.models.tied_embedding import FULL_SOFTMAX, IN_BATCH
@@ -140,13 +141,14 @@ def _load_or_train_teacher(
             return model, architecture, training, []
         start_time = time.monotonic()
         model = CLOSED_FORM_TEACHERS[architecture](context.split.num_items, max_length=max_length)
-        model.fit(
+        history = model.fit(
             context.split.train,
             validation_data=context.validation_metric,
             progress=context.progress,
         )
         seconds = time.monotonic() - start_time
-        ndcg = context.validation_metric(make_score_fn(model))
+        # `fit` has evaluated the model; it logs nothing without validation users.
+        (ndcg,) = history.history.get(METRIC, [0.0])
         return model, architecture, TrainingResult(0, 0, ndcg, seconds), []
 
     folder = context.folder / ("teacher" if name == "teacher" else f"teachers/{architecture}")
