@@ -13,9 +13,6 @@ weights, in the same training.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from kd_tf.backend import tf
@@ -105,8 +102,9 @@ class _FakeQuantizedTable:
         return self.variable.dtype
 
 
-@tf.custom_gradient
-def _quantize_straight_through(table: tf.Tensor) -> tuple[tf.Tensor, Callable[[Any], Any]]:
+def _quantize_straight_through(table: tf.Tensor) -> tf.Tensor:
     """Rounds a table to int8 levels; the gradient is that of the identity."""
     scale = tf.maximum(tf.reduce_max(tf.abs(table)) / _INT8_LEVELS, 1e-30)
-    return tf.round(table / scale) * scale, lambda gradient: gradient
+    # Exactly the rounded values: the second term is 0 and brings the gradient. Unlike a custom
+    # gradient, it leaves nothing in TensorFlow's registry, which would keep the graph for ever.
+    return tf.stop_gradient(tf.round(table / scale) * scale) + (table - tf.stop_gradient(table))

@@ -24,7 +24,12 @@ from kd_tf.distill.weighting.base import LossWeighting
 from kd_tf.distill.weighting.fixed import ConstantWeights
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.models import fitting
-from kd_tf.models.base import HistoryModel, check_compile_arguments, check_fit_input
+from kd_tf.models.base import (
+    HistoryModel,
+    check_compile_arguments,
+    check_fit_input,
+    minimize_loss,
+)
 from kd_tf.progress import NullProgress
 
 STAGE_IDS = "stage_ids"
@@ -322,7 +327,7 @@ class Distiller(keras.Model):
         history, labels = data
         with tf.GradientTape() as tape:
             losses = self._compute_losses(history, labels, training=True)
-        self.optimizer.minimize(losses["loss"], self.trainable_variables, tape=tape)
+        minimize_loss(self.optimizer, losses["loss"], self.trainable_variables, tape)
         return self._update_metrics(losses)
 
     def test_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:

@@ -346,7 +346,7 @@ class HistoryModel(keras.Model):
             masked_logits = self.masked_logits(history, training=True)
             loss = tf.reduce_mean(self.supervised_loss(history, labels["targets"], masked_logits))
             loss = tf.add_n([loss, *self.regularization_loss()])
-        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        minimize_loss(self.optimizer, loss, self.trainable_variables, tape)
         self._loss_tracker.update_state(loss)
         return {"loss": self._loss_tracker.result()}
 
@@ -373,6 +373,29 @@ class HistoryModel(keras.Model):
     def build_from_config(self, config: dict[str, Any]) -> None:
         """Creates the weights of a saved model; Keras would build it with float ids and fail."""
         self.create_weights()
+
+
+def minimize_loss(
+    optimizer: keras.optimizers.Optimizer,
+    loss: tf.Tensor,
+    variables: Sequence[tf.Variable],
+    tape: tf.GradientTape,
+) -> None:
+    """Updates variables by the gradients of a loss, as `Optimizer.minimize` does.
+
+    Args:
+        optimizer: Any Keras optimizer, a loss-scale optimizer included.
+        loss: Scalar that the tape has recorded.
+        variables: The variables to update.
+        tape: The tape.
+    """
+    # Summing the gradients of all replicas registers a custom gradient, which holds the whole graph
+    # for as long as the process lives. With one replica there is nothing to sum.
+    has_one_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
+    optimizer.apply_gradients(
+        optimizer.compute_gradients(loss, variables, tape),
+        skip_gradients_aggregation=has_one_replica,
+    )
 
 
 def check_compile_arguments(model: keras.Model, arguments: dict[str, Any]) -> None:

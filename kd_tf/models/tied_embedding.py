@@ -11,7 +11,7 @@ from kd_tf.backend import keras, tf, tfrs
 from kd_tf.data.split import TrainingSet
 from kd_tf.layers.dropout import Dropout
 from kd_tf.layers.id_ops import compact_ids, deduplicate
-from kd_tf.models.base import HistoryModel
+from kd_tf.models.base import HistoryModel, minimize_loss
 
 FULL_SOFTMAX = "full-softmax"
 IN_BATCH = "in-batch"
@@ -200,7 +200,7 @@ class TiedEmbeddingModel(HistoryModel):
                 compute_metrics=False,
             ) / tf.cast(tf.shape(history)[0], tf.float32)
             loss = tf.add_n([loss, *self.regularization_loss()])
-        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        minimize_loss(self.optimizer, loss, self.trainable_variables, tape)
         self._loss_tracker.update_state(loss)
         return {"loss": self._loss_tracker.result()}
 

@@ -9,6 +9,7 @@ from kd_tf.backend import keras, tf
 from kd_tf.layers.id_ops import compact_ids
 from kd_tf.layers.pooling import pool_weighted_rows
 from kd_tf.losses.masked_logits import MaskedLogits
+from kd_tf.models.base import minimize_loss
 from kd_tf.models.tied_embedding import TiedEmbeddingModel
 
 
@@ -120,7 +121,7 @@ class VAETeacher(TiedEmbeddingModel):
                 + self.beta * tf.minimum(annealing, 1.0) * divergence / self.embedding_dim
             )
             loss = tf.add_n([loss, *self.regularization_loss()])
-        self.optimizer.minimize(loss, self.trainable_variables, tape=tape)
+        minimize_loss(self.optimizer, loss, self.trainable_variables, tape)
         self._loss_tracker.update_state(loss)
         return {"loss": self._loss_tracker.result()}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from kd_tf.backend import keras, tf
@@ -76,13 +75,9 @@ class AdversarialDistillation(DistillationLoss):
         return {**super().get_config(), "hidden_dim": self.hidden_dim, "strength": self.strength}
 
 
-@tf.custom_gradient
-def reverse_gradient(
-    vectors: tf.Tensor, strength: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]]]:
+def reverse_gradient(vectors: tf.Tensor, strength: tf.Tensor) -> tf.Tensor:
     """Returns the vectors unchanged; multiplies the gradient through them by ``-strength``."""
-
-    def grad(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return -strength * upstream, tf.zeros_like(strength)
-
-    return tf.identity(vectors), grad
+    # The second term is 0 and brings the gradient. Unlike a custom gradient, it leaves nothing in
+    # TensorFlow's registry, which would keep the graph for ever.
+    constant_vectors = tf.stop_gradient(vectors)
+    return constant_vectors - strength * (vectors - constant_vectors)
