@@ -80,7 +80,7 @@ def test_the_app_from_sources_to_arm64(
         "aarch64, TensorFlow Lite 2.16.1: of 200 histories, 4 signatures, 200 have equal ids",
     ):
         assert said in text, text[-8000:]
-    assert text.count(" tests, 0 failures") == 3, text[-8000:]
+    assert text.count(" tests, 0 failures") == 2, text[-8000:]
     assert (APP / "build/screenshots/dark/for_you.png").stat().st_size > 10_000
 
     # Layers that nobody trained carry a rounding further than those of a real model do.

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kd_tf import rng
+from kd_tf import atomic, rng
 from kd_tf.backend import keras
 from kd_tf.compress.storage import snap_to_quantization_grid
 from kd_tf.data.examples.batches import Batches
@@ -111,19 +113,31 @@ def started(split: Split) -> Callable[[str], HistoryModel]:
 
 @pytest.fixture(scope="session")
 def file(
-    student: Callable[[str], HistoryModel], calibration: np.ndarray
+    student: Callable[[str], HistoryModel],
+    started: Callable[[str], HistoryModel],
+    calibration: np.ndarray,
+    shared_folder: Path,
 ) -> Callable[[str, Quantization], bytes]:
-    """``file(name, quantization)``: what `convert` makes of a student."""
-    made: dict[tuple[str, Quantization], bytes] = {}
+    """``file(name, quantization)``: what `convert` makes of a student, or of a warm start."""
 
     def make(name: str, quantization: Quantization) -> bytes:
-        if (name, quantization) not in made:
-            made[name, quantization] = convert(
-                student(name), quantization, recommendations=K, calibration=calibration
-            )
-        return made[name, quantization]
+        path = shared_folder / f"{name}.{quantization.value}.tflite"
+        if not path.exists():
+            model = started(name) if name in WARM_STARTS else student(name)
+            content = convert(model, quantization, recommendations=K, calibration=calibration)
+            atomic.write_bytes(path, content)
+        return path.read_bytes()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run for all its processes, so that a file is converted once."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "converted"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kd_tf.distill.warm_start import WARM_STARTS
 from kd_tf.models.students import STUDENTS
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.checks.compatibility import compute_min_runtime_version, parse_version
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import Quantization
 
 pytestmark = pytest.mark.slow
 
@@ -29,16 +28,15 @@ FORMS = [Quantization.FLOAT32, Quantization.DYNAMIC_INT8, Quantization.INT4]
 
 
 @pytest.fixture(scope="module")
-def models(student, started, calibration, tmp_path_factory) -> dict[str, Path]:
+def models(file, tmp_path_factory) -> dict[str, Path]:
     """Files by student and form."""
     folder = tmp_path_factory.mktemp("models")
     made = {}
-    for kind in STUDENTS:
-        model = started(kind) if kind in WARM_STARTS else student(kind)
+    for kind, model_class in STUDENTS.items():
         for form in FORMS:
-            if form.value in model.quantizations:
+            if form.value in model_class.quantizations:
                 path = folder / f"{kind}-{form.value}.tflite"
-                path.write_bytes(convert(model, form, recommendations=20, calibration=calibration))
+                path.write_bytes(file(kind, form))
                 made[path.stem] = path
     return made
 

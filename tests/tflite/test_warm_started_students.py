@@ -20,8 +20,8 @@ FORMS = (Quantization.FLOAT32, Quantization.DYNAMIC_INT8)
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.value)
 @pytest.mark.parametrize("kind", WARM_STARTS)
-def test_a_file_answers_like_its_student(started, histories, kind: str, form: Quantization):
-    content = convert(started(kind), form, recommendations=K)
+def test_a_file_answers_like_its_student(file, started, histories, kind: str, form: Quantization):
+    content = file(kind, form)
     parity = check_parity(content, started(kind), histories, quantization=form)
     # Packed whole numbers lose nothing; products in int8 do.
     exact = form is Quantization.FLOAT32 or kind == "neighbours"
@@ -39,14 +39,14 @@ def test_a_settled_student_is_settled(started, histories, kind: str):
 
 
 @pytest.mark.parametrize("kind", WARM_STARTS)
-def test_every_runtime_on_android_can_read_the_file(started, kind: str):
-    content = convert(started(kind), Quantization.DYNAMIC_INT8, recommendations=K)
+def test_every_runtime_on_android_can_read_the_file(file, kind: str):
+    content = file(kind, Quantization.DYNAMIC_INT8)
     assert parse_version(compute_min_runtime_version(content)) <= parse_version("2.16.1")
 
 
-def test_packed_weights_are_in_the_file_once_and_as_bytes(started):
+def test_packed_weights_are_in_the_file_once_and_as_bytes(file, started):
     made = started("neighbours")
-    content = convert(made, Quantization.DYNAMIC_INT8, recommendations=K)
+    content = file("neighbours", Quantization.DYNAMIC_INT8)
     model = schema.ModelT.InitFromPackedBuf(bytearray(content))
     sizes = sorted(len(one.data) for one in model.buffers if one.data is not None)
     packed = [one.numpy().nbytes for one in made.pack().weights if "entries" in one.name]
