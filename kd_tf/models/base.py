@@ -384,7 +384,7 @@ def minimize_loss(
     """Updates variables by the gradients of a loss, as `Optimizer.minimize` does.
 
     Args:
-        optimizer: Any Keras optimizer, a loss-scale optimizer included.
+        optimizer: Any Keras optimizer, loss-scale and legacy ones included.
         loss: Scalar that the tape has recorded.
         variables: The variables to update.
         tape: The tape.
@@ -392,10 +392,12 @@ def minimize_loss(
     # Summing the gradients of all replicas registers a custom gradient, which holds the whole graph
     # for as long as the process lives. With one replica there is nothing to sum.
     has_one_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
-    optimizer.apply_gradients(
-        optimizer.compute_gradients(loss, variables, tape),
-        skip_gradients_aggregation=has_one_replica,
-    )
+    if not has_one_replica or isinstance(optimizer, keras.optimizers.legacy.Optimizer):
+        optimizer.minimize(loss, variables, tape=tape)
+    else:
+        optimizer.apply_gradients(
+            optimizer.compute_gradients(loss, variables, tape), skip_gradients_aggregation=True
+        )
 
 
 def check_compile_arguments(model: keras.Model, arguments: dict[str, Any]) -> None:
