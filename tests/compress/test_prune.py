@@ -66,6 +66,7 @@ def test_each_kernel_ends_with_the_given_share_of_zeros_and_nothing_else_does(ki
     assert (made.table.numpy() != 0).all()
 
 
+@pytest.mark.slow
 def test_nothing_is_pruned_before_the_first_step_and_more_and_more_after_it(data):
     made = student()
     prune.wrap_core(made, sparsity=0.8, begin_step=BEGIN, end_step=END)
@@ -109,6 +110,7 @@ def test_wrapping_and_stripping_change_no_score(history, data):
     assert prune.compute_core_sparsity(made) == zeros > 0.4
 
 
+@pytest.mark.slow
 def test_a_stripped_student_is_saved_and_loaded_like_any_other(history, data, tmp_path):
     made = student()
     prune.wrap_core(made, sparsity=0.5, begin_step=0, end_step=2)

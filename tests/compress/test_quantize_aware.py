@@ -60,6 +60,7 @@ def gradients(made: HistoryModel, batch) -> list[np.ndarray]:
     return [tf.convert_to_tensor(one).numpy() for one in actual]
 
 
+@pytest.mark.slow
 @students
 def test_a_student_scores_as_with_the_tables_of_a_file_by_every_method(name, batch):
     made, plain = student(name), student(name)
@@ -92,6 +93,7 @@ def test_the_gradient_passes_the_rounding_as_if_it_were_not_there(name, batch):
     assert max(np.abs(one).max() for one in actual) > 1e-3
 
 
+@pytest.mark.slow
 @students
 def test_after_the_training_the_scores_are_those_of_the_training(name, batch):
     made = student(name)
@@ -139,6 +141,7 @@ def test_steps_too_small_to_be_seen_add_up(batch):
     assert moved > 0.01
 
 
+@pytest.mark.slow
 def test_a_table_may_be_rounded_while_the_core_is_pruned(batch):
     made = student()
     quantize_aware.wrap_tables_in_fake_quantization(made)
@@ -158,6 +161,7 @@ def test_a_table_may_be_rounded_while_the_core_is_pruned(batch):
     assert len(np.unique(made.table.numpy())) <= 255
 
 
+@pytest.mark.slow
 def test_the_unrounded_weights_are_what_is_kept_and_put_back(batch, tmp_path):
     made, other = student(), student("mlp")
     plain = made.get_weights()

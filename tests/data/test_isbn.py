@@ -42,6 +42,7 @@ def test_what_is_no_isbn_is_null(text):
     assert normalize_all([text])[0] is None
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 999_999_999), min_size=1, max_size=20))
 def test_both_lengths_of_one_isbn_agree_and_every_single_wrong_digit_is_found(numbers):
     bodies = [f"{number:09d}" for number in numbers]

@@ -77,6 +77,7 @@ def one_batch(examples, labels):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_stays_finite_beside_histories_without_targets(name, examples, labels):
     student, given = mlp(5, seed=0), one_batch(examples, labels)
@@ -92,6 +93,7 @@ def test_every_method_stays_finite_beside_histories_without_targets(name, exampl
         assert gradient is None or np.isfinite(tf.convert_to_tensor(gradient)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "weighting",
     [

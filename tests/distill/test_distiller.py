@@ -53,6 +53,7 @@ def distilled(made, data, steps=3, optimizer=None, **settings):
     return distiller, logs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [0.0, 0.25, 1.0])
 def test_the_total_weights_the_student_loss_and_the_distillation_loss(data, alpha):
     _, logs = distilled(

@@ -91,6 +91,7 @@ def test_a_user_gets_the_same_scores_alone_and_in_a_batch(score):
     np.testing.assert_allclose(together, alone, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(data=st.data())
 def test_more_padding_changes_nothing(score, data):

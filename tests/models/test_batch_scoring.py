@@ -33,6 +33,7 @@ def histories():
     return from_lists([random.permutation(V)[:length] + 1 for length in lengths])
 
 
+@pytest.mark.slow
 def test_the_ranking_agrees_with_tfrs_brute_force_with_exclusions(model, histories):
     index = tfrs.layers.factorized_top_k.BruteForce()
     index.index(model.table[1:], identifiers=tf.range(1, V + 1))

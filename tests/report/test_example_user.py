@@ -110,6 +110,7 @@ def _best(model, history, k):
     return tuple([item for item in order if item not in set(history.tolist())][:k])
 
 
+@pytest.mark.slow
 def test_the_user_is_the_first_with_8_to_15_shown_items(catalog, teacher, bundle):
     shelf = build_user_example(_dataset(catalog), _split(LENGTHS), teacher, bundle)
     assert (shelf.user_index, shelf.num_test_users) == (2, 4)

@@ -24,6 +24,7 @@ def first(count: int, history, labels, **settings):
     return list(islice(stream.as_numpy_iterator(), count))
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(st.integers(1, 3), st.integers(1, 12), st.integers(1, 15), st.integers(0, 99))
 def test_an_epoch_reads_its_pass_and_each_user_at_most_once(passes, users, size, seed):
@@ -77,6 +78,7 @@ def test_fewer_users_than_a_batch_make_one_smaller_batch():
     assert batches.steps_per_epoch == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [1, 4, 5, 9, 23])
 def test_a_stream_from_a_later_step_on_goes_on_as_the_whole_one_would(first):
     history, labels = marked(3, 22)

@@ -120,6 +120,7 @@ films = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(films, st.integers(1, 60))
 def test_where_blocks_break_makes_no_difference(films, block: int) -> None:
     """Films and their ratings come back, however the file falls into blocks."""

@@ -146,6 +146,7 @@ def assert_time_runs_forward(user: np.ndarray, timestamp: np.ndarray) -> None:
     assert years.max() <= 2024
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("items", [50, 300, 5000, MAX_ITEMS])
 def test_the_word_stocks_last_for_shops_of_every_size(items: int) -> None:
     data = generate_bookshop(num_items=items, num_users=10, seed=3)

@@ -90,6 +90,7 @@ def made(case):
         weight.assign(was)
 
 
+@pytest.mark.slow
 def test_the_gradient_is_the_slope(made):
     distiller, student, batch = made.distiller, made.student, made.batch
     if made.name in ("adversarial", "mutual", "shared-table"):
@@ -224,6 +225,7 @@ def test_the_method_survives_its_configuration(name):
     assert tuple(loaded.teacher_outputs) == tuple(method.teacher_outputs)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("error")
 def test_a_distiller_with_the_method_comes_back_from_a_keras_file(made, tmp_path):
     distiller, batch = made.distiller, made.batch

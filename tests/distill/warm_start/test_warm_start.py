@@ -63,6 +63,7 @@ def source(data: TrainingData, ridge: LocalRidgeTeacher) -> TeacherItemScores:
     return TeacherItemScores(data, ensemble)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("max_bytes", [3_000, 9_000, 40_000])
 @pytest.mark.parametrize("family", WARM_STARTS)
 def test_every_warm_start_fits_the_bytes_and_has_its_architecture(
@@ -74,6 +75,7 @@ def test_every_warm_start_fits_the_bytes_and_has_its_architecture(
         assert isinstance(start.model, STUDENTS[family])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", WARM_STARTS)
 def test_a_warm_start_ranks_far_better_than_popularity(source, data, family: str):
     popularity = data.train.popularity().astype(np.float32)

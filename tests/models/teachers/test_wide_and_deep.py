@@ -448,6 +448,7 @@ def test_an_earlier_fit_makes_no_difference(split, fitted_model, probe):
 # Calibration.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deep", [{}, {"shelves": 0.0}, {"shelves": 6.0}, {"scale": 0.7}])
 def test_the_temperature_explains_the_validation_users_best(deep):
     users = held_out(2, 60, shown=L)
@@ -472,6 +473,7 @@ def test_the_temperature_explains_the_validation_users_best(deep):
     assert loss(actual) < loss(best) + 0.02  # nats: the grid is fine enough
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", [0.5, 2.0, 4.0])
 def test_a_constant_factor_on_the_logits_is_undone(scale, split, fitted_model):
     model = fit_on(split, scale=scale)

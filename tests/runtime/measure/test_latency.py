@@ -69,6 +69,7 @@ def test_too_few_runs_or_no_histories_are_refused(tflite, histories):
         measure_latency(model, histories[:0])
 
 
+@pytest.mark.slow
 def test_peak_memory_grows_with_the_table(tflite, large_tflite, tmp_path):
     small, large = tmp_path / "small.tflite", tmp_path / "large.tflite"
     small.write_bytes(tflite)

@@ -265,6 +265,7 @@ def test_items_that_only_rounding_tells_apart_may_stand_in_any_order(histories):
         )
 
 
+@pytest.mark.slow
 def test_a_shop_smaller_than_a_list_is_compared_too():
     student = MLPStudent(num_items=12, max_length=L, embedding_dim=4)
     student.create_weights()

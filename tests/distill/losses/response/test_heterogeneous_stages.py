@@ -168,6 +168,7 @@ def test_the_loss_of_an_order_is_least_in_that_order_and_grows_with_every_swap(r
     assert actual[1] > actual[0] + 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("progress", [0.0, 1.0], ids=["first", "last"])
 def test_the_gradient_is_the_slope(responses, progress):
     logits, stages = drawn()

@@ -60,6 +60,7 @@ def _prepared(responses):
         method.build(responses.make_setup())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", EVERY, ids=named)
 def test_the_gradient_is_the_slope(method, batch, responses):
     logits, ids, teacher = batch
@@ -161,6 +162,7 @@ def test_extreme_logits_give_finite_losses(method, batch, responses):
 COMPILED = [one for one in CERTAIN if isinstance(one, DualCorrection | RelaxedRanking)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "compiled"),
     [*((one, False) for one in CERTAIN), *((one, True) for one in COMPILED)],
