@@ -42,6 +42,7 @@ def test_recommend() -> None:
     assert all(title in " ".join(ran.stdout.split()) for title in recommended)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("target", [GOLDEN, GOLDEN / "model.tflite"], ids=["bundle", "file"])
 def test_benchmark(target: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"

@@ -205,6 +205,7 @@ def test_a_wrong_value_is_named_with_what_is_right(
     assert all(message in error for message in messages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [["data", "synthetic"], ["baselines", "--models", "random"]])
 def test_json_goes_to_a_file_or_in_place_of_the_tables(command: list[str], tmp_path: Path) -> None:
     small = ["--set", "data.synthetic_items=60", "--set", "data.synthetic_users=150", "-q"]

@@ -82,6 +82,7 @@ def test_nothing_is_pruned_before_the_first_step_and_more_and_more_after_it(data
     assert shares[3] == shares[2]
 
 
+@pytest.mark.slow
 def test_the_smallest_weights_are_those_that_go(data):
     made = student()
     around = Distiller(None, made)
@@ -97,6 +98,7 @@ def test_the_smallest_weights_are_those_that_go(data):
         np.testing.assert_array_equal(now[~gone], was[~gone])
 
 
+@pytest.mark.slow
 def test_wrapping_and_stripping_change_no_score(history, data):
     made = student()
     before = made(history).numpy()
@@ -133,6 +135,7 @@ def test_a_stripped_student_can_be_wrapped_again(data):
         assert prune.compute_core_sparsity(made) == pytest.approx(sparsity, abs=0.02)
 
 
+@pytest.mark.slow
 def test_training_without_the_callback_is_refused(data):
     made = student()
     prune.wrap_core(made, sparsity=0.5, begin_step=0, end_step=2)

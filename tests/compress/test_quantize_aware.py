@@ -80,6 +80,7 @@ def test_a_student_scores_as_with_the_tables_of_a_file_by_every_method(name, bat
     )
 
 
+@pytest.mark.slow
 @students
 def test_the_gradient_passes_the_rounding_as_if_it_were_not_there(name, batch):
     made, plain = student(name), student(name)
@@ -126,6 +127,7 @@ def test_after_the_training_the_scores_are_those_of_the_training(name, batch):
     assert compute_quantized_size(made) == compute_quantized_size(student(name))
 
 
+@pytest.mark.slow
 def test_steps_too_small_to_be_seen_add_up(batch):
     # A hundredth of a step of the grid at a time.
     made = student()

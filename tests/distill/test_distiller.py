@@ -194,6 +194,7 @@ def make_setup(made, teacher, steps=10):
     )
 
 
+@pytest.mark.slow
 def test_what_a_method_has_of_its_own_learns_with_the_student_and_the_teacher_never(batch, data):
     made, teacher, known = student(), student(seed=1), Projected()
     before = [weight.numpy() for weight in teacher.weights]
@@ -285,6 +286,7 @@ def test_calling_a_distiller_is_calling_its_student(batch):
     np.testing.assert_array_equal(Distiller(None, made)(batch[0]), made(batch[0]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [MLPStudent, ShallowCNNStudent])
 @pytest.mark.filterwarnings("error")
 def test_a_distiller_comes_back_from_a_keras_file(kind, batch, data, tmp_path):
@@ -303,6 +305,7 @@ def test_a_distiller_comes_back_from_a_keras_file(kind, batch, data, tmp_path):
         np.testing.assert_array_equal(one, other)
 
 
+@pytest.mark.slow
 def test_a_loaded_distiller_goes_on_learning(data, tmp_path):
     distiller, logs = distilled(student(), data, steps=20)
     distiller.save(tmp_path / "distiller.keras")

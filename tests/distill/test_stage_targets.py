@@ -83,6 +83,7 @@ def test_the_second_time_the_lists_come_from_the_cache(tmp_path):
     np.testing.assert_array_equal(first["stage_ids"], second["stage_ids"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "change",
     [

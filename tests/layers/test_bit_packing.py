@@ -60,6 +60,7 @@ def test_places_keep_their_shape():
     assert made.gather(tf.constant([[0, 11], [5, 5]])).numpy().tolist() == [[0, 11], [5, 5]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", range(1, MAX_BITS + 1))
 def test_a_plane_wastes_less_than_a_byte(bits):
     for count in (1, 2, 7, 8, 9, 1000):

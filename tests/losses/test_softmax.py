@@ -76,6 +76,7 @@ def test_the_loss_is_the_mean_negative_log_softmax_of_the_targets_that_are_left(
         assert actual[row] == pytest.approx(expected, rel=1e-4, abs=1e-4)
 
 
+@pytest.mark.slow
 @given(problems())
 def test_masked_ids_get_no_gradient_and_all_others_do(problem):
     logits, history, targets = problem

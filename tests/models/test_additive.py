@@ -272,6 +272,7 @@ def test_nothing_is_similar_to_an_unknown_item(case):
     assert not case.model.similar(tf.constant([0, *UNKNOWN])).numpy()[:, 1:].any()
 
 
+@pytest.mark.slow
 @settings(max_examples=15)
 @given(rows=some_rows, data=st.data())
 def test_candidate_scores_are_those_of_the_whole_catalog_and_0_for_padding(case, rows, data):
@@ -307,6 +308,7 @@ def test_users_without_any_item_are_scored_outside_tensorflow(make_shipped):
     np.testing.assert_allclose(actual[:, 1:], [case.prior[1:]] * 2, rtol=1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=8)
 @given(rows=some_rows, order=st.permutations(range(1, V + 1)))
 def test_other_ids_for_the_same_items_permute_the_scores_and_change_nothing_else(make, rows, order):

@@ -205,6 +205,7 @@ def test_the_student_loss_spends_nothing_on_padding_and_items_already_read(model
     )
 
 
+@pytest.mark.slow
 def test_evaluation_has_no_dropout(model):
     history = tf.constant([padded(3, 1, 4), padded(), list(range(1, L + 1))])
     targets = tf.constant([[7, 9], [2, 0], [V, 0]])

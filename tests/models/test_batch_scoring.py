@@ -47,6 +47,7 @@ def test_the_ranking_agrees_with_tfrs_brute_force_with_exclusions(model, histori
     np.testing.assert_array_equal(actual, expected)
 
 
+@pytest.mark.slow
 def test_how_many_are_scored_at_once_changes_nothing(model, histories, monkeypatch):
     padded = histories.pad(L)
     together = batch_scoring.compute_scores(model, padded)
@@ -60,6 +61,7 @@ def test_a_catalog_larger_than_the_limit_is_scored_row_by_row(model, monkeypatch
     assert batch_scoring.get_scoring_batch_size(model) == 1
 
 
+@pytest.mark.slow
 def test_scores_are_the_models_own_without_dropout(model, histories):
     padded = histories.pad(L)
     scores = batch_scoring.compute_scores(model, padded)
@@ -67,6 +69,7 @@ def test_scores_are_the_models_own_without_dropout(model, histories):
     np.testing.assert_allclose(scores, model(tf.constant(padded), training=False), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_scorer_sees_the_newest_items_of_a_history(model, histories):
     scores = batch_scoring.make_score_fn(model)(histories)
     np.testing.assert_array_equal(scores, batch_scoring.compute_scores(model, histories.pad(L)))

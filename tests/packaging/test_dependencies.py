@@ -166,6 +166,7 @@ def test_all_that_kd_tf_imports_is_in_the_base_install_or_the_extra_train() -> N
     assert find_undeclared([optional], ("train", "benchmark")) == []
 
 
+@pytest.mark.slow
 def test_programs_and_tests_import_what_the_extra_dev_brings() -> None:
     paths = [path for name in ("benchmarks", "export", "scripts") for path in list_files(name)]
     assert find_undeclared(paths, ("train", "benchmark")) == []

@@ -39,6 +39,7 @@ def test_importing_a_module_of_the_training_says_what_to_install(module: str) ->
     assert ADVICE in ran.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -63,6 +64,7 @@ def test_a_command_of_the_training_says_what_to_install(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [[], ["run"], ["recommend"], ["benchmark"]])
 def test_help_needs_no_extra(arguments: list[str]) -> None:
     ran = run_command(*arguments, "--help")

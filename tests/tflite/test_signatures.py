@@ -66,6 +66,7 @@ def test_the_most_similar_items_are_those_of_sorting_all_of_them(signatures, ite
     assert answer["ids"].numpy()[0].tolist() == best_by_sorting(scores, [item], K).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recommendations", [0, -1, V + 1])
 def test_a_list_longer_than_the_catalogue_or_empty_is_refused(student, recommendations):
     with pytest.raises(ValueError, match=rf"1\.\.{V}.*not {recommendations}$"):

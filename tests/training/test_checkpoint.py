@@ -24,6 +24,7 @@ def saved(tiny, tmp_path):
     return tmp_path / "student"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 def test_a_loaded_model_gives_identical_scores(kind, tiny, tmp_path):
     model = tiny(kind, name="bookworm")

@@ -107,6 +107,7 @@ def test_there_are_modules_to_check() -> None:
     assert len(VERBS) > 100
 
 
+@pytest.mark.slow
 def test_module_level_functions_start_with_a_verb() -> None:
     others = [
         f"{name_of(path)}:{node.lineno}: {node.name}"
@@ -122,6 +123,7 @@ def test_module_level_functions_start_with_a_verb() -> None:
     )
 
 
+@pytest.mark.slow
 def test_no_name_is_vague_or_a_bare_participle() -> None:
     wrong = [
         f"{name_of(path)}:{line}: {name}"

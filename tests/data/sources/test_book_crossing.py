@@ -310,6 +310,7 @@ DESCRIBED = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(RATED, DESCRIBED, st.sampled_from(["original", "newer"]))
 def test_what_is_written_is_read_back(tmp_path_factory, rated, described, form):
     ratings = [("User-ID", "ISBN", "Book-Rating")]

@@ -79,6 +79,7 @@ PROTOCOLS: dict[str, Callable[[Interactions, int], Split]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @settings(max_examples=60)
 @given(data=st.data())

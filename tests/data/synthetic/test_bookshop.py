@@ -77,6 +77,7 @@ def cosine(read_by: scipy.sparse.spmatrix) -> np.ndarray:
 # --- Repeatable ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_every_process_invents_the_same_bytes_whatever_its_hash_seed() -> None:
     digests = [
         subprocess.run(

@@ -151,6 +151,7 @@ def test_outside_training_the_loss_is_the_same_every_time(made):
     assert float(loss_of(distiller, batch)) == first
 
 
+@pytest.mark.slow
 def test_a_batch_of_users_and_items_that_are_not_there_is_finite(made):
     distiller, batch = made.distiller, made.batch
     labels = {key: tf.zeros_like(one) for key, one in batch["labels"].items()}
@@ -244,6 +245,7 @@ def vectorless(vector_models):
     return model
 
 
+@pytest.mark.slow
 # Sorted: workers of a parallel run must agree on the order.
 @pytest.mark.parametrize(
     "name",

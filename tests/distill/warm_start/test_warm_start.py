@@ -92,6 +92,7 @@ def test_without_room_a_family_gives_nothing(source, family: str):
     assert list(WARM_STARTS[family](source, 400)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["neighbours", "item-kernel", "low-rank", "fold-in"])
 def test_a_student_alone_needs_no_teacher(data, family: str):
     starts = list(WARM_STARTS[family](TeacherItemScores(data, None), 20_000))
@@ -141,6 +142,7 @@ def test_what_is_spared_fits_better_than_what_a_cut_by_size_leaves(source):
     )
 
 
+@pytest.mark.slow
 def test_item_item_scores_are_those_of_histories_of_one_item(source, data):
     teacher = source.teacher
     rows = compute_item_item_scores(teacher, data)
@@ -206,6 +208,7 @@ def test_kernels_without_gain_are_dropped_with_a_note(data, source):
     assert [one for one in messages if "Skipped item kernels" in one and "100.0000" in one]
 
 
+@pytest.mark.slow
 def test_narrow_kernels_are_tried_in_four_bits_too(source):
     narrow = [start.model for start in WARM_STARTS["item-kernel"](source, 8_000)]
     assert [model.bits for model in narrow] == [8, 4]

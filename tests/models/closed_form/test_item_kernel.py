@@ -289,6 +289,7 @@ def test_rows_taken_in_pieces_learn_what_they_learn_together(monkeypatch):
         np.testing.assert_allclose(getattr(apart, name), getattr(together, name), atol=2e-4)
 
 
+@pytest.mark.slow
 def test_vectors_of_four_bits_lie_on_their_steps_and_make_up_for_it():
     rows, _ = groups(200, 5)
     exact = fit(rows, targets=10, steps=1500)

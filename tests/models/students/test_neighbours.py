@@ -100,6 +100,7 @@ def test_the_unpacked_matrix_holds_the_entries(items):
     assert as_matrix(packed) == pytest.approx(expected, rel=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("items", SIZES)
 def test_the_graph_scores_as_the_unpacked_matrix(items):
     packed = student(drawn(items)).pack()

@@ -292,6 +292,7 @@ def test_a_negative_number_of_wide_neighbours_is_refused():
 # The wide part and its weight.
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("regularization", "width"),
     [
@@ -509,6 +510,7 @@ def test_the_temperature_never_changes_a_ranking(split, fitted_model):
 # On disk.
 
 
+@pytest.mark.slow
 def test_saved_and_loaded_it_gives_equal_scores(split, tmp_path):
     model = CNNTeacher(
         num_items=V,

@@ -560,6 +560,7 @@ def test_a_table_that_no_product_reads_is_refused():
         share_int4_tables(module.converted(), V + 1)
 
 
+@pytest.mark.slow
 def test_two_products_in_one_graph_read_one_table():
     module = TableAlone(V, d, 3, product_of_tanh)
     content = share_int4_tables(module.converted(), V + 1)
@@ -572,6 +573,7 @@ def test_two_products_in_one_graph_read_one_table():
     assert np.abs(answer["more"] - wanted).max() < 0.01 * np.abs(wanted).max()
 
 
+@pytest.mark.slow
 def test_every_product_in_one_graph_gets_the_version():
     module = TableAlone(V, d, 3, product_of_tanh)
     content = share_int4_tables(module.converted(), V + 1)
@@ -580,6 +582,7 @@ def test_every_product_in_one_graph_gets_the_version():
     assert {version for _, version in found} == {11}
 
 
+@pytest.mark.slow
 def test_another_reader_of_the_weights_is_refused_and_never_gets_nibbles():
     module = TableAlone(V, d, 3, lambda table, vectors, ids: tf.gather(table.int_values, ids))
     gather = schema.BuiltinOperator.GATHER
@@ -587,6 +590,7 @@ def test_another_reader_of_the_weights_is_refused_and_never_gets_nibbles():
         share_int4_tables(module.converted(), V + 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [V - 200, V + 2])
 def test_bytes_of_another_number_of_rows_are_no_table(rows):
     others = np.random.default_rng(6).integers(0, 256, (rows, d // 2)).astype(np.uint8)

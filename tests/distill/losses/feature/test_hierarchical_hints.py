@@ -73,6 +73,7 @@ def test_layers_that_are_linear_maps_away_can_lose_nothing(vector_models):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [MLPStudent, ShallowCNNStudent, TwoTowerStudent])
 @pytest.mark.parametrize("pruned", [False, True])
 def test_by_default_the_layers_of_the_core_learn_pruned_or_not(vector_models, kind, pruned):

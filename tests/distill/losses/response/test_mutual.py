@@ -175,6 +175,7 @@ def test_each_learns_from_the_other_as_if_that_were_a_constant(batch):
         assert (ends[0] - ends[1]) / 2e-3 == pytest.approx(length, rel=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["mlp", "vae", "blend"])
 def test_a_copy_learns_with_the_student_and_the_teacher_stays_as_it_is(batch, kind):
     history, _ = batch

@@ -82,6 +82,7 @@ def test_no_gradient_goes_through_the_weights(responses):
     assert (slopes[1 : K + 1] <= 0).all()
 
 
+@pytest.mark.slow
 def test_a_student_comes_to_like_the_teachers_items(responses):
     # Its own measure, without the weights that change; alone it does not say what not to like.
     losses, _, _ = responses.train(RankingDistillation(warm_up=1.0))

@@ -88,6 +88,7 @@ def test_an_example_without_teacher_output_has_zero_loss_and_gradient(method, ba
     assert (loss.numpy()[[0, 3, 4, 5]] > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", EVERY, ids=named)
 @pytest.mark.parametrize("remaining", [0, 1, 2])
 def test_items_that_the_student_has_masked_stay_out_of_loss_and_gradient(

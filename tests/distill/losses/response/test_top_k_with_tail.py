@@ -37,6 +37,7 @@ def test_the_loss_by_hand(responses):
     assert TopKWithTail().compute_loss(batch).numpy() == pytest.approx([expected], rel=1e-5)
 
 
+@pytest.mark.slow
 @given(logits, logits, temperatures)
 def test_the_loss_is_that_of_scipy_over_the_outcomes(responses, teacher, student, temperature):
     ids, scores, total = best(teacher)
