@@ -71,7 +71,8 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
 
 
 def _export(options: argparse.Namespace) -> None:
-    settings = config.read(options.run / "config.toml")
+    # Nothing is distilled here, so that no loss of the configuration is imported.
+    settings = config.read(options.run / "config.toml", allow_code=True)
     K = options.recommendations or settings.export.recommendations
     # TensorFlow is imported late, so that a wrong path is reported at once.
     from kd_tf.data.split import load as load_split

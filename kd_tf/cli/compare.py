@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from kd_tf import choices
 from kd_tf.choices import list_choices
 from kd_tf.cli import options
 from kd_tf.cli.completion import complete_names
+from kd_tf.cli.console import make_console
 from kd_tf.cli.output import make_progress, write_json
 from kd_tf.cli.settings import collect_settings
 
@@ -71,6 +71,7 @@ def compare(
     ] = None,
     max_bytes: options.MaxBytes = None,
     config: options.Config = None,
+    allow_code: options.AllowCode = False,
     name: options.Name = None,
     seed: options.Seed = None,
     settings: options.Settings = None,
@@ -114,5 +115,5 @@ def compare(
     )
     method_chart.write(result, folder / "methods.svg")
     if not write_json(json, result.to_json()):
-        console_tables.print_models(result, Console(highlight=False))
+        console_tables.print_models(result, make_console())
     progress.info(f"chart: {folder / 'methods.svg'}")

@@ -205,6 +205,15 @@ Config = Annotated[
     Path | None,
     _make_option(SETTINGS, "TOML file with settings. Other options win over it."),
 ]
+AllowCode = Annotated[
+    bool,
+    _make_option(
+        SETTINGS,
+        "Let --config name distillation losses of your own as module:Class, which imports and runs "
+        "that module.",
+        "--allow-code",
+    ),
+]
 Name = Annotated[
     str | None,
     _make_option(

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from kd_tf import choices
 from kd_tf.cli import options
+from kd_tf.cli.console import make_console
 from kd_tf.cli.output import make_progress, write_json
 from kd_tf.cli.settings import apply_settings, collect_settings
 from kd_tf.native_stderr import suppress_native_stderr
@@ -95,6 +95,7 @@ def run(
         ),
     ] = None,
     config: options.Config = None,
+    allow_code: options.AllowCode = False,
     name: options.Name = None,
     seed: options.Seed = None,
     settings: options.Settings = None,
@@ -129,7 +130,7 @@ def _run(values: dict[str, Any], out: Path, json: Path | None, quiet: bool) -> N
     result = run_pipeline(configuration, out, progress)
     if write_json(json, result.results.to_json()):
         return
-    console = Console(highlight=False)
+    console = make_console()
     console_tables.print_results(result.results, console)
     with suppress_native_stderr():
         example = example_user.build_user_example(

@@ -68,7 +68,9 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
         from kd_tf import config
 
         path = Path(options["config"])
-        values = config.read(path).model_dump(mode="json", exclude_unset=True)
+        # Commands without the option import nothing that the file names.
+        settings = config.read(path, allow_code=options.get("allow_code", True))
+        values = settings.model_dump(mode="json", exclude_unset=True)
     if options.get("columns") is not None:
         names = [name.strip() for name in options["columns"].split(",")]
         if not 2 <= len(names) <= len(_COLUMNS) or not all(names):

@@ -50,6 +50,10 @@ class Config(Section):
     export: Export = Export()
 
 
+MAX_BYTES = 2**20
+"""Largest configuration file that is read; one with every setting takes 3 kB."""
+
+
 def from_values(values: dict[str, Any], *, where: str = "configuration") -> Config:
     """Validates nested settings.
 
@@ -76,23 +80,43 @@ def from_values(values: dict[str, Any], *, where: str = "configuration") -> Conf
         ) from error
 
 
-def read(path: Path) -> Config:
+def read(path: Path, *, allow_code: bool = False) -> Config:
     """Reads and validates a TOML file.
 
+    Args:
+        path: The file.
+        allow_code: Whether it may name classes to import, as ``module:Class``. Importing a module
+            runs it, so a file of somebody else's must not choose one.
+
     Raises:
-        UserError: The file is missing, is not TOML, or a setting is wrong.
+        UserError: The file is missing, is not TOML, a setting is wrong, or it names a class
+            although that is not allowed.
     """
     try:
-        values = tomllib.loads(path.read_text("utf-8"))
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise UserError(f"the file has more than {MAX_BYTES:,} bytes", where=str(path))
+        values = tomllib.loads(content.decode("utf-8"))
     except FileNotFoundError as error:
         raise UserError("file not found", where=str(path)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
         raise UserError(
             f"not a valid TOML file: {error}",
             where=str(path),
             hint="See docs/reference/configuration.md.",
         ) from error
-    return from_values(values, where=str(path))
+    config = from_values(values, where=str(path))
+    imported_losses = [name for name in config.distillation.losses if ":" in name]
+    if imported_losses and not allow_code:
+        raise UserError(
+            f"distillation.losses names {imported_losses[0]}, which would import and run Python "
+            "code",
+            where=str(path),
+            hint="If you trust the file and that module, allow it with --allow-code "
+            "(config.read(path, allow_code=True) in Python).",
+        )
+    return config
 
 
 def write(config: Config, path: Path) -> None:

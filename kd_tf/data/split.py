@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
-import zipfile
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kd_tf import atomic
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.errors import UserError
+from kd_tf.npz import read_npz, write_npz
 
 _VERSION = 3
 
@@ -231,10 +229,7 @@ class Split:
         """Writes the split to one .npz file, atomically."""
         metadata = {**self._to_metadata(), "version": _VERSION, "sha256": self.fingerprint()}
         text = np.frombuffer(json.dumps(metadata).encode(), np.uint8)
-        stream = io.BytesIO()
-        # The type stubs match the arrays with the option allow_pickle too, hence the ignore.
-        np.savez_compressed(stream, metadata=text, **self._to_arrays())  # type: ignore[arg-type]
-        atomic.write_bytes(path, stream.getvalue())
+        write_npz(path, {"metadata": text, **self._to_arrays()}, compress=True)
 
     def _to_metadata(self) -> dict[str, Any]:
         """Returns the scalar fields, for JSON."""
@@ -272,8 +267,7 @@ def load(path: Path) -> Split:
         UserError: The file is missing or damaged, or has another format or version.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_npz(path)
         metadata = json.loads(arrays.pop("metadata").tobytes())
         if metadata["version"] != _VERSION:
             raise UserError(
@@ -284,7 +278,7 @@ def load(path: Path) -> Split:
         split = _build_split(metadata, arrays)
     except FileNotFoundError as error:
         raise UserError("the file does not exist", where=str(path)) from error
-    except (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"the file is not a saved split, or it is damaged ({error})",
             where=str(path),

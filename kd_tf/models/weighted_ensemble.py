@@ -15,6 +15,7 @@ from kd_tf.layers.id_ops import mark_first_occurrences
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.closed_form.fit import ClosedFormFit, make_history
+from kd_tf.models.serialization import build_model, describe_model
 from kd_tf.models.training_data import to_validation_metric
 from kd_tf.progress import NullProgress, Progress
 
@@ -245,7 +246,7 @@ class WeightedEnsemble(HistoryModel):
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "members": [keras.saving.serialize_keras_object(member) for member in self.members],
+            "members": [describe_model(member) for member in self.members],
             "weights": list(self.member_weights),
             "exponents": list(self.exponents),
         }
@@ -253,7 +254,7 @@ class WeightedEnsemble(HistoryModel):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> WeightedEnsemble:
         """Rebuilds the model from `get_config`, with new weights."""
-        members = [keras.saving.deserialize_keras_object(member) for member in config["members"]]
+        members = [build_model(member) for member in config["members"]]
         return cls(**{**config, "members": members})
 
 

@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 
 from kd_tf import atomic
 from kd_tf.backend import tf
+from kd_tf.npz import read_npz, write_npz
 
 STATE_FILE = "state.json"
 VARIABLES_FILE = "variables.npz"
@@ -31,18 +31,19 @@ MAX_TIME_SHARE = 0.05
 class Snapshot:
     """The state of a training after some step.
 
-    Attributes:
-        step: Number of finished steps.
-        variables: Values of all variables of model, optimizer and random generator, in order.
-        best_weights: The weights with the best validation score so far.
-        validation_state: State of early stopping, as JSON.
+        Attributes:
+            step: Number of finished steps.
+            variables: Values of all variables of model, optimizer and random generator, in order.
+            best_weights: The weights with the best validation score so far.
+            validation_state: State of early stopping, as JSON.
 
-    Example:
-        >>> from kd_tf.backend import tf
-        >>> weight = tf.Variable([0.0, 0.0])
-        >>> Snapshot(10, [np.array([1.0, 2.0])], [], {}).restore([weight])
-        >>> weight.numpy()
-        array([1., 2.], dtype=float32)
+        Example:
+            >>> from kd_tf.backend import tf
+    from kd_tf.npz import read_npz, write_npz
+            >>> weight = tf.Variable([0.0, 0.0])
+            >>> Snapshot(10, [np.array([1.0, 2.0])], [], {}).restore([weight])
+            >>> weight.numpy()
+            array([1., 2.], dtype=float32)
     """
 
     step: int
@@ -94,7 +95,7 @@ class ResumeFolder:
                 _load_arrays(self.folder / BEST_WEIGHTS_FILE),
                 dict(state["validation_state"]),
             )
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile):
+        except (OSError, ValueError, KeyError, TypeError):
             return None
 
     def write_if_due(self, take_snapshot: Callable[[], Snapshot]) -> None:
@@ -108,8 +109,7 @@ class ResumeFolder:
                 (VARIABLES_FILE, snapshot.variables),
                 (BEST_WEIGHTS_FILE, snapshot.best_weights),
             ):
-                named_arrays = {f"{i:06d}": array for i, array in enumerate(arrays)}
-                np.savez(new_folder / name, **named_arrays)  # type: ignore[arg-type]
+                write_npz(new_folder / name, {f"{i:06d}": array for i, array in enumerate(arrays)})
             atomic.write_json(
                 new_folder / STATE_FILE,
                 {
@@ -130,5 +130,5 @@ class ResumeFolder:
 
 def _load_arrays(path: Path) -> list[np.ndarray]:
     """Loads the arrays of an .npz file in the order in which they were written."""
-    with np.load(path, allow_pickle=False) as arrays:
-        return [arrays[name] for name in sorted(arrays.files)]
+    arrays = read_npz(path)
+    return [arrays[name] for name in sorted(arrays)]

@@ -1,6 +1,5 @@
 import json
 
-import h5py
 import numpy as np
 import pytest
 
@@ -10,6 +9,7 @@ from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.teachers import TRAINED_TEACHERS
 from kd_tf.models.weighted_ensemble import WeightedEnsemble
+from kd_tf.npz import read_npz, write_npz
 from kd_tf.training import checkpoint
 
 V, L = 40, 8
@@ -50,7 +50,7 @@ def test_saving_takes_the_place_of_what_was_there_and_leaves_nothing_beside_it(t
     checkpoint.save(other, saved)
     np.testing.assert_array_equal(checkpoint.load(saved)(histories), other(histories))
     assert [path.name for path in saved.parent.iterdir()] == ["student"]
-    assert sorted(path.name for path in saved.iterdir()) == ["model.json", "model.weights.h5"]
+    assert sorted(path.name for path in saved.iterdir()) == ["model.json", "weights.npz"]
 
 
 def test_a_save_that_fails_keeps_the_model_that_was_there(tiny, saved, monkeypatch):
@@ -73,7 +73,7 @@ def refused(folder) -> UserError:
 
 def test_a_missing_folder_or_file_is_refused(saved, tmp_path):
     refused(tmp_path / "nowhere")
-    (saved / "model.weights.h5").unlink()
+    (saved / "weights.npz").unlink()
     refused(saved)
 
 
@@ -84,25 +84,22 @@ def test_a_missing_description_is_refused(saved):
 
 @pytest.mark.parametrize("cut", [0, 100, -100])
 def test_a_weights_file_that_was_cut_off_is_refused(saved, cut):
-    path = saved / "model.weights.h5"
+    path = saved / "weights.npz"
     path.write_bytes(path.read_bytes()[:cut])
     refused(saved)
 
 
 def test_weights_that_were_changed_afterwards_are_refused(saved):
-    with h5py.File(saved / "model.weights.h5", "r+") as file:
-        datasets: list[h5py.Dataset] = []
-        file.visititems(
-            lambda _, actual: datasets.append(actual) if isinstance(actual, h5py.Dataset) else None
-        )
-        table = next(actual for actual in datasets if actual.shape and actual.shape[0] == V + 1)
-        table[5, 2] += 1e-4
+    arrays = read_npz(saved / "weights.npz")
+    table = next(array for array in arrays.values() if array.shape == (V + 1, 6))
+    table[5, 2] += 1e-4
+    write_npz(saved / "weights.npz", arrays)
     assert "do not match the saved fingerprint" in refused(saved).what
 
 
 def test_the_weights_of_another_model_of_the_same_shape_are_refused(tiny, saved, tmp_path):
     checkpoint.save(tiny(MLPStudent, seed=1), tmp_path / "other")
-    (tmp_path / "other" / "model.weights.h5").replace(saved / "model.weights.h5")
+    (tmp_path / "other" / "weights.npz").replace(saved / "weights.npz")
     assert "do not match the saved fingerprint" in refused(saved).what
 
 
@@ -122,20 +119,22 @@ def edited(folder, change) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda d: d["model"]["config"].update(items=V + 1),
-        lambda d: d["model"]["config"].update(items=-1),
+        lambda d: d["model"]["config"].update(num_items=V + 1),
+        lambda d: d["model"]["config"].update(num_items=-1),
         lambda d: d["model"]["config"].update(hidden="wide"),
         lambda d: d["model"]["config"].pop("max_length"),
         lambda d: d["model"].update(config=None),
         lambda d: d["model"].update(class_name="Nobody", registered_name="kd_tf>Nobody"),
         lambda d: d.update(model=keras.saving.serialize_keras_object(keras.layers.Dense(3))),
+        lambda d: d["model"]["config"].update(num_items=10**9),
+        lambda d: d["model"]["config"].update(embedding_dim=10**9),
         lambda d: d.update(model="mlp"),
         lambda d: d.update(model=None),
         lambda d: d.update(fingerprint="0" * 64),
         lambda d: d.pop("fingerprint"),
         lambda d: ["not", "an", "object"],
     ],
-    ids=range(12),
+    ids=range(14),
 )
 def test_a_description_that_does_not_fit_is_refused(saved, change):
     edited(saved, change)

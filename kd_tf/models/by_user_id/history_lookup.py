@@ -10,6 +10,7 @@ from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.by_user_id.base import UserIdModel, fill_item_table
+from kd_tf.models.serialization import build_model, describe_model
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -72,9 +73,9 @@ class UserHistoryLookup(UserIdModel):
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         del config["num_items"], config["max_length"]  # from_config takes both from the model
-        return {**config, "model": keras.saving.serialize_keras_object(self.model)}
+        return {**config, "model": describe_model(self.model)}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> UserHistoryLookup:
         """Rebuilds the model from `get_config`, with new weights."""
-        return cls(**{**config, "model": keras.saving.deserialize_keras_object(config["model"])})
+        return cls(**{**config, "model": build_model(config["model"])})

@@ -15,6 +15,7 @@ from kd_tf.losses.softmax import MASKED_LOGIT, mask_history
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.base import UserIdModel
+from kd_tf.models.serialization import build_model, describe_model
 from kd_tf.progress import Progress
 
 MAX_CALIBRATION_SCORES = 10_000_000
@@ -207,7 +208,7 @@ class TeacherMixture(HistoryModel):
     def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
-            "members": [keras.saving.serialize_keras_object(member) for member in self.members],
+            "members": [describe_model(member) for member in self.members],
             "weights": list(self._settings["weights"]),
             "temperatures": list(self._settings["temperatures"]),
             "by_confidence": self.by_confidence,
@@ -216,7 +217,7 @@ class TeacherMixture(HistoryModel):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TeacherMixture:
         """Rebuilds the mixture from `get_config`; the members have new weights."""
-        members = [keras.saving.deserialize_keras_object(member) for member in config["members"]]
+        members = [build_model(member) for member in config["members"]]
         return cls(**{**config, "members": members})
 
 

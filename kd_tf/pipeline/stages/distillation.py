@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -244,6 +246,8 @@ def _import_loss(name: str) -> type[DistillationLoss]:
             where="distillation.losses",
             hint=f"Use one of {', '.join(METHODS)}, or your own as module:Class.",
         )
+    if str(Path.cwd()) not in sys.path:
+        sys.path.append(str(Path.cwd()))  # last, so that no file here takes the name of a package
     try:
         loss_class = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
