@@ -2,6 +2,9 @@ import errno
 import json
 import os
 import stat
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -209,8 +212,118 @@ def test_a_folder_that_cannot_be_swapped_in_leaves_the_old_one(
             raise error
         return real(self, target)
 
+    # Where the system cannot exchange two folders in one step.
+    monkeypatch.setattr(atomic, "_find_exchange", lambda: None)
     monkeypatch.setattr(Path, "replace", replace)
     with pytest.raises((UserError, KeyboardInterrupt)), atomic.replace_directory(path) as temporary:
         (temporary / "new").write_bytes(b"new")
     assert names(tmp_path) == ["bundle"]
     assert names(path) == ["old"]
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+from kd_tf import atomic
+
+with atomic.replace_directory(Path(sys.argv[1])) as temporary:
+    (temporary / "half").write_bytes(b"half")
+    print("writing", flush=True)
+    time.sleep(600)
+"""
+
+
+def start_writer(path: Path) -> subprocess.Popen[str]:
+    """Another process that stays in the midst of writing a folder."""
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True
+    )
+    assert writer.stdout is not None
+    assert writer.stdout.readline() == "writing\n"
+    return writer
+
+
+def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_not(tmp_path):
+    path = tmp_path / "bundle"
+    killed, living = start_writer(path), start_writer(path)
+    try:
+        (of_killed, of_living) = (
+            next(
+                tmp_path / name
+                for name in names(tmp_path)
+                if os.path.samestat(
+                    (tmp_path / name).stat(), Path(f"/proc/{writer.pid}/fd/3").stat()
+                )
+            )
+            for writer in (killed, living)
+        )
+        killed.kill()
+        killed.wait()
+        assert of_killed.exists()
+        with atomic.replace_directory(path) as temporary:
+            (temporary / "new").write_bytes(b"new")
+        assert names(tmp_path) == sorted(["bundle", of_living.name])
+        atomic.remove_all_leftovers(tmp_path)
+        assert of_living.exists()
+    finally:
+        living.kill()
+        living.wait()
+    atomic.remove_all_leftovers(tmp_path.parent)
+    assert names(tmp_path) == ["bundle"]
+    assert names(path) == ["new"]
+
+
+def test_a_temporary_file_of_a_killed_process_is_removed_by_the_next_writer(tmp_path):
+    (tmp_path / ".file.abc.tmp").write_bytes(b"half")
+    (tmp_path / ".other.abc.tmp").write_bytes(b"half")
+    (tmp_path / ".file.settings").write_bytes(b"the user's")
+    atomic.write_bytes(tmp_path / "file", b"new")
+    assert names(tmp_path) == [".file.settings", ".other.abc.tmp", "file"]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_folder_that_was_moved_away_is_put_back_unless_another_took_its_place(tmp_path, there):
+    (tmp_path / ".bundle.abc.old").mkdir()
+    (tmp_path / ".bundle.abc.old" / "old").touch()
+    if there:
+        (tmp_path / "bundle").mkdir()
+        (tmp_path / "bundle" / "new").touch()
+    atomic.remove_all_leftovers(tmp_path)
+    assert names(tmp_path) == ["bundle"]
+    assert names(tmp_path / "bundle") == ["new" if there else "old"]
+
+
+@pytest.mark.skipif(atomic._find_exchange() is None, reason="this system cannot exchange folders")
+def test_a_folder_is_there_at_every_moment_of_its_replacement(tmp_path):
+    path = tmp_path / "bundle"
+    replaced = 0
+    stop = threading.Event()
+    missing = []
+
+    def watch() -> None:
+        while not stop.is_set():
+            if not path.is_dir():
+                missing.append(replaced)
+
+    with atomic.replace_directory(path):
+        pass
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    for replaced in range(300):
+        with atomic.replace_directory(path) as temporary:
+            (temporary / "file").write_text(str(replaced))
+    stop.set()
+    watcher.join()
+    assert not missing
+    assert (path / "file").read_text() == "299"
+
+
+def test_a_link_to_a_folder_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").touch()
+    (tmp_path / "bundle").symlink_to(tmp_path / "elsewhere")
+    with atomic.replace_directory(tmp_path / "bundle") as temporary:
+        (temporary / "new").touch()
+    assert names(tmp_path) == ["bundle", "elsewhere"]
+    assert names(tmp_path / "bundle") == ["new"]
+    assert names(tmp_path / "elsewhere") == ["kept"]

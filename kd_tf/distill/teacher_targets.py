@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from kd_tf import atomic
 from kd_tf.backend import tf
 from kd_tf.data.examples.sequences import Examples
+from kd_tf.keyed_folder import fill_folder
 from kd_tf.losses.softmax import MASKED_LOGIT, mask_history
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size
 from kd_tf.progress import Progress
 from kd_tf.training.checkpoint import compute_fingerprint
-
-KEY_FILE = "key.json"
 
 EXTRA_OUTPUTS: dict[str, Callable[[HistoryModel, tf.Tensor], tf.Tensor]] = {
     "teacher_user_embeddings": lambda teacher, history: teacher.user_embeddings(history),
@@ -76,8 +73,11 @@ def compute_teacher_targets(
         "teacher": compute_fingerprint(teacher),
         "extra": extra,
     }
-    if _read_cache_key(folder) != key:
-        _write_cache(teacher, examples, top_k, extra, key, folder, progress)
+    fill_folder(
+        folder,
+        key,
+        lambda new_folder: _write_targets(teacher, examples, top_k, extra, new_folder, progress),
+    )
     return _load_arrays(folder, ["teacher_ids", "teacher_logits", "teacher_total", *extra])
 
 
@@ -150,26 +150,27 @@ def compute_curriculum_targets(
         **_make_cache_key(examples, top_k),
         "stages": [compute_fingerprint(teacher) for teacher in teachers],
     }
-    if _read_cache_key(folder) != key:
+
+    def write_stages(new_folder: Path) -> None:
         passes, users, _ = examples.history.shape
-        with atomic.replace_directory(folder) as temporary_folder:
-            stage_ids = np.lib.format.open_memmap(
-                temporary_folder / "stage_ids.npy",
-                "w+",
-                np.int32,
-                (passes, users, len(teachers), top_k),
+        stage_ids = np.lib.format.open_memmap(
+            new_folder / "stage_ids.npy",
+            "w+",
+            np.int32,
+            (passes, users, len(teachers), top_k),
+        )
+        for index, teacher in enumerate(teachers):
+            stage_folder = new_folder / "stage"
+            targets = compute_teacher_targets(
+                teacher, examples, top_k=top_k, folder=stage_folder, progress=progress
             )
-            for index, teacher in enumerate(teachers):
-                stage_folder = temporary_folder / "stage"
-                targets = compute_teacher_targets(
-                    teacher, examples, top_k=top_k, folder=stage_folder, progress=progress
-                )
-                stage_ids[:, :, index] = targets["teacher_ids"]
-                # Windows cannot delete a file that is still memory-mapped.
-                del targets
-                shutil.rmtree(stage_folder)
-            stage_ids.flush()
-            atomic.write_json(temporary_folder / KEY_FILE, key)
+            stage_ids[:, :, index] = targets["teacher_ids"]
+            # Windows cannot delete a file that is still memory-mapped.
+            del targets
+            shutil.rmtree(stage_folder)
+        stage_ids.flush()
+
+    fill_folder(folder, key, write_stages)
     return _load_arrays(folder, ["stage_ids"])
 
 
@@ -188,21 +189,11 @@ def _load_arrays(folder: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
     }
 
 
-def _read_cache_key(folder: Path) -> dict[str, object] | None:
-    """Returns the key of a complete cache, None if there is no readable one."""
-    try:
-        key = json.loads((folder / KEY_FILE).read_text("utf-8"))
-    except (OSError, ValueError):
-        return None
-    return key if isinstance(key, dict) else None
-
-
-def _write_cache(
+def _write_targets(
     teacher: HistoryModel,
     examples: Examples,
     top_k: int,
     extra: Sequence[str],
-    key: dict[str, object],
     folder: Path,
     progress: Progress,
 ) -> None:
@@ -244,28 +235,22 @@ def _write_cache(
     specs = {
         name: (output.shape[1:], output.dtype) for name, output in compute_outputs(rows[:1]).items()
     }
-    with atomic.replace_directory(folder) as temporary_folder:
-        arrays = {
-            name: np.lib.format.open_memmap(
-                temporary_folder / f"{name}.npy",
-                "w+",
-                dtype.as_numpy_dtype,
-                (passes, users, *shape),
-            )
-            for name, (shape, dtype) in specs.items()
-        }
-        flat_arrays = {
-            name: array.reshape(num_examples, *array.shape[2:]) for name, array in arrays.items()
-        }
-        with progress.task("computing teacher outputs", num_examples) as advance:
-            batch_size = get_scoring_batch_size(teacher, in_numpy=use_numpy)
-            for start in range(0, len(rows), batch_size):
-                end = min(start + batch_size, len(rows))
-                indices = examples_by_row[row_starts[start] : row_starts[end]]
-                for name, output in compute_outputs(rows[start:end]).items():
-                    flat_arrays[name][indices] = output.numpy()[row_of_example[indices] - start]
-                advance(len(indices))
-        for array in arrays.values():
-            array.flush()
-        # The key is written last: a folder without it is not a complete cache.
-        atomic.write_json(temporary_folder / KEY_FILE, key)
+    arrays = {
+        name: np.lib.format.open_memmap(
+            folder / f"{name}.npy", "w+", dtype.as_numpy_dtype, (passes, users, *shape)
+        )
+        for name, (shape, dtype) in specs.items()
+    }
+    flat_arrays = {
+        name: array.reshape(num_examples, *array.shape[2:]) for name, array in arrays.items()
+    }
+    with progress.task("computing teacher outputs", num_examples) as advance:
+        batch_size = get_scoring_batch_size(teacher, in_numpy=use_numpy)
+        for start in range(0, len(rows), batch_size):
+            end = min(start + batch_size, len(rows))
+            indices = examples_by_row[row_starts[start] : row_starts[end]]
+            for name, output in compute_outputs(rows[start:end]).items():
+                flat_arrays[name][indices] = output.numpy()[row_of_example[indices] - start]
+            advance(len(indices))
+    for array in arrays.values():
+        array.flush()

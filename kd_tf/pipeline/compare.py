@@ -20,10 +20,12 @@ from kd_tf.data.examples.sequences import Examples
 from kd_tf.distill.warm_start import WARM_STARTS
 from kd_tf.errors import UserError
 from kd_tf.evaluation.evaluate import Evaluation
+from kd_tf.file_locks import reserve_folder
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization
 from kd_tf.models.students import TRAINED_STUDENTS
+from kd_tf.npz import read_npz, write_npz
 from kd_tf.pipeline import method_presets
 from kd_tf.pipeline.process_pool import ProcessPool
 from kd_tf.pipeline.stages import teacher as teachers
@@ -112,7 +114,22 @@ def compare(
         )
     for name in names:  # wrong settings shall stop the comparison before hours of training
         build_losses(method_presets.configure_method(name, settings).distillation)
-    comparison = _ComparisonContext(settings, Path(folder), progress or NullProgress(), dataset)
+    with reserve_folder(Path(folder)):
+        atomic.remove_all_leftovers(Path(folder))
+        return _compare_methods(settings, Path(folder), progress, names, seeds, dataset, pool)
+
+
+def _compare_methods(
+    settings: Config,
+    folder: Path,
+    progress: Progress | None,
+    names: Sequence[str],
+    seeds: int,
+    dataset: Dataset | None,
+    pool: ProcessPool | None,
+) -> ModelTable:
+    """Compares methods in a folder that no other command uses; see `compare`."""
+    comparison = _ComparisonContext(settings, folder, progress or NullProgress(), dataset)
     context = comparison.context
     # Before the trainings, so that no two of them write to the same cache.
     for name in names:
@@ -133,7 +150,7 @@ def compare(
             tasks,
             comparison,
             _ComparisonContext,
-            (settings, Path(folder), NullProgress(), dataset),
+            (settings, folder, NullProgress(), dataset),
         )
         for (name, seed), result in zip(tasks, task_results, strict=True):
             advance(1, f"{name}, seed {seed}")
@@ -336,7 +353,7 @@ def _train_and_evaluate(
     def build(temporary: Path) -> None:
         model, training = comparison.train_method(name, settings, plan, seed, key)
         evaluation = context.evaluate_on_test(f"{name}, seed {seed}", make_score_fn(model))
-        np.savez_compressed(temporary / _PER_USER_FILE, **evaluation.per_user)  # type: ignore[arg-type]
+        write_npz(temporary / _PER_USER_FILE, evaluation.per_user, compress=True)
         atomic.write_json(
             temporary / _METRICS_FILE,
             {
@@ -352,8 +369,7 @@ def _train_and_evaluate(
     except UserError as error:
         return error
     record = json.loads((folder / _METRICS_FILE).read_text("utf-8"))
-    with np.load(folder / _PER_USER_FILE, allow_pickle=False) as arrays:
-        per_user = {metric: arrays[metric] for metric in arrays.files}
+    per_user = read_npz(folder / _PER_USER_FILE)
     context.progress.info(f"{name}, seed {seed}: ndcg@10 {record['overall']['ndcg@10']:.4f}")
     return _StudentResult(
         Evaluation(per_user, record["overall"], {}),

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_tf import config
+from kd_tf import atomic, config
 from kd_tf.baselines import BASELINES
 from kd_tf.compress.storage import compute_quantized_size
 from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
+from kd_tf.file_locks import reserve_folder
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.pipeline.stages import export
@@ -80,7 +81,7 @@ def run(
             ``settings.data`` names is read.
 
     Raises:
-        UserError: The data or a setting cannot be used.
+        UserError: The data or a setting cannot be used, or another command uses the folder.
         ParityError: The outputs of a converted file differ from those of its student.
 
     Example:
@@ -109,14 +110,14 @@ def run(
                 hint="Choose another architecture; this one is for kd-tf compare.",
             )
     progress = progress or NullProgress()
-    return run_stages(
-        RunContext.create(settings, Path(folder), progress, dataset or load_dataset(settings))
-    )
+    context = RunContext.create(settings, Path(folder), progress, dataset or load_dataset(settings))
+    with reserve_folder(context.folder):
+        atomic.remove_all_leftovers(context.folder)
+        return _run_stages(context)
 
 
-def run_stages(context: RunContext) -> RunResult:
+def _run_stages(context: RunContext) -> RunResult:
     """Runs all stages in order and writes the results."""
-    context.folder.mkdir(parents=True, exist_ok=True)
     config.write(context.settings, context.folder / "config.toml")
     context.split.save(context.folder / SPLIT_FILE)
     baselines = evaluate_baseline_models(

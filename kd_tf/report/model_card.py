@@ -161,21 +161,16 @@ def _describe_metrics(results: Results) -> str:
 def _describe_cost(results: Results) -> str:
     artifact = results.shipped_artifact
     ratio = artifact.bytes / artifact.floor_bytes
-    threads = round(artifact.latency_us["threads"])
-    machine = escape(results.environment.get("machine", "unknown"))
     return f"""\
-## Parity, speed and size
+## Parity and size
 
 - Parity with the Keras student over {artifact.parity["histories"]:,} histories:
   {artifact.parity["top10_overlap"]:.4f} of the top 10 books are the same, scores differ by at most
   {artifact.parity["max_score_error"]:.2g}.
-- Latency of one call: median {artifact.latency_us["p50"]:.0f} µs, 90th percentile
-  {artifact.latency_us["p90"]:.0f} µs, 99th percentile {artifact.latency_us["p99"]:.0f} µs, \
-{threads} thread{"" if threads == 1 else "s"}.
-  Peak memory: {artifact.peak_memory_bytes:,} bytes.
-  Both were measured on the machine that exported the file ({machine}); a phone will differ.
 - Size: {artifact.bytes:,} bytes. The weights alone need {artifact.floor_bytes:,} bytes with this
-  quantization (the floor); the file is {ratio:.3f} times as large."""
+  quantization (the floor); the file is {ratio:.3f} times as large.
+- Latency and memory depend on the machine: `results.json` and `report.html` of the run have what
+  was measured where it ran, and `kd-tf benchmark` measures them anywhere."""
 
 
 def _describe_limitations() -> str:
@@ -212,7 +207,12 @@ def _describe_versions(results: Results) -> str:
         f"- Contract: {CONTRACT_VERSION}",
         f"- Minimum TensorFlow Lite runtime: {min_runtime_version}",
     ]
-    lines += [f"- {escape(name)}: {escape(value)}" for name, value in results.environment.items()]
+    # Without the machine: the same run gives the same card, and so the same bundle, everywhere.
+    lines += [
+        f"- {escape(name)}: {escape(value)}"
+        for name, value in results.environment.items()
+        if name != "machine"
+    ]
     return "\n".join(lines)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ class Artifact:
         name: Name of the variant.
         path: Path of the file, relative to the run's folder.
         bytes: Size of the file in bytes.
+        sha256: SHA-256 of the file; the bundle takes only a file that has it.
         floor_bytes: Bytes that the weights alone need in this quantization.
         quantization: Quantization of the file.
         sparsity: Share of zeros in the student's dense core.
@@ -52,6 +54,7 @@ class Artifact:
     name: str
     path: str
     bytes: int
+    sha256: str
     floor_bytes: int
     quantization: str
     sparsity: float
@@ -97,21 +100,23 @@ def measure_artifact(
             this quantization.
     """
     histories = split.test.histories.pad(student.max_length)
+    content = path.read_bytes()
     parity = check_parity(
-        path.read_bytes(),
+        content,
         student,
         _collect_histories(MIN_HISTORIES, split, student.max_length),
         quantization=quantization,
         quantized_student=quantized_student,
     )
     is_two_stage = isinstance(student, TwoStageStudent)
-    model = TFLiteModel(path)
+    model = TFLiteModel(content)
     rank = make_tflite_ranker(model)
     latency = measure_latency(model, histories)
     return Artifact(
         name=quantization.value,
         path=f"artifacts/{path.name}",
-        bytes=path.stat().st_size,
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
         floor_bytes=compute_floor_bytes(student, quantization),
         quantization=quantization.value,
         sparsity=sparsity,
@@ -140,7 +145,7 @@ def measure_artifact(
             "threads": latency.threads,
         },
         peak_memory_bytes=measure_peak_memory(path),
-        min_runtime_version=compute_min_runtime_version(path.read_bytes()),
+        min_runtime_version=compute_min_runtime_version(content),
         catalog_search="two-stage" if is_two_stage else "exact",
     )
 

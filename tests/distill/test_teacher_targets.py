@@ -271,7 +271,7 @@ def test_a_folder_without_a_readable_key_is_no_cache(tmp_path, key):
     (folder / "key.json").write_text(key)
     np.save(folder / "ids.npy", np.zeros(3))
     same(ask(teacher, examples, folder), teacher, examples)
-    assert json.loads((folder / "key.json").read_text())["top"] == 4
+    assert json.loads((folder / "key.json").read_text())["key"]["top"] == 4
     shutil.rmtree(folder)
 
 

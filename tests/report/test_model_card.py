@@ -56,19 +56,15 @@ def test_the_shipped_file_comes_first_then_students_teacher_and_baselines(result
 
 
 @pytest.mark.parametrize("name", ["float32", "float16", "dynamic-int8", "int8"])
-def test_size_parity_and_speed_are_those_of_the_shipped_file(results, name):
+def test_size_and_parity_are_those_of_the_shipped_file_and_nothing_measured_is_told(results, name):
     results = dataclasses.replace(results, chosen=name)
     one, text = results.shipped_artifact, shown(model_card.render(results))
     assert f"({name}, {one.bytes:,} bytes, signatures recommend, similar)" in text
     assert f"over {one.parity['histories']} histories: {one.parity['top10_overlap']:.4f} of" in text
     assert f"scores differ by at most {one.parity['max_score_error']:.2g}." in text
-    speed = (
-        f"median {one.latency_us['p50']:.0f} µs, 90th percentile {one.latency_us['p90']:.0f} µs, "
-        f"99th percentile {one.latency_us['p99']:.0f} µs, 1 thread. "
-        f"Peak memory: {one.peak_memory_bytes:,} bytes"
-    )
-    assert speed in text
-    assert "on the machine that exported the file (x86_64)" in text
+    # Times and memory differ from run to run, and the card is part of the bundle and its hash.
+    for measured in (f"{one.latency_us['p50']:.0f} µs", f"{one.peak_memory_bytes:,}", "x86_64"):
+        assert measured not in text
     assert f"alone need {one.floor_bytes:,} bytes" in text
     assert f"is {one.bytes / one.floor_bytes:.3f} times as large" in text
     assert f"{one.sparsity:.1%} of the weights in its dense core are zero" in text
@@ -162,6 +158,5 @@ def test_empty_notes_comparisons_and_environment_leave_no_holes(results):
     assert "Note:" not in card
     assert "Cleaning" not in card
     assert "- Protocol: `next-book`\n" in card
-    assert "exported the file (unknown)" in card
     assert "\n\n\n" not in card
     assert card.endswith("2.3.0\n")

@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+import hashlib
+
+from kd_tf.errors import UserError
 from kd_tf.pipeline.stages.export import load_item_order
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.report import model_card
 from kd_tf.report.results import Results
 from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
+from kd_tf.runtime.recommender import Recommender
 
 
 def write_run_bundle(context: RunContext, results: Results) -> Bundle:
     """Writes the bundle with the shipped file and the catalog in the order of its item IDs."""
     artifact = results.shipped_artifact
+    model = (context.folder / artifact.path).read_bytes()
+    if hashlib.sha256(model).hexdigest() != artifact.sha256:
+        raise UserError(
+            "the file was changed while the run used it",
+            where=str(context.folder / artifact.path),
+            hint="Run again: the file is then exported anew.",
+        )
     items = list(context.dataset.catalog.frame.iter_rows(named=True))
     order = load_item_order(context)
     if order is not None:
         items = [items[item - 1] for item in order]
     return write_bundle(
         context.folder / "bundle",
-        model=(context.folder / artifact.path).read_bytes(),
+        model=model,
         catalog=items,
         config=BundleConfig(
             name=context.settings.name,
@@ -40,4 +51,5 @@ def write_run_bundle(context: RunContext, results: Results) -> Bundle:
             },
         ),
         model_card=model_card.render(results),
+        check=Recommender.from_bundle,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,14 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from kd_tf import __version__, atomic
+from kd_tf import __version__
 from kd_tf.config import Config
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.split import Split
+from kd_tf.keyed_folder import fill_folder
 from kd_tf.progress import Progress
-
-KEY_FILE = "key.json"
-"""File name of the key in the folder of a finished stage."""
 
 
 @dataclass(frozen=True)
@@ -54,23 +51,21 @@ class Cache:
         return {**self.shared_key, **inputs}
 
     def build_once(self, folder: Path, key: dict[str, Any], build: Callable[[Path], Any]) -> None:
-        """Fills a folder unless it was filled with the same key before.
+        """Fills a folder unless it was filled with the same key before; see `fill_folder`.
 
         Args:
             folder: The stage's folder, replaced as a whole.
-            key: Everything that its content depends on; written to `KEY_FILE`.
+            key: Everything that its content depends on.
             build: Writes the content into the folder that it gets.
         """
-        try:
-            if json.loads((folder / KEY_FILE).read_text("utf-8")) == key:
-                name = folder.relative_to(self.folder).as_posix()
-                self.progress.info(f"{name}: reused from an earlier run")
-                return
-        except (OSError, ValueError):
-            pass
-        with atomic.replace_directory(folder) as temporary:
-            build(temporary)
-            atomic.write_json(temporary / KEY_FILE, key)
+        name = folder.relative_to(self.folder).as_posix()
+        outcome = fill_folder(folder, key, build)
+        if outcome == "reused":
+            self.progress.info(f"{name}: reused from an earlier run")
+        elif outcome == "damaged":
+            self.progress.info(
+                f"{name}: made anew, as its files were not those that the earlier run wrote"
+            )
 
 
 def make_shared_key(settings: Config, split: Split, max_length: int) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def _open_ranker(path: Path, train: TrainingSet) -> RankFn:
     if not path.is_dir():
         return make_tflite_ranker(TFLiteModel(path))
     bundle = Bundle.open(path)
-    rank = make_tflite_ranker(TFLiteModel(bundle.model_path))
+    rank = make_tflite_ranker(TFLiteModel(bundle.model))
     if train.catalog is None:
         return rank
     ids = {item_id: number for number, item_id in enumerate(train.catalog.item_ids, start=1)}

@@ -15,6 +15,7 @@ from kd_tf.pipeline.stages.examples import draw_calibration_histories
 from kd_tf.report import model_card
 from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
 from kd_tf.runtime.model import TFLiteModel
+from kd_tf.runtime.recommender import Recommender
 from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version
 from kd_tf.tflite.checks.parity import Parity, check_parity
 from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
@@ -126,6 +127,7 @@ def export_bundle(
         catalog=catalog.frame.iter_rows(named=True),
         config=config,
         model_card=_describe(config, len(content), parity),
+        check=Recommender.from_bundle,
     )
 
 
