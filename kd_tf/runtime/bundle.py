@@ -11,9 +11,13 @@ A bundle is flat::
 from __future__ import annotations
 
 import dataclasses
+import errno
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+import math
+import os
+import stat
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +29,9 @@ CONTRACT_VERSION = 1
 CONFIG_HASH_KEY = "config_sha256"
 """Key in config.json of the SHA-256 of config.json itself, computed with 64 zeros as the value.
 Together with the hashes of the other files it detects any change to a bundle."""
+
+MAX_ATTEMPTS = 20
+"""How often a bundle is read that is replaced while it is read."""
 
 CATALOG_VERSION = 1
 MODEL_FILE = "model.tflite"
@@ -168,6 +175,15 @@ class BundleConfig:
                 raise _make_damaged_error(f"{key} must be at least 1, not {content[key]}", where)
             return int(content[key])
 
+        def get_metrics() -> dict[str, float]:
+            metrics: dict[str, float] = get("metrics", dict, "an object of name: number")
+            for name, value in metrics.items():
+                if type(value) not in (int, float) or not math.isfinite(value):
+                    raise _make_damaged_error(
+                        f"the metric {name} is not a number: {value!r}", where
+                    )
+            return metrics
+
         signatures = get("signatures", list, "a list of names")
         hashes = get("sha256", dict, "an object of file: hash")
         if not all(isinstance(name, str) for name in signatures):
@@ -185,7 +201,7 @@ class BundleConfig:
             signatures=tuple(signatures),
             min_runtime_version=get("min_runtime_version", str, "a string"),
             quantization=get("quantization", str, "a string"),
-            metrics=get("metrics", dict, "an object of name: number"),
+            metrics=get_metrics(),
             dataset=get("dataset", dict, "an object"),
             sha256=hashes,
         )
@@ -199,11 +215,14 @@ class Bundle:
         folder: The bundle's folder.
         config: The content of config.json.
         items: The catalog; the item with model id ``i`` is ``items[i - 1]``.
+        model: Content of the .tflite file, the bytes whose hash was checked. A file that is
+            replaced or cut off later changes nothing here.
     """
 
     folder: Path
     config: BundleConfig
     items: list[Item]
+    model: bytes
 
     def __repr__(self) -> str:
         return f"<Bundle {str(self.folder)!r}: {len(self.items):,} items>"
@@ -223,21 +242,37 @@ class Bundle:
                 version, or lies outside the folder.
         """
         folder = Path(folder)
-        if not folder.is_dir():
-            raise UserError(
-                "there is no such folder", where=str(folder), hint="Give the folder of a bundle."
-            )
-        where = str(folder / CONFIG_FILE)
-        text = _read_file(folder, CONFIG_FILE)
+        for attempt in range(MAX_ATTEMPTS):
+            files = _FolderFiles(folder)
+            try:
+                return cls._open(files)
+            except UserError:
+                # While the folder was read, a new bundle took its place: read that one.
+                if attempt == MAX_ATTEMPTS - 1 or not files.was_replaced():
+                    raise
+            finally:
+                files.close()
+        raise AssertionError("unreachable")
+
+    @classmethod
+    def _open(cls, files: _FolderFiles) -> Bundle:
+        """Opens a bundle whose files are read once each: what is checked is what is used."""
+        where = str(files.folder / CONFIG_FILE)
+        text = files.read(CONFIG_FILE)
         content = _parse_json(text, where)
         config = BundleConfig.from_json(content, where)
         _check_own_hash(text, content.get(CONFIG_HASH_KEY), where)
         for name in (MODEL_FILE, CATALOG_FILE):
             if name not in config.sha256:
                 raise _make_damaged_error(f"sha256 does not list {name}", where)
-        for name, expected_hash in config.sha256.items():
-            _check_hash(folder, name, expected_hash)
-        return cls(folder, config, _read_catalog(folder, config.num_items))
+        contents = {
+            name: _read_checked(files, name, expected_hash)
+            for name, expected_hash in config.sha256.items()
+        }
+        items = _parse_catalog(
+            contents[CATALOG_FILE], config.num_items, str(files.folder / CATALOG_FILE)
+        )
+        return cls(files.folder, config, items, contents[MODEL_FILE])
 
     @property
     def model_path(self) -> Path:
@@ -252,6 +287,7 @@ def write_bundle(
     catalog: Iterable[Mapping[str, Any]],
     config: BundleConfig,
     model_card: str,
+    check: Callable[[Bundle], object] | None = None,
 ) -> Bundle:
     """Writes a bundle atomically: an interrupted run leaves the folder as it was.
 
@@ -262,6 +298,8 @@ def write_bundle(
             None are left out; ``id`` is optional.
         config: The config; its hashes are computed here.
         model_card: The model card in Markdown.
+        check: Gets the new bundle before it takes the place of an old one, and raises if it is
+            not good enough; `Recommender.from_bundle` sees whether it answers.
 
     Returns:
         The bundle, opened and verified.
@@ -289,6 +327,8 @@ def write_bundle(
         atomic.write_bytes(temporary_folder / CONFIG_FILE, encode_with_own_hash(complete))
         # Verify the bundle before it replaces a good one.
         bundle = Bundle.open(temporary_folder)
+        if check is not None:
+            check(bundle)
     return dataclasses.replace(bundle, folder=Path(folder))
 
 
@@ -345,10 +385,9 @@ def _encode_catalog(rows: list[dict[str, Any]]) -> str:
     return f'{{"version": {CATALOG_VERSION}, "books": [\n' + ",\n".join(lines) + "\n]}\n"
 
 
-def _read_catalog(folder: Path, num_items: int) -> list[Item]:
-    """Reads catalog.json."""
-    where = str(folder / CATALOG_FILE)
-    content = _parse_json(_read_file(folder, CATALOG_FILE), where)
+def _parse_catalog(text: bytes, num_items: int, where: str) -> list[Item]:
+    """Parses catalog.json."""
+    content = _parse_json(text, where)
     if not isinstance(content, dict) or not isinstance(content.get("books"), list):
         raise _make_damaged_error("it must hold an object with a list of books", where)
     if content.get("version") != CATALOG_VERSION:
@@ -385,40 +424,89 @@ def _parse_item(row: Any, number: int, where: str) -> Item:
     return Item(**values)
 
 
-def _check_hash(folder: Path, name: str, expected_hash: str) -> None:
-    """Checks the name and the SHA-256 of a file in the bundle."""
+def _read_checked(files: _FolderFiles, name: str, expected_hash: str) -> bytes:
+    """Reads a file of the bundle; checks its name and its SHA-256."""
     # The name must be a plain file name on every system. Links are allowed, as caches of
     # downloaded models are folders of links; the hash verifies their content.
     if name in ("", ".", "..") or any(character in name for character in "/\\:\0"):
         raise UserError(
             f"the bundle lists {name!r}, which is not the name of a file in its folder",
-            where=str(folder / CONFIG_FILE),
+            where=str(files.folder / CONFIG_FILE),
             hint="Do not use this bundle. Get it again from its author.",
         )
-    if hashlib.sha256(_read_file(folder, name)).hexdigest() != expected_hash.lower():
+    content = files.read(name)
+    if hashlib.sha256(content).hexdigest() != expected_hash.lower():
         raise UserError(
             f"the file was changed: its SHA-256 differs from {CONFIG_FILE}",
-            where=str(folder / name),
+            where=str(files.folder / name),
             hint="Copy or export the bundle again.",
         )
+    return content
 
 
-def _read_file(folder: Path, name: str) -> bytes:
-    try:
-        return (folder / name).read_bytes()
-    except OSError as error:
-        raise UserError(
-            f"a file of the bundle cannot be read: {error.strerror}",
-            where=str(folder / name),
-            hint="Copy or export the whole bundle again.",
-        ) from error
+class _FolderFiles:
+    """The files of one folder, also after another folder has taken its path.
+
+    Where the system can, files are opened relative to the open folder and not by their path.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._handle: int | None = None
+        try:
+            if os.open in os.supports_dir_fd:
+                self._handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            elif not folder.is_dir():
+                raise NotADirectoryError
+        except OSError as error:
+            raise UserError(
+                "there is no such folder", where=str(folder), hint="Give the folder of a bundle."
+            ) from error
+
+    def read(self, name: str) -> bytes:
+        """Reads a file; raises a UserError if it cannot be read."""
+        try:
+            path = str(self.folder / name) if self._handle is None else name
+            handle = os.open(path, os.O_RDONLY | _OPEN_FLAGS, dir_fd=self._handle)
+            with os.fdopen(handle, "rb") as file:
+                if not stat.S_ISREG(os.fstat(handle).st_mode):
+                    raise OSError(errno.EINVAL, "not a regular file")
+                return file.read()
+        except OSError as error:
+            raise UserError(
+                f"a file of the bundle cannot be read: {error.strerror}",
+                where=str(self.folder / name),
+                hint="Copy or export the whole bundle again.",
+            ) from error
+
+    def was_replaced(self) -> bool:
+        """Says whether another folder is at the path now."""
+        try:
+            return self._handle is None or not os.path.samestat(
+                self.folder.stat(), os.fstat(self._handle)
+            )
+        except OSError:
+            return True
+
+    def close(self) -> None:
+        """Closes the folder."""
+        if self._handle is not None:
+            os.close(self._handle)
+
+
+# A pipe in place of a file must not be waited for, and Windows must not change line ends.
+_OPEN_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
 
 
 def _parse_json(content: bytes, where: str) -> Any:
     try:
-        return json.loads(content.decode("utf-8"))
+        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:  # bad UTF-8 is a ValueError as well
         raise _make_damaged_error(f"it is not valid JSON: {error}", where) from error
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def _make_damaged_error(what: str, where: str) -> UserError:

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import mmap
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 
 from kd_tf.errors import UserError
 from kd_tf.progress import NullProgress, Progress
+from kd_tf.runtime.flatbuffer_check import StructureError
+from kd_tf.runtime.model_check import check_model, find_weight_types
+from kd_tf.runtime.operator_versions import find_min_runtime_version
 
 IDENTIFIER = b"TFL3"
 """The flatbuffer's file identifier: bytes 4 to 7 of every .tflite file."""
@@ -32,6 +37,7 @@ class TFLiteModel:
     Args:
         source: Path of a .tflite file, or its content.
         threads: Number of threads that the interpreter may use for one answer, at least 1.
+        name: Where the content is from, for error messages.
 
     Attributes:
         signatures: Sorted names of the signatures in the file.
@@ -39,6 +45,8 @@ class TFLiteModel:
         k: K, the number of recommendations of one call.
         candidates: C, the number of items that ``score`` takes at once; 0 without ``score``.
         threads: Number of threads.
+        min_runtime_version: Oldest TensorFlow Lite release that has all operators of the file.
+        weight_types: Types of the constant tensors: ``float32``, ``float16``, ``int8`` and so on.
 
     Raises:
         UserError: The file is missing, damaged or not a .tflite model, needs operators that this
@@ -52,15 +60,18 @@ class TFLiteModel:
         ... )  # doctest: +SKIP
     """
 
-    def __init__(self, source: str | Path | bytes, threads: int = 1) -> None:
+    def __init__(
+        self, source: str | Path | bytes, threads: int = 1, *, name: str | None = None
+    ) -> None:
         if threads < 1:
             raise ValueError(f"threads must be at least 1, not {threads}")
         self.threads = threads
-        self._name = "model" if isinstance(source, bytes) else str(source)
+        self._name = name or ("model" if isinstance(source, bytes) else str(source))
         _check_identifier(source, self._name)
         self._lock = threading.Lock()
-        # The interpreter verifies the rest of the file (the flatbuffer, then all tensors and
-        # operators) and raises a ValueError or a RuntimeError.
+        structure = _check_structure(source, self._name)
+        self.min_runtime_version = find_min_runtime_version(structure)
+        self.weight_types = find_weight_types(structure)
         try:
             if isinstance(source, bytes):
                 self._interpreter = Interpreter(model_content=source, num_threads=threads)
@@ -86,6 +97,7 @@ class TFLiteModel:
         self.max_length = self._read_max_length()
         self.k = self._read_k()
         self.candidates = self._read_num_candidates()
+        self._try_signatures()
 
     def recommend(self, history: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Recommends items for a user with this history.
@@ -104,7 +116,7 @@ class TFLiteModel:
         if len(row) != 1:
             raise ValueError(f"recommend takes one history, not {len(row)}: use recommend_all")
         with self._lock:
-            answer = self._recommend(history=row)
+            answer = self._run("recommend", history=row)
         return answer["ids"][0], answer["scores"][0]
 
     def recommend_all(
@@ -130,7 +142,7 @@ class TFLiteModel:
                 end = min(begin + ROWS_PER_LOCK, len(rows))
                 with self._lock:
                     for row in range(begin, end):
-                        answer = self._recommend(history=rows[row : row + 1])
+                        answer = self._run("recommend", history=rows[row : row + 1])
                         ids[row] = answer["ids"][0]
                         scores[row] = answer["scores"][0]
                 advance(end - begin)
@@ -206,7 +218,19 @@ class TFLiteModel:
                 hint="Export it again with this version of kd_tf, which writes all signatures.",
             )
         with self._lock:
+            return self._run(signature, **inputs)
+
+    def _run(self, signature: str, **inputs: np.ndarray) -> dict[str, np.ndarray]:
+        """Runs a signature without the lock."""
+        try:
             answer: dict[str, np.ndarray] = self._runners[signature](**inputs)
+        except RuntimeError as error:
+            raise UserError(
+                f"the model failed in {signature}: {_get_first_line(error)}",
+                where=self._name,
+                hint="The file is damaged: its own numbers point outside its tables. Copy or "
+                "export it again.",
+            ) from error
         return answer
 
     def _read_num_candidates(self) -> int:
@@ -264,6 +288,36 @@ class TFLiteModel:
             )
         return K
 
+    def _try_signatures(self) -> None:
+        """Runs every other signature of the contract once and checks what it returns."""
+        history = np.zeros((1, self.max_length), np.int32)
+        book = np.zeros(1, np.int32)
+        candidates = np.zeros((1, max(self.candidates, 1)), np.int32)
+        lists = {"ids": ("int32", [1, self.k]), "scores": ("float32", [1, self.k])}
+        signatures: dict[str, tuple[dict[str, np.ndarray], dict[str, tuple[str, list[int]]]]] = {
+            "similar": ({"book": book}, lists),
+            "score": (
+                {"history": history, "candidates": candidates},
+                {"scores": ("float32", list(candidates.shape))},
+            ),
+            "explain": (
+                {"history": history, "book": book},
+                {"contributions": ("float32", list(history.shape))},
+            ),
+        }
+        for name, (inputs, expected) in signatures.items():
+            if name not in self._runners:
+                continue
+            try:
+                answer = self._runners[name](**inputs)
+            except (ValueError, RuntimeError, TypeError) as error:
+                raise self._make_contract_error(
+                    f"{name} cannot be run: {_get_first_line(error)}"
+                ) from error
+            actual = {key: (value.dtype.name, list(value.shape)) for key, value in answer.items()}
+            if actual != expected:
+                raise self._make_contract_error(f"{name} returns {actual}, not {expected}")
+
     def _make_contract_error(self, what: str) -> UserError:
         return UserError(
             f"this .tflite file is not a kd_tf recommender: {what}",
@@ -318,6 +372,38 @@ def _check_identifier(source: str | Path | bytes, name: str) -> None:
             where=name,
             hint=f"A .tflite file has {IDENTIFIER.decode()} at byte 4. This one has {head[4:8]!r}.",
         )
+
+
+def _check_structure(source: str | Path | bytes, name: str) -> dict[str, Any]:
+    """Checks the file before the interpreter, which trusts it, sees it; see `check_model`."""
+    try:
+        if isinstance(source, bytes):
+            return check_model(source)
+        with (
+            Path(source).open("rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+        ):
+            structure = check_model(content)
+            _release(structure)
+            return structure
+    except StructureError as error:
+        raise UserError(
+            f"the model cannot be loaded: {error}",
+            where=name,
+            hint="The file is damaged or was not exported by kd_tf. Copy or export it again.",
+        ) from error
+
+
+def _release(structure: dict[str, Any]) -> None:
+    """Releases the file that a parsed model still reads from, so that it can be closed."""
+    for buffer in structure["buffers"]:
+        if isinstance(buffer["data"], memoryview):
+            buffer["data"].release()
+    for graph in structure["subgraphs"]:
+        for tensor in graph["tensors"]:
+            del tensor["data"]
+        for operator in graph["operators"]:
+            del operator["custom_options"]
 
 
 def _get_first_line(error: Exception) -> str:

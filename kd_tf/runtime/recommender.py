@@ -12,6 +12,7 @@ from kd_tf.errors import UserError
 from kd_tf.runtime.bundle import CONFIG_FILE, Bundle, Item
 from kd_tf.runtime.diversity import rerank_mmr
 from kd_tf.runtime.model import TFLiteModel, pad_history
+from kd_tf.runtime.operator_versions import parse_version
 from kd_tf.runtime.titles import TitleIndex
 
 
@@ -86,8 +87,23 @@ class Recommender:
         Raises:
             UserError: The bundle or its model is invalid; see `Bundle.open` and `TFLiteModel`.
         """
-        bundle = Bundle.open(folder)
-        model = TFLiteModel(bundle.model_path, threads)
+        return cls.from_bundle(Bundle.open(folder), threads)
+
+    @classmethod
+    def from_bundle(cls, bundle: Bundle, threads: int = 1) -> Recommender:
+        """Loads the model of a bundle that is open already, and runs each of its signatures once.
+
+        Args:
+            bundle: The bundle.
+            threads: Number of threads for one answer.
+
+        Returns:
+            The recommender.
+
+        Raises:
+            UserError: The model is invalid or is not the one that config.json describes.
+        """
+        model = TFLiteModel(bundle.model, threads, name=str(bundle.model_path))
         config = bundle.config
         config_sizes = (
             config.max_length,
@@ -103,6 +119,7 @@ class Recommender:
                 where=str(bundle.folder / CONFIG_FILE),
                 hint="Export the bundle again.",
             )
+        _check_description(bundle, model)
         return cls(bundle, model)
 
     def recommend(
@@ -267,3 +284,40 @@ class Recommender:
             if 1 <= item_id <= len(self.bundle.items) and item_id not in hidden_ids
         ]
         return recommendations[:k]
+
+
+FOREIGN_TYPES = {
+    "float32": {"float16", "int8", "int4"},
+    "float16": {"int8", "int4"},
+    "dynamic-int8": {"float16", "int4"},
+    "int8": {"float16", "int4"},
+    "int4": {"float16"},
+}
+"""Types of weights that a quantization does not have."""
+
+
+def _check_description(bundle: Bundle, model: TFLiteModel) -> None:
+    """Checks that config.json says of the model what is true of it."""
+    config = bundle.config
+    foreign_types = model.weight_types & FOREIGN_TYPES.get(config.quantization, set())
+    faults = []
+    if config.quantization not in FOREIGN_TYPES or foreign_types:
+        types = ", ".join(sorted(model.weight_types))
+        faults.append(f"quantization {config.quantization}, but the model has weights of {types}")
+    try:
+        is_too_low = parse_version(config.min_runtime_version) < parse_version(
+            model.min_runtime_version
+        )
+    except ValueError:
+        is_too_low = True
+    if is_too_low:
+        faults.append(
+            f"min_runtime_version {config.min_runtime_version!r}, but the model needs "
+            f"{model.min_runtime_version}"
+        )
+    if faults:
+        raise UserError(
+            f"{CONFIG_FILE} has {' and '.join(faults)}",
+            where=str(bundle.folder / CONFIG_FILE),
+            hint="Export the bundle again.",
+        )

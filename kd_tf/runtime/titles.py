@@ -24,6 +24,10 @@ spoil recommendations without notice; an error lists the closest titles instead.
 MIN_MARGIN = 2.0
 """Minimum number of points between the best fuzzy match and the next one."""
 
+MAX_LENGTH = 500
+"""Characters of a title that are compared; longer names are refused, as some normal
+forms and matches take time with the square of the length."""
+
 NUM_SUGGESTIONS = 5
 """Number of titles that an error message lists."""
 
@@ -77,8 +81,8 @@ class TitleIndex:
         self._by_folded_title = _group(self._items_with_title, _fold_case)
         self._by_plain_title = _group(self._items_with_title, _strip_accents)
         self._by_bare_title = _group(self._items_with_title, _strip_brackets)
-        self._bare_titles = [_strip_brackets(item.title or "") for item in self._items_with_title]
-        self._plain_titles = [_strip_accents(item.title or "") for item in self._items_with_title]
+        self._bare_titles = [_strip_brackets(_get_title(item)) for item in self._items_with_title]
+        self._plain_titles = [_strip_accents(_get_title(item)) for item in self._items_with_title]
 
     def resolve(self, name: str | int) -> Match:
         """Finds the item with an id or a title.
@@ -104,6 +108,12 @@ class TitleIndex:
             return Match(item, 100.0)
         if not name.strip():
             raise UserError("the name of a book is empty", hint="Give an item id or a title.")
+        if len(name) > MAX_LENGTH:
+            raise UserError(
+                f"the name of a book has {len(name):,} characters, at most {MAX_LENGTH} are read: "
+                f"{name[:40]!r}...",
+                hint="Give an item id or a title.",
+            )
         # Brackets are removed from the catalog's titles but not from the name: "Naruto (Vol. 3)"
         # does not mean "Naruto (Vol. 1)".
         plain_name = _strip_accents(name)
@@ -138,8 +148,13 @@ def _group(items: list[Item], normalize: Callable[[str], str]) -> dict[str, list
     """Groups items by their normalized title."""
     groups: dict[str, list[Item]] = defaultdict(list)
     for item in items:
-        groups[normalize(item.title or "")].append(item)
+        groups[normalize(_get_title(item))].append(item)
     return dict(groups)
+
+
+def _get_title(item: Item) -> str:
+    """Returns the part of a title that is compared."""
+    return (item.title or "")[:MAX_LENGTH]
 
 
 def _fold_case(title: str) -> str:

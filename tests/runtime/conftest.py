@@ -168,7 +168,7 @@ def config():
         recommendations=K,
         candidates=C,
         signatures=("explain", "recommend", "score", "similar"),
-        min_runtime_version="1.15.0",
+        min_runtime_version="2.2.0",
         quantization="float32",
         metrics={"ndcg@10": 0.25},
         dataset={"name": "invented", "users": 3},

@@ -3,12 +3,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
+import threading
 
 import pytest
 
 from kd_tf import atomic
 from kd_tf.errors import UserError
+from kd_tf.keyed_folder import hash_files
 from kd_tf.runtime.bundle import Bundle, BundleConfig, Item, encode_with_own_hash, write_bundle
+from kd_tf.runtime.recommender import Recommender
 
 V = 200
 
@@ -325,3 +329,110 @@ def test_a_figure_that_is_not_finite_is_not_written(tmp_path, tflite, catalog, c
     with pytest.raises(ValueError, match="JSON"):
         write_bundle(tmp_path / "b", model=tflite, catalog=catalog, config=broken, model_card="")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_replaced_while_it_is_opened_is_one_or_the_other(
+    tmp_path, tflite, recommend_only, catalog, config
+):
+    """Two bundles change places all the time; model, catalog and config are always of one."""
+    folder = tmp_path / "bundle"
+    versions = [
+        (tflite, [{**row, "title": "first"} for row in catalog], config),
+        (
+            recommend_only,
+            [{**row, "title": "second"} for row in catalog],
+            dataclasses.replace(config, name="second", signatures=("recommend",)),
+        ),
+    ]
+
+    def write(number: int) -> None:
+        model, rows, settings = versions[number % 2]
+        write_bundle(folder, model=model, catalog=rows, config=settings, model_card="")
+
+    write(0)
+    stop = threading.Event()
+
+    def keep_writing() -> None:
+        number = 0
+        while not stop.is_set():
+            number += 1
+            write(number)
+
+    writer = threading.Thread(target=keep_writing)
+    writer.start()
+    seen = set()
+    try:
+        for _ in range(300):
+            bundle = Bundle.open(folder)
+            names = {item.title for item in bundle.items}
+            seen.add((bundle.config.name, bundle.model == tflite, *names))
+    finally:
+        stop.set()
+        writer.join()
+    assert seen <= {(config.name, True, "first"), ("second", False, "second")}
+    assert len(seen) == 2
+
+
+def test_a_model_file_cut_off_after_opening_changes_nothing(bundle, tflite):
+    recommender = Recommender.load(bundle)
+    before = recommender.recommend(["b1"])
+    os.truncate(bundle / "model.tflite", 100)
+    assert recommender.recommend(["b1"]) == before
+    assert recommender.bundle.model == tflite
+
+
+def test_a_bundle_that_does_not_answer_does_not_replace_one_that_does(
+    bundle, tflite, catalog, config
+):
+    before = hash_files(bundle)
+    broken = tflite[:-1000] + bytes(1000)
+    with pytest.raises(UserError):
+        write_bundle(
+            bundle,
+            model=broken,
+            catalog=catalog,
+            config=config,
+            model_card="",
+            check=Recommender.from_bundle,
+        )
+    assert hash_files(bundle) == before
+    assert [path.name for path in bundle.parent.iterdir()] == [bundle.name]
+
+
+@pytest.mark.parametrize(
+    "metrics", [{"ndcg@10": "high"}, {"ndcg@10": None}, {"ndcg@10": True}, {"ndcg@10": [0.1]}]
+)
+def test_a_metric_that_is_no_number_is_refused(bundle, metrics):
+    change_config(bundle, metrics=metrics)
+    with pytest.raises(UserError, match="is not a number"):
+        Bundle.open(bundle)
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-Infinity"])
+def test_numbers_that_json_does_not_have_are_refused(bundle, value):
+    path = bundle / "config.json"
+    path.write_text(path.read_text().replace('"metrics": {', f'"metrics": {{"x": {value}, ', 1))
+    with pytest.raises(UserError, match="not valid JSON"):
+        Bundle.open(bundle)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no pipes in folders")
+def test_a_pipe_in_place_of_a_file_is_refused_and_not_waited_for(bundle):
+    (bundle / "catalog.json").unlink()
+    os.mkfifo(bundle / "catalog.json")
+    with pytest.raises(UserError, match="not a regular file"):
+        Bundle.open(bundle)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("quantization", "two bits"),
+        ("min_runtime_version", "1.0"),
+        ("min_runtime_version", "new"),
+    ],
+)
+def test_what_the_config_says_of_the_model_is_compared_with_it(bundle, key, value):
+    change_config(bundle, **{key: value})
+    with pytest.raises(UserError, match="but the model"):
+        Recommender.load(bundle)

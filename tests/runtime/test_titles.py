@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 import unicodedata
 
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from kd_tf.errors import UserError
 from kd_tf.runtime.bundle import Item
-from kd_tf.runtime.titles import MIN_SIMILARITY, TitleIndex
+from kd_tf.runtime.titles import MAX_LENGTH, MIN_SIMILARITY, TitleIndex
 
 TITLES = {
     "10": "The Hobbit",
@@ -187,3 +188,19 @@ def test_every_unicode_form_of_a_title_finds_it(title):
         written = unicodedata.normalize(form, title)
         if written.strip():
             assert index.resolve(written).score == 100
+
+
+@pytest.mark.parametrize(
+    "title",
+    ["(" * 200_000, "a" + "\u0301" * 200_000, "( " * 100_000 + ")", "ß" * 200_000, "1" * 200_000],
+    ids=["brackets", "accents", "spaces", "case", "digits"],
+)
+def test_hostile_titles_and_names_take_no_time(title):
+    items = [Item(id=number + 1, item_id=str(number), title=title) for number in range(20)]
+    begin = time.process_time()
+    index = TitleIndex(items)
+    with pytest.raises(UserError, match=r"could be several|is called"):
+        index.resolve(title[:MAX_LENGTH])
+    with pytest.raises(UserError, match=r"200,0.* characters|100,.* characters"):
+        index.resolve(title)
+    assert time.process_time() - begin < 2

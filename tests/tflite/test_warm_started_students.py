@@ -8,7 +8,8 @@ from ai_edge_litert import schema_py_generated as schema
 
 from kd_tf.compress.storage import compute_quantized_size, snap_to_quantization_grid
 from kd_tf.distill.warm_start import WARM_STARTS
-from kd_tf.tflite.checks.compatibility import compute_min_runtime_version, parse_version
+from kd_tf.runtime.operator_versions import parse_version
+from kd_tf.tflite.checks.compatibility import compute_min_runtime_version
 from kd_tf.tflite.checks.parity import check_parity
 from kd_tf.tflite.convert import Quantization, convert
 

@@ -25,8 +25,9 @@ from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.weighted_ensemble import WeightedEnsemble
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.runtime.model import TFLiteModel
+from kd_tf.runtime.operator_versions import parse_version
 from kd_tf.tflite import convert as convert_module
-from kd_tf.tflite.checks.compatibility import compute_min_runtime_version, parse_version
+from kd_tf.tflite.checks.compatibility import compute_min_runtime_version
 from kd_tf.tflite.checks.parity import check_parity
 from kd_tf.tflite.checks.stored_weights import check_stored_weights
 from kd_tf.tflite.convert import Quantization, convert
