@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from kd_tf import __version__
 from kd_tf.cli.baselines import evaluate_baselines
 from kd_tf.cli.benchmark import benchmark
 from kd_tf.cli.compare import compare
+from kd_tf.cli.console import make_console
 from kd_tf.cli.data import download, summarize_data
 from kd_tf.cli.preview import preview
 from kd_tf.cli.recommend import recommend
@@ -63,7 +63,7 @@ def print_version(
 def main() -> None:
     """Runs the command line. Exit codes: 2 user error, 1 internal error, 130 Ctrl-C."""
     # Without line breaks of its own, so that paths and commands can be copied.
-    errors = Console(stderr=True, highlight=False, soft_wrap=True)
+    errors = make_console(stderr=True, soft_wrap=True)
     try:
         with convert_import_errors():
             app()

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from kd_tf import choices
 from kd_tf.choices import list_choices
 from kd_tf.cli import options
 from kd_tf.cli.completion import complete_names
+from kd_tf.cli.console import make_console
 from kd_tf.cli.output import make_progress, write_json
 from kd_tf.cli.settings import collect_settings
 
@@ -76,4 +76,4 @@ def evaluate_baselines(
         from_values(values), make_progress(quiet), models=options.split_names(models)
     )
     if not write_json(json, result.to_json()):
-        console_tables.print_models(result, Console(highlight=False))
+        console_tables.print_models(result, make_console())

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from kd_tf import choices
 from kd_tf.choices import list_choices
 from kd_tf.cli import options
 from kd_tf.cli.completion import complete_names
+from kd_tf.cli.console import make_console
 from kd_tf.cli.output import make_progress, write_json
 from kd_tf.errors import UserError
 
@@ -81,7 +81,7 @@ def benchmark(
         progress=make_progress(quiet),
     )
     if not write_json(json, result):
-        print_benchmark(result, Console(highlight=False))
+        print_benchmark(result, make_console())
 
 
 def _parse_thread_counts(threads: str) -> list[int]:

@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from kd_tf import choices
 from kd_tf.choices import list_choices
 from kd_tf.cli import options
 from kd_tf.cli.completion import complete_names
+from kd_tf.cli.console import make_console
 from kd_tf.cli.output import make_progress, write_json
 from kd_tf.cli.settings import collect_settings
 
@@ -56,7 +56,7 @@ def summarize_data(
 
     summary = pipeline.summarize_data(from_values(values), make_progress(quiet))
     if not write_json(json, summary.to_json()):
-        console_tables.print_data(summary, Console(highlight=False))
+        console_tables.print_data(summary, make_console())
 
 
 def download(

@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from kd_tf import atomic
+from kd_tf.cli.console import escape_control_characters
 from kd_tf.progress import NullProgress, Progress
 
 
@@ -34,7 +35,8 @@ def write_json(path: Path | None, content: Any) -> bool:
     if path is None:
         return False
     if str(path) == "-":
-        typer.echo(json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False))
+        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+        typer.echo(escape_control_characters(text))
         return True
     path.parent.mkdir(parents=True, exist_ok=True)
     atomic.write_json(path, content)

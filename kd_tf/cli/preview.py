@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
+
+from kd_tf.cli.console import make_console
 
 
 def preview(
@@ -38,7 +39,7 @@ def preview(
     from kd_tf.preview.site import make_site
     from kd_tf.runtime.bundle import Bundle
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = make_console(soft_wrap=True)
     opened_bundle = Bundle.open(bundle)
     site = make_site(opened_bundle, lambda text: console.print(text, markup=False, style="dim"))
     if export is not None:

@@ -15,6 +15,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from kd_tf.cli.console import make_console
 from kd_tf.progress import Advance
 
 
@@ -34,7 +35,7 @@ class ConsoleProgress:
     """
 
     def __init__(self, console: Console | None = None) -> None:
-        self.console = console or Console(stderr=True)
+        self.console = console or make_console(stderr=True)
 
     @contextlib.contextmanager
     def task(self, label: str, total: int) -> Iterator[Advance]:

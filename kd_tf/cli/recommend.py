@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from kd_tf.cli import options
+from kd_tf.cli.console import make_console
 from kd_tf.cli.output import write_json
 from kd_tf.native_stderr import suppress_native_stderr
 
@@ -98,7 +98,7 @@ def recommend(
         ]
         if write_json(json, {"history": history_ids, "recommendations": rows}):
             return
-    console = Console(highlight=False)
+    console = make_console()
     console.print("You read:", style="bold")
     for item in items:
         console.print(f"  {item.label}", markup=False)
