@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import socket
 import socketserver
 import sys
+import threading
+from collections import OrderedDict
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import PurePosixPath
@@ -57,6 +61,10 @@ IDLE_TIMEOUT_SECONDS = 60
 """Connections that are idle for this long are closed."""
 
 
+MAX_CONNECTIONS = 64
+"""Open connections at once; a browser has six. One more closes that which was idle the longest."""
+
+
 class PreviewServer(ThreadingHTTPServer):
     """A server of one site under ``/NAME/``, so that browsers store its data separately.
 
@@ -79,9 +87,12 @@ class PreviewServer(ThreadingHTTPServer):
     """
 
     daemon_threads = True
+    request_queue_size = 128
 
     def __init__(self, site: Site, port: int | None = None) -> None:
         self.site = site
+        self._connections: OrderedDict[int, socket.socket] = OrderedDict()
+        self._connections_lock = threading.Lock()
         self.prefix = f"/{site.name}/"
         try:
             super().__init__((ADDRESS, DEFAULT_PORT if port is None else port), _Handler)
@@ -108,6 +119,28 @@ class PreviewServer(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = ADDRESS, self.server_address[1]
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        with self._connections_lock:
+            self._connections[id(request)] = request
+            oldest = None
+            if len(self._connections) > MAX_CONNECTIONS:
+                _, oldest = self._connections.popitem(last=False)
+        if oldest is not None:
+            with contextlib.suppress(OSError):  # it has been closed already
+                oldest.shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def mark_as_used(self, request: socket.socket) -> None:
+        """Notes that a connection has just sent a request."""
+        with self._connections_lock:
+            if id(request) in self._connections:
+                self._connections.move_to_end(id(request))
+
+    def shutdown_request(self, request: Any) -> None:
+        with self._connections_lock:
+            self._connections.pop(id(request), None)
+        super().shutdown_request(request)
+
     def handle_error(self, request: Any, client_address: Any) -> None:
         # It is no error if a browser closes the connection during a response.
         if not isinstance(sys.exception(), (ConnectionError, TimeoutError)):
@@ -132,10 +165,22 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Logs nothing: the terminal is for messages to the user, not for requests."""
 
-    def _respond(self, *, with_content: bool) -> None:
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Answers what cannot be answered: with the headers of all answers, and without a text."""
+        self.close_connection = True
+        self.request_version = self.protocol_version  # or nothing but the content would be sent
+        is_foreign = hasattr(self, "headers") and not self._is_from_this_computer()
+        status = HTTPStatus.MISDIRECTED_REQUEST if is_foreign else HTTPStatus(code)
+        self._send(status, b"", with_content=False)
+
+    def _is_from_this_computer(self) -> bool:
         # In a DNS rebinding attack, another site's name points to this server, but this header
         # still has that name.
-        if self.headers.get("Host") not in self.server.allowed_hosts:
+        return self.headers.get("Host") in self.server.allowed_hosts
+
+    def _respond(self, *, with_content: bool) -> None:
+        self.server.mark_as_used(self.connection)
+        if not self._is_from_this_computer():
             self._send(HTTPStatus.MISDIRECTED_REQUEST, b"", with_content=with_content)
             return
         path = unquote(urlsplit(self.path).path)
@@ -169,6 +214,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Location", location)
         self.send_header("Content-Type", content_type)
         self.send_header("Content-Length", str(len(content)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         if with_content:
             self.wfile.write(content)

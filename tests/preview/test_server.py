@@ -150,3 +150,67 @@ def test_the_usual_port_is_kept_and_a_free_one_taken_where_it_is_not_free(
             PreviewServer(site, taken)
     with PreviewServer(site) as server:
         assert server.server_port == taken
+
+
+def send(server: PreviewServer, request: bytes) -> bytes:
+    """Everything that is answered to some bytes, until the server closes the connection."""
+    with socket.create_connection(("127.0.0.1", server.server_port), timeout=10) as connection:
+        connection.sendall(request)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        while part := connection.recv(65_536):
+            answer += part
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("request_text", "status"),
+    [
+        ("GET / HTTP/9.9.9\r\nHost: {host}\r\n\r\n", 400),
+        ("GET / extra HTTP/1.1\r\nHost: {host}\r\n\r\n", 400),
+        ("GET /{long} HTTP/1.1\r\nHost: {host}\r\n\r\n", 414),
+        ("GET / HTTP/1.1\r\nHost: {host}\r\nX: {long}\r\n\r\n", 431),
+        ("BREW / HTTP/1.1\r\nHost: {host}\r\n\r\n", 501),
+        ("GET / HTTP/3.0\r\nHost: {host}\r\n\r\n", 505),
+        ("BREW / HTTP/1.1\r\nHost: evil.invalid\r\n\r\n", 421),
+        ("<script>alert(1)</script> / HTTP/1.1\r\nHost: {host}\r\n\r\n", 501),
+    ],
+)
+def test_an_error_has_the_headers_of_every_answer_and_says_nothing(
+    server: PreviewServer, request_text: str, status: int
+) -> None:
+    host = f"127.0.0.1:{server.server_port}"
+    request = request_text.replace("{host}", host).replace("{long}", "x" * 70_000)
+    head, _, content = send(server, request.encode()).partition(b"\r\n\r\n")
+    assert head.startswith(f"HTTP/1.1 {status} ".encode())
+    for name, value in server_module.HEADERS.items():
+        assert f"\r\n{name}: {value}\r\n" in head.decode()
+    assert content == b""
+    assert b"script>" not in head
+
+
+def test_hundreds_of_idle_connections_leave_room_for_a_browser(server: PreviewServer) -> None:
+    connections = [
+        socket.create_connection(("127.0.0.1", server.server_port), timeout=10)
+        for _ in range(5 * server_module.MAX_CONNECTIONS)
+    ]
+    try:
+        for _ in range(3):
+            assert ask(server, server.prefix)[0].status == 200
+        # Those that waited the longest were closed.
+        assert connections[0].recv(1) == b""
+    finally:
+        for connection in connections:
+            connection.close()
+
+
+def test_a_connection_that_is_used_outlives_idle_ones(server: PreviewServer) -> None:
+    browser = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    idle = []
+    for _ in range(3 * server_module.MAX_CONNECTIONS):
+        browser.request("GET", server.prefix)
+        assert browser.getresponse().read() == server.site.files["index.html"]
+        idle.append(socket.create_connection(("127.0.0.1", server.server_port), timeout=10))
+    browser.close()
+    for connection in idle:
+        connection.close()
