@@ -17,12 +17,14 @@ import signal
 import struct
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.flatbuffer_check import FlatBuffer, StructureError
+from kd_tf.runtime.flatbuffer_check import Field, FlatBuffer, StructureError
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.runtime.model_check import SCHEMA, UNIONS, check_model
 
@@ -122,12 +124,14 @@ class Recorder(FlatBuffer):
         self.places: list[tuple[int, str]] = []
         self.parse("Model")
 
-    def _parse_field(self, position, field, table, values):
+    def _parse_field(
+        self, position: int, field: Field, table: str, values: Mapping[str, Any]
+    ) -> Any:
         if field.kind in FORMATS:
             self.places.append((position, FORMATS[field.kind]))
         return super()._parse_field(position, field, table, values)
 
-    def _parse_vector(self, position, kind):
+    def _parse_vector(self, position: int, kind: str) -> Any:
         vector = super()._parse_vector(position, kind)
         if kind in FORMATS and len(vector) <= MAX_SMALL:
             form = FORMATS["int32"] if kind == "uint8" and len(vector) % 4 == 0 else FORMATS[kind]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kd_tf.preview.litert import get_litert_files
-from kd_tf.runtime.bundle import CONFIG_FILE, Bundle
+from kd_tf.runtime.bundle import Bundle
 
 PAGE = Path(__file__).parent / "page"
 """The page's sources. In the repository this is a link to web_demo/; a wheel contains copies."""
@@ -71,8 +71,8 @@ def make_site(bundle: Bundle, info: Callable[[str], None], page: Path = PAGE) ->
     }
     for name, content in get_litert_files(page, info).items():
         files[f"litert/{name}"] = content
-    for name in (CONFIG_FILE, *bundle.config.sha256):
-        files[f"bundle/{name}"] = (bundle.folder / name).read_bytes()
+    for name, content in bundle.files.items():
+        files[f"bundle/{name}"] = content
     files[RELEASE_FILE] = _make_release_script(files)
     return Site(_make_slug(bundle.config.name), dict(sorted(files.items())))
 

@@ -24,6 +24,14 @@ from typing import Any
 
 from kd_tf import atomic
 from kd_tf.errors import UserError
+from kd_tf.runtime.catalog import (
+    CatalogItems,
+    encode_catalog,
+    make_catalog_row,
+    make_damaged_error,
+    parse_catalog,
+    parse_json,
+)
 
 CONTRACT_VERSION = 1
 CONFIG_HASH_KEY = "config_sha256"
@@ -33,44 +41,10 @@ Together with the hashes of the other files it detects any change to a bundle.""
 MAX_ATTEMPTS = 20
 """How often a bundle is read that is replaced while it is read."""
 
-CATALOG_VERSION = 1
 MODEL_FILE = "model.tflite"
 CATALOG_FILE = "catalog.json"
 CONFIG_FILE = "config.json"
 MODEL_CARD_FILE = "MODEL_CARD.md"
-
-
-@dataclass(frozen=True)
-class Item:
-    """An item of the catalog.
-
-    Attributes:
-        id: Model id, 1..V.
-        item_id: The id in your own data.
-        title, authors, series, genre, year, text, cover: Metadata; None if unknown.
-        isbn: ISBN as 13 digits without hyphens; None if unknown.
-
-    Example:
-        >>> Item(id=1, item_id="b7", title="The Hobbit", authors="J. R. R. Tolkien").label
-        'The Hobbit (J. R. R. Tolkien)'
-    """
-
-    id: int
-    item_id: str
-    title: str | None = None
-    authors: str | None = None
-    series: str | None = None
-    genre: str | None = None
-    year: int | None = None
-    text: str | None = None
-    cover: str | None = None
-    isbn: str | None = None
-
-    @property
-    def label(self) -> str:
-        """Title and authors for display; the item id if there is no title."""
-        title = self.title or f"book {self.item_id}"
-        return f"{title} ({self.authors})" if self.authors else title
 
 
 @dataclass(frozen=True)
@@ -151,7 +125,7 @@ class BundleConfig:
                 a wrong value.
         """
         if not isinstance(content, dict):
-            raise _make_damaged_error("it must hold one JSON object", where)
+            raise make_damaged_error("it must hold one JSON object", where)
         # Check the version first: it defines the meaning of all other keys.
         version = content.get("contract_version")
         if type(version) is not int or version != CONTRACT_VERSION:
@@ -165,33 +139,31 @@ class BundleConfig:
 
         def get(key: str, value_type: type, description: str) -> Any:
             if type(content.get(key)) is not value_type:
-                raise _make_damaged_error(
+                raise make_damaged_error(
                     f"{key} must be {description}, not {content.get(key)!r}", where
                 )
             return content[key]
 
         def get_size(key: str) -> int:
             if get(key, int, "an integer") < 1:
-                raise _make_damaged_error(f"{key} must be at least 1, not {content[key]}", where)
+                raise make_damaged_error(f"{key} must be at least 1, not {content[key]}", where)
             return int(content[key])
 
         def get_metrics() -> dict[str, float]:
             metrics: dict[str, float] = get("metrics", dict, "an object of name: number")
             for name, value in metrics.items():
                 if type(value) not in (int, float) or not math.isfinite(value):
-                    raise _make_damaged_error(
-                        f"the metric {name} is not a number: {value!r}", where
-                    )
+                    raise make_damaged_error(f"the metric {name} is not a number: {value!r}", where)
             return metrics
 
         signatures = get("signatures", list, "a list of names")
         hashes = get("sha256", dict, "an object of file: hash")
         if not all(isinstance(name, str) for name in signatures):
-            raise _make_damaged_error(
+            raise make_damaged_error(
                 f"signatures must be a list of names, not {signatures!r}", where
             )
         if not all(isinstance(digest, str) for digest in hashes.values()):
-            raise _make_damaged_error("sha256 must be an object of file: hash", where)
+            raise make_damaged_error("sha256 must be an object of file: hash", where)
         return cls(
             name=get("name", str, "a string"),
             num_items=get_size("num_items"),
@@ -215,14 +187,14 @@ class Bundle:
         folder: The bundle's folder.
         config: The content of config.json.
         items: The catalog; the item with model id ``i`` is ``items[i - 1]``.
-        model: Content of the .tflite file, the bytes whose hash was checked. A file that is
+        files: Content of each file by its name: the bytes whose hashes were checked. A file that is
             replaced or cut off later changes nothing here.
     """
 
     folder: Path
     config: BundleConfig
-    items: list[Item]
-    model: bytes
+    items: CatalogItems
+    files: Mapping[str, bytes]
 
     def __repr__(self) -> str:
         return f"<Bundle {str(self.folder)!r}: {len(self.items):,} items>"
@@ -259,20 +231,25 @@ class Bundle:
         """Opens a bundle whose files are read once each: what is checked is what is used."""
         where = str(files.folder / CONFIG_FILE)
         text = files.read(CONFIG_FILE)
-        content = _parse_json(text, where)
+        content = parse_json(text, where)
         config = BundleConfig.from_json(content, where)
         _check_own_hash(text, content.get(CONFIG_HASH_KEY), where)
         for name in (MODEL_FILE, CATALOG_FILE):
             if name not in config.sha256:
-                raise _make_damaged_error(f"sha256 does not list {name}", where)
+                raise make_damaged_error(f"sha256 does not list {name}", where)
         contents = {
             name: _read_checked(files, name, expected_hash)
             for name, expected_hash in config.sha256.items()
         }
-        items = _parse_catalog(
+        items = parse_catalog(
             contents[CATALOG_FILE], config.num_items, str(files.folder / CATALOG_FILE)
         )
-        return cls(files.folder, config, items, contents[MODEL_FILE])
+        return cls(files.folder, config, items, {CONFIG_FILE: text, **contents})
+
+    @property
+    def model(self) -> bytes:
+        """Content of the .tflite file."""
+        return self.files[MODEL_FILE]
 
     @property
     def model_path(self) -> Path:
@@ -309,14 +286,14 @@ def write_bundle(
         ValueError: The catalog does not match the config, has an unknown field or a wrong id, or
             a number is not finite.
     """
-    rows = [_make_catalog_row(row, number) for number, row in enumerate(catalog, start=1)]
+    rows = [make_catalog_row(row, number) for number, row in enumerate(catalog, start=1)]
     if len(rows) != config.num_items:
         raise ValueError(
             f"the catalog has {len(rows)} items, but the config has num_items {config.num_items}"
         )
     files = {
         MODEL_FILE: model,
-        CATALOG_FILE: _encode_catalog(rows).encode("utf-8"),
+        CATALOG_FILE: encode_catalog(rows).encode("utf-8"),
         MODEL_CARD_FILE: model_card.encode("utf-8"),
     }
     hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
@@ -360,68 +337,6 @@ def _check_own_hash(text: bytes, value: Any, where: str) -> None:
             where=where,
             hint="Copy or export the bundle again.",
         )
-
-
-def _make_catalog_row(row: Mapping[str, Any], number: int) -> dict[str, Any]:
-    """Returns the catalog row of the item with the id `number`, without empty values."""
-    names = [field.name for field in dataclasses.fields(Item)]
-    unknown = [name for name in row if name not in names]
-    if unknown:
-        raise ValueError(f"unknown fields in the catalog: {unknown}; an item has {names}")
-    if row.get("id", number) != number:
-        raise ValueError(f"item {number} of the catalog has the id {row['id']}")
-    if not row.get("item_id"):
-        raise ValueError(f"item {number} of the catalog has no item_id")
-    values = {"id": number, **row}
-    return {name: values[name] for name in names if values.get(name) is not None}
-
-
-def _encode_catalog(rows: list[dict[str, Any]]) -> str:
-    """Encodes catalog.json."""
-    # One item per line: compact, and a line-based diff still works.
-    lines = (
-        json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for row in rows
-    )
-    return f'{{"version": {CATALOG_VERSION}, "books": [\n' + ",\n".join(lines) + "\n]}\n"
-
-
-def _parse_catalog(text: bytes, num_items: int, where: str) -> list[Item]:
-    """Parses catalog.json."""
-    content = _parse_json(text, where)
-    if not isinstance(content, dict) or not isinstance(content.get("books"), list):
-        raise _make_damaged_error("it must hold an object with a list of books", where)
-    if content.get("version") != CATALOG_VERSION:
-        raise UserError(
-            f"the catalog has version {content.get('version')!r}, "
-            f"this kd_tf reads version {CATALOG_VERSION}",
-            where=where,
-            hint="Export the bundle again with this version of kd_tf, or install the version "
-            "that wrote it.",
-        )
-    rows = content["books"]
-    if len(rows) != num_items:
-        raise _make_damaged_error(
-            f"it has {len(rows)} items, {CONFIG_FILE} says {num_items}", where
-        )
-    items = [_parse_item(row, number, where) for number, row in enumerate(rows, start=1)]
-    if len({item.item_id for item in items}) != len(items):
-        raise _make_damaged_error("two items have the same item_id", where)
-    return items
-
-
-def _parse_item(row: Any, number: int, where: str) -> Item:
-    """Checks a catalog row and converts it to an item."""
-    if not isinstance(row, dict) or row.get("id") != number:
-        raise _make_damaged_error(f"item {number} must be an object with the id {number}", where)
-    if not row.get("item_id"):
-        raise _make_damaged_error(f"item {number} has no item_id", where)
-    names = [field.name for field in dataclasses.fields(Item)]
-    for name in names:
-        value_type = int if name in ("id", "year") else str
-        if row.get(name) is not None and type(row[name]) is not value_type:
-            raise _make_damaged_error(f"item {number}: {name} cannot be {row[name]!r}", where)
-    values: dict[str, Any] = {name: row.get(name) for name in names}
-    return Item(**values)
 
 
 def _read_checked(files: _FolderFiles, name: str, expected_hash: str) -> bytes:
@@ -496,20 +411,3 @@ class _FolderFiles:
 
 # A pipe in place of a file must not be waited for, and Windows must not change line ends.
 _OPEN_FLAGS = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-
-
-def _parse_json(content: bytes, where: str) -> Any:
-    try:
-        return json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:  # bad UTF-8 is a ValueError as well
-        raise _make_damaged_error(f"it is not valid JSON: {error}", where) from error
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not JSON")
-
-
-def _make_damaged_error(what: str, where: str) -> UserError:
-    return UserError(
-        f"the file is damaged: {what}", where=where, hint="Copy or export the bundle again."
-    )

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.bundle import CONFIG_FILE, Bundle, Item
+from kd_tf.runtime.bundle import CONFIG_FILE, Bundle
+from kd_tf.runtime.catalog import Item
 from kd_tf.runtime.diversity import rerank_mmr
 from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.operator_versions import parse_version

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import unicodedata
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from rapidfuzz import fuzz, process
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.bundle import Item
+from kd_tf.runtime.catalog import CatalogItems, Item
 
 MIN_SIMILARITY = 91.0
 """Minimum rapidfuzz WRatio (0 to 100) at which a misspelt title matches.
@@ -76,13 +77,29 @@ class TitleIndex:
     """
 
     def __init__(self, items: Sequence[Item]) -> None:
-        self._by_id = {item.item_id: item for item in items}
-        self._items_with_title = [item for item in items if item.title and item.title.strip()]
-        self._by_folded_title = _group(self._items_with_title, _fold_case)
-        self._by_plain_title = _group(self._items_with_title, _strip_accents)
-        self._by_bare_title = _group(self._items_with_title, _strip_brackets)
-        self._bare_titles = [_strip_brackets(_get_title(item)) for item in self._items_with_title]
-        self._plain_titles = [_strip_accents(_get_title(item)) for item in self._items_with_title]
+        self._items = items
+
+    @functools.cached_property
+    def _ids(self) -> HashIndex:
+        items = self._items
+        ids = items.list_item_ids() if isinstance(items, CatalogItems) else None
+        return HashIndex(ids or (item.item_id for item in items), len(items))
+
+    @functools.cached_property
+    def _titles(self) -> tuple[HashIndex, ...]:
+        """One index for each of `_NORMAL_FORMS`; empty titles are in none."""
+        hashes = np.zeros((len(_NORMAL_FORMS), len(self._items)), np.int64)
+        for row, item in enumerate(self._items):
+            title = _get_title(item)
+            if title.strip():
+                hashes[:, row] = [hash(normalize(title)) for normalize in _NORMAL_FORMS]
+        return tuple(HashIndex.from_hashes(form_hashes) for form_hashes in hashes)
+
+    def _find_title(self, number: int, title: str) -> list[Item]:
+        """Finds the items whose title has this normal form, the `number`-th of `_NORMAL_FORMS`."""
+        normalize = _NORMAL_FORMS[number]
+        items = (self._items[row] for row in self._titles[number].find(title))
+        return [item for item in items if item.title and normalize(_get_title(item)) == title != ""]
 
     def resolve(self, name: str | int) -> Match:
         """Finds the item with an id or a title.
@@ -98,12 +115,13 @@ class TitleIndex:
                 lists the closest titles with their ids.
         """
         if not isinstance(name, str):
-            if str(name) not in self._by_id:
+            item = self._find_id(str(name))
+            if item is None:
                 raise UserError(
                     f"no book has the id {name}", hint="Give an item id of the catalog."
                 )
-            return Match(self._by_id[str(name)], 100.0)
-        item = self._by_id.get(name) or self._by_id.get(name.strip())
+            return Match(item, 100.0)
+        item = self._find_id(name) or self._find_id(name.strip())
         if item:
             return Match(item, 100.0)
         if not name.strip():
@@ -117,39 +135,35 @@ class TitleIndex:
         # Brackets are removed from the catalog's titles but not from the name: "Naruto (Vol. 3)"
         # does not mean "Naruto (Vol. 1)".
         plain_name = _strip_accents(name)
-        for items_by_title, title in (
-            (self._by_folded_title, _fold_case(name)),
-            (self._by_plain_title, plain_name),
-            (self._by_bare_title, plain_name),
-        ):
-            items = items_by_title.get(title, [])
+        for number, title in enumerate((_fold_case(name), plain_name, plain_name)):
+            items = self._find_title(number, title)
             if len(items) == 1:
                 return Match(items[0], 100.0)
             if items:
                 raise _make_ambiguous_error(name, items)
         return self._match_fuzzily(name, plain_name)
 
+    def _find_id(self, item_id: str) -> Item | None:
+        items = (self._items[row] for row in self._ids.find(item_id))
+        return next((item for item in items if item.item_id == item_id), None)
+
     def _match_fuzzily(self, name: str, query: str) -> Match:
-        titles = self._plain_titles if "(" in query else self._bare_titles
+        normalize = _strip_accents if "(" in query else _strip_brackets
+        # rapidfuzz passes over None.
+        titles = [
+            normalize(title) if title.strip() else None for title in map(_get_title, self._items)
+        ]
         closest = process.extract(query, titles, scorer=fuzz.WRatio, limit=NUM_SUGGESTIONS)
         matches = [
-            Match(self._items_with_title[row], score)
+            Match(self._items[row], score)
             for title, score, row in closest
             if score >= MIN_SIMILARITY and _extract_numbers(title) == _extract_numbers(query)
         ]
         if not matches:
-            raise _make_unknown_error(name, [self._items_with_title[row] for _, _, row in closest])
+            raise _make_unknown_error(name, [self._items[row] for _, _, row in closest])
         if len(matches) > 1 and matches[0].score - matches[1].score < MIN_MARGIN:
             raise _make_ambiguous_error(name, [match.item for match in matches])
         return matches[0]
-
-
-def _group(items: list[Item], normalize: Callable[[str], str]) -> dict[str, list[Item]]:
-    """Groups items by their normalized title."""
-    groups: dict[str, list[Item]] = defaultdict(list)
-    for item in items:
-        groups[normalize(_get_title(item))].append(item)
-    return dict(groups)
 
 
 def _get_title(item: Item) -> str:
@@ -159,6 +173,8 @@ def _get_title(item: Item) -> str:
 
 def _fold_case(title: str) -> str:
     """Normalizes Unicode form, case and white space."""
+    if title.isascii():
+        return " ".join(title.lower().split())
     folded_title = unicodedata.normalize("NFKC", title).casefold()
     # Case folding can break the normal form: normalize again.
     return " ".join(unicodedata.normalize("NFKC", folded_title).split())
@@ -166,6 +182,8 @@ def _fold_case(title: str) -> str:
 
 def _strip_accents(title: str) -> str:
     """Removes accents from a title, after `_fold_case`."""
+    if title.isascii():
+        return _fold_case(title)
     characters = unicodedata.normalize("NFKD", _fold_case(title))
     return "".join(char for char in characters if unicodedata.category(char) != "Mn")
 
@@ -175,6 +193,43 @@ def _strip_brackets(title: str) -> str:
     plain = _strip_accents(title)
     # Library catalogs separate title and author by " /".
     return re.sub(r"\s*\([^()]*\)$", "", plain).rstrip(" /") or plain
+
+
+_NORMAL_FORMS = (_fold_case, _strip_accents, _strip_brackets)
+"""Forms in which titles are compared, strictest first."""
+
+
+class HashIndex:
+    """Finds the rows of a text by its hash: 12 bytes for each row instead of the texts.
+
+    Args:
+        texts: A text for each row.
+        count: Number of rows.
+
+    Example:
+        >>> HashIndex(["a", "b", "a"], 3).find("a").tolist()
+        [0, 2]
+    """
+
+    def __init__(self, texts: Iterable[str], count: int) -> None:
+        self._sort(np.fromiter((hash(text) for text in texts), np.int64, count))
+
+    @classmethod
+    def from_hashes(cls, hashes: np.ndarray) -> HashIndex:
+        """Makes an index of the hashes of the texts, int64."""
+        index = cls.__new__(cls)
+        index._sort(hashes)
+        return index
+
+    def _sort(self, hashes: np.ndarray) -> None:
+        order = np.argsort(hashes, kind="stable")
+        self._hashes, self._rows = hashes[order], order.astype(np.int32)
+
+    def find(self, text: str) -> np.ndarray:
+        """Finds the rows that may have the text, int32: those with the same hash."""
+        key = hash(text)
+        begin, end = np.searchsorted(self._hashes, [key, key + 1])
+        return self._rows[begin:end]
 
 
 def _extract_numbers(title: str) -> list[str]:

@@ -15,7 +15,8 @@ from kd_tf.report.results import (
     ModelTable,
     Results,
 )
-from kd_tf.runtime.bundle import BundleConfig, Item
+from kd_tf.runtime.bundle import BundleConfig
+from kd_tf.runtime.catalog import Item
 
 DOCS = Path(__file__).parents[2] / "docs"
 

@@ -75,7 +75,7 @@ def bundle(student, catalog, tmp_path_factory):
             recommendations=30,
             candidates=100,
             signatures=("explain", "recommend", "score", "similar"),
-            min_runtime_version="2.3.0",
+            min_runtime_version="2.4.0",
             quantization="float32",
             metrics={},
             dataset={},

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.bundle import Item
+from kd_tf.runtime.catalog import Item
 from kd_tf.runtime.titles import MAX_LENGTH, MIN_SIMILARITY, TitleIndex
 
 TITLES = {
