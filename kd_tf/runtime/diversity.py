@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from kd_tf.runtime.isolated_model import IsolatedModel
 from kd_tf.runtime.model import TFLiteModel, pad_history
 
 
 def rerank_mmr(
-    model: TFLiteModel, ids: np.ndarray, scores: np.ndarray, diversity: float, k: int
+    model: TFLiteModel | IsolatedModel,
+    ids: np.ndarray,
+    scores: np.ndarray,
+    diversity: float,
+    k: int,
 ) -> list[int]:
     """Selects items one by one, each by its score minus its similarity to the items before.
 

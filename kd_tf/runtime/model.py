@@ -305,7 +305,7 @@ class TFLiteModel:
                 {"contributions": ("float32", list(history.shape))},
             ),
         }
-        for name, (inputs, expected) in signatures.items():
+        for name, (inputs, expected_outputs) in signatures.items():
             if name not in self._runners:
                 continue
             try:
@@ -315,8 +315,8 @@ class TFLiteModel:
                     f"{name} cannot be run: {_get_first_line(error)}"
                 ) from error
             actual = {key: (value.dtype.name, list(value.shape)) for key, value in answer.items()}
-            if actual != expected:
-                raise self._make_contract_error(f"{name} returns {actual}, not {expected}")
+            if actual != expected_outputs:
+                raise self._make_contract_error(f"{name} returns {actual}, not {expected_outputs}")
 
     def _make_contract_error(self, what: str) -> UserError:
         return UserError(

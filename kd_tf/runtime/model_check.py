@@ -238,13 +238,13 @@ def check_model(content: bytes | mmap.mmap) -> dict[str, Any]:
     for graph in model["subgraphs"]:
         _check_graph(graph, buffers, codes)
     keys = [signature["signature_key"] for signature in model["signature_defs"]]
-    _require(_are_names(keys), f"signatures of the names {keys}")
+    _check_names(keys, "signatures")
     for signature in model["signature_defs"]:
         _require(signature["subgraph_index"] < len(model["subgraphs"]), "signature without a graph")
         graph = model["subgraphs"][signature["subgraph_index"]]
         for part in ("inputs", "outputs"):
             names = [entry["name"] for entry in signature[part]]
-            _require(_are_names(names), f"{part} of the names {names}")
+            _check_names(names, part)
             indices = [entry["tensor_index"] for entry in signature[part]]
             _require(sorted(indices) == sorted(graph[part]), f"{part} are not those of the graph")
     return model
@@ -274,12 +274,13 @@ def find_weight_types(model: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
-def _are_names(names: Sequence[str | None]) -> bool:
-    """Says whether all names differ and are plain words."""
-    return len(set(names)) == len(names) and all(
+def _check_names(names: Sequence[str | None], what: str) -> None:
+    """Checks that all names differ and are plain words."""
+    are_words = all(
         name is not None and name.isascii() and name.isidentifier() and len(name) <= MAX_NAME
         for name in names
     )
+    _require(are_words and len(set(names)) == len(names), f"{what} of the names {names}")
 
 
 def _require(condition: bool, fault: str) -> None:
@@ -314,7 +315,9 @@ def _check_graph(
     _require(all(0 <= index < len(tensors) for index in inputs), "an input is no tensor")
     _require(len(set(inputs)) == len(inputs), "a tensor is an input twice")
     _require(not any(tensors[index]["is_constant"] for index in inputs), "an input is constant")
-    known = {index for index, tensor in enumerate(tensors) if tensor["is_constant"]} | set(inputs)
+    available = {index for index, tensor in enumerate(tensors) if tensor["is_constant"]} | set(
+        inputs
+    )
     for operator in graph["operators"]:
         _require(operator["opcode_index"] < len(codes), "an operator has no code")
         _require(
@@ -325,17 +328,17 @@ def _check_graph(
         )
         name = codes[operator["opcode_index"]]
         _require(
-            all(index == -1 or index in known for index in operator["inputs"]),
+            all(index == -1 or index in available for index in operator["inputs"]),
             f"{name} reads a tensor that is not there yet",
         )
         for index in operator["outputs"]:
             _require(
-                0 <= index < len(tensors) and index not in known,
+                0 <= index < len(tensors) and index not in available,
                 f"{name} writes to a tensor that is in use",
             )
-            known.add(index)
+            available.add(index)
         check_operator(name, operator, tensors)
-    _require(all(index in known for index in graph["outputs"]), "an output is never computed")
+    _require(all(index in available for index in graph["outputs"]), "an output is never computed")
     _require(len(set(graph["outputs"])) == len(graph["outputs"]), "a tensor is an output twice")
 
 

@@ -12,6 +12,7 @@ from kd_tf.errors import UserError
 from kd_tf.runtime.bundle import CONFIG_FILE, Bundle
 from kd_tf.runtime.catalog import Item
 from kd_tf.runtime.diversity import rerank_mmr
+from kd_tf.runtime.isolated_model import IsolatedModel
 from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.operator_versions import parse_version
 from kd_tf.runtime.titles import TitleIndex
@@ -69,18 +70,21 @@ class Recommender:
         False
     """
 
-    def __init__(self, bundle: Bundle, model: TFLiteModel) -> None:
+    def __init__(self, bundle: Bundle, model: TFLiteModel | IsolatedModel) -> None:
         self.bundle = bundle
         self.model = model
         self.titles = TitleIndex(bundle.items)
 
     @classmethod
-    def load(cls, folder: str | Path, threads: int = 1) -> Recommender:
+    def load(cls, folder: str | Path, threads: int = 1, *, isolated: bool = False) -> Recommender:
         """Opens a bundle and loads its model.
 
         Args:
             folder: The bundle's folder.
             threads: Number of threads for one answer.
+            isolated: Whether the model runs in a process of its own, for a bundle that nobody
+                vouches for: a model that crashes or hangs is then an error here; see
+                `kd_tf.runtime.isolated_model`.
 
         Returns:
             The recommender.
@@ -88,15 +92,18 @@ class Recommender:
         Raises:
             UserError: The bundle or its model is invalid; see `Bundle.open` and `TFLiteModel`.
         """
-        return cls.from_bundle(Bundle.open(folder), threads)
+        return cls.from_bundle(Bundle.open(folder), threads, isolated=isolated)
 
     @classmethod
-    def from_bundle(cls, bundle: Bundle, threads: int = 1) -> Recommender:
+    def from_bundle(
+        cls, bundle: Bundle, threads: int = 1, *, isolated: bool = False
+    ) -> Recommender:
         """Loads the model of a bundle that is open already, and runs each of its signatures once.
 
         Args:
             bundle: The bundle.
             threads: Number of threads for one answer.
+            isolated: As in `load`.
 
         Returns:
             The recommender.
@@ -104,7 +111,8 @@ class Recommender:
         Raises:
             UserError: The model is invalid or is not the one that config.json describes.
         """
-        model = TFLiteModel(bundle.model, threads, name=str(bundle.model_path))
+        model_class = IsolatedModel if isolated else TFLiteModel
+        model = model_class(bundle.model, threads, name=str(bundle.model_path))
         config = bundle.config
         config_sizes = (
             config.max_length,
@@ -297,7 +305,7 @@ FOREIGN_TYPES = {
 """Types of weights that a quantization does not have."""
 
 
-def _check_description(bundle: Bundle, model: TFLiteModel) -> None:
+def _check_description(bundle: Bundle, model: TFLiteModel | IsolatedModel) -> None:
     """Checks that config.json says of the model what is true of it."""
     config = bundle.config
     foreign_types = model.weight_types & FOREIGN_TYPES.get(config.quantization, set())

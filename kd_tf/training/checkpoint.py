@@ -104,12 +104,12 @@ def _check_layout(description: dict[str, Any], layout: dict[str, ArrayLayout]) -
     with tf.Graph().as_default():
         model = build_model(description)
         model.create_weights()
-        expected = [
+        expected_layout = [
             (np.dtype(weight.dtype.as_numpy_dtype), tuple(weight.shape))
             for weight in get_inference_weights(model)
         ]
     actual = [(layout[name].dtype, layout[name].shape) for name in sorted(layout)]
-    if actual != expected:
+    if actual != expected_layout:
         raise ValueError(f"{WEIGHTS_FILE} does not have the weights of a {type(model).__name__}")
 
 
