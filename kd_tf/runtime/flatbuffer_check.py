@@ -148,7 +148,9 @@ class FlatBuffer:
             union_type = values.get(f"{field.name}_type", 0)
             target = self._unions[field.name].get(union_type)
             if target is None:
-                raise StructureError(f"{table} has {field.name} of the unknown type {union_type}")
+                raise StructureError(
+                    f"{table} has {field.name} of the type {union_type}, which kd_tf never writes"
+                )
             return self._parse_table(self._follow(position), target)
         if kind.startswith("["):
             return self._parse_vector(self._follow(position), kind[1:-1])

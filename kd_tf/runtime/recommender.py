@@ -298,8 +298,8 @@ class Recommender:
 FOREIGN_TYPES = {
     "float32": {"float16", "int8", "int4"},
     "float16": {"int8", "int4"},
-    "dynamic-int8": {"float16", "int4"},
-    "int8": {"float16", "int4"},
+    "dynamic-int8": {"float16"},
+    "int8": {"float16"},
     "int4": {"float16"},
 }
 """Types of weights that a quantization does not have."""

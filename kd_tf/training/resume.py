@@ -31,19 +31,18 @@ MAX_TIME_SHARE = 0.05
 class Snapshot:
     """The state of a training after some step.
 
-        Attributes:
-            step: Number of finished steps.
-            variables: Values of all variables of model, optimizer and random generator, in order.
-            best_weights: The weights with the best validation score so far.
-            validation_state: State of early stopping, as JSON.
+    Attributes:
+        step: Number of finished steps.
+        variables: Values of all variables of model, optimizer and random generator, in order.
+        best_weights: The weights with the best validation score so far.
+        validation_state: State of early stopping, as JSON.
 
-        Example:
-            >>> from kd_tf.backend import tf
-    from kd_tf.npz import read_npz, write_npz
-            >>> weight = tf.Variable([0.0, 0.0])
-            >>> Snapshot(10, [np.array([1.0, 2.0])], [], {}).restore([weight])
-            >>> weight.numpy()
-            array([1., 2.], dtype=float32)
+    Example:
+        >>> from kd_tf.backend import tf
+        >>> weight = tf.Variable([0.0, 0.0])
+        >>> Snapshot(10, [np.array([1.0, 2.0])], [], {}).restore([weight])
+        >>> weight.numpy()
+        array([1., 2.], dtype=float32)
     """
 
     step: int

@@ -246,7 +246,7 @@ def config() -> BundleConfig:
         recommendations=K,
         candidates=C,
         signatures=("explain", "recommend", "score", "similar"),
-        min_runtime_version="2.4.0",
+        min_runtime_version="2.5.0",
         quantization="int8",
         metrics={"ndcg@10": 0.25, "ndcg@20": 0.27, "coverage@10": 0.8, "coverage@20": 0.9},
         dataset={"name": "invented", "users": 3000, "items": V, "seed": 42},

@@ -509,5 +509,5 @@ def _raise_as_parity_error(signature: str) -> Iterator[None]:
     """Turns errors of the interpreter into a ParityError."""
     try:
         yield
-    except (RuntimeError, ValueError) as error:
+    except (RuntimeError, UserError, ValueError) as error:
         raise ParityError(f"{signature} fails in the interpreter: {error}") from error
