@@ -6,7 +6,6 @@ import mmap
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
@@ -69,9 +68,7 @@ class TFLiteModel:
         self._name = name or ("model" if isinstance(source, bytes) else str(source))
         _check_identifier(source, self._name)
         self._lock = threading.Lock()
-        structure = _check_structure(source, self._name)
-        self.min_runtime_version = find_min_runtime_version(structure)
-        self.weight_types = find_weight_types(structure)
+        self.min_runtime_version, self.weight_types = _check_structure(source, self._name)
         try:
             if isinstance(source, bytes):
                 self._interpreter = Interpreter(model_content=source, num_threads=threads)
@@ -374,36 +371,28 @@ def _check_identifier(source: str | Path | bytes, name: str) -> None:
         )
 
 
-def _check_structure(source: str | Path | bytes, name: str) -> dict[str, Any]:
-    """Checks the file before the interpreter, which trusts it, sees it; see `check_model`."""
+def _check_structure(source: str | Path | bytes, name: str) -> tuple[str, frozenset[str]]:
+    """Checks the file before the interpreter, which trusts it, sees it; see `check_model`.
+
+    Returns:
+        The oldest runtime that has all operators, and the types of the weights.
+    """
     try:
+        content: bytes | mmap.mmap
         if isinstance(source, bytes):
-            return check_model(source)
-        with (
-            Path(source).open("rb") as file,
-            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-        ):
-            structure = check_model(content)
-            _release(structure)
-            return structure
+            content = source
+        else:
+            # Without an explicit end: parts of it are held for as long as an error is handled.
+            with Path(source).open("rb") as file:
+                content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        structure = check_model(content)
+        return find_min_runtime_version(structure), find_weight_types(structure)
     except StructureError as error:
         raise UserError(
             f"the model cannot be loaded: {error}",
             where=name,
             hint="The file is damaged or was not exported by kd_tf. Copy or export it again.",
         ) from error
-
-
-def _release(structure: dict[str, Any]) -> None:
-    """Releases the file that a parsed model still reads from, so that it can be closed."""
-    for buffer in structure["buffers"]:
-        if isinstance(buffer["data"], memoryview):
-            buffer["data"].release()
-    for graph in structure["subgraphs"]:
-        for tensor in graph["tensors"]:
-            del tensor["data"]
-        for operator in graph["operators"]:
-            del operator["custom_options"]
 
 
 def _get_first_line(error: Exception) -> str:

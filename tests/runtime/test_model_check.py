@@ -144,6 +144,16 @@ def test_a_model_that_would_be_trusted_wrongly_is_refused(parsed, change):
         check_model(pack(model))
 
 
+@pytest.mark.parametrize("version", [0, -1, 99, 2**31 - 1])
+def test_a_version_of_an_operator_that_no_runtime_has_is_refused(parsed, version, tmp_path):
+    model = copy.deepcopy(parsed)
+    model.operatorCodes[0].version = version
+    (tmp_path / "model.tflite").write_bytes(pack(model))
+    for source in (pack(model), tmp_path / "model.tflite"):
+        with pytest.raises(UserError, match="which no runtime has"):
+            TFLiteModel(source)
+
+
 @pytest.mark.parametrize("scale", [0.0, float("nan"), float("inf"), -1.0, 1e-40, 1e12])
 def test_a_scale_that_kernels_cannot_divide_by_is_refused(parsed, scale):
     model = copy.deepcopy(parsed)
