@@ -15,9 +15,9 @@ from kd_tf.layers.id_ops import mark_first_occurrences
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.closed_form.fit import ClosedFormFit, make_history
-from kd_tf.models.serialization import build_model, describe_model
 from kd_tf.models.training_data import to_validation_metric
 from kd_tf.progress import NullProgress, Progress
+from kd_tf.serialization import build_model, describe_model
 
 MAX_FITTING_SCORES = 50_000_000
 """Scores per member held at most while weights are fitted: 200 MB."""

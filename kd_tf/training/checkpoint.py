@@ -14,8 +14,8 @@ from kd_tf import atomic, rng
 from kd_tf.backend import tf
 from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
-from kd_tf.models.serialization import build_model, describe_model
 from kd_tf.npz import ArrayLayout, read_layout, read_npz, write_npz
+from kd_tf.serialization import build_model, describe_model
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.npz"

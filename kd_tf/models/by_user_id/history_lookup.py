@@ -10,7 +10,7 @@ from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.by_user_id.base import UserIdModel, fill_item_table
-from kd_tf.models.serialization import build_model, describe_model
+from kd_tf.serialization import build_model, describe_model
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")

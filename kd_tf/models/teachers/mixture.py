@@ -15,8 +15,8 @@ from kd_tf.losses.softmax import MASKED_LOGIT, mask_history
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.base import UserIdModel
-from kd_tf.models.serialization import build_model, describe_model
 from kd_tf.progress import Progress
+from kd_tf.serialization import build_model, describe_model
 
 MAX_CALIBRATION_SCORES = 10_000_000
 """Maximum number of scores to fit a temperature to: a single number needs few users."""
