@@ -153,10 +153,9 @@ def parse_catalog(content: bytes, num_items: int, where: str) -> CatalogItems:
     """
     starts = _find_lines(content, num_items)
     if starts is None:
-        rows = _parse_rows(content, num_items, where)
-        for number, row in enumerate(rows, start=1):
-            _check_row(row, number, where)
-        content = encode_catalog(rows).encode("utf-8")
+        rows = _parse_any_layout(content, num_items, where)
+        # ASCII, as JSON may escape half a character that UTF-8 does not have.
+        content = encode_catalog(rows, ensure_ascii=True).encode("ascii")
         starts = _find_lines(content, num_items)
         assert starts is not None
     items = CatalogItems(content, starts, where)
@@ -175,7 +174,7 @@ def _find_lines(content: bytes, num_items: int) -> array[int] | None:
     return starts if len(starts) == num_items + 1 and starts[-1] == end else None
 
 
-def _parse_rows(content: bytes, num_items: int, where: str) -> list[Any]:
+def _parse_any_layout(content: bytes, num_items: int, where: str) -> list[Any]:
     """Parses a catalog of any layout."""
     document = parse_json(content, where)
     if not isinstance(document, dict) or not isinstance(document.get("books"), list):
@@ -225,11 +224,12 @@ def make_catalog_row(row: Mapping[str, Any], number: int) -> dict[str, Any]:
     return {name: values[name] for name in names if values.get(name) is not None}
 
 
-def encode_catalog(rows: list[dict[str, Any]]) -> str:
+def encode_catalog(rows: list[dict[str, Any]], *, ensure_ascii: bool = False) -> str:
     """Encodes catalog.json."""
     # One item per line: compact, and a line-based diff still works.
     lines = (
-        json.dumps(row, ensure_ascii=False, allow_nan=False, separators=(",", ":")) for row in rows
+        json.dumps(row, ensure_ascii=ensure_ascii, allow_nan=False, separators=(",", ":"))
+        for row in rows
     )
     return _HEADER.decode() + ",\n".join(lines) + _FOOTER.decode()
 

@@ -61,6 +61,11 @@ def test_a_catalog_of_another_layout_has_the_same_items(rows, indent):
     )
 
 
+def test_half_a_character_in_another_layout_is_no_fault():
+    text = '{"version": 1, "books": [{"id": 1, "item_id": "a", "title": "x\\ud800"}]}'
+    assert parse_catalog(text.encode(), 1, "c")[0].title == "x\ud800"
+
+
 def refuse(content: bytes, num_items: int = 3) -> str:
     with pytest.raises(UserError) as refusal:
         parse_catalog(content, num_items, "catalog.json")

@@ -138,6 +138,6 @@ def _find_first_release(code: schema.OperatorCodeT) -> str:
         raise NotImplementedError(
             f"operator {name} version {code.version} is not in the table of runtime versions: look "
             "it up in TensorFlow's runtime_version.cc and add it to "
-            "kd_tf/tflite/checks/compatibility.py"
+            "kd_tf/runtime/operator_versions.py"
         )
     return str(releases[code.version - 1])
