@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from kd_tf import atomic
+from kd_tf.limited_read import read_limited
 
 KEY_FILE = "key.json"
 """File with the key of a folder and the SHA-256 of every other file in it."""
@@ -72,9 +73,7 @@ def hash_files(folder: Path) -> dict[str, str]:
 def _read_record(folder: Path) -> dict[str, Any] | None:
     """Returns the content of the key file; None if there is no readable one."""
     try:
-        with (folder / KEY_FILE).open("rb") as file:
-            content = file.read(MAX_KEY_BYTES + 1)
-        record = json.loads(content) if len(content) <= MAX_KEY_BYTES else None
+        record = json.loads(read_limited(folder / KEY_FILE, MAX_KEY_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     return record if isinstance(record, dict) else None

@@ -19,6 +19,7 @@ from kd_tf.config.export import Export
 from kd_tf.config.models import Student, Teacher
 from kd_tf.config.section import Section
 from kd_tf.errors import UserError
+from kd_tf.limited_read import read_limited
 
 
 class Config(Section):
@@ -93,14 +94,11 @@ def read(path: Path, *, allow_code: bool = False) -> Config:
             although that is not allowed.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise UserError(f"the file has more than {MAX_BYTES:,} bytes", where=str(path))
-        values = tomllib.loads(content.decode("utf-8"))
+        values = tomllib.loads(read_limited(path, MAX_BYTES).decode("utf-8"))
     except FileNotFoundError as error:
         raise UserError("file not found", where=str(path)) from error
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    # A file too large, not UTF-8 or not TOML is a ValueError.
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(
             f"not a valid TOML file: {error}",
             where=str(path),

@@ -13,6 +13,7 @@ import numpy as np
 from kd_tf import atomic, rng
 from kd_tf.backend import tf
 from kd_tf.errors import UserError
+from kd_tf.limited_read import read_limited
 from kd_tf.models.base import HistoryModel
 from kd_tf.npz import ArrayLayout, read_layout, read_npz, write_npz
 from kd_tf.serialization import build_model, describe_model
@@ -86,11 +87,7 @@ def load(folder: Path) -> HistoryModel:
 
 
 def _read_description(path: Path) -> dict[str, Any]:
-    with path.open("rb") as file:
-        content = file.read(MAX_JSON_BYTES + 1)
-    if len(content) > MAX_JSON_BYTES:
-        raise ValueError(f"{path.name} has more than {MAX_JSON_BYTES:,} bytes")
-    description = json.loads(content.decode("utf-8"))
+    description = json.loads(read_limited(path, MAX_JSON_BYTES).decode("utf-8"))
     if not isinstance(description, dict) or not isinstance(description.get("model"), dict):
         raise ValueError(f"{path.name} does not describe a model")
     return description
