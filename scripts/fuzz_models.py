@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import collections
+import contextlib
 import functools
 import multiprocessing
 import os
+import select
 import signal
 import struct
 import sys
@@ -26,7 +28,7 @@ import numpy as np
 from kd_tf.errors import UserError
 from kd_tf.runtime.flatbuffer_check import Field, FlatBuffer, StructureError
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.runtime.model_check import SCHEMA, UNIONS, check_model
+from kd_tf.runtime.model_check import SCHEMA, UNIONS
 
 SECONDS_PER_MUTANT = 10
 VALUES = (0, 1, 2, 3, 4, 8, 127, 128, 255, 256, 65_535, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
@@ -70,21 +72,24 @@ def try_block(job: tuple[list[bytes], list[str], int, int, Path]) -> collections
     """Tries `BLOCK` mutants and counts their outcomes."""
     contents, names, seed, first, out = job
     outcomes: collections.Counter[str] = collections.Counter()
-    for number in range(first, first + BLOCK):
-        random = np.random.default_rng([seed, number])
-        which = int(random.integers(len(contents)))
-        mutant = mutate(contents[which], random)
-        try:
-            check_model(mutant)
-        except StructureError:
-            outcomes["refused by the check"] += 1
-            continue
-        outcome = run_apart(mutant, number)
-        outcomes[outcome] += 1
-        if outcome.startswith("FAULT"):
-            out.mkdir(parents=True, exist_ok=True)
-            (out / f"{seed}-{number}-{names[which]}").write_bytes(mutant)
+    mutants = {
+        number: make_mutant(contents, seed, number) for number in range(first, first + BLOCK)
+    }
+    while mutants:
+        for number, outcome in zip(list(mutants), run_apart(mutants), strict=False):
+            outcomes[outcome] += 1
+            which, mutant = mutants.pop(number)
+            if outcome.startswith("FAULT"):
+                out.mkdir(parents=True, exist_ok=True)
+                (out / f"{seed}-{number}-{names[which]}").write_bytes(mutant)
     return outcomes
+
+
+def make_mutant(contents: list[bytes], seed: int, number: int) -> tuple[int, bytes]:
+    """Returns the place of the model that was changed, and the mutant."""
+    random = np.random.default_rng([seed, number])
+    which = int(random.integers(len(contents)))
+    return which, mutate(contents[which], random)
 
 
 def mutate(content: bytes, random: np.random.Generator) -> bytes:
@@ -175,39 +180,50 @@ def mutate_numbers(content: bytes, random: np.random.Generator) -> bytes:
     return bytes(mutant)
 
 
-def run_apart(mutant: bytes, number: int) -> str:
-    """Loads and runs a mutant in a process of its own; returns what became of it."""
+def run_apart(mutants: Mapping[int, tuple[int, bytes]]) -> list[str]:
+    """Runs mutants in one process; returns what became of each, up to the first fault."""
+    reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-        os._exit(run(mutant, number))
-    deadline = time.monotonic() + SECONDS_PER_MUTANT
-    while time.monotonic() < deadline:
-        done, status = os.waitpid(child, os.WNOHANG)
-        if done:
-            if os.WIFSIGNALED(status):
-                return f"FAULT: {signal.Signals(os.WTERMSIG(status)).name}"
-            return EXITS.get(os.waitstatus_to_exitcode(status), "FAULT: other exit")
-        time.sleep(0.001)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    return "FAULT: hangs"
+        for number, (_, mutant) in mutants.items():
+            os.write(writer, bytes([run(mutant, number)]))
+        os._exit(0)
+    os.close(writer)
+    outcomes: list[str] = []
+    while len(outcomes) < len(mutants) and not (outcomes and outcomes[-1].startswith("FAULT")):
+        if not select.select([reader], [], [], SECONDS_PER_MUTANT)[0]:
+            outcomes.append("FAULT: hangs")
+        elif code := os.read(reader, 1):
+            outcomes.append(OUTCOMES[code[0]])
+        else:
+            break
+    os.close(reader)
+    if len(outcomes) < len(mutants):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    if len(outcomes) < len(mutants) and not (outcomes and outcomes[-1].startswith("FAULT")):
+        killed = os.WIFSIGNALED(status)
+        outcomes.append(
+            f"FAULT: {signal.Signals(os.WTERMSIG(status)).name if killed else 'other exit'}"
+        )
+    return outcomes
 
 
-EXITS = {0: "answers", 2: "refused at load", 3: "FAULT: raw error", 4: "FAULT: wrong ids"}
+OUTCOMES = ("answers", "refused by the check", "refused at load or run", "FAULT: raw error")
 
 
 def run(mutant: bytes, number: int) -> int:
-    """Loads a mutant and calls all its signatures with all kinds of histories."""
+    """Loads a mutant and calls all its signatures with all kinds of histories.
+
+    Returns:
+        The place in `OUTCOMES`.
+    """
     try:
         model = TFLiteModel(mutant)
-    except UserError:
-        return 2
-    except BaseException:
-        return 3
-    random = np.random.default_rng(number)
-    try:
+        random = np.random.default_rng(number)
         for _ in range(3):
             history = random.choice([0, 1, 5, 59, 60, 61, 10**6, 2**31 - 1, -1], model.max_length)
             row = history.astype(np.int32)
@@ -218,8 +234,8 @@ def run(mutant: bytes, number: int) -> int:
                 model.score(row, np.arange(-2, 9, dtype=np.int32))
             if "explain" in model.signatures:
                 model.explain(row, 3)
-    except UserError:
-        return 2
+    except UserError as error:
+        return 1 if isinstance(error.__cause__, StructureError) else 2
     except BaseException:
         return 3
     return 0

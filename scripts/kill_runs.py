@@ -2,14 +2,16 @@
 
     python scripts/kill_runs.py --kills 200
 
-Commands (run, compare, preview --export) are started in one folder, killed with SIGKILL several
-times, and started once more until they finish. What they then leave is compared with what an
-undisturbed command left: the bundle hash by hash, metrics, and the names of all files.
+Commands (run, compare, export_tflite.py, preview --export) are started in one folder, killed with
+SIGKILL several times, and started once more until they finish. What they then leave is compared
+with what an undisturbed command left: the bundle hash by hash, metrics, and the names of all files.
+After each kill a bundle, model or page is either not there yet or the undisturbed one.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import random
 import shutil
@@ -29,6 +31,8 @@ SETTINGS = (
     *("--set", "export.recommendations=20", "--set", 'export.quantizations=["dynamic-int8"]'),
 )
 KD_TF = (sys.executable, "-c", "from kd_tf.cli import main; main()")
+EXPORT = (sys.executable, str(Path(__file__).parents[1] / "export" / "export_tflite.py"))
+OUTPUTS = {"run": "RUN", "compare": "COMPARISON", "export": "model.tflite", "preview": "SITE"}
 
 
 def main() -> int:
@@ -48,6 +52,7 @@ def main() -> int:
             *("compare", "--teacher", "local-ridge", "--student", "mlp", "--seeds", "1"),
             *("--methods", "soft-targets,rrd", *SETTINGS, "--out", "COMPARISON"),
         ),
+        "export": (*EXPORT, "RUN", "--out", "model.tflite"),
         "preview": (*KD_TF, "preview", "RUN/bundle", "--export", "SITE"),
     }
     expected, seconds = {}, {}
@@ -57,6 +62,7 @@ def main() -> int:
         seconds[name] = time.monotonic() - begin
         expected[name] = describe(folder / "undisturbed", name)
     print({name: round(value, 1) for name, value in seconds.items()}, flush=True)
+    undisturbed = {name: hash_output(folder / "undisturbed", name) for name in commands}
     kills = faults = 0
     while kills < options.kills:
         shutil.rmtree(folder / "killed", ignore_errors=True)
@@ -68,6 +74,11 @@ def main() -> int:
                 kills += process.poll() is None
                 process.send_signal(signal.SIGKILL)
                 process.wait()
+                for output in commands:
+                    hashes = hash_output(folder / "killed", output)
+                    if hashes and hashes != undisturbed[output]:
+                        faults += 1
+                        print(f"{output} is half there after {kills} kills", flush=True)
             finish(command, folder / "killed")
             actual = describe(folder / "killed", name)
             if actual != expected[name]:
@@ -96,18 +107,28 @@ def finish(command: tuple[str, ...], folder: Path) -> None:
 
 def describe(folder: Path, name: str) -> dict[str, str]:
     """What a command leaves: hashes where it gives the same bytes, and else the names."""
-    target = folder / {"run": "RUN", "compare": "COMPARISON", "preview": "SITE"}[name]
+    target = folder / OUTPUTS[name]
     contents = dict.fromkeys(
         (path.relative_to(target).as_posix() for path in target.rglob("*")), "is there"
     )
     contents |= {f"beside: {path.name}": "is there" for path in folder.iterdir()}
+    contents |= hash_output(folder, name)
     if name == "run":
-        contents |= hash_files(target / "bundle")
         results = json.loads((target / "results.json").read_text("utf-8"))
         contents |= {model["name"]: json.dumps(model["metrics"]) for model in results["models"]}
-    if name == "preview":
-        contents |= hash_files(target)
     return contents
+
+
+def hash_output(folder: Path, name: str) -> dict[str, str]:
+    """Hashes the files that a command writes with the same bytes each time; empty without them."""
+    target = folder / OUTPUTS[name]
+    if name == "run":
+        target /= "bundle"
+    if name == "compare" or not target.exists():
+        return {}
+    if target.is_file():
+        return {target.name: hashlib.sha256(target.read_bytes()).hexdigest()}
+    return hash_files(target)
 
 
 if __name__ == "__main__":

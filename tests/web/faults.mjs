@@ -30,7 +30,7 @@ await run(async ({ addresses }, browser) => {
     await shown(page);
     said[fault] = await page.innerText("main");
     if (fault !== "sound") {
-      assert.equal(await page.textContent("h1"), "The books cannot be opened");
+      assert.equal(await page.textContent("h1"), "The books cannot be opened", fault);
       assert.equal(await page.locator("[role=alert]").count(), 1);
       assert.match(said[fault], /Your shelf of 1 book is kept in this browser/);
       assert.match(said[fault], /A book of mine · Somebody/);

@@ -32,6 +32,8 @@ WORDS = {
     "no books at all": ("The catalogue is empty", "kd-tf run"),
     "wrong id": ("Book 1 of the catalogue is damaged", "Export the whole bundle again"),
     "same item": ("Two books of the catalogue have the id", "Export the whole bundle again"),
+    "no figure": ("metrics is missing or is not what it should be", "--export"),
+    "books of another model": ("recommend: book ", "of 9"),
     "no model but text": ("The model cannot be opened", "built-in operators"),
     # In these three the bundle is sound.
     "no https": ("only on https or on this computer", "kd-tf preview"),
@@ -44,6 +46,10 @@ WORDS = {
 CONFIG, CATALOG, MODEL = "bundle/config.json", "bundle/catalog.json", "bundle/model.tflite"
 
 
+def sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
 def damaged(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
     """A site by what is wrong with its bundle; one is sound, for the test's own faults."""
 
@@ -52,13 +58,13 @@ def damaged(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
         zeros = "0" * 64
         content = {**json.loads(files[CONFIG]), **changes, "config_sha256": zeros}
         text = json.dumps(content)
-        own = hashlib.sha256(text.encode()).hexdigest()
+        own = sha256(text.encode())
         return {**files, CONFIG: text.replace(zeros, own).encode()}
 
     def with_listed(path: str, content: bytes) -> dict[str, bytes]:
         hashes = json.loads(files[CONFIG])["sha256"]
         name = path.removeprefix("bundle/")
-        hashes = {**hashes, name: hashlib.sha256(content).hexdigest()}
+        hashes = {**hashes, name: sha256(content)}
         return {**with_config(sha256=hashes), path: content}
 
     def with_catalog(**changes: Any) -> dict[str, bytes]:
@@ -68,6 +74,7 @@ def damaged(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
     hashes = json.loads(files[CONFIG])["sha256"]
     without_config = {path: content for path, content in files.items() if path != CONFIG}
     without_model = {path: content for path, content in files.items() if path != MODEL}
+    first_books = json.dumps({**json.loads(files[CATALOG]), "books": items[:9]}).encode()
     model = bytearray(files[MODEL])
     model[len(model) // 2] ^= 1
     return {
@@ -91,6 +98,11 @@ def damaged(files: Mapping[str, bytes]) -> dict[str, dict[str, bytes]]:
         "no books at all": with_config(num_items=0),
         "wrong id": with_catalog(books=[{**items[0], "id": 2}, *items[1:]]),
         "same item": with_catalog(books=[{**items[0], "item_id": items[1]["item_id"]}, *items[1:]]),
+        "no figure": with_config(metrics={"ndcg@10": "0.9"}),
+        "books of another model": {
+            **with_config(num_items=9, sha256={**hashes, "catalog.json": sha256(first_books)}),
+            CATALOG: first_books,
+        },
         "no model but text": with_listed(MODEL, b"not a model"),
         "other sizes": with_config(max_length=49),
     }

@@ -93,6 +93,10 @@ function checkConfig(content) {
   for (const key of ["metrics", "dataset", "sha256"]) {
     if (!isObject(content[key])) throw new Fault("bundle.key", { key });
   }
+  // JSON has no NaN, but 1e999 is infinite.
+  if (!Object.values(/** @type {object} */ (content.metrics)).every(Number.isFinite)) {
+    throw new Fault("bundle.key", { key: "metrics" });
+  }
   if (content.num_items === 0) throw new Fault("bundle.empty");
   for (const key of ["num_items", "max_length", "recommendations", "candidates"]) {
     const size = content[key];

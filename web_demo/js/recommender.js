@@ -63,7 +63,45 @@ export class BookRecommender {
       model.delete();
       throw new Fault("model.sizes", { said, found });
     }
-    return new BookRecommender(litert, model, config.num_items, config.max_length);
+    const recommender = new BookRecommender(litert, model, config.num_items, config.max_length);
+    try {
+      await recommender.#try(config.recommendations, config.candidates);
+    } catch (error) {
+      model.delete();
+      throw new Fault("model.load", { why: String(error) });
+    }
+    return recommender;
+  }
+
+  /**
+   * Runs every signature once, with ids that books have and ids that none has: only running shows
+   * an operator that fails, an answer of another size, and ids beyond the catalogue.
+   *
+   * @param {number} recommendations K.
+   * @param {number} candidates C.
+   */
+  async #try(recommendations, candidates) {
+    const { numItems } = this;
+    const history = this.#padded([1, numItems, numItems + 1, -1, 2 ** 31 - 1]);
+    const book = Int32Array.of(numItems);
+    const list = { ids: recommendations, scores: recommendations };
+    /** @type {[string, Record<string, Int32Array<ArrayBuffer>>, Record<string, number>][]} */
+    const trials = [
+      ["recommend", { history }, list],
+      ["similar", { book }, list],
+      ["score", { history, candidates: new Int32Array(candidates) }, { scores: candidates }],
+      ["explain", { history, book }, { contributions: this.maxLength }],
+    ];
+    for (const [signature, inputs, lengths] of trials) {
+      if (!(signature in this.#model.signatures)) continue;
+      const answers = await this.#run(signature, inputs);
+      for (const [name, length] of Object.entries(lengths)) {
+        const found = answers[name]?.length ?? 0;
+        if (found !== length) throw new Error(`${signature}: ${found} ${name}, not ${length}`);
+      }
+      const unknown = answers.ids?.find((id) => id < 0 || id > numItems);
+      if (unknown !== undefined) throw new Error(`${signature}: book ${unknown} of ${numItems}`);
+    }
   }
 
   /** @param {"similar" | "score" | "explain"} signature */

@@ -112,6 +112,39 @@ public class BundleTest {
     }
 
     @Test
+    public void aMetricThatIsNoNumberIsRefused() throws Exception {
+        for (Object figure : new Object[] {"0.9", JSONObject.NULL, true}) {
+            bundle.writeConfig(bundle.config().put("metrics",
+                    new JSONObject().put("ndcg@10", figure)));
+            assertRefused(Problem.DAMAGED_FILE, BundleFiles.CONFIG, R.string.refused_damaged_file);
+        }
+    }
+
+    @Test
+    public void booksOfAnotherModelAreRefused() throws Exception {
+        JSONArray books = bundle.catalog().getJSONArray("books");
+        JSONArray few = new JSONArray();
+        for (int i = 0; i < 9; i++) {
+            few.put(books.get(i));
+        }
+        bundle.writeCatalog(few);
+        assertRefused(Problem.MISMATCH, BundleFiles.MODEL, R.string.refused_mismatch);
+    }
+
+    @Test
+    public void aFileThatIsReplacedAfterItsCheckIsNotUsed() throws Exception {
+        BundleFiles files = bundle.files();
+        BundleConfig config = BundleConfig.read(files);
+        for (String name : new String[] {BundleFiles.MODEL, BundleFiles.CATALOG}) {
+            bundle.write("new", "what another bundle holds");
+            assertTrue(new File(bundle.folder, "new").renameTo(new File(bundle.folder, name)));
+        }
+        BookRecommender.open(files).close();
+        Catalog.open(application, files, config, null).close();
+        assertEquals(Problem.DAMAGED_FILE, assertThrown().problem);
+    }
+
+    @Test
     public void aFileOutsideOfTheFolderIsRefused() throws Exception {
         JSONObject config = bundle.config();
         config.getJSONObject("sha256").put("../model.tflite", "00");

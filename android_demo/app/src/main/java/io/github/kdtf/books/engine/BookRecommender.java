@@ -203,17 +203,39 @@ public final class BookRecommender implements AutoCloseable {
         check(interpreter.getInputTensorFromSignature("candidates", "score"), DataType.INT32, 1, C);
         check(interpreter.getInputTensorFromSignature("book", "similar"), DataType.INT32, 1);
         check(interpreter.getInputTensorFromSignature("book", "explain"), DataType.INT32, 1);
-        // Only running shows an operator that fails, the size of an answer that the file leaves
-        // open, and ids beyond the catalogue.
-        int[][] ids = new int[1][K];
+        trySignatures();
+    }
+
+    /**
+     * Only running shows an operator that fails, the size of an answer that the file leaves open,
+     * and ids beyond the catalogue; so every signature runs once, also with ids that no book has.
+     */
+    private void trySignatures() throws BundleException {
+        int V = config.numItems;
+        int[][] history = newest(new int[] {1, V, V + 1, -1, Integer.MAX_VALUE});
+        int[] book = {V};
+        tryList("recommend", "history", history);
+        tryList("similar", "book", book);
+        Map<String, Object> inputs = new HashMap<>();
+        inputs.put("history", history);
+        inputs.put("candidates", new int[1][config.candidates]);
+        run("score", inputs, Collections.<String, Object>singletonMap("scores",
+                new float[1][config.candidates]));
+        inputs.remove("candidates");
+        inputs.put("book", book);
+        run("explain", inputs, Collections.<String, Object>singletonMap("contributions",
+                new float[1][config.maxLength]));
+    }
+
+    private void tryList(String signature, String input, Object value) throws BundleException {
+        int[][] ids = new int[1][config.recommendations];
         Map<String, Object> outputs = new HashMap<>();
         outputs.put("ids", ids);
-        outputs.put("scores", new float[1][K]);
-        run("recommend", Collections.<String, Object>singletonMap("history", new int[1][L]),
-                outputs);
+        outputs.put("scores", new float[1][config.recommendations]);
+        run(signature, Collections.singletonMap(input, value), outputs);
         for (int id : ids[0]) {
             if (id < 0 || id > config.numItems) {
-                throw mismatch("it recommends book " + id + " of " + config.numItems);
+                throw mismatch(signature + " gives book " + id + " of " + config.numItems);
             }
         }
     }

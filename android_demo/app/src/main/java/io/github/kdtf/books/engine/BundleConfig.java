@@ -201,10 +201,11 @@ public final class BundleConfig {
         Map<String, Double> figures = new TreeMap<>();
         for (Iterator<String> names = listed.keys(); names.hasNext(); ) {
             String one = names.next();
-            // What is no number is left out, as are keys that a later version added.
-            if (listed.opt(one) instanceof Number) {
-                figures.put(one, listed.optDouble(one));
+            double figure = listed.opt(one) instanceof Number ? listed.optDouble(one) : Double.NaN;
+            if (Double.isNaN(figure) || Double.isInfinite(figure)) {
+                throw damaged("the metric " + one + " is not a number: " + listed.opt(one));
             }
+            figures.put(one, figure);
         }
         return figures;
     }
