@@ -48,11 +48,21 @@ def dist(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def bare(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtual environment with the wheel and what the base install requires, nothing else.
+    """A virtual environment with the wheel and what the base install requires, nothing else."""
+    return make_environment(tmp_path_factory.mktemp("bare"), dist, ("",))
+
+
+@pytest.fixture(scope="module")
+def training(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel and what its extra [train] requires, nothing else."""
+    return make_environment(tmp_path_factory.mktemp("training"), dist, ("", "train"))
+
+
+def make_environment(folder: Path, dist: Path, extras: tuple[str, ...]) -> Path:
+    """Makes a virtual environment with the wheel and its requirements.
 
     The requirements are links to what is installed for the tests: nothing is downloaded.
     """
-    folder = tmp_path_factory.mktemp("bare")
     venv.create(folder, with_pip=False, symlinks=os.name != "nt")
     (wheel,) = dist.glob("*.whl")
     pip = [sys.executable, "-m", "pip", "--python", str(folder / BINARIES / "python")]
@@ -60,7 +70,7 @@ def bare(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([*pip, *install], check=True)
     (packages,) = folder.glob("**/site-packages")
     (installed,) = metadata.distributions(name="kd_tf", path=[str(packages)])
-    for distribution in find_requirements(installed):
+    for distribution in find_requirements(installed, extras):
         for name in {file.parts[0] for file in distribution.files or ()} - {"..", "__pycache__"}:
             link = packages / name
             if not link.exists():
@@ -69,7 +79,7 @@ def bare(dist: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def find_requirements(
-    distribution: metadata.Distribution, extras: tuple[str, ...] = ("",)
+    distribution: metadata.Distribution, extras: tuple[str, ...]
 ) -> list[metadata.Distribution]:
     """Finds the installed distributions that one requires, and that those require."""
     found: dict[tuple[str, tuple[str, ...]], metadata.Distribution] = {}
@@ -166,3 +176,19 @@ def test_the_wheel_alone_says_how_to_get_the_training(bare: Path) -> None:
     ran = run(bare, "kd-tf", "demo")
     assert ran.returncode == 2
     assert "pip install 'kd_tf[train]'" in ran.stderr
+
+
+@pytest.mark.slow
+def test_the_wheel_with_its_training_extra_runs_the_demo(training: Path) -> None:
+    """A package that only the tests' own environment has would be missing here."""
+    for module in ("pytest", "onnx", "matplotlib"):
+        assert "ModuleNotFoundError" in run(training, "python", "-c", f"import {module}").stderr
+    settings = [
+        *("--set", "data.synthetic_items=60", "--set", "data.synthetic_users=120"),
+        *("--set", "teacher.training.epochs=1", "--set", "student.training.epochs=1"),
+        *("--set", "export.recommendations=10", "--set", 'export.quantizations=["dynamic-int8"]'),
+    ]
+    ran = run(training, "kd-tf", "demo", *settings, "--out", "demo", "--quiet")
+    assert ran.returncode == 0, ran.stderr
+    books = json.loads((training / "demo" / "bundle" / "catalog.json").read_text("utf-8"))["books"]
+    assert len(books) == 60
