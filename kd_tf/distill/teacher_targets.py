@@ -16,6 +16,7 @@ from kd_tf.losses.softmax import MASKED_LOGIT, mask_history
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size
 from kd_tf.progress import Progress
+from kd_tf.stage_files import map_array
 from kd_tf.training.checkpoint import compute_fingerprint
 
 EXTRA_OUTPUTS: dict[str, Callable[[HistoryModel, tf.Tensor], tf.Tensor]] = {
@@ -184,9 +185,7 @@ def _make_cache_key(examples: Examples, top_k: int) -> dict[str, object]:
 
 
 def _load_arrays(folder: Path, names: Sequence[str]) -> dict[str, np.ndarray]:
-    return {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in names
-    }
+    return {name: map_array(folder / f"{name}.npy") for name in names}
 
 
 def _write_targets(

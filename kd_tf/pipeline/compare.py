@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization
 from kd_tf.models.students import TRAINED_STUDENTS
-from kd_tf.npz import read_npz, write_npz
+from kd_tf.npz import write_npz
 from kd_tf.pipeline import method_presets
 from kd_tf.pipeline.process_pool import ProcessPool
 from kd_tf.pipeline.stages import teacher as teachers
@@ -53,6 +52,7 @@ from kd_tf.pipeline.stages.train_student import build_student, train_student
 from kd_tf.pipeline.stages.training import make_regularizer_arguments
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.report.results import CandidateResult, ModelResult, ModelTable
+from kd_tf.stage_files import read_arrays, read_record
 from kd_tf.training import checkpoint
 from kd_tf.training.trainer import TrainingResult
 
@@ -327,6 +327,16 @@ class _StudentResult:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _MetricsRecord:
+    """Content of `_METRICS_FILE`."""
+
+    overall: dict[str, float]
+    num_parameters: int
+    bytes: int
+    seconds: float
+
+
 def _train_and_evaluate(
     comparison: _ComparisonContext, task: tuple[str, int]
 ) -> _StudentResult | UserError:
@@ -354,28 +364,26 @@ def _train_and_evaluate(
         model, training = comparison.train_method(name, settings, plan, seed, key)
         evaluation = context.evaluate_on_test(f"{name}, seed {seed}", make_score_fn(model))
         write_npz(temporary / _PER_USER_FILE, evaluation.per_user, compress=True)
-        atomic.write_json(
-            temporary / _METRICS_FILE,
-            {
-                "overall": evaluation.overall,
-                "num_parameters": checkpoint.count_parameters(model),
-                "bytes": compute_quantized_size(model),
-                "seconds": training.seconds,
-            },
+        record = _MetricsRecord(
+            evaluation.overall,
+            checkpoint.count_parameters(model),
+            compute_quantized_size(model),
+            training.seconds,
         )
+        atomic.write_json(temporary / _METRICS_FILE, asdict(record))
 
     try:
         context.cache.build_once(folder, key, build)
     except UserError as error:
         return error
-    record = json.loads((folder / _METRICS_FILE).read_text("utf-8"))
-    per_user = read_npz(folder / _PER_USER_FILE)
-    context.progress.info(f"{name}, seed {seed}: ndcg@10 {record['overall']['ndcg@10']:.4f}")
+    record = read_record(folder / _METRICS_FILE, _MetricsRecord)
+    per_user = read_arrays(folder / _PER_USER_FILE)
+    context.progress.info(f"{name}, seed {seed}: ndcg@10 {record.overall['ndcg@10']:.4f}")
     return _StudentResult(
-        Evaluation(per_user, record["overall"], {}),
-        record["num_parameters"],
-        record["bytes"],
-        record["seconds"],
+        Evaluation(per_user, record.overall, {}),
+        record.num_parameters,
+        record.bytes,
+        record.seconds,
     )
 
 

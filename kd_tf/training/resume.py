@@ -6,7 +6,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ import numpy as np
 
 from kd_tf import atomic
 from kd_tf.backend import tf
-from kd_tf.npz import read_npz, write_npz
+from kd_tf.errors import UserError
+from kd_tf.npz import write_npz
+from kd_tf.stage_files import read_arrays, read_record
 
 STATE_FILE = "state.json"
 VARIABLES_FILE = "variables.npz"
@@ -63,6 +65,15 @@ class Snapshot:
             variable.assign(value)
 
 
+@dataclass(frozen=True)
+class _State:
+    """Content of `STATE_FILE`."""
+
+    key: dict[str, Any]
+    step: int
+    validation_state: dict[str, Any]
+
+
 class ResumeFolder:
     """The folder with the newest snapshot of one training.
 
@@ -85,16 +96,16 @@ class ResumeFolder:
     def read(self) -> Snapshot | None:
         """Reads the newest snapshot; returns None if there is no readable one with this key."""
         try:
-            state = json.loads((self.folder / STATE_FILE).read_text("utf-8"))
-            if state["key"] != self.key:
+            state = read_record(self.folder / STATE_FILE, _State)
+            if state.key != self.key:
                 return None
             return Snapshot(
-                int(state["step"]),
+                state.step,
                 _load_arrays(self.folder / VARIABLES_FILE),
                 _load_arrays(self.folder / BEST_WEIGHTS_FILE),
-                dict(state["validation_state"]),
+                state.validation_state,
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except UserError:
             return None
 
     def write_if_due(self, take_snapshot: Callable[[], Snapshot]) -> None:
@@ -109,14 +120,8 @@ class ResumeFolder:
                 (BEST_WEIGHTS_FILE, snapshot.best_weights),
             ):
                 write_npz(new_folder / name, {f"{i:06d}": array for i, array in enumerate(arrays)})
-            atomic.write_json(
-                new_folder / STATE_FILE,
-                {
-                    "key": self.key,
-                    "step": snapshot.step,
-                    "validation_state": snapshot.validation_state,
-                },
-            )
+            state = _State(self.key, snapshot.step, snapshot.validation_state)
+            atomic.write_json(new_folder / STATE_FILE, asdict(state))
         end = time.monotonic()
         self._next_write_time = end + max(
             MIN_SECONDS_BETWEEN_WRITES, (end - begin) / MAX_TIME_SHARE
@@ -129,5 +134,5 @@ class ResumeFolder:
 
 def _load_arrays(path: Path) -> list[np.ndarray]:
     """Loads the arrays of an .npz file in the order in which they were written."""
-    arrays = read_npz(path)
+    arrays = read_arrays(path)
     return [arrays[name] for name in sorted(arrays)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from kd_tf import atomic
 from kd_tf.models.base import HistoryModel
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.report.results import CandidateResult
+from kd_tf.stage_files import read_record
 from kd_tf.training import checkpoint
 from kd_tf.training.trainer import TrainingResult
 
@@ -39,6 +39,14 @@ class TrainedModel:
     candidate_students: list[CandidateResult] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class _TrainingRecord(TrainingResult):
+    """Content of `TRAINING_FILE`."""
+
+    architecture: str
+    candidate_students: list[CandidateResult]
+
+
 def load_or_train(
     context: RunContext,
     name: str,
@@ -60,27 +68,23 @@ def load_or_train(
     def write(temporary: Path) -> None:
         model, architecture, training, candidates = train(temporary)
         checkpoint.save(model, temporary / "model")
-        atomic.write_json(
-            temporary / TRAINING_FILE,
-            {
-                **asdict(training),
-                "architecture": architecture,
-                "candidate_students": [asdict(candidate) for candidate in candidates],
-            },
+        record = _TrainingRecord(
+            **asdict(training), architecture=architecture, candidate_students=candidates
         )
+        atomic.write_json(temporary / TRAINING_FILE, asdict(record))
 
     context.cache.build_once(folder, key, write)
-    record = json.loads((folder / TRAINING_FILE).read_text("utf-8"))
-    epochs = f" in epoch {record['best_epoch']} of {record['epochs']}" if record["epochs"] else ""
+    record = read_record(folder / TRAINING_FILE, _TrainingRecord)
+    epochs = f" in epoch {record.best_epoch} of {record.epochs}" if record.epochs else ""
     context.progress.info(
-        f"{folder.relative_to(context.folder).as_posix()}: {record['architecture']}, validation "
-        f"NDCG@10 {record['best_score']:.4f}{epochs}, {record['seconds']:.0f} s"
+        f"{folder.relative_to(context.folder).as_posix()}: {record.architecture}, validation "
+        f"NDCG@10 {record.best_score:.4f}{epochs}, {record.seconds:.0f} s"
     )
     return TrainedModel(
         name,
-        record["architecture"],
+        record.architecture,
         checkpoint.load(folder / "model"),
-        float(record["seconds"]),
-        float(record["best_score"]),
-        [CandidateResult(**values) for values in record["candidate_students"]],
+        record.seconds,
+        record.best_score,
+        record.candidate_students,
     )

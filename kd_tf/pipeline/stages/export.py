@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,11 +16,15 @@ from kd_tf.pipeline.stages.cache import hash_arrays
 from kd_tf.pipeline.stages.examples import draw_calibration_histories
 from kd_tf.pipeline.stages.item_order import ORDER_FILE, ItemOrder, choose_item_order
 from kd_tf.pipeline.stages.run_context import RunContext
+from kd_tf.stage_files import map_array, read_record
 from kd_tf.tflite.artifact import Artifact, measure_artifact
 from kd_tf.tflite.checks.compatibility import check_runtime
 from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
 from kd_tf.tflite.two_stage_search import TwoStageStudent
 from kd_tf.training import checkpoint
+
+ARTIFACTS_FILE = "artifacts.json"
+"""File with the measurements of the exported files."""
 
 MIN_NDCG_SHARE = 0.99
 """``bundle_quantization = "auto"`` takes the smallest file with at least this share of the best
@@ -77,13 +80,10 @@ def export_artifacts(context: RunContext, student: HistoryModel) -> list[Artifac
                         raise
                     context.progress.info(f"int4 is skipped: {error}")
                 advance(1, quantization.value)
-        atomic.write_json(
-            temporary / "artifacts.json", [asdict(artifact) for artifact in artifacts]
-        )
+        atomic.write_json(temporary / ARTIFACTS_FILE, [asdict(artifact) for artifact in artifacts])
 
     context.cache.build_once(folder, key, build)
-    records = json.loads((folder / "artifacts.json").read_text("utf-8"))
-    return [Artifact(**record) for record in records]
+    return read_record(folder / ARTIFACTS_FILE, list[Artifact])
 
 
 def _export_artifact(
@@ -133,7 +133,7 @@ def _export_artifact(
 def load_item_order(context: RunContext) -> np.ndarray | None:
     """Returns the catalog's item ID at each position of the files, int32 [V]; None if equal."""
     path = context.folder / "artifacts" / ORDER_FILE
-    return np.load(path, allow_pickle=False) if path.is_file() else None
+    return np.array(map_array(path)) if path.is_file() else None
 
 
 def _choose_quantizations(context: RunContext, student: HistoryModel) -> tuple[str, ...]:
