@@ -31,6 +31,11 @@ from kd_tf.runtime.model import TFLiteModel
 from kd_tf.runtime.model_check import SCHEMA, UNIONS
 
 SECONDS_PER_MUTANT = 10
+"""Of processor time, which does not grow where other work runs beside it."""
+
+MAX_WAIT_SECONDS = 300
+"""Of a mutant that waits for something that does not come."""
+
 VALUES = (0, 1, 2, 3, 4, 8, 127, 128, 255, 256, 65_535, 2**16, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
 
 
@@ -188,12 +193,13 @@ def run_apart(mutants: Mapping[int, tuple[int, bytes]]) -> list[str]:
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
         for number, (_, mutant) in mutants.items():
+            signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS_PER_MUTANT)  # ends the process
             os.write(writer, bytes([run(mutant, number)]))
         os._exit(0)
     os.close(writer)
     outcomes: list[str] = []
     while len(outcomes) < len(mutants) and not (outcomes and outcomes[-1].startswith("FAULT")):
-        if not select.select([reader], [], [], SECONDS_PER_MUTANT)[0]:
+        if not select.select([reader], [], [], MAX_WAIT_SECONDS)[0]:
             outcomes.append("FAULT: hangs")
         elif code := os.read(reader, 1):
             outcomes.append(OUTCOMES[code[0]])
@@ -205,13 +211,12 @@ def run_apart(mutants: Mapping[int, tuple[int, bytes]]) -> list[str]:
             os.kill(child, signal.SIGKILL)
     _, status = os.waitpid(child, 0)
     if len(outcomes) < len(mutants) and not (outcomes and outcomes[-1].startswith("FAULT")):
-        killed = os.WIFSIGNALED(status)
-        outcomes.append(
-            f"FAULT: {signal.Signals(os.WTERMSIG(status)).name if killed else 'other exit'}"
-        )
+        killer = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        outcomes.append(FAULTS.get(killer) or f"FAULT: {signal.Signals(killer).name}")
     return outcomes
 
 
+FAULTS = {0: "FAULT: other exit", signal.SIGVTALRM: "FAULT: hangs"}
 OUTCOMES = ("answers", "refused by the check", "refused at load or run", "FAULT: raw error")
 
 
