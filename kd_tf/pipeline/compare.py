@@ -64,8 +64,8 @@ WARM_START = "warm-start"
 
 TEACHER = "teacher"
 
-_METRICS_FILE = "metrics.json"
-_PER_USER_FILE = "per_user.npz"
+METRICS_FILE = "metrics.json"
+PER_USER_FILE = "per_user.npz"
 
 
 def compare(
@@ -328,8 +328,8 @@ class _StudentResult:
 
 
 @dataclass(frozen=True)
-class _MetricsRecord:
-    """Content of `_METRICS_FILE`."""
+class MetricsRecord:
+    """Content of `METRICS_FILE`."""
 
     overall: dict[str, float]
     num_parameters: int
@@ -363,21 +363,21 @@ def _train_and_evaluate(
     def build(temporary: Path) -> None:
         model, training = comparison.train_method(name, settings, plan, seed, key)
         evaluation = context.evaluate_on_test(f"{name}, seed {seed}", make_score_fn(model))
-        write_npz(temporary / _PER_USER_FILE, evaluation.per_user, compress=True)
-        record = _MetricsRecord(
+        write_npz(temporary / PER_USER_FILE, evaluation.per_user, compress=True)
+        record = MetricsRecord(
             evaluation.overall,
             checkpoint.count_parameters(model),
             compute_quantized_size(model),
             training.seconds,
         )
-        atomic.write_json(temporary / _METRICS_FILE, asdict(record))
+        atomic.write_json(temporary / METRICS_FILE, asdict(record))
 
     try:
         context.cache.build_once(folder, key, build)
     except UserError as error:
         return error
-    record = read_record(folder / _METRICS_FILE, _MetricsRecord)
-    per_user = read_arrays(folder / _PER_USER_FILE)
+    record = read_record(folder / METRICS_FILE, MetricsRecord)
+    per_user = read_arrays(folder / PER_USER_FILE)
     context.progress.info(f"{name}, seed {seed}: ndcg@10 {record.overall['ndcg@10']:.4f}")
     return _StudentResult(
         Evaluation(per_user, record.overall, {}),

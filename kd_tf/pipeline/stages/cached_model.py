@@ -40,7 +40,7 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
-class _TrainingRecord(TrainingResult):
+class TrainingRecord(TrainingResult):
     """Content of `TRAINING_FILE`."""
 
     architecture: str
@@ -68,13 +68,13 @@ def load_or_train(
     def write(temporary: Path) -> None:
         model, architecture, training, candidates = train(temporary)
         checkpoint.save(model, temporary / "model")
-        record = _TrainingRecord(
+        record = TrainingRecord(
             **asdict(training), architecture=architecture, candidate_students=candidates
         )
         atomic.write_json(temporary / TRAINING_FILE, asdict(record))
 
     context.cache.build_once(folder, key, write)
-    record = read_record(folder / TRAINING_FILE, _TrainingRecord)
+    record = read_record(folder / TRAINING_FILE, TrainingRecord)
     epochs = f" in epoch {record.best_epoch} of {record.epochs}" if record.epochs else ""
     context.progress.info(
         f"{folder.relative_to(context.folder).as_posix()}: {record.architecture}, validation "
