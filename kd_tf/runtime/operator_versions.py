@@ -84,6 +84,24 @@ and so on; from ``FindMinimumRuntimeVersionForOp`` in TensorFlow's
 ``tensorflow/compiler/mlir/lite/tools/versioning/runtime_version.cc``."""
 
 
+def find_first_release(name: str, version: int) -> str | None:
+    """Finds the TensorFlow Lite release that first had a version of an operator.
+
+    Args:
+        name: The operator's name, as in `FIRST_RELEASES`.
+        version: The version of the operator, from 1.
+
+    Returns:
+        The release; None if none is known.
+
+    Example:
+        >>> find_first_release("SUM", 2), find_first_release("SUM", 3)
+        ('1.15.0', None)
+    """
+    releases = FIRST_RELEASES.get(name, "").split()
+    return releases[version - 1] if 1 <= version <= len(releases) else None
+
+
 def find_min_runtime_version(model: Mapping[str, Any]) -> str:
     """Finds the oldest TensorFlow Lite release that has all operators of a model.
 
@@ -100,10 +118,10 @@ def find_min_runtime_version(model: Mapping[str, Any]) -> str:
     for index in used_codes:
         code = model["operator_codes"][index]
         name = OPERATORS[get_operator_number(code)]
-        known_releases = FIRST_RELEASES[name].split()
-        if not 1 <= code["version"] <= len(known_releases):
+        release = find_first_release(name, code["version"])
+        if release is None:
             raise StructureError(f"{name} of version {code['version']}, which no runtime has")
-        releases.append(known_releases[code["version"] - 1])
+        releases.append(release)
     return max(releases, key=parse_version, default="1.5.0")
 
 

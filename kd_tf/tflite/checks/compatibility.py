@@ -11,7 +11,7 @@ from __future__ import annotations
 from ai_edge_litert import schema_py_generated as schema
 
 from kd_tf.errors import ParityError, UserError
-from kd_tf.runtime.operator_versions import FIRST_RELEASES, parse_version
+from kd_tf.runtime.operator_versions import find_first_release, parse_version
 from kd_tf.tflite.passes.flatbuffer import get_builtin_code
 
 _OPERATOR_NAMES = {
@@ -133,11 +133,11 @@ def _find_first_release(code: schema.OperatorCodeT) -> str:
             f"the file has the custom operator {(code.customCode or b'').decode()!r}, which no "
             "runtime has built in"
         )
-    releases = FIRST_RELEASES.get(name, "").split()
-    if not 1 <= code.version <= len(releases):
+    release = find_first_release(name, code.version)
+    if release is None:
         raise NotImplementedError(
             f"operator {name} version {code.version} is not in the table of runtime versions: look "
             "it up in TensorFlow's runtime_version.cc and add it to "
             "kd_tf/runtime/operator_versions.py"
         )
-    return str(releases[code.version - 1])
+    return release
