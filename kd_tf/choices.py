@@ -36,6 +36,15 @@ ProtocolName = Literal["unseen-users", "leave-one-out", "temporal", "random", "p
 BadRowsRule = Literal["stop", "skip"]
 """What to do with malformed rows of a table."""
 
+TimeUnit = Literal["auto", "s", "ms", "us", "ns", "excel"]
+"""What a time that is a number counts, since 1970; ``excel``: days since 1899-12-30. ``auto`` tells
+seconds from the finer units by their size."""
+
+NormalizeIds = Literal["none", "text", "integers", "isbn"]
+"""How ids are changed before they are compared: not at all; blanks around them removed and case
+ignored; as whole numbers (``007``, ``7.0`` and ``="7"`` are 7); as ISBN-13. The last two leave
+other ids as they are, without blanks around them."""
+
 MemberArchitecture = Literal[
     "gru",
     "cnn",

@@ -17,8 +17,9 @@ from kd_tf.choices import list_choices
 from kd_tf.cli.completion import complete_names, complete_settings
 from kd_tf.sizes import parse_size
 
-DATA, EVALUATION, MODELS, SETTINGS, OUTPUT = (
+DATA, FORMAT, EVALUATION, MODELS, SETTINGS, OUTPUT = (
     "Data",
+    "How the tables are written",
     "Evaluation",
     "Teacher, student and files",
     "Settings",
@@ -93,16 +94,20 @@ Validation = Annotated[
     Path | None, _make_option(DATA, "csv, user-item-lists: its validation part, if it has one.")
 ]
 Test = Annotated[Path | None, _make_option(DATA, "csv, user-item-lists: its test part.")]
-User = Annotated[str | None, _make_option(DATA, "csv: user column.", default="user")]
-Item = Annotated[str | None, _make_option(DATA, "csv: item column.", default="item")]
+User = Annotated[
+    str | None, _make_option(DATA, "csv: user column, by name or number.", default="user")
+]
+Item = Annotated[
+    str | None, _make_option(DATA, "csv: item column, by name or number.", default="item")
+]
 Rating = Annotated[str | None, _make_option(DATA, "csv: rating column.")]
 Timestamp = Annotated[str | None, _make_option(DATA, "csv: time column.")]
 Columns = Annotated[
     str | None,
     _make_option(
         DATA,
-        "csv: user,item[,rating[,timestamp]], all columns at once; their names, or without a "
-        "header the order of the columns in the file.",
+        "csv: user,item[,rating[,timestamp]], all columns at once, by name or number; names in a "
+        "file without a header are taken in their order.",
         metavar="NAME,NAME,...",
     ),
 ]
@@ -110,12 +115,82 @@ Header = Annotated[
     bool | None,
     _make_option(DATA, "csv: whether the first line names the columns.", default="detected"),
 ]
+Separator = Annotated[
+    str | None,
+    _make_option(
+        FORMAT,
+        "csv: text between fields: a character, ::, tab or blank (any number of them).",
+        default="detected",
+    ),
+]
+Quote = Annotated[
+    str | None,
+    _make_option(FORMAT, 'csv: " around fields, or none: quotes are ordinary text.', default='"'),
+]
+Encoding = Annotated[
+    str | None,
+    _make_option(
+        FORMAT,
+        "csv: encoding of the table of interactions, such as utf-16, cp1252, gb18030, shift_jis.",
+        default="utf-8",
+    ),
+]
+SkipRows = Annotated[
+    int | None, _make_option(FORMAT, "csv: number of lines before the table.", default="0")
+]
+Decimal = Annotated[
+    str | None, _make_option(FORMAT, "csv: decimal mark of ratings: . or , .", default=".")
+]
+NullValues = Annotated[
+    str | None,
+    _make_option(
+        FORMAT,
+        "csv: texts that mean missing, beyond blanks.",
+        metavar="TEXT,TEXT,...",
+        default="NULL, nan, N/A and so on",
+    ),
+]
+TimeFormat = Annotated[
+    str | None, _make_option(FORMAT, "csv: format of times, for example '%d/%m/%Y %H:%M'.")
+]
+TimeUnit = Annotated[
+    choices.TimeUnit | None,
+    _make_option(
+        FORMAT,
+        f"csv: what times count that are numbers: {join_choices(choices.TimeUnit)}.",
+        metavar="UNIT",
+        default="auto: seconds or finer, by their size",
+    ),
+]
+NormalizeIds = Annotated[
+    choices.NormalizeIds | None,
+    _make_option(
+        FORMAT,
+        "csv: make writings of an id equal: text (blanks, case), integers (11.0, 011), isbn.",
+        metavar="none|text|integers|isbn",
+        default="none",
+    ),
+]
+Where = Annotated[
+    list[str] | None,
+    _make_option(
+        DATA,
+        "csv: take rows that meet a condition, for example shelf=read or rating>0. Repeatable.",
+        metavar="CONDITION",
+    ),
+]
 Items = Annotated[Path | None, _make_option(DATA, "csv: table of items, for their titles.")]
 ItemId = Annotated[
     str | None, _make_option(DATA, "csv: id column of the table of items.", default="as --item")
 ]
-Title = Annotated[str | None, _make_option(DATA, "csv: title column of the table of items.")]
-Authors = Annotated[str | None, _make_option(DATA, "csv: authors column of the table of items.")]
+Title = Annotated[
+    str | None,
+    _make_option(DATA, "csv: title column of the table of items, or else of the interactions."),
+]
+Authors = Annotated[
+    str | None,
+    _make_option(DATA, "csv: authors column of the table of items, or else of the interactions."),
+]
 OnBadRows = Annotated[
     choices.BadRowsRule | None,
     _make_option(

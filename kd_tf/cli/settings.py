@@ -21,7 +21,15 @@ SETTING_OF_OPTION = {
     "item": "data.columns.item",
     "rating": "data.columns.rating",
     "timestamp": "data.columns.timestamp",
-    "header": "data.header",
+    "header": "data.format.header",
+    "separator": "data.format.separator",
+    "quote": "data.format.quote",
+    "encoding": "data.format.encoding",
+    "skip_rows": "data.format.skip_rows",
+    "decimal": "data.decimal",
+    "time_format": "data.time_format",
+    "time_unit": "data.time_unit",
+    "normalize_ids": "data.normalize_ids",
     "items": "data.items",
     "item_id": "data.item_columns.item_id",
     "title": "data.item_columns.title",
@@ -87,6 +95,8 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
         values["data"].setdefault("item_columns", {}).setdefault("item_id", columns["item"])
     if options.get("k") is not None:
         set_value(values, "evaluation.ks", _parse_cutoffs(options["k"]))
+    set_value(values, "data.null_values", split_names(options.get("null_values")))
+    set_value(values, "data.where", options.get("where") or None)
     set_value(values, "distillation.losses", split_names(options.get("losses")))
     apply_settings(values, options.get("settings"))
     values["name"] = (

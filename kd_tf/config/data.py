@@ -2,38 +2,75 @@
 
 from __future__ import annotations
 
+from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from kd_tf.choices import BadRowsRule, DatasetName, ProtocolName
+from kd_tf.choices import BadRowsRule, DatasetName, NormalizeIds, ProtocolName, TimeUnit
 from kd_tf.config.section import PositiveInt, Section, Share
 
 
-class Columns(Section):
-    """Column names of an interactions table in CSV, TSV or Parquet."""
+def _convert_to_text(value: object) -> object:
+    """Takes numbers and dates of TOML where a text is meant: a column's number, a time."""
+    if isinstance(value, bool) or not isinstance(value, int | float | date | time):
+        return value
+    return value.isoformat() if isinstance(value, date | time) else str(value)
 
-    user: str = Field("user", description="csv: user column")
-    item: str = Field("item", description="csv: item column")
-    rating: str | None = Field(None, description="csv: rating column")
-    timestamp: str | None = Field(
-        None, description="csv: time column; seconds since 1970 or ISO 8601"
+
+Text = Annotated[str, BeforeValidator(_convert_to_text)]
+"""A text that may be written as a number or a date in TOML."""
+
+
+class Columns(Section):
+    """Columns of an interactions table, by name or by number from 1."""
+
+    user: Text = Field("user", description="csv: user column, by name or number")
+    item: Text = Field("item", description="csv: item column, by name or number")
+    rating: Text | None = Field(None, description="csv: rating column")
+    timestamp: Text | None = Field(
+        None, description="csv: time column, in any form that has one meaning"
     )
 
 
 class ItemColumns(Section):
     """Column names of an item table; only the ID column is required."""
 
-    item_id: str = Field("item", description="csv: id column of the table of items")
-    title: str | None = Field(None, description="csv: title column of the table of items")
-    authors: str | None = Field(None, description="csv: authors column of the table of items")
-    series: str | None = Field(None, description="csv: series column of the table of items")
-    genre: str | None = Field(None, description="csv: genre column of the table of items")
-    year: str | None = Field(None, description="csv: year column of the table of items")
-    text: str | None = Field(None, description="csv: description column of the table of items")
-    cover: str | None = Field(None, description="csv: column with the cover's URL")
-    isbn: str | None = Field(None, description="csv: ISBN column of the table of items")
+    item_id: Text = Field("item", description="csv: id column of the table of items")
+    title: Text | None = Field(None, description="csv: title column of the table of items")
+    authors: Text | None = Field(None, description="csv: authors column of the table of items")
+    series: Text | None = Field(None, description="csv: series column of the table of items")
+    genre: Text | None = Field(None, description="csv: genre column of the table of items")
+    year: Text | None = Field(None, description="csv: year column of the table of items")
+    text: Text | None = Field(None, description="csv: description column of the table of items")
+    cover: Text | None = Field(None, description="csv: column with the cover's URL")
+    isbn: Text | None = Field(None, description="csv: ISBN column of the table of items")
+
+
+class TableFormat(Section):
+    """How a text file with a table is written; what is not set is detected.
+
+    Example:
+        >>> TableFormat(separator="tab", quote="none").skip_rows
+        0
+    """
+
+    separator: str | None = Field(
+        None, description="csv: text between fields: a character, ::, tab or blank (any number)"
+    )
+    header: bool | None = Field(
+        None, description="csv: whether the first line names the columns; default: detected"
+    )
+    quote: Literal['"', "none"] = Field(
+        '"', description='csv: " around fields with separators, or none: quotes are ordinary text'
+    )
+    encoding: str = Field(
+        "utf-8", description="csv: encoding, such as utf-16, cp1252, gb18030, shift_jis"
+    )
+    skip_rows: Annotated[int, Field(ge=0)] = Field(
+        0, description="csv: number of lines before the table"
+    )
 
 
 class Data(Section):
@@ -64,8 +101,30 @@ class Data(Section):
     items: Path | None = Field(None, description="csv: table of items")
     columns: Columns = Columns()
     item_columns: ItemColumns = ItemColumns()
-    header: bool | None = Field(
-        None, description="csv: whether the first line names the columns; default: detected"
+    format: TableFormat = TableFormat()
+    item_format: TableFormat = TableFormat()
+    null_values: tuple[str, ...] | None = Field(
+        None,
+        description="csv: texts that mean missing, beyond blanks; default: NULL, nan, N/A and so "
+        "on, docs/how-to/your-own-files.md",
+    )
+    decimal: Literal[".", ","] = Field(".", description="csv: decimal mark of ratings")
+    time_format: str | None = Field(
+        None, description="csv: format of times, for example %d/%m/%Y %H:%M"
+    )
+    time_unit: TimeUnit = Field(
+        "auto", description="csv: what times count that are numbers; auto: seconds or finer"
+    )
+    normalize_ids: NormalizeIds = Field(
+        "none",
+        description="csv: make writings of the same id equal: text (blanks, case), integers "
+        "(11.0, 011), isbn",
+    )
+    where: tuple[str, ...] = Field(
+        (), description="csv: take rows that meet conditions such as shelf=read, rating>0"
+    )
+    min_matched_share: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="csv: least share of items with interactions that the item table has"
     )
     on_bad_rows: BadRowsRule = Field(
         "stop", description="stop: error with file and line; skip: leave them out and count them"
@@ -86,6 +145,9 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _check_files(self) -> Data:
+        for reason, names in self._list_unused().items():
+            if names:
+                raise ValueError(f"{' and '.join(names)} has no effect {reason}")
         can_be_split = self.dataset in ("csv", "user-item-lists")
         if not can_be_split and (self.train or self.validation or self.test):
             raise ValueError(
@@ -103,12 +165,48 @@ class Data(Section):
             raise ValueError(f"dataset {self.dataset} needs data_dir, the folder of its files")
         return self
 
+    def _list_unused(self) -> dict[str, list[str]]:
+        """Lists settings that were changed and have no effect, by the reason."""
+        defaults = Data.model_construct()
+        changed = [
+            name for name in _OF_OWN_TABLES if getattr(self, name) != getattr(defaults, name)
+        ]
+        if self.dataset != "csv":
+            return {f"on dataset {self.dataset}: it is for csv, your own tables": changed}
+        has_own_id = self.item_columns.item_id not in (Columns().item, self.columns.item)
+        return {
+            "without items, the table of items": [
+                name
+                for name in ("item_format", "min_matched_share")
+                if self.items is None and name in changed
+            ]
+            + ["item_id"] * (self.items is None and has_own_id),
+            "without a timestamp column": [
+                name
+                for name in ("time_format", "time_unit")
+                if self.columns.timestamp is None and name in changed
+            ],
+            "without a rating column": [
+                name
+                for name in ("decimal",)
+                if self.columns.rating is None and not self.where and name in changed
+            ],
+        }
+
+
+_OF_OWN_TABLES = (
+    *("interactions", "items", "columns", "item_columns", "format", "item_format"),
+    *("null_values", "decimal", "time_format", "time_unit", "normalize_ids", "where"),
+    "min_matched_share",
+)
+"""Settings that have an effect on dataset csv only."""
+
 
 class Cleaning(Section):
     """Rules for cleaning the interactions. A published split is never cleaned."""
 
-    since: str | None = Field(None, description="drop rows before this time (seconds or ISO 8601)")
-    until: str | None = Field(None, description="drop rows from this time on")
+    since: Text | None = Field(None, description="drop rows before this time (seconds or ISO 8601)")
+    until: Text | None = Field(None, description="drop rows from this time on")
     min_rating: float | None = Field(
         None, description="drop rows rated lower; default for goodbooks: 4"
     )

@@ -20,7 +20,7 @@ COLUMNS = {
     "isbn": pl.String,
 }
 """All columns that a catalog can have; only ``item_id`` is required. ``isbn`` has 13 digits
-(`kd_tf.data.isbn`)."""
+(`kd_tf.data.values.isbn`)."""
 
 
 _TEXT_COLUMNS = ("title", "authors", "series", "genre", "text")

@@ -9,7 +9,9 @@ import numpy as np
 import polars as pl
 
 from kd_tf.data.catalog import Catalog
+from kd_tf.data.id_match import LOUD_SHARE, MIN_SHARE, IdMatch, check_match, match_ids
 from kd_tf.data.interactions import Interactions
+from kd_tf.data.values.times import NO_TIME
 from kd_tf.errors import UserError
 
 
@@ -24,6 +26,7 @@ class Dataset:
         notes: Notes for the user about the data, one sentence each.
         dropped_rows: Number of rows that the data source dropped, by reason, for example
             ``{"bad row": 3}``. No other count includes them.
+        id_match: How many items with interactions are in the item table; None without one.
         friendships: int32 [m, 2], pairs of user indices as in ``interactions.user``, the lower
             first, each pair once, where the data set has them; else None.
         split_labels: int8 [n], 0 for training rows, 1 for validation, 2 for test, where the
@@ -46,6 +49,7 @@ class Dataset:
     catalog: Catalog
     notes: tuple[str, ...] = ()
     dropped_rows: Mapping[str, int] = field(default_factory=dict)
+    id_match: IdMatch | None = None
     friendships: np.ndarray | None = None
     split_labels: np.ndarray | None = None
     default_min_rating: float | None = None
@@ -63,7 +67,11 @@ def from_frame(name: str, frame: pl.DataFrame, item_table: pl.DataFrame | None =
 
 
 def from_chunks(
-    name: str, chunks: Iterable[pl.DataFrame], item_table: pl.DataFrame | None = None
+    name: str,
+    chunks: Iterable[pl.DataFrame],
+    item_table: pl.DataFrame | None = None,
+    *,
+    min_matched_share: float = MIN_SHARE,
 ) -> Dataset:
     """Builds a data set from a stream of tables: encodes user and item ids as integers.
 
@@ -74,39 +82,64 @@ def from_chunks(
     Args:
         name: Name of the data set.
         chunks: Tables with the columns ``user`` and ``item`` (strings, no nulls), optionally
-            ``rating`` (float, no nulls) and ``timestamp`` (Int64 seconds, no nulls).
+            ``rating`` (float, NaN where it is unknown), ``timestamp`` (Int64 seconds, `NO_TIME`
+            where it is unknown), ``microsecond`` (Int32, of times finer than seconds; only in the
+            blocks that have them) and ``split`` (Int8, a value of `Dataset.split_labels`).
         item_table: A catalog frame as in `Catalog`, or None where only ids are known.
+        min_matched_share: The least share of the items with interactions that must be in
+            `item_table`.
 
     Raises:
-        UserError: There is no row, or two items share an id.
+        UserError: There is no row, two items share an id, or the two tables do not meet.
     """
     # `Catalog` checks the ids before anything is joined on them.
     listed_items = None if item_table is None else Catalog(item_table).frame
     users, items = Vocabulary(), Vocabulary(() if listed_items is None else listed_items["item_id"])
     columns: dict[str, list[np.ndarray]] = {}
+    microseconds: dict[int, np.ndarray] = {}
     for chunk in chunks:
         numbers = {
             "user": users.encode(chunk["user"]),
             "item": items.encode(chunk["item"]) + 1,
         }
-        for column, dtype in (("rating", np.float32), ("timestamp", np.int64)):
+        for column, dtype in _DTYPES.items():
             if column in chunk.columns:
                 numbers[column] = chunk[column].to_numpy().astype(dtype)
         for column, values in numbers.items():
             columns.setdefault(column, []).append(values)
+        # Most times are whole seconds: only blocks with finer ones take memory.
+        if "microsecond" in chunk.columns:
+            microseconds[len(columns["user"]) - 1] = chunk["microsecond"].to_numpy()
+    if microseconds:
+        columns["microsecond"] = [
+            microseconds.get(place, np.zeros(len(users_of_chunk), np.int32))
+            for place, users_of_chunk in enumerate(columns["user"])
+        ]
     joined_columns = {column: np.concatenate(columns.pop(column)) for column in list(columns)}
     if not len(joined_columns.get("user", ())):
         raise UserError("the table has no interactions", hint="Give a table with at least one row.")
-    notes = []
+    notes = _order_by_time(joined_columns)
+    id_match = None
     if listed_items is None:
         catalog = Catalog(pl.DataFrame({"item_id": items.ids}, schema={"item_id": pl.String}))
     else:
         extra = items.ids[len(listed_items) :]
+        listed_ids = items.ids[: len(listed_items)]
+        used_ids = [items.ids[index] for index in np.unique(joined_columns["item"]) - 1]
+        id_match = match_ids(used_ids, listed_ids)
         if extra:
-            notes.append(
-                f"{len(extra)} items have interactions but are not in the item table (the first "
-                f"is {extra[0]!r}): they have an id but no title"
-            )
+            check_match(id_match, min_matched_share, (extra[0], listed_ids[0]))
+            if id_match.share < LOUD_SHARE:
+                reason = f": {id_match.reason}" if id_match.reason else ""
+                notes.append(
+                    f"{len(extra)} of {id_match.with_interactions} items with interactions are not "
+                    f"in the item table (the first is {extra[0]!r}), so they have no title{reason}"
+                )
+            else:
+                notes.append(
+                    f"{len(extra)} items have interactions but are not in the item table (the "
+                    f"first is {extra[0]!r}): they have an id but no title"
+                )
         unlisted_items = pl.DataFrame({"item_id": extra}, schema={"item_id": pl.String})
         catalog = Catalog(pl.concat([listed_items, unlisted_items], how="diagonal"))
         num_cold = len(catalog) - len(np.unique(joined_columns["item"]))
@@ -127,7 +160,42 @@ def from_chunks(
         ),
         catalog=catalog,
         notes=tuple(notes),
+        split_labels=joined_columns.get("split"),
+        id_match=id_match,
     )
+
+
+_DTYPES = {"rating": np.float32, "timestamp": np.int64, "split": np.int8}
+
+
+def _order_by_time(columns: dict[str, np.ndarray]) -> list[str]:
+    """Sorts rows by times finer than seconds, and drops columns in which nothing is known.
+
+    Times are kept in seconds; sorts by them are stable, so rows of one second keep this order.
+
+    Returns:
+        Notes on what is not known.
+    """
+    notes = []
+    microseconds = columns.pop("microsecond", None)
+    if microseconds is not None:
+        order = np.lexsort((microseconds, columns["timestamp"]))
+        for column, values in columns.items():
+            columns[column] = values[order]
+    for column, what in (
+        ("rating", "they are kept without one"),
+        ("timestamp", "they count as the oldest"),
+    ):
+        if column not in columns:
+            continue
+        values = columns[column]
+        unknown = int((np.isnan(values) if column == "rating" else values == NO_TIME).sum())
+        if unknown == len(values):
+            del columns[column]
+            notes.append(f"no row has a {column}: the column is ignored")
+        elif unknown:
+            notes.append(f"{unknown} rows have no {column}: {what}")
+    return notes
 
 
 class Vocabulary:

@@ -45,6 +45,7 @@ def summarize_data(
         users_per_item=_compute_quantiles(np.bincount(interactions.item)),
         columns=_list_columns(dataset, interactions),
         notes=list(dataset.notes),
+        id_match=dataset.id_match,
     )
 
 

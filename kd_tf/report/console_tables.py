@@ -115,15 +115,23 @@ def print_data(summary: DataSummary, console: Console) -> None:
     """Prints the counts after each cleaning step, and statistics of the clean data."""
     table = _make_table(summary.name)
     table.add_column("")
-    for heading in ("interactions", "users", "items"):
+    for heading in ("removed", "interactions", "users", "items"):
         table.add_column(heading, justify="right", no_wrap=True)
-    rows = [("input files", summary.raw_counts)]
-    rows += [(step.name, step.after) for step in summary.cleaning_steps]
-    for name, counts in rows:
+    steps = summary.cleaning_steps
+    read = steps[0].before if steps else summary.raw_counts
+    rows = [("rows of the files", read.interactions, read)]
+    rows += [(step.name, step.before.interactions, step.after) for step in steps]
+    for name, before, counts in rows:
         table.add_row(
-            Text(name), f"{counts.interactions:,}", f"{counts.users:,}", f"{counts.items:,}"
+            Text(name),
+            f"{before - counts.interactions:,}" if before > counts.interactions else "",
+            *(f"{count:,}" for count in (counts.interactions, counts.users, counts.items)),
         )
     console.print(table)
+    if summary.id_match is not None:
+        console.print(f"{summary.id_match.describe()}.", markup=False)
+    for note in summary.notes:
+        console.print(f"Note: {note}.", markup=False)
     console.print(f"density {summary.density:.5f}, columns: {', '.join(summary.columns) or '-'}")
     for heading, quantiles in (
         ("items per user", summary.items_per_user),

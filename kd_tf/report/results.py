@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from kd_tf import atomic
 from kd_tf.data.clean import CleaningStep
+from kd_tf.data.id_match import IdMatch
 from kd_tf.data.interactions import Counts
 from kd_tf.evaluation.significance import PairedComparison
 
@@ -157,6 +158,7 @@ class DataSummary:
         users_per_item: The same of the number of users per item with interactions.
         columns: Optional columns that the data has: rating, timestamp, text, cover and so on.
         notes: Notes on the data, one sentence each.
+        id_match: How many items with interactions are in the item table; None without one.
     """
 
     name: str
@@ -169,6 +171,7 @@ class DataSummary:
     users_per_item: dict[str, float]
     columns: list[str]
     notes: list[str]
+    id_match: IdMatch | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Converts the summary to a dictionary for JSON, with the field names as keys."""

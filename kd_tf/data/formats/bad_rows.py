@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, Protocol
 
 import polars as pl
 
-from kd_tf.data.formats.files import SourceFile
 from kd_tf.errors import UserError
 
 OnBadRows = Literal["stop", "skip"]
@@ -19,14 +18,28 @@ BAD_ROWS = "bad row"
 _MAX_LISTED = 5
 
 
+class RowSource(Protocol):
+    """What rows come from: a file, or a frame in memory."""
+
+    @property
+    def name(self) -> str:
+        """Its name in notes."""
+
+    def locate(self, line: int, column: str | None = None) -> str:
+        """Formats a place for messages."""
+
+
 class BadRows:
     """The bad rows of one file.
+
+    Rows that are passed over for a known reason, such as a repeated header, are counted apart; they
+    never stop.
 
     A parser adds the bad rows of a block with `add` or `add_all` and then calls `raise_or_skip`
     before it uses the good rows of that block. After the last block it calls `finish`.
 
     Args:
-        source: The file, for messages.
+        source: The file or frame, for messages.
         on_bad_rows: "stop" raises at the first bad row, "skip" skips and counts bad rows.
 
     Attributes:
@@ -35,6 +48,7 @@ class BadRows:
 
     Example:
         >>> from pathlib import Path
+        >>> from kd_tf.data.formats.files import SourceFile
         >>> bad_rows = BadRows(SourceFile(Path("ratings.csv")), "skip")
         >>> bad_rows.add(3, "five", "is not a number", column="rating")
         >>> bad_rows.raise_or_skip()
@@ -44,10 +58,11 @@ class BadRows:
         {'bad row': 1}
     """
 
-    def __init__(self, source: SourceFile, on_bad_rows: OnBadRows) -> None:
+    def __init__(self, source: RowSource, on_bad_rows: OnBadRows) -> None:
         self.source = source
         self.count = 0
         self._stop = on_bad_rows == "stop"
+        self._passed_over: dict[str, int] = {}
         self._pending: list[tuple[int, str | None, str, str]] = []
         self._messages: list[str] = []
         self._first_location = ""
@@ -77,6 +92,16 @@ class BadRows:
         for line, value in zip(lines, values, strict=True):
             self.add(line, value, reason, column)
 
+    def pass_over(self, reason: str, rows: int) -> None:
+        """Counts rows that are left out and that are not bad.
+
+        Args:
+            reason: What they are, for example "repeated header".
+            rows: Their number.
+        """
+        if rows:
+            self._passed_over[reason] = self._passed_over.get(reason, 0) + rows
+
     def raise_or_skip(self) -> None:
         """Handles the bad rows of the current block: raises, or counts them as skipped.
 
@@ -92,10 +117,10 @@ class BadRows:
         if self._stop:
             raise UserError(
                 _describe(value, reason, column),
-                where=self.location(line, column),
+                where=self.source.locate(line, column),
                 hint="Correct the file, or skip and count bad rows: --on-bad-rows skip.",
             )
-        self._first_location = self._first_location or self.location(line, column)
+        self._first_location = self._first_location or self.source.locate(line, column)
         self.count += len({row[0] for row in self._pending})
         for line, column, value, reason in self._pending[: _MAX_LISTED - len(self._messages)]:
             position = f"line {line}" + (f', column "{column}"' if column else "")
@@ -116,13 +141,19 @@ class BadRows:
         """
         if not good_rows:
             if not self.count:
+                why = "".join(
+                    f"; {rows} left out: {reason}" for reason, rows in self._passed_over.items()
+                )
                 raise UserError(
-                    "the table has no rows", where=str(self.source), hint="Give at least one row."
+                    f"the table has no rows{why}",
+                    where=self.source.locate(1),
+                    hint="Give a table with at least one row.",
                 )
             raise UserError(
                 f"every row is bad; the first: {self._messages[0].partition(': ')[2]}",
                 where=self._first_location,
-                hint="Check the separator and the column names.",
+                hint="If the rows look right, the format or a column was taken for another: see "
+                "docs/how-to/your-own-files.md.",
             )
         if not self.count:
             return ()
@@ -136,11 +167,8 @@ class BadRows:
 
     def counts_by_reason(self) -> dict[str, int]:
         """Returns the number of skipped rows in the form of `Dataset.dropped_rows`."""
-        return {BAD_ROWS: self.count} if self.count else {}
-
-    def location(self, line: int, column: str | None = None) -> str:
-        """Formats a place in the file for messages: ``ratings.csv:17, column "rating"``."""
-        return f"{self.source}:{line}" + (f', column "{column}"' if column else "")
+        bad_rows = {BAD_ROWS: self.count} if self.count else {}
+        return {**bad_rows, **self._passed_over}
 
 
 def merge_counts_by_reason(files: Iterable[BadRows]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import polars as pl
 
 from kd_tf.data.formats.bad_rows import BadRows
 from kd_tf.data.formats.files import SourceFile, format_names
+from kd_tf.data.formats.foreign_content import refuse_markup
 from kd_tf.data.formats.lines import MAX_LINE_BYTES, LineBlock, read_lines
 from kd_tf.errors import UserError
 
@@ -32,13 +34,15 @@ class Dialect:
     """The format of a delimited file.
 
     Attributes:
-        separator: The text between fields, or None to detect it from the first line.
+        separator: The text between fields, or None to detect it from the first line. A blank stands
+            for any number of blanks.
         has_header: Whether the first line names the columns; None to detect it.
         has_quotes: Whether fields may stand in double quotes, as in RFC 4180. If False, quotes
             are ordinary text.
         escape_char: A character that escapes a quote inside a quoted field, in addition to
             doubling the quote; or None.
-        encoding: ``utf-8`` or ``latin-1``.
+        encoding: Any text encoding of Python.
+        skip_rows: Number of lines before the table, such as the title of a report.
     """
 
     separator: str | None = None
@@ -46,6 +50,7 @@ class Dialect:
     has_quotes: bool = True
     escape_char: str | None = None
     encoding: str = "utf-8"
+    skip_rows: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,12 +62,14 @@ class TableLayout:
         has_header: Whether the first line names the columns.
         column_names: The names of the columns; empty without a header.
         num_fields: The number of fields in the first line.
+        first_line: The number of the first line of the table, from 1.
     """
 
     separator: str
     has_header: bool
     column_names: list[str]
     num_fields: int
+    first_line: int = 1
 
 
 def read_table(
@@ -76,16 +83,19 @@ def read_table(
 
     The file is plain, ``.gz`` or inside a ``.zip``. The separator is a comma in ``.csv`` and a
     tab in ``.tsv``. If the first line does not contain it, and in files with other names, the
-    separator is detected (see `SEPARATORS`). Fields in quotes may contain separators, doubled
-    quotes, and line ends, which all become LF. In a file with a header, columns are found by
-    name. In a file without one, they stand in the order of `columns`, and further fields are
-    ignored. A first line that contains a number is not a header. Blank lines are skipped.
+    separator is detected (see `SEPARATORS`); Excel's line ``sep=;`` is obeyed. Fields in quotes may
+    contain separators, doubled quotes, and line ends, which all become LF. In a file with a
+    header, columns are found by name, or by their number if no column has that name. In a file
+    without one, they stand in the order of `columns` unless all are numbers, from 1. A first line
+    that contains a number is not a header. Rows whose fields are all blank are passed over. A row
+    may lack its last fields, or have more of them that are empty, if the columns that are read are
+    there.
 
     Args:
         source: The file.
         columns: Role -> column name in the header. The roles name the columns of the result.
-        bad_rows: Gets the rows whose number of fields differs from that of the first line. The
-            caller parses the columns of each block and then calls `BadRows.raise_or_skip`.
+        bad_rows: Gets the rows whose number of fields does not fit. The caller parses the columns
+            of each block and then calls `BadRows.raise_or_skip`.
         dialect: The format of the file; by default all of it is detected.
 
     Yields:
@@ -93,31 +103,49 @@ def read_table(
         column per role.
 
     Raises:
-        UserError: The file is missing, damaged, binary, empty or in another encoding; a column is
-            missing or named twice; or a quote is never closed, so that the end of its row is
-            unknown.
+        UserError: The file is missing, damaged, no text table, empty or in another encoding; a
+            column is missing or named twice; or a quote is never closed, so that the end of its row
+            is unknown.
     """
     dialect = dialect or Dialect()
     layout = read_layout(source, columns, dialect=dialect)
-    positions = _find_positions(source, layout, columns)
-    width = layout.num_fields
-    if not layout.has_header:
-        # Without names, fields are identified by their order. Fields after the requested ones are
-        # ignored, but every row must have the same number of them.
-        width = max(width, len(columns))
-    blocks = read_lines(source, encoding=dialect.encoding)
+    positions = find_positions(source, layout, columns)
+    table = _TableParser(source, layout, dialect, bad_rows, positions)
+    blocks = _drop_lines(read_lines(source, encoding=dialect.encoding), layout.first_line)
     skip_header = layout.has_header
     for lines in blocks:
         if dialect.has_quotes and lines.text.str.contains('"', literal=True).any():
-            frame = _parse_quoted(
-                source, lines, blocks, layout.separator, dialect, width, bad_rows, positions
-            )
+            frame = table.parse_quoted(lines, blocks)
         else:
-            frame = _split_unquoted(lines, layout.separator, width, bad_rows, positions)
-        frame = frame.rename({f"field_{index}": role for role, index in positions.items()})
+            frame = table.split_unquoted(lines)
         if skip_header and len(frame):
             frame, skip_header = frame.slice(1), False
-        yield frame.select("line", *columns)
+        if layout.has_header:
+            frame = _drop_repeated_headers(frame, layout, positions, bad_rows)
+        fields = [pl.col(f"field_{index}").alias(role) for role, index in positions.items()]
+        yield frame.select("line", *fields)
+
+
+def _drop_lines(blocks: Iterator[LineBlock], first_line: int) -> Iterator[LineBlock]:
+    """Drops the lines before the table."""
+    for block in blocks:
+        num_before = max(first_line - block.first_line, 0)
+        if num_before < len(block.text):
+            yield LineBlock(block.first_line + num_before, block.text.slice(num_before))
+
+
+def _drop_repeated_headers(
+    frame: pl.DataFrame, layout: TableLayout, positions: Mapping[str, int], bad_rows: BadRows
+) -> pl.DataFrame:
+    """Drops rows that repeat the header: tables that were put together have them."""
+    if len(set(positions.values())) < 2:
+        return frame
+    is_header = pl.all_horizontal(
+        pl.col(f"field_{index}") == layout.column_names[index] for index in positions.values()
+    )
+    kept = frame.filter(~is_header)
+    bad_rows.pass_over("repeated header", len(frame) - len(kept))
+    return kept
 
 
 def parse_column(
@@ -165,39 +193,75 @@ def read_layout(
         UserError: The file cannot be read or is empty, or its first line cannot be parsed.
     """
     dialect = dialect or Dialect()
-    beginning = next(read_lines(source, encoding=dialect.encoding), None)
-    text = "" if beginning is None else "\n".join(beginning.text.head(1000))
+    text = _read_beginning(source, dialect)
+    refuse_markup(source, text)
+    first_line = dialect.skip_rows + 1
+    separator = dialect.separator
+    first, _, rest = text.partition("\n")
+    announced = _SEPARATOR_LINE.match(first)
+    if announced:
+        separator, text, first_line = separator or announced[1], rest, first_line + 1
     if not text.strip():
         raise UserError(
             "the file is empty", where=str(source), hint="Give a table with at least one row."
         )
-    separator = dialect.separator
     if separator is None:
-        num_fields = {
-            candidate: len(_parse_first_record(text, candidate, dialect))
-            for candidate in SEPARATORS
-        }
-        usual_separator = {".csv": ",", ".tsv": "\t"}.get(source.name[-4:].lower())
-        if usual_separator is None or num_fields[usual_separator] < 2:
-            separator = max(SEPARATORS, key=num_fields.__getitem__)
-            # Blanks occur inside names and titles as well.
-            if separator == BLANK:
-                separator = max(SEPARATORS[:-1], key=num_fields.__getitem__)
-                separator = separator if num_fields[separator] > 1 else BLANK
-        else:
-            separator = usual_separator
+        separator = _detect_separator(source, text, dialect)
     record = _parse_first_record(text, separator, dialect)
     if not record:
         raise UserError(
             "the first line has a quote that is not closed properly",
-            where=f"{source}:1",
-            hint="Close the quote, or double every quote inside a quoted field.",
+            where=f"{source}:{first_line}",
+            hint="Close the quote, or double every quote inside a quoted field. If quotes are "
+            "ordinary text in this file: --quote none.",
         )
-    has_header = dialect.has_header
-    if has_header is None:
-        has_all_names = columns is not None and set(columns.values()) <= set(record)
-        has_header = has_all_names or not any(_is_number(field) for field in record)
-    return TableLayout(separator, has_header, record if has_header else [], len(record))
+    has_header = detect_header(record, columns, dialect.has_header)
+    return TableLayout(separator, has_header, record if has_header else [], len(record), first_line)
+
+
+_SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)
+"""Excel's first line that says how fields are separated."""
+
+
+def _read_beginning(source: SourceFile, dialect: Dialect) -> str:
+    """Reads the first lines of the table."""
+    blocks = _drop_lines(read_lines(source, encoding=dialect.encoding), dialect.skip_rows + 1)
+    beginning = next(blocks, None)
+    return "" if beginning is None else "\n".join(beginning.text.head(1000))
+
+
+def _detect_separator(source: SourceFile, text: str, dialect: Dialect) -> str:
+    num_fields = {
+        candidate: len(_parse_first_record(text, candidate, dialect)) for candidate in SEPARATORS
+    }
+    usual_separator = {".csv": ",", ".tsv": "\t"}.get(source.name[-4:].lower())
+    if usual_separator is not None and num_fields[usual_separator] > 1:
+        return usual_separator
+    separator = max(SEPARATORS, key=num_fields.__getitem__)
+    # Blanks occur inside names and titles as well.
+    if separator == BLANK:
+        separator = max(SEPARATORS[:-1], key=num_fields.__getitem__)
+        separator = separator if num_fields[separator] > 1 else BLANK
+    return separator
+
+
+def detect_header(
+    record: list[str], columns: Mapping[str, str] | None, has_header: bool | None
+) -> bool:
+    """Says whether the first row of a table names its columns."""
+    if has_header is not None:
+        return has_header
+    has_all_names = columns is not None and set(columns.values()) <= set(record)
+    return has_all_names or not any(_is_number(field) for field in record)
+
+
+def list_header(source: SourceFile, dialect: Dialect) -> list[str]:
+    """Lists the names in the header of a table; empty if it has none.
+
+    Raises:
+        UserError: As for `read_layout`.
+    """
+    return read_layout(source, dialect=dialect).column_names
 
 
 def _is_number(field: str) -> bool:
@@ -211,159 +275,292 @@ def _is_number(field: str) -> bool:
 def _parse_first_record(text: str, separator: str, dialect: Dialect) -> list[str]:
     """Returns the fields of the first record; an empty list if its quotes are wrong."""
     if len(separator) > 1 or not dialect.has_quotes:
-        first_line = next((line for line in text.split("\n") if line), "")
+        first_line = next((line for line in text.split("\n") if line.strip()), "")
+        if separator == BLANK:
+            return first_line.split()
         return [] if dialect.has_quotes and '"' in first_line else first_line.split(separator)
     records = csv.reader(
         io.StringIO(text, newline=""),
         delimiter=separator,
         escapechar=dialect.escape_char,
         strict=True,
+        skipinitialspace=separator == BLANK,
     )
     try:
-        return next((record for record in records if record), [])
+        record = next((record for record in records if any(map(str.strip, record))), [])
     except csv.Error:
         return []
+    return [field for field in record if field] if separator == BLANK else record
 
 
-def _find_positions(
+def find_positions(
     source: SourceFile, layout: TableLayout, columns: Mapping[str, str]
 ) -> dict[str, int]:
-    """Returns role -> index of the column in a row."""
-    where = f"{source}:1"
+    """Finds the columns of a table.
+
+    Args:
+        source: The file, for errors.
+        layout: The layout of the table.
+        columns: Role -> name, or number from 1.
+
+    Returns:
+        Role -> index of the column in a row, from 0.
+
+    Raises:
+        UserError: A column is missing, was given for two roles, or its name is in the header twice.
+    """
+    where = source.locate(layout.first_line)
     for name, count in Counter(columns.values()).items():
-        if count > 1:
-            roles = [role for role in columns if columns[role] == name]
+        roles = [role for role in columns if columns[role] == name]
+        # Conditions may look at any column, and an ISBN may be the id as well.
+        roles = [role for role in roles if not role.startswith(CONDITION) and role != "isbn"]
+        if count > 1 and len(roles) > 1:
             raise UserError(
                 f"column {name!r} was given for {' and for '.join(roles)}",
                 where=where,
                 hint="Give another column for one of them, or leave it out.",
             )
+    if layout.has_header:
+        return {role: _find_column(where, layout, name) for role, name in columns.items()}
+    return _find_by_order(where, layout, columns)
+
+
+CONDITION = "where "
+"""How the roles of columns begin that are read for a condition only."""
+
+
+def _find_column(where: str, layout: TableLayout, name: str) -> int:
+    """Returns the index of a column of a table with a header."""
     names = layout.column_names
-    if not layout.has_header:
-        if layout.num_fields < len(columns):
+    if names.count(name) > 1:
+        raise UserError(
+            f"{names.count(name)} columns are named {name!r}",
+            where=where,
+            hint="Give the number of the column instead: the first is 1.",
+        )
+    if name in names:
+        return names.index(name)
+    if name.isdecimal() and 1 <= int(name) <= len(names):
+        return int(name) - 1
+    raise UserError(
+        f"there is no column {name!r}; the columns are {format_names(names)}",
+        where=where,
+        hint=_make_column_hint(name, names),
+    )
+
+
+def _find_by_order(where: str, layout: TableLayout, columns: Mapping[str, str]) -> dict[str, int]:
+    """Returns the indices of columns of a table without a header."""
+    roles = [role for role in columns if not role.startswith(CONDITION)]
+    numbers = {role: int(name) for role, name in columns.items() if name.isdecimal()}
+    largest = max(numbers.values(), default=0)
+    if len(numbers) == len(columns) and min(numbers.values()) >= 1:
+        if largest > layout.num_fields:
             raise UserError(
-                f"the first row has {layout.num_fields} fields, but {len(columns)} columns are "
-                f"needed ({', '.join(columns)})",
+                f"there is no column {largest}: the first row has {layout.num_fields} fields",
                 where=where,
-                hint="Without a header the columns are taken in order. Use fewer columns, or check "
-                "the separator: it must be a comma, semicolon, tab, |, :: or blank.",
+                hint="The first column is 1.",
             )
-        return {role: index for index, role in enumerate(columns)}
-    for name, count in Counter(names).items():
-        if count > 1 and name:  # exports often leave several columns without a name
-            raise UserError(
-                f"{count} columns are named {name!r}",
-                where=where,
-                hint="Give every column a different name.",
-            )
-    for name in columns.values():
-        if name not in names:
-            raise UserError(
-                f"there is no column {name!r}; the columns are {format_names(names)}",
-                where=where,
-                hint=_make_column_hint(name, names),
-            )
-    return {role: names.index(name) for role, name in columns.items()}
+        return {role: number - 1 for role, number in numbers.items()}
+    swapped = [role for role in roles if columns[role] != role and columns[role] in columns]
+    if numbers or swapped or len(roles) < len(columns):
+        role = next(iter(swapped), None) or next(role for role in columns if role not in numbers)
+        raise UserError(
+            f"the table has no header, so there is no column {columns[role]!r}",
+            where=where,
+            hint="Give the number of each column instead, for example --user 2 --item 1; if the "
+            "first line names the columns: --header.",
+        )
+    if layout.num_fields < len(columns):
+        raise UserError(
+            f"the first row has {layout.num_fields} fields, but {len(columns)} columns are "
+            f"needed ({', '.join(columns)})",
+            where=where,
+            hint="Without a header the columns are taken in order. Use fewer columns, or say how "
+            "fields are separated: --separator.",
+        )
+    return {role: index for index, role in enumerate(columns)}
 
 
 def _make_column_hint(name: str, names: list[str]) -> str:
     """Suggests a column in place of one that does not exist."""
     if len(names) == 1:
-        return "Check the separator: it must be a comma, semicolon, tab, |, :: or blank."
+        return "The line was not separated. Say how fields are separated: --separator."
     folded_names = {other.strip().casefold(): other for other in reversed(names) if other}
     close = difflib.get_close_matches(name.strip().casefold(), folded_names, n=1, cutoff=0.5)
     if close:
         return f"Did you mean {folded_names[close[0]]!r}?"
-    return "Use one of these columns. If this line is data and not a header, use --no-header."
-
-
-def _split_unquoted(
-    lines: LineBlock, separator: str, width: int, bad_rows: BadRows, positions: Mapping[str, int]
-) -> pl.DataFrame:
-    """Splits a block without quotes, where every line is a row."""
-    frame = pl.DataFrame([lines.line_numbers(), lines.text]).filter(pl.col("text") != "")
-    count = frame["text"].str.count_matches(separator, literal=True) + 1
-    if (count != width).any():
-        wrong = frame.filter(count != width)
-        for line, text, num_fields in zip(
-            wrong["line"], wrong["text"], count.filter(count != width), strict=True
-        ):
-            bad_rows.add(line, text, f"has {num_fields} fields, the first line has {width}")
-        frame = frame.filter(count == width)
-    fields = frame["text"].str.split_exact(separator, width - 1).struct.unnest()
-    names = [f"field_{index}" for index in positions.values()]
-    return fields.select(names).insert_column(0, frame["line"])
-
-
-def _parse_quoted(
-    source: SourceFile,
-    lines: LineBlock,
-    blocks: Iterator[LineBlock],
-    separator: str,
-    dialect: Dialect,
-    width: int,
-    bad_rows: BadRows,
-    positions: Mapping[str, int],
-) -> pl.DataFrame:
-    """Parses a block with quotes with Python's csv module.
-
-    The parser of polars fills up short rows, accepts text after a closing quote, and does not
-    report line numbers. If a record continues in the next block, that block is consumed as well.
-    """
-    if len(separator) > 1:
-        raise UserError(
-            f"fields in quotes cannot be separated by {separator!r}",
-            where=str(source),
-            hint="Write the table with commas or tabs.",
-        )
-    text = lines.text.to_list()
-    num_fed = 0
-
-    def feed() -> Iterator[str]:
-        nonlocal num_fed
-        while True:
-            while num_fed < len(text):
-                num_fed += 1
-                yield text[num_fed - 1] + "\n"
-            next_block = next(blocks, None)
-            if next_block is None:
-                return
-            text.extend(next_block.text)
-
-    numbers: list[int] = []
-    rows: list[list[str]] = []
-    records = csv.reader(feed(), delimiter=separator, escapechar=dialect.escape_char, strict=True)
-    # If all lines were fed, a record has just ended; reading on would only consume the next block.
-    while num_fed < len(text):
-        begin = lines.first_line + num_fed
-        try:
-            row = next(records, None)
-        except csv.Error as error:
-            end = lines.first_line + num_fed - 1
-            bad_rows.add(begin, "", _explain_quote_error(source, begin, end, error))
-            continue
-        if not row:
-            continue
-        if len(row) == width:
-            numbers.append(begin)
-            rows.append(row)
-        else:
-            end = lines.first_line + num_fed - 1
-            line_range = f" (lines {begin} to {end})" if end > begin else ""
-            bad_rows.add(
-                begin,
-                separator.join(row),
-                f"has {len(row)} fields, the first line has {width}{line_range}",
-            )
-    return pl.DataFrame(
-        {
-            "line": pl.Series(numbers, dtype=pl.Int64),
-            **{
-                f"field_{index}": pl.Series([row[index] for row in rows], dtype=pl.String)
-                for index in positions.values()
-            },
-        }
+    return (
+        "Use one of these columns, or its number. If this line is data and not a header, use "
+        "--no-header; if the table begins below it, --skip-rows."
     )
+
+
+class _TableParser:
+    """Cuts the lines of one table into fields.
+
+    Args:
+        source: The file, for errors.
+        layout: The layout of the table.
+        dialect: The format of the file.
+        bad_rows: Gets the rows with a wrong number of fields.
+        positions: Role -> index of a column that is read.
+    """
+
+    def __init__(
+        self,
+        source: SourceFile,
+        layout: TableLayout,
+        dialect: Dialect,
+        bad_rows: BadRows,
+        positions: Mapping[str, int],
+    ) -> None:
+        self.source, self.dialect, self.bad_rows = source, dialect, bad_rows
+        self.separator = layout.separator
+        self.width = layout.num_fields
+        self.columns = sorted(set(positions.values()))
+
+    def split_unquoted(self, lines: LineBlock) -> pl.DataFrame:
+        """Splits a block without quotes, where every line is a row."""
+        text = lines.text
+        if self.separator == BLANK:
+            text = text.str.strip_chars().str.replace_all(r"\s+", BLANK)
+        frame = pl.DataFrame([lines.line_numbers(), text.alias("text")])
+        blanks = rf"^[\s{re.escape(self.separator)}]*$"
+        frame = frame.filter(~pl.col("text").str.contains(blanks))
+        count = frame["text"].str.count_matches(self.separator, literal=True) + 1
+        if (count != self.width).any():
+            text, count = frame["text"], count
+            is_longer = count > self.width
+            if is_longer.any():
+                # Empty fields at the end are no fields.
+                shorter = text.str.replace(rf"(?:{re.escape(self.separator)}\s*)+$", "")
+                shorter_count = shorter.str.count_matches(self.separator, literal=True) + 1
+                fits = is_longer & (shorter_count <= self.width)
+                frame = frame.with_columns(text.zip_with(~fits, shorter).alias("text"))
+                count = count.zip_with(~fits, shorter_count)
+            is_wrong = (count > self.width) | (count <= self.columns[-1])
+            for line, row, num_fields in zip(
+                frame["line"].filter(is_wrong),
+                frame["text"].filter(is_wrong),
+                count.filter(is_wrong),
+                strict=True,
+            ):
+                self.bad_rows.add(line, row, self._describe_width(num_fields))
+            frame = frame.filter(~is_wrong)
+        fields = frame["text"].str.split_exact(self.separator, self.width - 1).struct.unnest()
+        columns = [pl.col(f"field_{index}").fill_null("") for index in self.columns]
+        return fields.select(columns).insert_column(0, frame["line"])
+
+    def parse_quoted(self, lines: LineBlock, blocks: Iterator[LineBlock]) -> pl.DataFrame:
+        """Parses a block with quotes with Python's csv module.
+
+        The parser of polars fills up short rows, accepts text after a closing quote, and does not
+        report line numbers. If a record continues in the next block, that block is consumed too.
+        """
+        if len(self.separator) > 1:
+            raise UserError(
+                f"fields in quotes cannot be separated by {self.separator!r}",
+                where=str(self.source),
+                hint="If quotes are ordinary text in this file: --quote none.",
+            )
+        text = lines.text.to_list()
+        num_fed = 0
+
+        def feed() -> Iterator[str]:
+            nonlocal num_fed
+            while True:
+                while num_fed < len(text):
+                    num_fed += 1
+                    yield text[num_fed - 1] + "\n"
+                next_block = next(blocks, None)
+                if next_block is None:
+                    return
+                text.extend(next_block.text)
+
+        numbers: list[int] = []
+        rows: list[list[str]] = []
+        long_rows: list[tuple[int, int]] = []
+        records = csv.reader(
+            feed(),
+            delimiter=self.separator,
+            escapechar=self.dialect.escape_char,
+            strict=True,
+            skipinitialspace=self.separator == BLANK,
+        )
+        # If all lines were fed, a record has just ended; reading on would only consume the next
+        # block.
+        while num_fed < len(text):
+            begin = lines.first_line + num_fed
+            try:
+                row = next(records, None)
+            except csv.Error as error:
+                end = lines.first_line + num_fed - 1
+                self.bad_rows.add(begin, "", _explain_quote_error(self.source, begin, end, error))
+                continue
+            row = self._fit_width(row or [])
+            if not row:
+                continue
+            end = lines.first_line + num_fed - 1
+            if self.columns[-1] < len(row) <= self.width:
+                numbers.append(begin)
+                rows.append(row)
+                if end > begin:
+                    long_rows.append((begin, end))
+            else:
+                line_range = f" (lines {begin} to {end})" if end > begin else ""
+                self.bad_rows.add(
+                    begin, self.separator.join(row), self._describe_width(len(row)) + line_range
+                )
+        frame = pl.DataFrame(
+            {
+                "line": pl.Series(numbers, dtype=pl.Int64),
+                **{
+                    f"field_{index}": pl.Series([row[index] for row in rows], dtype=pl.String)
+                    for index in self.columns
+                },
+            }
+        )
+        for begin, end in long_rows:
+            swallowed = text[begin - lines.first_line + 1 : end - lines.first_line + 1]
+            self._check_swallowed(begin, swallowed, frame)
+        return frame
+
+    def _fit_width(self, row: list[str]) -> list[str]:
+        """Drops empty fields that a row has too many; returns none if all fields are blank."""
+        if self.separator == BLANK:
+            row = [field for field in row if field]
+        if not any(field.strip() for field in row):
+            return []
+        while len(row) > self.width and not row[-1].strip():
+            row.pop()
+        return row
+
+    def _describe_width(self, num_fields: int) -> str:
+        return f"has {num_fields} fields, the first line has {self.width}"
+
+    def _check_swallowed(self, begin: int, lines: list[str], frame: pl.DataFrame) -> None:
+        """Checks that a quoted field of several lines did not swallow rows.
+
+        A quote that is ordinary text opens a field, which ends at the next such quote. The lines in
+        between then look like rows: they have as many fields, and values of the columns in them.
+
+        Raises:
+            UserError: They do.
+        """
+        fields = [line.split(self.separator) for line in lines]
+        # Of more columns than two, values in the first two tell enough.
+        if all(
+            len(row) == self.width
+            and any((frame[f"field_{index}"] == row[index]).any() for index in self.columns[:2])
+            for row in fields
+        ):
+            raise UserError(
+                f"a quote that opens in this row closes {len(lines)} "
+                f"line{'s' if len(lines) > 1 else ''} below, and these lines look like rows",
+                where=self.source.locate(begin),
+                hint="If quotes are ordinary text in this file: --quote none.",
+            )
 
 
 def _explain_quote_error(source: SourceFile, line: int, last_line: int, error: csv.Error) -> str:
@@ -373,6 +570,7 @@ def _explain_quote_error(source: SourceFile, line: int, last_line: int, error: c
     raise UserError(
         f"a quote that opens in this row is not closed properly ({error}, line {last_line})",
         where=f"{source}:{line}",
-        hint='Close the quote, or double every quote inside a quoted field (""). Such a row '
-        "cannot be skipped, because it is unknown where it ends.",
+        hint='Close the quote, or double every quote inside a quoted field (""). If quotes are '
+        "ordinary text in this file: --quote none. Such a row cannot be skipped, because it is "
+        "unknown where it ends.",
     )

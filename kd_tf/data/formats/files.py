@@ -75,6 +75,10 @@ class SourceFile:
         name = PurePosixPath(self.member).name if self.member else self.path.name
         return name[:-3] if name.lower().endswith(".gz") else name
 
+    def locate(self, line: int, column: str | None = None) -> str:
+        """Formats a place in the file for messages: ``ratings.csv:17, column "rating"``."""
+        return f"{self}:{line}" + (f', column "{column}"' if column else "")
+
 
 def get_single_table(path: Path) -> SourceFile:
     """Returns the table at `path`, or the only table inside it if it is a zip archive.

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import polars as pl
 
-from kd_tf.data.formats.files import SourceFile, open_stream
+from kd_tf.data.formats.encodings import (
+    PLAIN_ENCODINGS,
+    check_byte_order_mark,
+    check_encoding,
+    make_encoding_error,
+    transcode,
+)
+from kd_tf.data.formats.files import ByteStream, SourceFile, open_stream
+from kd_tf.data.formats.foreign_content import has_binary_beginning, refuse_binary
 from kd_tf.errors import UserError
 
 MAX_LINE_BYTES = 16 << 20
@@ -44,31 +53,27 @@ class LineBlock:
 def read_lines(source: SourceFile, *, encoding: str = "utf-8") -> Iterator[LineBlock]:
     """Reads a text file block by block.
 
-    Lines end in LF, CR LF or CR. A byte order mark at the beginning is skipped.
+    Lines end in LF, CR LF or CR. Byte order marks at the beginning of lines are skipped: files that
+    were put together have them in the middle.
 
     Args:
         source: The file.
-        encoding: ``utf-8``, or ``latin-1`` for old data sets.
+        encoding: Any text encoding of Python.
 
     Yields:
         The lines, in blocks of about 4 MiB.
 
     Raises:
-        UserError: The file cannot be read, is binary, UTF-16, not in `encoding` (the message names
-            the line and the byte), or has a line of more than `MAX_LINE_BYTES` bytes.
+        UserError: The file cannot be read, is binary, not in `encoding` (the message names the line
+            and proposes an encoding), or has a line of more than `MAX_LINE_BYTES` bytes.
     """
+    encoding = check_encoding(encoding)
     first_line = 1
     rest = b""
     with open_stream(source) as stream:
-        is_first_block = True
-        while True:
-            block = stream.read(_BLOCK_BYTES)
-            if is_first_block:
-                _raise_if_utf16(source, block)
-                block = block.removeprefix(codecs.BOM_UTF8)
-                is_first_block = False
+        for block in _read_blocks(stream, source, encoding):
             if b"\0" in block:
-                raise _make_binary_error(source, block)
+                refuse_binary(source, block)
             rest += block
             # The last byte is kept back: a CR there may be one half of a CR LF.
             end = len(rest) if not block else max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
@@ -80,15 +85,49 @@ def read_lines(source: SourceFile, *, encoding: str = "utf-8") -> Iterator[LineB
                 )
             complete, rest = rest[:end], rest[end:]
             if complete:
-                text = _decode(source, complete, first_line, encoding)
-                lines = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+                plain_encoding = encoding if encoding in PLAIN_ENCODINGS else "utf-8"
+                text = _decode(source, complete, first_line, plain_encoding)
+                text = text.replace("\r\n", "\n").replace("\r", "\n").removesuffix("\n")
+                if "\ufeff" in text:
+                    text = _MARKS_AT_LINE_STARTS.sub("", text)
                 line_block = LineBlock(
-                    first_line, pl.Series("text", lines.split("\n"), dtype=pl.String)
+                    first_line, pl.Series("text", text.split("\n"), dtype=pl.String)
                 )
                 first_line += len(line_block.text)
                 yield line_block
-            if not block:
-                return
+
+
+_MARKS_AT_LINE_STARTS = re.compile("^\ufeff+", re.MULTILINE)
+
+
+def _read_blocks(stream: ByteStream, source: SourceFile, encoding: str) -> Iterator[bytes]:
+    """Reads blocks of the encoding if it is a plain one, and else of UTF-8; the last is empty."""
+    beginning = stream.read(_BLOCK_BYTES)
+    check_byte_order_mark(source, beginning, encoding)
+    if has_binary_beginning(beginning):
+        refuse_binary(source, beginning)
+    if encoding == "latin-1":
+        beginning = beginning.removeprefix(codecs.BOM_UTF8)
+    unread = _Prefixed(beginning, stream)
+    if encoding not in PLAIN_ENCODINGS:
+        yield from transcode(unread, source, encoding, _BLOCK_BYTES)
+        return
+    while True:
+        block = unread.read(_BLOCK_BYTES)
+        yield block
+        if not block:
+            return
+
+
+class _Prefixed:
+    """A stream whose first block was read already."""
+
+    def __init__(self, beginning: bytes, stream: ByteStream) -> None:
+        self._beginning, self._stream = beginning, stream
+
+    def read(self, size: int) -> bytes:
+        block, self._beginning = self._beginning, b""
+        return block or self._stream.read(size)
 
 
 def detect_encoding(source: SourceFile) -> str:
@@ -117,47 +156,10 @@ def _decode(source: SourceFile, complete: bytes, first_line: int, encoding: str)
         return complete.decode(encoding)
     except UnicodeDecodeError as error:
         before = complete[: error.start].replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-        line = before.count(b"\n")
-        position = error.start - _find_line_start(complete, error.start)
-        raise UserError(
-            f"the file is not {encoding.upper()}: byte {position + 1} of the line is "
-            f"0x{complete[error.start]:02x}",
-            where=f"{source}:{first_line + line}",
-            hint=_make_conversion_hint("WINDOWS-1252"),
+        raise make_encoding_error(
+            source,
+            first_line + before.count(b"\n"),
+            encoding,
+            complete[error.start : error.start + 1],
+            complete,
         ) from error
-
-
-def _find_line_start(text: bytes, position: int) -> int:
-    """Returns the position of the first byte of the line that `position` is in."""
-    return max(text.rfind(b"\n", 0, position), text.rfind(b"\r", 0, position)) + 1
-
-
-def _raise_if_utf16(source: SourceFile, beginning: bytes) -> None:
-    if beginning.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise UserError(
-            "the file is UTF-16, not UTF-8",
-            where=str(source),
-            hint=_make_conversion_hint("UTF-16"),
-        )
-
-
-def _make_binary_error(source: SourceFile, beginning: bytes) -> UserError:
-    """Makes the error for a file with NUL bytes; a compressed file is recognized."""
-    archive_suffix = {b"PK": ".zip", b"\x1f\x8b": ".gz"}.get(beginning[:2])
-    return UserError(
-        "this is a binary file, not a text table (it has NUL bytes)",
-        where=str(source),
-        hint="Export the table as CSV in UTF-8."
-        + (
-            f" If it is a compressed table, its name must end in {archive_suffix}."
-            if archive_suffix
-            else ""
-        ),
-    )
-
-
-def _make_conversion_hint(encoding: str) -> str:
-    return (
-        f"Convert it, for example: iconv -f {encoding} -t UTF-8 OLD > NEW (after -f give the "
-        "encoding of the file)."
-    )

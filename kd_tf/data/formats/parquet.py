@@ -22,11 +22,11 @@ def read_parquet(source: SourceFile, columns: Mapping[str, str]) -> Iterator[pl.
 
     Yields:
         Like `kd_tf.data.formats.delimited.read_table`: column ``line`` (Int64, here the row, from
-        1) and one String column per role. A missing value is an empty text; times are seconds
-        since 1970.
+        1) and one String column per role. A missing value is an empty text; times are ISO 8601, in
+        UTC.
 
     Raises:
-        UserError: The file is not a Parquet file, a column is missing, or ids are fractions.
+        UserError: The file is not a Parquet file, or a column is missing.
     """
     if source.member is not None:
         raise UserError(
@@ -37,19 +37,12 @@ def read_parquet(source: SourceFile, columns: Mapping[str, str]) -> Iterator[pl.
     table = pl.scan_parquet(source.path)
     with _explain_errors(source):
         schema = table.collect_schema()
-    for role, name in columns.items():
+    for name in columns.values():
         if name not in schema:
             raise UserError(
                 f"there is no column {name!r}; the columns are {', '.join(schema)}",
                 where=str(source),
                 hint="Use the name of one of these columns.",
-            )
-        if role in ("user", "item", "item_id") and schema[name].is_float():
-            raise UserError(
-                f"column {name!r} holds fractions ({schema[name]}), which cannot be ids",
-                where=str(source),
-                hint="Cast it to whole numbers or text. pandas writes whole numbers as fractions "
-                "if values are missing.",
             )
     texts = table.select(
         _cast_to_text(name, schema[name]).alias(role) for role, name in columns.items()
@@ -74,6 +67,17 @@ def list_columns(source: SourceFile) -> list[str]:
         return list(pl.scan_parquet(source.path).collect_schema())
 
 
+def is_float_column(source: SourceFile, column: str) -> bool:
+    """Says whether a column holds fractions.
+
+    Raises:
+        UserError: The file is not a Parquet file.
+    """
+    with _explain_errors(source):
+        dtype = pl.scan_parquet(source.path).collect_schema().get(column)
+    return dtype is not None and dtype.is_float()
+
+
 @contextlib.contextmanager
 def _explain_errors(source: SourceFile) -> Iterator[None]:
     """Turns the errors that polars raises for a damaged file into a `UserError` naming it."""
@@ -89,8 +93,8 @@ def _explain_errors(source: SourceFile) -> Iterator[None]:
 
 
 def _cast_to_text(name: str, dtype: pl.DataType) -> pl.Expr:
-    """Casts a column to String: times as seconds since 1970, null as the empty text."""
+    """Casts a column to String: times as ISO 8601, null as the empty text."""
     column = pl.col(name)
     if dtype.is_temporal():
-        column = column.cast(pl.Datetime("us")).dt.epoch("s")
+        column = column.cast(pl.Datetime("us")).dt.to_string("%Y-%m-%dT%H:%M:%S%.6f")
     return column.cast(pl.String).fill_null("")

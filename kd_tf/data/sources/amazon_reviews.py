@@ -16,15 +16,13 @@ from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import Dialect, parse_column, read_layout
 from kd_tf.data.formats.files import SourceFile, find_all
 from kd_tf.data.formats.json_lines import read_json_lines, read_objects
-from kd_tf.data.isbn import normalize_isbn
-from kd_tf.data.sources.own_tables import (
-    InteractionColumns,
-    InteractionRows,
-    add_notes,
-    parse_ids,
-    parse_ratings,
-    parse_seconds,
-)
+from kd_tf.data.formats.tables import open_table
+from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows, add_notes
+from kd_tf.data.values.ids import parse_ids
+from kd_tf.data.values.isbn import normalize_isbn
+from kd_tf.data.values.numbers import parse_ratings
+from kd_tf.data.values.rules import ValueRules
+from kd_tf.data.values.times import TimeRules, parse_seconds
 from kd_tf.errors import UserError
 
 Release = Literal["2014", "2018", "2023"]
@@ -146,11 +144,11 @@ def _make_rating_rows(
     layout = read_layout(source, dialect=Dialect(separator=","))
     if layout.has_header:
         columns = InteractionColumns("user_id", "parent_asin", "rating", "timestamp")
-        return _MillisecondRows(
-            source,
+        return InteractionRows(
+            open_table(source, Dialect(separator=",", has_header=True)),
             columns,
             on_bad_rows=on_bad_rows,
-            dialect=Dialect(separator=",", has_header=True),
+            values=ValueRules(times=TimeRules("ms")),
         )
     if release is None and source.name.startswith("ratings_"):
         release = "2014"
@@ -162,21 +160,13 @@ def _make_rating_rows(
             hint='Name the release: --set data.amazon_release="2018".',
         )
     rows = InteractionRows(
-        source,
+        open_table(source, Dialect(separator=",", has_header=False)),
         InteractionColumns("user", "item", "rating", "timestamp"),
         on_bad_rows=on_bad_rows,
-        dialect=Dialect(separator=",", has_header=False),
     )
     if release == "2018":
         rows.columns = {role: role for role in ("item", "user", "rating", "timestamp")}
     return rows
-
-
-class _MillisecondRows(InteractionRows):
-    """Rows whose timestamps are milliseconds."""
-
-    def parse_times(self, values: pl.Series) -> pl.Series:
-        return parse_seconds(values) // 1000
 
 
 class _JsonRows:
@@ -208,8 +198,7 @@ class _JsonRows:
         self.notes = self.bad_rows.finish(good_rows)
 
     def _parse_times(self, values: pl.Series) -> pl.Series:
-        times = parse_seconds(values)
-        return times // 1000 if self.release == "2023" else times
+        return parse_seconds(values, "ms" if self.release == "2023" else "s")
 
     def add_notes_to(self, dataset: Dataset, notes: tuple[str, ...] = ()) -> Dataset:
         """Adds notes like `InteractionRows.add_notes_to`."""

@@ -17,8 +17,10 @@ from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import Dialect, parse_column, read_layout, read_table
 from kd_tf.data.formats.files import SourceFile, find_all, locate
 from kd_tf.data.formats.lines import detect_encoding
-from kd_tf.data.isbn import normalize_isbn
-from kd_tf.data.sources.own_tables import InteractionColumns, InteractionRows, parse_ids
+from kd_tf.data.formats.tables import open_table
+from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows
+from kd_tf.data.values.ids import parse_ids
+from kd_tf.data.values.isbn import normalize_isbn
 from kd_tf.errors import UserError
 
 Feedback = Literal["all", "explicit", "implicit"]
@@ -80,10 +82,9 @@ def read_book_crossing(
         catalog, notes = _read_items(items[0], on_bad_rows)
     selection = _FeedbackFilter(
         InteractionRows(
-            ratings,
+            open_table(ratings, _detect_dialect(ratings)),
             InteractionColumns("User-ID", "ISBN", "Book-Rating"),
             on_bad_rows=on_bad_rows,
-            dialect=_detect_dialect(ratings),
         ),
         feedback,
     )
@@ -125,7 +126,7 @@ class _FeedbackFilter:
         if not num_kept:
             raise UserError(
                 f"no row has {self.feedback} feedback",
-                where=str(self.rows.source),
+                where=self.rows.table.name,
                 hint="Choose all, explicit (1 to 10) or implicit (0).",
             )
 

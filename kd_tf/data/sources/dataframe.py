@@ -2,28 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Unpack
+
 import pandas as pd
 import polars as pl
 
 from kd_tf.data.catalog import COLUMNS
-from kd_tf.data.dataset import Dataset, from_frame
-from kd_tf.data.isbn import normalize_isbn
+from kd_tf.data.dataset import Dataset
+from kd_tf.data.formats.bad_rows import BadRows
+from kd_tf.data.sources.interaction_rows import InteractionColumns
+from kd_tf.data.sources.item_rows import ItemColumns
+from kd_tf.data.sources.own_tables import read_tables
+from kd_tf.data.sources.table_options import ValueOptions, make_rules
 from kd_tf.errors import UserError
 
 
 def read_dataframe(
-    interactions: pd.DataFrame, items: pd.DataFrame | None = None, *, name: str = "dataframe"
+    interactions: pd.DataFrame,
+    items: pd.DataFrame | None = None,
+    *,
+    name: str = "dataframe",
+    **options: Unpack[ValueOptions],
 ) -> Dataset:
     """Converts a DataFrame of interactions and, optionally, one of items to a data set.
 
+    The rules are those of files: what stands for a missing value, which times have one meaning, how
+    ids may be normalized.
+
     Args:
-        interactions: Columns ``user`` and ``item`` (any type, converted to text), optionally
-            ``rating`` (numbers) and ``timestamp`` (datetimes, or numbers: seconds since 1970).
+        interactions: Columns ``user`` and ``item`` (any type but fractions, converted to text),
+            optionally ``rating`` (numbers) and ``timestamp`` (datetimes, numbers or texts). A row
+            without a rating or a time is kept without one. If there is no `items`, columns of
+            `kd_tf.data.catalog.COLUMNS` here are those of the items.
         items: Column ``item_id``, optionally any other column of `kd_tf.data.catalog.COLUMNS`.
         name: The name of the data set.
+        **options: How values are written and which rows are taken, see `ValueOptions`.
 
     Raises:
-        UserError: A column is missing or unknown, or a value is missing; the message names its row.
+        UserError: A column is missing or unknown, or a value is bad; the message names its row.
 
     Example:
         >>> interactions = pd.DataFrame({"user": ["ann", "bob", "bob"], "item": [7, 7, 9]})
@@ -31,51 +49,89 @@ def read_dataframe(
         >>> dataset.interactions.num_items, dataset.catalog.item_ids
         (2, ['7', '9'])
     """
-    _check_columns(interactions, {"user", "item"}, {"rating", "timestamp"}, "interactions")
-    columns = {}
-    for column in interactions.columns:
-        values = interactions[column]
-        if values.isna().any():
-            row = int(values.isna().to_numpy().argmax())
-            raise UserError(
-                f"{column} is missing",
-                where=f"interactions, row {row}",
-                hint="Drop such rows first: interactions.dropna().",
-            )
-        if column in ("user", "item"):
-            columns[column] = pl.Series(values.astype(str).tolist(), dtype=pl.String)
-        elif column == "timestamp" and pd.api.types.is_datetime64_any_dtype(values):
-            seconds = (values - pd.Timestamp(0, tz=values.dt.tz)) // pd.Timedelta(seconds=1)
-            columns[column] = pl.Series(seconds.tolist(), dtype=pl.Int64)
-        else:
-            numbers = pd.to_numeric(values, errors="coerce")
-            if numbers.isna().any():
-                row = int(numbers.isna().to_numpy().argmax())
-                raise UserError(
-                    f"{column} is {values.iloc[row]!r}, which is not a number",
-                    where=f"interactions, row {row}",
-                )
-            columns[column] = pl.Series(
-                numbers.tolist(), dtype=pl.Int64 if column == "timestamp" else pl.Float64
-            )
-    catalog = None
+    rules = make_rules(**options)
+    texts = set(COLUMNS) - {"item_id"}
+    conditions = {condition.column for condition in rules.where}
+    possible_columns = {"rating", "timestamp"} | conditions | (texts if items is None else set())
+    _check_columns(interactions, {"user", "item"}, possible_columns, "interactions")
+    given = set(map(str, interactions.columns))
+    item_columns = None
     if items is not None:
-        _check_columns(items, {"item_id"}, set(COLUMNS) - {"item_id"}, "items")
-        catalog = pl.DataFrame(
-            {
-                column: pl.Series(
-                    [
-                        None if pd.isna(value) else int(value) if column == "year" else str(value)
-                        for value in items[column]
-                    ],
-                    dtype=COLUMNS[column],
+        _check_columns(items, {"item_id"}, texts, "items")
+        item_columns = ItemColumns(**{column: column for column in map(str, items.columns)})
+    elif given & texts:
+        item_columns = ItemColumns("item", **{column: column for column in given & texts})
+    return read_tables(
+        FrameTable(interactions, "interactions"),
+        InteractionColumns(
+            "user", "item", *(name if name in given else None for name in ("rating", "timestamp"))
+        ),
+        items=None if items is None else FrameTable(items, "items"),
+        item_columns=item_columns,
+        rules=rules,
+        name=name,
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class FrameTable:
+    """A DataFrame as a table whose values are read as text.
+
+    Args:
+        frame: The DataFrame.
+        name: Its name, for messages.
+
+    Example:
+        >>> table = FrameTable(pd.DataFrame({"user": ["ann"], "item": [7]}), "interactions")
+        >>> table.locate(1, "user")
+        'interactions, row 0, column "user"'
+    """
+
+    frame: pd.DataFrame
+    name: str
+
+    def locate(self, line: int, column: str | None = None) -> str:
+        """Formats the place of a row, counted from 0 as pandas does."""
+        return f"{self.name}, row {line - 1}" + (f', column "{column}"' if column else "")
+
+    def list_columns(self) -> list[str]:
+        """Lists the names of the columns."""
+        return list(map(str, self.frame.columns))
+
+    def holds_fractions(self, column: str) -> bool:
+        """Says whether a column has a type of fractions."""
+        return column in self.frame and pd.api.types.is_float_dtype(self.frame[column])
+
+    def read(self, columns: Mapping[str, str], bad_rows: BadRows) -> Iterator[pl.DataFrame]:
+        """Reads some columns as one block."""
+        for column in columns.values():
+            if column not in self.frame:
+                raise UserError(
+                    f"there is no column {column!r}; the columns are "
+                    f"{', '.join(map(repr, self.list_columns()))}",
+                    where=self.name,
                 )
-                for column in items.columns
-            }
-        )
-        if "isbn" in catalog.columns:
-            catalog = catalog.with_columns(normalize_isbn(catalog["isbn"]))
-    return from_frame(name, pl.DataFrame(columns), catalog)
+        texts = {role: _to_text(self.frame[column]) for role, column in columns.items()}
+        lines = pl.int_range(1, len(self.frame) + 1, eager=True).alias("line")
+        yield pl.DataFrame({"line": lines, **texts})
+
+
+def _to_text(values: pd.Series) -> pl.Series:
+    """Converts a column to texts: times as ISO 8601, missing values as the empty text."""
+    if pd.api.types.is_datetime64_any_dtype(values):
+        if values.dt.tz is not None:
+            values = values.dt.tz_convert("UTC")
+        texts = values.dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
+    else:
+        texts = values.astype("object")
+    is_missing = texts.isna().to_numpy()
+    return pl.Series(
+        [
+            "" if missing else str(text)
+            for text, missing in zip(texts.tolist(), is_missing, strict=True)
+        ],
+        dtype=pl.String,
+    )
 
 
 def _check_columns(

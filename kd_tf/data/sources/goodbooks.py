@@ -10,14 +10,11 @@ import polars as pl
 
 from kd_tf.data.dataset import Dataset, from_chunks
 from kd_tf.data.formats.bad_rows import OnBadRows
-from kd_tf.data.formats.delimited import Dialect, read_layout
+from kd_tf.data.formats.delimited import Dialect
 from kd_tf.data.formats.files import SourceFile, locate
-from kd_tf.data.sources.own_tables import (
-    InteractionColumns,
-    InteractionRows,
-    ItemColumns,
-    read_items,
-)
+from kd_tf.data.formats.tables import open_table
+from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows
+from kd_tf.data.sources.item_rows import ItemColumns, read_items
 from kd_tf.errors import UserError
 
 NAME = "goodbooks-10k"
@@ -45,9 +42,10 @@ def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     """
     ratings = locate(path, "ratings.csv", dataset=NAME)
     items = locate(path, "books.csv", dataset=NAME)
-    names = read_layout(items, dialect=Dialect(has_header=True)).column_names
+    item_table = open_table(items, Dialect(has_header=True))
+    names = item_table.list_columns()
     catalog, notes = read_items(
-        items,
+        item_table,
         ItemColumns(
             item_id=_find_id_column(items, names),
             title="title",
@@ -60,7 +58,9 @@ def read_goodbooks(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
         on_bad_rows=on_bad_rows,
     )
     rows = InteractionRows(
-        ratings, InteractionColumns("user_id", "book_id", rating="rating"), on_bad_rows=on_bad_rows
+        open_table(ratings),
+        InteractionColumns("user_id", "book_id", rating="rating"),
+        on_bad_rows=on_bad_rows,
     )
     dataset = from_chunks(NAME, rows, catalog.with_columns(series=_extract_series()))
     return rows.add_notes_to(replace(dataset, default_min_rating=MIN_RATING), notes)

@@ -12,7 +12,8 @@ from kd_tf.data.dataset import Dataset, from_chunks
 from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import Dialect, read_table
 from kd_tf.data.formats.files import SourceFile, find_all, locate
-from kd_tf.data.sources.own_tables import InteractionColumns, InteractionRows
+from kd_tf.data.formats.tables import Table, open_table
+from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows
 
 CHECK_INS = "loc-gowalla_totalCheckins.txt"
 EDGES = "loc-gowalla_edges.txt"
@@ -37,10 +38,9 @@ def read_gowalla(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     """
     source = locate(path, CHECK_INS, dataset="Gowalla")
     rows = _CheckIns(
-        source,
+        open_table(source, _TAB_DIALECT),
         InteractionColumns("user", "item", timestamp="time"),
         on_bad_rows=on_bad_rows,
-        dialect=_TAB_DIALECT,
     )
     dataset = rows.add_notes_to(from_chunks("gowalla", rows))
     edges = find_all(path, EDGES) if path.is_dir() or path.suffix == ".zip" else []
@@ -54,14 +54,9 @@ class _CheckIns(InteractionRows):
     """The check-ins, whose five columns have a fixed order and no header."""
 
     def __init__(
-        self,
-        source: SourceFile,
-        columns: InteractionColumns,
-        *,
-        on_bad_rows: OnBadRows,
-        dialect: Dialect,
+        self, table: Table, columns: InteractionColumns, *, on_bad_rows: OnBadRows
     ) -> None:
-        super().__init__(source, columns, on_bad_rows=on_bad_rows, dialect=dialect)
+        super().__init__(table, columns, on_bad_rows=on_bad_rows)
         self.columns = {
             "user": "user",
             "timestamp": "time",

@@ -13,7 +13,9 @@ from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import Dialect, parse_column, read_table
 from kd_tf.data.formats.files import SourceFile, find_all, locate
 from kd_tf.data.formats.lines import detect_encoding
-from kd_tf.data.sources.own_tables import InteractionColumns, InteractionRows, parse_ids
+from kd_tf.data.formats.tables import open_table
+from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows
+from kd_tf.data.values.ids import parse_ids
 from kd_tf.errors import UserError
 
 _UNKNOWN_GENRE = "unknown"
@@ -122,7 +124,7 @@ def read_movielens(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     if films:
         catalog, notes = _read_films(films[0], release, on_bad_rows)
     rows = InteractionRows(
-        ratings, release.columns, on_bad_rows=on_bad_rows, dialect=release.dialect
+        open_table(ratings, release.dialect), release.columns, on_bad_rows=on_bad_rows
     )
     return rows.add_notes_to(from_chunks("movielens", rows, catalog), notes)
 

@@ -6,19 +6,15 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 
 from kd_tf.data.dataset import Dataset, from_chunks
-from kd_tf.data.formats.bad_rows import OnBadRows, merge_counts_by_reason
-from kd_tf.data.formats.delimited import Dialect
+from kd_tf.data.formats.bad_rows import merge_counts_by_reason
 from kd_tf.data.formats.files import get_single_table
-from kd_tf.data.sources.own_tables import (
-    InteractionColumns,
-    InteractionRows,
-    ItemColumns,
-    read_items,
-)
+from kd_tf.data.formats.tables import open_table
+from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows
+from kd_tf.data.sources.item_rows import ItemColumns
+from kd_tf.data.sources.own_tables import TableRules, read_catalog
 from kd_tf.data.splits.published import TEST, TRAIN, VALIDATION
 
 
@@ -30,8 +26,7 @@ def read_presplit_tables(
     validation: Path | None = None,
     items: Path | None = None,
     item_columns: ItemColumns | None = None,
-    header: bool | None = None,
-    on_bad_rows: OnBadRows = "stop",
+    rules: TableRules | None = None,
     name: str = "presplit",
 ) -> Dataset:
     """Reads the tables of a published split under one numbering.
@@ -40,49 +35,46 @@ def read_presplit_tables(
     validation and test.
 
     Args:
-        train: The training table; see `kd_tf.data.sources.own_tables.read_delimited`.
+        train: The training table; see `kd_tf.data.sources.own_tables.read_files`.
         test: The test table.
-        columns: The names of the columns of all tables; without a header, their order.
+        columns: The columns of all tables; without a header, their order or their numbers.
         validation: The validation table, if there is one.
-        items: The item table. Without it, items are known by their ids only.
-        item_columns: The names of its columns.
-        header: Whether the tables begin with the names of their columns; None detects it.
-        on_bad_rows: What to do with a bad row.
-        name: The name of the data set.
+        items: The item table; without it, titles are taken from the training table if
+            `item_columns` names them.
+        item_columns: Its columns.
+        rules: How the tables are written.
+        name: Name of the data set.
 
     Raises:
-        UserError: A file cannot be read, a column is missing or a row is bad.
+        UserError: As for `read_files`.
     """
-    catalog: pl.DataFrame | None = None
-    notes: tuple[str, ...] = ()
-    if items is not None and item_columns is not None:
-        catalog, notes = read_items(get_single_table(items), item_columns, on_bad_rows=on_bad_rows)
+    rules = rules or TableRules()
+    item_table = None if items is None else open_table(get_single_table(items), rules.item_dialect)
     files = [(TRAIN, train), (VALIDATION, validation), (TEST, test)]
     tables = [
         (
             label,
             InteractionRows(
-                get_single_table(path),
+                open_table(get_single_table(path), rules.dialect),
                 columns,
-                on_bad_rows=on_bad_rows,
-                dialect=Dialect(has_header=header),
+                on_bad_rows=rules.on_bad_rows,
+                values=rules.values,
+                where=rules.where,
             ),
         )
         for label, path in files
         if path is not None
     ]
-    labels: list[np.ndarray] = []
+    catalog, notes = read_catalog(tables[0][1].table, columns, item_table, item_columns, rules)
 
     def chunks() -> Iterator[pl.DataFrame]:
         for label, rows in tables:
             for chunk in rows:
-                labels.append(np.full(len(chunk), label, np.int8))
-                yield chunk
+                yield chunk.with_columns(split=pl.lit(label, pl.Int8))
 
-    dataset = from_chunks(name, chunks(), catalog)
+    dataset = from_chunks(name, chunks(), catalog, min_matched_share=rules.min_matched_share)
     return dataclasses.replace(
         dataset,
         notes=tuple(note for _, rows in tables for note in rows.notes) + notes + dataset.notes,
         dropped_rows=merge_counts_by_reason(rows.bad_rows for _, rows in tables),
-        split_labels=np.concatenate(labels),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 from kd_tf import config
 from kd_tf.config import Config
@@ -12,10 +13,13 @@ from kd_tf.data.sources.amazon_reviews import read_amazon_reviews
 from kd_tf.data.sources.book_crossing import read_book_crossing
 from kd_tf.data.sources.goodbooks import read_goodbooks
 from kd_tf.data.sources.gowalla import read_gowalla
+from kd_tf.data.sources.interaction_rows import InteractionColumns
+from kd_tf.data.sources.item_rows import ItemColumns
 from kd_tf.data.sources.movielens import read_movielens
 from kd_tf.data.sources.netflix_prize import read_netflix_prize
-from kd_tf.data.sources.own_tables import InteractionColumns, ItemColumns, read_delimited
+from kd_tf.data.sources.own_tables import read_files
 from kd_tf.data.sources.presplit_tables import read_presplit_tables
+from kd_tf.data.sources.table_options import FormatOptions, ValueOptions, make_rules
 from kd_tf.data.sources.user_item_lists import read_user_item_lists
 from kd_tf.data.synthetic.bookshop import generate_bookshop
 
@@ -65,7 +69,12 @@ def _read_csv_tables(settings: Config) -> Dataset:
     """Reads the user's own tables: one of interactions, or one per part of a split."""
     data = settings.data
     columns = InteractionColumns(**data.columns.model_dump())
-    item_columns = ItemColumns(**data.item_columns.model_dump()) if data.items else None
+    item_columns = ItemColumns(**data.item_columns.model_dump())
+    rules = make_rules(
+        **data.format.model_dump(),
+        item_format=cast("FormatOptions", data.item_format.model_dump()),
+        **{name: getattr(data, name) for name in ValueOptions.__annotations__},
+    )
     if data.train is not None and data.test is not None:
         return read_presplit_tables(
             data.train,
@@ -74,17 +83,15 @@ def _read_csv_tables(settings: Config) -> Dataset:
             validation=data.validation,
             items=data.items,
             item_columns=item_columns,
-            header=data.header,
-            on_bad_rows=data.on_bad_rows,
+            rules=rules,
             name=settings.name,
         )
     assert data.interactions is not None
-    return read_delimited(
+    return read_files(
         data.interactions,
         columns,
         items=data.items,
         item_columns=item_columns,
-        header=data.header,
-        on_bad_rows=data.on_bad_rows,
+        rules=rules,
         name=settings.name,
     )

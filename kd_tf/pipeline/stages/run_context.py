@@ -80,6 +80,8 @@ class RunContext:
         Raises:
             UserError: The data or a setting cannot be used.
         """
+        if dataset.id_match is not None:
+            progress.info(dataset.id_match.describe())
         for note in dataset.notes:
             progress.warn(note)
         candidates = parse_candidates(settings.evaluation.candidates, settings.seed)

@@ -8,12 +8,18 @@ _WEIGHTS_10 = range(10, 0, -1)
 _WEIGHTS_13 = (1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1)
 
 
+_LISTED = r"[,;/|]"
+"""What stands between several ISBNs of one item."""
+
+
 def normalize_isbn(values: pl.Series) -> pl.Series:
     """Converts ISBNs to their 13-digit form; null where a string is no valid ISBN.
 
-    Ignores hyphens, spaces and a leading "ISBN". Converts ISBN-10 to ISBN-13. Restores the leading
-    zeros that a spreadsheet removed, where the check digit is right then. A string with a wrong
-    check digit is not an ISBN. Source: ISO 2108.
+    Understands hyphens, blanks, a leading "ISBN", "ISBN-13:" and the like, quotes and Excel's
+    ``="978..."``, brackets, a remark in parentheses, and the ``.0`` of pandas. Of several ISBNs the
+    first valid one is taken. Converts ISBN-10 to ISBN-13. Restores the leading zeros that a
+    spreadsheet removed, where the check digit is right then. A string with a wrong check digit is
+    not an ISBN. Source: ISO 2108.
 
     Args:
         values: String [n].
@@ -22,10 +28,29 @@ def normalize_isbn(values: pl.Series) -> pl.Series:
         String [n].
 
     Example:
-        >>> normalize_isbn(pl.Series(["0-306-40615-2", "9780306406157", "none"])).to_list()
+        >>> normalize_isbn(pl.Series(["0-306-40615-2", '="9780306406157"', "none"])).to_list()
         ['9780306406157', '9780306406157', None]
     """
-    plain = values.str.to_uppercase().str.replace_all(r"[\s\-\u2010-\u2015]|^\s*ISBN[:\s]*", "")
+    isbns = _normalize_single(values)
+    is_list = isbns.is_null() & values.str.contains(_LISTED).fill_null(value=False)
+    if is_list.any():
+        parts = pl.DataFrame({"row": is_list.arg_true(), "text": values.filter(is_list)})
+        parts = parts.with_columns(pl.col("text").str.replace_all(_LISTED, ",").str.split(","))
+        parts = parts.explode("text")
+        parts = parts.with_columns(_normalize_single(parts["text"])).drop_nulls()
+        parts = parts.unique("row", keep="first", maintain_order=True)
+        isbns = isbns.scatter(parts["row"], parts["text"])
+    return isbns.alias(values.name)
+
+
+def _normalize_single(values: pl.Series) -> pl.Series:
+    plain = (
+        values.str.to_uppercase()
+        .str.replace(r"^\s*ISBN(?:[-\s]?1[03][:\s]+|[:\s]*)", "")
+        .str.replace_all(r"\([^()]*\)", "")
+        .str.replace_all(r"""[\s\-\u2010-\u2015\u00ad='"\[\]\u2018\u2019\u201c\u201d]""", "")
+        .str.replace(r"\.0+$", "")
+    )
     ten = _keep_matching(plain, r"^[0-9]{6,9}[0-9X]$").str.zfill(10)
     thirteen = _keep_matching(plain, r"^97[89][0-9]{10}$")
     body = "978" + ten.str.slice(0, 9)

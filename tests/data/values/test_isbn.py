@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kd_tf.data.isbn import normalize_isbn
+from kd_tf.data.values.isbn import normalize_isbn
 
 
 def normalize_all(texts: list[str | None]) -> list[str | None]:
@@ -22,6 +22,18 @@ def normalize_all(texts: list[str | None]) -> list[str | None]:
         ("080442957X", "9780804429573"),
         ("080442957x", "9780804429573"),
         ("979-10-90636-07-1", "9791090636071"),
+        # Spreadsheets, pandas, and services for readers.
+        ('="9780306406157"', "9780306406157"),
+        ('"0306406152"', "9780306406157"),
+        ("'9780306406157", "9780306406157"),
+        ("[0306406152]", "9780306406157"),
+        ("9780306406157.0", "9780306406157"),
+        ("978-0-306-40615-7 (pbk.)", "9780306406157"),
+        ("ISBN-13: 978-0306406157", "9780306406157"),
+        ("ISBN10:0306406152", "9780306406157"),
+        ("ISBN-10 0306406152", "9780306406157"),
+        ("wrong, 0306406152, 9791090636071", "9780306406157"),
+        ("9780306406158;9791090636071", "9791090636071"),
         # Leading zeros that a spreadsheet took.
         ("306406152", "9780306406157"),
         ("439023483", "9780439023481"),

@@ -1,0 +1,154 @@
+"""Reads the rows of an item table of any format: titles, authors and more by item id."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from kd_tf.data.catalog import COLUMNS
+from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
+from kd_tf.data.formats.tables import Table
+from kd_tf.data.sources.interaction_rows import get_column_names, parse_ids_of, refuse_fractions
+from kd_tf.data.values.ids import mask_missing
+from kd_tf.data.values.isbn import normalize_isbn
+from kd_tf.data.values.numbers import parse_years
+from kd_tf.data.values.rules import ValueRules
+
+_NO_ISBNS = ("[]", "=", "0")
+
+
+@dataclass(frozen=True)
+class ItemColumns:
+    """The columns of an item table, by name or number; see `kd_tf.data.catalog.COLUMNS`.
+
+    All but `item_id` are None if there is no such column.
+
+    Attributes:
+        item_id: The id that the interaction table uses.
+        title: The title.
+        authors: All authors.
+        series: The series that the book belongs to.
+        genre: The genre.
+        year: The year of publication, or a date that begins with it; negative for years BC.
+        text: A description.
+        cover: The path or URL of a picture.
+        isbn: The ISBN, with 10 or 13 digits, in any common notation.
+    """
+
+    item_id: str
+    title: str | None = None
+    authors: str | None = None
+    series: str | None = None
+    genre: str | None = None
+    year: str | None = None
+    text: str | None = None
+    cover: str | None = None
+    isbn: str | None = None
+
+
+def read_items(
+    table: Table,
+    columns: ItemColumns,
+    *,
+    on_bad_rows: OnBadRows,
+    values: ValueRules | None = None,
+    repeats: Literal["refuse", "merge"] = "refuse",
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Reads an item table.
+
+    Blank fields become null, HTML entities such as ``&amp;`` become the letters they stand for.
+    Years that are not whole numbers and invalid ISBNs become null too, and a note counts them. A
+    row that repeats another one is passed over.
+
+    Args:
+        table: The table.
+        columns: Its columns.
+        on_bad_rows: What to do with a bad row.
+        values: How values are written.
+        repeats: What rows with the same id and other values are: bad rows, or parts of one item, as
+            in a table of interactions, of which the first value of each column is taken.
+
+    Returns:
+        A frame for `kd_tf.data.catalog.Catalog`, in the order of the table, and notes.
+
+    Raises:
+        UserError: The table cannot be read, a column is missing, or a row is bad.
+    """
+    values = values or ValueRules()
+    column_names = get_column_names(columns)
+    refuse_fractions(table, column_names, values)
+    id_column = column_names["item_id"]
+    bad_rows = BadRows(table, on_bad_rows)
+    parts = []
+    for block in table.read(column_names, bad_rows):
+        ids = parse_ids_of(block, "item_id", id_column, "an item id", values, bad_rows)
+        if repeats == "merge":  # rows without an item are bad interactions, not bad items
+            bad_rows = BadRows(table, "skip")
+        bad_rows.raise_or_skip()
+        parts.append(ids)
+    frame = pl.concat(parts)
+    texts = [role for role in column_names if COLUMNS[role] == pl.String and role != "item_id"]
+    frame = frame.with_columns(_clean_text(frame[role], values) for role in texts)
+    if repeats == "merge":
+        frame = frame.group_by("item_id", maintain_order=True).agg(
+            pl.exclude("line").drop_nulls().first()
+        )
+        notes: tuple[str, ...] = ()
+    else:
+        frame = _drop_repeats(frame, id_column, bad_rows)
+        notes = bad_rows.finish(len(frame))
+        frame = frame.drop("line")
+    if columns.year is not None:
+        written = mask_missing(frame["year"], values.null_values)
+        frame = frame.with_columns(parse_years(written).alias("year"))
+        is_bad = frame["year"].is_null() & written.is_not_null()
+        if is_bad.any():
+            notes += (
+                f"{int(is_bad.sum())} items of {table.name} have a year that is not a whole "
+                f"number (the first is {written.filter(is_bad)[0]!r}): they are kept without a "
+                "year",
+            )
+    if columns.isbn is not None:
+        written = mask_missing(frame["isbn"], (*values.null_values, *_NO_ISBNS))
+        frame = frame.with_columns(normalize_isbn(written).alias("isbn"))
+        is_bad = frame["isbn"].is_null() & written.is_not_null()
+        if is_bad.any():
+            notes += (
+                f"{int(is_bad.sum())} items of {table.name} have an ISBN with a wrong length or "
+                f"check digit (the first is {written.filter(is_bad)[0]!r}): they are kept without "
+                "an ISBN",
+            )
+    return frame, notes
+
+
+def _clean_text(values: pl.Series, values_rules: ValueRules) -> pl.Series:
+    """Makes what stands for a missing text null, and decodes HTML entities."""
+    texts = mask_missing(values, values_rules.null_values)
+    has_entity = texts.str.contains(r"&#?\w+;").fill_null(value=False)
+    if has_entity.any():
+        decoded = [html.unescape(text) for text in texts.filter(has_entity)]
+        texts = texts.scatter(has_entity.arg_true(), pl.Series(decoded, dtype=pl.String))
+    return texts.alias(values.name)
+
+
+def _drop_repeats(frame: pl.DataFrame, id_column: str, bad_rows: BadRows) -> pl.DataFrame:
+    """Keeps the first row of each item; the others are bad unless they say the same."""
+    same_rows = frame.filter(~pl.struct(pl.exclude("line")).is_first_distinct())
+    bad_rows.pass_over("repeated row of the item table", len(same_rows))
+    frame = frame.filter(pl.struct(pl.exclude("line")).is_first_distinct())
+    is_first = frame["item_id"].is_first_distinct()
+    if not is_first.all():
+        first_lines = dict(frame.filter(is_first).select("item_id", "line").iter_rows())
+        for item_id, line in frame.filter(~is_first).select("item_id", "line").iter_rows():
+            reason = f"is already the id of the item in line {first_lines[item_id]}"
+            bad_rows.add(line, item_id, reason, id_column)
+        bad_rows.raise_or_skip()
+    return frame.filter(is_first)
+
+
+def has_texts(columns: ItemColumns | None) -> bool:
+    """Says whether any column beyond the id is read."""
+    return columns is not None and len(get_column_names(columns)) > 1

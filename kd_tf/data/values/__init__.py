@@ -1,0 +1,1 @@
+"""How single values are written in tables: ids, numbers, times and ISBNs."""
