@@ -23,14 +23,15 @@ class CleaningRules:
     Attributes:
         since: Seconds since 1970; removes older rows. None keeps all.
         until: Seconds since 1970; removes rows from this time on. None keeps all.
-        min_rating: Removes rows with a lower rating. None keeps all.
+        min_rating: Removes rows with a lower rating, or with none. None keeps all.
         weights: The weight of a row. ``none``: 1. ``rating``: its rating. ``log``:
             1 + ln(1 + rating). ``count``: how often the user has the item, as in loans. ``rating``
             and ``log`` are the confidences of Hu, Koren and Volinsky, "Collaborative filtering for
-            implicit feedback datasets", 2008, without their factor alpha, which models have.
+            implicit feedback datasets", 2008, without their factor alpha, which models have. A row
+            without a rating has the mean weight of the others.
         duplicates: Which row of a repeated user-item pair stays: the ``last`` by time, or in the
-            file without times; the one with the ``max`` rating; the last one with their ``mean``
-            rating; or ``error``, which raises.
+            file without times, with the last rating that is known; the one with the ``max``
+            rating; the last one with their ``mean`` rating; or ``error``, which raises.
         max_user_quantile: Removes users with more items than this quantile of all users: robots,
             libraries, test accounts. None keeps all.
         min_user_interactions: Removes users with fewer items; at least 2.
@@ -98,9 +99,10 @@ def clean(
 ) -> tuple[Interactions, list[CleaningStep]]:
     """Cleans interactions and merges them to one row per user-item pair.
 
-    The order of the steps: filters of single rows (time, rating), then duplicates, then users and
-    items with too many or too few rows. So a user's activity is measured on the rows that a model
-    would train on, and the final k-core is a true core.
+    The order of the steps: the time range, then duplicates, then the lowest rating, then users and
+    items with too many or too few rows. So the rating that counts is the one that the rule on
+    duplicates chooses among all of a user's ratings of an item, a user's activity is measured on
+    the rows that a model would train on, and the final k-core is a true core.
 
     Args:
         interactions: Raw interactions, as a data source returns them.
@@ -126,9 +128,6 @@ def clean(
     if rules.since is not None or rules.until is not None:
         name, rows = _select_time_range(remaining, rules)
         step(name, remaining.keep(rows))
-    if rules.min_rating is not None:
-        rating = _require_ratings(remaining, f"min_rating is {rules.min_rating}")
-        step(f"rating below {rules.min_rating:g}", remaining.keep(rating >= rules.min_rating))
     if rules.weights == "count":  # before the rows that it counts are merged
         remaining = replace(remaining, weight=_compute_weights(remaining, rules.weights))
     order = _sort_by_pair(remaining)
@@ -137,6 +136,13 @@ def clean(
         f"repeated user-item pair ({_DUPLICATE_NOTES[rules.duplicates]})",
         _merge_repeated_pairs(remaining, rules.duplicates),
     )
+    if rules.min_rating is not None:
+        rating = _require_ratings(remaining, f"min_rating is {rules.min_rating}")
+        # Of a user's ratings of an item, the merge has chosen the one that counts.
+        step(f"rating below {rules.min_rating:g}", remaining.keep(~(rating < rules.min_rating)))
+        rating = _require_ratings(remaining, f"min_rating is {rules.min_rating}")
+        if np.isnan(rating).any():
+            step("no rating", remaining.keep(~np.isnan(rating)))
     if rules.weights in ("rating", "log"):  # after the merge has chosen the ratings
         remaining = replace(remaining, weight=_compute_weights(remaining, rules.weights))
     if rules.max_user_quantile is not None:
@@ -225,7 +231,7 @@ def _compute_weights(interactions: Interactions, weights: InteractionWeighting) 
         )
         return counts[pair].astype(np.float32)
     rating = _require_ratings(interactions, f"weights is {weights}")
-    lowest = rating.min(initial=np.inf)
+    lowest = np.nanmin(rating, initial=np.inf)
     if weights == "rating" and lowest <= 0:
         raise UserError(
             f"weights is rating, but the lowest rating is {lowest:g}",
@@ -236,7 +242,8 @@ def _compute_weights(interactions: Interactions, weights: InteractionWeighting) 
             f"weights is log, 1 + ln(1 + rating), but the lowest rating is {lowest:g}",
             hint="Set min_rating to 0 or more.",
         )
-    return (rating if weights == "rating" else 1 + np.log1p(rating)).astype(np.float32)
+    values = rating if weights == "rating" else 1 + np.log1p(rating)
+    return np.where(np.isnan(values), np.nanmean(values), values).astype(np.float32)
 
 
 def _encode_pairs(interactions: Interactions) -> np.ndarray:
@@ -261,7 +268,9 @@ def _mark_first_of_equal_rows(interactions: Interactions, order: np.ndarray) -> 
     for values in (_encode_pairs(interactions), interactions.rating, interactions.timestamp):
         if values is not None:
             ordered_values = values[order]
-            same &= ordered_values[1:] == ordered_values[:-1]
+            same &= (ordered_values[1:] == ordered_values[:-1]) | (
+                np.isnan(ordered_values[1:]) & np.isnan(ordered_values[:-1])
+            )
     mask = np.ones(len(order), bool)
     mask[order[1:][same]] = False
     return mask
@@ -271,12 +280,13 @@ def _merge_repeated_pairs(interactions: Interactions, policy: DuplicatePolicy) -
     """Merges repeated user-item pairs to one row each."""
     pairs = _encode_pairs(interactions)
     order = np.argsort(pairs, kind="stable")
-    rank = interactions.rating if policy == "max" else interactions.timestamp
+    rank = interactions.timestamp
+    if policy == "max":
+        # A row without a rating is not the best rated one.
+        rank = np.nan_to_num(_require_ratings(interactions, "duplicates is max"), nan=-np.inf)
     if rank is not None:
         order = np.argsort(rank, kind="stable")
         order = order[np.argsort(pairs[order], kind="stable")]
-    if policy == "max" and interactions.rating is None:
-        _require_ratings(interactions, "duplicates is max")
     ordered_pairs = pairs[order]
     last = np.append(ordered_pairs[1:] != ordered_pairs[:-1], True)[: len(order)]
     if policy == "error" and not last.all():
@@ -286,16 +296,25 @@ def _merge_repeated_pairs(interactions: Interactions, policy: DuplicatePolicy) -
             f"user {user!r} has catalog item {interactions.item[row]} more than once",
             hint="Fix the table, or set duplicates to last, max or mean.",
         )
-    if policy == "mean":
-        rating = _require_ratings(interactions, "duplicates is mean")[order].astype(np.float64)
-        group = (
-            np.cumsum(np.append(True, ordered_pairs[1:] != ordered_pairs[:-1])[: len(order)]) - 1
-        )
-        means = np.bincount(group, rating) / np.bincount(group)
-        merged_ratings = interactions.rating.copy() if interactions.rating is not None else None
-        assert merged_ratings is not None
-        merged_ratings[order] = means[group].astype(np.float32)
+    if interactions.rating is not None and len(order):
+        ratings = interactions.rating[order].astype(np.float64)
+        is_first = np.append(True, ordered_pairs[1:] != ordered_pairs[:-1])
+        group = np.cumsum(is_first) - 1
+        is_known = ~np.isnan(ratings)
+        if policy == "mean":
+            with np.errstate(invalid="ignore"):  # none of a pair's ratings may be known
+                counts = np.bincount(group, is_known)
+                ratings = (np.bincount(group, np.nan_to_num(ratings)) / counts)[group]
+        elif policy == "last" and not is_known.all():
+            # The place of the last known rating so far, within the pair.
+            known = np.maximum.accumulate(np.where(is_known, np.arange(len(order)), -1))
+            is_same_pair = (known >= 0) & (group[known] == group)
+            ratings = np.where(is_same_pair, ratings[known], np.nan)
+        merged_ratings = interactions.rating.copy()
+        merged_ratings[order] = ratings.astype(np.float32)
         interactions = replace(interactions, rating=merged_ratings)
+    elif policy == "mean":
+        _require_ratings(interactions, "duplicates is mean")
     mask = np.zeros(len(order), bool)
     mask[order[last]] = True
     return interactions.keep(mask)

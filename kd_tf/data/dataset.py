@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from kd_tf.data.catalog import Catalog
-from kd_tf.data.id_match import LOUD_SHARE, MIN_SHARE, IdMatch, check_match, match_ids
+from kd_tf.data.id_match import LOUD_SHARE, IdMatch, check_match, match_ids
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.values.times import NO_TIME
 from kd_tf.errors import UserError
@@ -71,7 +71,7 @@ def from_chunks(
     chunks: Iterable[pl.DataFrame],
     item_table: pl.DataFrame | None = None,
     *,
-    min_matched_share: float = MIN_SHARE,
+    min_matched_share: float = 0.0,
 ) -> Dataset:
     """Builds a data set from a stream of tables: encodes user and item ids as integers.
 

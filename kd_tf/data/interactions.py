@@ -14,8 +14,9 @@ class Interactions:
     Attributes:
         user: int32 [n], user indices 0..U-1, every value at least once.
         item: int32 [n], model ids 1..V: catalog row + 1.
-        rating: float32 [n], finite, or None.
-        timestamp: int64 [n], seconds since 1970 (negative before), or None.
+        rating: float32 [n], finite, or NaN where it is unknown; or None.
+        timestamp: int64 [n], seconds since 1970 (negative before), or
+            `kd_tf.data.values.times.NO_TIME` where it is unknown; or None.
         user_ids: External user ids; ``user_ids[u]`` is the id of user ``u``.
         num_items: V, the number of items in the catalog.
         weight: float32 [n], above 0: the weight of each row, or None for equal weights.

@@ -39,7 +39,7 @@ def test_items_of_the_item_table_keep_their_order_and_columns():
     assert dataset.catalog.frame["title"].to_list() == ["B", "A", None]
     assert dataset.interactions.item.tolist() == [3, 1, 3]
     unlisted, cold = dataset.notes
-    assert unlisted.startswith("1 items have interactions but are not in the item table")
+    assert unlisted.startswith("1 of 2 items with interactions are not in the item table")
     assert "'z'" in unlisted
     assert cold.startswith("1 of 3 items have no interactions")
 

@@ -20,9 +20,11 @@ with atheris.instrument_imports(include=["kd_tf.data", "csv", "json"]):
     from kd_tf.data.sources.book_crossing import read_book_crossing
     from kd_tf.data.sources.goodbooks import read_goodbooks
     from kd_tf.data.sources.gowalla import read_gowalla
+    from kd_tf.data.sources.interaction_rows import InteractionColumns
+    from kd_tf.data.sources.item_rows import ItemColumns
     from kd_tf.data.sources.movielens import read_movielens
     from kd_tf.data.sources.netflix_prize import read_netflix_prize
-    from kd_tf.data.sources.own_tables import InteractionColumns, ItemColumns, read_delimited
+    from kd_tf.data.sources.own_tables import read_files
     from kd_tf.data.sources.user_item_lists import read_user_item_lists
 from kd_tf.errors import UserError
 
@@ -35,13 +37,13 @@ ITEMS = ItemColumns("item", title="title", year="year")
 # files abort (version 2.1.0).
 # The files that the bytes are written to, split at each 0xFF 0xFE, and their source.
 SOURCES = [
-    (["t.csv"], lambda f, bad: read_delimited(f / "t.csv", COLUMNS, on_bad_rows=bad)),
-    (["t.tsv"], lambda f, bad: read_delimited(f / "t.tsv", COLUMNS, on_bad_rows=bad)),
-    (["t.csv.gz"], lambda f, bad: read_delimited(f / "t.csv.gz", COLUMNS, on_bad_rows=bad)),
-    (["t.zip"], lambda f, bad: read_delimited(f / "t.zip", COLUMNS, on_bad_rows=bad)),
+    (["t.csv"], lambda f, bad: read_files(f / "t.csv", COLUMNS, on_bad_rows=bad)),
+    (["t.tsv"], lambda f, bad: read_files(f / "t.tsv", COLUMNS, on_bad_rows=bad)),
+    (["t.csv.gz"], lambda f, bad: read_files(f / "t.csv.gz", COLUMNS, on_bad_rows=bad)),
+    (["t.zip"], lambda f, bad: read_files(f / "t.zip", COLUMNS, on_bad_rows=bad)),
     (
         ["t.csv", "b.csv"],
-        lambda f, bad: read_delimited(
+        lambda f, bad: read_files(
             f / "t.csv", COLUMNS, items=f / "b.csv", item_columns=ITEMS, on_bad_rows=bad
         ),
     ),

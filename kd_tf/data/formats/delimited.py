@@ -548,11 +548,12 @@ class _TableParser:
         Raises:
             UserError: They do.
         """
+        others = frame.filter(pl.col("line") != begin)
+        # Values of two columns tell enough.
+        seen = {index: set(others[f"field_{index}"]) - {""} for index in self.columns[:2]}
         fields = [line.split(self.separator) for line in lines]
-        # Of more columns than two, values in the first two tell enough.
         if all(
-            len(row) == self.width
-            and any((frame[f"field_{index}"] == row[index]).any() for index in self.columns[:2])
+            len(row) == self.width and any(row[index] in values for index, values in seen.items())
             for row in fields
         ):
             raise UserError(
@@ -566,7 +567,10 @@ class _TableParser:
 def _explain_quote_error(source: SourceFile, line: int, last_line: int, error: csv.Error) -> str:
     """Returns why a single line is bad; raises if the error may have consumed further lines."""
     if "expected after" in str(error) and line == last_line:
-        return "has a quote inside a quoted field that is not doubled"
+        return (
+            "has a quote inside a quoted field that is not doubled; if quotes are ordinary text in "
+            "this file: --quote none"
+        )
     raise UserError(
         f"a quote that opens in this row is not closed properly ({error}, line {last_line})",
         where=f"{source}:{line}",

@@ -126,7 +126,7 @@ class _FeedbackFilter:
         if not num_kept:
             raise UserError(
                 f"no row has {self.feedback} feedback",
-                where=self.rows.table.name,
+                where=self.rows.table.locate(1),
                 hint="Choose all, explicit (1 to 10) or implicit (0).",
             )
 

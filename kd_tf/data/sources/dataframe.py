@@ -100,7 +100,8 @@ class FrameTable:
 
     def holds_fractions(self, column: str) -> bool:
         """Says whether a column has a type of fractions."""
-        return column in self.frame and pd.api.types.is_float_dtype(self.frame[column])
+        is_used = len(self.frame) > 0 and column in self.frame
+        return is_used and pd.api.types.is_float_dtype(self.frame[column])
 
     def read(self, columns: Mapping[str, str], bad_rows: BadRows) -> Iterator[pl.DataFrame]:
         """Reads some columns as one block."""

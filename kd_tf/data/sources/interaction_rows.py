@@ -111,7 +111,9 @@ class InteractionRows:
                 where=self.table.locate(1, self.where[0].column),
                 hint=f"The column has {describe_values(self._condition_values)}.",
             )
-        self.notes = self.bad_rows.finish(good_rows) + self._describe_columns(times)
+        self.notes = self.bad_rows.finish(good_rows)
+        if times is not None and times.reading:
+            self.notes += (f"{self.columns['timestamp']} of {self.table.name} is {times.reading}",)
 
     def add_notes_to(self, dataset: Dataset, notes: tuple[str, ...] = ()) -> Dataset:
         """Returns the data set made from these rows with the notes and counts of skipped rows.
@@ -211,18 +213,15 @@ class InteractionRows:
             frame = frame.with_columns(microseconds.alias("microsecond"))
         return frame
 
-    def _describe_columns(self, times: TimeParser | None) -> tuple[str, ...]:
-        """Returns notes on how columns were read."""
-        notes: tuple[str, ...] = ()
-        if times is not None and times.reading:
-            notes += (f"{self.columns['timestamp']} of {self.table.name} is {times.reading}",)
+    def describe_zeros(self) -> tuple[str, ...]:
+        """Returns a note if many ratings are 0, which often stands for no rating."""
         zeros, others = self._ratings
-        if others and zeros >= _ZERO_SHARE * (zeros + others):
-            notes += (
-                f"{zeros} of {zeros + others} ratings are 0: if that means not rated, leave them "
-                f"out with --where '{self.columns['rating']}>0'",
-            )
-        return notes
+        if not others or zeros < _ZERO_SHARE * (zeros + others):
+            return ()
+        return (
+            f"{zeros} of {zeros + others} ratings are 0: if that means not rated, leave them out "
+            f"with --where '{self.columns['rating']}>0'",
+        )
 
 
 def parse_ids_of(

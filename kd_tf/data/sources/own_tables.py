@@ -2,46 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Unpack
 
 import polars as pl
 
 from kd_tf.data.dataset import Dataset, from_chunks
-from kd_tf.data.formats.bad_rows import OnBadRows
-from kd_tf.data.formats.delimited import Dialect
 from kd_tf.data.formats.files import get_single_table
 from kd_tf.data.formats.tables import Table, open_table
-from kd_tf.data.id_match import MIN_SHARE
-from kd_tf.data.row_conditions import RowCondition
 from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows
 from kd_tf.data.sources.item_rows import ItemColumns, has_texts, read_items
-from kd_tf.data.values.rules import ValueRules
+from kd_tf.data.sources.table_options import TableOptions, TableRules, make_rules
 from kd_tf.errors import UserError
-
-
-@dataclass(frozen=True)
-class TableRules:
-    """How tables are written and what is taken from them.
-
-    Attributes:
-        dialect: Format of the interaction table, if it is a text file.
-        item_dialect: Format of the item table, if it is a text file.
-        values: How values are written, in both tables.
-        where: Conditions on the rows of the interaction table.
-        on_bad_rows: "stop" raises at the first bad row; "skip" leaves bad rows out, counts them and
-            lists them in the notes.
-        min_matched_share: The least share of the items with interactions that must be in the item
-            table.
-    """
-
-    dialect: Dialect = field(default_factory=Dialect)
-    item_dialect: Dialect = field(default_factory=Dialect)
-    values: ValueRules = field(default_factory=ValueRules)
-    where: Sequence[RowCondition] = ()
-    on_bad_rows: OnBadRows = "stop"
-    min_matched_share: float = MIN_SHARE
 
 
 def read_files(
@@ -50,8 +23,8 @@ def read_files(
     *,
     items: Path | None = None,
     item_columns: ItemColumns | None = None,
-    rules: TableRules | None = None,
     name: str | None = None,
+    **options: Unpack[TableOptions],
 ) -> Dataset:
     """Reads a file of interactions and, if there is one, the file of the items.
 
@@ -65,8 +38,8 @@ def read_files(
         items: The item table. Without it, titles and the like are taken from the interaction table
             if `item_columns` names them, and otherwise items are known by their ids only.
         item_columns: Its columns.
-        rules: How the tables are written.
         name: The name of the data set; by default the file name without its extensions.
+        **options: How the tables are written and which rows are taken.
 
     Raises:
         UserError: A file cannot be read, a column is missing, a row is bad, two items share an
@@ -83,7 +56,7 @@ def read_files(
         >>> dataset.interactions.rating
         array([5., 4., 3.], dtype=float32)
     """
-    rules = rules or TableRules()
+    rules = make_rules(**options)
     item_table = None
     if items is not None and item_columns is None:
         raise UserError(
@@ -119,7 +92,7 @@ def read_tables(
         where=rules.where,
     )
     dataset = from_chunks(name, rows, catalog, min_matched_share=rules.min_matched_share)
-    return rows.add_notes_to(dataset, notes)
+    return rows.add_notes_to(dataset, rows.describe_zeros() + notes)
 
 
 def read_catalog(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Unpack
 
 import polars as pl
 
@@ -14,7 +15,8 @@ from kd_tf.data.formats.files import get_single_table
 from kd_tf.data.formats.tables import open_table
 from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows
 from kd_tf.data.sources.item_rows import ItemColumns
-from kd_tf.data.sources.own_tables import TableRules, read_catalog
+from kd_tf.data.sources.own_tables import read_catalog
+from kd_tf.data.sources.table_options import TableOptions, make_rules
 from kd_tf.data.splits.published import TEST, TRAIN, VALIDATION
 
 
@@ -26,8 +28,8 @@ def read_presplit_tables(
     validation: Path | None = None,
     items: Path | None = None,
     item_columns: ItemColumns | None = None,
-    rules: TableRules | None = None,
     name: str = "presplit",
+    **options: Unpack[TableOptions],
 ) -> Dataset:
     """Reads the tables of a published split under one numbering.
 
@@ -42,13 +44,13 @@ def read_presplit_tables(
         items: The item table; without it, titles are taken from the training table if
             `item_columns` names them.
         item_columns: Its columns.
-        rules: How the tables are written.
         name: Name of the data set.
+        **options: How the tables are written and which rows are taken.
 
     Raises:
         UserError: As for `read_files`.
     """
-    rules = rules or TableRules()
+    rules = make_rules(**options)
     item_table = None if items is None else open_table(get_single_table(items), rules.item_dialect)
     files = [(TRAIN, train), (VALIDATION, validation), (TEST, test)]
     tables = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal, TypedDict, Unpack, cast, get_args
 
 from kd_tf.choices import NormalizeIds, TimeUnit
@@ -10,8 +11,7 @@ from kd_tf.data.formats.bad_rows import OnBadRows
 from kd_tf.data.formats.delimited import Dialect
 from kd_tf.data.formats.encodings import check_encoding
 from kd_tf.data.id_match import MIN_SHARE
-from kd_tf.data.row_conditions import parse_conditions
-from kd_tf.data.sources.own_tables import TableRules
+from kd_tf.data.row_conditions import RowCondition, parse_conditions
 from kd_tf.data.values.ids import NULL_VALUES
 from kd_tf.data.values.numbers import DecimalMark
 from kd_tf.data.values.rules import ValueRules
@@ -76,6 +76,29 @@ class TableOptions(FormatOptions, ValueOptions, total=False):
     """
 
     item_format: FormatOptions
+
+
+@dataclass(frozen=True)
+class TableRules:
+    """How tables are written and what is taken from them.
+
+    Attributes:
+        dialect: Format of the interaction table, if it is a text file.
+        item_dialect: Format of the item table, if it is a text file.
+        values: How values are written, in both tables.
+        where: Conditions on the rows of the interaction table.
+        on_bad_rows: "stop" raises at the first bad row; "skip" leaves bad rows out, counts them and
+            lists them in the notes.
+        min_matched_share: The least share of the items with interactions that must be in the item
+            table.
+    """
+
+    dialect: Dialect = field(default_factory=Dialect)
+    item_dialect: Dialect = field(default_factory=Dialect)
+    values: ValueRules = field(default_factory=ValueRules)
+    where: Sequence[RowCondition] = ()
+    on_bad_rows: OnBadRows = "stop"
+    min_matched_share: float = MIN_SHARE
 
 
 def make_rules(**options: Unpack[TableOptions]) -> TableRules:

@@ -19,7 +19,7 @@ from kd_tf.data.sources.movielens import read_movielens
 from kd_tf.data.sources.netflix_prize import read_netflix_prize
 from kd_tf.data.sources.own_tables import read_files
 from kd_tf.data.sources.presplit_tables import read_presplit_tables
-from kd_tf.data.sources.table_options import FormatOptions, ValueOptions, make_rules
+from kd_tf.data.sources.table_options import TableOptions, ValueOptions
 from kd_tf.data.sources.user_item_lists import read_user_item_lists
 from kd_tf.data.synthetic.bookshop import generate_bookshop
 
@@ -70,10 +70,13 @@ def _read_csv_tables(settings: Config) -> Dataset:
     data = settings.data
     columns = InteractionColumns(**data.columns.model_dump())
     item_columns = ItemColumns(**data.item_columns.model_dump())
-    rules = make_rules(
-        **data.format.model_dump(),
-        item_format=cast("FormatOptions", data.item_format.model_dump()),
-        **{name: getattr(data, name) for name in ValueOptions.__annotations__},
+    options = cast(
+        "TableOptions",
+        {
+            **data.format.model_dump(),
+            "item_format": data.item_format.model_dump(),
+            **{name: getattr(data, name) for name in ValueOptions.__annotations__},
+        },
     )
     if data.train is not None and data.test is not None:
         return read_presplit_tables(
@@ -83,8 +86,8 @@ def _read_csv_tables(settings: Config) -> Dataset:
             validation=data.validation,
             items=data.items,
             item_columns=item_columns,
-            rules=rules,
             name=settings.name,
+            **options,
         )
     assert data.interactions is not None
     return read_files(
@@ -92,6 +95,6 @@ def _read_csv_tables(settings: Config) -> Dataset:
         columns,
         items=data.items,
         item_columns=item_columns,
-        rules=rules,
         name=settings.name,
+        **options,
     )

@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kd_tf.data.formats import lines
@@ -108,9 +108,12 @@ def test_where_blocks_break_makes_no_difference(table, block, quoting):
     writer.writerow(["user", "other", "item"])
     expected = []
     for row in table:
+        # What looks like rows inside a quoted field is refused, which has a test of its own.
+        assume(not any("\n" in field and "," in field for field in row))
         line = text.getvalue().count("\n") + 1
         writer.writerow(row)
-        expected.append((line, row[0], row[2]))
+        if "".join(row).strip():  # blank rows are passed over
+            expected.append((line, row[0], row[2]))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines, "_BLOCK_BYTES", block)
         path = Path(folder) / "t.csv"

@@ -7,8 +7,9 @@ import polars as pl
 import pytest
 
 from kd_tf.data.sources.amazon_reviews import read_amazon_reviews
+from kd_tf.data.sources.interaction_rows import InteractionColumns
 from kd_tf.data.sources.netflix_prize import read_netflix_prize
-from kd_tf.data.sources.own_tables import InteractionColumns, read_delimited
+from kd_tf.data.sources.own_tables import read_files
 from kd_tf.errors import UserError
 
 COLUMNS = InteractionColumns("user", "item", "rating", "time")
@@ -28,7 +29,7 @@ COLUMNS = InteractionColumns("user", "item", "rating", "time")
 def test_a_zip_with_a_mangled_directory_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "t.zip").write_bytes(base64.b64decode(content))
     with pytest.raises(UserError, match="damaged"):
-        read_delimited(tmp_path / "t.zip", COLUMNS)
+        read_files(tmp_path / "t.zip", COLUMNS)
 
 
 def test_a_zip_whose_entry_has_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
@@ -39,7 +40,7 @@ def test_a_zip_whose_entry_has_a_name_that_is_no_text_is_refused(tmp_path: Path)
     )
     (tmp_path / "t.zip").write_bytes(base64.b64decode(content))
     with pytest.raises(UserError):
-        read_delimited(tmp_path / "t.zip", COLUMNS)
+        read_files(tmp_path / "t.zip", COLUMNS)
 
 
 @pytest.mark.parametrize("line", ['{ ["b"]}', '{["b"]: 1}', "{{}: 1}"])
@@ -60,7 +61,7 @@ def test_a_parquet_file_with_a_piece_cut_out_is_refused(tmp_path: Path) -> None:
     for at in range(4, len(content) - 8, 7):
         whole.write_bytes(content[:at] + content[at + 3 :])
         try:
-            read_delimited(whole, COLUMNS)
+            read_files(whole, COLUMNS)
         except UserError:
             refused += 1
     assert refused > 0

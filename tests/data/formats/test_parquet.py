@@ -7,7 +7,9 @@ import polars as pl
 import pytest
 
 from kd_tf.data.formats import parquet
-from kd_tf.data.sources.own_tables import InteractionColumns, ItemColumns, read_delimited
+from kd_tf.data.sources.interaction_rows import InteractionColumns
+from kd_tf.data.sources.item_rows import ItemColumns
+from kd_tf.data.sources.own_tables import read_files
 from kd_tf.errors import UserError
 
 COLUMNS = InteractionColumns("user", "item", "rating", "when")
@@ -28,7 +30,7 @@ def test_ids_ratings_and_times_are_read(tmp_path: Path) -> None:
         when=[datetime(1969, 12, 31, 23, 59, 59, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)],
         other=[None, 1],
     )
-    dataset = read_delimited(path, COLUMNS)
+    dataset = read_files(path, COLUMNS)
     assert dataset.name == "loans"
     assert dataset.interactions.user_ids == ["a", "007"]
     assert dataset.catalog.item_ids == [str(2**63 - 1), "-5"]
@@ -48,7 +50,7 @@ def test_ids_ratings_and_times_are_read(tmp_path: Path) -> None:
 )
 def test_times_of_every_type_are_seconds(tmp_path: Path, values, expected) -> None:
     path = write(tmp_path, user=["a"], item=["x"], when=values)
-    dataset = read_delimited(path, InteractionColumns("user", "item", timestamp="when"))
+    dataset = read_files(path, InteractionColumns("user", "item", timestamp="when"))
     assert dataset.interactions.timestamp.tolist() == [expected]
 
 
@@ -56,25 +58,25 @@ def test_a_missing_value_is_a_bad_row_with_its_number(tmp_path: Path) -> None:
     path = write(tmp_path, user=["a", None, "c"], item=["x", "y", "z"])
     plain = InteractionColumns("user", "item")
     with pytest.raises(UserError, match="not a user id") as caught:
-        read_delimited(path, plain)
+        read_files(path, plain)
     assert caught.value.where == f'{path}:2, column "user"'
-    dataset = read_delimited(path, plain, on_bad_rows="skip")
+    dataset = read_files(path, plain, on_bad_rows="skip")
     assert dataset.interactions.user_ids == ["a", "c"]
 
 
 def test_ids_that_are_fractions_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path, user=[1.0, 2.0], item=["x", "y"])
     with pytest.raises(UserError, match="fractions"):
-        read_delimited(path, InteractionColumns("user", "item"))
+        read_files(path, InteractionColumns("user", "item"))
 
 
 def test_a_missing_column_and_another_file_are_refused(tmp_path: Path) -> None:
     path = write(tmp_path, user=["a"], item=["x"])
     with pytest.raises(UserError, match="no column 'reader'"):
-        read_delimited(path, InteractionColumns("reader", "item"))
+        read_files(path, InteractionColumns("reader", "item"))
     path.write_bytes(b"user,item\na,x\n")
     with pytest.raises(UserError, match="not a Parquet file"):
-        read_delimited(path, InteractionColumns("user", "item"))
+        read_files(path, InteractionColumns("user", "item"))
 
 
 def test_a_table_is_read_in_blocks_with_its_row_numbers(tmp_path: Path, monkeypatch) -> None:
@@ -82,9 +84,9 @@ def test_a_table_is_read_in_blocks_with_its_row_numbers(tmp_path: Path, monkeypa
     users = [f"u{i}" for i in range(7)]
     path = write(tmp_path, user=[*users, ""], item=["x"] * 8)
     plain = InteractionColumns("user", "item")
-    assert read_delimited(path, plain, on_bad_rows="skip").interactions.user_ids == users
+    assert read_files(path, plain, on_bad_rows="skip").interactions.user_ids == users
     with pytest.raises(UserError) as caught:
-        read_delimited(path, plain)
+        read_files(path, plain)
     assert caught.value.where.startswith(f"{path}:8")
 
 
@@ -92,7 +94,7 @@ def test_items_can_be_parquet_too(tmp_path: Path) -> None:
     path = write(tmp_path, user=["a"], item=[2])
     items = tmp_path / "books.parquet"
     pl.DataFrame({"id": [1, 2], "title": ["A", None], "year": [1999, None]}).write_parquet(items)
-    dataset = read_delimited(
+    dataset = read_files(
         path,
         InteractionColumns("user", "item"),
         items=items,

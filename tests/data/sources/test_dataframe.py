@@ -41,9 +41,10 @@ def test_items_keep_their_order_and_missing_years_stay_missing() -> None:
     [
         ({"user": ["a"]}, "missing: .'item'"),
         ({"user": ["a"], "item": ["b"], "stars": [1]}, "unknown: .'stars'"),
-        ({"user": ["a", None], "item": ["b", "c"]}, "row 1: user is missing"),
-        ({"user": ["a"], "item": ["b"], "rating": ["five"]}, "'five', which is not a number"),
-        ({"user": [], "item": []}, "no interactions"),
+        ({"user": ["a", None], "item": ["b", "c"]}, "row 1, .*: '' is not a user id"),
+        ({"user": ["a"], "item": ["b"], "rating": ["five"]}, "'five' is not a finite number"),
+        ({"user": ["a"], "item": [1.0]}, "holds fractions"),
+        ({"user": [], "item": []}, "no rows"),
     ],
 )
 def test_what_cannot_be_used_is_named(columns: dict[str, list[object]], message: str) -> None:

@@ -50,7 +50,7 @@ def test_friendships_may_be_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("1\tyesterday\t1\t2\t3", "'yesterday' is neither"),
+        ("1\tyesterday\t1\t2\t3", "'yesterday' is not a time"),
         ("1\t2010-10-19T23:55:27Z\t1\t2", "has 4 fields"),
         ("\t2010-10-19T23:55:27Z\t1\t2\t3", "not a user id"),
         ("1\t2010-10-19T23:55:27Z\t1\t2\t", "not an item id"),

@@ -68,12 +68,13 @@ def test_items_come_first_where_there_is_a_table(split: dict[str, Path], tmp_pat
         columns=COLUMNS,
         items=tmp_path / "books.csv",
         item_columns=ItemColumns("id", title="name"),
+        min_matched_share=0.3,
         **split,
     )
     assert dataset.catalog.item_ids == ["w", "x", "y", "z"]
     assert dataset.catalog.label(1) == "Walden"
     assert any(
-        "2 items have interactions but are not in the item table" in n for n in dataset.notes
+        "2 of 4 items with interactions are not in the item table" in n for n in dataset.notes
     )
 
 

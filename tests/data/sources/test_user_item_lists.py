@@ -95,7 +95,7 @@ def test_an_empty_file_is_refused(tmp_path: Path) -> None:
     train, test = write(tmp_path, train="0 1\n", test="\n")
     with pytest.raises(UserError, match="no rows") as caught:
         read_user_item_lists(train, test)
-    assert caught.value.where == str(test)
+    assert caught.value.where == f"{test}:1"
 
 
 lines = st.lists(

@@ -1,4 +1,4 @@
-"""Times in every form that is read, with Python's datetime as the oracle, and those that are not."""
+"""Times in every form that is read, with Python's datetime as the oracle."""
 
 from __future__ import annotations
 
