@@ -508,10 +508,12 @@ class _TableParser:
                 if end > begin:
                     long_rows.append((begin, end))
             else:
-                line_range = f" (lines {begin} to {end})" if end > begin else ""
-                self.bad_rows.add(
-                    begin, self.separator.join(row), self._describe_width(len(row)) + line_range
-                )
+                reason = self._describe_width(len(row))
+                if end > begin:
+                    reason += f" (lines {begin} to {end})"
+                if len(row) == 1 and row[0].count(self.separator) >= self.width - 1:
+                    reason = "stands in quotes as a whole, like one field: export it again"
+                self.bad_rows.add(begin, self.separator.join(row), reason)
         frame = pl.DataFrame(
             {
                 "line": pl.Series(numbers, dtype=pl.Int64),
@@ -551,11 +553,15 @@ class _TableParser:
         others = frame.filter(pl.col("line") != begin)
         # Values of two columns tell enough.
         seen = {index: set(others[f"field_{index}"]) - {""} for index in self.columns[:2]}
-        fields = [line.split(self.separator) for line in lines]
-        if all(
-            len(row) == self.width and any(row[index] in values for index, values in seen.items())
-            for row in fields
-        ):
+
+        def is_row(fields: list[str]) -> bool:
+            return (
+                len(fields) == self.width
+                and not any('"' in fields[index] for index in seen)
+                and any(fields[index] in values for index, values in seen.items())
+            )
+
+        if all(is_row(line.split(self.separator)) for line in lines):
             raise UserError(
                 f"a quote that opens in this row closes {len(lines)} "
                 f"line{'s' if len(lines) > 1 else ''} below, and these lines look like rows",
