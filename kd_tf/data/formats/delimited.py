@@ -561,7 +561,8 @@ class _TableParser:
                 and any(fields[index] in values for index, values in seen.items())
             )
 
-        if all(is_row(line.split(self.separator)) for line in lines):
+        # A single column is read to look ahead; the values of one tell too little.
+        if len(seen) > 1 and all(is_row(line.split(self.separator)) for line in lines):
             raise UserError(
                 f"a quote that opens in this row closes {len(lines)} "
                 f"line{'s' if len(lines) > 1 else ''} below, and these lines look like rows",
