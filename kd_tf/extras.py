@@ -29,8 +29,10 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
             "pydantic",
             "tomli_w",
             "jinja2",
+            "charset_normalizer",
         ),
     ),
+    "excel": ("reading an Excel workbook", ("fastexcel",)),
     "benchmark": ("this comparison", ("onnx", "onnxruntime")),
 }
 """For each extra of setup.cfg what it is for, and the modules that it installs."""

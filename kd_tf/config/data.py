@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, time
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from kd_tf.choices import BadRowsRule, DatasetName, NormalizeIds, ProtocolName, TimeUnit
-from kd_tf.config.section import PositiveInt, Section, Share
-
-
-def _convert_to_text(value: object) -> object:
-    """Takes numbers and dates of TOML where a text is meant: a column's number, a time."""
-    if isinstance(value, bool) or not isinstance(value, int | float | date | time):
-        return value
-    return value.isoformat() if isinstance(value, date | time) else str(value)
-
-
-Text = Annotated[str, BeforeValidator(_convert_to_text)]
-"""A text that may be written as a number or a date in TOML."""
+from kd_tf.config.section import PositiveInt, Section, Share, Text
 
 
 class Columns(Section):

@@ -17,7 +17,7 @@ from kd_tf.config.data import Cleaning, Data, Evaluation, Split
 from kd_tf.config.distillation import Distillation, Examples, Pruning
 from kd_tf.config.export import Export
 from kd_tf.config.models import Student, Teacher
-from kd_tf.config.section import Section
+from kd_tf.config.section import Section, Text
 from kd_tf.errors import UserError
 from kd_tf.limited_read import read_limited
 
@@ -35,7 +35,7 @@ class Config(Section):
         kd_tf.errors.UserError: configuration: student.embedding_dim: Input should be ...
     """
 
-    name: str = Field("synthetic", description="name of the run in tables and reports")
+    name: Text = Field("synthetic", description="name of the run in tables and reports")
     seed: Annotated[int, Field(ge=0)] = Field(
         42, description="random seed of synthetic data, split, sampled candidates and training"
     )

@@ -101,7 +101,7 @@ def describe_values(counts: dict[str, int]) -> str:
         >>> describe_values({"read": 7, "to-read": 9})
         "'to-read' (9), 'read' (7)"
     """
-    most_frequent = sorted(counts.items(), key=lambda pair: -pair[1])[:8]
+    most_frequent = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))[:8]
     return ", ".join(f"{value!r} ({count})" for value, count in most_frequent)
 
 

@@ -325,6 +325,9 @@ def find_positions(
     return _find_by_order(where, layout, columns)
 
 
+OF_ITEM_TABLE = "(of the item table: --set data.item_format.KEY=VALUE)"
+"""How the same options are given for the item table; follows them in messages."""
+
 CONDITION = "where "
 """How the roles of columns begin that are read for a condition only."""
 
@@ -377,7 +380,7 @@ def _find_by_order(where: str, layout: TableLayout, columns: Mapping[str, str]) 
             f"needed ({', '.join(columns)})",
             where=where,
             hint="Without a header the columns are taken in order. Use fewer columns, or say how "
-            "fields are separated: --separator.",
+            f"fields are separated: --separator {OF_ITEM_TABLE}.",
         )
     return {role: index for index, role in enumerate(columns)}
 
@@ -385,14 +388,14 @@ def _find_by_order(where: str, layout: TableLayout, columns: Mapping[str, str]) 
 def _make_column_hint(name: str, names: list[str]) -> str:
     """Suggests a column in place of one that does not exist."""
     if len(names) == 1:
-        return "The line was not separated. Say how fields are separated: --separator."
+        return f"Say how fields are separated: --separator {OF_ITEM_TABLE}."
     folded_names = {other.strip().casefold(): other for other in reversed(names) if other}
     close = difflib.get_close_matches(name.strip().casefold(), folded_names, n=1, cutoff=0.5)
     if close:
         return f"Did you mean {folded_names[close[0]]!r}?"
     return (
         "Use one of these columns, or its number. If this line is data and not a header, use "
-        "--no-header; if the table begins below it, --skip-rows."
+        f"--no-header; if the table begins below it, --skip-rows {OF_ITEM_TABLE}."
     )
 
 

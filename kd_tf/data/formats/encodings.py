@@ -57,10 +57,11 @@ def transcode(stream: ByteStream, source: SourceFile, encoding: str, size: int) 
         try:
             text = decoder.decode(block, final=not block)
         except UnicodeError as error:
+            # UTF-16 without its mark raises an error without a place.
             start = getattr(error, "start", 0)
-            before = codecs.getincrementaldecoder(encoding)("ignore").decode(block[:start])
+            line += block[:start].count(b"\n")
             raise make_encoding_error(
-                source, line + before.count("\n"), encoding, block[start : start + 1], block
+                source, line, encoding, block[start : start + 1], block
             ) from error
         line += text.count("\n")
         if text or not block:
@@ -78,7 +79,10 @@ def make_encoding_error(
     hint = "Give its encoding: --encoding NAME (for example cp1252, gb18030 or shift_jis)."
     if proposal is not None:
         name, excerpt = proposal
-        hint = f"It may be {name}; then it has {excerpt!r}. If that is right: --encoding {name}."
+        hint = (
+            f"It may be {name}; then it has {excerpt!r}. If that is right: --encoding {name} (of "
+            f"the item table: --set data.item_format.encoding={name})."
+        )
     return UserError(
         what + (f": the line has the byte 0x{byte.hex()}" if byte else ""),
         where=f"{source}:{line}",
