@@ -151,7 +151,12 @@ NullValues = Annotated[
     ),
 ]
 TimeFormat = Annotated[
-    str | None, _make_option(FORMAT, "csv: format of times, for example '%d/%m/%Y %H:%M'.")
+    str | None,
+    _make_option(
+        FORMAT,
+        "csv: format of times, for example '%d/%m/%Y %H:%M'.",
+        default="any that has one meaning",
+    ),
 ]
 TimeUnit = Annotated[
     choices.TimeUnit | None,
@@ -159,7 +164,7 @@ TimeUnit = Annotated[
         FORMAT,
         f"csv: what times count that are numbers: {join_choices(choices.TimeUnit)}.",
         metavar="UNIT",
-        default="auto: seconds or finer, by their size",
+        default="auto",
     ),
 ]
 NormalizeIds = Annotated[
@@ -177,6 +182,7 @@ Where = Annotated[
         DATA,
         "csv: take rows that meet a condition, for example shelf=read or rating>0. Repeatable.",
         metavar="CONDITION",
+        default="all rows",
     ),
 ]
 Items = Annotated[Path | None, _make_option(DATA, "csv: table of items, for their titles.")]

@@ -156,38 +156,55 @@ class Data(Section):
     def _list_unused(self) -> dict[str, list[str]]:
         """Lists settings that were changed and have no effect, by the reason."""
         defaults = Data.model_construct()
-        changed = [
-            name for name in _OF_OWN_TABLES if getattr(self, name) != getattr(defaults, name)
+        changed_names = [
+            name for name in _DATASETS_OF if getattr(self, name) != getattr(defaults, name)
         ]
+        unused = [name for name in changed_names if self.dataset not in _DATASETS_OF[name]]
+        if unused:
+            return {f"on dataset {self.dataset}": unused}
         if self.dataset != "csv":
-            return {f"on dataset {self.dataset}: it is for csv, your own tables": changed}
+            return {}
         has_own_id = self.item_columns.item_id not in (Columns().item, self.columns.item)
         return {
             "without items, the table of items": [
                 name
                 for name in ("item_format", "min_matched_share")
-                if self.items is None and name in changed
+                if self.items is None and name in changed_names
             ]
             + ["item_id"] * (self.items is None and has_own_id),
             "without a timestamp column": [
                 name
                 for name in ("time_format", "time_unit")
-                if self.columns.timestamp is None and name in changed
+                if self.columns.timestamp is None and name in changed_names
             ],
             "without a rating column": [
                 name
                 for name in ("decimal",)
-                if self.columns.rating is None and not self.where and name in changed
+                if self.columns.rating is None and not self.where and name in changed_names
             ],
         }
 
 
-_OF_OWN_TABLES = (
-    *("interactions", "items", "columns", "item_columns", "format", "item_format"),
-    *("null_values", "decimal", "time_format", "time_unit", "normalize_ids", "where"),
-    "min_matched_share",
+_PUBLISHED = (
+    *("goodbooks", "movielens", "book-crossing", "amazon-reviews", "netflix-prize", "gowalla"),
 )
-"""Settings that have an effect on dataset csv only."""
+_DATASETS_OF: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(
+        (
+            *("interactions", "items", "columns", "item_columns", "format", "item_format"),
+            *("null_values", "decimal", "time_format", "time_unit", "normalize_ids", "where"),
+            "min_matched_share",
+        ),
+        ("csv",),
+    ),
+    "data_dir": _PUBLISHED,
+    "on_bad_rows": ("csv", "user-item-lists", *_PUBLISHED),
+    "amazon_release": ("amazon-reviews",),
+    "book_crossing_feedback": ("book-crossing",),
+    "synthetic_items": ("synthetic",),
+    "synthetic_users": ("synthetic",),
+}
+"""The data sets on which a setting has an effect."""
 
 
 class Cleaning(Section):

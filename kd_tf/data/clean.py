@@ -307,9 +307,9 @@ def _merge_repeated_pairs(interactions: Interactions, policy: DuplicatePolicy) -
                 ratings = (np.bincount(group, np.nan_to_num(ratings)) / counts)[group]
         elif policy == "last" and not is_known.all():
             # The place of the last known rating so far, within the pair.
-            known = np.maximum.accumulate(np.where(is_known, np.arange(len(order)), -1))
-            is_same_pair = (known >= 0) & (group[known] == group)
-            ratings = np.where(is_same_pair, ratings[known], np.nan)
+            last_known = np.maximum.accumulate(np.where(is_known, np.arange(len(order)), -1))
+            is_same_pair = (last_known >= 0) & (group[last_known] == group)
+            ratings = np.where(is_same_pair, ratings[last_known], np.nan)
         merged_ratings = interactions.rating.copy()
         merged_ratings[order] = ratings.astype(np.float32)
         interactions = replace(interactions, rating=merged_ratings)

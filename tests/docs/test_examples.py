@@ -129,8 +129,10 @@ def test_the_block_that_reads_a_dataframe(
         return SimpleNamespace(bundle=SimpleNamespace(folder=path / "bundle"))
 
     monkeypatch.setattr(kd_tf.pipeline.run, "run", run)
-    (code,) = list_python_blocks("how-to/use-your-own-csv.md")
-    run_block(code)
+    read_csv, read_frame = list_python_blocks("how-to/your-own-files.md")
+    run_block(read_csv)
+    assert capsys.readouterr().out.startswith("2 of 2 items with interactions are in the item")
+    run_block(read_frame)
     (dataset,) = datasets
     assert dataset.catalog.item_ids == ["b17", "b42"]
     assert dataset.interactions.timestamp is not None

@@ -143,9 +143,9 @@ def _drop_repeated_headers(
     is_header = pl.all_horizontal(
         pl.col(f"field_{index}") == layout.column_names[index] for index in positions.values()
     )
-    kept = frame.filter(~is_header)
-    bad_rows.pass_over("repeated header", len(frame) - len(kept))
-    return kept
+    rows = frame.filter(~is_header)
+    bad_rows.pass_over("repeated header", len(frame) - len(rows))
+    return rows
 
 
 def parse_column(
@@ -198,9 +198,9 @@ def read_layout(
     first_line = dialect.skip_rows + 1
     separator = dialect.separator
     first, _, rest = text.partition("\n")
-    announced = _SEPARATOR_LINE.match(first)
-    if announced:
-        separator, text, first_line = separator or announced[1], rest, first_line + 1
+    separator_line = _SEPARATOR_LINE.match(first)
+    if separator_line:
+        separator, text, first_line = separator or separator_line[1], rest, first_line + 1
     if not text.strip():
         raise UserError(
             "the file is empty", where=str(source), hint="Give a table with at least one row."
@@ -365,9 +365,11 @@ def _find_by_order(where: str, layout: TableLayout, columns: Mapping[str, str]) 
                 hint="The first column is 1.",
             )
         return {role: number - 1 for role, number in numbers.items()}
-    swapped = [role for role in roles if columns[role] != role and columns[role] in columns]
-    if numbers or swapped or len(roles) < len(columns):
-        role = next(iter(swapped), None) or next(role for role in columns if role not in numbers)
+    swapped_roles = [role for role in roles if columns[role] != role and columns[role] in columns]
+    if numbers or swapped_roles or len(roles) < len(columns):
+        role = next(iter(swapped_roles), None) or next(
+            role for role in columns if role not in numbers
+        )
         raise UserError(
             f"the table has no header, so there is no column {columns[role]!r}",
             where=where,
@@ -527,8 +529,8 @@ class _TableParser:
             }
         )
         for begin, end in long_rows:
-            swallowed = text[begin - lines.first_line + 1 : end - lines.first_line + 1]
-            self._check_swallowed(begin, swallowed, frame)
+            inner_lines = text[begin - lines.first_line + 1 : end - lines.first_line + 1]
+            self._check_swallowed(begin, inner_lines, frame)
         return frame
 
     def _fit_width(self, row: list[str]) -> list[str]:
@@ -555,17 +557,17 @@ class _TableParser:
         """
         others = frame.filter(pl.col("line") != begin)
         # Values of two columns tell enough.
-        seen = {index: set(others[f"field_{index}"]) - {""} for index in self.columns[:2]}
+        known_values = {index: set(others[f"field_{index}"]) - {""} for index in self.columns[:2]}
 
         def is_row(fields: list[str]) -> bool:
             return (
                 len(fields) == self.width
-                and not any('"' in fields[index] for index in seen)
-                and any(fields[index] in values for index, values in seen.items())
+                and not any('"' in fields[index] for index in known_values)
+                and any(fields[index] in values for index, values in known_values.items())
             )
 
         # A single column is read to look ahead; the values of one tell too little.
-        if len(seen) > 1 and all(is_row(line.split(self.separator)) for line in lines):
+        if len(known_values) > 1 and all(is_row(line.split(self.separator)) for line in lines):
             raise UserError(
                 f"a quote that opens in this row closes {len(lines)} "
                 f"line{'s' if len(lines) > 1 else ''} below, and these lines look like rows",

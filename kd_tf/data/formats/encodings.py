@@ -38,7 +38,9 @@ def check_encoding(name: str) -> str:
     return "latin-1" if encoding.name == "iso8859-1" else encoding.name
 
 
-def transcode(stream: ByteStream, source: SourceFile, encoding: str, size: int) -> Iterator[bytes]:
+def convert_to_utf8(
+    stream: ByteStream, source: SourceFile, encoding: str, size: int
+) -> Iterator[bytes]:
     """Reads a file in another encoding as blocks of UTF-8.
 
     Args:
@@ -75,7 +77,7 @@ def make_encoding_error(
 ) -> UserError:
     """Makes the error about a byte that cannot be decoded, with the encoding that fits best."""
     what = f"the file is not {encoding.upper()}"
-    proposal = propose_encoding(sample)
+    proposal = guess_encoding(sample)
     hint = "Give its encoding: --encoding NAME (for example cp1252, gb18030 or shift_jis)."
     if proposal is not None:
         name, excerpt = proposal
@@ -90,7 +92,7 @@ def make_encoding_error(
     )
 
 
-def propose_encoding(sample: bytes) -> tuple[str, str] | None:
+def guess_encoding(sample: bytes) -> tuple[str, str] | None:
     """Guesses the encoding of a text for a message; nothing is decoded by a guess.
 
     Returns:

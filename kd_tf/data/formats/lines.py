@@ -13,8 +13,8 @@ from kd_tf.data.formats.encodings import (
     PLAIN_ENCODINGS,
     check_byte_order_mark,
     check_encoding,
+    convert_to_utf8,
     make_encoding_error,
-    transcode,
 )
 from kd_tf.data.formats.files import ByteStream, SourceFile, open_stream
 from kd_tf.data.formats.foreign_content import has_binary_beginning, refuse_binary
@@ -110,7 +110,7 @@ def _read_blocks(stream: ByteStream, source: SourceFile, encoding: str) -> Itera
         beginning = beginning.removeprefix(codecs.BOM_UTF8)
     unread = _Prefixed(beginning, stream)
     if encoding not in PLAIN_ENCODINGS:
-        yield from transcode(unread, source, encoding, _BLOCK_BYTES)
+        yield from convert_to_utf8(unread, source, encoding, _BLOCK_BYTES)
         return
     while True:
         block = unread.read(_BLOCK_BYTES)

@@ -153,11 +153,13 @@ def _check_names(options: Mapping[str, object]) -> None:
     Raises:
         UserError: One is not.
     """
-    known = (*TableOptions.__annotations__, "item_id", *COLUMN_NAMES)
+    known_names = (*TableOptions.__annotations__, "item_id", *COLUMN_NAMES)
     for name in options:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
+        if name not in known_names:
+            close = difflib.get_close_matches(name, known_names, n=1)
             raise UserError(
                 f"read_csv has no option {name!r}, and a catalog has no such column",
-                hint=f"Did you mean {close[0]}?" if close else f"There are: {', '.join(known)}.",
+                hint=f"Did you mean {close[0]}?"
+                if close
+                else f"There are: {', '.join(known_names)}.",
             )

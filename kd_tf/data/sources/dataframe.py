@@ -54,17 +54,19 @@ def read_dataframe(
     conditions = {condition.column for condition in rules.where}
     possible_columns = {"rating", "timestamp"} | conditions | (texts if items is None else set())
     _check_columns(interactions, {"user", "item"}, possible_columns, "interactions")
-    given = set(map(str, interactions.columns))
+    column_names = set(map(str, interactions.columns))
     item_columns = None
     if items is not None:
         _check_columns(items, {"item_id"}, texts, "items")
         item_columns = ItemColumns(**{column: column for column in map(str, items.columns)})
-    elif given & texts:
-        item_columns = ItemColumns("item", **{column: column for column in given & texts})
+    elif column_names & texts:
+        item_columns = ItemColumns("item", **{column: column for column in column_names & texts})
     return read_tables(
         FrameTable(interactions, "interactions"),
         InteractionColumns(
-            "user", "item", *(name if name in given else None for name in ("rating", "timestamp"))
+            "user",
+            "item",
+            *(name if name in column_names else None for name in ("rating", "timestamp")),
         ),
         items=None if items is None else FrameTable(items, "items"),
         item_columns=item_columns,

@@ -85,7 +85,9 @@ class InteractionRows:
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
         refuse_fractions(self.table, self.columns, self.values)
-        conditions = {f"{CONDITION}{place}": one.column for place, one in enumerate(self.where)}
+        conditions = {
+            f"{CONDITION}{place}": condition.column for place, condition in enumerate(self.where)
+        }
         times = self._make_time_parser()
         good_rows, num_read = 0, 0
         blocks = self.table.read({**self.columns, **conditions}, self.bad_rows)
@@ -131,13 +133,13 @@ class InteractionRows:
             return None
         parser = TimeParser(self.values.times, self.table.locate(1, column))
         bad_rows = BadRows(self.table, "skip")
-        surveyed = False
+        is_survey = False
         for block in self.table.read({"timestamp": column}, bad_rows):
-            if not surveyed and not parser.needs_survey(block["timestamp"]):
+            if not is_survey and not parser.needs_survey(block["timestamp"]):
                 break
-            surveyed = True
+            is_survey = True
             parser.survey(block["timestamp"].str.strip_chars())
-        if surveyed:
+        if is_survey:
             parser.decide_order()
         return parser
 

@@ -129,8 +129,8 @@ def _clean_text(values: pl.Series, values_rules: ValueRules) -> pl.Series:
     texts = mask_missing(values, values_rules.null_values)
     has_entity = texts.str.contains(r"&#?\w+;").fill_null(value=False)
     if has_entity.any():
-        decoded = [html.unescape(text) for text in texts.filter(has_entity)]
-        texts = texts.scatter(has_entity.arg_true(), pl.Series(decoded, dtype=pl.String))
+        plain_texts = [html.unescape(text) for text in texts.filter(has_entity)]
+        texts = texts.scatter(has_entity.arg_true(), pl.Series(plain_texts, dtype=pl.String))
     return texts.alias(values.name)
 
 

@@ -429,7 +429,7 @@ def _map_unique(values: pl.Series, parse: Callable[[pl.Series], pl.Series]) -> p
     if not len(distinct):
         return pl.Series([None], dtype=pl.Int64).new_from_index(0, len(values))
     table = pl.DataFrame({"text": distinct, "time": parse(distinct)})
-    joined = pl.DataFrame({"text": values}).join(
+    parsed_values = pl.DataFrame({"text": values}).join(
         table, on="text", how="left", maintain_order="left"
     )
-    return joined["time"]
+    return parsed_values["time"]

@@ -387,6 +387,8 @@ def open_table_columns(path: Path) -> list[str]:
     [
         ({"dataset": "synthetic", "where": ["a=b"]}, "where has no effect on dataset synthetic"),
         ({"dataset": "synthetic", "columns": {"user": "x"}}, "columns has no effect"),
+        ({"dataset": "synthetic", "data_dir": "x"}, "data_dir has no effect on dataset synthetic"),
+        ({"synthetic_items": 9}, "synthetic_items has no effect on dataset csv"),
         ({"time_unit": "ms"}, "time_unit has no effect without a timestamp column"),
         ({"decimal": ","}, "decimal has no effect without a rating column"),
         ({"item_format": {"encoding": "cp1252"}}, "item_format has no effect without items"),
