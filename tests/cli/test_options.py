@@ -130,6 +130,19 @@ def test_options_set_their_settings(resolved: list[Config], tmp_path: Path) -> N
         "--seed": "7",
         "--min-rating": "3.5",
         "--on-bad-rows": "skip",
+        "--dataset": "csv",
+        "--interactions": "loans.csv",
+        "--rating": "stars",
+        "--timestamp": "5",
+        "--separator": "tab",
+        "--quote": "none",
+        "--encoding": "cp1252",
+        "--skip-rows": "3",
+        "--decimal": ",",
+        "--null-values": "-,?",
+        "--time-unit": "ms",
+        "--normalize-ids": "isbn",
+        "--where": "shelf=read",
     }
     invoke("run", *(text for pair in options.items() for text in pair))
     (settings,) = resolved
@@ -142,7 +155,21 @@ def test_options_set_their_settings(resolved: list[Config], tmp_path: Path) -> N
     assert settings.export.bundle_quantization == "int8"
     assert (settings.export.catalog_search, settings.export.runtime) == ("exact", "litert")
     assert (settings.seed, settings.cleaning.min_rating) == (7, 3.5)
-    assert settings.data.on_bad_rows == "skip"
+    data = settings.data
+    assert data.on_bad_rows == "skip"
+    assert data.format.model_dump() == {
+        "separator": "tab",
+        "header": None,
+        "quote": "none",
+        "encoding": "cp1252",
+        "skip_rows": 3,
+    }
+    assert (data.decimal, data.null_values, data.time_unit) == (",", ("-", "?"), "ms")
+    assert (data.normalize_ids, data.where, data.columns.timestamp) == (
+        "isbn",
+        ("shelf=read",),
+        "5",
+    )
 
 
 def test_options_win_over_the_file_and_set_over_both(
