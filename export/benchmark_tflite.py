@@ -14,8 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from kd_tf import atomic
+from kd_tf.cli.console import make_console
+from kd_tf.cli.streams import wrap_standard_streams
 from kd_tf.errors import UserError
 from kd_tf.runtime.bundle import Bundle
 from kd_tf.runtime.measure.latency import MIN_RUNS, measure_latency, measure_peak_memory
@@ -27,10 +30,11 @@ SEED = 0
 def main(arguments: list[str] | None = None) -> int:
     """Runs the script; returns 0, or 2 for a user error."""
     options = _parse_options(arguments)
+    wrap_standard_streams()
     try:
-        _measure(options)
+        _measure(options, make_console(soft_wrap=True))
     except UserError as error:
-        print(error, file=sys.stderr)
+        make_console(stderr=True, soft_wrap=True).print(error)
         return 2
     return 0
 
@@ -54,7 +58,9 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
     return options
 
 
-def _measure(options: argparse.Namespace) -> None:
+def _measure(options: argparse.Namespace, console: Console) -> None:
+    if options.json:
+        atomic.check_file(options.json)
     bundle = Bundle.open(options.path) if options.path.is_dir() else None
     path = bundle.model_path if bundle else options.path
     model = TFLiteModel(path, options.threads)
@@ -80,7 +86,7 @@ def _measure(options: argparse.Namespace) -> None:
         ("size", f"{size / 2**20:.3f} MiB"),
     ]
     for name, value in rows:
-        print(f"{name:<14} {value}")
+        console.print(f"{name:<14} {value}")
     if options.json:
         atomic.write_json(
             options.json,

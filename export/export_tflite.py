@@ -14,21 +14,26 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from rich.console import Console
 
 from kd_tf import atomic, config
+from kd_tf.cli.console import make_console
+from kd_tf.cli.streams import wrap_standard_streams
 from kd_tf.errors import ParityError, UserError
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs the script; returns 0, 2 for a user error, or 1 if the file differs from the student."""
     options = _parse_options(arguments)
+    wrap_standard_streams()
+    errors = make_console(stderr=True, soft_wrap=True)
     try:
-        _export(options)
+        _export(options, make_console(soft_wrap=True))
     except UserError as error:
-        print(error, file=sys.stderr)
+        errors.print(error)
         return 2
     except ParityError as error:
-        print(f"the file's recommendations differ from the student's: {error}", file=sys.stderr)
+        errors.print(f"the file's recommendations differ from the student's: {error}")
         return 1
     return 0
 
@@ -70,7 +75,8 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _export(options: argparse.Namespace) -> None:
+def _export(options: argparse.Namespace, console: Console) -> None:
+    atomic.check_file(options.out)
     # Nothing is distilled here, so that no loss of the configuration is imported.
     settings = config.read(options.run / "config.toml", allow_code=True)
     K = options.recommendations or settings.export.recommendations
@@ -126,14 +132,14 @@ def _export(options: argparse.Namespace) -> None:
         stream = io.BytesIO()
         np.save(stream, item_order.order)
         atomic.write_bytes(order_path, stream.getvalue())
-        print(f"{order_path}: the item of the catalog at each position of the file")
+        console.print(f"{order_path}: the item of the catalog at each position of the file")
     atomic.write_bytes(options.out, content)
-    print(f"{options.out}: {len(content):,} bytes, {quantization.value}")
-    print(
+    console.print(f"{options.out}: {len(content):,} bytes, {quantization.value}")
+    console.print(
         f"top-10 overlap with the student: {parity.top10_overlap:.4f} over "
         f"{parity.histories:,} histories, largest score error {parity.max_score_error:.2g}"
     )
-    print(f"requires TensorFlow Lite {compute_min_runtime_version(content)} or newer")
+    console.print(f"requires TensorFlow Lite {compute_min_runtime_version(content)} or newer")
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ def reserve_folder(folder: Path) -> Iterator[None]:
         raise UserError(
             f"the folder cannot be created: {error.strerror}",
             where=str(folder),
-            hint="Choose another folder.",
+            hint="Choose another folder with --out.",
         ) from error
     with contextlib.ExitStack() as stack:
         try:

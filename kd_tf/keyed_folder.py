@@ -57,17 +57,31 @@ def fill_folder(
 def hash_files(folder: Path) -> dict[str, str]:
     """Computes the SHA-256 of every file in a folder but `KEY_FILE`, by its path in the folder.
 
-    Links are not followed: a folder with one is not what was written.
+    Links are not followed: a folder with one is not what was written. Files of file managers do not
+    count (`kd_tf.atomic.SYSTEM_FILES`): looking into a folder does not change it.
     """
     hashes = {}
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         if path.is_symlink():
             hashes[name] = "link"
-        elif path.is_file() and name != KEY_FILE:
+        elif path.is_file() and name != KEY_FILE and path.name not in atomic.SYSTEM_FILES:
             with path.open("rb") as file:
                 hashes[name] = hashlib.file_digest(file, "sha256").hexdigest()
     return hashes
+
+
+def list_other_files(folder: Path) -> list[str]:
+    """Lists the files in a folder that are not those that were written with its key.
+
+    Returns:
+        Their paths in the folder; none if the folder has no readable key.
+    """
+    record = _read_record(folder)
+    hashes = None if record is None else record.get("sha256")
+    if not isinstance(hashes, dict):
+        return []
+    return atomic.list_other_files(folder, {*hashes, KEY_FILE})
 
 
 def _read_record(folder: Path) -> dict[str, Any] | None:

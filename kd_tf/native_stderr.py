@@ -12,6 +12,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from kd_tf.control_characters import replace_control_characters
+
 
 @contextlib.contextmanager
 def suppress_native_stderr() -> Iterator[None]:
@@ -23,7 +25,8 @@ def suppress_native_stderr() -> Iterator[None]:
     if os.environ.get("KD_TF_NATIVE_LOG") == "1":
         yield
         return
-    sys.stderr.flush()
+    if sys.stderr is not None:
+        sys.stderr.flush()
     try:
         original = os.dup(2)
     except OSError:  # there is no stderr, as under pythonw
@@ -36,7 +39,9 @@ def suppress_native_stderr() -> Iterator[None]:
         except BaseException:
             os.dup2(original, 2)
             sink.seek(0)
-            sys.stderr.write(sink.read().decode("utf-8", "replace"))
+            text = sink.read().decode("utf-8", "replace")
+            if sys.stderr is not None:
+                sys.stderr.write(replace_control_characters(text))
             raise
         finally:
             os.dup2(original, 2)

@@ -1,7 +1,14 @@
-"""Reads what a stage of a run has written, as it may come with somebody else's run folder."""
+"""Arrays and records of a run's stages.
+
+They are written so that a full disk is an error at once, and read as what may come with somebody
+else's run folder.
+"""
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 from pathlib import Path
 from typing import TypeVar
 
@@ -72,6 +79,51 @@ def map_array(path: Path) -> np.ndarray:
     except (OSError, ValueError, OverflowError, EOFError) as error:
         raise _make_error(path, str(error)) from error
     return array
+
+
+def create_array(path: Path, dtype: np.dtype | type, shape: tuple[int, ...]) -> np.memmap:
+    """Creates an .npy file of zeros, mapped into memory to be filled.
+
+    Its place on the disk is reserved. Without that a full disk would end the process by a signal
+    when the array is filled.
+
+    Args:
+        path: The file, which must not exist.
+        dtype: Type of the numbers.
+        shape: Shape of the array.
+
+    Raises:
+        OSError: The disk has no place for it.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "ids.npy"
+        >>> array = create_array(path, np.int32, (2, 3))
+        >>> array[:] = 7
+        >>> array.flush()
+        >>> int(map_array(path).sum())
+        42
+    """
+    array: np.memmap = np.lib.format.open_memmap(path, "w+", dtype, shape)
+    with path.open("r+b") as file:
+        _reserve(file.fileno(), path)
+    return array
+
+
+def _reserve(handle: int, path: Path) -> None:
+    """Reserves the place of a whole file, of which the disk holds no part yet."""
+    num_bytes = os.fstat(handle).st_size
+    if hasattr(os, "posix_fallocate"):
+        try:
+            os.posix_fallocate(handle, 0, num_bytes)
+        except OSError as error:
+            # Some file systems cannot reserve anything.
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+        else:
+            return
+    if shutil.disk_usage(path.parent).free < num_bytes:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
 
 def _make_error(path: Path, what: str) -> UserError:

@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -140,8 +141,94 @@ def test_a_file_in_place_of_a_folder_is_the_callers_fault(tmp_path):
     ):
         with pytest.raises(UserError) as caught:
             call()
-        assert "choose another folder" in caught.value.hint
+        assert "choose another place" in caught.value.hint
     assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def make_places(folder: Path) -> None:
+    (folder / "file").write_bytes(b"old")
+    (folder / "folder" / "deep").mkdir(parents=True)
+    (folder / "dangling").symlink_to(folder / "nowhere")
+    (folder / "loop").symlink_to(folder / "loop")
+
+
+@pytest.mark.parametrize(
+    ("check", "place", "message"),
+    [
+        (atomic.check_folder, "folder", None),
+        (atomic.check_folder, "new/and/deep", None),
+        (atomic.check_folder, "file", "part of the path is a file"),
+        (atomic.check_folder, "file/new/deep", "part of the path is a file"),
+        (atomic.check_folder, "dangling", "part of the path is a file"),
+        (atomic.check_folder, "loop/new", "leads back to itself"),
+        (atomic.check_folder, "n" * 300, "shorter name"),
+        (atomic.check_file, "file", None),
+        (atomic.check_file, "new/file", None),
+        (atomic.check_file, "folder", "give the name of a file"),
+        (atomic.check_file, "file/new", "part of the path is a file"),
+    ],
+)
+def test_what_cannot_be_written_is_known_before_it_is_made(tmp_path, check, place, message):
+    make_places(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    if message is None:
+        check(tmp_path / place)
+    else:
+        with pytest.raises(UserError) as caught:
+            check(tmp_path / place)
+        assert caught.value.where.startswith(str(tmp_path))
+        assert message in caught.value.hint
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES, errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_takes_nothing_is_known_before_it_is_written_to(tmp_path, monkeypatch, code):
+    monkeypatch.setattr(tempfile, "TemporaryFile", raiser(OSError(code, os.strerror(code))))
+    for check in (atomic.check_folder, atomic.check_file):
+        with pytest.raises(UserError, match=os.strerror(code)):
+            check(tmp_path / "new" / "results")
+    assert names(tmp_path) == []
+
+
+SITE = ["index.html", "js/app.js", "js/views/shelf.js"]
+
+
+@pytest.mark.parametrize(
+    ("other_files", "expected"),
+    [
+        ([], []),
+        ([".DS_Store", "js/Thumbs.db"], []),
+        (["CNAME", ".git/HEAD", ".git/objects/ab/cd"], [".git/", "CNAME"]),
+        (["js/own.js", "js/vendor/own.js"], ["js/own.js", "js/vendor/"]),
+        (["index.htm", "Index.html"], ["Index.html", "index.htm"]),
+        (["empty/"], ["empty/"]),
+    ],
+)
+def test_only_what_this_program_wrote_counts_as_its_own(tmp_path, other_files, expected):
+    for name in [*SITE, *other_files]:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.mkdir() if name.endswith("/") else path.touch()
+    (tmp_path / "js" / "link").symlink_to(tmp_path)
+    expected = sorted([*expected, "js/link"])
+    assert atomic.list_other_files(tmp_path, SITE) == expected
+    with pytest.raises(UserError) as caught:
+        atomic.check_replaceable(tmp_path, SITE, hint="Choose another.")
+    assert caught.value.what.endswith(f": {', '.join(expected)}")
+    assert caught.value.hint == "Choose another."
+
+
+def test_a_folder_can_take_the_place_of_nothing_of_an_empty_one_and_of_its_like(tmp_path):
+    folder = tmp_path / "new" / "site"
+    atomic.check_replaceable(folder, SITE, hint="")
+    folder.mkdir(parents=True)
+    atomic.check_replaceable(folder, SITE, hint="")
+    (folder / "index.html").touch()
+    atomic.check_replaceable(folder, SITE, hint="")
+    with pytest.raises(UserError, match="a file has this name"):
+        atomic.check_replaceable(folder / "index.html", SITE, hint="")
+    with pytest.raises(UserError, match="root of a disk"):
+        atomic.check_replaceable(Path("/proc"), SITE, hint="")
 
 
 def test_a_folder_appears_whole_when_its_block_ends(tmp_path):
@@ -274,17 +361,44 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_writes_is_n
 
 
 def test_a_temporary_file_of_a_killed_process_is_removed_by_the_next_writer(tmp_path):
-    (tmp_path / ".file.abc.tmp").write_bytes(b"half")
-    (tmp_path / ".other.abc.tmp").write_bytes(b"half")
+    (tmp_path / ".file.abcd_123.kd-tf.tmp").write_bytes(b"half")
+    (tmp_path / ".other.abcd_123.kd-tf.tmp").write_bytes(b"half")
     (tmp_path / ".file.settings").write_bytes(b"the user's")
     atomic.write_bytes(tmp_path / "file", b"new")
-    assert names(tmp_path) == [".file.settings", ".other.abc.tmp", "file"]
+    assert names(tmp_path) == [".file.settings", ".other.abcd_123.kd-tf.tmp", "file"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(".file.abc.tmp", ".file.abcd1234.tmp", ".file.old", ".file.abcd1234.old", "file.tmp"),
+        *(".kd-tf.tmp", ".abcd1234.kd-tf.tmp", ".file.abc.kd-tf.tmp", ".file.ABCD1234.kd-tf.tmp"),
+        *("file.abcd1234.kd-tf.tmp", ".file.abcd1234.kd-tf.tmp.txt", ".file.abcd1234.kd-tf.tmp\n"),
+    ],
+)
+@pytest.mark.parametrize("make", [Path.touch, Path.mkdir])
+def test_temporary_files_of_other_programs_are_kept(tmp_path, name, make):
+    (tmp_path / "file").touch()
+    make(tmp_path / name)
+    atomic.remove_all_leftovers(tmp_path)
+    atomic.write_bytes(tmp_path / "file", b"new")
+    assert names(tmp_path) == sorted([name, "file"])
+
+
+def test_links_and_pipes_with_the_name_of_a_leftover_are_kept_and_not_waited_for(tmp_path):
+    (tmp_path / "kept").touch()
+    (tmp_path / ".file.abcd1234.kd-tf.tmp").symlink_to(tmp_path / "kept")
+    os.mkfifo(tmp_path / ".file.efgh1234.kd-tf.tmp")
+    before = names(tmp_path)
+    atomic.remove_all_leftovers(tmp_path)
+    atomic.write_bytes(tmp_path / "file", b"new")
+    assert names(tmp_path) == sorted([*before, "file"])
 
 
 @pytest.mark.parametrize("there", [True, False])
 def test_a_folder_that_was_moved_away_is_put_back_unless_another_took_its_place(tmp_path, there):
-    (tmp_path / ".bundle.abc.old").mkdir()
-    (tmp_path / ".bundle.abc.old" / "old").touch()
+    (tmp_path / ".bundle.abcd1234.kd-tf.old").mkdir()
+    (tmp_path / ".bundle.abcd1234.kd-tf.old" / "old").touch()
     if there:
         (tmp_path / "bundle").mkdir()
         (tmp_path / "bundle" / "new").touch()

@@ -57,7 +57,7 @@ def test_a_missing_bundle_ends_with_2(
 @pytest.mark.parametrize(
     ("fault", "code", "message"),
     [
-        (KeyboardInterrupt(), 130, "to resume from the last"),
+        (KeyboardInterrupt(), 130, "resume from what is finished"),
         (ParityError("overlap .2"), 1, "overlap .2"),
         (RuntimeError("broken"), 1, "internal error"),
     ],

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from kd_tf import __version__
 from kd_tf.cli.baselines import evaluate_baselines
@@ -18,6 +19,7 @@ from kd_tf.cli.data import download, summarize_data
 from kd_tf.cli.preview import preview
 from kd_tf.cli.recommend import recommend
 from kd_tf.cli.run import run, run_demo
+from kd_tf.cli.streams import wrap_standard_streams
 from kd_tf.errors import ParityError, UserError
 from kd_tf.extras import convert_import_errors
 
@@ -33,6 +35,9 @@ app = typer.Typer(
 
 INTERRUPTED_EXIT_CODE = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as in shells."""
+
+_USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
+"""Base class of all errors in options. Only some versions of Typer have it at a public place."""
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": run_demo,
@@ -56,45 +61,51 @@ def print_version(
 ) -> None:
     """Prints the version if asked to; runs before every subcommand."""
     if version:
-        typer.echo(f"kd-tf {__version__}")
+        make_console().print(f"kd-tf {__version__}")
         raise typer.Exit
 
 
 def main() -> None:
     """Runs the command line. Exit codes: 2 user error, 1 internal error, 130 Ctrl-C."""
+    wrap_standard_streams()
     # Without line breaks of its own, so that paths and commands can be copied.
     errors = make_console(stderr=True, soft_wrap=True)
     try:
         with convert_import_errors():
-            app()
+            # Typer would print its own errors past the console, control characters included.
+            exit_code = app(standalone_mode=False)
+    except _USAGE_ERROR as error:
+        _print_usage_error(error, errors)
+        sys.exit(error.exit_code)
     except UserError as error:
-        errors.print(f"kd-tf: {error}", style="red", markup=False)
+        errors.print(f"kd-tf: {error}", style="red")
         sys.exit(2)
     except ParityError as error:
-        errors.print(f"kd-tf: export failed: {error}", style="red", markup=False)
+        errors.print(f"kd-tf: export failed: {error}", style="red")
         sys.exit(1)
-    except SystemExit as end:
-        # Typer turns Ctrl-C into this exit code without a message.
-        if end.code == INTERRUPTED_EXIT_CODE:
-            errors.print(
-                "\nkd-tf: interrupted. Run the same command again to resume from the last "
-                "finished stage.",
-                markup=False,
-            )
-        raise
     except MemoryError:
         errors.print(
-            "kd-tf: out of memory. Use a smaller teacher or fewer examples, for example --set "
-            "teacher.embedding_dim=128 or --set examples.num_passes=4.",
+            "kd-tf: out of memory. For a run, use a smaller teacher or fewer examples, for example "
+            "--set teacher.embedding_dim=128 or --set examples.num_passes=4.",
             style="red",
-            markup=False,
         )
         sys.exit(1)
     except Exception:
-        errors.print(
-            "kd-tf: internal error. Please report it with these lines:",
-            style="red",
-            markup=False,
-        )
-        traceback.print_exc()
+        errors.print("kd-tf: internal error. Please report it with these lines:", style="red")
+        errors.print(traceback.format_exc())
         sys.exit(1)
+    # Typer turns Ctrl-C into this exit code without a message.
+    if exit_code == INTERRUPTED_EXIT_CODE:
+        errors.print(
+            "\nkd-tf: interrupted. Run the same command again: run, demo, compare and download "
+            "resume from what is finished."
+        )
+    sys.exit(exit_code or 0)
+
+
+def _print_usage_error(error: Any, errors: Console) -> None:
+    """Prints what is wrong with the options, as errors of other kinds are printed."""
+    message = error.format_message()
+    if message:  # `kd-tf` alone has printed the help
+        command = error.ctx.command_path if error.ctx else "kd-tf"
+        errors.print(f"kd-tf: {message}\n  {command} --help lists all options.", style="red")

@@ -93,8 +93,8 @@ def compare(
 
     For matrix factorization as in papers:
 
-        kd-tf compare --student matrix-factorization --teacher matrix-factorization \\
-            --protocol leave-one-out \\
+        kd-tf compare --protocol leave-one-out \\
+            --student matrix-factorization --teacher matrix-factorization \\
             --set student.embedding_dim=20 --set teacher.embedding_dim=200
 
     An interrupted comparison resumes when the same command runs again.
@@ -104,15 +104,17 @@ def compare(
     if isinstance(student_settings, dict):  # otherwise the configuration reports the error
         student_settings.setdefault("architecture", "mlp")
     from kd_tf.config import from_values
+    from kd_tf.pipeline.run_folder import check_run_folder
 
     configuration = from_values(values)
+    folder = out or Path("runs") / f"compare-{configuration.name}"
+    check_run_folder(folder)
     progress = make_progress(quiet)
     progress.info("starting TensorFlow")
     from kd_tf.pipeline.compare import compare as run_comparison
     from kd_tf.pipeline.process_pool import ProcessPool
     from kd_tf.report import console_tables, method_chart
 
-    folder = out or Path("runs") / f"compare-{values['name']}"
     default_memory = 0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     pool = ProcessPool(jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else default_memory))
     result = run_comparison(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 
 def complete_names(names: Sequence[str], separators: str = ",") -> Callable[[str], list[str]]:
@@ -37,24 +37,15 @@ def complete_settings(incomplete: str) -> list[str]:
         ['export.runtime=any', 'export.runtime=android-2.16']
     """
     try:
-        from kd_tf.config import Config
+        from kd_tf.config import Config, list_settings
     except ImportError:  # the extra `train` is not installed
         return []
     key, separator, value = incomplete.partition("=")
-    settings = dict(_list_settings(Config))
+    settings = list_settings(Config)
     if not separator:
         return [f"{name}=" for name in settings if name.startswith(key)]
     names = _list_names(settings.get(key))
     return [f"{key}={name}" for name in names if name.startswith(value)]
-
-
-def _list_settings(section: type, prefix: str = "") -> Iterator[tuple[str, object]]:
-    """Yields the keys of a section and of the sections in it, with their types."""
-    for name, field in section.model_fields.items():  # type: ignore[attr-defined]
-        if hasattr(field.annotation, "model_fields"):
-            yield from _list_settings(field.annotation, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", field.annotation
 
 
 def _list_names(annotation: object) -> list[str]:

@@ -1,46 +1,14 @@
-"""The console of every command: texts from files cannot control the terminal."""
+"""The console of every command: texts from files are shown as they are and control nothing."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
-_CONTROL = re.compile(
-    # C0 and C1 control characters but tab and line feed, and what changes the direction of writing.
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
-)
-
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
-
-
-def replace_control_characters(text: str) -> str:
-    """Replaces what a terminal would obey instead of showing.
-
-    Args:
-        text: Any text, for example a title from somebody else's bundle.
-
-    Returns:
-        The text with a replacement character for each control character but tab and line feed.
-
-    Example:
-        >>> replace_control_characters("Dune\\x1b[2J")
-        'Dune\\ufffd[2J'
-    """
-    return _CONTROL.sub(REPLACEMENT, text)
-
-
-def escape_control_characters(json_text: str) -> str:
-    """Escapes the control characters that JSON allows in its strings.
-
-    Example:
-        >>> escape_control_characters('"Dune\\x9b2J"')
-        '"Dune\\\\u009b2J"'
-    """
-    return _CONTROL.sub(lambda match: f"\\u{ord(match[0]):04x}", json_text)
+from kd_tf.control_characters import replace_control_characters
 
 
 class SafeConsole(Console):
@@ -58,5 +26,8 @@ class SafeConsole(Console):
 
 
 def make_console(**arguments: Any) -> Console:
-    """Makes the console of a command, with the arguments of `rich.console.Console`."""
-    return SafeConsole(highlight=False, **arguments)
+    """Makes the console of a command, with the arguments of `rich.console.Console`.
+
+    ``[...]`` and ``:word:`` in a text are text, because a title or a path may have them.
+    """
+    return SafeConsole(highlight=False, markup=False, emoji=False, **arguments)

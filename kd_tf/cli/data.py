@@ -87,4 +87,4 @@ def download(
     from kd_tf.data.sources import download as downloader
 
     path = downloader.download(name, to, make_progress(quiet))
-    typer.echo(str(path))
+    make_console(soft_wrap=True).print(path)

@@ -15,6 +15,7 @@ import typer
 from kd_tf import choices
 from kd_tf.choices import list_choices
 from kd_tf.cli.completion import complete_names, complete_settings
+from kd_tf.cli.output import check_json_path
 from kd_tf.sizes import parse_size
 
 DATA, FORMAT, EVALUATION, MODELS, SETTINGS, OUTPUT = (
@@ -106,8 +107,8 @@ Columns = Annotated[
     str | None,
     _make_option(
         DATA,
-        "csv: user,item[,rating[,timestamp]], all columns at once, by name or number; names in a "
-        "file without a header are taken in their order.",
+        "csv: all columns at once, as user,item or user,item,rating or user,item,rating,timestamp; "
+        "by name or number. Without a header, names are taken in their order.",
         metavar="NAME,NAME,...",
     ),
 ]
@@ -322,6 +323,7 @@ Json = Annotated[
         OUTPUT,
         "Write the result as JSON to this file. A dash (-) prints JSON instead of tables.",
         metavar="FILE",
+        callback=check_json_path,
     ),
 ]
 Quiet = Annotated[bool, _make_option(OUTPUT, "Show no progress, only the result.", "--quiet", "-q")]
@@ -333,7 +335,11 @@ def make_out_option(default: str) -> Any:
     Args:
         default: The default folder as people read it.
     """
-    return _make_option(OUTPUT, "Folder of the results.", default=default)
+    return _make_option(
+        OUTPUT,
+        "Folder of the results: new, empty, or that of an earlier run, which is resumed.",
+        default=default,
+    )
 
 
 def make_student_option(default: str) -> Any:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
+import sys
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from kd_tf import atomic
-from kd_tf.cli.console import escape_control_characters
+from kd_tf.cli.streams import is_unicode
+from kd_tf.control_characters import escape_control_characters
 from kd_tf.progress import NullProgress, Progress
 
 
@@ -20,6 +22,18 @@ def make_progress(quiet: bool) -> Progress:
     from kd_tf.cli.progress_bars import ConsoleProgress
 
     return ConsoleProgress()
+
+
+def check_json_path(path: Path | None) -> Path | None:
+    """Checks the value of ``--json`` before any work is done for it.
+
+    Raises:
+        UserError: No file can be written at this path.
+    """
+    if path is None or str(path) == "-" or _is_special(path):
+        return path
+    atomic.check_file(Path(os.path.realpath(path)))
+    return path
 
 
 def write_json(path: Path | None, content: Any) -> bool:
@@ -35,9 +49,23 @@ def write_json(path: Path | None, content: Any) -> bool:
     if path is None:
         return False
     if str(path) == "-":
-        text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
-        typer.echo(escape_control_characters(text))
+        # JSON can escape what the encoding lacks.
+        escapes = not is_unicode(sys.stdout)
+        text = json.dumps(content, indent=2, ensure_ascii=escapes, allow_nan=False)
+        sys.stdout.write(escape_control_characters(text) + "\n")
+        sys.stdout.flush()
         return True
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic.write_json(path, content)
+    if _is_special(path):
+        path.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
+    else:
+        atomic.write_json(Path(os.path.realpath(path)), content)
     return False
+
+
+def _is_special(path: Path) -> bool:
+    """Whether a path is a device or a pipe: written to, never replaced by a file."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

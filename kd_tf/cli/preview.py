@@ -17,7 +17,10 @@ def preview(
     bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, e.g. runs/demo/bundle.")],
     export: Annotated[
         Path | None,
-        typer.Option(help="Do not serve the page: write it into this folder, for a static host."),
+        typer.Option(
+            help="Do not serve the page: write it into this folder, for a static host. The folder "
+            "is new, empty, or an earlier export, which is replaced."
+        ),
     ] = None,
     port: Annotated[
         int | None,
@@ -34,28 +37,28 @@ def preview(
 
     Only this computer can reach the page, and the page loads nothing from other computers.
     """
-    from kd_tf.preview.export import export_site
+    from kd_tf.preview.export import check_export_folder, export_site
     from kd_tf.preview.server import PreviewServer
     from kd_tf.preview.site import make_site
     from kd_tf.runtime.bundle import Bundle
 
+    if export is not None:
+        check_export_folder(export)
     console = make_console(soft_wrap=True)
     opened_bundle = Bundle.open(bundle)
-    site = make_site(opened_bundle, lambda text: console.print(text, markup=False, style="dim"))
+    site = make_site(opened_bundle, lambda text: console.print(text, style="dim"))
     if export is not None:
         export_site(site, export)
         size = sum(len(content) for content in site.files.values())
         console.print(
             f"{len(site.files)} files, {size / 1e6:.1f} MB: {export}\n"
             "Any static host can serve this folder, also from a subpath; browsers require HTTPS.",
-            markup=False,
         )
         return
     with PreviewServer(site, port) as server:
         console.print(
             f"{opened_bundle.config.name}: {server.url}\n"
             "Only this computer can reach the page. Press Ctrl-C to stop.",
-            markup=False,
         )
         if browser and _detect_display():
             webbrowser.open(server.url)

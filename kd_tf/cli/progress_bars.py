@@ -41,13 +41,13 @@ class ConsoleProgress:
     def task(self, label: str, total: int) -> Iterator[Advance]:
         """Shows a bar until the block ends."""
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
         )
         with Progress(*columns, console=self.console, transient=True) as bars:
             bar = bars.add_task(label, total=total, note="")
@@ -59,8 +59,10 @@ class ConsoleProgress:
 
     def info(self, message: str) -> None:
         """Prints a message."""
-        self.console.print(message, highlight=False, markup=False)
+        self.console.print(message, highlight=False, markup=False, emoji=False)
 
     def warn(self, message: str) -> None:
         """Prints a message in another color."""
-        self.console.print(f"note: {message}", style="yellow", highlight=False, markup=False)
+        self.console.print(
+            f"note: {message}", style="yellow", highlight=False, markup=False, emoji=False
+        )

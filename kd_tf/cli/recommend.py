@@ -101,14 +101,12 @@ def recommend(
     console = make_console()
     console.print("You read:", style="bold")
     for item in items:
-        console.print(f"  {item.label}", markup=False)
+        console.print(f"  {item.label}")
     console.print("You may like:", style="bold")
     for rank, (recommendation, item_reasons) in enumerate(
         zip(recommendations, reasons, strict=True), start=1
     ):
-        console.print(
-            f"{rank:4d}. {recommendation.item.label}  [{recommendation.score:.2f}]", markup=False
-        )
+        console.print(f"{rank:4d}. {recommendation.item.label}  [{recommendation.score:.2f}]")
         if item_reasons:
             names = "; ".join(reason.item.label for reason in item_reasons)
-            console.print(f"      because you read {names}", markup=False, style="dim")
+            console.print(f"      because you read {names}", style="dim")

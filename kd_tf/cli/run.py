@@ -123,21 +123,24 @@ def run(
     An interrupted run resumes when the same command runs again.
     """
     values = collect_settings(context.params)
-    _run(values, out or Path("runs") / values["name"], json, quiet)
+    _run(values, out, json, quiet)
 
 
-def _run(values: dict[str, Any], out: Path, json: Path | None, quiet: bool) -> None:
+def _run(values: dict[str, Any], out: Path | None, json: Path | None, quiet: bool) -> None:
     """Runs the pipeline and prints its results, with one user as an example."""
     from kd_tf.config import from_values
+    from kd_tf.pipeline.run_folder import check_run_folder
 
     configuration = from_values(values)
+    folder = out or Path("runs") / configuration.name
+    check_run_folder(folder)
     progress = make_progress(quiet)
     progress.info("starting TensorFlow")
     # Imported here, so that `kd-tf --help` and `kd-tf recommend` start fast.
     from kd_tf.pipeline.run import run as run_pipeline
     from kd_tf.report import console_tables, example_user
 
-    result = run_pipeline(configuration, out, progress)
+    result = run_pipeline(configuration, folder, progress)
     if write_json(json, result.results.to_json()):
         return
     console = make_console()
@@ -147,5 +150,5 @@ def _run(values: dict[str, Any], out: Path, json: Path | None, quiet: bool) -> N
             result.dataset, result.split, result.teacher, result.bundle
         )
     example_user.print_user_example(example, console)
-    console.print(f"\nBundle: {result.bundle.folder}", markup=False)
-    console.print(f"Report: {out / 'report.html'}", markup=False)
+    console.print(f"\nBundle: {result.bundle.folder}")
+    console.print(f"Report: {folder / 'report.html'}")

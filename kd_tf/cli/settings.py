@@ -150,7 +150,10 @@ def set_value(values: dict[str, Any], setting: str, value: Any) -> None:
     for section in sections:
         values = values.setdefault(section, {})
         if not isinstance(values, dict):
-            raise UserError(f"{setting} cannot be set: {section} is not a section")
+            raise UserError(
+                f"{setting} cannot be set: {section} has a value, so it is not a section",
+                hint="Give a key of a section, for example --set student.embedding_dim=64.",
+            )
     values[key] = str(value) if isinstance(value, Path) else value
 
 

@@ -24,7 +24,7 @@ from kd_tf.config.models import (
     TeacherTrainingSettings,
     TrainingSettings,
 )
-from kd_tf.config.run import Config, from_values, read, write
+from kd_tf.config.run import Config, from_values, list_settings, read, write
 
 __all__ = [
     "MATRIX_FACTORIZATION",
@@ -45,6 +45,7 @@ __all__ = [
     "TeacherTrainingSettings",
     "TrainingSettings",
     "from_values",
+    "list_settings",
     "read",
     "write",
 ]

@@ -6,11 +6,15 @@ Everything is validated before any data is read, so a wrong setting stops a run 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 
 from kd_tf import atomic
 from kd_tf.config.data import Cleaning, Data, Evaluation, Split
@@ -51,6 +55,10 @@ class Config(Section):
     export: Export = Export()
 
 
+_HINT = (
+    "docs/reference/configuration.md lists all settings, and so does the config.toml of every run."
+)
+
 MAX_BYTES = 2**20
 """Largest configuration file that is read; one with every setting takes 3 kB."""
 
@@ -68,17 +76,54 @@ def from_values(values: dict[str, Any], *, where: str = "configuration") -> Conf
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        lines = [
-            f"{'.'.join(str(part) for part in fault['loc']) or 'configuration'}: "
-            f"{fault['msg'].removeprefix('Value error, ')}"
-            + (f" (got {fault['input']!r})" if fault["loc"] and fault["type"] != "missing" else "")
-            for fault in error.errors()
-        ]
         raise UserError(
-            "; ".join(lines),
+            "; ".join(map(_describe_fault, error.errors())),
             where=where,
-            hint="docs/reference/configuration.md lists every setting and its default.",
+            hint=_HINT,
         ) from error
+
+
+def _describe_fault(fault: ErrorDetails) -> str:
+    """Says what is wrong with a setting, and the setting that was perhaps meant."""
+    name = ".".join(map(str, fault["loc"]))
+    if fault["type"] == "extra_forbidden":
+        *section, key = map(str, fault["loc"])
+        close_keys = get_close_matches(key, _find_fields(section), n=1)
+        return f"{name}: there is no such setting" + (
+            f". Did you mean {'.'.join([*section, *close_keys])}?" if close_keys else ""
+        )
+    if fault["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        return f"{name}: this is a section, so it has no value (got {fault['input']!r})"
+    if fault["type"] == "string_pattern_mismatch":
+        *section, key = map(str, fault["loc"])
+        description = _find_fields(section)[key].description
+        return f"{name}: it must be {description} (got {fault['input']!r})"
+    message = f"{name or 'configuration'}: {fault['msg'].removeprefix('Value error, ')}"
+    return message + (f" (got {fault['input']!r})" if name and fault["type"] != "missing" else "")
+
+
+def _find_fields(keys: Sequence[str]) -> dict[str, FieldInfo]:
+    """Returns the fields of the section at these keys; none if it is no section."""
+    fields: dict[str, FieldInfo] = Config.model_fields
+    for key in keys:
+        fields = getattr(fields[key].annotation, "model_fields", {}) if key in fields else {}
+    return fields
+
+
+def list_settings(section: type[BaseModel], prefix: str = "") -> dict[str, Any]:
+    """Lists the keys of a section and of the sections in it, with their types.
+
+    Example:
+        >>> list_settings(Config)["seed"], "student.embedding_dim" in list_settings(Config)
+        (<class 'int'>, True)
+    """
+    settings: dict[str, Any] = {}
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            settings |= list_settings(field.annotation, f"{prefix}{name}.")
+        else:
+            settings[f"{prefix}{name}"] = field.annotation
+    return settings
 
 
 def read(path: Path, *, allow_code: bool = False) -> Config:
@@ -96,13 +141,17 @@ def read(path: Path, *, allow_code: bool = False) -> Config:
     try:
         values = tomllib.loads(read_limited(path, MAX_BYTES).decode("utf-8"))
     except FileNotFoundError as error:
-        raise UserError("file not found", where=str(path)) from error
+        raise UserError(
+            "file not found",
+            where=str(path),
+            hint="Give a TOML file, for example the config.toml in the folder of an earlier run.",
+        ) from error
     # A file too large, not UTF-8 or not TOML is a ValueError.
     except (OSError, ValueError, RecursionError) as error:
         raise UserError(
-            f"not a valid TOML file: {error}",
+            f"not a valid TOML file: {getattr(error, 'strerror', None) or error}",
             where=str(path),
-            hint="See docs/reference/configuration.md.",
+            hint=_HINT,
         ) from error
     config = from_values(values, where=str(path))
     imported_losses = [name for name in config.distillation.losses if ":" in name]

@@ -16,7 +16,7 @@ from kd_tf.losses.softmax import MASKED_LOGIT, mask_history
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size
 from kd_tf.progress import Progress
-from kd_tf.stage_files import map_array
+from kd_tf.stage_files import create_array, map_array
 from kd_tf.training.checkpoint import compute_fingerprint
 
 EXTRA_OUTPUTS: dict[str, Callable[[HistoryModel, tf.Tensor], tf.Tensor]] = {
@@ -154,11 +154,8 @@ def compute_curriculum_targets(
 
     def write_stages(new_folder: Path) -> None:
         passes, users, _ = examples.history.shape
-        stage_ids = np.lib.format.open_memmap(
-            new_folder / "stage_ids.npy",
-            "w+",
-            np.int32,
-            (passes, users, len(teachers), top_k),
+        stage_ids = create_array(
+            new_folder / "stage_ids.npy", np.int32, (passes, users, len(teachers), top_k)
         )
         for index, teacher in enumerate(teachers):
             stage_folder = new_folder / "stage"
@@ -235,9 +232,7 @@ def _write_targets(
         name: (output.shape[1:], output.dtype) for name, output in compute_outputs(rows[:1]).items()
     }
     arrays = {
-        name: np.lib.format.open_memmap(
-            folder / f"{name}.npy", "w+", dtype.as_numpy_dtype, (passes, users, *shape)
-        )
+        name: create_array(folder / f"{name}.npy", dtype.as_numpy_dtype, (passes, users, *shape))
         for name, (shape, dtype) in specs.items()
     }
     flat_arrays = {

@@ -86,7 +86,10 @@ def evaluate_baselines(
     )
     data.notes.extend(results.notes)
     if not results.models:
-        raise UserError("no baseline could be fitted to this data: " + "; ".join(data.notes))
+        raise UserError(
+            "no baseline could be fitted to this data: " + "; ".join(data.notes),
+            hint="Choose others with --models, or give more data.",
+        )
     metric = f"ndcg@{settings.evaluation.ks[0]}"
     best = max(results.models, key=lambda result: result.metrics[metric]).name
     pairs = [(best, result.name) for result in results.models if result.name != best]

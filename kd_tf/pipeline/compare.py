@@ -19,7 +19,6 @@ from kd_tf.data.examples.sequences import Examples
 from kd_tf.distill.warm_start import WARM_STARTS
 from kd_tf.errors import UserError
 from kd_tf.evaluation.evaluate import Evaluation
-from kd_tf.file_locks import reserve_folder
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization
@@ -27,6 +26,7 @@ from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.npz import write_npz
 from kd_tf.pipeline import method_presets
 from kd_tf.pipeline.process_pool import ProcessPool
+from kd_tf.pipeline.run_folder import check_run_folder, reserve_run_folder
 from kd_tf.pipeline.stages import teacher as teachers
 from kd_tf.pipeline.stages.cached_model import load_or_train
 from kd_tf.pipeline.stages.distillation import (
@@ -103,6 +103,7 @@ def compare(
     Raises:
         UserError: A method or architecture is unknown, or the data cannot be used.
     """
+    check_run_folder(Path(folder))
     names = list(dict.fromkeys(methods)) if methods else method_presets.list_methods()
     architectures = (MATRIX_FACTORIZATION, *TRAINED_STUDENTS, *WARM_STARTS)
     if settings.student.architecture not in architectures:
@@ -114,8 +115,7 @@ def compare(
         )
     for name in names:  # wrong settings shall stop the comparison before hours of training
         build_losses(method_presets.configure_method(name, settings).distillation)
-    with reserve_folder(Path(folder)):
-        atomic.remove_all_leftovers(Path(folder))
+    with reserve_run_folder(Path(folder)):
         return _compare_methods(settings, Path(folder), progress, names, seeds, dataset, pool)
 
 

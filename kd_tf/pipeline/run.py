@@ -5,21 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kd_tf import atomic, config
+from kd_tf import config
 from kd_tf.baselines import BASELINES
 from kd_tf.compress.storage import compute_quantized_size
 from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
-from kd_tf.file_locks import reserve_folder
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
+from kd_tf.pipeline.run_folder import check_run_folder, reserve_run_folder
 from kd_tf.pipeline.stages import export
 from kd_tf.pipeline.stages import student as students
 from kd_tf.pipeline.stages import teacher as teachers
 from kd_tf.pipeline.stages.baseline_models import evaluate_baseline_models
 from kd_tf.pipeline.stages.bundle import write_run_bundle
+from kd_tf.pipeline.stages.distillation import build_losses
 from kd_tf.pipeline.stages.load import load_dataset
 from kd_tf.pipeline.stages.model_results import (
     compare_models,
@@ -74,14 +75,15 @@ def run(
 
     Args:
         settings: All settings of the run.
-        folder: Gets config.toml, split.npz, results.json, report.html, teacher/, student/,
-            targets/, artifacts/ and bundle/.
+        folder: A new or empty folder, or that of an earlier run. Gets config.toml, split.npz,
+            results.json, report.html, teacher/, student/, targets/, artifacts/ and bundle/.
         progress: Where to report; by default nowhere.
         dataset: A data set in memory (`kd_tf.data.sources.dataframe`); by default the one that
             ``settings.data`` names is read.
 
     Raises:
-        UserError: The data or a setting cannot be used, or another command uses the folder.
+        UserError: The data or a setting cannot be used, the folder is not a run's, or another
+            command uses it.
         ParityError: The outputs of a converted file differ from those of its student.
 
     Example:
@@ -109,10 +111,11 @@ def run(
                 where=f"{role}.architecture",
                 hint="Choose another architecture; this one is for kd-tf compare.",
             )
+    build_losses(settings.distillation)  # wrong ones shall stop the run before hours of training
+    check_run_folder(Path(folder))
     progress = progress or NullProgress()
     context = RunContext.create(settings, Path(folder), progress, dataset or load_dataset(settings))
-    with reserve_folder(context.folder):
-        atomic.remove_all_leftovers(context.folder)
+    with reserve_run_folder(context.folder):
         return _run_stages(context)
 
 

@@ -99,8 +99,8 @@ class PreviewServer(ThreadingHTTPServer):
         except OSError as error:
             if port is not None or error.errno != errno.EADDRINUSE:
                 raise UserError(
-                    f"port {port} cannot be used: {error.strerror}",
-                    hint="Give another port, or none to use any free port.",
+                    f"port {port or DEFAULT_PORT} cannot be used: {error.strerror}",
+                    hint="Give another one with --port, or --port 0 for any free one.",
                 ) from error
             super().__init__((ADDRESS, 0), _Handler)
 

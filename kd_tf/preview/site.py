@@ -31,6 +31,8 @@ INDEX_FILE = "index.html"
 RELEASE_FILE = "release.js"
 SERVICE_WORKER_FILE = "service_worker.js"
 
+_RELEASE_START, _RELEASE_END = b"self.RELEASE = ", b";\n"
+
 
 @dataclass(frozen=True)
 class Site:
@@ -84,14 +86,34 @@ def _make_release_script(files: Mapping[str, bytes]) -> bytes:
     change in it makes the browser load the new release as a whole.
     """
     hashes = {
-        name: f"sha256-{base64.b64encode(hashlib.sha256(content).digest()).decode()}"
+        name: hash_content(content)
         for name, content in sorted(files.items())
         # The browser itself caches the service worker.
         if name != SERVICE_WORKER_FILE
     }
     version = hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
     release = json.dumps({"version": version, "files": hashes}, indent=1)
-    return f"self.RELEASE = {release};\n".encode()
+    return _RELEASE_START + release.encode() + _RELEASE_END
+
+
+def hash_content(content: bytes) -> str:
+    """Returns the hash of a file as the release script has it, and as browsers take it."""
+    return f"sha256-{base64.b64encode(hashlib.sha256(content).digest()).decode()}"
+
+
+def read_release(script: bytes) -> dict[str, str]:
+    """Returns the hash of each file that a release script lists.
+
+    Raises:
+        ValueError: It is not a release script of this page.
+    """
+    if not (script.startswith(_RELEASE_START) and script.endswith(_RELEASE_END)):
+        raise ValueError("not a release script")
+    release = json.loads(script[len(_RELEASE_START) : -len(_RELEASE_END)])
+    files = release.get("files") if isinstance(release, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(digest, str) for digest in files.values()):
+        raise ValueError("the release script lists no files")
+    return files
 
 
 def _make_slug(name: str) -> str:

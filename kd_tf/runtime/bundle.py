@@ -46,6 +46,11 @@ CATALOG_FILE = "catalog.json"
 CONFIG_FILE = "config.json"
 MODEL_CARD_FILE = "MODEL_CARD.md"
 
+RUN_BUNDLE_FOLDER = "bundle"
+"""Where the bundle of a run is in the run's folder."""
+
+BUNDLE_FILES = frozenset((MODEL_FILE, CATALOG_FILE, CONFIG_FILE, MODEL_CARD_FILE))
+
 
 @dataclass(frozen=True)
 class BundleConfig:
@@ -269,7 +274,7 @@ def write_bundle(
     """Writes a bundle atomically: an interrupted run leaves the folder as it was.
 
     Args:
-        folder: Target folder, which is replaced if it exists.
+        folder: Target folder: new, empty, or an earlier bundle, which is replaced.
         model: Content of the .tflite file.
         catalog: One row per item in the order of ids, with any of the fields of `Item`. Values of
             None are left out; ``id`` is optional.
@@ -282,10 +287,11 @@ def write_bundle(
         The bundle, opened and verified.
 
     Raises:
-        UserError: The disk is full or the folder cannot be written.
+        UserError: The disk is full, or the folder cannot be written or has other files.
         ValueError: The catalog does not match the config, has an unknown field or a wrong id, or
             a number is not finite.
     """
+    check_bundle_folder(Path(folder))
     rows = [make_catalog_row(row, number) for number, row in enumerate(catalog, start=1)]
     if len(rows) != config.num_items:
         raise ValueError(
@@ -307,6 +313,17 @@ def write_bundle(
         if check is not None:
             check(bundle)
     return dataclasses.replace(bundle, folder=Path(folder))
+
+
+def check_bundle_folder(folder: Path) -> None:
+    """Checks that a bundle can take the place of a folder, before any work is done for it.
+
+    Raises:
+        UserError: The folder cannot be written, or has files that are not a bundle's.
+    """
+    atomic.check_replaceable(
+        folder, BUNDLE_FILES, hint="Give a new folder: a bundle replaces the whole folder."
+    )
 
 
 def encode_with_own_hash(config: Mapping[str, Any]) -> bytes:
@@ -375,7 +392,9 @@ class _FolderFiles:
                 raise NotADirectoryError
         except OSError as error:
             raise UserError(
-                "there is no such folder", where=str(folder), hint="Give the folder of a bundle."
+                "this is a file" if folder.is_file() else "there is no such folder",
+                where=str(folder),
+                hint="Give the folder of a bundle, for example runs/demo/bundle.",
             ) from error
 
     def read(self, name: str) -> bytes:
@@ -391,8 +410,17 @@ class _FolderFiles:
             raise UserError(
                 f"a file of the bundle cannot be read: {error.strerror}",
                 where=str(self.folder / name),
-                hint="Copy or export the whole bundle again.",
+                hint=self._explain_missing(name, error),
             ) from error
+
+    def _explain_missing(self, name: str, error: OSError) -> str:
+        """Returns what to do about a file that cannot be read."""
+        run_bundle = self.folder / RUN_BUNDLE_FOLDER
+        if (run_bundle / CONFIG_FILE).is_file():
+            return f"This is the folder of a run. Give {run_bundle}"
+        if name == CONFIG_FILE and isinstance(error, FileNotFoundError):
+            return "Give the folder of a bundle, for example runs/demo/bundle."
+        return "Copy or export the whole bundle again."
 
     def was_replaced(self) -> bool:
         """Says whether another folder is at the path now."""

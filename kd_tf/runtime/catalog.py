@@ -54,9 +54,9 @@ class Item:
 
     @property
     def label(self) -> str:
-        """Title and authors for display; the item id if there is no title."""
+        """Title and authors in one line, for display; the item id if there is no title."""
         title = self.title or f"book {self.item_id}"
-        return f"{title} ({self.authors})" if self.authors else title
+        return " ".join((f"{title} ({self.authors})" if self.authors else title).split())
 
 
 _TYPES = {

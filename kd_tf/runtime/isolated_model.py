@@ -178,7 +178,10 @@ class IsolatedModel:
         if not isinstance(answer, dict):
             raise self._make_error("gave an answer of another form")
         if "error" in answer:
-            raise UserError(str(answer["error"]), where=self._name)
+            hint = answer.get("hint")
+            raise UserError(
+                str(answer["error"]), where=self._name, hint=str(hint) if hint else None
+            )
         return answer
 
     def _receive(self, stream: IO[bytes], timeout: float) -> bytes:
@@ -245,7 +248,7 @@ def serve() -> None:
             else:
                 answer = _answer(model, message)
         except UserError as error:
-            answer = {"error": f"{error.what} {error.hint or ''}".strip()}
+            answer = {"error": error.what, "hint": error.hint}
         _send(writer, json.dumps(answer).encode())
 
 

@@ -237,7 +237,9 @@ def _extract_numbers(title: str) -> list[str]:
 
 
 def _format_items(items: Sequence[Item]) -> str:
-    return "\n".join(f"    {item.item_id}: {item.label}" for item in items[:NUM_SUGGESTIONS])
+    # One line each, also if an id has line breaks.
+    lines = [" ".join(f"{item.item_id}: {item.label}".split()) for item in items[:NUM_SUGGESTIONS]]
+    return "\n".join(f"    {line}" for line in lines)
 
 
 def _make_ambiguous_error(name: str, items: list[Item]) -> UserError:

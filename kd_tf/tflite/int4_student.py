@@ -40,7 +40,7 @@ class Int4Student(HistoryModel):
             raise UserError(
                 f"a {type(student).__name__} with embedding_dim {student.embedding_dim} cannot be "
                 "quantized to int4",
-                where="export.variants",
+                where="export.quantizations",
                 hint="Use mlp or shallow-cnn with an even embedding_dim, or leave out int4.",
             )
         self.student, self.embedding_dim = student, student.embedding_dim

@@ -78,10 +78,13 @@ def load(folder: Path) -> HistoryModel:
             raise ValueError("the weights do not match the saved fingerprint")
     # Whatever a constructor makes of the values of a file that `save` did not write.
     except Exception as error:
+        is_missing = isinstance(error, FileNotFoundError)
         raise UserError(
             f"cannot load the model: {error}",
             where=str(folder),
-            hint="Delete the folder and run again to retrain the model.",
+            hint="Give the folder of a finished run."
+            if is_missing and not folder.exists()
+            else "Delete the folder and run again to retrain the model.",
         ) from error
     return model
 

@@ -214,6 +214,25 @@ def test_an_option_that_is_not_given_sets_nothing() -> None:
         (["--weighting", "magic"], ["'--weighting'", "'magic'", "'gradient-norm'"]),
         (["--quantization", "int3"], ["'--quantization'", "'int3'", "'int4'"]),
         (["--config", "none.toml"], ["none.toml", "file not found"]),
+        (["--set", "student.embeding_dim=3"], ["no such setting", "mean student.embedding_dim?"]),
+        (["--set", "studnet.embedding_dim=3"], ["studnet: there is no", "Did you mean student?"]),
+        (
+            ["--set", "student.magic=3"],
+            ["student.magic: there is no such setting docs/", "lists all"],
+        ),
+        (
+            ["--set", "distillation.loss_settings.rrd.wait=3"],
+            ["distillation.loss_settings.rrd.wait: there is no such setting"],
+        ),
+        (["--set", "teacher=3"], ["teacher: this is a section", "got 3"]),
+        (
+            ["--max-bytes", "3", "--set", "student.max_bytes.x=1"],
+            ["max_bytes has a value", "--set"],
+        ),
+        (["--candidates", "some"], ["evaluation.candidates", "full (rank", "sampled:N", "'some'"]),
+        (["--losses", "magic"], ["no distillation loss 'magic'", "soft-targets"]),
+        (["--losses", "json:dumps"], ["json:dumps is not a subclass", "class dumps("]),
+        (["--set", "name=3"], ["name: Input should be a valid string"]),
         (["--set", "student.max_bytes=1TB"], ["student.max_bytes", "'1TB' is not a size"]),
     ],
 )

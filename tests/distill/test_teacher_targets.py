@@ -1,5 +1,7 @@
 import contextlib
+import errno
 import json
+import os
 import shutil
 
 import numpy as np
@@ -7,7 +9,8 @@ import pytest
 
 from kd_tf.backend import tf
 from kd_tf.data.examples.sequences import Examples
-from kd_tf.distill.teacher_targets import compute_teacher_targets
+from kd_tf.distill.teacher_targets import compute_curriculum_targets, compute_teacher_targets
+from kd_tf.errors import UserError
 from kd_tf.models import batch_scoring
 from kd_tf.models.base import HistoryModel
 from kd_tf.progress import NullProgress
@@ -287,3 +290,25 @@ def test_progress_counts_every_example(tmp_path, small_batches):
     ask(Teacher(), drawn(), tmp_path / "targets", progress=Counted())
     assert sum(done) == 14
     assert len(done) > 2
+
+
+@pytest.mark.parametrize(
+    "compute",
+    [
+        lambda **settings: compute_teacher_targets(QuickTeacher(), drawn(), **settings),
+        lambda **settings: compute_curriculum_targets([QuickTeacher()], drawn(), **settings),
+    ],
+)
+def test_a_full_disk_stops_before_the_teacher_is_asked(tmp_path, monkeypatch, compute):
+    """Filled in the mapped memory of a file, it would end the process by a signal."""
+
+    def fail(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    progress = NullProgress()
+    progress.task = None  # nobody counts examples
+    with pytest.raises(UserError, match="No space left") as caught:
+        compute(top_k=4, folder=tmp_path / "targets", progress=progress)
+    assert "free some space" in caught.value.hint
+    assert list(tmp_path.iterdir()) == []

@@ -16,6 +16,7 @@ from kd_tf.data.split import load as load_split
 from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.errors import UserError
 from kd_tf.pipeline.run import RunResult, run
+from kd_tf.pipeline.run_folder import MARKER_FILE
 from kd_tf.pipeline.stages import train_student, training
 from kd_tf.runtime.recommender import Recommender
 from kd_tf.training import checkpoint, resume
@@ -110,7 +111,7 @@ def test_ctrl_c_in_a_stage_keeps_those_before_it(
         with pytest.raises(KeyboardInterrupt):
             run(small, tmp_path / "run")
     left = {path.name for path in (tmp_path / "run").iterdir()}
-    assert left == {"config.toml", "split.npz", "teacher", "student", "targets"}
+    assert left == {MARKER_FILE, "config.toml", "split.npz", "teacher", "student", "targets"}
     assert not list((tmp_path / "run" / "student").iterdir())
     run(small, tmp_path / "run")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -234,7 +235,17 @@ def _build_loss(name: str, settings: Distillation) -> DistillationLoss:
         raise UserError(
             f"wrong arguments for {name}: {error}",
             where=f"distillation.loss_settings.{name}.arguments",
+            hint=f"It takes {', '.join(_list_arguments(loss_class)) or 'no arguments'}.",
         ) from error
+
+
+def _list_arguments(loss_class: type[DistillationLoss]) -> list[str]:
+    """Lists the names of the arguments of a loss."""
+    return [
+        name
+        for name, parameter in inspect.signature(loss_class).parameters.items()
+        if parameter.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
 
 
 def _import_loss(name: str) -> type[DistillationLoss]:
@@ -260,6 +271,7 @@ def _import_loss(name: str) -> type[DistillationLoss]:
         raise UserError(
             f"{name} is not a subclass of kd_tf.distill.losses.DistillationLoss",
             where="distillation.losses",
+            hint=f"Derive it: class {attribute}(DistillationLoss).",
         )
     return loss_class
 

@@ -13,7 +13,7 @@ from kd_tf.data.histories import Histories
 from kd_tf.models.base import HistoryModel
 from kd_tf.pipeline.stages.examples import draw_calibration_histories
 from kd_tf.report import model_card
-from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
+from kd_tf.runtime.bundle import Bundle, BundleConfig, check_bundle_folder, write_bundle
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.runtime.recommender import Recommender
 from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version
@@ -42,7 +42,8 @@ def export_bundle(
 
     Args:
         student: The trained student.
-        folder: The bundle's folder; it is replaced as a whole, and only if everything succeeds.
+        folder: The bundle's folder: new, empty, or an earlier bundle, which is replaced as a whole,
+            and only if everything succeeds.
         catalog: The V items, ``data.catalog``.
         quantization: ``float32``, ``float16``, ``dynamic-int8``, ``int8`` or ``int4``, as far as
             the student supports it.
@@ -61,7 +62,7 @@ def export_bundle(
 
     Raises:
         ParityError: The file does not answer like the student.
-        UserError: The runtime is too old for the file.
+        UserError: The runtime is too old for the file, or the folder has other files.
         ValueError: Student and catalog do not fit, the student does not support the quantization,
             or it needs histories.
 
@@ -76,6 +77,7 @@ def export_bundle(
         >>> bundle.config.quantization, bundle.config.num_items
         ('dynamic-int8', 60)
     """
+    check_bundle_folder(Path(folder))
     if not isinstance(catalog, Catalog):
         raise TypeError(f"catalog must be a Catalog (data.catalog), not a {type(catalog).__name__}")
     if len(catalog) != student.num_items:

@@ -85,7 +85,11 @@ def fine_tune(
             weights.
     """
     if not model.trainable_variables:
-        raise UserError(f"{type(model).__name__} has no trainable weights")
+        raise UserError(
+            f"{type(model).__name__} has no trainable weights, so no distillation loss changes it",
+            where="student.architecture",
+            hint="Choose another student, for example mlp.",
+        )
     schedule = replace(
         make_schedule(context.settings.student.training, context.split),
         epochs=max(context.settings.student.fine_tuning_epochs, 1),

@@ -202,6 +202,7 @@ class _Worker:
             raise UserError(
                 f"{self.model.name} cannot be measured: {message}",
                 where=str(self.model.path),
+                hint="Choose other models with --competitors, or free memory if it ran out.",
             )
         response: dict[str, Any] = json.loads(line)
         return response

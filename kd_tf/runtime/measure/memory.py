@@ -67,7 +67,10 @@ def read_peak_bytes() -> int:
     try:
         import resource
     except ImportError as error:  # Windows
-        raise UserError("this system does not report the peak memory of a process") from error
+        raise UserError(
+            "this system does not report the peak memory of a process",
+            hint="Measure on Linux or macOS.",
+        ) from error
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     # macOS reports bytes, other systems kilobytes.
     return peak if sys.platform == "darwin" else peak * 1024

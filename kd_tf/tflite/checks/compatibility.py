@@ -53,8 +53,8 @@ def check_runtime(content: bytes, runtime: str) -> None:
             f"the file needs TensorFlow Lite {min_version} or newer, but the runtime {oldest} "
             f"supports the operators of {RUNTIMES[oldest]}",
             where="export.runtime",
-            hint="Leave this variant out of export.variants, or ship a newer runtime with your "
-            "app and set --runtime litert.",
+            hint="Leave this quantization out of export.quantizations, or ship a newer runtime "
+            "with your app and set --runtime litert.",
         )
 
 
