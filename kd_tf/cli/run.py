@@ -136,6 +136,7 @@ def _run(values: dict[str, Any], out: Path, json: Path | None, quiet: bool) -> N
         example = example_user.build_user_example(
             result.dataset, result.split, result.teacher, result.bundle
         )
-    example_user.print_user_example(example, console)
+    if example is not None:
+        example_user.print_user_example(example, console)
     console.print(f"\nBundle: {result.bundle.folder}", markup=False)
     console.print(f"Report: {out / 'report.html'}", markup=False)
