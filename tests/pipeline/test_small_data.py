@@ -192,7 +192,6 @@ def test_networks_train_on_few_users(name: str, teacher: str, student: str, tmp_
     settings = make_settings(
         teacher={"architecture": teacher, "training": training},
         student={"architecture": student, "training": training},
-        export={"quantizations": ["int8"]},
     )
     finished = run(settings, tmp_path / "run", dataset=make_dataset(TABLES[name]))
     check_table(finished.results)
