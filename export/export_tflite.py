@@ -79,18 +79,20 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     atomic.check_file(options.out)
     # Nothing is distilled here, so that no loss of the configuration is imported.
     settings = config.read(options.run / "config.toml", allow_code=True)
-    K = options.recommendations or settings.export.recommendations
     # TensorFlow is imported late, so that a wrong path is reported at once.
     from kd_tf.data.split import load as load_split
     from kd_tf.pipeline.run import SPLIT_FILE
     from kd_tf.pipeline.stages.examples import draw_calibration_histories
     from kd_tf.pipeline.stages.item_order import choose_item_order
+    from kd_tf.pipeline.stages.sizes import choose_export_sizes
     from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version
     from kd_tf.tflite.checks.parity import check_parity
     from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
     from kd_tf.training import checkpoint
 
     student = checkpoint.load(options.run / "student" / options.student / "model")
+    K, C = choose_export_sizes(settings.export, student.num_items)
+    K, C = options.recommendations or K, options.candidates or C
     if not 1 <= K <= student.num_items:
         raise UserError(f"--recommendations must be in 1..{student.num_items}, not {K}")
     split = load_split(options.run / SPLIT_FILE)
@@ -115,7 +117,7 @@ def _export(options: argparse.Namespace, console: Console) -> None:
         quantized_student,
         quantization,
         recommendations=K,
-        candidates=options.candidates or settings.export.candidates,
+        candidates=C,
         calibration=calibration,
     )
     parity = check_parity(

@@ -24,7 +24,8 @@ def end_of(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int | str | None
     [
         ("user,item,rating\na,1,5\na,2,five\n", ["--rating", "rating"], ":3, column"),
         ("user,item\n", [], "no rows"),
-        ("user,item\na,1\na,2\na,3\na,4\na,5\n", [], "none for training"),
+        ("user,item\na,1\nb,1\n", [], "No user has two items"),
+        ("user,item\na,1\na,2\n", ["--set", "split.test_users=1"], "none for training"),
         ("user,item\na,1\n", ["--user", "reader"], "no column 'reader'"),
         ("user,item\na,1\n", ["--set", "student.dimension=3"], "student.dimension"),
         ("user,item\na,1\n", ["--set", "nonsense"], "SECTION.KEY=VALUE"),

@@ -149,6 +149,7 @@ def _run(values: dict[str, Any], out: Path | None, json: Path | None, quiet: boo
         example = example_user.build_user_example(
             result.dataset, result.split, result.teacher, result.bundle
         )
-    example_user.print_user_example(example, console)
+    if example is not None:
+        example_user.print_user_example(example, console)
     console.print(f"\nBundle: {result.bundle.folder}")
     console.print(f"Report: {folder / 'report.html'}")

@@ -226,8 +226,10 @@ class Cleaning(Section):
     max_user_quantile: Share | None = Field(
         None, description="drop users with more items than this quantile (robots)"
     )
-    min_user_interactions: Annotated[int, Field(ge=2)] = Field(
-        5, description="drop users with fewer items"
+    min_user_interactions: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="drop users with fewer items; default: 5, or less (at least 2) where 5 would "
+        "leave fewer than 20 users",
     )
     min_item_interactions: PositiveInt = Field(
         1, description="drop items with fewer users; both minimums are repeated until they hold"
@@ -247,10 +249,14 @@ class Split(Section):
         None, description="default: published if the files have a split, else unseen-users"
     )
     test_users: PositiveInt | None = Field(
-        None, description="unseen-users: number of test users; default: a fifth, at most 5000"
+        None,
+        description="unseen-users: number of test users; default: a fifth, at most 5000, at least "
+        "1 of 2 users",
     )
     validation_users: PositiveInt | None = Field(
-        None, description="unseen-users: default: half of test_users"
+        None,
+        description="unseen-users: default: half of test_users; of 3 users or fewer none, and "
+        "training items are held out instead",
     )
     held_out_share: Share = Field(
         0.2, description="unseen-users: share of a user's items that is held out"

@@ -18,9 +18,15 @@ class Export(Section):
         description="L, the number of newest items a model sees; default: enough for 95 % of the "
         "training users, 50 to 200",
     )
-    recommendations: PositiveInt = Field(50, description="K, the length of a recommendation list")
-    candidates: PositiveInt = Field(
-        100, description="C, the number of items that one call of score takes"
+    recommendations: PositiveInt | None = Field(
+        None,
+        description="K, the length of a recommendation list; default: 50, or the number of items "
+        "if that is less",
+    )
+    candidates: PositiveInt | None = Field(
+        None,
+        description="C, the number of items that one call of score takes; default: 100, or the "
+        "number of items if that is less",
     )
     quantizations: tuple[QuantizationName, ...] | None = Field(
         None,

@@ -15,6 +15,12 @@ from kd_tf.errors import UserError
 InteractionWeighting = Literal["none", "rating", "log", "count"]
 DuplicatePolicy = Literal["last", "max", "mean", "error"]
 
+DEFAULT_MIN_USER_INTERACTIONS = 5
+"""Default of `CleaningRules.min_user_interactions`, where it leaves enough users."""
+
+MIN_USERS_LEFT = 20
+"""The default is lowered where it would leave fewer users: they are too few to lose one."""
+
 
 @dataclass(frozen=True)
 class CleaningRules:
@@ -34,7 +40,9 @@ class CleaningRules:
             rating; the last one with their ``mean`` rating; or ``error``, which raises.
         max_user_quantile: Removes users with more items than this quantile of all users: robots,
             libraries, test accounts. None keeps all.
-        min_user_interactions: Removes users with fewer items; at least 2.
+        min_user_interactions: Removes users with fewer items; at least 2. None takes
+            `DEFAULT_MIN_USER_INTERACTIONS`, or less where that would leave fewer than
+            `MIN_USERS_LEFT` users: a family has few readers, and needs all of them.
         min_item_interactions: Removes the interactions of items with fewer users. The items keep
             their place in the catalog.
 
@@ -42,8 +50,8 @@ class CleaningRules:
         UserError: A value is out of range.
 
     Example:
-        >>> CleaningRules(min_rating=4, duplicates="max").min_user_interactions
-        5
+        >>> CleaningRules(min_rating=4, duplicates="max").duplicates
+        'max'
         >>> CleaningRules(min_user_interactions=1)
         Traceback (most recent call last):
         ...
@@ -56,7 +64,7 @@ class CleaningRules:
     weights: InteractionWeighting = "none"
     duplicates: DuplicatePolicy = "last"
     max_user_quantile: float | None = None
-    min_user_interactions: int = 5
+    min_user_interactions: int | None = None
     min_item_interactions: int = 1
 
     def __post_init__(self) -> None:
@@ -75,8 +83,9 @@ class CleaningRules:
                 f"max_user_quantile must be above 0 and below 1, not {self.max_user_quantile}"
             )
         for name, minimum in (("min_user_interactions", 2), ("min_item_interactions", 1)):
-            if getattr(self, name) < minimum:
-                raise UserError(f"{name} must be {minimum} or more, not {getattr(self, name)}")
+            value = getattr(self, name)
+            if value is not None and value < minimum:
+                raise UserError(f"{name} must be {minimum} or more, not {value}")
 
 
 @dataclass(frozen=True)
@@ -87,11 +96,13 @@ class CleaningStep:
         name: What the step removes.
         before: Counts before the step.
         after: Counts after the step.
+        note: What the user should know of the step, or None.
     """
 
     name: str
     before: Counts
     after: Counts
+    note: str | None = None
 
 
 def clean(
@@ -120,9 +131,9 @@ def clean(
     remaining = interactions
     steps: list[CleaningStep] = []
 
-    def step(name: str, after: Interactions) -> None:
+    def step(name: str, after: Interactions, note: str | None = None) -> None:
         nonlocal remaining
-        steps.append(CleaningStep(name, remaining.count(), after.count()))
+        steps.append(CleaningStep(name, remaining.count(), after.count(), note))
         remaining = after
 
     if rules.since is not None or rules.until is not None:
@@ -152,22 +163,29 @@ def clean(
             f"user with more than {limit:g} items (quantile {rules.max_user_quantile:g})",
             remaining.keep(counts[remaining.user] <= limit),
         )
-    rows, rounds = _find_core(remaining, rules.min_user_interactions, rules.min_item_interactions)
-    name = f"user with fewer than {rules.min_user_interactions} items"
+    min_user_interactions, note = rules.min_user_interactions, None
+    if min_user_interactions is None:
+        min_user_interactions, note = _choose_min_user_interactions(
+            remaining, rules.min_item_interactions
+        )
+    rows, rounds = _find_core(remaining, min_user_interactions, rules.min_item_interactions)
+    name = f"user with fewer than {min_user_interactions} items"
     if rules.min_item_interactions > 1:
         name += (
             f" or item with fewer than {rules.min_item_interactions} users ({rounds} "
             f"round{'' if rounds == 1 else 's'})"
         )
-    step(name, remaining.keep(rows))
+    before_core = remaining
+    step(name, remaining.keep(rows), note)
     if not len(remaining):
         raise UserError(
             "no interactions remain after cleaning: "
             + "; ".join(
-                f"{step.name}: {step.before.interactions - step.after.interactions} rows"
+                f"{step.name}: {num_rows} row{'' if num_rows == 1 else 's'}"
                 for step in steps
+                if (num_rows := step.before.interactions - step.after.interactions)
             ),
-            hint="Loosen the rule that removed most rows.",
+            hint=_explain_empty_core(before_core, rules),
         )
     return remaining, steps
 
@@ -318,6 +336,52 @@ def _merge_repeated_pairs(interactions: Interactions, policy: DuplicatePolicy) -
     mask = np.zeros(len(order), bool)
     mask[order[last]] = True
     return interactions.keep(mask)
+
+
+def _choose_min_user_interactions(
+    interactions: Interactions, min_item: int
+) -> tuple[int, str | None]:
+    """Chooses the default of the minimum: the largest that leaves `MIN_USERS_LEFT` users.
+
+    Returns:
+        The minimum, at least 2, and a note if it is lower than usual and keeps more users.
+    """
+
+    def count_users(minimum: int) -> int:
+        rows, _ = _find_core(interactions, minimum, min_item)
+        return len(np.unique(interactions.user[rows]))
+
+    minimum = DEFAULT_MIN_USER_INTERACTIONS
+    num_users = num_users_of_default = count_users(minimum)
+    while num_users < MIN_USERS_LEFT and minimum > 2:
+        minimum -= 1
+        num_users = count_users(minimum)
+    if not num_users:
+        return minimum, None
+    if num_users == num_users_of_default:
+        return DEFAULT_MIN_USER_INTERACTIONS, None
+    return minimum, (
+        f"users with {minimum} items or more are kept: only {num_users_of_default} of these "
+        f"{num_users} have {DEFAULT_MIN_USER_INTERACTIONS}, the usual minimum "
+        "(cleaning.min_user_interactions)"
+    )
+
+
+def _explain_empty_core(interactions: Interactions, rules: CleaningRules) -> str:
+    """Says what to do where the last step, the k-core, or an earlier one removed all rows."""
+    most = int(np.bincount(interactions.user).max(initial=0))
+    if most == 1:
+        return (
+            "No user has two items, so nothing shows which items go together. Add more "
+            "interactions."
+        )
+    minimum = rules.min_user_interactions
+    if minimum is not None and 2 <= most < minimum:
+        return (
+            f"No user has more than {most} items: set cleaning.min_user_interactions to {most} or "
+            "less, or leave it out."
+        )
+    return "Loosen the rule that removed most rows."
 
 
 def _find_core(interactions: Interactions, min_user: int, min_item: int) -> tuple[np.ndarray, int]:

@@ -21,6 +21,9 @@ from kd_tf.data.splits.unseen_users import UNSEEN_USERS, split_unseen_users
 from kd_tf.data.splits.validation import hold_out_validation
 from kd_tf.errors import UserError
 
+MAX_TEST_USERS = 5000
+"""Default maximum number of test users; more make no interval much narrower."""
+
 ProtocolName = Literal["unseen-users", "leave-one-out", "temporal", "random", "published"]
 
 
@@ -86,6 +89,11 @@ class PreparedData:
     splits: list[Split]
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the cleaning, one sentence each."""
+        return tuple(step.note for step in self.steps if step.note)
+
+    @property
     def split(self) -> Split:
         """The only split.
 
@@ -120,17 +128,19 @@ def split(
             ``temporal``, ``random`` or ``published``. The default is ``published`` where the files
             have a split, and ``unseen-users`` elsewhere.
         seed: Draws users and items, and whatever models draw later.
-        cleaning: The cleaning rules; by default users with fewer than five items are removed.
-        test_users: unseen-users: number of test users; by default a fifth, at most 5,000.
+        cleaning: The cleaning rules; by default users with fewer than five items are removed, and
+            fewer where few users would be left (`CleaningRules.min_user_interactions`).
+        test_users: unseen-users: number of test users; by default a fifth, at most 5,000, and at
+            least one of two users.
         validation_users: unseen-users: number of validation users; by default half of the test
-            users.
+            users, and none of three users or fewer.
         held_out_share: unseen-users: share of a user's items that is held out.
         test_share: random, temporal: share of the interactions.
         validation_share: random, temporal: share of the interactions.
 
     Returns:
-        The split; a part of the training items is held out where a published split has no
-        validation part.
+        The split; a part of the training items is held out where there are no validation users.
+        Of a few users the test part, and of a single one the validation part, may be empty.
 
     Raises:
         UserError: The data are too few, or a setting does not fit them.
@@ -264,6 +274,21 @@ def _complete_rules(cleaning: CleaningRules | None, dataset: Dataset) -> Cleanin
     return rules
 
 
+def _choose_num_unseen_users(num_users: int, options: SplitOptions) -> tuple[int, int]:
+    """Returns the numbers of test and validation users; defaults leave two users for training.
+
+    Of two users one is tested all the same: otherwise nothing at all could be measured.
+    """
+    test, validation = options.test_users, options.validation_users
+    if test is None:
+        test = max(num_users // 5, 1)
+        test = min(test, MAX_TEST_USERS, max(num_users - (validation or 0) - 1, 0))
+    if validation is None:
+        # Where there are none, training items are held out instead (`ensure_validation_split`).
+        validation = min(max(test // 2, 1), max(num_users - test - 2, 0))
+    return test, validation
+
+
 def _split_interactions(
     interactions: Interactions, protocol: str, options: SplitOptions, seed: int
 ) -> list[Split]:
@@ -273,8 +298,7 @@ def _split_interactions(
             return make_user_folds(
                 interactions, options.num_folds, held_out_share=options.held_out_share, seed=seed
             )
-        test = options.test_users or min(5000, max(interactions.num_users // 5, 1))
-        validation = options.validation_users or max(test // 2, 1)
+        test, validation = _choose_num_unseen_users(interactions.num_users, options)
         return [
             split_unseen_users(
                 interactions,

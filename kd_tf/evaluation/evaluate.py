@@ -81,9 +81,17 @@ class Evaluation:
     overall: dict[str, float]
     slices: dict[str, SliceMetrics]
 
+    @property
+    def num_users(self) -> int:
+        """Number of users that the metrics are means over."""
+        return max((len(values) for values in self.per_user.values()), default=0)
+
     def compute_intervals(self) -> dict[str, tuple[float, float]]:
-        """Computes 95 % bootstrap confidence intervals of the means of `per_user`, by name."""
-        return bootstrap_intervals(self.per_user)
+        """Computes 95 % bootstrap confidence intervals of the means of `per_user`, by name.
+
+        A single user has none: every sample would be that user, and the interval a point.
+        """
+        return bootstrap_intervals(self.per_user) if self.num_users > 1 else {}
 
 
 @dataclass(frozen=True)
@@ -150,11 +158,16 @@ def evaluate(
         candidates: Sampled candidates to rank the held-out items among; None for all items.
         progress: Reports progress per batch.
 
+    Returns:
+        The metrics; none at all without users.
+
     Raises:
         ValueError: `score` returned another shape or type or a NaN, or `held_out` has ids that
             `training` does not have.
     """
     num_users = _check_held_out(held_out, training)
+    if not num_users:
+        return Evaluation({}, {}, {})
     negatives = None if candidates is None else candidates.draw(held_out, training.num_items)
     # The accuracy of sampled candidates needs as many ranks as a user has held-out items.
     depth = max(ks) if negatives is None else max(*ks, int(held_out.targets.lengths.max()))
@@ -216,11 +229,16 @@ def evaluate_lists(
         batch_size: Number of users per call of `rank`.
         progress: Reports progress per batch.
 
+    Returns:
+        The metrics; none at all without users.
+
     Raises:
         ValueError: `rank` returned something that `RankFn` does not allow, or `held_out` has ids
             that `training` does not have; the message names the user row.
     """
     num_users = _check_held_out(held_out, training)
+    if not num_users:
+        return Evaluation({}, {}, {})
     k = max(ks)
     seen_items = held_out.seen_items
     depth = k if seen_items is None else k + int(seen_items.lengths.max())
@@ -242,8 +260,9 @@ def merge_folds(folds: Sequence[Evaluation]) -> Evaluation:
     """Merges the evaluations of the folds of a cross-validation.
 
     Metrics per user are averaged over the users of all folds; metrics of all lists, such as
-    coverage, over the folds.
+    coverage, over the folds. Folds without users do not count.
     """
+    folds = [fold for fold in folds if fold.num_users] or folds[:1]
     if len(folds) == 1:
         return folds[0]
     per_user = {
@@ -308,13 +327,10 @@ def _compute_metrics(
 
 def _check_held_out(held_out: HeldOutSet, training: TrainingStatistics) -> int:
     """Checks all ids of the held-out users and returns the number of users."""
-    num_users = len(held_out.histories)
-    if not num_users:
-        raise ValueError("there are no held-out users to evaluate on")
     for histories in (held_out.histories, held_out.targets, held_out.seen_items):
         if histories is not None:
             check_ids(histories, training.num_items)
-    return num_users
+    return len(held_out.histories)
 
 
 def _collect_seen_items(held_out: HeldOutSet, rows: np.ndarray) -> Histories:

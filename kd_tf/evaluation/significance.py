@@ -20,8 +20,7 @@ class PairedComparison:
             differences over the square root of their number.
         num_users: Number of users on which both were evaluated.
         p_value: p-value of the two-sided paired t-test: the probability of a difference at least
-            as large between two equally good models. Where all users have the same difference, it
-            is 1 for a difference of 0, else 0.
+            as large between two equally good models. See `compute_p_value`.
 
     Example:
         >>> import numpy as np
@@ -71,11 +70,28 @@ def compare_paired(a: np.ndarray, b: np.ndarray) -> PairedComparison:
     # Equal differences have an error of exactly 0, which rounding would hide.
     is_constant = bool((differences == differences[0]).all())
     error = 0.0 if is_constant else float(differences.std(ddof=1) / math.sqrt(len(differences)))
-    if error:
-        p_value = float(2 * stats.t.sf(abs(mean) / error, len(differences) - 1))
-    else:
-        p_value = 0.0 if mean else 1.0
+    p_value = compute_p_value(mean, error, len(differences))
     return PairedComparison(mean, error, len(differences), p_value)
+
+
+def compute_p_value(difference: float, standard_error: float, num_users: int) -> float:
+    """Computes the p-value of a two-sided paired t-test.
+
+    A t-test knows no error where all users have the same difference. Then the p-value is that of
+    the sign test, 2 / 2^n: so often n coins fall alike. It is 1 for a difference of 0.
+
+    Args:
+        difference: Mean difference.
+        standard_error: Standard error of that mean.
+        num_users: Number of users, at least two.
+
+    Example:
+        >>> compute_p_value(0.1, 0.0, 2), compute_p_value(0.1, 0.0, 6)
+        (0.5, 0.03125)
+    """
+    if standard_error:
+        return float(2 * stats.t.sf(abs(difference) / standard_error, num_users - 1))
+    return float(2.0 ** (1 - num_users)) if difference else 1.0
 
 
 def adjust_p_values(p_values: Sequence[float]) -> list[float]:

@@ -19,6 +19,7 @@ from kd_tf.pipeline.stages.model_results import (
     describe_environment,
 )
 from kd_tf.pipeline.stages.prepare import prepare_data
+from kd_tf.pipeline.stages.sizes import check_evaluation_sizes
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.report.results import ModelTable
 
@@ -55,7 +56,11 @@ def evaluate_baselines(
         )
     candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
     prepared_data = prepare_data(settings, dataset or load_dataset(settings))
-    for note in prepared_data.dataset.notes:
+    data = describe_dataset(settings, prepared_data, prepared_data.splits[0])
+    data.notes.extend(
+        check_evaluation_sizes(settings, candidates, prepared_data.interactions.num_items)
+    )
+    for note in data.notes:
         progress.warn(note)
     if candidates is not None:
         progress.warn(
@@ -63,14 +68,8 @@ def evaluate_baselines(
             "metrics are not comparable with those of a full ranking, and may order models "
             "differently"
         )
-    data = dataclasses.replace(
-        describe_dataset(settings, prepared_data, prepared_data.splits[0]),
-        candidates=str(candidates or FULL),
-    )
+    data = dataclasses.replace(data, candidates=str(candidates or FULL))
     if len(prepared_data.splits) > 1:
-        data = dataclasses.replace(
-            data, test_users=sum(len(split.test.histories) for split in prepared_data.splits)
-        )
         data.notes.append(
             f"{len(prepared_data.splits)}-fold cross-validation: the number of test users is of "
             "all folds, those of training and validation users are of the first fold"
@@ -91,7 +90,7 @@ def evaluate_baselines(
             hint="Choose others with --models, or give more data.",
         )
     metric = f"ndcg@{settings.evaluation.ks[0]}"
-    best = max(results.models, key=lambda result: result.metrics[metric]).name
+    best = max(results.models, key=lambda result: result.metrics.get(metric, 0.0)).name
     pairs = [(best, result.name) for result in results.models if result.name != best]
     return ModelTable(
         dataset=data,

@@ -160,7 +160,9 @@ def _run_stages(context: RunContext) -> RunResult:
             )
         )
     student = distilled_student.model
-    best_baseline = max(baselines.models, key=lambda result: result.metrics["ndcg@10"]).name
+    best_baseline = max(
+        baselines.models, key=lambda result: result.metrics.get("ndcg@10", 0.0)
+    ).name
     artifacts = export.export_artifacts(context, student)
     shipped_artifact = export.choose_artifact(context, artifacts)
     results = Results(

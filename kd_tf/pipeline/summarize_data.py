@@ -44,7 +44,7 @@ def summarize_data(
         items_per_user=_compute_quantiles(np.bincount(interactions.user)),
         users_per_item=_compute_quantiles(np.bincount(interactions.item)),
         columns=_list_columns(dataset, interactions),
-        notes=list(dataset.notes),
+        notes=[*dataset.notes, *(step.note for step in steps if step.note)],
         id_match=dataset.id_match,
     )
 

@@ -14,10 +14,14 @@ if TYPE_CHECKING:  # importing them needs the extra train, a benchmark of a file
     from kd_tf.report.results import (
         CandidateResult,
         ComparisonResult,
+        DatasetResult,
         DataSummary,
         ModelTable,
         Results,
     )
+
+NOT_MEASURED = "-"
+"""What tables show in place of a metric without test users."""
 
 
 def print_results(results: Results, console: Console) -> None:
@@ -26,7 +30,7 @@ def print_results(results: Results, console: Console) -> None:
     threads = results.shipped_artifact.latency_us["threads"]
     # Must fit into 80 columns: names may wrap, but numbers are never truncated.
     table = _make_table(
-        f"{data.name}: {data.protocol}, {data.test_users:,} test users, seed {data.seed}",
+        f"{data.name}: {data.protocol}, {_format_test_users(data)}, seed {data.seed}",
         "Evaluated on the test users, artifacts by running the .tflite file. "
         "Recall is divided by all held-out items. "
         f"Latency: {threads:.0f} thread{'' if threads == 1 else 's'}, this machine.",
@@ -56,6 +60,7 @@ def print_results(results: Results, console: Console) -> None:
         )
     console.print(table)
     console.print("* in the bundle", markup=False)
+    _print_caution(data, console)
     _print_comparisons(results.comparisons, console)
     _print_candidates(results.candidate_students, console)
 
@@ -66,7 +71,7 @@ def print_models(model_table: ModelTable, console: Console) -> None:
     ks = sorted(
         int(name.partition("@")[2]) for name in model_table.models[0].metrics if "ndcg@" in name
     )
-    min_k, max_k = ks[0], ks[-1]
+    min_k, max_k = (ks[0], ks[-1]) if ks else (10, 20)
     metric_by_heading = {
         f"NDCG\n@{min_k}": f"ndcg@{min_k}",
         f"NDCG\n@{max_k}": f"ndcg@{max_k}",
@@ -77,8 +82,7 @@ def print_models(model_table: ModelTable, console: Console) -> None:
     }
     candidates = "" if data.candidates == "full" else f", candidates {data.candidates}"
     table = _make_table(
-        f"{data.name}: {data.protocol}{candidates}, {data.test_users:,} test users, "
-        f"seed {data.seed}",
+        f"{data.name}: {data.protocol}{candidates}, {_format_test_users(data)}, seed {data.seed}",
         f"95 %: bootstrap interval of NDCG@{min_k} over users. Recall is divided by all held-out "
         "items.",
         (0, 1, 0, 0),
@@ -92,17 +96,19 @@ def print_models(model_table: ModelTable, console: Console) -> None:
     table.add_column("fit\ns", justify="right", no_wrap=True)
     for model in model_table.models:
         first, *other_metrics = [
-            _format_share(model.metrics[name]) for name in metric_by_heading.values()
+            _format_share(model.metrics[name]) if name in model.metrics else NOT_MEASURED
+            for name in metric_by_heading.values()
         ]
-        low, high = model.intervals[f"ndcg@{min_k}"]
+        interval = model.intervals.get(f"ndcg@{min_k}")
         table.add_row(
             model.name,
             first,
-            f"{_format_share(low)}-{_format_share(high)}",
+            "-".join(map(_format_share, interval)) if interval else NOT_MEASURED,
             *other_metrics,
             f"{model.train_seconds:.0f}",
         )
     console.print(table)
+    _print_caution(data, console)
     _print_comparisons(model_table.comparisons, console)
 
 
@@ -139,6 +145,8 @@ def print_data(summary: DataSummary, console: Console) -> None:
     ):
         values = ", ".join(f"{level}: {value:g}" for level, value in quantiles.items())
         console.print(f"{heading}, quantiles {values}", markup=False)
+    for note in summary.notes:
+        console.print(f"Note: {note}.", markup=False)
 
 
 def _print_candidates(candidates: Sequence[CandidateResult], console: Console) -> None:
@@ -172,8 +180,21 @@ def _print_comparisons(pairs: Sequence[ComparisonResult], console: Console) -> N
         )
 
 
+def _print_caution(data: DatasetResult, console: Console) -> None:
+    """Prints what metrics of few test users are worth."""
+    if data.caution:
+        console.print(f"Note: {data.caution}.", markup=False)
+
+
+def _format_test_users(data: DatasetResult) -> str:
+    return f"{data.test_users:,} test user{'' if data.test_users == 1 else 's'}"
+
+
 def _format_quality(metrics: dict[str, float]) -> list[str]:
-    return [f"{metrics[name]:.4f}" for name in ("ndcg@10", "recall@20", "coverage@10")]
+    return [
+        f"{metrics[name]:.4f}" if name in metrics else NOT_MEASURED
+        for name in ("ndcg@10", "recall@20", "coverage@10")
+    ]
 
 
 def print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:

@@ -74,7 +74,7 @@ def build_user_example(
     bundle: Bundle,
     *,
     user_index: int | None = None,
-) -> UserExample:
+) -> UserExample | None:
     """Computes the recommendations of teacher and bundle for a test user.
 
     The user is not selected by the quality of the recommendations: it is the first test user with
@@ -87,10 +87,15 @@ def build_user_example(
         bundle: Loaded again from its folder, as an app does.
         user_index: Row of another test user, from 0.
 
+    Returns:
+        The example; None without test users.
+
     Raises:
         UserError: There is no such user, or the bundle is invalid.
     """
     histories = split.test.histories
+    if user_index is None and not len(histories):
+        return None
     if user_index is None:
         candidates = np.flatnonzero(
             (histories.lengths >= MIN_ITEMS) & (histories.lengths <= MAX_ITEMS)

@@ -41,7 +41,9 @@ def render(results: Results) -> str:
         charts={
             "wide": tradeoff_chart.draw_chart(results, width=760, height=420),
             "narrow": tradeoff_chart.draw_chart(results, width=350, height=420),
-        },
+        }
+        if results.dataset.test_users
+        else {},
         metrics=_list_metric_names(results),
         slices={
             name: part["num_users"]

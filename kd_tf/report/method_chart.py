@@ -32,12 +32,14 @@ def render(table: ModelTable) -> str:
     differs significantly from the student alone (paired t-test with Holm's adjustment, 5 %).
     """
     significant = {pair.model for pair in table.comparisons if pair.p_value < 0.05}
-    models = sorted(table.models, key=lambda model: -model.metrics[METRIC])
+    # Without test users there is nothing to draw but the title.
+    models = [model for model in table.models if METRIC in model.metrics]
+    models.sort(key=lambda model: -model.metrics[METRIC])
     values = [
         (model.metrics[METRIC], model.standard_deviations.get(METRIC, 0.0)) for model in models
     ]
-    min_value = min(value - deviation for value, deviation in values)
-    max_value = max(value + deviation for value, deviation in values)
+    min_value = min((value - deviation for value, deviation in values), default=0.0)
+    max_value = max((value + deviation for value, deviation in values), default=0.0)
     # 1 if all values are equal, against a division by 0.
     value_range = (max_value - min_value) or 1.0
 

@@ -89,8 +89,9 @@ def _describe_data(results: Results) -> str:
         "",
         f"- Name: {escape(data.name)}",
         f"- Users: {data.users:,}; books: {data.items:,}; interactions: {data.interactions:,}",
-        f"- Split: {data.train_users:,} training users, {data.validation_users:,} validation users "
-        f"(early stopping and model selection), {data.test_users:,} test users",
+        f"- Split: {format_count(data.train_users, 'training user')}, "
+        f"{format_count(data.validation_users, 'validation user')} (early stopping and model "
+        f"selection), {format_count(data.test_users, 'test user')}",
         f"- Protocol: {protocol}",
         f"- Seed: {data.seed}",
     ]
@@ -133,7 +134,9 @@ def _describe_training(results: Results) -> str:
 
 
 def _describe_metrics(results: Results) -> str:
-    artifact = results.shipped_artifact
+    artifact, data = results.shipped_artifact, results.dataset
+    if not data.test_users:
+        return f"## Metrics\n\nNone: {data.caution}."
     rows = [("**model.tflite** (this file)", artifact.bytes, artifact.metrics)]
     for role in ("student", "teacher", "baseline"):
         rows += [
@@ -144,7 +147,9 @@ def _describe_metrics(results: Results) -> str:
     lines = [
         "## Metrics",
         "",
-        f"On the {results.dataset.test_users:,} test users; this file was evaluated by running it.",
+        f"On the {format_count(data.test_users, 'test user')}; this file was evaluated by running "
+        "it.",
+        *(["", f"Caution: {data.caution}."] if data.caution else []),
         "",
         f"| {' | '.join(headings)} |",
         f"|---|{'---:|' * (len(headings) - 1)}",
@@ -219,7 +224,17 @@ def _describe_versions(results: Results) -> str:
 def _filter_by_role(results: Results, role: str) -> list[ModelResult]:
     """Returns the models of a role, best NDCG@10 first."""
     models = [model for model in results.models if model.role == role]
-    return sorted(models, key=lambda model: -model.metrics["ndcg@10"])
+    return sorted(models, key=lambda model: -model.metrics.get("ndcg@10", 0.0))
+
+
+def format_count(number: int, noun: str) -> str:
+    """Formats a number and its noun.
+
+    Example:
+        >>> format_count(1, "test user"), format_count(2000, "test user")
+        ('1 test user', '2,000 test users')
+    """
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _format_model_name(model: ModelResult) -> str:
@@ -234,9 +249,9 @@ def _format_heading(metric: str) -> str:
 
 
 def _format_comparison(pair: ComparisonResult) -> str:
-    note = " (less than two standard errors)" if pair.verdict == "not distinguishable from" else ""
+    note = f" ({pair.doubt})" if pair.doubt else ""
     return (
         f"{escape(pair.model)} is {pair.verdict} {escape(pair.reference)}{note}: {pair.metric} "
         f"{pair.difference:+.4f}, paired standard error {pair.standard_error:.4f}, "
-        f"{pair.num_users:,} users"
+        f"{format_count(pair.num_users, 'user')}"
     )

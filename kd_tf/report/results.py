@@ -11,7 +11,7 @@ from kd_tf import atomic
 from kd_tf.data.clean import CleaningStep
 from kd_tf.data.id_match import IdMatch
 from kd_tf.data.interactions import Counts
-from kd_tf.evaluation.significance import PairedComparison
+from kd_tf.evaluation.significance import PairedComparison, compute_p_value
 
 if TYPE_CHECKING:  # importing TensorFlow would slow down `kd-tf baselines`
     from kd_tf.tflite.artifact import Artifact
@@ -19,6 +19,12 @@ if TYPE_CHECKING:  # importing TensorFlow would slow down `kd-tf baselines`
 VERSION = 2
 """Version of the format; it rises when a key is renamed or removed."""
 FILE = "results.json"
+
+MIN_TEST_USERS = 30
+"""Results of fewer test users come with a warning."""
+
+MAX_P_VALUE = 0.05
+"""p-value from which on a difference may be chance."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,30 @@ class DatasetResult:
     notes: list[str]
     candidates: str = "full"
 
+    @property
+    def caution(self) -> str | None:
+        """What metrics of so few test users are worth, in a sentence; None if there are enough."""
+        return describe_few_users(self.test_users)
+
+
+def describe_few_users(num_test_users: int) -> str | None:
+    """Says what metrics of few test users are worth; None if there are enough.
+
+    Example:
+        >>> describe_few_users(1)
+        'measured on 1 test user: the figures say nothing by themselves'
+    """
+    if num_test_users == 0:
+        return "no test user: nothing can be measured, so there are no metrics"
+    if num_test_users == 1:
+        return "measured on 1 test user: the figures say nothing by themselves"
+    if num_test_users < MIN_TEST_USERS:
+        return (
+            f"measured on {num_test_users} test users: too few to tell which model is better; "
+            "differences may be chance"
+        )
+    return None
+
 
 @dataclass(frozen=True)
 class ModelResult:
@@ -82,9 +112,10 @@ class ModelResult:
         kind: Name of the architecture, for example ``mlp``.
         parameters: Number of stored parameters.
         bytes: Their size in memory; for a student, in an int8 file.
-        metrics: Metrics by name, for example ``ndcg@10``.
+        metrics: Metrics by name, for example ``ndcg@10``; none without test users.
         train_seconds: Wall time of training, including validation.
-        intervals: 95 % bootstrap confidence intervals of those metrics that are means over users.
+        intervals: 95 % bootstrap confidence intervals of those metrics that are means over users;
+            none with fewer than two test users.
         slices: By name of the slice, the number of users ``num_users`` and their ``metrics``.
         standard_deviations: Standard deviations of the metrics over several training runs; empty
             for a single run.
@@ -133,13 +164,25 @@ class ComparisonResult:
 
     @property
     def verdict(self) -> str:
-        """``above``, ``below``, or ``not distinguishable from`` within two standard errors."""
+        """``above``, ``below``, or ``not distinguishable from`` where there is a `doubt`."""
+        if self.doubt:
+            return "not distinguishable from"
+        return "above" if self.difference > 0 else "below"
+
+    @property
+    def doubt(self) -> str | None:
+        """Why the difference may be chance, for people; None where that is unlikely.
+
+        Two standard errors are enough for many users. Of few, the paired t-test (unadjusted) has
+        to be significant too.
+        """
         t_statistic = PairedComparison(
             self.difference, self.standard_error, self.num_users, self.p_value
         ).t_statistic
         if abs(t_statistic) < 2:
-            return "not distinguishable from"
-        return "above" if t_statistic > 0 else "below"
+            return "less than two standard errors"
+        p_value = compute_p_value(self.difference, self.standard_error, self.num_users)
+        return "too few users" if p_value >= MAX_P_VALUE else None
 
 
 @dataclass(frozen=True)

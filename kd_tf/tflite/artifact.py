@@ -39,8 +39,9 @@ class Artifact:
         quantization: Quantization of the file.
         sparsity: Share of zeros in the student's dense core.
         signatures: Signatures that an app can call.
-        metrics: Ranking metrics on the test users.
-        validation_ndcg: NDCG@10 on the validation users, used to select the variant to ship.
+        metrics: Ranking metrics on the test users; none without test users.
+        validation_ndcg: NDCG@10 on the validation users, used to select the variant to ship; 0
+            without validation users.
         parity: ``histories``, ``top10_overlap`` and ``max_score_error`` against the student, the
             tolerances of this quantization, and ``numpy_top10_overlap`` with a plain NumPy
             evaluation of the weights in the file, where the student has one.
@@ -99,19 +100,20 @@ def measure_artifact(
         ParityError: The file's answers differ from the student's by more than the tolerance of
             this quantization.
     """
-    histories = split.test.histories.pad(student.max_length)
+    real_histories = _collect_histories(MIN_HISTORIES, split, student.max_length)
     content = path.read_bytes()
     parity = check_parity(
         content,
         student,
-        _collect_histories(MIN_HISTORIES, split, student.max_length),
+        real_histories,
         quantization=quantization,
         quantized_student=quantized_student,
     )
     is_two_stage = isinstance(student, TwoStageStudent)
     model = TFLiteModel(content)
     rank = make_tflite_ranker(model)
-    latency = measure_latency(model, histories)
+    # Those of the test users come first; without any, those of the training users are timed.
+    latency = measure_latency(model, real_histories[: len(split.test.histories) or None])
     return Artifact(
         name=quantization.value,
         path=f"artifacts/{path.name}",
@@ -122,9 +124,9 @@ def measure_artifact(
         sparsity=sparsity,
         signatures=list(model.signatures),
         metrics=evaluate_lists(rank, split.test, statistics, ks=ks).overall,
-        validation_ndcg=evaluate_lists(rank, split.validation, statistics, ks=(10,)).overall[
-            "ndcg@10"
-        ],
+        validation_ndcg=evaluate_lists(rank, split.validation, statistics, ks=(10,)).overall.get(
+            "ndcg@10", 0.0
+        ),
         parity={
             "histories": parity.histories,
             "top10_overlap": parity.top10_overlap,

@@ -286,7 +286,61 @@ def test_rules_out_of_range_are_refused(values, message):
 def test_nothing_left_is_refused_with_what_each_step_took():
     with pytest.raises(UserError) as caught:
         clean(table([("a", 1, 1, 0), ("a", 2, 5, 0)]), rules(min_rating=4))
-    assert "rating below 4: 1 rows" in caught.value.what
-    assert "fewer than 2 items: 1 rows" in caught.value.what
+    assert "rating below 4: 1 row;" in caught.value.what
+    assert caught.value.what.endswith("fewer than 2 items: 1 row")
     with pytest.raises(UserError, match="no interactions remain"):
         clean(table([("a", 1, 1, 0)]), rules(min_rating=4))
+
+
+def make_users(*sizes: int) -> Interactions:
+    """Users of so many of nine items each."""
+    rows = [(f"u{user}", item + 1, 5, 0) for user, size in enumerate(sizes) for item in range(size)]
+    return table(rows)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "num_kept", "minimum", "note"),
+    [
+        # 20 users with five items are enough to lose the others.
+        ([5] * 20 + [4] * 9 + [2] * 99, 20, 5, None),
+        ([5] * 19 + [4] * 9 + [2] * 99, 28, 4, "only 19 of these 28 have 5"),
+        ([5] * 3 + [4] * 3 + [3] * 14 + [2], 20, 3, "only 3 of these 20 have 5"),
+        ([5, 3, 2, 2, 1], 4, 2, "only 1 of these 4 have 5"),
+        ([2, 2], 2, 2, "only 0 of these 2 have 5"),
+        # Nobody is kept by a lower minimum.
+        ([9, 5, 1], 2, 5, None),
+    ],
+)
+def test_the_default_minimum_is_lowered_where_few_users_have_five_items(
+    sizes, num_kept, minimum, note
+):
+    cleaned, steps = clean(make_users(*sizes))
+    assert cleaned.num_users == num_kept
+    assert steps[-1].name == f"user with fewer than {minimum} items"
+    assert (note in steps[-1].note) if note else steps[-1].note is None
+
+
+@settings(deadline=None)
+@given(rows_of_a_table, st.integers(2, 5))
+def test_a_minimum_that_was_set_is_never_lowered(rows, minimum):
+    data = table(rows)
+    expected = {
+        name for name in data.user_ids if len({row[1] for row in rows if row[0] == name}) >= minimum
+    }
+    if not expected:
+        with pytest.raises(UserError, match="no interactions remain"):
+            clean(data, rules(min_user_interactions=minimum))
+    else:
+        cleaned, steps = clean(data, rules(min_user_interactions=minimum))
+        assert set(cleaned.user_ids) == expected
+        assert steps[-1].note is None
+
+
+def test_an_empty_core_says_what_to_do():
+    with pytest.raises(UserError) as caught:
+        clean(make_users(4, 3), rules(min_user_interactions=5))
+    assert "set cleaning.min_user_interactions to 4 or less" in caught.value.hint
+    with pytest.raises(UserError) as caught:
+        clean(make_users(1, 1))
+    assert caught.value.what.endswith("user with fewer than 2 items: 2 rows")
+    assert "No user has two items" in caught.value.hint

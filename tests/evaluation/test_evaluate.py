@@ -343,10 +343,37 @@ def test_an_answer_that_ends_in_zeros_is_accepted(
     assert set(actual.overall.values()) == {0.0}
 
 
-def test_no_users_and_unknown_items_are_refused(split: Split, training: TrainingStatistics) -> None:
-    nobody = HeldOutSet(from_lists([]), from_lists([]), np.empty(0, np.int32))
-    with pytest.raises(ValueError, match="no held-out users"):
-        evaluate_lists(by_id, nobody, training)
+def test_nobody_has_no_metrics(training: TrainingStatistics) -> None:
+    def never(*_: object) -> np.ndarray:
+        raise AssertionError("there is nobody to score")
+
+    for measure in (evaluate, evaluate_lists):
+        evaluation = measure(never, HeldOutSet.empty(), training)
+        assert (evaluation.overall, evaluation.per_user, evaluation.slices) == ({}, {}, {})
+        assert evaluation.num_users == 0
+        assert evaluation.compute_intervals() == {}
+
+
+def test_a_fold_without_users_does_not_count(split: Split, training: TrainingStatistics) -> None:
+    nobody = evaluate_lists(by_id, HeldOutSet.empty(), training)
+    whole = evaluate_lists(by_id, split.test, training)
+    merged = merge_folds([nobody, whole, nobody])
+    assert merged.overall == whole.overall
+    assert merge_folds([nobody, nobody]).overall == {}
+
+
+def test_one_user_has_metrics_but_no_interval(split: Split, training: TrainingStatistics) -> None:
+    rows = np.zeros(1, np.int64)
+    test = split.test
+    single = HeldOutSet(test.histories.take(rows), test.targets.take(rows), test.users[rows])
+    evaluation = evaluate_lists(by_id, single, training)
+    assert evaluation.overall["ndcg@10"] == evaluation.per_user["ndcg@10"][0]
+    assert evaluation.num_users == 1
+    assert evaluation.compute_intervals() == {}
+    assert evaluate_lists(by_id, test, training).compute_intervals()
+
+
+def test_unknown_items_are_refused(training: TrainingStatistics) -> None:
     one = np.zeros(1, np.int32)
     for histories, targets in (([[ITEMS + 1]], [[1]]), ([[1]], [[ITEMS + 1]])):
         stranger = HeldOutSet(from_lists(histories), from_lists(targets), one)

@@ -42,7 +42,13 @@ def test_a_difference_without_spread_has_a_defined_ratio() -> None:
     assert compare_paired(a, a + 1).t_statistic == math.inf
     assert compare_paired(a, a - 1).t_statistic == -math.inf
     assert compare_paired(a, a).p_value == 1
-    assert compare_paired(a, a + 0.1).p_value == 0
+
+
+def test_users_who_all_agree_are_as_rare_as_coins_that_do() -> None:
+    # Two users who gain alike are no proof: two coins fall alike every second time.
+    for num_users, expected in ((2, 1 / 2), (3, 1 / 4), (6, 1 / 32)):
+        a = np.zeros(num_users)
+        assert compare_paired(a, a + 0.1).p_value == compare_paired(a, a - 0.1).p_value == expected
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,14 @@ import pytest
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.evaluation.evaluate import TrainingStatistics, evaluate_lists
-from kd_tf.report.results import FILE, ComparisonResult, DatasetResult, ModelResult, Results
+from kd_tf.report.results import (
+    FILE,
+    ComparisonResult,
+    DatasetResult,
+    ModelResult,
+    Results,
+    describe_few_users,
+)
 from kd_tf.tflite.artifact import Artifact
 
 # Version 2 as it was promised. Keys may be added in the code; this list only ever grows.
@@ -99,5 +106,41 @@ def test_the_shipped_artifact_is_the_chosen_one(results):
     ],
 )
 def test_only_two_standard_errors_make_a_difference(difference, standard_error, verdict):
-    one = ComparisonResult("a", "b", "ndcg@10", difference, standard_error, 9, 0.5)
+    one = ComparisonResult("a", "b", "ndcg@10", difference, standard_error, 90, 0.5)
     assert one.verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("standard_error", "num_users", "verdict"),
+    [
+        # Student's t at 5 % two-sided: 12.71 for two users, 4.30 for three, 2.26 for ten.
+        (1 / 12.6, 2, "not distinguishable from"),
+        (1 / 12.8, 2, "above"),
+        (1 / 4.29, 3, "not distinguishable from"),
+        (1 / 4.31, 3, "above"),
+        (1 / 2.25, 10, "not distinguishable from"),
+        (1 / 2.27, 10, "above"),
+        # All alike: 2 / 2^n.
+        (0.0, 5, "not distinguishable from"),
+        (0.0, 6, "above"),
+    ],
+)
+def test_few_users_have_to_differ_more(standard_error, num_users, verdict):
+    pair = ComparisonResult("a", "b", "ndcg@10", 1.0, standard_error, num_users, 0.5)
+    assert pair.verdict == verdict
+    assert pair.doubt == ("too few users" if verdict.startswith("not") else None)
+
+
+@pytest.mark.parametrize(
+    ("test_users", "words"),
+    [
+        (0, "nothing can be measured"),
+        (1, "1 test user: the figures say nothing by themselves"),
+        (2, "2 test users: too few"),
+        (29, "29 test users: too few"),
+        (30, None),
+    ],
+)
+def test_metrics_of_few_users_come_with_a_caution(test_users, words):
+    caution = describe_few_users(test_users)
+    assert words in caution if words else caution is None

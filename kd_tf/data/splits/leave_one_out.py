@@ -12,7 +12,6 @@ from kd_tf.data.splits.user_order import (
     locate_in_history,
     sort_chronologically,
 )
-from kd_tf.errors import UserError
 
 LEAVE_ONE_OUT = "leave-one-out"
 
@@ -22,27 +21,34 @@ def split_leave_one_out(interactions: Interactions, *, seed: int = 42) -> Split:
 
     Last by time; `seed` draws the order of equal times, and of all items without timestamps. The
     test histories hold all earlier items, also the validation item. Users with fewer than three
-    items are in training only. Protocol of He et al., "Neural Collaborative Filtering", 2017; with
-    the history as here Kang and McAuley, "Self-Attentive Sequential Recommendation", 2018.
+    items are in training only, and so is every second user (drawn by `seed`) where all have three:
+    nobody would be left with two items to learn from. Protocol of He et al., "Neural
+    Collaborative Filtering", 2017; with the history as here Kang and McAuley, "Self-Attentive
+    Sequential Recommendation", 2018.
 
     Args:
         interactions: At most one row per user-item pair (see `kd_tf.data.clean`).
         seed: Seed that draws the order of equal times.
 
-    Raises:
-        UserError: No user has three items.
+    Returns:
+        The split; without validation and test users where nobody has three items.
     """
-    order = sort_chronologically(interactions, np.random.default_rng(seed))
+    random = np.random.default_rng(seed)
+    order = sort_chronologically(interactions, random)
     position, length = locate_in_history(interactions, order)
     is_held_out = length >= 3
+    if len(length) and (length == 3).all():
+        users = random.permutation(interactions.num_users)[: interactions.num_users // 2]
+        is_held_out &= np.isin(interactions.user[order], users)
     is_test = is_held_out & (position == length - 1)
     is_validation = is_held_out & (position == length - 2)
     is_train = ~is_test & ~is_validation
     users = np.unique(interactions.user[order[is_test]])
+    notes: tuple[str, ...] = ()
     if not len(users):
-        raise UserError(
-            "no user has three items, one each for training, validation and test",
-            hint="Set min_user_interactions to 3 or more, or choose another protocol.",
+        notes = (
+            "nobody can be tested: leave-one-out needs a user with three items, one each for "
+            "training, validation and test, and another user to learn from",
         )
 
     def build(mask: np.ndarray) -> Histories:
@@ -57,4 +63,5 @@ def split_leave_one_out(interactions: Interactions, *, seed: int = 42) -> Split:
         seed=seed,
         num_items=interactions.num_items,
         chronological=interactions.timestamp is not None,
+        notes=notes,
     )

@@ -36,8 +36,11 @@ def split_random_holdout(
         validation_share: Share of validation items, above 0.
         seed: Seed that draws the items.
 
+    Returns:
+        The split; without test or validation users where the shares of all of them round to 0.
+
     Raises:
-        UserError: A share is out of range, or too small for users with so few items.
+        UserError: A share is out of range.
     """
     if not (test_share > 0 and validation_share > 0 and test_share + validation_share < 1):
         raise UserError(
@@ -53,11 +56,11 @@ def split_random_holdout(
     is_test = ranks < num_test
     is_validation = ~is_test & (ranks < num_test + num_validation)
     is_train = ~is_test & ~is_validation
-    if not is_test.any() or not is_validation.any():
-        raise UserError(
-            "the users have too few items for a test share of "
-            f"{test_share} and a validation share of {validation_share}",
-            hint="Raise the shares, or min_user_interactions.",
+    notes: tuple[str, ...] = ()
+    if not is_test.any():
+        notes = (
+            f"nobody can be tested: the share {test_share:g} of everybody's items is less than "
+            "half an item",
         )
 
     def hold_out(targets: np.ndarray, inputs: np.ndarray) -> HeldOutSet:
@@ -77,4 +80,5 @@ def split_random_holdout(
         seed=seed,
         num_items=interactions.num_items,
         chronological=interactions.timestamp is not None,
+        notes=notes,
     )

@@ -30,8 +30,12 @@ def split_by_time(
         test_share: Share of the interactions after the second cut, above 0.
         validation_share: Share between the cuts, above 0; below 1 together with `test_share`.
 
+    Returns:
+        The split; without validation or test users where nobody has items on both sides of a cut.
+
     Raises:
-        UserError: There are no timestamps, a share is out of range, or a part is empty.
+        UserError: There are no timestamps, a share is out of range, or nothing is older than the
+            first cut.
     """
     if interactions.timestamp is None:
         raise UserError(
@@ -67,12 +71,19 @@ def split_by_time(
 
     validation, test = hold_out(first, second), hold_out(second, None)
     train_users = np.unique(interactions.user[order[time < first]])
-    if not len(validation.users) or not len(test.users):
+    if not len(train_users):
         raise UserError(
-            "no user has items on both sides of a cut: the cuts are at "
-            f"{first} and {second} seconds since 1970",
-            hint="Change the shares, or choose another protocol.",
+            f"nothing is left to train on: no interaction is older than the first cut, at {first} "
+            "seconds since 1970",
+            hint="Lower test_share and validation_share, or choose another protocol. Equal times "
+            "are never separated.",
         )
+    notes = [
+        f"cut at {first} and {second} seconds since 1970; excluded {num_dropped[0]} users of the "
+        f"validation part and {num_dropped[1]} of the test part, who have no items before the cut"
+    ]
+    if not len(test.users):
+        notes.append("nobody can be tested: no user has items on both sides of the second cut")
     return Split(
         train=build_histories(interactions, order[time < first], train_users),
         train_users=train_users,
@@ -82,9 +93,5 @@ def split_by_time(
         seed=0,
         num_items=interactions.num_items,
         chronological=interactions.timestamp is not None,
-        notes=(
-            f"cut at {first} and {second} seconds since 1970; excluded {num_dropped[0]} users of "
-            f"the validation part and {num_dropped[1]} of the test part, who have no items before "
-            "the cut",
-        ),
+        notes=tuple(notes),
     )

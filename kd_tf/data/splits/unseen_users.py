@@ -31,8 +31,8 @@ def split_unseen_users(
 
     Args:
         interactions: At most one row per user-item pair (see `kd_tf.data.clean`).
-        test_users: Number of test users.
-        validation_users: Number of validation users.
+        test_users: Number of test users; may be 0.
+        validation_users: Number of validation users; may be 0.
         held_out_share: Share of a user's items that is held out, above 0 and below 1.
         seed: Seed that draws users and items.
 
@@ -48,6 +48,9 @@ def split_unseen_users(
             f"{validation_users} validation users leave none for training",
             hint="Add more users, or lower test_users and validation_users.",
         )
+    notes: tuple[str, ...] = ()
+    if not test_users:
+        notes = ("nobody can be tested: all users are needed for training",)
     random = np.random.default_rng(seed)
     shuffled_users = random.permutation(interactions.num_users).astype(np.int32)
     histories = build_histories(interactions, sort_chronologically(interactions, random))
@@ -62,6 +65,7 @@ def split_unseen_users(
         seed=seed,
         num_items=interactions.num_items,
         chronological=interactions.timestamp is not None,
+        notes=notes,
     )
 
 

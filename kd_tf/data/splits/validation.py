@@ -1,4 +1,4 @@
-"""Holds out a validation part for published splits that have none."""
+"""Holds out a validation part for splits that have none."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 
 from kd_tf.data.split import HeldOutSet, Split
-from kd_tf.errors import UserError
 
 MAX_USERS = 5000
 """Maximum number of validation users; more make selection slower, not better."""
@@ -16,28 +15,35 @@ MAX_USERS = 5000
 def hold_out_validation(split: Split, *, share: float = 0.1, seed: int = 42) -> Split:
     """Moves a random share of the training items to validation; the test part is unchanged.
 
-    Holds out a share of the items, at least one and never all, of up to `MAX_USERS` random users
-    with two or more training items. All other users keep all items.
+    Holds out a share of the items, at least one, of up to `MAX_USERS` random users who keep two or
+    more. If nobody has three items, one item of every second user with two is held out: the other
+    users keep theirs, so that something is left to learn from. All other users keep all items.
 
     Args:
         split: A split without validation users.
         share: Share of a user's training items to hold out.
         seed: Seed that draws users and items.
 
-    Raises:
-        UserError: No user has two training items.
+    Returns:
+        The split; still without validation users if no item can be spared.
     """
     random = np.random.default_rng(seed)
     lengths = split.train.lengths
-    eligible = np.flatnonzero(lengths >= 2)
+    eligible = random.permutation(np.flatnonzero(lengths >= 3))
     if not len(eligible):
-        raise UserError(
-            "no user has two training items, so none can be held out for validation",
-            hint="Add a validation file.",
+        pairs = random.permutation(np.flatnonzero(lengths == 2))
+        eligible = pairs[: len(pairs) // 2]
+    rows = np.sort(eligible[:MAX_USERS])
+    if not len(rows):
+        note = (
+            "there are no validation users, and no training item to spare for validation: models "
+            "take their default settings"
         )
-    rows = np.sort(random.permutation(eligible)[:MAX_USERS])
+        return dataclasses.replace(split, notes=(*split.notes, note))
     num_targets = np.zeros(len(lengths), np.int64)
-    num_targets[rows] = np.clip(np.round(lengths[rows] * share), 1, lengths[rows] - 1)
+    num_targets[rows] = np.clip(
+        np.round(lengths[rows] * share), 1, np.maximum(lengths[rows] - 2, 1)
+    )
     user = np.repeat(np.arange(len(lengths)), lengths)
     shuffled_order = np.lexsort((random.random(len(user)), user))
     ranks = np.empty(len(user), np.int64)

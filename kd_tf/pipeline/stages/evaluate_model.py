@@ -11,6 +11,7 @@ from kd_tf.backend import keras
 from kd_tf.baselines.base import Baseline
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet, TrainingSet
+from kd_tf.errors import UserError
 from kd_tf.evaluation.evaluate import RankFn, TrainingStatistics, evaluate, evaluate_lists
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
@@ -41,6 +42,7 @@ def evaluate_model(
         more (docs/reference/metrics.md), each for every k.
 
     Raises:
+        UserError: There are no users to evaluate on.
         ValueError: `held_out` comes from no split and `train` is missing, or the model has another
             catalog.
 
@@ -55,6 +57,12 @@ def evaluate_model(
     """
     if not isinstance(held_out, HeldOutSet):
         raise TypeError(f"give split.test or split.validation, not a {type(held_out).__name__}")
+    if not len(held_out.histories):
+        raise UserError(
+            "there are no users to evaluate on: nothing can be measured",
+            hint="The split found nobody to hold out (split.notes). A model of few users can be "
+            "exported without metrics.",
+        )
     train = train or held_out.train
     if train is None:
         raise ValueError("these held-out users belong to no split: give train=split.train")

@@ -105,8 +105,8 @@ def _export_artifact(
     content = convert_quantized(
         quantized_student,
         quantization,
-        recommendations=context.settings.export.recommendations,
-        candidates=context.settings.export.candidates,
+        recommendations=context.recommendations,
+        candidates=context.candidates_per_call,
         calibration=histories,
     )
     check_runtime(content, context.settings.export.runtime)

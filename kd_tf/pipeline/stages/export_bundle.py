@@ -12,6 +12,11 @@ from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
 from kd_tf.models.base import HistoryModel
 from kd_tf.pipeline.stages.examples import draw_calibration_histories
+from kd_tf.pipeline.stages.sizes import (
+    DEFAULT_CANDIDATES,
+    DEFAULT_RECOMMENDATIONS,
+    fit_to_catalog,
+)
 from kd_tf.report import model_card
 from kd_tf.runtime.bundle import Bundle, BundleConfig, check_bundle_folder, write_bundle
 from kd_tf.runtime.model import TFLiteModel
@@ -31,8 +36,8 @@ def export_bundle(
     catalog: Catalog,
     quantization: str = "dynamic-int8",
     histories: Histories | None = None,
-    recommendations: int = 50,
-    candidates: int = 100,
+    recommendations: int | None = None,
+    candidates: int | None = None,
     runtime: str | None = None,
     name: str | None = None,
     metrics: Mapping[str, float] | None = None,
@@ -50,8 +55,10 @@ def export_bundle(
         histories: Real histories, such as ``split.train``: they calibrate int8 and int4, lower
             the rounding error of dynamic-int8, and are what the file is checked on. Without them
             random ones are used.
-        recommendations: K, the number of items in a list; at most V.
-        candidates: C, the number of items that ``score`` takes at once.
+        recommendations: K, the number of items in a list, at most V; by default 50, or V if that
+            is less.
+        candidates: C, the number of items that ``score`` takes at once, at most V; by default 100,
+            or V if that is less.
         runtime: Oldest TensorFlow Lite version that must run the file, such as ``2.14``.
         name: Display name of the model; by default the student's.
         metrics: Metrics for config.json, such as those of `kd_tf.evaluate`.
@@ -62,7 +69,8 @@ def export_bundle(
 
     Raises:
         ParityError: The file does not answer like the student.
-        UserError: The runtime is too old for the file, or the folder has other files.
+        UserError: The runtime is too old for the file, the folder has other files, or K or C is
+            larger than the catalog.
         ValueError: Student and catalog do not fit, the student does not support the quantization,
             or it needs histories.
 
@@ -90,6 +98,10 @@ def export_bundle(
             f"{type(student).__name__} has no quantization {quantization!r}; choose from "
             f"{', '.join(student.quantizations)}"
         )
+    recommendations = fit_to_catalog(
+        recommendations, DEFAULT_RECOMMENDATIONS, student.num_items, "recommendations"
+    )
+    candidates = fit_to_catalog(candidates, DEFAULT_CANDIDATES, student.num_items, "candidates")
     form = Quantization(quantization)
     if histories is None and form in (Quantization.INT8, Quantization.INT4):
         raise ValueError(f"{quantization} needs histories to calibrate: histories=split.train")
@@ -100,7 +112,7 @@ def export_bundle(
     content = convert_quantized(
         quantized_student,
         form,
-        recommendations=min(recommendations, student.num_items),
+        recommendations=recommendations,
         candidates=candidates,
         calibration=calibration,
     )
@@ -115,7 +127,7 @@ def export_bundle(
         name=name or student.name,
         num_items=student.num_items,
         max_length=student.max_length,
-        recommendations=min(recommendations, student.num_items),
+        recommendations=recommendations,
         candidates=candidates,
         signatures=tuple(model.signatures),
         min_runtime_version=compute_min_runtime_version(content),

@@ -15,11 +15,26 @@ from kd_tf.data.prepare import PreparedData
 from kd_tf.data.split import Split
 from kd_tf.evaluation.evaluate import Evaluation
 from kd_tf.evaluation.significance import adjust_p_values, compare_paired
-from kd_tf.report.results import ComparisonResult, DatasetResult, ModelResult
+from kd_tf.report.results import (
+    ComparisonResult,
+    DatasetResult,
+    ModelResult,
+    describe_few_users,
+)
 
 
 def describe_dataset(settings: Config, prepared_data: PreparedData, split: Split) -> DatasetResult:
-    """Describes the data set, its cleaning and its split."""
+    """Describes the data set, its cleaning and its split.
+
+    Args:
+        settings: The seed.
+        prepared_data: The data set; of several folds, all test users are counted.
+        split: The only split, or the first fold.
+    """
+    test_users = sum(len(part.test.histories) for part in prepared_data.splits)
+    notes = [*prepared_data.dataset.notes, *prepared_data.notes, *split.notes]
+    if caution := describe_few_users(test_users):
+        notes.append(caution)
     return DatasetResult(
         name=prepared_data.dataset.name,
         users=prepared_data.interactions.num_users,
@@ -29,9 +44,9 @@ def describe_dataset(settings: Config, prepared_data: PreparedData, split: Split
         seed=settings.seed,
         train_users=int(np.count_nonzero(split.train.lengths)),
         validation_users=len(split.validation.histories),
-        test_users=len(split.test.histories),
+        test_users=test_users,
         cleaning=[asdict(step) for step in prepared_data.steps],
-        notes=[*prepared_data.dataset.notes, *split.notes],
+        notes=notes,
     )
 
 
@@ -78,7 +93,12 @@ def compare_models(
         pairs: Names of a model and of its reference.
         evaluations: By name; all on the same users.
         metric: For example ``ndcg@10``.
+
+    Returns:
+        The comparisons; none where there are fewer than two users, who cannot be compared.
     """
+    if any(evaluation.num_users < 2 for evaluation in evaluations.values()):
+        return []
     tests = [
         compare_paired(evaluations[reference].per_user[metric], evaluations[model].per_user[metric])
         for model, reference in pairs

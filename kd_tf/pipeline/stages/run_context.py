@@ -20,6 +20,12 @@ from kd_tf.pipeline.stages.prepare import (
     choose_max_length,
     prepare_data,
 )
+from kd_tf.pipeline.stages.sizes import (
+    TABLE_KS,
+    check_evaluation_sizes,
+    choose_export_sizes,
+    describe_export_sizes,
+)
 from kd_tf.progress import Progress
 from kd_tf.report.results import DatasetResult
 
@@ -82,20 +88,21 @@ class RunContext:
         """
         if dataset.id_match is not None:
             progress.info(dataset.id_match.describe())
-        for note in dataset.notes:
-            progress.warn(note)
         candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
         prepared_data = prepare_data(settings, dataset)
         split = ensure_validation_split(prepared_data.split)
-        if settings.export.recommendations > split.num_items:
+        if split.train.lengths.max(initial=0) < 2:
             raise UserError(
-                f"export.recommendations is {settings.export.recommendations}, but the catalog has "
-                f"only {split.num_items} items",
-                hint=f"Set it to {split.num_items} or less.",
+                "no training user has two items, so nothing shows which items go together",
+                hint="Add more interactions, or choose another protocol or smaller shares.",
             )
         summary = dataclasses.replace(
             describe_dataset(settings, prepared_data, split), candidates=str(candidates or FULL)
         )
+        summary.notes.extend(check_evaluation_sizes(settings, candidates, split.num_items))
+        summary.notes.extend(describe_export_sizes(settings.export, split.num_items))
+        for note in summary.notes:
+            progress.warn(note)
         if candidates is not None:
             summary.notes.append(
                 f"models rank each held-out item among {candidates.num_negatives} sampled "
@@ -130,7 +137,17 @@ class RunContext:
     @property
     def ks(self) -> tuple[int, ...]:
         """Cutoffs of the metrics: those of the settings, and 10 and 20, which tables show."""
-        return tuple(sorted({10, 20, *self.settings.evaluation.ks}))
+        return tuple(sorted({*TABLE_KS, *self.settings.evaluation.ks}))
+
+    @property
+    def recommendations(self) -> int:
+        """K, the length of a recommendation list: that of the settings, or one that fits."""
+        return choose_export_sizes(self.settings.export, self.split.num_items)[0]
+
+    @property
+    def candidates_per_call(self) -> int:
+        """C, the number of items that one call of ``score`` takes."""
+        return choose_export_sizes(self.settings.export, self.split.num_items)[1]
 
     def evaluate_on_test(self, name: str, score: ScoreFn) -> Evaluation:
         """Evaluates a model on the test users.

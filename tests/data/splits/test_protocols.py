@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from kd_tf.data.catalog import Catalog
+from kd_tf.data.dataset import Dataset
 from kd_tf.data.interactions import Interactions
+from kd_tf.data.prepare import SplitOptions, ensure_validation_split, prepare_splits
 from kd_tf.data.split import Split
 from kd_tf.data.splits.folds import make_interaction_folds, make_user_folds
 from kd_tf.data.splits.leakage import check_leakage
@@ -143,7 +148,8 @@ def test_another_seed_makes_another_split(protocol: str) -> None:
 @settings(max_examples=60)
 @given(tables())
 def test_leave_one_out_parts_every_users_items_into_three(table: Interactions) -> None:
-    split = attempt(lambda: split_leave_one_out(table))
+    assume(set(np.bincount(table.user)) != {3})
+    split = split_leave_one_out(table)
     parts = [
         pairs_of(split.train, split.train_users),
         pairs_of(split.validation.targets, split.validation.users),
@@ -178,10 +184,118 @@ def test_leave_one_out_matches_the_hand_computed_case() -> None:
     assert split.test.users.tolist() == [0]
 
 
-def test_data_without_a_user_of_three_items_is_refused() -> None:
-    table = Interactions(np.zeros(2, np.int32), np.array([1, 2], np.int32), None, None, ["a"], 2)
-    with pytest.raises(UserError, match="three items"):
-        split_leave_one_out(table)
+def make_table(*histories: list[int], times: bool = False) -> Interactions:
+    """A table of users with these items, in this order in time."""
+    n = sum(map(len, histories))
+    return Interactions(
+        np.repeat(np.arange(len(histories), dtype=np.int32), [len(items) for items in histories]),
+        np.array([item for items in histories for item in items], np.int32),
+        None,
+        np.arange(n, dtype=np.int64) if times else None,
+        [f"u{user}" for user in range(len(histories))],
+        ITEMS,
+    )
+
+
+def test_leave_one_out_tests_nobody_without_a_user_of_three_items() -> None:
+    split = split_leave_one_out(make_table([1, 2], [2, 3]))
+    assert not len(split.test.users)
+    assert not len(split.validation.users)
+    assert split.train.lengths.tolist() == [2, 2]
+    assert "nobody can be tested" in split.notes[0]
+
+
+@pytest.mark.parametrize("num_users", [1, 2, 5])
+def test_leave_one_out_keeps_half_of_the_users_whole_where_all_have_three(num_users: int) -> None:
+    split = split_leave_one_out(make_table(*[[1, 2, 3]] * num_users))
+    assert len(split.test.users) == len(split.validation.users) == num_users // 2
+    assert sorted(split.train.lengths) == [1] * (num_users // 2) + [3] * (
+        num_users - num_users // 2
+    )
+
+
+def test_random_holdout_tests_nobody_where_shares_are_less_than_half_an_item() -> None:
+    split = split_random_holdout(make_table([1, 2], [2, 3]))
+    assert not len(split.test.users)
+    assert split.train.lengths.tolist() == [2, 2]
+    assert "less than half an item" in split.notes[0]
+
+
+def test_temporal_tests_nobody_where_users_read_one_after_another() -> None:
+    split = split_by_time(make_table([1, 2, 3, 4], [1, 2, 3, 4], [1, 2], times=True))
+    assert split.train.lengths.tolist() == [4, 3]
+    assert split.test.users.tolist() == []
+    assert "nobody can be tested" in split.notes[1]
+
+
+def test_temporal_cannot_train_on_a_single_moment() -> None:
+    table = dataclasses.replace(make_table([1, 2], [1, 3]), timestamp=np.full(4, 7))
+    with pytest.raises(UserError, match="nothing is left to train on"):
+        split_by_time(table)
+
+
+def make_tiny_dataset(*histories: list[int]) -> Dataset:
+    ids = [str(item) for item in range(1, ITEMS + 1)]
+    return Dataset(
+        "tiny", make_table(*histories, times=True), Catalog(pl.DataFrame({"item_id": ids}))
+    )
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@settings(max_examples=60, deadline=None)
+@given(
+    histories=st.lists(
+        st.lists(st.integers(1, ITEMS), min_size=1, max_size=ITEMS, unique=True),
+        min_size=1,
+        max_size=12,
+    ),
+    seed=st.integers(0, 3),
+)
+def test_tiny_tables_are_split_so_that_something_is_left_to_learn_from(
+    protocol: str, histories: list[list[int]], seed: int
+) -> None:
+    data, options = make_tiny_dataset(*histories), SplitOptions(protocol)
+    if max(map(len, histories)) < 2:
+        with pytest.raises(UserError, match="fewer than 2 items") as caught:
+            prepare_splits(data, options=options, seed=seed)
+        assert "No user has two items" in caught.value.hint
+        return
+    prepared = prepare_splits(data, options=options, seed=seed)
+    split = ensure_validation_split(prepared.split)
+    # Items that are held out for validation afterwards are any, not the newest.
+    check_leakage(dataclasses.replace(split, protocol="random"), prepared.interactions)
+    # Nobody with two items is lost where there are so few.
+    assert prepared.interactions.num_users == sum(len(items) >= 2 for items in histories)
+    # A global cut in time may leave nobody with two items; nothing else does.
+    assert protocol == "temporal" or split.train.lengths.max() >= 2
+    if protocol == "unseen-users":
+        users = prepared.interactions.num_users
+        assert len(split.test.users) == (max(users // 5, 1) if users > 1 else 0)
+        # Two or more train wherever there are three.
+        assert len(split.train_users) >= min(2, max(users - 1, 1))
+    if not len(split.validation.users):
+        assert "default settings" in split.notes[-1]
+        # Only a last pair, or single items, cannot be spared.
+        assert split.train.lengths.max() <= 2
+    if not len(split.test.users):
+        assert any("nobody can be tested" in note for note in split.notes)
+
+
+def test_set_numbers_of_users_leave_the_other_default_what_fits() -> None:
+    data = make_tiny_dataset(*[[1, 2, 3]] * 4)
+
+    def count(**options: int) -> tuple[int, int, int]:
+        parts = prepare_splits(data, options=SplitOptions("unseen-users", **options)).split
+        return len(parts.train), len(parts.validation.users), len(parts.test.users)
+
+    assert count() == (2, 1, 1)
+    assert count(test_users=2) == (2, 0, 2)
+    assert count(test_users=3) == (1, 0, 3)
+    assert count(validation_users=3) == (1, 3, 0)
+    with pytest.raises(UserError, match="leave none for training"):
+        count(test_users=4)
+    with pytest.raises(UserError, match="leave none for training"):
+        count(test_users=2, validation_users=2)
 
 
 @settings(max_examples=60)
@@ -215,6 +329,7 @@ def test_temporal_shows_the_past_and_holds_out_the_future(table: Interactions) -
         return [time[pair] for pair in pairs_of(histories, users)]
 
     learned = times(split.train, split.train_users)
+    assume(len(split.validation.users) and len(split.test.users))
     for held_out in (split.validation, split.test):
         calls = times(held_out.targets, held_out.users)
         assert max(learned) < min(calls)
@@ -390,7 +505,8 @@ def test_held_out_validation_items_come_from_training_alone(table, data) -> None
         np.int8,
     )
     split = attempt(lambda: split_as_published(table, part))
-    carved = attempt(lambda: hold_out_validation(split))
+    carved = hold_out_validation(split)
+    assume(len(carved.validation.users))
     check_leakage(carved, table)
     before = pairs_of(split.train, split.train_users)
     after = pairs_of(carved.train, carved.train_users)
@@ -402,6 +518,7 @@ def test_held_out_validation_items_come_from_training_alone(table, data) -> None
     assert carved.test.histories.items is split.test.histories.items
     assert carved.test.targets.items is split.test.targets.items
     assert (carved.train.lengths[split.train.lengths > 0] >= 1).all()
+    assert split.train.lengths.max() < 2 or carved.train.lengths.max() >= 2
     shown = pairs_of(carved.validation.histories, carved.validation.users)
     chosen = set(carved.validation.users.tolist())
     assert shown == {(u, b) for u, b in after if u in chosen}

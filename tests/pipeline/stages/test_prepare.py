@@ -155,7 +155,8 @@ def test_a_published_split_is_taken_as_it_is(tmp_path: Path) -> None:
     assert len(prepared.split.train.items) == 7
     assert len(prepared.split.validation.histories) == 0
     carved = ensure_validation_split(prepared.split)
-    assert len(carved.validation.histories) == 3
+    # Users with two items keep both.
+    assert carved.validation.users.tolist() == [2]
     config.write(given, tmp_path / "config.toml")
     again = config.read(tmp_path / "config.toml")
     assert prepare.prepare_data(again, read).split.fingerprint() == prepared.split.fingerprint()

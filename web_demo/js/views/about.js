@@ -34,7 +34,8 @@ export function aboutView(page, left) {
       ]),
     ]),
     section("about.latency", latency(page, left)),
-    section("about.metrics", [el("p", {}, t("about.metrics.hint")), metrics(config.metrics)]),
+    Object.keys(config.metrics).length > 0 &&
+      section("about.metrics", [el("p", {}, t("about.metrics.hint")), metrics(config.metrics)]),
     section("about.dataset", [facts(dataset(config.dataset))]),
     modelCard &&
       el(
