@@ -182,8 +182,6 @@ def open_target(target: Path, *, seed: int = 0, with_student: bool = True) -> Be
         UserError: The file was not exported from the student of its run.
     """
     bundle = None
-    if (target / "bundle").is_dir():
-        target = target / "bundle"
     if target.is_dir():
         bundle = Bundle.open(target)
         path = bundle.model_path
