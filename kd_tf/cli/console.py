@@ -59,4 +59,5 @@ class SafeConsole(Console):
 
 def make_console(**arguments: Any) -> Console:
     """Makes the console of a command, with the arguments of `rich.console.Console`."""
-    return SafeConsole(highlight=False, **arguments)
+    # Without emoji codes: ":dog:" in a title stays what it is.
+    return SafeConsole(highlight=False, emoji=False, **arguments)
