@@ -73,6 +73,10 @@ def _make_option(
     return typer.Option(*names, help=help, rich_help_panel=panel, show_default=default, **arguments)
 
 
+Bundle = Annotated[
+    Path, typer.Argument(help="Folder of a bundle, or of the run that wrote it, e.g. runs/demo.")
+]
+
 Dataset = Annotated[
     choices.DatasetName | None,
     _make_option(

@@ -10,11 +10,12 @@ from typing import Annotated
 
 import typer
 
+from kd_tf.cli import options
 from kd_tf.cli.console import make_console
 
 
 def preview(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, e.g. runs/demo/bundle.")],
+    bundle: options.Bundle,
     export: Annotated[
         Path | None,
         typer.Option(

@@ -9,7 +9,7 @@ from pathlib import Path
 from kd_tf import atomic, keyed_folder
 from kd_tf.errors import UserError
 from kd_tf.file_locks import reserve_folder
-from kd_tf.runtime.bundle import RUN_BUNDLE_FOLDER, check_bundle_folder
+from kd_tf.runtime.bundle import BUNDLE_FOLDER, check_bundle_folder
 
 MARKER_FILE = "kd-tf-run.txt"
 """File that marks the folder of a run. Its presence counts, not its content."""
@@ -42,7 +42,7 @@ def check_run_folder(folder: Path) -> None:
             where=str(folder),
             hint=f"Choose a new folder. (The folder of a run has a file {MARKER_FILE}.)",
         )
-    check_bundle_folder(folder / RUN_BUNDLE_FOLDER)
+    check_bundle_folder(folder / BUNDLE_FOLDER)
     other_files = [
         f"{stage.parent.relative_to(folder).as_posix()}/{name}"
         for stage in sorted(folder.rglob(keyed_folder.KEY_FILE))

@@ -41,13 +41,13 @@ Together with the hashes of the other files it detects any change to a bundle.""
 MAX_ATTEMPTS = 20
 """How often a bundle is read that is replaced while it is read."""
 
+BUNDLE_FOLDER = "bundle"
+"""Name of the bundle's folder in the folder of a run."""
+
 MODEL_FILE = "model.tflite"
 CATALOG_FILE = "catalog.json"
 CONFIG_FILE = "config.json"
 MODEL_CARD_FILE = "MODEL_CARD.md"
-
-RUN_BUNDLE_FOLDER = "bundle"
-"""Where the bundle of a run is in the run's folder."""
 
 BUNDLE_FILES = frozenset((MODEL_FILE, CATALOG_FILE, CONFIG_FILE, MODEL_CARD_FILE))
 
@@ -209,18 +209,17 @@ class Bundle:
         """Opens a bundle and verifies the contract version, all hashes and the catalog.
 
         Args:
-            folder: The bundle's folder.
+            folder: The bundle's folder, or the folder of a run that has one.
 
         Returns:
             The bundle.
 
         Raises:
-            UserError: A file is missing, was changed after the bundle was written, has another
-                version, or lies outside the folder.
+            UserError: The folder is neither, or a file is missing, was changed after the bundle
+                was written, has another version, or lies outside the folder.
         """
-        folder = Path(folder)
         for attempt in range(MAX_ATTEMPTS):
-            files = _FolderFiles(folder)
+            files = _FolderFiles(_find_bundle(Path(folder)))
             try:
                 return cls._open(files)
             except UserError:
@@ -376,6 +375,29 @@ def _read_checked(files: _FolderFiles, name: str, expected_hash: str) -> bytes:
     return content
 
 
+def _find_bundle(folder: Path) -> Path:
+    """Returns the folder of the bundle that a folder is or has, if it is that of a run."""
+    if folder.is_file():
+        raise UserError(
+            "this is a file, but a bundle is a folder",
+            where=str(folder),
+            hint=f"Give the folder that has {CONFIG_FILE} in it.",
+        )
+    if not folder.is_dir() or any(
+        (folder / name).exists() for name in (CONFIG_FILE, CATALOG_FILE, MODEL_FILE)
+    ):
+        return folder
+    if (folder / BUNDLE_FOLDER).is_dir():
+        return folder / BUNDLE_FOLDER
+    raise UserError(
+        f"this folder is neither a bundle, which has a {CONFIG_FILE}, nor the folder of a run that "
+        f"has finished, which has a {BUNDLE_FOLDER}/",
+        where=str(folder),
+        hint="Give the folder of a bundle, such as runs/NAME/bundle. If the run was interrupted, "
+        "run its command again.",
+    )
+
+
 class _FolderFiles:
     """The files of one folder, also after another folder has taken its path.
 
@@ -415,9 +437,6 @@ class _FolderFiles:
 
     def _explain_missing(self, name: str, error: OSError) -> str:
         """Returns what to do about a file that cannot be read."""
-        run_bundle = self.folder / RUN_BUNDLE_FOLDER
-        if (run_bundle / CONFIG_FILE).is_file():
-            return f"This is the folder of a run. Give {run_bundle}"
         if name == CONFIG_FILE and isinstance(error, FileNotFoundError):
             return "Give the folder of a bundle, for example runs/demo/bundle."
         return "Copy or export the whole bundle again."

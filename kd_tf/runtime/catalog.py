@@ -55,7 +55,7 @@ class Item:
     @property
     def label(self) -> str:
         """Title and authors in one line, for display; the item id if there is no title."""
-        title = self.title or f"book {self.item_id}"
+        title = (self.title or "").strip() or f"book {self.item_id}"
         return " ".join((f"{title} ({self.authors})" if self.authors else title).split())
 
 

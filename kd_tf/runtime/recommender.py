@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from kd_tf.runtime.diversity import rerank_mmr
 from kd_tf.runtime.isolated_model import IsolatedModel
 from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.operator_versions import parse_version
-from kd_tf.runtime.titles import TitleIndex
+from kd_tf.runtime.titles import NearTitleWarning, TitleIndex
 
 
 @dataclass(frozen=True, repr=False)
@@ -50,6 +51,9 @@ class Reason:
 class Recommender:
     """Recommends items of a bundle, by titles or ids. Safe to share between threads.
 
+    A title that is not one of the catalog but nearly so is taken for it with a `NearTitleWarning`,
+    or refused; see `TitleIndex`. ``recommender.titles.resolve(name)`` says what a name matches.
+
     Attributes:
         bundle: The bundle.
         model: The bundle's model.
@@ -80,7 +84,7 @@ class Recommender:
         """Opens a bundle and loads its model.
 
         Args:
-            folder: The bundle's folder.
+            folder: The bundle's folder, or the folder of a run that has one.
             threads: Number of threads for one answer.
             isolated: Whether the model runs in a process of its own, for a bundle that nobody
                 vouches for: a model that crashes or hangs is then an error here; see
@@ -145,7 +149,8 @@ class Recommender:
 
         Args:
             history: Items of the user, oldest first: your own item ids, or titles. The model sees
-                the newest L of them. None of them is recommended, however old.
+                the newest L of them. None of them is recommended, however old. Empty for a new
+                user, who gets what the model recommends to anybody.
             k: Maximum number of recommendations; None for the model's K.
             exclude: Items not to recommend, such as those out of stock.
             only: If given, recommend only these items, ranked by the signature ``score``; any
@@ -242,7 +247,7 @@ class Recommender:
             UserError: A name is unknown or ambiguous, or the model has no signature ``explain``.
         """
         row = pad_history(self._resolve(history), self.model.max_length)
-        contributions = self.model.explain(row, self.titles.resolve(item).item.id)
+        contributions = self.model.explain(row, self._resolve([item])[0])
         reasons = [
             Reason(self.bundle.items[item_id - 1], contribution)
             for item_id, contribution in zip(row.tolist(), contributions.tolist(), strict=True)
@@ -265,12 +270,19 @@ class Recommender:
                 model has no signature ``similar``.
         """
         k = self._check_k(k)
-        item_id = self.titles.resolve(item).item.id
+        item_id = self._resolve([item])[0]
         ids, scores = self.model.similar(item_id)
         return self._make_recommendations(ids, scores, {item_id}, k)
 
     def _resolve(self, names: Sequence[str | int]) -> list[int]:
-        return [self.titles.resolve(name).item.id for name in names]
+        """Finds model ids. Only public methods call it: the warning names their caller."""
+        ids = []
+        for name in names:
+            match = self.titles.resolve(name)
+            if not match.is_exact:
+                warnings.warn(match.note, NearTitleWarning, stacklevel=3)
+            ids.append(match.item.id)
+        return ids
 
     def _check_k(self, k: int | None) -> int:
         if k is None:

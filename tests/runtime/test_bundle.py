@@ -111,6 +111,25 @@ def test_a_changed_byte_is_found(bundle, name):
     assert name in str(refusal.value)
 
 
+def test_the_folder_of_a_run_is_taken_for_its_bundle(bundle, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "results.json").touch()
+    with pytest.raises(UserError, match=r"neither a bundle.* nor the folder of a run"):
+        Bundle.open(run)
+    bundle.rename(run / "bundle")
+    assert Bundle.open(run).folder == run / "bundle"
+    assert len(Recommender.load(str(run)).recommend([])) > 0
+
+
+def test_a_folder_or_file_that_is_no_bundle_is_refused_in_words(bundle, tmp_path):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"neither a bundle.* nor the folder of a run"):
+        Bundle.open(tmp_path / "empty")
+    with pytest.raises(UserError, match="this is a file"):
+        Bundle.open(bundle / "model.tflite")
+
+
 @pytest.mark.parametrize("version", [0, 2, "1", 1.0, True, None])
 def test_another_contract_version_is_refused(bundle, version):
     change_config(bundle, contract_version=version, items="meaningless in that version")

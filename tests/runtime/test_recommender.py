@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,6 +12,7 @@ from kd_tf.errors import UserError
 from kd_tf.runtime.bundle import write_bundle
 from kd_tf.runtime.model import pad_history
 from kd_tf.runtime.recommender import Recommender
+from kd_tf.runtime.titles import NearTitleWarning
 
 V, L, K = 200, 10, 20
 
@@ -82,6 +84,27 @@ def test_filler_ids_are_left_out(recommender, monkeypatch):
 def test_an_unknown_item_is_refused(recommender):
     with pytest.raises(UserError, match="no book is called 'Ulysses'"):
         recommender.recommend(["b1", "Ulysses"])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda recommender, name: recommender.recommend([name]),
+        lambda recommender, name: recommender.recommend(["b1"], exclude=[name]),
+        lambda recommender, name: recommender.recommend(["b1"], only=[name]),
+        lambda recommender, name: recommender.score(["b1"], [name]),
+        lambda recommender, name: recommender.explain([name], "b1"),
+        lambda recommender, name: recommender.explain(["b1"], name),
+        lambda recommender, name: recommender.similar(name),
+    ],
+)
+def test_a_near_title_is_a_warning_where_it_was_named(recommender, call):
+    with pytest.warns(NearTitleWarning, match="'Titel number 7' is taken for b194") as records:
+        near = call(recommender, "Titel number 7")
+    assert [record.filename for record in records] == [__file__]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert call(recommender, "title number 7") == near
 
 
 def test_a_single_text_is_not_taken_for_a_list_of_letters(recommender):

@@ -9,7 +9,7 @@ from kd_tf.pipeline.stages.export import load_item_order
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.report import model_card
 from kd_tf.report.results import Results
-from kd_tf.runtime.bundle import RUN_BUNDLE_FOLDER, Bundle, BundleConfig, write_bundle
+from kd_tf.runtime.bundle import BUNDLE_FOLDER, Bundle, BundleConfig, write_bundle
 from kd_tf.runtime.recommender import Recommender
 
 
@@ -28,7 +28,7 @@ def write_run_bundle(context: RunContext, results: Results) -> Bundle:
     if order is not None:
         items = [items[item - 1] for item in order]
     return write_bundle(
-        context.folder / RUN_BUNDLE_FOLDER,
+        context.folder / BUNDLE_FOLDER,
         model=model,
         catalog=items,
         config=BundleConfig(

@@ -17,7 +17,7 @@ from kd_tf.errors import UserError
 from kd_tf.extras import is_installed
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.progress import NullProgress, Progress
-from kd_tf.runtime.bundle import MODEL_FILE, RUN_BUNDLE_FOLDER, Bundle
+from kd_tf.runtime.bundle import MODEL_FILE, Bundle
 from kd_tf.runtime.measure.interleaved import BenchmarkedModel, time_interleaved
 from kd_tf.runtime.measure.latency import MIN_RUNS
 from kd_tf.runtime.model import TFLiteModel
@@ -182,8 +182,6 @@ def open_target(target: Path, *, seed: int = 0, with_student: bool = True) -> Be
         UserError: The file was not exported from the student of its run.
     """
     bundle = None
-    if (target / RUN_BUNDLE_FOLDER).is_dir():
-        target = target / RUN_BUNDLE_FOLDER
     if target.is_dir():
         bundle = Bundle.open(target)
         path = bundle.model_path
