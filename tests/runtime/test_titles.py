@@ -140,6 +140,7 @@ OTHER_TITLES = [
     ("A Summer to Wander", "A Summer to Wonder"),
     ("The Morning After", "The Mourning After"),
     ("A House of Gardens", "A House of Wardens"),
+    ("The Carriage House", "The Marriage House"),
     ("The Rose Garden", "The Rose Gardener"),
     ("The Painter", "The Painters"),
     ("Murder at the Mill", "Murder on the Mill"),
