@@ -159,9 +159,9 @@ class Data(Section):
         changed_names = [
             name for name in _DATASETS_OF if getattr(self, name) != getattr(defaults, name)
         ]
-        unused = [name for name in changed_names if self.dataset not in _DATASETS_OF[name]]
-        if unused:
-            return {f"on dataset {self.dataset}": unused}
+        useless_names = [name for name in changed_names if self.dataset not in _DATASETS_OF[name]]
+        if useless_names:
+            return {f"on dataset {self.dataset}": useless_names}
         if self.dataset != "csv":
             return {}
         has_own_id = self.item_columns.item_id not in (Columns().item, self.columns.item)
