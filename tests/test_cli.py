@@ -48,6 +48,30 @@ def test_a_fault_of_the_user_is_named_and_ends_with_2(
     assert not out.exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["nosuch"], "kd-tf: No such command 'nosuch'.\n  kd-tf --help lists all options.\n"),
+        (
+            ["run", "--nosuch"],
+            "kd-tf: No such option: --nosuch",
+        ),
+        (["recommend"], "kd-tf: Missing argument 'bundle'.\n  kd-tf recommend --help lists all"),
+        ([], ""),
+    ],
+)
+def test_wrong_options_are_named_as_other_faults_are_and_end_with_2(
+    arguments: list[str],
+    error: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert end_of(monkeypatch, *arguments) == 2
+    output = capsys.readouterr()
+    assert output.err.startswith(error)
+    assert ("Usage:" in output.out) == (not arguments)
+
+
 def test_a_missing_bundle_ends_with_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -72,8 +72,9 @@ def main() -> None:
     errors = make_console(stderr=True, soft_wrap=True)
     try:
         with convert_import_errors():
-            # Typer would print its own errors past the console, control characters included.
-            exit_code = app(standalone_mode=False)
+            # Typer would print errors about options in a box, from which nothing can be copied, and
+            # past the console.
+            exit_code = app(prog_name="kd-tf", standalone_mode=False)
     except _USAGE_ERROR as error:
         _print_usage_error(error, errors)
         sys.exit(error.exit_code)

@@ -12,6 +12,7 @@ from typing import Any
 from kd_tf import atomic
 from kd_tf.cli.streams import is_unicode
 from kd_tf.control_characters import escape_control_characters
+from kd_tf.errors import UserError
 from kd_tf.progress import NullProgress, Progress
 
 
@@ -56,10 +57,22 @@ def write_json(path: Path | None, content: Any) -> bool:
         sys.stdout.flush()
         return True
     if _is_special(path):
-        path.write_text(json.dumps(content, allow_nan=False) + "\n", encoding="utf-8")
+        _write_special(path, json.dumps(content, allow_nan=False) + "\n")
     else:
         atomic.write_json(Path(os.path.realpath(path)), content)
     return False
+
+
+def _write_special(path: Path, text: str) -> None:
+    """Writes into a device or a pipe, whose reader may have gone."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        raise UserError(
+            f"cannot write: {error.strerror}", where=str(path), hint="Give a file."
+        ) from error
 
 
 def _is_special(path: Path) -> bool:

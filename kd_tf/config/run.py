@@ -167,6 +167,19 @@ def read(path: Path, *, allow_code: bool = False) -> Config:
 
 
 def write(config: Config, path: Path) -> None:
-    """Writes the configuration with all defaults as TOML, enough to repeat the run."""
-    values = config.model_dump(mode="json", exclude_none=True)
-    atomic.write_text(path, tomli_w.dumps(values))
+    """Writes the configuration with all defaults as TOML, enough to repeat the run.
+
+    Raises:
+        UserError: It cannot be written, or a name or path in it is no Unicode, as TOML has to be.
+    """
+    text = tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))
+    try:
+        content = text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        line = text[: error.end].rpartition("\n")[2]
+        raise UserError(
+            f"a name or a path has bytes that are not UTF-8: {line}",
+            where="configuration",
+            hint="Rename the file, the folder or the run.",
+        ) from error
+    atomic.write_bytes(path, content)

@@ -18,6 +18,8 @@ from kd_tf import cli
 from kd_tf.cli.app import app
 from kd_tf.cli.settings import SETTING_OF_OPTION, collect_settings
 from kd_tf.config import Config, from_values
+from kd_tf.config import write as write_config
+from kd_tf.errors import UserError
 
 COMMANDS: dict[str, Any] = get_command(app).commands  # type: ignore[attr-defined]
 
@@ -260,3 +262,11 @@ def test_json_goes_to_a_file_or_in_place_of_the_tables(command: list[str], tmp_p
     content = json.loads(path.read_text("utf-8"))
     assert "users" in printed
     assert json.loads(invoke(*command, *small, "--json", "-")).keys() == content.keys()
+
+
+def test_a_name_that_is_no_unicode_is_refused(tmp_path: Path) -> None:
+    """As the arguments of a command are, if its bytes are not UTF-8."""
+    with pytest.raises(UserError, match=r"not UTF-8: name = .loans") as caught:
+        write_config(from_values({"name": "loans\udcff.csv"}), tmp_path / "config.toml")
+    assert "Rename" in str(caught.value)
+    assert list(tmp_path.iterdir()) == []

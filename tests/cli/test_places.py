@@ -14,6 +14,7 @@ import pytest
 
 from kd_tf import cli
 from kd_tf.cli.output import check_json_path, write_json
+from kd_tf.errors import UserError
 
 SMALL = ["--set", "data.synthetic_items=60", "--set", "data.synthetic_users=80", "--quiet"]
 
@@ -136,14 +137,16 @@ def test_a_disk_that_takes_nothing_is_refused(
 def test_json_goes_into_a_pipe_and_through_a_link_and_takes_neithers_place(places: Path) -> None:
     os.mkfifo("pipe")
     received: list[str] = []
-    reader = threading.Thread(target=lambda: received.append(Path("pipe").read_text()))
+    reader = threading.Thread(target=lambda: received.append(Path("pipe").read_text()), daemon=True)
     reader.start()
     Path("link").symlink_to("results.json")
     for name in ("pipe", "link"):
         assert check_json_path(Path(name)) == Path(name)
         assert not write_json(Path(name), {"title": "é"})
-    reader.join()
+    reader.join(timeout=10)
     assert json.loads(received[0]) == {"title": "é"}
     assert Path("pipe").is_fifo()
+    with pytest.raises(UserError, match="No space left"):
+        write_json(Path("/dev/full"), {})
     assert Path("link").is_symlink()
     assert json.loads(Path("results.json").read_text("utf-8")) == {"title": "é"}

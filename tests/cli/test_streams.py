@@ -116,6 +116,6 @@ def test_streams_that_the_caller_closed_lead_nowhere(tmp_path: Path) -> None:
         "with open(sys.argv[1], 'w') as file:\n"
         "    file.write(str(file.fileno()))\n"
     )
-    closed = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh"]
+    closed = ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh"]
     subprocess.run([*closed, sys.executable, "-c", code, str(tmp_path / "number")], check=True)
     assert int((tmp_path / "number").read_text()) > 2
