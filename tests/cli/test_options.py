@@ -234,7 +234,7 @@ def test_an_option_that_is_not_given_sets_nothing() -> None:
         (["--candidates", "some"], ["evaluation.candidates", "full (rank", "sampled:N", "'some'"]),
         (["--losses", "magic"], ["no distillation loss 'magic'", "soft-targets"]),
         (["--losses", "json:dumps"], ["json:dumps is not a subclass", "class dumps("]),
-        (["--set", "name=3"], ["name: Input should be a valid string"]),
+        (["--set", "name=[3]"], ["name: Input should be a valid string"]),
         (["--set", "student.max_bytes=1TB"], ["student.max_bytes", "'1TB' is not a size"]),
     ],
 )
