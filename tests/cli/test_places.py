@@ -42,7 +42,7 @@ BAD_FILES = {
 }
 BAD_FOLDERS = {
     "file": ("file", "file"),
-    "in a file": ("file/deep/run", "ot a directory"),
+    "in a file": ("file/deep/run", "a directory"),
     "of others": ("folder", "notes.txt"),
     "long": ("n" * 300, "ame too long"),
 }

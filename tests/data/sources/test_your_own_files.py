@@ -404,7 +404,7 @@ def test_a_setting_that_has_no_effect_is_refused(data: dict[str, Any], unused: s
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"seperator": ";"}, "Did you mean separator"),
+        ({"separatorr": ";"}, "Did you mean separator"),
         ({"encoding": "utf-99"}, "no encoding"),
         ({"encoding": "rot13"}, "no encoding"),
         ({"separator": "ab"}, "not a single character"),
