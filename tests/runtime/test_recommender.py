@@ -99,8 +99,8 @@ def test_an_unknown_item_is_refused(recommender):
     ],
 )
 def test_a_near_title_is_a_warning_where_it_was_named(recommender, call):
-    with pytest.warns(NearTitleWarning, match="'Titlwe number 7' is taken for b194") as records:
-        near = call(recommender, "Titlwe number 7")
+    with pytest.warns(NearTitleWarning, match="'Titel number 7' is taken for b194") as records:
+        near = call(recommender, "Titel number 7")
     assert [record.filename for record in records] == [__file__]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
