@@ -378,7 +378,8 @@ def _train_and_evaluate(
         return error
     record = read_record(folder / METRICS_FILE, MetricsRecord)
     per_user = read_arrays(folder / PER_USER_FILE)
-    context.progress.info(f"{name}, seed {seed}: ndcg@10 {record.overall['ndcg@10']:.4f}")
+    if record.overall:  # without test users there are no metrics
+        context.progress.info(f"{name}, seed {seed}: ndcg@10 {record.overall['ndcg@10']:.4f}")
     return _StudentResult(
         Evaluation(per_user, record.overall, {}),
         record.num_parameters,
