@@ -103,6 +103,12 @@ def test_a_refused_file_is_told_where_and_what_to_do(
         read_reading_list(write(tmp_path, content))
 
 
+def test_old_exports_of_librarything_are_windows_1252(tmp_path: Path) -> None:
+    table = "Title\tPrimary Author\nDust – a “quoted” one\tZoë\n"
+    (entry,) = read_reading_list(write(tmp_path, table.encode("cp1252"))).entries
+    assert (entry.title, entry.author) == ("Dust – a “quoted” one", "Zoë")
+
+
 @given(st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
 @example(b"PK\x03\x04")
 @example(b"Title\n" + b'"' * 5)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+import zlib
 from typing import Any
 
 from kd_tf.runtime.reading_lists.entries import ReadingListError
@@ -42,7 +43,7 @@ def unpack_backup(content: bytes, max_bytes: int) -> bytes | None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(BOOKS_FILE) as books:
             return books.read(max_bytes + 1)
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError, EOFError):
+    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError, EOFError, zlib.error):
         return None
 
 
@@ -80,7 +81,7 @@ def _make_cell(name: str, value: Any) -> str:
     """Writes a value as the CSV export of Openreads does."""
     if name == "status" and value in range(len(_STATUSES)):
         return _STATUSES[value]
-    if name == "rating" and isinstance(value, int):
+    if name == "rating" and isinstance(value, int | float) and value in range(1000):
         return str(value / 10)
     if isinstance(value, list):
         return ";".join(text for text in value if isinstance(text, str))

@@ -1,21 +1,30 @@
-// Which book of the catalogue a row of an export means. The rules are those of
-// tests/goodreads/README.md, which every importer of kd_tf keeps.
+// Which book of the catalogue an entry of a reading list means. The rules are those of
+// tests/reading_lists/README.md.
 
-import { plain } from "../text.js";
-import { isbn13 } from "./isbn.js";
+import { MAX_LENGTH, isLonger, plain } from "../text.js";
 
 /**
  * @typedef {import("../bundle.js").Book} Book
- * @typedef {import("./export.js").ExportRow} ExportRow
+ * @typedef {import("./read.js").Entry} Entry
+ * @typedef {import("./read.js").ReadingList} ReadingList
  *
  * @typedef {object} Imported
+ * @property {import("./formats.js").Format} format
  * @property {number} rows
  * @property {Book[]} books New for the shelf, oldest first.
+ * @property {Book[]} excluded Not to be recommended: rated low, abandoned or being read.
  * @property {number} already Rows whose book stood on the shelf before.
  * @property {number} repeated Rows whose book an earlier row gave.
  * @property {number} unread Rows that were not read yet.
+ * @property {number} abandoned
+ * @property {number} lowRated
+ * @property {number} assumed Rows of which nothing says that they were read, nor that they were not.
+ * @property {number} unclearDates
  * @property {{ title: string, author: string }[]} unmatched In the order of the file.
  */
+
+/** Of 5; books that are rated lower do not join the shelf. */
+const LOWEST_RATING = 3;
 
 /** The catalogue, ready for looking up. */
 export class CatalogIndex {
@@ -36,17 +45,16 @@ export class CatalogIndex {
   }
 
   /**
-   * @param {ExportRow} row
+   * @param {Entry} entry
    * @returns {Book | null}
    */
-  find(row) {
-    for (const text of [row.isbn13, row.isbn]) {
-      const number = isbn13(text);
-      const book = number && this.#byIsbn.get(number);
+  find(entry) {
+    for (const isbn of entry.isbns) {
+      const book = this.#byIsbn.get(isbn);
       if (book) return book;
     }
-    const { whole, beforeSubtitle } = titleForms(row.title);
-    const names = splitNames(`${row.author},${row.additionalAuthors}`);
+    const { whole, beforeSubtitle } = titleForms(entry.title);
+    const names = splitNames(entry.authors);
     if (!whole || !names.length) return null;
     const fits = (/** @type {Book} */ book) =>
       this.#authorsOf(book).some((one) => names.some((other) => sameName(one, other)));
@@ -71,34 +79,49 @@ export class CatalogIndex {
 }
 
 /**
- * @param {ExportRow[]} rows
+ * @param {ReadingList} list
  * @param {CatalogIndex} index
  * @param {Set<string>} onShelf Item ids.
  * @returns {Imported}
  */
-export function matchRows(rows, index, onShelf) {
-  const read = rows.filter((row) => row.isRead);
-  const found = new Map(read.map((row) => [row, index.find(row)]));
+export function matchReadingList(list, index, onShelf) {
+  const { format, entries, unclearDates } = list;
+  const isHistory = (/** @type {Entry} */ { status, rating }) =>
+    status === "read" && (rating === 0 || rating >= LOWEST_RATING);
+  const history = entries.filter(isHistory);
+  const found = new Map(history.map((entry) => [entry, index.find(entry)]));
   /** @type {Set<Book>} */
   const books = new Set();
   let already = 0;
   let repeated = 0;
-  // Sorting is stable: rows of the same date keep the order of the file.
-  for (const row of [...read].sort((one, other) => one.date - other.date)) {
-    const book = found.get(row);
+  // Sorting is stable: without dates, rows keep the order of the file or the reverse.
+  const inOrder = format.isNewestFirst ? [...history].reverse() : [...history];
+  for (const entry of inOrder.sort((one, other) => one.date - other.date)) {
+    const book = found.get(entry);
     if (!book) continue;
     if (onShelf.has(book.item_id)) already += 1;
     else if (books.has(book)) repeated += 1;
     else books.add(book);
   }
+  const excluded = entries
+    .filter((entry) => entry.status !== "to-read" && !isHistory(entry))
+    .flatMap((entry) => index.find(entry) ?? [])
+    .filter((book) => !books.has(book) && !onShelf.has(book.item_id));
+  const count = (/** @type {(entry: Entry) => boolean} */ fits) => entries.filter(fits).length;
   return {
-    rows: rows.length,
+    format,
+    rows: entries.length,
     books: [...books],
+    excluded: [...new Set(excluded)],
     already,
     repeated,
-    unread: rows.length - read.length,
-    unmatched: read
-      .filter((row) => !found.get(row))
+    unread: count(({ status }) => status === "to-read" || status === "reading"),
+    abandoned: count(({ status }) => status === "abandoned"),
+    lowRated: count(({ status }) => status === "read") - history.length,
+    assumed: count(({ isAssumed }) => isAssumed),
+    unclearDates,
+    unmatched: history
+      .filter((entry) => !found.get(entry))
       .map(({ title, author }) => ({ title, author })),
   };
 }
@@ -108,6 +131,7 @@ export function matchRows(rows, index, onShelf) {
  * @returns {{ whole: string, beforeSubtitle: string }} The latter is empty without a subtitle.
  */
 function titleForms(title) {
+  if (isLonger(title, MAX_LENGTH)) return { whole: "", beforeSubtitle: "" };
   let text = title.normalize("NFKD").trim();
   const bracket = text.endsWith(")") ? text.lastIndexOf(" (") : -1;
   if (bracket > 0) text = text.slice(0, bracket);
@@ -129,7 +153,9 @@ function withoutArticle(title) {
  */
 function splitNames(names) {
   return names
-    .split(/[,;/&]/)
+    .replace(/\([^()]*\)/g, " ")
+    .split(/[,;/&|]/)
+    .filter((name) => !isLonger(name, MAX_LENGTH))
     .map((name) =>
       plain(name)
         .split(" ")

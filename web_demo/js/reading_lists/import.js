@@ -1,8 +1,8 @@
 // From a file that the reader chose to books on the shelf.
 
 import { Fault } from "../fault.js";
-import { LARGEST, readExport } from "./export.js";
-import { CatalogIndex, matchRows } from "./matching.js";
+import { CatalogIndex, matchReadingList } from "./matching.js";
+import { LARGEST, readReadingList } from "./read.js";
 
 /**
  * @typedef {import("../bundle.js").Book} Book
@@ -10,7 +10,7 @@ import { CatalogIndex, matchRows } from "./matching.js";
  */
 
 /** Dispatches "change" when a file is being read, was read, or was refused. */
-export class GoodreadsImport extends EventTarget {
+export class ReadingListImport extends EventTarget {
   /** @type {CatalogIndex | null} Made on the first import: few readers have one. */
   #index = null;
   isReading = false;
@@ -33,18 +33,16 @@ export class GoodreadsImport extends EventTarget {
     let report;
     try {
       // Before it is read: a film dropped by mistake must not fill the memory.
-      if (file.size > LARGEST) throw new Fault("goodreads.too-large");
+      if (file.size > LARGEST) throw new Fault("readingList.too-large");
       const bytes = new Uint8Array(await file.arrayBuffer());
       this.#index ??= new CatalogIndex(this.books);
       const onShelf = new Set(this.shelf.books.map(({ id }) => id));
-      report = matchRows(readExport(bytes), this.#index, onShelf);
+      report = matchReadingList(await readReadingList(bytes), this.#index, onShelf);
     } catch (error) {
-      report = error instanceof Fault ? error : new Fault("goodreads.unreadable");
+      report = error instanceof Fault ? error : new Fault("readingList.unreadable");
     }
-    if (!(report instanceof Fault) && report.books.length) {
-      this.shelf.add(
-        report.books.map(({ item_id, title, authors }) => ({ id: item_id, title, authors })),
-      );
+    if (!(report instanceof Fault) && report.books.length + report.excluded.length) {
+      this.shelf.add(report.books.map(shelfBook), report.excluded.map(shelfBook));
     }
     this.#become(false, report);
   }
@@ -62,4 +60,9 @@ export class GoodreadsImport extends EventTarget {
     this.report = report;
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/** @param {Book} book */
+function shelfBook({ item_id, title, authors }) {
+  return { id: item_id, title, authors };
 }
