@@ -9,8 +9,8 @@ import io.github.kdtf.books.engine.AssetBundle;
 import io.github.kdtf.books.engine.Book;
 import io.github.kdtf.books.engine.BundleConfig;
 import io.github.kdtf.books.engine.Catalog;
-import io.github.kdtf.books.goodreads.GoodreadsException;
-import io.github.kdtf.books.goodreads.GoodreadsImport;
+import io.github.kdtf.books.readinglists.ReadingListException;
+import io.github.kdtf.books.readinglists.ReadingListImport;
 import java.io.ByteArrayInputStream;
 import java.io.File;
 import java.io.InputStream;
@@ -32,13 +32,13 @@ import org.junit.runner.RunWith;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 
-/** The files of tests/goodreads, which hold every importer of kd_tf to the same rules. */
+/** The files of tests/reading_lists, which hold every importer of kd_tf to the same rules. */
 @RunWith(RobolectricTestRunner.class)
-public class GoodreadsTest {
+public class ReadingListTest {
     private static final int ROWS = 10000;
     private static final double SECONDS = 2;
 
-    private final File folder = new File(System.getProperty("books.goodreads"));
+    private final File folder = new File(System.getProperty("books.reading_lists"));
     private Catalog catalog;
 
     @Before
@@ -65,7 +65,7 @@ public class GoodreadsTest {
                 compare(name, one, stream);
             }
         }
-        assertTrue("files: " + files, files > 15);
+        assertTrue("files: " + files, files > 35);
     }
 
     @Test
@@ -75,8 +75,8 @@ public class GoodreadsTest {
         try {
             read(large);
             fail("it was read");
-        } catch (GoodreadsException error) {
-            assertEquals(GoodreadsException.Reason.TOO_LARGE, error.reason);
+        } catch (ReadingListException error) {
+            assertEquals(ReadingListException.Reason.TOO_LARGE, error.reason);
         }
     }
 
@@ -91,9 +91,9 @@ public class GoodreadsTest {
         read(text.toString().getBytes(StandardCharsets.UTF_8)); // warm
         String unmatched = text.toString().replace("9781900000017", "9781900009010");
         long start = System.nanoTime();
-        GoodreadsImport found = read(unmatched.getBytes(StandardCharsets.UTF_8));
+        ReadingListImport found = read(unmatched.getBytes(StandardCharsets.UTF_8));
         double seconds = (System.nanoTime() - start) / 1e9;
-        System.out.printf(Locale.ROOT, "10,000 rows of Goodreads: %.2f s%n", seconds);
+        System.out.printf(Locale.ROOT, "10,000 rows of a reading list: %.2f s%n", seconds);
         assertEquals(ROWS, found.rows);
         assertEquals(ROWS, found.unmatched.size());
         assertTrue(seconds + " s", seconds < SECONDS);
@@ -104,10 +104,10 @@ public class GoodreadsTest {
         if (expected.has("shelf")) {
             shelf.addAll(Expected.texts(expected.getJSONArray("shelf")));
         }
-        GoodreadsImport found;
+        ReadingListImport found;
         try {
-            found = GoodreadsImport.read(stream, catalog, shelf);
-        } catch (GoodreadsException error) {
+            found = ReadingListImport.read(stream, catalog, shelf);
+        } catch (ReadingListException error) {
             assertEquals(name, expected.optString("refused"),
                     error.reason.name().toLowerCase(Locale.ROOT).replace('_', '-'));
             return;
@@ -117,11 +117,16 @@ public class GoodreadsTest {
         assertEquals(name, expected.getInt("already"), found.already);
         assertEquals(name, expected.getInt("repeated"), found.repeated);
         assertEquals(name, expected.getInt("unread"), found.unread);
-        List<String> imported = new ArrayList<>();
-        for (Book one : found.imported) {
-            imported.add(one.itemId);
-        }
-        assertEquals(name, Expected.texts(expected.getJSONArray("imported")), imported);
+        assertEquals(name, expected.getInt("abandoned"), found.abandoned);
+        assertEquals(name, expected.getInt("low_rated"), found.lowRated);
+        assertEquals(name, expected.getInt("assumed"), found.assumed);
+        assertEquals(name, expected.getInt("unclear_dates"), found.unclearDates);
+        assertEquals(name, expected.getString("format"),
+                found.format.name().toLowerCase(Locale.ROOT));
+        assertEquals(name, Expected.texts(expected.getJSONArray("imported")),
+                itemIds(found.imported));
+        assertEquals(name, Expected.texts(expected.getJSONArray("excluded")),
+                itemIds(found.excluded));
         List<String> unmatched = new ArrayList<>();
         JSONArray wanted = expected.getJSONArray("unmatched");
         for (int i = 0; i < wanted.length(); i++) {
@@ -135,8 +140,16 @@ public class GoodreadsTest {
         assertEquals(name, unmatched, left);
     }
 
-    private GoodreadsImport read(byte[] bytes) throws GoodreadsException {
-        return GoodreadsImport.read(new ByteArrayInputStream(bytes), catalog,
+    private static List<String> itemIds(List<Book> books) {
+        List<String> itemIds = new ArrayList<>();
+        for (Book book : books) {
+            itemIds.add(book.itemId);
+        }
+        return itemIds;
+    }
+
+    private ReadingListImport read(byte[] bytes) throws ReadingListException {
+        return ReadingListImport.read(new ByteArrayInputStream(bytes), catalog,
                 Collections.<String>emptySet());
     }
 }

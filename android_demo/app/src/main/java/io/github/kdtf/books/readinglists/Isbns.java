@@ -1,18 +1,31 @@
-package io.github.kdtf.books.goodreads;
+package io.github.kdtf.books.readinglists;
 
+import java.util.ArrayList;
+import java.util.List;
 import java.util.regex.Pattern;
 
 /** International standard book numbers. */
-final class Isbn {
-    private static final Pattern DECORATION = Pattern.compile("[=\"\\s\u00a0-]+");
+final class Isbns {
+    private static final Pattern DECORATION =
+            Pattern.compile("[=\"\\s\u00a0\\[\\]\u2010-\u2015-]+");
     private static final Pattern THIRTEEN = Pattern.compile("[0-9]{13}");
     private static final Pattern TEN = Pattern.compile("[0-9]{9}[0-9Xx]");
 
-    private Isbn() {}
+    private Isbns() {}
 
-    /** 13 digits; null where the cell holds no ISBN or its check digit is wrong. */
-    static String thirteen(String cell) {
-        String bare = DECORATION.matcher(cell).replaceAll("");
+    /** Those in a cell with the right check digit, as 13 digits. */
+    static List<String> list(String cell) {
+        List<String> isbns = new ArrayList<>();
+        for (String text : cell.split("[,;|]")) {
+            String isbn = thirteen(DECORATION.matcher(text).replaceAll(""));
+            if (isbn != null) {
+                isbns.add(isbn);
+            }
+        }
+        return isbns;
+    }
+
+    private static String thirteen(String bare) {
         if (THIRTEEN.matcher(bare).matches()) {
             return bare.charAt(12) == checkDigit(bare) ? bare : null;
         }

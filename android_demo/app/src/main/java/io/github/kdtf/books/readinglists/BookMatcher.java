@@ -1,4 +1,4 @@
-package io.github.kdtf.books.goodreads;
+package io.github.kdtf.books.readinglists;
 
 import io.github.kdtf.books.engine.Book;
 import io.github.kdtf.books.engine.Catalog;
@@ -12,24 +12,27 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 
-/** Which book of the catalogue a row of a library export stands for. */
+/** Which book of the catalogue an entry of a reading list stands for. */
 final class BookMatcher {
+    /** Such as "(Translator)". */
+    private static final Pattern ROLE = Pattern.compile("\\([^()]*\\)");
+
     private final Map<String, List<Book>> byIsbn;
     private final Map<String, List<Book>> byTitle;
     private final Map<String, List<Book>> byTitleWithoutSubtitle;
     private final Map<String, List<Name>> names = new HashMap<>();
 
-    /** Looks up all that the rows may need at once: a question a row would take seconds. */
-    BookMatcher(Catalog catalog, List<LibraryRow> rows) {
+    /** Looks up all that the entries may need at once: a question for each would take seconds. */
+    BookMatcher(Catalog catalog, List<Entry> entries) {
         Set<String> isbns = new HashSet<>();
         Set<String> keys = new HashSet<>();
         Set<String> fullKeys = new HashSet<>();
-        for (LibraryRow row : rows) {
-            isbns.add(Isbn.thirteen(row.isbn13));
-            isbns.add(Isbn.thirteen(row.isbn));
-            fullKeys.add(TitleKey.full(row.title));
-            keys.add(TitleKey.withoutSubtitle(row.title));
+        for (Entry entry : entries) {
+            isbns.addAll(entry.isbns);
+            fullKeys.add(TitleKey.full(entry.title));
+            keys.add(TitleKey.withoutSubtitle(entry.title));
         }
         keys.addAll(fullKeys);
         for (Set<String> one : Arrays.asList(isbns, keys, fullKeys)) {
@@ -41,22 +44,22 @@ final class BookMatcher {
     }
 
     /** By ISBN, else by title and author, else null; the lowest id where several fit. */
-    Book match(LibraryRow row) {
-        for (String cell : new String[] {row.isbn13, row.isbn}) {
-            List<Book> books = get(byIsbn, Isbn.thirteen(cell));
+    Book match(Entry entry) {
+        for (String isbn : entry.isbns) {
+            List<Book> books = get(byIsbn, isbn);
             if (!books.isEmpty()) {
                 return books.get(0);
             }
         }
-        String key = TitleKey.full(row.title);
-        List<Name> authors = namesOf(row.author + ";" + row.additionalAuthors);
+        String key = TitleKey.full(entry.title);
+        List<Name> authors = namesOf(entry.authors);
         Book book = firstBy(authors, get(byTitle, key));
         if (book != null) {
             return book;
         }
         // Once one of the two, never both, has lost its subtitle.
         List<Book> alike = new ArrayList<>(get(byTitleWithoutSubtitle, key));
-        alike.addAll(get(byTitle, TitleKey.withoutSubtitle(row.title)));
+        alike.addAll(get(byTitle, TitleKey.withoutSubtitle(entry.title)));
         return firstBy(authors, alike);
     }
 
@@ -91,9 +94,10 @@ final class BookMatcher {
         List<Name> known = names.get(authors);
         if (known == null) {
             known = new ArrayList<>();
-            for (String one : authors.split("[,;/&]")) {
-                Name name = new Name(one);
-                if (!name.words.isEmpty()) {
+            String bare = ROLE.matcher(authors).replaceAll(" ");
+            for (String one : bare.split("[,;/&|]")) {
+                Name name = PlainText.isLong(one) ? null : new Name(one);
+                if (name != null && !name.words.isEmpty()) {
                     known.add(name);
                 }
             }

@@ -1,7 +1,7 @@
-package io.github.kdtf.books.goodreads;
+package io.github.kdtf.books.readinglists;
 
-/** A file that is not read as a Goodreads library export. */
-public final class GoodreadsException extends Exception {
+/** A file that is not read as a reading list. */
+public final class ReadingListException extends Exception {
     private static final long serialVersionUID = 1;
 
     /** Why; screens have a sentence for each. */
@@ -9,6 +9,7 @@ public final class GoodreadsException extends Exception {
         TOO_LARGE,
         ENCODING,
         UNCLOSED_QUOTE,
+        DAMAGED_BACKUP,
         NO_TITLE_COLUMN,
         NO_ROWS,
         /** The file could not be read at all. */
@@ -17,7 +18,7 @@ public final class GoodreadsException extends Exception {
 
     public final Reason reason;
 
-    public GoodreadsException(Reason reason) {
+    public ReadingListException(Reason reason) {
         super(reason.toString());
         this.reason = reason;
     }
