@@ -73,11 +73,9 @@ def summarize_reading_list(
             f"{counts['rated_low']:,}"
         )
     num_liked = counts["read"] - counts["rated_low"]
-    lines.append(
-        f"in this catalogue: {num_liked - len(match.unmatched_entries):,} of {num_liked:,}"
-    )
+    lines.append(f"in this catalog: {num_liked - len(match.unmatched_entries):,} of {num_liked:,}")
     if match.unmatched_entries:
-        lines.append("not in this catalogue:")
+        lines.append("not in this catalog:")
         lines += [f"  {_label(entry)}" for entry in match.unmatched_entries[:MAX_UNMATCHED_LINES]]
         if len(match.unmatched_entries) > MAX_UNMATCHED_LINES:
             rest = len(match.unmatched_entries) - MAX_UNMATCHED_LINES

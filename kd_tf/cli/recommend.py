@@ -175,7 +175,7 @@ def _make_no_history_error(reading_list: ReadingList, match: ReadingListMatch) -
         )
     titles = "; ".join(entry.title for entry in match.unmatched_entries[:3])
     return UserError(
-        f"none of the {num_read:,} books that you read is in this catalogue",
+        f"none of the {num_read:,} books that you read is in this catalog",
         where=reading_list.path,
-        hint=f"The first are: {titles}. Use a bundle whose catalogue has such books.",
+        hint=f"The first are: {titles}. Use a bundle whose catalog has such books.",
     )

@@ -85,7 +85,7 @@ def test_people_are_told_what_was_read_and_what_is_missing(recommend: Any, libra
     for words in (
         "Goodreads, 7 books: 4 read (2 rated), 1 being read, 1 to read, 1 abandoned",
         "because you rated them below 3: 1",
-        "in this catalogue: 2 of 3",
+        "in this catalog: 2 of 3",
         "Nowhere (Nobody)",
         "unclear dates: 1, the first in line 8: 'someday'",
     ):

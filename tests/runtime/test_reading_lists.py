@@ -109,7 +109,14 @@ def test_old_exports_of_librarything_are_windows_1252(tmp_path: Path) -> None:
     assert (entry.title, entry.author) == ("Dust – a “quoted” one", "Zoë")
 
 
-@given(st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
+BACKUP = (VECTORS / "openreads.backup").read_bytes()
+DAMAGED_BACKUPS = st.tuples(st.integers(0, len(BACKUP) - 1), st.binary(max_size=2)).map(
+    lambda change: BACKUP[: change[0]] + change[1] + BACKUP[change[0] + 1 :]
+)
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=400) | st.text(max_size=200).map(str.encode) | DAMAGED_BACKUPS)
 @example(b"PK\x03\x04")
 @example(b"Title\n" + b'"' * 5)
 @example(b"[{}]")

@@ -3,10 +3,10 @@
 import { openBundle } from "./bundle.js";
 import { el } from "./dom.js";
 import { Fault } from "./fault.js";
-import { ReadingListImport } from "./reading_lists/import.js";
 import { STRINGS, chooseLanguage, language, languageTag, setLanguage, t } from "./language.js";
 import { Notice } from "./notice.js";
 import { keepForOffline } from "./offline.js";
+import { ReadingListImport } from "./reading_lists/import.js";
 import { BookRecommender } from "./recommender.js";
 import { TitleSearch } from "./search.js";
 import { Shelf, localStorageOrNull } from "./shelf.js";

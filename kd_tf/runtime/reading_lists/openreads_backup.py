@@ -43,7 +43,15 @@ def unpack_backup(content: bytes, max_bytes: int) -> bytes | None:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive, archive.open(BOOKS_FILE) as books:
             return books.read(max_bytes + 1)
-    except (zipfile.BadZipFile, KeyError, NotImplementedError, RuntimeError, OSError, EOFError, zlib.error):
+    except (
+        zipfile.BadZipFile,
+        KeyError,
+        NotImplementedError,
+        RuntimeError,
+        OSError,
+        EOFError,
+        zlib.error,
+    ):
         return None
 
 
@@ -93,5 +101,5 @@ def _make_damaged_error(number: int, where: str) -> ReadingListError:
         "damaged-backup",
         f"book {number} is not a book as Openreads writes it",
         where=where,
-        hint="Give the backup as Openreads wrote it, or its CSV export.",
+        hint="JSON is read from Openreads only. Of other services give the CSV or TSV file.",
     )

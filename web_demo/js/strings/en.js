@@ -200,7 +200,7 @@ export default {
   "readingList.too-large": "This file is over 20 MB; no reading list is that large.",
   "readingList.encoding": "This is not a text file in UTF-8 or UTF-16.",
   "readingList.unclosed-quote": "This file breaks off inside a quoted cell: its end is missing.",
-  "readingList.damaged-backup": "This backup has something else than books of Openreads.",
+  "readingList.damaged-backup": "This file is JSON, but no backup of Openreads; other JSON files are not read.",
   "readingList.no-title-column": "This file has no column “Title”.",
   "readingList.no-rows": "There are no books in this file.",
   "readingList.unreadable": "The browser could not read this file.",

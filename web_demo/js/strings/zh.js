@@ -176,7 +176,7 @@ export default {
   "readingList.too-large": "此文件超过 20 MB，书单没有这么大。",
   "readingList.encoding": "这不是 UTF-8 或 UTF-16 的文本文件。",
   "readingList.unclosed-quote": "此文件在引号中间中断：缺少结尾。",
-  "readingList.damaged-backup": "此备份的内容不是 Openreads 的书。",
+  "readingList.damaged-backup": "此文件是 JSON，但不是 Openreads 的备份；其他 JSON 文件无法读取。",
   "readingList.no-title-column": "此文件没有“Title”一列。",
   "readingList.no-rows": "此文件中没有书。",
   "readingList.unreadable": "浏览器无法读取此文件。",

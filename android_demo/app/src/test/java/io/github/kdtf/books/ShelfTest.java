@@ -4,10 +4,13 @@ import static org.junit.Assert.assertEquals;
 import static org.junit.Assert.assertNull;
 
 import android.content.Context;
+import android.content.ContextWrapper;
+import android.database.DatabaseErrorHandler;
 import android.database.sqlite.SQLiteDatabase;
 import io.github.kdtf.books.shelf.ImportReport;
 import io.github.kdtf.books.shelf.Shelf;
 import io.github.kdtf.books.shelf.ShelfBook;
+import java.io.File;
 import java.util.ArrayList;
 import java.util.Collections;
 import org.junit.Test;
@@ -23,9 +26,9 @@ public class ShelfTest {
 
     @Test
     public void itKeepsItsBooksAndTakesNewOnes() {
-        Context context = RuntimeEnvironment.getApplication();
+        Context context = new OtherDatabases(RuntimeEnvironment.getApplication());
         try (SQLiteDatabase old =
-                context.openOrCreateDatabase("shelf.db", Context.MODE_PRIVATE, null)) {
+                context.openOrCreateDatabase("shelf.db", Context.MODE_PRIVATE, null, null)) {
             for (String table : new String[] {"shelf", "hidden", "changed"}) {
                 old.execSQL("CREATE TABLE " + table + " " + BOOK);
             }
@@ -54,6 +57,24 @@ public class ShelfTest {
             shelf.undo();
             assertEquals(1, shelf.books().size());
             assertEquals("what was hidden before stays hidden", 1, shelf.hidden().size());
+        }
+    }
+
+    /** The app itself opens its shelf meanwhile. */
+    private static final class OtherDatabases extends ContextWrapper {
+        OtherDatabases(Context context) {
+            super(context);
+        }
+
+        @Override
+        public File getDatabasePath(String name) {
+            return super.getDatabasePath("other_" + name);
+        }
+
+        @Override
+        public SQLiteDatabase openOrCreateDatabase(String name, int mode,
+                SQLiteDatabase.CursorFactory factory, DatabaseErrorHandler handler) {
+            return super.openOrCreateDatabase("other_" + name, mode, factory, handler);
         }
     }
 }
