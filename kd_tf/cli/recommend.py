@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,13 +10,25 @@ import typer
 from kd_tf.cli import options
 from kd_tf.cli.console import make_console
 from kd_tf.cli.output import write_json
+from kd_tf.cli.reading_list_summary import describe_reading_list, summarize_reading_list
+from kd_tf.errors import UserError
 from kd_tf.native_stderr import suppress_native_stderr
+from kd_tf.runtime.reading_lists import (
+    DEFAULT_MIN_RATING,
+    ReadingList,
+    ReadingListMatch,
+    match_reading_list,
+    read_reading_list,
+)
 
 if TYPE_CHECKING:
     from kd_tf.runtime.catalog import Item
 
 MAX_REASONS = 3
 """Maximum number of books of the history that explain a recommendation."""
+
+MAX_HISTORY_LINES = 20
+"""Maximum number of books of the history that are listed: the newest."""
 
 
 def recommend(
@@ -30,6 +43,23 @@ def recommend(
             show_default="none: a new reader",
         ),
     ] = None,
+    history_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="What you have read, as Goodreads, StoryGraph, LibraryThing, Calibre, BookWyrm, "
+            "Openreads or Open Library exports it. Books of --history come after it.",
+            metavar="FILE",
+            show_default="none",
+        ),
+    ] = None,
+    min_history_rating: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=5,
+            help="Books of --history-file that you rated lower are not in your history.",
+        ),
+    ] = DEFAULT_MIN_RATING,
     k: Annotated[int, typer.Option("--k", "-k", help="Number of recommendations.")] = 10,
     exclude: Annotated[
         list[str] | None,
@@ -72,6 +102,20 @@ def recommend(
         return [match.item for match in matches]
 
     items, excluded_items, only_items = find(history), find(exclude), find(only)
+    reading_list = list_match = None
+    if history_file is not None:
+        reading_list = read_reading_list(history_file)
+        list_match = match_reading_list(reading_list, recommender.bundle.items, min_history_rating)
+        history_numbers = {item.id for item in items}
+        items = [
+            *(item for item in list_match.history if item.id not in history_numbers),
+            *items,
+        ]
+        excluded_items += [
+            item for item in list_match.excluded_items if item.id not in history_numbers
+        ]
+        if not items:
+            raise _make_no_history_error(reading_list, list_match)
     history_ids = [item.item_id for item in items]
     recommendations = recommender.recommend(
         history_ids,
@@ -108,16 +152,23 @@ def recommend(
             for recommendation, item_reasons in zip(recommendations, reasons, strict=True)
         ]
         content = {"history": history_ids, "notes": notes, "recommendations": rows}
+        if reading_list is not None and list_match is not None:
+            content["reading_list"] = describe_reading_list(reading_list, list_match)
         if write_json(json, content):
             return
     # Without line breaks of its own, so that a title can be copied.
     console = make_console(soft_wrap=True)
+    if reading_list is not None and list_match is not None:
+        for line in summarize_reading_list(reading_list, list_match, min_history_rating):
+            console.print(line)
     for note in notes:
-        console.print(note, markup=False, style="yellow")
+        console.print(note, style="yellow")
     if items:
         console.print("You read:", style="bold")
-        for item in items:
-            console.print(f"  {titles.make_label(item)}", markup=False)
+        if len(items) > MAX_HISTORY_LINES:
+            console.print(f"  {len(items) - MAX_HISTORY_LINES:,} older books, and", style="dim")
+        for item in items[-MAX_HISTORY_LINES:]:
+            console.print(f"  {titles.make_label(item)}")
     else:
         console.print("You named no book that you have read. A new reader gets this list.")
     if not recommendations:
@@ -135,7 +186,24 @@ def recommend(
         zip(recommendations, reasons, strict=True), start=1
     ):
         label = titles.make_label(recommendation.item)
-        console.print(f"{rank:4d}. {label}  [{recommendation.score:.2f}]", markup=False)
+        console.print(f"{rank:4d}. {label}  [{recommendation.score:.2f}]")
         if item_reasons:
             names = "; ".join(titles.make_label(reason.item) for reason in item_reasons)
-            console.print(f"      because you read {names}", markup=False, style="dim")
+            console.print(f"      because you read {names}", style="dim")
+
+
+def _make_no_history_error(reading_list: ReadingList, match: ReadingListMatch) -> UserError:
+    num_read = reading_list.count("read") - match.num_low_rated
+    if not num_read:
+        return UserError(
+            f"none of the {len(reading_list.entries):,} books was read and liked",
+            where=reading_list.path,
+            hint="Books to read, being read, abandoned or rated low are no history. "
+            "--min-history-rating 0 takes those rated low.",
+        )
+    titles = "; ".join(entry.title for entry in match.unmatched_entries[:3])
+    return UserError(
+        f"none of the {num_read:,} books that you read is in this catalog",
+        where=reading_list.path,
+        hint=f"The first are: {titles}. Use a bundle whose catalog has such books.",
+    )

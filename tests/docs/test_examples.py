@@ -81,11 +81,22 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    "page", ["how-to/deploy-on-a-raspberry-pi.md", "reference/bundle.md"], ids=Path
+    "page",
+    [
+        "how-to/deploy-on-a-raspberry-pi.md",
+        "how-to/use-a-reading-list.md",
+        "reference/bundle.md",
+    ],
+    ids=Path,
 )
 def test_blocks_that_open_a_bundle(
     page: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    authors = Bundle.open(GOLDEN).items[0].authors
+    (folder / "goodreads_library_export.csv").write_text(
+        f'Book Id,Title,Author,My Rating\n1,{TITLES[0]},"{authors}",5\n2,Nowhere,Nobody,5\n',
+        "utf-8",
+    )
     blocks = list_python_blocks(page)
     assert blocks
     for code in blocks:

@@ -17,7 +17,7 @@ from kd_tf.tflite.convert import Quantization
 
 pytestmark = pytest.mark.browser
 
-VECTORS = Path(__file__).parents[1] / "goodreads"
+VECTORS = Path(__file__).parents[1] / "reading_lists"
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +99,10 @@ def test_the_page_speaks_chinese_where_the_browser_does(
     flow("language", locale="zh-CN", **some(opened, 11))
 
 
-def test_a_goodreads_library_is_chosen_or_dropped_and_other_files_are_refused(
+def test_a_reading_list_is_chosen_or_dropped_and_other_files_are_refused(
     flow: Callable[..., Any], opened: Bundle, tmp_path: Path
 ) -> None:
-    rows = [opened.items[id - 1] for id in (21, 23, 25, 27)]
+    rows = [opened.items[id - 1] for id in (21, 23, 25, 27, 29)]
     unmatched = [("<script>alert(1)</script>", "Nobody"), ("=1+1", "@SUM(1)")]
     library = tmp_path / "library.csv"
     titles = [(item.title, item.authors) for item in rows[:3]]
@@ -110,9 +110,10 @@ def test_a_goodreads_library_is_chosen_or_dropped_and_other_files_are_refused(
     long_file = tmp_path / "film.csv"
     long_file.write_bytes(b"Title\n" + b"x" * 20_000_000)
     flow(
-        "goodreads",
+        "readingList",
         file=str(library),
         facts=[
+            "A file of Goodreads",
             "6 rows in the file",
             "3 books added to your shelf",
             "1 more than once in the file",
@@ -127,8 +128,9 @@ def test_a_goodreads_library_is_chosen_or_dropped_and_other_files_are_refused(
             str(VECTORS / "refused_unclosed_quote.csv"): "its end is missing",
             str(long_file): "over 20 MB",
         },
-        dropped=export([(rows[3].title, rows[3].authors)]),
+        dropped=export([(rows[3].title, rows[3].authors), (rows[4].title, rows[4].authors, 2)]),
         droppedTitles=[rows[3].title],
+        hidden=rows[4].title,
     )
 
 
@@ -165,13 +167,14 @@ def test_a_reader_of_everything_gets_a_word_instead_of_a_list(
     flow("everything", ids=[item.item_id for item in opened.items])
 
 
-def export(rows: list[tuple[Any, Any]]) -> str:
+def export(rows: list[tuple[Any, ...]]) -> str:
     """A Goodreads export."""
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["Book Id", "Title", "Author", "ISBN", "ISBN13", "Exclusive Shelf"])
-    for number, (title, author) in enumerate(rows):
-        writer.writerow([number, title, author, '=""', '=""', "read"])
+    columns = ["Book Id", "Title", "Author", "ISBN", "ISBN13", "Exclusive Shelf", "My Rating"]
+    writer.writerow(columns)
+    for number, (title, author, *rating) in enumerate(rows):
+        writer.writerow([number, title, author, '=""', '=""', "read", *rating])
     return text.getvalue()
 
 

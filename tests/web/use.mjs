@@ -179,7 +179,7 @@ const flows = {
   },
 
   /** Brings a library, by choosing and by dropping; and files that are none. */
-  async goodreads({ page, input }) {
+  async readingList({ page, input }) {
     await page.goto(`${input.address}#/shelf`);
     await shown(page);
     await page.setInputFiles("#export-file", input.file);
@@ -223,7 +223,13 @@ const flows = {
     await page.waitForSelector(".import-result h3");
     assert.equal(await page.textContent("h1"), "My shelf");
     assert.deepEqual(await titles(page), [...input.droppedTitles, ...input.shelf]);
+    const facts = await page.locator(".import-result .facts li").allTextContents();
+    assert.ok(facts.includes("1 rated below 3 of 5, left out"), facts.join());
+    assert.ok(facts.some((fact) => fact.startsWith("1 hidden: ")), facts.join());
     await page.evaluate(() => window.scrollTo(0, 0));
+    await page.getByRole("link", { name: "For you" }).first().click();
+    await page.waitForSelector(".hidden-books");
+    assert.ok((await page.textContent(".hidden-books"))?.includes(input.hidden));
   },
 
   /** Brings ten thousand rows. */

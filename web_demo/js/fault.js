@@ -1,6 +1,6 @@
 /**
  * Something that the reader of the page must know: a bundle that is refused, a file that is no
- * Goodreads export. It carries the name of a message, not the message: the page says it in the
+ * reading list. It carries the name of a message, not the message: the page says it in the
  * reader's language.
  */
 export class Fault extends Error {

@@ -3,10 +3,10 @@
 import { openBundle } from "./bundle.js";
 import { el } from "./dom.js";
 import { Fault } from "./fault.js";
-import { GoodreadsImport } from "./goodreads/import.js";
 import { STRINGS, chooseLanguage, language, languageTag, setLanguage, t } from "./language.js";
 import { Notice } from "./notice.js";
 import { keepForOffline } from "./offline.js";
+import { ReadingListImport } from "./reading_lists/import.js";
 import { BookRecommender } from "./recommender.js";
 import { TitleSearch } from "./search.js";
 import { Shelf, localStorageOrNull } from "./shelf.js";
@@ -54,7 +54,7 @@ async function start() {
       bundle,
       recommender,
       shelf,
-      goodreads: new GoodreadsImport(bundle.books, shelf),
+      importer: new ReadingListImport(bundle.books, shelf),
       notice,
       search: () => (search ??= new TitleSearch(bundle.books)),
     };
@@ -79,7 +79,7 @@ async function start() {
     if (event.key === shelf.key || event.key === null) shelf.reload();
   });
   shelf.addEventListener("change", tellOnceIfUnsaved);
-  page.goodreads.addEventListener("change", offerToUndoImport);
+  page.importer.addEventListener("change", offerToUndoImport);
   performance.mark("first view");
   // Ready before the first letter is typed.
   setTimeout(page.search);
@@ -196,13 +196,15 @@ function tellOnceIfUnsaved() {
 
 /** The listener of the import: what it added can be taken back as a whole. */
 function offerToUndoImport() {
-  const report = page?.goodreads.report;
-  if (!report || report instanceof Fault || !report.books.length) return;
-  notice.say(t("import.added", { n: report.books.length }), { undo: true });
+  const report = page?.importer.report;
+  if (!report || report instanceof Fault) return;
+  const { books, excluded } = report;
+  if (books.length) notice.say(t("import.added", { n: books.length }), { undo: true });
+  else if (excluded.length) notice.say(t("import.hidden", { n: excluded.length }), { undo: true });
 }
 
 /**
- * A Goodreads export may be dropped anywhere.
+ * An exported reading list may be dropped anywhere.
  *
  * @param {Page} page
  */
@@ -230,7 +232,7 @@ function acceptDrops(page) {
       history.pushState(null, "", "#/shelf");
       await show(true);
     }
-    await page.goodreads.read(file);
+    await page.importer.read(file);
   });
 }
 

@@ -5,7 +5,7 @@
  * @property {import("./bundle.js").Bundle} bundle
  * @property {import("./recommender.js").BookRecommender} recommender
  * @property {import("./shelf.js").Shelf} shelf
- * @property {import("./goodreads/import.js").GoodreadsImport} goodreads
+ * @property {import("./reading_lists/import.js").ReadingListImport} importer
  * @property {import("./notice.js").Notice} notice
  * @property {() => import("./search.js").TitleSearch} search
  *

@@ -51,14 +51,19 @@ export class Shelf extends EventTarget {
     return this.books.some((book) => book.id === id);
   }
 
-  /** @param {ShelfBook[]} books Those that stand on the shelf already are left where they are. */
-  add(books) {
+  /**
+   * @param {ShelfBook[]} books Those that stand on the shelf already are left where they are.
+   * @param {ShelfBook[]} [hidden] Those that must not be recommended, unless they are read.
+   */
+  add(books, hidden = []) {
     const known = new Set(this.books.map(({ id }) => id));
     const added = books.filter(({ id }) => !known.has(id) && known.add(id));
-    const read = new Set(added.map(({ id }) => id));
+    const isAdded = new Set(added.map(({ id }) => id));
+    const hiddenBefore = this.hidden.filter(({ id }) => !isAdded.has(id));
+    for (const { id } of hiddenBefore) known.add(id);
     this.#change({
       books: [...this.books, ...added],
-      hidden: this.hidden.filter(({ id }) => !read.has(id)),
+      hidden: [...hiddenBefore, ...hidden.filter(({ id }) => !known.has(id) && known.add(id))],
     });
   }
 

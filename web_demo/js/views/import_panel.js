@@ -5,7 +5,7 @@ import { t } from "../language.js";
 
 /**
  * @typedef {import("../page.js").Page} Page
- * @typedef {import("../goodreads/matching.js").Imported} Imported
+ * @typedef {import("../reading_lists/matching.js").Imported} Imported
  */
 
 const SOME = 50;
@@ -15,16 +15,16 @@ const SOME = 50;
  * @param {AbortSignal} left
  */
 export function importPanel(page, left) {
-  const { goodreads } = page;
+  const { importer } = page;
   const input = el("input", {
     id: "export-file",
     class: "visually-hidden",
     type: "file",
-    accept: ".csv,text/csv",
+    accept: ".csv,.tsv,.txt,.json,.backup,text/csv,text/tab-separated-values",
     on: {
       change: () => {
         const file = input.files?.[0];
-        if (file) goodreads.read(file);
+        if (file) importer.read(file);
         // The same file may be chosen again once it was mended.
         input.value = "";
       },
@@ -35,8 +35,8 @@ export function importPanel(page, left) {
   let shown = SOME;
 
   function fill() {
-    const { report } = goodreads;
-    progress.textContent = goodreads.isReading ? t("import.reading") : "";
+    const { report } = importer;
+    progress.textContent = importer.isReading ? t("import.reading") : "";
     refill(
       result,
       report
@@ -55,17 +55,31 @@ export function importPanel(page, left) {
 
   /** @param {Imported} report */
   function outcome(report) {
-    const { books, already, repeated, unread, unmatched } = report;
+    const { format, books, unmatched } = report;
+    const fact = (/** @type {number} */ n, /** @type {string} */ text) =>
+      n > 0 && el("li", {}, text);
+    const { already, repeated, assumed, unread, abandoned, lowRated, unclearDates } = report;
+    const hidden = report.excluded.length;
     return [
       el(
         "ul",
         { class: "facts" },
+        el(
+          "li",
+          {},
+          format.service ? t("import.service", { service: format.service }) : t("import.table"),
+        ),
         el("li", {}, t("import.rows", { n: report.rows })),
         el("li", {}, el("strong", {}, t("import.added", { n: books.length }))),
-        already > 0 && el("li", {}, t("import.already", { n: already })),
-        repeated > 0 && el("li", {}, t("import.repeated", { n: repeated })),
-        unread > 0 && el("li", {}, t("import.unread", { n: unread })),
-        unmatched.length > 0 && el("li", {}, t("import.unmatched", { n: unmatched.length })),
+        fact(already, t("import.already", { n: already })),
+        fact(repeated, t("import.repeated", { n: repeated })),
+        fact(assumed, t("import.assumed", { n: assumed })),
+        fact(unread, t("import.unread", { n: unread })),
+        fact(abandoned, t("import.abandoned", { n: abandoned })),
+        fact(lowRated, t("import.lowRated", { n: lowRated })),
+        fact(hidden, t("import.hidden", { n: hidden })),
+        fact(unclearDates, t("import.unclearDates", { n: unclearDates })),
+        fact(unmatched.length, t("import.unmatched", { n: unmatched.length })),
       ),
       ...(unmatched.length
         ? [
@@ -95,22 +109,22 @@ export function importPanel(page, left) {
   function refusal(fault) {
     return [
       el("p", { class: "fault" }, el("strong", {}, t(fault.code, fault.values))),
-      el("p", {}, t("goodreads.do")),
+      el("p", {}, t("readingList.do")),
     ];
   }
 
   function close() {
-    goodreads.close();
+    importer.close();
     input.focus();
   }
 
-  goodreads.addEventListener(
+  importer.addEventListener(
     "change",
     () => {
       shown = SOME;
       fill();
       // Long after the choice, and somewhere else on the page: the report calls for attention.
-      if (goodreads.report) result.querySelector("h3")?.focus();
+      if (importer.report) result.querySelector("h3")?.focus();
     },
     { signal: left },
   );

@@ -7,13 +7,14 @@ import android.os.Bundle;
 import android.view.View;
 import android.widget.ListView;
 import android.widget.TextView;
-import io.github.kdtf.books.goodreads.GoodreadsException;
+import io.github.kdtf.books.readinglists.ReadingListException;
 import io.github.kdtf.books.shelf.ImportReport;
+import io.github.kdtf.books.shelf.ImportReport.Count;
 import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Brings a Goodreads library onto the shelf. The system's own file picker hands over one file, so
+ * Brings an exported reading list onto the shelf. The system's own file picker hands over one file, so
  * no permission is needed.
  */
 public final class ImportActivity extends Activity implements Library.Listener {
@@ -66,7 +67,7 @@ public final class ImportActivity extends Activity implements Library.Listener {
     protected void onActivityResult(int request, int result, Intent data) {
         if (request == PICK && result == RESULT_OK && data != null && data.getData() != null) {
             chosen = true;
-            library.importGoodreads(getContentResolver(), data.getData());
+            library.importReadingList(getContentResolver(), data.getData());
         }
     }
 
@@ -102,16 +103,17 @@ public final class ImportActivity extends Activity implements Library.Listener {
             return "";
         }
         return state.lastImport.refused != null ? getString(R.string.import_refused_title)
-                : count(R.plurals.import_done, state.lastImport.imported);
+                : count(R.plurals.import_done, state.lastImport.get(Count.IMPORTED));
     }
 
     private void pick() {
-        // Phones call a CSV file many things, spreadsheets among them.
+        // Phones call a CSV file many things, spreadsheets among them; a backup is a ZIP archive.
         Intent intent = new Intent(Intent.ACTION_OPEN_DOCUMENT)
                 .addCategory(Intent.CATEGORY_OPENABLE)
                 .setType("*/*")
                 .putExtra(Intent.EXTRA_MIME_TYPES, new String[] {"text/*", "application/csv",
-                        "application/vnd.ms-excel", "application/octet-stream"});
+                        "application/vnd.ms-excel", "application/octet-stream",
+                        "application/zip", "application/json"});
         try {
             startActivityForResult(intent, PICK);
         } catch (ActivityNotFoundException error) {
@@ -127,12 +129,17 @@ public final class ImportActivity extends Activity implements Library.Listener {
             rows.add(sheet);
             return;
         }
-        StringBuilder said = new StringBuilder(count(R.plurals.import_rows, report.rows));
-        append(said, R.plurals.import_already, report.already);
-        append(said, R.plurals.import_repeated, report.repeated);
-        append(said, R.plurals.import_unread, report.unread);
+        StringBuilder said = new StringBuilder(report.service == null
+                ? getString(R.string.import_table)
+                : getString(R.string.import_service, report.service));
+        for (Count count : Count.values()) {
+            if (count != Count.IMPORTED) {
+                append(said, plural(count), report.get(count));
+            }
+        }
         append(said, R.plurals.import_unmatched, report.unmatched.size());
-        rows.add(Row.sheet(count(R.plurals.import_done, report.imported), said.toString()));
+        rows.add(Row.sheet(count(R.plurals.import_done, report.get(Count.IMPORTED)),
+                said.toString()));
         for (String[] one : report.unmatched) {
             String title = one[0].isEmpty() ? getString(R.string.import_untitled) : one[0];
             rows.add(Row.text(one[1].isEmpty() ? title
@@ -140,11 +147,26 @@ public final class ImportActivity extends Activity implements Library.Listener {
         }
     }
 
+    private static int plural(Count count) {
+        switch (count) {
+            case ROWS: return R.plurals.import_rows;
+            case ALREADY: return R.plurals.import_already;
+            case REPEATED: return R.plurals.import_repeated;
+            case ASSUMED: return R.plurals.import_assumed;
+            case UNREAD: return R.plurals.import_unread;
+            case ABANDONED: return R.plurals.import_abandoned;
+            case LOW_RATED: return R.plurals.import_low_rated;
+            case HIDDEN: return R.plurals.import_hidden;
+            default: return R.plurals.import_unclear_dates;
+        }
+    }
+
     private static int reason(String refused) {
-        switch (GoodreadsException.Reason.valueOf(refused)) {
+        switch (ReadingListException.Reason.valueOf(refused)) {
             case TOO_LARGE: return R.string.import_too_large;
             case ENCODING: return R.string.import_encoding;
             case UNCLOSED_QUOTE: return R.string.import_unclosed_quote;
+            case DAMAGED_BACKUP: return R.string.import_damaged_backup;
             case NO_TITLE_COLUMN: return R.string.import_no_title_column;
             case NO_ROWS: return R.string.import_no_rows;
             default: return R.string.import_unreadable;

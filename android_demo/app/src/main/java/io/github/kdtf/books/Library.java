@@ -13,8 +13,8 @@ import io.github.kdtf.books.engine.BundleFiles;
 import io.github.kdtf.books.engine.Catalog;
 import io.github.kdtf.books.engine.Latency;
 import io.github.kdtf.books.engine.ScoredBook;
-import io.github.kdtf.books.goodreads.GoodreadsException;
-import io.github.kdtf.books.goodreads.GoodreadsImport;
+import io.github.kdtf.books.readinglists.ReadingListException;
+import io.github.kdtf.books.readinglists.ReadingListImport;
 import io.github.kdtf.books.shelf.ImportReport;
 import io.github.kdtf.books.shelf.Shelf;
 import io.github.kdtf.books.shelf.ShelfBook;
@@ -219,8 +219,8 @@ final class Library implements AutoCloseable {
         });
     }
 
-    /** Reads a Goodreads library export onto the shelf; {@link LibraryState#lastImport} tells. */
-    void importGoodreads(final ContentResolver resolver, final Uri document) {
+    /** Reads an exported reading list onto the shelf; {@link LibraryState#lastImport} tells. */
+    void importReadingList(final ContentResolver resolver, final Uri document) {
         work(new Runnable() {
             @Override
             public void run() {
@@ -440,20 +440,34 @@ final class Library implements AutoCloseable {
             return; // refused bundle: the screen offers no import then
         }
         List<ShelfBook> books = new ArrayList<>();
+        List<ShelfBook> hidden = new ArrayList<>();
         ImportReport report;
         try (InputStream stream = open(resolver, document)) {
-            GoodreadsImport found = GoodreadsImport.read(stream, catalog, made.shelfItemIds());
+            ReadingListImport found =
+                    ReadingListImport.read(stream, catalog, made.shelfItemIds());
             for (Book one : found.imported) {
                 books.add(shelfBook(one));
             }
-            report = new ImportReport(null, found.rows, found.imported.size(), found.already,
-                    found.repeated, found.unread, found.unmatched);
-        } catch (GoodreadsException error) {
+            for (Book one : found.excluded) {
+                hidden.add(shelfBook(one));
+            }
+            report = new ImportReport(null, found.format.service, found.unmatched)
+                    .with(ImportReport.Count.ROWS, found.rows)
+                    .with(ImportReport.Count.IMPORTED, found.imported.size())
+                    .with(ImportReport.Count.ALREADY, found.already)
+                    .with(ImportReport.Count.REPEATED, found.repeated)
+                    .with(ImportReport.Count.ASSUMED, found.assumed)
+                    .with(ImportReport.Count.UNREAD, found.unread)
+                    .with(ImportReport.Count.ABANDONED, found.abandoned)
+                    .with(ImportReport.Count.LOW_RATED, found.lowRated)
+                    .with(ImportReport.Count.HIDDEN, found.excluded.size())
+                    .with(ImportReport.Count.UNCLEAR_DATES, found.unclearDates);
+        } catch (ReadingListException error) {
             report = refused(error.reason);
         } catch (IOException error) {
-            report = refused(GoodreadsException.Reason.UNREADABLE);
+            report = refused(ReadingListException.Reason.UNREADABLE);
         }
-        shelf.addImported(books, report);
+        shelf.addImported(books, hidden, report);
     }
 
     /** Opens what another app provides, which may fail in any way. */
@@ -469,8 +483,8 @@ final class Library implements AutoCloseable {
         throw new IOException("there is no such document");
     }
 
-    private static ImportReport refused(GoodreadsException.Reason reason) {
-        return new ImportReport(reason.name(), 0, 0, 0, 0, 0, Collections.<String[]>emptyList());
+    private static ImportReport refused(ReadingListException.Reason reason) {
+        return new ImportReport(reason.name(), null, Collections.<String[]>emptyList());
     }
 
     static ShelfBook shelfBook(Book book) {

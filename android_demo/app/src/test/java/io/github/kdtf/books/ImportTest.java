@@ -24,12 +24,12 @@ import org.junit.runner.RunWith;
 import org.robolectric.RobolectricTestRunner;
 import org.robolectric.RuntimeEnvironment;
 
-/** A Goodreads library through the file picker onto the shelf, on screen. */
+/** A reading list through the file picker onto the shelf, on screen. */
 @RunWith(RobolectricTestRunner.class)
 public class ImportTest {
     private static final Uri DOCUMENT = Uri.parse("content://documents/library.csv");
 
-    private final File folder = new File(System.getProperty("books.goodreads"));
+    private final File folder = new File(System.getProperty("books.reading_lists"));
     private Phone<ImportActivity> page;
 
     @Before
@@ -69,14 +69,32 @@ public class ImportTest {
                 new java.util.ArrayList<>(itemIds()));
         String said = page.said();
         assertTrue(said, said.contains("A Book Nobody Catalogued, by Vera Nowhere"));
+        assertTrue(said, said.contains("A file of Goodreads"));
         assertTrue(said, said.contains("2 are not read yet"));
+        assertTrue(said, said.contains("1 will not be suggested"));
+        assertTrue("the one that is being read", Phone.state().hides("garden"));
         page.turn();
         assertEquals(said, page.said());
         page.killProcess();
         assertEquals(said, page.said());
         page.tap(R.id.undo);
         assertTrue(Phone.state().shelf.isEmpty());
+        assertTrue(Phone.state().hidden.isEmpty());
         assertTrue("the report stays", page.said().contains("Vera Nowhere"));
+    }
+
+    @Test
+    public void everyOtherServiceIsNamed() throws Exception {
+        String[][] files = {
+            {"storygraph.csv", "A file of StoryGraph"},
+            {"librarything_utf16.tsv", "A file of LibraryThing"},
+            {"openreads.backup", "A file of Openreads"},
+            {"table_semicolons.csv", page.activity().getString(R.string.import_table)},
+        };
+        for (String[] one : files) {
+            choose(Files.readAllBytes(new File(folder, one[0]).toPath()));
+            assertTrue(one[0] + ": " + page.said(), page.said().contains(one[1]));
+        }
     }
 
     @Test
@@ -88,6 +106,7 @@ public class ImportTest {
             {"refused_no_title.csv", R.string.import_no_title_column},
             {"refused_latin1.csv", R.string.import_encoding},
             {"refused_zip.csv", R.string.import_encoding},
+            {"refused_backup.backup", R.string.import_damaged_backup},
             {"refused_unclosed_quote.csv", R.string.import_unclosed_quote},
         };
         for (Object[] one : files) {

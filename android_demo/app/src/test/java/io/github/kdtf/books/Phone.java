@@ -243,8 +243,8 @@ final class Phone<A extends Activity> {
             books.add(Library.shelfBook(book(itemId)));
         }
         try (Shelf shelf = new Shelf(RuntimeEnvironment.getApplication())) {
-            shelf.addImported(books, new ImportReport(null, 0, 0, 0, 0, 0,
-                    new ArrayList<String[]>()));
+            shelf.addImported(books, new ArrayList<ShelfBook>(),
+                    new ImportReport(null, null, new ArrayList<String[]>()));
         }
         killProcess();
         assertEquals(itemIds.size(), state().shelf.size());

@@ -5,7 +5,15 @@ import java.util.Locale;
 
 /** Texts reduced to what people mean by them: no case, no accents, no punctuation. */
 public final class PlainText {
+    /** Characters of a title or a name that are compared. */
+    private static final int MAX_LENGTH = 500;
+
     private PlainText() {}
+
+    /** Whether a title or name matches nothing: normalizing could take the square of its length. */
+    public static boolean isLong(String text) {
+        return text.codePointCount(0, text.length()) > MAX_LENGTH;
+    }
 
     /**
      * Unicode NFKD without marks, in lower case, every run of characters that are neither letters

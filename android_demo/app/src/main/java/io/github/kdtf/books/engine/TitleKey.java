@@ -2,7 +2,7 @@ package io.github.kdtf.books.engine;
 
 import java.text.Normalizer;
 
-/** By what titles are compared: tests/goodreads/README.md has the rules, its files hold them. */
+/** By what titles are compared: tests/reading_lists/README.md has the rules, its files hold them. */
 public final class TitleKey {
     private static final String[] ARTICLES = {"the ", "a ", "an "};
 
@@ -21,6 +21,9 @@ public final class TitleKey {
     }
 
     private static String withoutSeries(String title) {
+        if (PlainText.isLong(title)) {
+            return "";
+        }
         String name = Normalizer.normalize(title, Normalizer.Form.NFKD).trim();
         int bracket = name.endsWith(")") ? name.lastIndexOf(" (") : -1;
         return bracket < 0 ? name : name.substring(0, bracket);

@@ -16,7 +16,7 @@ import java.util.List;
  */
 public final class Shelf implements AutoCloseable {
     private static final String NAME = "shelf.db";
-    private static final int VERSION = 1;
+    private static final int VERSION = 2;
     private static final String BOOK = "(place INTEGER PRIMARY KEY AUTOINCREMENT,"
             + " item_id TEXT NOT NULL UNIQUE, title TEXT, authors TEXT)";
 
@@ -31,16 +31,25 @@ public final class Shelf implements AutoCloseable {
                 // The books of the last change, with their places before it.
                 database.execSQL("CREATE TABLE changed " + BOOK);
                 database.execSQL("CREATE TABLE last_change (kind TEXT NOT NULL)");
-                database.execSQL("CREATE TABLE last_import (refused TEXT, row_count INTEGER,"
-                        + " imported INTEGER, already INTEGER, repeated INTEGER, unread INTEGER)");
                 database.execSQL("CREATE TABLE unmatched (title TEXT, author TEXT)");
+                createImportTables(database);
             }
 
             @Override
             public void onUpgrade(SQLiteDatabase database, int from, int to) {
-                throw new IllegalStateException("no version before " + VERSION);
+                // The report of the last import is lost, and nothing else.
+                database.execSQL("DROP TABLE last_import");
+                database.delete("unmatched", null, null);
+                createImportTables(database);
             }
         };
+    }
+
+    private static void createImportTables(SQLiteDatabase database) {
+        database.execSQL("CREATE TABLE last_import (refused TEXT, service TEXT)");
+        database.execSQL("CREATE TABLE import_counts (name TEXT NOT NULL, number INTEGER NOT NULL)");
+        // What the last change hid besides.
+        database.execSQL("CREATE TABLE changed_hidden (item_id TEXT NOT NULL)");
     }
 
     /** Oldest first. */
@@ -75,35 +84,60 @@ public final class Shelf implements AutoCloseable {
                 unmatched.add(new String[] {row.getString(0), row.getString(1)});
             }
         }
-        try (Cursor row = database().rawQuery("SELECT refused, row_count, imported, already,"
-                + " repeated, unread FROM last_import", null)) {
-            return row.moveToNext() ? new ImportReport(row.getString(0), row.getInt(1),
-                    row.getInt(2), row.getInt(3), row.getInt(4), row.getInt(5), unmatched) : null;
+        ImportReport report = null;
+        try (Cursor row = database().rawQuery("SELECT refused, service FROM last_import", null)) {
+            if (row.moveToNext()) {
+                report = new ImportReport(row.getString(0), row.getString(1), unmatched);
+            }
         }
+        try (Cursor row = database().rawQuery("SELECT name, number FROM import_counts", null)) {
+            while (report != null && row.moveToNext()) {
+                report.with(ImportReport.Count.valueOf(row.getString(0)), row.getInt(1));
+            }
+        }
+        return report;
     }
 
     /** Puts a book on the shelf as the newest; one that is there already stays where it is. */
     public void add(ShelfBook book) {
-        change(Change.Kind.ADDED, Collections.singletonList(book), "shelf", true, null);
+        change(Change.Kind.ADDED, Collections.singletonList(book), "shelf", true);
     }
 
     public void remove(ShelfBook book) {
-        change(Change.Kind.REMOVED, Collections.singletonList(book), "shelf", false, null);
+        change(Change.Kind.REMOVED, Collections.singletonList(book), "shelf", false);
     }
 
     /** Keeps a book from being recommended. */
     public void hide(ShelfBook book) {
-        change(Change.Kind.HIDDEN, Collections.singletonList(book), "hidden", true, null);
+        change(Change.Kind.HIDDEN, Collections.singletonList(book), "hidden", true);
     }
 
     /** Lets hidden books be recommended again. */
     public void show(List<ShelfBook> books) {
-        change(Change.Kind.SHOWN, books, "hidden", false, null);
+        change(Change.Kind.SHOWN, books, "hidden", false);
     }
 
-    /** Puts the books of an import on the shelf, oldest first, and keeps its report. */
-    public void addImported(List<ShelfBook> books, ImportReport report) {
-        change(Change.Kind.IMPORTED, books, "shelf", true, report);
+    /**
+     * Puts the books of an import on the shelf, oldest first, and keeps its report.
+     *
+     * @param hidden books that must not be recommended
+     */
+    public void addImported(final List<ShelfBook> books, final List<ShelfBook> hidden,
+            final ImportReport report) {
+        transaction(new Runnable() {
+            @Override
+            public void run() {
+                apply(Change.Kind.IMPORTED, books, "shelf", true);
+                for (ShelfBook book : hidden) {
+                    if (!has("hidden", book)) {
+                        database().insertOrThrow("hidden", null, values(book));
+                        database().execSQL("INSERT INTO changed_hidden VALUES (?)",
+                                new Object[] {book.itemId});
+                    }
+                }
+                write(report);
+            }
+        });
     }
 
     /** Takes the last change back. */
@@ -125,6 +159,8 @@ public final class Shelf implements AutoCloseable {
                         ? "DELETE FROM " + table
                                 + " WHERE item_id IN (SELECT item_id FROM changed)"
                         : "INSERT OR IGNORE INTO " + table + " SELECT * FROM changed");
+                database().execSQL("DELETE FROM hidden"
+                        + " WHERE item_id IN (SELECT item_id FROM changed_hidden)");
                 forget();
             }
         });
@@ -146,45 +182,50 @@ public final class Shelf implements AutoCloseable {
     }
 
     private void change(final Change.Kind kind, final List<ShelfBook> books, final String table,
-            final boolean adds, final ImportReport report) {
+            final boolean adds) {
         transaction(new Runnable() {
             @Override
             public void run() {
-                forget();
-                ContentValues what = new ContentValues();
-                what.put("kind", kind.name());
-                database().insertOrThrow("last_change", null, what);
-                for (ShelfBook book : books) {
-                    if (adds == has(table, book)) {
-                        continue; // as it should be already: nothing to do, nothing to undo
-                    }
-                    if (adds) {
-                        database().insertOrThrow(table, null, values(book));
-                    }
-                    database().execSQL("INSERT INTO changed SELECT * FROM " + table
-                            + " WHERE item_id = ?", new Object[] {book.itemId});
-                    if (!adds) {
-                        database().delete(table, "item_id = ?", new String[] {book.itemId});
-                    }
-                }
-                if (report != null) {
-                    write(report);
-                }
+                apply(kind, books, table, adds);
             }
         });
     }
 
+    /** Within a transaction. */
+    private void apply(Change.Kind kind, List<ShelfBook> books, String table, boolean adds) {
+        forget();
+        ContentValues what = new ContentValues();
+        what.put("kind", kind.name());
+        database().insertOrThrow("last_change", null, what);
+        for (ShelfBook book : books) {
+            if (adds == has(table, book)) {
+                continue; // as it should be already: nothing to do, nothing to undo
+            }
+            if (adds) {
+                database().insertOrThrow(table, null, values(book));
+            }
+            database().execSQL("INSERT INTO changed SELECT * FROM " + table
+                    + " WHERE item_id = ?", new Object[] {book.itemId});
+            if (!adds) {
+                database().delete(table, "item_id = ?", new String[] {book.itemId});
+            }
+        }
+    }
+
     private void write(ImportReport report) {
         database().delete("last_import", null, null);
+        database().delete("import_counts", null, null);
         database().delete("unmatched", null, null);
         ContentValues row = new ContentValues();
         row.put("refused", report.refused);
-        row.put("row_count", report.rows);
-        row.put("imported", report.imported);
-        row.put("already", report.already);
-        row.put("repeated", report.repeated);
-        row.put("unread", report.unread);
+        row.put("service", report.service);
         database().insertOrThrow("last_import", null, row);
+        for (ImportReport.Count count : ImportReport.Count.values()) {
+            ContentValues values = new ContentValues();
+            values.put("name", count.name());
+            values.put("number", report.get(count));
+            database().insertOrThrow("import_counts", null, values);
+        }
         for (String[] one : report.unmatched) {
             ContentValues values = new ContentValues();
             values.put("title", one[0]);
@@ -195,6 +236,7 @@ public final class Shelf implements AutoCloseable {
 
     private void forget() {
         database().delete("changed", null, null);
+        database().delete("changed_hidden", null, null);
         database().delete("last_change", null, null);
     }
 

@@ -1,0 +1,94 @@
+"""The forms in which titles, names and shelves are compared."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+MAX_LENGTH = 500
+"""Characters of a title or a name; longer ones match nothing, because normalizing some texts takes
+time with the square of their length."""
+
+_NEITHER_LETTER_NOR_DIGIT = re.compile("[^a-z0-9]+")
+_ARTICLE = re.compile("^(?:the|a|an) ")
+
+
+def normalize_text(text: str) -> str:
+    """Keeps the letters and decimal digits of a text, in lower case without accents.
+
+    Unicode NFKD without marks; every run of other characters becomes a space.
+
+    Example:
+        >>> normalize_text("Café  Zoë!")
+        'cafe zoe'
+    """
+    if text.isascii():
+        return _NEITHER_LETTER_NOR_DIGIT.sub(" ", text.lower()).strip()
+    letters = (
+        char if (category := unicodedata.category(char))[0] == "L" or category == "Nd" else " "
+        for char in unicodedata.normalize("NFKD", text)
+        if unicodedata.category(char)[0] != "M"
+    )
+    return " ".join("".join(letters).lower().split())
+
+
+def make_title_keys(title: str) -> tuple[str, str]:
+    """Returns the two forms in which a title is compared.
+
+    Args:
+        title: As in a file or a catalog.
+
+    Returns:
+        The title without a series in brackets at its end and without an article; and the same up
+        to the first colon, which is empty for a title without a subtitle. Both are empty for a
+        title that is longer than `MAX_LENGTH`.
+
+    Example:
+        >>> make_title_keys("The Orchard Ledger: A Mystery (Orchard, #1)")
+        ('orchard ledger a mystery', 'orchard ledger')
+    """
+    if len(title) > MAX_LENGTH:
+        return "", ""
+    name = unicodedata.normalize("NFKD", title).strip()
+    bracket = name.rfind(" (") if name.endswith(")") else -1
+    if bracket > 0:
+        name = name[:bracket]
+    before_colon, colon, _ = name.partition(":")
+    return (
+        _ARTICLE.sub("", normalize_text(name)),
+        _ARTICLE.sub("", normalize_text(before_colon)) if colon else "",
+    )
+
+
+_SEPARATOR = re.compile("[,;/&|]")
+_ROLE = re.compile(r"\([^()]*\)")
+
+
+def split_names(authors: str) -> list[list[str]]:
+    """Splits a list of authors into the words of each name.
+
+    Args:
+        authors: Names that are separated by one of ``, ; / & |``. What stands in brackets, such as
+            "(Translator)", is left out.
+
+    Returns:
+        The words of each name; words of one letter are left out, and names without words.
+
+    Example:
+        >>> split_names("J.R. Whitcombe, Tessa Lindqvist (Editor)")
+        [['whitcombe'], ['tessa', 'lindqvist']]
+    """
+    names = (
+        [word for word in normalize_text(name).split() if len(word) > 1]
+        for name in _SEPARATOR.split(_ROLE.sub(" ", authors))
+        if len(name) <= MAX_LENGTH
+    )
+    return [words for words in names if words]
+
+
+def is_same_name(name: list[str], other: list[str]) -> bool:
+    """Checks whether two names are equal, or equal but for further words before the last one."""
+    words, other_words = set(name), set(other)
+    if words == other_words:
+        return True
+    return name[-1] == other[-1] and (words <= other_words or other_words <= words)
