@@ -13,10 +13,14 @@ import mmap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from kd_tf.runtime.flatbuffer_check import Field, FlatBuffer, StructureError
 from kd_tf.runtime.operator_check import (
     MAX_ELEMENTS,
     OPERATORS,
+    SHAPE_ARGUMENTS,
+    SIZING_OPERATORS,
     check_operator,
     get_operator_number,
 )
@@ -338,8 +342,45 @@ def _check_graph(
             )
             available.add(index)
         check_operator(name, operator, tensors)
+    _check_computed_sizes(graph, codes)
     _require(all(index in available for index in graph["outputs"]), "an output is never computed")
     _require(len(set(graph["outputs"])) == len(graph["outputs"]), "a tensor is an output twice")
+
+
+def _check_computed_sizes(graph: Mapping[str, Any], codes: Sequence[str]) -> None:
+    """Checks that sizes that a graph computes cannot be far larger than what the file holds.
+
+    Additive students look up where the entries of an item begin and end, and how many there are is
+    the size of the next tensors. Such a number points into a table, so it is never larger than the
+    number of bits of the largest one.
+    """
+    tensors = graph["tensors"]
+    producers = {
+        index: operator for operator in graph["operators"] for index in operator["outputs"]
+    }
+    limit = 8 * max((len(tensor["data"]) for tensor in tensors if tensor["is_constant"]), default=0)
+    indices: list[int] = []
+    for operator in graph["operators"]:
+        name = codes[operator["opcode_index"]]
+        arguments = range(3) if name == "RANGE" else SHAPE_ARGUMENTS.get(name, ())
+        if name in SIZING_OPERATORS:
+            indices += [operator["inputs"][position] for position in arguments]
+    reached: set[int] = set()
+    while indices:
+        index = indices.pop()
+        if index in reached or index < 0:
+            continue
+        reached.add(index)
+        if index in producers:
+            indices += producers[index]["inputs"]
+        elif tensors[index]["is_constant"] and tensors[index]["type"] in _INTEGER_TYPES:
+            numbers = np.frombuffer(tensors[index]["data"], _INTEGER_TYPES[tensors[index]["type"]])
+            largest = int(np.abs(numbers.astype(np.int64)).max(initial=0))
+            _require(largest <= limit, f"a size is computed from the number {largest:,}")
+
+
+_INTEGER_TYPES = {2: "<i4", 4: "<i8"}
+"""int32 and int64 by their types in the schema, as NumPy names them."""
 
 
 def _check_tensor(tensor: dict[str, Any], buffers: Sequence[Mapping[str, Any]]) -> int:

@@ -168,6 +168,9 @@ MAX_ELEMENTS = 2**31 - 1
 
 _GROWING = ("BROADCAST_TO", "FILL", "PAD", "SCATTER_ND", "TILE")
 
+SIZING_OPERATORS = (*_GROWING, "RANGE")
+"""Operators whose result is as large as the numbers in an input say."""
+
 MAX_GROWTH = 2**26
 """Most numbers of a tensor that an argument alone makes large, by the operators above. That is a
 million items 64 times."""
