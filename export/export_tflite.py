@@ -82,7 +82,7 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     # TensorFlow is imported late, so that a wrong path is reported at once.
     from kd_tf.data.split import load as load_split
     from kd_tf.pipeline.run import SPLIT_FILE
-    from kd_tf.pipeline.stages.examples import draw_calibration_histories
+    from kd_tf.pipeline.stages.examples import draw_calibration_histories, draw_rounding_histories
     from kd_tf.pipeline.stages.item_order import choose_item_order
     from kd_tf.pipeline.stages.sizes import choose_export_sizes
     from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version
@@ -109,10 +109,14 @@ def _export(options: argparse.Namespace, console: Console) -> None:
             where="--quantization",
             hint=f"There are: {', '.join(item_order.student.quantizations)}.",
         )
-    calibration = item_order.to_file_ids(
-        draw_calibration_histories(split.train, student.max_length, seed=settings.seed)
-    )
-    quantized_student = quantize_student(item_order.student, quantization, calibration)
+    train, L, seed = split.train, student.max_length, settings.seed
+    rounding_histories = item_order.to_file_ids(draw_rounding_histories(train, L, seed=seed))
+    calibration = None
+    if quantization is Quantization.INT8:
+        calibration = item_order.to_file_ids(
+            draw_calibration_histories(train, L, num_items=split.num_items, seed=seed)
+        )
+    quantized_student = quantize_student(item_order.student, quantization, rounding_histories)
     content = convert_quantized(
         quantized_student,
         quantization,

@@ -30,7 +30,7 @@ class Export(Section):
     )
     quantizations: tuple[QuantizationName, ...] | None = Field(
         None,
-        description="default: all that the student supports; int4 only if parity holds",
+        description="default: all that the student supports; int8 and int4 only if parity holds",
     )
     catalog_search: CatalogSearch = Field(
         "auto",

@@ -42,8 +42,9 @@ class Artifact:
         metrics: Ranking metrics on the test users; none without test users.
         validation_ndcg: NDCG@10 on the validation users, used to select the variant to ship; 0
             without validation users.
-        parity: ``histories``, ``top10_overlap`` and ``max_score_error`` against the student, the
-            tolerances of this quantization, and ``numpy_top10_overlap`` with a plain NumPy
+        parity: ``histories``, ``top10_overlap``, ``max_score_error`` and
+            ``max_score_error_share`` against the student (`kd_tf.tflite.checks.parity.Parity`),
+            the tolerances of this quantization, and ``numpy_top10_overlap`` with a plain NumPy
             evaluation of the weights in the file, where the student has one.
         latency_us: ``p50``, ``p90``, ``p99`` in microseconds and ``threads``.
         peak_memory_bytes: Memory growth of a fresh process that loads and runs the file.
@@ -131,6 +132,7 @@ def measure_artifact(
             "histories": parity.histories,
             "top10_overlap": parity.top10_overlap,
             "max_score_error": parity.max_score_error,
+            "max_score_error_share": parity.max_score_error_share,
             **(
                 {}
                 if parity.numpy_overlap is None

@@ -96,7 +96,7 @@ def quantize_student(
     Args:
         student: The trained student.
         quantization: Quantization of the file.
-        calibration: int32 [n, L], histories of training users. Without them, weights are rounded
+        calibration: int32 [n, L], histories as users have them. Without them, weights are rounded
             to the nearest step.
 
     Returns:
@@ -138,12 +138,12 @@ def convert_quantized(
     Quantizing a large table takes long; call this to use the quantized student more than once.
 
     Args:
-        quantized_student: The result of `quantize_student` for the same quantization and
-            calibration.
+        quantized_student: The result of `quantize_student` for the same quantization.
         quantization: Quantization of the file.
         recommendations: K, the number of items in a list.
         candidates: C, the number of items that ``score`` takes at once.
-        calibration: int32 [n, L], histories of training users; required for int8.
+        calibration: int32 [n, L], histories of every length, required for int8: what exceeds the
+            activations that they cause is cut off.
 
     Returns:
         The content of the file.

@@ -23,6 +23,7 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.students import STUDENTS
 from kd_tf.models.teachers import EnsembleTeacher, ImplicitALSTeacher, LocalRidgeTeacher
 from kd_tf.models.training_data import TrainingData
+from kd_tf.pipeline.stages.examples import draw_calibration_histories
 from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.convert import Quantization, convert
 
@@ -53,9 +54,9 @@ def examples(split: Split) -> Examples:
 
 
 @pytest.fixture(scope="session")
-def calibration(examples: Examples) -> np.ndarray:
-    """int32 [200, L], short and long histories."""
-    return examples.history[0][:200]
+def calibration(split: Split) -> np.ndarray:
+    """int32 [n, L], what a run calibrates with whose training users have three books each."""
+    return draw_calibration_histories(split.train.keep_newest(3), L, num_items=V, seed=0)
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from kd_tf.data.examples.joined_histories import draw_histories_of_every_length
 from kd_tf.data.examples.sequences import (
     Examples,
     draw_sequence_examples,
@@ -19,7 +20,9 @@ TEACHER_EXAMPLES, STUDENT_EXAMPLES, CALIBRATION_EXAMPLES = 1, 2, 3
 TARGETS_PER_USER = 32
 """Default number of targets per user in one epoch for models that take user IDs."""
 
-NUM_CALIBRATION_HISTORIES = 500
+MAX_CUT_HISTORIES, MAX_WHOLE_HISTORIES, NUM_JOINED_HISTORIES = 500, 1000, 500
+"""Number of histories that calibrate a file: real ones that are cut at random, whole ones, and
+those of every length."""
 
 
 def draw_examples(context: RunContext, purpose: int) -> Examples:
@@ -51,11 +54,10 @@ def draw_examples_by_user(context: RunContext) -> Examples:
     )
 
 
-def draw_calibration_histories(train: Histories, max_length: int, *, seed: int) -> np.ndarray:
-    """Samples the histories that calibrate the ranges of int8 activations.
+def draw_rounding_histories(train: Histories, max_length: int, *, seed: int) -> np.ndarray:
+    """Samples the histories that tell which rounding errors of a table matter (`compress.gptq`).
 
-    They are parts of training histories, short and long. Whole histories alone would give too
-    small ranges: the shorter a history, the more each of its items weighs.
+    They are parts of training histories, short and long, as users of the app have them most.
 
     Args:
         train: The training histories.
@@ -63,7 +65,7 @@ def draw_calibration_histories(train: Histories, max_length: int, *, seed: int) 
         seed: Seed of the run.
 
     Returns:
-        int32 [n, L], at most `NUM_CALIBRATION_HISTORIES` rows.
+        int32 [n, L], at most `MAX_CUT_HISTORIES` rows.
     """
     examples = draw_sequence_examples(
         train,
@@ -73,7 +75,42 @@ def draw_calibration_histories(train: Histories, max_length: int, *, seed: int) 
         chronological=True,
         seed=_make_seed(seed, CALIBRATION_EXAMPLES),
     )
-    return np.asarray(examples.history[0][:NUM_CALIBRATION_HISTORIES])
+    return np.asarray(examples.history[0][:MAX_CUT_HISTORIES])
+
+
+def draw_calibration_histories(
+    train: Histories, max_length: int, *, num_items: int, seed: int
+) -> np.ndarray:
+    """Samples the histories that calibrate the ranges of int8 activations.
+
+    They are parts of training histories, whole ones, and histories of every length from 0 to L
+    (`kd_tf.data.examples.joined_histories`). Both ends matter. The shorter a history, the more
+    each of its items weighs; the longer it is, the larger the sums. An int8 file cuts off what is
+    outside the ranges, and a user of the app may have more items than any training user.
+
+    Args:
+        train: The training histories.
+        max_length: L of the student.
+        num_items: V.
+        seed: Seed of the run.
+
+    Returns:
+        int32 [n, L].
+    """
+    joined_histories = draw_histories_of_every_length(
+        train,
+        max_length=max_length,
+        num_items=num_items,
+        count=NUM_JOINED_HISTORIES,
+        seed=_make_seed(seed, CALIBRATION_EXAMPLES),
+    )
+    return np.concatenate(
+        [
+            draw_rounding_histories(train, max_length, seed=seed),
+            train.take(np.arange(min(len(train), MAX_WHOLE_HISTORIES))).pad(max_length),
+            joined_histories.pad(max_length),
+        ]
+    )
 
 
 def _make_seed(run_seed: int, purpose: int) -> int:

@@ -13,7 +13,7 @@ from kd_tf.errors import ParityError, UserError
 from kd_tf.evaluation.evaluate import TrainingStatistics
 from kd_tf.models.base import HistoryModel
 from kd_tf.pipeline.stages.cache import hash_arrays
-from kd_tf.pipeline.stages.examples import draw_calibration_histories
+from kd_tf.pipeline.stages.examples import draw_calibration_histories, draw_rounding_histories
 from kd_tf.pipeline.stages.item_order import ORDER_FILE, ItemOrder, choose_item_order
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.stage_files import map_array, read_record
@@ -25,6 +25,9 @@ from kd_tf.training import checkpoint
 
 ARTIFACTS_FILE = "artifacts.json"
 """File with the measurements of the exported files."""
+
+_OPTIONAL = (Quantization.INT8, Quantization.INT4)
+"""A run leaves these quantizations out where they do not pass, unless the settings name them."""
 
 MIN_NDCG_SHARE = 0.99
 """``bundle_quantization = "auto"`` takes the smallest file with at least this share of the best
@@ -74,11 +77,11 @@ def export_artifacts(context: RunContext, student: HistoryModel) -> list[Artifac
                         _export_artifact(context, item_order, statistics, quantization, temporary)
                     )
                 except ParityError as error:
-                    # Only this check shows whether four bits are enough. By default that is no
-                    # error: int4 is an offer.
-                    if quantization is not Quantization.INT4 or settings.export.quantizations:
+                    # Only this check shows whether four bits, or the ranges of int8, are enough.
+                    # By default that is no error: both are an offer.
+                    if quantization not in _OPTIONAL or settings.export.quantizations:
                         raise
-                    context.progress.info(f"int4 is skipped: {error}")
+                    context.progress.info(f"{quantization.value} is skipped: {error}")
                 advance(1, quantization.value)
         atomic.write_json(temporary / ARTIFACTS_FILE, [asdict(artifact) for artifact in artifacts])
 
@@ -96,18 +99,20 @@ def _export_artifact(
     """Converts the student to one file, checks its parity and measures it."""
     student = item_order.student
     keras_student = student.student if isinstance(student, TwoStageStudent) else student
-    histories = item_order.to_file_ids(
-        draw_calibration_histories(
-            context.split.train, context.max_length, seed=context.settings.seed
+    train, L, seed = context.split.train, context.max_length, context.settings.seed
+    rounding_histories = item_order.to_file_ids(draw_rounding_histories(train, L, seed=seed))
+    calibration = None
+    if quantization is Quantization.INT8:
+        calibration = item_order.to_file_ids(
+            draw_calibration_histories(train, L, num_items=context.split.num_items, seed=seed)
         )
-    )
-    quantized_student = quantize_student(student, quantization, histories)
+    quantized_student = quantize_student(student, quantization, rounding_histories)
     content = convert_quantized(
         quantized_student,
         quantization,
         recommendations=context.recommendations,
         candidates=context.candidates_per_call,
-        calibration=histories,
+        calibration=calibration,
     )
     check_runtime(content, context.settings.export.runtime)
     path = folder / f"{quantization.value}.tflite"
@@ -152,10 +157,22 @@ def _choose_quantizations(context: RunContext, student: HistoryModel) -> tuple[s
 
 
 def choose_artifact(context: RunContext, artifacts: list[Artifact]) -> Artifact:
-    """Returns the file to bundle: that of the settings, or the smallest that is good enough."""
+    """Returns the file to bundle: that of the settings, or the smallest that is good enough.
+
+    Raises:
+        UserError: The run left out the quantization of the settings.
+    """
     name = context.settings.export.bundle_quantization
     if name != "auto":
-        return next(artifact for artifact in artifacts if artifact.name == name)
+        for artifact in artifacts:
+            if artifact.name == name:
+                return artifact
+        raise UserError(
+            f"this run has no {name} file: it did not answer like the student, or the student "
+            "does not support it",
+            where="export.bundle_quantization",
+            hint=f"Use one of auto, {', '.join(artifact.name for artifact in artifacts)}.",
+        )
     best = max(artifact.validation_ndcg for artifact in artifacts)
     good = [artifact for artifact in artifacts if artifact.validation_ndcg >= MIN_NDCG_SHARE * best]
     return min(good, key=lambda artifact: artifact.bytes)

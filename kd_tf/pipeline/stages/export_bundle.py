@@ -11,7 +11,7 @@ import numpy as np
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
 from kd_tf.models.base import HistoryModel
-from kd_tf.pipeline.stages.examples import draw_calibration_histories
+from kd_tf.pipeline.stages.examples import draw_calibration_histories, draw_rounding_histories
 from kd_tf.pipeline.stages.sizes import (
     DEFAULT_CANDIDATES,
     DEFAULT_RECOMMENDATIONS,
@@ -105,10 +105,13 @@ def export_bundle(
     form = Quantization(quantization)
     if histories is None and form in (Quantization.INT8, Quantization.INT4):
         raise ValueError(f"{quantization} needs histories to calibrate: histories=split.train")
-    calibration = None
+    rounding_histories = calibration = None
     if histories is not None:
-        calibration = draw_calibration_histories(histories, student.max_length, seed=0)
-    quantized_student = quantize_student(student, form, calibration)
+        L, V = student.max_length, student.num_items
+        rounding_histories = draw_rounding_histories(histories, L, seed=0)
+        if form is Quantization.INT8:
+            calibration = draw_calibration_histories(histories, L, num_items=V, seed=0)
+    quantized_student = quantize_student(student, form, rounding_histories)
     content = convert_quantized(
         quantized_student,
         form,
@@ -118,7 +121,7 @@ def export_bundle(
     )
     if runtime is not None:
         check_runtime(content, runtime)
-    inputs = calibration if calibration is not None else _sample_random(student)
+    inputs = rounding_histories if rounding_histories is not None else _sample_random(student)
     parity = check_parity(
         content, student, inputs, quantization=form, quantized_student=quantized_student
     )

@@ -2,7 +2,8 @@
 
 Converters can yield wrong numbers without an error: because of a wrong option, a runtime that
 interprets weights in another way, or a pass over the flatbuffer that confuses two tensors. Every
-exported file is therefore run beside its student on the same histories.
+exported file is therefore run beside its student on the same histories: real ones, ones of every
+length that the file takes, and edge cases.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from kd_tf.backend import tf
+from kd_tf.data.examples.joined_histories import draw_histories_of_every_length
+from kd_tf.data.histories import from_padded
 from kd_tf.errors import ParityError, UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import compute_scores, get_scoring_batch_size
@@ -32,14 +35,25 @@ MAX_SIMILAR_ITEMS = 200
 MAX_SINGLE_ITEMS = 100
 """Maximum number of histories with a single item, spread evenly over the catalog."""
 
-MAX_SCORED_HISTORIES = 200
-"""Maximum number of histories for ``score``, each with as many candidates as it takes."""
+NUM_DRAWN_HISTORIES = 128
+"""Number of histories of every length from 0 to L."""
+
+NUM_LENGTH_BANDS = 4
+"""The histories of every length are compared in so many groups of similar length, because a file
+may be right for short histories and wrong for long ones."""
+
+MAX_SCORED_HISTORIES = 100
+"""Maximum number of real histories for ``score``, each with as many candidates as it takes. Those
+of every length are scored as well."""
 
 _SCORE_BATCH_SIZE = 4
 """Histories per batch for the student's scores of candidates."""
 
-MAX_EXPLAINED_HISTORIES = 50
-"""Maximum number of histories for ``explain``: the student needs a forward pass per item."""
+MAX_EXPLAINED_HISTORIES = 25
+"""Maximum number of real histories for ``explain``: the student needs a forward pass per item."""
+
+EXPLAINED_STEP = 5
+"""Every so many of the histories of every length are explained."""
 
 MAX_REPEATED_HISTORIES = 50
 """Number of histories that are run twice: equal inputs must give equal answers."""
@@ -48,6 +62,14 @@ TIE_TOLERANCE = 1e-5
 """Keras scores that differ by less than this share of the largest score count as equal. Summing in
 float32 in another order changes scores by more than the gap between two such items."""
 
+MIN_SCALE_SHARE = 0.1
+"""A history whose scores are all smaller than this share of the largest score of any history is
+measured by this share. Otherwise no error would be allowed where all scores are nearly 0, such as
+those of an empty history."""
+
+LENGTH_SEED = 20_000
+"""Seed of the histories of every length; no calibration has it."""
+
 
 @dataclass(frozen=True)
 class Tolerance:
@@ -55,8 +77,9 @@ class Tolerance:
 
     Attributes:
         min_top10_overlap: Minimum mean share of the student's top 10 in the file's top 10.
-        max_score_error: Maximum difference of a score, as a share of the largest score; an
-            absolute difference where all scores are below 1.
+        max_score_error: Maximum difference of a score, as a share of the largest score of the same
+            history (see `MIN_SCALE_SHARE`). It holds for ``recommend`` and ``score`` against the
+            student, and between the two for the same history and items.
     """
 
     min_top10_overlap: float
@@ -68,12 +91,11 @@ TOLERANCES: dict[Quantization, Tolerance] = {
     Quantization.FLOAT16: Tolerance(min_top10_overlap=0.98, max_score_error=5e-3),
     Quantization.DYNAMIC_INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.1),
     Quantization.INT4: Tolerance(min_top10_overlap=0.75, max_score_error=0.3),
-    # Wide for scores: activations of histories unlike the calibration data are clipped.
-    Quantization.INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.5),
+    # Activations beyond those of the calibration are cut off, so a few users get a larger error.
+    Quantization.INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.2),
 }
 """Tolerance of each quantization. With an int8 overlap below .90, a file is not a compressed
 student but another model; all measured files are above .95."""
-
 
 TWO_STAGE_FACTOR = 0.9
 """Factor on the minimum overlap of files with two-stage search, which are compared with the exact
@@ -85,10 +107,12 @@ class Parity:
     """How close a file is to its student.
 
     Attributes:
-        histories: Number of histories that were compared.
-        top10_overlap: Mean share of the student's top 10 in the file's top 10.
+        histories: Number of real histories that were compared.
+        top10_overlap: Mean share of the student's top 10 in the file's top 10, over these.
         max_score_error: Largest difference between the file's and the student's score of a
-            recommended item.
+            recommended item, over these.
+        max_score_error_share: Largest difference over these and over histories of every length, as
+            a share of the history's largest score: what `Tolerance.max_score_error` limits.
         numpy_overlap: Like `top10_overlap`, against a NumPy evaluation of the weights in the file;
             None if the student has none.
     """
@@ -96,6 +120,7 @@ class Parity:
     histories: int
     top10_overlap: float
     max_score_error: float
+    max_score_error_share: float
     numpy_overlap: float | None = None
 
 
@@ -129,13 +154,14 @@ def check_parity(
     The file must agree with the student within `TOLERANCES`, in recommendations, similar items,
     scores of candidates and contributions. In every quantization, all its answers must also keep
     contract version 1 (`kd_tf.tflite.checks.contract`) and repeat on every call. Besides the given
-    histories, the check covers edge cases: empty histories, one item repeated, unknown ids.
+    histories, the check covers histories of every length from 0 to L, which are joined from the
+    given ones (`kd_tf.data.examples.joined_histories`), and edge cases: single items, one item
+    repeated, unknown ids.
 
     Args:
         content: The .tflite file.
         student: The student that it was converted from.
-        histories: int32 [n, L], n at least 1, padded with 0 at the end. Include short and long
-            histories: a file may be right for some lengths only.
+        histories: int32 [n, L], n at least 1, padded with 0 at the end.
         quantization: Quantization of the file, which determines the tolerance.
         quantized_student: The student with the weights that the file holds. If it can be
             evaluated in plain NumPy, the file is compared with that as well, independently of
@@ -157,32 +183,51 @@ def check_parity(
     if not len(histories):
         raise ValueError("parity needs at least one history")
     model = _load_model(content, student)
-    tolerance = get_tolerance(student, quantization)
+    real_items = np.where(is_item(histories, student.num_items), histories, 0)
+    drawn_histories = draw_histories_of_every_length(
+        from_padded(real_items),
+        max_length=L,
+        num_items=student.num_items,
+        count=NUM_DRAWN_HISTORIES,
+        seed=LENGTH_SEED,
+    ).pad(L)
 
     _check_stateless(model, histories[:MAX_REPEATED_HISTORIES])
     agreement = _compare_recommendations(model, student, histories)
-    _require_agreement(
-        agreement, tolerance, f"recommend ({quantization.value}) over {len(histories)} histories"
-    )
-    _check_edge_case_histories(model, student, tolerance, quantization)
-    _check_similar(model, student, tolerance, quantization)
+    length_agreement = _compare_recommendations(model, student, drawn_histories)
+    scales = np.concatenate([agreement.scales, length_agreement.scales])
+    limits = _Limits(get_tolerance(student, quantization), MIN_SCALE_SHARE * float(scales.max()))
+    where = f"recommend ({quantization.value}) "
+    if quantization is Quantization.INT8:
+        where += "(calibrate with histories of every length) "
+    _require_agreement(agreement, limits, f"{where}over {len(histories)} histories")
+    _check_every_length(length_agreement, drawn_histories, limits, where)
+    _check_edge_case_histories(model, student, limits, where)
+    _check_similar(model, student, limits, quantization)
     # An int8 file computes `score` and `explain` like a dynamic-int8 file.
     is_int8 = quantization is Quantization.INT8
-    per_item_tolerance = TOLERANCES[Quantization.DYNAMIC_INT8] if is_int8 else tolerance
-    max_score = agreement.max_score
-    _check_scores(model, student, histories[:MAX_SCORED_HISTORIES], per_item_tolerance, max_score)
+    per_item_limits = (
+        replace(limits, tolerance=TOLERANCES[Quantization.DYNAMIC_INT8]) if is_int8 else limits
+    )
+    n, rows = len(histories), np.concatenate([histories, drawn_histories])
+    scored_rows = np.r_[: min(n, MAX_SCORED_HISTORIES), n : len(rows)]
+    _check_scores(model, student, rows[scored_rows], scales[scored_rows], per_item_limits)
+    _check_equal_scales(model, rows[scored_rows], scales[scored_rows], limits)
+    explained_rows = np.r_[: min(n, MAX_EXPLAINED_HISTORIES), n : len(rows) : EXPLAINED_STEP]
     _check_explanations(
-        model, student, histories[:MAX_EXPLAINED_HISTORIES], per_item_tolerance, max_score
+        model, student, rows[explained_rows], scales[explained_rows], per_item_limits
     )
     numpy_agreement = _compare_with_numpy(model, quantized_student, histories)
     if numpy_agreement is not None:
-        _require_agreement(
-            numpy_agreement, tolerance, f"recommend ({quantization.value}) against plain NumPy"
-        )
+        _require_agreement(numpy_agreement, limits, f"{where}against plain NumPy")
     return Parity(
         len(histories),
         agreement.overlap,
-        agreement.max_error,
+        float(agreement.errors.max()),
+        max(
+            float(limits.compute_error_shares(part.errors, part.scales).max())
+            for part in (agreement, length_agreement)
+        ),
         None if numpy_agreement is None else numpy_agreement.overlap,
     )
 
@@ -220,17 +265,44 @@ def _check_stateless(model: TFLiteModel, histories: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class _Agreement:
-    """How far the answers of a file agree with the expected scores.
+    """How far the answers of a file agree with the expected scores of each history.
 
     Attributes:
-        overlap: Mean share of the expected top 10 in the file's top 10.
-        max_error: Largest absolute difference of a score.
-        max_score: Largest absolute expected score of a recommended item.
+        overlaps: float64 [n], share of the expected top 10 in the file's top 10.
+        errors: float64 [n], largest absolute difference of a score.
+        scales: float64 [n], largest absolute expected score of any item.
     """
 
-    overlap: float
-    max_error: float
-    max_score: float
+    overlaps: np.ndarray
+    errors: np.ndarray
+    scales: np.ndarray
+
+    @property
+    def overlap(self) -> float:
+        """Mean of `overlaps`."""
+        return float(self.overlaps.mean())
+
+    def take(self, rows: np.ndarray) -> _Agreement:
+        """Returns the agreement of these rows."""
+        return _Agreement(self.overlaps[rows], self.errors[rows], self.scales[rows])
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """How far a file may differ, and what its errors are divided by.
+
+    Attributes:
+        tolerance: The tolerance of the file.
+        min_scale: Scores below this count as this large (see `MIN_SCALE_SHARE`).
+    """
+
+    tolerance: Tolerance
+    min_scale: float
+
+    def compute_error_shares(self, errors: np.ndarray, scales: np.ndarray) -> np.ndarray:
+        """Divides errors by the largest score of their history: float64 [n]."""
+        min_scale = max(self.min_scale, float(np.finfo(np.float32).tiny))
+        return np.asarray(errors / np.maximum(scales, min_scale))
 
 
 def _compare_recommendations(
@@ -243,7 +315,7 @@ def _compare_recommendations(
             ids, scores = model.recommend_all(batch)
         check_answers("recommend", ids, scores, batch, student.num_items)
         comparisons.append(_compare_batch(ids, scores, compute_scores(student, batch), batch))
-    return _aggregate(comparisons)
+    return _merge_agreements(comparisons)
 
 
 def _compare_with_numpy(
@@ -259,7 +331,7 @@ def _compare_with_numpy(
     for batch in _split_into_batches(histories, quantized_student):
         ids, scores = model.recommend_all(batch)
         comparisons.append(_compare_batch(ids, scores, score_fn(batch), batch))
-    return _aggregate(comparisons)
+    return _merge_agreements(comparisons)
 
 
 def _compare_similar(model: TFLiteModel, student: HistoryModel, items: np.ndarray) -> _Agreement:
@@ -270,7 +342,7 @@ def _compare_similar(model: TFLiteModel, student: HistoryModel, items: np.ndarra
         check_answers("similar", ids, scores, batch[:, np.newaxis], student.num_items)
         student_scores = student.similar(tf.constant(batch)).numpy()
         comparisons.append(_compare_batch(ids, scores, student_scores, batch[:, np.newaxis]))
-    return _aggregate(comparisons)
+    return _merge_agreements(comparisons)
 
 
 def _split_into_batches(rows: np.ndarray, student: HistoryModel) -> Iterator[np.ndarray]:
@@ -282,7 +354,7 @@ def _split_into_batches(rows: np.ndarray, student: HistoryModel) -> Iterator[np.
 
 def _compare_batch(
     ids: np.ndarray, scores: np.ndarray, student_scores: np.ndarray, excluded_ids: np.ndarray
-) -> tuple[np.ndarray, float, float]:
+) -> _Agreement:
     """Compares the file's lists with the expected scores.
 
     Args:
@@ -290,16 +362,12 @@ def _compare_batch(
         scores: float32 [n, K], the file's scores of these items.
         student_scores: float32 [n, V + 1], the expected scores of all items.
         excluded_ids: int32 [n, L], items that must not be recommended; unknown ids are ignored.
-
-    Returns:
-        The top-10 overlap float64 [n], the largest score error, and the largest absolute
-        expected score of a recommended item.
     """
     num_items = student_scores.shape[1] - 1
     is_filled = ids > 0
     expected_scores = np.take_along_axis(student_scores, ids, axis=1)
-    max_score = float(np.abs(expected_scores[is_filled]).max(initial=0))
-    max_error = float(np.abs(scores - expected_scores)[is_filled].max(initial=0))
+    scales = np.abs(student_scores[:, 1:]).max(axis=1).astype(np.float64)
+    errors = np.where(is_filled, np.abs(scores - expected_scores), 0).max(axis=1)
 
     allowed_scores = student_scores.copy()
     allowed_scores[:, 0] = -np.inf
@@ -311,39 +379,36 @@ def _compare_batch(
     kth_score = np.where(np.isneginf(kth_score), np.finfo(np.float32).min, kth_score)
     num_expected = np.minimum(k, np.isfinite(allowed_scores).sum(axis=1))
     # Any item that scores as high as the k-th counts as a hit: ties have no order.
-    threshold = kth_score[:, np.newaxis] - TIE_TOLERANCE * max(max_score, 1.0)
+    tie_width = TIE_TOLERANCE * np.maximum(scales, MIN_SCALE_SHARE * scales.max())
+    threshold = (kth_score - tie_width)[:, np.newaxis]
     is_hit = (expected_scores[:, :k] >= threshold) & is_filled[:, :k]
-    overlap = np.where(num_expected > 0, is_hit.sum(axis=1) / np.maximum(num_expected, 1), 1.0)
-    return overlap, max_error, max_score
+    overlaps = np.where(num_expected > 0, is_hit.sum(axis=1) / np.maximum(num_expected, 1), 1.0)
+    return _Agreement(overlaps, errors.astype(np.float64), scales)
 
 
-def _aggregate(comparisons: list[tuple[np.ndarray, float, float]]) -> _Agreement:
-    """Combines the results of `_compare_batch` for all batches."""
-    overlaps, errors, scores = zip(*comparisons, strict=True)
-    # np.max propagates NaN, which max() may lose.
+def _merge_agreements(agreements: list[_Agreement]) -> _Agreement:
+    """Joins the results of `_compare_batch` for all batches."""
     return _Agreement(
-        float(np.concatenate(overlaps).mean()), float(np.max(errors)), float(np.max(scores))
+        np.concatenate([agreement.overlaps for agreement in agreements]),
+        np.concatenate([agreement.errors for agreement in agreements]),
+        np.concatenate([agreement.scales for agreement in agreements]),
     )
 
 
-def _require_agreement(agreement: _Agreement, tolerance: Tolerance, where: str) -> None:
+def _require_agreement(agreement: _Agreement, limits: _Limits, where: str) -> None:
     """Raises a ParityError if the overlap or a score is out of tolerance."""
-    _require_overlap(agreement, tolerance, where)
-    max_allowed_error = tolerance.max_score_error * max(agreement.max_score, 1.0)
-    if not agreement.max_error <= max_allowed_error:  # also for NaN
-        raise ParityError(
-            f"{where}: a score differs from the Keras student's by {agreement.max_error:.3g}, more "
-            f"than {max_allowed_error:.3g} (the largest score is {agreement.max_score:.3g})"
-        )
-
-
-def _require_overlap(agreement: _Agreement, tolerance: Tolerance, where: str) -> None:
-    """Raises a ParityError if the top-10 overlap is out of tolerance."""
-    if not agreement.overlap >= tolerance.min_top10_overlap:
+    min_overlap = limits.tolerance.min_top10_overlap
+    if not agreement.overlap >= min_overlap:
         raise ParityError(
             f"{where}: top-10 overlap with the Keras student is {agreement.overlap:.4f}, below "
-            f"{tolerance.min_top10_overlap}"
+            f"{min_overlap}"
         )
+    _require_small_errors(
+        agreement.errors,
+        agreement.scales,
+        limits,
+        f"{where}: a score differs from the Keras student's",
+    )
 
 
 def _make_unknown_ids(num_items: int) -> np.ndarray:
@@ -352,10 +417,27 @@ def _make_unknown_ids(num_items: int) -> np.ndarray:
     return np.array([0, -1, num_items + 1, limits.max, limits.min], np.int32)
 
 
-def _check_edge_case_histories(
-    model: TFLiteModel, student: HistoryModel, tolerance: Tolerance, quantization: Quantization
+def _check_every_length(
+    agreement: _Agreement, histories: np.ndarray, limits: _Limits, where: str
 ) -> None:
-    """Checks ``recommend`` for histories that are empty, very short, repetitive or unknown."""
+    """Checks the agreement over histories of every length, in groups of similar length.
+
+    Args:
+        agreement: The agreement of ``recommend`` for `histories`.
+        histories: int32 [n, L], from short to long.
+        limits: How far the file may differ.
+        where: Beginning of the error message.
+    """
+    lengths = (histories > 0).sum(axis=1)
+    for rows in np.array_split(np.arange(len(histories)), NUM_LENGTH_BANDS):
+        group = f"for histories of {lengths[rows[0]]} to {lengths[rows[-1]]} items"
+        _require_agreement(agreement.take(rows), limits, where + group)
+
+
+def _check_edge_case_histories(
+    model: TFLiteModel, student: HistoryModel, limits: _Limits, where: str
+) -> None:
+    """Checks ``recommend`` for histories that are very short, repetitive or unknown."""
     unknown, L = _make_unknown_ids(student.num_items), student.max_length
     only_unknown = np.concatenate([np.repeat(unknown, L), np.resize(unknown, L)]).reshape(-1, L)
     with _raise_as_parity_error("recommend"):
@@ -368,32 +450,26 @@ def _check_edge_case_histories(
     single_item[:, 0] = items
     # Every second history is filled up with unknown ids.
     single_item[::2, 1:] = np.resize(unknown, L - 1)
-    edge_cases = np.concatenate(
-        [
-            single_item,
-            np.zeros((1, L), np.int32),
-            # Their user embeddings are longer than those of real histories, and int8 clips them:
-            # use only a few.
-            np.tile(_sample_evenly(student.num_items, 4)[:, np.newaxis], (1, L)),
-        ]
+    repeated_item = np.tile(_sample_evenly(student.num_items, 4)[:, np.newaxis], (1, L))
+    edge_cases = np.concatenate([single_item, np.zeros((1, L), np.int32), repeated_item])
+    _require_agreement(
+        _compare_recommendations(model, student, edge_cases),
+        limits,
+        f"{where}for histories that are empty, or have a single item, one item repeated, or "
+        "unknown ids",
     )
-    where = (
-        f"recommend ({quantization.value}) for histories that are empty, or have a single item, "
-        "one item repeated, or unknown ids"
-    )
-    if quantization is Quantization.INT8:
-        where += " (calibrate with short histories as well as with long ones)"
-    _require_overlap(_compare_recommendations(model, student, edge_cases), tolerance, where)
 
 
 def _check_similar(
-    model: TFLiteModel, student: HistoryModel, tolerance: Tolerance, quantization: Quantization
+    model: TFLiteModel, student: HistoryModel, limits: _Limits, quantization: Quantization
 ) -> None:
     """Checks ``similar`` for items of the catalog and for unknown ids."""
     items = _sample_evenly(student.num_items, MAX_SIMILAR_ITEMS)
     agreement = _compare_similar(model, student, items)
+    # Scores of `similar` have a scale of their own.
+    similar_limits = replace(limits, min_scale=float(agreement.scales.max()))
     _require_agreement(
-        agreement, tolerance, f"similar ({quantization.value}) for {len(items)} items"
+        agreement, similar_limits, f"similar ({quantization.value}) for {len(items)} items"
     )
     unknown = _make_unknown_ids(student.num_items)
     ids, scores = _call_similar(model, unknown)
@@ -411,8 +487,8 @@ def _check_scores(
     model: TFLiteModel,
     student: HistoryModel,
     histories: np.ndarray,
-    tolerance: Tolerance,
-    max_score: float,
+    scales: np.ndarray,
+    limits: _Limits,
 ) -> None:
     """Checks that ``score`` agrees with the student and gives 0 to unknown ids.
 
@@ -420,8 +496,8 @@ def _check_scores(
         model: The file.
         student: The student.
         histories: int32 [n, L].
-        tolerance: The tolerance.
-        max_score: Largest absolute score of a recommended item.
+        scales: float64 [n], largest absolute score of each history.
+        limits: How far the file may differ.
     """
     C, unknown = model.candidates, _make_unknown_ids(student.num_items)
     items = _sample_evenly(student.num_items, C * len(histories))
@@ -442,16 +518,40 @@ def _check_scores(
             for batch in batches
         ]
     )
-    max_score = max(max_score, float(np.abs(student_scores).max()))
-    _require_small_error("score", np.abs(scores - student_scores), tolerance, max_score)
+    errors = np.abs(scores - student_scores).max(axis=1)
+    _require_small_errors(errors, scales, limits, "score differs from the Keras student")
+
+
+def _check_equal_scales(
+    model: TFLiteModel, histories: np.ndarray, scales: np.ndarray, limits: _Limits
+) -> None:
+    """Checks that ``score`` gives the items of a list the scores that ``recommend`` gave them.
+
+    An app compares both: it may score the user's own pick beside the list.
+
+    Args:
+        model: The file.
+        histories: int32 [n, L].
+        scales: float64 [n], largest absolute score of each history.
+        limits: How far the scores may differ.
+    """
+    with _raise_as_parity_error("score"):
+        ids, listed_scores = model.recommend_all(histories)
+        # One call for each history.
+        ids, listed_scores = ids[:, : model.candidates], listed_scores[:, : model.candidates]
+        scores = np.stack(
+            [model.score(row, items) for row, items in zip(histories, ids, strict=True)]
+        )
+    errors = np.where(ids > 0, np.abs(scores - listed_scores), 0).max(axis=1)
+    _require_small_errors(errors, scales, limits, "score differs from recommend")
 
 
 def _check_explanations(
     model: TFLiteModel,
     student: HistoryModel,
     histories: np.ndarray,
-    tolerance: Tolerance,
-    max_score: float,
+    scales: np.ndarray,
+    limits: _Limits,
 ) -> None:
     """Checks that the contributions of ``explain`` agree with the student's."""
     # Explain the best recommendation of each history, as an app does.
@@ -464,7 +564,8 @@ def _check_explanations(
         "explain", "contribution", contributions, is_item(histories, student.num_items)
     )
     student_scores = student.contributions(tf.constant(histories), tf.constant(items)).numpy()
-    _require_small_error("explain", np.abs(contributions - student_scores), tolerance, max_score)
+    errors = np.abs(contributions - student_scores).max(axis=1)
+    _require_small_errors(errors, scales, limits, "explain differs from the Keras student")
 
 
 def _require_valid_values(
@@ -477,18 +578,23 @@ def _require_valid_values(
         raise ParityError(f"{signature} does not give 0 to unknown ids")
 
 
-def _require_small_error(
-    signature: str, errors: np.ndarray, tolerance: Tolerance, max_score: float
+def _require_small_errors(
+    errors: np.ndarray, scales: np.ndarray, limits: _Limits, what: str
 ) -> None:
-    """Raises a ParityError if an error is out of tolerance."""
-    error, max_allowed_error = (
-        float(errors.max(initial=0)),
-        tolerance.max_score_error * max(max_score, 1.0),
-    )
-    if not error <= max_allowed_error:
+    """Raises a ParityError if the error of a history is out of tolerance.
+
+    Args:
+        errors: float64 [n], largest error of each history.
+        scales: float64 [n], largest absolute score of each history.
+        limits: How far the file may differ.
+        what: Beginning of the error message.
+    """
+    shares = limits.compute_error_shares(errors, scales)
+    worst, bound = int(shares.argmax()), limits.tolerance.max_score_error  # the first NaN, if any
+    if not shares[worst] <= bound:  # also for NaN
         raise ParityError(
-            f"{signature} differs from the Keras student by {error:.3g}, more than "
-            f"{max_allowed_error:.3g} (the largest score is {max_score:.3g})"
+            f"{what} by {errors[worst]:.3g}, {shares[worst]:.3g} of the largest score of the "
+            f"history; at most {bound:.3g} of it is allowed"
         )
 
 

@@ -14,6 +14,7 @@ from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime import model as model_module
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import convert as convert_module
+from kd_tf.tflite.checks import parity as parity_module
 from kd_tf.tflite.checks.parity import check_parity
 from kd_tf.tflite.convert import Quantization, convert
 from kd_tf.tflite.signatures import Signatures
@@ -38,6 +39,19 @@ class TakesNegativeIdsForTheFirstItem(MLPStudent):
         return tf.where(ids < 0, 1, super().mask_unknown_ids(ids))
 
 
+class ForgetsAllButSixItems(MLPStudent):
+    """Right for short histories."""
+
+    def encoder_ids(self, history):
+        ids = super().encoder_ids(history)
+        return ids * tf.cast(tf.range(L) < 6, tf.int32)
+
+
+class ScoreIsScaled(MLPStudent):
+    def score(self, history, candidates):
+        return 1.6 * super().score(history, candidates)
+
+
 class SimilarIsReversed(MLPStudent):
     def similar(self, item):
         return -super().similar(item)
@@ -55,13 +69,13 @@ class Remembers(MLPStudent):
         return super().call(inputs, training) + self.calls
 
 
-def converted(kind, student, form=Quantization.FLOAT32):
+def converted(kind, student, form=Quantization.FLOAT32, calibration=None):
     """A file of the same weights in a student of another `kind`."""
     other = kind(num_items=V, max_length=L, embedding_dim=d)
     other.create_weights()
     for weight, trained in zip(other.trainable_weights, student.trainable_weights, strict=True):
         weight.assign(trained)
-    return convert(other, form, recommendations=K)
+    return convert(other, form, recommendations=K, calibration=calibration)
 
 
 def with_damaged_table(content, first, last):
@@ -210,8 +224,48 @@ def test_an_int8_file_that_was_calibrated_with_long_histories_only_is_refused(
     assert (whole > 0).sum(axis=1).min() >= 8
     content = convert(student("mlp"), Quantization.INT8, recommendations=K, calibration=whole)
     long_ones = histories[(histories > 0).all(axis=1)]
-    with pytest.raises(ParityError, match="calibrate with short histories as well"):
+    with pytest.raises(ParityError, match=r"calibrate .* of every length\) for .* 0 to 2 items"):
         check_parity(content, student("mlp"), long_ones, quantization=Quantization.INT8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["mlp", "shallow-cnn"])
+def test_an_int8_file_that_was_calibrated_with_short_histories_only_is_refused(
+    student, histories, name
+):
+    """Real histories of this kind cannot show it: users of the app may have read more."""
+    short = histories.copy()
+    short[:, 2:] = 0
+    content = convert(student(name), Quantization.INT8, recommendations=K, calibration=short)
+    with pytest.raises(ParityError, match=r"calibrate .* of every length\) for .* 3 to 5 items"):
+        check_parity(content, student(name), short, quantization=Quantization.INT8)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("form", Quantization)
+def test_a_file_that_is_wrong_for_long_histories_alone_is_refused(
+    student, histories, calibration, form
+):
+    short = histories.copy()
+    short[:, 6:] = 0
+    content = converted(ForgetsAllButSixItems, student("mlp"), form, calibration)
+    with pytest.raises(ParityError, match="for histories of 5 to 7 items"):
+        check_parity(content, student("mlp"), short, quantization=form)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    # The student of an int4 file has a `score` of its own, which is not the scaled one.
+    "form",
+    [form for form in Quantization if form is not Quantization.INT4],
+)
+def test_a_file_with_another_scale_in_score_than_in_recommend_is_refused(
+    student, histories, calibration, form, monkeypatch
+):
+    monkeypatch.setattr(parity_module, "_check_scores", lambda *arguments: None)
+    content = converted(ScoreIsScaled, student("mlp"), form, calibration)
+    with pytest.raises(ParityError, match="score differs from recommend by"):
+        check_parity(content, student("mlp"), histories, quantization=form)
 
 
 @pytest.mark.slow
