@@ -3,7 +3,7 @@
     python export/export_tflite.py runs/goodbooks --out model.tflite --quantization dynamic-int8
 
 A run's folder knows its data, so the int8 ranges come from its own training users and the file
-is compared with the student on its validation users.
+is compared with the student on its users.
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     from kd_tf.pipeline.stages.examples import draw_calibration_histories, draw_rounding_histories
     from kd_tf.pipeline.stages.item_order import choose_item_order
     from kd_tf.pipeline.stages.sizes import choose_export_sizes
+    from kd_tf.tflite.artifact import MIN_HISTORIES, collect_histories
     from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version
     from kd_tf.tflite.checks.parity import check_parity
     from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
@@ -127,7 +128,7 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     parity = check_parity(
         content,
         item_order.student,
-        item_order.split.validation.histories.pad(student.max_length),
+        collect_histories(MIN_HISTORIES, item_order.split, student.max_length),
         quantization=quantization,
         quantized_student=quantized_student,
     )

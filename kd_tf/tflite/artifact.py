@@ -101,7 +101,7 @@ def measure_artifact(
         ParityError: The file's answers differ from the student's by more than the tolerance of
             this quantization.
     """
-    real_histories = _collect_histories(MIN_HISTORIES, split, student.max_length)
+    real_histories = collect_histories(MIN_HISTORIES, split, student.max_length)
     content = path.read_bytes()
     parity = check_parity(
         content,
@@ -154,7 +154,7 @@ def measure_artifact(
     )
 
 
-def _collect_histories(count: int, split: Split, length: int) -> np.ndarray:
+def collect_histories(count: int, split: Split, length: int) -> np.ndarray:
     """Collects real histories for the parity check.
 
     Takes all test users. If these are fewer than `count`, validation and then training users
