@@ -62,10 +62,10 @@ TIE_TOLERANCE = 1e-5
 """Keras scores that differ by less than this share of the largest score count as equal. Summing in
 float32 in another order changes scores by more than the gap between two such items."""
 
-MIN_SCALE_SHARE = 0.1
-"""A history whose scores are all smaller than this share of the largest score of any history is
-measured by this share. Otherwise no error would be allowed where all scores are nearly 0, such as
-those of an empty history."""
+MIN_SCALE_SHARE = 0.5
+"""A history whose scores are all smaller than this share of the usual one, the median of all
+histories' largest scores, is measured by this share. Otherwise no error would be allowed where all
+scores are nearly 0, such as those of an empty history."""
 
 LENGTH_SEED = 20_000
 """Seed of the histories of every length; no calibration has it."""
@@ -89,7 +89,9 @@ class Tolerance:
 TOLERANCES: dict[Quantization, Tolerance] = {
     Quantization.FLOAT32: Tolerance(min_top10_overlap=0.999, max_score_error=1e-4),
     Quantization.FLOAT16: Tolerance(min_top10_overlap=0.98, max_score_error=5e-3),
-    Quantization.DYNAMIC_INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.1),
+    # Wide for scores that are small sums of weights in four bits (`neighbours`), and for those that
+    # solve an equation for the user (`fold-in`). A network is below .02.
+    Quantization.DYNAMIC_INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.2),
     Quantization.INT4: Tolerance(min_top10_overlap=0.75, max_score_error=0.3),
     # Activations beyond those of the calibration are cut off, so a few users get a larger error.
     Quantization.INT8: Tolerance(min_top10_overlap=0.90, max_score_error=0.2),
@@ -196,7 +198,9 @@ def check_parity(
     agreement = _compare_recommendations(model, student, histories)
     length_agreement = _compare_recommendations(model, student, drawn_histories)
     scales = np.concatenate([agreement.scales, length_agreement.scales])
-    limits = _Limits(get_tolerance(student, quantization), MIN_SCALE_SHARE * float(scales.max()))
+    limits = _Limits(
+        get_tolerance(student, quantization), MIN_SCALE_SHARE * float(np.median(scales))
+    )
     where = f"recommend ({quantization.value}) "
     if quantization is Quantization.INT8:
         where += "(calibrate with histories of every length) "
@@ -204,19 +208,12 @@ def check_parity(
     _check_every_length(length_agreement, drawn_histories, limits, where)
     _check_edge_case_histories(model, student, limits, where)
     _check_similar(model, student, limits, quantization)
-    # An int8 file computes `score` and `explain` like a dynamic-int8 file.
-    is_int8 = quantization is Quantization.INT8
-    per_item_limits = (
-        replace(limits, tolerance=TOLERANCES[Quantization.DYNAMIC_INT8]) if is_int8 else limits
-    )
     n, rows = len(histories), np.concatenate([histories, drawn_histories])
     scored_rows = np.r_[: min(n, MAX_SCORED_HISTORIES), n : len(rows)]
-    _check_scores(model, student, rows[scored_rows], scales[scored_rows], per_item_limits)
+    _check_scores(model, student, rows[scored_rows], scales[scored_rows], limits)
     _check_equal_scales(model, rows[scored_rows], scales[scored_rows], limits)
     explained_rows = np.r_[: min(n, MAX_EXPLAINED_HISTORIES), n : len(rows) : EXPLAINED_STEP]
-    _check_explanations(
-        model, student, rows[explained_rows], scales[explained_rows], per_item_limits
-    )
+    _check_explanations(model, student, rows[explained_rows], scales[explained_rows], limits)
     numpy_agreement = _compare_with_numpy(model, quantized_student, histories)
     if numpy_agreement is not None:
         _require_agreement(numpy_agreement, limits, f"{where}against plain NumPy")
@@ -379,7 +376,7 @@ def _compare_batch(
     kth_score = np.where(np.isneginf(kth_score), np.finfo(np.float32).min, kth_score)
     num_expected = np.minimum(k, np.isfinite(allowed_scores).sum(axis=1))
     # Any item that scores as high as the k-th counts as a hit: ties have no order.
-    tie_width = TIE_TOLERANCE * np.maximum(scales, MIN_SCALE_SHARE * scales.max())
+    tie_width = TIE_TOLERANCE * np.maximum(scales, MIN_SCALE_SHARE * np.median(scales))
     threshold = (kth_score - tie_width)[:, np.newaxis]
     is_hit = (expected_scores[:, :k] >= threshold) & is_filled[:, :k]
     overlaps = np.where(num_expected > 0, is_hit.sum(axis=1) / np.maximum(num_expected, 1), 1.0)
