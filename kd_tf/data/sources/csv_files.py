@@ -86,8 +86,8 @@ def read_csv(
         >>> from tempfile import TemporaryDirectory
         >>> with TemporaryDirectory() as folder:
         ...     loans, books = Path(folder) / "loans.csv", Path(folder) / "books.csv"
-        ...     _ = loans.write_text("reader,book\nann,7\nbob,9\n")
-        ...     _ = books.write_text("book,title,author\n7,Dune,Herbert\n9,Emma,Austen\n")
+        ...     _ = loans.write_text("reader,book\\nann,7\\nbob,9\\n")
+        ...     _ = books.write_text("book,title,author\\n7,Dune,Herbert\\n9,Emma,Austen\\n")
         ...     dataset = read_csv(loans, user="reader", item="book", items=books)
         >>> dataset.catalog.label(1)
         'Dune (Herbert)'
