@@ -249,7 +249,7 @@ def test_a_file_that_is_wrong_for_long_histories_alone_is_refused(
     short = histories.copy()
     short[:, 6:] = 0
     content = converted(ForgetsAllButSixItems, student("mlp"), form, calibration)
-    with pytest.raises(ParityError, match="for histories of 5 to 7 items"):
+    with pytest.raises(ParityError, match=r"for histories of . to \d+ items"):
         check_parity(content, student("mlp"), short, quantization=form)
 
 
