@@ -365,12 +365,12 @@ def _check_computed_sizes(graph: Mapping[str, Any], codes: Sequence[str]) -> Non
         arguments = range(3) if name == "RANGE" else SHAPE_ARGUMENTS.get(name, ())
         if name in SIZING_OPERATORS:
             indices += [operator["inputs"][position] for position in arguments]
-    reached: set[int] = set()
+    visited_tensors: set[int] = set()
     while indices:
         index = indices.pop()
-        if index in reached or index < 0:
+        if index in visited_tensors or index < 0:
             continue
-        reached.add(index)
+        visited_tensors.add(index)
         if index in producers:
             indices += producers[index]["inputs"]
         elif tensors[index]["is_constant"] and tensors[index]["type"] in _INTEGER_TYPES:
