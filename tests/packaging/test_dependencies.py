@@ -29,8 +29,9 @@ RUNTIME_MODULES = (
 OPTIONAL = {("kd_tf/runtime/measure/worker.py", "onnxruntime")}
 """Imports in functions of the runtime that only run after the extra was found."""
 
-NOT_INSTALLED_BY_PIP = {"tflite_runtime"}
-"""Imported by a test program that runs in an environment of its own; see the Makefile."""
+NOT_INSTALLED_BY_PIP = {"tflite_runtime", "_typeshed"}
+"""Imported by a test program that runs in an environment of its own (see the Makefile), and by
+type checkers only."""
 
 
 @dataclass(frozen=True)
@@ -161,16 +162,22 @@ def test_the_runtime_imports_what_the_base_install_has() -> None:
 
 
 def test_all_that_kd_tf_imports_is_in_the_base_install_or_the_extra_train() -> None:
-    optional = ROOT / "kd_tf" / "tflite" / "benchmark" / "peers.py"
-    assert find_undeclared([path for path in FILES if path != optional], ("train",)) == []
-    assert find_undeclared([optional], ("train", "benchmark")) == []
+    optional = {
+        ROOT / "kd_tf" / "tflite" / "benchmark" / "peers.py": "benchmark",
+        ROOT / "kd_tf" / "data" / "formats" / "workbook.py": "excel",
+    }
+    assert find_undeclared([path for path in FILES if path not in optional], ("train",)) == []
+    for path, extra in optional.items():
+        assert find_undeclared([path], ("train", extra)) == []
 
 
 @pytest.mark.slow
 def test_programs_and_tests_import_what_the_extra_dev_brings() -> None:
     paths = [path for name in ("benchmarks", "export", "scripts") for path in list_files(name)]
     assert find_undeclared(paths, ("train", "benchmark")) == []
-    assert find_undeclared(list_files("tests"), ("train", "benchmark", "dev", "fuzz")) == []
+    assert (
+        find_undeclared(list_files("tests"), ("train", "benchmark", "excel", "dev", "fuzz")) == []
+    )
 
 
 def list_files(folder: str) -> list[Path]:
@@ -187,7 +194,7 @@ def test_a_missing_package_of_an_extra_is_recognized(extra: str) -> None:
 def test_nothing_is_declared_that_nothing_imports() -> None:
     modules = {one.root for path in FILES for one in list_imports(path)}
     imported = set.union(*(DISTRIBUTIONS.get(module, set()) for module in modules))
-    for extra in ("", "train", "benchmark"):
+    for extra in ("", "train", "benchmark", "excel"):
         assert REQUIREMENTS[extra] - imported == set()
 
 
@@ -197,5 +204,5 @@ def test_every_requirement_is_pinned_for_the_tests() -> None:
         for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
         if not line.startswith("#")
     }
-    extras = ("", "train", "benchmark", "notebook", "dev")
+    extras = ("", "train", "benchmark", "excel", "notebook", "dev")
     assert set.union(*(REQUIREMENTS[name] for name in extras)) - pinned == set()
