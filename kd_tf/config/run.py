@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import tomli_w
 from pydantic import BaseModel, Field, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
 
 from kd_tf import atomic
 from kd_tf.config.data import Cleaning, Data, Evaluation, Split
@@ -83,7 +82,7 @@ def from_values(values: dict[str, Any], *, where: str = "configuration") -> Conf
         ) from error
 
 
-def _describe_fault(fault: ErrorDetails) -> str:
+def _describe_fault(fault: Any) -> str:
     """Says what is wrong with a setting, and the setting that was perhaps meant."""
     name = ".".join(map(str, fault["loc"]))
     if fault["type"] == "extra_forbidden":
