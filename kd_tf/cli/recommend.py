@@ -24,6 +24,9 @@ from kd_tf.runtime.reading_lists import (
 if TYPE_CHECKING:
     from kd_tf.runtime.catalog import Item
 
+DEFAULT_K = 10
+"""Number of recommendations, if the model gives so many."""
+
 MAX_REASONS = 3
 """Maximum number of books of the history that explain a recommendation."""
 
@@ -60,7 +63,12 @@ def recommend(
             help="Books of --history-file that you rated lower are not in your history.",
         ),
     ] = DEFAULT_MIN_RATING,
-    k: Annotated[int, typer.Option("--k", "-k", help="Number of recommendations.")] = 10,
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "--k", "-k", help="Number of recommendations.", show_default="10, if there are so many"
+        ),
+    ] = None,
     exclude: Annotated[
         list[str] | None,
         typer.Option(help="A book not to recommend. Repeat it for more.", metavar="BOOK"),
@@ -119,7 +127,7 @@ def recommend(
     history_ids = [item.item_id for item in items]
     recommendations = recommender.recommend(
         history_ids,
-        k,
+        min(DEFAULT_K, recommender.model.k) if k is None else k,
         exclude=[item.item_id for item in excluded_items],
         only=[item.item_id for item in only_items] if only else None,
         min_score=min_score,

@@ -110,3 +110,15 @@ def test_a_file_without_a_history_is_refused(
     code, _, err = recommend("--history-file", str(path))
     assert code == 2
     assert message in err
+
+
+def test_the_default_number_is_no_more_than_the_model_gives(
+    recommend: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a bundle of four books, whose model gives fewer than ten."""
+    monkeypatch.setattr("kd_tf.cli.recommend.DEFAULT_K", 10_000)
+    code, out, _ = recommend("--history", LIKED["title"], "--json", "-")
+    config = json.loads((GOLDEN / "config.json").read_text("utf-8"))
+    assert not code
+    assert 1 <= len(json.loads(out)["recommendations"]) <= config["recommendations"]
+    assert recommend("--history", LIKED["title"], "-k", "10000")[0] == 2
