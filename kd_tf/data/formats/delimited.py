@@ -435,7 +435,7 @@ class _TableParser:
         frame = frame.filter(~pl.col("text").str.contains(blanks))
         count = frame["text"].str.count_matches(self.separator, literal=True) + 1
         if (count != self.width).any():
-            text, count = frame["text"], count
+            text = frame["text"]
             is_longer = count > self.width
             if is_longer.any():
                 # Empty fields at the end are no fields.

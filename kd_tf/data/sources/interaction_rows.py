@@ -88,10 +88,12 @@ class InteractionRows:
         conditions = {
             f"{CONDITION}{place}": condition.column for place, condition in enumerate(self.where)
         }
-        times = self._make_time_parser()
         good_rows, num_read = 0, 0
         blocks = self.table.read({**self.columns, **conditions}, self.bad_rows)
         block = next(blocks, None)
+        times = None
+        if block is not None and "timestamp" in self.columns:
+            times = self._make_time_parser(block["timestamp"])
         while block is not None:
             next_block = next(blocks, None)
             num_read += len(block)
@@ -126,20 +128,13 @@ class InteractionRows:
         """
         return add_notes(dataset, self.bad_rows, self.notes + notes)
 
-    def _make_time_parser(self) -> TimeParser | None:
+    def _make_time_parser(self, first_times: pl.Series) -> TimeParser:
         """Makes the parser of the times; reads them all first if their order must be found out."""
-        column = self.columns.get("timestamp")
-        if column is None:
-            return None
+        column = self.columns["timestamp"]
         parser = TimeParser(self.values.times, self.table.locate(1, column))
-        bad_rows = BadRows(self.table, "skip")
-        is_survey = False
-        for block in self.table.read({"timestamp": column}, bad_rows):
-            if not is_survey and not parser.needs_survey(block["timestamp"]):
-                break
-            is_survey = True
-            parser.survey(block["timestamp"].str.strip_chars())
-        if is_survey:
+        if parser.needs_survey(first_times):
+            for block in self.table.read({"timestamp": column}, BadRows(self.table, "skip")):
+                parser.survey(block["timestamp"].str.strip_chars())
             parser.decide_order()
         return parser
 
@@ -158,7 +153,9 @@ class InteractionRows:
     def _drop_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Refuses totals in the last rows of a report."""
         names = frame["user"].str.strip_chars(" \t:").str.to_lowercase()
-        is_total = names.is_in(TOTALS) & (pl.int_range(len(frame), eager=True) >= len(frame) - 3)
+        is_total = names.is_in(TOTALS) & (
+            pl.int_range(len(frame), eager=True) >= len(frame) - _MAX_FOOTER_ROWS
+        )
         if not is_total.any():
             return frame
         totals = frame.filter(is_total)

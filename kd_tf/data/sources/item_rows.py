@@ -85,8 +85,6 @@ def read_items(
     parts = []
     for block in table.read(column_names, bad_rows):
         ids = parse_ids_of(block, "item_id", id_column, "an item id", values, bad_rows)
-        if repeats == "merge":  # rows without an item are bad interactions, not bad items
-            bad_rows = BadRows(table, "skip")
         bad_rows.raise_or_skip()
         parts.append(ids)
     frame = pl.concat(parts)
@@ -101,25 +99,19 @@ def read_items(
         frame = _drop_repeats(frame, id_column, bad_rows)
         notes = bad_rows.finish(len(frame))
         frame = frame.drop("line")
-    if columns.year is not None:
-        written = mask_missing(frame["year"], values.null_values)
-        frame = frame.with_columns(parse_years(written).alias("year"))
-        is_bad = frame["year"].is_null() & written.is_not_null()
+    for role, parse, more_null_values, kind, fault in (
+        ("year", parse_years, (), "a year", "that is not a whole number"),
+        ("isbn", normalize_isbn, _NO_ISBNS, "an ISBN", "with a wrong length or check digit"),
+    ):
+        if role not in column_names:
+            continue
+        written = mask_missing(frame[role], (*values.null_values, *more_null_values))
+        frame = frame.with_columns(parse(written).alias(role))
+        is_bad = frame[role].is_null() & written.is_not_null()
         if is_bad.any():
             notes += (
-                f"{int(is_bad.sum())} items of {table.name} have a year that is not a whole "
-                f"number (the first is {written.filter(is_bad)[0]!r}): they are kept without a "
-                "year",
-            )
-    if columns.isbn is not None:
-        written = mask_missing(frame["isbn"], (*values.null_values, *_NO_ISBNS))
-        frame = frame.with_columns(normalize_isbn(written).alias("isbn"))
-        is_bad = frame["isbn"].is_null() & written.is_not_null()
-        if is_bad.any():
-            notes += (
-                f"{int(is_bad.sum())} items of {table.name} have an ISBN with a wrong length or "
-                f"check digit (the first is {written.filter(is_bad)[0]!r}): they are kept without "
-                "an ISBN",
+                f"{int(is_bad.sum())} items of {table.name} have {kind} {fault} (the first is "
+                f"{written.filter(is_bad)[0]!r}): they are kept without {kind}",
             )
     return frame, notes
 
@@ -136,9 +128,9 @@ def _clean_text(values: pl.Series, values_rules: ValueRules) -> pl.Series:
 
 def _drop_repeats(frame: pl.DataFrame, id_column: str, bad_rows: BadRows) -> pl.DataFrame:
     """Keeps the first row of each item; the others are bad unless they say the same."""
-    same_rows = frame.filter(~pl.struct(pl.exclude("line")).is_first_distinct())
-    bad_rows.pass_over("repeated row of the item table", len(same_rows))
+    num_rows = len(frame)
     frame = frame.filter(pl.struct(pl.exclude("line")).is_first_distinct())
+    bad_rows.pass_over("repeated row of the item table", num_rows - len(frame))
     is_first = frame["item_id"].is_first_distinct()
     if not is_first.all():
         first_lines = dict(frame.filter(is_first).select("item_id", "line").iter_rows())
@@ -149,6 +141,6 @@ def _drop_repeats(frame: pl.DataFrame, id_column: str, bad_rows: BadRows) -> pl.
     return frame.filter(is_first)
 
 
-def has_texts(columns: ItemColumns | None) -> bool:
+def has_texts(columns: ItemColumns) -> bool:
     """Says whether any column beyond the id is read."""
-    return columns is not None and len(get_column_names(columns)) > 1
+    return len(get_column_names(columns)) > 1

@@ -115,7 +115,7 @@ def read_catalog(
     return read_items(
         table,
         replace(item_columns, item_id=columns.item),
-        on_bad_rows="skip",
+        on_bad_rows="skip",  # a row without an item is a bad interaction, which is reported as such
         values=rules.values,
         repeats="merge",
     )

@@ -111,7 +111,6 @@ def make_rules(**options: Unpack[TableOptions]) -> TableRules:
         >>> make_rules(separator="tab", where=["shelf=read"]).dialect.separator
         '\\t'
     """
-    values = ValueRules()
     for name, kind in (
         ("decimal", DecimalMark),
         ("time_unit", TimeUnit),
