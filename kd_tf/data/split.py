@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from kd_tf.data.catalog import Catalog
+from kd_tf.data.features.content import ContentFeatures
 from kd_tf.data.histories import Histories, from_lists
 from kd_tf.errors import UserError
 from kd_tf.npz import read_npz, write_npz
@@ -68,6 +69,7 @@ class TrainingSet(Histories):
         low_rated: Items that the training users rated below the limit, or None. They show which
             items occur together, and are never a target.
         catalog: The items, for models that use their metadata; None where unknown.
+        content: What the items are about, for models that recommend new ones; None where unknown.
 
     Example:
         >>> import kd_tf as kd
@@ -81,6 +83,7 @@ class TrainingSet(Histories):
     chronological: bool = False
     low_rated: Histories | None = None
     catalog: Catalog | None = None
+    content: ContentFeatures | None = None
 
     def __repr__(self) -> str:
         return f"<TrainingSet: {len(self):,} users, {self.num_items:,} items>"
@@ -134,6 +137,7 @@ class Split:
         chronological: Whether the interactions have timestamps, so that histories are in the
             order of reading.
         catalog: The items; not saved with the split.
+        content: What the items are about; not saved with the split.
 
     Example:
         >>> from kd_tf.data.splits.unseen_users import split_unseen_users
@@ -157,6 +161,7 @@ class Split:
     low_rated: Histories | None = None
     chronological: bool = False
     catalog: Catalog | None = None
+    content: ContentFeatures | None = None
 
     def __post_init__(self) -> None:
         train = TrainingSet(
@@ -169,6 +174,7 @@ class Split:
             chronological=self.chronological,
             low_rated=self.low_rated,
             catalog=self.catalog,
+            content=self.content,
         )
         object.__setattr__(self, "train", train)
         for name in ("validation", "test"):
@@ -213,8 +219,9 @@ class Split:
             validation=renumber_held_out(self.validation),
             test=renumber_held_out(self.test),
             low_rated=renumber_optional(self.low_rated),
-            # The rows of the catalog are in the old order.
+            # Their rows are in the old order.
             catalog=None,
+            content=None,
         )
 
     def fingerprint(self) -> str:

@@ -165,6 +165,7 @@ def test_all_that_kd_tf_imports_is_in_the_base_install_or_the_extra_train() -> N
     optional = {
         ROOT / "kd_tf" / "tflite" / "benchmark" / "peers.py": "benchmark",
         ROOT / "kd_tf" / "data" / "formats" / "workbook.py": "excel",
+        **dict.fromkeys((ROOT / "kd_tf" / "encoders").glob("*.py"), "text"),
     }
     assert find_undeclared([path for path in FILES if path not in optional], ("train",)) == []
     for path, extra in optional.items():
@@ -176,7 +177,8 @@ def test_programs_and_tests_import_what_the_extra_dev_brings() -> None:
     paths = [path for name in ("benchmarks", "export", "scripts") for path in list_files(name)]
     assert find_undeclared(paths, ("train", "benchmark")) == []
     assert (
-        find_undeclared(list_files("tests"), ("train", "benchmark", "excel", "dev", "fuzz")) == []
+        find_undeclared(list_files("tests"), ("train", "benchmark", "excel", "text", "dev", "fuzz"))
+        == []
     )
 
 
@@ -204,5 +206,5 @@ def test_every_requirement_is_pinned_for_the_tests() -> None:
         for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
         if not line.startswith("#")
     }
-    extras = ("", "train", "benchmark", "excel", "notebook", "dev")
+    extras = ("", "train", "benchmark", "excel", "text", "notebook", "dev")
     assert set.union(*(REQUIREMENTS[name] for name in extras)) - pinned == set()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import polars as pl
 
-from kd_tf.data.catalog import COLUMNS
 from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.tables import Table
 from kd_tf.data.sources.interaction_rows import get_column_names, parse_ids_of, refuse_fractions
@@ -56,6 +56,7 @@ def read_items(
     on_bad_rows: OnBadRows,
     values: ValueRules | None = None,
     repeats: Literal["refuse", "merge"] = "refuse",
+    other_columns: Sequence[str] = (),
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Reads an item table.
 
@@ -70,6 +71,7 @@ def read_items(
         values: How values are written.
         repeats: What rows with the same id and other values are: bad rows, or parts of one item, as
             in a table of interactions, of which the first value of each column is taken.
+        other_columns: Further columns of texts, which keep their names.
 
     Returns:
         A frame for `kd_tf.data.catalog.Catalog`, in the order of the table, and notes.
@@ -78,7 +80,7 @@ def read_items(
         UserError: The table cannot be read, a column is missing, or a row is bad.
     """
     values = values or ValueRules()
-    column_names = get_column_names(columns)
+    column_names = {**get_column_names(columns), **{name: name for name in other_columns}}
     refuse_fractions(table, column_names, values)
     id_column = column_names["item_id"]
     bad_rows = BadRows(table, on_bad_rows)
@@ -88,7 +90,7 @@ def read_items(
         bad_rows.raise_or_skip()
         parts.append(ids)
     frame = pl.concat(parts)
-    texts = [role for role in column_names if COLUMNS[role] == pl.String and role != "item_id"]
+    texts = [role for role in column_names if role not in ("item_id", "year")]
     frame = frame.with_columns(_clean_text(frame[role], values) for role in texts)
     if repeats == "merge":
         frame = frame.group_by("item_id", maintain_order=True).agg(

@@ -23,7 +23,7 @@ def write_run_bundle(context: RunContext, results: Results) -> Bundle:
             where=str(context.folder / artifact.path),
             hint="Run again: the file is then exported anew.",
         )
-    items = list(context.dataset.catalog.frame.iter_rows(named=True))
+    items = context.dataset.catalog.list_known_rows()
     order = load_item_order(context)
     if order is not None:
         items = [items[item - 1] for item in order]

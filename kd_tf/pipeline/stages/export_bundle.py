@@ -141,7 +141,7 @@ def export_bundle(
     return write_bundle(
         Path(folder),
         model=content,
-        catalog=catalog.frame.iter_rows(named=True),
+        catalog=catalog.list_known_rows(),
         config=config,
         model_card=_describe(config, len(content), parity),
         check=Recommender.from_bundle,

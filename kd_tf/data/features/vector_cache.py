@@ -1,0 +1,107 @@
+"""Keeps the vectors of pretrained encoders in a folder, by content: a text is encoded once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from kd_tf.encoders.base import TextEncoder
+from kd_tf.npz import read_npz, write_npz
+from kd_tf.progress import Progress
+
+KEY_BYTES = 16
+"""Bytes of the hash of a text."""
+
+
+class VectorCache:
+    """A folder of vectors, by encoder and text.
+
+    Every batch is written to a file of its own, under a temporary name that is then renamed: work
+    that was interrupted goes on where it stopped, and two programs may use a folder at once. A
+    damaged file is passed over, and its texts are encoded again.
+
+    Args:
+        folder: The folder; it is made when the first vectors are kept.
+
+    Example:
+        >>> import tempfile
+        >>> from kd_tf.encoders.registry import open_encoder
+        >>> from kd_tf.progress import NullProgress
+        >>> cache = VectorCache(Path(tempfile.mkdtemp()))
+        >>> encoder = open_encoder("static")
+        >>> cache.encode(encoder, ["a whale"], "titles", NullProgress()).shape
+        (1, 256)
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def encode(
+        self, encoder: TextEncoder, texts: Sequence[str], label: str, progress: Progress
+    ) -> np.ndarray:
+        """Encodes texts, of which those that the folder has are not encoded again.
+
+        Args:
+            encoder: A pretrained encoder.
+            texts: Texts, each once.
+            label: What is encoded, for the progress report.
+            progress: Reports the texts that are encoded.
+
+        Returns:
+            float32 [n, d], as of `TextEncoder.encode`.
+        """
+        folder = self.folder / hashlib.sha256(encoder.fingerprint.encode()).hexdigest()[:32]
+        vectors = _read_vectors(folder)
+        keys = [_hash_text(text) for text in texts]
+        missing_rows = [row for row, key in enumerate(keys) if key not in vectors]
+        if missing_rows:
+            with progress.task(f"encoding {label}", len(missing_rows)) as advance:
+                for start in range(0, len(missing_rows), encoder.batch_size):
+                    rows = missing_rows[start : start + encoder.batch_size]
+                    new_vectors = np.asarray(
+                        encoder.encode([texts[row] for row in rows]), np.float32
+                    )
+                    batch_keys = [keys[row] for row in rows]
+                    _write_vectors(folder, batch_keys, new_vectors)
+                    vectors.update(zip(batch_keys, new_vectors, strict=True))
+                    advance(len(rows))
+        return np.stack([vectors[key] for key in keys])
+
+
+def _hash_text(text: str) -> bytes:
+    # A lone surrogate, which JSON can hold, is no UTF-8.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:KEY_BYTES]
+
+
+def _read_vectors(folder: Path) -> dict[bytes, np.ndarray]:
+    """Reads all files of a folder; those that are damaged, or of another width, are passed over."""
+    vectors: dict[bytes, np.ndarray] = {}
+    width = None
+    for path in sorted(folder.glob("*.npz")):
+        try:
+            arrays = read_npz(path)
+            keys, rows = arrays["keys"], arrays["vectors"]
+        except (OSError, ValueError, KeyError):
+            continue
+        width = rows.shape[-1] if width is None and rows.ndim == 2 else width
+        fits = (
+            keys.dtype == np.uint8
+            and rows.dtype == np.float32
+            and keys.shape == (len(rows), KEY_BYTES)
+            and rows.shape == (len(keys), width)
+            and np.isfinite(rows).all()
+        )
+        if fits:
+            vectors.update(zip((key.tobytes() for key in keys), rows, strict=True))
+    return vectors
+
+
+def _write_vectors(folder: Path, keys: list[bytes], vectors: np.ndarray) -> None:
+    """Writes a batch to a file whose name is the hash of its keys."""
+    joined_keys = b"".join(keys)
+    name = hashlib.sha256(joined_keys).hexdigest()[:32]
+    key_array = np.frombuffer(joined_keys, np.uint8).reshape(len(keys), KEY_BYTES)
+    write_npz(folder / f"{name}.npz", {"keys": key_array, "vectors": vectors})
