@@ -30,7 +30,15 @@ DownloadName = Literal[
 ]
 """Published data sets that ``kd-tf download`` fetches."""
 
-ProtocolName = Literal["unseen-users", "leave-one-out", "temporal", "random", "published"]
+ProtocolName = Literal[
+    "unseen-users",
+    "leave-one-out",
+    "temporal",
+    "random",
+    "cold-items",
+    "cold-users",
+    "published",
+]
 """Ways to split the data into training, validation and test part."""
 
 BadRowsRule = Literal["stop", "skip"]

@@ -229,8 +229,9 @@ Candidates = Annotated[
     str | None,
     _make_option(
         EVALUATION,
-        "full: rank all items. sampled:N: rank each held-out item among N sampled items.",
-        metavar="full|sampled:N",
+        "full: rank all items. cold: rank the items that the protocol cold-items hides. sampled:N: "
+        "rank each held-out item among N sampled items.",
+        metavar="full|cold|sampled:N",
         default="full",
     ),
 ]

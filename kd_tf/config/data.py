@@ -250,16 +250,23 @@ class Split(Section):
     )
     test_users: PositiveInt | None = Field(
         None,
-        description="unseen-users: number of test users; default: a fifth, at most 5000, at least "
-        "1 of 2 users",
+        description="unseen-users, cold-items, cold-users: number of test users; default: a fifth, "
+        "at most 5000, at least 1 of 2 users",
     )
     validation_users: PositiveInt | None = Field(
         None,
-        description="unseen-users: default: half of test_users; of 3 users or fewer none, and "
-        "training items are held out instead",
+        description="of the same protocols: default: half of test_users; of 3 users or fewer none, "
+        "and training items are held out instead",
     )
     held_out_share: Share = Field(
-        0.2, description="unseen-users: share of a user's items that is held out"
+        0.2, description="of the same protocols: share of a user's items that is held out"
+    )
+    cold_items: PositiveInt | None = Field(
+        None,
+        description="cold-items: number of items without training interactions; default: a fifth",
+    )
+    shown_items: PositiveInt = Field(
+        4, description="cold-users: number of items that are shown of a test user at most"
     )
     test_share: Share = Field(0.2, description="random, temporal: share of interactions")
     validation_share: Share = Field(0.1, description="random, temporal: share of interactions")
@@ -292,9 +299,10 @@ class Evaluation(Section):
         (10, 20)
     """
 
-    candidates: Annotated[str, Field(pattern=r"^(full|sampled:[1-9][0-9]*)$")] = Field(
+    candidates: Annotated[str, Field(pattern=r"^(full|cold|sampled:[1-9][0-9]*)$")] = Field(
         "full",
-        description="full (rank all items), or sampled:N (rank among N sampled unseen items)",
+        description="full (rank all items), cold (protocol cold-items: rank cold items only), or "
+        "sampled:N (rank among N sampled unseen items)",
     )
     ks: tuple[PositiveInt, ...] = Field((10, 20), description="cutoffs of the ranking metrics")
 

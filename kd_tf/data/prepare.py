@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import partial
+from typing import get_args
 
+from kd_tf.choices import ProtocolName
 from kd_tf.data.clean import CleaningRules, CleaningStep, clean, describe_dropped_rows
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import Split
+from kd_tf.data.splits.cold_items import COLD_ITEMS, split_cold_items
+from kd_tf.data.splits.cold_users import COLD_USERS, DEFAULT_SHOWN_ITEMS, split_cold_users
 from kd_tf.data.splits.folds import make_interaction_folds, make_user_folds
 from kd_tf.data.splits.leakage import check_leakage
 from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT, split_leave_one_out
@@ -24,8 +29,6 @@ from kd_tf.errors import UserError
 MAX_TEST_USERS = 5000
 """Default maximum number of test users; more make no interval much narrower."""
 
-ProtocolName = Literal["unseen-users", "leave-one-out", "temporal", "random", "published"]
-
 
 @dataclass(frozen=True)
 class SplitOptions:
@@ -34,9 +37,12 @@ class SplitOptions:
     Attributes:
         protocol: Name of the protocol; None takes ``published`` where the files have a split, and
             ``unseen-users`` elsewhere.
-        test_users: unseen-users: number of test users; by default a fifth, at most 5,000.
-        validation_users: unseen-users: by default half of `test_users`.
-        held_out_share: unseen-users: share of a user's items that is held out.
+        test_users: Protocols of unseen users (unseen-users, cold-items, cold-users): number of test
+            users; by default a fifth, at most 5,000.
+        validation_users: Of the same protocols: by default half of `test_users`.
+        held_out_share: Of the same protocols: share of a user's items that is held out.
+        cold_items: cold-items: number of items without training interactions; by default a fifth.
+        shown_items: cold-users: number of items that are shown of a test user at most.
         test_share: random, temporal: share of the interactions.
         validation_share: random, temporal: share of the interactions.
         num_folds: unseen-users, random: number of cross-validation folds; None makes one split.
@@ -52,6 +58,8 @@ class SplitOptions:
     test_users: int | None = None
     validation_users: int | None = None
     held_out_share: float = 0.2
+    cold_items: int | None = None
+    shown_items: int = DEFAULT_SHOWN_ITEMS
     test_share: float = 0.2
     validation_share: float = 0.1
     num_folds: int | None = None
@@ -117,6 +125,8 @@ def split(
     test_users: int | None = None,
     validation_users: int | None = None,
     held_out_share: float = 0.2,
+    cold_items: int | None = None,
+    shown_items: int = DEFAULT_SHOWN_ITEMS,
     test_share: float = 0.2,
     validation_share: float = 0.1,
 ) -> Split:
@@ -124,17 +134,20 @@ def split(
 
     Args:
         dataset: The data set, such as that of `kd_tf.data.read_csv`.
-        protocol: ``unseen-users`` (test users are not in training), ``leave-one-out``,
-            ``temporal``, ``random`` or ``published``. The default is ``published`` where the files
-            have a split, and ``unseen-users`` elsewhere.
+        protocol: ``unseen-users`` (test users are not in training), ``cold-items`` (and some items
+            are not either), ``cold-users`` (and little is shown of test users),
+            ``leave-one-out``, ``temporal``, ``random`` or ``published``. The default is
+            ``published`` where the files have a split, and ``unseen-users`` elsewhere.
         seed: Draws users and items, and whatever models draw later.
         cleaning: The cleaning rules; by default users with fewer than five items are removed, and
             fewer where few users would be left (`CleaningRules.min_user_interactions`).
-        test_users: unseen-users: number of test users; by default a fifth, at most 5,000, and at
-            least one of two users.
-        validation_users: unseen-users: number of validation users; by default half of the test
-            users, and none of three users or fewer.
-        held_out_share: unseen-users: share of a user's items that is held out.
+        test_users: Number of test users that are not in training; by default a fifth, at most
+            5,000, and at least one of two users.
+        validation_users: Number of validation users that are not in training; by default half of
+            the test users, and none of three users or fewer.
+        held_out_share: Share of the items of such a user that is held out.
+        cold_items: cold-items: number of items without training interactions; by default a fifth.
+        shown_items: cold-users: number of items that are shown of a test user at most.
         test_share: random, temporal: share of the interactions.
         validation_share: random, temporal: share of the interactions.
 
@@ -157,6 +170,8 @@ def split(
         test_users=test_users,
         validation_users=validation_users,
         held_out_share=held_out_share,
+        cold_items=cold_items,
+        shown_items=shown_items,
         test_share=test_share,
         validation_share=validation_share,
     )
@@ -200,7 +215,7 @@ def prepare_splits(
         # Low ratings are evidence only where a user is in one part: under another protocol, or with
         # time limits, a low-rated item could lie in the future of a test target.
         if (
-            protocol == UNSEEN_USERS
+            protocol in _PROTOCOLS_OF_UNSEEN_USERS
             and rules.min_rating is not None
             and rules.since is None
             and rules.until is None
@@ -277,6 +292,9 @@ def _complete_rules(cleaning: CleaningRules | None, dataset: Dataset) -> Cleanin
     return rules
 
 
+_PROTOCOLS_OF_UNSEEN_USERS = (UNSEEN_USERS, COLD_ITEMS, COLD_USERS)
+
+
 def _choose_num_unseen_users(num_users: int, options: SplitOptions) -> tuple[int, int]:
     """Returns the numbers of test and validation users; defaults leave two users for training.
 
@@ -296,14 +314,19 @@ def _split_interactions(
     interactions: Interactions, protocol: str, options: SplitOptions, seed: int
 ) -> list[Split]:
     """Splits cleaned interactions; returns one split, or one per fold."""
-    if protocol == UNSEEN_USERS:
-        if options.num_folds:
-            return make_user_folds(
-                interactions, options.num_folds, held_out_share=options.held_out_share, seed=seed
-            )
+    if protocol == UNSEEN_USERS and options.num_folds:
+        return make_user_folds(
+            interactions, options.num_folds, held_out_share=options.held_out_share, seed=seed
+        )
+    if protocol in _PROTOCOLS_OF_UNSEEN_USERS:
         test, validation = _choose_num_unseen_users(interactions.num_users, options)
+        split_users: Callable[..., Split] = split_unseen_users
+        if protocol == COLD_ITEMS:
+            split_users = partial(split_cold_items, cold_items=options.cold_items)
+        elif protocol == COLD_USERS:
+            split_users = partial(split_cold_users, shown_items=options.shown_items)
         return [
-            split_unseen_users(
+            split_users(
                 interactions,
                 test_users=test,
                 validation_users=validation,

@@ -16,7 +16,7 @@ from kd_tf.data.histories import Histories, from_lists
 from kd_tf.errors import UserError
 from kd_tf.npz import read_npz, write_npz
 
-_VERSION = 3
+_VERSION = 4
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,9 @@ class HeldOutSet:
         seen_items: Items to mask: seen by the user, but neither input nor target. For example
             the validation items during the test, where a protocol does not show them to the
             model. None where there are none.
+        cold_items: int32 [c], the items of the targets that have no training interaction by the
+            protocol, ascending; None under protocols that hide none.
+        candidate_items: int32 [c], the only items that are ranked; None to rank all.
         train: The training set of the split, which some metrics need; set by `Split`.
 
     Example:
@@ -46,10 +49,34 @@ class HeldOutSet:
     targets: Histories
     users: np.ndarray
     seen_items: Histories | None = None
+    cold_items: np.ndarray | None = None
+    candidate_items: np.ndarray | None = None
     train: TrainingSet | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "histories", replace(self.histories, users=self.users))
+
+    def select_cold_items(self) -> HeldOutSet:
+        """Returns the users with cold targets, whose cold targets are ranked among cold items.
+
+        Raises:
+            UserError: The protocol hides no items.
+        """
+        if self.cold_items is None:
+            raise UserError(
+                "there are no cold items to rank",
+                hint="Candidates cold need the protocol cold-items.",
+            )
+        targets = self.targets.keep(np.isin(self.targets.items, self.cold_items))
+        rows = np.flatnonzero(targets.lengths)
+        return replace(
+            self,
+            histories=self.histories.take(rows),
+            targets=targets.take(rows),
+            users=self.users[rows],
+            seen_items=None if self.seen_items is None else self.seen_items.take(rows),
+            candidate_items=self.cold_items,
+        )
 
     @classmethod
     def empty(cls) -> HeldOutSet:
@@ -205,12 +232,17 @@ class Split:
         def renumber_optional(histories: Histories | None) -> Histories | None:
             return None if histories is None else renumber(histories)
 
+        def renumber_ids(ids: np.ndarray | None) -> np.ndarray | None:
+            return None if ids is None else np.sort(new_ids[ids])
+
         def renumber_held_out(held_out: HeldOutSet) -> HeldOutSet:
             return replace(
                 held_out,
                 histories=renumber(held_out.histories),
                 targets=renumber(held_out.targets),
                 seen_items=renumber_optional(held_out.seen_items),
+                cold_items=renumber_ids(held_out.cold_items),
+                candidate_items=renumber_ids(held_out.candidate_items),
             )
 
         return replace(
@@ -260,6 +292,10 @@ class Split:
             parts[f"{name}_targets"] = held_out.targets
             if held_out.seen_items is not None:
                 parts[f"{name}_seen_items"] = held_out.seen_items
+            for role in ("cold_items", "candidate_items"):
+                ids = getattr(held_out, role)
+                if ids is not None:
+                    arrays[f"{name}_{role}_ids"] = ids
         for name, histories in parts.items():
             arrays[f"{name}_items"], arrays[f"{name}_offsets"] = histories.items, histories.offsets
             if histories.weights is not None:
@@ -315,6 +351,8 @@ def _build_split(metadata: dict[str, Any], arrays: dict[str, np.ndarray]) -> Spl
             histories(f"{name}_targets"),
             arrays[f"{name}_users"],
             histories(seen_items) if f"{seen_items}_items" in arrays else None,
+            arrays.get(f"{name}_cold_items_ids"),
+            arrays.get(f"{name}_candidate_items_ids"),
         )
 
     return Split(

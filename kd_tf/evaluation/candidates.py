@@ -10,7 +10,7 @@ from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet
 from kd_tf.errors import UserError
 
-FULL = "full"
+FULL, COLD = "full", "cold"
 _MAX_KEYS_IN_MEMORY = 16_000_000
 
 
@@ -73,27 +73,40 @@ class SampledCandidates:
 
 
 def parse_candidates(text: str, seed: int = 42) -> SampledCandidates | None:
-    """Parses ``full`` or ``sampled:N``.
+    """Parses ``full``, ``cold`` or ``sampled:N``.
 
     Args:
         text: For example ``sampled:499``.
         seed: Seed of the sample.
 
     Returns:
-        The sample, or None for the full ranking.
+        The sample; None where nothing is sampled: all items, or all cold ones
+        (`HeldOutSet.select_cold_items`), are ranked.
 
     Raises:
         UserError: `text` has another form.
     """
-    if text == FULL:
+    if text in (FULL, COLD):
         return None
     method, _, number = text.partition(":")
     if method != "sampled" or not number.isascii() or not number.isdigit() or int(number) < 1:
         raise UserError(
-            f"candidates must be full or sampled:N, with N negatives per user, not {text!r}",
+            f"candidates must be full, cold or sampled:N, with N negatives per user, not {text!r}",
             hint="Use for example --candidates sampled:499.",
         )
     return SampledCandidates(int(number), seed)
+
+
+def mask_other_items(scores: np.ndarray, candidate_items: np.ndarray) -> np.ndarray:
+    """Sets the scores of all items but the candidates to NaN: float32 [b, V + 1].
+
+    Args:
+        scores: float32 [b, V + 1].
+        candidate_items: int32 [c], ids.
+    """
+    masked_scores = np.full_like(scores, np.nan)
+    masked_scores[:, candidate_items] = scores[:, candidate_items]
+    return masked_scores
 
 
 def mask_non_candidates(

@@ -13,7 +13,7 @@ from scipy import sparse
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.evaluation.bootstrap import bootstrap_intervals
-from kd_tf.evaluation.candidates import SampledCandidates, mask_non_candidates
+from kd_tf.evaluation.candidates import SampledCandidates, mask_non_candidates, mask_other_items
 from kd_tf.evaluation.metrics import beyond_accuracy
 from kd_tf.evaluation.metrics.accuracy import compute_accuracy
 from kd_tf.evaluation.metrics.auc import compute_auc
@@ -180,6 +180,9 @@ def evaluate(
         candidate_scores = scores
         if negatives is not None:
             scores = mask_non_candidates(scores, targets, negatives[rows])
+        elif held_out.candidate_items is not None:
+            scores = mask_other_items(scores, held_out.candidate_items)
+        if scores is not candidate_scores:
             candidate_scores = np.where(np.isnan(scores), -np.inf, scores)
         ranked_items[rows] = select_unseen_top_k(candidate_scores, seen_items, depth)
         auc[rows] = compute_auc(scores, targets, seen_items)
@@ -222,7 +225,8 @@ def evaluate_lists(
 
     Args:
         rank: Rank function of the model. It has to rank enough items to fill the longest list
-            after `held_out.seen_items` are removed.
+            after `held_out.seen_items` are removed, and no other items than
+            `held_out.candidate_items` where these are given.
         held_out: Held-out users, with input histories and targets.
         training: ``TrainingStatistics.from_split(split)``, computed once for all models.
         ks: Cut-offs of the lists.
@@ -249,6 +253,8 @@ def evaluate_lists(
             histories = held_out.histories.take(rows)
             ranking = rank(histories, depth)
             _check_ranking(ranking, histories, depth, training.num_items, start)
+            if held_out.candidate_items is not None:
+                _check_candidates(ranking, held_out.candidate_items)
             if seen_items is not None:
                 ranking = _remove_items(ranking, seen_items.take(rows), training.num_items)
             ranked_items[rows] = ranking[:, :k]
@@ -402,3 +408,12 @@ def _check_ranking(
     seen_keys = np.repeat(user, histories.lengths) * (num_items + 1) + histories.items
     ranked_keys = user[:, None] * (num_items + 1) + ranking
     raise_where(np.isin(ranked_keys, seen_keys), "an item of the history")
+
+
+def _check_candidates(ranking: np.ndarray, candidate_items: np.ndarray) -> None:
+    """Raises ValueError where a list has an item that is no candidate."""
+    is_wrong = (ranking > 0) & ~np.isin(ranking, candidate_items)
+    if is_wrong.any():
+        raise ValueError(
+            f"the rank function returned item {int(ranking[is_wrong][0])}, which is no candidate"
+        )

@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 
+from kd_tf.data.histories import Histories
 from kd_tf.data.split import HeldOutSet
 from kd_tf.evaluation.candidates import SampledCandidates, mask_non_candidates
 from kd_tf.evaluation.evaluate import ScoreFn
@@ -22,7 +23,9 @@ MAX_SCORES_IN_MEMORY = 8_000_000
 class ValidationMetric:
     """Mean NDCG@10 of the validation users, as a function of a score function.
 
-    Skips users without a history, for whom all settings give the same list.
+    Skips users without a history, for whom all settings give the same list. Where a protocol hides
+    items from training (`HeldOutSet.cold_items`), half of the metric of a user with cold targets is
+    the NDCG@10 of these among the cold items alone: in a list of all items they hardly count.
 
     Args:
         validation: The validation users.
@@ -61,6 +64,7 @@ class ValidationMetric:
         self.histories = validation.histories.take(rows)
         self.targets = validation.targets.take(rows)
         self._batch_size = int(np.clip(MAX_SCORES_IN_MEMORY // (num_items + 1), 1, 512))
+        self._cold_items = validation.cold_items
         self._negatives: np.ndarray | None = None
         if candidates is not None and len(rows):
             held_out = HeldOutSet(self.histories, self.targets, validation.users[rows])
@@ -102,9 +106,18 @@ class ValidationMetric:
         if self._negatives is not None:
             scores = mask_non_candidates(scores, targets, self._negatives[rows])
             scores = np.where(np.isnan(scores), -np.inf, scores)
-        return compute_ranking_metrics(select_unseen_top_k(scores, histories, 10), targets, [10])[
-            "ndcg@10"
-        ]
+        ndcg = _compute_ndcg_of_scores(scores, histories, targets)
+        if self._cold_items is None:
+            return ndcg
+        cold_targets = targets.keep(np.isin(targets.items, self._cold_items))
+        rows = np.flatnonzero(cold_targets.lengths)
+        cold_scores = np.full((len(rows), scores.shape[1]), -np.inf, np.float32)
+        cold_scores[:, self._cold_items] = scores[np.ix_(rows, self._cold_items)]
+        cold_ndcg = _compute_ndcg_of_scores(
+            cold_scores, histories.take(rows), cold_targets.take(rows)
+        )
+        ndcg[rows] = (ndcg[rows] + cold_ndcg) / 2
+        return ndcg
 
     def batch_rows(self) -> list[np.ndarray]:
         """Splits the user rows into batches to score together."""
@@ -112,3 +125,11 @@ class ValidationMetric:
             np.arange(start, min(start + self._batch_size, len(self)))
             for start in range(0, len(self), self._batch_size)
         ]
+
+
+def _compute_ndcg_of_scores(
+    scores: np.ndarray, histories: Histories, targets: Histories
+) -> np.ndarray:
+    """Computes the NDCG@10 of users from their scores, float32 [n, V + 1]: float64 [n]."""
+    ranked_items = select_unseen_top_k(scores, histories, 10)
+    return compute_ranking_metrics(ranked_items, targets, [10])["ndcg@10"]

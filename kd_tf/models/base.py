@@ -15,6 +15,7 @@ from kd_tf.data.split import HeldOutSet, Split, TrainingSet, to_training_set
 from kd_tf.layers.id_ops import mark_first_occurrences, mask_unknown_ids
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.losses.softmax import compute_multinomial_loss
+from kd_tf.models.content.item_mixtures import ItemMixtures
 from kd_tf.progress import Progress
 
 
@@ -190,6 +191,19 @@ class HistoryModel(keras.Model):
             chronological=train.chronological,
             seed=seed,
         )
+
+    def mix_items(self, mixtures: ItemMixtures) -> None:
+        """Gives items the place in the model of a mixture of other items, as input and as output.
+
+        New items come into a trained model this way (`kd_tf.models.content.item_mixtures`).
+
+        Args:
+            mixtures: The items and what they are made of.
+
+        Raises:
+            NotImplementedError: The model has no rows of items.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no rows of items to mix")
 
     def pack(self) -> HistoryModel:
         """Returns the model with its weights packed for export; by default the model itself."""

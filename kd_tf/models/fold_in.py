@@ -15,6 +15,7 @@ from kd_tf.layers.quantized_embedding import QuantizedEmbedding, check_bits
 from kd_tf.layers.quantized_vector import QuantizedVector
 from kd_tf.models.additive import compute_popularity_prior
 from kd_tf.models.closed_form.fit import ClosedFormFit
+from kd_tf.models.content.item_mixtures import ItemMixtures
 from kd_tf.models.training_data import TrainingData
 
 NUM_SOLVER_STEPS = 12
@@ -149,6 +150,12 @@ class FoldInModel(ClosedFormFit):
         self.factors.assign(factors)
         # Computed from the stored factors, which may be rounded: users are solved with those.
         self.whitening.assign(self._compute_whitening(self.factors.numpy()))
+
+    def mix_items(self, mixtures: ItemMixtures) -> None:
+        factors = mixtures.mix_rows(self.factors.numpy())
+        # The preconditioner stays that of the items with interactions: a user is solved as before.
+        factors[0] = 0
+        self.factors.assign(factors)
 
     def _compute_whitening(self, factors: np.ndarray) -> np.ndarray:
         """Computes the preconditioner (Y^T Y + reg I)^-1/2: float32 [d, d]."""

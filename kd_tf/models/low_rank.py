@@ -9,6 +9,7 @@ import numpy as np
 from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories
 from kd_tf.models.additive import AdditiveModel
+from kd_tf.models.content.item_mixtures import ItemMixtures
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -75,6 +76,10 @@ class LowRankModel(AdditiveModel):
             )
         self.input_factors.assign(input_factors)
         self.output_factors.assign(output_factors)
+
+    def mix_items(self, mixtures: ItemMixtures) -> None:
+        self.input_factors.assign(mixtures.mix_rows(self.input_factors.numpy()))
+        self.output_factors.assign(mixtures.mix_rows(self.output_factors.numpy()))
 
     def pack(self) -> LowRankModel:
         packed_model: LowRankModel = type(self).from_config(

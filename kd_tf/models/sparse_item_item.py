@@ -10,6 +10,8 @@ from scipy import sparse
 from kd_tf.backend import tf
 from kd_tf.data.histories import Histories
 from kd_tf.models.additive import AdditiveModel
+from kd_tf.models.content.item_matrix import mix_item_matrix
+from kd_tf.models.content.item_mixtures import ItemMixtures
 
 
 class SparseAdditiveModel(AdditiveModel):
@@ -126,6 +128,9 @@ class SparseItemItemModel(SparseAdditiveModel):
         if self.num_entries:
             self.target_ids.assign(matrix.indices)
             self.entry_weights.assign(matrix.data)
+
+    def mix_items(self, mixtures: ItemMixtures) -> None:
+        self.fit_matrix(mix_item_matrix(self.to_matrix(), mixtures))
 
     def to_matrix(self) -> sparse.csr_array:
         """Returns the matrix with the current weights."""

@@ -12,6 +12,7 @@ from kd_tf.data.split import TrainingSet
 from kd_tf.layers.dropout import Dropout
 from kd_tf.layers.id_ops import compact_ids, deduplicate
 from kd_tf.models.base import HistoryModel, minimize_loss
+from kd_tf.models.content.item_mixtures import ItemMixtures
 
 FULL_SOFTMAX = "full-softmax"
 IN_BATCH = "in-batch"
@@ -138,6 +139,10 @@ class TiedEmbeddingModel(HistoryModel):
 
     def item_embeddings(self) -> tf.Tensor:
         return tf.convert_to_tensor(self.scoring_table)
+
+    def mix_items(self, mixtures: ItemMixtures) -> None:
+        # Averages: the logit 0 says nothing special, so a mixture must not shrink to it.
+        self.table.assign(mixtures.average_rows(self.table.numpy()))
 
     def item_weights(self, ids: tf.Tensor) -> tf.Tensor:
         """Weights each history item by its age: float32 [B, L], 0 for padding."""

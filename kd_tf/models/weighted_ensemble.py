@@ -15,6 +15,7 @@ from kd_tf.layers.id_ops import mark_first_occurrences
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.closed_form.fit import ClosedFormFit, make_history
+from kd_tf.models.content.item_mixtures import ItemMixtures
 from kd_tf.models.training_data import to_validation_metric
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.serialization import build_model, describe_model
@@ -161,6 +162,10 @@ class WeightedEnsemble(HistoryModel):
         metric = to_validation_metric(validation_data, self.num_items)
         self.fit_weights(metric, progress or NullProgress())
         return make_history(self, metric)
+
+    def mix_items(self, mixtures: ItemMixtures) -> None:
+        for member in self.members:
+            member.mix_items(mixtures)
 
     def pack(self) -> WeightedEnsemble:
         packed_ensemble = WeightedEnsemble(

@@ -9,7 +9,7 @@ from kd_tf.baselines import BASELINES
 from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
 from kd_tf.errors import UserError
-from kd_tf.evaluation.candidates import FULL, parse_candidates
+from kd_tf.evaluation.candidates import COLD, parse_candidates
 from kd_tf.evaluation.evaluate import TrainingStatistics
 from kd_tf.pipeline.stages.baseline_models import evaluate_baseline_models
 from kd_tf.pipeline.stages.load import load_dataset
@@ -56,6 +56,12 @@ def evaluate_baselines(
         )
     candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
     prepared_data = prepare_data(settings, dataset or load_dataset(settings))
+    if settings.evaluation.candidates == COLD:
+        splits = [
+            dataclasses.replace(split, test=split.test.select_cold_items())
+            for split in prepared_data.splits
+        ]
+        prepared_data = dataclasses.replace(prepared_data, splits=splits)
     data = describe_dataset(settings, prepared_data, prepared_data.splits[0])
     data.notes.extend(
         check_evaluation_sizes(settings, candidates, prepared_data.interactions.num_items)
@@ -68,7 +74,7 @@ def evaluate_baselines(
             "metrics are not comparable with those of a full ranking, and may order models "
             "differently"
         )
-    data = dataclasses.replace(data, candidates=str(candidates or FULL))
+    data = dataclasses.replace(data, candidates=settings.evaluation.candidates)
     if len(prepared_data.splits) > 1:
         data.notes.append(
             f"{len(prepared_data.splits)}-fold cross-validation: the number of test users is of "

@@ -251,7 +251,7 @@ class _ComparisonContext:
         key = context.cache.make_key(
             student=context.settings.student.model_dump(mode="json"),
             teacher=plan and checkpoint.compute_fingerprint(plan.teacher),
-            candidates=str(context.candidates),
+            candidates=context.settings.evaluation.candidates,
         )
 
         def build(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:
@@ -355,7 +355,7 @@ def _train_and_evaluate(
         teacher=plan and checkpoint.compute_fingerprint(plan.teacher),
         student=settings.student.model_dump(mode="json"),
         pruning=settings.pruning.model_dump(mode="json"),
-        candidates=str(context.candidates),
+        candidates=context.settings.evaluation.candidates,
         training_seed=seed,
         ks=list(context.ks),
     )

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from kd_tf.compress.storage import compute_quantized_size
-from kd_tf.data.histories import Histories
+from kd_tf.data.histories import Histories, from_lists
 from kd_tf.data.split import Split
 from kd_tf.evaluation.evaluate import RankFn, TrainingStatistics, evaluate_lists
+from kd_tf.evaluation.top_k import select_unseen_top_k
 from kd_tf.models.base import HistoryModel
 from kd_tf.runtime.measure.latency import measure_latency, measure_peak_memory
 from kd_tf.runtime.model import TFLiteModel
@@ -113,6 +114,7 @@ def measure_artifact(
     is_two_stage = isinstance(student, TwoStageStudent)
     model = TFLiteModel(content)
     rank = make_tflite_ranker(model)
+    rank_test_items = make_tflite_ranker(model, split.test.candidate_items)
     # Those of the test users come first; without any, those of the training users are timed.
     latency = measure_latency(model, real_histories[: len(split.test.histories) or None])
     return Artifact(
@@ -124,7 +126,7 @@ def measure_artifact(
         quantization=quantization.value,
         sparsity=sparsity,
         signatures=list(model.signatures),
-        metrics=evaluate_lists(rank, split.test, statistics, ks=ks).overall,
+        metrics=evaluate_lists(rank_test_items, split.test, statistics, ks=ks).overall,
         validation_ndcg=evaluate_lists(rank, split.validation, statistics, ks=(10,)).overall.get(
             "ndcg@10", 0.0
         ),
@@ -196,7 +198,7 @@ def compute_floor_bytes(student: HistoryModel, quantization: Quantization) -> in
     return floor
 
 
-def make_tflite_ranker(model: TFLiteModel) -> RankFn:
+def make_tflite_ranker(model: TFLiteModel, candidate_items: np.ndarray | None = None) -> RankFn:
     """Returns a function that ranks items by running the file, as an app does.
 
     The file sees the newest L items of a history and never recommends those. An app also removes
@@ -205,10 +207,14 @@ def make_tflite_ranker(model: TFLiteModel) -> RankFn:
 
     Args:
         model: The file.
+        candidate_items: int32 [c], the only items to rank, with the signature ``score``; None to
+            rank all with ``recommend``.
 
     Returns:
         A function from histories and k to ids int32 [n, k], best first.
     """
+    if candidate_items is not None:
+        return _make_candidate_ranker(model, candidate_items)
 
     def rank(histories: Histories, k: int) -> np.ndarray:
         ids, _ = model.recommend_all(histories.pad(model.max_length))
@@ -221,6 +227,23 @@ def make_tflite_ranker(model: TFLiteModel) -> RankFn:
         valid_first = np.take_along_axis(np.where(is_valid, ids, 0), order, axis=1)[:, :k]
         ranked_items = np.zeros((len(histories), k), np.int32)
         ranked_items[:, : valid_first.shape[1]] = valid_first
+        return ranked_items
+
+    return rank
+
+
+def _make_candidate_ranker(model: TFLiteModel, candidate_items: np.ndarray) -> RankFn:
+    """Returns a function that ranks some items only; see `make_tflite_ranker`."""
+    no_history = from_lists([[0][:0]])
+
+    def rank(histories: Histories, k: int) -> np.ndarray:
+        width = 1 + int(max(candidate_items.max(), histories.items.max(initial=0)))
+        ranked_items = np.empty((len(histories), k), np.int32)
+        for row, history in enumerate(histories.pad(model.max_length)):
+            scores = np.full((1, width), -np.inf, np.float32)
+            scores[0, candidate_items] = model.score(history, candidate_items)
+            scores[0, histories[row]] = -np.inf
+            ranked_items[row] = select_unseen_top_k(scores, no_history, k)[0]
         return ranked_items
 
     return rank

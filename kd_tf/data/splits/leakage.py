@@ -7,9 +7,14 @@ import numpy as np
 from kd_tf.data.histories import Histories
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import Split
+from kd_tf.data.splits.cold_items import COLD_ITEMS
+from kd_tf.data.splits.cold_users import COLD_USERS
 from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT
 from kd_tf.data.splits.temporal import TEMPORAL
 from kd_tf.data.splits.unseen_users import UNSEEN_USERS
+
+_UNSEEN_USERS = (UNSEEN_USERS, COLD_ITEMS, COLD_USERS)
+"""Protocols under which no test user is a training user."""
 
 
 class LeakageError(ValueError):
@@ -24,6 +29,7 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
     - Every pair comes from `interactions`, and every id is in the catalog.
     - Unseen users: no test or validation user is a training user.
     - Temporal: all training and input interactions are older than all targets.
+    - Cold items: no training user and no history has one.
     - Leave-one-out with timestamps: no item of a history is newer than the target.
 
     Args:
@@ -61,7 +67,7 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
                     interactions,
                     split.num_items,
                 )
-        if split.protocol == UNSEEN_USERS:
+        if split.protocol in _UNSEEN_USERS:
             both = np.intersect1d(held_out.users, split.train_users)
             if len(both):
                 user = interactions.user_ids[int(both[0])]
@@ -74,13 +80,32 @@ def check_leakage(split: Split, interactions: Interactions) -> None:
         interactions,
         split.num_items,
     )
-    if split.protocol == UNSEEN_USERS:
+    if split.protocol in _UNSEEN_USERS:
         both = np.intersect1d(split.validation.users, split.test.users)
         if len(both):
             user = interactions.user_ids[int(both[0])]
             raise LeakageError(f"user {user!r} is both a validation and a test user")
+    _check_cold_items(split)
     if interactions.timestamp is not None and split.protocol in (TEMPORAL, LEAVE_ONE_OUT):
         _check_times(split, interactions)
+
+
+def _check_cold_items(split: Split) -> None:
+    """Raises LeakageError where a cold item is in training or in a history."""
+    for name, held_out in (("validation", split.validation), ("test", split.test)):
+        if held_out.cold_items is None:
+            continue
+        for part, histories in (
+            ("training", split.train),
+            ("low-rated training items", split.low_rated),
+            ("validation histories", split.validation.histories),
+            ("test histories", split.test.histories),
+        ):
+            if histories is None:
+                continue
+            both = np.intersect1d(histories.items, held_out.cold_items)
+            if len(both):
+                raise LeakageError(f"the cold {name} item {int(both[0])} is in the {part}")
 
 
 def _check_times(split: Split, interactions: Interactions) -> None:

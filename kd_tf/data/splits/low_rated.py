@@ -17,7 +17,7 @@ def add_low_rated(
     """Adds the items that training users rated below the limit, each item once, to a split.
 
     These items are neither inputs nor targets, and validation and test users are not used. But
-    two items with the same user co-occur, whatever the user's rating.
+    two items with the same user co-occur, whatever the user's rating. Cold items have none at all.
 
     Args:
         split: A split in which each user is in one part only.
@@ -37,6 +37,9 @@ def add_low_rated(
     )
     row = row_of_user[raw_interactions.user]
     low = (raw_interactions.rating < min_rating) & (row >= 0)
+    for held_out in (split.validation, split.test):
+        if held_out.cold_items is not None:
+            low &= ~np.isin(raw_interactions.item, held_out.cold_items)
     width = split.num_items + 1
     pairs = np.unique(row[low] * width + raw_interactions.item[low])
     train_pairs = (

@@ -13,6 +13,7 @@ from kd_tf.layers.quantized_vector import QuantizedVector
 from kd_tf.models.additive import AdditiveModel
 from kd_tf.models.closed_form.fit import ClosedFormFit
 from kd_tf.models.closed_form.item_kernel import fit_item_kernel
+from kd_tf.models.content.item_mixtures import ItemMixtures
 from kd_tf.models.teachers.local_ridge import choose_ridge
 from kd_tf.models.training_data import TrainingData
 
@@ -97,6 +98,15 @@ class ItemKernelStudent(ClosedFormFit, AdditiveModel):
         self.table.assign(table)
         self.target_bias.assign(target_bias)
         self.history_bias.assign(history_bias)
+
+    def mix_items(self, mixtures: ItemMixtures) -> None:
+        # Averages of exponents: a weighted geometric mean of the item scores.
+        self.assign(
+            *(
+                mixtures.average_rows(weights.numpy())
+                for weights in (self.table, self.target_bias, self.history_bias)
+            )
+        )
 
     def solve(self, data: TrainingData) -> None:
         """Fits the kernel to the weights of a local ridge regression."""

@@ -14,6 +14,7 @@ from kd_tf.errors import UserError
 from kd_tf.models.additive import AdditiveModel, compute_popularity_prior
 from kd_tf.models.closed_form.co_occurrence import USER_WEIGHT_POWER, count_shared_features
 from kd_tf.models.closed_form.fit import ClosedFormFit
+from kd_tf.models.content.item_mixtures import ItemMixtures
 from kd_tf.models.training_data import TrainingData
 
 REGULARIZATIONS = (20.0, 50.0, 150.0)
@@ -58,6 +59,12 @@ class LinearAutoencoderTeacher(ClosedFormFit, AdditiveModel):
         interactions = Histories(histories.items, histories.offsets).to_csr_matrix(self.num_items)
         scores = interactions @ self.item_weights.numpy() + self.prior.numpy()
         return np.asarray(scores, np.float32)
+
+    def mix_items(self, mixtures: ItemMixtures) -> None:
+        weights = self.item_weights.numpy()
+        weights = mixtures.mix_rows(mixtures.mix_rows(weights).T).T
+        weights[mixtures.items, mixtures.items] = 0
+        self.item_weights.assign(weights)
 
     def solve(self, data: TrainingData) -> None:
         """Solves the matrix; lambda and the side information are tuned on validation users.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from kd_tf.backend import tf
 from kd_tf.data.split import HeldOutSet, TrainingSet
@@ -17,6 +18,8 @@ from kd_tf.models.batch_scoring import get_scoring_batch_size
 from kd_tf.models.closed_form.co_occurrence import count_co_occurrences
 from kd_tf.models.closed_form.local_ridge import fit_local_ridge
 from kd_tf.models.closed_form.sparsify import select_top_targets
+from kd_tf.models.content.item_matrix import mix_item_matrix
+from kd_tf.models.content.item_mixtures import ItemMixtures
 from kd_tf.models.tied_embedding import TiedEmbeddingModel
 from kd_tf.progress import NullProgress, Progress
 
@@ -116,6 +119,21 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
             batch * (self.num_items + 1),
         )
         return tf.reshape(sums, [batch, self.num_items + 1])
+
+    def mix_items(self, mixtures: ItemMixtures) -> None:
+        super().mix_items(mixtures)
+        if not self.wide_neighbours:
+            return
+        rows = np.repeat(np.arange(self.num_items + 1), self.wide_neighbours)
+        targets, weights = self.wide_ids.numpy().ravel(), self.wide_item_weights.numpy().ravel()
+        is_entry = (targets > 0) & (weights != 0)
+        matrix = sparse.csr_array(
+            (weights[is_entry], (rows[is_entry], targets[is_entry])),
+            shape=(self.num_items + 1, self.num_items + 1),
+        )
+        ids, values = select_top_targets(mix_item_matrix(matrix, mixtures), self.wide_neighbours)
+        self.wide_ids.assign(ids)
+        self.wide_item_weights.assign(values)
 
     def finish_fit(
         self,

@@ -11,7 +11,7 @@ from kd_tf.data.dataset import Dataset
 from kd_tf.data.prepare import ensure_validation_split
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
-from kd_tf.evaluation.candidates import FULL, SampledCandidates, parse_candidates
+from kd_tf.evaluation.candidates import COLD, SampledCandidates, parse_candidates
 from kd_tf.evaluation.evaluate import Evaluation, ScoreFn, TrainingStatistics, evaluate
 from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.pipeline.stages.cache import Cache, make_shared_key
@@ -91,13 +91,16 @@ class RunContext:
         candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
         prepared_data = prepare_data(settings, dataset)
         split = ensure_validation_split(prepared_data.split)
+        if settings.evaluation.candidates == COLD:
+            split = dataclasses.replace(split, test=split.test.select_cold_items())
         if split.train.lengths.max(initial=0) < 2:
             raise UserError(
                 "no training user has two items, so nothing shows which items go together",
                 hint="Add more interactions, or choose another protocol or smaller shares.",
             )
         summary = dataclasses.replace(
-            describe_dataset(settings, prepared_data, split), candidates=str(candidates or FULL)
+            describe_dataset(settings, prepared_data, split),
+            candidates=settings.evaluation.candidates,
         )
         summary.notes.extend(check_evaluation_sizes(settings, candidates, split.num_items))
         summary.notes.extend(describe_export_sizes(settings.export, split.num_items))

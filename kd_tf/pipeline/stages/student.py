@@ -48,7 +48,7 @@ def load_or_train_student(
         pruning=settings.pruning.model_dump(mode="json"),
         distillation=settings.distillation.model_dump(mode="json") if plan else None,
         teacher=checkpoint.compute_fingerprint(plan.teacher) if plan else None,
-        candidates=str(context.candidates),
+        candidates=context.settings.evaluation.candidates,
     )
 
     def fit(_: Path) -> tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]:

@@ -130,7 +130,7 @@ def _load_or_train_teacher(
     key = context.cache.make_key(
         teacher={"architecture": architecture, **training_settings},
         teacher_max_length=max_length,
-        candidates=str(context.candidates),
+        candidates=context.settings.evaluation.candidates,
         catalog=hash_catalog(context.dataset.catalog) if is_closed_form else None,
     )
 

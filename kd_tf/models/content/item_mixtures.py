@@ -1,0 +1,140 @@
+"""Each new item as a mixture of items that people have read, found by kernel ridge regression."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import cho_factor, cho_solve
+
+from kd_tf.data.features.content import ContentFeatures
+from kd_tf.models.content.kernel import ContentKernel
+from kd_tf.progress import NullProgress, Progress
+
+REGULARIZATION = 1.0
+"""Lambda of the ridge regression, relative to the kernel of an item with itself, which is 1."""
+
+MAX_REFERENCE_ITEMS = 10_000
+"""Items of a mixture, at most the most popular ones: the time of the fit grows with their number
+cubed."""
+
+MAX_PARTS = 400
+"""Items that one mixture is made of at most; the weights of others are too small to matter."""
+
+_BLOCK_SIZE = 2000
+
+
+@dataclass(frozen=True)
+class ItemMixtures:
+    """Items that take their place in a model from other items.
+
+    Attributes:
+        items: int32 [m], the items, ascending.
+        weights: float32 CSR [m, V + 1]; row ``i`` holds the weights of the items that item
+            ``items[i]`` is made of, all of them 0 or more. A model's score of the item is the
+            weighted sum of its scores of those.
+
+    Example:
+        >>> weights = sparse.csr_array(np.array([[0, 0.5, 0.25, 0]], np.float32))
+        >>> mixtures = ItemMixtures(np.array([3], np.int32), weights)
+        >>> mixtures.mix_rows(np.array([[0], [10], [20], [99]], np.float32)).tolist()
+        [[0.0], [10.0], [20.0], [10.0]]
+    """
+
+    items: np.ndarray
+    weights: sparse.csr_array
+
+    def mix_rows(self, table: np.ndarray) -> np.ndarray:
+        """Returns a table float32 [V + 1, ...] whose rows of `items` are mixed of other rows."""
+        mixed_table = table.copy()
+        mixed_table[self.items] = self.weights @ table
+        return mixed_table
+
+    def average_rows(self, table: np.ndarray) -> np.ndarray:
+        """Returns a table as `mix_rows`, with weights that sum to 1.
+
+        For tables in which 0 has no meaning, such as those of networks.
+        """
+        total = np.asarray(self.weights.sum(axis=1)).ravel()
+        averages = sparse.diags_array(1 / np.where(total > 0, total, 1)) @ self.weights
+        mixed_table = table.copy()
+        mixed_table[self.items] = averages @ table
+        return mixed_table
+
+
+def fit_item_mixtures(
+    content: ContentFeatures,
+    popularity: np.ndarray,
+    *,
+    items: np.ndarray | None = None,
+    progress: Progress | None = None,
+) -> ItemMixtures | None:
+    """Finds the mixtures of the items without training interactions.
+
+    Kernel ridge regression predicts anything that is known of items, such as their scores in a
+    model, from their content: for a new item c and the items w with interactions the prediction is
+    a sum with weights ``(K_ww + lambda I)^-1 k_wc``, the same for whatever is predicted. Weights
+    below 0 are dropped, which measures better. The closed form is that of Saunders et al., "Ridge
+    Regression Learning Algorithm in Dual Variables", 1998; mapping content to a collaborative model
+    that of Gantner et al., "Learning Attribute-to-Feature Mappings for Cold-Start Recommendations",
+    2010.
+
+    Args:
+        content: What all items are about.
+        popularity: int64 [V + 1], number of training users of each item.
+        items: int32 [m], the items to mix; by default all with content and without training users.
+        progress: Reports progress.
+
+    Returns:
+        The mixtures; None if there is nothing to mix, or nothing to mix it of.
+    """
+    progress = progress or NullProgress()
+    has_content = np.append(False, content.has_content)
+    references = np.flatnonzero((popularity > 0) & has_content)
+    if len(references) > MAX_REFERENCE_ITEMS:
+        order = np.argsort(-popularity[references], kind="stable")
+        references = np.sort(references[order[:MAX_REFERENCE_ITEMS]])
+    if items is None:
+        items = np.flatnonzero((popularity == 0) & has_content)
+    items = np.setdiff1d(items, [0])
+    if not len(items) or not len(references):
+        return None
+    kernel = ContentKernel([block.vectors for block in content.blocks], references - 1)
+    with progress.task("mapping content to items with readers", len(items)) as advance:
+        system = kernel.compute(references - 1, references - 1)
+        system[np.diag_indices_from(system)] += REGULARIZATION
+        factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
+        parts = []
+        for start in range(0, len(items), _BLOCK_SIZE):
+            block = items[start : start + _BLOCK_SIZE]
+            weights = cho_solve(
+                factor, kernel.compute(references - 1, block - 1), check_finite=False
+            )
+            parts.append(_keep_largest(weights.T, references, len(popularity)))
+            advance(len(block))
+    return ItemMixtures(items.astype(np.int32), sparse.csr_array(sparse.vstack(parts)))
+
+
+def _keep_largest(weights: np.ndarray, references: np.ndarray, width: int) -> sparse.csr_array:
+    """Keeps the largest weights above 0 of each row: float32 CSR [n, width].
+
+    Args:
+        weights: float32 [n, references].
+        references: int [references], the item of each column.
+        width: V + 1.
+    """
+    num_kept = min(MAX_PARTS, weights.shape[1])
+    columns = np.argpartition(-weights, num_kept - 1, axis=1)[:, :num_kept]
+    values = np.take_along_axis(weights, columns, axis=1)
+    rows = np.repeat(np.arange(len(weights)), num_kept)
+    is_positive = values.ravel() > 0
+    matrix = sparse.csr_array(
+        (
+            values.ravel()[is_positive].astype(np.float32),
+            (rows[is_positive], references[columns.ravel()[is_positive]]),
+        ),
+        shape=(len(weights), width),
+    )
+    matrix.sort_indices()
+    return matrix
