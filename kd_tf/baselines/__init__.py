@@ -22,6 +22,7 @@ BASELINES: dict[str, Callable[[Split, Catalog, Progress], Baseline]] = {
     "random": lambda split, catalog, progress: random_order.fit(split),
     "popularity": lambda split, catalog, progress: popularity.fit(split),
     "content": lambda split, catalog, progress: content.fit(split, catalog),
+    "frozen-text": lambda split, catalog, progress: content.fit_frozen(split),
     "item-knn": lambda split, catalog, progress: item_knn.fit(split),
     "item-knn-history": lambda split, catalog, progress: item_knn.fit(split, side="history"),
     "item-knn-bm25": lambda split, catalog, progress: item_knn.fit(split, weighting="bm25"),
@@ -30,3 +31,11 @@ BASELINES: dict[str, Callable[[Split, Catalog, Progress], Baseline]] = {
 }
 """Functions that fit a baseline to a split. They raise UserError if the data do not suit it, for
 example a catalog that is too large."""
+
+NEED_CONTENT = ("frozen-text",)
+"""Baselines that need encoded texts (`Split.content`)."""
+
+
+def list_baselines(split: Split) -> list[str]:
+    """Lists the baselines that can be fitted to a split."""
+    return [name for name in BASELINES if name not in NEED_CONTENT or split.content is not None]

@@ -1,4 +1,4 @@
-"""The content baseline: items with similar texts, without any interactions."""
+"""Content baselines: items with similar texts, without any interactions."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
+from kd_tf.encoders.base import Vectors, normalize_rows
 from kd_tf.errors import UserError
 from kd_tf.evaluation.top_k import check_ids
 
 
 @dataclass(frozen=True)
 class ContentSimilarity:
-    """Scores an item by the cosine of its text with the texts of the history; see `fit`.
+    """Scores an item by the cosine of its text with the texts of the history.
+
+    `fit` counts words; `fit_frozen` takes the vectors of an encoder.
 
     Attributes:
-        item_vectors: float32 CSR [V + 1, terms], TF-IDF vectors of length 1; zero for padding and
-            for items without text.
+        item_vectors: float32 [V + 1, d], dense or CSR, rows of length 1; zero for padding and for
+            items without text.
         name: Name in result tables.
 
     Example:
@@ -34,25 +37,31 @@ class ContentSimilarity:
         array([[-inf,  1. ,  0.6, -inf]], dtype=float32)
     """
 
-    item_vectors: sparse.csr_array
+    item_vectors: Vectors
     name: str = "content"
 
     @property
     def num_parameters(self) -> int:
-        """Number of TF-IDF weights."""
-        return int(self.item_vectors.nnz)
+        """Number of stored values."""
+        vectors = self.item_vectors
+        return vectors.size if isinstance(vectors, np.ndarray) else int(vectors.nnz)
 
     @property
     def num_bytes(self) -> int:
         """Bytes that they take in memory."""
         vectors = self.item_vectors
+        if isinstance(vectors, np.ndarray):
+            return vectors.nbytes
         return int(vectors.data.nbytes + vectors.indices.nbytes + vectors.indptr.nbytes)
 
     def score(self, histories: Histories) -> np.ndarray:
-        """Returns float32 [n, V + 1], -inf for items that share no term with the history."""
+        """Returns float32 [n, V + 1], -inf for items that share nothing with the history."""
         num_items = self.item_vectors.shape[0] - 1
         check_ids(histories, num_items)
         user_vectors = histories.to_csr_matrix(num_items) @ self.item_vectors
+        if isinstance(self.item_vectors, np.ndarray):
+            cosines = normalize_rows(np.asarray(user_vectors)) @ self.item_vectors.T
+            return np.where(self.item_vectors.any(axis=1), cosines, np.float32(-np.inf))
         length = np.sqrt(user_vectors.multiply(user_vectors).sum(axis=1))
         products = (user_vectors @ self.item_vectors.T).tocoo()
         scores = np.full(products.shape, -np.inf, np.float32)
@@ -94,3 +103,27 @@ def fit(split: Split, catalog: Catalog) -> ContentSimilarity:
         ) from error
     padding = sparse.csr_array((1, vectors.shape[1]), dtype=np.float32)
     return ContentSimilarity(sparse.csr_array(sparse.vstack([padding, vectors], format="csr")))
+
+
+def fit_frozen(split: Split) -> ContentSimilarity:
+    """Compares the whole texts of items by the vectors of an encoder as it is.
+
+    What a search engine does with a pretrained encoder: nothing is learned from the interactions.
+
+    Args:
+        split: A split with `Split.content`; only its texts are used.
+
+    Raises:
+        UserError: No texts were encoded.
+    """
+    if split.content is None or split.content.whole_text is None:
+        raise UserError("no texts are encoded", hint="Say which: --text title,authors,description.")
+    vectors = split.content.whole_text.vectors
+    padding: Vectors
+    if isinstance(vectors, np.ndarray):
+        padding = np.zeros((1, vectors.shape[1]), np.float32)
+        return ContentSimilarity(np.concatenate([padding, vectors]), "frozen-text")
+    padding = sparse.csr_array((1, vectors.shape[1]), dtype=np.float32)
+    return ContentSimilarity(
+        sparse.csr_array(sparse.vstack([padding, vectors], format="csr")), "frozen-text"
+    )

@@ -202,6 +202,43 @@ Authors = Annotated[
     str | None,
     _make_option(DATA, "csv: authors column of the table of items, or else of the interactions."),
 ]
+ItemTable = Annotated[
+    list[Path] | None,
+    _make_option(
+        DATA,
+        "Table with more columns of the items, such as descriptions, for any data set. Repeatable.",
+        metavar="FILE",
+    ),
+]
+ItemTableId = Annotated[
+    list[str] | None,
+    _make_option(
+        DATA,
+        "Column of --item-table with the ids of the items, one for each table.",
+        metavar="COLUMN",
+        default="as --item",
+    ),
+]
+Text = Annotated[
+    str | None,
+    _make_option(
+        DATA,
+        "Text columns of the items that are encoded, such as title,authors,description, so that "
+        "new items can be recommended.",
+        metavar="COLUMN,...",
+        default="none; all with --protocol cold-items",
+    ),
+]
+Encoder = Annotated[
+    str | None,
+    _make_option(
+        DATA,
+        "What encodes texts: tfidf, static, minilm, multilingual or the folder of a model; several "
+        "separated by commas.",
+        metavar="NAME|FOLDER,...",
+        default="tfidf",
+    ),
+]
 OnBadRows = Annotated[
     choices.BadRowsRule | None,
     _make_option(

@@ -35,6 +35,7 @@ SETTING_OF_OPTION = {
     "title": "data.item_columns.title",
     "authors": "data.item_columns.authors",
     "on_bad_rows": "data.on_bad_rows",
+    "encoder": "content.encoder",
     "min_rating": "cleaning.min_rating",
     "protocol": "split.protocol",
     "folds": "split.num_folds",
@@ -97,12 +98,35 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
         set_value(values, "evaluation.ks", _parse_cutoffs(options["k"]))
     set_value(values, "data.null_values", split_names(options.get("null_values")))
     set_value(values, "data.where", options.get("where") or None)
+    set_value(values, "data.item_tables", _pair_item_tables(options, columns.get("item")))
+    set_value(values, "content.text", split_names(options.get("text")))
     set_value(values, "distillation.losses", split_names(options.get("losses")))
     apply_settings(values, options.get("settings"))
     values["name"] = (
         options.get("name") or values.get("name") or _choose_name(values.get("data", {}))
     )
     return values
+
+
+def _pair_item_tables(
+    options: Mapping[str, Any], item_column: str | None
+) -> list[dict[str, str]] | None:
+    """Pairs the tables of ``--item-table`` with the columns of ``--item-table-id``.
+
+    Raises:
+        UserError: There are more columns than tables, or fewer, but some.
+    """
+    tables, columns = options.get("item_table") or [], options.get("item_table_id") or []
+    if columns and len(columns) != len(tables):
+        raise UserError(
+            f"{len(tables)} --item-table and {len(columns)} --item-table-id",
+            hint="Give the id column of each table, in the same order.",
+        )
+    if not tables:
+        return None
+    if not columns:
+        columns = [item_column or "item"] * len(tables)
+    return [{"path": str(path), "id": column} for path, column in zip(tables, columns, strict=True)]
 
 
 def apply_settings(values: dict[str, Any], settings: Sequence[str] | None) -> None:

@@ -10,9 +10,11 @@ Example:
 from kd_tf.config.data import (
     Cleaning,
     Columns,
+    Content,
     Data,
     Evaluation,
     ItemColumns,
+    ItemTable,
     Split,
 )
 from kd_tf.config.distillation import Distillation, Examples, LossSettings, Pruning
@@ -31,12 +33,14 @@ __all__ = [
     "Cleaning",
     "Columns",
     "Config",
+    "Content",
     "Data",
     "Distillation",
     "Evaluation",
     "Examples",
     "Export",
     "ItemColumns",
+    "ItemTable",
     "LossSettings",
     "Pruning",
     "Split",

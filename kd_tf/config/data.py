@@ -36,6 +36,13 @@ class ItemColumns(Section):
     isbn: Text | None = Field(None, description="csv: ISBN column of the table of items")
 
 
+class ItemTable(Section):
+    """A table whose columns are joined to the catalog."""
+
+    path: Path = Field(description="the table: CSV, TSV, Parquet or Excel workbook")
+    id: Text = Field("item", description="its column with the ids of the items")
+
+
 class TableFormat(Section):
     """How a text file with a table is written; what is not set is detected.
 
@@ -87,6 +94,11 @@ class Data(Section):
     )
     test: Path | None = Field(None, description="csv, user-item-lists: test part")
     items: Path | None = Field(None, description="csv: table of items")
+    item_tables: tuple[ItemTable, ...] = Field(
+        (),
+        description="tables with more columns for the catalog of any data set: path and id, the "
+        "column with the ids",
+    )
     columns: Columns = Columns()
     item_columns: ItemColumns = ItemColumns()
     format: TableFormat = TableFormat()
@@ -289,6 +301,31 @@ class Split(Section):
                 f"num_folds needs protocol unseen-users or random, not {self.protocol}"
             )
         return self
+
+
+class Content(Section):
+    """What items are about, for items that nobody has read yet.
+
+    Example:
+        >>> Content(text=("title", "text"), encoder="static").is_used
+        True
+    """
+
+    text: tuple[Text, ...] = Field(
+        (),
+        description="text columns of the catalog that are encoded, such as title, authors, "
+        "description; default: none, and with protocol cold-items all",
+    )
+    encoder: Text = Field(
+        "tfidf",
+        description="tfidf, static, minilm, multilingual or a folder with a model; several are "
+        "separated by commas; docs/explanation/text-teachers.md",
+    )
+
+    @property
+    def is_used(self) -> bool:
+        """Whether texts are encoded, whatever the protocol."""
+        return bool(self.text)
 
 
 class Evaluation(Section):

@@ -12,17 +12,20 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from kd_tf import atomic
-from kd_tf.config.data import Cleaning, Data, Evaluation, Split
+from kd_tf.config.data import Cleaning, Content, Data, Evaluation, Split
 from kd_tf.config.distillation import Distillation, Examples, Pruning
 from kd_tf.config.export import Export
 from kd_tf.config.models import Student, Teacher
 from kd_tf.config.section import Section, Text
 from kd_tf.errors import UserError
 from kd_tf.limited_read import read_limited
+
+COLD_ITEMS, COLD = "cold-items", "cold"
+"""The protocol that hides items from training, and the candidates that need it."""
 
 
 class Config(Section):
@@ -43,6 +46,7 @@ class Config(Section):
         42, description="random seed of synthetic data, split, sampled candidates and training"
     )
     data: Data = Data()
+    content: Content = Content()
     cleaning: Cleaning = Cleaning()
     split: Split = Split()
     evaluation: Evaluation = Evaluation()
@@ -52,6 +56,20 @@ class Config(Section):
     distillation: Distillation = Distillation()
     pruning: Pruning = Pruning()
     export: Export = Export()
+
+    @model_validator(mode="after")
+    def _check_cold_items(self) -> Config:
+        hides_items = self.split.protocol == COLD_ITEMS
+        if self.evaluation.candidates == COLD and not hides_items:
+            raise ValueError(
+                f"evaluation.candidates cold needs protocol {COLD_ITEMS}, which hides items from "
+                "training"
+            )
+        if not hides_items and not self.content.is_used and self.content != Content():
+            raise ValueError(
+                "content.encoder has no effect without content.text, the columns to encode"
+            )
+        return self
 
 
 _HINT = (

@@ -95,6 +95,18 @@ class Histories:
         weights = None if self.weights is None else self.weights[mask]
         return Histories(self.items[mask], offsets, weights, self.users)
 
+    def join(self, other: Histories) -> Histories:
+        """Appends the items of other histories of the same users, row by row."""
+        rows = np.concatenate(
+            [np.repeat(np.arange(len(part)), part.lengths) for part in (self, other)]
+        )
+        order = np.argsort(rows, kind="stable")
+        weights = None
+        if self.weights is not None and other.weights is not None:
+            weights = np.concatenate([self.weights, other.weights])[order]
+        items = np.concatenate([self.items, other.items])[order]
+        return Histories(items, self.offsets + other.offsets, weights, self.users)
+
     def to_csr_matrix(self, num_items: int) -> sparse.csr_array:
         """Converts the histories to a sparse user-item matrix.
 

@@ -59,6 +59,8 @@ class HeldOutSet:
     def select_cold_items(self) -> HeldOutSet:
         """Returns the users with cold targets, whose cold targets are ranked among cold items.
 
+        Their other targets become the end of their histories: nothing asks for them here.
+
         Raises:
             UserError: The protocol hides no items.
         """
@@ -67,11 +69,13 @@ class HeldOutSet:
                 "there are no cold items to rank",
                 hint="Candidates cold need the protocol cold-items.",
             )
-        targets = self.targets.keep(np.isin(self.targets.items, self.cold_items))
+        is_cold = np.isin(self.targets.items, self.cold_items)
+        targets = self.targets.keep(is_cold)
+        histories = self.histories.join(self.targets.keep(~is_cold))
         rows = np.flatnonzero(targets.lengths)
         return replace(
             self,
-            histories=self.histories.take(rows),
+            histories=histories.take(rows),
             targets=targets.take(rows),
             users=self.users[rows],
             seen_items=None if self.seen_items is None else self.seen_items.take(rows),

@@ -142,7 +142,8 @@ class TiedEmbeddingModel(HistoryModel):
 
     def mix_items(self, mixtures: ItemMixtures) -> None:
         # Averages: the logit 0 says nothing special, so a mixture must not shrink to it.
-        self.table.assign(mixtures.average_rows(self.table.numpy()))
+        for table in {id(table): table for table in (self.table, self.scoring_table)}.values():
+            table.assign(mixtures.average_rows(table.numpy()))
 
     def item_weights(self, ids: tf.Tensor) -> tf.Tensor:
         """Weights each history item by its age: float32 [B, L], 0 for padding."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from kd_tf.baselines import BASELINES
+from kd_tf.baselines import BASELINES, list_baselines
 from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
 from kd_tf.errors import UserError
 from kd_tf.evaluation.candidates import COLD, parse_candidates
 from kd_tf.evaluation.evaluate import TrainingStatistics
 from kd_tf.pipeline.stages.baseline_models import evaluate_baseline_models
+from kd_tf.pipeline.stages.content import encode_content
 from kd_tf.pipeline.stages.load import load_dataset
 from kd_tf.pipeline.stages.model_results import (
     compare_models,
@@ -48,14 +49,14 @@ def evaluate_baselines(
         UserError: The data or a setting cannot be used, or no model can be fitted.
     """
     progress = progress or NullProgress()
-    names = list(dict.fromkeys(models)) if models else list(BASELINES)
-    unknown = [name for name in names if name not in BASELINES]
+    unknown = [name for name in models or () if name not in BASELINES]
     if unknown:
         raise UserError(
             f"there is no baseline {unknown[0]!r}", hint=f"Use one of {', '.join(BASELINES)}."
         )
     candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
-    prepared_data = prepare_data(settings, dataset or load_dataset(settings))
+    dataset = encode_content(settings, dataset or load_dataset(settings), progress)
+    prepared_data = prepare_data(settings, dataset)
     if settings.evaluation.candidates == COLD:
         splits = [
             dataclasses.replace(split, test=split.test.select_cold_items())
@@ -75,6 +76,7 @@ def evaluate_baselines(
             "differently"
         )
     data = dataclasses.replace(data, candidates=settings.evaluation.candidates)
+    names = list(dict.fromkeys(models or list_baselines(prepared_data.splits[0])))
     if len(prepared_data.splits) > 1:
         data.notes.append(
             f"{len(prepared_data.splits)}-fold cross-validation: the number of test users is of "

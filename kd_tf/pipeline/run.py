@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kd_tf import config
-from kd_tf.baselines import BASELINES
+from kd_tf.baselines import list_baselines
 from kd_tf.compress.storage import compute_quantized_size
 from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
@@ -124,7 +124,7 @@ def _run_stages(context: RunContext) -> RunResult:
     config.write(context.settings, context.folder / "config.toml")
     context.split.save(context.folder / SPLIT_FILE)
     baselines = evaluate_baseline_models(
-        list(BASELINES),
+        list_baselines(context.split),
         [context.split],
         [context.statistics],
         context.dataset.catalog,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from kd_tf.data.features.content import ContentFeatures, FeatureBlock
 from kd_tf.data.features.vector_cache import VectorCache
 from kd_tf.encoders.base import TextEncoder, normalize_rows
 from kd_tf.encoders.registry import open_encoder
+from kd_tf.encoders.shared_names import encode_names, split_authors, take_whole
 from kd_tf.errors import UserError
 from kd_tf.progress import NullProgress, Progress
 
@@ -24,6 +25,9 @@ drown the author's name."""
 WORD_COUNTS = "tfidf"
 """Encoder that is used beside every other: words that two texts share say something that the
 vectors of a network do not (docs/explanation/text-teachers.md)."""
+
+NAME_LISTS = {"authors": split_authors, "series": take_whole}
+"""Columns whose names count as a whole, beside the words that they are made of."""
 
 
 def encode_items(
@@ -41,7 +45,7 @@ def encode_items(
         columns: Columns of the catalog; by default all that hold texts of title, authors, series,
             genre and description.
         encoder: A name in `kd_tf.encoders.ENCODERS`, or a folder. Several, separated by commas, are
-            used side by side, and TF-IDF always is.
+            used side by side. TF-IDF and shared names of authors and series always are.
         cache: Folder that keeps the vectors of pretrained encoders; by default nothing is kept.
         progress: Reports progress.
 
@@ -54,8 +58,8 @@ def encode_items(
     Example:
         >>> import kd_tf as kd
         >>> data = kd.data.encode_items(kd.data.bookshop(items=60, users=80, seed=1))
-        >>> data.content
-        <ContentFeatures of 60 items: title, authors, series, genre (tfidf); text (tfidf)>
+        >>> data.content.describe()
+        'title, authors, series, genre (tfidf); text (tfidf); authors (names); series (names)'
     """
     content = encode_catalog(
         dataset.catalog,
@@ -89,12 +93,22 @@ def encode_catalog(
         for encoder in opened_encoders
         for group in groups
     )
+    blocks += tuple(_encode_shared_names(catalog, column_names))
     whole_text = (
         blocks[0]
         if len(groups) == 1
         else _encode_block(catalog, column_names, opened_encoders[0], cache, progress)
     )
     return ContentFeatures(blocks, whole_text)
+
+
+def _encode_shared_names(catalog: Catalog, columns: Sequence[str]) -> Iterator[FeatureBlock]:
+    """Yields a block for each of authors and series in which items have a name in common."""
+    for column, split in NAME_LISTS.items():
+        if column in columns:
+            vectors = encode_names(catalog.to_texts([column]), split)
+            if vectors is not None:
+                yield FeatureBlock(f"{column} (names)", vectors)
 
 
 def _choose_columns(catalog: Catalog, columns: Sequence[str] | None) -> list[str]:

@@ -6,7 +6,6 @@ import dataclasses
 
 import numpy as np
 
-from kd_tf.data.histories import Histories
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.split import HeldOutSet, Split
 from kd_tf.data.splits.unseen_users import split_unseen_users
@@ -105,25 +104,12 @@ def _hide_items(held_out: HeldOutSet, is_cold: np.ndarray, cold_items: np.ndarra
     """
     in_part = np.zeros_like(is_cold)
     in_part[cold_items] = True
-    both = _join(held_out.histories, held_out.targets)
+    all_items = held_out.histories.join(held_out.targets)
     histories = held_out.histories.keep(~is_cold[held_out.histories.items])
-    targets = _join(
-        held_out.targets.keep(~is_cold[held_out.targets.items]), both.keep(in_part[both.items])
+    targets = held_out.targets.keep(~is_cold[held_out.targets.items]).join(
+        all_items.keep(in_part[all_items.items])
     )
     rows = np.flatnonzero((histories.lengths > 0) & (targets.lengths > 0))
     return HeldOutSet(
         histories.take(rows), targets.take(rows), held_out.users[rows], cold_items=cold_items
     )
-
-
-def _join(first: Histories, second: Histories) -> Histories:
-    """Joins the items of two histories of every user."""
-    rows = np.concatenate(
-        [np.repeat(np.arange(len(part)), part.lengths) for part in (first, second)]
-    )
-    order = np.argsort(rows, kind="stable")
-    weights = None
-    if first.weights is not None and second.weights is not None:
-        weights = np.concatenate([first.weights, second.weights])[order]
-    items = np.concatenate([first.items, second.items])[order]
-    return Histories(items, first.offsets + second.offsets, weights, first.users)

@@ -8,7 +8,7 @@ from scipy import sparse
 from kd_tf.models.closed_form.sparsify import keep_top_weights
 from kd_tf.models.content.item_mixtures import ItemMixtures
 
-SELF_SHARE = 0.5
+SELF_SHARE = 2.0
 """What an item in a history adds to the score of a new item that is made of it alone, relative to
 the median of the items' strongest weights: an item-item matrix has no such entry of its own."""
 
@@ -39,9 +39,9 @@ def mix_item_matrix(matrix: sparse.csr_array, mixtures: ItemMixtures) -> sparse.
         >>> mixture = sparse.csr_array(np.array([[0, 1, 0, 0]], np.float32))
         >>> mixtures = ItemMixtures(np.array([3], np.int32), mixture)
         >>> mix_item_matrix(sparse.csr_array(weights), mixtures).toarray()[1:, 1:]
-        array([[0. , 1. , 0.5],
-               [1. , 0. , 1. ],
-               [0.5, 1. , 0. ]], dtype=float32)
+        array([[0., 1., 2.],
+               [1., 0., 1.],
+               [2., 1., 0.]], dtype=float32)
     """
     size, items = matrix.shape[0], mixtures.items
     is_source = np.ones(size, np.float32)

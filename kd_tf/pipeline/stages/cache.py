@@ -81,6 +81,7 @@ def make_shared_key(settings: Config, split: Split, max_length: int) -> dict[str
         "train": hash_arrays(split.train.items, split.train.offsets),
         "validation": hash_arrays(split.validation.histories.items, split.validation.targets.items),
         "low_rated": None if low_rated is None else hash_arrays(low_rated.items, low_rated.offsets),
+        "content": None if split.content is None else split.content.compute_fingerprint(),
         "num_items": split.num_items,
         "seed": settings.seed,
         "kd_tf": __version__,

@@ -15,6 +15,7 @@ from kd_tf.data.sources.goodbooks import read_goodbooks
 from kd_tf.data.sources.gowalla import read_gowalla
 from kd_tf.data.sources.interaction_rows import InteractionColumns
 from kd_tf.data.sources.item_rows import ItemColumns
+from kd_tf.data.sources.item_tables import join_item_table
 from kd_tf.data.sources.movielens import read_movielens
 from kd_tf.data.sources.netflix_prize import read_netflix_prize
 from kd_tf.data.sources.own_tables import read_files
@@ -30,6 +31,16 @@ def load_dataset(settings: Config) -> Dataset:
     Raises:
         UserError: Its files cannot be read.
     """
+    dataset = _load_source(settings)
+    for table in settings.data.item_tables:
+        dataset = join_item_table(
+            dataset, table.path, table.id, on_bad_rows=settings.data.on_bad_rows
+        )
+    return dataset
+
+
+def _load_source(settings: Config) -> Dataset:
+    """Reads or generates interactions and catalog."""
     data = settings.data
     if data.dataset == "synthetic":
         return generate_bookshop(

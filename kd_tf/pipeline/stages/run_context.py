@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from kd_tf.config import Config
@@ -14,7 +15,10 @@ from kd_tf.errors import UserError
 from kd_tf.evaluation.candidates import COLD, SampledCandidates, parse_candidates
 from kd_tf.evaluation.evaluate import Evaluation, ScoreFn, TrainingStatistics, evaluate
 from kd_tf.evaluation.validation import ValidationMetric
+from kd_tf.models.base import HistoryModel
+from kd_tf.models.content.item_mixtures import ItemMixtures, fit_item_mixtures
 from kd_tf.pipeline.stages.cache import Cache, make_shared_key
+from kd_tf.pipeline.stages.content import encode_content
 from kd_tf.pipeline.stages.model_results import describe_dataset
 from kd_tf.pipeline.stages.prepare import (
     choose_max_length,
@@ -89,6 +93,7 @@ class RunContext:
         if dataset.id_match is not None:
             progress.info(dataset.id_match.describe())
         candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
+        dataset = encode_content(settings, dataset, progress)
         prepared_data = prepare_data(settings, dataset)
         split = ensure_validation_split(prepared_data.split)
         if settings.evaluation.candidates == COLD:
@@ -132,6 +137,30 @@ class RunContext:
             validation_metric=ValidationMetric(split.validation, split.num_items, candidates),
             cache=Cache(folder, make_shared_key(settings, split, max_length), progress),
         )
+
+    @cached_property
+    def item_mixtures(self) -> ItemMixtures | None:
+        """The items without training interactions, made of others with like content."""
+        if self.split.content is None:
+            return None
+        return fit_item_mixtures(
+            self.split.content, self.split.popularity(), progress=self.progress
+        )
+
+    def add_new_items(self, model: HistoryModel) -> bool:
+        """Gives items without training interactions their place in a trained model.
+
+        Returns:
+            Whether there are any, and the model has a place for them.
+        """
+        if self.item_mixtures is None:
+            return False
+        try:
+            model.mix_items(self.item_mixtures)
+        except NotImplementedError as error:
+            self.progress.info(f"new items are not added: {error}")
+            return False
+        return True
 
     def with_settings(self, settings: Config) -> RunContext:
         """Returns a copy with other settings for teacher, student or distillation."""

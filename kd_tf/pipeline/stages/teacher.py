@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -138,6 +139,9 @@ def _load_or_train_teacher(
         rng.set_seed(context.settings.seed)
         if not is_closed_form:
             model, training = _train_teacher(context, architecture, key, save_early)
+            if context.add_new_items(model):
+                ndcg = context.validation_metric(make_score_fn(model))
+                training = replace(training, best_score=ndcg)
             return model, architecture, training, []
         start_time = time.monotonic()
         model = CLOSED_FORM_TEACHERS[architecture](context.split.num_items, max_length=max_length)
@@ -146,9 +150,11 @@ def _load_or_train_teacher(
             validation_data=context.validation_metric,
             progress=context.progress,
         )
-        seconds = time.monotonic() - start_time
         # `fit` has evaluated the model; it logs nothing without validation users.
         (ndcg,) = history.history.get(METRIC, [0.0])
+        if context.add_new_items(model):
+            ndcg = context.validation_metric(make_score_fn(model))
+        seconds = time.monotonic() - start_time
         return model, architecture, TrainingResult(0, 0, ndcg, seconds), []
 
     folder = context.folder / ("teacher" if name == "teacher" else f"teachers/{architecture}")
