@@ -16,11 +16,12 @@ MIN_SHARE = 0.5
 LOUD_SHARE = 0.95
 """Below this share a note says so, with the reason."""
 
-_REASONS: dict[NormalizeIds, str] = {
+REASONS: dict[NormalizeIds, str] = {
     "text": "they differ in blanks around them or in upper and lower case",
     "integers": "they are the same numbers in other writing (leading zeros, .0 or quotes)",
     "isbn": "they are the same ISBNs in other writing (10 or 13 digits, hyphens or quotes)",
 }
+"""For each normalization what it makes equal; "they" are ids."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ def match_ids(interaction_ids: list[str], table_ids: list[str]) -> IdMatch:
             pl.Series(missing, dtype=pl.String), pl.Series(table_ids, dtype=pl.String)
         )
         if how is not None:
-            reason = f"{_REASONS[how]}: --normalize-ids {how} makes them equal"
+            reason = f"{REASONS[how]}: --normalize-ids {how} makes them equal"
     return IdMatch(len(interaction_ids), len(table_ids), in_both, reason)
 
 

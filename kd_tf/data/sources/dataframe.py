@@ -94,16 +94,25 @@ class FrameTable:
 
     def locate(self, line: int, column: str | None = None) -> str:
         """Formats the place of a row, counted from 0 as pandas does."""
-        return f"{self.name}, row {line - 1}" + (f', column "{column}"' if column else "")
+        return f"{self.name}, {self.format_line(line)}" + (f', column "{column}"' if column else "")
+
+    def format_line(self, line: int) -> str:
+        """Formats a row, counted from 0."""
+        return f"row {line - 1}"
 
     def list_columns(self) -> list[str]:
         """Lists the names of the columns."""
         return list(map(str, self.frame.columns))
 
     def holds_fractions(self, column: str) -> bool:
-        """Says whether a column has a type of fractions."""
-        is_used = len(self.frame) > 0 and column in self.frame
-        return is_used and pd.api.types.is_float_dtype(self.frame[column])
+        """Says whether a column has a type of fractions, or fractions among its objects."""
+        if not len(self.frame) or column not in self.frame:
+            return False
+        values = self.frame[column]
+        if pd.api.types.is_object_dtype(values):
+            # Texts and numbers side by side: 11 beside "x1" may be 11.0.
+            return any(isinstance(value, float) for value in values[values.notna()])
+        return pd.api.types.is_float_dtype(values)
 
     def read(self, columns: Mapping[str, str], bad_rows: BadRows) -> Iterator[pl.DataFrame]:
         """Reads some columns as one block."""
@@ -130,11 +139,15 @@ def _to_text(values: pd.Series) -> pl.Series:
     is_missing = texts.isna().to_numpy()
     return pl.Series(
         [
-            "" if missing else str(text)
-            for text, missing in zip(texts.tolist(), is_missing, strict=True)
+            "" if missing else _format_value(value)
+            for value, missing in zip(texts.tolist(), is_missing, strict=True)
         ],
         dtype=pl.String,
     )
+
+
+def _format_value(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _check_columns(

@@ -13,10 +13,10 @@ from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import CONDITION
 from kd_tf.data.formats.tables import Table
 from kd_tf.data.row_conditions import RowCondition, describe_values
-from kd_tf.data.values.ids import TOTALS, mask_missing, mask_scientific, normalize_ids
+from kd_tf.data.values.ids import mask_missing, mask_scientific, mask_totals, normalize_ids
 from kd_tf.data.values.numbers import DecimalMark, parse_floats, parse_ratings
 from kd_tf.data.values.rules import ValueRules
-from kd_tf.data.values.times import MICROSECONDS, NO_TIME, TimeParser
+from kd_tf.data.values.times import LAST_TIME, MICROSECONDS, NO_TIME, TimeParser, TimeRules
 from kd_tf.errors import UserError
 
 _MAX_FOOTER_ROWS = 3
@@ -152,8 +152,7 @@ class InteractionRows:
 
     def _drop_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Refuses totals in the last rows of a report."""
-        names = frame["user"].str.strip_chars(" \t:").str.to_lowercase()
-        is_total = names.is_in(TOTALS) & (
+        is_total = mask_totals(frame["user"]) & (
             pl.int_range(len(frame), eager=True) >= len(frame) - _MAX_FOOTER_ROWS
         )
         if not is_total.any():
@@ -203,6 +202,15 @@ class InteractionRows:
                     parser.explain(is_number),
                     self.columns["timestamp"],
                 )
+        if self.values.times == TimeRules():
+            is_late = (times > LAST_TIME).fill_null(value=False)
+            if is_late.any():
+                failures = frame.filter(is_late)
+                reason = "is after the year 2099; if that is right: --time-format or --time-unit"
+                self.bad_rows.add_all(
+                    failures["line"], failures["timestamp"], reason, self.columns["timestamp"]
+                )
+            is_bad |= is_late
         frame, times = frame.filter(~is_bad), times.filter(~is_bad)
         is_unknown = times == NO_TIME
         seconds = (times // MICROSECONDS).set(is_unknown, NO_TIME)

@@ -12,6 +12,7 @@ from kd_tf.data.catalog import COLUMNS
 from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.tables import Table
 from kd_tf.data.sources.interaction_rows import get_column_names, parse_ids_of, refuse_fractions
+from kd_tf.data.values.garbled import describe_garbled
 from kd_tf.data.values.ids import mask_missing
 from kd_tf.data.values.isbn import normalize_isbn
 from kd_tf.data.values.numbers import parse_years
@@ -90,14 +91,22 @@ def read_items(
     frame = pl.concat(parts)
     texts = [role for role in column_names if COLUMNS[role] == pl.String and role != "item_id"]
     frame = frame.with_columns(_clean_text(frame[role], values) for role in texts)
+    garbled_notes = tuple(
+        note
+        for role in texts
+        if role in ("title", "authors")
+        for note in describe_garbled(
+            frame[role].drop_nulls(), f"{'titles' if role == 'title' else role} of {table.name}"
+        )
+    )
     if repeats == "merge":
         frame = frame.group_by("item_id", maintain_order=True).agg(
             pl.exclude("line").drop_nulls().first()
         )
-        notes: tuple[str, ...] = ()
+        notes = garbled_notes
     else:
         frame = _drop_repeats(frame, id_column, bad_rows)
-        notes = bad_rows.finish(len(frame))
+        notes = bad_rows.finish(len(frame)) + garbled_notes
         frame = frame.drop("line")
     for role, parse, more_null_values, kind, fault in (
         ("year", parse_years, (), "a year", "that is not a whole number"),
@@ -109,9 +118,11 @@ def read_items(
         frame = frame.with_columns(parse(written).alias(role))
         is_bad = frame[role].is_null() & written.is_not_null()
         if is_bad.any():
+            num_bad = int(is_bad.sum())
             notes += (
-                f"{int(is_bad.sum())} items of {table.name} have {kind} {fault} (the first is "
-                f"{written.filter(is_bad)[0]!r}): they are kept without {kind}",
+                f"{num_bad} {'item' if num_bad == 1 else 'items'} of {table.name} "
+                f"{'has' if num_bad == 1 else 'have'} {kind} {fault} (the first is "
+                f"{written.filter(is_bad)[0]!r}): kept without {kind}",
             )
     return frame, notes
 
@@ -135,7 +146,8 @@ def _drop_repeats(frame: pl.DataFrame, id_column: str, bad_rows: BadRows) -> pl.
     if not is_first.all():
         first_lines = dict(frame.filter(is_first).select("item_id", "line").iter_rows())
         for item_id, line in frame.filter(~is_first).select("item_id", "line").iter_rows():
-            reason = f"is already the id of the item in line {first_lines[item_id]}"
+            place = bad_rows.source.format_line(first_lines[item_id])
+            reason = f"is already the id of the item in {place}"
             bad_rows.add(line, item_id, reason, id_column)
         bad_rows.raise_or_skip()
     return frame.filter(is_first)

@@ -14,6 +14,7 @@ from kd_tf.data.formats.tables import Table, open_table
 from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows
 from kd_tf.data.sources.item_rows import ItemColumns, has_texts, read_items
 from kd_tf.data.sources.table_options import TableOptions, TableRules, make_rules
+from kd_tf.data.suspicious_ids import describe_suspicious_ids
 from kd_tf.errors import UserError
 
 
@@ -92,7 +93,12 @@ def read_tables(
         where=rules.where,
     )
     dataset = from_chunks(name, rows, catalog, min_matched_share=rules.min_matched_share)
-    return rows.add_notes_to(dataset, rows.describe_zeros() + notes)
+    return rows.add_notes_to(
+        dataset,
+        rows.describe_zeros()
+        + notes
+        + describe_suspicious_ids(dataset, columns.user, rules.values.normalize_ids),
+    )
 
 
 def read_catalog(

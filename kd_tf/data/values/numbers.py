@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Literal
 
 import polars as pl
 
 DecimalMark = Literal[".", ","]
+
+_OTHER_DIGITS = r"[\p{Nd}--[0-9]]"
 
 
 def parse_ratings(values: pl.Series, decimal: DecimalMark = ".") -> pl.Series:
@@ -36,12 +39,29 @@ def parse_years(values: pl.Series) -> pl.Series:
 
 def parse_floats(values: pl.Series, decimal: DecimalMark = ".") -> pl.Series:
     """Parses texts to Float64, null where a text is not a number."""
-    texts = values.str.strip_chars()
+    texts = to_ascii_digits(values.str.strip_chars())
     if decimal == ",":
         # A point would be read as the decimal mark, a thousand times or a tenth of what is meant.
         texts = texts.set(texts.str.contains(".", literal=True).fill_null(value=False), None)
         texts = texts.str.replace(",", ".", literal=True)
     return texts.cast(pl.Float64, strict=False)
+
+
+def to_ascii_digits(texts: pl.Series) -> pl.Series:
+    """Writes digits of other scripts, such as Arabic ones, as 0 to 9.
+
+    Example:
+        >>> to_ascii_digits(pl.Series(["٢٠٢١-٠١-١٦", "7"])).to_list()
+        ['2021-01-16', '7']
+    """
+    has_others = texts.str.contains(_OTHER_DIGITS).fill_null(value=False)
+    if not has_others.any():
+        return texts
+    plain_texts = [
+        "".join(str(unicodedata.decimal(sign, sign)) for sign in text)
+        for text in texts.filter(has_others)
+    ]
+    return texts.scatter(has_others.arg_true(), pl.Series(plain_texts, dtype=pl.String))
 
 
 def mask_non_finite(numbers: pl.Series) -> pl.Series:
