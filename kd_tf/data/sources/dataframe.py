@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Unpack
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
@@ -109,6 +110,8 @@ class FrameTable:
         if not len(self.frame) or column not in self.frame:
             return False
         values = self.frame[column]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            values = values.cat.categories
         if pd.api.types.is_object_dtype(values):
             # Texts and numbers side by side: 11 beside "x1" may be 11.0.
             return any(isinstance(value, float) for value in values[values.notna()])
@@ -147,15 +150,34 @@ def _to_text(values: pd.Series) -> pl.Series:
 
 
 def _format_value(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _check_columns(
     frame: pd.DataFrame, needed_columns: set[str], optional: set[str], name: str
 ) -> None:
-    """Raises an error if a column is missing or unknown."""
+    """Checks that a frame has the columns that are needed, each once, and no unknown ones.
+
+    Raises:
+        UserError: It has not, or it is no DataFrame.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        kind = type(frame)
+        raise UserError(
+            f"{name} must be a pandas DataFrame, not {kind.__module__}.{kind.__qualname__}",
+            hint="Make one of it: pd.DataFrame(...), or .to_pandas().",
+        )
+    names = list(map(str, frame.columns))
+    repeats = sorted({column for column in names if names.count(column) > 1})
+    if repeats:
+        raise UserError(
+            f"{name} has several columns {', '.join(map(repr, repeats))}",
+            hint="Keep one: frame.loc[:, ~frame.columns.duplicated()].",
+        )
     missing = sorted(needed_columns - set(frame.columns))
-    unknown = sorted(set(map(str, frame.columns)) - needed_columns - optional)
+    unknown = sorted(set(names) - needed_columns - optional)
     if missing or unknown:
         raise UserError(
             f"{name} needs the columns {sorted(needed_columns)} and may have {sorted(optional)}; "

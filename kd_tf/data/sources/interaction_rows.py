@@ -176,7 +176,7 @@ class InteractionRows:
         if is_bad.any():
             failures = frame.filter(is_bad)
             other_mark: DecimalMark = "," if self.values.decimal == "." else "."
-            would_fit = parse_floats(failures["rating"], other_mark).is_not_null().all()
+            would_fit = parse_ratings(failures["rating"], other_mark).is_not_null().all()
             reason = "is not a finite number"
             if would_fit:
                 reason += f" with the decimal mark {self.values.decimal!r}: --decimal {other_mark}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,9 @@ from kd_tf.data.values.ids import mask_missing
 from kd_tf.data.values.isbn import normalize_isbn
 from kd_tf.data.values.numbers import parse_years
 from kd_tf.data.values.rules import ValueRules
+
+_LISTS = ("authors", "genre")
+"""Columns whose values may be lists, as Python writes them: ``['Ann', 'Bob']``."""
 
 _NO_ISBNS = ("[]", "=", "0")
 
@@ -60,7 +64,8 @@ def read_items(
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Reads an item table.
 
-    Blank fields become null, HTML entities such as ``&amp;`` become the letters they stand for.
+    Blank fields become null, HTML entities such as ``&amp;`` become the letters they stand for, and
+    lists of authors or genres become one text.
     Years that are not whole numbers and invalid ISBNs become null too, and a note counts them. A
     row that repeats another one is passed over.
 
@@ -91,6 +96,7 @@ def read_items(
     frame = pl.concat(parts)
     texts = [role for role in column_names if COLUMNS[role] == pl.String and role != "item_id"]
     frame = frame.with_columns(_clean_text(frame[role], values) for role in texts)
+    frame = frame.with_columns(_join_lists(frame[role]) for role in texts if role in _LISTS)
     garbled_notes = tuple(
         note
         for role in texts
@@ -135,6 +141,23 @@ def _clean_text(values: pl.Series, values_rules: ValueRules) -> pl.Series:
         plain_texts = [html.unescape(text) for text in texts.filter(has_entity)]
         texts = texts.scatter(has_entity.arg_true(), pl.Series(plain_texts, dtype=pl.String))
     return texts.alias(values.name)
+
+
+def _join_lists(values: pl.Series) -> pl.Series:
+    """Joins the texts of values that are lists in the form of Python or JSON."""
+    is_list = values.str.contains(r"""^\s*\[\s*(['"].*['"])?\s*\]\s*$""").fill_null(value=False)
+    if not is_list.any():
+        return values
+    joined_texts = [_join_list(text) for text in values.filter(is_list)]
+    return values.scatter(is_list.arg_true(), pl.Series(joined_texts, dtype=pl.String))
+
+
+def _join_list(text: str) -> str | None:
+    try:
+        parts = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError):
+        return text
+    return ", ".join(map(str, parts)) or None
 
 
 def _drop_repeats(frame: pl.DataFrame, id_column: str, bad_rows: BadRows) -> pl.DataFrame:

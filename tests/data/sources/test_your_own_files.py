@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
@@ -146,6 +147,7 @@ CASES = {
         says="2 rows have no rating",
     ),
     "decimal comma": Case("a|1|4,5|\nb|1|3|", [("a", "1", 4.5), ("b", "1", 3)], {"decimal": ","}),
+    "no decimal mark helps": Case("a|1|inf|", "'inf' is not a finite number\n"),
     "decimal comma is asked for": Case("a|1|4,5|", "--decimal ,"),
     "a point among commas": Case("a|1|4.5|", "--decimal .", {"decimal": ","}),
     "zeros": Case(
@@ -458,11 +460,40 @@ def test_a_frame_with_objects_of_several_types_is_read_as_written_or_refused() -
         ("ann", "x1", None, None),
         ("bob", "11", None, None),
     ]
+    frame = pd.DataFrame({"user": pd.Categorical([1.0, 2.0]), "item": ["x", "y"]})
+    with pytest.raises(UserError, match="holds fractions"):
+        read_dataframe(frame)
     frame = pd.DataFrame({"user": ["a", "b"], "item": ["x1", 11.0]})
     with pytest.raises(UserError, match="holds fractions"):
         read_dataframe(frame)
     dataset = read_dataframe(frame, normalize_ids="integers")
     assert dataset.catalog.item_ids == ["x1", "11"]
+
+
+@pytest.mark.parametrize("frame", [None, [{"user": 1, "item": 2}], pl.DataFrame({"user": [1]})])
+def test_what_is_no_frame_is_refused(frame: Any) -> None:
+    with pytest.raises(UserError, match="must be a pandas DataFrame"):
+        read_dataframe(frame)
+
+
+def test_a_column_that_a_frame_has_twice_is_refused() -> None:
+    frame = pd.DataFrame([["a", 1, 2]], columns=["user", "item", "item"])
+    with pytest.raises(UserError, match="several columns 'item'"):
+        read_dataframe(frame)
+
+
+def test_lists_of_authors_become_one_text(tmp_path: Path) -> None:
+    loans = write(tmp_path / "loans.csv", "user,book\na,1\nb,2\nb,3\nb,4\n")
+    text = """book,author\n1,"['Ann O\'Neil', 'Bo']"\n2,"[""Cy""]"\n3,[]\n4,[sic] Bo\n"""
+    books = write(tmp_path / "books.csv", text.replace("'Ann O'Neil'", '""Ann O\'Neil""'))
+    dataset = read_csv(loans, user="user", item="book", items=books)
+    authors = ["Ann O'Neil, Bo", "Cy", None, "[sic] Bo"]
+    assert dataset.catalog.frame["authors"].to_list() == authors
+    items = pd.DataFrame(
+        {"item_id": ["1", "2"], "authors": [["Ann", "Bo"], np.array(["Cy", "Di"])]}
+    )
+    dataset = read_dataframe(pd.DataFrame({"user": ["a", "b"], "item": ["1", "2"]}), items)
+    assert dataset.catalog.frame["authors"].to_list() == ["Ann, Bo", "Cy, Di"]
 
 
 def test_rows_of_a_frame_are_counted_from_0_in_notes_and_errors() -> None:
