@@ -209,7 +209,11 @@ def read_layout(
         separator, text, first_line = separator or separator_line[1], rest, first_line + 1
     if not text.strip():
         raise UserError(
-            "the file is empty", where=str(source), hint="Give a table with at least one row."
+            f"the file has no lines after the first {dialect.skip_rows}"
+            if dialect.skip_rows
+            else "the file is empty",
+            where=str(source),
+            hint="Give a table with at least one row.",
         )
     if separator is None:
         separator = _detect_separator(source, text, dialect)
@@ -223,6 +227,7 @@ def read_layout(
             "ordinary text in this file: --quote none.",
         )
     has_header = detect_header(record, columns, dialect.has_header)
+    refuse_lost_header(f"{source}:{first_line}", record, columns, has_header)
     header_below = None
     if columns is not None and dialect.has_header is not False:
         lines = text.replace('"', "").split("\n")[:MAX_HEADER_LINE]
@@ -257,6 +262,23 @@ def _has_blank_before_quotes(text: str, separator: str, dialect: Dialect) -> boo
         for record in records
         for field in record
     )
+
+
+def refuse_lost_header(
+    where: str, record: list[str], columns: Mapping[str, str] | None, has_header: bool
+) -> None:
+    """Checks that a first row that is said to be no header does not name the columns.
+
+    Raises:
+        UserError: It does.
+    """
+    names = {name.strip() for name in (columns or {}).values() if not name.isdecimal()}
+    if not has_header and len(names) > 1 and names <= {field.strip() for field in record}:
+        raise UserError(
+            "the first row names the columns, so it is a header",
+            where=where,
+            hint="Leave --no-header out (of the item table: --set data.item_format.header=false).",
+        )
 
 
 MAX_HEADER_LINE = 30

@@ -17,6 +17,7 @@ from kd_tf.data.formats.delimited import (
     detect_header,
     find_header_below,
     find_positions,
+    refuse_lost_header,
 )
 from kd_tf.data.formats.files import (
     ALWAYS_ALLOWED_BYTES,
@@ -130,20 +131,21 @@ def _read_sheets(
         rows = rows.slice(dialect.skip_rows)
         rows = rows.filter(pl.any_horizontal(pl.exclude("line").str.strip_chars() != ""))
         if len(rows):
-            sheets.append(_Sheet(name, rows, _detect_layout(rows, columns, dialect)))
+            sheets.append(_Sheet(name, rows, _detect_layout(source, rows, columns, dialect)))
     if not sheets:
         raise UserError("all sheets are empty", where=str(source), hint="Put the table into one.")
     return sheets
 
 
 def _detect_layout(
-    rows: pl.DataFrame, columns: Mapping[str, str] | None, dialect: Dialect
+    source: SourceFile, rows: pl.DataFrame, columns: Mapping[str, str] | None, dialect: Dialect
 ) -> TableLayout:
     """Detects the layout of a sheet from its first rows."""
     record = list(rows.row(0)[1:])
     while record and not record[-1].strip():
         record.pop()
     has_header = detect_header(record, columns, dialect.has_header)
+    refuse_lost_header(str(source), record, columns, has_header)
     header_below = None
     if columns is not None and dialect.has_header is not False:
         records = [(int(row[0]), list(row[1:])) for row in rows.head(MAX_HEADER_LINE).iter_rows()]

@@ -111,7 +111,7 @@ class FrameTable:
             return False
         values = self.frame[column]
         if isinstance(values.dtype, pd.CategoricalDtype):
-            values = values.cat.categories
+            values = pd.Series(values.cat.categories)
         if pd.api.types.is_object_dtype(values):
             # Texts and numbers side by side: 11 beside "x1" may be 11.0.
             return any(isinstance(value, float) for value in values[values.notna()])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -81,6 +82,7 @@ class InteractionRows:
         self.bad_rows = BadRows(table, on_bad_rows)
         self.notes: tuple[str, ...] = ()
         self._condition_values: dict[str, int] = {}
+        self._doubts: dict[tuple[str, str], list[Any]] = {}
         self._ratings = [0, 0]
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
@@ -115,7 +117,7 @@ class InteractionRows:
                 where=self.table.locate(1, self.where[0].column),
                 hint=f"The column has {describe_values(self._condition_values)}.",
             )
-        self.notes = self.bad_rows.finish(good_rows)
+        self.notes = self.bad_rows.finish(good_rows) + self._describe_doubts()
         if times is not None and times.reading:
             self.notes += (f"{self.columns['timestamp']} of {self.table.name} is {times.reading}",)
 
@@ -144,11 +146,27 @@ class InteractionRows:
             values = block[f"{CONDITION}{place}"]
             is_met = condition.find(values, self.values.decimal)
             self.bad_rows.pass_over(f"not {condition}", int((~is_met).sum()))
+            self._collect_doubts(condition, values.filter(~is_met))
             if not place and len(self._condition_values) < 1000:
                 for value, count in values.value_counts().iter_rows():
                     self._condition_values[value] = self._condition_values.get(value, 0) + count
             block = block.filter(is_met)
         return block
+
+    def _collect_doubts(self, condition: RowCondition, values: pl.Series) -> None:
+        """Collects values that do not meet a condition only for how they are written."""
+        texts = mask_missing(values, self.values.null_values).drop_nulls()
+        doubtful_texts, why = condition.find_doubtful(texts, self.values.decimal)
+        if len(doubtful_texts):
+            doubt = self._doubts.setdefault((str(condition), why), [0, doubtful_texts[0]])
+            doubt[0] += len(doubtful_texts)
+
+    def _describe_doubts(self) -> tuple[str, ...]:
+        return tuple(
+            f"{condition} leaves out {count} {'row' if count == 1 else 'rows'} whose value {why} "
+            f"(the first is {text!r})"
+            for (condition, why), (count, text) in self._doubts.items()
+        )
 
     def _drop_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Refuses totals in the last rows of a report."""

@@ -115,7 +115,7 @@ def read_items(
         notes = bad_rows.finish(len(frame)) + garbled_notes
         frame = frame.drop("line")
     for role, parse, more_null_values, kind, fault in (
-        ("year", parse_years, (), "a year", "that is not a whole number"),
+        ("year", parse_years, (), "a year", "that is no year"),
         ("isbn", normalize_isbn, _NO_ISBNS, "an ISBN", "with a wrong length or check digit"),
     ):
         if role not in column_names:

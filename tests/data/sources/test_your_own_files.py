@@ -199,7 +199,19 @@ CASES = {
     ),
     # Rows.
     "where": Case(
-        "a|1|5|\na|2|0|\nb|1|x|", [("a", "1", 5)], {"where": ["rating>0", "user!=b"]}
+        "a|1|5|\na|2|0|\nb|1|0|", [("a", "1", 5)], {"where": ["rating>0", "user!=b"]}
+    ),
+    "where in other case": Case(
+        "a|Read||\na|read||\nb|owned||",
+        [("a", "read")],
+        {"where": ["item=read"]},
+        "item=read leaves out 1 row whose value differs in upper and lower case (the first",
+    ),
+    "where a number is none": Case(
+        "a|1|4,5|\na|2|5|\nb|1|2|\nb|2||",
+        [("a", "2", 5)],
+        {"where": ["rating>3"]},
+        "rating>3 leaves out 1 row whose value is not a number (the first is '4,5')",
     ),
     "where none": Case("a|1|5|\nb|1|4|", "The column has 'a' (1), 'b' (1)", {"where": ["user=c"]}),
 }  # fmt: skip
@@ -362,6 +374,7 @@ def test_a_wrong_encoding_is_answered_with_a_proposal_and_its_letters(tmp_path: 
         ({"user": "item", "item": "user"}, "no header"),
         ({"user": "3", "item": "1"}, "there is no column 3"),
         ({"user": "reader", "item": "1"}, "no header"),
+        ({"user": "ann", "item": "b1"}, "it is a header"),
     ],
 )
 def test_columns_of_a_file_without_a_header_have_numbers(arguments, message, tmp_path):
@@ -480,6 +493,29 @@ def test_a_column_that_a_frame_has_twice_is_refused() -> None:
     frame = pd.DataFrame([["a", 1, 2]], columns=["user", "item", "item"])
     with pytest.raises(UserError, match="several columns 'item'"):
         read_dataframe(frame)
+
+
+def test_an_item_table_of_which_only_the_ids_are_read_is_noted(tmp_path: Path) -> None:
+    loans = write(tmp_path / "loans.csv", "user,book\na,1\nb,2\n")
+    books = write(tmp_path / "books.csv", "book,heading\n1,A\n2,B\n")
+    (note,) = read_csv(loans, user="user", item="book", items=books).notes
+    assert note.startswith("only the ids of books.csv are read")
+    assert "'heading'" in note
+    with pytest.raises(UserError, match="its columns are 'book', 'heading'"):
+        read_csv(loans, user="user", item="item", items=books)
+
+
+def test_years_are_taken_from_dates_and_what_is_none_is_noted(tmp_path: Path) -> None:
+    loans = write(tmp_path / "loans.csv", "user,book\n" + "".join(f"a,{i}\n" for i in range(8)))
+    years = ["1965", "2019-03-05", "20190305", "5.3.2019", "03/05/2019", "-350", "20199", "soon"]
+    rows = "".join(f"{place},{year}\n" for place, year in enumerate(years))
+    books = write(tmp_path / "books.csv", f"book,year\n{rows}")
+    dataset = read_csv(loans, user="user", item="book", items=books)
+    assert dataset.catalog.frame["year"].to_list() == [1965, *[2019] * 4, -350, None, None]
+    assert (
+        "2 items of books.csv have a year that is no year (the first is '20199')"
+        in dataset.notes[0]
+    )
 
 
 def test_lists_of_authors_become_one_text(tmp_path: Path) -> None:
