@@ -508,15 +508,18 @@ def _make_column_hint(name: str, names: list[str], separator: str) -> str:
     """Suggests a column in place of one that does not exist."""
     if len(names) == 1 and separator:
         return f"Say how fields are separated: --separator {OF_ITEM_TABLE}."
-    folded_names = {other.strip().casefold(): other for other in reversed(names) if other}
-    close = difflib.get_close_matches(name.strip().casefold(), folded_names, n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean {folded_names[close[0]]!r}?"
-    return (
+    return make_spelling_hint(name, names) or (
         "Use one of these columns, or its number. If this line is data and not a header, use "
         "--no-header; if the table begins below it, --skip-rows N (of the item table: --set "
         "data.item_format.header=false, --set data.item_format.skip_rows=N)."
     )
+
+
+def make_spelling_hint(name: str, names: list[str]) -> str:
+    """Suggests the column whose name is most like a name that does not exist; "" if none is."""
+    folded_names = {other.strip().casefold(): other for other in reversed(names) if other}
+    close = difflib.get_close_matches(name.strip().casefold(), folded_names, n=1, cutoff=0.5)
+    return f"Did you mean {folded_names[close[0]]!r}?" if close else ""
 
 
 class _TableParser:

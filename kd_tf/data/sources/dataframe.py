@@ -13,6 +13,7 @@ import polars as pl
 from kd_tf.data.catalog import COLUMNS
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.formats.bad_rows import BadRows
+from kd_tf.data.formats.delimited import make_spelling_hint
 from kd_tf.data.sources.interaction_rows import InteractionColumns
 from kd_tf.data.sources.item_rows import ItemColumns
 from kd_tf.data.sources.own_tables import read_tables
@@ -125,6 +126,7 @@ class FrameTable:
                     f"there is no column {column!r}; the columns are "
                     f"{', '.join(map(repr, self.list_columns()))}",
                     where=self.name,
+                    hint=make_spelling_hint(column, self.list_columns()),
                 )
         texts = {role: _to_text(self.frame[column]) for role, column in columns.items()}
         lines = pl.int_range(1, len(self.frame) + 1, eager=True).alias("line")
