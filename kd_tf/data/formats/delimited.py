@@ -10,6 +10,7 @@ import difflib
 import io
 import operator
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -143,15 +144,23 @@ def _drop_lines(blocks: Iterator[LineBlock], first_line: int) -> Iterator[LineBl
 def _drop_repeated_headers(
     frame: pl.DataFrame, layout: TableLayout, positions: Mapping[str, int], bad_rows: BadRows
 ) -> pl.DataFrame:
-    """Drops rows that repeat the header: tables that were put together have them."""
+    """Drops rows that repeat the header, as in tables that were put together, and ruled lines."""
     if len(set(positions.values())) < 2:
         return frame
+    fields = {index: pl.col(f"field_{index}").str.strip_chars() for index in positions.values()}
     is_header = pl.all_horizontal(
-        pl.col(f"field_{index}") == layout.column_names[index] for index in positions.values()
+        field.str.to_lowercase() == layout.column_names[index].strip().lower()
+        for index, field in fields.items()
     )
-    rows = frame.filter(~is_header)
-    bad_rows.pass_over("repeated header", len(frame) - len(rows))
-    return rows
+    is_rule = pl.all_horizontal(field.str.contains(_RULE) for field in fields.values())
+    headers, rules = frame.select(is_header.sum(), is_rule.sum().alias("rules")).row(0)
+    bad_rows.pass_over("repeated header", headers)
+    bad_rows.pass_over("ruled line", rules)
+    return frame.filter(~(is_header | is_rule)) if headers or rules else frame
+
+
+_RULE = "^(?::?-{2,}:?|={2,})$"
+"""A field of the line that some programs draw below the header."""
 
 
 def parse_column(
@@ -341,9 +350,19 @@ def detect_header(
     """Says whether the first row of a table names its columns."""
     if has_header is not None:
         return has_header
-    names = {field.strip() for field in record}
-    has_all_names = columns is not None and {name.strip() for name in columns.values()} <= names
+    names = set(map(fold_name, record))
+    has_all_names = columns is not None and set(map(fold_name, columns.values())) <= names
     return has_all_names or not any(_is_number(field) for field in record)
+
+
+def fold_name(name: str) -> str:
+    """Returns a column name as it is compared: other kinds of blanks and letters look the same.
+
+    Example:
+        >>> fold_name("user\u00a0id ") == "user id"
+        True
+    """
+    return unicodedata.normalize("NFKC", name).strip()
 
 
 def list_header(source: SourceFile, dialect: Dialect) -> list[str]:
@@ -455,9 +474,9 @@ def _find_column(where: str, layout: TableLayout, name: str) -> int:
             where=where,
             hint="Give the number of the column instead: the first is 1.",
         )
-    stripped_names = [other.strip() for other in names]
-    if name not in names and stripped_names.count(name.strip()) == 1:
-        return stripped_names.index(name.strip())
+    folded_names = list(map(fold_name, names))
+    if name not in names and folded_names.count(fold_name(name)) == 1:
+        return folded_names.index(fold_name(name))
     if name in names:
         return names.index(name)
     if name.isdecimal() and 1 <= int(name) <= len(names):
@@ -506,6 +525,11 @@ def _find_by_order(where: str, layout: TableLayout, columns: Mapping[str, str]) 
 
 def _make_column_hint(name: str, names: list[str], separator: str) -> str:
     """Suggests a column in place of one that does not exist."""
+    if len(names) == 1 and any(other in names[0] for other in SEPARATORS[:4]):
+        return (
+            "The line stands in quotes as a whole, like one field: export the table again, or say "
+            f"how fields are separated: --separator {OF_ITEM_TABLE}."
+        )
     if len(names) == 1 and separator:
         return f"Say how fields are separated: --separator {OF_ITEM_TABLE}."
     return make_spelling_hint(name, names) or (

@@ -33,6 +33,9 @@ LAST_TIME = 4_102_444_800 * MICROSECONDS - 1
 _UNKNOWN_ABOVE = 10**8
 """Where all other times are after 1973, a 0 or -1 stands for an unknown time."""
 
+_LEAST_DAYS = 10_000
+"""Smaller numbers are places in an order, whatever their unit."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXCEL_EPOCH_DAYS = 25569
 _MONTHS = (
@@ -221,8 +224,8 @@ class TimeParser:
         """Finds the unit from the numbers of the first block that has any."""
         dates = _map_unique(texts, _parse_compact)
         is_date = dates.is_not_null()
-        # A zero in place of a date is no date; at least one must be there.
-        if is_date.any() and (is_date | (numbers <= 0)).all():
+        # A zero in place of a date is no date. As seconds, such numbers would be days of 1970.
+        if 2 * int(is_date.sum()) > int((numbers > 0).sum()):
             self._is_compact = True
             self.reading = "read as dates without separators, like 20210116"
             return
@@ -235,6 +238,12 @@ class TimeParser:
         assert self._unit is not None
         if self._unit != "s":
             self.reading = f"read as {_UNIT_NAMES[self._unit]} since 1970"
+        elif _LEAST_DAYS < largest < _UNKNOWN_ABOVE:
+            self.reading = (
+                "read as seconds since 1970, which puts most of them into "
+                f"{1970 + int(largest) // 31_556_952}; if they count something else: --time-unit "
+                "or --time-format"
+            )
         if numbers.is_between(_EXCEL_EPOCH_DAYS, 60_000).all():
             raise UserError(
                 f"the times (the first is {texts[0]}) may be days as Excel counts them, or seconds",
@@ -407,10 +416,10 @@ def _parse_zones(zones: pl.Series) -> np.ndarray:
 
 
 def _parse_compact(texts: pl.Series) -> pl.Series:
-    """Parses YYYYMMDD and YYYYMMDDHHMMSS of the years 1900 to 2099."""
+    """Parses YYYYMMDD, YYYYMMDDHHMM and YYYYMMDDHHMMSS of the years 1900 to 2099."""
     layout = _Layout(
         r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})"
-        r"(?:(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2}))?(?:\.0*)?$"
+        r"(?:(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?)?(?:\.0*)?$"
     )
     return layout.parse(texts, "")
 

@@ -164,6 +164,16 @@ CASES = {
     ),
     "a row in seconds": Case(f"a|1||{DAY}000\nb|1||{DAY}000\nb|2||{DAY}", "in milliseconds, as"),
     "compact": Case("a|1||20210116", [("a", "1", None, DAY)], says="read as dates"),
+    "compact, one wrong": Case("a|1||20210116\nb|1||20210117\nc|1||20211301", "not a date like"),
+    "compact with minutes": Case(
+        "a|1||202101160000", [("a", "1", None, DAY)], says="read as dates without separators"
+    ),
+    "days since 1970": Case(
+        "a|1||18643\nb|1||18644",
+        [("a", "1", None, 18643), ("b", "1", None, 18644)],
+        says="read as seconds since 1970, which puts most of them into 1970",
+    ),
+    "places in an order": Case("a|1||1\na|2||2", [("a", "1", None, 1), ("a", "2", None, 2)]),
     "slashes": Case("a|1||2021/01/16", [("a", "1", None, DAY)]),
     "months": Case(
         "a|1||16 Jan 2021\nb|1||January 16, 2021",
@@ -279,6 +289,11 @@ def test_files_and_frames_are_read_alike(case: Case, tmp_path: Path) -> None:
         (b" user item\n a  1\n", {"separator": "blank"}),
         (b"user\titem\n\"a\t1\n", {"quote": "none"}),
         (b"user,item\nuser,item\na,1\nuser,item\n", {}),
+        (b"user,item\na,1\nUSER, Item\n", {}),
+        (b"| user | item |\n|:---|---:|\n|a|1|\n", {}),
+        (b"user  item\n====  ====\na     1\n", {}),
+        ("us\u00a0er,item\na,1\n".encode(), {"user": "us er"}),
+        ("use\u0301r,item\na,1\n".encode(), {"user": "us\u00e9r"}),
         ("\ufeff\ufeffuser,item\n\ufeffa,1\n".encode(), {}),
         ("user,item\na,1\n".encode("utf-16"), {"encoding": "utf-16"}),
         ("user,item\na,1\n".encode("utf-16-le"), {"encoding": "utf-16-le"}),
@@ -294,7 +309,7 @@ def test_files_and_frames_are_read_alike(case: Case, tmp_path: Path) -> None:
 def test_dialects_give_the_same_row(content: bytes, options: dict[str, Any], tmp_path: Path):
     path = tmp_path / "loans.txt"
     path.write_bytes(content)
-    dataset = read_csv(path, user="user", item="item", **options)
+    dataset = read_csv(path, **{"user": "user", "item": "item", **options})
     (row,) = list_rows(dataset)
     assert (row[0].strip('"'), row[1]) == ("a", "1")
 
@@ -324,6 +339,7 @@ SWALLOWING = b'user\titem\ttitle\na\t1\tx\na\t2\t"open\nb\t1\tx\nb\t2\tend"\nb\t
         (b"# a remark\nuser;item\na;1\n", "--skip-rows 1"),
         (b'user,item,title\na,1,"open\nb,2,x\nc,3,end"\nd,4,y\n', "--quote none"),
         (b'"a,1"\n"a,2"\n', "--separator"),
+        (b'"user,item"\n"a,1"\n', "stands in quotes as a whole"),
         (SWALLOWING, "--quote none"),
     ],
 )  # fmt: skip
