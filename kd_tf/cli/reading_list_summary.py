@@ -61,9 +61,10 @@ def summarize_reading_list(
             if counts[key]
         ),
     )
+    num_books = len(reading_list.entries)
     lines = [
-        f"{reading_list.path}: {reading_list.format.label}, {len(reading_list.entries):,} books: "
-        f"{', '.join(parts)}"
+        f"{reading_list.path}: {reading_list.format.label}, {num_books:,} "
+        f"{'book' if num_books == 1 else 'books'}: {', '.join(parts)}"
     ]
     if counts["assumed_read"]:
         lines.append(f"counted as read, because the file does not say: {counts['assumed_read']:,}")

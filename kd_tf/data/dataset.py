@@ -139,9 +139,10 @@ def from_chunks(
                     f"in the item table (the first is {extra[0]!r}), so they have no title{reason}"
                 )
             else:
+                items_have = "item has" if len(extra) == 1 else "items have"
                 notes.append(
-                    f"{len(extra)} items have interactions but are not in the item table (the "
-                    f"first is {extra[0]!r}): they have an id but no title"
+                    f"{len(extra)} {items_have} interactions but no row in the item table (the "
+                    f"first is {extra[0]!r}): known by id, without a title"
                 )
         unlisted_items = pl.DataFrame({"item_id": extra}, schema={"item_id": pl.String})
         catalog = Catalog(pl.concat([listed_items, unlisted_items], how="diagonal"))
@@ -186,8 +187,8 @@ def _order_by_time(columns: dict[str, np.ndarray]) -> list[str]:
         for column, values in columns.items():
             columns[column] = values[order]
     for column, what in (
-        ("rating", "they are kept without one"),
-        ("timestamp", "they count as the oldest"),
+        ("rating", "kept without one"),
+        ("timestamp", "taken as the oldest"),
     ):
         if column not in columns:
             continue
@@ -197,7 +198,8 @@ def _order_by_time(columns: dict[str, np.ndarray]) -> list[str]:
             del columns[column]
             notes.append(f"no row has a {column}: the column is ignored")
         elif unknown:
-            notes.append(f"{unknown} rows have no {column}: {what}")
+            rows_have = "row has" if unknown == 1 else "rows have"
+            notes.append(f"{unknown} {rows_have} no {column}: {what}")
     return notes
 
 

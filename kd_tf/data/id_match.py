@@ -16,11 +16,12 @@ MIN_SHARE = 0.5
 LOUD_SHARE = 0.95
 """Below this share a note says so, with the reason."""
 
-_REASONS: dict[NormalizeIds, str] = {
+REASONS: dict[NormalizeIds, str] = {
     "text": "they differ in blanks around them or in upper and lower case",
     "integers": "they are the same numbers in other writing (leading zeros, .0 or quotes)",
     "isbn": "they are the same ISBNs in other writing (10 or 13 digits, hyphens or quotes)",
 }
+"""For each normalization what it makes equal; "they" are ids."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def match_ids(interaction_ids: list[str], table_ids: list[str]) -> IdMatch:
 def explain_ids(missing_ids: pl.Series, table_ids: pl.Series) -> str:
     """Says why ids are not in a table, and the option that mends it; "" if it is not known."""
     how = explain_mismatch(missing_ids, table_ids)
-    return "" if how is None else f"{_REASONS[how]}: --normalize-ids {how} makes them equal"
+    return "" if how is None else f"{REASONS[how]}: --normalize-ids {how} makes them equal"
 
 
 def check_match(match: IdMatch, min_share: float, examples: tuple[str, str]) -> None:

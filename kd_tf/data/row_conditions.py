@@ -65,6 +65,24 @@ class RowCondition:
         numbers = parse_floats(values, decimal)
         return _COMPARISONS[self.comparison](numbers, float(self.value)).fill_null(value=False)
 
+    def find_doubtful(self, values: pl.Series, decimal: DecimalMark = ".") -> tuple[pl.Series, str]:
+        """Finds values that do not meet the condition only for how they are written.
+
+        Args:
+            values: String [n], values that do not meet the condition.
+            decimal: The decimal mark of numbers.
+
+        Returns:
+            The values, and what they are; follows "whose value" in messages.
+        """
+        if self.comparison == "=":
+            alternatives = [text.strip().casefold() for text in self.value.split("|")]
+            is_alike = values.str.strip_chars().str.to_lowercase().is_in(alternatives)
+            return values.filter(is_alike), "differs in upper and lower case"
+        if self.comparison == "!=":
+            return values.clear(), ""
+        return values.filter(parse_floats(values, decimal).is_null()), "is not a number"
+
 
 def parse_condition(text: str) -> RowCondition:
     """Parses a condition: COLUMN=VALUE, or with != < <= > >=.

@@ -136,8 +136,6 @@ def print_data(summary: DataSummary, console: Console) -> None:
     console.print(table)
     if summary.id_match is not None:
         console.print(f"{summary.id_match.describe()}.", markup=False)
-    for note in summary.notes:
-        console.print(f"Note: {note}.", markup=False)
     console.print(f"density {summary.density:.5f}, columns: {', '.join(summary.columns) or '-'}")
     for heading, quantiles in (
         ("items per user", summary.items_per_user),

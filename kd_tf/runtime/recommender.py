@@ -166,7 +166,8 @@ class Recommender:
         Raises:
             TypeError: `history`, `exclude` or `only` is a string instead of a list.
             UserError: A name is unknown or ambiguous, `k` is larger than the model's K,
-                `diversity` is not in 0..1, or the model has no signature ``score``.
+                `diversity` is not in 0..1, `min_score` is not a number, or the model has no
+                signature ``score``.
         """
         for name, names in (("history", history), ("exclude", exclude), ("only", only)):
             if isinstance(names, str):
@@ -176,6 +177,8 @@ class Recommender:
                 f"diversity must be from 0 to 1, not {diversity}",
                 hint="Use 0 for the order of scores, or try 0.3 for more variety.",
             )
+        if min_score is not None and np.isnan(min_score):
+            raise UserError("min_score is nan, not a number", hint="Leave it out for all scores.")
         k = self._check_k(k)
         history_ids, excluded_ids = self._resolve(history), self._resolve(exclude)
         row = pad_history(history_ids, self.model.max_length)

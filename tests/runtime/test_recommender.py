@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import warnings
@@ -130,6 +131,8 @@ def test_items_that_score_too_little_are_left_out(recommender):
     least = found[4].score
     assert recommender.recommend(["b7"], min_score=least) == found[:5]
     assert recommender.recommend(["b7"], min_score=1e9) == []
+    with pytest.raises(UserError, match="min_score is nan"):
+        recommender.recommend(["b7"], min_score=math.nan)
     assert recommender.recommend(["b7"], min_score=1e9, diversity=0.5) == []
 
 

@@ -28,6 +28,9 @@ class RowSource(Protocol):
     def locate(self, line: int, column: str | None = None) -> str:
         """Formats a place for messages."""
 
+    def format_line(self, line: int) -> str:
+        """Formats a line for messages that name the file or frame already."""
+
 
 class BadRows:
     """The bad rows of one file.
@@ -63,6 +66,7 @@ class BadRows:
         self.count = 0
         self._stop = on_bad_rows == "stop"
         self._passed_over: dict[str, int] = {}
+        self._notes: list[str] = []
         self._pending: list[tuple[int, str | None, str, str]] = []
         self._messages: list[str] = []
         self._first_location = ""
@@ -102,6 +106,11 @@ class BadRows:
         if rows:
             self._passed_over[reason] = self._passed_over.get(reason, 0) + rows
 
+    def add_note(self, note: str) -> None:
+        """Adds a note on how the file is read; the same is added once."""
+        if note not in self._notes:
+            self._notes.append(note)
+
     def raise_or_skip(self) -> None:
         """Handles the bad rows of the current block: raises, or counts them as skipped.
 
@@ -123,18 +132,18 @@ class BadRows:
         self._first_location = self._first_location or self.source.locate(line, column)
         self.count += len({row[0] for row in self._pending})
         for line, column, value, reason in self._pending[: _MAX_LISTED - len(self._messages)]:
-            position = f"line {line}" + (f', column "{column}"' if column else "")
+            position = self.source.format_line(line) + (f', column "{column}"' if column else "")
             self._messages.append(f"{position}: {_describe(value, reason, column)}")
         self._pending.clear()
 
     def finish(self, good_rows: int) -> tuple[str, ...]:
-        """Returns the note on skipped rows after the whole file was read.
+        """Returns the notes on the file and on its skipped rows after it was read as a whole.
 
         Args:
             good_rows: The number of rows that could be used.
 
         Returns:
-            One note, or none if no row was skipped.
+            The notes added, and one on the rows that were skipped, if any.
 
         Raises:
             UserError: No row could be used.
@@ -156,11 +165,12 @@ class BadRows:
                 "docs/how-to/your-own-files.md.",
             )
         if not self.count:
-            return ()
+            return tuple(self._notes)
         num_unlisted = self.count - len(self._messages)
         more = f"; and {num_unlisted} more" if num_unlisted > 0 else ""
         rows = "row was" if self.count == 1 else "rows were"
         return (
+            *self._notes,
             f"{self.count} bad {rows} skipped in {self.source.name}: "
             f"{'; '.join(self._messages)}{more}",
         )

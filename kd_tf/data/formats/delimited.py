@@ -8,9 +8,11 @@ from __future__ import annotations
 import csv
 import difflib
 import io
+import operator
 import re
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -63,6 +65,9 @@ class TableLayout:
         column_names: The names of the columns; empty without a header.
         num_fields: The number of fields in the first line.
         first_line: The number of the first line of the table, from 1.
+        has_blank_after_separator: Whether fields in quotes stand after a blank: ``a, "b"``.
+        header_below: The number of a later line that has the names of all columns that are read,
+            although the first has not; None if there is none.
     """
 
     separator: str
@@ -70,6 +75,8 @@ class TableLayout:
     column_names: list[str]
     num_fields: int
     first_line: int = 1
+    header_below: int | None = None
+    has_blank_after_separator: bool = False
 
 
 def read_table(
@@ -137,15 +144,23 @@ def _drop_lines(blocks: Iterator[LineBlock], first_line: int) -> Iterator[LineBl
 def _drop_repeated_headers(
     frame: pl.DataFrame, layout: TableLayout, positions: Mapping[str, int], bad_rows: BadRows
 ) -> pl.DataFrame:
-    """Drops rows that repeat the header: tables that were put together have them."""
+    """Drops rows that repeat the header, as in tables that were put together, and ruled lines."""
     if len(set(positions.values())) < 2:
         return frame
+    fields = {index: pl.col(f"field_{index}").str.strip_chars() for index in positions.values()}
     is_header = pl.all_horizontal(
-        pl.col(f"field_{index}") == layout.column_names[index] for index in positions.values()
+        field.str.to_lowercase() == layout.column_names[index].strip().lower()
+        for index, field in fields.items()
     )
-    rows = frame.filter(~is_header)
-    bad_rows.pass_over("repeated header", len(frame) - len(rows))
-    return rows
+    is_rule = pl.all_horizontal(field.str.contains(_RULE) for field in fields.values())
+    headers, rules = frame.select(is_header.sum(), is_rule.sum().alias("rules")).row(0)
+    bad_rows.pass_over("repeated header", headers)
+    bad_rows.pass_over("ruled line", rules)
+    return frame.filter(~(is_header | is_rule)) if headers or rules else frame
+
+
+_RULE = "^(?::?-{2,}:?|={2,})$"
+"""A field of the line that some programs draw below the header."""
 
 
 def parse_column(
@@ -203,11 +218,16 @@ def read_layout(
         separator, text, first_line = separator or separator_line[1], rest, first_line + 1
     if not text.strip():
         raise UserError(
-            "the file is empty", where=str(source), hint="Give a table with at least one row."
+            f"the file has no lines after the first {dialect.skip_rows}"
+            if dialect.skip_rows
+            else "the file is empty",
+            where=str(source),
+            hint="Give a table with at least one row.",
         )
     if separator is None:
         separator = _detect_separator(source, text, dialect)
-    record = _parse_first_record(text, separator, dialect)
+    has_blank_after_separator = _has_blank_before_quotes(text, separator, dialect)
+    record = _parse_first_record(text, separator, dialect, has_blank_after_separator)
     if not record:
         raise UserError(
             "the first line has a quote that is not closed properly",
@@ -216,7 +236,86 @@ def read_layout(
             "ordinary text in this file: --quote none.",
         )
     has_header = detect_header(record, columns, dialect.has_header)
-    return TableLayout(separator, has_header, record if has_header else [], len(record), first_line)
+    refuse_lost_header(f"{source}:{first_line}", record, columns, has_header)
+    header_below = None
+    if columns is not None and dialect.has_header is not False:
+        lines = text.replace('"', "").split("\n")[:MAX_HEADER_LINE]
+        candidates = SEPARATORS if dialect.separator is None else (separator,)
+        header_below = find_header_below(
+            columns,
+            [
+                (first_line + place, line.split(candidate))
+                for candidate in candidates
+                for place, line in enumerate(lines)
+            ],
+        )
+    return TableLayout(
+        separator,
+        has_header,
+        record if has_header else [],
+        len(record),
+        first_line,
+        header_below,
+        has_blank_after_separator,
+    )
+
+
+def _has_blank_before_quotes(text: str, separator: str, dialect: Dialect) -> bool:
+    """Says whether fields in quotes stand after a blank, which then belongs to the separator."""
+    if not dialect.has_quotes or len(separator) > 1 or separator == BLANK:
+        return False
+    lines = text.split("\n")[:MAX_HEADER_LINE]
+    records = csv.reader(lines, delimiter=separator, escapechar=dialect.escape_char)
+    return any(
+        field.startswith(BLANK) and field.lstrip().startswith('"')
+        for record in records
+        for field in record
+    )
+
+
+def refuse_lost_header(
+    where: str, record: list[str], columns: Mapping[str, str] | None, has_header: bool
+) -> None:
+    """Checks that a first row that is said to be no header does not name the columns.
+
+    Raises:
+        UserError: It does.
+    """
+    names = {name.strip() for name in (columns or {}).values() if not name.isdecimal()}
+    if not has_header and len(names) > 1 and names <= {field.strip() for field in record}:
+        raise UserError(
+            "the first row names the columns, so it is a header",
+            where=where,
+            hint="Leave --no-header out (of the item table: --set data.item_format.header=false).",
+        )
+
+
+MAX_HEADER_LINE = 30
+"""How many lines of a report may stand above the header of its table."""
+
+
+def find_header_below(
+    columns: Mapping[str, str], records: Sequence[tuple[int, list[str]]]
+) -> int | None:
+    """Finds the first line that names all columns that are read, if it is not the first line.
+
+    Args:
+        columns: Role -> name, or number from 1.
+        records: Numbers and fields of the first lines of a table.
+
+    Returns:
+        The number of the line; None if the first has the names, if none has, or if fewer than two
+        columns are read by name.
+
+    Example:
+        >>> columns = {"user": "reader", "item": "book"}
+        >>> find_header_below(columns, [(1, ["Report"]), (2, []), (3, ["book", " reader"])])
+        3
+    """
+    names = {name.strip() for name in columns.values() if not name.isdecimal()}
+    matches = [line for line, fields in records if names <= {field.strip() for field in fields}]
+    is_first = not matches or min(matches) == records[0][0]
+    return None if len(names) < 2 or is_first else min(matches)
 
 
 _SEPARATOR_LINE = re.compile(r'^"?sep=(.)"?$', re.IGNORECASE)
@@ -251,8 +350,19 @@ def detect_header(
     """Says whether the first row of a table names its columns."""
     if has_header is not None:
         return has_header
-    has_all_names = columns is not None and set(columns.values()) <= set(record)
+    names = set(map(fold_name, record))
+    has_all_names = columns is not None and set(map(fold_name, columns.values())) <= names
     return has_all_names or not any(_is_number(field) for field in record)
+
+
+def fold_name(name: str) -> str:
+    """Returns a column name as it is compared: other kinds of blanks and letters look the same.
+
+    Example:
+        >>> fold_name("user\u00a0id ") == "user id"
+        True
+    """
+    return unicodedata.normalize("NFKC", name).strip()
 
 
 def list_header(source: SourceFile, dialect: Dialect) -> list[str]:
@@ -272,7 +382,9 @@ def _is_number(field: str) -> bool:
     return True
 
 
-def _parse_first_record(text: str, separator: str, dialect: Dialect) -> list[str]:
+def _parse_first_record(
+    text: str, separator: str, dialect: Dialect, has_blank_after_separator: bool = False
+) -> list[str]:
     """Returns the fields of the first record; an empty list if its quotes are wrong."""
     if len(separator) > 1 or not dialect.has_quotes:
         first_line = next((line for line in text.split("\n") if line.strip()), "")
@@ -284,7 +396,7 @@ def _parse_first_record(text: str, separator: str, dialect: Dialect) -> list[str
         delimiter=separator,
         escapechar=dialect.escape_char,
         strict=True,
-        skipinitialspace=separator == BLANK,
+        skipinitialspace=separator == BLANK or has_blank_after_separator,
     )
     try:
         record = next((record for record in records if any(map(str.strip, record))), [])
@@ -320,13 +432,34 @@ def find_positions(
                 where=where,
                 hint="Give another column for one of them, or leave it out.",
             )
+    _refuse_lines_above(source, layout, columns)
     if layout.has_header:
         return {role: _find_column(where, layout, name) for role, name in columns.items()}
     return _find_by_order(where, layout, columns)
 
 
-OF_ITEM_TABLE = "(of the item table: --set data.item_format.KEY=VALUE)"
-"""How the same options are given for the item table; follows them in messages."""
+def _refuse_lines_above(
+    source: SourceFile, layout: TableLayout, columns: Mapping[str, str]
+) -> None:
+    """Checks that the header is not further down, below the title of a report.
+
+    Raises:
+        UserError: It is.
+    """
+    if layout.header_below is None:
+        return
+    num_lines = layout.header_below - 1
+    names = format_names([name for name in columns.values() if not name.isdecimal()])
+    raise UserError(
+        f"the columns {names} are named in this line, not in the first",
+        where=source.locate(layout.header_below),
+        hint=f"If the table begins here: --skip-rows {num_lines} (of the item table: --set "
+        f"data.item_format.skip_rows={num_lines}). If the lines above are rows: --no-header.",
+    )
+
+
+OF_ITEM_TABLE = "(of the item table: --set data.item_format.separator=...)"
+"""How a separator is given for the item table; follows the option in messages."""
 
 CONDITION = "where "
 """How the roles of columns begin that are read for a condition only."""
@@ -341,6 +474,9 @@ def _find_column(where: str, layout: TableLayout, name: str) -> int:
             where=where,
             hint="Give the number of the column instead: the first is 1.",
         )
+    folded_names = list(map(fold_name, names))
+    if name not in names and folded_names.count(fold_name(name)) == 1:
+        return folded_names.index(fold_name(name))
     if name in names:
         return names.index(name)
     if name.isdecimal() and 1 <= int(name) <= len(names):
@@ -348,7 +484,7 @@ def _find_column(where: str, layout: TableLayout, name: str) -> int:
     raise UserError(
         f"there is no column {name!r}; the columns are {format_names(names)}",
         where=where,
-        hint=_make_column_hint(name, names),
+        hint=_make_column_hint(name, names, layout.separator),
     )
 
 
@@ -387,18 +523,27 @@ def _find_by_order(where: str, layout: TableLayout, columns: Mapping[str, str]) 
     return {role: index for index, role in enumerate(columns)}
 
 
-def _make_column_hint(name: str, names: list[str]) -> str:
+def _make_column_hint(name: str, names: list[str], separator: str) -> str:
     """Suggests a column in place of one that does not exist."""
-    if len(names) == 1:
+    if len(names) == 1 and any(other in names[0] for other in SEPARATORS[:4]):
+        return (
+            "The line stands in quotes as a whole, like one field: export the table again, or say "
+            f"how fields are separated: --separator {OF_ITEM_TABLE}."
+        )
+    if len(names) == 1 and separator:
         return f"Say how fields are separated: --separator {OF_ITEM_TABLE}."
+    return make_spelling_hint(name, names) or (
+        "Use one of these columns, or its number. If this line is data and not a header, use "
+        "--no-header; if the table begins below it, --skip-rows N (of the item table: --set "
+        "data.item_format.header=false, --set data.item_format.skip_rows=N)."
+    )
+
+
+def make_spelling_hint(name: str, names: list[str]) -> str:
+    """Suggests the column whose name is most like a name that does not exist; "" if none is."""
     folded_names = {other.strip().casefold(): other for other in reversed(names) if other}
     close = difflib.get_close_matches(name.strip().casefold(), folded_names, n=1, cutoff=0.5)
-    if close:
-        return f"Did you mean {folded_names[close[0]]!r}?"
-    return (
-        "Use one of these columns, or its number. If this line is data and not a header, use "
-        f"--no-header; if the table begins below it, --skip-rows {OF_ITEM_TABLE}."
-    )
+    return f"Did you mean {folded_names[close[0]]!r}?" if close else ""
 
 
 class _TableParser:
@@ -422,6 +567,7 @@ class _TableParser:
     ) -> None:
         self.source, self.dialect, self.bad_rows = source, dialect, bad_rows
         self.separator = layout.separator
+        self.has_blank_after_separator = layout.has_blank_after_separator
         self.width = layout.num_fields
         self.columns = sorted(set(positions.values()))
 
@@ -455,6 +601,8 @@ class _TableParser:
             frame = frame.filter(~is_wrong)
         fields = frame["text"].str.split_exact(self.separator, self.width - 1).struct.unnest()
         columns = [pl.col(f"field_{index}").fill_null("") for index in self.columns]
+        if self.has_blank_after_separator:
+            columns = [column.str.strip_chars_start(BLANK) for column in columns]
         return fields.select(columns).insert_column(0, frame["line"])
 
     def parse_quoted(self, lines: LineBlock, blocks: Iterator[LineBlock]) -> pl.DataFrame:
@@ -491,7 +639,7 @@ class _TableParser:
             delimiter=self.separator,
             escapechar=self.dialect.escape_char,
             strict=True,
-            skipinitialspace=self.separator == BLANK,
+            skipinitialspace=self.separator == BLANK or self.has_blank_after_separator,
         )
         # If all lines were fed, a record has just ended; reading on would only consume the next
         # block.
@@ -528,9 +676,13 @@ class _TableParser:
                 },
             }
         )
-        for begin, end in long_rows:
-            inner_lines = text[begin - lines.first_line + 1 : end - lines.first_line + 1]
-            self._check_swallowed(begin, inner_lines, frame)
+        swallowing_rows = [
+            (begin, text[begin - lines.first_line + 1 : end - lines.first_line + 1])
+            for begin, end in long_rows
+        ]
+        self._check_swallowed(
+            [row for row in swallowing_rows if all(map(self._has_all_fields, row[1]))], frame
+        )
         return frame
 
     def _fit_width(self, row: list[str]) -> list[str]:
@@ -546,34 +698,52 @@ class _TableParser:
     def _describe_width(self, num_fields: int) -> str:
         return f"has {num_fields} fields, the first line has {self.width}"
 
-    def _check_swallowed(self, begin: int, lines: list[str], frame: pl.DataFrame) -> None:
-        """Checks that a quoted field of several lines did not swallow rows.
+    def _has_all_fields(self, line: str) -> bool:
+        return line.count(self.separator) == self.width - 1
+
+    def _check_swallowed(self, long_rows: list[tuple[int, list[str]]], frame: pl.DataFrame) -> None:
+        """Checks that quoted fields of several lines did not swallow rows.
 
         A quote that is ordinary text opens a field, which ends at the next such quote. The lines in
-        between then look like rows: they have as many fields, and values of the columns in them.
+        between then look like rows: they have as many fields, and values of the columns in them, or
+        are several and of the same form.
+
+        Args:
+            long_rows: The line where each such row begins, and its other lines, all of which have
+                as many fields as a row.
+            frame: All rows.
 
         Raises:
-            UserError: They do.
+            UserError: They did.
         """
-        others = frame.filter(pl.col("line") != begin)
-        # Values of two columns tell enough.
-        known_values = {index: set(others[f"field_{index}"]) - {""} for index in self.columns[:2]}
+        # A single column is read to look ahead; the values of one tell too little, of two enough.
+        indices = self.columns[:2]
+        if not long_rows or len(indices) < 2:
+            return
+        forms = [set(map(_get_form, frame[f"field_{index}"].unique())) for index in indices]
+        for begin, lines in long_rows:
+            others = frame.filter(pl.col("line") != begin)
+            values = [set(others[f"field_{index}"]) - {""} for index in indices]
+            is_row = True
+            for line in lines:
+                fields = [line.split(self.separator)[index] for index in indices]
+                is_known = any(map(operator.contains, values, fields))
+                is_alike = all(map(operator.contains, forms, map(_get_form, fields)))
+                is_row &= not any('"' in field for field in fields) and (
+                    is_known or (is_alike and len(lines) > 1)
+                )
+            if is_row:
+                raise UserError(
+                    f"a quote that opens in this row closes {len(lines)} "
+                    f"line{'s' if len(lines) > 1 else ''} below, and these lines look like rows",
+                    where=self.source.locate(begin),
+                    hint="If quotes are ordinary text in this file: --quote none.",
+                )
 
-        def is_row(fields: list[str]) -> bool:
-            return (
-                len(fields) == self.width
-                and not any('"' in fields[index] for index in known_values)
-                and any(fields[index] in values for index, values in known_values.items())
-            )
 
-        # A single column is read to look ahead; the values of one tell too little.
-        if len(known_values) > 1 and all(is_row(line.split(self.separator)) for line in lines):
-            raise UserError(
-                f"a quote that opens in this row closes {len(lines)} "
-                f"line{'s' if len(lines) > 1 else ''} below, and these lines look like rows",
-                where=self.source.locate(begin),
-                hint="If quotes are ordinary text in this file: --quote none.",
-            )
+def _get_form(text: str) -> str:
+    """Returns the form of a text: u12 and x7 are a letter and a number, as all ids of a column."""
+    return re.sub("[0-9]+", "0", re.sub(r"[^\W\d_]+", "a", text))
 
 
 def _explain_quote_error(source: SourceFile, line: int, last_line: int, error: csv.Error) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterator
 
 from kd_tf.data.formats.files import ByteStream, SourceFile
@@ -12,7 +13,25 @@ PLAIN_ENCODINGS = ("utf-8", "latin-1")
 """Encodings whose lines can be cut between any two bytes."""
 
 _SAMPLE_BYTES = 1 << 16
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_MAX_PROPOSALS = 5
+_COMMON_ENCODINGS = (
+    *("cp1252", "cp1250", "cp1251", "koi8-r", "gb18030", "big5", "cp932", "cp949", "mac-roman"),
+    "cp850",
+)
+_WESTERN_SIGNS = set(
+    "äöüßéèêëàâáãåæçíìîïñóòôõøœúùûÿÄÖÜÉÈÊËÀÂÁÃÅÆÇÍÌÎÏÑÓÒÔÕØŒÚÙÛ’‘“”„«»–—…°ºª§¿¡€£、。「」・！？　"
+)
+"""Letters and signs of the languages that use cp1252."""
+
+_MARKS = {
+    "utf-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
+    "utf-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
+}
+"""Encodings by the bytes that a file in them begins with; the longer ones first."""
+
+
+_HALF_WIDTH = re.compile("[\uff61-\uff9f]")
+"""Japanese letters that single bytes of cp932 stand for, and that texts rarely have."""
 
 
 def check_encoding(name: str) -> str:
@@ -77,13 +96,14 @@ def make_encoding_error(
 ) -> UserError:
     """Makes the error about a byte that cannot be decoded, with the encoding that fits best."""
     what = f"the file is not {encoding.upper()}"
-    proposal = guess_encoding(sample)
+    proposals = guess_encodings(sample)
     hint = "Give its encoding: --encoding NAME (for example cp1252, gb18030 or shift_jis)."
-    if proposal is not None:
-        name, excerpt = proposal
+    if proposals:
+        readings = [f"{name} ({excerpt!r})" if excerpt else name for name, excerpt in proposals]
+        first_name = proposals[0][0]
         hint = (
-            f"It may be {name}; then it has {excerpt!r}. If that is right: --encoding {name} (of "
-            f"the item table: --set data.item_format.encoding={name})."
+            f"It may be {' or '.join(readings)}. Choose what reads right: --encoding {first_name} "
+            f"(of the item table: --set data.item_format.encoding={first_name})."
         )
     return UserError(
         what + (f": the line has the byte 0x{byte.hex()}" if byte else ""),
@@ -92,26 +112,73 @@ def make_encoding_error(
     )
 
 
-def guess_encoding(sample: bytes) -> tuple[str, str] | None:
-    """Guesses the encoding of a text for a message; nothing is decoded by a guess.
+def guess_encodings(sample: bytes) -> list[tuple[str, str]]:
+    """Guesses encodings of a text for a message; nothing is decoded by a guess.
+
+    Several fit a short text, and only its reader can tell which is right.
 
     Returns:
-        Its name, and words with letters beyond ASCII as it decodes them; None without a guess.
+        At most `_MAX_PROPOSALS` names, the likeliest first, each with words beyond ASCII as it
+        decodes them.
     """
     from charset_normalizer import from_bytes
 
-    best = from_bytes(sample[:_SAMPLE_BYTES]).best()
-    if best is None:
-        return None
-    words = [word for word in str(best).split() if not word.isascii()]
-    return best.encoding.replace("_", "-"), " ".join(words[:5])
+    telling_lines, size = [], 0
+    for line in sample.splitlines():
+        if not line.isascii() and size < _SAMPLE_BYTES:
+            telling_lines.append(line)
+            size += len(line)
+    telling_sample = b"\n".join(telling_lines)[:_SAMPLE_BYTES]
+    if not telling_lines:
+        return [("utf-8", "")]
+    names = [match.encoding.replace("_", "-") for match in from_bytes(telling_sample)]
+    names = [name for name in names if not name.startswith(("utf-16", "utf-32"))][:1]
+    place = 0 if _is_western(telling_sample.decode("cp1252", "replace")) else 1
+    texts: dict[str, str] = {}
+    for name in ["utf-8", *names[:place], *_COMMON_ENCODINGS, *names[place:]]:
+        try:
+            text = telling_sample.decode(name)
+        except UnicodeError:
+            continue
+        if _is_readable(text):
+            texts.setdefault(text, name)
+    proposals = []
+    for text, name in list(texts.items())[:_MAX_PROPOSALS]:
+        words = [word for word in text.split() if not word.isascii()]
+        proposals.append((name, " ".join(words[:3])))
+    return proposals
+
+
+def _is_western(text: str) -> bool:
+    """Says whether a text has the letters of Western Europe, here and there among ASCII ones."""
+    others = [sign for sign in text if not sign.isascii()]
+    num_letters = sum(map(str.isalpha, text))
+    return set(others) <= _WESTERN_SIGNS and 2 * len(others) < num_letters
+
+
+def _is_readable(text: str) -> bool:
+    """Says whether what is beyond ASCII are letters, as in names and titles."""
+    others = {sign for sign in text if not sign.isascii()} - _WESTERN_SIGNS
+    return all(sign.isalpha() and not _HALF_WIDTH.match(sign) for sign in others)
 
 
 def check_byte_order_mark(source: SourceFile, beginning: bytes, encoding: str) -> None:
-    """Checks that a file that says it is UTF-16 is read as that."""
-    if beginning.startswith(_UTF16_MARKS) and not encoding.startswith("utf-16"):
+    """Checks that a file in UTF-16 or UTF-32 is read as that, with or without its mark.
+
+    Raises:
+        UserError: It is not.
+    """
+    name = next((name for name, marks in _MARKS.items() if beginning.startswith(marks)), None)
+    pairs = beginning[:1000]
+    if name is None and len(pairs) > 1 and not encoding.startswith(("utf-16", "utf-32")):
+        # In a table most signs are ASCII: every other byte is 0.
+        shares = [pairs[start::2].count(0) / len(pairs[start::2]) for start in (0, 1)]
+        if max(shares) > 0.6 and min(shares) < 0.1:
+            name = "utf-16-le" if shares[1] > shares[0] else "utf-16-be"
+    if name is not None and not encoding.startswith(name[:6]):
         raise UserError(
-            f"the file is UTF-16, not {encoding.upper()}",
+            f"the file is {name[:6].upper()}, not {encoding.upper()}",
             where=str(source),
-            hint="Say so: --encoding utf-16.",
+            hint=f"Say so: --encoding {name} (of the item table: --set "
+            f"data.item_format.encoding={name}).",
         )

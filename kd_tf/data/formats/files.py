@@ -79,6 +79,10 @@ class SourceFile:
         """Formats a place in the file for messages: ``ratings.csv:17, column "rating"``."""
         return f"{self}:{line}" + (f', column "{column}"' if column else "")
 
+    def format_line(self, line: int) -> str:
+        """Formats a line for messages that name the file already: ``line 17``."""
+        return f"line {line}"
+
 
 def get_single_table(path: Path) -> SourceFile:
     """Returns the table at `path`, or the only table inside it if it is a zip archive.

@@ -64,6 +64,8 @@ def refuse_markup(source: SourceFile, beginning: str) -> None:
             "a JSON file",
             "Write it as CSV, for example with pandas.read_json(...).to_csv.",
         )
+    elif text.startswith("version https://git-lfs"):
+        what, hint = "a pointer of Git LFS", "Get the file itself: git lfs pull."
     else:
         return
     raise UserError(f"this is {what}, not a table", where=str(source), hint=hint)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from kd_tf.data.formats.files import SourceFile
+from kd_tf.data.formats.delimited import make_spelling_hint
+from kd_tf.data.formats.files import SourceFile, format_names
 from kd_tf.errors import UserError
 
 _BLOCK_ROWS = 1 << 20
@@ -40,9 +41,16 @@ def read_parquet(source: SourceFile, columns: Mapping[str, str]) -> Iterator[pl.
     for name in columns.values():
         if name not in schema:
             raise UserError(
-                f"there is no column {name!r}; the columns are {', '.join(schema)}",
+                f"there is no column {name!r}; the columns are {format_names(list(schema))}",
                 where=str(source),
-                hint="Use the name of one of these columns.",
+                hint=make_spelling_hint(name, list(schema))
+                or "Use the name of one of these columns.",
+            )
+        if isinstance(schema[name], (pl.Struct, pl.Duration, pl.Object)):
+            raise UserError(
+                f"column {name!r} has the type {schema[name]}, not text, numbers or times",
+                where=str(source),
+                hint="Write the column as one of these.",
             )
     texts = table.select(
         _cast_to_text(name, schema[name]).alias(role) for role, name in columns.items()
@@ -93,8 +101,10 @@ def _explain_errors(source: SourceFile) -> Iterator[None]:
 
 
 def _cast_to_text(name: str, dtype: pl.DataType) -> pl.Expr:
-    """Casts a column to String: times as ISO 8601, null as the empty text."""
+    """Casts a column to String: times as ISO 8601, lists as Python writes them, null as ""."""
     column = pl.col(name)
+    if isinstance(dtype, (pl.List, pl.Array)):
+        return column.map_elements(lambda parts: str(parts.to_list()), pl.String).fill_null("")
     if dtype.is_temporal():
         column = column.cast(pl.Datetime("us")).dt.to_string("%Y-%m-%dT%H:%M:%S%.6f")
     return column.cast(pl.String).fill_null("")

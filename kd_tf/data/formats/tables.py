@@ -26,6 +26,9 @@ class Table(Protocol):
     def locate(self, line: int, column: str | None = None) -> str:
         """Formats a place in the table for messages."""
 
+    def format_line(self, line: int) -> str:
+        """Formats a line for messages that name the table already."""
+
     def list_columns(self) -> list[str]:
         """Lists the names of its columns; empty if it has none."""
 
@@ -83,6 +86,10 @@ class _FileTable:
         """Formats a place in the file."""
         return self.source.locate(line, column)
 
+    def format_line(self, line: int) -> str:
+        """Formats a line of the file."""
+        return self.source.format_line(line)
+
     def holds_fractions(self, column: str) -> bool:
         """Says no: all values are texts."""
         return False
@@ -127,7 +134,7 @@ class ParquetTable(_FileTable):
 
 @dataclass(frozen=True)
 class WorkbookTable(_FileTable):
-    """The first sheet of an Excel workbook (.xlsx).
+    """The sheet of an Excel workbook (.xlsx) that has the columns.
 
     Args:
         source: The file.
@@ -137,9 +144,9 @@ class WorkbookTable(_FileTable):
     dialect: Dialect = field(default_factory=Dialect)
 
     def list_columns(self) -> list[str]:
-        """Lists the names in the first row."""
+        """Lists the names in the first row of the first sheet."""
         return list_workbook_columns(self.source, self.dialect)
 
     def read(self, columns: Mapping[str, str], bad_rows: BadRows) -> Iterator[pl.DataFrame]:
         """Reads some columns as one block."""
-        return read_workbook(self.source, columns, self.dialect)
+        return read_workbook(self.source, columns, self.dialect, bad_rows)

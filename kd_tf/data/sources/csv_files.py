@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Unpack, cast
 
 from kd_tf.data.dataset import Dataset
-from kd_tf.data.formats.files import get_single_table
+from kd_tf.data.formats.files import format_names, get_single_table
 from kd_tf.data.formats.tables import Table, open_table
 from kd_tf.data.sources.interaction_rows import InteractionColumns
 from kd_tf.data.sources.item_rows import ItemColumns
@@ -136,9 +136,11 @@ def find_item_columns(
     )
     if id_column is None:
         raise UserError(
-            f"the item table has no column {item!r}, {', '.join(map(repr, ID_NAMES))}",
+            f"the item table has no column {item!r}, {', '.join(map(repr, ID_NAMES))}; its columns "
+            f"are {format_names(list(by_name.values()), 10) or 'not named'}",
             where=table.locate(1),
-            hint="Name the column with the item ids: item_id.",
+            hint="Name the column with the item ids: item_id. If the table begins below this line: "
+            'item_format={"skip_rows": 1}.',
         )
     found_names = {
         column: next((by_name[name] for name in usual if name in by_name), None)

@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Unpack
 
+import numpy as np
 import pandas as pd
 import polars as pl
 
 from kd_tf.data.catalog import COLUMNS
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.formats.bad_rows import BadRows
+from kd_tf.data.formats.delimited import make_spelling_hint
 from kd_tf.data.sources.interaction_rows import InteractionColumns
 from kd_tf.data.sources.item_rows import ItemColumns
 from kd_tf.data.sources.own_tables import read_tables
@@ -94,16 +96,27 @@ class FrameTable:
 
     def locate(self, line: int, column: str | None = None) -> str:
         """Formats the place of a row, counted from 0 as pandas does."""
-        return f"{self.name}, row {line - 1}" + (f', column "{column}"' if column else "")
+        return f"{self.name}, {self.format_line(line)}" + (f', column "{column}"' if column else "")
+
+    def format_line(self, line: int) -> str:
+        """Formats a row, counted from 0."""
+        return f"row {line - 1}"
 
     def list_columns(self) -> list[str]:
         """Lists the names of the columns."""
         return list(map(str, self.frame.columns))
 
     def holds_fractions(self, column: str) -> bool:
-        """Says whether a column has a type of fractions."""
-        is_used = len(self.frame) > 0 and column in self.frame
-        return is_used and pd.api.types.is_float_dtype(self.frame[column])
+        """Says whether a column has a type of fractions, or fractions among its objects."""
+        if not len(self.frame) or column not in self.frame:
+            return False
+        values = self.frame[column]
+        if isinstance(values.dtype, pd.CategoricalDtype):
+            values = pd.Series(values.cat.categories)
+        if pd.api.types.is_object_dtype(values):
+            # Texts and numbers side by side: 11 beside "x1" may be 11.0.
+            return any(isinstance(value, float) for value in values[values.notna()])
+        return pd.api.types.is_float_dtype(values)
 
     def read(self, columns: Mapping[str, str], bad_rows: BadRows) -> Iterator[pl.DataFrame]:
         """Reads some columns as one block."""
@@ -113,6 +126,7 @@ class FrameTable:
                     f"there is no column {column!r}; the columns are "
                     f"{', '.join(map(repr, self.list_columns()))}",
                     where=self.name,
+                    hint=make_spelling_hint(column, self.list_columns()),
                 )
         texts = {role: _to_text(self.frame[column]) for role, column in columns.items()}
         lines = pl.int_range(1, len(self.frame) + 1, eager=True).alias("line")
@@ -130,19 +144,42 @@ def _to_text(values: pd.Series) -> pl.Series:
     is_missing = texts.isna().to_numpy()
     return pl.Series(
         [
-            "" if missing else str(text)
-            for text, missing in zip(texts.tolist(), is_missing, strict=True)
+            "" if missing else _format_value(value)
+            for value, missing in zip(texts.tolist(), is_missing, strict=True)
         ],
         dtype=pl.String,
     )
 
 
+def _format_value(value: object) -> str:
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
 def _check_columns(
     frame: pd.DataFrame, needed_columns: set[str], optional: set[str], name: str
 ) -> None:
-    """Raises an error if a column is missing or unknown."""
+    """Checks that a frame has the columns that are needed, each once, and no unknown ones.
+
+    Raises:
+        UserError: It has not, or it is no DataFrame.
+    """
+    if not isinstance(frame, pd.DataFrame):
+        kind = type(frame)
+        raise UserError(
+            f"{name} must be a pandas DataFrame, not {kind.__module__}.{kind.__qualname__}",
+            hint="Make one of it: pd.DataFrame(...), or .to_pandas().",
+        )
+    names = list(map(str, frame.columns))
+    repeats = sorted({column for column in names if names.count(column) > 1})
+    if repeats:
+        raise UserError(
+            f"{name} has several columns {', '.join(map(repr, repeats))}",
+            hint="Keep one: frame.loc[:, ~frame.columns.duplicated()].",
+        )
     missing = sorted(needed_columns - set(frame.columns))
-    unknown = sorted(set(map(str, frame.columns)) - needed_columns - optional)
+    unknown = sorted(set(names) - needed_columns - optional)
     if missing or unknown:
         raise UserError(
             f"{name} needs the columns {sorted(needed_columns)} and may have {sorted(optional)}; "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -13,10 +14,10 @@ from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import CONDITION
 from kd_tf.data.formats.tables import Table
 from kd_tf.data.row_conditions import RowCondition, describe_values
-from kd_tf.data.values.ids import TOTALS, mask_missing, mask_scientific, normalize_ids
+from kd_tf.data.values.ids import mask_missing, mask_scientific, mask_totals, normalize_ids
 from kd_tf.data.values.numbers import DecimalMark, parse_floats, parse_ratings
 from kd_tf.data.values.rules import ValueRules
-from kd_tf.data.values.times import MICROSECONDS, NO_TIME, TimeParser
+from kd_tf.data.values.times import LAST_TIME, MICROSECONDS, NO_TIME, TimeParser, TimeRules
 from kd_tf.errors import UserError
 
 _MAX_FOOTER_ROWS = 3
@@ -81,6 +82,7 @@ class InteractionRows:
         self.bad_rows = BadRows(table, on_bad_rows)
         self.notes: tuple[str, ...] = ()
         self._condition_values: dict[str, int] = {}
+        self._doubts: dict[tuple[str, str], list[Any]] = {}
         self._ratings = [0, 0]
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
@@ -115,7 +117,7 @@ class InteractionRows:
                 where=self.table.locate(1, self.where[0].column),
                 hint=f"The column has {describe_values(self._condition_values)}.",
             )
-        self.notes = self.bad_rows.finish(good_rows)
+        self.notes = self.bad_rows.finish(good_rows) + self._describe_doubts()
         if times is not None and times.reading:
             self.notes += (f"{self.columns['timestamp']} of {self.table.name} is {times.reading}",)
 
@@ -144,16 +146,31 @@ class InteractionRows:
             values = block[f"{CONDITION}{place}"]
             is_met = condition.find(values, self.values.decimal)
             self.bad_rows.pass_over(f"not {condition}", int((~is_met).sum()))
+            self._collect_doubts(condition, values.filter(~is_met))
             if not place and len(self._condition_values) < 1000:
                 for value, count in values.value_counts().iter_rows():
                     self._condition_values[value] = self._condition_values.get(value, 0) + count
             block = block.filter(is_met)
         return block
 
+    def _collect_doubts(self, condition: RowCondition, values: pl.Series) -> None:
+        """Collects values that do not meet a condition only for how they are written."""
+        texts = mask_missing(values, self.values.null_values).drop_nulls()
+        doubtful_texts, why = condition.find_doubtful(texts, self.values.decimal)
+        if len(doubtful_texts):
+            doubt = self._doubts.setdefault((str(condition), why), [0, doubtful_texts[0]])
+            doubt[0] += len(doubtful_texts)
+
+    def _describe_doubts(self) -> tuple[str, ...]:
+        return tuple(
+            f"{condition} leaves out {count} {'row' if count == 1 else 'rows'} whose value {why} "
+            f"(the first is {text!r})"
+            for (condition, why), (count, text) in self._doubts.items()
+        )
+
     def _drop_footer(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Refuses totals in the last rows of a report."""
-        names = frame["user"].str.strip_chars(" \t:").str.to_lowercase()
-        is_total = names.is_in(TOTALS) & (
+        is_total = mask_totals(frame["user"]) & (
             pl.int_range(len(frame), eager=True) >= len(frame) - _MAX_FOOTER_ROWS
         )
         if not is_total.any():
@@ -177,7 +194,7 @@ class InteractionRows:
         if is_bad.any():
             failures = frame.filter(is_bad)
             other_mark: DecimalMark = "," if self.values.decimal == "." else "."
-            would_fit = parse_floats(failures["rating"], other_mark).is_not_null().all()
+            would_fit = parse_ratings(failures["rating"], other_mark).is_not_null().all()
             reason = "is not a finite number"
             if would_fit:
                 reason += f" with the decimal mark {self.values.decimal!r}: --decimal {other_mark}"
@@ -203,6 +220,15 @@ class InteractionRows:
                     parser.explain(is_number),
                     self.columns["timestamp"],
                 )
+        if self.values.times == TimeRules():
+            is_late = (times > LAST_TIME).fill_null(value=False)
+            if is_late.any():
+                failures = frame.filter(is_late)
+                reason = "is after the year 2099; if that is right: --time-format or --time-unit"
+                self.bad_rows.add_all(
+                    failures["line"], failures["timestamp"], reason, self.columns["timestamp"]
+                )
+            is_bad |= is_late
         frame, times = frame.filter(~is_bad), times.filter(~is_bad)
         is_unknown = times == NO_TIME
         seconds = (times // MICROSECONDS).set(is_unknown, NO_TIME)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import html
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,14 @@ import polars as pl
 from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.tables import Table
 from kd_tf.data.sources.interaction_rows import get_column_names, parse_ids_of, refuse_fractions
+from kd_tf.data.values.garbled import describe_garbled
 from kd_tf.data.values.ids import mask_missing
 from kd_tf.data.values.isbn import normalize_isbn
 from kd_tf.data.values.numbers import parse_years
 from kd_tf.data.values.rules import ValueRules
+
+_LISTS = ("authors", "genre")
+"""Columns whose values may be lists, as Python writes them: ``['Ann', 'Bob']``."""
 
 _NO_ISBNS = ("[]", "=", "0")
 
@@ -60,7 +65,8 @@ def read_items(
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Reads an item table.
 
-    Blank fields become null, HTML entities such as ``&amp;`` become the letters they stand for.
+    Blank fields become null, HTML entities such as ``&amp;`` become the letters they stand for, and
+    lists of authors or genres become one text.
     Years that are not whole numbers and invalid ISBNs become null too, and a note counts them. A
     row that repeats another one is passed over.
 
@@ -92,17 +98,26 @@ def read_items(
     frame = pl.concat(parts)
     texts = [role for role in column_names if role not in ("item_id", "year")]
     frame = frame.with_columns(_clean_text(frame[role], values) for role in texts)
+    frame = frame.with_columns(_join_lists(frame[role]) for role in texts if role in _LISTS)
+    garbled_notes = tuple(
+        note
+        for role in texts
+        if role in ("title", "authors")
+        for note in describe_garbled(
+            frame[role].drop_nulls(), f"{'titles' if role == 'title' else role} of {table.name}"
+        )
+    )
     if repeats == "merge":
         frame = frame.group_by("item_id", maintain_order=True).agg(
             pl.exclude("line").drop_nulls().first()
         )
-        notes: tuple[str, ...] = ()
+        notes = garbled_notes
     else:
         frame = _drop_repeats(frame, id_column, bad_rows)
-        notes = bad_rows.finish(len(frame))
+        notes = bad_rows.finish(len(frame)) + garbled_notes
         frame = frame.drop("line")
     for role, parse, more_null_values, kind, fault in (
-        ("year", parse_years, (), "a year", "that is not a whole number"),
+        ("year", parse_years, (), "a year", "that is no year"),
         ("isbn", normalize_isbn, _NO_ISBNS, "an ISBN", "with a wrong length or check digit"),
     ):
         if role not in column_names:
@@ -111,9 +126,11 @@ def read_items(
         frame = frame.with_columns(parse(written).alias(role))
         is_bad = frame[role].is_null() & written.is_not_null()
         if is_bad.any():
+            num_bad = int(is_bad.sum())
             notes += (
-                f"{int(is_bad.sum())} items of {table.name} have {kind} {fault} (the first is "
-                f"{written.filter(is_bad)[0]!r}): they are kept without {kind}",
+                f"{num_bad} {'item' if num_bad == 1 else 'items'} of {table.name} "
+                f"{'has' if num_bad == 1 else 'have'} {kind} {fault} (the first is "
+                f"{written.filter(is_bad)[0]!r}): kept without {kind}",
             )
     return frame, notes
 
@@ -128,6 +145,23 @@ def _clean_text(values: pl.Series, values_rules: ValueRules) -> pl.Series:
     return texts.alias(values.name)
 
 
+def _join_lists(values: pl.Series) -> pl.Series:
+    """Joins the texts of values that are lists in the form of Python or JSON."""
+    is_list = values.str.contains(r"""^\s*\[\s*(['"].*['"])?\s*\]\s*$""").fill_null(value=False)
+    if not is_list.any():
+        return values
+    joined_texts = [_join_list(text) for text in values.filter(is_list)]
+    return values.scatter(is_list.arg_true(), pl.Series(joined_texts, dtype=pl.String))
+
+
+def _join_list(text: str) -> str | None:
+    try:
+        parts = ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError):
+        return text
+    return ", ".join(map(str, parts)) or None
+
+
 def _drop_repeats(frame: pl.DataFrame, id_column: str, bad_rows: BadRows) -> pl.DataFrame:
     """Keeps the first row of each item; the others are bad unless they say the same."""
     num_rows = len(frame)
@@ -137,7 +171,8 @@ def _drop_repeats(frame: pl.DataFrame, id_column: str, bad_rows: BadRows) -> pl.
     if not is_first.all():
         first_lines = dict(frame.filter(is_first).select("item_id", "line").iter_rows())
         for item_id, line in frame.filter(~is_first).select("item_id", "line").iter_rows():
-            reason = f"is already the id of the item in line {first_lines[item_id]}"
+            place = bad_rows.source.format_line(first_lines[item_id])
+            reason = f"is already the id of the item in {place}"
             bad_rows.add(line, item_id, reason, id_column)
         bad_rows.raise_or_skip()
     return frame.filter(is_first)

@@ -9,11 +9,12 @@ from typing import Unpack
 import polars as pl
 
 from kd_tf.data.dataset import Dataset, from_chunks
-from kd_tf.data.formats.files import get_single_table
+from kd_tf.data.formats.files import format_names, get_single_table
 from kd_tf.data.formats.tables import Table, open_table
 from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows
 from kd_tf.data.sources.item_rows import ItemColumns, has_texts, read_items
 from kd_tf.data.sources.table_options import TableOptions, TableRules, make_rules
+from kd_tf.data.suspicious_ids import describe_suspicious_ids
 from kd_tf.errors import UserError
 
 
@@ -92,7 +93,12 @@ def read_tables(
         where=rules.where,
     )
     dataset = from_chunks(name, rows, catalog, min_matched_share=rules.min_matched_share)
-    return rows.add_notes_to(dataset, rows.describe_zeros() + notes)
+    return rows.add_notes_to(
+        dataset,
+        rows.describe_zeros()
+        + notes
+        + describe_suspicious_ids(dataset, columns.user, rules.values.normalize_ids),
+    )
 
 
 def read_catalog(
@@ -109,7 +115,15 @@ def read_catalog(
     """
     if items is not None:
         assert item_columns is not None
-        return read_items(items, item_columns, on_bad_rows=rules.on_bad_rows, values=rules.values)
+        frame, notes = read_items(
+            items, item_columns, on_bad_rows=rules.on_bad_rows, values=rules.values
+        )
+        if not has_texts(item_columns):
+            notes += (
+                f"only the ids of {items.name} are read: --title and --authors name columns of it "
+                f"({format_names(items.list_columns(), 10) or 'it has no header'})",
+            )
+        return frame, notes
     if item_columns is None or not has_texts(item_columns):
         return None, ()
     return read_items(

@@ -18,6 +18,7 @@ from kd_tf.data.sources.item_rows import ItemColumns
 from kd_tf.data.sources.own_tables import read_catalog
 from kd_tf.data.sources.table_options import TableOptions, make_rules
 from kd_tf.data.splits.published import TEST, TRAIN, VALIDATION
+from kd_tf.data.suspicious_ids import describe_suspicious_ids
 
 
 def read_presplit_tables(
@@ -77,6 +78,9 @@ def read_presplit_tables(
     dataset = from_chunks(name, chunks(), catalog, min_matched_share=rules.min_matched_share)
     return dataclasses.replace(
         dataset,
-        notes=tuple(note for _, rows in tables for note in rows.notes) + notes + dataset.notes,
+        notes=tuple(note for _, rows in tables for note in rows.notes)
+        + notes
+        + describe_suspicious_ids(dataset, columns.user, rules.values.normalize_ids)
+        + dataset.notes,
         dropped_rows=merge_counts_by_reason(rows.bad_rows for _, rows in tables),
     )

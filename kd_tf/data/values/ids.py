@@ -12,15 +12,23 @@ from kd_tf.data.values.isbn import normalize_isbn
 
 NULL_VALUES = (
     *("NULL", "Null", "null", "None", "none", "NaN", "nan", "NAN", "NA", "N/A", "n/a", "#N/A"),
-    *(r"\N", "<NA>", "NaT"),
+    *(r"\N", "<NA>", "NaT", "NONE", "(null)", "(NULL)", "[null]", "[NULL]", "<null>", "<NULL>"),
+    *("undefined", "nil", "#NA", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!"),
 )
-"""Texts that stand for a missing value in the exports of databases, spreadsheets, R and pandas."""
+"""Texts that stand for a missing value in the exports of databases, spreadsheets and programs."""
 
-TOTALS = ("total", "totals", "grand total", "subtotal", "sum", "summe", "gesamt", "总计", "合计")
-"""First fields of the last row of a report, in lower case."""
+_TOTAL = (
+    r"^(?:(?:grand |sub)?totals?\b.*|sum|count|average|mean|summe|gesamt(?:summe)?|insgesamt|"
+    r"anzahl|totale|totaal|somme|suma|soma|razem|toplam|итого|всего|总计|合计|小计|合計|総計|小計)$"
+)
+"""First fields of the last rows of a report, in lower case."""
 
 _EMPTY = ("", '=""', '""', "''")
-_SCIENTIFIC = r"^\s*[0-9](\.[0-9]+)?[Ee]\+[0-9]+\s*$"
+_SCIENTIFIC = r"^\s*[0-9](?:(?:[.,][0-9]+)?[Ee]\+[0-9]+|[.,][0-9]+[Ee]-?[0-9]+)\s*$"
+
+_INVISIBLE = "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+_BLANKS = "".join(filter(str.isspace, map(chr, range(0x3001)))) + _INVISIBLE
+"""What is not seen at the ends of a text: blanks of all kinds and signs without a width."""
 
 
 def parse_ids(values: pl.Series) -> pl.Series:
@@ -39,17 +47,28 @@ def mask_missing(values: pl.Series, null_values: tuple[str, ...]) -> pl.Series:
         >>> mask_missing(pl.Series(["7", " NULL", '=""', "  "]), NULL_VALUES).to_list()
         ['7', None, None, None]
     """
-    is_missing = values.str.strip_chars().is_in([*_EMPTY, *null_values])
+    is_missing = values.str.strip_chars(_BLANKS).is_in([*_EMPTY, *null_values])
     return values.set(is_missing.fill_null(value=True), None) if is_missing.any() else values
 
 
 def mask_scientific(values: pl.Series) -> pl.Series:
     """Replaces numbers in scientific notation, such as 9.78E+12, with null.
 
-    Spreadsheets write long ids like this. The digits are lost: many ids have become one.
+    Spreadsheets write long ids like this, with a decimal comma in many countries. The digits are
+    lost: many ids have become one.
     """
     is_scientific = values.str.contains(_SCIENTIFIC).fill_null(value=False)
     return values.set(is_scientific, None) if is_scientific.any() else values
+
+
+def mask_totals(values: pl.Series) -> pl.Series:
+    """Says which texts begin a row of totals in a report.
+
+    Example:
+        >>> mask_totals(pl.Series(["Total:", "Total loans", "Gesamtsumme", "totally"])).to_list()
+        [True, True, True, False]
+    """
+    return values.str.strip_chars(f"{_BLANKS}:").str.to_lowercase().str.contains(_TOTAL)
 
 
 def normalize_ids(values: pl.Series, how: NormalizeIds) -> pl.Series:
@@ -99,7 +118,7 @@ def _normalize_isbns(values: pl.Series) -> pl.Series:
 
 
 def _normalize_text(values: pl.Series) -> pl.Series:
-    return values.str.normalize("NFC").str.strip_chars().str.to_lowercase()
+    return values.str.normalize("NFC").str.strip_chars(_BLANKS).str.to_lowercase()
 
 
 _NORMALIZERS: dict[NormalizeIds, Callable[[pl.Series], pl.Series]] = {

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import polars as pl
 
+from kd_tf.data.values.numbers import to_ascii_digits
+
 _WEIGHTS_10 = range(10, 0, -1)
 _WEIGHTS_13 = (1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1)
 
 
-_LISTED = r"[,;/|]"
-"""What stands between several ISBNs of one item."""
+_LISTED = r"[,;/|:{}<>\r\n\t]"
+"""What stands between several ISBNs of one item, or between an ISBN and a remark."""
+
+_SPLITS = ((_LISTED, 1), (r"\s+", 10))
+"""What lists are split at, one after another, and the least length of a part: ISBNs may have blanks
+in them, so parts between blanks must be whole ones."""
 
 
 def normalize_isbn(values: pl.Series) -> pl.Series:
     """Converts ISBNs to their 13-digit form; null where a string is no valid ISBN.
 
     Understands hyphens, blanks, a leading "ISBN", "ISBN-13:" and the like, quotes and Excel's
-    ``="978..."``, brackets, a remark in parentheses, and the ``.0`` of pandas. Of several ISBNs the
-    first valid one is taken. Converts ISBN-10 to ISBN-13. Restores the leading zeros that a
-    spreadsheet removed, where the check digit is right then. A string with a wrong check digit is
-    not an ISBN. Source: ISO 2108.
+    ``="978..."``, brackets, a remark in parentheses or after a colon, and the ``.0`` of pandas. Of
+    several ISBNs the first valid one is taken. Converts ISBN-10 to ISBN-13. Restores the leading
+    zeros that a spreadsheet removed, where the check digit is right then. A string with a wrong
+    check digit is not an ISBN. Source: ISO 2108.
 
     Args:
         values: String [n].
@@ -31,12 +37,15 @@ def normalize_isbn(values: pl.Series) -> pl.Series:
         >>> normalize_isbn(pl.Series(["0-306-40615-2", '="9780306406157"', "none"])).to_list()
         ['9780306406157', '9780306406157', None]
     """
-    isbns = _normalize_single(values)
-    is_list = isbns.is_null() & values.str.contains(_LISTED).fill_null(value=False)
-    if is_list.any():
-        parts = pl.DataFrame({"row": is_list.arg_true(), "text": values.filter(is_list)})
-        parts = parts.with_columns(pl.col("text").str.replace_all(_LISTED, ",").str.split(","))
-        parts = parts.explode("text")
+    texts = to_ascii_digits(values)
+    isbns = _normalize_single(texts)
+    for separator, min_length in _SPLITS:
+        is_list = isbns.is_null() & texts.str.contains(separator).fill_null(value=False)
+        if not is_list.any():
+            continue
+        parts = pl.DataFrame({"row": is_list.arg_true(), "text": texts.filter(is_list)})
+        parts = parts.with_columns(pl.col("text").str.replace_all(separator, ",").str.split(","))
+        parts = parts.explode("text").filter(pl.col("text").str.len_chars() >= min_length)
         parts = parts.with_columns(_normalize_single(parts["text"])).drop_nulls()
         parts = parts.unique("row", keep="first", maintain_order=True)
         isbns = isbns.scatter(parts["row"], parts["text"])
@@ -48,7 +57,10 @@ def _normalize_single(values: pl.Series) -> pl.Series:
         values.str.to_uppercase()
         .str.replace(r"^\s*ISBN(?:[-\s]?1[03][:\s]+|[:\s]*)", "")
         .str.replace_all(r"\([^()]*\)", "")
-        .str.replace_all(r"""[\s\-\u2010-\u2015\u00ad='"\[\]\u2018\u2019\u201c\u201d]""", "")
+        .str.replace_all(
+            r"""[\s\-\u2010-\u2015\u00ad\u200b-\u200f\u2060\ufeff='"\[\]\u2018\u2019\u201c\u201d]""",
+            "",
+        )
         .str.replace(r"\.0+$", "")
     )
     ten = _keep_matching(plain, r"^[0-9]{6,9}[0-9X]$").str.zfill(10)

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from kd_tf.choices import TimeUnit
-from kd_tf.data.values.numbers import mask_non_finite, parse_floats
+from kd_tf.data.values.numbers import mask_non_finite, parse_floats, to_ascii_digits
 from kd_tf.errors import UserError
 
 MICROSECONDS = 1_000_000
@@ -27,8 +27,14 @@ _LIKELY_SECONDS = 41 * 10**8
 """The end of 2099. A number below it, read as milliseconds, would be a time in January or February
 of 1970."""
 
+LAST_TIME = 4_102_444_800 * MICROSECONDS - 1
+"""The end of 2099, in microseconds. A later time means "never", or was not counted from 1970."""
+
 _UNKNOWN_ABOVE = 10**8
 """Where all other times are after 1973, a 0 or -1 stands for an unknown time."""
+
+_LEAST_DAYS = 10_000
+"""Smaller numbers are places in an order, whatever their unit."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXCEL_EPOCH_DAYS = 25569
@@ -94,7 +100,8 @@ class TimeParser:
 
     def survey(self, values: pl.Series) -> None:
         """Looks for numbers above 12 in dates such as 03/10/2023."""
-        parts = values.drop_nulls().unique().str.extract_groups(_DAY_OR_MONTH_FIRST.pattern)
+        texts = to_ascii_digits(values.drop_nulls().unique())
+        parts = texts.str.extract_groups(_DAY_OR_MONTH_FIRST.pattern)
         for place in range(2):
             number = parts.struct.field(_DAY_OR_MONTH_FIRST.fields[place]).cast(pl.Int64).max()
             self._largest[place] = max(self._largest[place], int(number or 0))  # type: ignore[arg-type]
@@ -126,12 +133,13 @@ class TimeParser:
 
         Returns:
             Int64 [n]: null where a text is no time, or not one of this column; `NO_TIME` where a
-            time is missing or written as an unknown one (0 or -1 among later times, 0000-00-00).
+            time is missing or written as an unknown one (0 or -1 among later times, 0000-00-00,
+            0001-01-01).
 
         Raises:
             UserError: The times can be read in two ways.
         """
-        texts = values.str.strip_chars()
+        texts = to_ascii_digits(values.str.strip_chars())
         if self.rules.format is not None:
             times = _map_unique(texts, self._parse_format)
         else:
@@ -216,8 +224,8 @@ class TimeParser:
         """Finds the unit from the numbers of the first block that has any."""
         dates = _map_unique(texts, _parse_compact)
         is_date = dates.is_not_null()
-        # A zero in place of a date is no date; at least one must be there.
-        if is_date.any() and (is_date | (numbers <= 0)).all():
+        # A zero in place of a date is no date. As seconds, such numbers would be days of 1970.
+        if 2 * int(is_date.sum()) > int((numbers > 0).sum()):
             self._is_compact = True
             self.reading = "read as dates without separators, like 20210116"
             return
@@ -230,6 +238,12 @@ class TimeParser:
         assert self._unit is not None
         if self._unit != "s":
             self.reading = f"read as {_UNIT_NAMES[self._unit]} since 1970"
+        elif _LEAST_DAYS < largest < _UNKNOWN_ABOVE:
+            self.reading = (
+                "read as seconds since 1970, which puts most of them into "
+                f"{1970 + int(largest) // 31_556_952}; if they count something else: --time-unit "
+                "or --time-format"
+            )
         if numbers.is_between(_EXCEL_EPOCH_DAYS, 60_000).all():
             raise UserError(
                 f"the times (the first is {texts[0]}) may be days as Excel counts them, or seconds",
@@ -363,7 +377,8 @@ def _combine(fields: dict[str, pl.Series], size: int) -> pl.Series:
         # 12 a.m. is 0:00, 12 p.m. is 12:00.
         hour = np.where(is_half & ((hour < 1) | (hour > 12)), 99, hour)
         hour = np.where(is_half & (hour != 99), hour % 12 + 12 * (half == "p"), hour)
-    is_unknown = (year == 0) | ((year == 101) & (month == 1) & (day == 1))  # of MySQL and Calibre
+    # What MySQL, .NET and Calibre write where a time is unknown.
+    is_unknown = (year == 0) | (np.isin(year, (1, 101)) & (month == 1) & (day == 1))
     is_valid = (year >= 1) & (month >= 1) & (month <= 12) & (day >= 1)
     is_valid &= (hour < 24) & (minute < 60) & (second < 61)
     months = (np.where(is_valid, year, 1970) - 1970) * 12 + np.where(is_valid, month, 1) - 1
@@ -401,10 +416,10 @@ def _parse_zones(zones: pl.Series) -> np.ndarray:
 
 
 def _parse_compact(texts: pl.Series) -> pl.Series:
-    """Parses YYYYMMDD and YYYYMMDDHHMMSS of the years 1900 to 2099."""
+    """Parses YYYYMMDD, YYYYMMDDHHMM and YYYYMMDDHHMMSS of the years 1900 to 2099."""
     layout = _Layout(
         r"^(?P<year>(?:19|20)\d{2})(?P<month>\d{2})(?P<day>\d{2})"
-        r"(?:(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2}))?(?:\.0*)?$"
+        r"(?:(?P<hour>\d{2})(?P<minute>\d{2})(?P<second>\d{2})?)?(?:\.0*)?$"
     )
     return layout.parse(texts, "")
 

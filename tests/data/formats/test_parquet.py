@@ -1,12 +1,13 @@
 """Parquet tables are read like text: ids as they are, missing values as empty fields."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from kd_tf.data.formats import parquet
+from kd_tf.data.sources.csv_files import read_csv
 from kd_tf.data.sources.interaction_rows import InteractionColumns
 from kd_tf.data.sources.item_rows import ItemColumns
 from kd_tf.data.sources.own_tables import read_files
@@ -52,6 +53,24 @@ def test_times_of_every_type_are_seconds(tmp_path: Path, values, expected) -> No
     path = write(tmp_path, user=["a"], item=["x"], when=values)
     dataset = read_files(path, InteractionColumns("user", "item", timestamp="when"))
     assert dataset.interactions.timestamp.tolist() == [expected]
+
+
+def test_lists_are_read_as_texts_and_other_types_are_refused_by_name(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        user=["a", "b"],
+        item=["x", "y"],
+        authors=[["Ann", "Bo"], None],
+        when=[timedelta(1), None],
+        place=[{"shelf": 1}, {"shelf": 2}],
+    )
+    dataset = read_csv(path, user="user", item="item", authors="authors")
+    assert dataset.catalog.frame["authors"].to_list() == ["Ann, Bo", None]
+    for column, type_name in (("when", "Duration"), ("place", "Struct")):
+        with pytest.raises(UserError, match=f"'{column}' has the type {type_name}"):
+            read_csv(path, user="user", item="item", timestamp=column)
+    with pytest.raises(UserError, match="Did you mean 'user'"):
+        read_csv(path, user="User", item="item")
 
 
 def test_a_missing_value_is_a_bad_row_with_its_number(tmp_path: Path) -> None:
