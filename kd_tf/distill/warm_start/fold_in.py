@@ -76,6 +76,8 @@ def _make_start(teacher_scores: TeacherItemScores, embedding_dim: int, bits: int
     )
     model.create_weights()
     model.solve(data)
+    if teacher_scores.mixtures is not None:
+        model.mix_items(teacher_scores.mixtures)
     description = f"d={model.embedding_dim} of {bits} bits, alpha {model.alpha:g}"
     return WarmStart("fold-in", description, model)
 

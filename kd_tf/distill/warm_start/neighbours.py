@@ -13,7 +13,7 @@ from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.closed_form.local_ridge import refit
 from kd_tf.models.closed_form.sparsify import Side, keep_top_weights
 from kd_tf.models.students.neighbours import NeighboursStudent, compute_max_entries, truncate_rows
-from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher
+from kd_tf.models.teachers.local_ridge import NUM_NEIGHBOURS, LocalRidgeTeacher
 
 SIDES: tuple[Side, ...] = ("history", "candidate")
 """Whether the top weights are kept per history item (row) or per candidate item (column)."""
@@ -81,7 +81,11 @@ class _SelectionRule:
         num_items = teacher_scores.data.train.num_items
         num_entries = compute_max_entries(num_items, max_bytes)
         if self.item_item_scores is None:
-            matrix = prune_by_saliency(teacher_scores, num_entries)
+            width = num_entries // num_items
+            matrix = prune_by_saliency(
+                teacher_scores, num_entries - width * teacher_scores.num_new_items
+            )
+            matrix = teacher_scores.add_new_items(matrix, width)
             description = f"local ridge, {num_entries} weights in all"
         else:
             width = num_entries // num_items
@@ -104,7 +108,8 @@ def _list_selection_rules(teacher_scores: TeacherItemScores) -> list[_SelectionR
         matrices = [
             (name, matrix) for name, matrix in matrices if not name.startswith("LocalRidge")
         ]
-        matrices.append(("local ridge", teacher_scores.ridge[0].to_matrix()))
+        ridge_matrix = teacher_scores.ridge[0].to_matrix()
+        matrices.append(("local ridge", teacher_scores.add_new_items(ridge_matrix, NUM_NEIGHBOURS)))
     rules = [_SelectionRule(name, matrix, side) for name, matrix in matrices for side in SIDES]
     if (
         teacher_scores.teacher is None

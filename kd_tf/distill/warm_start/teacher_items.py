@@ -18,6 +18,9 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size
 from kd_tf.models.closed_form.co_occurrence import CoOccurrence, count_co_occurrences
 from kd_tf.models.closed_form.local_ridge import LocalRidge, prune_neighbours
+from kd_tf.models.closed_form.sparsify import keep_top_weights
+from kd_tf.models.content.item_matrix import mix_item_matrix
+from kd_tf.models.content.item_mixtures import ItemMixtures
 from kd_tf.models.fold_in import FoldInModel
 from kd_tf.models.sparse_item_item import SparseItemItemModel
 from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher, choose_ridge, count_pairs
@@ -61,6 +64,8 @@ class TeacherItemScores:
         data: The training users and the validation metric; its `max_length` is the student's.
         teacher: The teacher; None for a student without one, which then starts from item-item
             co-occurrence.
+        mixtures: The items without training interactions, as mixtures of others; None if there are
+            none. A teacher knows them already (`HistoryModel.mix_items`).
 
     Attributes:
         best_validation_ndcg: Validation NDCG@10 of the best student so far. Families that are slow
@@ -82,8 +87,13 @@ class TeacherItemScores:
                [0.41, 0.41, 0.  ]], dtype=float32)
     """
 
-    def __init__(self, data: TrainingData, teacher: HistoryModel | None) -> None:
-        self.data, self.teacher = data, teacher
+    def __init__(
+        self,
+        data: TrainingData,
+        teacher: HistoryModel | None,
+        mixtures: ItemMixtures | None = None,
+    ) -> None:
+        self.data, self.teacher, self.mixtures = data, teacher, mixtures
         self.best_validation_ndcg = 0.0
         self._cache: dict[str, Any] = {}
 
@@ -127,7 +137,10 @@ class TeacherItemScores:
         Row h, column i. Without a teacher, the cosine similarity of the items' users.
         """
         if self.teacher is None:
-            return compute_cosine_similarities(self.co_occurrences)
+            similarities = compute_cosine_similarities(self.co_occurrences)
+            if self.mixtures is None:
+                return similarities
+            return mix_item_matrix(similarities, self.mixtures)
         return compute_item_item_scores(self.teacher, self.data)
 
     @cached_property
@@ -147,10 +160,42 @@ class TeacherItemScores:
                 co_occurrences = count_pairs(
                     self.data, member.shared_feature_weight, member.use_low_rated
                 )
-                ridge = LocalRidge.from_matrix(member.to_matrix())
+                ridge = LocalRidge.from_matrix(self._leave_out_new_items(member.to_matrix()))
                 return ridge, co_occurrences, member.regularization
         model, ridge, co_occurrences = choose_ridge(self.data)
         return ridge, co_occurrences, model.regularization
+
+    def _leave_out_new_items(self, matrix: sparse.csr_array) -> sparse.csr_array:
+        """Removes rows and columns of mixed items, which are long and come from no interactions."""
+        if self.mixtures is None:
+            return matrix
+        is_known = np.ones(matrix.shape[0], np.float32)
+        is_known[self.mixtures.items] = 0
+        known = sparse.diags_array(is_known)
+        known_matrix = sparse.csr_array(known @ matrix @ known)
+        known_matrix.eliminate_zeros()
+        return known_matrix
+
+    def add_new_items(self, matrix: sparse.csr_array, max_weights: int) -> sparse.csr_array:
+        """Adds the columns of new items to a matrix that was made of the interactions alone.
+
+        Args:
+            matrix: float32 CSR [V + 1, V + 1] without weights of new items.
+            max_weights: How many weights of each new item are added at most, the largest.
+        """
+        if self.mixtures is None:
+            return matrix
+        is_new = np.zeros(matrix.shape[0], np.float32)
+        is_new[self.mixtures.items] = 1
+        _, scores = self.item_item_score_sources[0]
+        columns = sparse.csr_array(scores @ sparse.diags_array(is_new))
+        columns.eliminate_zeros()
+        return sparse.csr_array(matrix + keep_top_weights(columns, max_weights, "candidate"))
+
+    @property
+    def num_new_items(self) -> int:
+        """Number of items without training interactions that are mixtures of others."""
+        return 0 if self.mixtures is None else len(self.mixtures.items)
 
     @cached_property
     def saliency(self) -> np.ndarray:

@@ -55,7 +55,7 @@ def select_student_within_budget(
         context.validation_metric,
         context.progress,
     )
-    source = TeacherItemScores(data, plan.teacher if plan else None)
+    source = TeacherItemScores(data, plan.teacher if plan else None, context.item_mixtures)
     warm_starts = (
         WARM_STARTS if architecture == "auto" else {architecture: WARM_STARTS[architecture]}
     )

@@ -13,6 +13,7 @@ from kd_tf.compress import prune, quantize_aware
 from kd_tf.config import Pruning
 from kd_tf.data.examples.sequences import Examples
 from kd_tf.models.base import HistoryModel
+from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.pipeline.stages.cached_model import TrainedModel, load_or_train
 from kd_tf.pipeline.stages.distillation import DistillationPlan, build_distiller
@@ -38,8 +39,8 @@ def train_from_scratch(
     plan: DistillationPlan | None,
     key: dict[str, Any],
 ) -> tuple[HistoryModel, TrainingResult]:
-    """Trains a student of the run's data from scratch."""
-    return train_student(
+    """Trains a student of the run's data from scratch; new items get rows if there are any."""
+    model, training = train_student(
         context,
         lambda width: build_student(context, architecture, width),
         embedding_dim,
@@ -49,6 +50,30 @@ def train_from_scratch(
         label=f"student {name} ({architecture})",
         key=key,
     )
+    ndcg = _add_new_items_if_better(context, model, training.best_score)
+    return model, replace(training, best_score=ndcg)
+
+
+def _add_new_items_if_better(context: RunContext, model: HistoryModel, ndcg: float) -> float:
+    """Gives new items rows mixed of others, unless the rows that were trained are better.
+
+    A teacher's soft targets can name new items, and so can train their rows.
+
+    Returns:
+        The validation NDCG@10 of the better student.
+    """
+    trained_weights = model.get_weights()
+    if not context.add_new_items(model):
+        return ndcg
+    mixed_ndcg = context.validation_metric(make_score_fn(model))
+    context.progress.info(
+        f"new items: validation NDCG@10 {mixed_ndcg:.4f} with rows mixed of others, {ndcg:.4f} "
+        "with trained ones"
+    )
+    if mixed_ndcg >= ndcg:
+        return mixed_ndcg
+    model.set_weights(trained_weights)
+    return ndcg
 
 
 def build_student(context: RunContext, architecture: str, embedding_dim: int) -> HistoryModel:
