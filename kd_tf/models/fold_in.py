@@ -152,10 +152,8 @@ class FoldInModel(ClosedFormFit):
         self.whitening.assign(self._compute_whitening(self.factors.numpy()))
 
     def mix_items(self, mixtures: ItemMixtures) -> None:
-        factors = mixtures.mix_rows(self.factors.numpy())
-        # The preconditioner stays that of the items with interactions: a user is solved as before.
-        factors[0] = 0
-        self.factors.assign(factors)
+        # New items are unseen ones for every user, so that they change the others a little.
+        self.assign(mixtures.mix_rows(self.factors.numpy()))
 
     def _compute_whitening(self, factors: np.ndarray) -> np.ndarray:
         """Computes the preconditioner (Y^T Y + reg I)^-1/2: float32 [d, d]."""

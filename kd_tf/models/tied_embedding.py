@@ -142,7 +142,7 @@ class TiedEmbeddingModel(HistoryModel):
 
     def mix_items(self, mixtures: ItemMixtures) -> None:
         # Averages: the logit 0 says nothing special, so a mixture must not shrink to it.
-        for table in {id(table): table for table in (self.table, self.scoring_table)}.values():
+        for table in self.item_tables:
             table.assign(mixtures.average_rows(table.numpy()))
 
     def item_weights(self, ids: tf.Tensor) -> tf.Tensor:
@@ -157,6 +157,13 @@ class TiedEmbeddingModel(HistoryModel):
     def scoring_table(self) -> tf.Variable:
         """The output embedding, float32 [V + 1, d]: the tied table itself."""
         return self.table
+
+    @property
+    def item_tables(self) -> list[tf.Variable]:
+        """All weights with a row for every item: float32 [V + 1, ...]."""
+        return (
+            [self.table] if self.scoring_table is self.table else [self.table, self.scoring_table]
+        )
 
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         # Reads the candidates' rows only: the catalog may be a thousand times as large.

@@ -85,11 +85,12 @@ def test_only_held_out_and_drawn_items_keep_their_scores() -> None:
 
 def test_candidates_are_full_or_sampled() -> None:
     assert parse_candidates("full") is None
+    assert parse_candidates("cold") is None
     assert parse_candidates("sampled:499", 7) == SampledCandidates(499, 7)
     assert str(SampledCandidates(499)) == "sampled:499"
 
 
 @pytest.mark.parametrize("text", ["", "sampled", "sampled:", "sampled:0", "sampled:-1", "all:3"])
 def test_other_candidates_are_refused(text: str) -> None:
-    with pytest.raises(UserError, match="full or sampled:N"):
+    with pytest.raises(UserError, match="full, cold or sampled:N"):
         parse_candidates(text)

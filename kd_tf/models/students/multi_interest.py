@@ -73,6 +73,10 @@ class MultiInterestStudent(TiedEmbeddingModel):
             name="sharpness", shape=(), initializer=keras.initializers.Constant(10.0)
         )
 
+    @property
+    def item_tables(self) -> list[tf.Variable]:
+        return [*super().item_tables, self.bias]
+
     def encode(self, rows: tf.Tensor, weights: tf.Tensor, training: bool) -> tf.Tensor:
         """Returns the interests, float32 [B, K, d], of length s; zeros for an empty history."""
         logits = tf.matmul(tf.nn.tanh(rows), self.attention)

@@ -10,7 +10,6 @@ from kd_tf.layers.id_ops import compact_ids
 from kd_tf.layers.pooling import pool_weighted_rows
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.models.base import minimize_loss
-from kd_tf.models.content.item_mixtures import ItemMixtures
 from kd_tf.models.tied_embedding import TiedEmbeddingModel
 
 
@@ -72,9 +71,9 @@ class VAETeacher(TiedEmbeddingModel):
             embedding_dim, kernel_initializer=keras.initializers.RandomNormal(stddev=0.001)
         )
 
-    def mix_items(self, mixtures: ItemMixtures) -> None:
-        super().mix_items(mixtures)
-        self.bias.assign(mixtures.average_rows(self.bias.numpy()))
+    @property
+    def item_tables(self) -> list[tf.Variable]:
+        return [*super().item_tables, self.bias]
 
     @property
     def scoring_table(self) -> tf.Variable:

@@ -17,7 +17,7 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size
 from kd_tf.models.closed_form.co_occurrence import count_co_occurrences
 from kd_tf.models.closed_form.local_ridge import fit_local_ridge
-from kd_tf.models.closed_form.sparsify import select_top_targets
+from kd_tf.models.closed_form.sparsify import keep_top_weights, select_top_targets
 from kd_tf.models.content.item_matrix import mix_item_matrix
 from kd_tf.models.content.item_mixtures import ItemMixtures
 from kd_tf.models.tied_embedding import TiedEmbeddingModel
@@ -67,20 +67,29 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         super().__init__(num_items, **kwargs)
         if wide_neighbours < 0:
             raise ValueError(f"wide_neighbours must be 0 or more, not {wide_neighbours}")
-        self.wide_neighbours = wide_neighbours
-        shape = (self.num_items + 1, wide_neighbours)
-
-        def add_constant(name: str, shape: tuple[int, ...], dtype: str = "float32") -> tf.Variable:
-            return self.add_weight(
-                name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False
-            )
-
-        self.wide_ids = add_constant("wide_ids", shape, "int32")
-        self.wide_item_weights = add_constant("wide_item_weights", shape)
-        self.wide_weight = add_constant("wide_weight", ())
-        self.recency_power = add_constant("recency_power", ())
+        self._create_wide_part(wide_neighbours)
+        self.wide_weight = self._add_constant("wide_weight", ())
+        self.recency_power = self._add_constant("recency_power", ())
         self.temperature = self.add_weight(
             name="temperature", shape=(), initializer="ones", trainable=False
+        )
+
+    def _create_wide_part(self, wide_neighbours: int) -> None:
+        """Creates the neighbours of all items, or replaces those of another number."""
+        self.wide_neighbours = wide_neighbours
+        for name in ("wide_ids", "wide_item_weights"):
+            if hasattr(self, name):
+                delattr(self, name)
+        shape = (self.num_items + 1, wide_neighbours)
+        self.wide_ids = self._add_constant("wide_ids", shape, "int32")
+        self.wide_item_weights = self._add_constant("wide_item_weights", shape)
+
+    def _add_constant(
+        self, name: str, shape: tuple[int, ...], dtype: str = "float32"
+    ) -> tf.Variable:
+        """Adds a weight that is not trained."""
+        return self.add_weight(
+            name=name, shape=shape, dtype=dtype, initializer="zeros", trainable=False
         )
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -131,7 +140,20 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
             (weights[is_entry], (rows[is_entry], targets[is_entry])),
             shape=(self.num_items + 1, self.num_items + 1),
         )
-        ids, values = select_top_targets(mix_item_matrix(matrix, mixtures), self.wide_neighbours)
+        is_new = np.zeros(self.num_items + 1, np.float32)
+        is_new[mixtures.items] = 1
+        new, known = sparse.diags_array(is_new), sparse.diags_array(1 - is_new)
+        mixed_matrix = mix_item_matrix(matrix, mixtures)
+        # Rows get twice as long: new neighbours shall push out none of the others.
+        parts = (mixed_matrix @ new, new @ mixed_matrix @ known)
+        mixed_matrix = known @ matrix @ known
+        for part in parts:
+            mixed_matrix = mixed_matrix + keep_top_weights(
+                sparse.csr_array(part), self.wide_neighbours, "history"
+            )
+        width = min(2 * self.wide_neighbours, self.num_items)
+        ids, values = select_top_targets(sparse.csr_array(mixed_matrix), width)
+        self._create_wide_part(width)
         self.wide_ids.assign(ids)
         self.wide_item_weights.assign(values)
 

@@ -56,6 +56,7 @@ def test_names_are_one_block_and_every_other_column_is_its_own() -> None:
         "title, authors (tfidf)",
         "subjects (tfidf)",
         "text (tfidf)",
+        "authors (names)",
     ]
     assert features.has_content.tolist() == [True, True, True, False]
     assert features.whole_text is not None
@@ -64,7 +65,7 @@ def test_names_are_one_block_and_every_other_column_is_its_own() -> None:
 
 def test_by_default_all_texts_of_a_catalog_are_encoded() -> None:
     names = [block.name for block in encode_catalog(CATALOG).blocks]
-    assert names == ["title, authors (tfidf)", "text (tfidf)"]
+    assert names == ["title, authors (tfidf)", "text (tfidf)", "authors (names)"]
 
 
 def test_word_counts_stand_beside_a_pretrained_encoder() -> None:
