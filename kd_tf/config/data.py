@@ -210,7 +210,9 @@ _DATASETS_OF: dict[str, tuple[str, ...]] = {
 class Cleaning(Section):
     """Rules for cleaning the interactions. A published split is never cleaned."""
 
-    since: Text | None = Field(None, description="drop rows before this time (seconds or ISO 8601)")
+    since: Text | None = Field(
+        None, description="drop rows before this time, in any form that has one meaning"
+    )
     until: Text | None = Field(None, description="drop rows from this time on")
     min_rating: float | None = Field(
         None, description="drop rows rated lower; default for goodbooks: 4"

@@ -277,6 +277,44 @@ def parse_seconds(values: pl.Series, unit: TimeUnit = "s") -> pl.Series:
     return (times // MICROSECONDS).set(times == NO_TIME, None)
 
 
+def parse_time_setting(text: str, name: str) -> int:
+    """Parses a time that a setting gives, in any form that has one meaning.
+
+    Args:
+        text: As a table might have it; UTC if it names no zone.
+        name: The setting, for errors.
+
+    Returns:
+        Seconds since 1970, rounded down.
+
+    Raises:
+        UserError: The text is no time, or may be two.
+
+    Example:
+        >>> parse_time_setting("1970-01-02", "cleaning.since")
+        86400
+        >>> parse_time_setting("soon", "cleaning.since")
+        Traceback (most recent call last):
+        ...
+        kd_tf.errors.UserError: cleaning.since is 'soon', which is not a time that has one meaning
+          For example 2015-01-01.
+    """
+    values, parser = pl.Series([text], dtype=pl.String), TimeParser(TimeRules(), name)
+    try:
+        if parser.needs_survey(values):
+            parser.survey(values)
+            parser.decide_order()
+        time = parser.parse(values).item()
+    except UserError:
+        time = None
+    if time in (None, NO_TIME):
+        raise UserError(
+            f"{name} is {text!r}, which is not a time that has one meaning",
+            hint="For example 2015-01-01.",
+        )
+    return int(time // MICROSECONDS)
+
+
 _UNIT_NAMES = {
     "s": "seconds",
     "ms": "milliseconds",
