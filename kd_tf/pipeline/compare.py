@@ -47,7 +47,7 @@ from kd_tf.pipeline.stages.model_results import (
     make_model_result,
 )
 from kd_tf.pipeline.stages.run_context import RunContext
-from kd_tf.pipeline.stages.select_student import select_student_within_budget
+from kd_tf.pipeline.stages.select_student import check_max_bytes, select_student_within_budget
 from kd_tf.pipeline.stages.train_student import build_student, train_student
 from kd_tf.pipeline.stages.training import make_regularizer_arguments
 from kd_tf.progress import NullProgress, Progress
@@ -211,6 +211,7 @@ class _ComparisonContext:
         self.context = RunContext.create(
             settings, folder, progress, dataset or load_dataset(settings)
         )
+        check_max_bytes(self.context)
         self.teachers = teachers.load_or_train_teachers(self.context, save_early=True)
 
     @property

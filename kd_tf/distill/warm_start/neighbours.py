@@ -23,14 +23,16 @@ MAX_ITEMS_FOR_SALIENCY = 300_000
 and as long as all other warm starts together."""
 
 
+def has_room_for_neighbours(num_items: int, max_bytes: int) -> bool:
+    """Says whether one weight per item fits into `max_bytes`."""
+    return compute_max_entries(num_items, max_bytes) >= num_items
+
+
 def generate_neighbours_starts(
     teacher_scores: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
     """Yields a neighbours student for each selection rule, if one weight per item fits."""
-    if (
-        compute_max_entries(teacher_scores.data.train.num_items, max_bytes)
-        < teacher_scores.data.train.num_items
-    ):
+    if not has_room_for_neighbours(teacher_scores.data.train.num_items, max_bytes):
         return
     for rule in _list_selection_rules(teacher_scores):
         yield rule.make_start(teacher_scores, max_bytes)
@@ -45,10 +47,7 @@ def select_best_neighbours(teacher_scores: TeacherItemScores, max_bytes: int) ->
     Returns:
         The student; None if not even one weight per item fits into `max_bytes`.
     """
-    if (
-        compute_max_entries(teacher_scores.data.train.num_items, max_bytes)
-        < teacher_scores.data.train.num_items
-    ):
+    if not has_room_for_neighbours(teacher_scores.data.train.num_items, max_bytes):
         return None
 
     def select_rule() -> _SelectionRule:
