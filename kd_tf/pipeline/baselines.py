@@ -12,7 +12,7 @@ from kd_tf.errors import UserError
 from kd_tf.evaluation.candidates import FULL, parse_candidates
 from kd_tf.evaluation.evaluate import TrainingStatistics
 from kd_tf.pipeline.stages.baseline_models import evaluate_baseline_models
-from kd_tf.pipeline.stages.load import load_dataset
+from kd_tf.pipeline.stages.load import load_dataset, report_id_match
 from kd_tf.pipeline.stages.model_results import (
     compare_models,
     describe_dataset,
@@ -55,7 +55,9 @@ def evaluate_baselines(
             f"there is no baseline {unknown[0]!r}", hint=f"Use one of {', '.join(BASELINES)}."
         )
     candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
-    prepared_data = prepare_data(settings, dataset or load_dataset(settings))
+    dataset = dataset or load_dataset(settings)
+    report_id_match(dataset, progress)
+    prepared_data = prepare_data(settings, dataset)
     data = describe_dataset(settings, prepared_data, prepared_data.splits[0])
     data.notes.extend(
         check_evaluation_sizes(settings, candidates, prepared_data.interactions.num_items)

@@ -15,6 +15,7 @@ from kd_tf.evaluation.candidates import FULL, SampledCandidates, parse_candidate
 from kd_tf.evaluation.evaluate import Evaluation, ScoreFn, TrainingStatistics, evaluate
 from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.pipeline.stages.cache import Cache, make_shared_key
+from kd_tf.pipeline.stages.load import report_id_match
 from kd_tf.pipeline.stages.model_results import describe_dataset
 from kd_tf.pipeline.stages.prepare import (
     choose_max_length,
@@ -86,8 +87,7 @@ class RunContext:
         Raises:
             UserError: The data or a setting cannot be used.
         """
-        if dataset.id_match is not None:
-            progress.info(dataset.id_match.describe())
+        report_id_match(dataset, progress)
         candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
         prepared_data = prepare_data(settings, dataset)
         split = ensure_validation_split(prepared_data.split)

@@ -20,6 +20,7 @@ from kd_tf.errors import UserError
 from kd_tf.pipeline.baselines import evaluate_baselines
 from kd_tf.pipeline.stages import prepare
 from kd_tf.pipeline.stages.load import load_dataset
+from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.pipeline.summarize_data import summarize_data
 from kd_tf.progress import NullProgress
 
@@ -120,6 +121,24 @@ def test_sampled_candidates_stand_in_the_result_and_are_warned_of(dataset: Datas
     assert found.dataset.candidates == "sampled:5"
     assert "accuracy" in found.models[0].metrics
     assert any("not comparable" in warning for warning in warnings)
+
+
+def test_run_and_baselines_report_how_well_the_two_tables_meet(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    class Infos(NullProgress):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def info(self, message: str) -> None:
+            self.lines.append(message)
+
+    of_run, of_baselines = Infos(), Infos()
+    RunContext.create(settings(), tmp_path / "run", of_run, dataset)
+    evaluate_baselines(settings(), of_baselines, dataset=dataset, models=["popularity"])
+    line = "60 of 60 items with interactions are in the item table (100%)"
+    assert of_run.lines[0].startswith(line)
+    assert of_baselines.lines[0] == of_run.lines[0]
 
 
 def test_a_baseline_that_cannot_be_fitted_is_left_out_with_a_note_unless_it_was_asked_for(
