@@ -13,7 +13,7 @@ import numpy as np
 
 from kd_tf import atomic
 from kd_tf.compress.storage import compute_quantized_size, snap_to_quantization_grid
-from kd_tf.config import MATRIX_FACTORIZATION, Config, Distillation
+from kd_tf.config import MATRIX_FACTORIZATION, Config, Distillation, check_effects
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.examples.sequences import Examples
 from kd_tf.distill.warm_start import WARM_STARTS
@@ -113,6 +113,7 @@ def compare(
             where="student.architecture",
             hint=f"Use one of {', '.join(architectures)}.",
         )
+    check_effects(settings, "compare")
     for name in names:  # wrong settings shall stop the comparison before hours of training
         build_losses(method_presets.configure_method(name, settings).distillation)
     with reserve_run_folder(Path(folder)):

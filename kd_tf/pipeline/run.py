@@ -112,6 +112,7 @@ def run(
                 where=f"{role}.architecture",
                 hint="Choose another architecture; this one is for kd-tf compare.",
             )
+    config.check_effects(settings, "run")
     build_losses(settings.distillation)  # wrong ones shall stop the run before hours of training
     check_run_folder(Path(folder))
     progress = progress or NullProgress()
