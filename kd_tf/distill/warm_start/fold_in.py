@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kd_tf.baselines import ials
-from kd_tf.distill.warm_start.neighbours import has_room_for_neighbours, select_best_neighbours
+from kd_tf.distill.warm_start.neighbours import list_splits, select_best_neighbours
 from kd_tf.distill.warm_start.teacher_items import TeacherItemScores, WarmStart
 from kd_tf.models.students.fold_in import FoldInStudent
 from kd_tf.models.weighted_ensemble import WeightedEnsemble
@@ -51,14 +51,13 @@ def generate_fold_in_residual_starts(
 
 def _list_splits(num_items: int, max_bytes: int) -> list[tuple[tuple[int, int], int]]:
     """Lists the shapes that leave room for item neighbours, and the bytes that they leave."""
-    shapes = (_choose_shape(num_items, int(max_bytes * fraction)) for fraction in FRACTIONS)
-    splits = ((shape, max_bytes - _count_bytes(num_items, *shape)) for shape in shapes if shape)
-    return [(shape, rest) for shape, rest in splits if has_room_for_neighbours(num_items, rest)]
+    return list_splits(num_items, max_bytes, FRACTIONS, _choose_shape, _count_bytes)
 
 
-def _count_bytes(num_items: int, embedding_dim: int, bits: int) -> int:
+def _count_bytes(num_items: int, shape: tuple[int, int]) -> int:
     # One byte per item for the prior, with 4 bits another one for the row's scale. The d x d matrix
     # is needed to solve for the user's factors.
+    embedding_dim, bits = shape
     vectors = 1 + (bits == 4)
     rows = (num_items + 1) * (embedding_dim * bits // 8 + vectors)
     return rows + embedding_dim**2 + vectors * 1024
@@ -70,10 +69,10 @@ def _choose_shape(num_items: int, max_bytes: int) -> tuple[int, int] | None:
     With too few bytes for that, twice the factors with 4 bits each rank better.
     """
     largest = min(MAX_EMBEDDING_DIM, num_items // 8) // 2 * 2
-    if largest >= 4 and _count_bytes(num_items, largest, 8) <= max_bytes:
+    if largest >= 4 and _count_bytes(num_items, (largest, 8)) <= max_bytes:
         return largest, 8
     for embedding_dim in range(largest, 3, -2):
-        if _count_bytes(num_items, embedding_dim, 4) <= max_bytes:
+        if _count_bytes(num_items, (embedding_dim, 4)) <= max_bytes:
             return embedding_dim, 4
     return None
 

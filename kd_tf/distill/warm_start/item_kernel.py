@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 
-from kd_tf.distill.warm_start.neighbours import has_room_for_neighbours
+from kd_tf.distill.warm_start.neighbours import list_splits
 from kd_tf.distill.warm_start.residual import add_residual
 from kd_tf.distill.warm_start.teacher_items import TeacherItemScores, WarmStart
 from kd_tf.models.batch_scoring import make_score_fn
@@ -125,9 +126,8 @@ def _list_shapes(num_items: int, max_bytes: int) -> list[_Shape]:
 
 def _list_splits(num_items: int, max_bytes: int) -> list[tuple[_Shape, int]]:
     """Lists the shapes that leave room for a correction, and the bytes that they leave."""
-    shapes = (_choose_shape(num_items, int(max_bytes * fraction), 8) for fraction in FRACTIONS)
-    splits = ((shape, max_bytes - _count_bytes(num_items, shape)) for shape in shapes if shape)
-    return [(shape, rest) for shape, rest in splits if has_room_for_neighbours(num_items, rest)]
+    choose_shape = partial(_choose_shape, bits=8)
+    return list_splits(num_items, max_bytes, FRACTIONS, choose_shape, _count_bytes)
 
 
 def _choose_fit_targets(teacher_scores: TeacherItemScores, shape: _Shape) -> _FitTargets | None:

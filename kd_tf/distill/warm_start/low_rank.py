@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kd_tf.distill.warm_start.neighbours import has_room_for_neighbours
+from kd_tf.distill.warm_start.neighbours import list_splits
 from kd_tf.distill.warm_start.residual import add_residual
 from kd_tf.distill.warm_start.teacher_items import TeacherItemScores, WarmStart
 from kd_tf.models.students.low_rank import LowRankStudent, factorize_item_scores
@@ -49,11 +49,7 @@ def generate_low_rank_residual_starts(
 
 def _list_splits(num_items: int, max_bytes: int) -> list[tuple[int, int]]:
     """Lists the ranks that leave room for a correction, and the bytes that they leave."""
-    embedding_dims = (
-        _choose_embedding_dim(num_items, int(max_bytes * fraction)) for fraction in FRACTIONS
-    )
-    splits = ((dim, max_bytes - _count_bytes(num_items, dim)) for dim in embedding_dims if dim)
-    return [(dim, rest) for dim, rest in splits if has_room_for_neighbours(num_items, rest)]
+    return list_splits(num_items, max_bytes, FRACTIONS, _choose_embedding_dim, _count_bytes)
 
 
 def _count_bytes(num_items: int, embedding_dim: int) -> int:

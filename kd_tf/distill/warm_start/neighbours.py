@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -14,6 +15,8 @@ from kd_tf.models.closed_form.local_ridge import refit
 from kd_tf.models.closed_form.sparsify import Side, keep_top_weights
 from kd_tf.models.students.neighbours import NeighboursStudent, compute_max_entries, truncate_rows
 from kd_tf.models.teachers.local_ridge import LocalRidgeTeacher
+
+Shape = TypeVar("Shape")
 
 SIDES: tuple[Side, ...] = ("history", "candidate")
 """Whether the top weights are kept per history item (row) or per candidate item (column)."""
@@ -26,6 +29,30 @@ and as long as all other warm starts together."""
 def has_room_for_neighbours(num_items: int, max_bytes: int) -> bool:
     """Says whether one weight per item fits into `max_bytes`."""
     return compute_max_entries(num_items, max_bytes) >= num_items
+
+
+def list_splits(
+    num_items: int,
+    max_bytes: int,
+    fractions: Sequence[float],
+    choose_shape: Callable[[int, int], Shape | None],
+    count_bytes: Callable[[int, Shape], int],
+) -> list[tuple[Shape, int]]:
+    """Lists the shapes of another model that leave room for neighbours beside it.
+
+    Args:
+        num_items: V.
+        max_bytes: For both.
+        fractions: Shares of the bytes for the other model.
+        choose_shape: Chooses its shape from V and the bytes; nothing where none fits.
+        count_bytes: Counts its bytes from V and the shape.
+
+    Returns:
+        Each shape, and the bytes that it leaves.
+    """
+    shapes = (choose_shape(num_items, int(max_bytes * fraction)) for fraction in fractions)
+    splits = ((shape, max_bytes - count_bytes(num_items, shape)) for shape in shapes if shape)
+    return [(shape, rest) for shape, rest in splits if has_room_for_neighbours(num_items, rest)]
 
 
 def generate_neighbours_starts(
