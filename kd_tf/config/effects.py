@@ -14,6 +14,7 @@ from typing import Any
 
 from kd_tf.choices import (
     ClosedFormTeacher,
+    DatasetName,
     TrainedStudent,
     TrainedTeacher,
     WarmStartedStudent,
@@ -28,8 +29,10 @@ WARM_STARTED_STUDENTS = list_choices(WarmStartedStudent)
 PRUNED_STUDENTS = ("mlp", "shallow-cnn", "two-tower")
 """Students with a dense core, which is what pruning prunes."""
 
-_PUBLISHED_DATASETS = (
-    *("goodbooks", "movielens", "book-crossing", "amazon-reviews", "netflix-prize", "gowalla"),
+_PUBLISHED_DATASETS = tuple(
+    name
+    for name in list_choices(DatasetName)
+    if name not in ("synthetic", "csv", "user-item-lists")
 )
 
 
