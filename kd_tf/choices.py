@@ -53,29 +53,22 @@ NormalizeIds = Literal["none", "text", "integers", "isbn"]
 ignored; as whole numbers (``007``, ``7.0`` and ``="7"`` are 7); as ISBN-13. The last two leave
 other ids as they are, without blanks around them."""
 
-MemberArchitecture = Literal[
-    "gru",
-    "cnn",
-    "transformer",
-    "vae",
-    "two-tower",
-    "local-ridge",
-    "linear-autoencoder",
-    "ials",
-    "spectral",
-]
+TrainedTeacher = Literal["gru", "cnn", "transformer", "vae", "two-tower"]
+"""Teachers that are trained by gradient descent."""
+
+ClosedFormTeacher = Literal["local-ridge", "linear-autoencoder", "ials", "spectral"]
+"""Teachers that are solved in one calculation."""
+
+MemberArchitecture = Literal[TrainedTeacher, ClosedFormTeacher]
 """Teachers that can be members of an ensemble."""
 
 TeacherArchitecture = Literal[MemberArchitecture, "ensemble", "matrix-factorization"]
 """All teachers."""
 
-StudentArchitecture = Literal[
-    "auto",
-    "mlp",
-    "shallow-cnn",
-    "logistic",
-    "two-tower",
-    "multi-interest",
+TrainedStudent = Literal["mlp", "shallow-cnn", "logistic", "two-tower", "multi-interest"]
+"""Students that are initialized at random and trained by gradient descent."""
+
+WarmStartedStudent = Literal[
     "neighbours",
     "item-kernel",
     "low-rank",
@@ -83,8 +76,10 @@ StudentArchitecture = Literal[
     "low-rank-residual",
     "kernel-residual",
     "fold-in-residual",
-    "matrix-factorization",
 ]
+"""Students that are initialized from a teacher's item scores."""
+
+StudentArchitecture = Literal["auto", TrainedStudent, WarmStartedStudent, "matrix-factorization"]
 """All students; ``auto`` selects one of them."""
 
 OptimizerName = Literal["adam", "adamw", "sgd"]

@@ -26,8 +26,8 @@ from kd_tf.keyed_folder import hash_files
 
 SETTINGS = (
     *("--set", "data.synthetic_items=80", "--set", "data.synthetic_users=150"),
-    *("--set", "teacher.training.epochs=2", "--set", "student.training.epochs=3"),
-    *("--set", "teacher.embedding_dim=16", "--set", "student.embedding_dim=8"),
+    *("--student", "mlp"),
+    *("--set", "student.training.epochs=3", "--set", "student.embedding_dim=8"),
     *("--set", "export.recommendations=20", "--set", 'export.quantizations=["dynamic-int8"]'),
 )
 KD_TF = (sys.executable, "-c", "from kd_tf.cli import main; main()")
@@ -45,11 +45,12 @@ def main() -> int:
     commands = {
         "run": (
             *KD_TF,
-            *("run", "--teacher", "cnn", "--student", "mlp", *SETTINGS, "--out", "RUN"),
+            *("run", "--teacher", "cnn", "--set", "teacher.training.epochs=2"),
+            *("--set", "teacher.embedding_dim=16", *SETTINGS, "--out", "RUN"),
         ),
         "compare": (
             *KD_TF,
-            *("compare", "--teacher", "local-ridge", "--student", "mlp", "--seeds", "1"),
+            *("compare", "--teacher", "local-ridge", "--seeds", "1"),
             *("--methods", "soft-targets,rrd", *SETTINGS, "--out", "COMPARISON"),
         ),
         "export": (*EXPORT, "RUN", "--out", "model.tflite"),

@@ -50,7 +50,8 @@ CONFIGURATION = """\
 {note}
 
 A TOML file for `--config FILE.toml`. Every key may also be given as `--set section.key=value`. An
-unknown key or a value out of range stops the run before any data is read.
+unknown key, a value out of range, or a setting that has no effect beside the others (such as
+`student.embedding_dim` with `student.architecture = "auto"`) stops the run before any data is read.
 
 ```toml
 [data]

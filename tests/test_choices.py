@@ -8,8 +8,8 @@ from kd_tf.choices import list_choices
 from kd_tf.config import MATRIX_FACTORIZATION
 from kd_tf.data.sources.download import PUBLISHED_FILES
 from kd_tf.distill.losses import METHODS
-from kd_tf.models.students import STUDENTS
-from kd_tf.models.teachers import TEACHERS
+from kd_tf.models.students import STUDENTS, TRAINED_STUDENTS, WARM_STARTED_STUDENTS
+from kd_tf.models.teachers import TEACHERS, TRAINED_TEACHERS
 from kd_tf.pipeline.method_presets import PRESETS
 from kd_tf.tflite.benchmark.benchmark import COMPETITORS
 from kd_tf.tflite.convert import Quantization
@@ -19,6 +19,9 @@ def test_models() -> None:
     assert list_choices(choices.TeacherArchitecture) == (*TEACHERS, MATRIX_FACTORIZATION)
     assert list_choices(choices.MemberArchitecture) == tuple(set_aside(TEACHERS, "ensemble"))
     assert list_choices(choices.StudentArchitecture) == ("auto", *STUDENTS, MATRIX_FACTORIZATION)
+    assert list_choices(choices.TrainedTeacher) == tuple(TRAINED_TEACHERS)
+    assert list_choices(choices.TrainedStudent) == tuple(TRAINED_STUDENTS)
+    assert list_choices(choices.WarmStartedStudent) == tuple(WARM_STARTED_STUDENTS)
     assert list_choices(choices.BaselineName) == tuple(BASELINES)
 
 

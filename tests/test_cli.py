@@ -169,7 +169,7 @@ def test_data_counts_before_and_after_every_cleaning_step(
     ("options", "message"),
     [
         (["--columns", "user"], "is not USER,ITEM"),
-        (["--k", "ten"], "not a list of numbers"),
+        (["--k", "ten"], "--k needs positive numbers"),
         (["--candidates", "some"], "evaluation.candidates"),
         (["--protocol", "guess"], "'--protocol'"),
         (["--set", "split.protocol=guess"], "split.protocol"),

@@ -65,16 +65,14 @@ def benchmark(
             "give either a file or --synthetic-items",
             hint="kd-tf benchmark runs/mine, or kd-tf benchmark --synthetic-items 100000",
         )
-    counts = _parse_thread_counts(threads)
+    counts = options.parse_counts(threads, "--threads", "1,2")
     from kd_tf.report.console_tables import print_benchmark
     from kd_tf.tflite.benchmark.benchmark import benchmark as run
 
     result = run(
         target,
         synthetic=None if synthetic_items is None else (synthetic_items, embedding_dim, max_length),
-        competitors=None
-        if competitors is None
-        else [name.strip() for name in competitors.split(",") if name.strip()],
+        competitors=[] if competitors == "" else options.split_names(competitors),
         threads=counts,
         runs=runs,
         seed=options.DEFAULT_SEED if seed is None else seed,
@@ -82,13 +80,3 @@ def benchmark(
     )
     if not write_json(json, result):
         print_benchmark(result, make_console())
-
-
-def _parse_thread_counts(threads: str) -> list[int]:
-    """Parses comma-separated numbers of threads."""
-    parts = [part.strip() for part in threads.split(",")]
-    if not parts or not all(part.isdigit() and int(part) >= 1 for part in parts):
-        raise UserError(
-            f"--threads needs positive numbers, not {threads!r}", hint="For example 1,2."
-        )
-    return [int(part) for part in parts]

@@ -13,7 +13,8 @@ from kd_tf.choices import list_choices
 from kd_tf.cli import options
 from kd_tf.cli.completion import complete_names
 from kd_tf.cli.console import make_console
-from kd_tf.cli.output import make_progress, write_json
+from kd_tf.cli.output import write_json
+from kd_tf.cli.run import prepare_training
 from kd_tf.cli.settings import collect_settings
 
 LOSSES, PRESETS = list_choices(choices.LossName), list_choices(choices.PresetName)
@@ -107,14 +108,7 @@ def compare(
     student_settings = values.setdefault("student", {})
     if isinstance(student_settings, dict):  # otherwise the configuration reports the error
         student_settings.setdefault("architecture", "mlp")
-    from kd_tf.config import from_values
-    from kd_tf.pipeline.run_folder import check_run_folder
-
-    configuration = from_values(values)
-    folder = out or Path("runs") / f"compare-{configuration.name}"
-    check_run_folder(folder)
-    progress = make_progress(quiet)
-    progress.info("starting TensorFlow")
+    configuration, folder, progress = prepare_training(values, out, "compare-", quiet)
     from kd_tf.pipeline.compare import compare as run_comparison
     from kd_tf.pipeline.process_pool import ProcessPool
     from kd_tf.report import console_tables, method_chart

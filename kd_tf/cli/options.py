@@ -7,6 +7,7 @@ their values. Defaults are those of the configuration, so an option that is not 
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from kd_tf import choices
 from kd_tf.choices import list_choices
 from kd_tf.cli.completion import complete_names, complete_settings
 from kd_tf.cli.output import check_json_path
+from kd_tf.errors import UserError
 from kd_tf.sizes import parse_size
 
 DATA, FORMAT, EVALUATION, MODELS, SETTINGS, OUTPUT = (
@@ -409,3 +411,27 @@ def split_names(text: str | None) -> list[str] | None:
     if text is None:
         return None
     return [name.strip() for name in text.split(",")]
+
+
+def parse_counts(text: str, option: str, example: str) -> list[int]:
+    """Parses positive numbers that are separated by commas.
+
+    Args:
+        text: The numbers.
+        option: The option, for the error.
+        example: A value of the option, for the error.
+
+    Raises:
+        UserError: A part is no positive number.
+
+    Example:
+        >>> parse_counts("5, 10", "--k", "10,20")
+        [5, 10]
+    """
+    names = split_names(text) or []
+    if not all(re.fullmatch("0*[1-9][0-9]{0,8}", name) for name in names):
+        raise UserError(
+            f"{option} needs positive numbers, not {text!r}",
+            hint=f"For example {option} {example}.",
+        )
+    return [int(name) for name in names]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,6 +13,10 @@ from kd_tf.cli.console import make_console
 from kd_tf.cli.output import make_progress, write_json
 from kd_tf.cli.settings import apply_settings, collect_settings
 from kd_tf.native_stderr import suppress_native_stderr
+from kd_tf.progress import Progress
+
+if TYPE_CHECKING:
+    from kd_tf.config import Config
 
 
 def run_demo(
@@ -132,14 +136,7 @@ def run(
 
 def _run(values: dict[str, Any], out: Path | None, json: Path | None, quiet: bool) -> None:
     """Runs the pipeline and prints its results, with one user as an example."""
-    from kd_tf.config import from_values
-    from kd_tf.pipeline.run_folder import check_run_folder
-
-    configuration = from_values(values)
-    folder = out or Path("runs") / configuration.name
-    check_run_folder(folder)
-    progress = make_progress(quiet)
-    progress.info("starting TensorFlow")
+    configuration, folder, progress = prepare_training(values, out, "", quiet)
     # Imported here, so that `kd-tf --help` and `kd-tf recommend` start fast.
     from kd_tf.pipeline.run import run as run_pipeline
     from kd_tf.report import console_tables, example_user
@@ -157,3 +154,31 @@ def _run(values: dict[str, Any], out: Path | None, json: Path | None, quiet: boo
         example_user.print_user_example(example, console)
     console.print(f"\nBundle: {result.bundle.folder}")
     console.print(f"Report: {folder / 'report.html'}")
+
+
+def prepare_training(
+    values: dict[str, Any], out: Path | None, prefix: str, quiet: bool
+) -> tuple[Config, Path, Progress]:
+    """Checks settings and folder before TensorFlow is imported, which takes seconds.
+
+    Args:
+        values: The settings.
+        out: The folder of the results; None for one in ``runs``, by the name of the settings.
+        prefix: What that name begins with.
+        quiet: Whether to show no progress.
+
+    Returns:
+        The settings, the folder, and where to report.
+
+    Raises:
+        UserError: A setting is wrong, or the folder is not that of a run.
+    """
+    from kd_tf.config import from_values
+    from kd_tf.pipeline.run_folder import check_run_folder
+
+    configuration = from_values(values)
+    folder = out or Path("runs") / f"{prefix}{configuration.name}"
+    check_run_folder(folder)
+    progress = make_progress(quiet)
+    progress.info("starting TensorFlow")
+    return configuration, folder, progress

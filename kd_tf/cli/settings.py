@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from kd_tf.cli.options import split_names
+from kd_tf.cli.options import parse_counts, split_names
 from kd_tf.errors import UserError
 
 SETTING_OF_OPTION = {
@@ -80,8 +80,8 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
         # Commands without the option import nothing that the file names.
         settings = config.read(path, allow_code=options.get("allow_code", True))
         values = settings.model_dump(mode="json", exclude_unset=True)
-    if options.get("columns") is not None:
-        names = [name.strip() for name in options["columns"].split(",")]
+    names = split_names(options.get("columns"))
+    if names is not None:
         if not 2 <= len(names) <= len(_COLUMNS) or not all(names):
             raise UserError(
                 f"--columns {options['columns']!r} is not USER,ITEM[,RATING[,TIMESTAMP]]",
@@ -95,7 +95,7 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     if "item" in columns:
         values["data"].setdefault("item_columns", {}).setdefault("item_id", columns["item"])
     if options.get("k") is not None:
-        set_value(values, "evaluation.ks", _parse_cutoffs(options["k"]))
+        set_value(values, "evaluation.ks", parse_counts(options["k"], "--k", "10,20"))
     set_value(values, "data.null_values", split_names(options.get("null_values")))
     set_value(values, "data.where", options.get("where") or None)
     set_value(values, "data.item_tables", _pair_item_tables(options, columns.get("item")))
@@ -179,16 +179,6 @@ def set_value(values: dict[str, Any], setting: str, value: Any) -> None:
                 hint="Give a key of a section, for example --set student.embedding_dim=64.",
             )
     values[key] = str(value) if isinstance(value, Path) else value
-
-
-def _parse_cutoffs(text: str) -> list[int]:
-    """Parses comma-separated cutoffs."""
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UserError(
-            f"--k {text!r} is not a list of numbers", hint="For example --k 10,20."
-        ) from error
 
 
 def _choose_name(data: Any) -> str:

@@ -7,6 +7,7 @@ Example:
     ('mlp', 'ensemble')
 """
 
+from kd_tf.config.config import Config
 from kd_tf.config.data import (
     Cleaning,
     Columns,
@@ -26,7 +27,7 @@ from kd_tf.config.models import (
     TeacherTrainingSettings,
     TrainingSettings,
 )
-from kd_tf.config.run import Config, from_values, list_settings, read, write
+from kd_tf.config.run import check_effects, from_values, list_settings, read, write
 
 __all__ = [
     "MATRIX_FACTORIZATION",
@@ -48,6 +49,7 @@ __all__ = [
     "Teacher",
     "TeacherTrainingSettings",
     "TrainingSettings",
+    "check_effects",
     "from_values",
     "list_settings",
     "read",

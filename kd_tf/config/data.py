@@ -145,9 +145,6 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _check_files(self) -> Data:
-        for reason, names in self._list_unused().items():
-            if names:
-                raise ValueError(f"{' and '.join(names)} has no effect {reason}")
         can_be_split = self.dataset in ("csv", "user-item-lists")
         if not can_be_split and (self.train or self.validation or self.test):
             raise ValueError(
@@ -165,64 +162,13 @@ class Data(Section):
             raise ValueError(f"dataset {self.dataset} needs data_dir, the folder of its files")
         return self
 
-    def _list_unused(self) -> dict[str, list[str]]:
-        """Lists settings that were changed and have no effect, by the reason."""
-        defaults = Data.model_construct()
-        changed_names = [
-            name for name in _DATASETS_OF if getattr(self, name) != getattr(defaults, name)
-        ]
-        useless_names = [name for name in changed_names if self.dataset not in _DATASETS_OF[name]]
-        if useless_names:
-            return {f"on dataset {self.dataset}": useless_names}
-        if self.dataset != "csv":
-            return {}
-        has_own_id = self.item_columns.item_id not in (Columns().item, self.columns.item)
-        return {
-            "without items, the table of items": [
-                name
-                for name in ("item_format", "min_matched_share")
-                if self.items is None and name in changed_names
-            ]
-            + ["item_id"] * (self.items is None and has_own_id),
-            "without a timestamp column": [
-                name
-                for name in ("time_format", "time_unit")
-                if self.columns.timestamp is None and name in changed_names
-            ],
-            "without a rating column": [
-                name
-                for name in ("decimal",)
-                if self.columns.rating is None and not self.where and name in changed_names
-            ],
-        }
-
-
-_PUBLISHED = (
-    *("goodbooks", "movielens", "book-crossing", "amazon-reviews", "netflix-prize", "gowalla"),
-)
-_DATASETS_OF: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(
-        (
-            *("interactions", "items", "columns", "item_columns", "format", "item_format"),
-            *("null_values", "decimal", "time_format", "time_unit", "normalize_ids", "where"),
-            "min_matched_share",
-        ),
-        ("csv",),
-    ),
-    "data_dir": _PUBLISHED,
-    "on_bad_rows": ("csv", "user-item-lists", *_PUBLISHED),
-    "amazon_release": ("amazon-reviews",),
-    "book_crossing_feedback": ("book-crossing",),
-    "synthetic_items": ("synthetic",),
-    "synthetic_users": ("synthetic",),
-}
-"""The data sets on which a setting has an effect."""
-
 
 class Cleaning(Section):
     """Rules for cleaning the interactions. A published split is never cleaned."""
 
-    since: Text | None = Field(None, description="drop rows before this time (seconds or ISO 8601)")
+    since: Text | None = Field(
+        None, description="drop rows before this time, in any form that has one meaning"
+    )
     until: Text | None = Field(None, description="drop rows from this time on")
     min_rating: float | None = Field(
         None, description="drop rows rated lower; default for goodbooks: 4"
@@ -296,10 +242,6 @@ class Split(Section):
             raise ValueError(
                 "test_share + validation_share must be below 1: nothing is left to train on"
             )
-        if self.num_folds is not None and self.protocol not in (None, "unseen-users", "random"):
-            raise ValueError(
-                f"num_folds needs protocol unseen-users or random, not {self.protocol}"
-            )
         return self
 
 
@@ -307,8 +249,8 @@ class Content(Section):
     """What items are about, for items that nobody has read yet.
 
     Example:
-        >>> Content(text=("title", "text"), encoder="static").is_used
-        True
+        >>> Content(text=("title", "description"), encoder="static").text
+        ('title', 'description')
     """
 
     text: tuple[Text, ...] = Field(
@@ -321,11 +263,6 @@ class Content(Section):
         description="tfidf, static, minilm, multilingual or a folder with a model; several are "
         "separated by commas; docs/explanation/text-teachers.md",
     )
-
-    @property
-    def is_used(self) -> bool:
-        """Whether texts are encoded, whatever the protocol."""
-        return bool(self.text)
 
 
 class Evaluation(Section):

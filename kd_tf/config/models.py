@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field
 
 from kd_tf.choices import (
     LearningRateScheduleName,
@@ -57,12 +57,6 @@ class TrainingSettings(Section):
         None, description="default: an eighth of the training users, 32 to 512"
     )
     patience: PositiveInt = Field(8, description="early stopping: validations without improvement")
-
-    @model_validator(mode="after")
-    def _check_momentum(self) -> Self:
-        if self.momentum is not None and self.optimizer != "sgd":
-            raise ValueError(f"momentum is for optimizer sgd, not {self.optimizer}")
-        return self
 
 
 class TeacherTrainingSettings(TrainingSettings):

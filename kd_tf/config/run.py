@@ -1,4 +1,4 @@
-"""All settings of a run: TOML in, validated settings out.
+"""TOML in, validated settings out.
 
 Everything is validated before any data is read, so a wrong setting stops a run at once.
 """
@@ -9,68 +9,23 @@ import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, Literal
 
 import tomli_w
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from kd_tf import atomic
-from kd_tf.config.data import Cleaning, Content, Data, Evaluation, Split
-from kd_tf.config.distillation import Distillation, Examples, Pruning
-from kd_tf.config.export import Export
-from kd_tf.config.models import Student, Teacher
-from kd_tf.config.section import Section, Text
+from kd_tf.config.config import Config
+from kd_tf.config.effects import (
+    COMPARE_RULES,
+    RULES,
+    RUN_RULES,
+    EffectRule,
+    explain_ineffective,
+)
 from kd_tf.errors import UserError
 from kd_tf.limited_read import read_limited
-
-COLD_ITEMS, COLD = "cold-items", "cold"
-"""The protocol that hides items from training, and the candidates that need it."""
-
-
-class Config(Section):
-    """All settings of a run.
-
-    Example:
-        >>> config = from_values({"student": {"architecture": "mlp", "embedding_dim": 16}})
-        >>> config.student.embedding_dim, config.split.protocol, config.seed
-        (16, None, 42)
-        >>> from_values({"student": {"embedding_dim": 0}})
-        Traceback (most recent call last):
-        ...
-        kd_tf.errors.UserError: configuration: student.embedding_dim: Input should be ...
-    """
-
-    name: Text = Field("synthetic", description="name of the run in tables and reports")
-    seed: Annotated[int, Field(ge=0)] = Field(
-        42, description="random seed of synthetic data, split, sampled candidates and training"
-    )
-    data: Data = Data()
-    content: Content = Content()
-    cleaning: Cleaning = Cleaning()
-    split: Split = Split()
-    evaluation: Evaluation = Evaluation()
-    examples: Examples = Examples()
-    teacher: Teacher = Teacher()
-    student: Student = Student()
-    distillation: Distillation = Distillation()
-    pruning: Pruning = Pruning()
-    export: Export = Export()
-
-    @model_validator(mode="after")
-    def _check_cold_items(self) -> Config:
-        hides_items = self.split.protocol == COLD_ITEMS
-        if self.evaluation.candidates == COLD and not hides_items:
-            raise ValueError(
-                f"evaluation.candidates cold needs protocol {COLD_ITEMS}, which hides items from "
-                "training"
-            )
-        if not hides_items and not self.content.is_used and self.content != Content():
-            raise ValueError(
-                "content.encoder has no effect without content.text, the columns to encode"
-            )
-        return self
-
 
 _HINT = (
     "docs/reference/configuration.md lists all settings, and so does the config.toml of every run."
@@ -91,13 +46,30 @@ def from_values(values: dict[str, Any], *, where: str = "configuration") -> Conf
         UserError: A key is unknown or a value is out of range; the message lists all of them.
     """
     try:
-        return Config.model_validate(values)
+        config = Config.model_validate(values)
     except ValidationError as error:
         raise UserError(
             "; ".join(map(_describe_fault, error.errors())),
             where=where,
             hint=_HINT,
         ) from error
+    _check_effects(config, RULES, where)
+    return config
+
+
+def check_effects(config: Config, command: Literal["run", "compare"]) -> None:
+    """Checks that every setting that was changed has an effect in a command.
+
+    Raises:
+        UserError: One has none.
+    """
+    _check_effects(config, RUN_RULES if command == "run" else COMPARE_RULES, "configuration")
+
+
+def _check_effects(config: Config, rules: Sequence[EffectRule], where: str) -> None:
+    explanation = explain_ineffective(config, rules)
+    if explanation is not None:
+        raise UserError(explanation, where=where, hint=_HINT)
 
 
 def _describe_fault(fault: Any) -> str:
@@ -116,7 +88,10 @@ def _describe_fault(fault: Any) -> str:
         description = _find_fields(section)[key].description
         return f"{name}: it must be {description} (got {fault['input']!r})"
     message = f"{name or 'configuration'}: {fault['msg'].removeprefix('Value error, ')}"
-    return message + (f" (got {fault['input']!r})" if name and fault["type"] != "missing" else "")
+    # A section's own check has named the values that it is about.
+    is_section = fault["type"] == "value_error" and isinstance(fault["input"], dict)
+    has_value = name and fault["type"] != "missing" and not is_section
+    return message + (f" (got {fault['input']!r})" if has_value else "")
 
 
 def _find_fields(keys: Sequence[str]) -> dict[str, FieldInfo]:

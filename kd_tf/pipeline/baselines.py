@@ -13,7 +13,7 @@ from kd_tf.evaluation.candidates import COLD, parse_candidates
 from kd_tf.evaluation.evaluate import TrainingStatistics
 from kd_tf.pipeline.stages.baseline_models import evaluate_baseline_models
 from kd_tf.pipeline.stages.content import encode_content
-from kd_tf.pipeline.stages.load import load_dataset
+from kd_tf.pipeline.stages.load import load_dataset, report_id_match
 from kd_tf.pipeline.stages.model_results import (
     compare_models,
     describe_dataset,
@@ -55,8 +55,9 @@ def evaluate_baselines(
             f"there is no baseline {unknown[0]!r}", hint=f"Use one of {', '.join(BASELINES)}."
         )
     candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
-    dataset = encode_content(settings, dataset or load_dataset(settings), progress)
-    prepared_data = prepare_data(settings, dataset)
+    dataset = dataset or load_dataset(settings)
+    report_id_match(dataset, progress)
+    prepared_data = prepare_data(settings, encode_content(settings, dataset, progress))
     if settings.evaluation.candidates == COLD:
         splits = [
             dataclasses.replace(split, test=split.test.select_cold_items())

@@ -13,7 +13,7 @@ import numpy as np
 
 from kd_tf import atomic
 from kd_tf.compress.storage import compute_quantized_size, snap_to_quantization_grid
-from kd_tf.config import MATRIX_FACTORIZATION, Config, Distillation
+from kd_tf.config import MATRIX_FACTORIZATION, Config, Distillation, check_effects
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.examples.sequences import Examples
 from kd_tf.distill.warm_start import WARM_STARTS
@@ -47,7 +47,7 @@ from kd_tf.pipeline.stages.model_results import (
     make_model_result,
 )
 from kd_tf.pipeline.stages.run_context import RunContext
-from kd_tf.pipeline.stages.select_student import select_student_within_budget
+from kd_tf.pipeline.stages.select_student import check_max_bytes, select_student_within_budget
 from kd_tf.pipeline.stages.train_student import build_student, train_student
 from kd_tf.pipeline.stages.training import make_regularizer_arguments
 from kd_tf.progress import NullProgress, Progress
@@ -113,6 +113,7 @@ def compare(
             where="student.architecture",
             hint=f"Use one of {', '.join(architectures)}.",
         )
+    check_effects(settings, "compare")
     for name in names:  # wrong settings shall stop the comparison before hours of training
         build_losses(method_presets.configure_method(name, settings).distillation)
     with reserve_run_folder(Path(folder)):
@@ -211,6 +212,7 @@ class _ComparisonContext:
         self.context = RunContext.create(
             settings, folder, progress, dataset or load_dataset(settings)
         )
+        check_max_bytes(self.context)
         self.teachers = teachers.load_or_train_teachers(self.context, save_early=True)
 
     @property

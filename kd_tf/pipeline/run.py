@@ -28,6 +28,7 @@ from kd_tf.pipeline.stages.model_results import (
     make_model_result,
 )
 from kd_tf.pipeline.stages.run_context import RunContext
+from kd_tf.pipeline.stages.select_student import check_max_bytes
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.report import html
 from kd_tf.report.results import Results
@@ -111,10 +112,12 @@ def run(
                 where=f"{role}.architecture",
                 hint="Choose another architecture; this one is for kd-tf compare.",
             )
+    config.check_effects(settings, "run")
     build_losses(settings.distillation)  # wrong ones shall stop the run before hours of training
     check_run_folder(Path(folder))
     progress = progress or NullProgress()
     context = RunContext.create(settings, Path(folder), progress, dataset or load_dataset(settings))
+    check_max_bytes(context)
     with reserve_run_folder(context.folder):
         return _run_stages(context)
 

@@ -414,7 +414,7 @@ class _FolderFiles:
                 raise NotADirectoryError
         except OSError as error:
             raise UserError(
-                "this is a file" if folder.is_file() else "there is no such folder",
+                "there is no such folder",
                 where=str(folder),
                 hint="Give the folder of a bundle, for example runs/demo/bundle.",
             ) from error
@@ -432,14 +432,8 @@ class _FolderFiles:
             raise UserError(
                 f"a file of the bundle cannot be read: {error.strerror}",
                 where=str(self.folder / name),
-                hint=self._explain_missing(name, error),
+                hint="Copy or export the whole bundle again.",
             ) from error
-
-    def _explain_missing(self, name: str, error: OSError) -> str:
-        """Returns what to do about a file that cannot be read."""
-        if name == CONFIG_FILE and isinstance(error, FileNotFoundError):
-            return "Give the folder of a bundle, for example runs/demo/bundle."
-        return "Copy or export the whole bundle again."
 
     def was_replaced(self) -> bool:
         """Says whether another folder is at the path now."""

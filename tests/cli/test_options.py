@@ -125,7 +125,6 @@ def test_options_set_their_settings(resolved: list[Config], tmp_path: Path) -> N
         "--student": "neighbours",
         "--max-bytes": "600kB",
         "--losses": "soft-targets,rrd",
-        "--weighting": "uncertainty",
         "--quantization": "int8",
         "--catalog-search": "exact",
         "--runtime": "litert",
@@ -153,7 +152,6 @@ def test_options_set_their_settings(resolved: list[Config], tmp_path: Path) -> N
     assert settings.teacher.architecture == "gru"
     assert (settings.student.architecture, settings.student.max_bytes) == ("neighbours", 600_000)
     assert settings.distillation.losses == ("soft-targets", "rrd")
-    assert settings.distillation.weighting == "uncertainty"
     assert settings.export.bundle_quantization == "int8"
     assert (settings.export.catalog_search, settings.export.runtime) == ("exact", "litert")
     assert (settings.seed, settings.cleaning.min_rating) == (7, 3.5)
@@ -172,19 +170,23 @@ def test_options_set_their_settings(resolved: list[Config], tmp_path: Path) -> N
         ("shelf=read",),
         "5",
     )
+    invoke("run", "--weighting", "uncertainty")
+    assert resolved[-1].distillation.weighting == "uncertainty"
 
 
 def test_options_win_over_the_file_and_set_over_both(
     resolved: list[Config], tmp_path: Path
 ) -> None:
     file = tmp_path / "run.toml"
-    file.write_text('name = "mine"\nseed = 1\n[student]\nmax_bytes = "1.5MB"\nembedding_dim = 8\n')
+    file.write_text(
+        'name = "mine"\nseed = 1\n[student]\nmax_bytes = "1.5MB"\nfine_tuning_epochs = 8\n'
+    )
     invoke("run", "--config", str(file))
     invoke("run", "--config", str(file), "--max-bytes", "2MiB", "--seed", "2")
     invoke("run", "--config", str(file), "--seed", "2", "--set", "seed=3")
     assert [settings.seed for settings in resolved] == [1, 2, 3]
     assert [settings.student.max_bytes for settings in resolved] == [1_500_000, 2**21, 1_500_000]
-    assert {settings.student.embedding_dim for settings in resolved} == {8}
+    assert {settings.student.fine_tuning_epochs for settings in resolved} == {8}
     assert {settings.name for settings in resolved} == {"mine"}
 
 

@@ -49,9 +49,11 @@ def found(folder: Path) -> ModelTable:
 
 
 def changed(**sections: dict[str, object]) -> config.Config:
-    return config.from_values(
-        {**VALUES, **{name: {**VALUES[name], **more} for name, more in sections.items()}}
-    )
+    """The settings with some changed; another architecture has none of those of the first."""
+    values = dict(VALUES)
+    for name, section in sections.items():
+        values[name] = section if "architecture" in section else {**VALUES[name], **section}
+    return config.from_values(values)
 
 
 @pytest.mark.slow

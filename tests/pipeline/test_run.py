@@ -12,6 +12,7 @@ import pytest
 
 from kd_tf import config
 from kd_tf.baselines import BASELINES
+from kd_tf.config import Config
 from kd_tf.data.split import load as load_split
 from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.errors import UserError
@@ -236,17 +237,20 @@ def test_every_member_of_the_ensemble_is_in_the_table(searched: RunResult) -> No
 
 
 @pytest.mark.slow
-def test_a_budget_below_any_student_is_refused_with_the_least_one(tmp_path: Path) -> None:
-    settings = SEARCHED.model_copy(
-        update={"student": SEARCHED.student.model_copy(update={"max_bytes": 500})}
-    )
-    with pytest.raises(UserError, match="fits into 500 bytes") as refused:
-        run(settings, tmp_path / "run")
-    least = int(str(refused.value.hint).split("at least ")[1].split(" bytes")[0].replace(",", ""))
-    enough = settings.model_copy(
-        update={"student": settings.student.model_copy(update={"max_bytes": least})}
-    )
-    assert run(enough, tmp_path / "run").results.candidate_students
+def test_a_budget_below_any_student_is_refused_with_the_least_one_before_training(
+    tmp_path: Path,
+) -> None:
+    def limit(max_bytes: int) -> Config:
+        student = SEARCHED.student.model_copy(update={"max_bytes": max_bytes})
+        return SEARCHED.model_copy(update={"student": student})
+
+    with pytest.raises(UserError, match="fits into 500 bytes") as refusal:
+        run(limit(500), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    least = int("".join(filter(str.isdigit, str(refusal.value.hint))))
+    with pytest.raises(UserError, match="no student"):
+        run(limit(least - 1), tmp_path / "run")
+    assert run(limit(least), tmp_path / "run").results.candidate_students
 
 
 @pytest.mark.slow

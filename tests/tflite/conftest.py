@@ -105,7 +105,7 @@ def started(split: Split) -> Callable[[str], HistoryModel]:
     def make(kind: str) -> HistoryModel:
         if kind not in made:
             made[kind] = snap_to_quantization_grid(
-                next(WARM_STARTS[kind](source, STARTED_BYTES)).model
+                next(WARM_STARTS[kind].generate(source, STARTED_BYTES)).model
             )
         return made[kind]
 

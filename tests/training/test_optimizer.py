@@ -84,7 +84,6 @@ def test_the_exponential_falls_by_the_same_factor_to_a_hundredth() -> None:
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"momentum": 0.9}, "momentum is for optimizer sgd, not adam"),
         ({"optimizer": "sgd", "momentum": 1.0}, "momentum"),
         ({"optimizer": "lion"}, "optimizer"),
         ({"learning_rate_schedule": "linear"}, "learning_rate_schedule"),

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
+from kd_tf.data.values.distinct import map_distinct
 from kd_tf.data.values.numbers import to_ascii_digits
-
-_WEIGHTS_10 = range(10, 0, -1)
-_WEIGHTS_13 = (1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1)
-
+from kd_tf.isbn import convert_to_isbn13
 
 _LISTED = r"[,;/|:{}<>\r\n\t]"
 """What stands between several ISBNs of one item, or between an ISBN and a remark."""
@@ -37,10 +35,14 @@ def normalize_isbn(values: pl.Series) -> pl.Series:
         >>> normalize_isbn(pl.Series(["0-306-40615-2", '="9780306406157"', "none"])).to_list()
         ['9780306406157', '9780306406157', None]
     """
+    return map_distinct(values, _normalize_distinct)
+
+
+def _normalize_distinct(values: pl.Series) -> pl.Series:
     texts = to_ascii_digits(values)
     isbns = _normalize_single(texts)
     for separator, min_length in _SPLITS:
-        is_list = isbns.is_null() & texts.str.contains(separator).fill_null(value=False)
+        is_list = isbns.is_null() & texts.str.contains(separator)
         if not is_list.any():
             continue
         parts = pl.DataFrame({"row": is_list.arg_true(), "text": texts.filter(is_list)})
@@ -49,10 +51,11 @@ def normalize_isbn(values: pl.Series) -> pl.Series:
         parts = parts.with_columns(_normalize_single(parts["text"])).drop_nulls()
         parts = parts.unique("row", keep="first", maintain_order=True)
         isbns = isbns.scatter(parts["row"], parts["text"])
-    return isbns.alias(values.name)
+    return isbns
 
 
 def _normalize_single(values: pl.Series) -> pl.Series:
+    """Normalizes distinct texts with one ISBN each."""
     plain = (
         values.str.to_uppercase()
         .str.replace(r"^\s*ISBN(?:[-\s]?1[03][:\s]+|[:\s]*)", "")
@@ -65,24 +68,14 @@ def _normalize_single(values: pl.Series) -> pl.Series:
     )
     ten = _keep_matching(plain, r"^[0-9]{6,9}[0-9X]$").str.zfill(10)
     thirteen = _keep_matching(plain, r"^97[89][0-9]{10}$")
-    body = "978" + ten.str.slice(0, 9)
-    from_ten = body + ((10 - _sum_weighted_digits(body, _WEIGHTS_13[:12]) % 10) % 10).cast(
-        pl.String
+    texts = thirteen.zip_with(thirteen.is_not_null(), ten)
+    return pl.Series(
+        values.name,
+        [None if text is None else convert_to_isbn13(text) for text in texts],
+        dtype=pl.String,
     )
-    from_ten = from_ten.set(_sum_weighted_digits(ten, _WEIGHTS_10) % 11 != 0, None)
-    thirteen = thirteen.set(_sum_weighted_digits(thirteen, _WEIGHTS_13) % 10 != 0, None)
-    return thirteen.zip_with(thirteen.is_not_null(), from_ten).alias(values.name)
 
 
 def _keep_matching(values: pl.Series, pattern: str) -> pl.Series:
     """Replaces the values that do not match the regular expression with null."""
     return values.set(~values.str.contains(pattern).fill_null(value=False), None)
-
-
-def _sum_weighted_digits(digits: pl.Series, weights: range | tuple[int, ...]) -> pl.Series:
-    """Returns the weighted sum of the digits; X is ten."""
-    total = pl.Series([0]).new_from_index(0, len(digits))
-    for position, weight in enumerate(weights):
-        digit = digits.str.slice(position, 1).replace("X", "10").cast(pl.Int64)
-        total = total + digit * weight
-    return total

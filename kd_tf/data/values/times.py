@@ -1,9 +1,13 @@
-"""Reads times: seconds and finer units, Excel's days, ISO 8601, and dates as people write them."""
+"""Reads times: seconds and finer units, Excel's days, ISO 8601, and dates as people write them.
+
+These are moments, of whole columns at once: offsets from UTC count, and a date that may mean two
+days is an error. Reading lists only need an order, in which a year alone has a place, and share
+their rules with page and app: `kd_tf.runtime.reading_lists.dates`.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,8 +15,10 @@ import numpy as np
 import polars as pl
 
 from kd_tf.choices import TimeUnit
+from kd_tf.data.values.distinct import map_distinct
 from kd_tf.data.values.numbers import mask_non_finite, parse_floats, to_ascii_digits
 from kd_tf.errors import UserError
+from kd_tf.months import MONTHS
 
 MICROSECONDS = 1_000_000
 
@@ -38,10 +44,6 @@ _LEAST_DAYS = 10_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EXCEL_EPOCH_DAYS = 25569
-_MONTHS = (
-    *("january", "february", "march", "april", "may", "june"),
-    *("july", "august", "september", "october", "november", "december"),
-)
 
 
 @dataclass(frozen=True)
@@ -141,13 +143,13 @@ class TimeParser:
         """
         texts = to_ascii_digits(values.str.strip_chars())
         if self.rules.format is not None:
-            times = _map_unique(texts, self._parse_format)
+            times = map_distinct(texts, self._parse_format)
         else:
             times = self._parse_numbers(texts)
             is_text = times.is_null() & texts.is_not_null()
             if is_text.any():
                 times = times.scatter(
-                    is_text.arg_true(), _map_unique(texts.filter(is_text), self._parse_texts)
+                    is_text.arg_true(), map_distinct(texts.filter(is_text), self._parse_texts)
                 )
         return times.set(values.is_null(), NO_TIME)
 
@@ -187,7 +189,7 @@ class TimeParser:
         if self._is_compact is None and self._unit is None:
             self._detect_unit(texts.filter(numbers.is_not_null()), numbers.drop_nulls())
         if self._is_compact:
-            times = _map_unique(texts, _parse_compact)
+            times = map_distinct(texts, _parse_compact)
             return times.set((numbers <= 0).fill_null(value=False), NO_TIME)
         assert self._unit is not None
         if self._unit == "excel":
@@ -222,7 +224,7 @@ class TimeParser:
 
     def _detect_unit(self, texts: pl.Series, numbers: pl.Series) -> None:
         """Finds the unit from the numbers of the first block that has any."""
-        dates = _map_unique(texts, _parse_compact)
+        dates = map_distinct(texts, _parse_compact)
         is_date = dates.is_not_null()
         # A zero in place of a date is no date. As seconds, such numbers would be days of 1970.
         if 2 * int(is_date.sum()) > int((numbers > 0).sum()):
@@ -287,6 +289,44 @@ def parse_seconds(values: pl.Series, unit: TimeUnit = "s") -> pl.Series:
     """
     times = TimeParser(TimeRules(unit), "").parse(values)
     return (times // MICROSECONDS).set(times == NO_TIME, None)
+
+
+def parse_time_setting(text: str, name: str) -> int:
+    """Parses a time that a setting gives, in any form that has one meaning.
+
+    Args:
+        text: As a table might have it; UTC if it names no zone.
+        name: The setting, for errors.
+
+    Returns:
+        Seconds since 1970, rounded down.
+
+    Raises:
+        UserError: The text is no time, or may be two.
+
+    Example:
+        >>> parse_time_setting("1970-01-02", "cleaning.since")
+        86400
+        >>> parse_time_setting("soon", "cleaning.since")
+        Traceback (most recent call last):
+        ...
+        kd_tf.errors.UserError: cleaning.since is 'soon', which is not a time that has one meaning
+          For example 2015-01-01.
+    """
+    values, parser = pl.Series([text], dtype=pl.String), TimeParser(TimeRules(), name)
+    try:
+        if parser.needs_survey(values):
+            parser.survey(values)
+            parser.decide_order()
+        time = parser.parse(values).item()
+    except UserError:
+        time = None
+    if time in (None, NO_TIME):
+        raise UserError(
+            f"{name} is {text!r}, which is not a time that has one meaning",
+            hint="For example 2015-01-01.",
+        )
+    return int(time // MICROSECONDS)
 
 
 _UNIT_NAMES = {
@@ -400,7 +440,7 @@ def _find_month(name: str) -> int:
     """Returns the number of an English month, by its first three letters or more; else 0."""
     if len(name) < 3:
         return 0
-    starts = (month.startswith(name) for month in _MONTHS)
+    starts = (month.startswith(name) for month in MONTHS)
     return next((number for number, is_name in enumerate(starts, 1) if is_name), 0)
 
 
@@ -436,15 +476,3 @@ def _to_microseconds(time: datetime) -> int:
     if time.tzinfo is None:
         time = time.replace(tzinfo=UTC)
     return (time - _EPOCH) // timedelta(microseconds=1)
-
-
-def _map_unique(values: pl.Series, parse: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """Parses every distinct text once; null stays null."""
-    distinct = values.drop_nulls().unique()
-    if not len(distinct):
-        return pl.Series([None], dtype=pl.Int64).new_from_index(0, len(values))
-    table = pl.DataFrame({"text": distinct, "time": parse(distinct)})
-    parsed_values = pl.DataFrame({"text": values}).join(
-        table, on="text", how="left", maintain_order="left"
-    )
-    return parsed_values["time"]

@@ -5,13 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kd_tf.baselines import ials
-from kd_tf.distill.warm_start.neighbours import select_best_neighbours
+from kd_tf.distill.warm_start.neighbours import list_splits, select_best_neighbours
 from kd_tf.distill.warm_start.teacher_items import TeacherItemScores, WarmStart
 from kd_tf.models.students.fold_in import FoldInStudent
 from kd_tf.models.weighted_ensemble import WeightedEnsemble
 
 MAX_EMBEDDING_DIM = 256
 """Maximum number of factors."""
+
+FRACTIONS = (0.3, 0.6)
+"""Shares of the bytes for the factors, where item neighbours take the rest."""
+
+
+def has_room_for_fold_in(num_items: int, max_bytes: int) -> bool:
+    """Says whether a fold-in student fits into `max_bytes`."""
+    return _choose_shape(num_items, max_bytes) is not None
+
+
+def has_room_for_fold_in_residual(num_items: int, max_bytes: int) -> bool:
+    """Says whether factors and item neighbours fit into `max_bytes`."""
+    return bool(_list_splits(num_items, max_bytes))
 
 
 def generate_fold_in_starts(
@@ -21,7 +34,7 @@ def generate_fold_in_starts(
 
     Its hyperparameters are those of the teacher's matrix factorization if the teacher has one.
     """
-    shape = _choose_shape(teacher_scores, max_bytes)
+    shape = _choose_shape(teacher_scores.data.train.num_items, max_bytes)
     if shape:
         yield _make_start(teacher_scores, *shape)
 
@@ -30,35 +43,36 @@ def generate_fold_in_residual_starts(
     teacher_scores: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
     """Yields ensembles of item neighbours and fold-in factors that share `max_bytes`."""
-    for fraction in (0.3, 0.6):
-        shape = _choose_shape(teacher_scores, int(max_bytes * fraction))
-        if shape is None:
-            continue
-        neighbours = select_best_neighbours(
-            teacher_scores, max_bytes - _count_bytes(teacher_scores, *shape)
-        )
-        if neighbours is not None:
-            yield _blend_starts(teacher_scores, neighbours, _make_start(teacher_scores, *shape))
+    for shape, rest in _list_splits(teacher_scores.data.train.num_items, max_bytes):
+        neighbours = select_best_neighbours(teacher_scores, rest)
+        assert neighbours is not None
+        yield _blend_starts(teacher_scores, neighbours, _make_start(teacher_scores, *shape))
 
 
-def _count_bytes(teacher_scores: TeacherItemScores, embedding_dim: int, bits: int) -> int:
+def _list_splits(num_items: int, max_bytes: int) -> list[tuple[tuple[int, int], int]]:
+    """Lists the shapes that leave room for item neighbours, and the bytes that they leave."""
+    return list_splits(num_items, max_bytes, FRACTIONS, _choose_shape, _count_bytes)
+
+
+def _count_bytes(num_items: int, shape: tuple[int, int]) -> int:
     # One byte per item for the prior, with 4 bits another one for the row's scale. The d x d matrix
     # is needed to solve for the user's factors.
+    embedding_dim, bits = shape
     vectors = 1 + (bits == 4)
-    rows = (teacher_scores.data.train.num_items + 1) * (embedding_dim * bits // 8 + vectors)
+    rows = (num_items + 1) * (embedding_dim * bits // 8 + vectors)
     return rows + embedding_dim**2 + vectors * 1024
 
 
-def _choose_shape(teacher_scores: TeacherItemScores, max_bytes: int) -> tuple[int, int] | None:
+def _choose_shape(num_items: int, max_bytes: int) -> tuple[int, int] | None:
     """Chooses the number of factors and their bits: 8 bits if the maximum fits, else 4.
 
     With too few bytes for that, twice the factors with 4 bits each rank better.
     """
-    largest = min(MAX_EMBEDDING_DIM, teacher_scores.data.train.num_items // 8) // 2 * 2
-    if largest >= 4 and _count_bytes(teacher_scores, largest, 8) <= max_bytes:
+    largest = min(MAX_EMBEDDING_DIM, num_items // 8) // 2 * 2
+    if largest >= 4 and _count_bytes(num_items, (largest, 8)) <= max_bytes:
         return largest, 8
     for embedding_dim in range(largest, 3, -2):
-        if _count_bytes(teacher_scores, embedding_dim, 4) <= max_bytes:
+        if _count_bytes(num_items, (embedding_dim, 4)) <= max_bytes:
             return embedding_dim, 4
     return None
 

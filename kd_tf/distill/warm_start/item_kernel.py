@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy import sparse
 
+from kd_tf.distill.warm_start.neighbours import list_splits
 from kd_tf.distill.warm_start.residual import add_residual
 from kd_tf.distill.warm_start.teacher_items import TeacherItemScores, WarmStart
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.closed_form.item_kernel import STEPS, fit_item_kernel
 from kd_tf.models.students.item_kernel import ItemKernelStudent
-from kd_tf.models.students.neighbours import compute_packed_size
 
 NUM_TARGETS = (50, 300)
 FINER_NUM_TARGETS = {50: (15, 150), 300: (150, 1000)}
@@ -37,6 +38,20 @@ MIN_INT8_EMBEDDING_DIM = 24
 """Below this width with 8 bits, twice the width with 4 bits is tried too."""
 
 
+FRACTIONS = (0.5, 0.75)
+"""Shares of the bytes for the kernel, where a correction takes the rest."""
+
+
+def has_room_for_kernel(num_items: int, max_bytes: int) -> bool:
+    """Says whether an item kernel fits into `max_bytes`."""
+    return bool(_list_shapes(num_items, max_bytes))
+
+
+def has_room_for_kernel_residual(num_items: int, max_bytes: int) -> bool:
+    """Says whether an item kernel with a correction fits into `max_bytes`."""
+    return bool(_list_splits(num_items, max_bytes))
+
+
 def generate_kernel_starts(
     teacher_scores: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
@@ -44,11 +59,7 @@ def generate_kernel_starts(
 
     Short fits choose the scores and the number of targets to fit.
     """
-    shapes = [
-        shape
-        for bits in (8, 4)
-        if (shape := _choose_shape(teacher_scores, max_bytes, bits)) is not None
-    ]
+    shapes = _list_shapes(teacher_scores.data.train.num_items, max_bytes)
     if len(shapes) == 2 and not shapes[0].embedding_dim < min(
         MIN_INT8_EMBEDDING_DIM, shapes[1].embedding_dim
     ):
@@ -65,14 +76,9 @@ def generate_kernel_residual_starts(
     teacher_scores: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
     """Yields item kernels with a sparse correction of their largest errors."""
-    num_items = teacher_scores.data.train.num_items
-    for fraction in (0.5, 0.75):
-        shape = _choose_shape(teacher_scores, int(max_bytes * fraction), 8)
-        if shape is None:
-            continue
-        residual_bytes = max_bytes - _count_bytes(num_items, shape)
+    for shape, residual_bytes in _list_splits(teacher_scores.data.train.num_items, max_bytes):
         fit_targets = _choose_fit_targets(teacher_scores, shape)
-        if fit_targets is None or residual_bytes <= compute_packed_size(num_items, num_items):
+        if fit_targets is None:
             continue
         kernel = _make_start(teacher_scores, shape, fit_targets, STEPS)
         yield add_residual(
@@ -104,14 +110,24 @@ def _count_bytes(num_items: int, shape: _Shape) -> int:
     return (num_items + 1) * (shape.embedding_dim * shape.bits // 8 + vectors) + vectors * 1024
 
 
-def _choose_shape(teacher_scores: TeacherItemScores, max_bytes: int, bits: int) -> _Shape | None:
-    num_items = teacher_scores.data.train.num_items
+def _choose_shape(num_items: int, max_bytes: int, bits: int) -> _Shape | None:
     if num_items > MAX_ITEMS:
         return None
     available_bits = (max_bytes - _count_bytes(num_items, _Shape(0, bits))) * 8
     # A multiple of 4: matrix kernels load 4 numbers at once.
     embedding_dim = min(available_bits // ((num_items + 1) * bits), MAX_EMBEDDING_DIM) // 4 * 4
     return _Shape(embedding_dim, bits) if embedding_dim >= 4 else None
+
+
+def _list_shapes(num_items: int, max_bytes: int) -> list[_Shape]:
+    shapes = (_choose_shape(num_items, max_bytes, bits) for bits in (8, 4))
+    return [shape for shape in shapes if shape is not None]
+
+
+def _list_splits(num_items: int, max_bytes: int) -> list[tuple[_Shape, int]]:
+    """Lists the shapes that leave room for a correction, and the bytes that they leave."""
+    choose_shape = partial(_choose_shape, bits=8)
+    return list_splits(num_items, max_bytes, FRACTIONS, choose_shape, _count_bytes)
 
 
 def _choose_fit_targets(teacher_scores: TeacherItemScores, shape: _Shape) -> _FitTargets | None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -15,6 +16,8 @@ from kd_tf.models.closed_form.sparsify import Side, keep_top_weights
 from kd_tf.models.students.neighbours import NeighboursStudent, compute_max_entries, truncate_rows
 from kd_tf.models.teachers.local_ridge import NUM_NEIGHBOURS, LocalRidgeTeacher
 
+Shape = TypeVar("Shape")
+
 SIDES: tuple[Side, ...] = ("history", "candidate")
 """Whether the top weights are kept per history item (row) or per candidate item (column)."""
 
@@ -23,14 +26,40 @@ MAX_ITEMS_FOR_SALIENCY = 300_000
 and as long as all other warm starts together."""
 
 
+def has_room_for_neighbours(num_items: int, max_bytes: int) -> bool:
+    """Says whether one weight per item fits into `max_bytes`."""
+    return compute_max_entries(num_items, max_bytes) >= num_items
+
+
+def list_splits(
+    num_items: int,
+    max_bytes: int,
+    fractions: Sequence[float],
+    choose_shape: Callable[[int, int], Shape | None],
+    count_bytes: Callable[[int, Shape], int],
+) -> list[tuple[Shape, int]]:
+    """Lists the shapes of another model that leave room for neighbours beside it.
+
+    Args:
+        num_items: V.
+        max_bytes: For both.
+        fractions: Shares of the bytes for the other model.
+        choose_shape: Chooses its shape from V and the bytes; nothing where none fits.
+        count_bytes: Counts its bytes from V and the shape.
+
+    Returns:
+        Each shape, and the bytes that it leaves.
+    """
+    shapes = (choose_shape(num_items, int(max_bytes * fraction)) for fraction in fractions)
+    splits = ((shape, max_bytes - count_bytes(num_items, shape)) for shape in shapes if shape)
+    return [(shape, rest) for shape, rest in splits if has_room_for_neighbours(num_items, rest)]
+
+
 def generate_neighbours_starts(
     teacher_scores: TeacherItemScores, max_bytes: int
 ) -> Iterator[WarmStart]:
     """Yields a neighbours student for each selection rule, if one weight per item fits."""
-    if (
-        compute_max_entries(teacher_scores.data.train.num_items, max_bytes)
-        < teacher_scores.data.train.num_items
-    ):
+    if not has_room_for_neighbours(teacher_scores.data.train.num_items, max_bytes):
         return
     for rule in _list_selection_rules(teacher_scores):
         yield rule.make_start(teacher_scores, max_bytes)
@@ -45,10 +74,7 @@ def select_best_neighbours(teacher_scores: TeacherItemScores, max_bytes: int) ->
     Returns:
         The student; None if not even one weight per item fits into `max_bytes`.
     """
-    if (
-        compute_max_entries(teacher_scores.data.train.num_items, max_bytes)
-        < teacher_scores.data.train.num_items
-    ):
+    if not has_room_for_neighbours(teacher_scores.data.train.num_items, max_bytes):
         return None
 
     def select_rule() -> _SelectionRule:

@@ -28,7 +28,8 @@ def mix_item_matrix(matrix: sparse.csr_array, mixtures: ItemMixtures) -> sparse.
     Args:
         matrix: float32 CSR [V + 1, V + 1]; entry (h, i) is what item h in a history adds to the
             score of item i.
-        mixtures: The items. What the matrix says of them is replaced.
+        mixtures: The items. What the matrix says of them is replaced; mixed weights below 0 are
+            dropped.
 
     Returns:
         float32 CSR [V + 1, V + 1] with sorted columns and an empty diagonal.

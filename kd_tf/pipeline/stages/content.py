@@ -25,7 +25,7 @@ def encode_content(settings: Config, dataset: Dataset, progress: Progress) -> Da
     Raises:
         UserError: A column or encoder is unknown, or no item has any text.
     """
-    if not settings.content.is_used and settings.split.protocol != COLD_ITEMS:
+    if not settings.content.text and settings.split.protocol != COLD_ITEMS:
         return dataset
     content = encode_catalog(
         dataset.catalog,

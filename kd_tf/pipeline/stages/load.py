@@ -23,6 +23,7 @@ from kd_tf.data.sources.presplit_tables import read_presplit_tables
 from kd_tf.data.sources.table_options import TableOptions, ValueOptions
 from kd_tf.data.sources.user_item_lists import read_user_item_lists
 from kd_tf.data.synthetic.bookshop import generate_bookshop
+from kd_tf.progress import Progress
 
 
 def load_dataset(settings: Config) -> Dataset:
@@ -60,6 +61,12 @@ def _load_source(settings: Config) -> Dataset:
         return _read_csv_tables(settings)
     assert data.data_dir is not None
     return _LOADERS[data.dataset](data.data_dir, data)
+
+
+def report_id_match(dataset: Dataset, progress: Progress) -> None:
+    """Reports how many items with interactions the item table has, if there is one."""
+    if dataset.id_match is not None:
+        progress.info(dataset.id_match.describe())
 
 
 _LOADERS: dict[str, Callable[[Path, config.Data], Dataset]] = {

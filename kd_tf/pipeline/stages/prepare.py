@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 import numpy as np
 
 from kd_tf.config import Config
@@ -13,7 +11,7 @@ from kd_tf.data.dataset import Dataset
 from kd_tf.data.interactions import Interactions
 from kd_tf.data.prepare import PreparedData, SplitOptions
 from kd_tf.data.split import Split
-from kd_tf.errors import UserError
+from kd_tf.data.values.times import parse_time_setting
 
 COVERED_USER_SHARE = 0.95
 """Share of training users whose whole history a student sees by default."""
@@ -67,29 +65,13 @@ def make_cleaning_rules(settings: Config) -> CleaningRules:
     values = settings.cleaning.model_dump()
     for bound in ("since", "until"):
         if values[bound] is not None:
-            values[bound] = _parse_seconds(values[bound], f"cleaning.{bound}")
+            values[bound] = parse_time_setting(values[bound], f"cleaning.{bound}")
     return CleaningRules(**values)
 
 
 def _make_options(settings: Config) -> SplitOptions:
     values = settings.split.model_dump()
     return SplitOptions(**values, keep_repeated=settings.data.on_bad_rows == "skip")
-
-
-def _parse_seconds(text: str, name: str) -> int:
-    """Converts a number or ISO 8601 text (UTC by default) to seconds since 1970."""
-    try:
-        return int(text)
-    except ValueError:
-        pass
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UserError(
-            f"{name} is {text!r}, which is neither seconds since 1970 nor an ISO 8601 time",
-            hint="For example 2015-01-01.",
-        ) from error
-    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp())
 
 
 def choose_max_length(settings: Config, split: Split) -> int:

@@ -19,6 +19,7 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.content.item_mixtures import ItemMixtures, fit_item_mixtures
 from kd_tf.pipeline.stages.cache import Cache, make_shared_key
 from kd_tf.pipeline.stages.content import encode_content
+from kd_tf.pipeline.stages.load import report_id_match
 from kd_tf.pipeline.stages.model_results import describe_dataset
 from kd_tf.pipeline.stages.prepare import (
     choose_max_length,
@@ -90,8 +91,7 @@ class RunContext:
         Raises:
             UserError: The data or a setting cannot be used.
         """
-        if dataset.id_match is not None:
-            progress.info(dataset.id_match.describe())
+        report_id_match(dataset, progress)
         candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
         dataset = encode_content(settings, dataset, progress)
         prepared_data = prepare_data(settings, dataset)

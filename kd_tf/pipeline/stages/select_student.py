@@ -7,11 +7,10 @@ from typing import Any
 
 from kd_tf import rng
 from kd_tf.compress.storage import compute_quantized_size, snap_to_quantization_grid
-from kd_tf.distill.warm_start import WARM_STARTS, TeacherItemScores
+from kd_tf.distill.warm_start import WARM_STARTS, TeacherItemScores, WarmStartFamily
 from kd_tf.errors import UserError
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
-from kd_tf.models.students.neighbours import compute_packed_size
 from kd_tf.models.training_data import TrainingData
 from kd_tf.pipeline.stages.distillation import DistillationPlan
 from kd_tf.pipeline.stages.run_context import RunContext
@@ -34,7 +33,7 @@ def select_student_within_budget(
     """Selects the student with the best validation NDCG@10 within the byte budget.
 
     Args:
-        context: The run.
+        context: The run, whose budget `check_max_bytes` has checked.
         name: What the progress report calls the student.
         architecture: One of `WARM_STARTS`, or ``auto`` for all of them.
         plan: The distillation whose teacher initializes the candidates; None to initialize them
@@ -43,9 +42,6 @@ def select_student_within_budget(
 
     Returns:
         The student, and all candidates.
-
-    Raises:
-        UserError: No candidate fits into the budget.
     """
     rng.set_seed(context.settings.seed)
     data = TrainingData.create(
@@ -56,9 +52,6 @@ def select_student_within_budget(
         context.progress,
     )
     source = TeacherItemScores(data, plan.teacher if plan else None, context.item_mixtures)
-    warm_starts = (
-        WARM_STARTS if architecture == "auto" else {architecture: WARM_STARTS[architecture]}
-    )
     max_bytes = get_max_bytes(context)
     candidates: list[CandidateResult] = []
     best: tuple[HistoryModel, CandidateResult] | None = None
@@ -80,25 +73,51 @@ def select_student_within_budget(
             best = model, candidate
             source.best_validation_ndcg = candidate.validation_ndcg
 
-    for warm_start_architecture, generate in warm_starts.items():
-        for start in generate(source, max_bytes):
+    for warm_start_architecture, family in _get_families(architecture).items():
+        for start in family.generate(source, max_bytes):
             evaluate_candidate(start.model, warm_start_architecture, start.description)
     if architecture == "auto" and is_quick_to_train(context.split):
         embedding_dim = choose_mlp_embedding_dim(context)
         if embedding_dim:
             model, _ = train_from_scratch(context, name, "mlp", embedding_dim, plan, key)
             evaluate_candidate(model, "mlp", f"d={embedding_dim}, trained")
-    if best is None:
-        raise UserError(
-            f"no student for {context.split.num_items:,} items fits into {max_bytes:,} bytes",
-            where="student.max_bytes",
-            hint=f"Allow at least {_compute_min_bytes(context, architecture):,} bytes"
-            + (f" for student.architecture {architecture}." if architecture != "auto" else "."),
-        )
+    assert best is not None, "check_max_bytes has found a family that fits"
     model, best_candidate = best
     return model, [
         replace(candidate, is_chosen=candidate is best_candidate) for candidate in candidates
     ]
+
+
+def check_max_bytes(context: RunContext) -> None:
+    """Checks, before any training, that a student fits into the byte budget.
+
+    Raises:
+        UserError: None does.
+    """
+    architecture, num_items = context.settings.student.architecture, context.split.num_items
+    families = _get_families(architecture)
+    max_bytes = get_max_bytes(context)
+    if not families or any(family.has_room(num_items, max_bytes) for family in families.values()):
+        return
+    sizes = [family.compute_min_bytes(num_items) for family in families.values()]
+    min_bytes = min((size for size in sizes if size is not None), default=None)
+    of_architecture = "" if architecture == "auto" else f" {architecture}"
+    if min_bytes is None:
+        raise UserError(
+            f"no{of_architecture} student can hold {num_items:,} items",
+            where="student.architecture",
+            hint="Choose another architecture; auto takes the best one.",
+        )
+    raise UserError(
+        f"no{of_architecture} student for {num_items:,} items fits into {max_bytes:,} bytes",
+        where="student.max_bytes",
+        hint=f"Allow at least {min_bytes:,} bytes: the smallest one takes as many.",
+    )
+
+
+def _get_families(architecture: str) -> dict[str, WarmStartFamily]:
+    """Returns the families that a search looks at; none for a student that is trained alone."""
+    return {name: family for name, family in WARM_STARTS.items() if architecture in ("auto", name)}
 
 
 def get_max_bytes(context: RunContext) -> int:
@@ -116,13 +135,3 @@ def choose_mlp_embedding_dim(context: RunContext) -> int:
         context.split.num_items + 1 + 4 * (2 * 64 + 1)
     )
     return int(max(min(largest, 64) // 8 * 8, 0))
-
-
-def _compute_min_bytes(context: RunContext, architecture: str) -> int:
-    """Estimates the smallest budget that a student of this architecture fits into."""
-    num_items = context.split.num_items
-    packed_bytes = compute_packed_size(num_items, num_items)
-    table = (num_items + 1) * 7 + 3 * 1024
-    if architecture in ("neighbours", "auto"):
-        return min(packed_bytes, table)
-    return table + (packed_bytes if architecture.endswith("residual") else 0)

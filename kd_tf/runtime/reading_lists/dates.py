@@ -1,27 +1,19 @@
-"""Dates as services and spreadsheets write them, turned into numbers that keep their order."""
+"""Dates as services and spreadsheets write them, turned into numbers that keep their order.
+
+Page and app have the same rules (tests/reading_lists/README.md). Tables of interactions need
+moments, and are read by other rules: `kd_tf.data.values.times`.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 
+from kd_tf.months import MONTHS
+
 MAX_LENGTH = 60
 """Characters of a date; a longer text is none."""
 
-_MONTHS = (
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-)
 _YEAR = "(?P<year>[12][0-9]{3})"
 _DAY_IN_WORDS = "(?P<day>[0-9]{1,2})(?:st|nd|rd|th)?"
 _NAME = "(?P<name>[A-Za-z]{3,9})"
@@ -93,7 +85,7 @@ def _find_month(name: str) -> int:
     if word == "sept":
         return 9
     return next(
-        (number for number, month in enumerate(_MONTHS, start=1) if word in (month[:3], month)), 0
+        (number for number, month in enumerate(MONTHS, start=1) if word in (month[:3], month)), 0
     )
 
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from kd_tf.runtime.reading_lists.text_keys import MAX_LENGTH, normalize_text
+from kd_tf.runtime.reading_lists.text_keys import normalize_text
+from kd_tf.runtime.title_forms import MAX_LENGTH
 
 Status = Literal["read", "reading", "to-read", "abandoned"]
 

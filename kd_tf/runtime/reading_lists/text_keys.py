@@ -1,13 +1,16 @@
-"""The forms in which titles, names and shelves are compared."""
+"""The forms in which titles, names and shelves of reading lists are compared.
+
+Page and app compute the same forms (tests/reading_lists/README.md), and a wrong match would put a
+book into the history unseen. `kd_tf.runtime.title_forms`, for titles that somebody types and can
+correct, goes much further: subtitles, articles of other languages, initials.
+"""
 
 from __future__ import annotations
 
 import re
 import unicodedata
 
-MAX_LENGTH = 500
-"""Characters of a title or a name; longer ones match nothing, because normalizing some texts takes
-time with the square of their length."""
+from kd_tf.runtime.title_forms import MAX_LENGTH
 
 _NEITHER_LETTER_NOR_DIGIT = re.compile("[^a-z0-9]+")
 _ARTICLE = re.compile("^(?:the|a|an) ")
@@ -41,7 +44,7 @@ def make_title_keys(title: str) -> tuple[str, str]:
     Returns:
         The title without a series in brackets at its end and without an article; and the same up
         to the first colon, which is empty for a title without a subtitle. Both are empty for a
-        title that is longer than `MAX_LENGTH`.
+        title that is longer than `MAX_LENGTH`: it matches nothing.
 
     Example:
         >>> make_title_keys("The Orchard Ledger: A Mystery (Orchard, #1)")

@@ -632,25 +632,6 @@ def open_table_columns(path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("data", "unused"),
-    [
-        ({"dataset": "synthetic", "where": ["a=b"]}, "where has no effect on dataset synthetic"),
-        ({"dataset": "synthetic", "columns": {"user": "x"}}, "columns has no effect"),
-        ({"dataset": "synthetic", "data_dir": "x"}, "data_dir has no effect on dataset synthetic"),
-        ({"synthetic_items": 9}, "synthetic_items has no effect on dataset csv"),
-        ({"time_unit": "ms"}, "time_unit has no effect without a timestamp column"),
-        ({"decimal": ","}, "decimal has no effect without a rating column"),
-        ({"item_format": {"encoding": "cp1252"}}, "item_format has no effect without items"),
-        ({"item_columns": {"item_id": "isbn"}}, "item_id has no effect without items"),
-    ],
-)
-def test_a_setting_that_has_no_effect_is_refused(data: dict[str, Any], unused: str) -> None:
-    own = {"dataset": "csv", "interactions": "loans.csv"}
-    with pytest.raises(UserError, match=unused):
-        from_values({"data": {**own, **data} if "dataset" not in data else data})
-
-
-@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"separatorr": ";"}, "Did you mean separator"),

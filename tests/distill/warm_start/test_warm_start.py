@@ -69,7 +69,7 @@ def source(data: TrainingData, ridge: LocalRidgeTeacher) -> TeacherItemScores:
 def test_every_warm_start_fits_the_bytes_and_has_its_architecture(
     source, family: str, max_bytes: int
 ):
-    for start in WARM_STARTS[family](source, max_bytes):
+    for start in WARM_STARTS[family].generate(source, max_bytes):
         assert start.architecture == family
         assert compute_quantized_size(start.model) <= max_bytes
         assert isinstance(start.model, STUDENTS[family])
@@ -82,26 +82,47 @@ def test_a_warm_start_ranks_far_better_than_popularity(source, data, family: str
     floor = data.validation_metric(lambda some: np.tile(popularity, (len(some), 1)))
     best = max(
         data.validation_metric(make_score_fn(snap_to_quantization_grid(start.model)))
-        for start in WARM_STARTS[family](source, 40_000)
+        for start in WARM_STARTS[family].generate(source, 40_000)
     )
     assert best > 1.2 * floor
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", WARM_STARTS)
-def test_without_room_a_family_gives_nothing(source, family: str):
-    assert list(WARM_STARTS[family](source, 400)) == []
+def test_a_family_gives_a_student_from_its_least_bytes_on(source, family: str):
+    min_bytes = WARM_STARTS[family].compute_min_bytes(V)
+    assert compute_quantized_size(next(WARM_STARTS[family].generate(source, min_bytes)).model) <= (
+        min_bytes
+    )
+    assert list(WARM_STARTS[family].generate(source, min_bytes - 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("family", "num_items", "min_bytes"),
+    [
+        # The bytes of the weights, by the formats that docs/explanation/students.md describes.
+        *(("low-rank", 999, 1000 * 3 + 1024), ("low-rank", 1, None)),
+        *(("fold-in", 5000, 5001 * 4 + 16 + 2 * 1024), ("fold-in", 31, None)),
+        *(("item-kernel", 5000, 5001 * 6 + 4 * 1024), ("item-kernel", 40_001, None)),
+        ("neighbours", 16, 9 * 2 + 2 * (16 + 4) + 2 * 17 + 258 * 4),
+    ],
+)
+def test_the_least_bytes_are_those_of_the_smallest_shape(family, num_items, min_bytes):
+    assert WARM_STARTS[family].compute_min_bytes(num_items) == min_bytes
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["neighbours", "item-kernel", "low-rank", "fold-in"])
 def test_a_student_alone_needs_no_teacher(data, family: str):
-    starts = list(WARM_STARTS[family](TeacherItemScores(data, None), 20_000))
+    starts = list(WARM_STARTS[family].generate(TeacherItemScores(data, None), 20_000))
     assert starts
     assert all(np.isfinite(data.validation_metric(make_score_fn(start.model))) for start in starts)
 
 
 def test_neighbours_with_room_for_all_are_their_teacher(data, ridge):
-    all_of_them = next(WARM_STARTS["neighbours"](TeacherItemScores(data, ridge), 10_000_000))
+    all_of_them = next(
+        WARM_STARTS["neighbours"].generate(TeacherItemScores(data, ridge), 10_000_000)
+    )
     positive = ridge.to_matrix()
     positive.data = np.maximum(positive.data, 0)
     positive.eliminate_zeros()
@@ -163,7 +184,7 @@ def test_parts_that_weigh_nothing_are_no_parts(ridge, data):
 def test_a_residual_brings_a_student_nearer_to_the_rows(source):
     rows = source.item_item_scores.toarray()
     ids = np.arange(1, V + 1, dtype=np.int32)
-    start = next(WARM_STARTS["low-rank-residual"](source, 40_000))
+    start = next(WARM_STARTS["low-rank-residual"].generate(source, 40_000))
     smooth, correction = start.model.members
     assert isinstance(smooth, AdditiveModel)
     assert isinstance(correction, NeighboursStudent)
@@ -203,24 +224,24 @@ def test_kernels_without_gain_are_dropped_with_a_note(data, source):
 
     hopeless = TeacherItemScores(replace(data, progress=Listening()), source.teacher)
     hopeless.best_validation_ndcg = 100.0
-    assert list(WARM_STARTS["item-kernel"](hopeless, 9_000)) == []
-    assert list(WARM_STARTS["kernel-residual"](hopeless, 9_000)) == []
+    assert list(WARM_STARTS["item-kernel"].generate(hopeless, 9_000)) == []
+    assert list(WARM_STARTS["kernel-residual"].generate(hopeless, 9_000)) == []
     assert [one for one in messages if "Skipped item kernels" in one and "100.0000" in one]
 
 
 @pytest.mark.slow
 def test_narrow_kernels_are_tried_in_four_bits_too(source):
-    narrow = [start.model for start in WARM_STARTS["item-kernel"](source, 8_000)]
+    narrow = [start.model for start in WARM_STARTS["item-kernel"].generate(source, 8_000)]
     assert [model.bits for model in narrow] == [8, 4]
     assert narrow[1].embedding_dim > narrow[0].embedding_dim
     for enough_or_too_little in (5_500, 9_500):
-        starts = list(WARM_STARTS["item-kernel"](source, enough_or_too_little))
+        starts = list(WARM_STARTS["item-kernel"].generate(source, enough_or_too_little))
         assert [start.model.bits for start in starts] == [8]
 
 
 def test_factors_take_four_bits_until_there_is_room_for_eight(source):
-    (tight,) = (start.model for start in WARM_STARTS["fold-in"](source, 3_500))
-    (roomy,) = (start.model for start in WARM_STARTS["fold-in"](source, 9_000))
+    (tight,) = (start.model for start in WARM_STARTS["fold-in"].generate(source, 3_500))
+    (roomy,) = (start.model for start in WARM_STARTS["fold-in"].generate(source, 9_000))
     assert (tight.bits, roomy.bits) == (4, 8)
     assert roomy.embedding_dim == V // 8 // 2 * 2
 
@@ -237,7 +258,7 @@ def test_which_neighbours_are_best_is_found_out_once(data, source):
     times = len(calls)
     tried = {
         start.description: data.validation_metric(make_score_fn(start.model))
-        for start in WARM_STARTS["neighbours"](counted, 9_000)
+        for start in WARM_STARTS["neighbours"].generate(counted, 9_000)
     }
     assert first.description == max(tried, key=tried.get)
     assert compute_quantized_size(select_best_neighbours(counted, 5_000).model) <= 5_000

@@ -20,6 +20,7 @@ from kd_tf.errors import UserError
 from kd_tf.pipeline.baselines import evaluate_baselines
 from kd_tf.pipeline.stages import prepare
 from kd_tf.pipeline.stages.load import load_dataset
+from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.pipeline.summarize_data import summarize_data
 from kd_tf.progress import NullProgress
 
@@ -122,6 +123,24 @@ def test_sampled_candidates_stand_in_the_result_and_are_warned_of(dataset: Datas
     assert any("not comparable" in warning for warning in warnings)
 
 
+def test_run_and_baselines_report_how_well_the_two_tables_meet(
+    dataset: Dataset, tmp_path: Path
+) -> None:
+    class Infos(NullProgress):
+        def __init__(self) -> None:
+            self.lines: list[str] = []
+
+        def info(self, message: str) -> None:
+            self.lines.append(message)
+
+    of_run, of_baselines = Infos(), Infos()
+    RunContext.create(settings(), tmp_path / "run", of_run, dataset)
+    evaluate_baselines(settings(), of_baselines, dataset=dataset, models=["popularity"])
+    line = "60 of 60 items with interactions are in the item table (100%)"
+    assert of_run.lines[0].startswith(line)
+    assert of_baselines.lines[0] == of_run.lines[0]
+
+
 def test_a_baseline_that_cannot_be_fitted_is_left_out_with_a_note_unless_it_was_asked_for(
     dataset: Dataset,
 ) -> None:
@@ -180,16 +199,21 @@ def test_protocol_given_needs_divided_files(dataset: Dataset) -> None:
 
 @pytest.mark.parametrize(
     ("since", "seconds"),
-    [("1000", 1000), ("1970-01-01 00:00:05", 5), ("1970-01-01T01:00:00+01:00", 0), ("-5", -5)],
+    [
+        *(("1000", 1000), ("-5", -5), ("5000.0", 5000), ("1600000000999", 1_600_000_000)),
+        *(("1970-01-01 00:00:05", 5), ("1970-01-01T01:00:00+01:00", 0), ("1970-01-02", 86_400)),
+        *(("2 Jan 1970", 86_400), ("13/01/1970", 12 * 86_400), ("20200229", 1_582_934_400)),
+    ],
 )
-def test_times_are_seconds_or_iso_8601(dataset: Dataset, since: str, seconds: int) -> None:
-    summary = summarize_data(settings(cleaning={"since": since}), dataset=dataset)
-    assert summary.cleaning_steps[0].name == f"time before {seconds}"
+def test_the_time_range_is_given_like_the_times_of_a_table(since: str, seconds: int) -> None:
+    assert prepare.make_cleaning_rules(settings(cleaning={"since": since})).since == seconds
 
 
-def test_another_time_is_refused(dataset: Dataset) -> None:
-    with pytest.raises(UserError, match="neither seconds"):
-        prepare.prepare_data(settings(cleaning={"since": "last summer"}), dataset)
+@pytest.mark.parametrize("text", ["last summer", "2015", "03/10/2015", "2015-02-30", "42005", ""])
+@pytest.mark.parametrize("bound", ["since", "until"])
+def test_what_is_no_time_or_may_be_two_bounds_no_range(bound: str, text: str) -> None:
+    with pytest.raises(UserError, match=rf"cleaning\.{bound} is '{text}'.*one meaning"):
+        prepare.make_cleaning_rules(settings(cleaning={bound: text}))
 
 
 def test_the_summary_counts_before_and_after_every_step(dataset: Dataset) -> None:
