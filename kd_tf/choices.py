@@ -152,6 +152,7 @@ BaselineName = Literal[
     "random",
     "popularity",
     "content",
+    "frozen-text",
     "item-knn",
     "item-knn-history",
     "item-knn-bm25",

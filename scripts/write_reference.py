@@ -20,12 +20,15 @@ from typer.main import get_command
 from typer.models import ArgumentInfo
 
 from kd_tf.cli.app import app
-from kd_tf.config import Config
+from kd_tf.config import Config, ItemTable
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 NOTE = "<!-- Written by `make docs-reference`. Change the code, not this page. -->"
 ARGUMENTS = "Arguments"
-WORDS = {int: "integer", float: "number", str: "text", bool: "true, false", Path: "path"}
+WORDS = {
+    **{int: "integer", float: "number", str: "text", bool: "true, false", Path: "path"},
+    ItemTable: "{path, id}",
+}
 
 COMMAND_LINE = """\
 # Command line

@@ -237,7 +237,7 @@ Encoder = Annotated[
         DATA,
         "What encodes texts: tfidf, static, minilm, multilingual or the folder of a model; several "
         "separated by commas.",
-        metavar="NAME|FOLDER,...",
+        metavar="NAME,...",
         default="tfidf",
     ),
 ]

@@ -98,7 +98,7 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
         set_value(values, "evaluation.ks", parse_counts(options["k"], "--k", "10,20"))
     set_value(values, "data.null_values", split_names(options.get("null_values")))
     set_value(values, "data.where", options.get("where") or None)
-    set_value(values, "data.item_tables", _pair_item_tables(options, columns.get("item")))
+    set_value(values, "data.item_tables", _collect_item_tables(options, columns.get("item")))
     set_value(values, "content.text", split_names(options.get("text")))
     set_value(values, "distillation.losses", split_names(options.get("losses")))
     apply_settings(values, options.get("settings"))
@@ -108,7 +108,7 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def _pair_item_tables(
+def _collect_item_tables(
     options: Mapping[str, Any], item_column: str | None
 ) -> list[dict[str, str]] | None:
     """Pairs the tables of ``--item-table`` with the columns of ``--item-table-id``.

@@ -141,7 +141,9 @@ def _clean_text(values: pl.Series, values_rules: ValueRules) -> pl.Series:
     has_entity = texts.str.contains(r"&#?\w+;").fill_null(value=False)
     if has_entity.any():
         plain_texts = [html.unescape(text) for text in texts.filter(has_entity)]
-        texts = texts.scatter(has_entity.arg_true(), pl.Series(plain_texts, dtype=pl.String))
+        texts = texts.clone().scatter(
+            has_entity.arg_true(), pl.Series(plain_texts, dtype=pl.String)
+        )
     return texts.alias(values.name)
 
 
@@ -151,7 +153,7 @@ def _join_lists(values: pl.Series) -> pl.Series:
     if not is_list.any():
         return values
     joined_texts = [_join_list(text) for text in values.filter(is_list)]
-    return values.scatter(is_list.arg_true(), pl.Series(joined_texts, dtype=pl.String))
+    return values.clone().scatter(is_list.arg_true(), pl.Series(joined_texts, dtype=pl.String))
 
 
 def _join_list(text: str) -> str | None:

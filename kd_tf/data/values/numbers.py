@@ -73,7 +73,8 @@ def to_ascii_digits(texts: pl.Series) -> pl.Series:
         "".join(str(unicodedata.decimal(sign, sign)) for sign in text)
         for text in texts.filter(has_others)
     ]
-    return texts.scatter(has_others.arg_true(), pl.Series(plain_texts, dtype=pl.String))
+    # `scatter` writes into the series that it is called on.
+    return texts.clone().scatter(has_others.arg_true(), pl.Series(plain_texts, dtype=pl.String))
 
 
 def mask_non_finite(numbers: pl.Series) -> pl.Series:

@@ -171,8 +171,8 @@ class TeacherItemScores:
             return matrix
         is_known = np.ones(matrix.shape[0], np.float32)
         is_known[self.mixtures.items] = 0
-        known = sparse.diags_array(is_known)
-        known_matrix = sparse.csr_array(known @ matrix @ known)
+        diagonal = sparse.diags_array(is_known)
+        known_matrix = sparse.csr_array(diagonal @ matrix @ diagonal)
         known_matrix.eliminate_zeros()
         return known_matrix
 

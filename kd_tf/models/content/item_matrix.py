@@ -50,10 +50,10 @@ def mix_item_matrix(matrix: sparse.csr_array, mixtures: ItemMixtures) -> sparse.
     sources = sparse.diags_array(is_source)
     known_part = sparse.csr_array(sources @ matrix @ sources)
     with_self = sparse.csr_array(known_part + sources * _choose_self_weight(known_part))
-    columns = _multiply(mixtures.weights, sparse.csr_array(with_self.T))
+    columns = _compute_product(mixtures.weights, sparse.csr_array(with_self.T))
     column_part = sparse.csr_array(_place_rows(columns, items, size).T)
     row_weights = keep_top_weights(mixtures.weights, MAX_ROW_PARTS, "history")
-    rows = _multiply(row_weights, sparse.csr_array(with_self + column_part))
+    rows = _compute_product(row_weights, sparse.csr_array(with_self + column_part))
     mixed_matrix = sparse.csr_array(known_part + column_part + _place_rows(rows, items, size))
     mixed_matrix.setdiag(0)
     mixed_matrix.eliminate_zeros()
@@ -68,7 +68,7 @@ def _choose_self_weight(matrix: sparse.csr_array) -> np.float32:
     return np.float32(SELF_SHARE * np.median(strongest[has_weights]) if has_weights.any() else 1)
 
 
-def _multiply(weights: sparse.csr_array, matrix: sparse.csr_array) -> sparse.csr_array:
+def _compute_product(weights: sparse.csr_array, matrix: sparse.csr_array) -> sparse.csr_array:
     """Multiplies in blocks of rows, of which the largest entries are kept: CSR [m, V + 1]."""
     max_length = max(MAX_ENTRIES // max(weights.shape[0], 1), 1)
     blocks = [

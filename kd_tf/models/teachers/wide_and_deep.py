@@ -142,11 +142,11 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         )
         is_new = np.zeros(self.num_items + 1, np.float32)
         is_new[mixtures.items] = 1
-        new, known = sparse.diags_array(is_new), sparse.diags_array(1 - is_new)
+        select_new, select_others = sparse.diags_array(is_new), sparse.diags_array(1 - is_new)
         mixed_matrix = mix_item_matrix(matrix, mixtures)
         # Rows get twice as long: new neighbours shall push out none of the others.
-        parts = (mixed_matrix @ new, new @ mixed_matrix @ known)
-        mixed_matrix = known @ matrix @ known
+        parts = (mixed_matrix @ select_new, select_new @ mixed_matrix @ select_others)
+        mixed_matrix = select_others @ matrix @ select_others
         for part in parts:
             mixed_matrix = mixed_matrix + keep_top_weights(
                 sparse.csr_array(part), self.wide_neighbours, "history"
