@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         "WeightedEnsemble": f"{_BASE}.weighted_ensemble:WeightedEnsemble",
         # Teachers.
         "CNNTeacher": f"{_BASE}.teachers.cnn:CNNTeacher",
+        "ContentTeacher": f"{_BASE}.teachers.content:ContentTeacher",
         "EnsembleTeacher": f"{_BASE}.teachers.ensemble:EnsembleTeacher",
         "GRUTeacher": f"{_BASE}.teachers.gru:GRUTeacher",
         "ImplicitALSTeacher": f"{_BASE}.teachers.ials:ImplicitALSTeacher",

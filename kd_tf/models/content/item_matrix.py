@@ -50,15 +50,51 @@ def mix_item_matrix(matrix: sparse.csr_array, mixtures: ItemMixtures) -> sparse.
     sources = sparse.diags_array(is_source)
     known_part = sparse.csr_array(sources @ matrix @ sources)
     with_self = sparse.csr_array(known_part + sources * _choose_self_weight(known_part))
-    columns = _compute_product(mixtures.weights, sparse.csr_array(with_self.T))
+    max_length = MAX_ENTRIES // max(len(items), 1)
+    columns = _compute_product(mixtures.weights, sparse.csr_array(with_self.T), max_length)
     column_part = sparse.csr_array(_place_rows(columns, items, size).T)
     row_weights = keep_top_weights(mixtures.weights, MAX_ROW_PARTS, "history")
-    rows = _compute_product(row_weights, sparse.csr_array(with_self + column_part))
+    rows = _compute_product(row_weights, sparse.csr_array(with_self + column_part), max_length)
     mixed_matrix = sparse.csr_array(known_part + column_part + _place_rows(rows, items, size))
     mixed_matrix.setdiag(0)
     mixed_matrix.eliminate_zeros()
     mixed_matrix.sort_indices()
     return mixed_matrix
+
+
+def predict_item_matrix(
+    matrix: sparse.csr_array, mixtures: ItemMixtures, is_new: np.ndarray, max_weights: int
+) -> sparse.csr_array:
+    """Predicts the columns of items from those of others, also where they have one of their own.
+
+    Args:
+        matrix: float32 CSR [V + 1, V + 1], as for `mix_item_matrix`.
+        mixtures: All items whose columns are predicted, none of which is a part of itself.
+        is_new: bool [V + 1], the items of which the matrix says nothing: their rows are mixed too.
+        max_weights: Weights of each column that are kept.
+
+    Returns:
+        float32 CSR [V + 1, V + 1] with weights above 0, sorted columns and an empty diagonal.
+    """
+    size = matrix.shape[0]
+    is_source = 1 - is_new.astype(np.float32)
+    is_source[0] = 0
+    sources = sparse.diags_array(is_source)
+    with_self = sparse.csr_array(sources @ matrix @ sources + sources * _choose_self_weight(matrix))
+    columns = _compute_product(mixtures.weights, sparse.csr_array(with_self.T), max_weights)
+    predicted_matrix = sparse.csr_array(_place_rows(columns, mixtures.items, size).T)
+    new_rows = np.flatnonzero(is_new[mixtures.items])
+    if len(new_rows):
+        weights = sparse.csr_array(mixtures.weights[new_rows])
+        row_weights = keep_top_weights(weights, MAX_ROW_PARTS, "history")
+        rows = _compute_product(row_weights, predicted_matrix, MAX_ENTRIES // len(new_rows))
+        predicted_matrix = sparse.csr_array(
+            predicted_matrix + _place_rows(rows, mixtures.items[new_rows], size)
+        )
+    predicted_matrix.setdiag(0)
+    predicted_matrix.eliminate_zeros()
+    predicted_matrix.sort_indices()
+    return predicted_matrix
 
 
 def _choose_self_weight(matrix: sparse.csr_array) -> np.float32:
@@ -68,12 +104,15 @@ def _choose_self_weight(matrix: sparse.csr_array) -> np.float32:
     return np.float32(SELF_SHARE * np.median(strongest[has_weights]) if has_weights.any() else 1)
 
 
-def _compute_product(weights: sparse.csr_array, matrix: sparse.csr_array) -> sparse.csr_array:
+def _compute_product(
+    weights: sparse.csr_array, matrix: sparse.csr_array, max_length: int
+) -> sparse.csr_array:
     """Multiplies in blocks of rows, of which the largest entries are kept: CSR [m, V + 1]."""
-    max_length = max(MAX_ENTRIES // max(weights.shape[0], 1), 1)
     blocks = [
         keep_top_weights(
-            sparse.csr_array(weights[start : start + _BLOCK_SIZE] @ matrix), max_length, "history"
+            sparse.csr_array(weights[start : start + _BLOCK_SIZE] @ matrix),
+            max(max_length, 1),
+            "history",
         )
         for start in range(0, weights.shape[0], _BLOCK_SIZE)
     ]

@@ -67,7 +67,7 @@ def fit_item_mixtures(
     content: ContentFeatures,
     popularity: np.ndarray,
     *,
-    items: np.ndarray | None = None,
+    includes_known: bool = False,
     progress: Progress | None = None,
 ) -> ItemMixtures | None:
     """Finds the mixtures of the items without training interactions.
@@ -83,7 +83,8 @@ def fit_item_mixtures(
     Args:
         content: What all items are about.
         popularity: int64 [V + 1], number of training users of each item.
-        items: int32 [m], the items to mix; by default all with content and without training users.
+        includes_known: Whether items with training users are mixed too, each of all others: the
+            leave-one-out predictions of the regression, which follow from its inverse.
         progress: Reports progress.
 
     Returns:
@@ -95,25 +96,42 @@ def fit_item_mixtures(
     if len(references) > MAX_REFERENCE_ITEMS:
         order = np.argsort(-popularity[references], kind="stable")
         references = np.sort(references[order[:MAX_REFERENCE_ITEMS]])
-    if items is None:
-        items = np.flatnonzero((popularity == 0) & has_content)
-    items = np.setdiff1d(items, [0])
+    is_mixed = has_content if includes_known else has_content & (popularity == 0)
+    items = np.flatnonzero(is_mixed)
     if not len(items) or not len(references):
         return None
     kernel = ContentKernel([block.vectors for block in content.blocks], references - 1)
+    is_left_out = np.isin(items, references)
+    parts: list[tuple[np.ndarray, sparse.csr_array]] = []
     with progress.task("mapping content to items with readers", len(items)) as advance:
         system = kernel.compute(references - 1, references - 1)
         system[np.diag_indices_from(system)] += REGULARIZATION
         factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
-        parts = []
-        for start in range(0, len(items), _BLOCK_SIZE):
-            block = items[start : start + _BLOCK_SIZE]
+        del system
+        others = items[~is_left_out]
+        for start in range(0, len(others), _BLOCK_SIZE):
+            block = others[start : start + _BLOCK_SIZE]
             weights = cho_solve(
                 factor, kernel.compute(references - 1, block - 1), check_finite=False
             )
-            parts.append(_keep_largest(weights.T, references, len(popularity)))
+            parts.append((block, _keep_largest(weights.T, references, len(popularity))))
             advance(len(block))
-    return ItemMixtures(items.astype(np.int32), sparse.csr_array(sparse.vstack(parts)))
+        if is_left_out.any():
+            for start in range(0, len(references), _BLOCK_SIZE):
+                rows = np.arange(start, min(start + _BLOCK_SIZE, len(references)))
+                unit = np.zeros((len(references), len(rows)), np.float32)
+                unit[rows, np.arange(len(rows))] = 1
+                inverse = cho_solve(factor, unit, overwrite_b=True, check_finite=False).T
+                weights = -inverse / inverse[np.arange(len(rows)), rows][:, None]
+                weights[np.arange(len(rows)), rows] = 0
+                parts.append(
+                    (references[rows], _keep_largest(weights, references, len(popularity)))
+                )
+                advance(len(rows))
+    mixed_items = np.concatenate([block for block, _ in parts])
+    order = np.argsort(mixed_items)
+    weights = sparse.csr_array(sparse.vstack([part for _, part in parts], format="csr")[order])
+    return ItemMixtures(mixed_items[order].astype(np.int32), weights)
 
 
 def _keep_largest(weights: np.ndarray, references: np.ndarray, width: int) -> sparse.csr_array:

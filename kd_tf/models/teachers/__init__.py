@@ -5,6 +5,7 @@ from __future__ import annotations
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.closed_form.fit import ClosedFormFit
 from kd_tf.models.teachers.cnn import CNNTeacher
+from kd_tf.models.teachers.content import ContentTeacher
 from kd_tf.models.teachers.ensemble import EnsembleTeacher
 from kd_tf.models.teachers.gru import GRUTeacher
 from kd_tf.models.teachers.ials import ImplicitALSTeacher
@@ -33,6 +34,7 @@ CLOSED_FORM_TEACHERS: dict[
     "linear-autoencoder": LinearAutoencoderTeacher,
     "ials": ImplicitALSTeacher,
     "spectral": SpectralFilterTeacher,
+    "content": ContentTeacher,
 }
 """Teachers that `fit` solves in one calculation."""
 

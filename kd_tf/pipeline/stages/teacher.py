@@ -42,6 +42,9 @@ from kd_tf.training.trainer import TrainingResult
 MAX_FULL_SOFTMAX_ITEMS = 50_000
 """Above this, the scores of a batch (512 x V float32) take more than 100 MB: use in-batch."""
 
+MAX_CONTENT_ITEMS = 50_000
+"""Above this, the content teacher is no default member: its fit would take as long as all others."""
+
 MAX_HISTORY_LENGTH = 1000
 """Upper bound of the history length of teachers with a closed-form fit."""
 
@@ -101,6 +104,8 @@ def _choose_default_members(context: RunContext) -> tuple[str, ...]:
         for architecture, max_items in _MAX_MEMBER_ITEMS.items()
         if context.split.num_items <= max_items
     )
+    if context.split.content is not None and context.split.num_items <= MAX_CONTENT_ITEMS:
+        members += ("content",)
     return (*members, "cnn") if is_quick_to_train(context.split) else members
 
 

@@ -1,0 +1,71 @@
+"""A teacher that knows what books are about: every score follows from texts and other items."""
+
+from __future__ import annotations
+
+from kd_tf.backend import keras
+from kd_tf.data.features.encode import encode_catalog
+from kd_tf.errors import UserError
+from kd_tf.models.additive import compute_popularity_prior
+from kd_tf.models.closed_form.fit import ClosedFormFit
+from kd_tf.models.content.item_matrix import predict_item_matrix
+from kd_tf.models.content.item_mixtures import ItemMixtures, fit_item_mixtures
+from kd_tf.models.sparse_item_item import SparseItemItemModel
+from kd_tf.models.teachers.local_ridge import PRIOR_STRENGTH, choose_ridge
+from kd_tf.models.training_data import TrainingData
+
+NUM_WEIGHTS = 300
+"""Weights of each scored item that are kept."""
+
+
+@keras.saving.register_keras_serializable(package="kd_tf")
+class ContentTeacher(ClosedFormFit, SparseItemItemModel):
+    """Scores every item as the mixture of other items that its content makes of it.
+
+    Kernel ridge regression maps content to the columns of a local ridge regression
+    (`kd_tf.models.content.item_mixtures`): the column of an item is predicted from those of all
+    others, also where it has readers of its own. Alone it is weaker than what it is mapped to, but
+    it knows the items that nobody has read, and it helps where little is known of a reader. In an
+    ensemble its weight is fitted on validation users, and may fall with the length of the history.
+
+    It takes the vectors of ``split.content``; without them it counts the words of the catalog.
+
+    Args:
+        **kwargs: As for `SparseItemItemModel`.
+
+    Example:
+        >>> import kd_tf as kd
+        >>> split = kd.split(kd.data.bookshop(items=60, users=80, seed=1), "cold-items", seed=1)
+        >>> teacher = kd.models.ContentTeacher(split.num_items, max_length=20)
+        >>> history = teacher.fit(split.train, validation_data=split.validation)
+        >>> kd.evaluate(teacher, split.test.select_cold_items())["ndcg@10"] > 0.2
+        True
+    """
+
+    def solve(self, data: TrainingData) -> None:
+        """Fits the local ridge, and maps content to it.
+
+        Raises:
+            UserError: No item has any text.
+        """
+        train = data.train
+        content = train.content
+        if content is None:
+            if train.catalog is None:
+                raise UserError(
+                    "the content teacher needs texts, and the split has no catalog",
+                    hint="Use a split that kd.split made of a data set with titles.",
+                )
+            data.progress.info("no texts are encoded: the content teacher counts words (TF-IDF)")
+            content = encode_catalog(train.catalog, progress=data.progress)
+        popularity = train.popularity()
+        mixtures = fit_item_mixtures(
+            content, popularity, includes_known=True, progress=data.progress
+        )
+        if mixtures is None:
+            raise UserError("no item with readers has any text")
+        ridge = choose_ridge(data)[0].to_matrix()
+        self.fit_matrix(predict_item_matrix(ridge, mixtures, popularity == 0, NUM_WEIGHTS))
+        self.prior.assign(compute_popularity_prior(popularity, PRIOR_STRENGTH))
+
+    def mix_items(self, mixtures: ItemMixtures) -> None:
+        """Does nothing: new items are mixtures here as all others are."""
