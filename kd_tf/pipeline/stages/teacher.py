@@ -43,7 +43,7 @@ MAX_FULL_SOFTMAX_ITEMS = 50_000
 """Above this, the scores of a batch (512 x V float32) take more than 100 MB: use in-batch."""
 
 MAX_CONTENT_ITEMS = 50_000
-"""Above this, the content teacher is no default member: its fit would take as long as all others."""
+"""Above this, the content teacher is no default member: its fit would take longest of all."""
 
 MAX_HISTORY_LENGTH = 1000
 """Upper bound of the history length of teachers with a closed-form fit."""
