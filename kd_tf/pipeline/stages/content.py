@@ -6,7 +6,9 @@ import dataclasses
 
 from kd_tf.cache_folder import find_cache_folder
 from kd_tf.config import Config
+from kd_tf.data.catalog import Catalog
 from kd_tf.data.dataset import Dataset
+from kd_tf.data.features.content import ContentFeatures
 from kd_tf.data.features.encode import encode_catalog
 from kd_tf.data.features.vector_cache import VectorCache
 from kd_tf.data.splits.cold_items import COLD_ITEMS
@@ -27,8 +29,17 @@ def encode_content(settings: Config, dataset: Dataset, progress: Progress) -> Da
     """
     if not settings.content.text and settings.split.protocol != COLD_ITEMS:
         return dataset
+    return dataclasses.replace(dataset, content=encode_texts(settings, dataset.catalog, progress))
+
+
+def encode_texts(settings: Config, catalog: Catalog, progress: Progress) -> ContentFeatures:
+    """Encodes the texts of a catalog that the settings name, or all.
+
+    Raises:
+        UserError: A column or encoder is unknown, or no item has any text.
+    """
     content = encode_catalog(
-        dataset.catalog,
+        catalog,
         settings.content.text or None,
         [name.strip() for name in settings.content.encoder.split(",")],
         cache=VectorCache(find_cache_folder() / "vectors"),
@@ -38,4 +49,4 @@ def encode_content(settings: Config, dataset: Dataset, progress: Progress) -> Da
     num_unknown = int((~content.has_content).sum())
     if num_unknown:
         progress.warn(f"{num_unknown:,} of {len(content):,} items have no text that is encoded")
-    return dataclasses.replace(dataset, content=content)
+    return content
