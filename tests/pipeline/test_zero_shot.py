@@ -47,7 +47,7 @@ def test_a_catalog_alone_gives_a_bundle_that_says_so(tmp_path: Path) -> None:
     assert NOTE in (bundle.folder / "MODEL_CARD.md").read_text("utf-8")
     recommender = Recommender.load(bundle.folder)
     for title, expected in (("Dune", "Dune Messiah"), ("Emma", "Persuasion"), ("Soups", "Stews")):
-        assert recommender.recommend([title], k=1)[0].title == expected
+        assert recommender.recommend([title], k=1)[0].item.title == expected
 
 
 @pytest.mark.slow
