@@ -43,6 +43,9 @@ MAX_NAME = 64
 MAX_SCALE = 1e9
 """Largest scale of quantized numbers; the smallest one of a result is its inverse."""
 
+MIN_SCALE = 2.0**-126
+"""Smallest scale of a constant apart from 0: the smallest normal float32, as XNNPACK requires."""
+
 ZERO_POINTS = {9: (-128, 127), 17: (-8, 7)}
 """Range of zero points by type, for int8 and int4; other types have none."""
 
@@ -420,8 +423,12 @@ def _check_quantization(quantization: Mapping[str, Any], tensor: Mapping[str, An
     _require(quantization["details_type"] == 0, "a quantization of another kind")
     _require(len(zero_points) in (len(scales), 0), "scales without zero points")
     # A row of zeros may have the scale 0. Kernels divide by the scale of what they compute.
-    smallest, largest = (0.0, MAX_SCALE) if tensor["is_constant"] else (1 / MAX_SCALE, MAX_SCALE)
-    _require(all(smallest <= scale <= largest for scale in scales), "a scale out of range")
+    is_constant = tensor["is_constant"]
+    smallest = MIN_SCALE if is_constant else 1 / MAX_SCALE
+    _require(
+        all(smallest <= scale <= MAX_SCALE or (is_constant and scale == 0) for scale in scales),
+        "a scale out of range",
+    )
     low, high = ZERO_POINTS.get(tensor["type"], (0, 0))
     _require(all(low <= point <= high for point in zero_points), "a zero point out of range")
     if len(scales) > 1:

@@ -175,6 +175,29 @@ MAX_GROWTH = 2**26
 """Most numbers of a tensor that an argument alone makes large, by the operators above. That is a
 million items 64 times."""
 
+_QUANTIZED = (9, 17)
+"""int8 and int4 by their numbers in the schema."""
+
+_MOVING = frozenset(name for name, types in TYPES.items() if "u" in types)
+"""Operators that also take uint8, which has no scale in these files. All others need one."""
+
+_COMPARISONS = ("EQUAL", "GREATER", "GREATER_EQUAL", "LESS", "LESS_EQUAL", "NOT_EQUAL")
+
+_WEIGHTS = {"CONV_2D": 1, "EMBEDDING_LOOKUP": 1, "FULLY_CONNECTED": 1}
+"""Position of the constant input that may have a scale per row, and 0 for a row of zeros. All other
+kernels read one scale, which is 0 where a tensor has several."""
+
+MAX_SUM_RATIO = 2.0**18
+"""Largest scale of a summand, as a multiple of the scale of the sum. Kernels end the process from
+2^19 on."""
+
+MAX_PRODUCT_RATIO = 2.0**7
+"""Largest product of the scales of two matrices, as a multiple of the scale of their product. From
+2^8 on XNNPACK refuses to prepare constant matrices, and reads them all the same."""
+
+MIN_SOFTMAX_SCALE = 2.0**-26
+"""Limit of scale times beta; from here down the reference kernel ends the process."""
+
 
 def get_operator_number(code: Mapping[str, Any]) -> int:
     """Returns the number of an operator; files from before 2020 have it in another field."""
@@ -203,8 +226,53 @@ def check_operator(
     )
     if not _PATTERNS[name].fullmatch(types):
         raise StructureError(f"{name} with tensors of the types {types}")
+    _check_scales(name, operator, tensors)
     for position in SHAPE_ARGUMENTS.get(name, ()):
         _check_shape_argument(name, position, tensors[inputs[position]])
+
+
+def _check_scales(
+    name: str, operator: Mapping[str, Any], tensors: Sequence[Mapping[str, Any]]
+) -> None:
+    """Checks the scales of int8 numbers, from which kernels compute fixed-point multipliers.
+
+    For a multiplier out of range LiteRT returns no error: ``TFLITE_CHECK`` ends the process, in
+    ``QuantizeMultiplier`` and its relatives (quantization_util.cc).
+    """
+    inputs = [tensors[index] for index in operator["inputs"] if index != -1]
+    if name in _WEIGHTS and inputs[_WEIGHTS[name]]["is_constant"]:
+        del inputs[_WEIGHTS[name]]
+    scales = _get_scales(name, inputs)
+    result_scales = _get_scales(name, [tensors[index] for index in operator["outputs"]])
+    is_in_range = True
+    if name in ("ADD", "SUB") and scales:
+        is_in_range = max(scales) <= MAX_SUM_RATIO * result_scales[0]
+    elif name == "BATCH_MATMUL" and result_scales:
+        is_in_range = math.prod(scales) <= MAX_PRODUCT_RATIO * result_scales[0]
+    elif name in _COMPARISONS:
+        # Kernels have a branch for scales below 1 and one for those above.
+        is_in_range = 1.0 not in scales
+    elif name == "SOFTMAX" and scales:
+        beta = (operator["options"] or {}).get("beta", 0.0)
+        is_in_range = scales[0] * beta > MIN_SOFTMAX_SCALE
+    if not is_in_range:
+        raise StructureError(f"{name} of int8 numbers with the scales {scales + result_scales}")
+
+
+def _get_scales(name: str, tensors: Sequence[Mapping[str, Any]]) -> list[float]:
+    """Returns the scale of each int8 tensor that has one; refuses several, 0 and what lacks one."""
+    scales: list[float] = []
+    for tensor in tensors:
+        if tensor["type"] not in _QUANTIZED:
+            continue
+        quantization = tensor["quantization"]
+        tensor_scales = quantization["scale"] if quantization is not None else []
+        if len(tensor_scales) > 1:
+            raise StructureError(f"{name} of int8 numbers with {len(tensor_scales)} scales")
+        if 0.0 in tensor_scales or not (tensor_scales or name in _MOVING):
+            raise StructureError(f"{name} of int8 numbers without a scale")
+        scales += tensor_scales
+    return scales
 
 
 def _check_shape_argument(name: str, position: int, tensor: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import faulthandler
 import os
 import signal
 import struct
@@ -12,6 +13,7 @@ import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from kd_tf.errors import UserError
 from kd_tf.runtime.flatbuffer_check import Field, FlatBuffer, StructureError
@@ -163,6 +165,119 @@ def test_a_scale_that_kernels_cannot_divide_by_is_refused(parsed, scale):
     tensor.quantization.scale, tensor.quantization.zeroPoint = [scale], [0]
     with pytest.raises(StructureError, match="a scale out of range"):
         check_model(pack(model))
+
+
+def make_operator(name: str, *scales: list[float], beta: float = 1.0) -> bytes:
+    """Writes a model of one operator over int8 matrices: the scales of its inputs and its result.
+
+    The last of several inputs is constant.
+    """
+    graph, operator = schema.SubGraphT(), schema.OperatorT()
+    model = schema.ModelT()
+    model.version, model.subgraphs, model.operatorCodes = 3, [graph], [schema.OperatorCodeT()]
+    model.buffers = [schema.BufferT(), schema.BufferT()]
+    model.buffers[1].data = np.arange(36, dtype=np.uint8)
+    code = vars(schema.BuiltinOperator)[name]
+    model.operatorCodes[0].builtinCode = code
+    model.operatorCodes[0].deprecatedBuiltinCode = min(code, 127)
+    model.operatorCodes[0].version = 2
+    graph.tensors = [schema.TensorT() for _ in scales]
+    for tensor, tensor_scales in zip(graph.tensors, scales, strict=True):
+        tensor.shape, tensor.type = [6, 6], schema.TensorType.INT8
+        if tensor_scales:
+            tensor.quantization = schema.QuantizationParametersT()
+            tensor.quantization.scale = tensor_scales
+            tensor.quantization.zeroPoint = [0] * len(tensor_scales)
+    numbers = list(range(len(scales)))
+    if name in ("EQUAL", "GREATER"):
+        graph.tensors[-1].type, graph.tensors[-1].quantization = schema.TensorType.BOOL, None
+    if len(scales) > 2:
+        graph.tensors[-2].buffer = 1
+    graph.inputs, graph.outputs, graph.operators = [0], numbers[-1:], [operator]
+    operator.inputs, operator.outputs = numbers[:-1], numbers[-1:]
+    options = {"ADD": "Add", "SUB": "Sub", "BATCH_MATMUL": "BatchMatMul", "SOFTMAX": "Softmax"}
+    options["FULLY_CONNECTED"] = "FullyConnected"
+    if name in options:
+        operator.builtinOptionsType = vars(schema.BuiltinOptions)[f"{options[name]}Options"]
+        operator.builtinOptions = vars(schema)[f"{options[name]}OptionsT"]()
+    if name == "SOFTMAX":
+        operator.builtinOptions.beta = beta
+        graph.tensors[-1].quantization.zeroPoint = [-128]
+    if name == "FULLY_CONNECTED":
+        operator.inputs.append(-1)
+    return pack(model)
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("ADD", ([0.1], [0.1], [0.1]), ([0.1], [0.1] * 6, [0.1])),
+        ("ADD", ([0.1], [1e-30], [0.1]), ([0.1], [0.0], [0.1])),
+        ("ADD", ([0.1], [0.1], [0.1]), ([0.1], [], [0.1])),
+        ("ADD", ([0.1], [2.0**14], [2.0**-4]), ([0.1], [2.0**15], [2.0**-4])),
+        ("SUB", ([2.0**14], [0.1], [2.0**-4]), ([2.0**15], [0.1], [2.0**-4])),
+        ("EQUAL", ([0.5], [2.0], []), ([1.0], [2.0], [])),
+        ("GREATER", ([0.5], [0.5], []), ([0.5], [0.5] * 6, [])),
+    ],
+)
+def test_scales_for_which_kernels_end_the_process_are_refused(name, good, bad):
+    assert check_model(make_operator(name, *good))
+    assert run_operator_in_child(make_operator(name, *good)) == "answers"
+    with pytest.raises(StructureError, match=f"{name} of int8 numbers"):
+        check_model(make_operator(name, *bad))
+    # Where LiteRT returns an error instead, the check of this operator can go.
+    assert run_operator_in_child(make_operator(name, *bad)) == "SIGABRT"
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [
+        ("BATCH_MATMUL", ([0.5], [2.0**9], [4.0]), ([0.5], [2.0**10], [2.0])),
+        ("QUANTIZE", ([0.5], [0.5]), ([0.5] * 6, [0.5])),
+        ("FULLY_CONNECTED", ([0.1], [0.1, 0.2, 0.0, 0.3, 0.4, 0.5], [0.1]), ([], [0.1], [0.1])),
+    ],
+)
+def test_scales_that_kernels_do_not_expect_are_refused(name, good, bad):
+    assert check_model(make_operator(name, *good))
+    with pytest.raises(StructureError, match=f"{name} of int8 numbers"):
+        check_model(make_operator(name, *bad))
+
+
+def test_a_constant_scale_that_is_no_normal_number_is_refused():
+    with pytest.raises(StructureError, match="a scale out of range"):
+        check_model(make_operator("ADD", [0.1], [1e-40], [0.1]))
+
+
+@pytest.mark.parametrize("beta", [0.0, 2.0**-20, float("nan"), -1.0])
+def test_a_softmax_that_the_reference_kernel_cannot_scale_is_refused(beta):
+    good, bad = (make_operator("SOFTMAX", [2.0**-6], [2.0**-8], beta=b) for b in (2.0**-19, beta))
+    assert check_model(good)
+    with pytest.raises(StructureError, match="SOFTMAX of int8 numbers"):
+        check_model(bad)
+    assert run_operator_in_child(good, OpResolverType.BUILTIN_REF) == "answers"
+    assert run_operator_in_child(bad, OpResolverType.BUILTIN_REF) == "SIGABRT"
+
+
+def run_operator_in_child(content: bytes, kernels: OpResolverType = OpResolverType.AUTO) -> str:
+    """Runs a model without its check in a process of its own; returns how that ended."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            faulthandler.disable()
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            interpreter = Interpreter(
+                model_content=content, experimental_op_resolver_type=kernels, num_threads=1
+            )
+            interpreter.allocate_tensors()
+            interpreter.invoke()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    if os.WIFSIGNALED(status):
+        return signal.Signals(os.WTERMSIG(status)).name
+    return "answers" if os.waitstatus_to_exitcode(status) == 0 else "raises"
 
 
 def test_every_prefix_of_a_file_is_refused_or_whole(tflite):
