@@ -33,9 +33,9 @@ MAX_DIMENSIONS = 6
 MAX_WORKING_BYTES = 2**30
 """Most memory for the tensors of one signature that are not in the file."""
 
-ITEM_BITS = {0: 32, 1: 16, 2: 32, 3: 8, 4: 64, 6: 8, 9: 8, 17: 4}
-"""Bits of a number by its type in the schema: float32, float16, int32, uint8, int64, bool, int8 and
-int4; no others are exported."""
+ITEM_BITS = {0: 32, 1: 16, 2: 32, 3: 8, 4: 64, 6: 8, 7: 16, 9: 8, 17: 4}
+"""Bits of a number by its type in the schema: float32, float16, int32, uint8, int64, bool, int16,
+int8 and int4; no others are exported."""
 
 MAX_NAME = 64
 """Longest name of a signature or of its tensors."""
@@ -258,6 +258,7 @@ def check_model(content: bytes | mmap.mmap) -> dict[str, Any]:
 
 
 TYPE_NAMES = {0: "float32", 1: "float16", 2: "int32", 3: "uint8", 4: "int64", 6: "bool"} | {
+    7: "int16",
     9: "int8",
     17: "int4",
 }

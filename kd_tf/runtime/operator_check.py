@@ -82,8 +82,9 @@ OPERATORS = {
 }
 """The operators that kd_tf exports, by their number in the schema."""
 
-_TYPE_LETTERS = {0: "f", 1: "h", 2: "i", 3: "u", 4: "l", 6: "b", 9: "q", 17: "n"}
-"""float32, float16 (half), int32, uint8, int64 (long), bool, int8 (quantized), int4 (nibble)."""
+_TYPE_LETTERS = {0: "f", 1: "h", 2: "i", 3: "u", 4: "l", 6: "b", 7: "s", 9: "q", 17: "n"}
+"""float32, float16 (half), int32, uint8, int64 (long), bool, int16 (short), int8 (quantized), int4
+(nibble)."""
 
 _ANY = "fiubql"
 """Types that operators move without looking at their numbers."""
@@ -107,7 +108,8 @@ TYPES: dict[str, str] = {
     **dict.fromkeys(("MEAN", "REDUCE_MAX", "REDUCE_MIN", "SUM"), _REDUCTION),
     **dict.fromkeys(("EXPAND_DIMS", "PAD", "RESHAPE", "TILE", "TRANSPOSE"), _MOVE),
     **dict.fromkeys(
-        ("GATHER", "GATHER_ND"), f"{_MOVE} {' '.join(f'{letter}l>{letter}' for letter in _ANY)}"
+        ("GATHER", "GATHER_ND"),
+        f"{_MOVE} {' '.join(f'{letter}l>{letter}' for letter in _ANY)} si>s",
     ),
     **dict.fromkeys(("SQUEEZE", "ZEROS_LIKE"), _ONE_OF_ANY),
     **dict.fromkeys(("SELECT", "SELECT_V2"), " ".join(f"b{x}{x}>{x}" for x in _ANY)),
@@ -116,7 +118,7 @@ TYPES: dict[str, str] = {
     "ARG_MAX": "fi>i ii>i qi>i",
     "BATCH_MATMUL": "ff>f fq>f qq>q",
     "BROADCAST_TO": _MOVE,
-    "CAST": "b>f b>i f>i f>b f>h h>f i>f i>b i>l i>u l>i l>f u>f u>i u>b q>f q>i i>q",
+    "CAST": "b>f b>i f>i f>b f>h h>f i>f i>b i>l i>u l>i l>f s>i u>f u>i u>b q>f q>i i>q",
     "CONV_2D": "fff>f ff->f fqf>f fq->f qqi>q qq->q",
     "CUMSUM": "fi>f ii>i",
     "DEQUANTIZE": "h>f q>f u>f",
