@@ -55,6 +55,7 @@ def encode_images(
         MissingExtraError: A package of the extra image is not installed.
     """
     progress = progress or NullProgress()
+    paths_of_column = {column: _list_paths(catalog, column) for column in columns}
     opened_encoders = [open_image_encoder(name) for name in dict.fromkeys(encoders)]
     if not folders:
         raise UserError(
@@ -70,9 +71,9 @@ def encode_images(
             )
     blocks: list[FeatureBlock] = []
     notes: list[str] = []
-    for column in dict.fromkeys(columns):
+    for column, paths in paths_of_column.items():
         column_blocks, column_notes = _encode_column(
-            catalog, column, opened_encoders, folders, cache, progress
+            column, paths, opened_encoders, folders, cache, progress
         )
         blocks += column_blocks
         notes += column_notes
@@ -80,15 +81,14 @@ def encode_images(
 
 
 def _encode_column(
-    catalog: Catalog,
     column: str,
+    paths: Sequence[str],
     encoders: Sequence[ImageEncoder],
     folders: Sequence[Path],
     cache: VectorCache | None,
     progress: Progress,
 ) -> tuple[list[FeatureBlock], list[str]]:
     """Encodes the images of one column: a block for each encoder, and notes."""
-    paths = _list_paths(catalog, column)
     reasons: dict[str, str] = {}
     images: dict[str, ImageFile] = {}
     # Editions of a book often have the same cover.
@@ -102,7 +102,9 @@ def _encode_column(
             except UnusableImageError as error:
                 reasons[path] = str(error)
             advance()
-    distinct_images = {image.digest: image for image in images.values()}
+    distinct_images: dict[bytes, ImageFile] = {}
+    for image in images.values():
+        distinct_images.setdefault(image.digest, image)
     row_of_digest = {digest: row for row, digest in enumerate(distinct_images)}
     blocks = []
     for encoder in encoders if images else ():
@@ -183,7 +185,8 @@ def _describe(
             "images are not downloaded: download them, and give their paths"
         )
     if reasons:
-        examples = [f"{path}: {reason}" for path, reason in list(reasons.items())[:MAX_EXAMPLES]]
+        unusable_paths = [path for path in dict.fromkeys(paths) if path in reasons]
+        examples = [f"{path}: {reasons[path]}" for path in unusable_paths[:MAX_EXAMPLES]]
         num_more = len(reasons) - len(examples)
         notes.append(
             f"{len(reasons):,} images of {column} cannot be used, and their items have none: "

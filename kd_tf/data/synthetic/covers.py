@@ -13,7 +13,7 @@ import numpy as np
 from kd_tf.data.synthetic.books import SyntheticItem
 from kd_tf.errors import UserError
 from kd_tf.extras import require_modules
-from kd_tf.keyed_folder import KEY_FILE, fill_folder
+from kd_tf.keyed_folder import KEY_FILE, fill_folder, list_other_files
 
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
@@ -53,7 +53,8 @@ def draw_covers(
         MissingExtraError: Pillow is not installed.
     """
     require_modules("PIL")
-    if folder.is_dir() and any(folder.iterdir()) and not (folder / KEY_FILE).is_file():
+    is_filled = folder.is_dir() and any(folder.iterdir())
+    if is_filled and (not (folder / KEY_FILE).is_file() or list_other_files(folder)):
         raise UserError(
             "the folder for the covers holds other files",
             where=str(folder),
