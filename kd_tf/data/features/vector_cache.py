@@ -67,9 +67,13 @@ class VectorCache:
                     )
                     batch_keys = [keys[row] for row in rows]
                     vectors.update(zip(batch_keys, new_vectors, strict=True))
-                    kept = np.flatnonzero(new_vectors.any(axis=1))
-                    if len(kept):
-                        _write_vectors(folder, [batch_keys[row] for row in kept], new_vectors[kept])
+                    nonzero_rows = np.flatnonzero(new_vectors.any(axis=1))
+                    if len(nonzero_rows):
+                        _write_vectors(
+                            folder,
+                            [batch_keys[row] for row in nonzero_rows],
+                            new_vectors[nonzero_rows],
+                        )
                     advance(len(rows))
         return np.stack([vectors[key] for key in keys])
 

@@ -97,14 +97,14 @@ def _make_colour(hue: float, lightness: float, saturation: float) -> Colour:
 
 def _draw_bands(draw: ImageDraw, colour: Colour, count: int) -> None:
     for band in range(count):
-        top = HEIGHT * (2 * band + 1) // (2 * count + 1)
-        draw.rectangle((0, top, WIDTH, top + HEIGHT // (2 * count + 1)), fill=colour)
+        y = HEIGHT * (2 * band + 1) // (2 * count + 1)
+        draw.rectangle((0, y, WIDTH, y + HEIGHT // (2 * count + 1)), fill=colour)
 
 
 def _draw_columns(draw: ImageDraw, colour: Colour, count: int) -> None:
     for column in range(count):
-        left = WIDTH * (2 * column + 1) // (2 * count + 1)
-        draw.rectangle((left, 0, left + WIDTH // (2 * count + 1), HEIGHT), fill=colour)
+        x = WIDTH * (2 * column + 1) // (2 * count + 1)
+        draw.rectangle((x, 0, x + WIDTH // (2 * count + 1), HEIGHT), fill=colour)
 
 
 def _draw_rings(draw: ImageDraw, colour: Colour, count: int) -> None:
@@ -119,14 +119,14 @@ def _draw_rings(draw: ImageDraw, colour: Colour, count: int) -> None:
 
 
 def _draw_horizon(draw: ImageDraw, colour: Colour, count: int) -> None:
-    top = HEIGHT * (count + 3) // 12
-    draw.rectangle((0, top, WIDTH, HEIGHT), fill=colour)
+    y = HEIGHT * (count + 3) // 12
+    draw.rectangle((0, y, WIDTH, HEIGHT), fill=colour)
 
 
 def _draw_diagonals(draw: ImageDraw, colour: Colour, count: int) -> None:
     for line in range(2 * count):
-        left = -HEIGHT + line * (WIDTH + HEIGHT) // (2 * count)
-        draw.line((left, HEIGHT, left + HEIGHT, 0), fill=colour, width=5)
+        x = -HEIGHT + line * (WIDTH + HEIGHT) // (2 * count)
+        draw.line((x, HEIGHT, x + HEIGHT, 0), fill=colour, width=5)
 
 
 def _draw_frame(draw: ImageDraw, colour: Colour, count: int) -> None:
@@ -141,9 +141,9 @@ def _draw_ornament(draw: ImageDraw, random: np.random.Generator) -> None:
     """Draws a polygon that the volumes of a series share."""
     colour = _make_colour(random.random(), 0.3 + 0.4 * random.random(), 0.9)
     sides, radius = int(random.integers(3, 8)), int(random.integers(9, 18))
-    left = int(random.integers(radius, WIDTH - radius))
-    top = int(random.integers(HEIGHT // 2, HEIGHT - radius))
-    draw.regular_polygon((left, top, radius), sides, fill=colour)
+    x = int(random.integers(radius, WIDTH - radius))
+    y = int(random.integers(HEIGHT // 2, HEIGHT - radius))
+    draw.regular_polygon((x, y, radius), sides, fill=colour)
 
 
 def _write_title(draw: ImageDraw, title: str, ground: Colour) -> None:

@@ -155,10 +155,10 @@ def _decode(content: bytes, width: int, height: int) -> np.ndarray:
                 picture.draft("RGB", (2 * width, 2 * height))
                 picture.load()
                 upright = ImageOps.exif_transpose(picture)
-                scaled = _convert_to_rgb(upright).resize(
+                small_picture = _convert_to_rgb(upright).resize(
                     (width, height), Resampling.BICUBIC, reducing_gap=3
                 )
-        return np.asarray(scaled, np.uint8)
+        return np.asarray(small_picture, np.uint8)
     except UnusableImageError:
         raise
     except UnidentifiedImageError as error:

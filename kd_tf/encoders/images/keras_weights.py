@@ -179,11 +179,11 @@ def _check_shapes(layer: Any, datasets: list[Any]) -> None:
     Raises:
         WeightsMismatchError: They differ, or are no numbers.
     """
-    expected = [tuple(weight.shape) for weight in layer.weights]
+    layer_shapes = [tuple(weight.shape) for weight in layer.weights]
     shapes = [getattr(dataset, "shape", None) for dataset in datasets]
-    if shapes != expected:
+    if shapes != layer_shapes:
         raise WeightsMismatchError(
-            f"{layer.name} has weights of shapes {expected}, in the file {shapes}"
+            f"{layer.name} has weights of shapes {layer_shapes}, in the file {shapes}"
         )
     if any(dataset.dtype.kind not in "fiu" for dataset in datasets):
         raise WeightsMismatchError(f"the weights of {layer.name} are no numbers")
