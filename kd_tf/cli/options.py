@@ -192,7 +192,16 @@ Where = Annotated[
         default="all rows",
     ),
 ]
-Items = Annotated[Path | None, _make_option(DATA, "csv: table of items, for their titles.")]
+Items = Annotated[
+    Path | None,
+    _make_option(
+        DATA,
+        "csv: table of items, for their titles. Without interactions, kd-tf run makes a "
+        "recommender of their texts alone.",
+        "--items",
+        "--books",
+    ),
+]
 ItemId = Annotated[
     str | None, _make_option(DATA, "csv: id column of the table of items.", default="as --item")
 ]

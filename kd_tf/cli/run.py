@@ -139,6 +139,13 @@ def run(
 def _run(values: dict[str, Any], out: Path | None, json: Path | None, quiet: bool) -> None:
     """Runs the pipeline and prints its results, with one user as an example."""
     configuration, folder, progress = prepare_training(values, out, "", quiet)
+    if not configuration.data.has_interactions:
+        from kd_tf.pipeline.zero_shot import NOTE, run_zero_shot
+
+        bundle = run_zero_shot(configuration, folder, progress)
+        if not write_json(json, bundle.config.to_json()):
+            make_console().print(f"\nBundle: {bundle.folder}\n{NOTE}")
+        return
     # Imported here, so that `kd-tf --help` and `kd-tf recommend` start fast.
     from kd_tf.pipeline.run import run as run_pipeline
     from kd_tf.report import console_tables, example_user

@@ -103,6 +103,11 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     set_value(values, "content.text", split_names(options.get("text")))
     set_value(values, "content.image", split_names(options.get("image")))
     set_value(values, "distillation.losses", split_names(options.get("losses")))
+    has_only_items = options.get("items") is not None and not any(
+        options.get(name) for name in ("dataset", "interactions", "train", "config")
+    )
+    if has_only_items:
+        set_value(values, "data.dataset", "csv")
     apply_settings(values, options.get("settings"))
     values["name"] = (
         options.get("name") or values.get("name") or _choose_name(values.get("data", {}))

@@ -144,6 +144,11 @@ class Data(Section):
     )
 
     @property
+    def has_interactions(self) -> bool:
+        """Whether there is more than a table of items."""
+        return self.dataset != "csv" or bool(self.interactions or self.train)
+
+    @property
     def has_published_split(self) -> bool:
         """Whether the files are a published train and test split."""
         return self.train is not None
@@ -158,8 +163,14 @@ class Data(Section):
             )
         if (self.train is None) != (self.test is None) or (self.validation and not self.train):
             raise ValueError("a published split needs train and test; validation is optional")
-        if self.dataset == "csv" and (self.interactions is None) == (self.train is None):
-            raise ValueError("dataset csv needs either interactions (one table) or train and test")
+        if self.dataset == "csv" and self.interactions is not None and self.train is not None:
+            raise ValueError("dataset csv has either interactions (one table) or train and test")
+        has_tables = self.interactions or self.train or self.items
+        if self.dataset == "csv" and not has_tables:
+            raise ValueError(
+                "dataset csv needs interactions (one table), or train and test; items alone give a "
+                "recommender by texts"
+            )
         if self.dataset == "user-item-lists" and self.train is None:
             raise ValueError("dataset user-item-lists needs train and test")
         needs_data_dir = self.dataset not in ("synthetic", "csv", "user-item-lists")

@@ -217,7 +217,11 @@ RULES = (
         ("content.encoder",),
         lambda config, _: (
             bool(config.content.text)
-            or (config.split.protocol == "cold-items" and not config.content.image)
+            # All texts are encoded then.
+            or (
+                not config.content.image
+                and (config.split.protocol == "cold-items" or not config.data.has_interactions)
+            )
         ),
         "without content.text, the columns that are encoded",
         "name those columns",

@@ -73,18 +73,47 @@ def encode_items(
         >>> data.content.describe()
         'title, authors, series, genre (tfidf); text (tfidf); authors (names); series (names)'
     """
+    content, notes = encode_content(
+        dataset.catalog,
+        columns,
+        encoder,
+        image_columns=image_columns,
+        image_encoder=image_encoder,
+        image_folders=image_folders,
+        cache=cache,
+        progress=progress,
+    )
+    return dataclasses.replace(dataset, content=content, notes=(*dataset.notes, *notes))
+
+
+def encode_content(
+    catalog: Catalog,
+    columns: Sequence[str] | None = None,
+    encoder: str = WORD_COUNTS,
+    *,
+    image_columns: Sequence[str] = (),
+    image_encoder: str = STATISTICS,
+    image_folders: Sequence[str | Path] = (),
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[ContentFeatures, tuple[str, ...]]:
+    """Encodes texts and images of a catalog; see `encode_items`.
+
+    Returns:
+        The features, and notes on images that cannot be used.
+    """
     vector_cache = VectorCache(Path(cache)) if cache is not None else None
     blocks: tuple[FeatureBlock, ...] = ()
     whole_text = None
     if columns is None or columns or not image_columns:
         text = encode_catalog(
-            dataset.catalog, columns, _split(encoder), cache=vector_cache, progress=progress
+            catalog, columns, _split(encoder), cache=vector_cache, progress=progress
         )
         blocks, whole_text = text.blocks, text.whole_text
     notes: tuple[str, ...] = ()
     if image_columns:
         image_blocks, notes = encode_images(
-            dataset.catalog,
+            catalog,
             image_columns,
             _split(image_encoder),
             [Path(folder) for folder in image_folders],
@@ -92,9 +121,7 @@ def encode_items(
             progress=progress,
         )
         blocks += image_blocks
-    return dataclasses.replace(
-        dataset, content=ContentFeatures(blocks, whole_text), notes=(*dataset.notes, *notes)
-    )
+    return ContentFeatures(blocks, whole_text), notes
 
 
 def _split(names: str) -> list[str]:

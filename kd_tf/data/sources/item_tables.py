@@ -29,7 +29,7 @@ def join_item_table(
     on_bad_rows: OnBadRows = "stop",
     values: ValueRules | None = None,
 ) -> Dataset:
-    """Joins all columns of a table of items to the catalog.
+    """Joins all columns of a table of items to the catalog of a data set: ``kd.data.join_items``.
 
     Columns with a usual name of a catalog's column (`COLUMN_NAMES`, such as ``description`` for
     ``text``) fill that column where it is missing; values that the catalog has already stay. Other
@@ -58,6 +58,25 @@ def join_item_table(
         >>> joined = join_item_table(dataset, path, "id")
         >>> joined.catalog.frame["subjects"].to_list()[:3]
         ['cooking', 'sailing', None]
+    """
+    catalog, notes = join_columns(
+        dataset.catalog, path, id_column, on_bad_rows=on_bad_rows, values=values
+    )
+    return dataclasses.replace(dataset, catalog=catalog, notes=(*dataset.notes, *notes))
+
+
+def join_columns(
+    catalog: Catalog,
+    path: str | Path,
+    id_column: str,
+    *,
+    on_bad_rows: OnBadRows = "stop",
+    values: ValueRules | None = None,
+) -> tuple[Catalog, tuple[str, ...]]:
+    """Joins all columns of a table of items to a catalog; see `join_item_table`.
+
+    Returns:
+        The catalog with the same items in the same order, and notes on what did not meet.
     """
     table = open_table(get_single_table(Path(path)))
     columns = table.list_columns()
@@ -89,15 +108,16 @@ def join_item_table(
         other_columns=other_columns,
     )
     frame = frame.rename({name: name.strip().lower() for name in other_columns})
-    catalog = dataset.catalog.frame
-    notes += _describe_match(catalog["item_id"], frame["item_id"], str(path))
-    catalog = catalog.join(frame, on="item_id", how="left", maintain_order="left", suffix=_NEW)
-    catalog = catalog.with_columns(
+    notes += _describe_match(catalog.frame["item_id"], frame["item_id"], str(path))
+    joined_frame = catalog.frame.join(
+        frame, on="item_id", how="left", maintain_order="left", suffix=_NEW
+    )
+    joined_frame = joined_frame.with_columns(
         pl.coalesce(pl.col(name.removesuffix(_NEW)), pl.col(name)).alias(name.removesuffix(_NEW))
-        for name in catalog.columns
+        for name in joined_frame.columns
         if name.endswith(_NEW)
     ).select(pl.exclude(f"^.*{_NEW}$"))
-    return dataclasses.replace(dataset, catalog=Catalog(catalog), notes=(*dataset.notes, *notes))
+    return Catalog(joined_frame), notes
 
 
 _NEW = "\x00new"

@@ -62,7 +62,7 @@ def mix_item_matrix(matrix: sparse.csr_array, mixtures: ItemMixtures) -> sparse.
     return mixed_matrix
 
 
-def predict_item_matrix(
+def compute_predicted_matrix(
     matrix: sparse.csr_array, mixtures: ItemMixtures, is_new: np.ndarray, max_weights: int
 ) -> sparse.csr_array:
     """Predicts the columns of items from those of others, also where they have one of their own.

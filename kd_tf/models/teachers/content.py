@@ -7,7 +7,7 @@ from kd_tf.data.features.encode import encode_catalog
 from kd_tf.errors import UserError
 from kd_tf.models.additive import compute_popularity_prior
 from kd_tf.models.closed_form.fit import ClosedFormFit
-from kd_tf.models.content.item_matrix import predict_item_matrix
+from kd_tf.models.content.item_matrix import compute_predicted_matrix
 from kd_tf.models.content.item_mixtures import ItemMixtures, fit_item_mixtures
 from kd_tf.models.sparse_item_item import SparseItemItemModel
 from kd_tf.models.teachers.local_ridge import PRIOR_STRENGTH, choose_ridge
@@ -64,7 +64,7 @@ class ContentTeacher(ClosedFormFit, SparseItemItemModel):
         if mixtures is None:
             raise UserError("no item with readers has any text")
         ridge = choose_ridge(data)[0].to_matrix()
-        self.fit_matrix(predict_item_matrix(ridge, mixtures, popularity == 0, NUM_WEIGHTS))
+        self.fit_matrix(compute_predicted_matrix(ridge, mixtures, popularity == 0, NUM_WEIGHTS))
         self.prior.assign(compute_popularity_prior(popularity, PRIOR_STRENGTH))
 
     def mix_items(self, mixtures: ItemMixtures) -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from kd_tf.cache_folder import find_cache_folder
 from kd_tf.config import Config
+from kd_tf.data.catalog import Catalog
 from kd_tf.data.dataset import Dataset
-from kd_tf.data.features.encode import encode_items
+from kd_tf.data.features.content import ContentFeatures
+from kd_tf.data.features.encode import encode_content
 from kd_tf.data.splits.cold_items import COLD_ITEMS
 from kd_tf.pipeline.stages.load import find_synthetic_covers
 from kd_tf.progress import Progress
 
 
-def encode_content(settings: Config, dataset: Dataset, progress: Progress) -> Dataset:
+def encode_dataset(settings: Config, dataset: Dataset, progress: Progress) -> Dataset:
     """Encodes the texts and images that the settings name; vectors are kept in the user's cache.
 
     With the protocol cold-items all texts are encoded if the settings name neither texts nor
@@ -29,8 +32,25 @@ def encode_content(settings: Config, dataset: Dataset, progress: Progress) -> Da
     choice = settings.content
     if not choice.text and not choice.image and settings.split.protocol != COLD_ITEMS:
         return dataset
-    dataset = encode_items(
-        dataset,
+    content, notes = encode_chosen_content(settings, dataset.catalog, progress)
+    return dataclasses.replace(dataset, content=content, notes=(*dataset.notes, *notes))
+
+
+def encode_chosen_content(
+    settings: Config, catalog: Catalog, progress: Progress
+) -> tuple[ContentFeatures, tuple[str, ...]]:
+    """Encodes the texts and images of a catalog that the settings name, or all texts.
+
+    Returns:
+        The features, and notes on images that cannot be used.
+
+    Raises:
+        UserError: A column or encoder is unknown, or no item has any text or image.
+        MissingExtraError: The extra of an encoder is not installed.
+    """
+    choice = settings.content
+    content, notes = encode_content(
+        catalog,
         choice.text or (() if choice.image else None),
         choice.encoder,
         image_columns=choice.image,
@@ -39,8 +59,6 @@ def encode_content(settings: Config, dataset: Dataset, progress: Progress) -> Da
         cache=find_cache_folder() / "vectors",
         progress=progress,
     )
-    content = dataset.content
-    assert content is not None
     progress.info(f"content: {content.describe()}")
     num_unknown = int((~content.has_content).sum())
     if num_unknown:
@@ -50,7 +68,7 @@ def encode_content(settings: Config, dataset: Dataset, progress: Progress) -> Da
             if is_encoded
         )
         progress.warn(f"{num_unknown:,} of {len(content):,} items have no {what} that is encoded")
-    return dataset
+    return content, notes
 
 
 def list_image_folders(settings: Config) -> list[Path]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,7 @@ def export_bundle(
     name: str | None = None,
     metrics: Mapping[str, float] | None = None,
     dataset: Mapping[str, Any] | None = None,
+    notes: Sequence[str] = (),
 ) -> Bundle:
     """Converts a student, compares the file with it, and writes the bundle.
 
@@ -63,6 +64,7 @@ def export_bundle(
         name: Display name of the model; by default the student's.
         metrics: Metrics for config.json, such as those of `kd_tf.evaluate`.
         dataset: Description of the data for config.json.
+        notes: What the model card says besides, one paragraph each.
 
     Returns:
         The bundle, opened and verified.
@@ -143,7 +145,7 @@ def export_bundle(
         model=content,
         catalog=catalog.list_known_rows(),
         config=config,
-        model_card=_describe(config, len(content), parity),
+        model_card=_describe(config, len(content), parity, notes),
         check=Recommender.from_bundle,
     )
 
@@ -158,7 +160,7 @@ def _sample_random(student: HistoryModel) -> np.ndarray:
     return rows
 
 
-def _describe(config: BundleConfig, num_bytes: int, parity: Parity) -> str:
+def _describe(config: BundleConfig, num_bytes: int, parity: Parity, notes: Sequence[str]) -> str:
     """Writes the model card of a student that was exported without a run."""
     lines = [
         f"# Recommender: {model_card.escape(config.name)}",
@@ -171,6 +173,8 @@ def _describe(config: BundleConfig, num_bytes: int, parity: Parity) -> str:
         f"{parity.top10_overlap:.4f} of the top 10 items are the same, scores differ by at most "
         f"{parity.max_score_error:.2g}.",
     ]
+    for note in notes:
+        lines += ["", note]
     if config.metrics:
         lines += ["", "| metric | value |", "|---|---:|"]
         lines += [

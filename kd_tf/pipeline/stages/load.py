@@ -24,6 +24,7 @@ from kd_tf.data.sources.presplit_tables import read_presplit_tables
 from kd_tf.data.sources.table_options import TableOptions, ValueOptions
 from kd_tf.data.sources.user_item_lists import read_user_item_lists
 from kd_tf.data.synthetic.bookshop import generate_bookshop
+from kd_tf.errors import UserError
 from kd_tf.progress import Progress
 
 
@@ -117,7 +118,12 @@ def _read_csv_tables(settings: Config) -> Dataset:
             name=settings.name,
             **options,
         )
-    assert data.interactions is not None
+    if data.interactions is None:
+        raise UserError(
+            "there are no interactions, only a table of items",
+            hint="Give them with --interactions. Items alone give a recommender by texts: "
+            "kd-tf run --items FILE.",
+        )
     return read_files(
         data.interactions,
         columns,

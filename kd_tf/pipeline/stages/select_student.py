@@ -122,8 +122,12 @@ def _get_families(architecture: str) -> dict[str, WarmStartFamily]:
 
 def get_max_bytes(context: RunContext) -> int:
     """Returns the budget in bytes for the student's int8 weights."""
-    default = max(DEFAULT_MAX_BYTES, BYTES_PER_ITEM * context.split.num_items)
-    return context.settings.student.max_bytes or default
+    return context.settings.student.max_bytes or get_default_max_bytes(context.split.num_items)
+
+
+def get_default_max_bytes(num_items: int) -> int:
+    """Returns the budget in bytes for a catalog of this size."""
+    return max(DEFAULT_MAX_BYTES, BYTES_PER_ITEM * num_items)
 
 
 def choose_mlp_embedding_dim(context: RunContext) -> int:

@@ -13,7 +13,7 @@ from kd_tf.data.dataset import Dataset
 from kd_tf.data.synthetic.bookshop import COVERS_NOTE
 from kd_tf.errors import UserError
 from kd_tf.pipeline.baselines import evaluate_baselines
-from kd_tf.pipeline.stages.content import encode_content, list_image_folders
+from kd_tf.pipeline.stages.content import encode_dataset, list_image_folders
 from kd_tf.pipeline.stages.load import load_dataset
 from kd_tf.progress import NullProgress
 
@@ -29,7 +29,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def encode(**values: Any) -> Dataset:
     settings = config.from_values(values)
-    return encode_content(settings, load_dataset(settings), NullProgress())
+    return encode_dataset(settings, load_dataset(settings), NullProgress())
 
 
 @pytest.mark.parametrize(
@@ -106,4 +106,4 @@ def test_a_joined_table_brings_images_too(own_tables: dict[str, Any], tmp_path: 
     data = {"dataset": "csv", "interactions": own_tables["interactions"], "item_tables": [table]}
     settings = config.from_values({"data": data, "content": {"image": ["picture"]}})
     assert list_image_folders(settings) == [tmp_path / "books", tmp_path]
-    assert encode_content(settings, load_dataset(settings), NullProgress()).content is not None
+    assert encode_dataset(settings, load_dataset(settings), NullProgress()).content is not None
