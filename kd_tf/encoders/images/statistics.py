@@ -119,8 +119,8 @@ def _measure_edges(lightness: np.ndarray) -> np.ndarray:
     n, height, width = lightness.shape
     vertical, horizontal = np.gradient(lightness, axis=(1, 2))
     strength = np.hypot(vertical, horizontal)
-    # An edge from dark to light is the same as one from light to dark.
-    angle = np.arctan2(vertical, horizontal) % np.pi
+    angle = np.arctan2(vertical, horizontal)
+    # An edge from dark to light has the direction of one from light to dark, half a turn away.
     direction = np.rint(angle / np.pi * ORIENTATIONS).astype(np.int64) % ORIENTATIONS
     strengths = (direction[..., None] == np.arange(ORIENTATIONS)) * strength[..., None]
     fields = strengths.reshape(

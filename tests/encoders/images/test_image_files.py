@@ -173,6 +173,7 @@ def make_transparent_palette() -> bytes:
         (encode(Image.new("LA", (20, 30), (0, 128))), (127, 127, 127)),
         (make_transparent_palette(), (255, 255, 255)),
     ],
+    ids=["png", "bmp", "webp", "cmyk", "grey", "bits", "16-bits", "alpha", "grey-alpha", "palette"],
 )
 def test_pictures_of_any_mode_become_rgb(
     tmp_path: Path, content: bytes, expected: tuple[int, ...]

@@ -70,6 +70,14 @@ def test_a_plain_image_has_colour_and_layout_and_no_edges(colour: tuple[int, int
     assert not vector[245 + 72 :].any()
 
 
+def test_an_edge_has_the_same_direction_from_dark_to_light_and_back() -> None:
+    pixels = np.zeros((2, HEIGHT, WIDTH, 3), np.uint8)
+    pixels[0, :, WIDTH // 4 :] = pixels[1, :, : WIDTH // 4] = 255
+    vectors = StatisticsEncoder().encode_pixels(pixels)[:, 245 + 72 :]
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+    assert vectors[0].any()
+
+
 def test_greys_have_no_hue_and_lightness_grows() -> None:
     greys = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 3, axis=1)
     lab = convert_to_oklab(greys)
