@@ -26,7 +26,8 @@ MAX_FILE_BYTES = 32 * 2**20
 """Largest file that is read; a cover has some hundred kB."""
 
 MAX_PIXELS = 50_000_000
-"""Largest picture that is decoded: 200 MB of memory. A small file can declare far more."""
+"""Largest picture that is decoded: 200 MB of memory, and 400 MB for transparent ones. A small file
+can declare far more."""
 
 MIN_SIDE = 8
 """Smaller pictures are what services send where they have no cover."""
@@ -154,10 +155,12 @@ def _decode(content: bytes, width: int, height: int) -> np.ndarray:
                 # A JPEG is decoded at a fraction of its size where that is enough.
                 picture.draft("RGB", (2 * width, 2 * height))
                 picture.load()
-                upright = ImageOps.exif_transpose(picture)
-                small_picture = _convert_to_rgb(upright).resize(
+                ImageOps.exif_transpose(picture, in_place=True)
+                # Scaled first, as each conversion takes the memory of a whole picture.
+                small_picture = _make_continuous(picture).resize(
                     (width, height), Resampling.BICUBIC, reducing_gap=3
                 )
+                small_picture = _remove_alpha(small_picture)
         return np.asarray(small_picture, np.uint8)
     except UnusableImageError:
         raise
@@ -189,14 +192,24 @@ def _check_size(width: int, height: int) -> None:
         )
 
 
-def _convert_to_rgb(picture: Image) -> Image:
-    """Converts a picture of any mode."""
-    from PIL.Image import alpha_composite, fromarray, new
+def _make_continuous(picture: Image) -> Image:
+    """Converts a picture to a mode in which pixels can be averaged."""
+    from PIL.Image import fromarray
 
     if picture.mode.startswith("I"):  # 16 bits of grey; `convert` would cut off what is above 255
-        picture = fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
-    if picture.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in picture.info:
+        return fromarray((np.asarray(picture).astype(np.uint32) >> 8).astype(np.uint8))
+    if "transparency" in picture.info or picture.mode == "PA":
+        return picture.convert("RGBA")
+    if picture.mode in ("L", "LA", "RGB", "RGBA", "CMYK"):
+        return picture
+    return picture.convert("RGB")
+
+
+def _remove_alpha(picture: Image) -> Image:
+    """Puts a picture on white."""
+    from PIL.Image import alpha_composite, new
+
+    if picture.mode in ("LA", "RGBA"):
         picture = picture.convert("RGBA")
-        white = new("RGBA", picture.size, "white")
-        picture = alpha_composite(white, picture)
+        picture = alpha_composite(new("RGBA", picture.size, "white"), picture)
     return picture.convert("RGB")
