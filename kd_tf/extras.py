@@ -41,6 +41,7 @@ EXTRAS: dict[str, tuple[str, tuple[str, ...]]] = {
             *("onnxruntime", "tokenizers", "safetensors"),
         ),
     ),
+    "image": ("reading or drawing images", ("PIL", "h5py")),
 }
 """For each extra of setup.cfg what it is for, and the modules that it installs."""
 

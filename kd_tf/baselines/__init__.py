@@ -33,9 +33,10 @@ BASELINES: dict[str, Callable[[Split, Catalog, Progress], Baseline]] = {
 example a catalog that is too large."""
 
 NEED_CONTENT = ("frozen-text",)
-"""Baselines that need encoded texts (`Split.content`)."""
+"""Baselines that need encoded texts (`ContentFeatures.whole_text`)."""
 
 
 def list_baselines(split: Split) -> list[str]:
     """Lists the baselines that can be fitted to a split."""
-    return [name for name in BASELINES if name not in NEED_CONTENT or split.content is not None]
+    has_text = split.content is not None and split.content.whole_text is not None
+    return [name for name in BASELINES if name not in NEED_CONTENT or has_text]

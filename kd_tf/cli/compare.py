@@ -66,6 +66,8 @@ def compare(
     item_table_id: options.ItemTableId = None,
     text: options.Text = None,
     encoder: options.Encoder = None,
+    image: options.Image = None,
+    image_encoder: options.ImageEncoder = None,
     separator: options.Separator = None,
     quote: options.Quote = None,
     encoding: options.Encoding = None,

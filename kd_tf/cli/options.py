@@ -237,7 +237,7 @@ Text = Annotated[
         "Text columns of the items that are encoded, such as title,authors,description, so that "
         "new items can be recommended.",
         metavar="COLUMN,...",
-        default="none; all with --protocol cold-items",
+        default="none; all with --protocol cold-items and without --image",
     ),
 ]
 Encoder = Annotated[
@@ -248,6 +248,27 @@ Encoder = Annotated[
         "separated by commas.",
         metavar="NAME,...",
         default="tfidf",
+    ),
+]
+Image = Annotated[
+    str | None,
+    _make_option(
+        DATA,
+        "Columns of the items with paths of images that are encoded, such as cover. Paths are "
+        "relative to the folder of the table, or of content.image_folder.",
+        metavar="COLUMN,...",
+        default="none",
+    ),
+]
+ImageEncoder = Annotated[
+    str | None,
+    _make_option(
+        DATA,
+        "What encodes images: statistics (colours, layout and edges), or a network of "
+        "keras.applications with the file of its weights, such as MobileNetV2:weights.h5; several "
+        "separated by commas.",
+        metavar="NAME,...",
+        default="statistics",
     ),
 ]
 OnBadRows = Annotated[

@@ -36,6 +36,7 @@ SETTING_OF_OPTION = {
     "authors": "data.item_columns.authors",
     "on_bad_rows": "data.on_bad_rows",
     "encoder": "content.encoder",
+    "image_encoder": "content.image_encoder",
     "min_rating": "cleaning.min_rating",
     "protocol": "split.protocol",
     "folds": "split.num_folds",
@@ -100,6 +101,7 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     set_value(values, "data.where", options.get("where") or None)
     set_value(values, "data.item_tables", _collect_item_tables(options, columns.get("item")))
     set_value(values, "content.text", split_names(options.get("text")))
+    set_value(values, "content.image", split_names(options.get("image")))
     set_value(values, "distillation.losses", split_names(options.get("losses")))
     has_only_items = options.get("items") is not None and not any(
         options.get(name) for name in ("dataset", "interactions", "train", "config")

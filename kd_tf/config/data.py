@@ -32,7 +32,9 @@ class ItemColumns(Section):
     genre: Text | None = Field(None, description="csv: genre column of the table of items")
     year: Text | None = Field(None, description="csv: year column of the table of items")
     text: Text | None = Field(None, description="csv: description column of the table of items")
-    cover: Text | None = Field(None, description="csv: column with the cover's URL")
+    cover: Text | None = Field(
+        None, description="csv: column with the path of the cover's image, or its URL"
+    )
     isbn: Text | None = Field(None, description="csv: ISBN column of the table of items")
 
 
@@ -137,6 +139,9 @@ class Data(Section):
     )
     synthetic_items: PositiveInt = Field(2000, description="synthetic: number of items")
     synthetic_users: PositiveInt = Field(3000, description="synthetic: number of users")
+    synthetic_covers: bool = Field(
+        False, description="synthetic: draw a cover for each item, by genre, theme and series"
+    )
 
     @property
     def has_interactions(self) -> bool:
@@ -267,12 +272,27 @@ class Content(Section):
     text: tuple[Text, ...] = Field(
         (),
         description="text columns of the catalog that are encoded, such as title, authors, "
-        "description; default: none, and with protocol cold-items all",
+        "description; default: none, and with protocol cold-items all if no images are encoded",
     )
     encoder: Text = Field(
         "tfidf",
         description="tfidf, static, minilm, multilingual or a folder with a model; several are "
         "separated by commas; docs/explanation/text-teachers.md",
+    )
+    image: tuple[Text, ...] = Field(
+        (),
+        description="columns of the catalog with paths of images that are encoded, such as cover; "
+        "addresses of the web are not fetched",
+    )
+    image_encoder: Text = Field(
+        "statistics",
+        description="statistics (colours, layout and edges), or a network of keras.applications "
+        "with the file of its weights, such as MobileNetV2:weights.h5; several are separated by "
+        "commas",
+    )
+    image_folder: Path | None = Field(
+        None,
+        description="folder that holds all images; default: the folders of the tables",
     )
 
 

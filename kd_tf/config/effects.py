@@ -160,7 +160,7 @@ _DATASETS_OF: dict[tuple[str, ...], tuple[str, ...]] = {
     ("on_bad_rows",): ("csv", "user-item-lists", *_PUBLISHED_DATASETS),
     ("amazon_release",): ("amazon-reviews",),
     ("book_crossing_feedback",): ("book-crossing",),
-    ("synthetic_items", "synthetic_users"): ("synthetic",),
+    ("synthetic_items", "synthetic_users", "synthetic_covers"): ("synthetic",),
 }
 
 _FINE_TUNED = ("student_loss_weight", "weighting", "curriculum", "assistant_width_multiplier")
@@ -215,9 +215,28 @@ RULES = (
     _make_rule(("split.shown_items",), "split.protocol", ("cold-users",)),
     EffectRule(
         ("content.encoder",),
-        lambda config, _: bool(config.content.text) or config.split.protocol == "cold-items",
+        lambda config, _: (
+            bool(config.content.text)
+            # All texts are encoded then.
+            or (
+                not config.content.image
+                and (config.split.protocol == "cold-items" or not config.data.has_interactions)
+            )
+        ),
         "without content.text, the columns that are encoded",
         "name those columns",
+    ),
+    EffectRule(
+        ("content.image_encoder", "content.image_folder", "data.synthetic_covers"),
+        lambda config, _: bool(config.content.image),
+        "without content.image, the columns of images that are encoded",
+        "name those columns, for example cover",
+    ),
+    EffectRule(
+        ("content.image_folder",),
+        lambda config, _: not config.data.synthetic_covers,
+        "with data.synthetic_covers, which are kept in the cache",
+        "leave out data.synthetic_covers",
     ),
     EffectRule(
         ("split.test_users", "split.validation_users", "split.held_out_share"),

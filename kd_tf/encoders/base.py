@@ -1,10 +1,11 @@
-"""The interface of text encoders."""
+"""The interface of encoders: of all, and of those of texts."""
 
 from __future__ import annotations
 
+import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Self, TypeAlias
+from typing import Generic, Self, TypeAlias, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -15,17 +16,18 @@ Vectors: TypeAlias = np.ndarray | sparse.csr_array
 """float32 [n, d]: dense, or sparse in CSR form."""
 
 
-class TextEncoder(ABC):
-    """Turns texts into vectors of length 1; texts without any known word become zero.
+Input = TypeVar("Input")
+"""What an encoder takes: texts, or files with images."""
 
-    A subclass implements `encode_batch` and `fingerprint`. Encoders that count words of the texts
-    at hand override `fit`.
+
+class Encoder(ABC, Generic[Input]):
+    """Turns inputs into vectors of length 1; inputs that say nothing become zero.
 
     Attributes:
         name: Name in tables.
-        is_pretrained: Whether the vector of a text depends on nothing but the text, so that it may
-            be kept.
-        batch_size: Number of texts to encode at once.
+        is_pretrained: Whether the vector of an input depends on nothing but the input, so that it
+            may be kept.
+        batch_size: Number of inputs to encode at once.
     """
 
     name: str
@@ -35,7 +37,32 @@ class TextEncoder(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """A hash of all that the vectors of a text depend on, for caches."""
+        """A hash of all that vectors depend on beside the input, for caches."""
+
+    @abstractmethod
+    def hash_input(self, value: Input) -> bytes:
+        """Returns the SHA-256 of an input: equal inputs have the same vector."""
+
+    @abstractmethod
+    def encode(self, values: Sequence[Input]) -> Vectors:
+        """Encodes inputs.
+
+        Returns:
+            float32 [n, d], rows of length 1 or zero.
+        """
+
+
+class TextEncoder(Encoder[str]):
+    """Turns texts into vectors of length 1; texts without any known word become zero.
+
+    A subclass implements `encode_batch` and `fingerprint`. Encoders that count words of the texts
+    at hand override `fit`.
+    """
+
+    def hash_input(self, value: str) -> bytes:
+        """Returns the SHA-256 of a text."""
+        # A lone surrogate, which JSON can hold, is no UTF-8.
+        return hashlib.sha256(value.encode("utf-8", "surrogatepass")).digest()
 
     @abstractmethod
     def encode_batch(self, texts: Sequence[str]) -> Vectors:
@@ -56,16 +83,16 @@ class TextEncoder(ABC):
         """
         return self
 
-    def encode(self, texts: Sequence[str]) -> Vectors:
+    def encode(self, values: Sequence[str]) -> Vectors:
         """Encodes texts.
 
         Args:
-            texts: Texts of any length, also with HTML in them; blank ones become zero.
+            values: Texts of any length, also with HTML in them; blank ones become zero.
 
         Returns:
             float32 [n, d], rows of length 1 or zero.
         """
-        texts = [clean_text(text) for text in texts]
+        texts = [clean_text(text) for text in values]
         is_blank = np.array([not text.strip() for text in texts], bool)
         filled_texts = [
             _PLACEHOLDER if blank else text for text, blank in zip(texts, is_blank, strict=True)

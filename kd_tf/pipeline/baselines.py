@@ -12,7 +12,7 @@ from kd_tf.errors import UserError
 from kd_tf.evaluation.candidates import COLD, parse_candidates
 from kd_tf.evaluation.evaluate import TrainingStatistics
 from kd_tf.pipeline.stages.baseline_models import evaluate_baseline_models
-from kd_tf.pipeline.stages.content import encode_content
+from kd_tf.pipeline.stages.content import encode_dataset
 from kd_tf.pipeline.stages.load import load_dataset, report_id_match
 from kd_tf.pipeline.stages.model_results import (
     compare_models,
@@ -57,7 +57,7 @@ def evaluate_baselines(
     candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
     dataset = dataset or load_dataset(settings)
     report_id_match(dataset, progress)
-    prepared_data = prepare_data(settings, encode_content(settings, dataset, progress))
+    prepared_data = prepare_data(settings, encode_dataset(settings, dataset, progress))
     if settings.evaluation.candidates == COLD:
         splits = [
             dataclasses.replace(split, test=split.test.select_cold_items())

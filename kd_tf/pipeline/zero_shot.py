@@ -17,7 +17,7 @@ from kd_tf.data.sources.table_options import make_dialect, make_rules
 from kd_tf.errors import UserError
 from kd_tf.models.content.zero_shot import build_zero_shot_student
 from kd_tf.pipeline.run_folder import check_run_folder, reserve_run_folder
-from kd_tf.pipeline.stages.content import encode_texts
+from kd_tf.pipeline.stages.content import encode_chosen_content
 from kd_tf.pipeline.stages.export_bundle import export_bundle
 from kd_tf.pipeline.stages.prepare import MAX_LENGTH_RANGE
 from kd_tf.pipeline.stages.select_student import get_default_max_bytes
@@ -25,14 +25,14 @@ from kd_tf.progress import NullProgress, Progress
 from kd_tf.runtime.bundle import BUNDLE_FOLDER, Bundle
 
 NOTE = (
-    "Made of texts alone: there were no interactions, so nothing about its quality was measured, "
+    "Made of content alone: there were no interactions, so nothing about its quality was measured, "
     "and it does not know which books people like."
 )
 """What the model card and the command say."""
 
 
 def run_zero_shot(settings: Config, folder: str | Path, progress: Progress | None = None) -> Bundle:
-    """Encodes the texts of a catalog and writes a bundle that recommends books with like content.
+    """Encodes a catalog and writes a bundle that recommends books with like content.
 
     Args:
         settings: ``data.items`` is the catalog; ``content`` says what is encoded, by default all
@@ -56,9 +56,9 @@ def run_zero_shot(settings: Config, folder: str | Path, progress: Progress | Non
     progress = progress or NullProgress()
     check_run_folder(Path(folder))
     catalog, notes = _read_catalog(settings)
-    for note in (*notes, NOTE):
+    content, image_notes = encode_chosen_content(settings, catalog, progress)
+    for note in (*notes, *image_notes, NOTE):
         progress.warn(note)
-    content = encode_texts(settings, catalog, progress)
     max_bytes = settings.student.max_bytes or get_default_max_bytes(len(catalog))
     student = build_zero_shot_student(
         content,
@@ -78,7 +78,7 @@ def run_zero_shot(settings: Config, folder: str | Path, progress: Progress | Non
             candidates=settings.export.candidates,
             name=settings.name,
             dataset={"name": settings.name, "items": len(catalog), "protocol": "zero-shot"},
-            notes=[NOTE, f"Texts: {content.describe()}."],
+            notes=[NOTE, f"Content: {content.describe()}."],
         )
 
 

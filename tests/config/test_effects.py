@@ -31,6 +31,31 @@ LOSS = "my.losses:Mine"
         ({"data": {**OWN, "decimal": ","}}, "data.decimal has no effect without a rating column"),
         ({"data": {**OWN, "item_format": {"encoding": "cp1252"}}}, "no effect without data.items"),
         ({"data": {**OWN, "item_columns": {"item_id": "isbn"}}}, "item_id has no effect without"),
+        # Content.
+        ({"content": {"encoder": "static"}}, "content.encoder has no effect without content.text"),
+        (
+            {
+                "content": {"encoder": "static", "image": ["cover"]},
+                "split": {"protocol": "cold-items"},
+            },
+            "content.encoder has no effect without content.text",
+        ),
+        (
+            {"content": {"image_encoder": "MobileNetV2:w.h5", "image_folder": "covers"}},
+            "content.image_encoder and content.image_folder have no effect without content.image",
+        ),
+        ({"data": {"synthetic_covers": True}}, "synthetic_covers has no effect without content.im"),
+        (
+            {"data": {**OWN, "synthetic_covers": True}, "content": {"image": ["cover"]}},
+            "data.synthetic_covers has no effect with data.dataset csv",
+        ),
+        (
+            {
+                "data": {"synthetic_covers": True},
+                "content": {"image": ["cover"], "image_folder": "covers"},
+            },
+            "content.image_folder has no effect with data.synthetic_covers",
+        ),
         # Protocols.
         (
             {"split": {"protocol": "temporal", "test_users": 9}},
@@ -136,6 +161,10 @@ def test_a_run_without_training_refuses_what_is_for_training(
         {},
         {"data": {**OWN, "decimal": ",", "where": ["stars>3,5"]}},
         {"data": {**OWN, "columns": {"item": "isbn"}, "item_columns": {"item_id": "isbn"}}},
+        {"content": {"encoder": "static"}, "split": {"protocol": "cold-items"}},
+        {"content": {"encoder": "static"}, "data": {"dataset": "csv", "items": "books.csv"}},
+        {"content": {"image": ["cover"], "image_folder": "covers"}, "data": OWN},
+        {"content": {"image": ["cover"]}, "data": {"synthetic_covers": True}},
         {"split": {"test_users": 9, "held_out_share": 0.3}},
         {"split": {"show_validation": True}},
         {"split": {"protocol": "random", "test_share": 0.3}},

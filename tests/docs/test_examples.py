@@ -123,6 +123,12 @@ def test_the_block_that_loads_a_split(folder: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == f"unseen-users 10 {split.fingerprint()}\n"
 
 
+def test_the_block_that_encodes_covers(capsys: pytest.CaptureFixture[str]) -> None:
+    (code,) = list_python_blocks("how-to/use-covers.md")
+    run_block(code)
+    assert capsys.readouterr().out == "title (tfidf); cover (statistics)\n"
+
+
 def test_the_block_that_reads_a_dataframe(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

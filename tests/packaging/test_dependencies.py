@@ -166,6 +166,8 @@ def test_all_that_kd_tf_imports_is_in_the_base_install_or_the_extra_train() -> N
         ROOT / "kd_tf" / "tflite" / "benchmark" / "peers.py": "benchmark",
         ROOT / "kd_tf" / "data" / "formats" / "workbook.py": "excel",
         **dict.fromkeys((ROOT / "kd_tf" / "encoders").glob("*.py"), "text"),
+        **dict.fromkeys((ROOT / "kd_tf" / "encoders" / "images").glob("*.py"), "image"),
+        ROOT / "kd_tf" / "data" / "synthetic" / "covers.py": "image",
     }
     assert find_undeclared([path for path in FILES if path not in optional], ("train",)) == []
     for path, extra in optional.items():
@@ -177,7 +179,9 @@ def test_programs_and_tests_import_what_the_extra_dev_brings() -> None:
     paths = [path for name in ("benchmarks", "export", "scripts") for path in list_files(name)]
     assert find_undeclared(paths, ("train", "benchmark")) == []
     assert (
-        find_undeclared(list_files("tests"), ("train", "benchmark", "excel", "text", "dev", "fuzz"))
+        find_undeclared(
+            list_files("tests"), ("train", *("benchmark", "excel", "text", "image", "dev", "fuzz"))
+        )
         == []
     )
 
@@ -196,7 +200,7 @@ def test_a_missing_package_of_an_extra_is_recognized(extra: str) -> None:
 def test_nothing_is_declared_that_nothing_imports() -> None:
     modules = {one.root for path in FILES for one in list_imports(path)}
     imported = set.union(*(DISTRIBUTIONS.get(module, set()) for module in modules))
-    for extra in ("", "train", "benchmark", "excel"):
+    for extra in ("", "train", "benchmark", "excel", "image"):
         assert REQUIREMENTS[extra] - imported == set()
 
 
@@ -206,5 +210,5 @@ def test_every_requirement_is_pinned_for_the_tests() -> None:
         for line in (ROOT / "constraints.txt").read_text("utf-8").splitlines()
         if not line.startswith("#")
     }
-    extras = ("", "train", "benchmark", "excel", "text", "notebook", "dev")
+    extras = ("", "train", "benchmark", "excel", "text", "image", "notebook", "dev")
     assert set.union(*(REQUIREMENTS[name] for name in extras)) - pinned == set()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from kd_tf import config
@@ -50,12 +51,27 @@ def test_a_catalog_alone_gives_a_bundle_that_says_so(tmp_path: Path) -> None:
         assert recommender.recommend([title], k=1)[0].item.title == expected
 
 
+def test_covers_alone_give_a_bundle_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KD_TF_CACHE", str(tmp_path / "cache"))
+    colours = {"Dune": "orange", "Emma": "lightblue", "Dune Messiah": "darkorange", "Tea": "blue"}
+    lines = ["id,title,cover"]
+    for number, (title, colour) in enumerate(colours.items()):
+        Image.new("RGB", (20, 30), colour).save(tmp_path / f"{number}.png")
+        lines.append(f"{number},{title},{number}.png")
+    books = write_books(tmp_path, "\n".join(lines))
+    settings = make_settings(books, content={"image": ["cover"]})
+    bundle = run_zero_shot(settings, tmp_path / "run")
+    assert "Content: cover (statistics)." in (bundle.folder / "MODEL_CARD.md").read_text("utf-8")
+    recommender = Recommender.load(bundle.folder)
+    assert recommender.recommend(["Dune"], k=1)[0].item.title == "Dune Messiah"
+
+
 @pytest.mark.slow
 def test_the_command_takes_items_or_books_alone(tmp_path: Path) -> None:
     books, out = write_books(tmp_path), tmp_path / "run"
     result = CliRunner().invoke(app, ["run", "--books", str(books), "--out", str(out)])
     assert result.exit_code == 0, result.output
-    assert "Made of texts alone" in result.output
+    assert "Made of content alone" in result.output
     assert (out / "bundle" / "model.tflite").is_file()
     # The same command again, and another one in the same folder.
     assert CliRunner().invoke(app, ["run", "--items", str(books), "--out", str(out)]).exit_code == 0

@@ -30,7 +30,8 @@ class ContentFeatures:
 
     Attributes:
         blocks: At least one block, all with the same number of rows.
-        whole_text: The vectors of all text of an item as one: what a search engine compares.
+        whole_text: The vectors of all text of an item as one: what a search engine compares. None
+            where no text is encoded.
 
     Example:
         >>> vectors = np.array([[1, 0], [0, 0], [0.6, 0.8]], np.float32)

@@ -1,4 +1,4 @@
-"""Encodes the texts of a catalog."""
+"""Encodes the texts and images of a catalog."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ import numpy as np
 from kd_tf.data.catalog import TEXT_COLUMNS, Catalog
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.features.content import ContentFeatures, FeatureBlock
+from kd_tf.data.features.covers import encode_images
 from kd_tf.data.features.vector_cache import VectorCache
 from kd_tf.encoders.base import TextEncoder, normalize_rows
+from kd_tf.encoders.images.registry import STATISTICS
 from kd_tf.encoders.registry import open_encoder
 from kd_tf.encoders.shared_names import encode_names, split_authors, take_whole
 from kd_tf.errors import UserError
@@ -35,25 +37,35 @@ def encode_items(
     columns: Sequence[str] | None = None,
     encoder: str = WORD_COUNTS,
     *,
+    image_columns: Sequence[str] = (),
+    image_encoder: str = STATISTICS,
+    image_folders: Sequence[str | Path] = (),
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
-    """Encodes the texts of a data set's catalog, for models that recommend new books.
+    """Encodes texts and images of a data set's catalog, for models that recommend new books.
 
     Args:
         dataset: The data set; more columns can be joined first (`kd_tf.data.join_items`).
         columns: Columns of the catalog; by default all that hold texts of title, authors, series,
-            genre and description.
+            genre and description. () leaves texts out where images are encoded.
         encoder: A name in `kd_tf.encoders.ENCODERS`, or a folder. Several, separated by commas, are
             used side by side. TF-IDF and shared names of authors and series always are.
+        image_columns: Columns with paths of image files, such as ``cover``.
+        image_encoder: ``statistics``, or a network of keras.applications with the file of its
+            weights, as ``MobileNetV2:weights.h5``; several are separated by commas.
+        image_folders: Folders of the images, to which paths are relative. No path may lead out of
+            them.
         cache: Folder that keeps the vectors of pretrained encoders; by default nothing is kept.
         progress: Reports progress.
 
     Returns:
-        The data set with `Dataset.content`, which splits and their training sets pass on.
+        The data set with `Dataset.content`, which splits and their training sets pass on, and with
+        notes on images that cannot be used.
 
     Raises:
-        UserError: A column or encoder is unknown, or no item has any text.
+        UserError: A column, an encoder or the folder is unknown, or no item has any text or image.
+        MissingExtraError: The extra of an encoder is not installed.
 
     Example:
         >>> import kd_tf as kd
@@ -61,14 +73,59 @@ def encode_items(
         >>> data.content.describe()
         'title, authors, series, genre (tfidf); text (tfidf); authors (names); series (names)'
     """
-    content = encode_catalog(
+    content, notes = encode_content(
         dataset.catalog,
         columns,
-        [name.strip() for name in encoder.split(",")],
-        cache=VectorCache(Path(cache)) if cache is not None else None,
+        encoder,
+        image_columns=image_columns,
+        image_encoder=image_encoder,
+        image_folders=image_folders,
+        cache=cache,
         progress=progress,
     )
-    return dataclasses.replace(dataset, content=content)
+    return dataclasses.replace(dataset, content=content, notes=(*dataset.notes, *notes))
+
+
+def encode_content(
+    catalog: Catalog,
+    columns: Sequence[str] | None = None,
+    encoder: str = WORD_COUNTS,
+    *,
+    image_columns: Sequence[str] = (),
+    image_encoder: str = STATISTICS,
+    image_folders: Sequence[str | Path] = (),
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[ContentFeatures, tuple[str, ...]]:
+    """Encodes texts and images of a catalog; see `encode_items`.
+
+    Returns:
+        The features, and notes on images that cannot be used.
+    """
+    vector_cache = VectorCache(Path(cache)) if cache is not None else None
+    blocks: tuple[FeatureBlock, ...] = ()
+    whole_text = None
+    if columns is None or columns or not image_columns:
+        text = encode_catalog(
+            catalog, columns, _split(encoder), cache=vector_cache, progress=progress
+        )
+        blocks, whole_text = text.blocks, text.whole_text
+    notes: tuple[str, ...] = ()
+    if image_columns:
+        image_blocks, notes = encode_images(
+            catalog,
+            image_columns,
+            _split(image_encoder),
+            [Path(folder) for folder in image_folders],
+            cache=vector_cache,
+            progress=progress,
+        )
+        blocks += image_blocks
+    return ContentFeatures(blocks, whole_text), notes
+
+
+def _split(names: str) -> list[str]:
+    return [name.strip() for name in names.split(",")]
 
 
 def encode_catalog(

@@ -1,4 +1,4 @@
-"""Keeps the vectors of pretrained encoders in a folder, by content: a text is encoded once."""
+"""Keeps the vectors of pretrained encoders in a folder, by content: an input is encoded once."""
 
 from __future__ import annotations
 
@@ -8,20 +8,21 @@ from pathlib import Path
 
 import numpy as np
 
-from kd_tf.encoders.base import TextEncoder
+from kd_tf.encoders.base import Encoder, Input
 from kd_tf.npz import read_npz, write_npz
 from kd_tf.progress import Progress
 
 KEY_BYTES = 16
-"""Bytes of the hash of a text."""
+"""Bytes of the hash of an input that are kept."""
 
 
 class VectorCache:
-    """A folder of vectors, by encoder and text.
+    """A folder of vectors, by encoder and content of the input: a text, or the bytes of an image.
 
     Every batch is written to a file of its own, under a temporary name that is then renamed: work
     that was interrupted goes on where it stopped, and two programs may use a folder at once. A
-    damaged file is passed over, and its texts are encoded again.
+    damaged file is passed over, and its inputs are encoded again. Vectors that are zero are not
+    kept: an image that one version of a library cannot read may be readable for the next.
 
     Args:
         folder: The folder; it is made when the first vectors are kept.
@@ -40,40 +41,41 @@ class VectorCache:
         self.folder = folder
 
     def encode(
-        self, encoder: TextEncoder, texts: Sequence[str], label: str, progress: Progress
+        self, encoder: Encoder[Input], values: Sequence[Input], label: str, progress: Progress
     ) -> np.ndarray:
-        """Encodes texts, of which those that the folder has are not encoded again.
+        """Encodes inputs, of which those that the folder has are not encoded again.
 
         Args:
             encoder: A pretrained encoder.
-            texts: Texts, each once.
+            values: Inputs, each once.
             label: What is encoded, for the progress report.
-            progress: Reports the texts that are encoded.
+            progress: Reports the inputs that are encoded.
 
         Returns:
-            float32 [n, d], as of `TextEncoder.encode`.
+            float32 [n, d], as of `Encoder.encode`.
         """
         folder = self.folder / hashlib.sha256(encoder.fingerprint.encode()).hexdigest()[:32]
         vectors = _read_vectors(folder)
-        keys = [_hash_text(text) for text in texts]
+        keys = [encoder.hash_input(value)[:KEY_BYTES] for value in values]
         missing_rows = [row for row, key in enumerate(keys) if key not in vectors]
         if missing_rows:
             with progress.task(f"encoding {label}", len(missing_rows)) as advance:
                 for start in range(0, len(missing_rows), encoder.batch_size):
                     rows = missing_rows[start : start + encoder.batch_size]
                     new_vectors = np.asarray(
-                        encoder.encode([texts[row] for row in rows]), np.float32
+                        encoder.encode([values[row] for row in rows]), np.float32
                     )
                     batch_keys = [keys[row] for row in rows]
-                    _write_vectors(folder, batch_keys, new_vectors)
                     vectors.update(zip(batch_keys, new_vectors, strict=True))
+                    nonzero_rows = np.flatnonzero(new_vectors.any(axis=1))
+                    if len(nonzero_rows):
+                        _write_vectors(
+                            folder,
+                            [batch_keys[row] for row in nonzero_rows],
+                            new_vectors[nonzero_rows],
+                        )
                     advance(len(rows))
         return np.stack([vectors[key] for key in keys])
-
-
-def _hash_text(text: str) -> bytes:
-    # A lone surrogate, which JSON can hold, is no UTF-8.
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()[:KEY_BYTES]
 
 
 def _read_vectors(folder: Path) -> dict[bytes, np.ndarray]:

@@ -7,11 +7,15 @@ follow series in order and return to authors that they like.
 
 from __future__ import annotations
 
+import dataclasses
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 
 from kd_tf.data.dataset import Dataset, from_frame
 from kd_tf.data.synthetic.books import generate_items
+from kd_tf.data.synthetic.covers import draw_covers
 from kd_tf.data.synthetic.users import UserSimulator
 from kd_tf.data.synthetic.words import GENRES
 from kd_tf.errors import UserError
@@ -21,7 +25,16 @@ MIN_ITEMS, MAX_ITEMS = 50, 6000
 MIN_USERS = 10
 
 
-def generate_bookshop(*, num_items: int = 2000, num_users: int = 3000, seed: int = 42) -> Dataset:
+COVERS_NOTE = (
+    "the covers of the synthetic bookshop are drawn from genre, theme and series: results with "
+    "images say nothing of real covers"
+)
+"""Note of every data set with such covers."""
+
+
+def generate_bookshop(
+    *, num_items: int = 2000, num_users: int = 3000, seed: int = 42, covers: Path | None = None
+) -> Dataset:
     """Generates a bookshop; the same arguments give the same data on every call.
 
     Args:
@@ -29,14 +42,16 @@ def generate_bookshop(*, num_items: int = 2000, num_users: int = 3000, seed: int
         num_users: Number of users, at least `MIN_USERS`. Each has 8 to 120 items (at most a
             quarter of the catalog), with a median of about 25, from 2018 to 2024.
         seed: Seed of all draws.
+        covers: New folder into which a cover of each item is drawn; by default there are none.
 
     Returns:
-        A catalog with item_id, title, authors, series (null for a single book), genre, year and
-        text, and interactions without ratings. Timestamps strictly increase per user, and no
-        user-item pair occurs twice.
+        A catalog with item_id, title, authors, series (null for a single book), genre, year, text
+        and perhaps cover (the name of a file in `covers`), and interactions without ratings.
+        Timestamps strictly increase per user, and no user-item pair occurs twice.
 
     Raises:
-        UserError: An argument is out of range.
+        UserError: An argument is out of range, or the folder holds other files.
+        MissingExtraError: Covers need the extra image.
 
     Example:
         >>> dataset = generate_bookshop(num_items=100, num_users=50)
@@ -70,18 +85,32 @@ def generate_bookshop(*, num_items: int = 2000, num_users: int = 3000, seed: int
     interactions = pl.DataFrame(
         {"user": user_ids.gather(user), "item": item_ids.gather(row), "timestamp": timestamp}
     )
-    return from_frame("synthetic", interactions, catalog)
+    if covers is None:
+        return from_frame("synthetic", interactions, catalog)
+    names = [f"{item_id}.png" for item_id in item_ids]
+    draw_covers(items, names, covers, seed)
+    dataset = from_frame("synthetic", interactions, catalog.with_columns(cover=pl.Series(names)))
+    return dataclasses.replace(dataset, notes=(*dataset.notes, COVERS_NOTE))
 
 
-def make_bookshop(items: int = 2000, users: int = 3000, seed: int = 42) -> Dataset:
+def make_bookshop(
+    items: int = 2000, users: int = 3000, seed: int = 42, *, covers: str | Path | None = None
+) -> Dataset:
     """Generates the synthetic bookshop: ``kd_tf.data.bookshop``.
 
     Args:
         items: Number of items.
         users: Number of users.
         seed: Seed of all draws.
+        covers: New folder into which a cover of each item is drawn; by default there are none.
 
     Raises:
-        UserError: An argument is out of range.
+        UserError: An argument is out of range, or the folder holds other files.
+        MissingExtraError: Covers need the extra image.
     """
-    return generate_bookshop(num_items=items, num_users=users, seed=seed)
+    return generate_bookshop(
+        num_items=items,
+        num_users=users,
+        seed=seed,
+        covers=None if covers is None else Path(covers),
+    )

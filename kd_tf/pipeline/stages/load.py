@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import cast
 
 from kd_tf import config
+from kd_tf.cache_folder import find_cache_folder
 from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.sources.amazon_reviews import read_amazon_reviews
@@ -46,7 +47,10 @@ def _load_source(settings: Config) -> Dataset:
     data = settings.data
     if data.dataset == "synthetic":
         return generate_bookshop(
-            num_items=data.synthetic_items, num_users=data.synthetic_users, seed=settings.seed
+            num_items=data.synthetic_items,
+            num_users=data.synthetic_users,
+            seed=settings.seed,
+            covers=find_synthetic_covers(settings) if data.synthetic_covers else None,
         )
     if data.dataset == "user-item-lists":
         assert data.train is not None
@@ -62,6 +66,12 @@ def _load_source(settings: Config) -> Dataset:
         return _read_csv_tables(settings)
     assert data.data_dir is not None
     return _LOADERS[data.dataset](data.data_dir, data)
+
+
+def find_synthetic_covers(settings: Config) -> Path:
+    """Returns the folder, among the user's caches, of the covers that the bookshop draws."""
+    name = f"{settings.data.synthetic_items}-items-seed-{settings.seed}"
+    return find_cache_folder() / "synthetic-covers" / name
 
 
 def report_id_match(dataset: Dataset, progress: Progress) -> None:

@@ -18,7 +18,7 @@ from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.content.item_mixtures import ItemMixtures, fit_item_mixtures
 from kd_tf.pipeline.stages.cache import Cache, make_shared_key
-from kd_tf.pipeline.stages.content import encode_content
+from kd_tf.pipeline.stages.content import encode_dataset
 from kd_tf.pipeline.stages.load import report_id_match
 from kd_tf.pipeline.stages.model_results import describe_dataset
 from kd_tf.pipeline.stages.prepare import (
@@ -93,7 +93,7 @@ class RunContext:
         """
         report_id_match(dataset, progress)
         candidates = parse_candidates(settings.evaluation.candidates, settings.seed)
-        dataset = encode_content(settings, dataset, progress)
+        dataset = encode_dataset(settings, dataset, progress)
         prepared_data = prepare_data(settings, dataset)
         split = ensure_validation_split(prepared_data.split)
         if settings.evaluation.candidates == COLD:

@@ -1,0 +1,1 @@
+"""Encoders of images, such as covers of books: one file each, and the reading of image files."""
