@@ -19,6 +19,7 @@ from kd_tf.models.content.item_mixtures import ItemMixtures, fit_item_mixtures
 from kd_tf.models.content.kernel import ContentKernel
 from kd_tf.models.students import STUDENTS
 from kd_tf.models.teachers import TEACHERS
+from kd_tf.models.teachers.content import ContentTeacher
 from kd_tf.models.weighted_ensemble import WeightedEnsemble
 
 V, L = 40, 8
@@ -129,7 +130,8 @@ def make_mixtures(parts: dict[int, dict[int, float]]) -> ItemMixtures:
 SINGLE_MODELS = {
     name: model
     for name, model in {**TEACHERS, **STUDENTS}.items()
-    if not issubclass(model, WeightedEnsemble)
+    # The content teacher makes all items of others by itself.
+    if not issubclass(model, WeightedEnsemble | ContentTeacher)
 }
 
 
