@@ -56,7 +56,9 @@ other ids as they are, without blanks around them."""
 TrainedTeacher = Literal["gru", "cnn", "transformer", "vae", "two-tower"]
 """Teachers that are trained by gradient descent."""
 
-ClosedFormTeacher = Literal["local-ridge", "linear-autoencoder", "ials", "spectral", "content"]
+ClosedFormTeacher = Literal[
+    "local-ridge", "linear-autoencoder", "ials", "spectral", "content", "friends"
+]
 """Teachers that are solved in one calculation."""
 
 MemberArchitecture = Literal[TrainedTeacher, ClosedFormTeacher]

@@ -40,6 +40,7 @@ def summarize_data(
     item_id: options.ItemId = None,
     title: options.Title = None,
     authors: options.Authors = None,
+    friends: options.Friends = None,
     separator: options.Separator = None,
     quote: options.Quote = None,
     encoding: options.Encoding = None,

@@ -230,6 +230,15 @@ ItemTableId = Annotated[
         default="as --item",
     ),
 ]
+Friends = Annotated[
+    Path | None,
+    _make_option(
+        DATA,
+        "Table of friends, for any data set: its first two columns are a user and a friend. A "
+        "teacher learns from it; the app never sees it.",
+        metavar="FILE",
+    ),
+]
 Text = Annotated[
     str | None,
     _make_option(

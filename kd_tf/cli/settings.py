@@ -34,6 +34,7 @@ SETTING_OF_OPTION = {
     "item_id": "data.item_columns.item_id",
     "title": "data.item_columns.title",
     "authors": "data.item_columns.authors",
+    "friends": "data.friends",
     "on_bad_rows": "data.on_bad_rows",
     "encoder": "content.encoder",
     "image_encoder": "content.image_encoder",

@@ -101,6 +101,11 @@ class Data(Section):
         description="tables with more columns for the catalog of any data set: path and id, the "
         "column with the ids",
     )
+    friends: Path | None = Field(
+        None,
+        description="table of friends, for any data set: its first two columns are a user and a "
+        "friend; for the teacher friends",
+    )
     columns: Columns = Columns()
     item_columns: ItemColumns = ItemColumns()
     format: TableFormat = TableFormat()
@@ -141,6 +146,9 @@ class Data(Section):
     synthetic_users: PositiveInt = Field(3000, description="synthetic: number of users")
     synthetic_covers: bool = Field(
         False, description="synthetic: draw a cover for each item, by genre, theme and series"
+    )
+    synthetic_friends: bool = Field(
+        False, description="synthetic: whether users have friends, for the teacher friends"
     )
 
     @property

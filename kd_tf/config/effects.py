@@ -150,6 +150,14 @@ def _is_student_trained(config: Config, _: str = "") -> bool:
     return student.architecture not in WARM_STARTED_STUDENTS or student.fine_tuning_epochs > 0
 
 
+def _has_friends_teacher(config: Config, _: str = "") -> bool:
+    """Says whether a teacher looks at friends: the default ensemble does where they are known."""
+    teacher = config.teacher
+    if teacher.architecture == "ensemble":
+        return teacher.members is None or "friends" in teacher.members
+    return teacher.architecture == "friends"
+
+
 _DATASETS_OF: dict[tuple[str, ...], tuple[str, ...]] = {
     (
         *("interactions", "items", "columns", "item_columns", "format", "item_format"),
@@ -160,7 +168,7 @@ _DATASETS_OF: dict[tuple[str, ...], tuple[str, ...]] = {
     ("on_bad_rows",): ("csv", "user-item-lists", *_PUBLISHED_DATASETS),
     ("amazon_release",): ("amazon-reviews",),
     ("book_crossing_feedback",): ("book-crossing",),
-    ("synthetic_items", "synthetic_users", "synthetic_covers"): ("synthetic",),
+    ("synthetic_items", "synthetic_users", "synthetic_covers", "synthetic_friends"): ("synthetic",),
 }
 
 _FINE_TUNED = ("student_loss_weight", "weighting", "curriculum", "assistant_width_multiplier")
@@ -237,6 +245,12 @@ RULES = (
         lambda config, _: not config.data.synthetic_covers,
         "with data.synthetic_covers, which are kept in the cache",
         "leave out data.synthetic_covers",
+    ),
+    EffectRule(
+        ("data.friends", "data.synthetic_friends"),
+        _has_friends_teacher,
+        "on teachers that look at no friends",
+        "take friends as the teacher or a member of the ensemble",
     ),
     EffectRule(
         ("split.test_users", "split.validation_users", "split.held_out_share"),

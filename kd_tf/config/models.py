@@ -80,7 +80,8 @@ class Teacher(Section):
     members: tuple[MemberArchitecture, ...] | None = Field(
         None,
         description="ensemble: default: local-ridge, ials (up to 300,000 items), spectral (up to "
-        "30,000), content where texts are encoded, and cnn where it trains quickly",
+        "30,000), content where texts are encoded, friends where they are known, and cnn where it "
+        "trains quickly",
     )
     objective: Literal["auto", "full-softmax", "in-batch"] = Field(
         "auto", description="training loss; auto: in-batch above 50,000 items"

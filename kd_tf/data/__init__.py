@@ -24,6 +24,7 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         "amazon_reviews": "kd_tf.data.sources.amazon_reviews:read_amazon_reviews",
         "netflix_prize": "kd_tf.data.sources.netflix_prize:read_netflix_prize",
         "gowalla": "kd_tf.data.sources.gowalla:read_gowalla",
+        "join_friends": "kd_tf.data.sources.friend_tables:join_friends",
         "join_items": "kd_tf.data.sources.item_tables:join_item_table",
         "encode_items": "kd_tf.data.features.encode:encode_items",
         "user_item_lists": "kd_tf.data.sources.user_item_lists:read_user_item_lists",

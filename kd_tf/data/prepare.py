@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import get_args
 
+import numpy as np
+
 from kd_tf.choices import ProtocolName
 from kd_tf.data.clean import CleaningRules, CleaningStep, clean, describe_dropped_rows
 from kd_tf.data.dataset import Dataset
@@ -227,7 +229,12 @@ def prepare_splits(
     for part in splits:
         check_leakage(part, interactions)
     splits = [
-        dataclasses.replace(part, catalog=dataset.catalog, content=dataset.content)
+        dataclasses.replace(
+            part,
+            catalog=dataset.catalog,
+            content=dataset.content,
+            friendships=_renumber_friendships(dataset, interactions),
+        )
         for part in splits
     ]
     return PreparedData(dataset, interactions, steps, splits)
@@ -261,6 +268,18 @@ def clean_interactions(
         return dataset.interactions, steps
     interactions, cleaning_steps = clean(dataset.interactions, _complete_rules(cleaning, dataset))
     return interactions, steps + cleaning_steps
+
+
+def _renumber_friendships(dataset: Dataset, interactions: Interactions) -> np.ndarray | None:
+    """Returns the friendships between the users that are left after cleaning, by their indices."""
+    if dataset.friendships is None:
+        return None
+    index = {name: number for number, name in enumerate(interactions.user_ids)}
+    new_indices = np.array(
+        [index.get(name, -1) for name in dataset.interactions.user_ids], np.int32
+    )
+    pairs = new_indices[dataset.friendships]
+    return np.sort(pairs[(pairs >= 0).all(axis=1)], axis=1)
 
 
 def resolve_protocol(dataset: Dataset, options: SplitOptions) -> str:

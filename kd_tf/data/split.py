@@ -101,6 +101,8 @@ class TrainingSet(Histories):
             items occur together, and are never a target.
         catalog: The items, for models that use their metadata; None where unknown.
         content: What the items are about, for models that recommend new ones; None where unknown.
+        friendships: int32 [m, 2], pairs of user indices, those of held-out users included, the
+            lower first, each pair once; None where unknown.
 
     Example:
         >>> import kd_tf as kd
@@ -115,6 +117,7 @@ class TrainingSet(Histories):
     low_rated: Histories | None = None
     catalog: Catalog | None = None
     content: ContentFeatures | None = None
+    friendships: np.ndarray | None = None
 
     def __repr__(self) -> str:
         return f"<TrainingSet: {len(self):,} users, {self.num_items:,} items>"
@@ -169,6 +172,7 @@ class Split:
             order of reading.
         catalog: The items; not saved with the split.
         content: What the items are about; not saved with the split.
+        friendships: Who is a friend of whom, as in `TrainingSet`; None where unknown.
 
     Example:
         >>> from kd_tf.data.splits.unseen_users import split_unseen_users
@@ -193,6 +197,7 @@ class Split:
     chronological: bool = False
     catalog: Catalog | None = None
     content: ContentFeatures | None = None
+    friendships: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         train = TrainingSet(
@@ -206,6 +211,7 @@ class Split:
             low_rated=self.low_rated,
             catalog=self.catalog,
             content=self.content,
+            friendships=self.friendships,
         )
         object.__setattr__(self, "train", train)
         for name in ("validation", "test"):
@@ -287,6 +293,8 @@ class Split:
     def _to_arrays(self) -> dict[str, np.ndarray]:
         """Returns all arrays by the names that they have in the file."""
         arrays = {"train_users": self.train_users}
+        if self.friendships is not None:
+            arrays["friendships"] = self.friendships
         parts = {"train": self.train}
         if self.low_rated is not None:
             parts["train_low_rated"] = self.low_rated
@@ -370,4 +378,5 @@ def _build_split(metadata: dict[str, Any], arrays: dict[str, np.ndarray]) -> Spl
         chronological=metadata["chronological"],
         notes=tuple(metadata["notes"]),
         low_rated=histories("train_low_rated") if "train_low_rated_items" in arrays else None,
+        friendships=arrays.get("friendships"),
     )

@@ -30,10 +30,14 @@ from kd_tf.models.base import (
     check_fit_input,
     minimize_loss,
 )
+from kd_tf.models.user_marks import make_user_marks
 from kd_tf.progress import NullProgress
 
 STAGE_IDS = "stage_ids"
 """The label of losses that learn from a curriculum of teachers."""
+
+USER_MARKS = "user_marks"
+"""The label with the marks of the users int32 [B, 1], for teachers that look users up."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -220,6 +224,10 @@ class Distiller(keras.Model):
         self.student.prepare_fit(train)
         examples = fitting.draw_examples(self.student, train, num_passes, num_targets, seed)
         batches = fitting.make_batches(examples, train, batch_size, seed)
+        if examples.users is not None and any(model.looks_up_users for model in self.teachers):
+            marks = make_user_marks(examples.users, train.num_items)
+            marks = np.tile(marks[:, None], (examples.num_passes, 1, 1))
+            batches = replace(batches, labels={**batches.labels, USER_MARKS: marks})
         self._num_steps = max(batches.steps_per_epoch * epochs, 1)
         if self.distillation_losses and not self._losses_are_built:
             self.build_losses(
@@ -273,23 +281,29 @@ class Distiller(keras.Model):
             )
         return outputs
 
-    def _compute_teacher_outputs(self, history: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _compute_teacher_outputs(
+        self, history: tf.Tensor, user_marks: tf.Tensor | None
+    ) -> dict[str, tf.Tensor]:
         """Runs the teachers on a batch; gradients stop here."""
         extra = self._teacher_outputs
-        outputs = select_teacher_outputs(
-            self.teachers[-1],
-            history,
-            self.teachers[-1](history, training=False),
-            top_k=self.top_k,
-            teacher_outputs=[name for name in extra if name != STAGE_IDS],
-        )
+
+        def select_outputs(
+            teacher: HistoryModel, teacher_outputs: Sequence[str] = ()
+        ) -> dict[str, tf.Tensor]:
+            inputs = history
+            if teacher.looks_up_users and user_marks is not None:
+                inputs = tf.concat([history, user_marks], axis=1)
+            return select_teacher_outputs(
+                teacher,
+                inputs,
+                teacher(inputs, training=False),
+                top_k=self.top_k,
+                teacher_outputs=teacher_outputs,
+            )
+
+        outputs = select_outputs(self.teachers[-1], [name for name in extra if name != STAGE_IDS])
         if STAGE_IDS in extra:
-            stages = [
-                select_teacher_outputs(
-                    teacher, history, teacher(history, training=False), top_k=self.top_k
-                )["teacher_ids"]
-                for teacher in self.teachers
-            ]
+            stages = [select_outputs(teacher)["teacher_ids"] for teacher in self.teachers]
             outputs[STAGE_IDS] = tf.stack(stages, axis=1)
         return {name: tf.stop_gradient(output) for name, output in outputs.items()}
 
@@ -339,7 +353,7 @@ class Distiller(keras.Model):
         self, history: tf.Tensor, labels: dict[str, tf.Tensor], training: bool
     ) -> dict[str, tf.Tensor]:
         if self.distillation_losses and self.teachers and "teacher_ids" not in labels:
-            labels = {**labels, **self._compute_teacher_outputs(history)}
+            labels = {**labels, **self._compute_teacher_outputs(history, labels.get(USER_MARKS))}
         layer_names = list(
             dict.fromkeys(name for loss in self.distillation_losses for name in loss.student_layers)
         )

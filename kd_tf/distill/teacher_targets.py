@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from kd_tf.keyed_folder import fill_folder
 from kd_tf.losses.softmax import MASKED_LOGIT, mask_history
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size
+from kd_tf.models.user_marks import append_user_marks
 from kd_tf.progress import Progress
 from kd_tf.stage_files import create_array, map_array
 from kd_tf.training.checkpoint import compute_fingerprint
@@ -44,7 +46,8 @@ def compute_teacher_targets(
 
     Args:
         teacher: The trained teacher.
-        examples: The student's training examples.
+        examples: The student's training examples; a teacher that looks up users learns whose they
+            are, which the student does not.
         top_k: K, the number of top items to store; at most V are stored.
         teacher_outputs: Names in `EXTRA_OUTPUTS`.
         folder: Folder of the cache.
@@ -68,6 +71,9 @@ def compute_teacher_targets(
             f"unknown teacher output {unknown[0]!r}; choose from {sorted(EXTRA_OUTPUTS)}"
         )
     top_k = min(top_k, teacher.num_items)
+    if teacher.looks_up_users and examples.users is not None:
+        inputs = append_user_marks(examples.history, examples.users, teacher.num_items)
+        examples = replace(examples, history=inputs)
     extra = sorted(set(teacher_outputs))
     key = {
         **_make_cache_key(examples, top_k),

@@ -96,9 +96,14 @@ class ValidationMetric:
         return np.concatenate(ndcg)
 
     def evaluate_scores(self, scores: np.ndarray) -> float:
-        """Computes the mean NDCG@10 of precomputed scores, float32 [n, V + 1]."""
+        """Computes the mean NDCG@10 of precomputed scores, float32 [n, V + 1]; 0 without users."""
+        ndcg = self.evaluate_scores_per_user(scores)
+        return float(ndcg.mean()) if len(ndcg) else 0.0
+
+    def evaluate_scores_per_user(self, scores: np.ndarray) -> np.ndarray:
+        """Computes the NDCG@10 of each user from precomputed scores [n, V + 1]: float64 [n]."""
         ndcg = [self._compute_ndcg(scores[rows], rows) for rows in self.batch_rows()]
-        return float(np.concatenate(ndcg).mean()) if ndcg else 0.0
+        return np.concatenate([np.empty(0), *ndcg])
 
     def _compute_ndcg(self, scores: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Computes the NDCG@10 of some users from their scores, float32 [len(rows), V + 1]."""

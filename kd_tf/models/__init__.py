@@ -22,6 +22,7 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         "CNNTeacher": f"{_BASE}.teachers.cnn:CNNTeacher",
         "ContentTeacher": f"{_BASE}.teachers.content:ContentTeacher",
         "EnsembleTeacher": f"{_BASE}.teachers.ensemble:EnsembleTeacher",
+        "FriendsTeacher": f"{_BASE}.teachers.friends:FriendsTeacher",
         "GRUTeacher": f"{_BASE}.teachers.gru:GRUTeacher",
         "ImplicitALSTeacher": f"{_BASE}.teachers.ials:ImplicitALSTeacher",
         "LinearAutoencoderTeacher": f"{_BASE}.teachers.linear_autoencoder:LinearAutoencoderTeacher",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from kd_tf.layers.id_ops import mark_first_occurrences, mask_unknown_ids
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.losses.softmax import compute_multinomial_loss
 from kd_tf.models.content.item_mixtures import ItemMixtures
+from kd_tf.models.user_marks import append_user_marks, read_user_marks
 from kd_tf.progress import Progress
 
 
@@ -35,6 +37,8 @@ class HistoryModel(keras.Model):
         peak_score_rows: How many vectors of V + 1 numbers scoring one history needs at its peak.
         quantized_weights: Names of the weights that a file stores in one byte per number.
         quantizations: The forms it can be exported in (`kd_tf.tflite.convert.Quantization`).
+        looks_up_users: Whether the scores depend on whose history it is, which a mark at the end of
+            the input says (`kd_tf.models.user_marks`). Without the mark the user is unknown.
 
     Example:
         >>> import numpy as np
@@ -52,6 +56,7 @@ class HistoryModel(keras.Model):
     peak_score_rows = 1
     quantized_weights: tuple[str, ...] = ()
     quantizations: tuple[str, ...] = ("float32", "float16", "dynamic-int8", "int8")
+    looks_up_users = False
 
     def __init__(self, num_items: int, *, max_length: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -165,12 +170,19 @@ class HistoryModel(keras.Model):
         return None
 
     def to_inputs(self, histories: Histories) -> np.ndarray:
-        """Converts histories to the inputs of `call`: int32 [n, L]."""
-        return histories.pad(self.max_length)
+        """Converts histories to the inputs of `call`: int32 [n, L], and marks if it needs them."""
+        inputs = histories.pad(self.max_length)
+        if self.looks_up_users and histories.users is not None:
+            return append_user_marks(inputs, histories.users, self.num_items)
+        return inputs
 
     def from_inputs(self, inputs: np.ndarray) -> Histories:
         """Converts inputs of `call`, int32 [n, L], back to histories; undoes `to_inputs`."""
-        return from_padded(inputs)
+        if not self.looks_up_users:
+            return from_padded(inputs)
+        items = np.where(inputs <= self.num_items, inputs, 0)
+        users = np.asarray(read_user_marks(inputs, self.num_items))
+        return dataclasses.replace(from_padded(items), users=users)
 
     def draw_examples(
         self, train: TrainingSet, *, num_passes: int, num_targets: int, seed: int

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
+
 import numpy as np
 
 from kd_tf.backend import tf
@@ -23,7 +25,7 @@ def compute_scores(model: HistoryModel, histories: np.ndarray) -> np.ndarray:
     Returns:
         float32 [n, V + 1].
     """
-    forward = _build_forward(model)
+    forward = _build_forward(model, histories.shape[1])
     rows = get_scoring_batch_size(model)
     return np.concatenate(
         [
@@ -38,13 +40,15 @@ def make_score_fn(model: HistoryModel) -> ScoreFn:
 
     The model sees the newest L items of each history.
     """
-    forward = _build_forward(model)
+    # Compiled once for each width: histories with users are one wider where the model needs them.
+    build_forward = cache(partial(_build_forward, model))
 
     def score(histories: Histories) -> np.ndarray:
         scores = model.numpy_scores(histories.keep_newest(model.max_length))
         if scores is not None:
             return scores
         inputs = model.to_inputs(histories)
+        forward = build_forward(inputs.shape[1])
         rows = get_scoring_batch_size(model)
         parts = [
             forward(tf.constant(inputs[start : start + rows])).numpy()
@@ -66,7 +70,7 @@ def get_scoring_batch_size(model: HistoryModel, *, in_numpy: bool = False) -> in
     return max(MAX_SCORES_IN_MEMORY // ((model.num_items + 1) * vectors), 1)
 
 
-def _build_forward(model: HistoryModel) -> tf.types.experimental.PolymorphicFunction:
-    """Compiles the forward pass of a model for batches of any size."""
-    signature = [tf.TensorSpec([None, model.max_length], tf.int32)]
+def _build_forward(model: HistoryModel, width: int) -> tf.types.experimental.PolymorphicFunction:
+    """Compiles the forward pass of a model for inputs of a width and batches of any size."""
+    signature = [tf.TensorSpec([None, width], tf.int32)]
     return tf.function(lambda history: model(history, training=False), input_signature=signature)

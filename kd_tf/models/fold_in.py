@@ -72,7 +72,7 @@ class FoldInModel(ClosedFormFit):
     """
 
     quantized_weights = ("factors", "whitening")
-    quantizations = ("float32", "dynamic-int8")
+    quantizations: tuple[str, ...] = ("float32", "dynamic-int8")
 
     def __init__(
         self,
@@ -248,6 +248,11 @@ class FoldInModel(ClosedFormFit):
         return solution
 
     def numpy_scores(self, histories: Histories) -> np.ndarray:
+        scores = self.numpy_user_factors(histories) @ self.factors.numpy().T
+        return np.asarray(scores + self.prior.numpy(), np.float32)
+
+    def numpy_user_factors(self, histories: Histories) -> np.ndarray:
+        """Solves for the user factors in NumPy: float32 [n, d]."""
         factors = self.factors.numpy()
         # Not the weight `whitening`: the factors may have been trained since `assign`.
         if self._whitening_cache is None or not np.array_equal(
@@ -277,7 +282,7 @@ class FoldInModel(ClosedFormFit):
             solution = np.linalg.solve(system, ones)
             users[batch] = (solution.transpose(0, 2, 1) @ history_rows)[:, 0]
         users *= np.float32(self.alpha)
-        return np.asarray(users @ whitening @ factors.T + self.prior.numpy(), np.float32)
+        return np.asarray(users @ whitening, np.float32)
 
     def get_config(self) -> dict[str, Any]:
         return {

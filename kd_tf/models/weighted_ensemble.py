@@ -63,7 +63,7 @@ class WeightedEnsemble(HistoryModel):
         array([[ 0., 15., 30.]], dtype=float32)
     """
 
-    quantizations = ("float32", "dynamic-int8")
+    quantizations: tuple[str, ...] = ("float32", "dynamic-int8")
 
     def __init__(
         self,
@@ -90,6 +90,9 @@ class WeightedEnsemble(HistoryModel):
                 f"{len(self.member_weights)} and {len(self.exponents)}"
             )
         self.peak_score_rows = sum(member.peak_score_rows for member in self.members)
+        self.looks_up_users = any(member.looks_up_users for member in self.members)
+        if self.looks_up_users:
+            self.quantizations = ()  # an app's user is in no table
 
     @classmethod
     def from_members(
@@ -179,7 +182,8 @@ class WeightedEnsemble(HistoryModel):
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         return tf.add_n(
             [
-                tf.expand_dims(weight, 1) * member(inputs, training=training)
+                tf.expand_dims(weight, 1)
+                * member(self._select_inputs(member, inputs), training=training)
                 for weight, member in zip(self._compute_weights(inputs), self.members, strict=True)
             ]
         )
@@ -187,7 +191,8 @@ class WeightedEnsemble(HistoryModel):
     def score(self, history: tf.Tensor, candidates: tf.Tensor) -> tf.Tensor:
         return tf.add_n(
             [
-                tf.expand_dims(weight, 1) * member.score(history, candidates)
+                tf.expand_dims(weight, 1)
+                * member.score(self._select_inputs(member, history), candidates)
                 for weight, member in zip(self._compute_weights(history), self.members, strict=True)
             ]
         )
@@ -202,6 +207,7 @@ class WeightedEnsemble(HistoryModel):
         )
 
     def contributions(self, history: tf.Tensor, item: tf.Tensor) -> tf.Tensor:
+        history = history[:, : self.max_length]  # a user's mark is no item
         return tf.add_n(
             [
                 tf.expand_dims(weight, 1) * member.contributions(history, item)
@@ -224,6 +230,10 @@ class WeightedEnsemble(HistoryModel):
         raise ValueError(
             f"{type(self).__name__} has no embeddings: none of its members ({names}) has"
         )
+
+    def _select_inputs(self, member: HistoryModel, inputs: tf.Tensor) -> tf.Tensor:
+        """Cuts off the marks of users for members that do not look for them."""
+        return inputs if member.looks_up_users else inputs[:, : self.max_length]
 
     def _compute_weights(self, history: tf.Tensor) -> list[tf.Tensor]:
         """Computes each member's weight for each history: one tensor float32 [B] per member."""

@@ -50,10 +50,11 @@ def augment(
         )
     if mixup_share:
         parts.append(_sample_rows(apply_mixup(examples, seed), mixup_share, seed))
-    return Examples(
-        np.concatenate([part.history for part in parts], axis=1),
-        np.concatenate([part.targets for part in parts], axis=1),
-    )
+    history = np.concatenate([part.history for part in parts], axis=1)
+    users = examples.users
+    if users is not None:
+        users = np.pad(users, (0, history.shape[1] - len(users)), constant_values=-1)
+    return Examples(history, np.concatenate([part.targets for part in parts], axis=1), users)
 
 
 def apply_item_dropout(examples: Examples, rate: float, seed: int) -> Examples:

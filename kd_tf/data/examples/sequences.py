@@ -21,6 +21,8 @@ class Examples:
     Attributes:
         history: int32 [passes, users, L], oldest first, padded with 0 at the end.
         targets: int32 [passes, users, M], target items, padded with 0 at the end.
+        users: int32 [users], the user of each example, below 0 for synthetic histories; None where
+            unknown.
 
     Example:
         >>> from kd_tf.data.histories import from_lists
@@ -36,6 +38,7 @@ class Examples:
 
     history: np.ndarray
     targets: np.ndarray
+    users: np.ndarray | None = None
 
     @property
     def num_passes(self) -> int:
@@ -86,7 +89,9 @@ def draw_sequence_examples(
         for _ in range(num_passes)
     ]
     return Examples(
-        np.stack([history for history, _ in passes]), np.stack([targets for _, targets in passes])
+        np.stack([history for history, _ in passes]),
+        np.stack([targets for _, targets in passes]),
+        histories.users,
     )
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import numpy as np
-import polars as pl
-
 from kd_tf.data.dataset import Dataset, from_chunks
-from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
-from kd_tf.data.formats.delimited import Dialect, read_table
-from kd_tf.data.formats.files import SourceFile, find_all, locate
+from kd_tf.data.formats.bad_rows import OnBadRows
+from kd_tf.data.formats.delimited import Dialect
+from kd_tf.data.formats.files import find_all, locate
 from kd_tf.data.formats.tables import Table, open_table
+from kd_tf.data.sources.friend_tables import FIRST_COLUMNS, read_friendships
 from kd_tf.data.sources.interaction_rows import InteractionColumns, InteractionRows
 
 CHECK_INS = "loc-gowalla_totalCheckins.txt"
@@ -46,7 +44,12 @@ def read_gowalla(path: Path, *, on_bad_rows: OnBadRows = "stop") -> Dataset:
     edges = find_all(path, EDGES) if path.is_dir() or path.suffix == ".zip" else []
     if not edges:
         return dataset
-    friendships, notes = _read_friendships(edges[0], dataset.interactions.user_ids, on_bad_rows)
+    friendships, notes = read_friendships(
+        open_table(edges[0], _TAB_DIALECT),
+        FIRST_COLUMNS,
+        dataset.interactions.user_ids,
+        on_bad_rows=on_bad_rows,
+    )
     return dataclasses.replace(dataset, friendships=friendships, notes=dataset.notes + notes)
 
 
@@ -64,32 +67,3 @@ class _CheckIns(InteractionRows):
             "longitude": "longitude",
             "item": "item",
         }
-
-
-def _read_friendships(
-    source: SourceFile, user_ids: list[str], on_bad_rows: OnBadRows
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Reads the friendships.
-
-    Returns:
-        int32 [m, 2], pairs of user numbers, the lower one first, each pair once; and notes.
-    """
-    bad_rows = BadRows(source, on_bad_rows)
-    numbers = pl.DataFrame({"id": user_ids}).with_row_index("number")
-    parts, num_rows, num_unknown = [], 0, 0
-    for block in read_table(source, {"a": "a", "b": "b"}, bad_rows, dialect=_TAB_DIALECT):
-        bad_rows.raise_or_skip()
-        num_rows += len(block)
-        edges = block.join(numbers.rename({"id": "a", "number": "x"}), on="a").join(
-            numbers.rename({"id": "b", "number": "y"}), on="b"
-        )
-        num_unknown += len(block) - len(edges)
-        parts.append(np.sort(edges.select("x", "y").to_numpy().astype(np.int32), axis=1))
-    notes = bad_rows.finish(num_rows)
-    pairs = np.concatenate(parts)
-    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
-    if num_unknown:
-        notes += (
-            f"{num_unknown} rows of {source.name} name a user without check-ins: they are skipped",
-        )
-    return pairs, notes

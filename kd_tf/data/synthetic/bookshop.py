@@ -16,6 +16,7 @@ import polars as pl
 from kd_tf.data.dataset import Dataset, from_frame
 from kd_tf.data.synthetic.books import generate_items
 from kd_tf.data.synthetic.covers import draw_covers
+from kd_tf.data.synthetic.friends import draw_friendships
 from kd_tf.data.synthetic.users import UserSimulator
 from kd_tf.data.synthetic.words import GENRES
 from kd_tf.errors import UserError
@@ -33,7 +34,12 @@ COVERS_NOTE = (
 
 
 def generate_bookshop(
-    *, num_items: int = 2000, num_users: int = 3000, seed: int = 42, covers: Path | None = None
+    *,
+    num_items: int = 2000,
+    num_users: int = 3000,
+    seed: int = 42,
+    covers: Path | None = None,
+    has_friends: bool = False,
 ) -> Dataset:
     """Generates a bookshop; the same arguments give the same data on every call.
 
@@ -43,6 +49,8 @@ def generate_bookshop(
             quarter of the catalog), with a median of about 25, from 2018 to 2024.
         seed: Seed of all draws.
         covers: New folder into which a cover of each item is drawn; by default there are none.
+        has_friends: Whether users have friends, most of them with like taste. Nothing else
+            changes.
 
     Returns:
         A catalog with item_id, title, authors, series (null for a single book), genre, year, text
@@ -68,7 +76,8 @@ def generate_bookshop(
         raise UserError(f"seed must be 0 or more, not {seed}")
     random = np.random.Generator(np.random.PCG64(seed))
     items = generate_items(num_items, random)
-    user, row, timestamp = UserSimulator(items, random).simulate(num_users)
+    simulator = UserSimulator(items, random)
+    user, row, timestamp = simulator.simulate(num_users)
     item_ids = pl.Series("item_id", [f"bk-{number:05d}" for number in range(1, num_items + 1)])
     catalog = pl.DataFrame(
         {
@@ -85,16 +94,28 @@ def generate_bookshop(
     interactions = pl.DataFrame(
         {"user": user_ids.gather(user), "item": item_ids.gather(row), "timestamp": timestamp}
     )
-    if covers is None:
-        return from_frame("synthetic", interactions, catalog)
-    names = [f"{item_id}.png" for item_id in item_ids]
-    draw_covers(items, names, covers, seed)
-    dataset = from_frame("synthetic", interactions, catalog.with_columns(cover=pl.Series(names)))
-    return dataclasses.replace(dataset, notes=(*dataset.notes, COVERS_NOTE))
+    if covers is not None:
+        names = [f"{item_id}.png" for item_id in item_ids]
+        draw_covers(items, names, covers, seed)
+        catalog = catalog.with_columns(cover=pl.Series(names))
+    dataset = from_frame("synthetic", interactions, catalog)
+    if covers is not None:
+        dataset = dataclasses.replace(dataset, notes=(*dataset.notes, COVERS_NOTE))
+    if has_friends:
+        friendships = draw_friendships(
+            simulator.theme_weights, np.random.Generator(np.random.PCG64([seed, 1]))
+        )
+        dataset = dataclasses.replace(dataset, friendships=friendships)
+    return dataset
 
 
 def make_bookshop(
-    items: int = 2000, users: int = 3000, seed: int = 42, *, covers: str | Path | None = None
+    items: int = 2000,
+    users: int = 3000,
+    seed: int = 42,
+    *,
+    covers: str | Path | None = None,
+    friends: bool = False,
 ) -> Dataset:
     """Generates the synthetic bookshop: ``kd_tf.data.bookshop``.
 
@@ -103,6 +124,7 @@ def make_bookshop(
         users: Number of users.
         seed: Seed of all draws.
         covers: New folder into which a cover of each item is drawn; by default there are none.
+        friends: Whether users have friends.
 
     Raises:
         UserError: An argument is out of range, or the folder holds other files.
@@ -113,4 +135,5 @@ def make_bookshop(
         num_users=users,
         seed=seed,
         covers=None if covers is None else Path(covers),
+        has_friends=friends,
     )

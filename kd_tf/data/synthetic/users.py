@@ -37,7 +37,13 @@ class UserSimulator:
     Args:
         items: The items.
         random: Random generator.
+
+    Attributes:
+        theme_weights: float [users, themes], how much each user likes each theme; set by
+            `simulate`.
     """
+
+    theme_weights: np.ndarray
 
     def __init__(self, items: list[SyntheticItem], random: np.random.Generator) -> None:
         self._random = random
@@ -79,6 +85,7 @@ class UserSimulator:
         lengths = self._draw_lengths(num_users)
         time = self._draw_times(lengths)
         taste = self._draw_tastes(num_users)
+        self.theme_weights = taste.theme
         history = np.full((num_users, lengths.max()), -1)
         # Longest histories first, so that the active users are always the first rows.
         rows = np.argsort(-lengths, kind="stable")

@@ -67,8 +67,13 @@ class UserHistoryLookup(UserIdModel):
         return self.model.numpy_scores(self.model.from_inputs(inputs))
 
     def _gather_histories(self, inputs: tf.Tensor) -> tf.Tensor:
-        """Looks up the newest items of the users: int32 [B, L], the input of the model."""
-        return tf.gather(self.recent_items, self.user_rows(inputs))
+        """Looks up the newest items of the users, int32 [B, L]: the input of the model."""
+        rows = self.user_rows(inputs)
+        items = tf.gather(self.recent_items, rows)
+        if not self.model.looks_up_users:
+            return items
+        marks = tf.where(rows > 0, rows + self.num_items, 0)
+        return tf.concat([items, tf.expand_dims(marks, 1)], axis=1)
 
     def get_config(self) -> dict[str, Any]:
         config = super().get_config()

@@ -7,6 +7,7 @@ from kd_tf.models.closed_form.fit import ClosedFormFit
 from kd_tf.models.teachers.cnn import CNNTeacher
 from kd_tf.models.teachers.content import ContentTeacher
 from kd_tf.models.teachers.ensemble import EnsembleTeacher
+from kd_tf.models.teachers.friends import FriendsTeacher
 from kd_tf.models.teachers.gru import GRUTeacher
 from kd_tf.models.teachers.ials import ImplicitALSTeacher
 from kd_tf.models.teachers.linear_autoencoder import LinearAutoencoderTeacher
@@ -35,6 +36,7 @@ CLOSED_FORM_TEACHERS: dict[
     "ials": ImplicitALSTeacher,
     "spectral": SpectralFilterTeacher,
     "content": ContentTeacher,
+    "friends": FriendsTeacher,
 }
 """Teachers that `fit` solves in one calculation."""
 

@@ -116,6 +116,7 @@ class TeacherMixture(HistoryModel):
         self.settings.assign(
             [*self._settings["weights"], *self._settings["temperatures"], by_confidence]
         )
+        self.looks_up_users = any(member.looks_up_users for member in self.members)
         # The distribution of each member is in memory beside its scores.
         self.peak_score_rows = 2 * count + sum(member.peak_score_rows for member in members)
 
@@ -163,10 +164,18 @@ class TeacherMixture(HistoryModel):
         Seen items are on the same scale, but do not take part in the normalization.
         """
         ids, count = self.mask_unknown_ids(inputs), len(self.members)
+
+        def select_inputs(member: HistoryModel) -> tf.Tensor:
+            newest_ids = self._keep_newest(ids, member.max_length)
+            # The last column may be the mark of the user; an item that is twice there counts once.
+            return (
+                tf.concat([newest_ids, inputs[:, -1:]], 1) if member.looks_up_users else newest_ids
+            )
+
         log_probs = tf.stack(
             [
                 _compute_log_probs(
-                    member(self._keep_newest(ids, member.max_length), training=training),
+                    member(select_inputs(member), training=training),
                     ids,
                     self.settings[count + index],
                 )

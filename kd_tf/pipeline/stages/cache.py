@@ -82,6 +82,7 @@ def make_shared_key(settings: Config, split: Split, max_length: int) -> dict[str
         "validation": hash_arrays(split.validation.histories.items, split.validation.targets.items),
         "low_rated": None if low_rated is None else hash_arrays(low_rated.items, low_rated.offsets),
         "content": None if split.content is None else split.content.compute_fingerprint(),
+        "friendships": None if split.friendships is None else hash_arrays(split.friendships),
         "num_items": split.num_items,
         "seed": settings.seed,
         "kd_tf": __version__,

@@ -12,6 +12,7 @@ from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.sources.amazon_reviews import read_amazon_reviews
 from kd_tf.data.sources.book_crossing import read_book_crossing
+from kd_tf.data.sources.friend_tables import join_friends
 from kd_tf.data.sources.goodbooks import read_goodbooks
 from kd_tf.data.sources.gowalla import read_gowalla
 from kd_tf.data.sources.interaction_rows import InteractionColumns
@@ -24,6 +25,7 @@ from kd_tf.data.sources.presplit_tables import read_presplit_tables
 from kd_tf.data.sources.table_options import TableOptions, ValueOptions
 from kd_tf.data.sources.user_item_lists import read_user_item_lists
 from kd_tf.data.synthetic.bookshop import generate_bookshop
+from kd_tf.data.values.rules import ValueRules
 from kd_tf.errors import UserError
 from kd_tf.progress import Progress
 
@@ -39,7 +41,21 @@ def load_dataset(settings: Config) -> Dataset:
         dataset = join_item_table(
             dataset, table.path, table.id, on_bad_rows=settings.data.on_bad_rows
         )
+    if settings.data.friends is not None:
+        dataset = join_friends(
+            dataset,
+            settings.data.friends,
+            on_bad_rows=settings.data.on_bad_rows,
+            values=_make_id_rules(settings.data),
+        )
     return dataset
+
+
+def _make_id_rules(data: config.Data) -> ValueRules:
+    """Returns how ids are written in tables beside the interactions: as there."""
+    if data.null_values is None:
+        return ValueRules(normalize_ids=data.normalize_ids)
+    return ValueRules(null_values=data.null_values, normalize_ids=data.normalize_ids)
 
 
 def _load_source(settings: Config) -> Dataset:
@@ -51,6 +67,7 @@ def _load_source(settings: Config) -> Dataset:
             num_users=data.synthetic_users,
             seed=settings.seed,
             covers=find_synthetic_covers(settings) if data.synthetic_covers else None,
+            has_friends=data.synthetic_friends,
         )
     if data.dataset == "user-item-lists":
         assert data.train is not None

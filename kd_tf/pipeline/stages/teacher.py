@@ -64,6 +64,14 @@ def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> 
         The members of the ensemble, if it is one, and the teacher itself as the last.
     """
     settings = context.settings.teacher
+    if "friends" in (settings.architecture, *(settings.members or ())) and not _has_friends(
+        context
+    ):
+        raise UserError(
+            "the teacher friends needs friends, and the data have none",
+            where="data.friends",
+            hint="Give a table of pairs of users: --friends FILE.",
+        )
     if settings.architecture != "ensemble":
         return [
             _load_or_train_teacher(
@@ -106,7 +114,14 @@ def _choose_default_members(context: RunContext) -> tuple[str, ...]:
     )
     if context.split.content is not None and context.split.num_items <= MAX_CONTENT_ITEMS:
         members += ("content",)
+    if _has_friends(context) and context.split.num_items <= _MAX_MEMBER_ITEMS["ials"]:
+        members += ("friends",)
     return (*members, "cnn") if is_quick_to_train(context.split) else members
+
+
+def _has_friends(context: RunContext) -> bool:
+    friendships = context.split.friendships
+    return friendships is not None and len(friendships) > 0
 
 
 def _choose_max_length(context: RunContext, architecture: str) -> int:
