@@ -42,7 +42,16 @@ CHOICES = {
 """What options choose from, by the names of parameters."""
 
 WITHOUT_DEFAULT = {
-    *("data_dir", "interactions", "train", "validation", "test", "items", "item_table"),  # files
+    *(
+        "data_dir",
+        "interactions",
+        "train",
+        "validation",
+        "test",
+        "items",
+        "item_table",
+        "friends",
+    ),  # files
     *("rating", "timestamp", "columns", "title", "authors"),  # columns that a table may lack
     *("config", "settings", "json", "export", "exclude", "synthetic_items"),
 }

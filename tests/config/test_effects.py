@@ -76,6 +76,14 @@ LOSS = "my.losses:Mine"
         ),
         # Teachers.
         ({"teacher": {"architecture": "gru", "members": ["cnn", "vae"]}}, "teacher.members has no"),
+        (
+            {"data": {"friends": "f.csv"}, "teacher": {"architecture": "ials"}},
+            "data.friends has no effect on teachers that look at no friends; remove it, or take",
+        ),
+        (
+            {"data": {"synthetic_friends": True}, "teacher": {"members": ["ials", "spectral"]}},
+            "data.synthetic_friends has no effect on teachers",
+        ),
         ({"teacher": {"architecture": "ials", "embedding_dim": 9}}, "on teachers in closed form"),
         (
             {"teacher": {"members": ["ials", "spectral"], "training": {"epochs": 9}}},

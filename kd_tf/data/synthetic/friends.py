@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-FRIENDS_PER_USER = 4
+FRIENDS_PER_USER = 5
 """Number of users that each user chooses as friends; those who are chosen have more."""
 
-SAMPLED_USERS = 40
+SAMPLED_USERS = 100
 """Users that somebody meets, and chooses the friend with the most similar taste of."""
 
-CHANCE_RATE = 0.25
+CHANCE_RATE = 0.2
 """Share of friends that were not chosen for their taste."""
 
 

@@ -165,8 +165,8 @@ class FriendsTeacher(FoldInModel):
                 ]
                 for w in self._get_graph().find_friends(histories.users)
             )
-            own = _clear_seen(super().numpy_scores(histories), histories)
-            near_mixture, near_sum = fit([own, *near])
+            own_part = _clear_seen(super().numpy_scores(histories), histories)
+            near_mixture, near_sum = fit([own_part, *near])
             near_ndcg = metric.evaluate_scores_per_user(near_sum)
             advance(1, f"validation NDCG@10 {near_ndcg.mean():.4f}")
             far_mixture, far_sum = fit([near_sum, *far])
@@ -223,7 +223,7 @@ class FriendsTeacher(FoldInModel):
         if not ((users >= 0) & (users < self.num_users)).any():
             return own_scores
         mixture = self.mixture.numpy()
-        own, *weights = _compute_part_weights(mixture, np.maximum(lengths, 1))
+        own_weight, *weights = _compute_part_weights(mixture, np.maximum(lengths, 1))
         friends, others = self._get_graph().find_friends(users)
 
         def combine(of_friends: np.ndarray, of_others: np.ndarray) -> sparse.csr_array:
@@ -231,7 +231,7 @@ class FriendsTeacher(FoldInModel):
 
         # Of whom nothing else is known, the own history counts in any case.
         has_friends = (friends.sum(axis=1) > 0) | (others.sum(axis=1) > 0)
-        scores = np.where(has_friends, own, np.float32(1))[:, None] * own_scores
+        scores = np.where(has_friends, own_weight, np.float32(1))[:, None] * own_scores
         scores += self._sum_items(combine(weights[0], weights[2]))
         scores += self._sum_factors(combine(weights[1], weights[3]))
         return np.asarray(scores, np.float32)

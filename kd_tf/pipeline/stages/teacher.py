@@ -82,7 +82,7 @@ def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> 
                 save_early,
             )
         ]
-    architectures = settings.members or _choose_default_members(context)
+    architectures = settings.members or choose_default_members(context)
     max_length = min(_choose_max_length(context, architecture) for architecture in architectures)
     members = [
         _load_or_train_teacher(context, architecture, f"teacher-{architecture}", max_length)
@@ -105,7 +105,7 @@ def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> 
     return [*members, load_or_train(context, "teacher", context.folder / "teacher", key, fit)]
 
 
-def _choose_default_members(context: RunContext) -> tuple[str, ...]:
+def choose_default_members(context: RunContext) -> tuple[str, ...]:
     """Returns the members that are fast on this catalog."""
     members = tuple(
         architecture

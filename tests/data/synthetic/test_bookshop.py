@@ -330,3 +330,22 @@ def test_neighbours_find_far_more_hidden_items_than_bestsellers_do(shop: Dataset
     neighbours = recall(shown @ cosine(train))
     assert neighbours > 4 * popular
     assert 0.15 < neighbours < 0.45  # something to be learned, and something left to learn
+
+
+def test_friends_have_like_taste_and_change_nothing_else() -> None:
+    plain = generate_bookshop(num_items=300, num_users=400, seed=2)
+    dataset = generate_bookshop(num_items=300, num_users=400, seed=2, has_friends=True)
+    for name in ("user", "item", "timestamp"):
+        expected = getattr(plain.interactions, name)
+        np.testing.assert_array_equal(getattr(dataset.interactions, name), expected)
+    assert dataset.catalog.frame.equals(plain.catalog.frame)
+    assert plain.friendships is None
+    pairs = dataset.friendships
+    assert pairs is not None
+    assert (pairs[:, 0] < pairs[:, 1]).all()
+    assert len(np.unique(pairs, axis=0)) == len(pairs)
+    read = np.zeros((400, 301))
+    read[dataset.interactions.user, dataset.interactions.item] = 1
+    shared = (read[pairs[:, 0]] * read[pairs[:, 1]]).sum(axis=1).mean()
+    by_chance = (read[pairs[:, 0]] * read[np.roll(pairs[:, 1], 7)]).sum(axis=1).mean()
+    assert shared > 1.5 * by_chance

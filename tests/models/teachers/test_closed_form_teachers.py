@@ -62,8 +62,9 @@ def data(seed: int = 0, *, authors: bool = True, order: np.ndarray | None = None
         writers = np.empty(V, object)
         writers[number[1:] - 1] = [f"writer {item // 4}" for item in range(V)]
         columns["authors"] = writers.tolist()
+    friendships = np.array([[user, user + 120] for user in range(60)], np.int32)
     return TrainingData(
-        replace(split, catalog=Catalog(pl.DataFrame(columns))).train,
+        replace(split, catalog=Catalog(pl.DataFrame(columns)), friendships=friendships).train,
         L,
         ValidationMetric(split.validation, V),
         NullProgress(),
