@@ -83,6 +83,7 @@ class FriendsTeacher(FoldInModel):
         super().__init__(num_items, **kwargs)
         self._create_tables(num_users, num_friendships, num_train_users, num_train_items)
         self._graph: _FriendGraph | None = None
+        self.peak_score_rows += 2
 
     def _create_tables(
         self, num_users: int, num_friendships: int, num_train_users: int, num_train_items: int

@@ -66,7 +66,7 @@ def test_a_parquet_table_is_read(tmp_path: Path) -> None:
         ("zoe,ann\nann,zoe\n", [[0, 1]], "2 rows of friends.csv name a user without interactions"),
         ("cem,cem\n", [[0, 1]], "1 row of friends.csv names a user as the own friend: left out"),
         ("ann,bob\nann,bob\n", [[0, 1]], "2 rows of friends.csv repeat another: counted once"),
-        ("cem,bob\n", [[0, 1], [1, 2]], "1 of 2 pairs of friends stand in one direction only"),
+        ("cem,bob\n", [[0, 1], [1, 2]], "1 of 2 friendships: listed in one direction only"),
         (",bob\n", [[0, 1]], "1 bad row was skipped in friends.csv"),
         ("ann,bob,cem,dora\n", [[0, 1]], "1 bad row was skipped in friends.csv"),
     ],

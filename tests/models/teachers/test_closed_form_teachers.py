@@ -196,7 +196,15 @@ def test_items_without_users_and_users_of_one_item_do_no_harm(kind: str):
     train = from_lists([np.array([1], np.int32)] * 5 + [row % 20 + 1 for row in users(60, 2)])
     unique = from_lists([np.unique(train[row]) for row in range(len(train))])
     lonely = TrainingData(
-        TrainingSet(unique.items, unique.offsets, num_items=V, seed=3, catalog=actual.catalog),
+        TrainingSet(
+            unique.items,
+            unique.offsets,
+            users=np.arange(len(unique), dtype=np.int32),
+            num_items=V,
+            seed=3,
+            catalog=actual.catalog,
+            friendships=np.array([[0, 5], [5, 6]], np.int32),
+        ),
         L,
         actual.validation_metric,
         NullProgress(),
