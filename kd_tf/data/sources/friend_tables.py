@@ -164,8 +164,8 @@ def read_friendships(
     num_one_sided = int((num_directions == 1).sum())
     if num_one_sided:
         notes += (
-            f"{num_one_sided:,} of {len(friendships):,} friendships: listed in one direction only in "
-            f"{table.name}, counted in both",
+            f"{num_one_sided:,} of {len(friendships):,} friendships: listed in one direction only "
+            f"in {table.name}, counted in both",
         )
     return friendships.astype(np.int32).reshape(-1, 2), notes
 
