@@ -121,6 +121,7 @@ DAMAGED_BACKUPS = st.tuples(st.integers(0, len(BACKUP) - 1), st.binary(max_size=
 @example(b"Title\n" + b'"' * 5)
 @example(b"[{}]")
 @example(b"[" * 100_000)
+@example(BACKUP[:712] + b"\0\0" + BACKUP[713:])
 def test_any_bytes_are_read_or_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes):
     folder = tmp_path_factory.getbasetemp()
     for prefix in (b"", b"Title,Author,Date Read,My Rating\n", b"Title\tPrimary Author\n"):

@@ -50,6 +50,8 @@ def unpack_backup(content: bytes, max_bytes: int) -> bytes | None:
         RuntimeError,
         OSError,
         EOFError,
+        # A directory that has moved points before the file.
+        ValueError,
         zlib.error,
     ):
         return None
