@@ -101,8 +101,7 @@ def fit(split: Split, catalog: Catalog) -> ContentSimilarity:
             "no two items of the catalog have a word in common",
             hint="Give a table of items with more text: titles, authors, descriptions.",
         ) from error
-    padding = sparse.csr_array((1, vectors.shape[1]), dtype=np.float32)
-    return ContentSimilarity(sparse.csr_array(sparse.vstack([padding, vectors], format="csr")))
+    return ContentSimilarity(_add_padding(sparse.csr_array(vectors)))
 
 
 def fit_frozen(split: Split) -> ContentSimilarity:
@@ -118,12 +117,12 @@ def fit_frozen(split: Split) -> ContentSimilarity:
     """
     if split.content is None or split.content.whole_text is None:
         raise UserError("no texts are encoded", hint="Say which: --text title,authors,description.")
-    vectors = split.content.whole_text.vectors
-    padding: Vectors
+    return ContentSimilarity(_add_padding(split.content.whole_text.vectors), "frozen-text")
+
+
+def _add_padding(vectors: Vectors) -> Vectors:
+    """Puts the row of padding before those of the items: float32 [V + 1, d]."""
     if isinstance(vectors, np.ndarray):
-        padding = np.zeros((1, vectors.shape[1]), np.float32)
-        return ContentSimilarity(np.concatenate([padding, vectors]), "frozen-text")
+        return np.concatenate([np.zeros((1, vectors.shape[1]), np.float32), vectors])
     padding = sparse.csr_array((1, vectors.shape[1]), dtype=np.float32)
-    return ContentSimilarity(
-        sparse.csr_array(sparse.vstack([padding, vectors], format="csr")), "frozen-text"
-    )
+    return sparse.csr_array(sparse.vstack([padding, vectors], format="csr"))

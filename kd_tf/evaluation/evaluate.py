@@ -344,13 +344,7 @@ def _collect_seen_items(held_out: HeldOutSet, rows: np.ndarray) -> Histories:
     histories = held_out.histories.take(rows)
     if held_out.seen_items is None:
         return histories
-    seen_items = held_out.seen_items.take(rows)
-    user = np.concatenate(
-        [np.repeat(np.arange(len(rows)), part.lengths) for part in (histories, seen_items)]
-    )
-    items = np.concatenate([histories.items, seen_items.items])
-    offsets = histories.offsets + seen_items.offsets
-    return Histories(items[np.argsort(user, kind="stable")], offsets)
+    return histories.join(held_out.seen_items.take(rows))
 
 
 def _remove_items(ranked_items: np.ndarray, removed_items: Histories, num_items: int) -> np.ndarray:

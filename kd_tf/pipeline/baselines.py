@@ -9,7 +9,7 @@ from kd_tf.baselines import BASELINES, list_baselines
 from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
 from kd_tf.errors import UserError
-from kd_tf.evaluation.candidates import COLD, parse_candidates
+from kd_tf.evaluation.candidates import parse_candidates
 from kd_tf.evaluation.evaluate import TrainingStatistics
 from kd_tf.pipeline.stages.baseline_models import evaluate_baseline_models
 from kd_tf.pipeline.stages.content import encode_dataset
@@ -58,12 +58,6 @@ def evaluate_baselines(
     dataset = dataset or load_dataset(settings)
     report_id_match(dataset, progress)
     prepared_data = prepare_data(settings, encode_dataset(settings, dataset, progress))
-    if settings.evaluation.candidates == COLD:
-        splits = [
-            dataclasses.replace(split, test=split.test.select_cold_items())
-            for split in prepared_data.splits
-        ]
-        prepared_data = dataclasses.replace(prepared_data, splits=splits)
     data = describe_dataset(settings, prepared_data, prepared_data.splits[0])
     data.notes.extend(
         check_evaluation_sizes(settings, candidates, prepared_data.interactions.num_items)

@@ -18,7 +18,7 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import get_scoring_batch_size
 from kd_tf.models.closed_form.co_occurrence import CoOccurrence, count_co_occurrences
 from kd_tf.models.closed_form.local_ridge import LocalRidge, prune_neighbours
-from kd_tf.models.closed_form.sparsify import keep_top_weights
+from kd_tf.models.closed_form.sparsify import keep_items, keep_top_weights
 from kd_tf.models.content.item_matrix import mix_item_matrix
 from kd_tf.models.content.item_mixtures import ItemMixtures
 from kd_tf.models.fold_in import FoldInModel
@@ -169,12 +169,9 @@ class TeacherItemScores:
         """Removes rows and columns of mixed items, which are long and come from no interactions."""
         if self.mixtures is None:
             return matrix
-        is_known = np.ones(matrix.shape[0], np.float32)
-        is_known[self.mixtures.items] = 0
-        diagonal = sparse.diags_array(is_known)
-        known_matrix = sparse.csr_array(diagonal @ matrix @ diagonal)
-        known_matrix.eliminate_zeros()
-        return known_matrix
+        is_known = np.ones(matrix.shape[0], bool)
+        is_known[self.mixtures.items] = False
+        return keep_items(matrix, is_known)
 
     def add_new_items(self, matrix: sparse.csr_array, max_weights: int) -> sparse.csr_array:
         """Adds the columns of new items to a matrix that was made of the interactions alone.

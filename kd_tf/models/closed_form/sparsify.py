@@ -59,6 +59,22 @@ def keep_top_weights(matrix: sparse.csr_array, max_weights: int, side: Side) -> 
     return pruned_matrix
 
 
+def keep_items(matrix: sparse.csr_array, is_kept: np.ndarray) -> sparse.csr_array:
+    """Keeps the weights between items that are both kept.
+
+    Args:
+        matrix: CSR [V + 1, V + 1].
+        is_kept: bool [V + 1].
+
+    Returns:
+        float32 CSR [V + 1, V + 1].
+    """
+    diagonal = sparse.diags_array(is_kept.astype(np.float32))
+    kept_matrix = sparse.csr_array(diagonal @ matrix @ diagonal)
+    kept_matrix.eliminate_zeros()
+    return kept_matrix
+
+
 def _rank_within_rows(matrix: sparse.csr_array) -> tuple[np.ndarray, np.ndarray]:
     """Sorts the entries by row, then by descending weight.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from kd_tf.models.closed_form.sparsify import keep_top_weights
+from kd_tf.models.closed_form.sparsify import keep_items, keep_top_weights
 from kd_tf.models.content.item_mixtures import ItemMixtures
 
 SELF_SHARE = 2.0
@@ -45,21 +45,17 @@ def mix_item_matrix(matrix: sparse.csr_array, mixtures: ItemMixtures) -> sparse.
                [2., 1., 0.]], dtype=float32)
     """
     size, items = matrix.shape[0], mixtures.items
-    is_source = np.ones(size, np.float32)
-    is_source[0] = is_source[items] = 0
-    sources = sparse.diags_array(is_source)
-    known_part = sparse.csr_array(sources @ matrix @ sources)
-    with_self = sparse.csr_array(known_part + sources * _choose_self_weight(known_part))
+    is_source = np.ones(size, bool)
+    is_source[0] = is_source[items] = False
+    known_part = keep_items(matrix, is_source)
+    with_self = _add_diagonal(known_part, is_source, _choose_self_weight(known_part))
     max_length = MAX_ENTRIES // max(len(items), 1)
     columns = _compute_product(mixtures.weights, sparse.csr_array(with_self.T), max_length)
     column_part = sparse.csr_array(_place_rows(columns, items, size).T)
     row_weights = keep_top_weights(mixtures.weights, MAX_ROW_PARTS, "history")
     rows = _compute_product(row_weights, sparse.csr_array(with_self + column_part), max_length)
     mixed_matrix = sparse.csr_array(known_part + column_part + _place_rows(rows, items, size))
-    mixed_matrix.setdiag(0)
-    mixed_matrix.eliminate_zeros()
-    mixed_matrix.sort_indices()
-    return mixed_matrix
+    return _remove_diagonal(mixed_matrix)
 
 
 def compute_predicted_matrix(
@@ -77,10 +73,10 @@ def compute_predicted_matrix(
         float32 CSR [V + 1, V + 1] with weights above 0, sorted columns and an empty diagonal.
     """
     size = matrix.shape[0]
-    is_source = 1 - is_new.astype(np.float32)
-    is_source[0] = 0
-    sources = sparse.diags_array(is_source)
-    with_self = sparse.csr_array(sources @ matrix @ sources + sources * _choose_self_weight(matrix))
+    is_source = ~is_new
+    is_source[0] = False
+    known_part = keep_items(matrix, is_source)
+    with_self = _add_diagonal(known_part, is_source, _choose_self_weight(matrix))
     columns = _compute_product(mixtures.weights, sparse.csr_array(with_self.T), max_weights)
     predicted_matrix = sparse.csr_array(_place_rows(columns, mixtures.items, size).T)
     new_rows = np.flatnonzero(is_new[mixtures.items])
@@ -91,10 +87,22 @@ def compute_predicted_matrix(
         predicted_matrix = sparse.csr_array(
             predicted_matrix + _place_rows(rows, mixtures.items[new_rows], size)
         )
-    predicted_matrix.setdiag(0)
-    predicted_matrix.eliminate_zeros()
-    predicted_matrix.sort_indices()
-    return predicted_matrix
+    return _remove_diagonal(predicted_matrix)
+
+
+def _add_diagonal(
+    matrix: sparse.csr_array, is_source: np.ndarray, weight: np.float32
+) -> sparse.csr_array:
+    """Adds what items add to their own scores, at the items of the mask bool [V + 1]."""
+    return sparse.csr_array(matrix + sparse.diags_array(is_source.astype(np.float32)) * weight)
+
+
+def _remove_diagonal(matrix: sparse.csr_array) -> sparse.csr_array:
+    """Removes the diagonal, in place, and sorts the columns."""
+    matrix.setdiag(0)
+    matrix.eliminate_zeros()
+    matrix.sort_indices()
+    return matrix
 
 
 def _choose_self_weight(matrix: sparse.csr_array) -> np.float32:

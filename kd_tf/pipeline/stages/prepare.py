@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kd_tf.config import Config
@@ -12,6 +14,7 @@ from kd_tf.data.interactions import Interactions
 from kd_tf.data.prepare import PreparedData, SplitOptions
 from kd_tf.data.split import Split
 from kd_tf.data.values.times import parse_time_setting
+from kd_tf.evaluation.candidates import COLD
 
 COVERED_USER_SHARE = 0.95
 """Share of training users whose whole history a student sees by default."""
@@ -24,6 +27,8 @@ sake of few users."""
 def prepare_data(settings: Config, dataset: Dataset) -> PreparedData:
     """Cleans and splits the interactions, and checks the splits for leakage.
 
+    With the candidates ``cold``, the test part is that of `HeldOutSet.select_cold_items`.
+
     Raises:
         UserError: A setting does not fit the data.
 
@@ -35,9 +40,13 @@ def prepare_data(settings: Config, dataset: Dataset) -> PreparedData:
         >>> prepared.split.num_items, len(prepared.split.test.histories)
         (60, 30)
     """
-    return prepare.prepare_splits(
+    prepared_data = prepare.prepare_splits(
         dataset, make_cleaning_rules(settings), _make_options(settings), seed=settings.seed
     )
+    if settings.evaluation.candidates != COLD:
+        return prepared_data
+    splits = [replace(split, test=split.test.select_cold_items()) for split in prepared_data.splits]
+    return replace(prepared_data, splits=splits)
 
 
 def clean_interactions(

@@ -12,7 +12,7 @@ from kd_tf.data.dataset import Dataset
 from kd_tf.data.prepare import ensure_validation_split
 from kd_tf.data.split import Split
 from kd_tf.errors import UserError
-from kd_tf.evaluation.candidates import COLD, SampledCandidates, parse_candidates
+from kd_tf.evaluation.candidates import SampledCandidates, parse_candidates
 from kd_tf.evaluation.evaluate import Evaluation, ScoreFn, TrainingStatistics, evaluate
 from kd_tf.evaluation.validation import ValidationMetric
 from kd_tf.models.base import HistoryModel
@@ -96,8 +96,6 @@ class RunContext:
         dataset = encode_dataset(settings, dataset, progress)
         prepared_data = prepare_data(settings, dataset)
         split = ensure_validation_split(prepared_data.split)
-        if settings.evaluation.candidates == COLD:
-            split = dataclasses.replace(split, test=split.test.select_cold_items())
         if split.train.lengths.max(initial=0) < 2:
             raise UserError(
                 "no training user has two items, so nothing shows which items go together",
