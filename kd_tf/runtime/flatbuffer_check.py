@@ -54,6 +54,27 @@ class Field:
 Schema = Mapping[str, tuple[Field, ...]]
 
 
+@dataclass(frozen=True)
+class _Layout:
+    """What a vtable says of the tables that have it.
+
+    Attributes:
+        table_size: Bytes of a table.
+        offsets: The fields that are there, and their offsets from the begin of the table.
+        defaults: Values of all fields where they are not there.
+    """
+
+    table_size: int
+    offsets: tuple[tuple[Field, int], ...]
+    defaults: dict[str, Any]
+
+
+def _get_default(field: Field) -> Any:
+    if field.kind in _SCALARS:
+        return field.default
+    return () if field.kind.startswith("[") else None
+
+
 class FlatBuffer:
     """A file and the schema that it must follow.
 
@@ -68,9 +89,11 @@ class FlatBuffer:
         self, content: bytes | mmap.mmap, schema: Schema, unions: Mapping[str, Mapping[int, str]]
     ) -> None:
         self._content = content
+        self._size = len(content)
         self._schema = schema
         self._unions = unions
         self._num_tables = 0
+        self._layouts: dict[tuple[int, str], _Layout] = {}
 
     def parse(self, table: str) -> dict[str, Any]:
         """Parses the whole file into dictionaries, lists and numbers.
@@ -86,9 +109,10 @@ class FlatBuffer:
         return self._parse_table(self._follow(0), table)
 
     def _read(self, kind: struct.Struct, position: int) -> Any:
-        if position < 0 or position + kind.size > len(self._content):
+        size = kind.size
+        if position < 0 or position + size > self._size:
             raise StructureError(f"byte {position:,} is outside the file")
-        if position % kind.size:
+        if position % size:
             raise StructureError(f"byte {position:,} is not aligned")
         return kind.unpack_from(self._content, position)[0]
 
@@ -103,36 +127,41 @@ class FlatBuffer:
         self._num_tables += 1
         if self._num_tables > MAX_TABLES:
             raise StructureError(f"more than {MAX_TABLES:,} tables")
-        vtable = position - self._read(_INT32, position)
+        layout = self._read_layout(position - self._read(_INT32, position), name)
+        if position + layout.table_size > self._size:
+            raise StructureError(f"the table at byte {position:,} leaves the file")
+        values = layout.defaults.copy()
+        for field, offset in layout.offsets:
+            values[field.name] = self._parse_field(position + offset, field, name, values)
+        return values
+
+    def _read_layout(self, vtable: int, name: str) -> _Layout:
+        """Returns where a vtable says that the fields are: many tables have the same one."""
+        layout = self._layouts.get((vtable, name))
+        if layout is not None:
+            return layout
         vtable_size = self._read(_UINT16, vtable)
         table_size = self._read(_UINT16, vtable + 2)
-        if vtable_size < 4 or vtable_size % 2 or vtable + vtable_size > len(self._content):
+        if vtable_size < 4 or vtable_size % 2 or vtable + vtable_size > self._size:
             raise StructureError(f"the vtable at byte {vtable:,} is damaged")
-        if table_size < 4 or position + table_size > len(self._content):
-            raise StructureError(f"the table at byte {position:,} leaves the file")
+        if table_size < 4:
+            raise StructureError(f"the vtable at byte {vtable:,} has no room for a table")
         fields = self._schema[name]
-        values: dict[str, Any] = {}
-        for number in range((vtable_size - 4) // 2):
-            offset = self._read(_UINT16, vtable + 4 + 2 * number)
-            if number >= len(fields):
-                if offset:
-                    raise StructureError(f"{name} has field {number}, which this program ignores")
-                continue
-            field = fields[number]
-            if offset == 0:
+        all_offsets = struct.unpack_from(f"<{(vtable_size - 4) // 2}H", self._content, vtable + 4)
+        for number in range(len(fields), len(all_offsets)):
+            if all_offsets[number]:
+                raise StructureError(f"{name} has field {number}, which this program ignores")
+        offsets = []
+        for field, offset in zip(fields, all_offsets, strict=False):
+            if not offset:
                 continue
             size = _SCALARS[field.kind].size if field.kind in _SCALARS else 4
             if offset < 4 or offset + size > table_size:
                 raise StructureError(f"{field.name} of {name} is outside its table")
-            values[field.name] = self._parse_field(position + offset, field, name, values)
-        for field in fields:
-            values.setdefault(
-                field.name,
-                field.default
-                if field.kind in _SCALARS
-                else ([] if field.kind.startswith("[") else None),
-            )
-        return values
+            offsets.append((field, offset))
+        defaults = {field.name: _get_default(field) for field in fields}
+        layout = self._layouts[vtable, name] = _Layout(table_size, tuple(offsets), defaults)
+        return layout
 
     def _parse_field(
         self, position: int, field: Field, table: str, values: Mapping[str, Any]
@@ -159,7 +188,7 @@ class FlatBuffer:
     def _parse_string(self, position: int) -> str:
         content = bytes(self._parse_vector(position, "uint8"))
         end = position + 4 + len(content)
-        if end >= len(self._content) or self._content[end]:
+        if end >= self._size or self._content[end]:
             raise StructureError(f"the string at byte {position:,} has no end")
         try:
             return content.decode("utf-8")
@@ -171,7 +200,7 @@ class FlatBuffer:
         begin = position + 4
         scalar = _SCALARS.get(kind)
         size = scalar.size if scalar else 4
-        if begin + length * size > len(self._content):
+        if begin + length * size > self._size:
             raise StructureError(f"the vector at byte {position:,} leaves the file")
         if kind == "uint8":
             return memoryview(self._content)[begin : begin + length]
@@ -179,7 +208,12 @@ class FlatBuffer:
             if begin % size:
                 raise StructureError(f"the vector at byte {position:,} is not aligned")
             return list(struct.unpack_from(f"<{length}{scalar.format[1:]}", self._content, begin))
-        positions = [self._follow(begin + 4 * number) for number in range(length)]
+        if begin % 4:
+            raise StructureError(f"the vector at byte {position:,} is not aligned")
+        offsets = struct.unpack_from(f"<{length}I", self._content, begin)
+        if length and not 4 <= min(offsets) <= max(offsets) < 2**31:
+            raise StructureError(f"an offset of the vector at byte {position:,} points to itself")
+        positions = [begin + 4 * number + offset for number, offset in enumerate(offsets)]
         if kind == "string":
             return [self._parse_string(at) for at in positions]
         return [self._parse_table(at, kind) for at in positions]
