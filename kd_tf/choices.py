@@ -57,9 +57,9 @@ TrainedTeacher = Literal["gru", "cnn", "transformer", "vae", "two-tower"]
 """Teachers that are trained by gradient descent."""
 
 ClosedFormTeacher = Literal[
-    "local-ridge", "linear-autoencoder", "ials", "spectral", "content", "friends"
+    "local-ridge", "linear-autoencoder", "ials", "spectral", "content", "content-tower", "friends"
 ]
-"""Teachers that are solved in one calculation."""
+"""Teachers that are made in one go, without settings of training."""
 
 MemberArchitecture = Literal[TrainedTeacher, ClosedFormTeacher]
 """Teachers that can be members of an ensemble."""

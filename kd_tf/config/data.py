@@ -302,6 +302,12 @@ class Content(Section):
         None,
         description="folder that holds all images; default: the folders of the tables",
     )
+    transfer_from: Path | None = Field(
+        None,
+        description="folder of a run whose teacher content-tower learnt on another catalog, with "
+        "the same encoder: its embeddings of the items are encoded as well; "
+        "docs/explanation/text-teachers.md#from-one-catalog-to-another",
+    )
 
 
 class Evaluation(Section):

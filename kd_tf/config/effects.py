@@ -150,6 +150,12 @@ def _is_student_trained(config: Config, _: str = "") -> bool:
     return student.architecture not in WARM_STARTED_STUDENTS or student.fine_tuning_epochs > 0
 
 
+def _has_encoded_text(config: Config) -> bool:
+    """Says whether texts are encoded: those that are named, or all where models need some."""
+    needs_content = config.split.protocol == "cold-items" or not config.data.has_interactions
+    return bool(config.content.text) or (needs_content and not config.content.image)
+
+
 def _has_friends_teacher(config: Config, _: str = "") -> bool:
     """Says whether a teacher looks at friends: the default ensemble does where they are known."""
     teacher = config.teacher
@@ -223,15 +229,14 @@ RULES = (
     _make_rule(("split.shown_items",), "split.protocol", ("cold-users",)),
     EffectRule(
         ("content.encoder",),
-        lambda config, _: (
-            bool(config.content.text)
-            # All texts are encoded then.
-            or (
-                not config.content.image
-                and (config.split.protocol == "cold-items" or not config.data.has_interactions)
-            )
-        ),
+        lambda config, _: _has_encoded_text(config),
         "without content.text, the columns that are encoded",
+        "name those columns",
+    ),
+    EffectRule(
+        ("content.transfer_from",),
+        lambda config, _: _has_encoded_text(config) or bool(config.content.image),
+        "without content.text or content.image, the columns that are encoded",
         "name those columns",
     ),
     EffectRule(

@@ -21,6 +21,7 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         # Teachers.
         "CNNTeacher": f"{_BASE}.teachers.cnn:CNNTeacher",
         "ContentTeacher": f"{_BASE}.teachers.content:ContentTeacher",
+        "ContentTowerTeacher": f"{_BASE}.teachers.content_tower:ContentTowerTeacher",
         "EnsembleTeacher": f"{_BASE}.teachers.ensemble:EnsembleTeacher",
         "FriendsTeacher": f"{_BASE}.teachers.friends:FriendsTeacher",
         "GRUTeacher": f"{_BASE}.teachers.gru:GRUTeacher",

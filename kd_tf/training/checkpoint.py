@@ -20,6 +20,8 @@ from kd_tf.serialization import build_model, describe_model
 
 MODEL_FILE = "model.json"
 WEIGHTS_FILE = "weights.npz"
+MODEL_FOLDER = "model"
+"""Folder of a model within that of the stage of a run that trained it."""
 
 MAX_JSON_BYTES = 2**20
 """Largest description of a model; that of an ensemble of four teachers takes 3 kB."""

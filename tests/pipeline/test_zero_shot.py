@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+import kd_tf as kd
 from kd_tf import config
 from kd_tf.cli.app import app
 from kd_tf.data.features.content import ContentFeatures, FeatureBlock
@@ -16,9 +17,11 @@ from kd_tf.data.histories import from_lists
 from kd_tf.errors import UserError
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.content.zero_shot import build_zero_shot_student
+from kd_tf.models.teachers.content_tower import ContentTowerTeacher
 from kd_tf.pipeline.zero_shot import NOTE, run_zero_shot
 from kd_tf.progress import NullProgress
 from kd_tf.runtime.recommender import Recommender
+from kd_tf.training import checkpoint
 
 BOOKS = """id,title,author,description
 1,Dune,Frank Herbert,A desert planet and its spice
@@ -114,3 +117,34 @@ def test_the_student_keeps_the_most_alike_items() -> None:
     cosines = vectors @ vectors.T
     np.testing.assert_allclose(scores[0, 1:], cosines[0, 1:], atol=2e-3)
     np.testing.assert_allclose(scores[1, 1:3], (cosines[0] + cosines[3])[1:3], atol=4e-3)
+
+
+def save_tower(folder: Path, encoder: str) -> None:
+    """Saves a content tower that learnt on the synthetic shop as the teacher of a run."""
+    data = kd.data.encode_items(kd.data.bookshop(items=60, users=60, seed=1), ["title"], encoder)
+    split = kd.split(data, "unseen-users", seed=1)
+    tower = ContentTowerTeacher(split.num_items, max_length=10, embedding_dim=8)
+    tower.fit(split.train)
+    checkpoint.save(tower, folder / "teacher/model")
+
+
+def test_what_another_catalog_taught_is_one_more_block(tmp_path: Path) -> None:
+    save_tower(tmp_path / "shop", "static")
+    content = {"text": ["title"], "encoder": "static", "transfer_from": str(tmp_path / "shop")}
+    settings = make_settings(write_books(tmp_path), content=content)
+    bundle = run_zero_shot(settings, tmp_path / "run")
+    assert "learnt in shop" in (bundle.folder / "MODEL_CARD.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("encoder", "match"), [("tfidf", "share no pretrained encoder"), (None, "content-tower")]
+)
+def test_a_run_that_taught_nothing_that_holds_here_is_refused(
+    tmp_path: Path, encoder: str | None, match: str
+) -> None:
+    if encoder is not None:
+        save_tower(tmp_path / "shop", encoder)
+    content = {"text": ["title"], "encoder": "static", "transfer_from": str(tmp_path / "shop")}
+    with pytest.raises(UserError, match=match):
+        run_zero_shot(make_settings(write_books(tmp_path), content=content), tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -18,10 +18,14 @@ class FeatureBlock:
         name: For tables, for example ``"title, authors (tfidf)"``.
         vectors: float32 [V, d], dense or CSR; the row of an item has length 1, or is zero where it
             has no content. Row ``i`` is the item with model id ``i + 1``.
+        space: Fingerprint of the pretrained encoder: what is learnt of vectors of one space holds
+            for other catalogs. Empty where the numbers of a vector mean something in this catalog
+            only, such as counts of its words.
     """
 
     name: str
     vectors: Vectors
+    space: str = ""
 
 
 @dataclass(frozen=True, repr=False)

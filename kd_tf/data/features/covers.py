@@ -116,7 +116,8 @@ def _encode_column(
                 reasons[path] = _explain(image, encoder)
         vectors = np.concatenate([vectors, np.zeros((1, vectors.shape[1]), np.float32)])
         rows = [row_of_digest[images[path].digest] if path in images else -1 for path in paths]
-        blocks.append(FeatureBlock(f"{column} ({encoder.name})", vectors[rows]))
+        label = f"{column} ({encoder.name})"
+        blocks.append(FeatureBlock(label, vectors[rows], encoder.fingerprint))
     notes = _describe(column, paths, num_addresses, reasons)
     if not any(path in images and path not in reasons for path in paths):
         raise UserError(

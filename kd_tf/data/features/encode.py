@@ -208,4 +208,5 @@ def _encode_block(
         vectors = cache.encode(encoder, distinct_texts, label, progress)
     else:
         vectors = encoder.encode(distinct_texts)
-    return FeatureBlock(label, normalize_rows(vectors[rows]))
+    space = encoder.fingerprint if encoder.is_pretrained else ""
+    return FeatureBlock(label, normalize_rows(vectors[rows]), space)

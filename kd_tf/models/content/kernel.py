@@ -13,6 +13,32 @@ DENSE_POWER = 3
 leaves those that are much alike (docs/explanation/text-teachers.md has the figures)."""
 
 
+def subtract_mean(vectors: Vectors, reference_rows: np.ndarray) -> Vectors:
+    """Subtracts the mean of some rows from dense vectors; sparse ones stay as they are.
+
+    Any two texts are a little alike for a network, by what all texts have in common.
+
+    Args:
+        vectors: float32 [V, d], rows of length 1 or zero.
+        reference_rows: int [n], the rows whose mean is subtracted.
+
+    Returns:
+        float32 [V, d], rows of length 1 or zero.
+
+    Example:
+        >>> subtract_mean(np.array([[1, 0], [0, 1], [0, 0]], np.float32), np.arange(3)).round(1)
+        array([[ 0.7, -0.7],
+               [-0.7,  0.7],
+               [ 0. ,  0. ]], dtype=float32)
+    """
+    if not isinstance(vectors, np.ndarray):
+        return vectors
+    has_content = np.asarray(vectors.any(axis=1))
+    references = reference_rows[has_content[reference_rows]]
+    centre = vectors[references].mean(axis=0) if len(references) else 0
+    return normalize_rows(np.where(has_content[:, None], vectors - centre, 0))
+
+
 class ContentKernel:
     """The mean over blocks of a similarity between 0 and 1.
 
@@ -33,14 +59,7 @@ class ContentKernel:
     """
 
     def __init__(self, blocks: Sequence[Vectors], reference_rows: np.ndarray) -> None:
-        self._blocks = []
-        for vectors in blocks:
-            if isinstance(vectors, np.ndarray):
-                has_content = np.asarray(vectors.any(axis=1))
-                references = reference_rows[has_content[reference_rows]]
-                centre = vectors[references].mean(axis=0) if len(references) else 0
-                vectors = normalize_rows(np.where(has_content[:, None], vectors - centre, 0))
-            self._blocks.append(vectors)
+        self._blocks = [subtract_mean(vectors, reference_rows) for vectors in blocks]
 
     def compute(self, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
         """Computes the kernel between items.

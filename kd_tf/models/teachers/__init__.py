@@ -6,6 +6,7 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.closed_form.fit import ClosedFormFit
 from kd_tf.models.teachers.cnn import CNNTeacher
 from kd_tf.models.teachers.content import ContentTeacher
+from kd_tf.models.teachers.content_tower import ContentTowerTeacher
 from kd_tf.models.teachers.ensemble import EnsembleTeacher
 from kd_tf.models.teachers.friends import FriendsTeacher
 from kd_tf.models.teachers.gru import GRUTeacher
@@ -36,9 +37,10 @@ CLOSED_FORM_TEACHERS: dict[
     "ials": ImplicitALSTeacher,
     "spectral": SpectralFilterTeacher,
     "content": ContentTeacher,
+    "content-tower": ContentTowerTeacher,
     "friends": FriendsTeacher,
 }
-"""Teachers that `fit` solves in one calculation."""
+"""Teachers that `fit` makes in one go, without settings of training."""
 
 TEACHERS: dict[str, type[HistoryModel]] = {
     **TRAINED_TEACHERS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from kd_tf.backend import keras
+from kd_tf.data.features.content import ContentFeatures
 from kd_tf.data.features.encode import encode_catalog
 from kd_tf.errors import UserError
 from kd_tf.models.additive import compute_popularity_prior
@@ -48,15 +49,7 @@ class ContentTeacher(ClosedFormFit, SparseItemItemModel):
             UserError: No item has any text.
         """
         train = data.train
-        content = train.content
-        if content is None:
-            if train.catalog is None:
-                raise UserError(
-                    "the content teacher needs texts, and the split has no catalog",
-                    hint="Use a split that kd.split made of a data set with titles.",
-                )
-            data.progress.info("no texts are encoded: the content teacher counts words (TF-IDF)")
-            content = encode_catalog(train.catalog, progress=data.progress)
+        content = get_content(data)
         popularity = train.popularity()
         mixtures = fit_item_mixtures(
             content, popularity, includes_known=True, progress=data.progress
@@ -69,3 +62,21 @@ class ContentTeacher(ClosedFormFit, SparseItemItemModel):
 
     def mix_items(self, mixtures: ItemMixtures) -> None:
         """Does nothing: new items are mixtures here as all others are."""
+
+
+def get_content(data: TrainingData) -> ContentFeatures:
+    """Returns what the items of a training set are about; without vectors, their counted words.
+
+    Raises:
+        UserError: The split has no catalog, or no item has any text.
+    """
+    train = data.train
+    if train.content is not None:
+        return train.content
+    if train.catalog is None:
+        raise UserError(
+            "a teacher of content needs texts, and the split has no catalog",
+            hint="Use a split that kd.split made of a data set with titles.",
+        )
+    data.progress.info("no texts are encoded: the content teacher counts words (TF-IDF)")
+    return encode_catalog(train.catalog, progress=data.progress)

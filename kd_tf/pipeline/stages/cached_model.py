@@ -67,7 +67,7 @@ def load_or_train(
 
     def write(temporary: Path) -> None:
         model, architecture, training, candidates = train(temporary)
-        checkpoint.save(model, temporary / "model")
+        checkpoint.save(model, temporary / checkpoint.MODEL_FOLDER)
         record = TrainingRecord(
             **asdict(training), architecture=architecture, candidate_students=candidates
         )
@@ -83,7 +83,7 @@ def load_or_train(
     return TrainedModel(
         name,
         record.architecture,
-        checkpoint.load(folder / "model"),
+        checkpoint.load(folder / checkpoint.MODEL_FOLDER),
         record.seconds,
         record.best_score,
         record.candidate_students,

@@ -12,8 +12,14 @@ from kd_tf.data.dataset import Dataset
 from kd_tf.data.features.content import ContentFeatures
 from kd_tf.data.features.encode import encode_content
 from kd_tf.data.splits.cold_items import COLD_ITEMS
+from kd_tf.errors import UserError
+from kd_tf.models.teachers.content_tower import ContentTowerTeacher
 from kd_tf.pipeline.stages.load import find_synthetic_covers
 from kd_tf.progress import Progress
+from kd_tf.training import checkpoint
+
+CONTENT_TOWER = "content-tower"
+"""The teacher that can be transferred to another catalog."""
 
 
 def encode_dataset(settings: Config, dataset: Dataset, progress: Progress) -> Dataset:
@@ -59,6 +65,10 @@ def encode_chosen_content(
         cache=find_cache_folder() / "vectors",
         progress=progress,
     )
+    if choice.transfer_from is not None:
+        content = _load_tower(choice.transfer_from).transfer_to(
+            content, f"learnt in {choice.transfer_from.name}"
+        )
     progress.info(f"content: {content.describe()}")
     num_unknown = int((~content.has_content).sum())
     if num_unknown:
@@ -69,6 +79,22 @@ def encode_chosen_content(
         )
         progress.warn(f"{num_unknown:,} of {len(content):,} items have no {what} that is encoded")
     return content, notes
+
+
+def _load_tower(run_folder: Path) -> ContentTowerTeacher:
+    """Loads the content tower of a run, which is its teacher or a member of it."""
+    for stage in (f"teachers/{CONTENT_TOWER}", "teacher"):
+        folder = run_folder / stage / checkpoint.MODEL_FOLDER
+        if folder.is_dir():
+            model = checkpoint.load(folder)
+            if isinstance(model, ContentTowerTeacher):
+                return model
+    raise UserError(
+        f"the run {run_folder} has no teacher {CONTENT_TOWER}",
+        where="content.transfer_from",
+        hint=f"Train one there: kd-tf run ... --teacher {CONTENT_TOWER} --text title,authors "
+        "--encoder static.",
+    )
 
 
 def list_image_folders(settings: Config) -> list[Path]:

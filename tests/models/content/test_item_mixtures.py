@@ -20,6 +20,7 @@ from kd_tf.models.content.kernel import ContentKernel
 from kd_tf.models.students import STUDENTS
 from kd_tf.models.teachers import TEACHERS
 from kd_tf.models.teachers.content import ContentTeacher
+from kd_tf.models.teachers.content_tower import ContentTowerTeacher
 from kd_tf.models.weighted_ensemble import WeightedEnsemble
 
 V, L = 40, 8
@@ -131,7 +132,7 @@ SINGLE_MODELS = {
     name: model
     for name, model in {**TEACHERS, **STUDENTS}.items()
     # The content teacher makes all items of others by itself.
-    if not issubclass(model, WeightedEnsemble | ContentTeacher)
+    if not issubclass(model, WeightedEnsemble | ContentTeacher | ContentTowerTeacher)
 }
 
 
