@@ -61,6 +61,7 @@ java "${options[@]}" -Xmx3g -Dfile.encoding=UTF-8 -Djava.io.tmpdir="$run/tmp" --
   -Djava.library.path="$build/native/x86_64" \
   -Djava.util.logging.config.file="$PWD/app/src/test/resources/logging.properties" \
   -Dbooks.expected="$build/expected.json" -Dbooks.reading_lists="$PWD/../tests/reading_lists" \
+  -Dbooks.shared_traits="$PWD/../tests/shared_traits" \
   -Dbooks.screenshots="${SCREENSHOTS:-$build/screenshots}" \
   -cp "$run/config:$run/classes:$app:$junit" io.github.kdtf.books.TestRun $tests
 rm -rf "$run/tmp"

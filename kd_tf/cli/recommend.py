@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +24,8 @@ from kd_tf.runtime.reading_lists import (
 
 if TYPE_CHECKING:
     from kd_tf.runtime.catalog import Item
+    from kd_tf.runtime.recommender import Reason
+    from kd_tf.runtime.titles import TitleIndex
 
 DEFAULT_K = 10
 """Number of recommendations, if the model gives so many."""
@@ -91,7 +94,10 @@ def recommend(
         ),
     ] = 0.0,
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show which of your books are the reason.")
+        bool,
+        typer.Option(
+            "--explain", help="Show which of your books are the reason, and what they share."
+        ),
     ] = False,
     json: options.Json = None,
 ) -> None:
@@ -145,11 +151,18 @@ def recommend(
                 "id": recommendation.item.item_id,
                 "title": recommendation.item.title,
                 "authors": recommendation.item.authors,
+                "new": recommendation.item.new,
                 "score": recommendation.score,
                 **(
                     {
                         "because": [
-                            {"id": reason.item.item_id, "contribution": reason.contribution}
+                            {
+                                "id": reason.item.item_id,
+                                "contribution": reason.contribution,
+                                "shared_authors": reason.shared_authors,
+                                "same_series": reason.same_series,
+                                "shared_words": reason.shared_words,
+                            }
                             for reason in item_reasons
                         ]
                     }
@@ -194,10 +207,26 @@ def recommend(
         zip(recommendations, reasons, strict=True), start=1
     ):
         label = titles.make_label(recommendation.item)
-        console.print(f"{rank:4d}. {label}  [{recommendation.score:.2f}]")
-        if item_reasons:
-            names = "; ".join(titles.make_label(reason.item) for reason in item_reasons)
-            console.print(f"      because you read {names}", style="dim")
+        mark = ", new" if recommendation.item.new else ""
+        console.print(f"{rank:4d}. {label}  [{recommendation.score:.2f}{mark}]")
+        for number, reason in enumerate(item_reasons):
+            beginning = "and" if number else "because you read"
+            line = f"{beginning} {_describe_reason(reason, titles)}"
+            console.print(f"      {line}", style="dim")
+
+
+def _describe_reason(reason: Reason, titles: TitleIndex) -> str:
+    """Describes a book of the history and what it shares with the recommended one."""
+    traits = []
+    if reason.shared_authors:
+        traits.append("same author" if len(reason.shared_authors) == 1 else "same authors")
+    if reason.same_series:
+        traits.append("same series")
+    if reason.shared_words:
+        traits.append(f"both about {', '.join(reason.shared_words)}")
+    # Without its authors, who would be in brackets too.
+    title = titles.make_label(dataclasses.replace(reason.item, authors=None))
+    return f"{title} ({'; '.join(traits)})" if traits else title
 
 
 def _make_no_history_error(reading_list: ReadingList, match: ReadingListMatch) -> UserError:

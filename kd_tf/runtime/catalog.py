@@ -35,6 +35,9 @@ class Item:
         item_id: The id in your own data.
         title, authors, series, genre, year, text, cover: Metadata; None if unknown.
         isbn: ISBN as 13 digits without hyphens; None if unknown.
+        words: What it is about, for the reasons of a recommendation: words in lower case with
+            blanks between them, strongest first; None if unknown.
+        new: Whether nobody in the training data had read it.
 
     Example:
         >>> Item(id=1, item_id="b7", title="The Hobbit", authors="J. R. R. Tolkien").label
@@ -51,6 +54,8 @@ class Item:
     text: str | None = None
     cover: str | None = None
     isbn: str | None = None
+    words: str | None = None
+    new: bool = False
 
     @property
     def label(self) -> str:
@@ -59,8 +64,12 @@ class Item:
         return " ".join((f"{title} ({self.authors})" if self.authors else title).split())
 
 
-_TYPES = {
-    field.name: int if field.name in ("id", "year") else str for field in dataclasses.fields(Item)
+MAX_WORDS_LENGTH = 1000
+"""Number of characters that the words of an item may have."""
+
+_TYPES: dict[str, type] = {
+    **{field.name: str for field in dataclasses.fields(Item)},
+    **{"id": int, "year": int, "new": bool},
 }
 
 
@@ -202,12 +211,18 @@ def _check_row(row: Any, number: int, where: str) -> None:
     for name, value in row.items():
         if value is not None and name in _TYPES and type(value) is not _TYPES[name]:
             raise make_damaged_error(f"item {number}: {name} cannot be {value!r}", where)
+    if len(row.get("words") or "") > MAX_WORDS_LENGTH:
+        raise make_damaged_error(
+            f"item {number}: words cannot have more than {MAX_WORDS_LENGTH:,} characters", where
+        )
 
 
 def _make_item(row: Any, number: int, where: str) -> Item:
     """Converts a row to an item."""
     _check_row(row, number, where)
-    return Item(**{name: value for name, value in row.items() if name in _TYPES})
+    return Item(
+        **{name: value for name, value in row.items() if name in _TYPES and value is not None}
+    )
 
 
 def make_catalog_row(row: Mapping[str, Any], number: int) -> dict[str, Any]:
@@ -221,7 +236,10 @@ def make_catalog_row(row: Mapping[str, Any], number: int) -> dict[str, Any]:
     if not row.get("item_id"):
         raise ValueError(f"item {number} of the catalog has no item_id")
     values = {"id": number, **row}
-    return {name: values[name] for name in names if values.get(name) is not None}
+    values = {name: value for name, value in values.items() if value is not None}
+    if values.get("new") is False:
+        del values["new"]
+    return {name: values[name] for name in names if name in values}
 
 
 def encode_catalog(rows: list[dict[str, Any]], *, ensure_ascii: bool = False) -> str:

@@ -16,6 +16,7 @@ from kd_tf.runtime.diversity import rerank_mmr
 from kd_tf.runtime.isolated_model import IsolatedModel
 from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.operator_versions import parse_version
+from kd_tf.runtime.shared_traits import find_shared_authors, find_shared_words, is_same_series
 from kd_tf.runtime.titles import NearTitleWarning, TitleIndex
 
 
@@ -37,15 +38,39 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Reason:
-    """An item of the history and its contribution to the score of another item.
+    """An item of the history, its contribution to the score of another item, what both share.
 
     Attributes:
         item: The item of the history.
         contribution: How much it adds to the score.
+        shared_authors: Authors of both items.
+        same_series: Whether both are of the same series.
+        shared_words: What both are about: at most three words, strongest first. Empty if a catalog
+            has no texts, or was written before kd_tf chose such words.
+
+    Example:
+        >>> whale = Item(2, "b2", title="The Whale", authors="A. Moss", words="sea whale")
+        >>> reef = Item(3, "b3", title="The Reef", authors="A. Moss", words="sea coral")
+        >>> Reason.between(reef, whale, contribution=0.5).shared_words
+        ('sea',)
     """
 
     item: Item
     contribution: float
+    shared_authors: tuple[str, ...] = ()
+    same_series: bool = False
+    shared_words: tuple[str, ...] = ()
+
+    @classmethod
+    def between(cls, recommendation: Item, item: Item, contribution: float) -> Reason:
+        """Returns an item of the history as a reason for a recommended one."""
+        return cls(
+            item,
+            contribution,
+            find_shared_authors(recommendation.authors, item.authors),
+            is_same_series(recommendation.series, item.series),
+            find_shared_words(recommendation.words, item.words),
+        )
 
 
 class Recommender:
@@ -72,6 +97,10 @@ class Recommender:
         3
         >>> title in [suggestion.item.title for suggestion in recommender.recommend([title])]
         False
+        >>> best = recommender.recommend([title])[0].item
+        >>> reason = recommender.explain([title], best.item_id)[0]
+        >>> reason.shared_authors, reason.same_series, reason.shared_words
+        (('Zawadi Dlomo',), True, ('sea', 'adventure', 'faring'))
     """
 
     def __init__(self, bundle: Bundle, model: TFLiteModel | IsolatedModel) -> None:
@@ -243,20 +272,23 @@ class Recommender:
             k: Maximum number of reasons; None for all.
 
         Returns:
-            Items of the history, largest contribution first, without those that contribute
-            nothing or lower the score.
+            Items of the history and what each has in common with the item, largest contribution
+            first, without those that contribute nothing or lower the score.
 
         Raises:
             UserError: A name is unknown or ambiguous, or the model has no signature ``explain``.
         """
         row = pad_history(self._resolve(history), self.model.max_length)
-        contributions = self.model.explain(row, self._resolve([item])[0])
-        reasons = [
-            Reason(self.bundle.items[item_id - 1], contribution)
-            for item_id, contribution in zip(row.tolist(), contributions.tolist(), strict=True)
-            if item_id and contribution > 0
+        explained_id = self._resolve([item])[0]
+        contributions = self.model.explain(row, explained_id)
+        pairs = zip(row.tolist(), contributions.tolist(), strict=True)
+        positive = [pair for pair in pairs if pair[0] and pair[1] > 0]
+        largest = sorted(positive, key=lambda pair: -pair[1])[:k]
+        items = self.bundle.items
+        return [
+            Reason.between(items[explained_id - 1], items[item_id - 1], contribution)
+            for item_id, contribution in largest
         ]
-        return sorted(reasons, key=lambda reason: -reason.contribution)[:k]
 
     def similar(self, item: str | int, k: int | None = None) -> list[Recommendation]:
         """Finds items similar to an item.

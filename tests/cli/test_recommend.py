@@ -178,6 +178,42 @@ def test_a_new_reader_gets_the_list_of_the_model():
     assert [row["because"] for row in content["recommendations"]] == [[], [], []]
 
 
+def test_reasons_say_what_both_books_share_and_new_books_are_marked(tmp_path):
+    golden = Bundle.open(GOLDEN)
+    catalog: list[dict[str, object]] = [
+        {"item_id": f"b{row}", "title": f"Title {row}", "authors": f"Ann Elm{row}"}
+        for row in range(golden.config.num_items)
+    ]
+    config = dataclasses.replace(golden.config, sha256={})
+
+    def recommend(**values: object) -> tuple[list[str], dict[str, object]]:
+        rows = [row | values for row in catalog]
+        write_bundle(
+            tmp_path / "bundle", model=golden.model, catalog=rows, config=config, model_card=""
+        )
+        arguments = [tmp_path / "bundle", "-r", "b40", "-r", "b0", "-k", 2, "--explain"]
+        _, output, _ = run(*arguments)
+        _, json_output, _ = run(*arguments, "--json", "-")
+        return list_lines(output, "You may like:"), json.loads(json_output)["recommendations"][0]
+
+    lines, first = recommend()
+    assert lines[0].endswith("]")
+    assert "new" not in lines[0]
+    assert lines[1].startswith("      because you read Title ")
+    assert "(" not in lines[1]
+    assert first["new"] is False
+    shared = {"shared_authors": [], "same_series": False, "shared_words": []}
+    assert all(shared.items() <= reason.items() for reason in first["because"])
+
+    lines, first = recommend(authors="Ann Elm", series="Saga", words="sea fog", new=True)
+    assert lines[0].endswith(", new]")
+    assert lines[1].endswith(" (same author; same series; both about sea, fog)")
+    assert lines[2].startswith("      and Title ")
+    assert first["new"] is True
+    shared = {"shared_authors": ["Ann Elm"], "same_series": True, "shared_words": ["sea", "fog"]}
+    assert all(shared.items() <= reason.items() for reason in first["because"])
+
+
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

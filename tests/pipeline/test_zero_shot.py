@@ -52,6 +52,11 @@ def test_a_catalog_alone_gives_a_bundle_that_says_so(tmp_path: Path) -> None:
     recommender = Recommender.load(bundle.folder)
     for title, expected in (("Dune", "Dune Messiah"), ("Emma", "Persuasion"), ("Soups", "Stews")):
         assert recommender.recommend([title], k=1)[0].item.title == expected
+    # Nobody has read any of them: a mark on all would say nothing.
+    assert not any(item.new for item in bundle.items)
+    (reason,) = recommender.explain(["Dune"], "Dune Messiah")
+    assert reason.shared_authors == ("Frank Herbert",)
+    assert set(reason.shared_words) == {"desert", "dune", "planet"}
 
 
 def test_covers_alone_give_a_bundle_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

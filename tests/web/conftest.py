@@ -221,8 +221,13 @@ def catalog() -> list[dict[str, Any]]:
                 "item_id": f"b{2 * number}",
                 "title": f"The {words[0].title()} {words[1].title()} of {words[2].title()}"
                 + (f" ({words[0].title()} Saga, #{number % 9 + 1})" if number % 4 == 0 else ""),
-                "authors": f"{first}y {last}" + (f", Ann {first}" if number % 5 == 0 else ""),
+                "authors": f"{first}y {last}"
+                + (f", Ann {first}" if number % 5 == 0 else "")
+                + (", Mo Vale" if number % 3 == 1 else ""),
+                "series": f"Long Saga, #{number}" if number % 5 == 0 else None,
                 "year": 1950 + number % 75,
+                "words": " ".join(words),
+                "new": number % 3 == 0,
             }
         )
     rows[6] |= {

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from kd_tf.runtime.bundle import Bundle
-from kd_tf.runtime.recommender import Recommender
+from kd_tf.runtime.recommender import Reason, Recommender
 from kd_tf.tflite.convert import Quantization
 
 pytestmark = pytest.mark.browser
@@ -60,14 +60,18 @@ def test_the_list_is_that_of_python_with_its_reasons_and_follows_the_shelf(
     recommended = python.recommend(read)
     reasons = [python.explain(read, one.item.item_id, 3) for one in recommended[:10]]
     assert all(len(row) == 3 for row in reasons)
-    names = [[f"“{(one.item.title or '').split(' (')[0]}”" for one in row] for row in reasons]
+    because = [[describe(one) for one in row] for row in reasons]
+    said = " ".join(text for row in because for text in row)
+    assert all(trait in said for trait in ("(same author", "(same series", "both about"))
+    assert not all("(" in text for row in because for text in row)
     # The first book joins the shelf in the end.
     afterwards = python.recommend([*read, recommended[0].item.item_id])
     flow(
         "forYou",
         ids=read,
         expected=[one.item.title for one in recommended],
-        because=[f"Because you read {a}, {b}, and {c}" for a, b, c in names],
+        because=[f"Because you read {a}, {b}, and {c}" for a, b, c in because],
+        marked=[one.item.title for one in recommended[:10] if one.item.new],
         afterwards=[one.item.title for one in afterwards],
     )
 
@@ -165,6 +169,16 @@ def test_a_reader_of_everything_gets_a_word_instead_of_a_list(
     flow: Callable[..., Any], opened: Bundle
 ) -> None:
     flow("everything", ids=[item.item_id for item in opened.items])
+
+
+def describe(reason: Reason) -> str:
+    """A book of the shelf, and in brackets what it shares with the recommended one."""
+    title = f"“{(reason.item.title or '').split(' (')[0]}”"
+    shared = ["same author"] if reason.shared_authors else []
+    shared += ["same series"] if reason.same_series else []
+    if reason.shared_words:
+        shared.append(f"both about {' and '.join(reason.shared_words)}")
+    return f"{title} ({'; '.join(shared)})" if shared else title
 
 
 def export(rows: list[tuple[Any, ...]]) -> str:

@@ -91,6 +91,8 @@ const flows = {
     assert.equal(await page.textContent("h1"), "For you", "who has a shelf starts here");
     assert.deepEqual(await titles(page), input.expected.slice(0, 10));
     assert.deepEqual(await page.locator(".because").allTextContents(), input.because);
+    const marked = page.locator(".recommendation", { has: page.getByText("New", { exact: true }) });
+    assert.deepEqual(await marked.locator(".book-title").allTextContents(), input.marked);
     const widths = await page
       .locator(".bar-filled")
       .evaluateAll((bars) => bars.map((bar) => Number.parseFloat(bar.style.width)));

@@ -78,6 +78,15 @@ export function titleLink(book) {
   return el("a", { class: "book-title", href: addressOf(book) }, titleOf(book));
 }
 
+/**
+ * Marks a book that is recommended for what it is about alone.
+ *
+ * @param {Book} book
+ */
+export function newMark(book) {
+  return book.new ? el("span", { class: "badge new", title: t("book.new.hint") }, t("book.new")) : null;
+}
+
 /** @param {{ authors?: string, year?: number }} book */
 export function byline({ authors, year }) {
   const text = [authors, year].filter(Boolean).join(" · ");
@@ -147,7 +156,13 @@ export function card(page, book, ...actions) {
     "li",
     { class: "card" },
     cover(book),
-    el("div", { class: "card-text" }, titleLink(book), byline({ authors: book.authors })),
+    el(
+      "div",
+      { class: "card-text" },
+      titleLink(book),
+      newMark(book),
+      byline({ authors: book.authors }),
+    ),
     el("div", { class: "actions" }, ...actions),
   );
 }

@@ -1,9 +1,12 @@
 // The bundle as the page takes it: four files beside the page, every one of them checked.
 
 import { Fault } from "./fault.js";
+import { isLonger } from "./text.js";
 
 export const CONTRACT_VERSION = 1;
 const CATALOG_VERSION = 1;
+/** Characters that the words of a book may have. */
+const MAX_WORDS_LENGTH = 1000;
 /**
  * The key of config.json whose value is the SHA-256 of config.json itself, worked out with zeros in
  * its place.
@@ -21,6 +24,8 @@ const OWN_HASH = "config_sha256";
  * @property {number} [year]
  * @property {string} [text]
  * @property {string} [isbn] 13 digits.
+ * @property {string} [words] What it is about: words with blanks between them, strongest first.
+ * @property {boolean} [new] Whether nobody in the training data had read it.
  *
  * @typedef {object} BundleConfig What the page reads of config.json.
  * @property {number} contract_version
@@ -135,10 +140,10 @@ async function checkOwnHash(written, own) {
 
 /**
  * @param {unknown} content
- * @param {BundleConfig} config
+ * @param {{ num_items: number }} config
  * @returns {Book[]}
  */
-function checkCatalog(content, config) {
+export function checkCatalog(content, config) {
   if (!isObject(content) || !Array.isArray(content.books)) {
     throw new Fault("bundle.notJson", { file: "catalog.json" });
   }
@@ -161,9 +166,11 @@ function checkCatalog(content, config) {
       book.id === number &&
       typeof book.item_id === "string" &&
       book.item_id !== "" &&
-      ["title", "authors", "series", "genre", "text", "isbn"].every(
+      ["title", "authors", "series", "genre", "text", "isbn", "words"].every(
         (key) => book[key] == null || typeof book[key] === "string",
       ) &&
+      !isLonger(String(book.words ?? ""), MAX_WORDS_LENGTH) &&
+      (book.new == null || typeof book.new === "boolean") &&
       (book.year == null || Number.isInteger(book.year));
     if (!sound) throw new Fault("bundle.book", { number });
     if (seen.has(book.item_id)) throw new Fault("bundle.sameItemId", { id: String(book.item_id) });

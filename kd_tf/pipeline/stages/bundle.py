@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from kd_tf.errors import UserError
+from kd_tf.pipeline.stages.catalog_rows import make_catalog_rows
 from kd_tf.pipeline.stages.export import load_item_order
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.report import model_card
@@ -23,7 +24,7 @@ def write_run_bundle(context: RunContext, results: Results) -> Bundle:
             where=str(context.folder / artifact.path),
             hint="Run again: the file is then exported anew.",
         )
-    items = context.dataset.catalog.list_known_rows()
+    items = make_catalog_rows(context.dataset.catalog, context.split.popularity())
     order = load_item_order(context)
     if order is not None:
         items = [items[item - 1] for item in order]

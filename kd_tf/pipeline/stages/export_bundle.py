@@ -11,6 +11,7 @@ import numpy as np
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
 from kd_tf.models.base import HistoryModel
+from kd_tf.pipeline.stages.catalog_rows import make_catalog_rows
 from kd_tf.pipeline.stages.examples import draw_calibration_histories, draw_rounding_histories
 from kd_tf.pipeline.stages.sizes import (
     DEFAULT_CANDIDATES,
@@ -42,6 +43,7 @@ def export_bundle(
     name: str | None = None,
     metrics: Mapping[str, float] | None = None,
     dataset: Mapping[str, Any] | None = None,
+    popularity: np.ndarray | None = None,
     notes: Sequence[str] = (),
 ) -> Bundle:
     """Converts a student, compares the file with it, and writes the bundle.
@@ -64,6 +66,8 @@ def export_bundle(
         name: Display name of the model; by default the student's.
         metrics: Metrics for config.json, such as those of `kd_tf.evaluate`.
         dataset: Description of the data for config.json.
+        popularity: ``split.popularity()``, the training interactions of each item: items without
+            any are marked as new in the catalog.
         notes: What the model card says besides, one paragraph each.
 
     Returns:
@@ -83,9 +87,14 @@ def export_bundle(
         >>> split = kd.split(data, seed=1)
         >>> student = kd.models.NeighboursStudent(split.num_items, max_length=20)
         >>> history = student.fit(split.train)
-        >>> bundle = kd.export(student, tempfile.mkdtemp() + "/bundle", catalog=data.catalog)
+        >>> popularity = split.popularity()
+        >>> popularity[5] = 0  # as if nobody had read the item with the id 5
+        >>> folder = tempfile.mkdtemp() + "/bundle"
+        >>> bundle = kd.export(student, folder, catalog=data.catalog, popularity=popularity)
         >>> bundle.config.quantization, bundle.config.num_items
         ('dynamic-int8', 60)
+        >>> [item.id for item in bundle.items if item.new]
+        [5]
     """
     check_bundle_folder(Path(folder))
     if not isinstance(catalog, Catalog):
@@ -143,7 +152,7 @@ def export_bundle(
     return write_bundle(
         Path(folder),
         model=content,
-        catalog=catalog.list_known_rows(),
+        catalog=make_catalog_rows(catalog, popularity),
         config=config,
         model_card=_describe(config, len(content), parity, notes),
         check=Recommender.from_bundle,

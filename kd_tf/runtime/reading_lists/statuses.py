@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from kd_tf.runtime.reading_lists.text_keys import normalize_text
+from kd_tf.runtime.plain_text import normalize_text
 from kd_tf.runtime.title_forms import MAX_LENGTH
 
 Status = Literal["read", "reading", "to-read", "abandoned"]

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from kd_tf import config
+from kd_tf.data.features.topic_words import choose_topic_words
 from kd_tf.errors import UserError
 from kd_tf.models.batch_scoring import compute_scores
 from kd_tf.pipeline.run import RunResult, run
@@ -55,6 +56,10 @@ def test_the_bundle_names_the_items_that_the_student_means(finished: RunResult) 
     item_ids = finished.dataset.catalog.item_ids
     recommender = Recommender.load(finished.bundle.folder)
     assert [one.item_id for one in recommender.bundle.items] == [item_ids[i - 1] for i in order]
+    catalog, popularity = finished.dataset.catalog, finished.split.popularity()
+    words, items = choose_topic_words(catalog), recommender.bundle.items
+    assert [one.words or "" for one in items] == [words[item - 1] for item in order]
+    assert [one.new for one in items] == [popularity[item] == 0 for item in order]
     student = checkpoint.load(finished.folder / "student" / "distilled" / "model")
     shared = []
     for row in range(20):

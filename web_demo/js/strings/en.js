@@ -38,6 +38,9 @@ export default {
   "book.removed": "{title} was removed from your shelf.",
   "book.hidden": "{title} will not be recommended.",
   "book.shown": "{title} may be recommended again.",
+  "book.new": "New",
+  "book.new.hint":
+    "Nobody had read it when the recommender was made: it is recommended for what it is about",
   "list.more": "Show more",
 
   "search.label": "Find a book by title or author",
@@ -98,6 +101,13 @@ export default {
   "forYou.none": "There is nothing left to recommend: every book is on your shelf or hidden.",
   "forYou.hidden.one": "{n} hidden book",
   "forYou.hidden.other": "{n} hidden books",
+
+  "reason.author.one": "same author",
+  "reason.author.other": "same authors",
+  "reason.series": "same series",
+  "reason.words": "both about {words}",
+  "reason.and": "; ",
+  "reason.shared": "{book} ({traits})",
 
   "details.similar": "Similar books",
   "details.noSimilar": "There are no similar books in this catalogue.",

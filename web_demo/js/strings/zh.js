@@ -33,6 +33,8 @@ export default {
   "book.removed": "{title}已从书架移除。",
   "book.hidden": "不再推荐{title}。",
   "book.shown": "可以再次推荐{title}。",
+  "book.new": "新书",
+  "book.new.hint": "制作推荐时还没有人读过：按内容推荐",
   "list.more": "显示更多",
 
   "search.label": "按书名或作者查找图书",
@@ -83,6 +85,12 @@ export default {
   "forYou.because": "因为你读过{books}",
   "forYou.none": "没有可推荐的书了：每本书都在书架上或已隐藏。",
   "forYou.hidden.other": "{n} 本已隐藏的书",
+
+  "reason.author.other": "同一作者",
+  "reason.series": "同一丛书",
+  "reason.words": "都关于{words}",
+  "reason.and": "；",
+  "reason.shared": "{book}（{traits}）",
 
   "details.similar": "相似的书",
   "details.noSimilar": "此书目中没有相似的书。",

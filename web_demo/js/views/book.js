@@ -1,4 +1,4 @@
-import { addButton, card, cover, removeButton, titleOf } from "../books.js";
+import { addButton, card, cover, newMark, removeButton, titleOf } from "../books.js";
 import { el, refill } from "../dom.js";
 import { t } from "../language.js";
 
@@ -82,6 +82,7 @@ function knownBook(page, left, book) {
         "div",
         { class: "book-text" },
         el("h1", { id: "heading", tabindex: "-1" }, titleOf(book)),
+        newMark(book),
         book.authors && el("p", { class: "lead" }, book.authors),
         actions,
         book.text && el("p", { class: "blurb" }, book.text),

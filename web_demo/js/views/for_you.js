@@ -3,6 +3,7 @@ import {
   byline,
   cover,
   hideButton,
+  newMark,
   partOfList,
   quoted,
   showButton,
@@ -11,6 +12,7 @@ import {
 import { el, refill } from "../dom.js";
 import { list, number, t } from "../language.js";
 import { hiddenOf, historyOf } from "../page.js";
+import { sharedTraits } from "../shared_traits.js";
 
 /**
  * @typedef {import("../bundle.js").Book} Book
@@ -100,6 +102,7 @@ function recommendation(page, { book, score, because }, { best, worst }) {
       "div",
       { class: "recommendation-text" },
       titleLink(book),
+      newMark(book),
       byline(book),
       el(
         "p",
@@ -112,10 +115,27 @@ function recommendation(page, { book, score, because }, { best, worst }) {
         ),
       ),
       because.length > 0 &&
-        el("p", { class: "because" }, t("forYou.because", { books: list(because.map(quoted)) })),
+        el("p", { class: "because" }, t("forYou.because", { books: list(because.map((one) => reason(book, one))) })),
     ),
     el("div", { class: "actions" }, addButton(page, book), hideButton(page, book)),
   );
+}
+
+/**
+ * A book of the shelf, and in brackets what it shares with the recommended one.
+ *
+ * @param {Book} book
+ * @param {Book} read
+ */
+function reason(book, read) {
+  const { authors, sameSeries, words } = sharedTraits(book, read);
+  const shared = [
+    authors.length > 0 && t("reason.author", { n: authors.length }),
+    sameSeries && t("reason.series"),
+    words.length > 0 && t("reason.words", { words: list(words) }),
+  ].filter((one) => one !== false);
+  if (!shared.length) return quoted(read);
+  return t("reason.shared", { book: quoted(read), traits: shared.join(t("reason.and")) });
 }
 
 /**

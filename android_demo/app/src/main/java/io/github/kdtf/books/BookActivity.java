@@ -71,13 +71,21 @@ public final class BookActivity extends Activity implements Library.Listener {
         if (details != null) {
             Book book = details.book;
             setTitle(book.name());
-            rows.add(Row.bookHead(book.name(), book.authors, facts(book)));
+            Row head = Row.bookHead(book.name(), book.authors, facts(book));
+            head.mark = book.isNew ? getString(R.string.new_book) : null;
+            rows.add(head);
             addButtons(rows, Library.shelfBook(book));
             if (book.text != null) {
                 rows.add(Row.text(book.text));
             }
-            addBooks(rows, R.string.book_why, details.reasons, R.string.book_weight);
-            addBooks(rows, R.string.book_similar, details.similar, R.string.fit);
+            addHeading(rows, R.string.book_why, details.reasons);
+            for (LibraryState.Suggestion one : details.reasons) {
+                rows.add(books.reason(one, book));
+            }
+            addHeading(rows, R.string.book_similar, details.similar);
+            for (LibraryState.Suggestion one : details.similar) {
+                rows.add(books.scored(one, R.string.fit));
+            }
         }
         adapter.show(rows);
     }
@@ -116,13 +124,9 @@ public final class BookActivity extends Activity implements Library.Listener {
         rows.add(hide);
     }
 
-    private void addBooks(List<Row> rows, int heading, List<LibraryState.Suggestion> list,
-            int meaning) {
+    private void addHeading(List<Row> rows, int heading, List<LibraryState.Suggestion> list) {
         if (!list.isEmpty()) {
             rows.add(Row.heading(getString(heading)));
-        }
-        for (LibraryState.Suggestion one : list) {
-            rows.add(books.scored(one, meaning));
         }
     }
 

@@ -45,7 +45,7 @@ final class BookRows {
     Row suggested(LibraryState.Suggestion suggestion) {
         final ShelfBook book = Library.shelfBook(suggestion.book);
         Row row = scored(suggestion, R.string.fit);
-        row.third = Words.because(resources, suggestion.because);
+        row.third = Words.because(resources, suggestion.book, suggestion.because);
         if (row.third != null) {
             row.spoken += ". " + row.third;
         }
@@ -68,6 +68,16 @@ final class BookRows {
         return row;
     }
 
+    /** A book of the shelf that speaks for another one, with what both share. */
+    Row reason(LibraryState.Suggestion read, Book book) {
+        Row row = scored(read, R.string.book_weight);
+        row.third = Words.shared(resources, book, read.book);
+        if (row.third != null) {
+            row.spoken += ". " + row.third;
+        }
+        return row;
+    }
+
     /** Lets a hidden book be suggested again. */
     void showAgain(ShelfBook book) {
         library.show(Collections.singletonList(book));
@@ -75,6 +85,10 @@ final class BookRows {
 
     private Row linked(Book book) {
         Row row = named(Library.shelfBook(book));
+        if (book.isNew) {
+            row.mark = resources.getString(R.string.new_book);
+            row.spoken += ". " + row.mark;
+        }
         row.onClick = opens(book.itemId);
         return row;
     }

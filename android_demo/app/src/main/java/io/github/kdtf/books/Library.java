@@ -389,14 +389,14 @@ final class Library implements AutoCloseable {
         });
     }
 
-    private List<String> reasons(Book book) {
-        List<String> titles = new ArrayList<>();
+    private List<Book> reasons(Book book) {
+        List<Book> books = new ArrayList<>();
         for (ScoredBook one : recommender.explain(history, book.id)) {
-            if (titles.size() < REASONS) {
-                titles.add(catalog.book(one.id).name());
+            if (books.size() < REASONS) {
+                books.add(catalog.book(one.id));
             }
         }
-        return titles;
+        return books;
     }
 
     private Details details(Book book) {
@@ -413,7 +413,7 @@ final class Library implements AutoCloseable {
         float least = scored.isEmpty() ? 0 : scored.get(scored.size() - 1).score;
         for (ScoredBook one : scored) {
             suggestions.add(new LibraryState.Suggestion(catalog.book(one.id), one.score,
-                    percent(one.score, best, least), Collections.<String>emptyList()));
+                    percent(one.score, best, least), Collections.<Book>emptyList()));
         }
         return suggestions;
     }

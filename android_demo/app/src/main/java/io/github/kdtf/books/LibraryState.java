@@ -59,18 +59,18 @@ final class LibraryState {
         /** The score in hundredths of the best one's, at least 1. */
         final int percent;
 
-        /** Titles of the books that speak for it most; empty as long as they are not known. */
-        final List<String> because;
+        /** The books that speak for it most; empty as long as they are not known. */
+        final List<Book> because;
 
-        Suggestion(Book book, float score, int percent, List<String> because) {
+        Suggestion(Book book, float score, int percent, List<Book> because) {
             this.book = book;
             this.score = score;
             this.percent = percent;
             this.because = because;
         }
 
-        Suggestion because(List<String> titles) {
-            return new Suggestion(book, score, percent, titles);
+        Suggestion because(List<Book> books) {
+            return new Suggestion(book, score, percent, books);
         }
     }
 

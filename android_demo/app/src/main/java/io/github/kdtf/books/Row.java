@@ -33,6 +33,9 @@ final class Row {
     /** The third: why a book is here; may be null. */
     String third;
 
+    /** A word that marks a book; may be null. */
+    String mark;
+
     /** What a screen reader says instead of the texts of a book. */
     String spoken;
 

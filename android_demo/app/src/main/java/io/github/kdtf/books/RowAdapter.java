@@ -94,6 +94,7 @@ final class RowAdapter extends BaseAdapter {
         ((CoverView) view.findViewById(R.id.cover)).setTitle(row.title);
         text(view, R.id.title, row.title);
         text(view, R.id.authors, row.second);
+        text(view, R.id.mark, row.mark);
         text(view, R.id.because, row.third);
         ProgressBar bar = view.findViewById(R.id.score);
         bar.setVisibility(row.percent < 0 ? View.GONE : View.VISIBLE);
@@ -118,6 +119,7 @@ final class RowAdapter extends BaseAdapter {
         ((CoverView) view.findViewById(R.id.cover)).setTitle(row.title);
         text(view, R.id.title, row.title);
         text(view, R.id.authors, row.second);
+        text(view, R.id.mark, row.mark);
         text(view, R.id.facts, row.third);
     }
 

@@ -1,9 +1,13 @@
 package io.github.kdtf.books;
 
 import android.content.res.Resources;
+import android.text.TextUtils;
+import io.github.kdtf.books.engine.Book;
 import io.github.kdtf.books.engine.BundleException;
+import io.github.kdtf.books.engine.SharedTraits;
 import io.github.kdtf.books.shelf.Change;
 import java.text.NumberFormat;
+import java.util.ArrayList;
 import java.util.List;
 
 /** Sentences that are the same on several pages, in the reader's language. */
@@ -15,13 +19,45 @@ final class Words {
         return authors == null ? title : resources.getString(R.string.by_authors, title, authors);
     }
 
-    /** "Because you read ..."; null for no titles. */
-    static String because(Resources resources, List<String> titles) {
-        if (titles.isEmpty()) {
+    /** "Because you read ...", and what each shares with the book; null for no reasons. */
+    static String because(Resources resources, Book book, List<Book> reasons) {
+        if (reasons.isEmpty()) {
             return null;
         }
-        return titles.size() == 1 ? resources.getString(R.string.because_one, titles.get(0))
-                : resources.getString(R.string.because_two, titles.get(0), titles.get(1));
+        String first = reason(resources, book, reasons.get(0));
+        return reasons.size() == 1 ? resources.getString(R.string.because_one, first)
+                : resources.getString(R.string.because_two, first,
+                        reason(resources, book, reasons.get(1)));
+    }
+
+    private static String reason(Resources resources, Book book, Book read) {
+        String title = resources.getString(R.string.quoted, shortTitle(read));
+        String shared = shared(resources, book, read);
+        return shared == null ? title : resources.getString(R.string.reason, title, shared);
+    }
+
+    /** A title within a sentence, without the series in brackets. */
+    static String shortTitle(Book book) {
+        return book.name().replaceFirst(" \\([^()]*\\)$", "");
+    }
+
+    /** What a book that was read shares with another one; null for nothing. */
+    static String shared(Resources resources, Book book, Book read) {
+        SharedTraits traits = SharedTraits.of(book, read);
+        List<String> parts = new ArrayList<>();
+        if (!traits.authors.isEmpty()) {
+            parts.add(resources.getQuantityString(R.plurals.shared_authors,
+                    traits.authors.size()));
+        }
+        if (traits.sameSeries) {
+            parts.add(resources.getString(R.string.shared_series));
+        }
+        if (!traits.words.isEmpty()) {
+            parts.add(resources.getString(R.string.shared_words,
+                    TextUtils.join(resources.getString(R.string.between_words), traits.words)));
+        }
+        return parts.isEmpty() ? null
+                : TextUtils.join(resources.getString(R.string.between_traits), parts);
     }
 
     static String done(Resources resources, Change change) {

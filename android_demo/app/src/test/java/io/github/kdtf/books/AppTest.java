@@ -63,7 +63,11 @@ public class AppTest {
                         shelf.getJSONArray("because").getJSONArray(j))) {
                     because.add(Phone.book(item).name());
                 }
-                assertEquals(because, forYou.get(j).because);
+                List<String> found = new ArrayList<>();
+                for (Book one : forYou.get(j).because) {
+                    found.add(one.name());
+                }
+                assertEquals(because, found);
             }
             TextView first = phone.row(phone.place(phone.titles().get(0)))
                     .findViewById(R.id.title);

@@ -19,8 +19,14 @@ public final class Book {
     public final String text;
     public final String isbn;
 
+    /** What it is about, for reasons: words with blanks between them, strongest first. */
+    public final String words;
+
+    /** Whether nobody in the training data had read it. */
+    public final boolean isNew;
+
     Book(int id, String itemId, String title, String authors, String series, String genre,
-            Integer year, String text, String isbn) {
+            Integer year, String text, String isbn, String words, boolean isNew) {
         this.id = id;
         this.itemId = itemId;
         this.title = title;
@@ -30,6 +36,8 @@ public final class Book {
         this.year = year;
         this.text = text;
         this.isbn = isbn;
+        this.words = words;
+        this.isNew = isNew;
     }
 
     /** The title, or the item id of a book without one. */

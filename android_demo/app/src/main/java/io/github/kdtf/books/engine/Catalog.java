@@ -25,10 +25,10 @@ public final class Catalog implements AutoCloseable {
     private static final String UNFINISHED = "unfinished-";
 
     /** Of the tables below; raised when they change. */
-    private static final int TABLES = 1;
+    private static final int TABLES = 2;
 
     private static final String COLUMNS =
-            "id, item_id, title, authors, series, genre, year, text, isbn";
+            "id, item_id, title, authors, series, genre, year, text, isbn, words, is_new";
 
     /** Of the matches of a short word such as "a" only so many are sorted. */
     private static final int SORTED_MATCHES = 2000;
@@ -179,7 +179,7 @@ public final class Catalog implements AutoCloseable {
     private static Book book(Cursor row) {
         return new Book(row.getInt(0), row.getString(1), row.getString(2), row.getString(3),
                 row.getString(4), row.getString(5), row.isNull(6) ? null : row.getInt(6),
-                row.getString(7), row.getString(8));
+                row.getString(7), row.getString(8), row.getString(9), row.getInt(10) != 0);
     }
 
     private static void fill(File file, BundleFiles files, BundleConfig config, Progress progress)
@@ -219,7 +219,8 @@ public final class Catalog implements AutoCloseable {
     private static void createTables(SQLiteDatabase database) {
         database.execSQL("CREATE TABLE book (id INTEGER PRIMARY KEY, item_id TEXT NOT NULL,"
                 + " title TEXT, authors TEXT, series TEXT, genre TEXT, year INTEGER, text TEXT,"
-                + " isbn TEXT, title_key TEXT, short_title_key TEXT)");
+                + " isbn TEXT, words TEXT, is_new INTEGER NOT NULL,"
+                + " title_key TEXT, short_title_key TEXT)");
         database.execSQL("CREATE UNIQUE INDEX book_item_id ON book (item_id)");
         database.execSQL("CREATE INDEX book_isbn ON book (isbn)");
         database.execSQL("CREATE INDEX book_title_key ON book (title_key)");

@@ -15,8 +15,11 @@ final class CatalogReader implements AutoCloseable {
     private static final int VERSION = 1;
     private static final int BOOKS_A_REPORT = 500;
 
+    /** Characters that the words of a book may have. */
+    private static final int MAX_WORDS_LENGTH = 1000;
+
     private final SQLiteStatement book;
-    private final SQLiteStatement words;
+    private final SQLiteStatement titleWords;
     private int count;
 
     static void read(BundleFiles files, int books, SQLiteDatabase database,
@@ -33,16 +36,16 @@ final class CatalogReader implements AutoCloseable {
 
     private CatalogReader(SQLiteDatabase database) {
         book = database.compileStatement("INSERT INTO book (id, item_id, title, authors, series,"
-                + " genre, year, text, isbn, title_key, short_title_key)"
-                + " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-        words = database.compileStatement("INSERT INTO book_words (docid, words) VALUES (?, ?)");
+                + " genre, year, text, isbn, title_key, short_title_key, words, is_new)"
+                + " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        titleWords = database.compileStatement("INSERT INTO book_words (docid, words) VALUES (?, ?)");
     }
 
     /** A statement left open would keep the database open after it is closed. */
     @Override
     public void close() {
         book.close();
-        words.close();
+        titleWords.close();
     }
 
     private void read(JsonReader json, int books, Catalog.Progress progress)
@@ -97,6 +100,8 @@ final class CatalogReader implements AutoCloseable {
         String genre = null;
         String text = null;
         String isbn = null;
+        String words = null;
+        boolean isNew = false;
         json.beginObject();
         while (json.hasNext()) {
             String key = json.nextName();
@@ -114,6 +119,8 @@ final class CatalogReader implements AutoCloseable {
                 case "year": year = json.nextInt(); break;
                 case "text": text = text(json, key); break;
                 case "isbn": isbn = text(json, key); break;
+                case "words": words = text(json, key); break;
+                case "new": isNew = truth(json, key); break;
                 default: json.skipValue();
             }
         }
@@ -123,6 +130,10 @@ final class CatalogReader implements AutoCloseable {
         }
         if (itemId == null || itemId.isEmpty()) {
             throw damaged("book " + count + " has no item_id");
+        }
+        if (words != null && words.codePointCount(0, words.length()) > MAX_WORDS_LENGTH) {
+            throw damaged("book " + count + ": words must have at most " + MAX_WORDS_LENGTH
+                    + " characters");
         }
         book.clearBindings();
         book.bindLong(1, id);
@@ -140,15 +151,17 @@ final class CatalogReader implements AutoCloseable {
             bind(10, TitleKey.full(title));
             bind(11, TitleKey.withoutSubtitle(title));
         }
+        bind(12, words);
+        book.bindLong(13, isNew ? 1 : 0);
         try {
             book.executeInsert();
         } catch (SQLiteConstraintException error) {
             throw damaged("two books have the item_id " + itemId);
         }
-        words.bindLong(1, id);
-        words.bindString(2, PlainText.spaced(PlainText.of(
+        titleWords.bindLong(1, id);
+        titleWords.bindString(2, PlainText.spaced(PlainText.of(
                 blank(title) + " " + blank(authors) + " " + blank(series))));
-        words.executeInsert();
+        titleWords.executeInsert();
     }
 
     private void bind(int place, String value) {
@@ -162,6 +175,13 @@ final class CatalogReader implements AutoCloseable {
             throw damaged("book " + count + ": " + key + " must be a text");
         }
         return json.nextString();
+    }
+
+    private boolean truth(JsonReader json, String key) throws IOException, BundleException {
+        if (json.peek() != JsonToken.BOOLEAN) {
+            throw damaged("book " + count + ": " + key + " must be true or false");
+        }
+        return json.nextBoolean();
     }
 
     private static String blank(String text) {
