@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from kd_tf.models.students import STUDENTS
 from kd_tf.models.teachers import TEACHERS
 from kd_tf.models.teachers.content import ContentTeacher
 from kd_tf.models.weighted_ensemble import WeightedEnsemble
+from kd_tf.training import checkpoint
 
 V, L = 40, 8
 
@@ -136,8 +138,8 @@ SINGLE_MODELS = {
 
 
 @pytest.mark.parametrize("name", sorted(SINGLE_MODELS))
-def test_an_item_made_of_one_other_stands_where_that_stands(
-    tiny: Callable[..., HistoryModel], name: str
+def test_an_item_made_of_one_other_stands_where_that_stands_also_in_a_saved_model(
+    tiny: Callable[..., HistoryModel], name: str, tmp_path: Path
 ) -> None:
     model = tiny(SINGLE_MODELS[name])
     if name in ("neighbours", "local-ridge"):
@@ -151,6 +153,8 @@ def test_an_item_made_of_one_other_stands_where_that_stands(
     histories = from_lists([[1, 2, 3], [4], [20, 21, 22, 23]])
     before = make_score_fn(model)(histories)
     model.mix_items(make_mixtures({10: {30: 1.0}}))
+    checkpoint.save(model, tmp_path / "model")
+    model = checkpoint.load(tmp_path / "model")
     if hasattr(model, "prior"):
         prior = model.prior.numpy()
         before, priors = before - prior, prior
