@@ -7,11 +7,22 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kd_tf import atomic
+from kd_tf.evaluation.slices import COLD_ITEM_MIN_USERS, COLD_USER_MAX_ITEMS, HIDDEN_ITEMS
 from kd_tf.report import tradeoff_chart
 from kd_tf.report.results import Results
 
 FILE = "report.html"
 TEMPLATE = "report.html.jinja"
+
+SLICE_MEANINGS = {
+    "cold-users": f"users with at most {COLD_USER_MAX_ITEMS} books in the history",
+    "cold-items": f"held-out books with fewer than {COLD_ITEM_MIN_USERS} training users",
+    HIDDEN_ITEMS: "held-out books that the protocol hides from training, as if nobody had read "
+    "them",
+    "head-items": "the most popular held-out books, with a third of all training interactions; the "
+    "other thirds are middle and tail",
+}
+"""What the slices are that a name does not explain."""
 
 
 def write(results: Results, folder: Path) -> None:
@@ -50,6 +61,7 @@ def render(results: Results) -> str:
             for model in results.models
             for name, part in model.slices.items()
         },
+        slice_meanings=SLICE_MEANINGS,
     )
 
 
