@@ -33,6 +33,7 @@ BASELINES: dict[str, Callable[[Split, Catalog, Progress], Baseline]] = {
 """Functions that fit a baseline to a split. They raise UserError if the data do not suit it, for
 example a catalog that is too large."""
 
+
 def _has_texts(split: Split) -> bool:
     return split.content is not None and split.content.whole_text is not None
 

@@ -29,9 +29,9 @@ class FriendsPopularity:
         >>> friendships = sparse.csr_array(np.array([[0, 1, 1], [1, 0, 0], [1, 0, 0]], np.float32))
         >>> items = sparse.csr_array(np.array([[0, 0, 0], [0, 1, 1], [0, 0, 1]], np.float32))
         >>> model = FriendsPopularity(friendships, items, np.zeros(3, np.float32))
-        >>> nothing_read = Histories(np.empty(0, np.int32), np.zeros(2, np.int64))
-        >>> model.score(nothing_read.take(np.array([0]))).tolist()  # of nobody known
-        [[-inf, -inf, -inf]]
+        >>> nothing = np.empty(0, np.int32), np.zeros(2, np.int64)
+        >>> model.score(Histories(*nothing, users=np.array([0]))).tolist()
+        [[-inf, 1.0, 2.0]]
     """
 
     friendships: sparse.csr_array
