@@ -155,6 +155,7 @@ BaselineName = Literal[
     "popularity",
     "content",
     "frozen-text",
+    "friends",
     "item-knn",
     "item-knn-history",
     "item-knn-bm25",

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from kd_tf.baselines import content, ease, ials, item_knn, popularity, random_order
+from kd_tf.baselines import content, ease, friends, ials, item_knn, popularity, random_order
 from kd_tf.baselines.base import Baseline
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.split import Split
@@ -23,6 +23,7 @@ BASELINES: dict[str, Callable[[Split, Catalog, Progress], Baseline]] = {
     "popularity": lambda split, catalog, progress: popularity.fit(split),
     "content": lambda split, catalog, progress: content.fit(split, catalog),
     "frozen-text": lambda split, catalog, progress: content.fit_frozen(split),
+    "friends": lambda split, catalog, progress: friends.fit(split),
     "item-knn": lambda split, catalog, progress: item_knn.fit(split),
     "item-knn-history": lambda split, catalog, progress: item_knn.fit(split, side="history"),
     "item-knn-bm25": lambda split, catalog, progress: item_knn.fit(split, weighting="bm25"),
@@ -32,11 +33,22 @@ BASELINES: dict[str, Callable[[Split, Catalog, Progress], Baseline]] = {
 """Functions that fit a baseline to a split. They raise UserError if the data do not suit it, for
 example a catalog that is too large."""
 
-NEED_CONTENT = ("frozen-text",)
-"""Baselines that need encoded texts (`ContentFeatures.whole_text`)."""
+
+def _has_texts(split: Split) -> bool:
+    return split.content is not None and split.content.whole_text is not None
+
+
+def _has_friends(split: Split) -> bool:
+    return split.friendships is not None and len(split.friendships) > 0
+
+
+REQUIREMENTS: dict[str, Callable[[Split], bool]] = {
+    "frozen-text": _has_texts,
+    "friends": _has_friends,
+}
+"""What a split must have for some baselines: encoded texts, or friends."""
 
 
 def list_baselines(split: Split) -> list[str]:
     """Lists the baselines that can be fitted to a split."""
-    has_text = split.content is not None and split.content.whole_text is not None
-    return [name for name in BASELINES if name not in NEED_CONTENT or has_text]
+    return [name for name in BASELINES if name not in REQUIREMENTS or REQUIREMENTS[name](split)]

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
-from sklearn.feature_extraction.text import TfidfVectorizer
 
 from kd_tf.data.catalog import Catalog
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import Split
 from kd_tf.encoders.base import Vectors, normalize_rows
+from kd_tf.encoders.tfidf import TfidfEncoder
 from kd_tf.errors import UserError
 from kd_tf.evaluation.top_k import check_ids
 
@@ -70,11 +70,10 @@ class ContentSimilarity:
 
 
 def fit(split: Split, catalog: Catalog) -> ContentSimilarity:
-    """Computes the TF-IDF vectors of the catalog with scikit-learn, for texts in any language.
+    """Computes the TF-IDF vectors of the catalog (`TfidfEncoder`), for texts in any language.
 
-    Source: Salton and Buckley, "Term-weighting approaches in automatic text retrieval", 1988, with
-    1 + ln(tf). The weights use the texts of all items, also of those that only test users have:
-    texts are known in advance and reveal no interactions.
+    The weights use the texts of all items, also of those that only test users have: texts are known
+    in advance and reveal no interactions.
 
     Args:
         split: Only its number of items is used.
@@ -92,16 +91,7 @@ def fit(split: Split, catalog: Catalog) -> ContentSimilarity:
             "the catalog has ids but no text",
             hint="Give a table of items with titles (--items, --title).",
         )
-    # min_df=2: a term of a single item cannot match any other item.
-    vectorizer = TfidfVectorizer(sublinear_tf=True, min_df=2, dtype=np.float32)
-    try:
-        vectors = vectorizer.fit_transform(texts)
-    except ValueError as error:  # "After pruning, no terms remain"
-        raise UserError(
-            "no two items of the catalog have a word in common",
-            hint="Give a table of items with more text: titles, authors, descriptions.",
-        ) from error
-    return ContentSimilarity(_add_padding(sparse.csr_array(vectors)))
+    return ContentSimilarity(_add_padding(TfidfEncoder().fit(texts).encode(texts)))
 
 
 def fit_frozen(split: Split) -> ContentSimilarity:

@@ -38,6 +38,7 @@ def evaluate_baselines(
     authors: options.Authors = None,
     item_table: options.ItemTable = None,
     item_table_id: options.ItemTableId = None,
+    friends: options.Friends = None,
     text: options.Text = None,
     encoder: options.Encoder = None,
     image: options.Image = None,

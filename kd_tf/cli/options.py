@@ -235,7 +235,7 @@ Friends = Annotated[
     _make_option(
         DATA,
         "Table of friends, for any data set: its first two columns are a user and a friend. A "
-        "teacher learns from it; the app never sees it.",
+        "teacher and a baseline learn from it; the app never sees it.",
         metavar="FILE",
     ),
 ]

@@ -33,8 +33,15 @@ def run_demo(
         "seed": options.DEFAULT_SEED if seed is None else seed,
         "teacher": {"architecture": "cnn"},
         "student": {"architecture": "mlp"},
+        # Some books are hidden from training, to show how new ones are recommended.
+        "split": {"protocol": "cold-items"},
     }
     apply_settings(values, settings)
+    from kd_tf.config import from_values
+
+    if values["split"]["protocol"] == "cold-items":
+        num_items = from_values(values).data.synthetic_items
+        values["split"].setdefault("cold_items", max(num_items // 20, 1))
     _run(values, out or Path("runs/demo"), json, quiet)
 
 

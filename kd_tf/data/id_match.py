@@ -83,6 +83,44 @@ def explain_ids(missing_ids: pl.Series, table_ids: pl.Series) -> str:
     return "" if how is None else f"{REASONS[how]}: --normalize-ids {how} makes them equal"
 
 
+def check_overlap(
+    ids: pl.Series,
+    other_ids: pl.Series,
+    summary: str,
+    *,
+    where: str,
+    hint: str,
+    min_share: float = MIN_SHARE,
+) -> None:
+    """Checks that two lists of ids have enough in common, if one may be a part of the other.
+
+    Args:
+        ids: Each id once.
+        other_ids: Each id once.
+        summary: How many of them are in both, for the message.
+        where: The table, for the message.
+        hint: What to do if no other writing of the ids explains it.
+        min_share: The least share of the shorter list.
+
+    Raises:
+        UserError: Fewer ids are in both.
+
+    Example:
+        >>> ids, other_ids = pl.Series(["1", "2", "3"]), pl.Series(["3", "2"])
+        >>> check_overlap(ids, other_ids, "2 of 3", where="items.csv", hint="")
+    """
+    is_in_both = ids.is_in(other_ids.implode())
+    if is_in_both.sum() >= min_share * min(len(ids), len(other_ids)):
+        return
+    missing_ids = ids.filter(~is_in_both)
+    reason = explain_ids(missing_ids, other_ids)
+    raise UserError(
+        f"only {summary} (for example {missing_ids[0]!r} against {other_ids[0]!r})",
+        where=where,
+        hint=f"{reason[0].upper()}{reason[1:]}." if reason else hint,
+    )
+
+
 def check_match(match: IdMatch, min_share: float, examples: tuple[str, str]) -> None:
     """Checks that enough items with interactions are in the item table.
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -92,6 +93,10 @@ class Evaluation:
         A single user has none: every sample would be that user, and the interval a point.
         """
         return bootstrap_intervals(self.per_user) if self.num_users > 1 else {}
+
+    def describe_slices(self) -> dict[str, dict[str, Any]]:
+        """Returns the slices as results.json has them: ``num_users`` and ``metrics``, by name."""
+        return {name: asdict(metrics) for name, metrics in self.slices.items()}
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ COLD_USER_MAX_ITEMS = 4
 COLD_ITEM_MIN_USERS = 5
 """A cold item has fewer training users than this."""
 
+HIDDEN_ITEMS = "hidden-items"
+"""The slice of the items that the protocol cold-items hides from training."""
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -36,6 +39,8 @@ def slice_held_out(held_out: HeldOutSet, popularity: np.ndarray) -> list[Slice]:
 
     - ``cold-users``: 0 to 4 items in the input history; ``warm-users``: more.
     - ``cold-items``: held-out items with fewer than 5 training users.
+    - ``hidden-items``: held-out items that the protocol hides from training
+      (`HeldOutSet.cold_items`): books that nobody has read.
     - ``head-items``, ``middle-items``, ``tail-items``: items in descending order of their training
       users (ties by id), split where one third and two thirds of all training interactions are
       reached. An item on the border belongs to the part in which it begins. Items without
@@ -56,6 +61,7 @@ def slice_held_out(held_out: HeldOutSet, popularity: np.ndarray) -> list[Slice]:
         ("cold-users", lengths <= COLD_USER_MAX_ITEMS, None),
         ("warm-users", lengths > COLD_USER_MAX_ITEMS, None),
         ("cold-items", None, popularity < COLD_ITEM_MIN_USERS),
+        (HIDDEN_ITEMS, None, _mark_hidden_items(held_out, len(popularity))),
         *zip(
             ("head-items", "middle-items", "tail-items"),
             (None,) * 3,
@@ -76,6 +82,14 @@ def slice_held_out(held_out: HeldOutSet, popularity: np.ndarray) -> list[Slice]:
             offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
             result.append(Slice(name, rows, Histories(held_out.targets.items[mask], offsets)))
     return result
+
+
+def _mark_hidden_items(held_out: HeldOutSet, size: int) -> np.ndarray:
+    """Returns a mask bool [size] of the items that the protocol hides; without any, all False."""
+    mask = np.zeros(size, bool)
+    if held_out.cold_items is not None:
+        mask[held_out.cold_items] = True
+    return mask
 
 
 def _split_into_thirds(popularity: np.ndarray) -> list[np.ndarray]:

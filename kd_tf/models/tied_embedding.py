@@ -9,6 +9,7 @@ import numpy as np
 from kd_tf import rng
 from kd_tf.backend import keras, tf, tfrs
 from kd_tf.data.split import TrainingSet
+from kd_tf.encoders.base import normalize_rows
 from kd_tf.layers.dropout import Dropout
 from kd_tf.layers.id_ops import compact_ids, deduplicate
 from kd_tf.models.base import HistoryModel, minimize_loss
@@ -141,9 +142,8 @@ class TiedEmbeddingModel(HistoryModel):
         return tf.convert_to_tensor(self.scoring_table)
 
     def mix_items(self, mixtures: ItemMixtures) -> None:
-        # Averages: the logit 0 says nothing special, so a mixture must not shrink to it.
         for table in self.item_tables:
-            table.assign(mixtures.average_rows(table.numpy()))
+            table.assign(_mix_rows(table.numpy(), mixtures))
 
     def item_weights(self, ids: tf.Tensor) -> tf.Tensor:
         """Weights each history item by its age: float32 [B, L], 0 for padding."""
@@ -225,3 +225,21 @@ class TiedEmbeddingModel(HistoryModel):
             "objective": self.objective,
             "embeddings_regularizer": keras.regularizers.serialize(self.embeddings_regularizer),
         }
+
+
+def _mix_rows(table: np.ndarray, mixtures: ItemMixtures) -> np.ndarray:
+    """Averages the rows of each mixture, and gives embeddings the mean length of their parts.
+
+    Averages, because the logit 0 says nothing special. The average of vectors that differ is
+    shorter than all of them: with its dot products a new item would be in nobody's list.
+
+    Args:
+        table: float32 [V + 1, d], or [V + 1] for biases.
+        mixtures: The items and what they are made of.
+    """
+    mixed_table = mixtures.average_rows(table)
+    if table.ndim > 1:
+        rows = mixed_table[mixtures.items]
+        lengths = mixtures.average_rows(np.linalg.norm(table, axis=1))[mixtures.items]
+        mixed_table[mixtures.items] = normalize_rows(rows) * lengths[:, None]
+    return mixed_table

@@ -16,9 +16,11 @@ if TYPE_CHECKING:  # importing them needs the extra train, a benchmark of a file
         ComparisonResult,
         DatasetResult,
         DataSummary,
+        ModelResult,
         ModelTable,
         Results,
     )
+    from kd_tf.tflite.artifact import Artifact
 
 NOT_MEASURED = "-"
 """What tables show in place of a metric without test users."""
@@ -28,23 +30,27 @@ def print_results(results: Results, console: Console) -> None:
     """Prints baselines, teachers, students, artifacts and comparisons at the end of a run."""
     data = results.dataset
     threads = results.shipped_artifact.latency_us["threads"]
-    # Must fit into 80 columns: names may wrap, but numbers are never truncated.
-    table = _make_table(
-        f"{data.name}: {data.protocol}, {_format_test_users(data)}, seed {data.seed}",
-        "Evaluated on the test users, artifacts by running the .tflite file. "
-        "Recall is divided by all held-out items. "
+    caption = [
+        "Evaluated on the test users, artifacts by running the .tflite file.",
+        "Recall is divided by all held-out items.",
         f"Latency: {threads:.0f} thread{'' if threads == 1 else 's'}, this machine.",
-    )
+    ]
+    # Must fit into 80 columns: names may wrap, but numbers are never truncated.
+    third_heading = "cover-\nage@10"
+    if results.has_hidden_items:
+        third_heading = "new\nbooks"
+        caption.append("New books: NDCG@10 of those that training did not see, ranked among all.")
+    table = _make_table(_format_title(data), " ".join(caption))
     table.add_column("")
     for heading in (
-        *("NDCG\n@10", "Recall\n@20", "cover-\nage@10", "bytes"),
+        *("NDCG\n@10", "Recall\n@20", third_heading, "bytes"),
         *("x\nfloor", "p50/p99\nus", "top-10\noverlap"),
     ):
         table.add_column(heading, justify="right", no_wrap=True)
     for model in results.models:
         table.add_row(
             f"{model.name} ({model.kind})" if model.kind != model.name else model.name,
-            *_format_quality(model.metrics),
+            *_format_quality(results, model),
             f"{model.bytes:,}",
             *("", "", ""),
         )
@@ -52,7 +58,7 @@ def print_results(results: Results, console: Console) -> None:
     for artifact in results.artifacts:
         table.add_row(
             f"{artifact.name}.tflite" + (" *" if artifact.name == results.chosen else ""),
-            *_format_quality(artifact.metrics),
+            *_format_quality(results, artifact),
             f"{artifact.bytes:,}",
             f"{artifact.bytes / artifact.floor_bytes:.3f}",
             f"{artifact.latency_us['p50']:.0f}/{artifact.latency_us['p99']:.0f}",
@@ -80,9 +86,8 @@ def print_models(model_table: ModelTable, console: Console) -> None:
         "AUC": "auc",
         f"cover-\nage@{min_k}": f"coverage@{min_k}",
     }
-    candidates = "" if data.candidates == "full" else f", candidates {data.candidates}"
     table = _make_table(
-        f"{data.name}: {data.protocol}{candidates}, {_format_test_users(data)}, seed {data.seed}",
+        _format_title(data),
         f"95 %: bootstrap interval of NDCG@{min_k} over users. Recall is divided by all held-out "
         "items.",
         (0, 1, 0, 0),
@@ -184,15 +189,19 @@ def _print_caution(data: DatasetResult, console: Console) -> None:
         console.print(f"Note: {data.caution}.", markup=False)
 
 
-def _format_test_users(data: DatasetResult) -> str:
-    return f"{data.test_users:,} test user{'' if data.test_users == 1 else 's'}"
+def _format_title(data: DatasetResult) -> str:
+    """Says what a table was measured on."""
+    candidates = "" if data.candidates == "full" else f", candidates {data.candidates}"
+    test_users = f"{data.test_users:,} test user{'' if data.test_users == 1 else 's'}"
+    return f"{data.name}: {data.protocol}{candidates}, {test_users}, seed {data.seed}"
 
 
-def _format_quality(metrics: dict[str, float]) -> list[str]:
-    return [
-        f"{metrics[name]:.4f}" if name in metrics else NOT_MEASURED
-        for name in ("ndcg@10", "recall@20", "coverage@10")
-    ]
+def _format_quality(results: Results, result: ModelResult | Artifact) -> list[str]:
+    """Formats NDCG@10, Recall@20, and coverage, or NDCG@10 of hidden items where there are any."""
+    figures = [result.metrics.get(name) for name in ("ndcg@10", "recall@20", "coverage@10")]
+    if results.has_hidden_items:
+        figures[-1] = results.get_hidden_ndcg(result)
+    return [NOT_MEASURED if value is None else f"{value:.4f}" for value in figures]
 
 
 def print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:

@@ -7,11 +7,23 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kd_tf import atomic
+from kd_tf.evaluation.candidates import COLD
+from kd_tf.evaluation.slices import COLD_ITEM_MIN_USERS, COLD_USER_MAX_ITEMS, HIDDEN_ITEMS
 from kd_tf.report import tradeoff_chart
 from kd_tf.report.results import Results
 
 FILE = "report.html"
 TEMPLATE = "report.html.jinja"
+
+SLICE_MEANINGS = {
+    "cold-users": f"users with at most {COLD_USER_MAX_ITEMS} books in the history",
+    "cold-items": f"held-out books with fewer than {COLD_ITEM_MIN_USERS} training users",
+    HIDDEN_ITEMS: "held-out books that the protocol hides from training, as if nobody had read "
+    "them",
+    "head-items": "the most popular held-out books, with a third of all training interactions; the "
+    "other thirds are middle and tail",
+}
+"""What the slices are that a name does not explain."""
 
 
 def write(results: Results, folder: Path) -> None:
@@ -45,12 +57,22 @@ def render(results: Results) -> str:
         if results.dataset.test_users
         else {},
         metrics=_list_metric_names(results),
-        slices={
-            name: part["num_users"]
-            for model in results.models
-            for name, part in model.slices.items()
-        },
+        slices=_count_slice_users(results),
+        slice_meanings=SLICE_MEANINGS,
     )
+
+
+def _count_slice_users(results: Results) -> dict[str, int]:
+    """Counts the users of the slices to show, by name.
+
+    Where only hidden items are ranked, slices of items say nothing: these are all items.
+    """
+    return {
+        name: part["num_users"]
+        for model in results.models
+        for name, part in model.slices.items()
+        if results.dataset.candidates != COLD or name.endswith("-users")
+    }
 
 
 def _list_metric_names(results: Results) -> list[str]:

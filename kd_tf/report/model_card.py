@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from kd_tf.data.splits.cold_items import COLD_ITEMS
+from kd_tf.data.splits.cold_users import COLD_USERS
 from kd_tf.data.splits.leave_one_out import LEAVE_ONE_OUT
 from kd_tf.data.splits.published import PUBLISHED
 from kd_tf.data.splits.random_holdout import RANDOM
@@ -22,6 +24,10 @@ METRICS = ("ndcg@10", "recall@10", "recall@20", "coverage@10", "novelty@10")
 PROTOCOL_DESCRIPTIONS = {
     UNSEEN_USERS: "the test users are not in the training data; some books of each test user are "
     "held out, and the model must find them among all books of the catalog",
+    COLD_ITEMS: "the test users are not in the training data, and some books are hidden from it "
+    "as if nobody had read them; the model must find these and other held-out books",
+    COLD_USERS: "the test users are not in the training data, and the model sees only a few books "
+    "of each; it must find held-out books among all books of the catalog",
     LEAVE_ONE_OUT: "the last book of each user is held out, and a model trained on the earlier "
     "books must find it among all books of the catalog",
     TEMPORAL: "all interactions after one point in time are held out, and a model trained on the "
@@ -93,6 +99,7 @@ def _describe_data(results: Results) -> str:
         f"{format_count(data.validation_users, 'validation user')} (early stopping and model "
         f"selection), {format_count(data.test_users, 'test user')}",
         f"- Protocol: {protocol}",
+        *([] if data.candidates == "full" else [f"- Ranked candidates: {data.candidates}"]),
         f"- Seed: {data.seed}",
     ]
     lines += [
@@ -158,6 +165,8 @@ def _describe_metrics(results: Results) -> str:
         values = [f"{metrics[metric]:.4f}" for metric in METRICS]
         lines.append(f"| {' | '.join([name, *values, f'{size:,}'])} |")
     lines += ["", "Recall is divided by the number of all held-out books. Novelty is in bits."]
+    if results.new_items:
+        lines += ["", f"{escape(results.new_items)}."]
     if results.comparisons:
         lines += ["", *(f"- {_format_comparison(pair)}" for pair in results.comparisons)]
     return "\n".join(lines)

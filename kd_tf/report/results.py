@@ -12,6 +12,7 @@ from kd_tf.data.clean import CleaningStep
 from kd_tf.data.id_match import IdMatch
 from kd_tf.data.interactions import Counts
 from kd_tf.evaluation.significance import PairedComparison, compute_p_value
+from kd_tf.evaluation.slices import HIDDEN_ITEMS
 
 if TYPE_CHECKING:  # importing TensorFlow would slow down `kd-tf baselines`
     from kd_tf.tflite.artifact import Artifact
@@ -43,8 +44,9 @@ class DatasetResult:
         test_users: Number of test users.
         cleaning: Name, and counts before and after, of each cleaning step (`CleaningStep`).
         notes: Notes on the data, one sentence each.
-        candidates: ``full`` if the whole catalog is ranked, or ``sampled:N`` if held-out items are
-            ranked among N sampled ones.
+        candidates: ``full`` if the whole catalog is ranked, ``cold`` if only the items are that the
+            protocol hides from training, or ``sampled:N`` if held-out items are ranked among N
+            sampled ones.
 
     Example:
         >>> dataset = DatasetResult(
@@ -297,6 +299,40 @@ class Results:
     def write(self, folder: Path) -> None:
         """Writes results.json into a run's folder atomically."""
         atomic.write_json(folder / FILE, self.to_json())
+
+    @property
+    def has_hidden_items(self) -> bool:
+        """Whether training hid books whose figures are a part of all others.
+
+        With the candidates ``cold`` all figures are of such books.
+        """
+        return HIDDEN_ITEMS in self.shipped_artifact.slices and self.dataset.candidates == "full"
+
+    @staticmethod
+    def get_hidden_ndcg(result: ModelResult | Artifact) -> float:
+        """Returns NDCG@10 of the books that training hid."""
+        return float(result.slices[HIDDEN_ITEMS]["metrics"]["ndcg@10"])
+
+    @property
+    def new_items(self) -> str | None:
+        """Says how well books are recommended that training hid, for people; None if it hid none.
+
+        The teacher is the last one.
+        """
+        if not self.has_hidden_items:
+            return None
+        file = self.shipped_artifact
+        teacher = [model for model in self.models if model.role == "teacher"][-1]
+        baselines = [model for model in self.models if model.role == "baseline"]
+        best_baseline = max(baselines, key=self.get_hidden_ndcg)
+        num_users = file.slices[HIDDEN_ITEMS]["num_users"]
+        return (
+            "New books, which training did not see, ranked among all: NDCG@10 "
+            f"{self.get_hidden_ndcg(file):.4f} ({file.name}.tflite), "
+            f"{self.get_hidden_ndcg(teacher):.4f} (teacher), "
+            f"{self.get_hidden_ndcg(best_baseline):.4f} (best baseline, {best_baseline.name}), "
+            f"on {num_users:,} test user{'' if num_users == 1 else 's'} with such books"
+        )
 
     @property
     def shipped_artifact(self) -> Artifact:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -52,6 +53,7 @@ class Artifact:
         min_runtime_version: Oldest TensorFlow Lite version that runs the file.
         catalog_search: ``exact`` or ``two-stage``. With ``two-stage``, `parity` also has
             ``recall_of_exact``, the share of the student's exact top 10 that the file finds.
+        slices: By name of the slice, the number of users ``num_users`` and their ``metrics``.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Artifact:
     peak_memory_bytes: int
     min_runtime_version: str
     catalog_search: str = "exact"
+    slices: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def measure_artifact(
@@ -117,6 +120,7 @@ def measure_artifact(
     rank_test_items = make_tflite_ranker(model, split.test.candidate_items)
     # Those of the test users come first; without any, those of the training users are timed.
     latency = measure_latency(model, real_histories[: len(split.test.histories) or None])
+    evaluation = evaluate_lists(rank_test_items, split.test, statistics, ks=ks)
     return Artifact(
         name=quantization.value,
         path=f"artifacts/{path.name}",
@@ -126,7 +130,7 @@ def measure_artifact(
         quantization=quantization.value,
         sparsity=sparsity,
         signatures=list(model.signatures),
-        metrics=evaluate_lists(rank_test_items, split.test, statistics, ks=ks).overall,
+        metrics=evaluation.overall,
         validation_ndcg=evaluate_lists(rank, split.validation, statistics, ks=(10,)).overall.get(
             "ndcg@10", 0.0
         ),
@@ -153,6 +157,7 @@ def measure_artifact(
         peak_memory_bytes=measure_peak_memory(path),
         min_runtime_version=compute_min_runtime_version(content),
         catalog_search="two-stage" if is_two_stage else "exact",
+        slices=evaluation.describe_slices(),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -335,3 +336,11 @@ def test_a_bundle_is_measured_by_running_its_file_whatever_the_order_of_its_item
     assert kd.evaluate(tmp_path / "moved", split.test)["ndcg@10"] == pytest.approx(
         measured["ndcg@10"], abs=0.01
     )
+    every_third = np.arange(1, split.num_items + 1, 3, dtype=np.int32)
+    among_some = dataclasses.replace(split.test, candidate_items=every_third)
+    expected = kd.evaluate(student, among_some)["ndcg@10"]
+    assert expected < 0.8 * measured["ndcg@10"]  # two thirds of the targets cannot be found
+    for folder in ("bundle", "moved"):
+        assert kd.evaluate(tmp_path / folder, among_some)["ndcg@10"] == pytest.approx(
+            expected, abs=0.02
+        )

@@ -77,6 +77,15 @@ def test_scores_agree_with_dense_algebra(fit: Fit) -> None:
         assert actual.max() <= 1 + 1e-6
 
 
+def test_tags_and_entities_of_html_are_no_words(fit: Fit) -> None:
+    model = fit(
+        catalog_of(title=["<em>red</em> sea &amp; sand", "<em>blue</em> sea &amp;", "sand"])
+    )
+    scores = model.score(from_lists([[3]]))[0]
+    assert scores[1] > 0
+    assert scores[2] == -np.inf
+
+
 def test_every_text_column_is_read_and_nothing_else(fit: Fit) -> None:
     for column in ("title", "authors", "series", "genre", "text"):
         scores = fit(catalog_of(**{column: ["storm", "storm"]})).score(from_lists([[1]]))

@@ -9,9 +9,12 @@ from kd_tf.data.split import HeldOutSet
 from kd_tf.evaluation.slices import slice_held_out
 
 
-def held_out(histories, targets) -> HeldOutSet:
+def held_out(histories, targets, cold_items=None) -> HeldOutSet:
     return HeldOutSet(
-        from_lists(histories), from_lists(targets), np.arange(len(histories), dtype=np.int32)
+        from_lists(histories),
+        from_lists(targets),
+        np.arange(len(histories), dtype=np.int32),
+        cold_items=cold_items,
     )
 
 
@@ -22,12 +25,13 @@ def as_lists(part) -> list[tuple[int, list[int]]]:
 def test_slices_match_the_hand_computed_case() -> None:
     # Interactions 6, 4, 4, 4, 0: 18 in all, thirds begin at 6 and 12.
     popularity = np.array([0, 4, 6, 4, 0, 4])
-    users = held_out([[1, 2, 3, 4], [], [1, 2, 3, 4, 5]], [[2, 4], [1, 3], [5]])
+    users = held_out([[1, 2, 3, 4], [], [1, 2, 3, 4, 5]], [[2, 4], [1, 3], [5]], np.array([4, 5]))
     actual = {part.name: as_lists(part) for part in slice_held_out(users, popularity)}
     assert actual == {
         "cold-users": [(0, [2, 4]), (1, [1, 3])],
         "warm-users": [(2, [5])],
         "cold-items": [(0, [4]), (1, [1, 3]), (2, [5])],
+        "hidden-items": [(0, [4]), (2, [5])],
         "head-items": [(0, [2])],
         "middle-items": [(1, [1, 3])],
         "tail-items": [(0, [4]), (2, [5])],

@@ -69,6 +69,8 @@ def test_a_run_leaves_what_the_readme_says(finished: RunResult) -> None:
     assert floors["float32"] == 2 * floors["float16"] >= 4 * floors["int8"]
     for one in written["artifacts"]:
         assert (finished.folder / one["path"]).stat().st_size == one["bytes"]
+        # Of the file itself: all users of this split are warm.
+        assert one["slices"]["warm-users"]["metrics"]["ndcg@10"] == one["metrics"]["ndcg@10"]
     assert config.read(finished.folder / "config.toml") == SETTINGS
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from kd_tf.report.results import ComparisonResult, DatasetResult, ModelResult, Results
@@ -43,6 +45,29 @@ def _artifact(name, size, floor, ndcg, p50):
         peak_memory_bytes=size + 1_234_567,
         min_runtime_version="2.3.0",
     )
+
+
+def add_slices(results: Results) -> Results:
+    """The same results with slices, as if some books had been hidden from training."""
+
+    def measure(result):
+        ndcg = result.metrics["ndcg@10"]
+        slices = {
+            "cold-users": {"num_users": 77, "metrics": {"ndcg@10": ndcg / 2}},
+            "hidden-items": {"num_users": 432, "metrics": {"ndcg@10": ndcg / 3}},
+        }
+        return dataclasses.replace(result, slices=slices)
+
+    return dataclasses.replace(
+        results,
+        models=[measure(model) for model in results.models],
+        artifacts=[measure(artifact) for artifact in results.artifacts],
+    )
+
+
+@pytest.fixture
+def hidden_results(results):
+    return add_slices(results)
 
 
 @pytest.fixture

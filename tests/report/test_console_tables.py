@@ -87,3 +87,25 @@ def test_the_number_of_threads_is_the_measured_one(results):
     assert "Latency: 1 thread," in printed(results, 200)
     results.shipped_artifact.latency_us["threads"] = 4
     assert "Latency: 4 threads," in printed(results, 200)
+
+
+def test_books_that_training_hid_have_a_column(hidden_results):
+    lines = printed(hidden_results).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert lines[1].split()[:3] == ["NDCG", "Recall", "new"]
+    for model in hidden_results.models[2:]:
+        (line,) = [line for line in lines if line.startswith(f"{model.name} (")]
+        assert f" {model.metrics['ndcg@10'] / 3:.4f} " in line
+    for file in hidden_results.artifacts:
+        (line,) = [line for line in lines if line.startswith(f"{file.name}.tflite")]
+        assert f" {file.metrics['ndcg@10'] / 3:.4f} " in line
+
+
+@pytest.mark.parametrize("candidates", ["cold", "sampled:99"])
+def test_figures_of_other_candidates_are_named_and_not_taken_for_such_books(
+    hidden_results, candidates
+):
+    data = dataclasses.replace(hidden_results.dataset, candidates=candidates)
+    text = printed(dataclasses.replace(hidden_results, dataset=data), 200)
+    assert f"unseen-users, candidates {candidates}, 600 test users" in text
+    assert "cover-" in text.splitlines()[1]

@@ -130,6 +130,32 @@ def test_a_metric_that_only_one_model_has_is_a_dash_for_the_others(results):
     assert rows["ndcg@50"] == ["–", "0.4321", *["–"] * 7]
 
 
+def test_every_model_and_file_stands_beside_every_slice(hidden_results):
+    headings, rows = Page(html.render(hidden_results)).table("slices-table")
+    assert headings == ["model", "all", "cold-users", "hidden-items"]
+    assert rows.pop("users") == ["600", "77", "432"]
+    named = {model.name: model for model in hidden_results.models}
+    named |= {_file(hidden_results, file): file for file in hidden_results.artifacts}
+    assert rows == {
+        name: [f"{result.metrics['ndcg@10'] / part:.4f}" for part in (1, 2, 3)]
+        for name, result in named.items()
+    }
+
+
+def test_books_that_training_hid_are_in_the_first_lines(hidden_results):
+    sentence = (
+        "New books, which training did not see, ranked among all: NDCG@10 0.0729 (int8.tflite), "
+        "0.0770 (teacher), 0.0666 (best baseline, item-knn), on 432 test users with such books."
+    )
+    assert sentence in Page(html.render(hidden_results)).all_text()
+    data = dataclasses.replace(hidden_results.dataset, candidates="cold")
+    only_hidden = dataclasses.replace(hidden_results, dataset=data)
+    text = Page(html.render(only_hidden)).all_text()
+    assert "New books" not in text
+    assert "(unseen-users, candidates cold, seed 42)" in text
+    assert "hidden-items" not in text
+
+
 def test_every_table_row_has_as_many_cells_as_headings(page):
     assert len(page.tables) == 6
     for rows in page.tables.values():
@@ -148,7 +174,17 @@ def test_the_first_lines_are_about_the_shipped_file(results):
 
 def test_data_cleaning_notes_and_versions_stand_in_the_page(results, page):
     values = [part for tag, part in page.text if tag == "dd"]
-    assert values == ["3,000", "2,000", "81,234", "2,100", "300", "600", "unseen-users", "42"]
+    assert values == [
+        "3,000",
+        "2,000",
+        "81,234",
+        "2,100",
+        "300",
+        "600",
+        "unseen-users",
+        "full",
+        "42",
+    ]
     rows = [row for rows in page.tables.values() for row in rows]
     assert ["repeated pair (the latest is kept)", "17", "0"] in rows
     assert ["user with fewer than 5 items", "1,203", "411"] in rows

@@ -160,3 +160,13 @@ def test_empty_notes_comparisons_and_environment_leave_no_holes(results):
     assert "- Protocol: `next-book`\n" in card
     assert "\n\n\n" not in card
     assert card.endswith("2.3.0\n")
+
+
+def test_books_that_training_hid_have_their_own_figures(hidden_results):
+    text = shown(model_card.render(hidden_results))
+    assert "New books, which training did not see, ranked among all: NDCG@10 0.0729" in text
+    data = dataclasses.replace(hidden_results.dataset, candidates="cold", protocol="cold-items")
+    text = shown(model_card.render(dataclasses.replace(hidden_results, dataset=data)))
+    assert "New books" not in text
+    assert "some books are hidden from it as if nobody had read them" in text
+    assert "Ranked candidates: cold" in text

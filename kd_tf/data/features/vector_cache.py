@@ -19,6 +19,7 @@ KEY_BYTES = 16
 class VectorCache:
     """A folder of vectors, by encoder and content of the input: a text, or the bytes of an image.
 
+    What the folder has of an encoder is read once, however many columns are encoded with it.
     Every batch is written to a file of its own, under a temporary name that is then renamed: work
     that was interrupted goes on where it stopped, and two programs may use a folder at once. A
     damaged file is passed over, and its inputs are encoded again. Vectors that are zero are not
@@ -39,6 +40,7 @@ class VectorCache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._vectors: dict[Path, dict[bytes, np.ndarray]] = {}
 
     def encode(
         self, encoder: Encoder[Input], values: Sequence[Input], label: str, progress: Progress
@@ -55,7 +57,9 @@ class VectorCache:
             float32 [n, d], as of `Encoder.encode`.
         """
         folder = self.folder / hashlib.sha256(encoder.fingerprint.encode()).hexdigest()[:32]
-        vectors = _read_vectors(folder)
+        if folder not in self._vectors:
+            self._vectors[folder] = _read_vectors(folder)
+        vectors = self._vectors[folder]
         keys = [encoder.hash_input(value)[:KEY_BYTES] for value in values]
         missing_rows = [row for row, key in enumerate(keys) if key not in vectors]
         if missing_rows:

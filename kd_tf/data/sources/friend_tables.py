@@ -13,7 +13,7 @@ from kd_tf.data.formats.bad_rows import BadRows, OnBadRows
 from kd_tf.data.formats.delimited import Dialect
 from kd_tf.data.formats.files import format_names, get_single_table
 from kd_tf.data.formats.tables import Table, open_table
-from kd_tf.data.id_match import MIN_SHARE, explain_ids
+from kd_tf.data.id_match import MIN_SHARE, check_overlap
 from kd_tf.data.sources.interaction_rows import parse_ids_of, refuse_fractions
 from kd_tf.data.values.ids import normalize_ids
 from kd_tf.data.values.rules import ValueRules
@@ -181,19 +181,16 @@ def _check_users(
     users = pl.concat([rows["user"], rows["friend"]]).unique(maintain_order=True)
     known_users = pl.Series(user_ids, dtype=pl.String)
     is_known = users.is_in(known_users.implode())
-    num_matched, num_smaller = int(is_known.sum()), min(len(users), len(user_ids))
-    if num_matched < min_matched_share * num_smaller:
-        unknown = users.filter(~is_known)
-        reason = explain_ids(unknown, known_users)
-        raise UserError(
-            f"only {num_matched:,} of {len(users):,} users of the table are among the "
-            f"{len(user_ids):,} with interactions (for example {unknown[0]!r} against "
-            f"{user_ids[0]!r})",
-            where=str(table.locate(1)),
-            hint=f"{reason[0].upper()}{reason[1:]}."
-            if reason
-            else "Check that the first two columns hold the user ids of the interactions.",
-        )
+    num_matched = int(is_known.sum())
+    check_overlap(
+        users,
+        known_users,
+        f"{num_matched:,} of {len(users):,} users of the table are among the {len(user_ids):,} "
+        "with interactions",
+        where=str(table.locate(1)),
+        hint="Check that the first two columns hold the user ids of the interactions.",
+        min_share=min_matched_share,
+    )
     num_unknown = len(users) - num_matched
     if not num_unknown:
         return ()

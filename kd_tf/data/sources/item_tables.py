@@ -12,7 +12,7 @@ from kd_tf.data.dataset import Dataset
 from kd_tf.data.formats.bad_rows import OnBadRows
 from kd_tf.data.formats.files import get_single_table
 from kd_tf.data.formats.tables import open_table
-from kd_tf.data.id_match import MIN_SHARE, explain_ids
+from kd_tf.data.id_match import check_overlap
 from kd_tf.data.sources.csv_files import COLUMN_NAMES
 from kd_tf.data.sources.item_rows import ItemColumns, read_items
 from kd_tf.data.values.rules import ValueRules
@@ -130,20 +130,16 @@ def _describe_match(catalog_ids: pl.Series, table_ids: pl.Series, path: str) -> 
     Raises:
         UserError: Fewer than half of the smaller table.
     """
-    is_listed = catalog_ids.is_in(table_ids.implode())
-    num_matched = int(is_listed.sum())
-    num_smaller = min(len(catalog_ids), len(table_ids))
+    num_matched = int(catalog_ids.is_in(table_ids.implode()).sum())
     summary = (
         f"{num_matched:,} of {len(catalog_ids):,} items are in {Path(path).name}, which has "
         f"{len(table_ids):,}"
     )
-    if num_matched < MIN_SHARE * num_smaller:
-        reason = explain_ids(catalog_ids.filter(~is_listed), table_ids)
-        raise UserError(
-            f"only {summary} (for example {catalog_ids[0]!r} against {table_ids[0]!r})",
-            where=path,
-            hint=f"{reason[0].upper()}{reason[1:]}."
-            if reason
-            else "Check that --item-table-id names the column with the ids of the interactions.",
-        )
+    check_overlap(
+        catalog_ids,
+        table_ids,
+        summary,
+        where=path,
+        hint="Check that --item-table-id names the column with the ids of the interactions.",
+    )
     return (summary,) if num_matched < len(catalog_ids) else ()

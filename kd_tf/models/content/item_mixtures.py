@@ -62,6 +62,11 @@ class ItemMixtures:
         mixed_table[self.items] = averages @ table
         return mixed_table
 
+    def select(self, mask: np.ndarray) -> ItemMixtures | None:
+        """Returns the mixtures of the items of a mask bool [V + 1]; None without any."""
+        rows = np.flatnonzero(mask[self.items])
+        return ItemMixtures(self.items[rows], self.weights[rows]) if len(rows) else None
+
 
 def fit_item_mixtures(
     content: ContentFeatures,
@@ -80,6 +85,9 @@ def fit_item_mixtures(
     that of Gantner et al., "Learning Attribute-to-Feature Mappings for Cold-Start Recommendations",
     2010.
 
+    The latest fit is kept: a content teacher, the models beside it and the methods of a comparison
+    need the same mixtures, and a fit with known items holds those of the new ones.
+
     Args:
         content: What all items are about.
         popularity: int64 [V + 1], number of training users of each item.
@@ -90,7 +98,28 @@ def fit_item_mixtures(
     Returns:
         The mixtures; None if there is nothing to mix, or nothing to mix it of.
     """
-    progress = progress or NullProgress()
+    key = (content.compute_fingerprint(), popularity.tobytes())
+    if key not in _latest_fits:
+        _latest_fits.clear()
+    fits = _latest_fits.setdefault(key, {})
+    if includes_known not in fits:
+        all_mixtures = fits.get(True)
+        fits[includes_known] = (
+            _solve(content, popularity, includes_known, progress or NullProgress())
+            if all_mixtures is None
+            else all_mixtures.select(popularity == 0)
+        )
+    return fits[includes_known]
+
+
+_latest_fits: dict[tuple[str, bytes], dict[bool, ItemMixtures | None]] = {}
+"""The fits of the latest content and popularity, by whether they include known items."""
+
+
+def _solve(
+    content: ContentFeatures, popularity: np.ndarray, includes_known: bool, progress: Progress
+) -> ItemMixtures | None:
+    """Computes the mixtures; see `fit_item_mixtures`."""
     has_content = np.append(False, content.has_content)
     references = np.flatnonzero((popularity > 0) & has_content)
     if len(references) > MAX_REFERENCE_ITEMS:
@@ -108,17 +137,19 @@ def fit_item_mixtures(
         system[np.diag_indices_from(system)] += REGULARIZATION
         factor = cho_factor(system, lower=True, overwrite_a=True, check_finite=False)
         del system
-        others = items[~is_left_out]
-        for start in range(0, len(others), _BLOCK_SIZE):
-            block = others[start : start + _BLOCK_SIZE]
+        is_new = popularity[items] == 0
+        # New items in blocks of their own, so that known ones do not change a digit of them.
+        for block in (
+            *_split_into_blocks(items[is_new]),
+            *_split_into_blocks(items[~is_new & ~is_left_out]),
+        ):
             weights = cho_solve(
                 factor, kernel.compute(references - 1, block - 1), check_finite=False
             )
             parts.append((block, _keep_largest(weights.T, references, len(popularity))))
             advance(len(block))
         if is_left_out.any():
-            for start in range(0, len(references), _BLOCK_SIZE):
-                rows = np.arange(start, min(start + _BLOCK_SIZE, len(references)))
+            for rows in _split_into_blocks(np.arange(len(references))):
                 unit = np.zeros((len(references), len(rows)), np.float32)
                 unit[rows, np.arange(len(rows))] = 1
                 inverse = cho_solve(factor, unit, overwrite_b=True, check_finite=False).T
@@ -132,6 +163,10 @@ def fit_item_mixtures(
     order = np.argsort(mixed_items)
     weights = sparse.csr_array(sparse.vstack([part for _, part in parts], format="csr")[order])
     return ItemMixtures(mixed_items[order].astype(np.int32), weights)
+
+
+def _split_into_blocks(items: np.ndarray) -> list[np.ndarray]:
+    return [items[start : start + _BLOCK_SIZE] for start in range(0, len(items), _BLOCK_SIZE)]
 
 
 def _keep_largest(weights: np.ndarray, references: np.ndarray, width: int) -> sparse.csr_array:

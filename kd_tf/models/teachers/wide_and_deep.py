@@ -67,12 +67,13 @@ class WideAndDeepTeacher(TiedEmbeddingModel):
         super().__init__(num_items, **kwargs)
         if wide_neighbours < 0:
             raise ValueError(f"wide_neighbours must be 0 or more, not {wide_neighbours}")
-        self._create_wide_part(wide_neighbours)
         self.wide_weight = self._add_constant("wide_weight", ())
         self.recency_power = self._add_constant("recency_power", ())
         self.temperature = self.add_weight(
             name="temperature", shape=(), initializer="ones", trainable=False
         )
+        # Last, because `mix_items` replaces it: files list the weights in this order.
+        self._create_wide_part(wide_neighbours)
 
     def _create_wide_part(self, wide_neighbours: int) -> None:
         """Creates the neighbours of all items, or replaces those of another number."""

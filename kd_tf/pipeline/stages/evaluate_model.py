@@ -68,7 +68,8 @@ def evaluate_model(
         raise ValueError("these held-out users belong to no split: give train=split.train")
     statistics = TrainingStatistics.from_histories(train, train.num_items)
     if isinstance(model, str | Path):
-        return evaluate_lists(_open_ranker(Path(model), train), held_out, statistics, ks=ks).overall
+        rank = _open_ranker(Path(model), train, held_out.candidate_items)
+        return evaluate_lists(rank, held_out, statistics, ks=ks).overall
     if isinstance(model, keras.Model):
         keras_model = model if isinstance(model, HistoryModel) else model.student
         if keras_model.num_items != train.num_items:
@@ -82,19 +83,27 @@ def evaluate_model(
     return evaluate(score, held_out, statistics, ks=ks).overall
 
 
-def _open_ranker(path: Path, train: TrainingSet) -> RankFn:
-    """Opens a .tflite file or a bundle, whose items may be in another order than the split's."""
+def _open_ranker(path: Path, train: TrainingSet, candidate_items: np.ndarray | None) -> RankFn:
+    """Opens a .tflite file or a bundle, whose items may be in another order than the split's.
+
+    Args:
+        path: The file or bundle.
+        train: Its catalog has the split's order of the items.
+        candidate_items: int32 [c], the only items to rank; None to rank all.
+    """
     if not path.is_dir():
-        return make_tflite_ranker(TFLiteModel(path))
+        return make_tflite_ranker(TFLiteModel(path), candidate_items)
     bundle = Bundle.open(path)
-    rank = make_tflite_ranker(TFLiteModel(bundle.model))
     if train.catalog is None:
-        return rank
+        return make_tflite_ranker(TFLiteModel(bundle.model), candidate_items)
     ids = {item_id: number for number, item_id in enumerate(train.catalog.item_ids, start=1)}
     if ids.keys() != {item.item_id for item in bundle.items}:
         raise ValueError(f"the bundle {path} has other items than the split")
     to_split = np.array([0, *(ids[item.item_id] for item in bundle.items)], np.int32)
     to_bundle = np.argsort(to_split).astype(np.int32)
+    rank = make_tflite_ranker(
+        TFLiteModel(bundle.model), None if candidate_items is None else to_bundle[candidate_items]
+    )
 
     def rank_split_items(histories: Histories, k: int) -> np.ndarray:
         bundle_histories = Histories(to_bundle[histories.items], histories.offsets)

@@ -80,7 +80,7 @@ def make_model_result(
         metrics=evaluation.overall,
         train_seconds=seconds,
         intervals=evaluation.compute_intervals(),
-        slices={name: asdict(metrics) for name, metrics in evaluation.slices.items()},
+        slices=evaluation.describe_slices(),
     )
 
 

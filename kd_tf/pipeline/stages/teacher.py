@@ -84,10 +84,14 @@ def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> 
         ]
     architectures = settings.members or choose_default_members(context)
     max_length = min(_choose_max_length(context, architecture) for architecture in architectures)
-    members = [
-        _load_or_train_teacher(context, architecture, f"teacher-{architecture}", max_length)
-        for architecture in dict.fromkeys(architectures)
-    ]
+    # The content teacher first: its fit holds the mixtures of new items, which the others need.
+    member_by_architecture = {
+        architecture: _load_or_train_teacher(
+            context, architecture, f"teacher-{architecture}", max_length
+        )
+        for architecture in sorted(architectures, key=lambda name: name != "content")
+    }
+    members = [member_by_architecture[name] for name in dict.fromkeys(architectures)]
     key = context.cache.make_key(
         members=[checkpoint.compute_fingerprint(member.model) for member in members]
     )

@@ -133,13 +133,17 @@ def test_folders_have_to_exist(folder: Path, encoder: CountingEncoder) -> None:
 def test_an_image_is_encoded_once_whatever_its_name(
     folder: Path, encoder: CountingEncoder, tmp_path: Path
 ) -> None:
-    cache = VectorCache(tmp_path / "cache")
+    cache = tmp_path / "cache"
     catalog = make_catalog("a.png", "b.png", "broken.png")
-    (first,), notes = encode_images(catalog, ["cover"], ["counting"], [folder], cache=cache)
+    (first,), notes = encode_images(
+        catalog, ["cover"], ["counting"], [folder], cache=VectorCache(cache)
+    )
     encoder.files.clear()
     (folder / "b.png").rename(folder / "renamed.png")
     catalog = make_catalog("copy.png", "renamed.png", "broken.png", "c.png")
-    (second,), notes_again = encode_images(catalog, ["cover"], ["counting"], [folder], cache=cache)
+    (second,), notes_again = encode_images(
+        catalog, ["cover"], ["counting"], [folder], cache=VectorCache(cache)
+    )
     # What cannot be read is tried again, and said again.
     assert encoder.files == ["broken.png", "c.png"]
     assert notes_again == notes
@@ -149,23 +153,29 @@ def test_an_image_is_encoded_once_whatever_its_name(
 def test_other_content_under_the_same_name_is_encoded_anew(
     folder: Path, encoder: CountingEncoder, tmp_path: Path
 ) -> None:
-    cache, catalog = VectorCache(tmp_path / "cache"), make_catalog("a.png")
-    (first,), _ = encode_images(catalog, ["cover"], ["counting"], [folder], cache=cache)
+    cache, catalog = tmp_path / "cache", make_catalog("a.png")
+    (first,), _ = encode_images(
+        catalog, ["cover"], ["counting"], [folder], cache=VectorCache(cache)
+    )
     (folder / "a.png").write_bytes((folder / "b.png").read_bytes())
-    (second,), _ = encode_images(catalog, ["cover"], ["counting"], [folder], cache=cache)
+    (second,), _ = encode_images(
+        catalog, ["cover"], ["counting"], [folder], cache=VectorCache(cache)
+    )
     assert not np.allclose(first.vectors, second.vectors)
 
 
 def test_interrupted_work_goes_on_where_it_stopped(
     folder: Path, encoder: CountingEncoder, tmp_path: Path
 ) -> None:
-    cache, catalog = VectorCache(tmp_path / "cache"), make_catalog(*COLOURS)
+    cache, catalog = tmp_path / "cache", make_catalog(*COLOURS)
     encoder.fail_after = 4
     with pytest.raises(KeyboardInterrupt):
-        encode_images(catalog, ["cover"], ["counting"], [folder], cache=cache)
+        encode_images(catalog, ["cover"], ["counting"], [folder], cache=VectorCache(cache))
     encoder.files.clear()
     encoder.fail_after = 1000
-    (block,), _ = encode_images(catalog, ["cover"], ["counting"], [folder], cache=cache)
+    (block,), _ = encode_images(
+        catalog, ["cover"], ["counting"], [folder], cache=VectorCache(cache)
+    )
     assert encoder.files == ["e.png"]
     (expected,), _ = encode_images(catalog, ["cover"], ["counting"], [folder])
     np.testing.assert_array_equal(block.vectors, expected.vectors)

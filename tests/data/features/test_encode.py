@@ -9,11 +9,13 @@ import polars as pl
 import pytest
 
 from kd_tf.data.catalog import Catalog
+from kd_tf.data.features import vector_cache
 from kd_tf.data.features.content import ContentFeatures, FeatureBlock
 from kd_tf.data.features.encode import encode_catalog
 from kd_tf.data.features.vector_cache import VectorCache
 from kd_tf.encoders.base import TextEncoder
 from kd_tf.errors import UserError
+from kd_tf.npz import read_npz
 from kd_tf.progress import NullProgress
 
 CATALOG = Catalog(
@@ -111,25 +113,39 @@ def test_a_text_is_encoded_once(tmp_path: Path) -> None:
     cache, encoder = VectorCache(tmp_path), CountingEncoder()
     first = cache.encode(encoder, ["a", "bb", "ccc", ""], "x", NullProgress())
     again = cache.encode(encoder, ["ccc", "dddd", "a"], "x", NullProgress())
+    in_another_program = VectorCache(tmp_path).encode(encoder, ["dddd", "bb"], "x", NullProgress())
     assert [text for text in encoder.texts if text != "a"] == ["bb", "ccc", "dddd"]
     np.testing.assert_array_equal(again[[0, 2]], first[[2, 0]])
+    np.testing.assert_array_equal(in_another_program, [again[1], first[1]])
     np.testing.assert_allclose(first[3], 0)
 
 
+def test_the_files_of_an_encoder_are_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    VectorCache(tmp_path).encode(CountingEncoder(), ["a", "bb"], "x", NullProgress())
+    paths = []
+    monkeypatch.setattr(vector_cache, "read_npz", lambda path: paths.append(path) or read_npz(path))
+    cache, encoder = VectorCache(tmp_path), CountingEncoder()
+    for texts in (["a"], ["bb", "ccc"], ["ccc"]):
+        cache.encode(encoder, texts, "x", NullProgress())
+    assert len(paths) == 1
+    assert encoder.texts == ["ccc"]
+
+
 def test_interrupted_work_goes_on_where_it_stopped(tmp_path: Path) -> None:
-    cache, texts = VectorCache(tmp_path), ["a", "bb", "ccc", "dddd", "eeeee"]
+    texts = ["a", "bb", "ccc", "dddd", "eeeee"]
     with pytest.raises(KeyboardInterrupt):
-        cache.encode(CountingEncoder(fail_after=4), texts, "x", NullProgress())
+        VectorCache(tmp_path).encode(CountingEncoder(fail_after=4), texts, "x", NullProgress())
     encoder = CountingEncoder()
-    vectors = cache.encode(encoder, texts, "x", NullProgress())
+    vectors = VectorCache(tmp_path).encode(encoder, texts, "x", NullProgress())
     assert encoder.texts == ["eeeee"]
     np.testing.assert_array_equal(vectors, CountingEncoder().encode(texts))
 
 
 @pytest.mark.parametrize("content", [b"", b"PK\x03\x04 cut off", None])
 def test_a_damaged_file_is_encoded_again(tmp_path: Path, content: bytes | None) -> None:
-    cache = VectorCache(tmp_path)
-    expected = cache.encode(CountingEncoder(), ["a", "bb"], "x", NullProgress())
+    expected = VectorCache(tmp_path).encode(CountingEncoder(), ["a", "bb"], "x", NullProgress())
     (path,) = tmp_path.rglob("*.npz")
     if content is None:
         bytes_ = bytearray(path.read_bytes())
@@ -137,7 +153,7 @@ def test_a_damaged_file_is_encoded_again(tmp_path: Path, content: bytes | None) 
         content = bytes(bytes_)
     path.write_bytes(content)
     encoder = CountingEncoder()
-    vectors = cache.encode(encoder, ["a", "bb"], "x", NullProgress())
+    vectors = VectorCache(tmp_path).encode(encoder, ["a", "bb"], "x", NullProgress())
     np.testing.assert_array_equal(vectors, expected)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from kd_tf.models.teachers import TEACHERS
 from kd_tf.models.teachers.content import ContentTeacher
 from kd_tf.models.teachers.content_tower import ContentTowerTeacher
 from kd_tf.models.weighted_ensemble import WeightedEnsemble
+from kd_tf.training import checkpoint
 
 V, L = 40, 8
 
@@ -137,8 +139,8 @@ SINGLE_MODELS = {
 
 
 @pytest.mark.parametrize("name", sorted(SINGLE_MODELS))
-def test_an_item_made_of_one_other_stands_where_that_stands(
-    tiny: Callable[..., HistoryModel], name: str
+def test_an_item_made_of_one_other_stands_where_that_stands_also_in_a_saved_model(
+    tiny: Callable[..., HistoryModel], name: str, tmp_path: Path
 ) -> None:
     model = tiny(SINGLE_MODELS[name])
     if name in ("neighbours", "local-ridge"):
@@ -152,6 +154,8 @@ def test_an_item_made_of_one_other_stands_where_that_stands(
     histories = from_lists([[1, 2, 3], [4], [20, 21, 22, 23]])
     before = make_score_fn(model)(histories)
     model.mix_items(make_mixtures({10: {30: 1.0}}))
+    checkpoint.save(model, tmp_path / "model")
+    model = checkpoint.load(tmp_path / "model")
     if hasattr(model, "prior"):
         prior = model.prior.numpy()
         before, priors = before - prior, prior
@@ -160,13 +164,29 @@ def test_an_item_made_of_one_other_stands_where_that_stands(
     if name in ("fold-in", "ials", "friends"):  # a new item is one more that a user has not read
         before = after
     np.testing.assert_allclose(after[:, others], before[:, others], atol=1e-5)
-    np.testing.assert_allclose(after[:, 10], before[:, 30], atol=1e-5)
+    np.testing.assert_allclose(after[:, 10], before[:, 30], atol=1e-5, rtol=1e-6)
     if hasattr(model, "wide_item_weights"):
         return  # its short rows lose an entry to the item itself
     # And as an item of the history.
     twins = make_score_fn(model)(from_lists([[1, 10], [1, 30]]))
     compared = np.delete(np.arange(1, V + 1), [9, 29])
     np.testing.assert_allclose(twins[0, compared], twins[1, compared], atol=1e-5)
+
+
+def test_an_embedding_made_of_others_is_as_long_as_they_are(
+    tiny: Callable[..., HistoryModel],
+) -> None:
+    # The plain average of 3 and 5 at right angles is sqrt(34) / 2 = 2.9 long, and in no top list.
+    model = tiny(STUDENTS["mlp"])
+    table = model.table.numpy()
+    table[[30, 31]] = 0
+    table[30, 0], table[31, 1] = 3, 5
+    model.table.assign(table)
+    model.mix_items(make_mixtures({10: {30: 0.5, 31: 0.5}, 11: {}}))
+    row = model.table.numpy()[10]
+    np.testing.assert_allclose(np.linalg.norm(row), 4, atol=1e-5)
+    np.testing.assert_allclose(row[:2] / row[0], [1, 5 / 3], atol=1e-5)
+    assert not model.table.numpy()[11].any()
 
 
 def test_an_ensemble_mixes_its_members(tiny: Callable[..., HistoryModel]) -> None:

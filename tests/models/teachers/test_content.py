@@ -10,6 +10,7 @@ from scipy import sparse
 
 import kd_tf as kd
 from kd_tf.errors import UserError
+from kd_tf.models.content import item_mixtures
 from kd_tf.models.content.item_matrix import compute_predicted_matrix
 from kd_tf.models.content.item_mixtures import ItemMixtures, fit_item_mixtures
 
@@ -59,6 +60,25 @@ def test_the_leave_one_out_weights_are_those_of_a_fit_without_the_item() -> None
         np.testing.assert_allclose(
             together.weights[[item - 1]].toarray(), alone.weights.toarray(), atol=1e-4
         )
+
+
+def test_content_is_mapped_once_for_all_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = kd.data.encode_items(kd.data.bookshop(items=80, users=150, seed=2)).content
+    popularity = SPLIT.popularity()
+    assert content is not None
+    item_mixtures._latest_fits.clear()
+    new_items = fit_item_mixtures(content, popularity)
+    item_mixtures._latest_fits.clear()
+    all_items = fit_item_mixtures(content, popularity, includes_known=True)
+    monkeypatch.setattr(item_mixtures, "_solve", None)
+    kept = fit_item_mixtures(content, popularity)
+    assert new_items is not None
+    assert kept is not None
+    np.testing.assert_array_equal(kept.items, new_items.items)
+    np.testing.assert_array_equal(kept.weights.toarray(), new_items.weights.toarray())
+    assert fit_item_mixtures(content, popularity, includes_known=True) is all_items
+    with pytest.raises(TypeError):  # of other readers nothing is kept
+        fit_item_mixtures(content, popularity + 1)
 
 
 def test_new_items_are_ranked_far_above_chance() -> None:

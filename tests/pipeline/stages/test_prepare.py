@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from kd_tf import config
-from kd_tf.baselines import BASELINES, NEED_CONTENT
+from kd_tf.baselines import BASELINES, REQUIREMENTS
 from kd_tf.config import Config
 from kd_tf.data.dataset import Dataset
 from kd_tf.data.histories import from_lists
@@ -85,7 +85,7 @@ def test_folds_test_everybody_once(dataset: Dataset, protocol: str) -> None:
 
 def test_every_baseline_is_measured_and_the_best_is_compared_with_all(dataset: Dataset) -> None:
     found = evaluate_baselines(settings(evaluation={"ks": [5, 10]}), dataset=dataset)
-    names = [name for name in BASELINES if name not in NEED_CONTENT]
+    names = [name for name in BASELINES if name not in REQUIREMENTS]
     assert [one.name for one in found.models] == names
     assert all({"ndcg@5", "recall@10", "auc"} <= one.metrics.keys() for one in found.models)
     best = max(found.models, key=lambda one: one.metrics["ndcg@5"])
