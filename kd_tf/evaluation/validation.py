@@ -65,6 +65,10 @@ class ValidationMetric:
         self.targets = validation.targets.take(rows)
         self._batch_size = int(np.clip(MAX_SCORES_IN_MEMORY // (num_items + 1), 1, 512))
         self._cold_items = validation.cold_items
+        self._is_candidate: np.ndarray | None = None
+        if validation.candidate_items is not None:
+            self._is_candidate = np.zeros(num_items + 1, bool)
+            self._is_candidate[validation.candidate_items] = True
         self._negatives: np.ndarray | None = None
         if candidates is not None and len(rows):
             held_out = HeldOutSet(self.histories, self.targets, validation.users[rows])
@@ -111,6 +115,8 @@ class ValidationMetric:
         if self._negatives is not None:
             scores = mask_non_candidates(scores, targets, self._negatives[rows])
             scores = np.where(np.isnan(scores), -np.inf, scores)
+        elif self._is_candidate is not None:
+            scores = np.where(self._is_candidate, scores, np.float32(-np.inf))
         ndcg = _compute_ndcg_of_scores(scores, histories, targets)
         if self._cold_items is None:
             return ndcg

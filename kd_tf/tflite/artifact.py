@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -121,6 +122,8 @@ def measure_artifact(
     # Those of the test users come first; without any, those of the training users are timed.
     latency = measure_latency(model, real_histories[: len(split.test.histories) or None])
     evaluation = evaluate_lists(rank_test_items, split.test, statistics, ks=ks)
+    # Lists of all items: enough to compare files of one student.
+    validation = dataclasses.replace(split.validation, candidate_items=None)
     return Artifact(
         name=quantization.value,
         path=f"artifacts/{path.name}",
@@ -131,7 +134,7 @@ def measure_artifact(
         sparsity=sparsity,
         signatures=list(model.signatures),
         metrics=evaluation.overall,
-        validation_ndcg=evaluate_lists(rank, split.validation, statistics, ks=(10,)).overall.get(
+        validation_ndcg=evaluate_lists(rank, validation, statistics, ks=(10,)).overall.get(
             "ndcg@10", 0.0
         ),
         parity={

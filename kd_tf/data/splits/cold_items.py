@@ -41,6 +41,9 @@ def split_cold_items(
     ones are left out. The idea of hiding items from training is that of Schein et al., "Methods and
     Metrics for Cold-Start Recommendations", 2002.
 
+    Validation ranks all items but the cold ones of the test part, which are no target there. With
+    them, four cold items in five would be wrong, and whatever raises cold items would seem bad.
+
     Args:
         interactions: At most one row per user-item pair.
         test_users: Number of test users.
@@ -83,7 +86,10 @@ def split_cold_items(
         split,
         train=train.take(rows),
         train_users=split.train_users[rows],
-        validation=_hide_items(split.validation, is_cold, validation_items),
+        validation=dataclasses.replace(
+            _hide_items(split.validation, is_cold, validation_items),
+            candidate_items=np.setdiff1d(np.arange(1, num_items + 1, dtype=np.int32), test_items),
+        ),
         test=_hide_items(split.test, is_cold, test_items),
         protocol=COLD_ITEMS,
         notes=(

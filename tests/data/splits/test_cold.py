@@ -73,6 +73,21 @@ def test_some_items_must_stay(count: int) -> None:
         kd.split(DATA, "cold-items", cold_items=count)
 
 
+def test_cold_items_of_the_test_part_are_no_wrong_answers_in_validation(split: kd.Split) -> None:
+    test_items, validation_items = split.test.cold_items, split.validation.cold_items
+    assert split.validation.candidate_items is not None
+    everything = np.append(split.validation.candidate_items, test_items)
+    assert sorted(everything) == list(range(1, split.num_items + 1))
+    metric = ValidationMetric(split.validation, split.num_items)
+    scores = np.random.default_rng(0).uniform(size=(len(metric), split.num_items + 1))
+    scores = scores.astype(np.float32)
+    before = metric.evaluate_scores(scores)
+    scores[:, test_items] += 10
+    assert metric.evaluate_scores(scores) == before
+    scores[:, validation_items] += 10
+    assert metric.evaluate_scores(scores) != before
+
+
 def test_cold_candidates_rank_cold_items_only(split: kd.Split) -> None:
     cold = split.test.select_cold_items()
     training = TrainingStatistics.from_split(split)
