@@ -121,10 +121,7 @@ def _solve(
 ) -> ItemMixtures | None:
     """Computes the mixtures; see `fit_item_mixtures`."""
     has_content = np.append(False, content.has_content)
-    references = np.flatnonzero((popularity > 0) & has_content)
-    if len(references) > MAX_REFERENCE_ITEMS:
-        order = np.argsort(-popularity[references], kind="stable")
-        references = np.sort(references[order[:MAX_REFERENCE_ITEMS]])
+    references = choose_reference_items(content, popularity)
     is_mixed = has_content if includes_known else has_content & (popularity == 0)
     items = np.flatnonzero(is_mixed)
     if not len(items) or not len(references):
@@ -163,6 +160,19 @@ def _solve(
     order = np.argsort(mixed_items)
     weights = sparse.csr_array(sparse.vstack([part for _, part in parts], format="csr")[order])
     return ItemMixtures(mixed_items[order].astype(np.int32), weights)
+
+
+def choose_reference_items(content: ContentFeatures, popularity: np.ndarray) -> np.ndarray:
+    """Chooses the items that mixtures are made of: those with content that people have read.
+
+    Returns:
+        int [n], ascending ids, the most popular ones where there are many.
+    """
+    references = np.flatnonzero((popularity > 0) & np.append(False, content.has_content))
+    if len(references) > MAX_REFERENCE_ITEMS:
+        order = np.argsort(-popularity[references], kind="stable")
+        references = np.sort(references[order[:MAX_REFERENCE_ITEMS]])
+    return references
 
 
 def _split_into_blocks(items: np.ndarray) -> list[np.ndarray]:

@@ -14,15 +14,12 @@ from kd_tf.errors import UserError
 from kd_tf.layers.id_ops import deduplicate
 from kd_tf.models.additive import compute_popularity_prior
 from kd_tf.models.closed_form.fit import ClosedFormFit
-from kd_tf.models.content.item_mixtures import ItemMixtures
+from kd_tf.models.content.item_mixtures import ItemMixtures, choose_reference_items
 from kd_tf.models.content.kernel import subtract_mean
 from kd_tf.models.content.tower import embed_blocks, train_tower
 from kd_tf.models.low_rank import LowRankModel
 from kd_tf.models.teachers.content import get_content
 from kd_tf.models.training_data import TrainingData
-
-MAX_TRAINED_ITEMS = 10_000
-"""Items that are trained on at most, the most popular ones: every step scores all of them."""
 
 PRIOR_STRENGTH = 1e-4
 """The prior of the most popular item: only breaks ties between items unlike the history."""
@@ -90,10 +87,7 @@ class ContentTowerTeacher(ClosedFormFit, LowRankModel):
         train = data.train
         content = get_content(data)
         popularity = train.popularity()
-        items = np.flatnonzero((popularity > 0) & np.append(False, content.has_content))
-        if len(items) > MAX_TRAINED_ITEMS:
-            order = np.argsort(-popularity[items], kind="stable")
-            items = np.sort(items[order[:MAX_TRAINED_ITEMS]])
+        items = choose_reference_items(content, popularity)  # every step scores all of them
         matrix = sparse.csr_array(train.to_csr_matrix(self.num_items)[:, items])
         if not (np.diff(matrix.indptr) >= 2).any():
             raise UserError("no user has read two items with any text or image")
