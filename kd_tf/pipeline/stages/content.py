@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from kd_tf.cache_folder import find_cache_folder
 from kd_tf.config import Config
@@ -13,10 +14,11 @@ from kd_tf.data.features.content import ContentFeatures
 from kd_tf.data.features.encode import encode_content
 from kd_tf.data.splits.cold_items import COLD_ITEMS
 from kd_tf.errors import UserError
-from kd_tf.models.teachers.content_tower import ContentTowerTeacher
 from kd_tf.pipeline.stages.load import find_synthetic_covers
 from kd_tf.progress import Progress
-from kd_tf.training import checkpoint
+
+if TYPE_CHECKING:
+    from kd_tf.models.teachers.content_tower import ContentTowerTeacher
 
 CONTENT_TOWER = "content-tower"
 """The teacher that can be transferred to another catalog."""
@@ -83,6 +85,10 @@ def encode_chosen_content(
 
 def _load_tower(run_folder: Path) -> ContentTowerTeacher:
     """Loads the content tower of a run, which is its teacher or a member of it."""
+    # Here, because baselines of content do not need TensorFlow otherwise.
+    from kd_tf.models.teachers.content_tower import ContentTowerTeacher
+    from kd_tf.training import checkpoint
+
     for stage in (f"teachers/{CONTENT_TOWER}", "teacher"):
         folder = run_folder / stage / checkpoint.MODEL_FOLDER
         if folder.is_dir():
