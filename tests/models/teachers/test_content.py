@@ -9,10 +9,17 @@ import pytest
 from scipy import sparse
 
 import kd_tf as kd
+from kd_tf.data.features.content import ContentFeatures, FeatureBlock
+from kd_tf.data.histories import from_lists
+from kd_tf.data.split import HeldOutSet, TrainingSet
 from kd_tf.errors import UserError
+from kd_tf.evaluation.validation import ValidationMetric
+from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.content import item_mixtures
 from kd_tf.models.content.item_matrix import compute_predicted_matrix
 from kd_tf.models.content.item_mixtures import ItemMixtures, fit_item_mixtures
+from kd_tf.models.training_data import TrainingData
+from kd_tf.progress import NullProgress
 
 SPLIT = kd.split(kd.data.bookshop(items=80, users=150, seed=2), "cold-items", seed=2)
 
@@ -87,6 +94,41 @@ def test_new_items_are_ranked_far_above_chance() -> None:
     cold = SPLIT.test.select_cold_items()
     chance = kd.evaluate(kd.baselines.random_order.fit(SPLIT), cold)["ndcg@10"]
     assert kd.evaluate(teacher, cold)["ndcg@10"] > chance + 0.15
+
+
+@pytest.mark.parametrize("reads_alike", [True, False])
+def test_similarities_count_as_far_as_validation_users_like_them(reads_alike: bool) -> None:
+    # Items 2n + 1 and 2n + 2 have the same words; what content is mapped to says something else.
+    random = np.random.default_rng(4)
+    num_items = 60
+    words = sparse.csr_array(np.eye(30, dtype=np.float32)[np.arange(num_items) // 2])
+    content = ContentFeatures((FeatureBlock("title (tfidf)", words),))
+    mapped = random.uniform(size=(num_items + 1, num_items + 1)).astype(np.float32)
+    mapped[0] = mapped[:, 0] = 0
+    np.fill_diagonal(mapped, 0)
+    shown = np.arange(1, num_items, 2)
+    held_out = shown + 1 if reads_alike else np.roll(shown, 1)
+    if not reads_alike:
+        mapped[shown, held_out] = 1.5
+    mapped_matrix = sparse.csr_array(mapped)
+    validation = HeldOutSet(
+        from_lists(shown[:, None].tolist()), from_lists(held_out[:, None].tolist()), np.arange(30)
+    )
+    metric = ValidationMetric(validation, num_items)
+    teacher = kd.models.ContentTeacher(num_items, max_length=10)
+    teacher.fit_matrix(mapped_matrix)
+    before = metric(make_score_fn(teacher))
+    train = TrainingSet(np.empty(0, np.int32), np.zeros(1, np.int64), num_items=num_items)
+    teacher._add_similarities(
+        mapped_matrix, content, TrainingData(train, 10, metric, NullProgress())
+    )
+    after = metric(make_score_fn(teacher))
+    if reads_alike:
+        assert before < 0.3
+        assert after == 1
+    else:
+        assert before == 1
+        np.testing.assert_array_equal(teacher.to_matrix().toarray(), mapped)
 
 
 def test_a_split_without_texts_is_refused() -> None:
