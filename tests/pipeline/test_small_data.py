@@ -184,9 +184,13 @@ def test_a_run_of_few_users_leaves_a_bundle_that_answers(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("teacher", "student"), [("ensemble", "auto"), ("gru", "mlp"), ("vae", "two-tower")]
+    ("name", "teacher", "student"),
+    [
+        ("one user, two items", "gru", "mlp"),
+        ("one user, two items", "vae", "two-tower"),
+        ("a family", "ensemble", "auto"),
+    ],
 )
-@pytest.mark.parametrize("name", ["one user, two items", "a family"])
 def test_networks_train_on_few_users(name: str, teacher: str, student: str, tmp_path: Path) -> None:
     training = {"epochs": 1}
     settings = make_settings(
