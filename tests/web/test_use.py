@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -141,15 +140,16 @@ def test_a_reading_list_is_chosen_or_dropped_and_other_files_are_refused(
 def test_ten_thousand_rows_are_imported_in_two_seconds(
     flow: Callable[..., Any], opened: Bundle
 ) -> None:
-    known = [(item.title, item.authors) for item in opened.items if item.title][:6000]
-    names = {title for title, _ in known}
+    # One book of each title: two with an author in common would be taken for one.
+    items = {item.title.split(" (")[0]: item for item in opened.items if item.title}
+    known = [(item.title, item.authors) for item in items.values()][:6000]
     others = [(f"Not catalogued {number}", "Nobody") for number in range(10_000 - len(known))]
     seconds = flow(
         "large",
         csv=export([*known, *others]),
-        added=f"{books_meant(known):,} books added to your shelf",
+        added=f"{len(known):,} books added to your shelf",
     )
-    assert names
+    assert len(known) > 3000
     assert seconds < 2
 
 
@@ -190,8 +190,3 @@ def export(rows: list[tuple[Any, ...]]) -> str:
     for number, (title, author, *rating) in enumerate(rows):
         writer.writerow([number, title, author, '=""', '=""', "read", *rating])
     return text.getvalue()
-
-
-def books_meant(rows: list[tuple[Any, Any]]) -> int:
-    """Of invented titles some are the same; of those the authors tell the books apart."""
-    return len({json.dumps(row) for row in rows})
