@@ -19,6 +19,22 @@ MAX_USERS = 2000
 MAX_SCORES_IN_MEMORY = 8_000_000
 """Maximum number of scores in a batch: 32 MB of float32."""
 
+NUM_STANDARD_ERRORS = 2.0
+"""How many standard errors of the mean a gain in NDCG@10 must have to be more than chance."""
+
+
+def is_clear_gain(gains: np.ndarray) -> bool:
+    """Checks whether a mean gain is more than chance, by its standard error.
+
+    Args:
+        gains: float64 [n], the gain of each validation user.
+
+    Example:
+        >>> is_clear_gain(np.array([0.1, 0.2, 0.1])), is_clear_gain(np.array([0.3, -0.2, 0.0]))
+        (True, False)
+    """
+    return bool(gains.mean() > NUM_STANDARD_ERRORS * gains.std() / np.sqrt(len(gains)))
+
 
 class ValidationMetric:
     """Mean NDCG@10 of the validation users, as a function of a score function.

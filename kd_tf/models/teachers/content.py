@@ -9,6 +9,7 @@ from kd_tf.backend import keras
 from kd_tf.data.features.content import ContentFeatures
 from kd_tf.data.features.encode import encode_catalog
 from kd_tf.errors import UserError
+from kd_tf.evaluation.validation import is_clear_gain
 from kd_tf.models.additive import compute_popularity_prior
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.closed_form.fit import ClosedFormFit
@@ -28,9 +29,6 @@ NUM_SIMILAR = 20
 SIMILARITY_WEIGHTS = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Weights of the similarities that are tried, until one gains nothing; relative to the scale on
 which the strongest similarity equals the strongest weight that is mapped to."""
-
-NUM_STANDARD_ERRORS = 2.0
-"""How many standard errors of the mean gain in NDCG@10 the similarities must gain."""
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -104,9 +102,7 @@ class ContentTeacher(ClosedFormFit, SparseItemItemModel):
                 if ndcg.mean() <= best_ndcg.mean():
                     break
                 best_ndcg, best_matrix = ndcg, matrix
-        gains = best_ndcg - first_ndcg
-        limit = NUM_STANDARD_ERRORS * gains.std() / np.sqrt(len(gains))
-        self.fit_matrix(best_matrix if gains.mean() > limit else mapped_matrix)
+        self.fit_matrix(best_matrix if is_clear_gain(best_ndcg - first_ndcg) else mapped_matrix)
 
     def mix_items(self, mixtures: ItemMixtures) -> None:
         """Does nothing: new items are mixtures here as all others are."""

@@ -11,6 +11,7 @@ from scipy import sparse
 from kd_tf.backend import keras, tf
 from kd_tf.data.histories import Histories
 from kd_tf.errors import UserError
+from kd_tf.evaluation.validation import is_clear_gain
 from kd_tf.layers.id_ops import mark_first_occurrences
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.fold_in import FoldInModel
@@ -21,9 +22,6 @@ from kd_tf.models.weighted_ensemble import (
     MIN_VALIDATION_USERS,
     fit_ensemble_weights,
 )
-
-NUM_STANDARD_ERRORS = 2.0
-"""How many standard errors of the mean gain in NDCG@10 friends of friends must gain."""
 
 DEFAULT_MIXTURE = ((1.0, 0.0), (1.0, 0.0), (0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 """Weights and exponents without validation users: the own history, and the items of friends.
@@ -174,7 +172,7 @@ class FriendsTeacher(FoldInModel):
             gain = metric.evaluate_scores_per_user(far_sum) - near_ndcg
             advance(1, f"with friends of friends {near_ndcg.mean() + gain.mean():.4f}")
         mixture = np.concatenate([near_mixture, np.zeros((2, 2))])
-        if gain.mean() > NUM_STANDARD_ERRORS * gain.std() / np.sqrt(len(gain)):
+        if is_clear_gain(gain):
             near_weight, near_exponent = far_mixture[0]
             mixture[:, 0] *= near_weight
             mixture[:, 1] += near_exponent
