@@ -1,0 +1,1 @@
+"""Examples of the ranking task: features of a user, an item and a context, and a label."""

@@ -1,0 +1,99 @@
+"""Examples of the ranking task, encoded for models: features in, a label to predict."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from kd_tf.runtime.features.layout import FeatureLayout
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a model predicts.
+
+    Models work with labels from 0 to 1: a click is 0 or 1, a rating is scaled from its range.
+
+    Attributes:
+        name: Name of the label's column.
+        kind: ``click`` where there are two values, ``rating`` where there are more.
+        low: The value that is 0 for models.
+        high: The value that is 1 for models.
+
+    Example:
+        >>> label = Label("stars", "rating", low=1.0, high=5.0)
+        >>> label.scale(np.array([1.0, 2.0, 5.0])).tolist(), label.unscale(np.array([0.5])).tolist()
+        ([0.0, 0.25, 1.0], [3.0])
+    """
+
+    name: str
+    kind: Literal["click", "rating"]
+    low: float = 0.0
+    high: float = 1.0
+
+    def scale(self, values: np.ndarray) -> np.ndarray:
+        """Returns labels from 0 to 1, float32 [n], of values as the table has them."""
+        return ((values - self.low) / (self.high - self.low)).astype(np.float32)
+
+    def unscale(self, labels: np.ndarray) -> np.ndarray:
+        """Returns values as the table has them of labels or probabilities from 0 to 1."""
+        return self.low + labels * (self.high - self.low)
+
+
+@dataclass(frozen=True, eq=False)
+class RankingExamples:
+    """Encoded rows with their labels. The arrays may be memory-mapped.
+
+    Attributes:
+        layout: Which columns belong to which feature.
+        categorical: int32 [n, F], the ids of each row.
+        numeric: float32 [n, G], scaled numbers.
+        labels: float32 [n], 0 to 1; see `Label`.
+        users: int32 [n], the user of each row for metrics per user, or None where no column has
+            the user. Not an input of models.
+    """
+
+    layout: FeatureLayout
+    categorical: np.ndarray
+    numeric: np.ndarray
+    labels: np.ndarray
+    users: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, rows: np.ndarray) -> RankingExamples:
+        """Returns some of the rows."""
+        return dataclasses.replace(
+            self,
+            categorical=self.categorical[rows],
+            numeric=self.numeric[rows],
+            labels=self.labels[rows],
+            users=None if self.users is None else self.users[rows],
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class RankingSplit:
+    """Rows for training, validation and test.
+
+    Attributes:
+        name: Name of the data set.
+        protocol: How the rows were split, such as ``random``.
+        seed: Seed of the split.
+        label: What is predicted.
+        train: Training rows. Vocabularies and scales were fitted on these alone.
+        validation: Rows on which everything is chosen.
+        test: Rows that choose nothing.
+    """
+
+    name: str
+    protocol: str
+    seed: int
+    label: Label
+    train: RankingExamples
+    validation: RankingExamples
+    test: RankingExamples
