@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -40,18 +40,32 @@ def bootstrap_intervals(
     if len(lengths) != 1 or 0 in lengths:
         raise ValueError(f"all metrics need the same number of users, at least 1, not {lengths}")
     values = np.stack(list(per_user.values()), axis=1)
-    num_users = len(values)
+    means = [
+        counts.astype(np.float64) @ values / len(values)
+        for counts in draw_counts(len(values), num_samples=num_samples, seed=seed)
+    ]
+    tail = (1 - level) / 2
+    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail], axis=0)
+    return {name: (float(low[index]), float(high[index])) for index, name in enumerate(per_user)}
+
+
+def draw_counts(num_users: int, *, num_samples: int = 1000, seed: int = 42) -> Iterator[np.ndarray]:
+    """Draws bootstrap samples of users with replacement, as the count of each user in each sample.
+
+    With counts, the sums of any metrics over a sample are one matrix product.
+
+    Args:
+        num_users: n, at least 1.
+        num_samples: Number of bootstrap samples.
+        seed: Seed of the samples.
+
+    Yields:
+        int64 [b, n], blocks of samples, each row with the sum n.
+    """
     random = np.random.default_rng(seed)
-    means = np.empty((num_samples, values.shape[1]))
     rows = max(_MAX_COUNTS_IN_MEMORY // num_users, 1)
     for start in range(0, num_samples, rows):
         size = min(rows, num_samples - start)
         indices = random.integers(0, num_users, (size, num_users), dtype=np.uint32)
-        # With the count of each user in each sample, the means of all metrics are one matrix
-        # product.
         keys = indices + np.arange(size, dtype=np.int64)[:, None] * num_users
-        counts = np.bincount(keys.ravel(), minlength=size * num_users).reshape(size, num_users)
-        means[start : start + size] = counts.astype(np.float64) @ values / num_users
-    tail = (1 - level) / 2
-    low, high = np.quantile(means, [tail, 1 - tail], axis=0)
-    return {name: (float(low[index]), float(high[index])) for index, name in enumerate(per_user)}
+        yield np.bincount(keys.ravel(), minlength=size * num_users).reshape(size, num_users)

@@ -18,7 +18,8 @@ class PairedComparison:
         difference: Mean of b - a; above 0 where b is better.
         standard_error: Standard error of that mean: the standard deviation (ddof 1) of the users'
             differences over the square root of their number.
-        num_users: Number of users on which both were evaluated.
+        num_users: Number of users on which both were evaluated; of predictions whose users are not
+            known, of rows.
         p_value: p-value of the two-sided paired t-test: the probability of a difference at least
             as large between two equally good models. See `compute_p_value`.
 
