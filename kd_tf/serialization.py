@@ -1,8 +1,8 @@
 """Describes models as plain JSON, and builds them again from classes that are loaded already.
 
 Keras' own deserialization imports any module that a file names and calls any class in it. Here a
-file can only name a class that is registered with Keras and is a `HistoryModel`, and give it plain
-values.
+file can only name a class that is registered with Keras and is a `TrainableModel`, and give it
+plain values.
 """
 
 from __future__ import annotations
@@ -41,18 +41,18 @@ def describe_model(model: keras.Model) -> dict[str, Any]:
 
 
 def build_model(description: Any) -> Any:
-    """Builds the `HistoryModel` that `describe_model` described, with new weights.
+    """Builds the model that `describe_model` described, with new weights.
 
     Raises:
         ValueError: The description names a class that is not registered or is no model, or holds
             anything but plain values, models and Keras' regularizers.
     """
     # This module stands below the models, which call it.
-    from kd_tf.models.base import HistoryModel
+    from kd_tf.models.trainable import TrainableModel
 
     _check_value(description, depth=0)
     model_class = _get_class(description)
-    if not (isinstance(model_class, type) and issubclass(model_class, HistoryModel)):
+    if not (isinstance(model_class, type) and issubclass(model_class, TrainableModel)):
         raise ValueError(f"{_name(description)} is not a model")
     config = description["config"]
     if not isinstance(config, Mapping):
@@ -80,7 +80,7 @@ def _check_value(value: Any, depth: int) -> None:
 
 def _check_object(value: Mapping[str, Any]) -> None:
     """Checks that an object is a known model, or one of Keras' regularizers."""
-    from kd_tf.models.base import HistoryModel
+    from kd_tf.models.trainable import TrainableModel
 
     extra_keys = value.keys() - _OBJECT_KEYS - {"config"}
     if extra_keys:
@@ -89,7 +89,7 @@ def _check_object(value: Mapping[str, Any]) -> None:
     if known_class is not None:
         if not (
             isinstance(known_class, type)
-            and issubclass(known_class, HistoryModel | keras.regularizers.Regularizer)
+            and issubclass(known_class, TrainableModel | keras.regularizers.Regularizer)
         ):
             raise ValueError(f"{_name(value)} is neither a model nor a regularizer")
     elif not (

@@ -7,37 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from kd_tf.backend import keras, tf
-from kd_tf.data.examples.sequences import Examples
-from kd_tf.data.histories import Histories
-from kd_tf.data.split import to_training_set
 from kd_tf.distill.layer_outputs import capture_layer_outputs
 from kd_tf.distill.losses.base import DistillationBatch, DistillationLoss, DistillationSetup
-from kd_tf.distill.teacher_targets import (
-    compute_curriculum_targets,
-    compute_teacher_targets,
-    select_teacher_outputs,
-)
+from kd_tf.distill.tasks import find_task
 from kd_tf.distill.weighting.base import LossWeighting
 from kd_tf.distill.weighting.fixed import ConstantWeights
-from kd_tf.losses.masked_logits import MaskedLogits
-from kd_tf.models import fitting
-from kd_tf.models.base import (
-    HistoryModel,
-    check_compile_arguments,
-    check_fit_input,
-    minimize_loss,
-)
-from kd_tf.models.user_marks import make_user_marks
-from kd_tf.progress import NullProgress
-
-STAGE_IDS = "stage_ids"
-"""The label of losses that learn from a curriculum of teachers."""
-
-USER_MARKS = "user_marks"
-"""The label with the marks of the users int32 [B, 1], for teachers that look users up."""
+from kd_tf.models.base import check_fit_input
+from kd_tf.models.trainable import TrainableModel, check_compile_arguments, minimize_loss
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -56,7 +33,7 @@ class Distiller(keras.Model):
         teacher: A trained model, or several from easy to hard for losses that learn from a
             curriculum; the last one is the teacher of all other losses. None if there are no
             losses, or if batches bring its outputs.
-        student: Any `HistoryModel`.
+        student: Any `HistoryModel` or `RankingModel`.
         distillation_losses: One loss, or several.
         distillation_loss_weights: A weight per loss; by default the loss's own.
         student_loss_weight: Weight w of the student loss, 0 to 1, in
@@ -92,8 +69,8 @@ class Distiller(keras.Model):
 
     def __init__(
         self,
-        teacher: HistoryModel | Sequence[HistoryModel] | None,
-        student: HistoryModel,
+        teacher: TrainableModel | Sequence[TrainableModel] | None,
+        student: TrainableModel,
         distillation_losses: DistillationLoss | Sequence[DistillationLoss] = (),
         *,
         distillation_loss_weights: Sequence[float] | None = None,
@@ -104,13 +81,15 @@ class Distiller(keras.Model):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        teachers = [teacher] if isinstance(teacher, HistoryModel) else list(teacher or ())
+        task = find_task(student)
+        teachers = [teacher] if isinstance(teacher, TrainableModel) else list(teacher or ())
         for model in teachers:
-            _check_catalog(student, model)
+            task.check_pair(student, model)
         # Behind a function, so that Keras takes the teachers for no part of this model: they are
         # neither saved with it nor trained.
-        self._get_teachers: Callable[[], list[HistoryModel]] = lambda: teachers
+        self._get_teachers: Callable[[], list[TrainableModel]] = lambda: teachers
         self.student = student
+        self._task = task
         self.distillation_losses = (
             [distillation_losses]
             if isinstance(distillation_losses, DistillationLoss | str)
@@ -121,6 +100,11 @@ class Distiller(keras.Model):
                 raise TypeError(
                     f"a distillation loss is an object such as kd_tf.distill.SoftTargets(), not "
                     f"{loss!r}"
+                )
+            if not isinstance(student, loss.student_classes):
+                raise ValueError(
+                    f"{type(loss).__name__} cannot teach a {type(student).__name__}: it is for "
+                    f"subclasses of {' and '.join(base.__name__ for base in loss.student_classes)}"
                 )
         self.weighting = weighting or _build_weighting(
             self.distillation_losses, distillation_loss_weights, student_loss_weight
@@ -136,12 +120,12 @@ class Distiller(keras.Model):
         }
 
     @property
-    def teachers(self) -> list[HistoryModel]:
+    def teachers(self) -> list[TrainableModel]:
         """The teachers, the main one last; none in a Distiller that was loaded from a file."""
         return self._get_teachers()
 
     @property
-    def teacher(self) -> HistoryModel | None:
+    def teacher(self) -> TrainableModel | None:
         """The teacher of all losses but those that learn from a curriculum."""
         return self.teachers[-1] if self.teachers else None
 
@@ -155,7 +139,7 @@ class Distiller(keras.Model):
                 this pair.
         """
         for teacher in setup.teachers:
-            _check_catalog(self.student, teacher)
+            self._task.check_pair(self.student, teacher)
         self._num_steps = max(setup.num_steps, 1)
         for loss in self.distillation_losses:
             loss.build(setup)
@@ -180,7 +164,7 @@ class Distiller(keras.Model):
         epochs: int = 1,
         batch_size: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
-        num_passes: int = 8,
+        num_passes: int | None = None,
         num_targets: int | None = None,
         seed: int | None = None,
         **kwargs: Any,
@@ -208,7 +192,7 @@ class Distiller(keras.Model):
             ValueError: A loss cannot learn from this teacher, or there is none.
         """
         check_fit_input(self, x)
-        if not isinstance(x, Histories):
+        if not isinstance(x, self._task.data_class):
             return super().fit(
                 x,
                 y,
@@ -220,29 +204,33 @@ class Distiller(keras.Model):
             )
         if self.distillation_losses and not self.teachers:
             raise ValueError("distillation losses need a teacher: Distiller(teacher, student, ...)")
-        train = to_training_set(x, self.student.num_items)
-        self.student.prepare_fit(train)
-        examples = fitting.draw_examples(self.student, train, num_passes, num_targets, seed)
-        batches = fitting.make_batches(examples, train, batch_size, seed)
-        if examples.users is not None and any(model.looks_up_users for model in self.teachers):
-            marks = make_user_marks(examples.users, train.num_items)
-            marks = np.tile(marks[:, None], (examples.num_passes, 1, 1))
-            batches = replace(batches, labels={**batches.labels, USER_MARKS: marks})
+        lesson = self._task.prepare_lesson(
+            self.student,
+            self.teachers,
+            x,
+            batch_size=batch_size,
+            num_passes=num_passes,
+            num_targets=num_targets,
+            seed=seed,
+        )
+        batches = lesson.batches
         self._num_steps = max(batches.steps_per_epoch * epochs, 1)
         if self.distillation_losses and not self._losses_are_built:
             self.build_losses(
                 DistillationSetup(
                     student=self.student,
-                    teachers=[self.teachers[-1]],
-                    popularity=train.popularity(),
+                    teachers=lesson.teachers,
+                    popularity=lesson.popularity,
                     num_steps=self._num_steps,
-                    seed=train.seed if seed is None else seed,
+                    seed=lesson.seed,
                 )
             )
         if self.cache_dir is not None and self.distillation_losses:
-            labels = {**batches.labels, **self._load_teacher_outputs(examples)}
-            batches = replace(batches, labels=labels)
-        history = fitting.fit_batches(
+            outputs = self._task.load_teacher_outputs(
+                self.teachers, lesson, self._teacher_outputs, self.top_k, Path(self.cache_dir)
+            )
+            batches = replace(batches, labels={**batches.labels, **outputs})
+        history = self._task.fit_batches(
             super().fit,
             batches,
             validated_model=self.student,
@@ -251,7 +239,7 @@ class Distiller(keras.Model):
             callbacks=callbacks,
             **kwargs,
         )
-        self.student.finish_fit(train, validation_data)
+        self._task.finish_lesson(self.student, lesson, validation_data)
         return history
 
     @property
@@ -259,56 +247,8 @@ class Distiller(keras.Model):
         """Names of the extra labels that the losses read."""
         return sorted({name for loss in self.distillation_losses for name in loss.teacher_outputs})
 
-    def _load_teacher_outputs(self, examples: Examples) -> dict[str, np.ndarray]:
-        """Reads the teacher's outputs for all examples from the cache, or computes them."""
-        assert self.cache_dir is not None
-        folder, extra = Path(self.cache_dir), self._teacher_outputs
-        outputs = compute_teacher_targets(
-            self.teachers[-1],
-            examples,
-            top_k=self.top_k,
-            teacher_outputs=[name for name in extra if name != STAGE_IDS],
-            folder=folder / "targets",
-            progress=NullProgress(),
-        )
-        if STAGE_IDS in extra:
-            outputs |= compute_curriculum_targets(
-                self.teachers,
-                examples,
-                top_k=self.top_k,
-                folder=folder / "curriculum",
-                progress=NullProgress(),
-            )
-        return outputs
-
-    def _compute_teacher_outputs(
-        self, history: tf.Tensor, user_marks: tf.Tensor | None
-    ) -> dict[str, tf.Tensor]:
-        """Runs the teachers on a batch; gradients stop here."""
-        extra = self._teacher_outputs
-
-        def select_outputs(
-            teacher: HistoryModel, teacher_outputs: Sequence[str] = ()
-        ) -> dict[str, tf.Tensor]:
-            inputs = history
-            if teacher.looks_up_users and user_marks is not None:
-                inputs = tf.concat([history, user_marks], axis=1)
-            return select_teacher_outputs(
-                teacher,
-                inputs,
-                teacher(inputs, training=False),
-                top_k=self.top_k,
-                teacher_outputs=teacher_outputs,
-            )
-
-        outputs = select_outputs(self.teachers[-1], [name for name in extra if name != STAGE_IDS])
-        if STAGE_IDS in extra:
-            stages = [select_outputs(teacher)["teacher_ids"] for teacher in self.teachers]
-            outputs[STAGE_IDS] = tf.stack(stages, axis=1)
-        return {name: tf.stop_gradient(output) for name, output in outputs.items()}
-
-    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Returns the student's logits: float32 [B, V + 1] of histories int32 [B, L]."""
+    def call(self, inputs: Any, training: bool = False) -> tf.Tensor:
+        """Returns the student's logits of its inputs."""
         return self.student(inputs, training=training)
 
     def build_from_config(self, config: dict[str, Any]) -> None:
@@ -329,43 +269,50 @@ class Distiller(keras.Model):
             *self.weighting.trainable_variables,
         ]
 
-    def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+    def train_step(self, data: tuple[Any, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Runs one training step.
 
         Args:
-            data: History int32 [B, L], and labels as in `DistillationBatch`.
+            data: The student's inputs, such as histories int32 [B, L], and labels as in
+                `DistillationBatch`.
 
         Returns:
             The running means of ``loss``, ``student_loss`` and ``distillation_loss``.
         """
-        history, labels = data
+        inputs, labels = data
         with tf.GradientTape() as tape:
-            losses = self._compute_losses(history, labels, training=True)
+            losses = self._compute_losses(inputs, labels, training=True)
         minimize_loss(self.optimizer, losses["loss"], self.trainable_variables, tape)
         return self._update_metrics(losses)
 
-    def test_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
+    def test_step(self, data: tuple[Any, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
         """Computes the same losses as `train_step`, without an update and without dropout."""
-        history, labels = data
-        return self._update_metrics(self._compute_losses(history, labels, training=False))
+        inputs, labels = data
+        return self._update_metrics(self._compute_losses(inputs, labels, training=False))
 
     def _compute_losses(
-        self, history: tf.Tensor, labels: dict[str, tf.Tensor], training: bool
+        self, inputs: Any, labels: dict[str, tf.Tensor], training: bool
     ) -> dict[str, tf.Tensor]:
-        if self.distillation_losses and self.teachers and "teacher_ids" not in labels:
-            labels = {**labels, **self._compute_teacher_outputs(history, labels.get(USER_MARKS))}
+        if self.distillation_losses and self.teachers and "teacher_logits" not in labels:
+            outputs = self._task.compute_teacher_outputs(
+                self.teachers, inputs, labels, self._teacher_outputs, self.top_k
+            )
+            labels = {
+                **labels,
+                **{name: tf.stop_gradient(output) for name, output in outputs.items()},
+            }
         layer_names = list(
             dict.fromkeys(name for loss in self.distillation_losses for name in loss.student_layers)
         )
         # Call the Distiller and not the student: Keras then marks it as built, so it can be saved.
         with capture_layer_outputs(self.student, layer_names) as layer_outputs:
-            logits = self(history, training=training)
-        masked_logits = MaskedLogits.from_logits(logits, self.student.seen_items(history))
-        student_loss = self.student.supervised_loss(history, labels["targets"], masked_logits)
+            logits = self(inputs, training=training)
+        outputs = self.student.to_outputs(inputs, logits)
+        student_loss = self.student.supervised_loss(inputs, labels["targets"], outputs)
         step = self.optimizer.iterations if training else 0
         batch = DistillationBatch(
-            history=history,
-            masked_logits=masked_logits,
+            inputs=inputs,
+            outputs=outputs,
             labels=labels,
             student=self.student,
             layer_outputs=layer_outputs,
@@ -406,14 +353,6 @@ class Distiller(keras.Model):
             [deserialize(loss) for loss in config["distillation_losses"]],
             weighting=deserialize(config["weighting"]),
             name=config["name"],
-        )
-
-
-def _check_catalog(student: HistoryModel, teacher: HistoryModel) -> None:
-    if teacher.num_items != student.num_items:
-        raise ValueError(
-            f"the student has {student.num_items} items, the teacher {teacher.num_items}: both "
-            "must use the same catalog"
         )
 
 

@@ -17,11 +17,12 @@ from kd_tf.layers.id_ops import mark_first_occurrences, mask_unknown_ids
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.losses.softmax import compute_multinomial_loss
 from kd_tf.models.content.item_mixtures import ItemMixtures
+from kd_tf.models.trainable import TrainableModel
 from kd_tf.models.user_marks import append_user_marks, read_user_marks
 from kd_tf.progress import Progress
 
 
-class HistoryModel(keras.Model):
+class HistoryModel(TrainableModel):
     """Base of all models that rank the catalog for a history of items.
 
     A subclass implements `call`. `score`, `similar` and `contributions` are derived from it; a
@@ -66,7 +67,6 @@ class HistoryModel(keras.Model):
             )
         self.num_items = num_items
         self.max_length = max_length
-        self._loss_tracker = keras.metrics.Mean(name="loss")
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Scores the whole catalog for each history.
@@ -236,39 +236,26 @@ class HistoryModel(keras.Model):
 
     def masked_logits(self, history: tf.Tensor, training: bool = False) -> MaskedLogits:
         """Scores histories int32 [B, L] and masks the items that are never recommended."""
-        return MaskedLogits.from_logits(self(history, training=training), self.seen_items(history))
+        return self.to_outputs(history, self(history, training=training))
+
+    def to_outputs(self, inputs: tf.Tensor, logits: tf.Tensor) -> MaskedLogits:
+        """Masks what is never recommended in the logits float32 [B, V + 1] of these histories."""
+        return MaskedLogits.from_logits(logits, self.seen_items(inputs))
 
     def supervised_loss(
-        self, history: tf.Tensor, targets: tf.Tensor, masked_logits: MaskedLogits
+        self, inputs: tf.Tensor, targets: tf.Tensor, outputs: MaskedLogits
     ) -> tf.Tensor:
         """Computes the loss on the ground-truth items.
 
         Args:
-            history: int32 [B, L].
+            inputs: Histories int32 [B, L].
             targets: int32 [B, M], padded with 0.
-            masked_logits: The scores of the histories.
+            outputs: The scores of the histories.
 
         Returns:
             float32 [B].
         """
-        return compute_multinomial_loss(
-            masked_logits.unseen_logits, targets, masked_logits.log_partition
-        )
-
-    def compile(self, optimizer: Any = "adam", **kwargs: Any) -> None:
-        """Sets the optimizer, as in Keras.
-
-        Args:
-            optimizer: Name or instance of a Keras optimizer, such as
-                ``keras.optimizers.SGD(0.1, momentum=0.9)``, with any learning-rate schedule.
-            **kwargs: Further arguments of `keras.Model.compile`, except those below.
-
-        Raises:
-            ValueError: A loss or a metric is given: the loss is the model's own
-                (`supervised_loss`), and `fit` measures ``val_ndcg@10``.
-        """
-        check_compile_arguments(self, kwargs)
-        super().compile(optimizer=optimizer, **kwargs)
+        return compute_multinomial_loss(outputs.unseen_logits, targets, outputs.log_partition)
 
     def fit(
         self,
@@ -279,7 +266,7 @@ class HistoryModel(keras.Model):
         epochs: int = 1,
         batch_size: int | None = None,
         callbacks: Sequence[keras.callbacks.Callback] | None = None,
-        num_passes: int = 8,
+        num_passes: int | None = None,
         num_targets: int | None = None,
         seed: int | None = None,
         **kwargs: Any,
@@ -296,7 +283,8 @@ class HistoryModel(keras.Model):
             epochs: Number of epochs.
             batch_size: Users per step; 32 by default, as in Keras.
             callbacks: Keras callbacks.
-            num_passes: Number of different examples per user; epochs take them in turn.
+            num_passes: Number of different examples per user, 8 by default; epochs take them in
+                turn.
             num_targets: Number of target items per example, at most; by default 4 where
                 histories are in the order of reading and 16 elsewhere.
             seed: Draws and shuffles the examples; by default the seed of the split.
@@ -357,33 +345,6 @@ class HistoryModel(keras.Model):
             progress: Reports progress.
         """
 
-    def regularization_loss(self) -> list[tf.Tensor]:
-        """Returns the penalties of weights with a regularizer, to be added to the loss."""
-        return list(self.losses)
-
-    @property
-    def metrics(self) -> list[keras.metrics.Metric]:
-        return [self._loss_tracker]
-
-    def train_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """Trains one step on (history int32 [B, L], {"targets": int32 [B, M], ...})."""
-        history, labels = data
-        with tf.GradientTape() as tape:
-            masked_logits = self.masked_logits(history, training=True)
-            loss = tf.reduce_mean(self.supervised_loss(history, labels["targets"], masked_logits))
-            loss = tf.add_n([loss, *self.regularization_loss()])
-        minimize_loss(self.optimizer, loss, self.trainable_variables, tape)
-        self._loss_tracker.update_state(loss)
-        return {"loss": self._loss_tracker.result()}
-
-    def test_step(self, data: tuple[tf.Tensor, dict[str, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        """Computes the same loss without training."""
-        history, labels = data
-        masked_logits = self.masked_logits(history)
-        loss = self.supervised_loss(history, labels["targets"], masked_logits)
-        self._loss_tracker.update_state(loss)
-        return {"loss": self._loss_tracker.result()}
-
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments, enough to rebuild the model without its weights."""
         return {
@@ -395,50 +356,6 @@ class HistoryModel(keras.Model):
     def create_weights(self) -> None:
         """Creates all weights, so that the model can be pruned, loaded or counted before `fit`."""
         self(tf.zeros([1, self.max_length], tf.int32))
-
-    def build_from_config(self, config: dict[str, Any]) -> None:
-        """Creates the weights of a saved model; Keras would build it with float ids and fail."""
-        self.create_weights()
-
-
-def minimize_loss(
-    optimizer: keras.optimizers.Optimizer,
-    loss: tf.Tensor,
-    variables: Sequence[tf.Variable],
-    tape: tf.GradientTape,
-) -> None:
-    """Updates variables by the gradients of a loss, as `Optimizer.minimize` does.
-
-    Args:
-        optimizer: Any Keras optimizer, loss-scale and legacy ones included.
-        loss: Scalar that the tape has recorded.
-        variables: The variables to update.
-        tape: The tape.
-    """
-    # Summing the gradients of all replicas registers a custom gradient, which holds the whole graph
-    # for as long as the process lives. With one replica there is nothing to sum.
-    has_one_replica = tf.distribute.get_strategy().num_replicas_in_sync == 1
-    if not has_one_replica or isinstance(optimizer, keras.optimizers.legacy.Optimizer):
-        optimizer.minimize(loss, variables, tape=tape)
-    else:
-        optimizer.apply_gradients(
-            optimizer.compute_gradients(loss, variables, tape), skip_gradients_aggregation=True
-        )
-
-
-def check_compile_arguments(model: keras.Model, arguments: dict[str, Any]) -> None:
-    """Checks that `compile` gets nothing that a model with its own training step would ignore.
-
-    Raises:
-        ValueError: A loss or a metric is given.
-    """
-    for name in ("loss", "metrics", "weighted_metrics", "loss_weights"):
-        if arguments.get(name) is not None:
-            raise ValueError(
-                f"compile got {name}, which would be ignored: {type(model).__name__} has its own "
-                "loss. Override supervised_loss or write a DistillationLoss to change the loss, "
-                "and use kd_tf.evaluate for metrics"
-            )
 
 
 def check_fit_input(model: keras.Model, x: Any) -> None:

@@ -11,6 +11,7 @@ from kd_tf.data.examples.sequences import Examples
 from kd_tf.data.split import HeldOutSet, TrainingSet
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.callbacks import RankingMetrics
+from kd_tf.models.trainable import run_fit
 
 BATCH_SIZE = 32
 """Default number of users per step, that of Keras."""
@@ -22,6 +23,10 @@ NUM_UNORDERED_TARGETS = 16
 """Target items per example elsewhere."""
 
 
+NUM_PASSES = 8
+"""Default number of different examples per user."""
+
+
 def choose_num_targets(chronological: bool) -> int:
     """Returns the default number of target items per example."""
     return NUM_ORDERED_TARGETS if chronological else NUM_UNORDERED_TARGETS
@@ -30,7 +35,7 @@ def choose_num_targets(chronological: bool) -> int:
 def draw_examples(
     model: HistoryModel,
     train: TrainingSet,
-    num_passes: int,
+    num_passes: int | None,
     num_targets: int | None,
     seed: int | None,
 ) -> Examples:
@@ -39,7 +44,7 @@ def draw_examples(
     Args:
         model: The model.
         train: The training histories.
-        num_passes: Number of examples per user.
+        num_passes: Number of examples per user; None takes the default.
         num_targets: Number of target items per example; None takes the default.
         seed: Random seed; None takes that of the split.
 
@@ -48,7 +53,7 @@ def draw_examples(
     """
     return model.draw_examples(
         train,
-        num_passes=num_passes,
+        num_passes=num_passes or NUM_PASSES,
         num_targets=num_targets or choose_num_targets(train.chronological),
         seed=train.seed if seed is None else seed,
     )
@@ -84,22 +89,12 @@ def fit_batches(
         validated_model: The model that is evaluated: the trained one, or a Distiller's student.
         validation_data: The validation users; None evaluates nothing.
         epochs: Number of epochs.
-        callbacks: The user's callbacks, which see ``val_ndcg@10``. Those with a true attribute
-            `runs_last` run after all others.
+        callbacks: As in `run_fit`.
         **kwargs: Further arguments of `keras.Model.fit`.
     """
     validation = (
-        [RankingMetrics(validation_data, validated_model)]
+        RankingMetrics(validation_data, validated_model)
         if validation_data is not None and len(validation_data.histories)
-        else []
+        else None
     )
-    ordered_callbacks = sorted(
-        callbacks or (), key=lambda callback: getattr(callback, "runs_last", False)
-    )
-    return fit(
-        batches.stream(),
-        steps_per_epoch=batches.steps_per_epoch,
-        epochs=epochs,
-        callbacks=[*validation, *ordered_callbacks],
-        **kwargs,
-    )
+    return run_fit(fit, batches, validation, epochs=epochs, callbacks=callbacks, **kwargs)

@@ -12,8 +12,9 @@ from kd_tf.data.split import TrainingSet
 from kd_tf.encoders.base import normalize_rows
 from kd_tf.layers.dropout import Dropout
 from kd_tf.layers.id_ops import compact_ids, deduplicate
-from kd_tf.models.base import HistoryModel, minimize_loss
+from kd_tf.models.base import HistoryModel
 from kd_tf.models.content.item_mixtures import ItemMixtures
+from kd_tf.models.trainable import minimize_loss
 
 FULL_SOFTMAX = "full-softmax"
 IN_BATCH = "in-batch"

@@ -14,7 +14,7 @@ from kd_tf import atomic, rng
 from kd_tf.backend import tf
 from kd_tf.errors import UserError
 from kd_tf.limited_read import read_limited
-from kd_tf.models.base import HistoryModel
+from kd_tf.models.trainable import TrainableModel
 from kd_tf.npz import ArrayLayout, read_layout, read_npz, write_npz
 from kd_tf.serialization import build_model, describe_model
 
@@ -29,7 +29,7 @@ MAX_JSON_BYTES = 2**20
 _IGNORED_CONFIG_KEYS = ("name", "build_config", "compile_config")
 
 
-def save(model: HistoryModel, folder: Path) -> None:
+def save(model: TrainableModel, folder: Path) -> None:
     """Saves a model to `folder` atomically, replacing its contents.
 
     Example:
@@ -56,7 +56,7 @@ def save(model: HistoryModel, folder: Path) -> None:
         atomic.write_json(new_folder / MODEL_FILE, description)
 
 
-def load(folder: Path) -> HistoryModel:
+def load(folder: Path) -> TrainableModel:
     """Loads a model that `save` wrote, or refuses it: a file cannot run code or fill the memory.
 
     Raises:
@@ -66,12 +66,14 @@ def load(folder: Path) -> HistoryModel:
     # Importing the classes registers them with Keras.
     from kd_tf.models import students, teachers  # noqa: F401
     from kd_tf.models.by_user_id import history_lookup, matrix_factorization  # noqa: F401
+    from kd_tf.models.ranking import students as ranking_students  # noqa: F401
+    from kd_tf.models.ranking import teachers as ranking_teachers  # noqa: F401
     from kd_tf.models.teachers import mixture  # noqa: F401
 
     try:
         description = _read_description(folder / MODEL_FILE)
         _check_layout(description["model"], read_layout(folder / WEIGHTS_FILE))
-        model: HistoryModel = build_model(description["model"])
+        model: TrainableModel = build_model(description["model"])
         model.create_weights()
         arrays = read_npz(folder / WEIGHTS_FILE)
         for number, weight in enumerate(get_inference_weights(model)):
@@ -125,7 +127,7 @@ def make_slug(label: str) -> str:
     return re.sub(r"\W+", "-", label).strip("-")
 
 
-def compute_fingerprint(model: HistoryModel) -> str:
+def compute_fingerprint(model: TrainableModel) -> str:
     """Computes the SHA-256 over configuration and weights; saving and loading do not change it."""
     description = json.dumps(_remove_names(model.get_config()), sort_keys=True)
     digest = hashlib.sha256(description.encode())
@@ -153,12 +155,12 @@ def _remove_names(config: Any) -> Any:
     return config
 
 
-def get_inference_weights(model: HistoryModel) -> list[tf.Variable]:
+def get_inference_weights(model: TrainableModel) -> list[tf.Variable]:
     """Returns the weights that inference uses: all but those of metrics."""
     metric_ids = {id(variable) for metric in model.metrics for variable in metric.variables}
     return [weight for weight in model.weights if id(weight) not in metric_ids]
 
 
-def count_parameters(model: HistoryModel) -> int:
+def count_parameters(model: TrainableModel) -> int:
     """Counts the numbers that a model stores, without those of metrics."""
     return sum(int(np.prod(weight.shape)) for weight in get_inference_weights(model))

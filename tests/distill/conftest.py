@@ -36,8 +36,8 @@ class Responses:
             total = np.log(np.sum(np.where(ids > 0, np.exp(teacher), 1e-30), axis=1))
         logits = tf.cast(logits, tf.float32)
         return DistillationBatch(
-            history=tf.zeros([ids.shape[0], 1], tf.int32),
-            masked_logits=MaskedLogits.from_masked_logits(
+            inputs=tf.zeros([ids.shape[0], 1], tf.int32),
+            outputs=MaskedLogits.from_masked_logits(
                 tf.concat([tf.fill([ids.shape[0], 1], MASKED_LOGIT), logits[:, 1:]], axis=1)
             ),
             labels={

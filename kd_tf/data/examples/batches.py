@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -12,16 +13,17 @@ from kd_tf.backend import tf
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """An endless stream of batches ``(history, labels)``.
+    """An endless stream of batches ``(inputs, labels)``.
 
     Epoch e reads pass ``e % passes`` in random order. The arrays may be memory-mapped: only the
     rows of a batch are read. Rows that do not fill a batch are skipped in that epoch; the next
     epoch has another order.
 
     Attributes:
-        history: int32 [passes, users, L].
-        labels: Arrays [passes, users, ...] by name, among them ``targets``.
-        batch_size: Rows in a batch; at most the number of users.
+        inputs: What the model takes, such as histories int32 [passes, rows, L]; or several arrays
+            [passes, rows, ...] by name.
+        labels: Arrays [passes, rows, ...] by name, among them ``targets``.
+        batch_size: Rows in a batch; at most the number of rows.
         seed: Seed of the row order.
 
     Example:
@@ -35,24 +37,31 @@ class Batches:
         (TensorShape([2, 2]), ['targets'])
     """
 
-    history: np.ndarray
+    inputs: np.ndarray | Mapping[str, np.ndarray]
     labels: Mapping[str, np.ndarray]
     batch_size: int
     seed: int
 
     def __post_init__(self) -> None:
-        passes, users = self.history.shape[:2]
-        for name, array in self.labels.items():
-            if array.shape[:2] != (passes, users):
+        passes, rows = self._shape
+        inputs = self.inputs if isinstance(self.inputs, Mapping) else {"inputs": self.inputs}
+        for name, array in {**inputs, **self.labels}.items():
+            if array.shape[:2] != (passes, rows):
                 raise ValueError(
-                    f"{name} has shape {array.shape}, but history has {passes} passes of "
-                    f"{users} users"
+                    f"{name} has shape {array.shape}, but the first input has {passes} passes of "
+                    f"{rows} rows"
                 )
+
+    @property
+    def _shape(self) -> tuple[int, int]:
+        """Number of passes, and of rows of each."""
+        passes, rows = tf.nest.flatten(self.inputs)[0].shape[:2]
+        return int(passes), int(rows)
 
     @property
     def steps_per_epoch(self) -> int:
         """Number of full batches in an epoch; a pass smaller than a batch is one batch."""
-        return max(int(self.history.shape[1]) // self.batch_size, 1)
+        return max(self._shape[1] // self.batch_size, 1)
 
     def stream(self, first_step: int = 0) -> tf.data.Dataset:
         """Returns the endless stream of batches.
@@ -61,24 +70,26 @@ class Batches:
             first_step: Number of batches to skip, counted from the start of the first epoch, so
                 that an interrupted training can resume.
         """
-        passes, users = self.history.shape[:2]
-        size = min(self.batch_size, users)
+        passes, rows = self._shape
+        size = min(self.batch_size, rows)
+        arrays = (self.inputs, dict(self.labels))
 
-        def generate() -> Iterator[tuple[np.ndarray, dict[str, np.ndarray]]]:
+        def generate() -> Iterator[Any]:
             epoch, begin = divmod(first_step, self.steps_per_epoch)
             while True:
-                order = np.random.default_rng([self.seed, epoch]).permutation(users)
+                order = np.random.default_rng([self.seed, epoch]).permutation(rows)
                 index = epoch % passes
                 for step in range(begin, self.steps_per_epoch):
-                    rows = order[step * size : (step + 1) * size]
-                    yield (
-                        self.history[index][rows],
-                        {name: array[index][rows] for name, array in self.labels.items()},
-                    )
+                    batch_rows = order[step * size : (step + 1) * size]
+                    yield _map_arrays(lambda array: array[index][batch_rows], arrays)  # noqa: B023
                 epoch, begin = epoch + 1, 0
 
-        def spec(array: np.ndarray) -> tf.TensorSpec:
-            return tf.TensorSpec([size, *array.shape[2:]], array.dtype)
-
-        signature = (spec(self.history), {name: spec(array) for name, array in self.labels.items()})
+        signature = _map_arrays(
+            lambda array: tf.TensorSpec([size, *array.shape[2:]], array.dtype), arrays
+        )
         return tf.data.Dataset.from_generator(generate, output_signature=signature).prefetch(2)
+
+
+def _map_arrays(function: Callable[[np.ndarray], Any], arrays: Any) -> Any:
+    """Applies a function to every array of nested tuples and mappings."""
+    return tf.nest.map_structure(function, arrays)

@@ -44,7 +44,7 @@ class GradientNorm(LossWeighting):
         """Computes the combined loss of each example, see `LossWeighting.combine`."""
         if not distillation_losses:
             raise ValueError("there are no distillation losses to weight")
-        logits = batch.masked_logits.logits
+        logits = batch.logits
         student_norm = _compute_gradient_norm(student_loss, logits)
         if student_norm is None:
             raise ValueError("the student loss does not depend on the student's logits")

@@ -107,16 +107,16 @@ class MatrixFactorization(UserIdModel):
         raise ValueError("matrix factorization does not use the items of a history")
 
     def supervised_loss(
-        self, history: tf.Tensor, targets: tf.Tensor, masked_logits: MaskedLogits
+        self, inputs: tf.Tensor, targets: tf.Tensor, outputs: MaskedLogits
     ) -> tf.Tensor:
         """Computes the BPR loss, summed over the targets, each with a new random unseen item."""
         is_target = tf.cast(targets > 0, tf.float32)
         negatives = rng.sample_uniform(tf.shape(targets), 1, self.num_items + 1, tf.int32)
         # A sampled item that was seen has a masked logit, so that its ranking loss is 0.
-        distance = tf.gather(masked_logits.logits, targets, batch_dims=1) - tf.gather(
-            masked_logits.unseen_logits, negatives, batch_dims=1
+        distance = tf.gather(outputs.logits, targets, batch_dims=1) - tf.gather(
+            outputs.unseen_logits, negatives, batch_dims=1
         )
-        user_norms = tf.reduce_sum(tf.square(self.user_embeddings(history)), axis=1, keepdims=True)
+        user_norms = tf.reduce_sum(tf.square(self.user_embeddings(inputs)), axis=1, keepdims=True)
         squared_norms = user_norms + sum(
             tf.reduce_sum(tf.square(tf.gather(self.item_table, ids)), axis=2)
             for ids in (targets, negatives)

@@ -11,7 +11,7 @@ from scipy import sparse
 from kd_tf.backend import keras, tf
 from kd_tf.encoders.base import Vectors, normalize_rows
 from kd_tf.layers.dropout import Dropout
-from kd_tf.models.base import minimize_loss
+from kd_tf.models.trainable import minimize_loss
 from kd_tf.progress import Progress
 
 NUM_STEPS = 200

@@ -26,21 +26,21 @@ class LogisticStudent(LowRankModel):
     """
 
     def supervised_loss(
-        self, history: tf.Tensor, targets: tf.Tensor, masked_logits: MaskedLogits
+        self, inputs: tf.Tensor, targets: tf.Tensor, outputs: MaskedLogits
     ) -> tf.Tensor:
         """Computes the binary cross-entropy over the catalog.
 
         Args:
-            history: int32 [B, L], not used.
+            inputs: int32 [B, L], not used.
             targets: int32 [B, M], padded with 0; targets that are in the history are ignored.
-            masked_logits: The scores of the histories.
+            outputs: The scores of the histories.
 
         Returns:
             float32 [B], the sum over all items divided by the number of targets; 0 without targets.
         """
-        target_logits = tf.gather(masked_logits.unseen_logits, targets, batch_dims=1)
+        target_logits = tf.gather(outputs.unseen_logits, targets, batch_dims=1)
         is_target = tf.cast((targets > 0) & (target_logits > MASKED_LOGIT / 2), tf.float32)
         target_sum = tf.reduce_sum(is_target * target_logits, axis=1)
         count = tf.reduce_sum(is_target, axis=1)
-        softplus_sum = tf.reduce_sum(tf.nn.softplus(masked_logits.unseen_logits), axis=1)
+        softplus_sum = tf.reduce_sum(tf.nn.softplus(outputs.unseen_logits), axis=1)
         return tf.where(count > 0, (softplus_sum - target_sum) / tf.maximum(count, 1.0), 0.0)

@@ -9,8 +9,8 @@ from kd_tf.backend import keras, tf
 from kd_tf.layers.id_ops import compact_ids
 from kd_tf.layers.pooling import pool_weighted_rows
 from kd_tf.losses.masked_logits import MaskedLogits
-from kd_tf.models.base import minimize_loss
 from kd_tf.models.tied_embedding import TiedEmbeddingModel
+from kd_tf.models.trainable import minimize_loss
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")

@@ -76,8 +76,8 @@ class VectorModels:
         """A batch as the Distiller would hand it on, outside training by default."""
         history, labels = self.make_arrays(teacher, history, targets)
         return DistillationBatch(
-            history=tf.constant(history),
-            masked_logits=MaskedLogits.from_masked_logits(student(tf.constant(history))),
+            inputs=tf.constant(history),
+            outputs=MaskedLogits.from_masked_logits(student(tf.constant(history))),
             labels={name: tf.constant(one) for name, one in labels.items()},
             student=student,
             **{"layer_outputs": {}, "training": False, "progress": tf.zeros([]), **settings},

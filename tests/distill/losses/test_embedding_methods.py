@@ -199,7 +199,7 @@ def test_graphs_of_unknown_batch_size_and_xla_agree_with_eager(vector_models, co
 
     @tf.function(jit_compile=compiled)
     def losses(history, labels, layer_outputs):
-        batch = replace(eager, history=history, labels=labels, layer_outputs=layer_outputs)
+        batch = replace(eager, inputs=history, labels=labels, layer_outputs=layer_outputs)
         return [method.compute_loss(batch) for method in methods]
 
     given = eager.history, dict(eager.labels), dict(eager.layer_outputs)

@@ -19,7 +19,7 @@ def losses(logits: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
 @tf.function
 def combined(alpha: float, logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     hard, soft = losses(logits)
-    batch = SimpleNamespace(masked_logits=SimpleNamespace(logits=logits))
+    batch = SimpleNamespace(logits=logits)
     actual = GradientNorm(alpha).combine(hard, soft, batch)
     return actual, tf.gradients(actual, [logits])[0]
 

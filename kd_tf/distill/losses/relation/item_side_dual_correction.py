@@ -93,7 +93,7 @@ class ItemSideDualCorrection(DualCorrection):
         student = tf.where(item_ids > 0, tf.gather(student, item_ids, axis=1), MASKED_LOGIT)
         return replace(
             batch,
-            masked_logits=MaskedLogits.from_masked_logits(
+            outputs=MaskedLogits.from_masked_logits(
                 tf.pad(tf.transpose(student), [[0, 0], [1, 0]], constant_values=MASKED_LOGIT)
             ),
             labels={

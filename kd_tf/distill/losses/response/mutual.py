@@ -8,7 +8,7 @@ from kd_tf.backend import keras, tf
 from kd_tf.distill.losses.base import DistillationBatch, DistillationLoss, DistillationSetup
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.losses.softmax import mask_history
-from kd_tf.models.base import HistoryModel
+from kd_tf.models.trainable import TrainableModel
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -44,14 +44,9 @@ class MutualLearning(DistillationLoss):
         self.peer_weight, self.alternate_every = peer_weight, int(alternate_every)
 
     def build(self, setup: DistillationSetup) -> None:
+        self.check_pair(setup)
         teacher, architecture = setup.teacher, type(setup.teacher).__name__
-        if teacher.max_length < setup.student.max_length:
-            raise ValueError(
-                "MutualLearning needs a teacher that reads whole histories: this "
-                f"{architecture} reads {teacher.max_length} items, the student "
-                f"{setup.student.max_length}"
-            )
-        peer: HistoryModel = type(teacher).from_config(teacher.get_config())
+        peer: TrainableModel = type(teacher).from_config(teacher.get_config())
         peer.create_weights()
         if not peer.trainable_variables:
             raise ValueError(
@@ -61,23 +56,32 @@ class MutualLearning(DistillationLoss):
         peer.set_weights(teacher.get_weights())
         self.peer, self.num_steps = peer, max(setup.num_steps, 1)
 
+    def check_pair(self, setup: DistillationSetup) -> None:
+        """Raises ValueError if the teacher cannot read what the student reads."""
+        if setup.teacher.max_length < setup.student.max_length:
+            raise ValueError(
+                "MutualLearning needs a teacher that reads whole histories: this "
+                f"{type(setup.teacher).__name__} reads {setup.teacher.max_length} items, the "
+                f"student {setup.student.max_length}"
+            )
+
     def compute_loss(self, batch: DistillationBatch) -> tf.Tensor:
         if not self.alternate_every or not batch.training:
-            return self._compute_student_loss(batch) + self._compute_peer_loss(batch)
+            return self.compute_student_loss(batch) + self.compute_peer_loss(batch)
         step = tf.cast(tf.round(batch.progress * self.num_steps), tf.int32)
         return tf.cond(
             step // self.alternate_every % 2 == 0,
-            lambda: self._compute_student_loss(batch),
-            lambda: self._compute_peer_loss(batch),
+            lambda: self.compute_student_loss(batch),
+            lambda: self.compute_peer_loss(batch),
         )
 
-    def _compute_student_loss(self, batch: DistillationBatch) -> tf.Tensor:
+    def compute_student_loss(self, batch: DistillationBatch) -> tf.Tensor:
         """Computes the divergence of the student from the peer: float32 [B]."""
         peer_logits = tf.cast(self.peer(batch.history, training=False), tf.float32)
         peer_logits = mask_history(peer_logits, _get_seen_items(batch))
         return _compute_kl_divergence(tf.stop_gradient(peer_logits), batch.student_logits)
 
-    def _compute_peer_loss(self, batch: DistillationBatch) -> tf.Tensor:
+    def compute_peer_loss(self, batch: DistillationBatch) -> tf.Tensor:
         """Computes the peer's loss on ground-truth items and against the student: float32 [B]."""
         logits = self.peer(batch.history, training=batch.training)
         peer_logits = MaskedLogits.from_logits(logits, _get_seen_items(batch))

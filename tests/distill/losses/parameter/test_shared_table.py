@@ -31,7 +31,7 @@ def masked(batch):
     items = np.arange(V + 1)
     out = (batch.history.numpy()[:, :, None] == items).any(axis=1) | (items == 0)
     return replace(
-        batch, masked_logits=MaskedLogits.from_logits(batch.student_logits, batch.history)
+        batch, outputs=MaskedLogits.from_logits(batch.student_logits, batch.history)
     ), out
 
 

@@ -155,7 +155,7 @@ def test_graphs_of_unknown_batch_size_and_xla_agree_with_eager(responses, batch,
         return everything.compute_loss(
             replace(
                 eager,
-                masked_logits=MaskedLogits.from_masked_logits(logits),
+                outputs=MaskedLogits.from_masked_logits(logits),
                 labels=labels,
                 training=False,
             )

@@ -17,8 +17,8 @@ V, K = 9, 4
 def make_batch(logits, ids, teacher) -> DistillationBatch:
     logits = tf.cast(logits, tf.float32)
     return DistillationBatch(
-        history=tf.zeros([logits.shape[0], 1], tf.int32),
-        masked_logits=MaskedLogits.from_masked_logits(
+        inputs=tf.zeros([logits.shape[0], 1], tf.int32),
+        outputs=MaskedLogits.from_masked_logits(
             tf.concat([tf.fill([logits.shape[0], 1], MASKED_LOGIT), logits[:, 1:]], axis=1)
         ),
         labels={

@@ -55,8 +55,8 @@ def make_setup(student, teacher, steps: int = 20) -> DistillationSetup:
 def make_batch(student, history, targets, *, training=True, progress=0.0) -> DistillationBatch:
     history = tf.constant(history, tf.int32)
     return DistillationBatch(
-        history=history,
-        masked_logits=student.masked_logits(history),
+        inputs=history,
+        outputs=student.masked_logits(history),
         labels={"targets": tf.constant(targets, tf.int32)},
         student=student,
         layer_outputs={},
@@ -158,8 +158,8 @@ def test_each_learns_from_the_other_as_if_that_were_a_constant(batch):
         return make_batch(student, history[1:], labels["targets"][1:])
 
     for model, expected_scores in (
-        (student, method._compute_student_loss),
-        (method.peer, method._compute_peer_loss),
+        (student, method.compute_student_loss),
+        (method.peer, method.compute_peer_loss),
     ):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(method.compute_loss(step()))
@@ -223,7 +223,7 @@ def test_every_make_batch_a_training_has_its_turn():
     step = make_batch(student, [[0]], [[1]])
     turns = [
         float(expected_scores(step)[0])
-        for expected_scores in (method._compute_student_loss, method._compute_peer_loss)
+        for expected_scores in (method.compute_student_loss, method.compute_peer_loss)
     ]
     assert turns[1] - turns[0] > 1
     for done in range(49):
@@ -263,9 +263,9 @@ def test_the_student_learns_from_the_copy_without_dropout(batch):
     method = prepared(student, teacher)
     step = make_batch(student, history, labels["targets"])
     np.testing.assert_array_equal(
-        method._compute_student_loss(step), method._compute_student_loss(step)
+        method.compute_student_loss(step), method.compute_student_loss(step)
     )
-    assert (method._compute_peer_loss(step) != method._compute_peer_loss(step)).numpy().any()
+    assert (method.compute_peer_loss(step) != method.compute_peer_loss(step)).numpy().any()
 
 
 def test_a_teacher_that_cannot_learn_is_refused():

@@ -178,8 +178,8 @@ def test_graphs_of_unknown_batch_size_and_xla_agree_with_eager(method, batch, re
         known = {"teacher_ids": ids, "teacher_logits": teacher, "teacher_total": total}
         return method.compute_loss(
             DistillationBatch(
-                history=tf.zeros([1, 1], tf.int32),
-                masked_logits=MaskedLogits.from_masked_logits(student),
+                inputs=tf.zeros([1, 1], tf.int32),
+                outputs=MaskedLogits.from_masked_logits(student),
                 labels=known,
                 student=None,
                 layer_outputs={},

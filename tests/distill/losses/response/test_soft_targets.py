@@ -16,8 +16,8 @@ V, K = 9, 4
 
 def make_batch(logits, **labels) -> DistillationBatch:
     return DistillationBatch(
-        history=tf.zeros([logits.shape[0], 1], tf.int32),
-        masked_logits=MaskedLogits.from_masked_logits(tf.cast(logits, tf.float32)),
+        inputs=tf.zeros([logits.shape[0], 1], tf.int32),
+        outputs=MaskedLogits.from_masked_logits(tf.cast(logits, tf.float32)),
         labels={
             "teacher_ids": tf.cast(labels["teacher_ids"], tf.int32),
             "teacher_logits": tf.cast(labels["teacher_logits"], tf.float32),

@@ -1,0 +1,140 @@
+"""Embeddings of the features of encoded rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from kd_tf.backend import keras, tf
+from kd_tf.runtime.features.layout import CategoricalFeature, FeatureLayout
+
+
+class FeatureEmbedding(keras.layers.Layer):
+    """Looks up a vector for every feature of a row.
+
+    All categorical features share one table, each with rows of its own, so that a row takes one
+    lookup however many features it has. A feature with a list of values gets their mean; with an
+    empty list it gets the row of its missing value. A numeric feature j gets x_j times a vector of
+    its own, as in Rendle, "Factorization Machines" (2010).
+
+    Args:
+        layout: The features.
+        dim: Length of the vectors, d.
+        stddev: Standard deviation of the initial weights.
+        l2: Weight of the penalty in training: the mean over the rows of a batch of the sum of the
+            squared weights that a row uses. So the weights of a frequent value count more often, as
+            in the regularized loss of matrix factorization.
+
+    Example:
+        >>> layout = FeatureLayout((CategoricalFeature("user", 9),), ("price",))
+        >>> layer = FeatureEmbedding(layout, dim=4)
+        >>> layer({"categorical": tf.constant([[3]]), "numeric": tf.constant([[0.5]])}).shape
+        TensorShape([1, 2, 4])
+    """
+
+    def __init__(
+        self,
+        layout: FeatureLayout,
+        dim: int,
+        *,
+        stddev: float = 0.05,
+        l2: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if dim < 1 or l2 < 0:
+            raise ValueError(f"dim must be at least 1 and l2 0 or more, not {dim} and {l2}")
+        self.layout, self.dim, self.stddev, self.l2 = layout, dim, stddev, l2
+
+    def build(self, input_shape: Any) -> None:
+        """Creates the tables."""
+        if self.layout.num_places:
+            self.table = self.add_weight(
+                name="table",
+                shape=(self.layout.num_ids, self.dim),
+                initializer=self._make_initializer(),
+            )
+        if self.layout.num_numeric:
+            self.numeric_table = self.add_weight(
+                name="numeric_table",
+                shape=(self.layout.num_numeric, self.dim),
+                initializer=self._make_initializer(),
+            )
+        super().build(input_shape)
+
+    def _make_initializer(self) -> keras.initializers.Initializer:
+        return keras.initializers.RandomNormal(stddev=self.stddev)
+
+    def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        """Returns the vectors, categorical features first: float32 [B, features, d]."""
+        vectors = []
+        if self.layout.num_places:
+            vectors.append(self._embed_categorical(inputs["categorical"]))
+        if self.layout.num_numeric:
+            vectors.append(inputs["numeric"][:, :, tf.newaxis] * self.numeric_table)
+        embeddings = vectors[0] if len(vectors) == 1 else tf.concat(vectors, axis=1)
+        if training and self.l2:
+            batch_size = tf.cast(tf.shape(embeddings)[0], tf.float32)
+            self.add_loss(self.l2 * tf.reduce_sum(tf.square(embeddings)) / batch_size)
+        return embeddings
+
+    def _embed_categorical(self, ids: tf.Tensor) -> tf.Tensor:
+        layout = self.layout
+        sizes = [layout.categorical[index].num_ids for index in layout.feature_of_place]
+        is_valid = (ids >= 0) & (ids < tf.constant(sizes))
+        # An id that no feature has counts as a missing value.
+        ids = tf.where(is_valid, ids, 0)
+        rows = tf.gather(self.table, ids + tf.constant(layout.id_offsets))
+        if layout.num_places == len(layout.categorical):
+            return rows
+        return tf.matmul(self._make_pooling(ids), rows)
+
+    def _make_pooling(self, ids: tf.Tensor) -> tf.Tensor:
+        """Returns the weight of every place in its feature's mean: float32 [B, features, F]."""
+        places = np.array(self.layout.feature_of_place)
+        members = (places == np.arange(len(self.layout.categorical))[:, None]).astype(np.float32)
+        is_first = np.append(True, places[1:] != places[:-1])
+        is_used = tf.cast(ids > 0, tf.float32)
+        counts = tf.matmul(is_used, members, transpose_b=True)
+        # Without any value, the first place has the row of the missing value.
+        is_empty = tf.gather(tf.cast(counts < 0.5, tf.float32), places, axis=1)
+        weights = is_used + is_empty * is_first.astype(np.float32)
+        totals = tf.gather(tf.maximum(counts, 1.0), places, axis=1)
+        return (weights / totals)[:, tf.newaxis, :] * members
+
+    def get_config(self) -> dict[str, Any]:
+        """Returns the constructor's arguments."""
+        return {
+            **super().get_config(),
+            "layout": describe_layout(self.layout),
+            "dim": self.dim,
+            "stddev": self.stddev,
+            "l2": self.l2,
+        }
+
+
+def describe_layout(layout: FeatureLayout) -> dict[str, Any]:
+    """Returns a layout as JSON, for the configuration of a model.
+
+    Example:
+        >>> layout = FeatureLayout((CategoricalFeature("user", 9),), ("price",))
+        >>> read_layout(describe_layout(layout)) == layout
+        True
+    """
+    return {
+        "categorical": [
+            [feature.name, feature.num_ids, feature.num_values] for feature in layout.categorical
+        ],
+        "numeric": list(layout.numeric),
+    }
+
+
+def read_layout(description: FeatureLayout | dict[str, Any]) -> FeatureLayout:
+    """Returns the layout of `describe_layout`, or the layout itself."""
+    if isinstance(description, FeatureLayout):
+        return description
+    return FeatureLayout(
+        tuple(CategoricalFeature(*feature) for feature in description["categorical"]),
+        tuple(description["numeric"]),
+    )

@@ -1,0 +1,16 @@
+"""Teachers of the ranking task, by the names of the configuration."""
+
+from kd_tf.models.ranking.teachers.cnn import FeatureCNNTeacher
+from kd_tf.models.ranking.teachers.dcn import DCNTeacher
+from kd_tf.models.ranking.teachers.deep import DeepTeacher
+from kd_tf.models.ranking.teachers.deepfm import DeepFMTeacher
+from kd_tf.models.ranking.teachers.two_stream import TwoStreamTeacher
+
+RANKING_TEACHERS = {
+    "deep": DeepTeacher,
+    "dcn": DCNTeacher,
+    "deepfm": DeepFMTeacher,
+    "two-stream": TwoStreamTeacher,
+    "cnn": FeatureCNNTeacher,
+}
+"""The teachers that are trained, by name."""
