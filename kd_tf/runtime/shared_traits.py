@@ -16,8 +16,8 @@ MAX_NAMES = 3
 MAX_WORDS = 3
 """Words that are named."""
 
-_FIRST_IDEOGRAPH = "\u2e80"
-"""From here on Unicode has Chinese, Japanese and Korean, where a name is one word."""
+_ONE_WORD_NAME = re.compile("[\u1100-\u11ff\u2e80-\U0010ffff]")
+"""Letters of Korean, as keys have them, of Chinese and Japanese, where a name is one word."""
 
 _VOLUME = re.compile("(?: [0-9]+)+$")
 
@@ -42,7 +42,7 @@ def find_shared_authors(authors: str | None, other_authors: str | None) -> tuple
     common_names: dict[str, str] = {}
     for name in _split_names(authors):
         key = _make_key(name)
-        is_whole = key in (list_key, other_list_key) or _is_full_name(name, key)
+        is_whole = key in (list_key, other_list_key) or _is_full_name(key)
         if key and key in other_keys and is_whole:
             common_names.setdefault(key, name)
     if not common_names and list_key and list_key == other_list_key:
@@ -85,6 +85,8 @@ def _split_names(authors: str) -> list[str]:
     return [name for name in names if name][:MAX_NAMES]
 
 
-def _is_full_name(name: str, key: str) -> bool:
+def _is_full_name(key: str) -> bool:
+    """Says of a name's key alone, so that two writings of a name count alike."""
     words = key.split(" ")
-    return name[0] >= _FIRST_IDEOGRAPH or (len(words) > 1 and max(map(len, words)) > 1)
+    is_one_word = _ONE_WORD_NAME.match(key) is not None
+    return is_one_word or (len(words) > 1 and max(map(len, words)) > 1)

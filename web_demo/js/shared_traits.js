@@ -11,8 +11,8 @@ import { isLonger, MAX_LENGTH, plain } from "./text.js";
 /** Names of a list that count: lists of authors begin with the most important ones. */
 const MAX_NAMES = 3;
 const MAX_WORDS = 3;
-/** From here on Unicode has Chinese, Japanese and Korean, where a name is one word. */
-const FIRST_IDEOGRAPH = 0x2e80;
+/** Letters of Korean, as keys have them, of Chinese and Japanese, where a name is one word. */
+const ONE_WORD_NAME = /^[\u1100-\u11ff\u2e80-\u{10ffff}]/u;
 
 /**
  * @param {Described} book Whose names and order of words are taken.
@@ -41,7 +41,7 @@ function sharedAuthors(authors, others) {
   const shared = new Map();
   for (const name of namesOf(authors)) {
     const key = keyOf(name);
-    const isWhole = lists.includes(key) || isFullName(name, key);
+    const isWhole = lists.includes(key) || isFullName(key);
     if (key && otherKeys.has(key) && isWhole && !shared.has(key)) shared.set(key, name);
   }
   if (!shared.size && lists[0] && lists[0] === lists[1]) return [tidy(authors)];
@@ -92,12 +92,9 @@ function tidy(text) {
   return text.trim().replace(/\s+/g, " ");
 }
 
-/**
- * @param {string} name
- * @param {string} key
- */
-function isFullName(name, key) {
+/** @param {string} key */
+function isFullName(key) {
   const words = key.split(" ");
   const isOfInitials = words.every((word) => [...word].length === 1);
-  return name.charCodeAt(0) >= FIRST_IDEOGRAPH || (words.length > 1 && !isOfInitials);
+  return ONE_WORD_NAME.test(key) || (words.length > 1 && !isOfInitials);
 }

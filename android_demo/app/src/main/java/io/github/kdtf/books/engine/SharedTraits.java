@@ -16,8 +16,9 @@ public final class SharedTraits {
 
     private static final int MAX_WORDS = 3;
 
-    /** From here on Unicode has Chinese, Japanese and Korean, where a name is one word. */
-    private static final char FIRST_IDEOGRAPH = '\u2e80';
+    /** Letters of Korean, as keys have them, of Chinese and Japanese, where a name is one word. */
+    private static final Pattern ONE_WORD_NAME =
+            Pattern.compile("[\\u1100-\\u11ff\\u2e80-\\x{10ffff}]");
 
     private static final Pattern SEPARATOR = Pattern.compile("[,;&]| and ");
     private static final Pattern VOLUME = Pattern.compile("(?: [0-9]+)+$");
@@ -64,7 +65,7 @@ public final class SharedTraits {
         List<String> shared = new ArrayList<>();
         for (String name : names(authors)) {
             String key = key(name);
-            boolean whole = lists.contains(key) || isFullName(name, key);
+            boolean whole = lists.contains(key) || isFullName(key);
             if (!key.isEmpty() && otherKeys.contains(key) && whole && keys.add(key)) {
                 shared.add(name);
             }
@@ -110,8 +111,8 @@ public final class SharedTraits {
         return BLANKS.matcher(text.trim()).replaceAll(" ");
     }
 
-    private static boolean isFullName(String name, String key) {
-        if (name.charAt(0) >= FIRST_IDEOGRAPH) {
+    private static boolean isFullName(String key) {
+        if (ONE_WORD_NAME.matcher(key).lookingAt()) {
             return true;
         }
         boolean ofInitials = true;
