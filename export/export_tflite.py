@@ -88,7 +88,8 @@ def _export(options: argparse.Namespace, console: Console) -> None:
     from kd_tf.tflite.artifact import MIN_HISTORIES, collect_histories
     from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version
     from kd_tf.tflite.checks.parity import check_parity
-    from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
+    from kd_tf.tflite.convert import convert_quantized, quantize_student
+    from kd_tf.tflite.quantization import Quantization
     from kd_tf.training import checkpoint
 
     student = checkpoint.load(options.run / "student" / options.student / "model")

@@ -12,7 +12,7 @@ from kd_tf.models.students import STUDENTS, TRAINED_STUDENTS, WARM_STARTED_STUDE
 from kd_tf.models.teachers import TEACHERS, TRAINED_TEACHERS
 from kd_tf.pipeline.method_presets import PRESETS
 from kd_tf.tflite.benchmark.benchmark import COMPETITORS
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 
 
 def test_models() -> None:

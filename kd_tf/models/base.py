@@ -37,7 +37,7 @@ class HistoryModel(TrainableModel):
     Attributes:
         peak_score_rows: How many vectors of V + 1 numbers scoring one history needs at its peak.
         quantized_weights: Names of the weights that a file stores in one byte per number.
-        quantizations: The forms it can be exported in (`kd_tf.tflite.convert.Quantization`).
+        quantizations: The forms it can be exported in (`kd_tf.tflite.quantization.Quantization`).
         looks_up_users: Whether the scores depend on whose history it is, which a mark at the end of
             the input says (`kd_tf.models.user_marks`). Without the mark the user is unknown.
 

@@ -21,7 +21,7 @@ from kd_tf.runtime.measure.latency import measure_latency, measure_peak_memory
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.checks.compatibility import compute_min_runtime_version
 from kd_tf.tflite.checks.parity import check_parity, get_tolerance
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.two_stage_search import TwoStageStudent
 from kd_tf.training import checkpoint
 

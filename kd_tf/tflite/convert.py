@@ -2,44 +2,23 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from enum import Enum
 
 import numpy as np
 
-from kd_tf.backend import tf
 from kd_tf.compress.gptq import quantize_tables
 from kd_tf.models.base import HistoryModel
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.checks.stored_weights import check_stored_weights
+from kd_tf.tflite.converter import run_converter
 from kd_tf.tflite.int4_student import Int4Student
 from kd_tf.tflite.passes.flatbuffer import merge_models, strip_names
 from kd_tf.tflite.passes.int4_table import share_int4_tables
 from kd_tf.tflite.passes.share_operators import share_operators
 from kd_tf.tflite.passes.share_table import share_table
+from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.signatures import Signatures
-
-
-class Quantization(Enum):
-    """How a file stores its weights and computes with them; the value is the name in reports.
-
-    Example:
-        >>> Quantization("dynamic-int8").bytes_per_weight
-        1
-    """
-
-    FLOAT32 = "float32"
-    FLOAT16 = "float16"
-    DYNAMIC_INT8 = "dynamic-int8"
-    INT8 = "int8"
-    INT4 = "int4"
-
-    @property
-    def bytes_per_weight(self) -> int:
-        """Bytes per weight in the file, at most."""
-        return {"float32": 4, "float16": 2}.get(self.value, 1)
 
 
 def convert(
@@ -156,13 +135,17 @@ def convert_quantized(
     module = Signatures(quantized_student, recommendations, candidates, use_blocks=not is_int8)
     rows = quantized_student.table_rows
     if is_int8:
-        ranking = _run_converter(module, list(module.ranking_functions), quantization, calibration)
-        per_item = _run_converter(
-            module, list(module.per_item_functions), Quantization.DYNAMIC_INT8
+        assert calibration is not None
+        ranking = run_converter(
+            module,
+            module.ranking_functions,
+            quantization,
+            lambda: _generate_calibration_inputs(calibration),
         )
+        per_item = run_converter(module, module.per_item_functions, Quantization.DYNAMIC_INT8)
         content = merge_models(ranking, per_item)
     else:
-        content = _run_converter(module, list(module.functions), quantization)
+        content = run_converter(module, module.functions, quantization)
     content = strip_names(share_int4_tables(share_table(content, rows), rows))
     content = share_operators(content)
     check_stored_weights(content, quantized_student)
@@ -171,30 +154,6 @@ def convert_quantized(
         # load, and a file that cannot be loaded fails here.
         TFLiteModel(content)
     return content
-
-
-def _run_converter(
-    module: Signatures,
-    names: list[str],
-    quantization: Quantization,
-    calibration: np.ndarray | None = None,
-) -> bytes:
-    """Runs TensorFlow's converter on the signatures with these names."""
-    with tempfile.TemporaryDirectory() as folder, suppress_native_stderr():
-        functions = {name: module.functions[name] for name in names}
-        tf.saved_model.save(module, folder, signatures=functions)
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=names)
-        if quantization is not Quantization.FLOAT32:
-            converter.optimizations = [tf.lite.Optimize.DEFAULT]
-            # With one scale per row, scoring would get a second copy of the table. The flag is
-            # private: test_convert.py fails with advice if a TensorFlow release drops it.
-            converter._experimental_disable_per_channel_quantization_for_dense_layers = True
-        if quantization is Quantization.FLOAT16:
-            converter.target_spec.supported_types = [tf.float16]
-        if quantization is Quantization.INT8:
-            assert calibration is not None
-            converter.representative_dataset = lambda: _generate_calibration_inputs(calibration)
-        return bytes(converter.convert())
 
 
 def _generate_calibration_inputs(

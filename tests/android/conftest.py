@@ -13,7 +13,8 @@ from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.models.students import STUDENTS
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
+from kd_tf.tflite.quantization import Quantization
 
 V, L, d, K, C = 2000, 70, 32, 50, 100
 """The sizes of what `kd-tf demo` bundles."""

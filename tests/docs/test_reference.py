@@ -49,7 +49,7 @@ def test_registries() -> None:
     from kd_tf.models.teachers import TEACHERS
     from kd_tf.pipeline.method_presets import PRESETS
     from kd_tf.tflite.artifact import Artifact
-    from kd_tf.tflite.convert import Quantization
+    from kd_tf.tflite.quantization import Quantization
 
     assert_lists("explanation/evaluation.md", list(BASELINES))
     assert_lists("explanation/distillation.md", [*METHODS, *PRESETS])

@@ -21,7 +21,8 @@ from kd_tf.models.batch_scoring import compute_scores
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.report.example_user import UserExample, build_user_example, print_user_example
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
+from kd_tf.tflite.quantization import Quantization
 
 V, L = 60, 10
 LENGTHS = (3, 16, 12, 9)

@@ -25,7 +25,8 @@ from kd_tf.models.teachers import EnsembleTeacher, ImplicitALSTeacher, LocalRidg
 from kd_tf.models.training_data import TrainingData
 from kd_tf.pipeline.stages.examples import draw_calibration_histories
 from kd_tf.tflite import convert as convert_module
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
+from kd_tf.tflite.quantization import Quantization
 
 V, L, d, K = 250, 10, 16, 20
 """Books, history length, width of a row and recommendations of every student here."""

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kd_tf.models.students import STUDENTS
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,9 @@ from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.artifact import compute_floor_bytes
 from kd_tf.tflite.checks.parity import TOLERANCES, check_parity
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
 from kd_tf.tflite.passes.share_table import list_table_sizes
+from kd_tf.tflite.quantization import Quantization
 
 V, L, d, K = 250, 10, 16, 20
 
@@ -114,7 +115,7 @@ def test_the_private_flag_of_the_converter_is_still_there_and_still_needed(stude
         converter = found(*arguments, **settings)
         assert PRIVATE_FLAG in vars(converter), (
             f"TensorFlow {tf.__version__} has no {PRIVATE_FLAG} any more: setting it in "
-            "kd_tf/tflite/convert.py does nothing, and the table is stored twice again. Look for "
+            "kd_tf/tflite/converter.py does nothing, and the table is stored twice again. Look for "
             "what took its place in TFLiteConverterBase, or quantize with ai-edge-quantizer "
             "TENSORWISE."
         )
@@ -127,6 +128,6 @@ def test_the_private_flag_of_the_converter_is_still_there_and_still_needed(stude
         convert_module.tf.lite.TFLiteConverter, "from_saved_model", without_the_flag
     )
     # When nothing is raised, TensorFlow stores one table without the flag too: delete the flag from
-    # kd_tf/tflite/convert.py, and this test.
+    # kd_tf/tflite/converter.py, and this test.
     with pytest.raises(ParityError, match="more item tables than the student has"):
         convert(student("mlp"), Quantization.DYNAMIC_INT8, recommendations=K)

@@ -13,7 +13,8 @@ from kd_tf.models.fold_in import FoldInModel
 from kd_tf.models.students.neighbours import NeighboursStudent
 from kd_tf.models.weighted_ensemble import WeightedEnsemble
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
+from kd_tf.tflite.convert import convert_quantized, quantize_student
+from kd_tf.tflite.quantization import Quantization
 
 L = 6
 

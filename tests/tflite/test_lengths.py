@@ -13,7 +13,7 @@ from kd_tf.models.batch_scoring import compute_scores
 from kd_tf.models.students import STUDENTS, TRAINED_STUDENTS
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.checks.parity import TOLERANCES
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.slow
 

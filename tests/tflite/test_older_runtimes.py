@@ -19,7 +19,7 @@ from kd_tf.models.students import STUDENTS
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.runtime.operator_versions import parse_version
 from kd_tf.tflite.checks.compatibility import compute_min_runtime_version
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,8 @@ from kd_tf.backend import tf
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
+from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.signatures import Signatures
 
 V, L, K, C = 250, 10, 20, 100

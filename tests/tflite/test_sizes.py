@@ -11,7 +11,8 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.students.item_kernel import ItemKernelStudent
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.tflite.checks.parity import check_parity
-from kd_tf.tflite.convert import Quantization, convert, quantize_student
+from kd_tf.tflite.convert import convert, quantize_student
+from kd_tf.tflite.quantization import Quantization
 
 RUNTIMES = [
     (OpResolverType.AUTO, 1),

@@ -14,8 +14,9 @@ from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.models.students.two_tower import TwoTowerStudent
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.checks.parity import check_parity
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
 from kd_tf.tflite.passes.share_table import list_table_sizes
+from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.signatures import BLOCK_SIZE, find_top_k
 from kd_tf.tflite.two_stage_search import (
     MIN_RECALL,

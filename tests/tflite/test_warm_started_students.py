@@ -11,7 +11,8 @@ from kd_tf.distill.warm_start import WARM_STARTS
 from kd_tf.runtime.operator_versions import parse_version
 from kd_tf.tflite.checks.compatibility import compute_min_runtime_version
 from kd_tf.tflite.checks.parity import check_parity
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
+from kd_tf.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,8 @@ from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.preview.server import PreviewServer
 from kd_tf.preview.site import PAGE, Site, make_site
 from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
+from kd_tf.tflite.quantization import Quantization
 
 SCRIPTS = Path(__file__).parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")

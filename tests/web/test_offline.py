@@ -15,7 +15,7 @@ from kd_tf.preview.export import export_site
 from kd_tf.preview.server import PreviewServer
 from kd_tf.preview.site import Site, make_site
 from kd_tf.runtime.bundle import Bundle
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.browser
 

@@ -13,7 +13,7 @@ from kd_tf.preview.site import Site, make_site
 from kd_tf.runtime.bundle import Bundle
 from kd_tf.runtime.model import pad_history
 from kd_tf.runtime.recommender import Recommender
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.browser
 

@@ -12,7 +12,7 @@ import pytest
 
 from kd_tf.runtime.bundle import Bundle
 from kd_tf.runtime.recommender import Reason, Recommender
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.browser
 

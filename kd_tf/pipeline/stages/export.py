@@ -19,7 +19,8 @@ from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.stage_files import map_array, read_record
 from kd_tf.tflite.artifact import Artifact, measure_artifact
 from kd_tf.tflite.checks.compatibility import check_runtime
-from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
+from kd_tf.tflite.convert import convert_quantized, quantize_student
+from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.two_stage_search import TwoStageStudent
 from kd_tf.training import checkpoint
 

@@ -24,7 +24,8 @@ from kd_tf.runtime.model import TFLiteModel
 from kd_tf.runtime.recommender import Recommender
 from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version
 from kd_tf.tflite.checks.parity import Parity, check_parity
-from kd_tf.tflite.convert import Quantization, convert_quantized, quantize_student
+from kd_tf.tflite.convert import convert_quantized, quantize_student
+from kd_tf.tflite.quantization import Quantization
 
 NUM_RANDOM_HISTORIES = 1000
 """Random histories of a parity check without real ones."""

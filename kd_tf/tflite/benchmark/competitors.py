@@ -19,7 +19,7 @@ from kd_tf.tflite.benchmark import peers
 from kd_tf.tflite.benchmark.benchmark import NUM_CANDIDATES, TOP_K, BenchmarkSetup
 from kd_tf.tflite.checks.contract import is_item
 from kd_tf.tflite.checks.numpy_reference import make_numpy_mlp
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 from kd_tf.training import checkpoint
 
 

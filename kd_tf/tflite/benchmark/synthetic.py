@@ -18,7 +18,8 @@ from kd_tf.tflite.benchmark.benchmark import (
     NUM_RECOMMENDATIONS,
     BenchmarkSetup,
 )
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
+from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.two_stage_search import (
     TwoStageStudent,
     choose_block_size,

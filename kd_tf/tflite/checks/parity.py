@@ -23,7 +23,7 @@ from kd_tf.models.batch_scoring import compute_scores, get_scoring_batch_size
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite.checks.contract import check_answers, is_item
 from kd_tf.tflite.checks.numpy_reference import make_numpy_score_fn
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.two_stage_search import TwoStageStudent
 
 TOP_K = 10

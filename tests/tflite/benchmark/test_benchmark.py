@@ -17,7 +17,8 @@ from kd_tf.tflite.benchmark import peers, synthetic
 from kd_tf.tflite.benchmark.benchmark import COMPETITORS, BenchmarkSetup, benchmark
 from kd_tf.tflite.benchmark.competitors import add_competitors
 from kd_tf.tflite.checks.numpy_reference import make_numpy_mlp, make_numpy_score_fn
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
+from kd_tf.tflite.quantization import Quantization
 
 V, L, d, K = 400, 10, 8, 20
 HISTORIES = np.array(

@@ -12,7 +12,7 @@ from kd_tf.tflite.checks.compatibility import (
     compute_min_runtime_version,
     parse_version,
 )
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 
 ANDROID = "2.16.1"
 """What Maven Central has of ``org.tensorflow:tensorflow-lite``, Android's Java runtime."""

@@ -10,7 +10,7 @@ from ai_edge_litert import schema_py_generated as schema
 from kd_tf.models.students import STUDENTS
 from kd_tf.runtime.flatbuffer_check import StructureError
 from kd_tf.runtime.model_check import check_model
-from kd_tf.tflite.convert import Quantization
+from kd_tf.tflite.quantization import Quantization
 
 
 def pack(model: schema.ModelT) -> bytes:

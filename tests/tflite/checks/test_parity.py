@@ -16,7 +16,8 @@ from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.checks import parity as parity_module
 from kd_tf.tflite.checks.parity import check_parity
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
+from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.signatures import Signatures
 
 V, L, d, K = 250, 10, 16, 20

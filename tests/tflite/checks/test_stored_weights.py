@@ -13,8 +13,9 @@ from kd_tf.errors import ParityError
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.tflite.checks.stored_weights import check_stored_weights, read_item_constants
-from kd_tf.tflite.convert import Quantization, convert, quantize_student
+from kd_tf.tflite.convert import convert, quantize_student
 from kd_tf.tflite.passes.flatbuffer import is_constant, pack
+from kd_tf.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.slow
 

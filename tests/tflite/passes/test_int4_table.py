@@ -30,10 +30,11 @@ from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.checks.compatibility import compute_min_runtime_version
 from kd_tf.tflite.checks.parity import check_parity
 from kd_tf.tflite.checks.stored_weights import check_stored_weights
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
 from kd_tf.tflite.passes.flatbuffer import get_builtin_code
 from kd_tf.tflite.passes.int4_table import share_int4_tables, unpack_int4
 from kd_tf.tflite.passes.share_table import list_table_sizes
+from kd_tf.tflite.quantization import Quantization
 
 V, L, d, K = 300, 12, 16, 20
 TABLE = (V + 1) * d // 2

@@ -11,9 +11,10 @@ from ai_edge_litert.interpreter import Interpreter
 
 from kd_tf.models.base import HistoryModel
 from kd_tf.tflite import convert as convert_module
-from kd_tf.tflite.convert import Quantization, convert
+from kd_tf.tflite.convert import convert
 from kd_tf.tflite.passes.flatbuffer import make_content_key
 from kd_tf.tflite.passes.share_operators import share_operators
+from kd_tf.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.slow
 

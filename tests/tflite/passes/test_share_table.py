@@ -8,9 +8,9 @@ from ai_edge_litert import schema_py_generated as schema
 from kd_tf.models.batch_scoring import compute_scores
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite.convert import Quantization
 from kd_tf.tflite.passes.flatbuffer import get_builtin_code, is_constant
 from kd_tf.tflite.passes.share_table import list_table_sizes, share_table
+from kd_tf.tflite.quantization import Quantization
 
 pytestmark = pytest.mark.slow
 
