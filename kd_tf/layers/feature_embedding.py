@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import Any
-
-import numpy as np
 
 from kd_tf.backend import keras, tf
 from kd_tf.runtime.features.layout import CategoricalFeature, FeatureLayout
@@ -88,20 +87,17 @@ class FeatureEmbedding(keras.layers.Layer):
         rows = tf.gather(self.table, ids + tf.constant(layout.id_offsets))
         if layout.num_places == len(layout.categorical):
             return rows
-        return tf.matmul(self._make_pooling(ids), rows)
-
-    def _make_pooling(self, ids: tf.Tensor) -> tf.Tensor:
-        """Returns the weight of every place in its feature's mean: float32 [B, features, F]."""
-        places = np.array(self.layout.feature_of_place)
-        members = (places == np.arange(len(self.layout.categorical))[:, None]).astype(np.float32)
-        is_first = np.append(True, places[1:] != places[:-1])
-        is_used = tf.cast(ids > 0, tf.float32)
-        counts = tf.matmul(is_used, members, transpose_b=True)
-        # Without any value, the first place has the row of the missing value.
-        is_empty = tf.gather(tf.cast(counts < 0.5, tf.float32), places, axis=1)
-        weights = is_used + is_empty * is_first.astype(np.float32)
-        totals = tf.gather(tf.maximum(counts, 1.0), places, axis=1)
-        return (weights / totals)[:, tf.newaxis, :] * members
+        vectors, begin = [], 0
+        for is_list, features in groupby(layout.categorical, lambda it: it.num_values > 1):
+            # Neighbours with one value each are taken together.
+            for num_places in (
+                [feature.num_values for feature in features] if is_list else [len(list(features))]
+            ):
+                places = slice(begin, begin + num_places)
+                part = rows[:, places]
+                vectors.append(_average_values(ids[:, places], part) if is_list else part)
+                begin += num_places
+        return tf.concat(vectors, axis=1)
 
     def get_config(self) -> dict[str, Any]:
         """Returns the constructor's arguments."""
@@ -112,6 +108,20 @@ class FeatureEmbedding(keras.layers.Layer):
             "stddev": self.stddev,
             "l2": self.l2,
         }
+
+
+def _average_values(ids: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+    """Averages the vectors of a list of values: [B, n, d] to [B, 1, d].
+
+    Places without a value have the id 0. A list without any has the vector of that id.
+    """
+    num_places = ids.shape[1]
+    is_used = ids > 0
+    count = tf.reduce_sum(tf.cast(is_used, tf.int32), axis=1, keepdims=True)
+    # From a table, because int8 kernels have no division.
+    shares = tf.constant([1 / num_places, *(1 / n for n in range(1, num_places + 1))], tf.float32)
+    weights = tf.cast(is_used | (count < 1), tf.float32) * tf.gather(shares, count)
+    return tf.reduce_sum(rows * weights[:, :, tf.newaxis], axis=1, keepdims=True)
 
 
 def describe_layout(layout: FeatureLayout) -> dict[str, Any]:

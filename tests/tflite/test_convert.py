@@ -9,7 +9,7 @@ from kd_tf.errors import ParityError
 from kd_tf.models.students import TRAINED_STUDENTS
 from kd_tf.models.students.mlp import MLPStudent
 from kd_tf.runtime.model import TFLiteModel
-from kd_tf.tflite import convert as convert_module
+from kd_tf.tflite import converter as converter_module
 from kd_tf.tflite.artifact import compute_floor_bytes
 from kd_tf.tflite.checks.parity import TOLERANCES, check_parity
 from kd_tf.tflite.convert import convert
@@ -125,7 +125,7 @@ def test_the_private_flag_of_the_converter_is_still_there_and_still_needed(stude
         return converter
 
     monkeypatch.setattr(
-        convert_module.tf.lite.TFLiteConverter, "from_saved_model", without_the_flag
+        converter_module.tf.lite.TFLiteConverter, "from_saved_model", without_the_flag
     )
     # When nothing is raised, TensorFlow stores one table without the flag too: delete the flag from
     # kd_tf/tflite/converter.py, and this test.

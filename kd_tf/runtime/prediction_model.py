@@ -1,0 +1,176 @@
+"""Runs a .tflite file of the ranking task in Python: encoded rows in, probabilities out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from kd_tf.errors import UserError
+from kd_tf.runtime.signature_model import SignatureModel, get_first_line
+
+
+class PredictionModel(SignatureModel):
+    """A .tflite file with the signatures ``predict`` and ``predict_batch`` of contract version 2.
+
+    Safe to share between threads; see `SignatureModel`.
+
+    Args:
+        source: Path of a .tflite file, or its content.
+        threads: Number of threads that the interpreter may use for one answer, at least 1.
+        name: Where the content is from, for error messages.
+
+    Attributes:
+        num_places: F, the number of categorical ids of a row; 0 without any.
+        num_numeric: G, the number of numbers of a row; 0 without any.
+        batch_size: B, the number of rows of ``predict_batch``; 0 without that signature.
+
+    Raises:
+        UserError: The file is missing, damaged or does not follow the contract.
+        ValueError: `threads` is less than 1.
+
+    Example:
+        >>> model = PredictionModel("bundle/model.tflite")  # doctest: +SKIP
+        >>> model.predict(*schema.encode_row({"user": "ann", "hour": 9}))  # doctest: +SKIP
+        0.31
+    """
+
+    main_signature = "predict"
+    kind = "a kd_tf model that predicts a label"
+
+    def __init__(
+        self, source: str | Path | bytes, threads: int = 1, *, name: str | None = None
+    ) -> None:
+        super().__init__(source, threads, name=name)
+        self.num_places, self.num_numeric = self._read_sizes("predict", 1)
+        self.batch_size = 0
+        if "predict_batch" in self._runners:
+            details = self._runners["predict_batch"].get_input_details()
+            self.batch_size = int(next(iter(details.values()))["shape_signature"][0])
+            sizes = self._read_sizes("predict_batch", self.batch_size)
+            if sizes != (self.num_places, self.num_numeric):
+                raise self._make_contract_error("predict and predict_batch take different rows")
+        for signature, rows in (("predict", 1), ("predict_batch", self.batch_size)):
+            if signature in self._runners:
+                self._try_signature(signature, rows)
+
+    def predict(self, categorical: np.ndarray, numeric: np.ndarray) -> float:
+        """Predicts the label of one row.
+
+        Args:
+            categorical: int32 [1, F]; ids that no feature has count as missing.
+            numeric: float32 [1, G].
+
+        Returns:
+            The probability of a click, or a rating on the scale from 0 to 1.
+
+        Raises:
+            ValueError: The row has a wrong shape or dtype.
+        """
+        inputs = self._check_rows(categorical, numeric)
+        if len(categorical) != 1:
+            raise ValueError(f"predict takes one row, not {len(categorical)}: use predict_all")
+        return float(self._call("predict", **inputs)["probability"][0])
+
+    def predict_all(self, categorical: np.ndarray, numeric: np.ndarray) -> np.ndarray:
+        """Predicts the labels of rows, with ``predict_batch`` where the file has it.
+
+        Args:
+            categorical: int32 [n, F].
+            numeric: float32 [n, G].
+
+        Returns:
+            float32 [n].
+
+        Raises:
+            ValueError: The rows have a wrong shape or dtype.
+        """
+        inputs = self._check_rows(categorical, numeric)
+        signature = "predict_batch" if self.batch_size else "predict"
+        size = max(self.batch_size, 1)
+        count = len(categorical)
+        probabilities = np.empty(count, np.float32)
+        for begin in range(0, count, size):
+            end = min(begin + size, count)
+            batch = {
+                name: np.pad(rows[begin:end], [(0, size - (end - begin)), (0, 0)])
+                for name, rows in inputs.items()
+            }
+            answer = self._call(signature, **batch)["probability"]
+            probabilities[begin:end] = answer[: end - begin]
+        return probabilities
+
+    def _check_rows(self, categorical: np.ndarray, numeric: np.ndarray) -> dict[str, np.ndarray]:
+        """Returns the arrays that the file takes, by name."""
+        rows = {
+            "categorical": (categorical, np.int32, self.num_places),
+            "numeric": (numeric, np.float32, self.num_numeric),
+        }
+        for name, (array, dtype, width) in rows.items():
+            if array.dtype != dtype or array.ndim != 2 or array.shape[1] != width:
+                raise ValueError(
+                    f"{name} must be {np.dtype(dtype).name} [n, {width}], not {array.dtype} "
+                    f"{list(array.shape)}"
+                )
+        if len(categorical) != len(numeric):
+            raise ValueError(f"categorical has {len(categorical)} rows, numeric {len(numeric)}")
+        return {
+            name: np.ascontiguousarray(array) for name, (array, _, width) in rows.items() if width
+        }
+
+    def _read_sizes(self, signature: str, num_rows: int) -> tuple[int, int]:
+        """Reads F and G from the inputs of a signature."""
+        details = self._runners[signature].get_input_details()
+        actual = {
+            name: (
+                np.dtype(detail["dtype"]).name,
+                [int(size) for size in detail["shape_signature"]],
+            )
+            for name, detail in details.items()
+        }
+        sizes = []
+        for name, dtype in (("categorical", "int32"), ("numeric", "float32")):
+            shape = actual.get(name, (dtype, [num_rows, 0]))[1]
+            is_valid = len(shape) == 2 and shape[0] == num_rows and shape[1] >= 0
+            if not is_valid or actual.get(name, (dtype,))[0] != dtype:
+                raise self._make_contract_error(
+                    f"{signature} takes {actual}, not categorical int32 and numeric float32 "
+                    f"[{num_rows}, n]"
+                )
+            sizes.append(shape[1])
+        if not actual or set(actual) - {"categorical", "numeric"} or not any(sizes):
+            raise self._make_contract_error(f"{signature} takes {sorted(actual) or 'nothing'}")
+        return sizes[0], sizes[1]
+
+    def _try_signature(self, signature: str, num_rows: int) -> None:
+        """Runs a signature once and checks what it returns."""
+        inputs = self._check_rows(
+            np.zeros((num_rows, self.num_places), np.int32),
+            np.zeros((num_rows, self.num_numeric), np.float32),
+        )
+        try:
+            answer = self._runners[signature](**inputs)
+        except (ValueError, RuntimeError, TypeError) as error:
+            raise self._make_contract_error(
+                f"{signature} cannot be run: {get_first_line(error)}"
+            ) from error
+        actual = {name: (value.dtype.name, list(value.shape)) for name, value in answer.items()}
+        expected = {"probability": ("float32", [num_rows])}
+        if actual != expected:
+            raise self._make_contract_error(f"{signature} returns {actual}, not {expected}")
+
+
+def check_features(model: PredictionModel, num_places: int, num_numeric: int, where: str) -> None:
+    """Checks that a file takes the rows that its features.json makes.
+
+    Raises:
+        UserError: It does not.
+    """
+    sizes = (model.num_places, model.num_numeric)
+    if sizes != (num_places, num_numeric):
+        raise UserError(
+            f"features.json makes rows of {num_places} ids and {num_numeric} numbers, but the "
+            f"model takes {sizes[0]} and {sizes[1]}",
+            where=where,
+            hint="Export the bundle again: its files belong to different models.",
+        )

@@ -1,0 +1,1 @@
+"""Export of models of the ranking task: one .tflite file, checked against its student."""
