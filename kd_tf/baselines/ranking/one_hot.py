@@ -49,7 +49,7 @@ def encode_one_hot(examples: RankingExamples) -> sparse.csr_matrix:
             counts = np.maximum(is_value.sum(axis=1, keepdims=True), 1)
             values[:, places] = is_value / counts
         start += feature.num_values
-    row_starts = np.arange(0, num_rows * width + 1, max(width, 1))[: num_rows + 1]
+    row_starts = np.arange(num_rows + 1) * width
     matrix = sparse.csr_matrix(
         (values.ravel(), columns.ravel(), row_starts),
         shape=(num_rows, layout.num_ids + layout.num_numeric),

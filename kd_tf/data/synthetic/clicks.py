@@ -192,10 +192,10 @@ _HOUR_SHARES = _HOUR_WEIGHTS / _HOUR_WEIGHTS.sum()
 
 _HOUR_DEVICE_APPEAL = np.array(
     [
-        [0.9, -0.5, -0.6],
-        [-0.8, -0.3, 0.9],
-        [0.6, -0.4, -0.2],
-        [-0.7, 1.1, -0.3],
+        [1.2, -0.6, -0.6],
+        [-1.0, -0.4, 1.2],
+        [0.7, -0.5, -0.2],
+        [-0.9, 1.4, -0.4],
     ]
 )
 """Appeal by quarter of the day (night, morning, afternoon, evening) and device."""
@@ -218,7 +218,7 @@ class _Shop:
         items = generate_items(num_items, random)
         self._draw_items(items)
         self._draw_users(num_users)
-        self._genre_age = _center(random.standard_normal((len(GENRES), len(AGE_GROUPS))))
+        self._genre_age = _remove_means(random.standard_normal((len(GENRES), len(AGE_GROUPS))))
         self.books = pl.DataFrame(
             {
                 "item": _make_ids("bk", num_items, 5),
@@ -311,7 +311,7 @@ class _Shop:
         # The young mind the price, the old do not.
         price_effect = (np.log(price) - 2.4) * np.linspace(-2.0, 0.6, len(AGE_GROUPS))[age]
         effects = self._user_appeal[user] + self._quality[item] + price_effect
-        return np.asarray(effects + 1.6 * genre_age + 1.0 * taste)
+        return np.asarray(effects + 2.0 * genre_age + 0.8 * taste)
 
     def describe_users(self, user: np.ndarray) -> dict[str, pl.Series]:
         """Returns the columns of the user of each row."""
@@ -347,7 +347,7 @@ def _check_sizes(
     return np.random.Generator(np.random.PCG64(seed))
 
 
-def _center(table: np.ndarray) -> np.ndarray:
+def _remove_means(table: np.ndarray) -> np.ndarray:
     """Removes the means of rows and columns: what is left is no effect of either alone."""
     table = table - table.mean(axis=0)
     return np.asarray(table - table.mean(axis=1, keepdims=True))
