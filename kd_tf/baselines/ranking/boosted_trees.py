@@ -19,7 +19,7 @@ from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.runtime.features.layout import FeatureLayout
 
-LEARNING_RATE = 0.1
+LEARNING_RATE = 0.05
 MAX_ITERATIONS = 1000
 PATIENCE = 25
 """Trees without a lower loss on validation rows before training stops."""
@@ -27,9 +27,9 @@ PATIENCE = 25
 DEFAULT_ITERATIONS = 200
 """Number of trees without validation rows."""
 
-MAX_LEAVES = 15
+MAX_LEAVES = 31
 MIN_ROWS_PER_LEAF = 40
-L2_REGULARIZATION = 1.0
+L2_REGULARIZATION = 30.0
 
 MAX_CATEGORIES = 255
 """Maximum number of ids of a feature that trees split by sets of ids (a limit of scikit-learn)."""
@@ -42,7 +42,7 @@ MAX_CELLS = 200_000_000
 it. Of more rows a random sample is used; encodings and counts use all."""
 
 MAX_ROWS_OF_ONE_THREAD = 1_000_000
-"""Up to so many training rows one thread trains: it takes seconds, and threads that wait for each
+"""Up to so many rows one thread trains and predicts: it takes seconds, and threads that wait for each
 other are slow where other processes use the cores (82 s with two threads, 2.6 s with one, for
 80,000 rows on two busy cores)."""
 
@@ -80,13 +80,14 @@ class BoostedTrees:
     def predict(self, examples: RankingExamples) -> np.ndarray:
         """Returns float32 [n], 0 to 1."""
         predictions = np.empty(len(examples), np.float32)
-        for start in range(0, len(examples), ROWS_AT_ONCE):
-            rows = np.arange(start, min(start + ROWS_AT_ONCE, len(examples)))
-            columns = self.table.make_columns(examples.take(rows))
-            if isinstance(self.model, HistGradientBoostingClassifier):
-                predictions[rows] = self.model.predict_proba(columns)[:, 1]
-            else:
-                predictions[rows] = np.clip(self.model.predict(columns), 0, 1)
+        with _limit_threads(len(examples)):
+            for start in range(0, len(examples), ROWS_AT_ONCE):
+                rows = np.arange(start, min(start + ROWS_AT_ONCE, len(examples)))
+                columns = self.table.make_columns(examples.take(rows))
+                if isinstance(self.model, HistGradientBoostingClassifier):
+                    predictions[rows] = self.model.predict_proba(columns)[:, 1]
+                else:
+                    predictions[rows] = np.clip(self.model.predict(columns), 0, 1)
         return predictions
 
 
@@ -226,10 +227,15 @@ def fit(split: RankingSplit, progress: Progress | None = None) -> BoostedTrees:
             if has_validation
             else {}
         )
-        with threadpool_limits(1 if len(rows) <= MAX_ROWS_OF_ONE_THREAD else None, "openmp"):
+        with _limit_threads(len(rows)):
             model.fit(columns, _get_targets(train.labels[rows], is_click), **validation_rows)
         advance()
     return BoostedTrees(model, table)
+
+
+def _limit_threads(num_rows: int) -> threadpool_limits:
+    """Lets one thread work where that takes seconds; see `MAX_ROWS_OF_ONE_THREAD`."""
+    return threadpool_limits(1 if num_rows <= MAX_ROWS_OF_ONE_THREAD else None, "openmp")
 
 
 def _get_targets(labels: np.ndarray, is_click: bool) -> np.ndarray:
