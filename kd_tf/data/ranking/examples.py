@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kd_tf.data.ranking.column_types import ColumnSummary
 from kd_tf.runtime.features.label import Label as Label
 from kd_tf.runtime.features.layout import FeatureLayout
+from kd_tf.runtime.features.schema import FeatureSchema
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +58,10 @@ class RankingSplit:
         train: Training rows. Vocabularies and scales were fitted on these alone.
         validation: Rows on which everything is chosen.
         test: Rows that choose nothing.
+        schema: How raw rows are encoded, fitted on the training rows; None where the examples were
+            not made of a table.
+        columns: What each column of the table was taken for, and why.
+        notes: Notes for the user, one sentence each.
     """
 
     name: str
@@ -65,3 +71,6 @@ class RankingSplit:
     train: RankingExamples
     validation: RankingExamples
     test: RankingExamples
+    schema: FeatureSchema | None = None
+    columns: tuple[ColumnSummary, ...] = ()
+    notes: tuple[str, ...] = ()

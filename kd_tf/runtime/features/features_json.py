@@ -22,7 +22,7 @@ from kd_tf.runtime.features.date_parts import NUM_PARTS, DatePartFeature
 from kd_tf.runtime.features.label import Label, LabelKind
 from kd_tf.runtime.features.numeric import MissingFeature, ScaledFeature, take_log
 from kd_tf.runtime.features.schema import FeatureSchema, IdFeature, NumberFeature
-from kd_tf.runtime.features.values import BLANKS, make_canonical, join_surrogates
+from kd_tf.runtime.features.values import BLANKS, join_surrogates, make_canonical
 
 FEATURES_FILE = "features.json"
 FEATURES_VERSION = 1

@@ -52,7 +52,7 @@ class ScaledFeature:
 
 def take_log(numbers: np.ndarray) -> np.ndarray:
     """Returns logarithms of both signs: float64 [n]."""
-    return np.sign(numbers) * np.log1p(np.abs(numbers))
+    return np.asarray(np.sign(numbers) * np.log1p(np.abs(numbers)))
 
 
 @dataclass(frozen=True)
