@@ -36,7 +36,9 @@ _LEAST_KEYS = 200
 """Fewer distinct whole numbers are an age, a day or a count even where they fill their range."""
 
 _FILLED_SHARE = 0.5
-_MAX_SMOOTHNESS = 0.5
+_MAX_SMOOTHNESS = 0.9
+_CHANCE = 0.455
+_LEAST_ROUGHNESS, _MOST_ROUGHNESS = 0.4, 3.0
 _SHARE_OF_NUMBERS = 0.95
 _MAX_SIGNS_OF_NOTHING = 3
 _LONGEST_SIGN_OF_NOTHING = 12
@@ -51,13 +53,17 @@ _SEPARATORS = {"|": 0.01, ";": 0.1, ",": 0.1}
 _ID_WORDS = frozenset(
     [
         *("id", "ids", "uid", "uuid", "guid", "key", "code", "zip", "zipcode", "postcode"),
-        *("user", "item", "customer", "member", "session", "product"),
     ]
 )
-_ID_PREFIXES = (
-    "user|item|movie|book|product|customer|client|member|session|device|ad|page|site|app|shop|"
-    "store|seller|news|article|song|track|artist|video|category|campaign|visitor|account|order"
+_THINGS = frozenset(
+    [
+        *("user", "item", "movie", "book", "product", "customer", "client", "member", "session"),
+        *("device", "ad", "page", "site", "app", "shop", "store", "seller", "news", "article"),
+        *("song", "track", "artist", "video", "campaign", "visitor", "account", "domain"),
+        *("city", "country", "region", "state", "category", "genre", "type", "brand", "channel"),
+    ]
 )
+"""Whole numbers whose name ends in a thing, and not in a quantity, are its codes."""
 _TIME_WORDS = frozenset(
     [
         *("time", "timestamp", "date", "datetime", "ts", "day", "created", "updated", "at"),
@@ -191,9 +197,9 @@ def infer_number_kind(values: TrainingValues) -> tuple[ColumnKind, str]:
     - Whole numbers that are all distinct are an identifier if the name says so or if they fill
       their range.
     - Whole numbers are categorical if the name says that they are ids or codes (``user``,
-      ``item_id``, ``zip``), or if they look like keys: more than 200, they fill at least half of
-      the range from the least to the largest, and neighbours do not occur equally often, as the
-      ages or prices of people do.
+      ``item_id``, ``zip``, ``city``), or if they look like keys: more than 200, they fill at least
+      half of the range from the least to the largest, and neighbours occur as often as keys do
+      (`has_counts_of_keys`).
     - All others are numeric.
 
     Returns:
@@ -215,24 +221,38 @@ def infer_number_kind(values: TrainingValues) -> tuple[ColumnKind, str]:
         return "categorical", what
     if is_id:
         return "categorical", f"{what}; ids, by the name"
-    if fills and len(values) > _LEAST_KEYS and measure_smoothness(counts) < _MAX_SMOOTHNESS:
-        return "categorical", f"{what}; keys, as they fill their range without an order"
+    if fills and len(values) > _LEAST_KEYS and has_counts_of_keys(counts):
+        return "categorical", f"{what}; keys, as neighbours occur unequally often"
     return "numeric", what
 
 
-def measure_smoothness(counts: np.ndarray) -> float:
-    """Measures how alike the frequencies of neighbouring numbers are: a correlation, -1 to 1.
+def has_counts_of_keys(counts: np.ndarray) -> bool:
+    """Says whether frequencies of neighbouring numbers are those of keys, not of a quantity.
+
+    Neighbouring quantities occur about equally often: their frequencies differ by chance or
+    gradually. Neighbouring keys differ much more than by chance, or not at all, as where everybody
+    rates as many items. Measured are the median of (a - b) ** 2 / (a + b), which is 0.455 by chance
+    (chi square), and the correlation of the logarithms, which is high where a trend makes the
+    differences.
+
+    Args:
+        counts: int64 [d], how often each number occurs, in the order of the numbers.
 
     Example:
-        >>> measure_smoothness(np.array([1, 4, 9, 16, 25, 36])) > 0.9
-        True
-        >>> measure_smoothness(np.array([9, 1, 8, 2, 9, 1])) < 0
+        >>> ages = np.array([10, 40, 90, 160, 250, 360, 300, 220, 100, 30])
+        >>> has_counts_of_keys(ages), has_counts_of_keys(np.array([9, 14, 10, 6, 12]))
+        (False, False)
+        >>> has_counts_of_keys(np.array([900, 10, 300, 2, 700, 90]))
         True
     """
-    logs = np.log(counts)
-    first, second = logs[:-1] - logs[:-1].mean(), logs[1:] - logs[1:].mean()
+    first, second = counts[:-1].astype(np.float64), counts[1:].astype(np.float64)
+    roughness = float(np.median((first - second) ** 2 / (first + second))) / _CHANCE
+    first, second = np.log(first), np.log(second)
+    first, second = first - first.mean(), second - second.mean()
     size = np.sqrt((first**2).sum() * (second**2).sum())
-    return 1.0 if size < 1e-9 else float((first * second).sum() / size)
+    smoothness = (first * second).sum() / size if size > 1e-9 else 0.0
+    is_by_chance = _LEAST_ROUGHNESS <= roughness <= _MOST_ROUGHNESS
+    return not is_by_chance and bool(smoothness < _MAX_SMOOTHNESS)
 
 
 def is_id_name(name: str) -> bool:
@@ -243,9 +263,12 @@ def is_id_name(name: str) -> bool:
         [True, True, True, True, False, False]
     """
     words = _split_name(name)
-    return any(
-        word in _ID_WORDS or re.fullmatch(f"(?:{_ID_PREFIXES})_?ids?", word) for word in words
+    if not words:
+        return False
+    ends_in_id = any(
+        word.removesuffix("s").removesuffix("id") in _THINGS for word in words if "id" in word
     )
+    return ends_in_id or not _ID_WORDS.isdisjoint(words) or words[-1] in _THINGS
 
 
 def _split_name(name: str) -> list[str]:

@@ -217,7 +217,7 @@ class _Fit:
         self, summary: ColumnSummary, column: RawColumn, rows: np.ndarray, seconds: np.ndarray
     ) -> None:
         """Adds the parts of a time that differ between training rows."""
-        codes = column.with_codes().codes
+        codes = column.coded.codes
         assert codes is not None
         distinct_seconds = np.unique(seconds[np.unique(codes[rows])])
         distinct_seconds = distinct_seconds[~np.isnan(distinct_seconds)].astype(np.int64)
@@ -313,6 +313,9 @@ def choose_boundaries(
 ) -> tuple[float, ...]:
     """Chooses where ranges begin, so that they have about equally many rows.
 
+    A number that has as many rows as a range should have, such as the 0 of most counts, is a range
+    of its own, and the others are shared between the rest.
+
     Args:
         numbers: float64 [d], ascending.
         counts: int64 [d], the number of rows with each.
@@ -328,9 +331,15 @@ def choose_boundaries(
         return ()
     if len(numbers) <= num_buckets:
         return tuple(numbers[1:].tolist())
-    rows_below = np.cumsum(counts) - counts
-    targets = counts.sum() * np.arange(1, num_buckets) / num_buckets
-    places = np.unique(np.searchsorted(rows_below, targets))
+    is_frequent = counts * num_buckets >= counts.sum()
+    other_counts = np.where(is_frequent, 0, counts)
+    num_others = max(num_buckets - int(is_frequent.sum()), 1)
+    rows_below = np.cumsum(other_counts) - other_counts
+    targets = other_counts.sum() * np.arange(1, num_others) / num_others
+    frequent_places = np.flatnonzero(is_frequent)
+    places = np.unique(
+        np.concatenate([np.searchsorted(rows_below, targets), frequent_places, frequent_places + 1])
+    )
     places = places[(places > 0) & (places < len(numbers))]
     return tuple(numbers[places].tolist())
 

@@ -13,7 +13,12 @@ from kd_tf.errors import UserError
 
 
 def join_columns(
-    table: RawTable, id_column: str, side: RawTable, side_id: str, what: str
+    table: RawTable,
+    id_column: str,
+    side: RawTable,
+    side_id: str,
+    what: str,
+    min_matched_share: float,
 ) -> RawTable:
     """Adds the columns of another table, row by row, by an id.
 
@@ -27,14 +32,15 @@ def join_columns(
         side: The table of users or items.
         side_id: Its column with the ids.
         what: ``user`` or ``item``.
+        min_matched_share: The least share of the distinct ids that the other table must have.
 
     Returns:
         The joined table.
 
     Raises:
-        UserError: An id stands in two rows of the other table, or no id is in both tables.
+        UserError: An id stands in two rows of the other table, or too few ids are in both tables.
     """
-    column, side_column = table.columns[id_column].with_codes(), side.columns[side_id].with_codes()
+    column, side_column = table.columns[id_column].coded, side.columns[side_id].coded
     assert column.codes is not None
     assert side_column.codes is not None
     _check_distinct_ids(side, side_column, what)
@@ -51,17 +57,20 @@ def join_columns(
     row_of_code = np.append(matches.to_numpy(), -1)
     rows = row_of_code[column.codes]
     num_unmatched = int((rows < 0).sum())
-    if num_unmatched == len(rows):
-        example = column.texts[0] if len(column.texts) else ""
+    share = float((matches >= 0).mean()) if len(matches) else 0.0
+    if share < min_matched_share or num_unmatched == len(rows):
+        examples = ids.filter(matches < 0)["id"].head(1).to_list()
         raise UserError(
-            f"no {what} of the interactions, such as {example!r}, is in the table of {what}s",
+            f"only {share:.0%} of the {what}s of the interactions are in the table of {what}s; "
+            f"{', '.join(map(repr, examples))} is not",
             where=side.locate(0, side_id),
-            hint=f"Name the column with the ids of the {what}s: {what}_id.",
+            hint=f"Name the column with the ids of the {what}s: {what}_id. If so many are unknown: "
+            "min_matched_share.",
         )
     notes: tuple[str, ...] = ()
     if num_unmatched:
         notes = (
-            f"{num_unmatched:,} of {len(rows):,} rows have a {what} that is not in the table of "
+            f"{num_unmatched:,} of {len(rows):,} rows have ids that are not in the table of "
             f"{what}s; its columns are missing there",
         )
     side_names = [name for name in side.columns if name != side_id]

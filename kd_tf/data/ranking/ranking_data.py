@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Unpack, cast
 
 import numpy as np
@@ -218,7 +218,7 @@ def read_ranking_data(
     for what, side in sides.items():
         side_table = read_raw_table([side.table], side.names, dataclasses.replace(rules, where=()))
         notes += _list_skipped_rows(side_table)
-        table = join_columns(table, side.column, side_table, side.id, what)
+        table = join_columns(table, side.column, side_table, side.id, what, rules.min_matched_share)
     notes += table.notes
     return RankingData(
         name=name or get_source_name(next(iter(sources.values()))),
@@ -230,6 +230,8 @@ def read_ranking_data(
         user=user_column,
         item=item_column,
         time=time_column,
+        roles=dict.fromkeys(filter(None, (user_column, item_column)), "categorical")
+        | ({} if time is None else {time: "date"}),
         negatives=negatives,
         item_columns=joined_names.get("item", ()),
         label_column=label,
@@ -257,6 +259,7 @@ class RankingData:
         user: Column with the users, or None.
         item: Column with the items, or None.
         time: Column with the times, or None.
+        roles: What these columns are, unless the caller says otherwise.
         negatives: Number of negatives that are drawn for each row.
         item_columns: Columns of the items that were joined.
         label_column: Column of the label; None where all rows are positives.
@@ -276,6 +279,7 @@ class RankingData:
     user: str | None = None
     item: str | None = None
     time: str | None = None
+    roles: Mapping[str, str] = field(default_factory=dict)
     negatives: int = 0
     item_columns: tuple[str, ...] = ()
     label_column: str | None = None
@@ -387,11 +391,11 @@ class RankingData:
         """Returns the user of each row, int32 [n], -1 where it is missing."""
         if self.user is None:
             return None
-        return table.columns[self.user].with_codes().codes
+        return table.columns[self.user].coded.codes
 
     def _parse_column(self, table: RawTable, name: str) -> tuple[np.ndarray, str]:
         """Parses the distinct texts of a column of times: int64 [d + 1], 0 where one is none."""
-        texts = table.columns[name].with_codes().texts
+        texts = table.columns[name].coded.texts
         parser = TimeParser(self.rules.values.times, table.locate(0, name))
         if parser.needs_survey(texts):
             parser.survey(texts)
@@ -405,7 +409,7 @@ class RankingData:
         self, table: RawTable, name: str, *, needs_all: bool
     ) -> tuple[np.ndarray, np.ndarray, str]:
         """Returns the times of a column, int64 [n], which of them are bad, bool [n], and a note."""
-        codes = table.columns[name].with_codes().codes
+        codes = table.columns[name].coded.codes
         times, reading = self._parse_column(table, name)
         row_times = times[codes]
         is_bad = row_times == _BAD_TIME
@@ -421,33 +425,30 @@ class RankingData:
                 summaries.append(summarize_column(values, "label", self.label.kind))
                 continue
             chosen = self.features.features
-            kind = kinds.get(name)
-            if kind == "ignore" or (chosen is not None and kind is None and name not in chosen):
+            is_named = name in kinds or name in (chosen or ())
+            if kinds.get(name) == "ignore" or (chosen is not None and not is_named):
                 values = collect_training_values(column, rows)
                 summaries.append(summarize_column(values, "ignored", "not among the features"))
                 continue
-            summaries.append(self._summarize(name, column, rows, kind, table))
+            kind = kinds.get(name) or self.roles.get(name)
+            summary = self._summarize(column, rows, kind)
+            if is_named and summary.kind in ("constant", "missing"):
+                raise UserError(
+                    f"column {name!r} is no feature: {summary.reason}",
+                    where=table.locate(0, name),
+                    hint="Leave it out of the settings.",
+                )
+            summaries.append(summary)
         return summaries
 
-    def _summarize(
-        self, name: str, column: RawColumn, rows: np.ndarray, kind: str | None, table: RawTable
-    ) -> ColumnSummary:
+    def _summarize(self, column: RawColumn, rows: np.ndarray, kind: str | None) -> ColumnSummary:
+        """Says what a column is, by its kind if that is known."""
         values = collect_training_values(column, rows)
         if kind is not None:
-            is_named_feature = True
-            summary = _summarize_named(values, cast("ColumnKind", kind))
-        else:
-            is_named_feature = name in (self.features.features or ())
-            first_rows = rows[~column.is_missing[rows]][:FIRST_ROWS]
-            first_values = collect_training_values(column, first_rows)
-            summary = infer_column(values, first_values, self.rules.values.times)
-        if is_named_feature and summary.kind in ("constant", "missing"):
-            raise UserError(
-                f"column {name!r} is no feature: {summary.reason}",
-                where=table.locate(0, name),
-                hint="Leave it out of the settings.",
-            )
-        return summary
+            return _summarize_named(values, cast("ColumnKind", kind))
+        first_rows = rows[~column.is_missing[rows]][:FIRST_ROWS]
+        first_values = collect_training_values(column, first_rows)
+        return infer_column(values, first_values, self.rules.values.times)
 
     def _drop_bad_values(
         self,
@@ -488,7 +489,7 @@ class RankingData:
         """Adds rows of items that users do not have."""
         assert self.user is not None
         assert self.item is not None
-        items = table.columns[self.item].with_codes().codes
+        items = table.columns[self.item].coded.codes
         assert items is not None
         rows, negatives = draw_negatives(users, items, parts, self.negatives, seed)
         row_of_item = np.zeros(int(items.max()) + 1, np.int64)
@@ -537,7 +538,7 @@ def _drop(
     """Drops bad rows of a table, of its labels, and of other values."""
     if not is_bad.any():
         return table, labels, values
-    column = table.columns[name].with_codes()
+    column = table.columns[name].coded
     assert column.codes is not None
     codes = column.codes[is_bad]
     texts = ["" if code < 0 else column.texts[int(code)] for code in codes.tolist()]
@@ -587,12 +588,11 @@ def _check_classes(labels: np.ndarray, parts: np.ndarray, label: Label, notes: l
 
 
 def _make_table_rules(options: Mapping[str, object]) -> TableRules:
-    for name in ("normalize_ids", "min_matched_share"):
-        if name in options:
-            raise UserError(
-                f"{name} has no effect on the ranking task",
-                hint="Leave it out: 7, 7.0 and '7' are one id.",
-            )
+    if options.get("normalize_ids", "none") != "none":
+        raise UserError(
+            "normalize_ids has no effect on the ranking task",
+            hint="Leave it out: 7, 7.0 and '7' are one id.",
+        )
     return make_rules(**cast("TableOptions", options))
 
 
@@ -639,7 +639,7 @@ def _is_constant_beside_negatives(table: RawTable, label: str, negatives: int) -
     """Says whether all rows are positives, for which negatives are drawn."""
     if not negatives:
         return False
-    column = table.columns[label].with_codes()
+    column = table.columns[label].coded
     if len(column.texts) == 1:
         return True
     raise UserError(

@@ -72,8 +72,9 @@ class RawColumn:
         numbers: np.ndarray = np.append(self.text_numbers, np.nan)[self.codes]
         return numbers
 
-    def with_codes(self) -> RawColumn:
-        """Returns the column with codes, which a great many numbers do not have at first."""
+    @cached_property
+    def coded(self) -> RawColumn:
+        """The column with codes, which a great many numbers do not have at first."""
         if self.codes is not None:
             return self
         assert self.numbers is not None

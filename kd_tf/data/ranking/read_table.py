@@ -125,7 +125,7 @@ def list_columns(table: Table, names_in_header: Sequence[str] = ()) -> list[str]
         UserError: A name is empty or occurs twice.
     """
     if isinstance(table, DelimitedTable):
-        roles = {name: name for name in names_in_header}
+        roles = {name: name for name in names_in_header if not name.isdecimal()}
         layout = read_layout(table.source, roles or None, dialect=table.dialect)
         names = layout.column_names
         if not layout.has_header:
