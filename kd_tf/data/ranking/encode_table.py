@@ -57,7 +57,7 @@ def encode_table(
                     parts[name][0][:, place:end] = feature.encode(numbers[part])
                 place = end
                 continue
-            column = column.coded
+            column = column.as_codes
             assert column.codes is not None
             codes = column.codes
             table = _encode_distinct(feature, by_name[feature.column], column, seconds, schema)
@@ -93,7 +93,7 @@ def _encode_distinct(
 
 def _encode_cross(feature: CrossFeature, columns: list[RawColumn]) -> tuple[np.ndarray, np.ndarray]:
     """Encodes the distinct combinations of columns: int32 [d, 1], and the code of each row."""
-    coded_columns = [column.coded for column in columns]
+    coded_columns = [column.as_codes for column in columns]
     codes = np.zeros(len(columns[0]), np.int64)
     places: list[np.ndarray] = []
     for column in coded_columns:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
@@ -18,7 +18,13 @@ from kd_tf.runtime.features.categorical import HashFeature, VocabularyFeature
 from kd_tf.runtime.features.columns import Column, ColumnType
 from kd_tf.runtime.features.crossed import CrossFeature
 from kd_tf.runtime.features.date_parts import NUM_PARTS, DatePartFeature, compute_part
-from kd_tf.runtime.features.features_json import MAX_NAME_LENGTH
+from kd_tf.runtime.features.features_json import (
+    MAX_BOUNDARIES,
+    MAX_BUCKETS,
+    MAX_LIST_VALUES,
+    MAX_NAME_LENGTH,
+    MAX_VOCABULARY,
+)
 from kd_tf.runtime.features.label import Label
 from kd_tf.runtime.features.numeric import MissingFeature, ScaledFeature, take_log
 from kd_tf.runtime.features.schema import FeatureSchema, IdFeature, NumberFeature
@@ -76,6 +82,21 @@ class FeatureOptions:
     max_vocabulary: int = 50_000
     hash_buckets: int = 1 << 16
     max_list_values: int = 10
+
+    def __post_init__(self) -> None:
+        if self.scaling not in get_args(Scaling):
+            raise UserError(
+                f"scaling is {self.scaling!r}", hint=f"Choose from {', '.join(get_args(Scaling))}."
+            )
+        limits = {
+            "num_buckets": (0, MAX_BOUNDARIES // 2), "min_count": (1, 2**31),
+            "max_vocabulary": (1, MAX_VOCABULARY), "hash_buckets": (1, MAX_BUCKETS),
+            "max_list_values": (1, MAX_LIST_VALUES),
+        }  # fmt: skip
+        for name, (least, most) in limits.items():
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise UserError(f"{name} must be from {least} to {most:,}, not {value}")
 
     @property
     def kinds(self) -> dict[str, str]:
@@ -217,7 +238,7 @@ class _Fit:
         self, summary: ColumnSummary, column: RawColumn, rows: np.ndarray, seconds: np.ndarray
     ) -> None:
         """Adds the parts of a time that differ between training rows."""
-        codes = column.coded.codes
+        codes = column.as_codes.codes
         assert codes is not None
         distinct_seconds = np.unique(seconds[np.unique(codes[rows])])
         distinct_seconds = distinct_seconds[~np.isnan(distinct_seconds)].astype(np.int64)
@@ -268,7 +289,7 @@ class _Fit:
         if not (np.isfinite(divisor) and divisor > 0):
             divisor = 1.0
         fill = (mean - offset) / divisor
-        limit = np.finfo(np.float32).max / 2
+        limit = float(np.finfo(np.float32).max) / 2
         if max(abs(low - offset), abs(high - offset)) / divisor > limit:
             raise UserError(
                 f"column {column!r} has numbers up to {max(abs(low), abs(high)):g}, too large to "

@@ -40,7 +40,7 @@ def join_columns(
     Raises:
         UserError: An id stands in two rows of the other table, or too few ids are in both tables.
     """
-    column, side_column = table.columns[id_column].coded, side.columns[side_id].coded
+    column, side_column = table.columns[id_column].as_codes, side.columns[side_id].as_codes
     assert column.codes is not None
     assert side_column.codes is not None
     _check_distinct_ids(side, side_column, what)
@@ -57,7 +57,7 @@ def join_columns(
     row_of_code = np.append(matches.to_numpy(), -1)
     rows = row_of_code[column.codes]
     num_unmatched = int((rows < 0).sum())
-    share = float((matches >= 0).mean()) if len(matches) else 0.0
+    share = float((matches.to_numpy() >= 0).mean()) if len(matches) else 0.0
     if share < min_matched_share or num_unmatched == len(rows):
         examples = ids.filter(matches < 0)["id"].head(1).to_list()
         raise UserError(

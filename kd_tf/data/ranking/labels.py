@@ -67,7 +67,7 @@ def read_labels(
             hint="Give one of them.",
         )
     if rules.positive is not None:
-        return _compare_with_positive(table, column.coded, rules, where)
+        return _compare_with_positive(table, column.as_codes, rules, where)
     texts = column.texts if column.codes is None else _get_present_texts(column)
     has_numbers = column.codes is None or not np.isnan(column.text_numbers).all()
     if rules.threshold is None and column.codes is not None and len(texts) <= 2:

@@ -100,7 +100,7 @@ def find_item_columns(columns: Mapping[str, RawColumn], user: str, item: str) ->
 
     Where items occur less than twice on average, any column would: then only the item is taken.
     """
-    item_codes = columns[item].coded.codes
+    item_codes = columns[item].as_codes.codes
     assert item_codes is not None
     num_items = len(np.unique(item_codes))
     if len(item_codes) < _LEAST_REPEATS * num_items:
@@ -109,7 +109,7 @@ def find_item_columns(columns: Mapping[str, RawColumn], user: str, item: str) ->
     for name, column in columns.items():
         if name in (user, item):
             continue
-        codes = column.coded.codes
+        codes = column.as_codes.codes
         assert codes is not None
         pairs = np.unique(item_codes.astype(np.int64) * (int(codes.max()) + 2) + codes + 1)
         if len(pairs) == num_items:

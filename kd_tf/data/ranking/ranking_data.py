@@ -203,8 +203,14 @@ def read_ranking_data(
         names = [name for name in all_names if kinds.get(name) != "ignore" or name in roles]
     else:
         names = [name for name in all_names if name in {*features.names, *roles}]
-    table = read_raw_table(tables, names, rules, categories=features.categorical, progress=progress)
-    _list_skipped_rows(table)
+    for other_table in tables[1:]:
+        other_names = list_columns(other_table, [label] if label is not None else [])
+        check_names(names, other_names, other_table.locate(1), "the first table")
+    table = read_raw_table(
+        tables, names, rules, progress=progress,
+        categories=[*features.categorical, *filter(None, (user_column, item_column))],
+    )  # fmt: skip
+    _list_skipped_rows(table)  # stops at a table without rows
     if negatives:
         table = _require_user_and_item(table, user_column, item_column, where)
     notes: list[str] = []
@@ -230,8 +236,7 @@ def read_ranking_data(
         user=user_column,
         item=item_column,
         time=time_column,
-        roles=dict.fromkeys(filter(None, (user_column, item_column)), "categorical")
-        | ({} if time is None else {time: "date"}),
+        roles=_list_roles(user_column, item_column, time),
         negatives=negatives,
         item_columns=joined_names.get("item", ()),
         label_column=label,
@@ -279,7 +284,7 @@ class RankingData:
     user: str | None = None
     item: str | None = None
     time: str | None = None
-    roles: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, ColumnKind] = field(default_factory=dict)
     negatives: int = 0
     item_columns: tuple[str, ...] = ()
     label_column: str | None = None
@@ -391,11 +396,11 @@ class RankingData:
         """Returns the user of each row, int32 [n], -1 where it is missing."""
         if self.user is None:
             return None
-        return table.columns[self.user].coded.codes
+        return table.columns[self.user].as_codes.codes
 
     def _parse_column(self, table: RawTable, name: str) -> tuple[np.ndarray, str]:
         """Parses the distinct texts of a column of times: int64 [d + 1], 0 where one is none."""
-        texts = table.columns[name].coded.texts
+        texts = table.columns[name].as_codes.texts
         parser = TimeParser(self.rules.values.times, table.locate(0, name))
         if parser.needs_survey(texts):
             parser.survey(texts)
@@ -409,7 +414,7 @@ class RankingData:
         self, table: RawTable, name: str, *, needs_all: bool
     ) -> tuple[np.ndarray, np.ndarray, str]:
         """Returns the times of a column, int64 [n], which of them are bad, bool [n], and a note."""
-        codes = table.columns[name].coded.codes
+        codes = table.columns[name].as_codes.codes
         times, reading = self._parse_column(table, name)
         row_times = times[codes]
         is_bad = row_times == _BAD_TIME
@@ -430,8 +435,7 @@ class RankingData:
                 values = collect_training_values(column, rows)
                 summaries.append(summarize_column(values, "ignored", "not among the features"))
                 continue
-            kind = kinds.get(name) or self.roles.get(name)
-            summary = self._summarize(column, rows, kind)
+            summary = self._summarize(column, rows, kinds.get(name))
             if is_named and summary.kind in ("constant", "missing"):
                 raise UserError(
                     f"column {name!r} is no feature: {summary.reason}",
@@ -445,7 +449,12 @@ class RankingData:
         """Says what a column is, by its kind if that is known."""
         values = collect_training_values(column, rows)
         if kind is not None:
-            return _summarize_named(values, cast("ColumnKind", kind))
+            return _summarize_named(values, cast("ColumnKind", kind), "named")
+        if column.name in self.roles:
+            role = next(
+                name for name in ("user", "item", "time") if getattr(self, name) == column.name
+            )
+            return _summarize_named(values, self.roles[column.name], f"the column {role}")
         first_rows = rows[~column.is_missing[rows]][:FIRST_ROWS]
         first_values = collect_training_values(column, first_rows)
         return infer_column(values, first_values, self.rules.values.times)
@@ -464,10 +473,13 @@ class RankingData:
             is_number = np.isfinite(column.text_numbers)
             is_bad_text = ~is_number & ~column.texts.is_in(list(summary.missing)).to_numpy()
             is_bad = np.append(is_bad_text, False)[column.codes]
-            reason = (
-                f"is no finite number, as others of the column are: if they are categories, name "
-                f"the column as categorical ({summary.name}); if it means nothing: null_values"
+            others = (
+                "the column is named as one of numbers"
+                if summary.reason == "named"
+                else f"others of the column are: if they are categories, name the column as "
+                f"categorical ({summary.name})"
             )
+            reason = f"is no finite number, and {others}; if it means nothing: null_values"
         elif summary.kind == "date":
             _, is_bad, reading = self._read_seconds(table, summary.name, needs_all=False)
             reason = "is no time that has one meaning: time_format, time_unit, or name the column "
@@ -489,12 +501,13 @@ class RankingData:
         """Adds rows of items that users do not have."""
         assert self.user is not None
         assert self.item is not None
-        items = table.columns[self.item].coded.codes
+        items = table.columns[self.item].as_codes.codes
         assert items is not None
         rows, negatives = draw_negatives(users, items, parts, self.negatives, seed)
         row_of_item = np.zeros(int(items.max()) + 1, np.int64)
         row_of_item[items[::-1]] = np.arange(len(items))[::-1]
         names = {*find_item_columns(table.columns, self.user, self.item), *self.item_columns}
+        names.discard(self.label_column or "")
         positives = np.arange(len(table))
         all_rows = np.concatenate([positives, rows])
         item_rows = np.concatenate([positives, row_of_item[negatives]])
@@ -538,7 +551,7 @@ def _drop(
     """Drops bad rows of a table, of its labels, and of other values."""
     if not is_bad.any():
         return table, labels, values
-    column = table.columns[name].coded
+    column = table.columns[name].as_codes
     assert column.codes is not None
     codes = column.codes[is_bad]
     texts = ["" if code < 0 else column.texts[int(code)] for code in codes.tolist()]
@@ -546,9 +559,8 @@ def _drop(
     return table, labels[mask], values[mask]
 
 
-def _summarize_named(values: TrainingValues, kind: ColumnKind) -> ColumnSummary:
+def _summarize_named(values: TrainingValues, kind: ColumnKind, reason: str) -> ColumnSummary:
     """Returns the summary of a column whose kind was named."""
-    reason = "named"
     if kind == "text":
         return summarize_column(values, kind, reason)
     if not values.num_present:
@@ -569,6 +581,10 @@ def _describe_columns(summaries: Sequence[ColumnSummary]) -> list[str]:
         f"column {summary.name} is left out: it {words[summary.kind]} ({summary.reason})"
         for summary in summaries
         if summary.kind in words
+    ] + [
+        f"column {summary.name}: {', '.join(map(repr, summary.missing))} taken for a missing value"
+        for summary in summaries
+        if summary.missing
     ]
 
 
@@ -624,6 +640,15 @@ def _find_column(name: str | None, names: Sequence[str], usual_names: Sequence[s
     return next((by_name[usual] for usual in usual_names if usual in by_name), None)
 
 
+def _list_roles(user: str | None, item: str | None, time: str | None) -> dict[str, ColumnKind]:
+    """Says what the columns of users, items and times are."""
+    roles: dict[str, ColumnKind] = {} if time is None else {time: "date"}
+    for column in (user, item):
+        if column is not None:
+            roles[column] = "categorical"
+    return roles
+
+
 def _check_label_setting(label: str | None, negatives: int, where: str) -> None:
     if negatives < 0:
         raise UserError(f"negatives must be 0 or more, not {negatives}")
@@ -639,7 +664,7 @@ def _is_constant_beside_negatives(table: RawTable, label: str, negatives: int) -
     """Says whether all rows are positives, for which negatives are drawn."""
     if not negatives:
         return False
-    column = table.columns[label].coded
+    column = table.columns[label].as_codes
     if len(column.texts) == 1:
         return True
     raise UserError(

@@ -73,7 +73,7 @@ class RawColumn:
         return numbers
 
     @cached_property
-    def coded(self) -> RawColumn:
+    def as_codes(self) -> RawColumn:
         """The column with codes, which a great many numbers do not have at first."""
         if self.codes is not None:
             return self
