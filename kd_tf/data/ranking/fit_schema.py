@@ -240,7 +240,9 @@ class _Fit:
         """Adds the parts of a time that differ between training rows."""
         codes = column.as_codes.codes
         assert codes is not None
-        distinct_seconds = np.unique(seconds[np.unique(codes[rows])])
+        is_present = np.zeros(len(seconds), bool)
+        is_present[codes[rows]] = True
+        distinct_seconds = seconds[is_present]
         distinct_seconds = distinct_seconds[~np.isnan(distinct_seconds)].astype(np.int64)
         parts = [
             part for part in NUM_PARTS if len(np.unique(compute_part(distinct_seconds, part))) > 1

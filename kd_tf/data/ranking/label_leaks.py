@@ -43,11 +43,14 @@ def check_label_leaks(
                 if np.array_equal(is_missing, label_codes == value):
                     what = "no click" if value == 0 else "a click"
                     raise _make_leak_error(name, f"is empty exactly where there is {what}", label)
-        codes, num_values = _number_values(column, is_missing)
-        if num_values < len(label_values):
-            continue
-        pairs = np.unique(codes.astype(np.int64) * len(label_values) + label_codes)
-        if len(pairs) != num_values:
+        if column.codes is None and len(label_values) < len(labels) / _MANY_REPEATS:
+            continue  # a great many numbers cannot tell a label of few values one by one
+        codes = column.as_codes.codes
+        assert codes is not None
+        places = codes + np.int64(1)
+        counts = np.bincount(places)
+        num_values = int((counts > 0).sum())
+        if num_values < len(label_values) or not _has_pure_values(places, label_codes, counts):
             continue
         if num_values == len(label_values):
             raise _make_leak_error(name, "tells the label, value by value", label)
@@ -59,15 +62,12 @@ def check_label_leaks(
     return tuple(notes)
 
 
-def _number_values(column: RawColumn, is_missing: np.ndarray) -> tuple[np.ndarray, int]:
-    """Numbers the values that occur, a missing one included, from 0."""
-    if column.codes is None:
-        assert column.numbers is not None
-        distinct_numbers, codes = np.unique(column.numbers, return_inverse=True)
-        return codes, len(distinct_numbers)
-    counts = np.bincount(column.codes + np.int64(1), minlength=len(column.texts) + 1)
-    numbers = np.cumsum(counts > 0) - 1
-    return numbers[column.codes + np.int64(1)], int((counts > 0).sum())
+def _has_pure_values(places: np.ndarray, label_codes: np.ndarray, counts: np.ndarray) -> bool:
+    """Says whether all rows with the same value have the same label: its variance is 0."""
+    codes = label_codes.astype(np.float64)
+    sums = np.bincount(places, weights=codes)
+    squares = np.bincount(places, weights=codes**2)
+    return bool((squares * counts == sums**2).all())
 
 
 def _make_leak_error(name: str, what: str, label: str) -> UserError:

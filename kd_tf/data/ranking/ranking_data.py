@@ -51,6 +51,7 @@ from kd_tf.runtime.features.values import FIRST_SECOND, LAST_SECOND
 POSITIVES = "interaction"
 """Name of the label of a table that has positives only."""
 
+_CHUNK = 1 << 17
 _USER_NAMES = ("user", "user_id", "userid", "uid")
 _ITEM_NAMES = ("item", "item_id", "itemid", "iid")
 _TIME_NAMES = ("timestamp", "time", "datetime", "date", "ts")
@@ -331,8 +332,10 @@ class RankingData:
         notes = list(self.notes)
         times: np.ndarray | None = None
         if rules.protocol == TEMPORAL and self.time is not None:
-            seconds, is_bad, reading = self._read_seconds(table, self.time, needs_all=True)
-            table, labels, times = _drop(table, labels, is_bad, self.time, "is no time", seconds)
+            distinct_times, reading = self._parse_column(table, self.time)
+            row_times = distinct_times[table.columns[self.time].as_codes.codes]
+            is_bad = (row_times == _BAD_TIME) | (row_times == NO_TIME)
+            table, labels, times = _drop(table, labels, is_bad, self.time, "is no time", row_times)
             notes += [reading] if reading else []
         users = self._number_users(table)
         parts = split_rows(
@@ -340,8 +343,23 @@ class RankingData:
         )
         check_row_leakage(parts, rules, users=users, times=times)
         summaries = self._summarize_columns(table, np.flatnonzero(parts == TRAIN))
+        times_by_column = {
+            summary.name: self._parse_column(table, summary.name)
+            for summary in summaries
+            if summary.kind == "date"
+        }
+        notes += [reading for _, reading in times_by_column.values() if reading not in ("", *notes)]
+        table = dataclasses.replace(
+            table,
+            columns={
+                name: column.as_codes if name in times_by_column else column
+                for name, column in table.columns.items()
+            },
+        )
         for summary in summaries:
-            table, labels, parts = self._drop_bad_values(table, labels, parts, summary, notes)
+            distinct_times = times_by_column.get(summary.name, (np.empty(0), ""))[0]
+            is_bad, reason = _find_bad_values(table.columns[summary.name], summary, distinct_times)
+            table, labels, parts = _drop(table, labels, is_bad, summary.name, reason, parts)
         notes += _list_skipped_rows(table)
         users = self._number_users(table)
         if self.negatives:
@@ -357,9 +375,8 @@ class RankingData:
         encoded_columns.pop(self.label_column or "", None)
         notes += check_label_leaks(encoded_columns, labels, self.label.name)
         seconds_by_column = {
-            summary.name: _to_seconds(self._parse_column(table, summary.name)[0])
-            for summary in summaries
-            if summary.kind == "date"
+            name: _to_seconds(distinct_times)
+            for name, (distinct_times, _) in times_by_column.items()
         }
         schema, fit_notes = fit_schema(
             table.columns, summaries, np.flatnonzero(parts == TRAIN), seconds_by_column,
@@ -405,20 +422,13 @@ class RankingData:
         if parser.needs_survey(texts):
             parser.survey(texts)
             parser.decide_order()
-        times = parser.parse(texts)
+        # A parser needs 300 bytes for each text.
+        chunks = [
+            parser.parse(texts.slice(begin, _CHUNK)).fill_null(_BAD_TIME).to_numpy()
+            for begin in range(0, len(texts), _CHUNK)
+        ]
         reading = f"{name} is {parser.reading}" if parser.reading else ""
-        microseconds = times.fill_null(_BAD_TIME).to_numpy()
-        return np.append(microseconds, NO_TIME), reading
-
-    def _read_seconds(
-        self, table: RawTable, name: str, *, needs_all: bool
-    ) -> tuple[np.ndarray, np.ndarray, str]:
-        """Returns the times of a column, int64 [n], which of them are bad, bool [n], and a note."""
-        codes = table.columns[name].as_codes.codes
-        times, reading = self._parse_column(table, name)
-        row_times = times[codes]
-        is_bad = row_times == _BAD_TIME
-        return row_times, is_bad | (row_times == NO_TIME) if needs_all else is_bad, reading
+        return np.concatenate([*chunks, np.array([NO_TIME])]), reading
 
     def _summarize_columns(self, table: RawTable, rows: np.ndarray) -> list[ColumnSummary]:
         """Says what each column is, by the training rows."""
@@ -458,37 +468,6 @@ class RankingData:
         first_rows = rows[~column.is_missing[rows]][:FIRST_ROWS]
         first_values = collect_training_values(column, first_rows)
         return infer_column(values, first_values, self.rules.values.times)
-
-    def _drop_bad_values(
-        self,
-        table: RawTable,
-        labels: np.ndarray,
-        parts: np.ndarray,
-        summary: ColumnSummary,
-        notes: list[str],
-    ) -> tuple[RawTable, np.ndarray, np.ndarray]:
-        """Drops the rows whose value is not of the column's kind, or stops at the first."""
-        column = table.columns[summary.name]
-        if summary.kind == "numeric" and column.codes is not None:
-            is_number = np.isfinite(column.text_numbers)
-            is_bad_text = ~is_number & ~column.texts.is_in(list(summary.missing)).to_numpy()
-            is_bad = np.append(is_bad_text, False)[column.codes]
-            others = (
-                "the column is named as one of numbers"
-                if summary.reason == "named"
-                else f"others of the column are: if they are categories, name the column as "
-                f"categorical ({summary.name})"
-            )
-            reason = f"is no finite number, and {others}; if it means nothing: null_values"
-        elif summary.kind == "date":
-            _, is_bad, reading = self._read_seconds(table, summary.name, needs_all=False)
-            reason = "is no time that has one meaning: time_format, time_unit, or name the column "
-            reason += f"as categorical ({summary.name})"
-            if reading and reading not in notes:
-                notes.append(reading)
-        else:
-            return table, labels, parts
-        return _drop(table, labels, is_bad, summary.name, reason, parts)
 
     def _add_negatives(
         self,
@@ -531,6 +510,27 @@ class RankingData:
 
 _BAD_TIME = NO_TIME + 1
 """Stands for a text that is no time, among times."""
+
+
+def _find_bad_values(
+    column: RawColumn, summary: ColumnSummary, distinct_times: np.ndarray
+) -> tuple[np.ndarray, str]:
+    """Finds the rows whose value is not of the column's kind: bool [n], and what they are."""
+    if summary.kind == "date":
+        reason = "is no time that has one meaning: time_format, time_unit, or name the column "
+        return distinct_times[column.codes] == _BAD_TIME, f"{reason}as categorical ({summary.name})"
+    if summary.kind != "numeric" or column.codes is None:
+        return np.zeros(len(column), np.bool_), ""
+    is_number = np.isfinite(column.text_numbers)
+    is_bad_text = ~is_number & ~column.texts.is_in(list(summary.missing)).to_numpy()
+    others = (
+        "the column is named as one of numbers"
+        if summary.reason == "named"
+        else f"others of the column are: if they are categories, name the column as categorical "
+        f"({summary.name})"
+    )
+    reason = f"is no finite number, and {others}; if it means nothing: null_values"
+    return np.append(is_bad_text, np.False_)[column.codes], reason
 
 
 def _to_seconds(times: np.ndarray) -> np.ndarray:
