@@ -71,7 +71,8 @@ _TIME_WORDS = frozenset(
     ]
 )
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_INFINITE = re.compile(r"^[+-]?inf(?:inity)?$", re.IGNORECASE)
+INFINITE = r"(?i)^[+-]?inf(?:inity)?$"
+"""An infinite number, as programs write it."""
 
 
 @dataclass(frozen=True)
@@ -190,7 +191,7 @@ def _is_sign_of_nothing(text: str) -> bool:
     """Says whether a text among numbers may stand for a missing value: ?, unknown, n.a."""
     has_digit = any(character.isdigit() for character in text)
     is_short = len(text) <= _LONGEST_SIGN_OF_NOTHING
-    return is_short and not has_digit and not _INFINITE.match(text)
+    return is_short and not has_digit and not re.match(INFINITE, text)
 
 
 def infer_number_kind(values: TrainingValues) -> tuple[ColumnKind, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -62,6 +62,7 @@ class FeatureOptions:
         max_vocabulary: A column with more values than this is hashed.
         hash_buckets: Number of buckets of a hashed column, and of a combination.
         max_list_values: Values of a list after these are cut off.
+        kinds: Column -> the kind that it is named as; computed.
 
     Example:
         >>> FeatureOptions(numeric=("age",), crosses=(("device", "hour"),)).scaling
@@ -82,6 +83,7 @@ class FeatureOptions:
     max_vocabulary: int = 50_000
     hash_buckets: int = 1 << 16
     max_list_values: int = 10
+    kinds: Mapping[str, str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.scaling not in get_args(Scaling):
@@ -97,19 +99,15 @@ class FeatureOptions:
             value = getattr(self, name)
             if not least <= value <= most:
                 raise UserError(f"{name} must be from {least} to {most:,}, not {value}")
-
-    @property
-    def kinds(self) -> dict[str, str]:
-        """Column -> the kind that was named for it."""
         kinds: dict[str, str] = {}
         for kind in ("categorical", "numeric", "multi", "date", "text", "ignore"):
-            for name in getattr(self, kind):
-                if kinds.setdefault(name, kind) != kind:
+            for column in getattr(self, kind):
+                if kinds.setdefault(column, kind) != kind:
                     raise UserError(
-                        f"column {name!r} is named as {kinds[name]} and as {kind}",
+                        f"column {column!r} is named as {kinds[column]} and as {kind}",
                         hint="Name it once.",
                     )
-        return kinds
+        object.__setattr__(self, "kinds", kinds)
 
     @property
     def names(self) -> tuple[str, ...]:

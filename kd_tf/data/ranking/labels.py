@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from kd_tf.data.formats.files import format_names
+from kd_tf.data.ranking.column_types import INFINITE
 from kd_tf.data.ranking.raw_table import RawColumn, RawTable
 from kd_tf.errors import UserError
 from kd_tf.runtime.features.label import Label
@@ -57,7 +58,7 @@ def read_labels(
     Raises:
         UserError: A label is missing or no number, all are equal, or there are more than two texts.
     """
-    table = _drop_missing(table, rules)
+    table = _drop_infinite(_drop_missing(table, rules), rules)
     column = table.columns[rules.name]
     where = table.locate(0, rules.name)
     if rules.positive is not None and rules.threshold is not None:
@@ -79,7 +80,8 @@ def read_labels(
             where=where,
             hint="Name the one that is positive (positive), or another column (label).",
         )
-    table = _drop_bad_numbers(table, rules)
+    is_bad = ~np.isfinite(column.read_numbers())
+    table = _drop_bad_numbers(table, rules, is_bad)
     numbers = table.columns[rules.name].read_numbers()
     if rules.threshold is not None:
         values = numbers >= rules.threshold
@@ -114,14 +116,20 @@ def _drop_missing(table: RawTable, rules: LabelRules) -> RawTable:
     return table.drop_bad_rows(is_missing, [""] * count, reason, rules.name)[0]
 
 
-def _drop_bad_numbers(table: RawTable, rules: LabelRules) -> RawTable:
+def _drop_infinite(table: RawTable, rules: LabelRules) -> RawTable:
     column = table.columns[rules.name]
-    is_bad = ~np.isfinite(column.read_numbers())
+    if column.codes is None:
+        return table
+    is_infinite = np.isinf(column.text_numbers) | column.texts.str.contains(INFINITE).to_numpy()
+    return _drop_bad_numbers(table, rules, is_infinite[column.codes])
+
+
+def _drop_bad_numbers(table: RawTable, rules: LabelRules, is_bad: np.ndarray) -> RawTable:
     if not is_bad.any():
         return table
+    column = table.columns[rules.name].as_codes
     assert column.codes is not None
-    codes = column.codes[is_bad]
-    values = column.texts.gather(codes).to_list()
+    values = column.texts.gather(column.codes[is_bad]).to_list()
     return table.drop_bad_rows(is_bad, values, "is no finite number", rules.name)[0]
 
 
@@ -140,8 +148,6 @@ def _read_click(
         positive = pair[known_pair[1]]
     elif np.isfinite([numbers[first], numbers[second]]).all():
         positive = max((first, second), key=numbers.__getitem__)
-    elif any(np.isinf([numbers[first], numbers[second]])):
-        return _drop_bad_numbers(table, rules), np.empty(0), Label(rules.name, "click"), ()
     else:
         positive = second
     if known_pair is None:

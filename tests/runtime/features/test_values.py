@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import math
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 
 import numpy as np
 import pandas as pd
@@ -68,9 +68,18 @@ def test_a_number_is_written_without_exponent_and_reads_back(number):
     text = format_number(number)
     assert float(text) == number
     assert "e" not in text.lower()
-    # The fewest digits: an independent search over precisions.
-    precision = next(p for p in range(1, 18) if float(f"{number:.{p - 1}e}") == number)
-    assert Decimal(text) == Decimal(f"{number:.{precision - 1}e}")
+    # The fewest digits that read back, and the nearest of them: a search over precisions.
+    exact = Decimal(number)
+    for precision in range(1, 18):
+        candidates = [
+            Context(prec=precision, rounding=rounding).plus(exact)
+            for rounding in (ROUND_FLOOR, ROUND_CEILING)
+        ]
+        candidates = [candidate for candidate in candidates if float(candidate) == number]
+        if candidates:
+            assert Decimal(text) in candidates
+            assert abs(Decimal(text) - exact) == min(abs(other - exact) for other in candidates)
+            break
 
 
 @given(st.text(), st.sampled_from([MISSING, frozenset()]))
@@ -121,7 +130,17 @@ def test_unknown_times_are_missing(value):
 
 @pytest.mark.parametrize(
     "value",
-    ["2024-02-30", "2024-01-31T25:00", "31/01/2024", 20240131, 5, True, "2024-1-1", 10**15, -(10**12)],
+    [
+        "2024-02-30",
+        "2024-01-31T25:00",
+        "31/01/2024",
+        20240131,
+        5,
+        True,
+        "2024-1-1",
+        10**15,
+        -(10**12),
+    ],
 )
 def test_what_may_be_another_time_is_refused(value):
     with pytest.raises(UnreadableValueError):
@@ -143,6 +162,10 @@ def test_hashes_are_those_of_fnv_1a(text, expected):
     assert hash_text(text) == expected
 
 
-@given(st.lists(st.text(max_size=100).map(lambda text: text.encode("utf-8", "ignore").decode()), min_size=33))
+@given(
+    st.lists(
+        st.text(max_size=100).map(lambda text: text.encode("utf-8", "ignore").decode()), min_size=33
+    )
+)
 def test_many_texts_are_hashed_as_each_alone(texts):
     assert hash_texts(texts).tolist() == [hash_text(text) for text in texts]
