@@ -42,8 +42,8 @@ MAX_CELLS = 200_000_000
 it. Of more rows a random sample is used; encodings and counts use all."""
 
 MAX_ROWS_OF_ONE_THREAD = 1_000_000
-"""Up to so many rows one thread trains and predicts: it takes seconds, and threads that wait for each
-other are slow where other processes use the cores (82 s with two threads, 2.6 s with one, for
+"""Up to so many rows one thread trains and predicts: it takes seconds, and threads that wait for
+each other are slow where other processes use the cores (82 s with two threads, 2.6 s with one, for
 80,000 rows on two busy cores)."""
 
 ROWS_AT_ONCE = 200_000

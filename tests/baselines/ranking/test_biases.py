@@ -12,20 +12,18 @@ STARS = Label("stars", "rating", low=1.0, high=5.0)
 
 def test_biases_match_the_hand_computed_case(make_split, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(biases, "DEFAULT_DAMPINGS", (1.0, 2.0))
-    labels = np.array([1.0, 0.5, 0.0, 0.5, 0.5, 0.5, 0, 0, 0, 0])  # the first six train
-    items, users = (
-        np.array([2, 2, 3, 3, 4, 4, 2, 3, 4, 5]),
-        np.array([0, 1, 0, 1, 0, 1, 0, 1, 7, 0]),
-    )
+    labels = np.array([1, 1, 0, 0, 0.5, 0.5, 0, 0, 0, 0])  # the first six train
+    items = np.array([2, 2, 3, 3, 4, 4, 2, 3, 4, 5])
+    users = np.array([0, 0, 1, 1, 0, 1, 0, 1, 7, 0])
     split = make_split(STARS, labels, {"item": items}, None, users, {"item": 6}, validates=False)
     model = biases.fit(split)
-    # Items 2 and 3 are .5 above and below .5 in the sum of two ratings: .5 / (2 + 1) = 1 / 6.
+    # The two ratings of item 2 are .5 above the mean: 1 / (2 + 1).
     assert model.mean == 0.5
-    assert model.item_bias == pytest.approx([0, 0, 1 / 6, -1 / 6, 0, 0])
-    # User 0: (.5 - 1 / 6) + (-.5 + 1 / 6) + 0 = 0, and so has user 1.
-    assert model.user_bias == pytest.approx([0, 0], abs=1e-7)
+    assert model.item_bias == pytest.approx([0, 0, 1 / 3, -1 / 3, 0, 0])
+    # Of the three ratings of user 0 two are .5 - 1 / 3 above mean and item: 1 / 3 / (3 + 2).
+    assert model.user_bias == pytest.approx([1 / 15, -1 / 15])
     # The last two rows: user 7 is new, and nobody has rated item 5.
-    assert model.predict(split.test) == pytest.approx([0.5, 0.5], abs=1e-7)
+    assert model.predict(split.test) == pytest.approx([0.5, 0.5 + 1 / 15])
 
 
 def test_users_are_averaged_after_items(make_split) -> None:
