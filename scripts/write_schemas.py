@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from kd_tf.report.results import ModelTable, Results
-from kd_tf.runtime.bundle import CONFIG_HASH_KEY, CONTRACT_VERSION, BundleConfig
+from kd_tf.runtime.bundle import CONTRACT_VERSION, BundleConfig
+from kd_tf.runtime.bundle_files import CONFIG_HASH_KEY
 from kd_tf.tflite.artifact import Artifact
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"

@@ -32,7 +32,8 @@ from kd_tf.npz import read_npz, write_npz
 from kd_tf.pipeline.compare import MetricsRecord
 from kd_tf.pipeline.stages.cached_model import TrainingRecord
 from kd_tf.report.results import CandidateResult
-from kd_tf.runtime.bundle import Bundle, encode_with_own_hash
+from kd_tf.runtime.bundle import Bundle
+from kd_tf.runtime.bundle_files import encode_with_own_hash
 from kd_tf.stage_files import map_array, read_arrays, read_record
 from kd_tf.tflite.artifact import Artifact
 from kd_tf.training import checkpoint

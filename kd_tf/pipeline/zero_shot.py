@@ -22,7 +22,8 @@ from kd_tf.pipeline.stages.export_bundle import export_bundle
 from kd_tf.pipeline.stages.prepare import MAX_LENGTH_RANGE
 from kd_tf.pipeline.stages.select_student import get_default_max_bytes
 from kd_tf.progress import NullProgress, Progress
-from kd_tf.runtime.bundle import BUNDLE_FOLDER, Bundle
+from kd_tf.runtime.bundle import Bundle
+from kd_tf.runtime.bundle_files import BUNDLE_FOLDER
 
 NOTE = (
     "Made of content alone: there were no interactions, so nothing about its quality was measured, "

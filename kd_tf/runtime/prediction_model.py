@@ -155,9 +155,9 @@ class PredictionModel(SignatureModel):
                 f"{signature} cannot be run: {get_first_line(error)}"
             ) from error
         actual = {name: (value.dtype.name, list(value.shape)) for name, value in answer.items()}
-        expected = {"probability": ("float32", [num_rows])}
-        if actual != expected:
-            raise self._make_contract_error(f"{signature} returns {actual}, not {expected}")
+        contract = {"probability": ("float32", [num_rows])}
+        if actual != contract:
+            raise self._make_contract_error(f"{signature} returns {actual}, not {contract}")
 
 
 def check_features(model: PredictionModel, num_places: int, num_numeric: int, where: str) -> None:

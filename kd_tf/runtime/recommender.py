@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.bundle import CONFIG_FILE, Bundle
+from kd_tf.runtime.bundle import Bundle
+from kd_tf.runtime.bundle_files import CONFIG_FILE
 from kd_tf.runtime.catalog import Item
 from kd_tf.runtime.diversity import rerank_mmr
 from kd_tf.runtime.isolated_model import IsolatedModel

@@ -11,7 +11,8 @@ import pytest
 from kd_tf import atomic
 from kd_tf.errors import UserError
 from kd_tf.keyed_folder import hash_files
-from kd_tf.runtime.bundle import Bundle, BundleConfig, encode_with_own_hash, write_bundle
+from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
+from kd_tf.runtime.bundle_files import encode_with_own_hash
 from kd_tf.runtime.catalog import Item
 from kd_tf.runtime.recommender import Recommender
 

@@ -10,7 +10,8 @@ from kd_tf.pipeline.stages.export import load_item_order
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.report import model_card
 from kd_tf.report.results import Results
-from kd_tf.runtime.bundle import BUNDLE_FOLDER, Bundle, BundleConfig, write_bundle
+from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
+from kd_tf.runtime.bundle_files import BUNDLE_FOLDER
 from kd_tf.runtime.recommender import Recommender
 
 

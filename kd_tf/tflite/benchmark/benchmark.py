@@ -17,7 +17,8 @@ from kd_tf.errors import UserError
 from kd_tf.extras import is_installed
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.progress import NullProgress, Progress
-from kd_tf.runtime.bundle import MODEL_FILE, Bundle
+from kd_tf.runtime.bundle import Bundle
+from kd_tf.runtime.bundle_files import MODEL_FILE
 from kd_tf.runtime.measure.interleaved import BenchmarkedModel, time_interleaved
 from kd_tf.runtime.measure.latency import MIN_RUNS
 from kd_tf.runtime.model import TFLiteModel

@@ -99,11 +99,11 @@ def check_prediction_parity(
     edge_rows = make_edge_rows(student.layout, examples)
     errors = {}
     for where, rows in (("real rows", examples), ("edge cases", edge_rows)):
-        expected = student.predict_probabilities(rows)
+        student_predictions = student.predict_probabilities(rows)
         actual = model.predict_all(rows.categorical, rows.numeric)
         if not np.isfinite(actual).all() or actual.min() < 0 or actual.max() > 1:
             raise ParityError(f"the file predicts {actual[~_is_share(actual)][0]} on {where}")
-        errors[where] = np.abs(actual - expected)
+        errors[where] = np.abs(actual - student_predictions)
         _require_small_error(errors[where], tolerance, f"on {where} ({quantization.value})")
     _check_single_rows(model, examples, quantization)
     return PredictionParity(

@@ -1,0 +1,242 @@
+"""Bundles of the ranking task: a file that predicts a label, and how rows are encoded for it.
+
+A bundle is flat::
+
+    model.tflite    the student with ``predict`` and ``predict_batch``
+    features.json   how a row of raw values is encoded; see `kd_tf.runtime.features`
+    config.json     sizes, measurements and the SHA-256 of every file; see `RankerConfig`
+    MODEL_CARD.md   what the model is, for people
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from kd_tf import atomic
+from kd_tf.runtime.bundle_files import (
+    CONFIG_FILE,
+    CONFIG_HASH_KEY,
+    MODEL_CARD_FILE,
+    MODEL_FILE,
+    ConfigReader,
+    FolderFiles,
+    check_own_hash,
+    encode_with_own_hash,
+    open_whole_folder,
+    read_checked,
+)
+from kd_tf.runtime.catalog import make_damaged_error, parse_json
+from kd_tf.runtime.features.features_json import FEATURES_FILE, encode_features, parse_features
+from kd_tf.runtime.features.schema import FeatureSchema
+
+RANKER_CONTRACT_VERSION = 2
+
+RANKER_FILES = frozenset((MODEL_FILE, FEATURES_FILE, CONFIG_FILE, MODEL_CARD_FILE))
+
+
+@dataclass(frozen=True)
+class RankerConfig:
+    """The content of config.json, with one field per key.
+
+    Attributes:
+        name: Display name of the model.
+        num_places: F, the number of ids of an encoded row.
+        num_numeric: G, the number of numbers of an encoded row.
+        batch_size: B, the number of rows that ``predict_batch`` takes at once.
+        signatures: Names of the model's signatures.
+        min_runtime_version: Oldest TensorFlow Lite version that supports all operators.
+        quantization: Quantization of the model, such as ``dynamic-int8`` or ``float32``.
+        threshold: A click with at least this probability counts as predicted; chosen on validation.
+        metrics: Measured metrics by name.
+        dataset: Description of the training data.
+        sha256: SHA-256 in hexadecimal by file name; `write_ranker_bundle` computes it.
+        contract_version: Version of the signatures; other versions are rejected.
+
+    Example:
+        >>> config = RankerConfig(
+        ...     name="clicks",
+        ...     num_places=4,
+        ...     num_numeric=2,
+        ...     batch_size=64,
+        ...     signatures=("predict", "predict_batch"),
+        ...     min_runtime_version="2.3.0",
+        ...     quantization="float32",
+        ...     threshold=0.31,
+        ...     metrics={"auc": 0.81},
+        ...     dataset={"name": "clicks"},
+        ... )
+        >>> RankerConfig.from_json(config.to_json()) == config
+        True
+    """
+
+    name: str
+    num_places: int
+    num_numeric: int
+    batch_size: int
+    signatures: tuple[str, ...]
+    min_runtime_version: str
+    quantization: str
+    threshold: float
+    metrics: Mapping[str, float]
+    dataset: Mapping[str, Any]
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    contract_version: int = RANKER_CONTRACT_VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns the content of config.json, with the contract version first."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {
+            "contract_version": values.pop("contract_version"),
+            **values,
+            "signatures": list(self.signatures),
+            "metrics": dict(self.metrics),
+            "dataset": dict(self.dataset),
+            "sha256": dict(self.sha256),
+        }
+
+    @classmethod
+    def from_json(cls, content: Any, where: str = CONFIG_FILE) -> RankerConfig:
+        """Creates a config from the content of config.json. Unknown keys are ignored.
+
+        Args:
+            content: The parsed JSON.
+            where: Path of the file, for error messages.
+
+        Raises:
+            UserError: The contract version is not `RANKER_CONTRACT_VERSION`, or a key is missing or
+                has a wrong value.
+        """
+        reader = ConfigReader(content, RANKER_CONTRACT_VERSION, where)
+        return cls(
+            name=reader.get_text("name"),
+            num_places=reader.get_count("num_places"),
+            num_numeric=reader.get_count("num_numeric"),
+            batch_size=reader.get_size("batch_size"),
+            signatures=reader.get_texts("signatures"),
+            min_runtime_version=reader.get_text("min_runtime_version"),
+            quantization=reader.get_text("quantization"),
+            threshold=reader.get_share("threshold"),
+            metrics=reader.get_metrics("metrics"),
+            dataset=reader.get_object("dataset"),
+            sha256=reader.get_hashes("sha256"),
+        )
+
+
+@dataclass(frozen=True, repr=False)
+class RankerBundle:
+    """An opened bundle of the ranking task whose files have been verified.
+
+    Attributes:
+        folder: The bundle's folder.
+        config: The content of config.json.
+        schema: How rows are encoded.
+        files: Content of each file by its name: the bytes whose hashes were checked.
+    """
+
+    folder: Path
+    config: RankerConfig
+    schema: FeatureSchema
+    files: Mapping[str, bytes]
+
+    def __repr__(self) -> str:
+        return f"<RankerBundle {str(self.folder)!r}: {len(self.schema.columns):,} columns>"
+
+    @classmethod
+    def open(cls, folder: str | Path) -> RankerBundle:
+        """Opens a bundle and verifies the contract version, all hashes and the features.
+
+        Args:
+            folder: The bundle's folder, or the folder of a run that has one.
+
+        Raises:
+            UserError: The folder is neither, or a file is missing, was changed after the bundle was
+                written, has another version, or lies outside the folder.
+        """
+        return open_whole_folder(Path(folder), cls._open)
+
+    @classmethod
+    def _open(cls, files: FolderFiles) -> RankerBundle:
+        """Opens a bundle whose files are read once each: what is checked is what is used."""
+        where = str(files.folder / CONFIG_FILE)
+        text = files.read(CONFIG_FILE)
+        content = parse_json(text, where)
+        config = RankerConfig.from_json(content, where)
+        check_own_hash(text, content.get(CONFIG_HASH_KEY), where)
+        for name in (MODEL_FILE, FEATURES_FILE):
+            if name not in config.sha256:
+                raise make_damaged_error(f"sha256 does not list {name}", where)
+        contents = {
+            name: read_checked(files, name, expected_hash)
+            for name, expected_hash in config.sha256.items()
+        }
+        features_path = str(files.folder / FEATURES_FILE)
+        schema = parse_features(contents[FEATURES_FILE], features_path)
+        sizes = (schema.layout.num_places, schema.layout.num_numeric)
+        if sizes != (config.num_places, config.num_numeric):
+            raise make_damaged_error(
+                f"{CONFIG_FILE} has rows of {config.num_places} ids and {config.num_numeric} "
+                f"numbers, but these features make {sizes[0]} and {sizes[1]}",
+                features_path,
+            )
+        return cls(files.folder, config, schema, {CONFIG_FILE: text, **contents})
+
+    @property
+    def model(self) -> bytes:
+        """Content of the .tflite file."""
+        return self.files[MODEL_FILE]
+
+    @property
+    def model_path(self) -> Path:
+        """Path of the .tflite file."""
+        return self.folder / MODEL_FILE
+
+
+def write_ranker_bundle(
+    folder: Path,
+    *,
+    model: bytes,
+    schema: FeatureSchema,
+    config: RankerConfig,
+    model_card: str,
+    check: Callable[[RankerBundle], object] | None = None,
+) -> RankerBundle:
+    """Writes a bundle atomically: an interrupted run leaves the folder as it was.
+
+    Args:
+        folder: Target folder: new, empty, or an earlier bundle, which is replaced.
+        model: Content of the .tflite file.
+        schema: How rows are encoded.
+        config: The config; its hashes are computed here.
+        model_card: The model card in Markdown.
+        check: Gets the new bundle before it takes the place of an old one, and raises if it is not
+            good enough.
+
+    Returns:
+        The bundle, opened and verified.
+
+    Raises:
+        UserError: The disk is full, or the folder cannot be written or has other files.
+    """
+    atomic.check_replaceable(
+        folder, RANKER_FILES, hint="Give a new folder: a bundle replaces the whole folder."
+    )
+    files = {
+        MODEL_FILE: model,
+        FEATURES_FILE: encode_features(schema),
+        MODEL_CARD_FILE: model_card.encode("utf-8"),
+    }
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    with atomic.replace_directory(folder) as temporary_folder:
+        for name, content in files.items():
+            atomic.write_bytes(temporary_folder / name, content)
+        complete = dataclasses.replace(config, sha256=hashes).to_json()
+        atomic.write_bytes(temporary_folder / CONFIG_FILE, encode_with_own_hash(complete))
+        bundle = RankerBundle.open(temporary_folder)
+        if check is not None:
+            check(bundle)
+    return dataclasses.replace(bundle, folder=Path(folder))
