@@ -84,6 +84,31 @@ WarmStartedStudent = Literal[
 StudentArchitecture = Literal["auto", TrainedStudent, WarmStartedStudent, "matrix-factorization"]
 """All students; ``auto`` selects one of them."""
 
+TaskName = Literal["retrieval", "ranking"]
+"""What is learnt, in the words of TensorFlow Recommenders: lists of items for a history, or one
+probability for a row of features."""
+
+RankingProtocol = Literal["random", "temporal", "unseen-users", "published"]
+"""Ways to split the rows of the ranking task."""
+
+RankingMember = Literal["deep", "dcn", "deepfm", "two-stream", "cnn"]
+"""Teachers of the ranking task that are trained, and can be members of an ensemble."""
+
+RankingTeacherName = Literal[RankingMember, "ensemble"]
+"""All teachers of the ranking task."""
+
+RankingStudentName = Literal["logistic-regression", "factorization-machine", "mlp"]
+"""All students of the ranking task."""
+
+RankingLossName = Literal["cross-entropy", "soft-targets", "logit-matching", "hint", "mutual"]
+"""Distillation losses of the ranking task."""
+
+RankingQuantization = Literal["float32", "float16", "dynamic-int8", "int8"]
+"""How a file of the ranking task stores its weights."""
+
+ScalingName = Literal["standard", "min-max", "none"]
+"""How numbers are scaled for models."""
+
 OptimizerName = Literal["adam", "adamw", "sgd"]
 """Optimizers of models that are trained."""
 

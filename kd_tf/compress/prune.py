@@ -11,12 +11,12 @@ from __future__ import annotations
 from typing import Any
 
 from kd_tf.backend import keras, tfmot
-from kd_tf.models.base import HistoryModel
+from kd_tf.models.trainable import TrainableModel
 
 _sparsity = tfmot.sparsity.keras
 
 
-def wrap_core(student: HistoryModel, *, sparsity: float, begin_step: int, end_step: int) -> None:
+def wrap_core(student: TrainableModel, *, sparsity: float, begin_step: int, end_step: int) -> None:
     """Wraps the student's core so that training sets its smallest weights to zero.
 
     The fraction of zeros follows tfmot's polynomial schedule from 0 at `begin_step` to `sparsity`
@@ -53,13 +53,13 @@ def make_callbacks() -> list[keras.callbacks.Callback]:
     return [_sparsity.UpdatePruningStep()]
 
 
-def is_wrapped(student: HistoryModel) -> bool:
+def is_wrapped(student: TrainableModel) -> bool:
     """Returns whether the student has a core that is wrapped for pruning."""
     core = getattr(student, "core", None)
     return any(hasattr(layer, "pruning_step") for layer in getattr(core, "layers", ()))
 
 
-def strip_core(student: HistoryModel) -> None:
+def strip_core(student: TrainableModel) -> None:
     """Removes the pruning wrappers; the zeros stay.
 
     Raises:
@@ -73,7 +73,7 @@ def strip_core(student: HistoryModel) -> None:
     student.core = _sparsity.strip_pruning(core)
 
 
-def compute_core_sparsity(student: HistoryModel) -> float:
+def compute_core_sparsity(student: TrainableModel) -> float:
     """Computes the fraction of zeros in the kernels of the student's core, 0 to 1."""
     # A wrapped layer is the `layer` of its pruning wrapper.
     layers = [getattr(layer, "layer", layer) for layer in _get_core(student).layers]
@@ -82,7 +82,7 @@ def compute_core_sparsity(student: HistoryModel) -> float:
     return float(zeros / sum(kernel.size for kernel in kernels))
 
 
-def _get_core(student: HistoryModel) -> keras.Sequential:
+def _get_core(student: TrainableModel) -> keras.Sequential:
     core = getattr(student, "core", None)
     if not isinstance(core, keras.Sequential):
         raise ValueError(

@@ -27,7 +27,15 @@ from kd_tf.config.models import (
     TeacherTrainingSettings,
     TrainingSettings,
 )
-from kd_tf.config.run import check_effects, from_values, list_settings, read, write
+from kd_tf.config.ranking import RankingConfig
+from kd_tf.config.run import (
+    check_effects,
+    from_values,
+    list_settings,
+    read,
+    read_values,
+    write,
+)
 
 __all__ = [
     "MATRIX_FACTORIZATION",
@@ -44,6 +52,7 @@ __all__ = [
     "ItemTable",
     "LossSettings",
     "Pruning",
+    "RankingConfig",
     "Split",
     "Student",
     "Teacher",
@@ -53,5 +62,6 @@ __all__ = [
     "from_values",
     "list_settings",
     "read",
+    "read_values",
     "write",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,7 @@ class Config(Section):
         kd_tf.errors.UserError: configuration: student.embedding_dim: Input should be ...
     """
 
+    task: Literal["retrieval"] = Field("retrieval", description="what is learnt")
     name: Text = Field("synthetic", description="name of the run in tables and reports")
     seed: Annotated[int, Field(ge=0)] = Field(
         42, description="random seed of synthetic data, split, sampled candidates and training"

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 import tomli_w
 from pydantic import BaseModel, ValidationError
@@ -24,6 +24,7 @@ from kd_tf.config.effects import (
     EffectRule,
     explain_ineffective,
 )
+from kd_tf.config.ranking import RankingConfig
 from kd_tf.errors import UserError
 from kd_tf.limited_read import read_limited
 
@@ -35,25 +36,45 @@ MAX_BYTES = 2**20
 """Largest configuration file that is read; one with every setting takes 3 kB."""
 
 
-def from_values(values: dict[str, Any], *, where: str = "configuration") -> Config:
+_Settings = TypeVar("_Settings", Config, RankingConfig)
+
+
+@overload
+def from_values(values: dict[str, Any], *, where: str = ...) -> Config: ...
+
+
+@overload
+def from_values(
+    values: dict[str, Any], config_class: type[_Settings], *, where: str = ...
+) -> _Settings: ...
+
+
+def from_values(
+    values: dict[str, Any],
+    config_class: Any = Config,
+    *,
+    where: str = "configuration",
+) -> Any:
     """Validates nested settings.
 
     Args:
         values: Sections and their keys, as a TOML file has them.
+        config_class: The settings of a task.
         where: The source that an error message names.
 
     Raises:
         UserError: A key is unknown or a value is out of range; the message lists all of them.
     """
     try:
-        config = Config.model_validate(values)
+        config = config_class.model_validate(values)
     except ValidationError as error:
         raise UserError(
-            "; ".join(map(_describe_fault, error.errors())),
+            "; ".join(_describe_fault(fault, config_class) for fault in error.errors()),
             where=where,
             hint=_HINT,
         ) from error
-    _check_effects(config, RULES, where)
+    if isinstance(config, Config):
+        _check_effects(config, RULES, where)
     return config
 
 
@@ -72,12 +93,12 @@ def _check_effects(config: Config, rules: Sequence[EffectRule], where: str) -> N
         raise UserError(explanation, where=where, hint=_HINT)
 
 
-def _describe_fault(fault: Any) -> str:
+def _describe_fault(fault: Any, config_class: type[BaseModel]) -> str:
     """Says what is wrong with a setting, and the setting that was perhaps meant."""
     name = ".".join(map(str, fault["loc"]))
     if fault["type"] == "extra_forbidden":
         *section, key = map(str, fault["loc"])
-        close_keys = get_close_matches(key, _find_fields(section), n=1)
+        close_keys = get_close_matches(key, _find_fields(section, config_class), n=1)
         return f"{name}: there is no such setting" + (
             f". Did you mean {'.'.join([*section, *close_keys])}?" if close_keys else ""
         )
@@ -85,7 +106,7 @@ def _describe_fault(fault: Any) -> str:
         return f"{name}: this is a section, so it has no value (got {fault['input']!r})"
     if fault["type"] == "string_pattern_mismatch":
         *section, key = map(str, fault["loc"])
-        description = _find_fields(section)[key].description
+        description = _find_fields(section, config_class)[key].description
         return f"{name}: it must be {description} (got {fault['input']!r})"
     message = f"{name or 'configuration'}: {fault['msg'].removeprefix('Value error, ')}"
     # A section's own check has named the values that it is about.
@@ -94,9 +115,9 @@ def _describe_fault(fault: Any) -> str:
     return message + (f" (got {fault['input']!r})" if has_value else "")
 
 
-def _find_fields(keys: Sequence[str]) -> dict[str, FieldInfo]:
+def _find_fields(keys: Sequence[str], config_class: type[BaseModel]) -> dict[str, FieldInfo]:
     """Returns the fields of the section at these keys; none if it is no section."""
-    fields: dict[str, FieldInfo] = Config.model_fields
+    fields: dict[str, FieldInfo] = config_class.model_fields
     for key in keys:
         fields = getattr(fields[key].annotation, "model_fields", {}) if key in fields else {}
     return fields
@@ -130,21 +151,7 @@ def read(path: Path, *, allow_code: bool = False) -> Config:
         UserError: The file is missing, is not TOML, a setting is wrong, or it names a class
             although that is not allowed.
     """
-    try:
-        values = tomllib.loads(read_limited(path, MAX_BYTES).decode("utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(
-            "file not found",
-            where=str(path),
-            hint="Give a TOML file, for example the config.toml in the folder of an earlier run.",
-        ) from error
-    # A file too large, not UTF-8 or not TOML is a ValueError.
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(
-            f"not a valid TOML file: {getattr(error, 'strerror', None) or error}",
-            where=str(path),
-            hint=_HINT,
-        ) from error
+    values = read_values(path)
     config = from_values(values, where=str(path))
     imported_losses = [name for name in config.distillation.losses if ":" in name]
     if imported_losses and not allow_code:
@@ -158,7 +165,30 @@ def read(path: Path, *, allow_code: bool = False) -> Config:
     return config
 
 
-def write(config: Config, path: Path) -> None:
+def read_values(path: Path) -> dict[str, Any]:
+    """Reads the settings of a TOML file without validating them.
+
+    Raises:
+        UserError: The file is missing or is not TOML.
+    """
+    try:
+        return tomllib.loads(read_limited(path, MAX_BYTES).decode("utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(
+            "file not found",
+            where=str(path),
+            hint="Give a TOML file, for example the config.toml in the folder of an earlier run.",
+        ) from error
+    # A file too large, not UTF-8 or not TOML is a ValueError.
+    except (OSError, ValueError, RecursionError) as error:
+        raise UserError(
+            f"not a valid TOML file: {getattr(error, 'strerror', None) or error}",
+            where=str(path),
+            hint=_HINT,
+        ) from error
+
+
+def write(config: Config | RankingConfig, path: Path) -> None:
     """Writes the configuration with all defaults as TOML, enough to repeat the run.
 
     Raises:

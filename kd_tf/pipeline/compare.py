@@ -264,7 +264,7 @@ class _ComparisonContext:
             return model, architecture, training, candidates
 
         folder = context.folder / "warm_starts" / name
-        return load_or_train(context, name, folder, key, build).model
+        return load_or_train(context.cache, name, folder, key, build).model
 
     def train_method(
         self,

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar, cast
 
 from kd_tf import atomic
-from kd_tf.models.base import HistoryModel
-from kd_tf.pipeline.stages.run_context import RunContext
+from kd_tf.models.trainable import TrainableModel
+from kd_tf.pipeline.stages.cache import Cache
 from kd_tf.report.results import CandidateResult
 from kd_tf.stage_files import read_record
 from kd_tf.training import checkpoint
@@ -17,9 +17,11 @@ from kd_tf.training.trainer import TrainingResult
 
 TRAINING_FILE = "training.json"
 
+ModelT = TypeVar("ModelT", bound=TrainableModel)
+
 
 @dataclass(frozen=True)
-class TrainedModel:
+class TrainedModel(Generic[ModelT]):
     """A trained model of a run and how its training went.
 
     Attributes:
@@ -27,15 +29,15 @@ class TrainedModel:
         architecture: For example ``mlp``.
         model: The model itself.
         seconds: Wall time of the training, validation included.
-        validation_ndcg: NDCG@10 on the validation users.
+        validation_score: NDCG@10 on the validation users, or the score of another task.
         candidate_students: The candidates that it was selected from.
     """
 
     name: str
     architecture: str
-    model: HistoryModel
+    model: ModelT
     seconds: float
-    validation_ndcg: float = 0.0
+    validation_score: float = 0.0
     candidate_students: list[CandidateResult] = field(default_factory=list)
 
 
@@ -48,21 +50,24 @@ class TrainingRecord(TrainingResult):
 
 
 def load_or_train(
-    context: RunContext,
+    cache: Cache,
     name: str,
     folder: Path,
     key: dict[str, Any],
-    train: Callable[[Path], tuple[HistoryModel, str, TrainingResult, list[CandidateResult]]],
-) -> TrainedModel:
+    train: Callable[[Path], tuple[ModelT, str, TrainingResult, list[CandidateResult]]],
+    *,
+    metric: str = "NDCG@10",
+) -> TrainedModel[ModelT]:
     """Trains a model, or loads it from `folder` if it was trained with the same key before.
 
     Args:
-        context: The run.
+        cache: The finished stages of the run.
         name: The model's name in tables.
         folder: The stage's folder.
         key: Everything that the model depends on.
         train: Gets a temporary folder; returns the model, its architecture, the training result,
             and the candidates that it was selected from.
+        metric: Name of the validation score.
     """
 
     def write(temporary: Path) -> None:
@@ -73,17 +78,17 @@ def load_or_train(
         )
         atomic.write_json(temporary / TRAINING_FILE, asdict(record))
 
-    context.cache.build_once(folder, key, write)
+    cache.build_once(folder, key, write)
     record = read_record(folder / TRAINING_FILE, TrainingRecord)
     epochs = f" in epoch {record.best_epoch} of {record.epochs}" if record.epochs else ""
-    context.progress.info(
-        f"{folder.relative_to(context.folder).as_posix()}: {record.architecture}, validation "
-        f"NDCG@10 {record.best_score:.4f}{epochs}, {record.seconds:.0f} s"
+    cache.progress.info(
+        f"{folder.relative_to(cache.folder).as_posix()}: {record.architecture}, validation "
+        f"{metric} {record.best_score:.4f}{epochs}, {record.seconds:.0f} s"
     )
     return TrainedModel(
         name,
         record.architecture,
-        checkpoint.load(folder / checkpoint.MODEL_FOLDER),
+        cast("ModelT", checkpoint.load(folder / checkpoint.MODEL_FOLDER)),
         record.seconds,
         record.best_score,
         record.candidate_students,

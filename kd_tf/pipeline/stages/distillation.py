@@ -58,7 +58,7 @@ class DistillationPlan:
     """
 
     settings: Distillation
-    teachers: Sequence[TrainedModel]
+    teachers: Sequence[TrainedModel[HistoryModel]]
     user_histories: Histories | None = None
 
     @property

@@ -27,10 +27,10 @@ from kd_tf.training.trainer import TrainingResult
 def load_or_train_student(
     context: RunContext,
     name: str,
-    teachers: Sequence[TrainedModel] = (),
+    teachers: Sequence[TrainedModel[HistoryModel]] = (),
     *,
     architecture: str | None = None,
-) -> TrainedModel:
+) -> TrainedModel[HistoryModel]:
     """Trains the student, or loads it from the run's cache.
 
     Args:
@@ -61,7 +61,9 @@ def load_or_train_student(
         model, training = train_from_scratch(context, name, architecture, embedding_dim, plan, key)
         return model, architecture, training, []
 
-    return load_or_train(context, f"student-{name}", context.folder / "student" / name, key, fit)
+    return load_or_train(
+        context.cache, f"student-{name}", context.folder / "student" / name, key, fit
+    )
 
 
 def _select_and_fine_tune(

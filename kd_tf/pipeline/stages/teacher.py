@@ -52,7 +52,9 @@ _MAX_MEMBER_ITEMS = {"local-ridge": 10**9, "ials": 300_000, "spectral": 30_000}
 """Default members of an ensemble, and the largest catalog that each is fast on."""
 
 
-def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> list[TrainedModel]:
+def load_or_train_teachers(
+    context: RunContext, *, save_early: bool = False
+) -> list[TrainedModel[HistoryModel]]:
     """Trains the teacher, or loads it from the run's cache.
 
     Args:
@@ -106,7 +108,7 @@ def load_or_train_teachers(context: RunContext, *, save_early: bool = False) -> 
         seconds = time.monotonic() - start_time + sum(member.seconds for member in members)
         return model, "ensemble", TrainingResult(0, 0, ndcg, seconds), []
 
-    return [*members, load_or_train(context, "teacher", context.folder / "teacher", key, fit)]
+    return [*members, load_or_train(context.cache, "teacher", context.folder / "teacher", key, fit)]
 
 
 def choose_default_members(context: RunContext) -> tuple[str, ...]:
@@ -144,7 +146,7 @@ def _measure_longest_history(context: RunContext) -> int:
 
 def _load_or_train_teacher(
     context: RunContext, architecture: str, name: str, max_length: int, save_early: bool = False
-) -> TrainedModel:
+) -> TrainedModel[HistoryModel]:
     """Trains a teacher of one architecture, or loads it from the run's cache."""
     is_closed_form = architecture in CLOSED_FORM_TEACHERS
     training_settings = (
@@ -182,7 +184,7 @@ def _load_or_train_teacher(
         return model, architecture, TrainingResult(0, 0, ndcg, seconds), []
 
     folder = context.folder / ("teacher" if name == "teacher" else f"teachers/{architecture}")
-    return load_or_train(context, name, folder, key, fit)
+    return load_or_train(context.cache, name, folder, key, fit)
 
 
 def _train_teacher(

@@ -22,7 +22,7 @@ EARLY_SHARES = (1 / 8, 1 / 4, 1 / 2)
 
 
 def combine_teachers(
-    context: RunContext, teachers: Sequence[TrainedModel], rule: str
+    context: RunContext, teachers: Sequence[TrainedModel[HistoryModel]], rule: str
 ) -> HistoryModel:
     """Returns the model that the student is distilled from.
 
@@ -52,7 +52,7 @@ def combine_teachers(
         start_time = time.monotonic()
         weights = None
         if rule == "weighted":
-            weights = compute_validation_weights([member.validation_ndcg for member in members])
+            weights = compute_validation_weights([member.validation_score for member in members])
         model = TeacherMixture.calibrate(
             [member.model for member in members],
             context.validation_metric,
@@ -65,11 +65,11 @@ def combine_teachers(
         return model, "mixture", TrainingResult(0, 0, ndcg, time.monotonic() - start_time), []
 
     folder = context.folder / "teachers" / f"mixture-{rule}"
-    return load_or_train(context, f"teacher-{rule}", folder, key, fit).model
+    return load_or_train(context.cache, f"teacher-{rule}", folder, key, fit).model
 
 
 def build_teacher_curriculum(
-    context: RunContext, teachers: Sequence[TrainedModel]
+    context: RunContext, teachers: Sequence[TrainedModel[HistoryModel]]
 ) -> list[HistoryModel]:
     """Returns teachers from easy to hard, the teacher itself as the last.
 
@@ -81,7 +81,7 @@ def build_teacher_curriculum(
     """
     final = teachers[-1]
     if len(teachers) > 1:
-        members = sorted(teachers[:-1], key=lambda member: member.validation_ndcg)
+        members = sorted(teachers[:-1], key=lambda member: member.validation_score)
         easier = [member.model for member in members]
     else:
         easier = [

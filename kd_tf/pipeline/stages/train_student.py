@@ -196,8 +196,8 @@ def _train_assistant(
         return model, "assistant", training, []
 
     folder = context.folder / ASSISTANTS_FOLDER / f"{checkpoint.make_slug(label)}"
-    assistant: TrainedModel = load_or_train(
-        context, "assistant", folder, {**key, "assistant": assistant_dim}, fit
+    assistant: TrainedModel[HistoryModel] = load_or_train(
+        context.cache, "assistant", folder, {**key, "assistant": assistant_dim}, fit
     )
     # The assistant is the only teacher, even if several teachers were combined to train it.
     single = settings.model_copy(update={"teacher_combination": "single"})

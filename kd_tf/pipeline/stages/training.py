@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from kd_tf.models.base import HistoryModel
 from kd_tf.models.batch_scoring import make_score_fn
 from kd_tf.models.by_user_id.matrix_factorization import MatrixFactorization
 from kd_tf.models.tied_embedding import TiedEmbeddingModel
+from kd_tf.models.trainable import TrainableModel
 from kd_tf.pipeline.stages.run_context import RunContext
+from kd_tf.progress import Progress
 from kd_tf.training import checkpoint
 from kd_tf.training.optimizer import build_optimizer
 from kd_tf.training.resume import ResumeFolder
@@ -78,26 +81,77 @@ def train_model(
         DivergedError: The loss is not finite. The error names the folder with the last good
             weights.
     """
-    folder = context.folder / "resume" / checkpoint.make_slug(label)
     student = student or model
+    return run_training(
+        model,
+        batches,
+        schedule,
+        settings,
+        validate=make_validation_fn(context, student),
+        folder=context.folder,
+        progress=context.progress,
+        label=label,
+        key=key,
+        student=student,
+        start_from_epoch=start_from_epoch,
+        include_initial_weights=include_initial_weights,
+        callbacks=callbacks,
+    )
+
+
+def run_training(
+    model: keras.Model,
+    batches: Batches,
+    schedule: Schedule,
+    settings: TrainingSettings,
+    *,
+    validate: Callable[[], float],
+    folder: Path,
+    progress: Progress,
+    label: str,
+    key: dict[str, Any] | None,
+    student: TrainableModel,
+    start_from_epoch: int = 1,
+    include_initial_weights: bool = False,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> TrainingResult:
+    """Trains a model of any task; see `train_model`.
+
+    Args:
+        model: A teacher or a Distiller.
+        batches: Training data.
+        schedule: Number of epochs and patience.
+        settings: Optimizer and learning rate.
+        validate: Returns the validation score, higher is better.
+        folder: The run's folder.
+        progress: Where to report.
+        label: The progress bar's label; unique in the run.
+        key: Everything that the training depends on; None for a short training that starts anew
+            after an interruption.
+        student: The model that is saved if training fails.
+        start_from_epoch: The first epoch that is validated.
+        include_initial_weights: Whether the initial weights may be the best.
+        callbacks: Keras callbacks.
+    """
+    resume_folder = folder / "resume" / checkpoint.make_slug(label)
     try:
         return train(
             model,
             batches,
             schedule=schedule,
             optimizer=build_optimizer(settings, schedule.epochs * batches.steps_per_epoch),
-            validate=make_validation_fn(context, student),
+            validate=validate,
             start_from_epoch=start_from_epoch,
             include_initial_weights=include_initial_weights,
             callbacks=callbacks,
-            resume_folder=ResumeFolder(folder, key) if key is not None else None,
+            resume_folder=ResumeFolder(resume_folder, key) if key is not None else None,
             label=label,
-            progress=context.progress,
+            progress=progress,
         )
     except DivergedError as error:
         if prune.is_wrapped(student):
             prune.strip_core(student)
-        last_good = folder.with_name(f"{folder.name}-last-good")
+        last_good = resume_folder.with_name(f"{resume_folder.name}-last-good")
         checkpoint.save(student, last_good)
         raise DivergedError(error.what, where=str(last_good), hint=error.hint) from error
 
