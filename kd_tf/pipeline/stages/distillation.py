@@ -277,10 +277,32 @@ def _import_loss(name: str) -> type[DistillationLoss]:
 
 
 def _build_weighting(settings: Distillation, losses: Sequence[DistillationLoss]) -> LossWeighting:
-    """Builds the weighting of the student loss and the distillation losses."""
-    loss_settings = [
-        settings.loss_settings.get(name, config.LossSettings()) for name in settings.losses
-    ]
+    """Builds the weighting of the settings, with or without a curriculum."""
+    weighting = build_weighting(
+        settings.weighting,
+        settings.student_loss_weight,
+        [settings.loss_settings.get(name, config.LossSettings()) for name in settings.losses],
+        losses,
+    )
+    return Curriculum(weighting) if settings.curriculum else weighting
+
+
+def build_weighting(
+    name: str,
+    student_loss_weight: float,
+    loss_settings: Sequence[config.LossSettings],
+    losses: Sequence[DistillationLoss],
+    confidence_class: type[TeacherConfidence] = TeacherConfidence,
+) -> LossWeighting:
+    """Builds the weighting of the student loss and the distillation losses.
+
+    Args:
+        name: A name of `kd_tf.choices.WeightingName`.
+        student_loss_weight: Weight of the student loss.
+        loss_settings: The settings of each loss.
+        losses: The losses.
+        confidence_class: How the task measures the teacher's confidence.
+    """
     weights = [
         loss.default_weight if single.weight is None else single.weight
         for single, loss in zip(loss_settings, losses, strict=True)
@@ -292,13 +314,12 @@ def _build_weighting(settings: Distillation, losses: Sequence[DistillationLoss])
             for single in loss_settings
             if single.student_loss_weight is not None
         ),
-        settings.student_loss_weight,
+        student_loss_weight,
     )
     weightings: dict[str, LossWeighting] = {
         "constant": ConstantWeights(student_loss_weight, weights),
         "uncertainty": Uncertainty(),
         "gradient-norm": GradientNorm(student_loss_weight),
-        "confidence": TeacherConfidence(student_loss_weight),
+        "confidence": confidence_class(student_loss_weight),
     }
-    weighting = weightings[settings.weighting]
-    return Curriculum(weighting) if settings.curriculum else weighting
+    return weightings[name]

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import numpy as np
 import kd_tf
 from kd_tf.errors import UserError
 from kd_tf.runtime.model import TFLiteModel
+from kd_tf.runtime.prediction_model import PredictionModel
 
 MIN_RUNS = 1000
 """Minimum number of timed answers: with fewer, the 99th percentile rests on less than ten."""
@@ -22,7 +24,7 @@ MIN_RUNS = 1000
 
 @dataclass(frozen=True)
 class Latency:
-    """Latency of one call of ``recommend``, in microseconds.
+    """Latency of one answer, in microseconds.
 
     Attributes:
         p50, p90, p99: Percentiles over all runs.
@@ -60,22 +62,72 @@ def measure_latency(
         raise ValueError(f"runs must be at least {MIN_RUNS}, not {runs}")
     # Slice the rows in advance: the loop shall time the model, not NumPy's indexing.
     rows = [np.ascontiguousarray(histories[row : row + 1]) for row in range(len(histories))]
+    return time_answers(model.recommend, [(row,) for row in rows], model.threads, warm_up, runs)
+
+
+def measure_prediction_latency(
+    model: PredictionModel,
+    categorical: np.ndarray,
+    numeric: np.ndarray,
+    *,
+    warm_up: int = 50,
+    runs: int = MIN_RUNS,
+) -> Latency:
+    """Times `PredictionModel.predict` of single rows; see `measure_latency`.
+
+    Args:
+        model: The model; it uses its own number of threads.
+        categorical: int32 [n, F], n at least 1, used cyclically.
+        numeric: float32 [n, G].
+        warm_up: Untimed calls at the start.
+        runs: Timed calls, at least `MIN_RUNS`.
+
+    Raises:
+        ValueError: There are no rows, or too few runs.
+    """
+    if not len(categorical):
+        raise ValueError("at least one row is needed")
+    if runs < MIN_RUNS:
+        raise ValueError(f"runs must be at least {MIN_RUNS}, not {runs}")
+    rows = [
+        (np.ascontiguousarray(categorical[row : row + 1]), numeric[row : row + 1])
+        for row in range(len(categorical))
+    ]
+    return time_answers(model.predict, rows, model.threads, warm_up, runs)
+
+
+def time_answers(
+    answer: Callable[..., object],
+    inputs: Sequence[tuple[np.ndarray, ...]],
+    threads: int,
+    warm_up: int,
+    runs: int,
+) -> Latency:
+    """Times calls of a function.
+
+    Args:
+        answer: The function.
+        inputs: Its arguments, used cyclically.
+        threads: Number of threads that the function uses, for the result.
+        warm_up: Untimed calls at the start.
+        runs: Timed calls.
+    """
     for call in range(warm_up):
-        model.recommend(rows[call % len(rows)])
+        answer(*inputs[call % len(inputs)])
     nanoseconds = np.empty(runs, np.int64)
     is_gc_enabled = gc.isenabled()
     gc.disable()
     try:
         for call in range(runs):
-            row = rows[call % len(rows)]
+            arguments = inputs[call % len(inputs)]
             begin = time.perf_counter_ns()
-            model.recommend(row)
+            answer(*arguments)
             nanoseconds[call] = time.perf_counter_ns() - begin
     finally:
         if is_gc_enabled:
             gc.enable()
     p50, p90, p99 = (float(value) for value in np.percentile(nanoseconds / 1000, [50, 90, 99]))
-    return Latency(p50, p90, p99, model.threads, runs)
+    return Latency(p50, p90, p99, threads, runs)
 
 
 def measure_peak_memory(path: str | Path) -> int:

@@ -1,0 +1,149 @@
+"""Exports the student of the ranking task to files, and measures each by running it."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from pathlib import Path
+
+import numpy as np
+
+from kd_tf import atomic
+from kd_tf.compress import prune
+from kd_tf.data.ranking.examples import RankingExamples
+from kd_tf.errors import ParityError, UserError
+from kd_tf.models.ranking.base import RankingModel
+from kd_tf.pipeline.ranking.context import RankingContext
+from kd_tf.report.ranking_results import PredictionArtifact
+from kd_tf.runtime.measure.latency import measure_prediction_latency
+from kd_tf.runtime.prediction_model import PredictionModel
+from kd_tf.tflite.quantization import Quantization
+from kd_tf.tflite.ranking.convert import convert_ranking_model
+from kd_tf.tflite.ranking.parity import PREDICTION_TOLERANCES, check_prediction_parity
+
+NUM_CALIBRATION_ROWS = 512
+"""Training rows that set the ranges of int8 activations."""
+
+MAX_PARITY_ROWS = 10_000
+"""Test rows on which a file is compared with its student."""
+
+NUM_TIMED_ROWS = 1000
+
+MAX_SCORE_LOSS = 1e-3
+"""A file is good enough for the bundle with a validation score so much below the best."""
+
+OPTIONAL_QUANTIZATIONS = (Quantization.INT8,)
+"""Files that are left out where they differ too much from the student."""
+
+
+def export_ranking_artifacts(
+    context: RankingContext, student: RankingModel
+) -> list[PredictionArtifact]:
+    """Converts the student to the files of the settings, checks and measures them.
+
+    Raises:
+        ParityError: A file differs from the student by more than its tolerance.
+    """
+    folder = context.folder / "artifacts"
+    folder.mkdir(exist_ok=True)
+    artifacts = []
+    for name in context.settings.export.quantizations:
+        quantization = Quantization(name)
+        context.progress.info(f"{name}: converting and measuring")
+        try:
+            artifacts.append(_export_artifact(context, student, quantization, folder))
+        except ParityError as error:
+            if quantization not in OPTIONAL_QUANTIZATIONS:
+                raise
+            context.progress.info(f"{name}: left out, because {error}")
+    return artifacts
+
+
+def choose_ranking_artifact(
+    context: RankingContext, artifacts: list[PredictionArtifact]
+) -> PredictionArtifact:
+    """Returns the file to bundle: that of the settings, or the smallest that is good enough.
+
+    Raises:
+        UserError: The run left out the quantization of the settings.
+    """
+    name = context.settings.export.bundle_quantization
+    if name == "auto":
+        best = max(artifact.validation_score for artifact in artifacts)
+        good = [
+            artifact for artifact in artifacts if artifact.validation_score >= best - MAX_SCORE_LOSS
+        ]
+        return min(good, key=lambda artifact: artifact.bytes)
+    for artifact in artifacts:
+        if artifact.name == name:
+            return artifact
+    raise UserError(
+        f"this run has no {name} file: it did not answer like the student",
+        where="export.bundle_quantization",
+        hint=f"Use one of auto, {', '.join(artifact.name for artifact in artifacts)}.",
+    )
+
+
+def _export_artifact(
+    context: RankingContext, student: RankingModel, quantization: Quantization, folder: Path
+) -> PredictionArtifact:
+    split, settings = context.split, context.settings
+    content = convert_ranking_model(
+        student,
+        quantization,
+        batch_size=settings.export.batch_size,
+        calibration=_draw_rows(split.train, NUM_CALIBRATION_ROWS, settings.seed),
+    )
+    parity = check_prediction_parity(
+        content,
+        student,
+        _draw_rows(split.test, MAX_PARITY_ROWS, settings.seed),
+        quantization=quantization,
+    )
+    path = folder / f"{quantization.value}.tflite"
+    atomic.write_bytes(path, content)
+    model = PredictionModel(content)
+
+    def predict(examples: RankingExamples) -> np.ndarray:
+        return model.predict_all(examples.categorical, examples.numeric)
+
+    timed_rows = split.test.take(np.arange(min(len(split.test), NUM_TIMED_ROWS)))
+    latency = measure_prediction_latency(model, timed_rows.categorical, timed_rows.numeric)
+    _, evaluation = context.evaluate_on_test(predict)
+    tolerance = PREDICTION_TOLERANCES[quantization]
+    parity_values = {
+        name: value for name, value in dataclasses.asdict(parity).items() if value is not None
+    }
+    return PredictionArtifact(
+        name=quantization.value,
+        path=f"artifacts/{path.name}",
+        bytes=len(content),
+        sha256=hashlib.sha256(content).hexdigest(),
+        quantization=quantization.value,
+        sparsity=prune.compute_core_sparsity(student) if hasattr(student, "core") else 0.0,
+        signatures=list(model.signatures),
+        metrics=evaluation.metrics,
+        threshold=evaluation.threshold,
+        validation_score=context.validation_metric(predict),
+        parity={
+            **parity_values,
+            "bound_max_error": tolerance.max_error,
+            "bound_mean_error": tolerance.max_mean_error,
+        },
+        latency_us={
+            "p50": latency.p50,
+            "p90": latency.p90,
+            "p99": latency.p99,
+            "threads": latency.threads,
+        },
+        min_runtime_version=model.min_runtime_version,
+        intervals=evaluation.intervals,
+    )
+
+
+def _draw_rows(examples: RankingExamples, count: int, seed: int) -> RankingExamples:
+    """Draws rows at random, in the order of the table; all if there are no more."""
+    if len(examples) <= count:
+        return examples
+    rows = np.random.default_rng(seed).choice(len(examples), count, replace=False)
+    return examples.take(np.sort(rows))

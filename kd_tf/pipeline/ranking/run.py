@@ -1,0 +1,310 @@
+"""Runs all stages of the ranking task in order and caches each finished stage."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kd_tf import config
+from kd_tf.baselines.ranking import RANKING_BASELINES, list_ranking_baselines
+from kd_tf.config import RankingConfig
+from kd_tf.data.ranking.examples import RankingSplit
+from kd_tf.errors import UserError
+from kd_tf.evaluation.evaluate_predictions import PredictionEvaluation
+from kd_tf.evaluation.metrics.calibration import Reliability
+from kd_tf.evaluation.prediction_significance import compare_predictions
+from kd_tf.evaluation.significance import adjust_p_values
+from kd_tf.models.ranking.base import RankingModel
+from kd_tf.pipeline.ranking.artifacts import choose_ranking_artifact, export_ranking_artifacts
+from kd_tf.pipeline.ranking.context import RankingContext
+from kd_tf.pipeline.ranking.load import load_ranking_split
+from kd_tf.pipeline.ranking.train import (
+    TrainedRanker,
+    load_or_train_ranking_student,
+    load_or_train_ranking_teachers,
+)
+from kd_tf.pipeline.run_folder import check_run_folder, reserve_run_folder
+from kd_tf.pipeline.stages.model_results import describe_environment
+from kd_tf.progress import NullProgress, Progress
+from kd_tf.report import ranking_model_card
+from kd_tf.report.ranking_results import RankingDatasetResult, RankingResults
+from kd_tf.report.results import ComparisonResult, ModelResult
+from kd_tf.runtime.bundle_files import BUNDLE_FOLDER
+from kd_tf.runtime.ranker import Ranker
+from kd_tf.runtime.ranker_bundle import RankerBundle, RankerConfig, write_ranker_bundle
+from kd_tf.training import checkpoint
+
+
+@dataclass(frozen=True)
+class RankingRunResult:
+    """A finished run of the ranking task.
+
+    Attributes:
+        folder: The run's folder.
+        results: All metrics and measurements.
+        split: Training, validation and test rows.
+        teacher: The trained teacher.
+        student: The distilled student.
+        bundle: The folder that an app loads.
+    """
+
+    folder: Path
+    results: RankingResults
+    split: RankingSplit
+    teacher: RankingModel
+    student: RankingModel
+    bundle: RankerBundle
+
+
+def run_ranking(
+    settings: RankingConfig,
+    folder: str | Path,
+    progress: Progress | None = None,
+    *,
+    split: RankingSplit | None = None,
+) -> RankingRunResult:
+    """Trains, distills, exports and evaluates, and writes a bundle for an app.
+
+    An interrupted run resumes from its finished stages when it is started again with the same
+    settings and rows. Stages whose inputs have changed run again.
+
+    Args:
+        settings: All settings of the run.
+        folder: A new or empty folder, or that of an earlier run. Gets config.toml, results.json,
+            teacher/, student/, targets/, artifacts/ and bundle/.
+        progress: Where to report; by default nowhere.
+        split: Rows in memory (`kd_tf.data.ranking.ranking_data.read_ranking_split`); by default
+            the tables that ``settings.data`` names are read.
+
+    Raises:
+        UserError: The data or a setting cannot be used, the folder is not a run's, or another
+            command uses it.
+        ParityError: The predictions of a converted file differ from those of its student.
+    """
+    check_run_folder(Path(folder))
+    progress = progress or NullProgress()
+    split = split or load_ranking_split(settings, progress)
+    for note in split.notes:
+        progress.info(note)
+    context = RankingContext.create(settings, Path(folder), progress, split)
+    with reserve_run_folder(context.folder):
+        return _run_stages(context)
+
+
+def _run_stages(context: RankingContext) -> RankingRunResult:
+    """Runs all stages in order and writes the results."""
+    config.write(context.settings, context.folder / "config.toml")
+    predictions: dict[str, np.ndarray] = {}
+    evaluations: dict[str, PredictionEvaluation] = {}
+    models: list[ModelResult] = []
+    for name in list_ranking_baselines(context.split):
+        models.append(_evaluate_baseline(context, name, predictions, evaluations))
+    teachers = load_or_train_ranking_teachers(context)
+    distilled_student = load_or_train_ranking_student(context, "distilled", teachers)
+    alone = load_or_train_ranking_student(context, "alone")
+    for role, trained in (
+        *(("teacher", teacher) for teacher in teachers),
+        *(("student", student) for student in (alone, distilled_student)),
+    ):
+        models.append(_evaluate_model(context, role, trained, predictions, evaluations))
+    artifacts = export_ranking_artifacts(context, distilled_student.model)
+    chosen = choose_ranking_artifact(context, artifacts)
+    results = RankingResults(
+        dataset=_describe_dataset(context.split),
+        models=models,
+        artifacts=artifacts,
+        comparisons=_compare_models(context, models, predictions),
+        chosen=chosen.name,
+        reliability={
+            name: _describe_reliability(evaluation.reliability)
+            for name, evaluation in evaluations.items()
+            if evaluation.reliability is not None
+        },
+        environment=describe_environment(),
+    )
+    bundle = _write_bundle(context, results)
+    results.write(context.folder)
+    return RankingRunResult(
+        context.folder,
+        results,
+        context.split,
+        teachers[-1].model,
+        distilled_student.model,
+        bundle,
+    )
+
+
+def _evaluate_baseline(
+    context: RankingContext,
+    name: str,
+    predictions: dict[str, np.ndarray],
+    evaluations: dict[str, PredictionEvaluation],
+) -> ModelResult:
+    """Fits a baseline and adds its predictions and metrics."""
+    context.progress.info(f"{name}: fitting and evaluating")
+    start_time = time.monotonic()
+    baseline = RANKING_BASELINES[name](context.split, context.progress)
+    seconds = time.monotonic() - start_time
+    predictions[name], evaluations[name] = context.evaluate_on_test(baseline.predict)
+    return ModelResult(
+        name=name,
+        role="baseline",
+        kind=name,
+        parameters=baseline.num_parameters,
+        bytes=baseline.num_bytes,
+        metrics=evaluations[name].metrics,
+        train_seconds=seconds,
+        intervals=evaluations[name].intervals,
+    )
+
+
+def _evaluate_model(
+    context: RankingContext,
+    role: str,
+    trained: TrainedRanker,
+    predictions: dict[str, np.ndarray],
+    evaluations: dict[str, PredictionEvaluation],
+) -> ModelResult:
+    """Adds the predictions and metrics of a teacher or student."""
+    name, model = trained.name, trained.model
+    predictions[name], evaluations[name] = context.evaluate_on_test(model.predict_probabilities)
+    num_parameters = checkpoint.count_parameters(model)
+    return ModelResult(
+        name=name,
+        role=role,
+        kind=trained.architecture,
+        parameters=num_parameters,
+        bytes=num_parameters if role == "student" else 4 * num_parameters,
+        metrics=evaluations[name].metrics,
+        train_seconds=trained.seconds,
+        intervals=evaluations[name].intervals,
+    )
+
+
+def _compare_models(
+    context: RankingContext, models: list[ModelResult], predictions: dict[str, np.ndarray]
+) -> list[ComparisonResult]:
+    """Compares student and teacher with what they must beat, on the same rows."""
+    split = context.split
+    is_click = split.label.kind == "click"
+    metrics = ("auc", "log_loss") if is_click else ("rmse",)
+    baselines = [model for model in models if model.role == "baseline"]
+    if is_click:
+        best_baseline = max(baselines, key=lambda model: model.metrics.get("auc", 0.0)).name
+    else:
+        best_baseline = min(baselines, key=lambda model: model.metrics["rmse"]).name
+    pairs = [
+        ("student-distilled", "student-alone"),
+        ("student-distilled", "teacher"),
+        ("student-distilled", best_baseline),
+        ("teacher", best_baseline),
+    ]
+    results = []
+    for metric in metrics:
+        comparisons = []
+        for model, reference in pairs:
+            try:
+                comparison = compare_predictions(
+                    [predictions[reference]],
+                    [predictions[model]],
+                    split.test,
+                    split.label,
+                    metric,
+                )
+            except ValueError:  # rows of one class, or of one user, compare nothing
+                continue
+            comparisons.append((model, reference, comparison))
+        p_values = adjust_p_values([comparison.p_value for *_, comparison in comparisons])
+        results += [
+            ComparisonResult(
+                model,
+                reference,
+                metric,
+                comparison.difference,
+                comparison.standard_error,
+                comparison.num_users,
+                p_value,
+            )
+            for (model, reference, comparison), p_value in zip(comparisons, p_values, strict=True)
+        ]
+    return results
+
+
+def _describe_reliability(reliability: Reliability) -> dict[str, list[float]]:
+    """Returns the bins that have rows."""
+    is_used = reliability.num_rows > 0
+    return {
+        "mean_prediction": reliability.mean_prediction[is_used].tolist(),
+        "positive_share": reliability.positive_share[is_used].tolist(),
+        "num_rows": reliability.num_rows[is_used].tolist(),
+    }
+
+
+def _describe_dataset(split: RankingSplit) -> RankingDatasetResult:
+    label = split.label
+    parts = (split.train, split.validation, split.test)
+    return RankingDatasetResult(
+        name=split.name,
+        label={"name": label.name, "kind": label.kind, "low": label.low, "high": label.high},
+        rows=sum(map(len, parts)),
+        positive_share=float(np.mean(split.train.labels)) if label.kind == "click" else None,
+        protocol=split.protocol,
+        seed=split.seed,
+        train_rows=len(split.train),
+        validation_rows=len(split.validation),
+        test_rows=len(split.test),
+        columns=[
+            {"name": column.name, "kind": column.kind, "reason": column.reason}
+            for column in split.columns
+        ],
+        features=len(split.train.layout.categorical) + split.train.layout.num_numeric,
+        notes=list(split.notes),
+    )
+
+
+def _write_bundle(context: RankingContext, results: RankingResults) -> RankerBundle:
+    """Writes the bundle with the shipped file and how rows are encoded for it."""
+    artifact = results.shipped_artifact
+    path = context.folder / artifact.path
+    model = path.read_bytes()
+    if hashlib.sha256(model).hexdigest() != artifact.sha256:
+        raise UserError(
+            "the file was changed while the run used it",
+            where=str(path),
+            hint="Run again: the file is then exported anew.",
+        )
+    schema = context.split.schema
+    if schema is None:
+        raise UserError(
+            "the rows were encoded without a schema, so that no app can encode them",
+            hint="Make the split with read_ranking_split.",
+        )
+    dataset = results.dataset
+    return write_ranker_bundle(
+        context.folder / BUNDLE_FOLDER,
+        model=model,
+        schema=schema,
+        config=RankerConfig(
+            name=context.settings.name,
+            num_places=schema.layout.num_places,
+            num_numeric=schema.layout.num_numeric,
+            batch_size=context.settings.export.batch_size,
+            signatures=tuple(artifact.signatures),
+            min_runtime_version=artifact.min_runtime_version,
+            quantization=artifact.quantization,
+            threshold=0.5 if artifact.threshold is None else artifact.threshold,
+            metrics=artifact.metrics,
+            dataset={
+                "name": dataset.name,
+                "rows": dataset.rows,
+                "protocol": dataset.protocol,
+                "seed": dataset.seed,
+            },
+        ),
+        model_card=ranking_model_card.render(results),
+        check=Ranker.from_bundle,
+    )

@@ -1,0 +1,255 @@
+"""Trains the teachers and students of a run of the ranking task."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kd_tf import rng
+from kd_tf.compress import prune
+from kd_tf.config.ranking import RankingTrainingSettings
+from kd_tf.distill.distiller import Distiller
+from kd_tf.distill.losses.base import DistillationSetup
+from kd_tf.distill.row_teacher_targets import compute_row_targets
+from kd_tf.models.ranking import fitting
+from kd_tf.models.ranking.base import RankingModel
+from kd_tf.models.ranking.students import RANKING_STUDENTS
+from kd_tf.models.ranking.teachers import RANKING_TEACHERS
+from kd_tf.models.ranking.teachers.ensemble import RankingEnsemble, choose_member_weights
+from kd_tf.pipeline.ranking.context import RankingContext
+from kd_tf.pipeline.ranking.distillation import build_row_losses, build_row_weighting
+from kd_tf.pipeline.stages.cached_model import TrainedModel, load_or_train
+from kd_tf.pipeline.stages.training import run_training
+from kd_tf.training import checkpoint
+from kd_tf.training.trainer import Schedule, TrainingResult
+
+TrainedRanker = TrainedModel[RankingModel]
+
+MIN_BATCH_SIZE, MAX_BATCH_SIZE = 128, 4096
+
+
+def load_or_train_ranking_teachers(context: RankingContext) -> list[TrainedRanker]:
+    """Trains the teacher of a run, or its members and then the ensemble, which is the last.
+
+    Teachers of an earlier run with the same settings and rows are loaded.
+    """
+    settings = context.settings.teacher
+    if settings.architecture != "ensemble":
+        return [_load_or_train_member(context, settings.architecture, "teacher")]
+    members = [
+        _load_or_train_member(context, architecture, f"teacher-{architecture}")
+        for architecture in settings.members
+    ]
+    start_time = time.monotonic()
+
+    def combine(_: Path) -> tuple[RankingModel, str, TrainingResult, list[Any]]:
+        models = [member.model for member in members]
+        weights = choose_member_weights(models, context.split.validation)
+        ensemble = RankingEnsemble(models, weights)
+        ensemble.create_weights()
+        score = context.make_validation_fn(ensemble)()
+        seconds = time.monotonic() - start_time
+        return ensemble, "ensemble", TrainingResult(0, 0, score, seconds), []
+
+    key = context.cache.make_key(
+        members=[checkpoint.compute_fingerprint(member.model) for member in members]
+    )
+    ensemble: TrainedRanker = load_or_train(
+        context.cache, "teacher", context.folder / "teacher", key, combine, metric=context.metric
+    )
+    shares = ", ".join(
+        f"{member.architecture} {weight:.2f}"
+        for member, weight in zip(members, ensemble.model.member_weights, strict=True)
+    )
+    context.progress.info(f"teacher: weights {shares}")
+    return [*members, replace(ensemble, seconds=sum(member.seconds for member in members))]
+
+
+def _load_or_train_member(context: RankingContext, architecture: str, name: str) -> TrainedRanker:
+    settings = context.settings.teacher
+
+    def fit(_: Path) -> tuple[RankingModel, str, TrainingResult, list[Any]]:
+        rng.set_seed(context.settings.seed)
+        model = RANKING_TEACHERS[architecture](
+            context.split.train.layout,
+            label_kind=context.split.label.kind,
+            embedding_dim=settings.embedding_dim,
+            hidden=settings.hidden,
+            dropout=settings.dropout,
+            l2=settings.training.l2,
+        )
+        model.prepare_fit(context.split.train)
+        schedule = make_row_schedule(settings.training, len(context.split.train))
+        training = run_training(
+            model,
+            fitting.make_batches(
+                model, context.split.train, schedule.batch_size, context.settings.seed
+            ),
+            schedule,
+            settings.training,
+            validate=context.make_validation_fn(model),
+            folder=context.folder,
+            progress=context.progress,
+            label=name,
+            key=key,
+            student=model,
+        )
+        return model, architecture, training, []
+
+    key = context.cache.make_key(
+        teacher=settings.model_dump(mode="json", exclude={"architecture", "members"}),
+        architecture=architecture,
+    )
+    folder = "teacher" if name == "teacher" else f"teachers/{architecture}"
+    return load_or_train(
+        context.cache, name, context.folder / folder, key, fit, metric=context.metric
+    )
+
+
+def load_or_train_ranking_student(
+    context: RankingContext, name: str, teachers: Sequence[TrainedRanker] = ()
+) -> TrainedRanker:
+    """Trains a student with the teacher, or alone; or loads it if that was done before.
+
+    Args:
+        context: The run.
+        name: ``distilled`` or ``alone``.
+        teachers: The teachers of the run, the main one last; none for a student alone.
+    """
+    settings = context.settings
+    lesson_teachers = _select_teachers(context, teachers)
+
+    def fit(temporary: Path) -> tuple[RankingModel, str, TrainingResult, list[Any]]:
+        rng.set_seed(settings.seed)
+        student = build_ranking_student(context)
+        student.prepare_fit(context.split.train)
+        schedule = make_row_schedule(settings.student.training, len(context.split.train))
+        batches = fitting.make_batches(
+            student, context.split.train, schedule.batch_size, settings.seed
+        )
+        losses = build_row_losses(settings.distillation, lesson_teachers) if teachers else []
+        models = [teacher.model for teacher in lesson_teachers]
+        distiller = Distiller(
+            models or None,
+            student,
+            losses,
+            weighting=build_row_weighting(settings.distillation, losses) if losses else None,
+        )
+        if losses:
+            targets = compute_row_targets(
+                models,
+                context.split.train,
+                teacher_outputs=sorted(
+                    {output for loss in losses for output in loss.teacher_outputs}
+                ),
+                folder=context.folder / "targets",
+                progress=context.progress,
+            )
+            labels = {label: array[None] for label, array in targets.items()}
+            batches = replace(batches, labels={**batches.labels, **labels})
+            distiller.build_losses(
+                DistillationSetup(
+                    student=student,
+                    teachers=models,
+                    popularity=np.zeros(0, np.int64),
+                    num_steps=batches.steps_per_epoch * schedule.epochs,
+                    seed=settings.seed,
+                )
+            )
+        training = _train_distiller(context, distiller, batches, schedule, name, key)
+        return student, settings.student.architecture, training, []
+
+    key = context.cache.make_key(
+        student=settings.student.model_dump(mode="json"),
+        pruning=settings.pruning.model_dump(mode="json"),
+        distillation=settings.distillation.model_dump(mode="json") if teachers else None,
+        teachers=[checkpoint.compute_fingerprint(teacher.model) for teacher in lesson_teachers],
+    )
+    return load_or_train(
+        context.cache,
+        f"student-{name}",
+        context.folder / "student" / name,
+        key,
+        fit,
+        metric=context.metric,
+    )
+
+
+def build_ranking_student(context: RankingContext) -> RankingModel:
+    """Builds the untrained student of the settings."""
+    settings = context.settings.student
+    arguments: dict[str, Any] = {"l2": settings.training.l2}
+    if settings.architecture != "logistic-regression":
+        arguments["embedding_dim"] = settings.embedding_dim
+    if settings.architecture == "mlp":
+        arguments["hidden"] = settings.hidden
+    student: RankingModel = RANKING_STUDENTS[settings.architecture](
+        context.split.train.layout, label_kind=context.split.label.kind, **arguments
+    )
+    return student
+
+
+def make_row_schedule(settings: RankingTrainingSettings, num_rows: int) -> Schedule:
+    """Returns the training schedule, with a batch size that fits the number of rows."""
+    batch_size = int(np.clip(num_rows // 100, MIN_BATCH_SIZE, MAX_BATCH_SIZE))
+    return Schedule(
+        epochs=settings.epochs,
+        batch_size=settings.batch_size or batch_size,
+        learning_rate=settings.learning_rate,
+        validate_every=1,
+        patience=settings.patience,
+    )
+
+
+def _select_teachers(
+    context: RankingContext, teachers: Sequence[TrainedRanker]
+) -> list[TrainedRanker]:
+    """Selects the teachers whose logits the losses see."""
+    combination = context.settings.distillation.teacher_combination
+    if combination == "single" or len(teachers) < 2:
+        return list(teachers[-1:])
+    return list(teachers[:-1])
+
+
+def _train_distiller(
+    context: RankingContext,
+    distiller: Distiller,
+    batches: Any,
+    schedule: Schedule,
+    name: str,
+    key: dict[str, Any],
+) -> TrainingResult:
+    """Trains a student, and prunes it if the settings say so."""
+    settings, student = context.settings, distiller.student
+    pruning, total = settings.pruning, batches.steps_per_epoch * schedule.epochs
+    is_pruned = pruning.sparsity > 0 and hasattr(student, "core")
+    if is_pruned:
+        begin_step, end_step = int(total * pruning.begin), int(total * pruning.end)
+        prune.wrap_core(
+            student,
+            sparsity=pruning.sparsity,
+            begin_step=begin_step,
+            end_step=max(end_step, begin_step + 1),
+        )
+    training = run_training(
+        distiller,
+        batches,
+        schedule,
+        settings.student.training,
+        validate=context.make_validation_fn(student),
+        folder=context.folder,
+        progress=context.progress,
+        label=f"student {name}",
+        key=key,
+        student=student,
+        start_from_epoch=(int(schedule.epochs * pruning.end) + 1) if is_pruned else 1,
+        callbacks=prune.make_callbacks() if is_pruned else (),
+    )
+    if is_pruned:
+        prune.strip_core(student)
+    return training
