@@ -20,7 +20,7 @@ from kd_tf.errors import UserError
 
 ColumnKind = Literal[
     "categorical", "numeric", "multi", "date", "text",
-    "constant", "missing", "identifier", "label", "ignored",
+    "constant", "missing", "identifier", "duplicate", "label", "ignored",
 ]  # fmt: skip
 """What a column is. Features are made of the first four."""
 

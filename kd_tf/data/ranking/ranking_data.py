@@ -22,6 +22,7 @@ from kd_tf.data.ranking.column_types import (
     infer_column,
     summarize_column,
 )
+from kd_tf.data.ranking.duplicate_columns import mark_duplicates
 from kd_tf.data.ranking.encode_table import encode_table
 from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
 from kd_tf.data.ranking.fit_schema import FeatureOptions, fit_schema
@@ -427,7 +428,11 @@ class RankingData:
             parser.parse(texts.slice(begin, _CHUNK)).fill_null(_BAD_TIME).to_numpy()
             for begin in range(0, len(texts), _CHUNK)
         ]
-        reading = f"{name} is {parser.reading}" if parser.reading else ""
+        reading = (
+            f"{name} is {parser.reading}; an app gives ISO 8601 or Unix seconds"
+            if parser.reading
+            else ""
+        )
         return np.concatenate([*chunks, np.array([NO_TIME])]), reading
 
     def _summarize_columns(self, table: RawTable, rows: np.ndarray) -> list[ColumnSummary]:
@@ -453,7 +458,8 @@ class RankingData:
                     hint="Leave it out of the settings.",
                 )
             summaries.append(summary)
-        return summaries
+        needed_columns = {*self.features.names, *self.roles}
+        return mark_duplicates(summaries, table.columns, rows, needed_columns)
 
     def _summarize(self, column: RawColumn, rows: np.ndarray, kind: str | None) -> ColumnSummary:
         """Says what a column is, by its kind if that is known."""
@@ -575,7 +581,7 @@ def _describe_columns(summaries: Sequence[ColumnSummary]) -> list[str]:
     """Returns notes on columns that give no features for what they have."""
     words = {
         "constant": "is constant", "missing": "is empty", "identifier": "identifies rows",
-        "text": "has sentences, of which no features are made",
+        "text": "has sentences, of which no features are made", "duplicate": "says nothing new",
     }  # fmt: skip
     return [
         f"column {summary.name} is left out: it {words[summary.kind]} ({summary.reason})"

@@ -41,7 +41,7 @@ _PLAIN_FRACTION = re.compile(PLAIN_FRACTION)
 _TIME = re.compile(
     r"^([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:[.,][0-9]{1,9})?)?"
-    r"\s?(?:([Zz])|([+-])([0-9]{2}):?([0-9]{2})?)?)?$"
+    r" ?(?:([Zz])|([+-])([0-9]{2})(?::?([0-9]{2}))?)?)?$"
 )
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _MISSING_TYPES = frozenset({"NAType", "NaTType"})

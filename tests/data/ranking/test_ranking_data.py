@@ -192,6 +192,19 @@ def test_what_cannot_be_learnt_from_is_left_out_with_a_note_and_refused_if_named
     assert "row" in named.schema.layout.numeric
 
 
+def test_a_column_that_repeats_another_one_is_left_out_unless_it_is_named():
+    table = make_table().with_columns(title=pl.concat_str(pl.lit("The "), "item"))
+    split = read_ranking_split(table, label="label")
+    assert "title" not in {column.name for column in split.schema.columns}
+    assert any("says nothing new (one value for each value of item)" in n for n in split.notes)
+    features = FeatureOptions(categorical=("title",))
+    split = read_ranking_split(table, label="label", features=features)
+    assert {"item", "title"} <= {column.name for column in split.schema.columns}
+    table = table.with_columns(title=pl.concat_str("title", "device"))
+    split = read_ranking_split(table, label="label")
+    assert "title" in {column.name for column in split.schema.columns}
+
+
 def test_named_columns_are_what_they_are_named():
     features = FeatureOptions(features=("device",), categorical=("price",), multi=("item",))
     split = read_ranking_split(make_table(), label="label", features=features)
@@ -207,10 +220,20 @@ def test_named_columns_are_what_they_are_named():
 
 def test_rare_values_are_unknown_and_many_are_hashed():
     table = make_table()
-    split = read_ranking_split(table, label="label", features=FeatureOptions(min_count=3))
+    rare_items = [
+        f"rare{row // 2}" if row % 9 == 0 else item for row, item in enumerate(table["item"])
+    ]
+    rare_table = table.with_columns(item=pl.Series(rare_items))
+    split = read_ranking_split(
+        label="label", train=rare_table, test=table, validation=table,
+        features=FeatureOptions(min_count=10),
+    )  # fmt: skip
     (item,) = [feature for feature in split.schema.categorical if feature.name == "item"]
-    counts = table["item"].value_counts()
-    assert set(item.values) <= set(counts.filter(pl.col("count") >= 3)["item"])
+    counts = rare_table["item"].value_counts()
+    assert set(item.values) == set(counts.filter(pl.col("count") >= 10)["item"])
+    place = split.schema.layout.feature_of_place.index(split.schema.categorical.index(item))
+    num_unknown = int(counts.filter(pl.col("count") < 10)["count"].sum())
+    assert (split.train.categorical[:, place] == 1).sum() == num_unknown > 60
     hashed = read_ranking_split(table, label="label", features=OPTIONS)
     (item,) = [feature for feature in hashed.schema.categorical if feature.name == "item"]
     assert item.num_ids == 102
