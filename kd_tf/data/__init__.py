@@ -17,7 +17,7 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
     {
         "read_csv": "kd_tf.data.sources.csv_files:read_csv",
         "from_dataframe": "kd_tf.data.sources.dataframe:read_dataframe",
-        "read_ranking_split": "kd_tf.data.ranking.ranking_data:read_ranking_split",
+        "read_ranking_split": "kd_tf.data.ranking.read_ranking:read_ranking_split",
         "bookshop": "kd_tf.data.synthetic.bookshop:make_bookshop",
         "goodbooks": "kd_tf.data.sources.goodbooks:read_goodbooks",
         "movielens": "kd_tf.data.sources.movielens:read_movielens",

@@ -33,7 +33,6 @@ from kd_tf.runtime.features.values import to_list
 Scaling = Literal["standard", "min-max", "none"]
 
 _HEAVY_TAIL = 2.0
-_CHUNK = 1 << 18
 
 _COLUMN_TYPES: dict[str, ColumnType] = {
     "categorical": "category",

@@ -1,17 +1,15 @@
-"""Reads a table with a label, or with positives alone, for the ranking task, and splits it."""
+"""A table for the ranking task, read but not yet split; splits and encodes it."""
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Unpack, cast
+from typing import cast
 
 import numpy as np
 
 from kd_tf.data.formats.bad_rows import BadRows
-from kd_tf.data.formats.tables import Table
 from kd_tf.data.ranking.canonical_texts import list_missing_texts
 from kd_tf.data.ranking.column_types import (
     ENCODED_KINDS,
@@ -26,22 +24,12 @@ from kd_tf.data.ranking.duplicate_columns import mark_duplicates
 from kd_tf.data.ranking.encode_table import encode_table
 from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
 from kd_tf.data.ranking.fit_schema import FeatureOptions, fit_schema
-from kd_tf.data.ranking.join_columns import join_columns, list_joined_names
 from kd_tf.data.ranking.label_leaks import check_label_leaks
-from kd_tf.data.ranking.labels import LabelRules, read_labels
 from kd_tf.data.ranking.negatives import draw_negatives, find_item_columns
 from kd_tf.data.ranking.raw_table import RawColumn, RawTable
-from kd_tf.data.ranking.read_table import (
-    TableSource,
-    check_names,
-    get_source_name,
-    list_columns,
-    open_source,
-    read_raw_table,
-)
 from kd_tf.data.ranking.row_splits import PART_NAMES, SplitRules, check_row_leakage, split_rows
 from kd_tf.data.ranking.training_values import TrainingValues, collect_training_values
-from kd_tf.data.sources.table_options import TableOptions, TableRules, make_rules
+from kd_tf.data.sources.table_options import TableRules
 from kd_tf.data.splits.published import PUBLISHED, TEST, TRAIN, VALIDATION
 from kd_tf.data.splits.temporal import TEMPORAL
 from kd_tf.data.values.times import MICROSECONDS, NO_TIME, TimeParser
@@ -49,207 +37,10 @@ from kd_tf.errors import UserError
 from kd_tf.runtime.features.label import Label
 from kd_tf.runtime.features.values import FIRST_SECOND, LAST_SECOND
 
-POSITIVES = "interaction"
-"""Name of the label of a table that has positives only."""
-
 _CHUNK = 1 << 17
-_USER_NAMES = ("user", "user_id", "userid", "uid")
-_ITEM_NAMES = ("item", "item_id", "itemid", "iid")
-_TIME_NAMES = ("timestamp", "time", "datetime", "date", "ts")
 
-
-def read_ranking_split(
-    interactions: TableSource | None = None,
-    *,
-    label: str | None = None,
-    split: SplitRules | None = None,
-    features: FeatureOptions | None = None,
-    train: TableSource | None = None,
-    validation: TableSource | None = None,
-    test: TableSource | None = None,
-    threshold: float | None = None,
-    positive: str | None = None,
-    negatives: int = 0,
-    user: str | None = None,
-    item: str | None = None,
-    time: str | None = None,
-    users: TableSource | None = None,
-    user_id: str | None = None,
-    items: TableSource | None = None,
-    item_id: str | None = None,
-    name: str | None = None,
-    progress: Callable[[int], None] | None = None,
-    **options: Unpack[TableOptions],
-) -> RankingSplit:
-    """Reads a table, infers its columns, fits features on training rows, and splits and encodes it.
-
-    Args:
-        interactions: The table: a path (CSV, TSV and relatives, Parquet, Excel workbook), or a
-            DataFrame of pandas or polars; None where `train` and `test` are given.
-        label: The column with the label: of two values a click, of more a rating. None where all
-            rows are positives, for which `negatives` are drawn.
-        split: How rows are split; by default at random, or by files if they are given.
-        features: Which columns features are made of, and how.
-        train: Training table of a published split, which has `test` too.
-        validation: Its validation table; without it, training rows are drawn.
-        test: Its test table.
-        threshold: Makes a click of a label of numbers: those not below it.
-        positive: Makes a click of any label: this value.
-        negatives: Number of negatives that are drawn for each row of a table without a label; see
-            `draw_negatives`. Columns with one value for each item belong to it.
-        user: Column with the users, for metrics per user, splits by user and negatives; by default
-            ``user``, ``user_id``, ``userid`` or ``uid``.
-        item: Column with the items; by default ``item``, ``item_id``, ``itemid`` or ``iid``.
-        time: Column with the times, for temporal splits; by default ``timestamp``, ``time``,
-            ``datetime``, ``date`` or ``ts``.
-        users: Table with columns of the users, which are joined.
-        user_id: Its column with the users; by default called as in the interactions.
-        items: Table with columns of the items, which are joined.
-        item_id: Its column with the items; by default called as in the interactions.
-        name: Name of the data set; by default the file's.
-        progress: Gets the number of rows read so far.
-        **options: How tables are written and which rows are taken: ``separator``, ``header``,
-            ``quote``, ``encoding``, ``skip_rows``, ``null_values``, ``decimal``, ``time_format``,
-            ``time_unit``, ``where``, ``on_bad_rows``; ``item_format`` for users and items.
-
-    Raises:
-        UserError: A file, a column, a row or a setting is wrong; the message says which.
-
-    Example:
-        >>> import pandas as pd
-        >>> table = pd.DataFrame(
-        ...     {
-        ...         "device": ["phone", "desktop"] * 50,
-        ...         "price": [number % 37 + 0.5 for number in range(100)],
-        ...         "clicked": [number % 3 == 0 for number in range(100)],
-        ...     }
-        ... )
-        >>> split = read_ranking_split(table, label="clicked")
-        >>> len(split.train), len(split.validation), len(split.test), split.label.kind
-        (70, 10, 20, 'click')
-        >>> [(column.name, column.kind) for column in split.columns]
-        [('device', 'categorical'), ('price', 'numeric'), ('clicked', 'label')]
-    """
-    data = read_ranking_data(
-        interactions, label=label, features=features, train=train, validation=validation,
-        test=test, threshold=threshold, positive=positive, negatives=negatives, user=user,
-        item=item, time=time, users=users, user_id=user_id, items=items, item_id=item_id,
-        name=name, progress=progress, **options,
-    )  # fmt: skip
-    return data.split(split)
-
-
-def read_ranking_data(
-    interactions: TableSource | None = None,
-    *,
-    label: str | None = None,
-    features: FeatureOptions | None = None,
-    train: TableSource | None = None,
-    validation: TableSource | None = None,
-    test: TableSource | None = None,
-    threshold: float | None = None,
-    positive: str | None = None,
-    negatives: int = 0,
-    user: str | None = None,
-    item: str | None = None,
-    time: str | None = None,
-    users: TableSource | None = None,
-    user_id: str | None = None,
-    items: TableSource | None = None,
-    item_id: str | None = None,
-    name: str | None = None,
-    progress: Callable[[int], None] | None = None,
-    **options: Unpack[TableOptions],
-) -> RankingData:
-    """Reads a table that is split later, or several times; see `read_ranking_split`.
-
-    Raises:
-        UserError: A file, a column, a row or a setting is wrong; the message says which.
-    """
-    features = features or FeatureOptions()
-    kinds = features.kinds
-    rules = _make_table_rules(options)
-    sources = _list_sources(interactions, train, validation, test)
-    tables = [open_source(source, rules.dialect, part) for part, source in sources.items()]
-    all_names = list_columns(tables[0], [label] if label is not None else [])
-    user_column = _find_column(user, all_names, _USER_NAMES)
-    item_column = _find_column(item, all_names, _ITEM_NAMES)
-    time_column = _find_column(time, all_names, _TIME_NAMES)
-    where = tables[0].locate(1)
-    named_columns = {"label": label, "user": user, "item": item, "time": time}
-    for what, column in named_columns.items():
-        check_names([column] if column is not None else [], all_names, where, what)
-    _check_label_setting(label, negatives, where)
-    sides = {
-        what: _open_side(what, side, id_column, side_id, rules, where)
-        for what, side, id_column, side_id in (
-            ("user", users, user_column, user_id),
-            ("item", items, item_column, item_id),
-        )
-        if side is not None
-    }
-    joined_names = {
-        what: list_joined_names(all_names, side.names, side.id, what)
-        for what, side in sides.items()
-    }
-    possible_names = [*all_names, *itertools.chain(*joined_names.values())]
-    check_names(features.names, possible_names, where, "a setting of the features")
-    keeps_label = _check_label_among_features(label, threshold, features, where)
-    roles = {
-        label,
-        user_column,
-        time_column,
-        item_column if negatives or items is not None else None,
-    }
-    if features.features is None:
-        names = [name for name in all_names if kinds.get(name) != "ignore" or name in roles]
-    else:
-        names = [name for name in all_names if name in {*features.names, *roles}]
-    for other_table in tables[1:]:
-        other_names = list_columns(other_table, [label] if label is not None else [])
-        check_names(names, other_names, other_table.locate(1), "the first table")
-    table = read_raw_table(
-        tables, names, rules, progress=progress,
-        categories=[*features.categorical, *filter(None, (user_column, item_column))],
-    )  # fmt: skip
-    _list_skipped_rows(table)  # stops at a table without rows
-    if negatives:
-        table = _require_user_and_item(table, user_column, item_column, where)
-    notes: list[str] = []
-    labels, label_info = np.ones(len(table), np.float32), Label(POSITIVES, "click")
-    if label is not None and not _is_constant_beside_negatives(table, label, negatives):
-        table, labels, label_info, label_notes = read_labels(
-            table, LabelRules(label, threshold, positive)
-        )
-        notes += label_notes
-    notes = [*_list_skipped_rows(table), *notes]
-    for what, side in sides.items():
-        side_table = read_raw_table([side.table], side.names, dataclasses.replace(rules, where=()))
-        notes += _list_skipped_rows(side_table)
-        table = join_columns(table, side.column, side_table, side.id, what, rules.min_matched_share)
-    notes += table.notes
-    return RankingData(
-        name=name or get_source_name(next(iter(sources.values()))),
-        table=table,
-        labels=labels,
-        label=label_info,
-        features=features,
-        rules=rules,
-        user=user_column,
-        item=item_column,
-        time=time_column,
-        roles=_list_roles(user_column, item_column, time),
-        negatives=negatives,
-        item_columns=joined_names.get("item", ()),
-        label_column=label,
-        keeps_label=keeps_label,
-        is_published=len(sources) > 1,
-        file_parts=tuple(_PARTS[part] for part in sources) if len(sources) > 1 else (),
-        notes=tuple(notes),
-    )
-
-
-_PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
+_BAD_TIME = NO_TIME + 1
+"""Stands for a text that is no time, among times."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -316,7 +107,12 @@ class RankingData:
         """
         rules = rules or SplitRules()
         if self.is_published:
-            rules = dataclasses.replace(rules, protocol=PUBLISHED, num_folds=None)
+            if rules.num_folds is not None:
+                raise UserError(
+                    "a published split has no folds",
+                    hint="Give one table (interactions), or leave num_folds out.",
+                )
+            rules = dataclasses.replace(rules, protocol=PUBLISHED)
         elif rules.protocol == PUBLISHED:
             raise UserError(
                 "the protocol published needs files of a split",
@@ -361,7 +157,7 @@ class RankingData:
             distinct_times = times_by_column.get(summary.name, (np.empty(0), ""))[0]
             is_bad, reason = _find_bad_values(table.columns[summary.name], summary, distinct_times)
             table, labels, parts = _drop(table, labels, is_bad, summary.name, reason, parts)
-        notes += _list_skipped_rows(table)
+        notes += list_skipped_rows(table)
         users = self._number_users(table)
         if self.negatives:
             table, labels, parts, users = self._add_negatives(
@@ -417,7 +213,10 @@ class RankingData:
         return table.columns[self.user].as_codes.codes
 
     def _parse_column(self, table: RawTable, name: str) -> tuple[np.ndarray, str]:
-        """Parses the distinct texts of a column of times: int64 [d + 1], 0 where one is none."""
+        """Parses the distinct texts of a column of times: int64 [d + 1], Unix microseconds.
+
+        `_BAD_TIME` where a text is none, `NO_TIME` where it is unknown and, at the end, missing.
+        """
         texts = table.columns[name].as_codes.texts
         parser = TimeParser(self.rules.values.times, table.locate(0, name))
         if parser.needs_survey(texts):
@@ -514,10 +313,6 @@ class RankingData:
         return table, labels, parts[all_rows], users[all_rows]
 
 
-_BAD_TIME = NO_TIME + 1
-"""Stands for a text that is no time, among times."""
-
-
 def _find_bad_values(
     column: RawColumn, summary: ColumnSummary, distinct_times: np.ndarray
 ) -> tuple[np.ndarray, str]:
@@ -597,6 +392,12 @@ def _describe_columns(summaries: Sequence[ColumnSummary]) -> list[str]:
 def _check_classes(labels: np.ndarray, parts: np.ndarray, label: Label, notes: list[str]) -> None:
     for part, name in PART_NAMES.items():
         part_labels = labels[parts == part]
+        if not len(part_labels):
+            raise UserError(
+                f"all {name} rows are bad",
+                where=f'label "{label.name}"',
+                hint="See docs/reference/features.md for how columns are read.",
+            )
         if part_labels.min() < part_labels.max():
             continue
         if part == TRAIN:
@@ -609,156 +410,10 @@ def _check_classes(labels: np.ndarray, parts: np.ndarray, label: Label, notes: l
         notes.append(f"all {len(part_labels):,} {name} rows have the same label")
 
 
-def _make_table_rules(options: Mapping[str, object]) -> TableRules:
-    if options.get("normalize_ids", "none") != "none":
-        raise UserError(
-            "normalize_ids has no effect on the ranking task",
-            hint="Leave it out: 7, 7.0 and '7' are one id.",
-        )
-    return make_rules(**cast("TableOptions", options))
-
-
-def _list_sources(
-    interactions: TableSource | None,
-    train: TableSource | None,
-    validation: TableSource | None,
-    test: TableSource | None,
-) -> dict[str, TableSource]:
-    """Returns the tables by their parts, or the only one."""
-    if (interactions is None) == (train is None) or (train is None) != (test is None):
-        raise UserError(
-            "the data is one table (interactions), or train and test",
-            hint="Give one of them; validation is optional.",
-        )
-    if interactions is not None:
-        if validation is not None:
-            raise UserError("validation needs train and test", hint="Leave it out.")
-        return {"interactions": interactions}
-    parts = {"train": train, "validation": validation, "test": test}
-    return {part: source for part, source in parts.items() if source is not None}
-
-
-def _find_column(name: str | None, names: Sequence[str], usual_names: Sequence[str]) -> str | None:
-    """Returns a column that is named, or the one with a usual name."""
-    if name is not None:
-        return name
-    by_name = {column.lower(): column for column in reversed(names)}
-    return next((by_name[usual] for usual in usual_names if usual in by_name), None)
-
-
-def _list_roles(user: str | None, item: str | None, time: str | None) -> dict[str, ColumnKind]:
-    """Says what the columns of users, items and times are."""
-    roles: dict[str, ColumnKind] = {} if time is None else {time: "date"}
-    for column in (user, item):
-        if column is not None:
-            roles[column] = "categorical"
-    return roles
-
-
-def _check_label_setting(label: str | None, negatives: int, where: str) -> None:
-    if negatives < 0:
-        raise UserError(f"negatives must be 0 or more, not {negatives}")
-    if label is None and not negatives:
-        raise UserError(
-            "no label is named",
-            where=where,
-            hint="Name its column (label), or draw negatives for a table of positives (negatives).",
-        )
-
-
-def _is_constant_beside_negatives(table: RawTable, label: str, negatives: int) -> bool:
-    """Says whether all rows are positives, for which negatives are drawn."""
-    if not negatives:
-        return False
-    column = table.columns[label].as_codes
-    if len(column.texts) == 1:
-        return True
-    raise UserError(
-        f"label {label!r} has {len(column.texts)} values, so it has negatives already",
-        where=table.locate(0, label),
-        hint="Leave negatives out, or leave the label out where all rows are positives.",
-    )
-
-
-@dataclass(frozen=True)
-class _Side:
-    """A table of users or items that is to be joined.
-
-    Attributes:
-        table: The table.
-        names: Its columns.
-        id: Its column with the ids.
-        column: The column of the interactions with the ids.
-    """
-
-    table: Table
-    names: list[str]
-    id: str
-    column: str
-
-
-def _open_side(
-    what: str,
-    source: TableSource,
-    id_column: str | None,
-    side_id: str | None,
-    rules: TableRules,
-    where: str,
-) -> _Side:
-    if id_column is None:
-        raise UserError(
-            f"a table of {what}s needs the column with the {what}s of the interactions",
-            where=where,
-            hint=f"Name it: {what}.",
-        )
-    side_id = side_id or id_column
-    table = open_source(source, rules.item_dialect, f"{what}s")
-    names = list_columns(table, [side_id])
-    check_names([side_id], names, table.locate(1), f"{what}_id")
-    return _Side(table, names, side_id, id_column)
-
-
-def _list_skipped_rows(table: RawTable) -> list[str]:
+def list_skipped_rows(table: RawTable) -> list[str]:
     """Returns notes on rows that were skipped.
 
     Raises:
         UserError: A file has no rows.
     """
     return [note for file in table.files for note in file.bad_rows.finish(file.end - file.begin)]
-
-
-def _require_user_and_item(
-    table: RawTable, user: str | None, item: str | None, where: str
-) -> RawTable:
-    """Drops rows without a user or an item, for which no negatives can be drawn."""
-    if user is None or item is None:
-        raise UserError(
-            "negatives are items that a user does not have: they need users and items",
-            where=where,
-            hint="Name their columns: user, item.",
-        )
-    for name in (user, item):
-        is_missing = table.columns[name].is_missing
-        texts = [""] * int(is_missing.sum())
-        table, _ = table.drop_bad_rows(is_missing, texts, "is missing", name)
-    return table
-
-
-def _check_label_among_features(
-    label: str | None, threshold: float | None, features: FeatureOptions, where: str
-) -> bool:
-    """Says whether the column of the label is a feature too.
-
-    Raises:
-        UserError: It is, and the label is the column itself.
-    """
-    named_features = {*features.names} - {*features.ignore}
-    if label is None or label not in named_features:
-        return False
-    if threshold is None:
-        raise UserError(
-            f"the label {label!r} is among the features: a model would learn nothing else",
-            where=where,
-            hint="Leave it out of the features.",
-        )
-    return True

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from kd_tf.data.ranking.fit_schema import FeatureOptions
-from kd_tf.data.ranking.ranking_data import read_ranking_data, read_ranking_split
+from kd_tf.data.ranking.read_ranking import read_ranking_data, read_ranking_split
 from kd_tf.data.ranking.row_splits import SplitRules
 from kd_tf.data.splits.published import TEST, TRAIN, VALIDATION
 from kd_tf.errors import UserError
@@ -349,6 +349,23 @@ def test_published_tables_must_have_the_same_columns():
         read_ranking_split(label="label", train=table, test=table.drop("price"))
     split = read_ranking_split(label="label", train=table, test=table.reverse())
     assert (len(split.train), len(split.validation), len(split.test)) == (540, 60, 600)
+    with pytest.raises(UserError, match="a published split has no folds"):
+        read_ranking_split(
+            label="label", train=table, test=table, split=SplitRules("random", num_folds=3)
+        )
+
+
+def test_conditions_choose_rows_and_a_part_of_bad_rows_alone_is_refused():
+    table = make_table()
+    split = read_ranking_split(table, label="label", where=["device!=phone"])
+    assert len(split.train) + len(split.test) + len(split.validation) == (
+        NUM_ROWS - table["device"].eq("phone").sum()
+    )
+    bad = table.head(50).with_columns(price=pl.lit("12abc"))
+    with pytest.raises(UserError, match="all validation rows are bad|every row is bad"):
+        read_ranking_split(
+            label="label", train=table, validation=bad, test=table, on_bad_rows="skip"
+        )
 
 
 def test_options_out_of_range_are_refused():
