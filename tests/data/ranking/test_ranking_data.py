@@ -274,7 +274,7 @@ def test_negatives_are_items_that_a_user_does_not_have():
         ({}, "no label is named"),
         ({"label": "label", "negatives": 1}, "so it has negatives already"),
         ({"negatives": -1}, "negatives must be 0 or more"),
-        ({"label": "lable"}, "does not exist.*\n.*'label'"),
+        ({"label": "labell"}, "does not exist.*\n.*'label'"),
         ({"label": "label", "time": "then"}, "time names the column 'then'"),
         ({"label": "label", "features": FeatureOptions(date=("then",))}, "column 'then'"),
         ({"label": "label", "features": CROSS_OF_PRICE}, "'price' is none"),
@@ -355,14 +355,14 @@ def test_published_tables_must_have_the_same_columns():
         )
 
 
-def test_conditions_choose_rows_and_a_part_of_bad_rows_alone_is_refused():
+def test_conditions_choose_rows_and_a_file_of_bad_rows_alone_is_refused():
     table = make_table()
     split = read_ranking_split(table, label="label", where=["device!=phone"])
     assert len(split.train) + len(split.test) + len(split.validation) == (
         NUM_ROWS - table["device"].eq("phone").sum()
     )
     bad = table.head(50).with_columns(price=pl.lit("12abc"))
-    with pytest.raises(UserError, match="all validation rows are bad|every row is bad"):
+    with pytest.raises(UserError, match="every row is bad"):
         read_ranking_split(
             label="label", train=table, validation=bad, test=table, on_bad_rows="skip"
         )
