@@ -9,8 +9,7 @@ from pathlib import Path
 from kd_tf import atomic, keyed_folder
 from kd_tf.errors import UserError
 from kd_tf.file_locks import reserve_folder
-from kd_tf.runtime.bundle import check_bundle_folder
-from kd_tf.runtime.bundle_files import BUNDLE_FOLDER
+from kd_tf.runtime.bundle_files import BUNDLE_FOLDER, check_bundle_folder
 
 MARKER_FILE = "kd-tf-run.txt"
 """File that marks the folder of a run. Its presence counts, not its content."""

@@ -26,6 +26,7 @@ from kd_tf.runtime.bundle_files import (
     MODEL_FILE,
     ConfigReader,
     FolderFiles,
+    check_bundle_folder,
     check_own_hash,
     encode_with_own_hash,
     open_whole_folder,
@@ -41,7 +42,6 @@ from kd_tf.runtime.catalog import (
 )
 
 CONTRACT_VERSION = 1
-BUNDLE_FILES = frozenset((MODEL_FILE, CATALOG_FILE, CONFIG_FILE, MODEL_CARD_FILE))
 
 
 @dataclass(frozen=True)
@@ -255,14 +255,3 @@ def write_bundle(
         if check is not None:
             check(bundle)
     return dataclasses.replace(bundle, folder=Path(folder))
-
-
-def check_bundle_folder(folder: Path) -> None:
-    """Checks that a bundle can take the place of a folder, before any work is done for it.
-
-    Raises:
-        UserError: The folder cannot be written, or has files that are not a bundle's.
-    """
-    atomic.check_replaceable(
-        folder, BUNDLE_FILES, hint="Give a new folder: a bundle replaces the whole folder."
-    )

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from kd_tf import atomic
 from kd_tf.errors import UserError
 from kd_tf.runtime.catalog import make_damaged_error
 
@@ -29,6 +30,21 @@ MODEL_FILE = "model.tflite"
 CATALOG_FILE = "catalog.json"
 CONFIG_FILE = "config.json"
 MODEL_CARD_FILE = "MODEL_CARD.md"
+FEATURES_FILE = "features.json"
+
+BUNDLE_FILES = frozenset((MODEL_FILE, CATALOG_FILE, FEATURES_FILE, CONFIG_FILE, MODEL_CARD_FILE))
+"""What the folder of a bundle may have, whatever its task: a new bundle replaces them all."""
+
+
+def check_bundle_folder(folder: Path) -> None:
+    """Checks that a bundle can take the place of a folder, before any work is done for it.
+
+    Raises:
+        UserError: The folder cannot be written, or has files that are not a bundle's.
+    """
+    atomic.check_replaceable(
+        folder, BUNDLE_FILES, hint="Give a new folder: a bundle replaces the whole folder."
+    )
 
 
 _Opened = TypeVar("_Opened")

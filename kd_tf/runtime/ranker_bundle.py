@@ -21,22 +21,22 @@ from kd_tf import atomic
 from kd_tf.runtime.bundle_files import (
     CONFIG_FILE,
     CONFIG_HASH_KEY,
+    FEATURES_FILE,
     MODEL_CARD_FILE,
     MODEL_FILE,
     ConfigReader,
     FolderFiles,
+    check_bundle_folder,
     check_own_hash,
     encode_with_own_hash,
     open_whole_folder,
     read_checked,
 )
 from kd_tf.runtime.catalog import make_damaged_error, parse_json
-from kd_tf.runtime.features.features_json import FEATURES_FILE, encode_features, parse_features
+from kd_tf.runtime.features.features_json import encode_features, parse_features
 from kd_tf.runtime.features.schema import FeatureSchema
 
 RANKER_CONTRACT_VERSION = 2
-
-RANKER_FILES = frozenset((MODEL_FILE, FEATURES_FILE, CONFIG_FILE, MODEL_CARD_FILE))
 
 
 @dataclass(frozen=True)
@@ -222,9 +222,7 @@ def write_ranker_bundle(
     Raises:
         UserError: The disk is full, or the folder cannot be written or has other files.
     """
-    atomic.check_replaceable(
-        folder, RANKER_FILES, hint="Give a new folder: a bundle replaces the whole folder."
-    )
+    check_bundle_folder(Path(folder))
     files = {
         MODEL_FILE: model,
         FEATURES_FILE: encode_features(schema),

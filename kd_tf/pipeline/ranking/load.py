@@ -7,7 +7,7 @@ from typing import Any
 from kd_tf.config import RankingConfig
 from kd_tf.data.ranking.examples import RankingSplit
 from kd_tf.data.ranking.fit_schema import FeatureOptions
-from kd_tf.data.ranking.ranking_data import read_ranking_split
+from kd_tf.data.ranking.read_ranking import read_ranking_split
 from kd_tf.data.ranking.row_splits import SplitRules
 from kd_tf.data.synthetic.clicks import generate_clicks
 from kd_tf.progress import Progress

@@ -77,7 +77,7 @@ def run_ranking(
         folder: A new or empty folder, or that of an earlier run. Gets config.toml, results.json,
             teacher/, student/, targets/, artifacts/ and bundle/.
         progress: Where to report; by default nowhere.
-        split: Rows in memory (`kd_tf.data.ranking.ranking_data.read_ranking_split`); by default
+        split: Rows in memory (`kd_tf.data.ranking.read_ranking.read_ranking_split`); by default
             the tables that ``settings.data`` names are read.
 
     Raises:

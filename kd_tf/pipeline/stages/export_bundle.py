@@ -19,7 +19,8 @@ from kd_tf.pipeline.stages.sizes import (
     fit_to_catalog,
 )
 from kd_tf.report import model_card
-from kd_tf.runtime.bundle import Bundle, BundleConfig, check_bundle_folder, write_bundle
+from kd_tf.runtime.bundle import Bundle, BundleConfig, write_bundle
+from kd_tf.runtime.bundle_files import check_bundle_folder
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.runtime.recommender import Recommender
 from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version

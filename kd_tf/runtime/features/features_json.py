@@ -13,6 +13,7 @@ from typing import Any, get_args
 import numpy as np
 
 from kd_tf.errors import UserError
+from kd_tf.runtime.bundle_files import FEATURES_FILE
 from kd_tf.runtime.catalog import make_damaged_error, parse_json
 from kd_tf.runtime.features.buckets import BucketFeature
 from kd_tf.runtime.features.categorical import HashFeature, VocabularyFeature
@@ -24,7 +25,6 @@ from kd_tf.runtime.features.numeric import MissingFeature, ScaledFeature, take_l
 from kd_tf.runtime.features.schema import FeatureSchema, IdFeature, NumberFeature
 from kd_tf.runtime.features.values import BLANKS, join_surrogates, make_canonical
 
-FEATURES_FILE = "features.json"
 FEATURES_VERSION = 1
 
 MAX_FILE_BYTES = 64 << 20
