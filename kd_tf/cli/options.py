@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -20,8 +20,9 @@ from kd_tf.cli.output import check_json_path
 from kd_tf.errors import UserError
 from kd_tf.sizes import parse_size
 
-DATA, FORMAT, EVALUATION, MODELS, SETTINGS, OUTPUT = (
+DATA, RANKING, FORMAT, EVALUATION, MODELS, SETTINGS, OUTPUT = (
     "Data",
+    "Labels and features, with --task ranking",
     "How the tables are written",
     "Evaluation",
     "Teacher, student and files",
@@ -325,11 +326,81 @@ Cutoffs = Annotated[
     ),
 ]
 
+Task = Annotated[
+    choices.TaskName | None,
+    _make_option(
+        DATA,
+        "retrieval: lists of items for a history. ranking: one probability or rating for a row of "
+        "features.",
+        metavar="NAME",
+        default="retrieval",
+    ),
+]
+Label = Annotated[
+    str | None,
+    _make_option(
+        RANKING,
+        "Column of the label: of two values a click, of more a rating. Without it, all rows are "
+        "positives.",
+        metavar="COLUMN",
+    ),
+]
+Threshold = Annotated[
+    float | None,
+    _make_option(RANKING, "Makes a click of a label of numbers: those not below it."),
+]
+Positive = Annotated[
+    str | None,
+    _make_option(RANKING, "Makes a click of any label: this value.", metavar="VALUE"),
+]
+Negatives = Annotated[
+    int | None,
+    _make_option(RANKING, "Negatives drawn for each row of a table without a label.", min=0),
+]
+Categorical = Annotated[
+    str | None,
+    _make_option(RANKING, "Columns that are categories.", metavar="COLUMN,...", default="inferred"),
+]
+Numeric = Annotated[
+    str | None,
+    _make_option(RANKING, "Columns that are numbers.", metavar="COLUMN,...", default="inferred"),
+]
+Multi = Annotated[
+    str | None,
+    _make_option(
+        RANKING,
+        "Columns that are lists, such as a|b|c.",
+        metavar="COLUMN,...",
+        default="inferred",
+    ),
+]
+Date = Annotated[
+    str | None,
+    _make_option(RANKING, "Columns that are times.", metavar="COLUMN,...", default="inferred"),
+]
+Ignore = Annotated[
+    str | None, _make_option(RANKING, "Columns that are left out.", metavar="COLUMN,...")
+]
+Features = Annotated[
+    str | None,
+    _make_option(
+        RANKING,
+        "The only columns that features are made of.",
+        metavar="COLUMN,...",
+        default="all",
+    ),
+]
+Users = Annotated[
+    Path | None, _make_option(RANKING, "Table with columns of the users, which are joined.")
+]
+UserId = Annotated[str | None, _make_option(RANKING, "Its column of the user.")]
+
 Teacher = Annotated[
-    choices.TeacherArchitecture | None,
+    Literal[choices.TeacherArchitecture, choices.RankingTeacherName] | None,
     _make_option(
         MODELS,
-        f"One of {join_choices(choices.TeacherArchitecture)} (for kd-tf compare only).",
+        f"One of {join_choices(choices.TeacherArchitecture)} (for kd-tf compare only). With --task "
+        f"ranking: {join_choices(choices.RankingTeacherName)}.",
         metavar="NAME",
         default="ensemble",
     ),
@@ -434,7 +505,8 @@ def make_student_option(default: str) -> Any:
     return _make_option(
         MODELS,
         f"One of {join_choices(choices.StudentArchitecture)} (for kd-tf compare only). auto: the "
-        "best within --max-bytes, for kd-tf run only.",
+        "best within --max-bytes, for kd-tf run only. With --task ranking: "
+        f"{join_choices(choices.RankingStudentName)}.",
         metavar="NAME",
         default=default,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,7 +12,9 @@ from kd_tf import choices
 from kd_tf.cli import options
 from kd_tf.cli.console import make_console
 from kd_tf.cli.output import make_progress, write_json
+from kd_tf.cli.ranking import collect_ranking_settings, run_ranking_command
 from kd_tf.cli.settings import apply_settings, collect_settings
+from kd_tf.cli.tasks import DEFAULT_TASK, check_task_options, choose_task
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.progress import Progress
 
@@ -20,13 +23,27 @@ if TYPE_CHECKING:
 
 
 def run_demo(
+    task: options.Task = None,
     seed: options.Seed = None,
     settings: options.Settings = None,
     out: Annotated[Path | None, options.make_out_option("runs/demo")] = None,
     json: options.Json = None,
     quiet: options.Quiet = False,
 ) -> None:
-    """Run everything on a synthetic bookshop, and show recommendations for one of its readers."""
+    """Run everything on a synthetic bookshop, and show recommendations for one of its readers.
+
+    With --task ranking: on a synthetic log of what its readers clicked on.
+    """
+    DEMOS[task or DEFAULT_TASK](seed, settings, out, json, quiet)
+
+
+def _run_retrieval_demo(
+    seed: int | None,
+    settings: list[str] | None,
+    out: Path | None,
+    json: Path | None,
+    quiet: bool,
+) -> None:
     # A small network and a large one, to show distillation, pruning and quantization.
     values: dict[str, Any] = {
         "name": "synthetic",
@@ -47,6 +64,7 @@ def run_demo(
 
 def run(
     context: typer.Context,
+    task: options.Task = None,
     dataset: options.Dataset = None,
     data_dir: options.DataDir = None,
     interactions: options.Interactions = None,
@@ -67,6 +85,18 @@ def run(
     item_table: options.ItemTable = None,
     item_table_id: options.ItemTableId = None,
     friends: options.Friends = None,
+    label: options.Label = None,
+    threshold: options.Threshold = None,
+    positive: options.Positive = None,
+    negatives: options.Negatives = None,
+    categorical: options.Categorical = None,
+    numeric: options.Numeric = None,
+    multi: options.Multi = None,
+    date: options.Date = None,
+    ignore: options.Ignore = None,
+    features: options.Features = None,
+    users: options.Users = None,
+    user_id: options.UserId = None,
     text: options.Text = None,
     encoder: options.Encoder = None,
     image: options.Image = None,
@@ -87,7 +117,8 @@ def run(
     k: options.Cutoffs = None,
     teacher: options.Teacher = None,
     student: Annotated[
-        choices.StudentArchitecture | None, options.make_student_option("auto")
+        Literal[choices.StudentArchitecture, choices.RankingStudentName] | None,
+        options.make_student_option("auto"),
     ] = None,
     max_bytes: options.MaxBytes = None,
     losses: options.Losses = None,
@@ -138,10 +169,14 @@ def run(
         kd-tf run --dataset csv --interactions loans.csv --user reader --item book \\
             --items books.csv --title title --out runs/mine
 
+    For a table of clicks or ratings, to predict one from the other columns:
+
+        kd-tf run --task ranking --interactions clicks.csv --label clicked
+
     An interrupted run resumes when the same command runs again.
     """
-    values = collect_settings(context.params)
-    _run(values, out, json, quiet)
+    collect, run_task = TASKS[choose_task(context.params)]
+    run_task(collect(context.params), out, json, quiet)
 
 
 def _run(values: dict[str, Any], out: Path | None, json: Path | None, quiet: bool) -> None:
@@ -171,6 +206,45 @@ def _run(values: dict[str, Any], out: Path | None, json: Path | None, quiet: boo
         example_user.print_user_example(example, console)
     console.print(f"\nBundle: {result.bundle.folder}")
     console.print(f"Report: {folder / 'report.html'}")
+
+
+def _collect_retrieval_settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Collects the settings of the first task; see `collect_settings`."""
+    check_task_options(parameters, set(parameters) - _RANKING_ONLY, "retrieval")
+    return collect_settings(parameters)
+
+
+_RANKING_ONLY = frozenset(
+    (
+        *("label", "threshold", "positive", "negatives", "categorical", "numeric", "multi"),
+        *("date", "ignore", "features", "users", "user_id"),
+    )
+)
+"""Parameters that the ranking task alone has."""
+
+TASKS: dict[str, tuple[Callable[..., dict[str, Any]], Callable[..., None]]] = {
+    "retrieval": (_collect_retrieval_settings, _run),
+    "ranking": (collect_ranking_settings, run_ranking_command),
+}
+"""How each task collects its settings, and runs."""
+
+
+def _run_ranking_demo(
+    seed: int | None,
+    settings: list[str] | None,
+    out: Path | None,
+    json: Path | None,
+    quiet: bool,
+) -> None:
+    values = collect_ranking_settings({"name": "synthetic", "seed": seed, "settings": settings})
+    run_ranking_command(values, out or Path("runs/demo-ranking"), json, quiet)
+
+
+DEMOS: dict[str, Callable[..., None]] = {
+    "retrieval": _run_retrieval_demo,
+    "ranking": _run_ranking_demo,
+}
+"""The demo of each task."""
 
 
 def prepare_training(

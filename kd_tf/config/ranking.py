@@ -69,6 +69,22 @@ class RankingTables(Section):
         100_000, description="rows of the synthetic click log"
     )
 
+    @model_validator(mode="after")
+    def _check_synthetic(self) -> RankingTables:
+        changed_names = {
+            name
+            for name, field in type(self).model_fields.items()
+            if getattr(self, name) != field.get_default()
+        }
+        in_vain = sorted(changed_names - {"synthetic_impressions"})
+        if self.is_synthetic and in_vain:
+            raise ValueError(
+                f"{in_vain[0]} has no effect on the synthetic click log: give a table, interactions"
+            )
+        if not self.is_synthetic and "synthetic_impressions" in changed_names:
+            raise ValueError("synthetic_impressions has no effect on a table")
+        return self
+
     @property
     def is_synthetic(self) -> bool:
         """Whether no table is given."""
