@@ -185,10 +185,12 @@ def to_seconds(value: Any, missing: frozenset[str]) -> float:
         value = value.isoformat()
     if isinstance(value, str):
         text = value.strip(BLANKS)
+        if not text or text in missing:
+            return math.nan
         match = _TIME.match(text)
         if match:
             return _combine_time(match, value)
-        if text and text not in missing and not _NUMBER.match(text):
+        if not _NUMBER.match(text):
             raise UnreadableValueError(
                 f"must be a time in ISO 8601 or Unix seconds, not {_show(value)}"
             )
@@ -259,7 +261,10 @@ def _combine_time(match: re.Match[str], value: str) -> float:
     offset = (offset_hours * 60 + offset_minutes) * 60
     days = time.toordinal() - date(1970, 1, 1).toordinal()
     seconds = days * 86_400 + hour * 3600 + minute * 60 + second
-    return float(seconds + (offset if match[8] == "-" else -offset))
+    seconds += offset if match[8] == "-" else -offset
+    if not FIRST_SECOND <= seconds <= LAST_SECOND:
+        raise UnreadableValueError(f"must be a time of the years 1 to 9999, not {_show(value)}")
+    return float(seconds)
 
 
 def _show(value: Any) -> str:
