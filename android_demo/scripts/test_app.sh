@@ -52,6 +52,8 @@ fi
   echo "catalog.close(); recommender.close(); } }"
 } > "$run/snippets/CheckedSnippet.java"
 
+"$python" ../tests/shared_features/draw_cases.py "$run/drawn_features.json"
+
 find app/src/test/java "$run/snippets" -name '*.java' > "$run/tests.txt"
 javac -encoding UTF-8 -nowarn -proc:none -Xlint:none -cp "$work/classes:$runtime:$junit" -d "$run/classes" \
   @"$run/tests.txt"
@@ -62,6 +64,8 @@ java "${options[@]}" -Xmx3g -Dfile.encoding=UTF-8 -Djava.io.tmpdir="$run/tmp" --
   -Djava.util.logging.config.file="$PWD/app/src/test/resources/logging.properties" \
   -Dbooks.expected="$build/expected.json" -Dbooks.reading_lists="$PWD/../tests/reading_lists" \
   -Dbooks.shared_traits="$PWD/../tests/shared_traits" \
+  -Dbooks.shared_features="$PWD/../tests/shared_features" \
+  -Dbooks.drawn_features="$run/drawn_features.json" \
   -Dbooks.screenshots="${SCREENSHOTS:-$build/screenshots}" \
   -cp "$run/config:$run/classes:$app:$junit" io.github.kdtf.books.TestRun $tests
 rm -rf "$run/tmp"

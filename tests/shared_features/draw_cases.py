@@ -2,8 +2,8 @@
 
     draw_cases.py OUT.json
 
-``cases`` are in the format of cases.json. ``damaged`` are schemas in which one value was changed,
-each with the key ``problem``: null where Python reads it, else ``version`` or ``damaged``.
+``cases`` are in the format of cases.json. ``damaged`` are files in which one value was changed:
+``content`` is the text, ``problem`` is null where Python reads it, else ``version`` or ``damaged``.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ JUNK = [
     1,
     -1,
     2**31,
-    10**400,
+    10**30,
     0.5,
     1e308,
     -5e-324,
@@ -62,7 +62,9 @@ def draw_cases(seed: int = SEED) -> dict[str, Any]:
     draw = random.Random(seed)
     cases = [draw_case(draw) for _ in range(NUM_SCHEMAS)]
     schemas = [damage(draw, draw.choice(cases)["schema"]) for _ in range(NUM_DAMAGED)]
-    damaged = [{"schema": schema, "problem": find_problem(schema)} for schema in schemas]
+    damaged = [
+        {"content": json.dumps(schema), "problem": find_problem(schema)} for schema in schemas
+    ]
     return {"cases": cases, "damaged": damaged}
 
 

@@ -11,9 +11,9 @@ const encoded = cases.map(({ schema, rows, refused }) => {
   const features = new FeatureSchema(schema);
   return [rows, refused ?? []].map((group) => group.map(({ values }) => encode(features, values)));
 });
-const faults = damaged.map(({ schema }) => {
+const faults = damaged.map(({ content }) => {
   try {
-    new FeatureSchema(schema);
+    new FeatureSchema(JSON.parse(content));
     return null;
   } catch (error) {
     if (!(error instanceof Fault)) throw error;

@@ -120,8 +120,8 @@ def join_surrogates(text: str) -> str:
 def format_number(number: float) -> str:
     """Writes a finite number with the fewest digits that read back, and the nearest of these.
 
-    These are the digits of ``String(x)`` in JavaScript. No exponent, no point behind whole numbers,
-    no minus before 0.
+    Of two that are equally near it is the even one. These are the digits of ``String(x)`` in
+    JavaScript. No exponent, no point behind whole numbers, no minus before 0.
 
     Example:
         >>> [format_number(number) for number in (3.0, -0.0, 0.1, 1e-7, 1e22, 1234.5)]

@@ -59,7 +59,7 @@ public final class BundleConfig {
      * @throws BundleException something is missing, damaged or of another version
      */
     public static BundleConfig read(BundleFiles files) throws BundleException {
-        byte[] content = readAll(files);
+        byte[] content = readAll(files, BundleFiles.CONFIG);
         JSONObject json;
         try {
             json = new JSONObject(new String(content, StandardCharsets.UTF_8));
@@ -166,16 +166,16 @@ public final class BundleConfig {
         return size;
     }
 
-    private static byte[] readAll(BundleFiles files) throws BundleException {
+    /** The content of a file, all of it at once. */
+    static byte[] readAll(BundleFiles files, String name) throws BundleException {
         ByteArrayOutputStream content = new ByteArrayOutputStream();
         byte[] buffer = new byte[BUFFER_BYTES];
-        try (InputStream stream = files.open(BundleFiles.CONFIG)) {
+        try (InputStream stream = files.open(name)) {
             for (int count; (count = stream.read(buffer)) > 0; ) {
                 content.write(buffer, 0, count);
             }
         } catch (IOException error) {
-            throw new BundleException(Problem.MISSING_FILE, BundleFiles.CONFIG,
-                    "it cannot be read", error);
+            throw new BundleException(Problem.MISSING_FILE, name, "it cannot be read", error);
         }
         return content.toByteArray();
     }

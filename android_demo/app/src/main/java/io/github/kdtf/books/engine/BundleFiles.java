@@ -10,6 +10,7 @@ public interface BundleFiles {
     String CATALOG = "catalog.json";
     String CONFIG = "config.json";
     String MODEL_CARD = "MODEL_CARD.md";
+    String FEATURES = "features.json";
 
     /** Reads one file of the bundle from its beginning. */
     InputStream open(String name) throws IOException;
