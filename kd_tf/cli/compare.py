@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -85,7 +85,8 @@ def compare(
     k: options.Cutoffs = None,
     teacher: options.Teacher = None,
     student: Annotated[
-        choices.StudentArchitecture | None, options.make_student_option("mlp")
+        Literal[choices.StudentArchitecture, choices.RankingStudentName] | None,
+        options.make_student_option("mlp"),
     ] = None,
     max_bytes: options.MaxBytes = None,
     config: options.Config = None,

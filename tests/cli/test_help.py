@@ -53,6 +53,7 @@ WITHOUT_DEFAULT = {
         "friends",
     ),  # files
     *("rating", "timestamp", "columns", "title", "authors"),  # columns that a table may lack
+    *("label", "threshold", "positive", "negatives", "ignore", "users", "user_id"),  # ranking
     *("config", "settings", "json", "export", "exclude", "synthetic_items"),
 }
 """Options that do nothing unless they are given."""

@@ -104,8 +104,11 @@ def test_messages_name_options_that_exist() -> None:
 def resolved(monkeypatch: pytest.MonkeyPatch) -> list[Config]:
     """The configurations that `kd-tf run` starts a run with; nothing is run."""
     configurations: list[Config] = []
-    monkeypatch.setattr(
-        cli.run, "_run", lambda values, *_: configurations.append(from_values(values))
+    collect, _ = cli.run.TASKS["retrieval"]
+    monkeypatch.setitem(
+        cli.run.TASKS,
+        "retrieval",
+        (collect, lambda values, *_: configurations.append(from_values(values))),
     )
     return configurations
 
