@@ -96,10 +96,12 @@ def first_line(docstring: str | None) -> str:
 
 
 def definitions_with_docstrings(tree: ast.Module) -> Iterator[Definition | ast.ClassDef]:
-    """Public classes and module-level functions."""
+    """Public classes and module-level functions; of an overloaded one, what stands for all."""
     for node in tree.body:
         if isinstance(node, Definition | ast.ClassDef) and is_public(node.name):
-            yield node
+            decorators = [getattr(decorator, "id", "") for decorator in node.decorator_list]
+            if "overload" not in decorators:
+                yield node
 
 
 def test_there_are_modules_to_check() -> None:

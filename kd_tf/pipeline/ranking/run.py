@@ -106,11 +106,11 @@ def _run_stages(context: RankingContext) -> RankingRunResult:
     teachers = load_or_train_ranking_teachers(context)
     distilled_student = load_or_train_ranking_student(context, "distilled", teachers)
     alone = load_or_train_ranking_student(context, "alone")
-    for role, trained in (
+    for role, ranker in (
         *(("teacher", teacher) for teacher in teachers),
         *(("student", student) for student in (alone, distilled_student)),
     ):
-        models.append(_evaluate_model(context, role, trained, predictions, evaluations))
+        models.append(_evaluate_model(context, role, ranker, predictions, evaluations))
     artifacts = export_ranking_artifacts(context, distilled_student.model)
     chosen = choose_ranking_artifact(context, artifacts)
     results = RankingResults(
@@ -165,22 +165,22 @@ def _evaluate_baseline(
 def _evaluate_model(
     context: RankingContext,
     role: str,
-    trained: TrainedRanker,
+    ranker: TrainedRanker,
     predictions: dict[str, np.ndarray],
     evaluations: dict[str, PredictionEvaluation],
 ) -> ModelResult:
     """Adds the predictions and metrics of a teacher or student."""
-    name, model = trained.name, trained.model
+    name, model = ranker.name, ranker.model
     predictions[name], evaluations[name] = context.evaluate_on_test(model.predict_probabilities)
     num_parameters = checkpoint.count_parameters(model)
     return ModelResult(
         name=name,
         role=role,
-        kind=trained.architecture,
+        kind=ranker.architecture,
         parameters=num_parameters,
         bytes=num_parameters if role == "student" else 4 * num_parameters,
         metrics=evaluations[name].metrics,
-        train_seconds=trained.seconds,
+        train_seconds=ranker.seconds,
         intervals=evaluations[name].intervals,
     )
 
