@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from kd_tf import choices
 from kd_tf.baselines import BASELINES
 from kd_tf.choices import list_choices
+from kd_tf.cli.run import TASKS
 from kd_tf.config import MATRIX_FACTORIZATION
+from kd_tf.data.ranking.fit_schema import Scaling
+from kd_tf.data.ranking.row_splits import ROW_PROTOCOLS
 from kd_tf.data.sources.download import PUBLISHED_FILES
 from kd_tf.distill.losses import METHODS
+from kd_tf.distill.losses.row import ROW_METHODS
+from kd_tf.models.ranking.students import RANKING_STUDENTS
+from kd_tf.models.ranking.teachers import RANKING_TEACHERS
 from kd_tf.models.students import STUDENTS, TRAINED_STUDENTS, WARM_STARTED_STUDENTS
 from kd_tf.models.teachers import TEACHERS, TRAINED_TEACHERS
 from kd_tf.pipeline.method_presets import PRESETS
 from kd_tf.tflite.benchmark.benchmark import COMPETITORS
 from kd_tf.tflite.quantization import Quantization
+from kd_tf.tflite.ranking.convert import QUANTIZATIONS
 
 
 def test_models() -> None:
@@ -38,3 +47,13 @@ def test_files() -> None:
     assert set(list_choices(choices.QuantizationName)) == {form.value for form in Quantization}
     assert list_choices(choices.CompetitorName) == COMPETITORS
     assert list_choices(choices.DownloadName) == tuple(PUBLISHED_FILES)
+
+
+def test_the_ranking_task() -> None:
+    assert set(list_choices(choices.RankingMember)) == set(RANKING_TEACHERS)
+    assert list_choices(choices.RankingStudentName) == tuple(RANKING_STUDENTS)
+    assert list_choices(choices.RankingLossName) == tuple(ROW_METHODS)
+    assert list_choices(choices.RankingProtocol) == ROW_PROTOCOLS
+    assert list_choices(choices.RankingQuantization) == tuple(form.value for form in QUANTIZATIONS)
+    assert list_choices(choices.ScalingName) == get_args(Scaling)
+    assert list_choices(choices.TaskName) == tuple(TASKS)
