@@ -41,9 +41,12 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         "evaluate": "kd_tf.pipeline.stages.evaluate_model:evaluate_model",
         "export": "kd_tf.pipeline.stages.export_bundle:export_bundle",
         "Recommender": "kd_tf.runtime.recommender:Recommender",
+        "Ranker": "kd_tf.runtime.ranker:Ranker",
         # Whole runs.
         "Config": "kd_tf.config:Config",
         "run": "kd_tf.pipeline.run:run",
+        "RankingConfig": "kd_tf.config:RankingConfig",
+        "run_ranking": "kd_tf.pipeline.ranking.run:run_ranking",
         # Errors.
         "UserError": "kd_tf.errors:UserError",
         "ParityError": "kd_tf.errors:ParityError",

@@ -12,6 +12,7 @@ from kd_tf.lazy import make_lazy_attributes
 _LOSSES = "kd_tf.distill.losses"
 _RESPONSE = f"{_LOSSES}.response"
 _RELATION = f"{_LOSSES}.relation"
+_ROW = f"{_LOSSES}.row"
 _WEIGHTING = "kd_tf.distill.weighting"
 
 __getattr__, __dir__, __all__ = make_lazy_attributes(
@@ -53,6 +54,14 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         "SoftTargets": f"{_RESPONSE}.soft_targets:SoftTargets",
         "TopKWithTail": f"{_RESPONSE}.top_k_with_tail:TopKWithTail",
         "UnbiasedDistillation": f"{_RESPONSE}.unbiased_distillation:UnbiasedDistillation",
+        # Losses on rows of features.
+        "ROW_METHODS": f"{_ROW}:ROW_METHODS",
+        "RowDistillationLoss": f"{_ROW}.base:RowDistillationLoss",
+        "RowHint": f"{_ROW}.hint:RowHint",
+        "RowLogitMatching": f"{_ROW}.logit_matching:RowLogitMatching",
+        "RowMutualLearning": f"{_ROW}.mutual:RowMutualLearning",
+        "RowSoftTargets": f"{_ROW}.soft_targets:RowSoftTargets",
+        "TeacherCrossEntropy": f"{_ROW}.teacher_cross_entropy:TeacherCrossEntropy",
         # Weightings.
         "ConstantWeights": f"{_WEIGHTING}.fixed:ConstantWeights",
         "Curriculum": f"{_WEIGHTING}.curriculum:Curriculum",

@@ -1,4 +1,4 @@
-"""Teachers and students: Keras models that rank a catalog for a history of items.
+"""Teachers and students: Keras models that rank a catalog for a history, or predict a label.
 
 Example:
     >>> import kd_tf as kd
@@ -10,6 +10,7 @@ Example:
 from kd_tf.lazy import make_lazy_attributes
 
 _BASE = "kd_tf.models"
+_RANKING = f"{_BASE}.ranking"
 
 __getattr__, __dir__, __all__ = make_lazy_attributes(
     __name__,
@@ -18,6 +19,21 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         "TiedEmbeddingModel": f"{_BASE}.tied_embedding:TiedEmbeddingModel",
         "MatrixFactorization": f"{_BASE}.by_user_id.matrix_factorization:MatrixFactorization",
         "WeightedEnsemble": f"{_BASE}.weighted_ensemble:WeightedEnsemble",
+        # Ranking: features in, one logit out.
+        "RankingModel": f"{_RANKING}.base:RankingModel",
+        "RankingEnsemble": f"{_RANKING}.teachers.ensemble:RankingEnsemble",
+        "DCNTeacher": f"{_RANKING}.teachers.dcn:DCNTeacher",
+        "DeepFMTeacher": f"{_RANKING}.teachers.deepfm:DeepFMTeacher",
+        "DeepTeacher": f"{_RANKING}.teachers.deep:DeepTeacher",
+        "FeatureCNNTeacher": f"{_RANKING}.teachers.cnn:FeatureCNNTeacher",
+        "TwoStreamTeacher": f"{_RANKING}.teachers.two_stream:TwoStreamTeacher",
+        "FactorizationMachineStudent": (
+            f"{_RANKING}.students.factorization_machine:FactorizationMachineStudent"
+        ),
+        "LogisticRegressionStudent": (
+            f"{_RANKING}.students.logistic_regression:LogisticRegressionStudent"
+        ),
+        "RankingMLPStudent": f"{_RANKING}.students.mlp:RankingMLPStudent",
         # Teachers.
         "CNNTeacher": f"{_BASE}.teachers.cnn:CNNTeacher",
         "ContentTeacher": f"{_BASE}.teachers.content:ContentTeacher",

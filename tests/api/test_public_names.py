@@ -19,6 +19,8 @@ NAMES = [
     "Distiller",
     "HistoryModel",
     "ParityError",
+    "Ranker",
+    "RankingConfig",
     "Recommender",
     "Split",
     "UserError",
@@ -31,6 +33,7 @@ NAMES = [
     "keras",
     "models",
     "run",
+    "run_ranking",
     "split",
 ]
 """Pinned: adding a name is a decision, removing one is a deprecation (docs/deprecation.md)."""
