@@ -20,7 +20,7 @@ from typer.main import get_command
 from typer.models import ArgumentInfo
 
 from kd_tf.cli.app import app
-from kd_tf.config import Config, ItemTable
+from kd_tf.config import Config, ItemTable, RankingConfig
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 NOTE = "<!-- Written by `make docs-reference`. Change the code, not this page. -->"
@@ -71,6 +71,30 @@ max_bytes = "600kB"
 ```
 
 A run writes all its settings to `config.toml` in its folder, which repeats the run.
+
+The two tasks have settings of their own: those up to [the ranking task](#the-ranking-task) are for
+the task `retrieval` (the default).
+"""
+
+RANKING = """\
+## The ranking task
+
+The settings of a file with `task = "ranking"`, and of `--set` beside `--task ranking`:
+[features in, one probability or rating out](../tutorials/clicks.md).
+
+```toml
+task = "ranking"
+
+[data]
+interactions = "clicks.csv"
+label = "clicked"
+
+[features]
+categorical = ["hour"]
+
+[student]
+architecture = "logistic-regression"
+```
 """
 
 
@@ -138,17 +162,26 @@ def describe_limits(info: Any) -> str:
 
 def make_configuration_page() -> str:
     """Makes the page on all keys of the configuration, a section of the page for each of theirs."""
-    parts = [CONFIGURATION.format(note=NOTE)]
+    parts = [
+        CONFIGURATION.format(note=NOTE),
+        *make_key_sections(Config, "##"),
+        RANKING,
+        *make_key_sections(RankingConfig, "###"),
+    ]
+    return "\n".join(parts)
+
+
+def make_key_sections(config: type[BaseModel], level: str) -> Iterator[str]:
+    """Makes the sections of the page on the keys of a task, with headings of a level."""
     sections: dict[str, list[tuple[str, ...]]] = {}
-    for key, row in list_keys(Config):
+    for key, row in list_keys(config):
         sections.setdefault(key.partition(".")[0] if "." in key else "", []).append(row)
     for name, rows in sections.items():
-        title = f"## {name}" if name else "## Keys outside of sections"
-        section = Config.model_fields[name].annotation if name else None
+        title = f"{level} {name or 'Keys outside of sections'}"
+        section = config.model_fields[name].annotation if name else None
         text = (inspect.getdoc(section) or "").split("\n")[0] if section else ""
         table = make_table(("key", "values", "default", "meaning"), rows)
-        parts.append("\n".join([title, "", *([text, ""] if text else []), *table, ""]))
-    return "\n".join(parts)
+        yield "\n".join([title, "", *([text, ""] if text else []), *table, ""])
 
 
 def list_keys(section: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, tuple[str, ...]]]:

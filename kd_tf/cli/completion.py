@@ -30,21 +30,26 @@ def complete_names(names: Sequence[str], separators: str = ",") -> Callable[[str
 def complete_settings(incomplete: str) -> list[str]:
     """Completes ``section.key=value`` of ``--set``: the keys, and values where they are names.
 
+    The settings are those of all tasks: the shell does not say which task the command is for.
+
     Example:
         >>> complete_settings("student.max")
         ['student.max_bytes=']
         >>> complete_settings("export.runtime=a")
         ['export.runtime=any', 'export.runtime=android-2.16']
+        >>> complete_settings("features.num")
+        ['features.numeric=', 'features.num_buckets=']
     """
     try:
-        from kd_tf.config import Config, list_settings
+        from kd_tf.config import Config, RankingConfig, list_settings
     except ImportError:  # the extra `train` is not installed
         return []
     key, separator, value = incomplete.partition("=")
-    settings = list_settings(Config)
+    tasks = [list_settings(section) for section in (Config, RankingConfig)]
     if not separator:
-        return [f"{name}=" for name in settings if name.startswith(key)]
-    names = _list_names(settings.get(key))
+        keys = dict.fromkeys(name for settings in tasks for name in settings)
+        return [f"{name}=" for name in keys if name.startswith(key)]
+    names = dict.fromkeys(name for settings in tasks for name in _list_names(settings.get(key)))
     return [f"{key}={name}" for name in names if name.startswith(value)]
 
 

@@ -81,5 +81,10 @@ def test_settings_are_completed_with_their_values() -> None:
         "distillation.curriculum=false",
     ]
     assert complete_settings("split.protocol=r") == ["split.protocol=random"]
+    # Settings of the ranking task, and names that only one of the tasks has.
+    assert complete_settings("data.negatives") == ["data.negatives="]
+    assert complete_settings("student.architecture=fa") == [
+        "student.architecture=factorization-machine",
+    ]
     assert complete_settings("student.embedding_dim=") == []
     assert complete_settings("nothing.here=x") == []
