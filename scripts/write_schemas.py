@@ -16,37 +16,60 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kd_tf.report.ranking_results import RankingResults
 from kd_tf.report.results import ModelTable, Results
 from kd_tf.runtime.bundle import CONTRACT_VERSION, BundleConfig
 from kd_tf.runtime.bundle_files import CONFIG_HASH_KEY
+from kd_tf.runtime.ranker_bundle import RANKER_CONTRACT_VERSION, RankerConfig
 from kd_tf.tflite.artifact import Artifact
 
 FOLDER = Path(__file__).parents[1] / "docs" / "reference"
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SHA256 = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
+ABOUT_BUNDLES = (
+    "Sizes, metrics and hashes of a bundle. A reader ignores keys that it does not know, and "
+    "refuses a contract_version that it does not know."
+)
 TYPES = {int: "integer", float: "number", str: "string", bool: "boolean"}
 
 
 def make_config_schema() -> dict[str, Any]:
     """Makes the schema of a bundle's config.json."""
-    schema = make_object_schema(BundleConfig)
-    keys = schema["properties"]
-    keys["contract_version"]["const"] = CONTRACT_VERSION
+    schema = make_bundle_schema(BundleConfig, CONTRACT_VERSION, "catalog.json")
     for name in ("num_items", "max_length", "recommendations", "candidates"):
-        keys[name]["minimum"] = 1
+        schema["properties"][name]["minimum"] = 1
+    return finish("kd_tf: config.json of a bundle", ABOUT_BUNDLES, schema)
+
+
+def make_ranking_config_schema() -> dict[str, Any]:
+    """Makes the schema of config.json of a bundle of the ranking task."""
+    schema = make_bundle_schema(RankerConfig, RANKER_CONTRACT_VERSION, "features.json")
+    keys = schema["properties"]
+    for name, minimum in (("num_places", 0), ("num_numeric", 0), ("batch_size", 1)):
+        keys[name]["minimum"] = minimum
+    keys["threshold"] |= {"minimum": 0, "maximum": 1}
+    return finish("kd_tf: config.json of a bundle of the ranking task", ABOUT_BUNDLES, schema)
+
+
+def make_bundle_schema(cls: type, contract_version: int, data_file: str) -> dict[str, Any]:
+    """Makes the schema of a bundle's config.json with its hashes.
+
+    Args:
+        cls: The class of its keys.
+        contract_version: The only contract version it may have.
+        data_file: The file that a bundle has beside its model.
+    """
+    schema = make_object_schema(cls)
+    keys = schema["properties"]
+    keys["contract_version"]["const"] = contract_version
     keys["sha256"]["additionalProperties"] = SHA256
-    keys["sha256"]["required"] = ["model.tflite", "catalog.json"]
+    keys["sha256"]["required"] = ["model.tflite", data_file]
     keys[CONFIG_HASH_KEY] = {
         "description": "SHA-256 of config.json itself, computed with 64 zeros in this place.",
         **SHA256,
     }
     schema["required"] = sorted(keys)
-    return finish(
-        "kd_tf: config.json of a bundle",
-        "Sizes, metrics and hashes of a bundle. A reader ignores keys that it does not know, and "
-        "refuses a contract_version that it does not know.",
-        schema,
-    )
+    return schema
 
 
 def make_results_schema() -> dict[str, Any]:
@@ -62,6 +85,18 @@ def make_results_schema() -> dict[str, Any]:
         "kd_tf: results.json",
         "All figures of a run. kd-tf baselines --json and kd-tf compare --json write the same "
         "without exported files: the keys " + ", ".join(of_runs) + " are then missing.",
+        schema,
+    )
+
+
+def make_ranking_results_schema() -> dict[str, Any]:
+    """Makes the schema of results.json of a run of the ranking task."""
+    schema = make_object_schema(RankingResults)
+    schema["properties"]["version"]["const"] = RankingResults.version
+    schema["properties"]["task"]["const"] = RankingResults.task
+    return finish(
+        "kd_tf: results.json of the ranking task",
+        "All figures of a run of the ranking task.",
         schema,
     )
 
@@ -132,6 +167,8 @@ def read_attributes(cls: type) -> dict[str, str]:
 SCHEMAS = {
     "config.schema.json": make_config_schema,
     "results.schema.json": make_results_schema,
+    "ranking-config.schema.json": make_ranking_config_schema,
+    "ranking-results.schema.json": make_ranking_results_schema,
 }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -26,6 +28,14 @@ SLICE_MEANINGS = {
 """What the slices are that a name does not explain."""
 
 
+class HasMetrics(Protocol):
+    """A model or a file that was measured."""
+
+    @property
+    def metrics(self) -> Mapping[str, float]:
+        """Its metrics by name."""
+
+
 def write(results: Results, folder: Path) -> None:
     """Writes report.html into a run's folder atomically.
 
@@ -40,25 +50,22 @@ def render(results: Results) -> str:
 
     All text is escaped, because names of data sets, notes and versions are not trusted.
     """
-    environment = Environment(
-        loader=PackageLoader("kd_tf.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     # Two layouts: the text of a single chart would become too small in a narrow window.
-    return environment.get_template(TEMPLATE).render(
-        results=results,
-        charts={
-            "wide": tradeoff_chart.draw_chart(results, width=760, height=420),
-            "narrow": tradeoff_chart.draw_chart(results, width=350, height=420),
-        }
-        if results.dataset.test_users
-        else {},
-        metrics=_list_metric_names(results),
-        slices=_count_slice_users(results),
-        slice_meanings=SLICE_MEANINGS,
+    return (
+        make_environment()
+        .get_template(TEMPLATE)
+        .render(
+            results=results,
+            charts={
+                "wide": tradeoff_chart.draw_chart(results, width=760, height=420),
+                "narrow": tradeoff_chart.draw_chart(results, width=350, height=420),
+            }
+            if results.dataset.test_users
+            else {},
+            metrics=list_metric_names([*results.models, *results.artifacts]),
+            slices=_count_slice_users(results),
+            slice_meanings=SLICE_MEANINGS,
+        )
     )
 
 
@@ -75,8 +82,17 @@ def _count_slice_users(results: Results) -> dict[str, int]:
     }
 
 
-def _list_metric_names(results: Results) -> list[str]:
-    """Lists the names of all metrics, in the order of first occurrence."""
-    metrics = [model.metrics for model in results.models]
-    metrics += [artifact.metrics for artifact in results.artifacts]
-    return list(dict.fromkeys(name for values in metrics for name in values))
+def make_environment() -> Environment:
+    """Makes what renders the templates of all reports, with everything escaped."""
+    return Environment(
+        loader=PackageLoader("kd_tf.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def list_metric_names(results: Sequence[HasMetrics]) -> list[str]:
+    """Lists the names of all metrics of models and files, in the order of first occurrence."""
+    return list(dict.fromkeys(name for result in results for name in result.metrics))

@@ -131,7 +131,7 @@ def draw_chart(results: Results, *, width: float, height: float) -> Chart:
     min_log_size = math.log10(max(min(entry[2] for entry in entries), 1) / 2)
     max_log_size = math.log10(max(max(entry[2] for entry in entries), 1) * 2)
     best_quality = max(0.01, *(entry[3] for entry in entries))
-    step = _choose_step(best_quality)
+    step = choose_step(best_quality)
     max_quality = step * (math.floor(best_quality / step) + 1)
 
     def to_x(size: float) -> float:
@@ -225,7 +225,7 @@ def _measure_overlap(label: _Label, occupied_boxes: list[_Box], area: _Box) -> f
     return sum(box.compute_overlap(other) for other in occupied_boxes) + 2 * max(outside, 0.0)
 
 
-def _choose_step(largest: float) -> float:
+def choose_step(largest: float) -> float:
     """Chooses 1, 2 or 5 times a power of ten, so that about four to eight steps reach `largest`."""
     power = 10.0 ** math.floor(math.log10(largest / 4))
     # For a number just below a power of ten, the logarithm may round up: then no multiple fits.

@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from kd_tf.report.ranking_results import (
+    PredictionArtifact,
+    RankingDatasetResult,
+    RankingResults,
+)
 from kd_tf.report.results import (
     CandidateResult,
     ComparisonResult,
@@ -17,6 +22,7 @@ from kd_tf.report.results import (
 )
 from kd_tf.runtime.bundle import BundleConfig
 from kd_tf.runtime.catalog import Item
+from kd_tf.runtime.ranker_bundle import RankerConfig
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -29,14 +35,24 @@ def assert_lists(page: str, names: list[str]) -> None:
 
 @pytest.mark.parametrize(
     "record",
-    [Results, ModelTable, DatasetResult, ModelResult, CandidateResult, ComparisonResult],
+    [
+        Results,
+        ModelTable,
+        DatasetResult,
+        ModelResult,
+        CandidateResult,
+        ComparisonResult,
+        RankingResults,
+        RankingDatasetResult,
+        PredictionArtifact,
+    ],
 )
 def test_results_json(record: type) -> None:
     assert_lists("reference/results.md", [field.name for field in dataclasses.fields(record)])
 
 
 def test_bundle() -> None:
-    for record in (BundleConfig, Item):
+    for record in (BundleConfig, Item, RankerConfig):
         assert_lists("reference/bundle.md", [field.name for field in dataclasses.fields(record)])
 
 

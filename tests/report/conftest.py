@@ -6,6 +6,11 @@ import dataclasses
 
 import pytest
 
+from kd_tf.report.ranking_results import (
+    PredictionArtifact,
+    RankingDatasetResult,
+    RankingResults,
+)
 from kd_tf.report.results import ComparisonResult, DatasetResult, ModelResult, Results
 from kd_tf.tflite.artifact import Artifact
 
@@ -121,4 +126,86 @@ def results():
         ],
         chosen="int8",
         environment={"kd_tf": "0.1.0", "python": "3.11.9", "machine": "x86_64"},
+    )
+
+
+def _measure_clicks(auc: float) -> dict[str, float]:
+    names = ("auc", "gauc", "log_loss", "accuracy", "f1", "calibration_error")
+    return {name: auc + 0.0101 * place for place, name in enumerate(names)}
+
+
+@pytest.fixture
+def ranking_results():
+    """Results of a run of the ranking task on clicks."""
+
+    def make_model(name, role, kind, auc):
+        parameters = round(1e5 * auc)
+        return ModelResult(name, role, kind, parameters, parameters, _measure_clicks(auc), 9.9)
+
+    def make_artifact(name, size, auc):
+        return PredictionArtifact(
+            name=name,
+            path=f"artifacts/{name}.tflite",
+            bytes=size,
+            sha256=64 * "0",
+            quantization=name,
+            sparsity=0.25,
+            signatures=["predict", "predict_batch"],
+            metrics=_measure_clicks(auc),
+            threshold=0.31,
+            validation_score=auc + 0.004,
+            parity={"rows": 8000, "max_error": auc / 100, "mean_error": auc / 1000},
+            latency_us={"p50": 7.2, "p90": 11.6, "p99": 31.7, "threads": 1},
+            min_runtime_version="2.3.0",
+            intervals={"auc": (auc - 0.01, auc + 0.01)},
+        )
+
+    return RankingResults(
+        dataset=RankingDatasetResult(
+            name="synthetic",
+            label={"name": "clicked", "kind": "click", "low": 0.0, "high": 1.0},
+            rows=40_000,
+            positive_share=0.282,
+            protocol="random",
+            seed=42,
+            train_rows=28_000,
+            validation_rows=4_000,
+            test_rows=8_000,
+            columns=[
+                {"name": "hour", "kind": "categorical", "reason": "whole numbers, 24 distinct"},
+                {"name": "clicked", "kind": "label", "reason": "click"},
+            ],
+            features=1,
+            notes=["3 rows have no label"],
+        ),
+        models=[
+            make_model("prior", "baseline", "prior", 0.5),
+            make_model("gradient-boosted-trees", "baseline", "gradient-boosted-trees", 0.72),
+            make_model("teacher", "teacher", "dcn", 0.78),
+            make_model("student-alone", "student", "mlp", 0.77),
+            make_model("student-distilled", "student", "mlp", 0.779),
+        ],
+        artifacts=[make_artifact("float32", 64_736, 0.779), make_artifact("int8", 22_432, 0.778)],
+        comparisons=[
+            ComparisonResult(
+                "student-distilled", "student-alone", "auc", 0.0106, 0.0031, 200, 1e-6
+            ),
+            ComparisonResult("student-distilled", "teacher", "log_loss", -0.0025, 0.0018, 200, 0.2),
+        ],
+        chosen="int8",
+        reliability={
+            name: {
+                "mean_prediction": [0.05, 0.21 + shift, 0.38],
+                "positive_share": [0.0, 0.2, 0.4],
+                "num_rows": [900, 400, 1],
+            }
+            for name, shift in (
+                ("prior", 0.0),
+                ("gradient-boosted-trees", 0.01),
+                ("teacher", 0.02),
+                ("student-alone", 0.03),
+                ("student-distilled", 0.04),
+            )
+        },
+        environment={"kd_tf": "0.1.0", "python": "3.11.9"},
     )

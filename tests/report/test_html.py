@@ -10,7 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from kd_tf.errors import UserError
-from kd_tf.report import html
+from kd_tf.report import html, ranking_html
+from kd_tf.report.reliability_chart import draw_reliability
 
 HOSTILE = "<script>alert('1')</script> | \"a\" & <b>\n</title></svg>"
 VOID = {"meta", "link"}
@@ -297,3 +298,95 @@ def test_a_folder_that_cannot_be_written_is_named(results, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"report\.html: cannot write"):
         html.write(results, tmp_path / "file")
+
+
+CLICK_METRICS = ("auc", "gauc", "log_loss", "f1", "calibration_error")
+
+
+@pytest.fixture
+def ranking_page(ranking_results):
+    return Page(ranking_html.render(ranking_results))
+
+
+def test_every_model_and_file_has_its_own_figures(ranking_results, ranking_page):
+    _, rows = ranking_page.table("models-table")
+    assert {name: cells[:6] for name, cells in rows.items()} == {
+        model.name: [*(f"{model.metrics[name]:.4f}" for name in CLICK_METRICS), f"{model.bytes:,}"]
+        for model in ranking_results.models
+    }
+    _, rows = ranking_page.table("files-table")
+    assert rows == {
+        f"{file.name}.tflite" + (" in the bundle" if file.name == "int8" else ""): [
+            *(f"{file.metrics[name]:.4f}" for name in CLICK_METRICS),
+            f"{file.bytes:,}",
+            "25.0%",
+        ]
+        for file in ranking_results.artifacts
+    }
+    _, rows = ranking_page.table("columns-table")
+    assert rows["hour"] == ["categorical", "whole numbers, 24 distinct"]
+
+
+def test_comparisons_of_clicks_are_in_words(ranking_page):
+    text = ranking_page.all_text()
+    assert (
+        "auc: student-distilled is above student-alone (gain +0.0106, paired standard error 0.0031)"
+    ) in text
+    assert "log_loss: student-distilled is not distinguishable from teacher: they are less" in text
+
+
+def test_the_plot_has_teacher_student_and_the_best_baseline(ranking_results):
+    chart = draw_reliability(ranking_results, width=350, height=420)
+    assert [curve.name for curve in chart.curves] == [
+        "gradient-boosted-trees",
+        "teacher",
+        "student-distilled",
+    ]
+
+
+def test_points_are_where_their_probabilities_are(ranking_results):
+    chart = draw_reliability(ranking_results, width=460, height=456)
+    # The plot is 400 x 400 pixels from (48, 412), and .4 is its end: 1000 pixels for 1.
+    (low, middle, high) = chart.curves[1].bins
+    assert (low.x, low.y, low.y_low, low.y_high) == pytest.approx((98, 412, 412, 412))
+    assert (middle.x, middle.y) == pytest.approx((278, 212))
+    # Two standard errors: 2 * sqrt(.2 * .8 / 400) = .04, of one row more than the plot has.
+    assert (middle.y_low, middle.y_high) == pytest.approx((252, 172))
+    assert (high.y, high.y_low, high.y_high) == pytest.approx((12, 412, 12))
+    assert [tick.label for tick in chart.x_ticks] == ["0", "0.1", "0.2", "0.3", "0.4"]
+
+
+def test_ratings_have_their_own_metrics_and_no_plot(ranking_results):
+    rating = {"name": "stars", "kind": "rating", "low": 1.0, "high": 5.0}
+    dataset = dataclasses.replace(ranking_results.dataset, label=rating, positive_share=None)
+    results = dataclasses.replace(ranking_results, dataset=dataset, reliability={})
+    page = Page(ranking_html.render(results))
+    headings, _ = page.table("models-table")
+    assert headings[:4] == ["model", "RMSE", "MAE", "bytes"]
+    assert "Calibration" not in page.all_text()
+
+
+def test_hostile_names_of_columns_are_text(ranking_results):
+    column = {"name": HOSTILE, "kind": HOSTILE, "reason": HOSTILE}
+    label = {**ranking_results.dataset.label, "name": HOSTILE}
+    dataset = dataclasses.replace(
+        ranking_results.dataset, name=HOSTILE, label=label, columns=[column], notes=[HOSTILE]
+    )
+    page = Page(ranking_html.render(dataclasses.replace(ranking_results, dataset=dataset)))
+    assert "script" not in {tag for tag, _ in page.elements}
+    assert page.table("columns-table")[1].keys() == {HOSTILE}
+
+
+def test_the_drawings_are_whole_and_every_reference_has_its_element(ranking_results):
+    text = ranking_html.render(ranking_results)
+    drawings = re.findall(r'<svg class="chart.*?</svg>', text, re.DOTALL)
+    assert len(drawings) == 2
+    for drawing in drawings:
+        assert len(ElementTree.fromstring(drawing).findall("polyline")) == 3
+    identifiers = re.findall(r'\bid="([^"]+)"', text)
+    assert len(identifiers) == len(set(identifiers))
+    references = {
+        name for names in re.findall(r'labelledby="([^"]+)"', text) for name in names.split()
+    }
+    assert references <= set(identifiers)
+    assert not re.search(r"https?://|<script", text)

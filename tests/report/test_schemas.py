@@ -10,8 +10,14 @@ from typing import Any
 import jsonschema
 import pytest
 
+from kd_tf.report.ranking_results import RankingResults
 from kd_tf.report.results import ModelTable, Results
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
+from kd_tf.runtime.features.categorical import VocabularyFeature
+from kd_tf.runtime.features.columns import Column
+from kd_tf.runtime.features.label import Label
+from kd_tf.runtime.features.schema import FeatureSchema
+from kd_tf.runtime.ranker_bundle import RankerConfig, write_ranker_bundle
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "reference"
@@ -58,7 +64,42 @@ def bundle(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["config.schema.json", "results.schema.json"])
+@pytest.fixture
+def ranking_bundle(tmp_path: Path) -> Path:
+    schema = FeatureSchema(
+        label=Label("clicked", "click"),
+        columns=(Column("hour", "category"),),
+        categorical=(VocabularyFeature("hour", "hour", ("8", "20")),),
+        numeric=(),
+    )
+    config = RankerConfig(
+        name="hours",
+        num_places=1,
+        num_numeric=0,
+        batch_size=64,
+        signatures=("predict", "predict_batch"),
+        min_runtime_version="2.3.0",
+        quantization="float32",
+        threshold=0.31,
+        metrics={"auc": 0.6},
+        dataset={"name": "hours", "rows": 100},
+    )
+    folder = tmp_path / "bundle"
+    write_ranker_bundle(
+        folder, model=b"model", schema=schema, config=config, model_card="# Hours\n"
+    )
+    return folder
+
+
+SCHEMAS = (
+    "config.schema.json",
+    "results.schema.json",
+    "ranking-config.schema.json",
+    "ranking-results.schema.json",
+)
+
+
+@pytest.mark.parametrize("name", SCHEMAS)
 def test_the_schemas_are_those_of_the_classes(name: str) -> None:
     spec = importlib.util.spec_from_file_location("write_schemas", SCRIPT)
     assert spec is not None
@@ -83,16 +124,24 @@ def test_every_property_is_described() -> None:
             found for name, part in schema.items() for found in find_bare(part, f"{path}/{name}")
         ]
 
-    assert not find_bare(read_schema("config.schema.json"))
-    assert not find_bare(read_schema("results.schema.json"))
+    assert [find_bare(read_schema(name)) for name in SCHEMAS] == [[]] * len(SCHEMAS)
 
 
 def test_a_bundle_follows_its_schema(bundle: Path) -> None:
     check(json.loads((bundle / "config.json").read_text("utf-8")), "config.schema.json")
 
 
-def test_results_follow_their_schema(results: Results) -> None:
+def test_results_follow_their_schema(results: Results, ranking_results: RankingResults) -> None:
     check(results.to_json(), "results.schema.json")
+    check(ranking_results.to_json(), "ranking-results.schema.json")
+
+
+def test_a_bundle_of_the_ranking_task_follows_its_schema(ranking_bundle: Path) -> None:
+    content = json.loads((ranking_bundle / "config.json").read_text("utf-8"))
+    check(content, "ranking-config.schema.json")
+    for key, value in (("contract_version", 1), ("batch_size", 0), ("threshold", 1.5)):
+        with pytest.raises(jsonschema.ValidationError):
+            check({**content, key: value}, "ranking-config.schema.json")
 
 
 def test_a_table_without_files_follows_the_schema_of_results(results: Results) -> None:

@@ -30,7 +30,7 @@ from kd_tf.pipeline.ranking.train import (
 from kd_tf.pipeline.run_folder import check_run_folder, reserve_run_folder
 from kd_tf.pipeline.stages.model_results import describe_environment
 from kd_tf.progress import NullProgress, Progress
-from kd_tf.report import ranking_model_card
+from kd_tf.report import ranking_html, ranking_model_card
 from kd_tf.report.ranking_results import RankingDatasetResult, RankingResults
 from kd_tf.report.results import ComparisonResult, ModelResult
 from kd_tf.runtime.bundle_files import BUNDLE_FOLDER
@@ -75,7 +75,7 @@ def run_ranking(
     Args:
         settings: All settings of the run.
         folder: A new or empty folder, or that of an earlier run. Gets config.toml, results.json,
-            teacher/, student/, targets/, artifacts/ and bundle/.
+            report.html, teacher/, student/, targets/, artifacts/ and bundle/.
         progress: Where to report; by default nowhere.
         split: Rows in memory (`kd_tf.data.ranking.read_ranking.read_ranking_split`); by default
             the tables that ``settings.data`` names are read.
@@ -128,6 +128,7 @@ def _run_stages(context: RankingContext) -> RankingRunResult:
     )
     bundle = _write_bundle(context, results)
     results.write(context.folder)
+    ranking_html.write(results, context.folder)
     return RankingRunResult(
         context.folder,
         results,
