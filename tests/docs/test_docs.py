@@ -126,8 +126,11 @@ def commands() -> dict[str, Any]:
 
 
 def find_setting(path: str) -> bool:
-    """Whether the configuration has a setting ``section.key``."""
-    model: Any = config.Config
+    """Whether the configuration of a task has a setting ``section.key``."""
+    return any(find_key(path, section) for section in (config.Config, config.RankingConfig))
+
+
+def find_key(path: str, model: Any) -> bool:
     for key in path.split("."):
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             return True  # the keys of a mapping, such as those of loss_settings
@@ -281,7 +284,9 @@ def test_settings_in_the_text_exist(page: Path) -> None:
 def test_toml_blocks_are_configurations(page: Path) -> None:
     for block in list_blocks(page):
         if block.language == "toml":
-            config.from_values(tomllib.loads(block.text))
+            values = tomllib.loads(block.text)
+            is_ranking = values.get("task") == "ranking"
+            config.from_values(values, config.RankingConfig if is_ranking else config.Config)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -209,6 +209,37 @@ def test_the_readme_and_the_tutorial_lead_from_a_csv_to_titles(
         (tmp_path / "bundle").rename(tmp_path / f"bundle-{len(page)}")
 
 
+@pytest.mark.slow
+def test_the_tutorial_on_clicks_leads_from_a_log_to_predictions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import kd_tf as kd
+
+    monkeypatch.chdir(tmp_path)
+    write, predict, show_columns = list_python_blocks("tutorials/clicks.md")
+    run_block(write)
+    # The page's command, with a model that is trained in a few seconds.
+    settings = kd.RankingConfig(
+        data={"interactions": "clicks.csv", "label": "clicked"},
+        teacher={"architecture": "deep", "hidden": [8], "training": {"epochs": 1}},
+        student={"architecture": "logistic-regression", "training": {"epochs": 1}},
+        export={"quantizations": ["float32"]},
+    )
+    result = kd.run_ranking(settings, "runs/clicks")
+    assert (result.folder / "report.html").is_file()
+    capsys.readouterr()
+    names = run_block(predict)
+    probability, order = capsys.readouterr().out.splitlines()
+    assert 0 < float(probability) < 1
+    assert sorted(ast.literal_eval(order)) == sorted(names["shortlist"])
+    assert names["ranker"].predict(names["row"]) == pytest.approx(names["probabilities"][0])
+    run_block(show_columns, names)
+    printed = capsys.readouterr().out
+    page = (DOCS / "tutorials/clicks.md").read_text("utf-8")
+    shown = [line for line in printed.splitlines() if line in page]
+    assert len(shown) == 6, printed
+
+
 def test_the_tutorial_explains_every_statement_of_the_readme() -> None:
     def list_statements(page: str) -> list[str]:
         blocks = list_python_blocks(page)
