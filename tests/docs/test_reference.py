@@ -60,7 +60,10 @@ def test_registries() -> None:
     """All names that settings take; in one test, which imports TensorFlow."""
     from kd_tf.baselines import BASELINES
     from kd_tf.distill.losses import METHODS
+    from kd_tf.distill.losses.row import ROW_METHODS
     from kd_tf.evaluation.metrics.ranking import RANKING_METRICS
+    from kd_tf.models.ranking.students import RANKING_STUDENTS
+    from kd_tf.models.ranking.teachers import RANKING_TEACHERS
     from kd_tf.models.students import STUDENTS
     from kd_tf.models.teachers import TEACHERS
     from kd_tf.pipeline.method_presets import PRESETS
@@ -69,8 +72,9 @@ def test_registries() -> None:
 
     assert_lists("explanation/evaluation.md", list(BASELINES))
     assert_lists("explanation/distillation.md", [*METHODS, *PRESETS])
-    assert_lists("explanation/students.md", list(STUDENTS))
-    assert_lists("explanation/teachers.md", list(TEACHERS))
+    assert_lists("explanation/distillation.md", list(ROW_METHODS))
+    assert_lists("explanation/students.md", [*STUDENTS, *RANKING_STUDENTS])
+    assert_lists("explanation/teachers.md", [*TEACHERS, *RANKING_TEACHERS])
     assert_lists("explanation/quantization.md", [form.value for form in Quantization])
     assert_lists("reference/metrics.md", [f"{name}@k" for name in RANKING_METRICS])
     assert_lists("reference/results.md", [field.name for field in dataclasses.fields(Artifact)])
