@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from kd_tf.data.ranking.examples import RankingExamples
     from kd_tf.models.base import HistoryModel
+    from kd_tf.models.ranking.base import RankingModel
 
 # Read by TensorFlow when a test first imports it. Tiny models gain nothing from more threads,
 # and parallel test workers would fight for the cores.
@@ -72,3 +74,58 @@ def constructor(model_class: type[HistoryModel]) -> set[str]:
 def settings_of() -> Callable[[type[HistoryModel]], set[str]]:
     """``settings_of(model_class)``: the names of all settings that the constructors take."""
     return constructor
+
+
+class TinyRows:
+    """Rows of the ranking task with features of every form, and models of them."""
+
+    def __init__(self) -> None:
+        from kd_tf.runtime.features.layout import CategoricalFeature, FeatureLayout
+
+        self.layout = FeatureLayout(
+            (
+                CategoricalFeature("user", 9),
+                CategoricalFeature("genres", 7, num_values=3),
+                CategoricalFeature("device", 4),
+                CategoricalFeature("hour", 6),
+            ),
+            ("price", "age"),
+        )
+
+    def draw(self, count: int, seed: int = 0) -> RankingExamples:
+        """Rows whose lists have 0 to 3 values."""
+        import numpy as np
+
+        from kd_tf.data.ranking.examples import RankingExamples
+
+        random = np.random.default_rng(seed)
+        sizes = [self.layout.categorical[index].num_ids for index in self.layout.feature_of_place]
+        categorical = random.integers(0, sizes, (count, len(sizes))).astype(np.int32)
+        lengths = random.integers(0, 4, count)
+        categorical[:, 1:4] = np.maximum(categorical[:, 1:4], 1)
+        categorical[:, 1:4][np.arange(3) >= lengths[:, None]] = 0
+        numeric = random.normal(0, 1, (count, 2)).astype(np.float32)
+        labels = random.integers(0, 2, count).astype(np.float32)
+        return RankingExamples(self.layout, categorical, numeric, labels)
+
+    def make(
+        self, model_class: type[RankingModel], seed: int = 0, scale: float = 0.4, **settings
+    ) -> RankingModel:
+        """A model with weights, every one of them random: biases and all."""
+        import numpy as np
+
+        from kd_tf.models.ranking.teachers.deep import DeepFeatureModel
+
+        if issubclass(model_class, DeepFeatureModel):
+            settings = {"hidden": (8, 4), "embedding_dim": 4, **settings}
+        model = model_class(self.layout, **settings)
+        model.create_weights()
+        random = np.random.default_rng(seed)
+        for weight in model.trainable_variables:
+            weight.assign(random.normal(0, scale, weight.shape))
+        return model
+
+
+@pytest.fixture(scope="session")
+def rows() -> TinyRows:
+    return TinyRows()

@@ -67,7 +67,7 @@ def load(folder: Path) -> TrainableModel:
     from kd_tf.models import students, teachers  # noqa: F401
     from kd_tf.models.by_user_id import history_lookup, matrix_factorization  # noqa: F401
     from kd_tf.models.ranking import students as ranking_students  # noqa: F401
-    from kd_tf.models.ranking import teachers as ranking_teachers  # noqa: F401
+    from kd_tf.models.ranking.teachers import ensemble as ranking_ensemble  # noqa: F401
     from kd_tf.models.teachers import mixture  # noqa: F401
 
     try:

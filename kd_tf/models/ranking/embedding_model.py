@@ -37,8 +37,10 @@ class FeatureEmbeddingModel(RankingModel):
         self.bias = self.add_weight(name="bias", shape=(), initializer="zeros")
 
     def prepare_fit(self, train: RankingExamples) -> None:
-        """Sets the bias so that the first prediction is the mean label."""
+        """Sets the bias of a new model so that the first prediction is the mean label."""
         super().prepare_fit(train)
+        if float(self.bias) != 0.0:
+            return  # It was trained before and goes on where it ended.
         mean = float(np.clip(np.mean(train.labels, dtype=np.float64), 1e-6, 1 - 1e-6))
         self.bias.assign(np.log(mean / (1 - mean)))
 

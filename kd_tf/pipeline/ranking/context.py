@@ -18,6 +18,7 @@ from kd_tf.evaluation.evaluate_predictions import (
     evaluate_predictions,
 )
 from kd_tf.evaluation.prediction_validation import PredictionValidation
+from kd_tf.layers.feature_embedding import describe_layout
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.pipeline.stages.cache import Cache, hash_arrays
 from kd_tf.progress import Progress
@@ -49,6 +50,8 @@ class RankingContext:
     ) -> RankingContext:
         """Prepares what the stages share."""
         key = {
+            # Other features may have rows of the same ids: a column has another name.
+            "layout": describe_layout(split.train.layout),
             "train": _hash_examples(split.train),
             "validation": _hash_examples(split.validation),
             "label": split.label.kind,

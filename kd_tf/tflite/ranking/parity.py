@@ -72,8 +72,8 @@ def check_prediction_parity(
     """Runs a file and its student side by side and raises an error if they differ.
 
     Besides the given rows, the check covers rows without any value, unknown ids, the first and the
-    last id of every feature, numbers beyond those of the rows, and ids that no feature has. Both
-    signatures must give the same answers, and the same ones on every call.
+    last id of every feature, the smallest and largest numbers together, and ids that no feature
+    has. Both signatures must give the same answers, and the same ones on every call.
 
     Args:
         content: The .tflite file.
@@ -120,7 +120,7 @@ def make_edge_rows(layout: FeatureLayout, examples: RankingExamples) -> RankingE
     Args:
         layout: The features of the rows.
         examples: Real rows: their first one fills the places that an edge case leaves open, and
-            their smallest and largest numbers are exceeded.
+            their smallest and largest numbers come together.
     """
     sizes = np.array([layout.categorical[index].num_ids for index in layout.feature_of_place])
     numbers = np.asarray(examples.numeric[:10_000], np.float32)
