@@ -2,24 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pytest
-
-from kd_tf.data.ranking.examples import RankingExamples
-from kd_tf.errors import UserError
-from kd_tf.models.ranking.students import FactorizationMachineStudent
-from kd_tf.runtime.bundle import Bundle
-from kd_tf.runtime.bundle_files import encode_with_own_hash
-from kd_tf.runtime.features.features_json import encode_features, from_json
-from kd_tf.runtime.ranker import Ranker
-from kd_tf.runtime.ranker_bundle import RankerBundle, RankerConfig, write_ranker_bundle
-from kd_tf.tflite.quantization import Quantization
-from kd_tf.tflite.ranking.convert import convert_ranking_model
+from kd_tf.runtime.features.features_json import from_json
 
 GOLDEN_RECOMMENDER = Path(__file__).parents[1] / "golden" / "bundle-v1"
 

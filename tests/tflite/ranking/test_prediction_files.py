@@ -22,7 +22,7 @@ from kd_tf.tflite.ranking.signatures import PredictionSignatures
 
 BATCH_SIZE = 8
 
-SCALE = {"logistic-regression": 0.25, "factorization-machine": 0.15, "mlp": 0.25}
+SCALE = {"logistic-regression": 0.25, "factorization-machine": 0.1, "mlp": 0.25}
 """Spread of the weights: int8 cuts off what large products of a factorization machine reach."""
 
 
