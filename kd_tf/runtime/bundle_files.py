@@ -73,6 +73,13 @@ def open_whole_folder(folder: Path, open_files: Callable[[FolderFiles], _Opened]
     raise AssertionError("unreachable")
 
 
+_OTHER_TASK_HINTS = {
+    1: "It recommends items: open it with kd_tf.runtime.recommender.Recommender.",
+    2: "It predicts clicks or ratings: open it with kd_tf.runtime.ranker.Ranker.",
+}
+"""What to do with a bundle of another task, by its contract version."""
+
+
 class ConfigReader:
     """Reads the values of a config.json, or refuses it.
 
@@ -95,8 +102,11 @@ class ConfigReader:
                 f"the bundle has contract version {version!r}, "
                 f"this kd_tf reads version {contract_version}",
                 where=where,
-                hint="Export the bundle again with this version of kd_tf, or install the version "
-                "that wrote it.",
+                hint=_OTHER_TASK_HINTS.get(
+                    version if type(version) is int else 0,
+                    "Export the bundle again with this version of kd_tf, or install the version "
+                    "that wrote it.",
+                ),
             )
         self._content, self._where = content, where
 

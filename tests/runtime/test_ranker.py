@@ -70,8 +70,8 @@ def make_schema(max_values: int = 2) -> FeatureSchema:
     )
 
 
-def make_config(schema: FeatureSchema, **values: Any) -> RankerConfig:
-    config = RankerConfig(
+def make_config(schema: FeatureSchema) -> RankerConfig:
+    return RankerConfig(
         name="stars",
         num_places=schema.layout.num_places,
         num_numeric=schema.layout.num_numeric,
@@ -83,7 +83,6 @@ def make_config(schema: FeatureSchema, **values: Any) -> RankerConfig:
         metrics={"rmse": 0.9},
         dataset={"name": "stars"},
     )
-    return dataclasses.replace(config, **values)
 
 
 @pytest.fixture(scope="module")
@@ -117,26 +116,13 @@ def bundle(written: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(written, tmp_path / "bundle"))
 
 
-def change_config(bundle: Path, **values: Any) -> None:
-    """Changes the values and signs them, as a program would that wrote them so."""
-    content = json.loads((bundle / "config.json").read_bytes())
-    del content["config_sha256"]
-    (bundle / "config.json").write_bytes(encode_with_own_hash({**content, **values}))
-
-
 def test_raw_rows_get_the_prediction_of_the_model_in_the_units_of_the_table(
     student: RankingModel, written: Path
 ) -> None:
     ranker = Ranker.load(written.parent)  # the folder of a run has the bundle in it
     # Rows by hand: missing 0, unknown 1, then the values; (3.5 - 2) / 4 and so on.
     ids = np.array([[2, 2, 3], [3, 0, 0], [1, 3, 1], [0, 0, 0], [2, 3, 0]], np.int32)
-    ids_of_unknown_tag = ids.copy()
     numbers = np.array([[0.375], [0.25], [1.75], [0.0], [-0.5]], np.float32)
-    encoded = ranker.bundle.schema.encode(ROWS)
-    np.testing.assert_array_equal(np.sort(encoded[0][:, 1:]), np.sort(ids_of_unknown_tag[:, 1:]))
-    np.testing.assert_array_equal(encoded[0][:, 0], ids[:, 0])
-    np.testing.assert_allclose(encoded[1], numbers)
-
     expected = 1 + 4 * student.predict_probabilities({"categorical": ids, "numeric": numbers})
     actual = ranker.predict_all(ROWS)
     assert actual.dtype == np.float64
@@ -167,10 +153,12 @@ def test_a_changed_byte_of_any_file_is_refused(name: str, bundle: Path) -> None:
 
 
 def test_a_bundle_of_the_other_task_is_refused_in_words(written: Path) -> None:
-    with pytest.raises(UserError, match="contract version 1, this kd_tf reads version 2"):
+    with pytest.raises(UserError, match="version 1, this kd_tf reads version 2") as error:
         RankerBundle.open(RECOMMENDER)
-    with pytest.raises(UserError, match="contract version 2, this kd_tf reads version 1"):
+    assert "Recommender" in str(error.value)
+    with pytest.raises(UserError, match="version 2, this kd_tf reads version 1") as error:
         Bundle.open(written)
+    assert "Ranker" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -188,16 +176,20 @@ def test_a_bundle_of_the_other_task_is_refused_in_words(written: Path) -> None:
         ({"signatures": [1]}, "signatures must be a list of names"),
         ({"metrics": {"auc": "0.9"}}, "auc is not a number"),
         ({"sha256": {}}, "sha256 does not list model.tflite"),
-        ({"sha256": {"../x": "0"}}, "sha256 does not list"),
     ],
 )
-def test_a_config_without_sense_is_refused(values: dict, words: str, bundle: Path) -> None:
-    change_config(bundle, **values)
+def test_a_config_without_sense_is_refused(
+    values: dict[str, Any], words: str, bundle: Path
+) -> None:
+    """Signed, as a program would that wrote it so."""
+    content = json.loads((bundle / "config.json").read_bytes())
+    del content["config_sha256"]
+    (bundle / "config.json").write_bytes(encode_with_own_hash({**content, **values}))
     with pytest.raises(UserError, match=words):
         RankerBundle.open(bundle)
 
 
-def test_the_features_of_another_model_are_refused(written: Path, tmp_path: Path) -> None:
+def test_the_features_of_another_model_are_refused(written: Path, bundle: Path) -> None:
     """Hashes and config.json fit the features; only the model takes other rows."""
     schema = make_schema(max_values=3)
     arguments: dict[str, Any] = {
@@ -206,14 +198,13 @@ def test_the_features_of_another_model_are_refused(written: Path, tmp_path: Path
         "config": make_config(schema),
         "model_card": "",
     }
-    write_ranker_bundle(tmp_path / "unchecked", **arguments)
+    write_ranker_bundle(bundle.parent / "unchecked", **arguments)
     with pytest.raises(UserError, match="rows of 4 ids and 1 numbers, but the model takes 3 and 1"):
-        Ranker.load(tmp_path / "unchecked")
-    shutil.copytree(written, tmp_path / "good")
+        Ranker.load(bundle.parent / "unchecked")
     with pytest.raises(UserError, match="rows of 4 ids"):
-        write_ranker_bundle(tmp_path / "good", **arguments, check=Ranker.from_bundle)
+        write_ranker_bundle(bundle, **arguments, check=Ranker.from_bundle)
     # What was refused has not taken the place of what was good.
-    assert Ranker.load(tmp_path / "good").bundle.config.num_places == 3
+    assert Ranker.load(bundle).bundle.config.num_places == 3
 
 
 def test_a_config_survives_its_file(written: Path) -> None:
