@@ -46,6 +46,7 @@ def test_a_pair_has_the_same_rows_and_label(rows) -> None:
         distiller.fit(rows.draw(9), num_passes=2)
 
 
+@pytest.mark.slow
 def test_cached_outputs_of_teachers_teach_the_same(rows, tmp_path: Path) -> None:
     examples = rows.draw(100)
     teachers = [rows.make(DeepTeacher, seed=seed) for seed in range(2)]
