@@ -242,9 +242,10 @@ class RankingConfig(Section):
 
     Example:
         >>> from kd_tf.config import from_values
-        >>> settings = from_values({"task": "ranking", "data": {"label": "clicked"}}, RankingConfig)
-        >>> settings.student.architecture, settings.data.label
-        ('mlp', 'clicked')
+        >>> values = {"task": "ranking", "student": {"embedding_dim": 4}}
+        >>> settings = from_values(values, RankingConfig)
+        >>> settings.student.architecture, settings.student.embedding_dim
+        ('mlp', 4)
     """
 
     task: Literal["ranking"] = Field("ranking", description="what is learnt")

@@ -11,7 +11,7 @@ from kd_tf.backend import tf
 from kd_tf.errors import ParityError, UserError
 from kd_tf.models.batch_scoring import compute_scores
 from kd_tf.models.students.mlp import MLPStudent
-from kd_tf.runtime import model as model_module
+from kd_tf.runtime import signature_model as model_module
 from kd_tf.runtime.model import TFLiteModel
 from kd_tf.tflite import convert as convert_module
 from kd_tf.tflite.checks import parity as parity_module
