@@ -20,7 +20,7 @@ import numpy as np
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from kd_tf import atomic
-from kd_tf.runtime import model as runtime_model
+from kd_tf.runtime import signature_model
 from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.recommender import Recommender
 
@@ -35,7 +35,7 @@ MIN_AGREEMENT = 0.98
 
 def main(bundle: Path, out: Path) -> None:
     with_xnnpack = Recommender.load(bundle)
-    runtime_model.Interpreter = functools.partial(
+    signature_model.Interpreter = functools.partial(
         Interpreter, experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     )
     recommender = Recommender.load(bundle)
