@@ -84,6 +84,22 @@ def run_ranking(
         UserError: The data or a setting cannot be used, the folder is not a run's, or another
             command uses it.
         ParityError: The predictions of a converted file differ from those of its student.
+
+    Example:
+        >>> import tempfile
+        >>> import kd_tf as kd
+        >>> settings = config.from_values(
+        ...     {
+        ...         "data": {"synthetic_impressions": 2000},
+        ...         "teacher": {"architecture": "deep", "training": {"epochs": 1}},
+        ...         "student": {"training": {"epochs": 1}},
+        ...         "export": {"quantizations": ["float32"]},
+        ...     },
+        ...     RankingConfig,
+        ... )
+        >>> finished = kd.run_ranking(settings, Path(tempfile.mkdtemp()))
+        >>> finished.results.chosen
+        'float32'
     """
     check_run_folder(Path(folder))
     progress = progress or NullProgress()
