@@ -11,34 +11,29 @@ A bundle is flat::
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kd_tf import atomic
 from kd_tf.runtime.bundle_files import (
     CATALOG_FILE,
     CONFIG_FILE,
-    CONFIG_HASH_KEY,
     MODEL_CARD_FILE,
     MODEL_FILE,
     ConfigReader,
     FolderFiles,
     check_bundle_folder,
-    check_own_hash,
-    encode_with_own_hash,
+    describe_config,
     open_whole_folder,
-    read_checked,
+    read_verified_files,
+    write_verified_files,
 )
 from kd_tf.runtime.catalog import (
     CatalogItems,
     encode_catalog,
     make_catalog_row,
-    make_damaged_error,
     parse_catalog,
-    parse_json,
 )
 
 CONTRACT_VERSION = 1
@@ -96,15 +91,7 @@ class BundleConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of config.json, with the contract version first."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {
-            "contract_version": values.pop("contract_version"),
-            **values,
-            "signatures": list(self.signatures),
-            "metrics": dict(self.metrics),
-            "dataset": dict(self.dataset),
-            "sha256": dict(self.sha256),
-        }
+        return describe_config(self)
 
     @classmethod
     def from_json(cls, content: Any, where: str = CONFIG_FILE) -> BundleConfig:
@@ -176,22 +163,13 @@ class Bundle:
     @classmethod
     def _open(cls, files: FolderFiles) -> Bundle:
         """Opens a bundle whose files are read once each: what is checked is what is used."""
-        where = str(files.folder / CONFIG_FILE)
-        text = files.read(CONFIG_FILE)
-        content = parse_json(text, where)
-        config = BundleConfig.from_json(content, where)
-        check_own_hash(text, content.get(CONFIG_HASH_KEY), where)
-        for name in (MODEL_FILE, CATALOG_FILE):
-            if name not in config.sha256:
-                raise make_damaged_error(f"sha256 does not list {name}", where)
-        contents = {
-            name: read_checked(files, name, expected_hash)
-            for name, expected_hash in config.sha256.items()
-        }
+        config, contents = read_verified_files(
+            files, (MODEL_FILE, CATALOG_FILE), BundleConfig.from_json
+        )
         items = parse_catalog(
             contents[CATALOG_FILE], config.num_items, str(files.folder / CATALOG_FILE)
         )
-        return cls(files.folder, config, items, {CONFIG_FILE: text, **contents})
+        return cls(files.folder, config, items, contents)
 
     @property
     def model(self) -> bytes:
@@ -244,14 +222,11 @@ def write_bundle(
         CATALOG_FILE: encode_catalog(rows).encode("utf-8"),
         MODEL_CARD_FILE: model_card.encode("utf-8"),
     }
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    with atomic.replace_directory(folder) as temporary_folder:
-        for name, content in files.items():
-            atomic.write_bytes(temporary_folder / name, content)
-        complete = dataclasses.replace(config, sha256=hashes).to_json()
-        atomic.write_bytes(temporary_folder / CONFIG_FILE, encode_with_own_hash(complete))
-        # Verify the bundle before it replaces a good one.
-        bundle = Bundle.open(temporary_folder)
-        if check is not None:
-            check(bundle)
+    bundle = write_verified_files(
+        folder,
+        files,
+        lambda hashes: dataclasses.replace(config, sha256=hashes).to_json(),
+        Bundle.open,
+        check,
+    )
     return dataclasses.replace(bundle, folder=Path(folder))

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import hashlib
 import json
 import math
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from kd_tf import atomic
 from kd_tf.errors import UserError
-from kd_tf.runtime.catalog import make_damaged_error
+from kd_tf.runtime.catalog import make_damaged_error, parse_json
 
 CONFIG_HASH_KEY = "config_sha256"
 """Key in config.json of the SHA-256 of config.json itself, computed with 64 zeros as the value.
@@ -78,6 +79,96 @@ _OTHER_TASK_HINTS = {
     2: "It predicts clicks or ratings: open it with kd_tf.runtime.ranker.Ranker.",
 }
 """What to do with a bundle of another task, by its contract version."""
+
+
+def read_verified_files(
+    files: FolderFiles,
+    required_names: Sequence[str],
+    read_config: Callable[[Any, str], _Config],
+) -> tuple[_Config, dict[str, bytes]]:
+    """Reads the files of a bundle once each: what is checked is what is used.
+
+    Args:
+        files: The bundle's folder.
+        required_names: Files that the config must list.
+        read_config: Makes the config of the content of config.json and its path.
+
+    Returns:
+        The config, and the content of each file by its name.
+
+    Raises:
+        UserError: The config is refused, a file is missing or is not listed, or was changed.
+    """
+    where = str(files.folder / CONFIG_FILE)
+    text = files.read(CONFIG_FILE)
+    content = parse_json(text, where)
+    config = read_config(content, where)
+    check_own_hash(text, content.get(CONFIG_HASH_KEY), where)
+    for name in required_names:
+        if name not in config.sha256:
+            raise make_damaged_error(f"sha256 does not list {name}", where)
+    contents = {
+        name: read_checked(files, name, expected_hash)
+        for name, expected_hash in config.sha256.items()
+    }
+    return config, {CONFIG_FILE: text, **contents}
+
+
+def write_verified_files(
+    folder: Path,
+    files: Mapping[str, bytes],
+    make_config: Callable[[dict[str, str]], dict[str, Any]],
+    open_bundle: Callable[[Path], _Opened],
+    check: Callable[[_Opened], object] | None,
+) -> _Opened:
+    """Writes a bundle atomically: an interrupted run leaves the folder as it was.
+
+    Args:
+        folder: Target folder, which `check_bundle_folder` has let through.
+        files: Content of each file by its name, without config.json.
+        make_config: Makes the content of config.json of the files' hashes.
+        open_bundle: Opens and verifies a bundle.
+        check: Gets the new bundle before it takes the place of an old one, and raises if it is not
+            good enough.
+
+    Returns:
+        The bundle as it was opened in a temporary folder.
+    """
+    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    with atomic.replace_directory(folder) as temporary_folder:
+        for name, content in files.items():
+            atomic.write_bytes(temporary_folder / name, content)
+        config = encode_with_own_hash(make_config(hashes))
+        atomic.write_bytes(temporary_folder / CONFIG_FILE, config)
+        # Verify the bundle before it replaces a good one.
+        bundle = open_bundle(temporary_folder)
+        if check is not None:
+            check(bundle)
+    return bundle
+
+
+class HashedConfig(Protocol):
+    """What the configs of all bundles have."""
+
+    @property
+    def sha256(self) -> Mapping[str, str]:
+        """SHA-256 in hexadecimal by file name."""
+
+
+_Config = TypeVar("_Config", bound=HashedConfig)
+
+
+def describe_config(config: Any) -> dict[str, Any]:
+    """Returns the fields of a config as JSON, with the contract version first."""
+    values = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {
+        "contract_version": values.pop("contract_version"),
+        **values,
+        "signatures": list(config.signatures),
+        "metrics": dict(config.metrics),
+        "dataset": dict(config.dataset),
+        "sha256": dict(config.sha256),
+    }
 
 
 class ConfigReader:

@@ -11,28 +11,25 @@ A bundle is flat::
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from kd_tf import atomic
 from kd_tf.runtime.bundle_files import (
     CONFIG_FILE,
-    CONFIG_HASH_KEY,
     FEATURES_FILE,
     MODEL_CARD_FILE,
     MODEL_FILE,
     ConfigReader,
     FolderFiles,
     check_bundle_folder,
-    check_own_hash,
-    encode_with_own_hash,
+    describe_config,
     open_whole_folder,
-    read_checked,
+    read_verified_files,
+    write_verified_files,
 )
-from kd_tf.runtime.catalog import make_damaged_error, parse_json
+from kd_tf.runtime.catalog import make_damaged_error
 from kd_tf.runtime.features.features_json import encode_features, parse_features
 from kd_tf.runtime.features.schema import FeatureSchema
 
@@ -89,15 +86,7 @@ class RankerConfig:
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of config.json, with the contract version first."""
-        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        return {
-            "contract_version": values.pop("contract_version"),
-            **values,
-            "signatures": list(self.signatures),
-            "metrics": dict(self.metrics),
-            "dataset": dict(self.dataset),
-            "sha256": dict(self.sha256),
-        }
+        return describe_config(self)
 
     @classmethod
     def from_json(cls, content: Any, where: str = CONFIG_FILE) -> RankerConfig:
@@ -162,18 +151,9 @@ class RankerBundle:
     @classmethod
     def _open(cls, files: FolderFiles) -> RankerBundle:
         """Opens a bundle whose files are read once each: what is checked is what is used."""
-        where = str(files.folder / CONFIG_FILE)
-        text = files.read(CONFIG_FILE)
-        content = parse_json(text, where)
-        config = RankerConfig.from_json(content, where)
-        check_own_hash(text, content.get(CONFIG_HASH_KEY), where)
-        for name in (MODEL_FILE, FEATURES_FILE):
-            if name not in config.sha256:
-                raise make_damaged_error(f"sha256 does not list {name}", where)
-        contents = {
-            name: read_checked(files, name, expected_hash)
-            for name, expected_hash in config.sha256.items()
-        }
+        config, contents = read_verified_files(
+            files, (MODEL_FILE, FEATURES_FILE), RankerConfig.from_json
+        )
         features_path = str(files.folder / FEATURES_FILE)
         schema = parse_features(contents[FEATURES_FILE], features_path)
         sizes = (schema.layout.num_places, schema.layout.num_numeric)
@@ -183,7 +163,7 @@ class RankerBundle:
                 f"numbers, but these features make {sizes[0]} and {sizes[1]}",
                 features_path,
             )
-        return cls(files.folder, config, schema, {CONFIG_FILE: text, **contents})
+        return cls(files.folder, config, schema, contents)
 
     @property
     def model(self) -> bytes:
@@ -228,13 +208,11 @@ def write_ranker_bundle(
         FEATURES_FILE: encode_features(schema),
         MODEL_CARD_FILE: model_card.encode("utf-8"),
     }
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
-    with atomic.replace_directory(folder) as temporary_folder:
-        for name, content in files.items():
-            atomic.write_bytes(temporary_folder / name, content)
-        complete = dataclasses.replace(config, sha256=hashes).to_json()
-        atomic.write_bytes(temporary_folder / CONFIG_FILE, encode_with_own_hash(complete))
-        bundle = RankerBundle.open(temporary_folder)
-        if check is not None:
-            check(bundle)
+    bundle = write_verified_files(
+        folder,
+        files,
+        lambda hashes: dataclasses.replace(config, sha256=hashes).to_json(),
+        RankerBundle.open,
+        check,
+    )
     return dataclasses.replace(bundle, folder=Path(folder))
