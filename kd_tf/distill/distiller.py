@@ -14,7 +14,12 @@ from kd_tf.distill.tasks import find_task
 from kd_tf.distill.weighting.base import LossWeighting
 from kd_tf.distill.weighting.fixed import ConstantWeights
 from kd_tf.models.base import check_fit_input
-from kd_tf.models.trainable import TrainableModel, check_compile_arguments, minimize_loss
+from kd_tf.models.trainable import (
+    TrainableModel,
+    check_compile_arguments,
+    minimize_loss,
+    run_fit,
+)
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
@@ -230,11 +235,10 @@ class Distiller(keras.Model):
                 self.teachers, lesson, self._teacher_outputs, self.top_k, Path(self.cache_dir)
             )
             batches = replace(batches, labels={**batches.labels, **outputs})
-        history = self._task.fit_batches(
+        history = run_fit(
             super().fit,
             batches,
-            validated_model=self.student,
-            validation_data=validation_data,
+            self._task.make_validation_callback(validation_data, self.student),
             epochs=epochs,
             callbacks=callbacks,
             **kwargs,
@@ -293,7 +297,7 @@ class Distiller(keras.Model):
     def _compute_losses(
         self, inputs: Any, labels: dict[str, tf.Tensor], training: bool
     ) -> dict[str, tf.Tensor]:
-        if self.distillation_losses and self.teachers and "teacher_logits" not in labels:
+        if self.distillation_losses and self.teachers and self._task.main_output not in labels:
             outputs = self._task.compute_teacher_outputs(
                 self.teachers, inputs, labels, self._teacher_outputs, self.top_k
             )

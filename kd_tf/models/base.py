@@ -17,7 +17,7 @@ from kd_tf.layers.id_ops import mark_first_occurrences, mask_unknown_ids
 from kd_tf.losses.masked_logits import MaskedLogits
 from kd_tf.losses.softmax import compute_multinomial_loss
 from kd_tf.models.content.item_mixtures import ItemMixtures
-from kd_tf.models.trainable import TrainableModel
+from kd_tf.models.trainable import TrainableModel, run_fit
 from kd_tf.models.user_marks import append_user_marks, read_user_marks
 from kd_tf.progress import Progress
 
@@ -314,11 +314,10 @@ class HistoryModel(TrainableModel):
         train = to_training_set(x, self.num_items)
         self.prepare_fit(train)
         examples = fitting.draw_examples(self, train, num_passes, num_targets, seed)
-        history = fitting.fit_batches(
+        history = run_fit(
             super().fit,
             fitting.make_batches(examples, train, batch_size, seed),
-            validated_model=self,
-            validation_data=validation_data,
+            fitting.make_validation_callback(validation_data, self),
             epochs=epochs,
             callbacks=callbacks,
             **kwargs,

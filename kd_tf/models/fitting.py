@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 from kd_tf.backend import keras
 from kd_tf.data.examples.batches import Batches
 from kd_tf.data.examples.sequences import Examples
 from kd_tf.data.split import HeldOutSet, TrainingSet
 from kd_tf.models.base import HistoryModel
 from kd_tf.models.callbacks import RankingMetrics
-from kd_tf.models.trainable import run_fit
 
 BATCH_SIZE = 32
 """Default number of users per step, that of Keras."""
@@ -71,30 +67,15 @@ def make_batches(
     )
 
 
-def fit_batches(
-    fit: Callable[..., keras.callbacks.History],
-    batches: Batches,
-    *,
-    validated_model: HistoryModel,
-    validation_data: HeldOutSet | None,
-    epochs: int,
-    callbacks: Sequence[keras.callbacks.Callback] | None,
-    **kwargs: Any,
-) -> keras.callbacks.History:
-    """Runs Keras' `fit` on batches, with ranking metrics after every epoch.
+def make_validation_callback(
+    validation: HeldOutSet | None, model: HistoryModel
+) -> keras.callbacks.Callback | None:
+    """Makes the callback that logs ranking metrics of validation users; None without any.
 
     Args:
-        fit: `keras.Model.fit` of the model that is trained.
-        batches: Training data.
-        validated_model: The model that is evaluated: the trained one, or a Distiller's student.
-        validation_data: The validation users; None evaluates nothing.
-        epochs: Number of epochs.
-        callbacks: As in `run_fit`.
-        **kwargs: Further arguments of `keras.Model.fit`.
+        validation: The validation users, or None.
+        model: The model that is evaluated: the trained one, or a Distiller's student.
     """
-    validation = (
-        RankingMetrics(validation_data, validated_model)
-        if validation_data is not None and len(validation_data.histories)
-        else None
-    )
-    return run_fit(fit, batches, validation, epochs=epochs, callbacks=callbacks, **kwargs)
+    if validation is None or not len(validation.histories):
+        return None
+    return RankingMetrics(validation, model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,10 +39,12 @@ class DistillationTask:
     Attributes:
         student_class: Base class of the models of the task.
         data_class: Class of the training data that `Distiller.fit` takes.
+        main_output: The label of the teachers' output that every batch with their outputs has.
     """
 
     student_class: type[TrainableModel]
     data_class: type
+    main_output: str
 
     def check_pair(self, student: Any, teacher: Any) -> None:
         """Raises ValueError if a model cannot teach a student."""
@@ -92,18 +94,10 @@ class DistillationTask:
         """Reads the teachers' outputs for all examples from the cache, or computes them."""
         raise NotImplementedError
 
-    def fit_batches(
-        self,
-        fit: Callable[..., keras.callbacks.History],
-        batches: Batches,
-        *,
-        validated_model: Any,
-        validation_data: Any,
-        epochs: int,
-        callbacks: Sequence[keras.callbacks.Callback] | None,
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        """Runs Keras' `fit`, with the task's metrics of validation after every epoch."""
+    def make_validation_callback(
+        self, validation_data: Any, student: Any
+    ) -> keras.callbacks.Callback | None:
+        """Makes the callback that logs the task's metrics of validation; None without data."""
         raise NotImplementedError
 
     def finish_lesson(self, student: Any, lesson: Lesson, validation_data: Any) -> None:

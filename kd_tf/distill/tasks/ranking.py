@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from kd_tf.backend import keras, tf
-from kd_tf.data.examples.batches import Batches
 from kd_tf.data.ranking.examples import RankingExamples
-from kd_tf.distill.row_teacher_targets import compute_row_targets, compute_teacher_rows
+from kd_tf.distill.row_teacher_targets import (
+    TEACHER_LOGITS,
+    compute_row_targets,
+    compute_teacher_rows,
+)
 from kd_tf.distill.tasks.base import DistillationTask, Lesson
 from kd_tf.models.ranking import fitting
 from kd_tf.models.ranking.base import RankingModel
@@ -23,6 +26,7 @@ class RankingTask(DistillationTask):
 
     student_class = RankingModel
     data_class = RankingExamples
+    main_output = TEACHER_LOGITS
 
     def check_pair(self, student: RankingModel, teacher: RankingModel) -> None:
         """Raises ValueError if the models have other features."""
@@ -86,24 +90,8 @@ class RankingTask(DistillationTask):
         )
         return {name: array[None] for name, array in outputs.items()}
 
-    def fit_batches(
-        self,
-        fit: Callable[..., keras.callbacks.History],
-        batches: Batches,
-        *,
-        validated_model: RankingModel,
-        validation_data: Any,
-        epochs: int,
-        callbacks: Sequence[keras.callbacks.Callback] | None,
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        """Runs Keras' `fit`, which then logs ``val_auc`` or ``val_rmse``."""
-        return fitting.fit_batches(
-            fit,
-            batches,
-            validated_model=validated_model,
-            validation_data=validation_data,
-            epochs=epochs,
-            callbacks=callbacks,
-            **kwargs,
-        )
+    def make_validation_callback(
+        self, validation_data: Any, student: RankingModel
+    ) -> keras.callbacks.Callback | None:
+        """Makes the callback that logs ``val_auc`` or ``val_rmse``."""
+        return fitting.make_validation_callback(validation_data, student)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from kd_tf.backend import keras, tf
-from kd_tf.data.examples.batches import Batches
 from kd_tf.data.examples.sequences import Examples
 from kd_tf.data.histories import Histories
 from kd_tf.data.split import TrainingSet, to_training_set
@@ -43,6 +42,7 @@ class RetrievalTask(DistillationTask):
 
     student_class = HistoryModel
     data_class = Histories
+    main_output = "teacher_ids"
 
     def check_pair(self, student: HistoryModel, teacher: HistoryModel) -> None:
         """Raises ValueError if the models have different catalogs."""
@@ -138,27 +138,11 @@ class RetrievalTask(DistillationTask):
             )
         return outputs
 
-    def fit_batches(
-        self,
-        fit: Callable[..., keras.callbacks.History],
-        batches: Batches,
-        *,
-        validated_model: HistoryModel,
-        validation_data: Any,
-        epochs: int,
-        callbacks: Sequence[keras.callbacks.Callback] | None,
-        **kwargs: Any,
-    ) -> keras.callbacks.History:
-        """Runs Keras' `fit`, which then logs ``val_ndcg@10``."""
-        return fitting.fit_batches(
-            fit,
-            batches,
-            validated_model=validated_model,
-            validation_data=validation_data,
-            epochs=epochs,
-            callbacks=callbacks,
-            **kwargs,
-        )
+    def make_validation_callback(
+        self, validation_data: Any, student: HistoryModel
+    ) -> keras.callbacks.Callback | None:
+        """Makes the callback that logs ``val_ndcg@10``."""
+        return fitting.make_validation_callback(validation_data, student)
 
     def finish_lesson(self, student: HistoryModel, lesson: Lesson, validation_data: Any) -> None:
         """Fits what the student fits after its last step."""

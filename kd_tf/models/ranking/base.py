@@ -11,7 +11,7 @@ from kd_tf.backend import keras, tf
 from kd_tf.data.ranking.examples import RankingExamples
 from kd_tf.layers.feature_embedding import describe_layout, read_layout
 from kd_tf.models.base import check_fit_input
-from kd_tf.models.trainable import TrainableModel
+from kd_tf.models.trainable import TrainableModel, run_fit
 from kd_tf.runtime.features.layout import FeatureLayout
 
 PREDICTION_BATCH_SIZE = 8192
@@ -182,11 +182,10 @@ class RankingModel(TrainableModel):
         from kd_tf.models.ranking import fitting
 
         self.prepare_fit(x)
-        return fitting.fit_batches(
+        return run_fit(
             super().fit,
             fitting.make_batches(self, x, batch_size, seed),
-            validated_model=self,
-            validation_data=validation_data,
+            fitting.make_validation_callback(validation_data, self),
             epochs=epochs,
             callbacks=callbacks,
             **kwargs,

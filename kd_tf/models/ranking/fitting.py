@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
-
 from kd_tf.backend import keras
 from kd_tf.data.examples.batches import Batches
 from kd_tf.data.ranking.examples import RankingExamples
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.models.ranking.callbacks import PredictionMetrics
-from kd_tf.models.trainable import run_fit
 
 BATCH_SIZE = 512
 """Default number of rows per step."""
@@ -29,30 +25,15 @@ def make_batches(
     )
 
 
-def fit_batches(
-    fit: Callable[..., keras.callbacks.History],
-    batches: Batches,
-    *,
-    validated_model: RankingModel,
-    validation_data: RankingExamples | None,
-    epochs: int,
-    callbacks: Sequence[keras.callbacks.Callback] | None,
-    **kwargs: Any,
-) -> keras.callbacks.History:
-    """Runs Keras' `fit` on batches, with metrics of the validation rows after every epoch.
+def make_validation_callback(
+    validation: RankingExamples | None, model: RankingModel
+) -> keras.callbacks.Callback | None:
+    """Makes the callback that logs the metrics of validation rows; None without such rows.
 
     Args:
-        fit: `keras.Model.fit` of the model that is trained.
-        batches: Training data.
-        validated_model: The model that is evaluated: the trained one, or a Distiller's student.
-        validation_data: The validation rows; None evaluates nothing.
-        epochs: Number of epochs.
-        callbacks: As in `run_fit`.
-        **kwargs: Further arguments of `keras.Model.fit`.
+        validation: The validation rows, or None.
+        model: The model that is evaluated: the trained one, or a Distiller's student.
     """
-    validation = (
-        PredictionMetrics(validation_data, validated_model)
-        if validation_data is not None and len(validation_data)
-        else None
-    )
-    return run_fit(fit, batches, validation, epochs=epochs, callbacks=callbacks, **kwargs)
+    if validation is None or not len(validation):
+        return None
+    return PredictionMetrics(validation, model)
