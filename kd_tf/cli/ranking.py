@@ -8,9 +8,10 @@ from typing import Any
 
 from kd_tf.cli.console import make_console
 from kd_tf.cli.options import split_names
-from kd_tf.cli.output import make_progress, write_json
+from kd_tf.cli.output import write_json
 from kd_tf.cli.settings import apply_settings, set_value
 from kd_tf.cli.tasks import check_task_options
+from kd_tf.cli.training_folder import prepare_training_folder
 from kd_tf.errors import UserError
 
 SETTING_OF_RANKING_OPTION = {
@@ -114,13 +115,9 @@ def run_ranking_command(
         quiet: Whether to show no progress.
     """
     from kd_tf.config import RankingConfig, from_values
-    from kd_tf.pipeline.run_folder import check_run_folder
 
     settings = from_values(values, RankingConfig)
-    folder = out or Path("runs") / settings.name
-    check_run_folder(folder)
-    progress = make_progress(quiet)
-    progress.info("starting TensorFlow")
+    folder, progress = prepare_training_folder(settings.name, out, quiet)
     # Imported here, so that `kd-tf --help` starts fast.
     from kd_tf.pipeline.ranking.run import run_ranking
     from kd_tf.report import ranking_tables

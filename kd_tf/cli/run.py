@@ -11,10 +11,11 @@ import typer
 from kd_tf import choices
 from kd_tf.cli import options
 from kd_tf.cli.console import make_console
-from kd_tf.cli.output import make_progress, write_json
+from kd_tf.cli.output import write_json
 from kd_tf.cli.ranking import collect_ranking_settings, run_ranking_command
 from kd_tf.cli.settings import apply_settings, collect_settings
 from kd_tf.cli.tasks import DEFAULT_TASK, check_task_options, choose_task
+from kd_tf.cli.training_folder import prepare_training_folder
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.progress import Progress
 
@@ -265,11 +266,6 @@ def prepare_training(
         UserError: A setting is wrong, or the folder is not that of a run.
     """
     from kd_tf.config import from_values
-    from kd_tf.pipeline.run_folder import check_run_folder
 
     configuration = from_values(values)
-    folder = out or Path("runs") / f"{prefix}{configuration.name}"
-    check_run_folder(folder)
-    progress = make_progress(quiet)
-    progress.info("starting TensorFlow")
-    return configuration, folder, progress
+    return configuration, *prepare_training_folder(f"{prefix}{configuration.name}", out, quiet)

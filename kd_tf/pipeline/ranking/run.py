@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +27,7 @@ from kd_tf.pipeline.ranking.train import (
     load_or_train_ranking_teachers,
 )
 from kd_tf.pipeline.run_folder import check_run_folder, reserve_run_folder
+from kd_tf.pipeline.stages.chosen_file import read_measured_file
 from kd_tf.pipeline.stages.model_results import describe_environment
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.report import ranking_html, ranking_model_card
@@ -286,14 +286,7 @@ def _describe_dataset(split: RankingSplit) -> RankingDatasetResult:
 def _write_bundle(context: RankingContext, results: RankingResults) -> RankerBundle:
     """Writes the bundle with the shipped file and how rows are encoded for it."""
     artifact = results.shipped_artifact
-    path = context.folder / artifact.path
-    model = path.read_bytes()
-    if hashlib.sha256(model).hexdigest() != artifact.sha256:
-        raise UserError(
-            "the file was changed while the run used it",
-            where=str(path),
-            hint="Run again: the file is then exported anew.",
-        )
+    model = read_measured_file(context.folder, artifact)
     schema = context.split.schema
     if schema is None:
         raise UserError(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-
-from kd_tf.errors import UserError
 from kd_tf.pipeline.stages.catalog_rows import make_catalog_rows
+from kd_tf.pipeline.stages.chosen_file import read_measured_file
 from kd_tf.pipeline.stages.export import load_item_order
 from kd_tf.pipeline.stages.run_context import RunContext
 from kd_tf.report import model_card
@@ -18,13 +16,7 @@ from kd_tf.runtime.recommender import Recommender
 def write_run_bundle(context: RunContext, results: Results) -> Bundle:
     """Writes the bundle with the shipped file and the catalog in the order of its item IDs."""
     artifact = results.shipped_artifact
-    model = (context.folder / artifact.path).read_bytes()
-    if hashlib.sha256(model).hexdigest() != artifact.sha256:
-        raise UserError(
-            "the file was changed while the run used it",
-            where=str(context.folder / artifact.path),
-            hint="Run again: the file is then exported anew.",
-        )
+    model = read_measured_file(context.folder, artifact)
     items = make_catalog_rows(context.dataset.catalog, context.split.popularity())
     order = load_item_order(context)
     if order is not None:

@@ -38,24 +38,12 @@ class PredictionSignatures(tf.Module):
         }
 
     def _make_specs(self, num_rows: int) -> list[tf.TensorSpec]:
-        layout = self.student.layout
-        specs = []
-        if layout.num_places:
-            specs.append(tf.TensorSpec([num_rows, layout.num_places], tf.int32, name="categorical"))
-        if layout.num_numeric:
-            specs.append(tf.TensorSpec([num_rows, layout.num_numeric], tf.float32, name="numeric"))
-        return specs
+        return [
+            tf.TensorSpec([num_rows, array.shape[1]], array.dtype, name=name)
+            for name, array in self.student.make_empty_inputs().items()
+        ]
 
     def _predict(self, *arrays: tf.Tensor) -> dict[str, Any]:
-        layout = self.student.layout
-        names = [
-            name
-            for name, size in (
-                ("categorical", layout.num_places),
-                ("numeric", layout.num_numeric),
-            )
-            if size
-        ]
+        inputs = dict(zip(self.student.make_empty_inputs(), arrays, strict=True))
         # Not through Keras' __call__, which puts the student's name before those of operators.
-        logits = self.student.call(dict(zip(names, arrays, strict=True)), training=False)
-        return {"probability": tf.sigmoid(logits)}
+        return {"probability": tf.sigmoid(self.student.call(inputs, training=False))}
