@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
-from kd_tf.data.ranking.raw_table import RawColumn
-
 _ROUNDS = 20
-_LEAST_REPEATS = 2.0
 
 
 def draw_negatives(
@@ -93,25 +88,3 @@ def _draw_exactly(
         negatives[user_places] = (
             rest[random.integers(len(rest), size=len(user_places))] if len(rest) else -1
         )
-
-
-def find_item_columns(columns: Mapping[str, RawColumn], user: str, item: str) -> tuple[str, ...]:
-    """Finds the columns that belong to the item: those that have one value for each item.
-
-    Where items occur less than twice on average, any column would: then only the item is taken.
-    """
-    item_codes = columns[item].as_codes.codes
-    assert item_codes is not None
-    num_items = len(np.unique(item_codes))
-    if len(item_codes) < _LEAST_REPEATS * num_items:
-        return (item,)
-    names = []
-    for name, column in columns.items():
-        if name in (user, item):
-            continue
-        codes = column.as_codes.codes
-        assert codes is not None
-        pairs = np.unique(item_codes.astype(np.int64) * (int(codes.max()) + 2) + codes + 1)
-        if len(pairs) == num_items:
-            names.append(name)
-    return (item, *names)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -24,8 +24,9 @@ from kd_tf.data.ranking.duplicate_columns import mark_duplicates
 from kd_tf.data.ranking.encode_table import encode_table
 from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
 from kd_tf.data.ranking.fit_schema import FeatureOptions, fit_schema
+from kd_tf.data.ranking.item_columns import choose_item_rows, find_item_columns
 from kd_tf.data.ranking.label_leaks import check_label_leaks
-from kd_tf.data.ranking.negatives import draw_negatives, find_item_columns
+from kd_tf.data.ranking.negatives import draw_negatives
 from kd_tf.data.ranking.raw_table import RawColumn, RawTable
 from kd_tf.data.ranking.row_splits import PART_NAMES, SplitRules, check_row_leakage, split_rows
 from kd_tf.data.ranking.training_values import TrainingValues, collect_training_values
@@ -161,8 +162,9 @@ class RankingData:
         users = self._number_users(table)
         if self.negatives:
             table, labels, parts, users = self._add_negatives(
-                table, parts, cast("np.ndarray", users), rules.seed, notes
-            )
+                table, parts, cast("np.ndarray", users),
+                self._get_times(table, times_by_column), rules.seed, notes,
+            )  # fmt: skip
         _check_classes(labels, parts, self.label, notes)
         encoded_columns = {
             summary.name: table.columns[summary.name]
@@ -234,6 +236,15 @@ class RankingData:
         )
         return np.concatenate([*chunks, np.array([NO_TIME])]), reading
 
+    def _get_times(
+        self, table: RawTable, times_by_column: Mapping[str, tuple[np.ndarray, str]]
+    ) -> np.ndarray | None:
+        """Returns the time of each row, int64 [n], or None where no column has it."""
+        if self.time is None or self.time not in times_by_column:
+            return None
+        distinct_times, _ = times_by_column[self.time]
+        return np.asarray(distinct_times[table.columns[self.time].as_codes.codes])
+
     def _summarize_columns(self, table: RawTable, rows: np.ndarray) -> list[ColumnSummary]:
         """Says what each column is, by the training rows."""
         kinds = self.features.kinds
@@ -279,30 +290,57 @@ class RankingData:
         table: RawTable,
         parts: np.ndarray,
         users: np.ndarray,
+        times: np.ndarray | None,
         seed: int,
         notes: list[str],
     ) -> tuple[RawTable, np.ndarray, np.ndarray, np.ndarray]:
-        """Adds rows of items that users do not have."""
+        """Adds rows of items that users do not have.
+
+        Args:
+            table: The positives.
+            parts: int8 [n], the part of each.
+            users: int32 [n], the user of each.
+            times: int64 [n], the time of each, or None.
+            seed: Seed that draws the items.
+            notes: Gets notes on them.
+        """
         assert self.user is not None
         assert self.item is not None
         items = table.columns[self.item].as_codes.codes
         assert items is not None
         rows, negatives = draw_negatives(users, items, parts, self.negatives, seed)
-        row_of_item = np.zeros(int(items.max()) + 1, np.int64)
-        row_of_item[items[::-1]] = np.arange(len(items))[::-1]
-        names = {*find_item_columns(table.columns, self.user, self.item), *self.item_columns}
-        names.discard(self.label_column or "")
+        item_columns = find_item_columns(
+            table.columns, self.user, self.item, np.flatnonzero(parts == TRAIN), seed
+        )
+        names = {*item_columns.constant, *item_columns.changing, *self.item_columns}
+        names -= {self.label_column or "", self.time or ""}
         positives = np.arange(len(table))
+        item_rows = np.empty(len(rows), np.int64)
+        random = np.random.default_rng(seed)
+        # Training sees what training rows have; in test an item has its value of that time.
+        for is_drawn, candidates in (
+            (parts[rows] == TRAIN, np.flatnonzero(parts == TRAIN)),
+            (parts[rows] != TRAIN, positives),
+        ):
+            item_rows[is_drawn] = choose_item_rows(
+                items, times, candidates, negatives[is_drawn],
+                None if times is None else times[rows[is_drawn]], random,
+            )  # fmt: skip
         all_rows = np.concatenate([positives, rows])
-        item_rows = np.concatenate([positives, row_of_item[negatives]])
+        all_item_rows = np.concatenate([positives, item_rows])
         columns = {
-            name: column.take(item_rows if name in names else all_rows)
+            name: column.take(all_item_rows if name in names else all_rows)
             for name, column in table.columns.items()
         }
-        notes.append(
-            f"{len(rows):,} negatives were drawn for {len(table):,} positives; of the item are the "
-            f"columns {', '.join(name for name in columns if name in names)}"
-        )
+        changing = [name for name in item_columns.changing if name in names]
+        notes += _describe_negatives(len(rows), len(table), columns, names, changing)
+        notes += [
+            f"column {name} stays with the row of the user, although rows of an item agree in it "
+            f"by {share:.0%} more than chance: if it belongs to the item, or is known only "
+            "afterwards, drawn items are recognised by it: leave it out (ignore)"
+            for name, share in item_columns.doubtful.items()
+            if name not in names and name != self.time
+        ]
         missing = len(table) * self.negatives - len(rows)
         if missing:
             notes.append(f"{missing:,} negatives are missing: some users have all items")
@@ -311,6 +349,29 @@ class RankingData:
             table, columns=columns, lines=table.lines[all_rows], files=table.files
         )
         return table, labels, parts[all_rows], users[all_rows]
+
+
+def _describe_negatives(
+    num_negatives: int,
+    num_positives: int,
+    names: Collection[str],
+    item_names: Collection[str],
+    changing_names: Sequence[str],
+) -> list[str]:
+    """Returns notes on which columns of a negative are of the drawn item, and which of the row."""
+    of_item = ", ".join(name for name in names if name in item_names)
+    of_row = ", ".join(name for name in names if name not in item_names)
+    notes = [
+        f"{num_negatives:,} negatives were drawn for {num_positives:,} positives; of the "
+        f"drawn item are the columns {of_item}, of the row beside which it was drawn "
+        f"{of_row}: these must be known before the user chooses"
+    ]
+    if changing_names:
+        notes.append(
+            f"{', '.join(changing_names)} changes between rows of an item: a drawn item has the "
+            "value of its row that is nearest in time"
+        )
+    return notes
 
 
 def _find_bad_values(
