@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Unpack, cast
+from typing import Unpack
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from kd_tf.data.ranking.fit_schema import FeatureOptions
 from kd_tf.data.ranking.join_columns import join_columns, list_joined_names
 from kd_tf.data.ranking.labels import LabelRules, read_labels
 from kd_tf.data.ranking.ranking_data import RankingData, list_skipped_rows
+from kd_tf.data.ranking.ranking_options import RankingOptions, select_table_options
 from kd_tf.data.ranking.raw_table import RawTable
 from kd_tf.data.ranking.read_table import (
     TableSource,
@@ -47,56 +48,17 @@ _PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
 def read_ranking_split(
     interactions: TableSource | None = None,
     *,
-    label: str | None = None,
     split: SplitRules | None = None,
-    features: FeatureOptions | None = None,
-    train: TableSource | None = None,
-    validation: TableSource | None = None,
-    test: TableSource | None = None,
-    threshold: float | None = None,
-    positive: str | None = None,
-    negatives: int = 0,
-    user: str | None = None,
-    item: str | None = None,
-    time: str | None = None,
-    users: TableSource | None = None,
-    user_id: str | None = None,
-    items: TableSource | None = None,
-    item_id: str | None = None,
-    name: str | None = None,
-    progress: Callable[[int], None] | None = None,
-    **options: Unpack[TableOptions],
+    **options: Unpack[RankingOptions],
 ) -> RankingSplit:
     """Reads a table, infers its columns, fits features on training rows, and splits and encodes it.
 
     Args:
         interactions: The table: a path (CSV, TSV and relatives, Parquet, Excel workbook), or a
             DataFrame of pandas or polars; None where `train` and `test` are given.
-        label: The column with the label: of two values a click, of more a rating. None where all
-            rows are positives, for which `negatives` are drawn.
         split: How rows are split; by default at random, or by files if they are given.
-        features: Which columns features are made of, and how.
-        train: Training table of a published split, which has `test` too.
-        validation: Its validation table; without it, training rows are drawn.
-        test: Its test table.
-        threshold: Makes a click of a label of numbers: those not below it.
-        positive: Makes a click of any label: this value.
-        negatives: Number of negatives that are drawn for each row of a table without a label; see
-            `draw_negatives`. Columns with one value for each item belong to it.
-        user: Column with the users, for metrics per user, splits by user and negatives; by default
-            ``user``, ``user_id``, ``userid`` or ``uid``.
-        item: Column with the items; by default ``item``, ``item_id``, ``itemid`` or ``iid``.
-        time: Column with the times, for temporal splits; by default ``timestamp``, ``time``,
-            ``datetime``, ``date`` or ``ts``.
-        users: Table with columns of the users, which are joined.
-        user_id: Its column with the users; by default called as in the interactions.
-        items: Table with columns of the items, which are joined.
-        item_id: Its column with the items; by default called as in the interactions.
-        name: Name of the data set; by default the file's.
-        progress: Gets the number of rows read so far.
-        **options: How tables are written and which rows are taken: ``separator``, ``header``,
-            ``quote``, ``encoding``, ``skip_rows``, ``null_values``, ``decimal``, ``time_format``,
-            ``time_unit``, ``where``, ``on_bad_rows``; ``item_format`` for users and items.
+        **options: What the columns mean (``label``, ``user``, ``item``, ``time`` and so on, see
+            `RankingOptions`), and how tables are written and which rows are taken (`TableOptions`).
 
     Raises:
         UserError: A file, a column, a row or a setting is wrong; the message says which.
@@ -116,61 +78,43 @@ def read_ranking_split(
         >>> [(column.name, column.kind) for column in split.columns]
         [('device', 'categorical'), ('price', 'numeric'), ('clicked', 'label')]
     """
-    data = read_ranking_data(
-        interactions, label=label, features=features, train=train, validation=validation,
-        test=test, threshold=threshold, positive=positive, negatives=negatives, user=user,
-        item=item, time=time, users=users, user_id=user_id, items=items, item_id=item_id,
-        name=name, progress=progress, **options,
-    )  # fmt: skip
-    return data.split(split)
+    return read_ranking_data(interactions, **options).split(split)
 
 
 def read_ranking_data(
-    interactions: TableSource | None = None,
-    *,
-    label: str | None = None,
-    features: FeatureOptions | None = None,
-    train: TableSource | None = None,
-    validation: TableSource | None = None,
-    test: TableSource | None = None,
-    threshold: float | None = None,
-    positive: str | None = None,
-    negatives: int = 0,
-    user: str | None = None,
-    item: str | None = None,
-    time: str | None = None,
-    users: TableSource | None = None,
-    user_id: str | None = None,
-    items: TableSource | None = None,
-    item_id: str | None = None,
-    name: str | None = None,
-    progress: Callable[[int], None] | None = None,
-    **options: Unpack[TableOptions],
+    interactions: TableSource | None = None, **options: Unpack[RankingOptions]
 ) -> RankingData:
     """Reads a table that is split later, or several times; see `read_ranking_split`.
 
     Raises:
         UserError: A file, a column, a row or a setting is wrong; the message says which.
     """
-    features = features or FeatureOptions()
+    label, threshold = options.get("label"), options.get("threshold")
+    negatives, time = options.get("negatives", 0), options.get("time")
+    users, items = options.get("users"), options.get("items")
+    features = options.get("features") or FeatureOptions()
     kinds = features.kinds
-    rules = _make_table_rules(options)
-    sources = _list_sources(interactions, train, validation, test)
+    rules = _make_table_rules(select_table_options(options))
+    sources = _list_sources(
+        interactions, options.get("train"), options.get("validation"), options.get("test")
+    )
     tables = [open_source(source, rules.dialect, part) for part, source in sources.items()]
     all_names = list_columns(tables[0], [label] if label is not None else [])
-    user_column = _find_column(user, all_names, _USER_NAMES)
-    item_column = _find_column(item, all_names, _ITEM_NAMES)
+    user_column = _find_column(options.get("user"), all_names, _USER_NAMES)
+    item_column = _find_column(options.get("item"), all_names, _ITEM_NAMES)
     time_column = _find_column(time, all_names, _TIME_NAMES)
     where = tables[0].locate(1)
-    named_columns = {"label": label, "user": user, "item": item, "time": time}
+    named_columns = {
+        "label": label, "user": options.get("user"), "item": options.get("item"), "time": time,
+    }  # fmt: skip
     for what, column in named_columns.items():
         check_names([column] if column is not None else [], all_names, where, what)
     _check_label_setting(label, negatives, where)
     sides = {
         what: _open_side(what, side, id_column, side_id, rules, where)
         for what, side, id_column, side_id in (
-            ("user", users, user_column, user_id),
-            ("item", items, item_column, item_id),
+            ("user", users, user_column, options.get("user_id")),
+            ("item", items, item_column, options.get("item_id")),
         )
         if side is not None
     }
@@ -195,7 +139,7 @@ def read_ranking_data(
         other_names = list_columns(other_table, [label] if label is not None else [])
         check_names(names, other_names, other_table.locate(1), "the first table")
     table = read_raw_table(
-        tables, names, rules, progress=progress,
+        tables, names, rules, progress=options.get("progress"),
         categories=[*features.categorical, *filter(None, (user_column, item_column))],
     )  # fmt: skip
     list_skipped_rows(table)  # stops at a table without rows
@@ -205,7 +149,7 @@ def read_ranking_data(
     labels, label_info = np.ones(len(table), np.float32), Label(POSITIVES, "click")
     if label is not None and not _is_constant_beside_negatives(table, label, negatives):
         table, labels, label_info, label_notes = read_labels(
-            table, LabelRules(label, threshold, positive)
+            table, LabelRules(label, threshold, options.get("positive"))
         )
         notes += label_notes
     notes = [*list_skipped_rows(table), *notes]
@@ -215,7 +159,7 @@ def read_ranking_data(
         table = join_columns(table, side.column, side_table, side.id, what, rules.min_matched_share)
     notes += table.notes
     return RankingData(
-        name=name or get_source_name(next(iter(sources.values()))),
+        name=options.get("name") or get_source_name(next(iter(sources.values()))),
         table=table,
         labels=labels,
         label=label_info,
@@ -235,13 +179,13 @@ def read_ranking_data(
     )
 
 
-def _make_table_rules(options: Mapping[str, object]) -> TableRules:
+def _make_table_rules(options: TableOptions) -> TableRules:
     if options.get("normalize_ids", "none") != "none":
         raise UserError(
             "normalize_ids has no effect on the ranking task",
             hint="Leave it out: 7, 7.0 and '7' are one id.",
         )
-    return make_rules(**cast("TableOptions", options))
+    return make_rules(**options)
 
 
 def _list_sources(

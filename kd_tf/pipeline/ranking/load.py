@@ -7,7 +7,8 @@ from typing import Any
 from kd_tf.config import RankingConfig
 from kd_tf.data.ranking.examples import RankingSplit
 from kd_tf.data.ranking.fit_schema import FeatureOptions
-from kd_tf.data.ranking.read_ranking import read_ranking_split
+from kd_tf.data.ranking.ranking_data import RankingData
+from kd_tf.data.ranking.read_ranking import read_ranking_data
 from kd_tf.data.ranking.row_splits import SplitRules
 from kd_tf.data.synthetic.clicks import generate_clicks
 from kd_tf.progress import Progress
@@ -15,6 +16,15 @@ from kd_tf.progress import Progress
 
 def load_ranking_split(settings: RankingConfig, progress: Progress) -> RankingSplit:
     """Reads, splits and encodes the table of a run; without one, generates a click log.
+
+    Raises:
+        UserError: A file, a column, a row or a setting cannot be used.
+    """
+    return load_ranking_data(settings, progress).split(make_split_rules(settings))
+
+
+def load_ranking_data(settings: RankingConfig, progress: Progress) -> RankingData:
+    """Reads the table of a run, to split it once or into folds.
 
     Raises:
         UserError: A file, a column, a row or a setting cannot be used.
@@ -45,9 +55,8 @@ def load_ranking_split(settings: RankingConfig, progress: Progress) -> RankingSp
         if value is not None
     }
     with progress.task("reading the table", 0) as advance:
-        return read_ranking_split(
+        return read_ranking_data(
             **source,
-            split=_make_split_rules(settings),
             features=_make_feature_options(settings),
             threshold=data.threshold,
             positive=data.positive,
@@ -64,7 +73,8 @@ def load_ranking_split(settings: RankingConfig, progress: Progress) -> RankingSp
         )
 
 
-def _make_split_rules(settings: RankingConfig) -> SplitRules:
+def make_split_rules(settings: RankingConfig) -> SplitRules:
+    """Returns how the rows of a run are split."""
     split = settings.split
     return SplitRules(
         protocol=split.protocol,

@@ -288,6 +288,11 @@ def test_wrong_settings_are_refused_in_words(options, message):
         read_ranking_split(make_table(), **options)
 
 
+def test_a_misspelt_option_is_refused():
+    with pytest.raises(TypeError, match="there is no option 'treshold'"):
+        read_ranking_split(make_table(), label="label", treshold=1)
+
+
 def test_split_needs_what_its_protocol_needs():
     table = make_table().drop("user", "when")
     with pytest.raises(UserError, match="temporal split needs times"):
