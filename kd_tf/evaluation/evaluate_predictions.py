@@ -119,15 +119,21 @@ def evaluate_predictions(
     )
 
 
-def choose_click_threshold(predict: PredictFn, validation: RankingExamples, label: Label) -> float:
+def choose_click_threshold(
+    predictions: np.ndarray, validation: RankingExamples, label: Label
+) -> float:
     """Chooses the threshold with the best F1 on the validation rows; see `choose_threshold`.
+
+    Args:
+        predictions: float [n], of the validation rows.
+        validation: The n rows.
+        label: What is predicted.
 
     Returns:
         The threshold; `DEFAULT_THRESHOLD` for ratings and without validation rows.
     """
     if label.kind == "rating" or not len(validation):
         return DEFAULT_THRESHOLD
-    predictions = predict(validation)
     check_predictions(predictions, validation, label)
     return choose_threshold(validation.labels, predictions)
 

@@ -60,22 +60,60 @@ def compare_predictions(
         >>> comparison.difference > 0, comparison.p_value < 0.01
         (True, True)
     """
+    return compare_folds([a], [b], [examples], label, metric)
+
+
+def compare_folds(
+    a: Sequence[Sequence[np.ndarray]],
+    b: Sequence[Sequence[np.ndarray]],
+    folds: Sequence[RankingExamples],
+    label: Label,
+    metric: str,
+) -> PairedComparison:
+    """Compares model b with model a on the test rows of all folds of a cross-validation.
+
+    The metric is the mean over the folds of the metric of each. The difference of the influences of
+    `compare_predictions` is summed over the rows that a user has in any fold: the rows of all folds
+    are tested together.
+
+    Args:
+        a: By fold and seed, predictions float [n of the fold] of the first model.
+        b: Those of the second model.
+        folds: The test rows of each fold; a user has the same number in all of them.
+        label: What is predicted.
+        metric: See `compare_predictions`.
+
+    Returns:
+        The comparison, as of `compare_predictions`.
+
+    Raises:
+        ValueError: See `compare_predictions`; or the numbers of folds differ.
+    """
     influences = CLICK_INFLUENCES if label.kind == "click" else RATING_INFLUENCES
     if metric not in influences:
         raise ValueError(f"a {label.kind} is compared by {', '.join(influences)}, not {metric!r}")
-    if not a or not b:
-        raise ValueError("a comparison needs predictions of at least one seed per model")
-    for predictions in (*a, *b):
-        check_predictions(predictions, examples, label)
-    metric_of_a, influence_on_a = _average_seeds(influences[metric], a, examples, label)
-    metric_of_b, influence_on_b = _average_seeds(influences[metric], b, examples, label)
-    difference, influence = metric_of_b - metric_of_a, influence_on_b - influence_on_a
-    sums, num_users = _sum_per_user(influence, examples.users)
+    if not folds or not len(a) == len(b) == len(folds):
+        raise ValueError(f"{len(folds)} folds need predictions of each, not {len(a)} and {len(b)}")
+    difference, values = 0.0, []
+    for fold_a, fold_b, examples in zip(a, b, folds, strict=True):
+        if not fold_a or not fold_b:
+            raise ValueError("a comparison needs predictions of at least one seed per model")
+        for predictions in (*fold_a, *fold_b):
+            check_predictions(predictions, examples, label)
+        metric_of_a, influence_on_a = _average_seeds(influences[metric], fold_a, examples, label)
+        metric_of_b, influence_on_b = _average_seeds(influences[metric], fold_b, examples, label)
+        difference += (metric_of_b - metric_of_a) / len(folds)
+        values.append((influence_on_b - influence_on_a) / (len(examples) * len(folds)))
+    users = [examples.users for examples in folds if examples.users is not None]
+    sums, num_users = _sum_per_user(
+        np.concatenate(values), np.concatenate(users) if len(users) == len(folds) else None
+    )
     if num_users < 2:
         raise ValueError("a comparison needs at least two users")
-    error = math.sqrt(float(np.square(sums).sum()) * num_users / (num_users - 1)) / len(examples)
+    error = math.sqrt(float(np.square(sums).sum()) * num_users / (num_users - 1))
     # Models that differ by a constant have an error of exactly 0, which rounding would hide.
-    error = 0.0 if np.abs(sums).max() < _ROUNDING else error
+    num_rows = sum(map(len, folds))
+    error = 0.0 if np.abs(sums).max() * num_rows < _ROUNDING else error
     return PairedComparison(
         difference, error, num_users, compute_p_value(difference, error, num_users)
     )

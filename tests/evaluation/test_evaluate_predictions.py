@@ -59,11 +59,9 @@ def test_one_user_has_no_intervals(make_examples) -> None:
 def test_the_threshold_comes_from_validation_rows(make_examples) -> None:
     validation = make_examples([0, 1, 1])
     predictions = np.array([0.1, 0.2, 0.3], np.float32)
-    assert choose_click_threshold(lambda rows: predictions, validation, CLICK) == pytest.approx(
-        0.15
-    )
-    assert choose_click_threshold(lambda rows: predictions, validation, STARS) == 0.5
-    assert choose_click_threshold(lambda rows: predictions, make_examples([]), CLICK) == 0.5
+    assert choose_click_threshold(predictions, validation, CLICK) == pytest.approx(0.15)
+    assert choose_click_threshold(predictions, validation, STARS) == 0.5
+    assert choose_click_threshold(predictions[:0], make_examples([]), CLICK) == 0.5
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from sklearn.metrics import log_loss, mean_squared_error, roc_auc_score
 
 from kd_tf.data.ranking.examples import Label
 from kd_tf.evaluation.metrics.click_auc import compute_auc_per_user
-from kd_tf.evaluation.prediction_significance import compare_predictions
+from kd_tf.evaluation.prediction_significance import compare_folds, compare_predictions
 
 CLICK = Label("clicked", "click")
 STARS = Label("stars", "rating", low=1.0, high=5.0)
@@ -149,3 +149,50 @@ def test_what_cannot_be_compared_is_refused(
         compare_predictions(
             [predictions], [predictions], make_examples(labels, users), label, metric
         )
+
+
+def split_rows(examples, folds: np.ndarray):
+    return [examples.take(np.flatnonzero(folds == fold)) for fold in range(folds.max() + 1)]
+
+
+def test_folds_are_weighted_alike_and_their_rows_tested_together(make_examples, clicks) -> None:
+    labels, poor, good = clicks
+    folds = np.repeat([0, 1, 2], [1500, 900, 600])
+    parts = split_rows(make_examples(labels), folds)
+    a, b = ([[p[folds == fold]] for fold in range(3)] for p in (poor, good))
+    for metric in ("auc", "log_loss"):
+        actual = compare_folds(a, b, parts, CLICK, metric)
+        singles = [
+            compare_predictions(*pair, part, CLICK, metric)
+            for pair, part in zip(zip(a, b, strict=True), parts, strict=True)
+        ]
+        assert actual.difference == pytest.approx(np.mean([one.difference for one in singles]))
+        # Rows of different folds are independent: the variance of a mean of three.
+        error = np.sqrt(np.sum([one.standard_error**2 for one in singles])) / 3
+        assert actual.standard_error == pytest.approx(error, rel=1e-3)
+        assert actual.num_users == 3000
+
+
+def test_a_user_of_several_folds_counts_once(make_examples) -> None:
+    """Each fold has the same users, whose tastes make all folds of a model alike."""
+    random = np.random.default_rng(3)
+    p_values = []
+    for _ in range(150):
+        users = np.tile(np.arange(40), 15)
+        taste, noise, other_noise = random.standard_normal((3, 40))[:, users]
+        labels = random.random(600) < squash(taste)
+        folds = np.repeat([0, 1, 2], 200)
+        parts = split_rows(make_examples(labels, users), folds)
+        a, b = (
+            [[squash(taste + shift)[folds == fold]] for fold in range(3)]
+            for shift in (noise, other_noise)
+        )
+        p_values.append(compare_folds(a, b, parts, CLICK, "log_loss").p_value)
+    assert np.sum(np.array(p_values) < 0.05) <= 17
+
+
+def test_every_fold_needs_its_predictions(make_examples) -> None:
+    examples = make_examples([0, 1])
+    predictions = [[np.array([0.1, 0.2])]]
+    with pytest.raises(ValueError, match="2 folds need predictions of each, not 1 and 1"):
+        compare_folds(predictions, predictions, [examples, examples], CLICK, "auc")

@@ -11,9 +11,10 @@ import numpy as np
 from kd_tf import atomic
 from kd_tf.compress import prune
 from kd_tf.data.ranking.examples import RankingExamples
-from kd_tf.errors import ParityError, UserError
+from kd_tf.errors import ParityError
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.pipeline.ranking.context import RankingContext
+from kd_tf.pipeline.stages.chosen_file import choose_file
 from kd_tf.report.ranking_results import PredictionArtifact
 from kd_tf.runtime.measure.latency import measure_prediction_latency
 from kd_tf.runtime.prediction_model import PredictionModel
@@ -67,20 +68,11 @@ def choose_ranking_artifact(
     Raises:
         UserError: The run left out the quantization of the settings.
     """
-    name = context.settings.export.bundle_quantization
-    if name == "auto":
-        best = max(artifact.validation_score for artifact in artifacts)
-        good = [
-            artifact for artifact in artifacts if artifact.validation_score >= best - MAX_SCORE_LOSS
-        ]
-        return min(good, key=lambda artifact: artifact.bytes)
-    for artifact in artifacts:
-        if artifact.name == name:
-            return artifact
-    raise UserError(
-        f"this run has no {name} file: it did not answer like the student",
-        where="export.bundle_quantization",
-        hint=f"Use one of auto, {', '.join(artifact.name for artifact in artifacts)}.",
+    return choose_file(
+        artifacts,
+        context.settings.export.bundle_quantization,
+        lambda artifact: artifact.validation_score,
+        lambda best: best - MAX_SCORE_LOSS,
     )
 
 
@@ -109,7 +101,7 @@ def _export_artifact(
 
     timed_rows = split.test.take(np.arange(min(len(split.test), NUM_TIMED_ROWS)))
     latency = measure_prediction_latency(model, timed_rows.categorical, timed_rows.numeric)
-    _, evaluation = context.evaluate_on_test(predict)
+    evaluation = context.evaluate_on_test(predict)
     tolerance = PREDICTION_TOLERANCES[quantization]
     parity_values = {
         name: value for name, value in dataclasses.asdict(parity).items() if value is not None
@@ -122,9 +114,9 @@ def _export_artifact(
         quantization=quantization.value,
         sparsity=prune.compute_core_sparsity(student) if hasattr(student, "core") else 0.0,
         signatures=list(model.signatures),
-        metrics=evaluation.metrics,
-        threshold=evaluation.threshold,
-        validation_score=context.validation_metric(predict),
+        metrics=evaluation.test.metrics,
+        threshold=evaluation.test.threshold,
+        validation_score=evaluation.validation_score,
         parity={
             **parity_values,
             "bound_max_error": tolerance.max_error,
@@ -137,7 +129,7 @@ def _export_artifact(
             "threads": latency.threads,
         },
         min_runtime_version=model.min_runtime_version,
-        intervals=evaluation.intervals,
+        intervals=evaluation.test.intervals,
     )
 
 

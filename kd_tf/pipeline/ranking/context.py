@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,27 @@ from kd_tf.evaluation.evaluate_predictions import (
     choose_click_threshold,
     evaluate_predictions,
 )
+from kd_tf.evaluation.metrics.classification import DEFAULT_THRESHOLD
 from kd_tf.evaluation.prediction_validation import PredictionValidation
 from kd_tf.layers.feature_embedding import describe_layout
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.pipeline.stages.cache import Cache, hash_arrays
 from kd_tf.progress import Progress
+
+
+@dataclass(frozen=True, eq=False)
+class RankerEvaluation:
+    """What a model or file predicts, and how good that is.
+
+    Attributes:
+        predictions: float32 [n], of the test rows.
+        test: Metrics on the test rows.
+        validation_score: AUC of clicks or 1 - RMSE of scaled ratings on validation rows.
+    """
+
+    predictions: np.ndarray
+    test: PredictionEvaluation
+    validation_score: float
 
 
 @dataclass(frozen=True)
@@ -76,13 +92,24 @@ class RankingContext:
         """Returns a function that computes the validation score of a model."""
         return lambda: self.validation_metric(model.predict_probabilities)
 
-    def evaluate_on_test(self, predict: PredictFn) -> tuple[np.ndarray, PredictionEvaluation]:
+    def with_settings(self, settings: RankingConfig) -> RankingContext:
+        """Returns a context of other settings on the same rows."""
+        shared_key = {**self.cache.shared_key, "seed": settings.seed}
+        return replace(
+            self, settings=settings, cache=Cache(self.cache.folder, shared_key, self.progress)
+        )
+
+    def evaluate_on_test(self, predict: PredictFn) -> RankerEvaluation:
         """Predicts the test rows and computes all metrics, at a threshold from validation rows."""
-        split = self.split
-        threshold = choose_click_threshold(predict, split.validation, split.label)
+        split, validation = self.split, self.validation_metric.examples
+        threshold, validation_score = DEFAULT_THRESHOLD, 0.0
+        if len(validation):
+            predictions = predict(validation)
+            threshold = choose_click_threshold(predictions, validation, split.label)
+            validation_score = self.validation_metric.evaluate_predictions(predictions)
         predictions = predict(split.test)
-        evaluation = evaluate_predictions(predictions, split.test, split.label, threshold=threshold)
-        return predictions, evaluation
+        test = evaluate_predictions(predictions, split.test, split.label, threshold=threshold)
+        return RankerEvaluation(predictions, test, validation_score)
 
 
 def _hash_examples(examples: RankingExamples) -> str:

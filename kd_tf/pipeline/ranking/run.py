@@ -6,23 +6,23 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from kd_tf import config
 from kd_tf.baselines.ranking import RANKING_BASELINES, list_ranking_baselines
 from kd_tf.config import RankingConfig
 from kd_tf.data.ranking.examples import RankingSplit
 from kd_tf.errors import UserError
-from kd_tf.evaluation.evaluate_predictions import PredictionEvaluation
 from kd_tf.evaluation.metrics.calibration import Reliability
-from kd_tf.evaluation.prediction_significance import compare_predictions
-from kd_tf.evaluation.significance import adjust_p_values
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.pipeline.ranking.artifacts import choose_ranking_artifact, export_ranking_artifacts
-from kd_tf.pipeline.ranking.context import RankingContext
+from kd_tf.pipeline.ranking.context import RankerEvaluation, RankingContext
 from kd_tf.pipeline.ranking.load import load_ranking_split
+from kd_tf.pipeline.ranking.model_results import (
+    compare_rankers,
+    describe_ranking_dataset,
+    make_ranker_result,
+    make_ranking_model_result,
+)
 from kd_tf.pipeline.ranking.train import (
-    TrainedRanker,
     load_or_train_ranking_student,
     load_or_train_ranking_teachers,
 )
@@ -31,12 +31,11 @@ from kd_tf.pipeline.stages.chosen_file import read_measured_file
 from kd_tf.pipeline.stages.model_results import describe_environment
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.report import ranking_html, ranking_model_card
-from kd_tf.report.ranking_results import RankingDatasetResult, RankingResults
+from kd_tf.report.ranking_results import RankingResults
 from kd_tf.report.results import ComparisonResult, ModelResult
 from kd_tf.runtime.bundle_files import BUNDLE_FOLDER
 from kd_tf.runtime.ranker import Ranker
 from kd_tf.runtime.ranker_bundle import RankerBundle, RankerConfig, write_ranker_bundle
-from kd_tf.training import checkpoint
 
 
 @dataclass(frozen=True)
@@ -114,11 +113,25 @@ def run_ranking(
 def _run_stages(context: RankingContext) -> RankingRunResult:
     """Runs all stages in order and writes the results."""
     config.write(context.settings, context.folder / "config.toml")
-    predictions: dict[str, np.ndarray] = {}
-    evaluations: dict[str, PredictionEvaluation] = {}
+    evaluations: dict[str, RankerEvaluation] = {}
     models: list[ModelResult] = []
     for name in list_ranking_baselines(context.split):
-        models.append(_evaluate_baseline(context, name, predictions, evaluations))
+        context.progress.info(f"{name}: fitting and evaluating")
+        start_time = time.monotonic()
+        baseline = RANKING_BASELINES[name](context.split, context.progress)
+        seconds = time.monotonic() - start_time
+        evaluations[name] = context.evaluate_on_test(baseline.predict)
+        models.append(
+            make_ranking_model_result(
+                name,
+                "baseline",
+                name,
+                evaluations[name],
+                num_parameters=baseline.num_parameters,
+                num_bytes=baseline.num_bytes,
+                seconds=seconds,
+            )
+        )
     teachers = load_or_train_ranking_teachers(context)
     distilled_student = load_or_train_ranking_student(context, "distilled", teachers)
     alone = load_or_train_ranking_student(context, "alone")
@@ -126,19 +139,20 @@ def _run_stages(context: RankingContext) -> RankingRunResult:
         *(("teacher", teacher) for teacher in teachers),
         *(("student", student) for student in (alone, distilled_student)),
     ):
-        models.append(_evaluate_model(context, role, ranker, predictions, evaluations))
+        evaluations[ranker.name] = context.evaluate_on_test(ranker.model.predict_probabilities)
+        models.append(make_ranker_result(role, ranker, evaluations[ranker.name]))
     artifacts = export_ranking_artifacts(context, distilled_student.model)
     chosen = choose_ranking_artifact(context, artifacts)
     results = RankingResults(
-        dataset=_describe_dataset(context.split),
+        dataset=describe_ranking_dataset([context.split]),
         models=models,
         artifacts=artifacts,
-        comparisons=_compare_models(context, models, predictions),
+        comparisons=_compare_models(context, models, evaluations),
         chosen=chosen.name,
         reliability={
-            name: _describe_reliability(evaluation.reliability)
+            name: _describe_reliability(evaluation.test.reliability)
             for name, evaluation in evaluations.items()
-            if evaluation.reliability is not None
+            if evaluation.test.reliability is not None
         },
         environment=describe_environment(),
     )
@@ -155,62 +169,13 @@ def _run_stages(context: RankingContext) -> RankingRunResult:
     )
 
 
-def _evaluate_baseline(
-    context: RankingContext,
-    name: str,
-    predictions: dict[str, np.ndarray],
-    evaluations: dict[str, PredictionEvaluation],
-) -> ModelResult:
-    """Fits a baseline and adds its predictions and metrics."""
-    context.progress.info(f"{name}: fitting and evaluating")
-    start_time = time.monotonic()
-    baseline = RANKING_BASELINES[name](context.split, context.progress)
-    seconds = time.monotonic() - start_time
-    predictions[name], evaluations[name] = context.evaluate_on_test(baseline.predict)
-    return ModelResult(
-        name=name,
-        role="baseline",
-        kind=name,
-        parameters=baseline.num_parameters,
-        bytes=baseline.num_bytes,
-        metrics=evaluations[name].metrics,
-        train_seconds=seconds,
-        intervals=evaluations[name].intervals,
-    )
-
-
-def _evaluate_model(
-    context: RankingContext,
-    role: str,
-    ranker: TrainedRanker,
-    predictions: dict[str, np.ndarray],
-    evaluations: dict[str, PredictionEvaluation],
-) -> ModelResult:
-    """Adds the predictions and metrics of a teacher or student."""
-    name, model = ranker.name, ranker.model
-    predictions[name], evaluations[name] = context.evaluate_on_test(model.predict_probabilities)
-    num_parameters = checkpoint.count_parameters(model)
-    return ModelResult(
-        name=name,
-        role=role,
-        kind=ranker.architecture,
-        parameters=num_parameters,
-        bytes=num_parameters if role == "student" else 4 * num_parameters,
-        metrics=evaluations[name].metrics,
-        train_seconds=ranker.seconds,
-        intervals=evaluations[name].intervals,
-    )
-
-
 def _compare_models(
-    context: RankingContext, models: list[ModelResult], predictions: dict[str, np.ndarray]
+    context: RankingContext, models: list[ModelResult], evaluations: dict[str, RankerEvaluation]
 ) -> list[ComparisonResult]:
     """Compares student and teacher with what they must beat, on the same rows."""
     split = context.split
-    is_click = split.label.kind == "click"
-    metrics = ("auc", "log_loss") if is_click else ("rmse",)
     baselines = [model for model in models if model.role == "baseline"]
-    if is_click:
+    if split.label.kind == "click":
         best_baseline = max(baselines, key=lambda model: model.metrics.get("auc", 0.0)).name
     else:
         best_baseline = min(baselines, key=lambda model: model.metrics["rmse"]).name
@@ -220,35 +185,8 @@ def _compare_models(
         ("student-distilled", best_baseline),
         ("teacher", best_baseline),
     ]
-    results = []
-    for metric in metrics:
-        comparisons = []
-        for model, reference in pairs:
-            try:
-                comparison = compare_predictions(
-                    [predictions[reference]],
-                    [predictions[model]],
-                    split.test,
-                    split.label,
-                    metric,
-                )
-            except ValueError:  # rows of one class, or of one user, compare nothing
-                continue
-            comparisons.append((model, reference, comparison))
-        p_values = adjust_p_values([comparison.p_value for *_, comparison in comparisons])
-        results += [
-            ComparisonResult(
-                model,
-                reference,
-                metric,
-                comparison.difference,
-                comparison.standard_error,
-                comparison.num_users,
-                p_value,
-            )
-            for (model, reference, comparison), p_value in zip(comparisons, p_values, strict=True)
-        ]
-    return results
+    predictions = {name: [[evaluation.predictions]] for name, evaluation in evaluations.items()}
+    return compare_rankers(pairs, predictions, [split.test], split.label)
 
 
 def _describe_reliability(reliability: Reliability) -> dict[str, list[float]]:
@@ -259,28 +197,6 @@ def _describe_reliability(reliability: Reliability) -> dict[str, list[float]]:
         "positive_share": reliability.positive_share[is_used].tolist(),
         "num_rows": reliability.num_rows[is_used].tolist(),
     }
-
-
-def _describe_dataset(split: RankingSplit) -> RankingDatasetResult:
-    label = split.label
-    parts = (split.train, split.validation, split.test)
-    return RankingDatasetResult(
-        name=split.name,
-        label={"name": label.name, "kind": label.kind, "low": label.low, "high": label.high},
-        rows=sum(map(len, parts)),
-        positive_share=float(np.mean(split.train.labels)) if label.kind == "click" else None,
-        protocol=split.protocol,
-        seed=split.seed,
-        train_rows=len(split.train),
-        validation_rows=len(split.validation),
-        test_rows=len(split.test),
-        columns=[
-            {"name": column.name, "kind": column.kind, "reason": column.reason}
-            for column in split.columns
-        ],
-        features=len(split.train.layout.categorical) + split.train.layout.num_numeric,
-        notes=list(split.notes),
-    )
 
 
 def _write_bundle(context: RankingContext, results: RankingResults) -> RankerBundle:

@@ -13,6 +13,7 @@ from kd_tf.errors import ParityError, UserError
 from kd_tf.evaluation.evaluate import TrainingStatistics
 from kd_tf.models.base import HistoryModel
 from kd_tf.pipeline.stages.cache import hash_arrays
+from kd_tf.pipeline.stages.chosen_file import choose_file
 from kd_tf.pipeline.stages.examples import draw_calibration_histories, draw_rounding_histories
 from kd_tf.pipeline.stages.item_order import ORDER_FILE, ItemOrder, choose_item_order
 from kd_tf.pipeline.stages.run_context import RunContext
@@ -163,17 +164,9 @@ def choose_artifact(context: RunContext, artifacts: list[Artifact]) -> Artifact:
     Raises:
         UserError: The run left out the quantization of the settings.
     """
-    name = context.settings.export.bundle_quantization
-    if name != "auto":
-        for artifact in artifacts:
-            if artifact.name == name:
-                return artifact
-        raise UserError(
-            f"this run has no {name} file: it did not answer like the student, or the student "
-            "does not support it",
-            where="export.bundle_quantization",
-            hint=f"Use one of auto, {', '.join(artifact.name for artifact in artifacts)}.",
-        )
-    best = max(artifact.validation_ndcg for artifact in artifacts)
-    good = [artifact for artifact in artifacts if artifact.validation_ndcg >= MIN_NDCG_SHARE * best]
-    return min(good, key=lambda artifact: artifact.bytes)
+    return choose_file(
+        artifacts,
+        context.settings.export.bundle_quantization,
+        lambda artifact: artifact.validation_ndcg,
+        lambda best: MIN_NDCG_SHARE * best,
+    )
