@@ -91,8 +91,10 @@ probability for a row of features."""
 RankingProtocol = Literal["random", "temporal", "unseen-users", "published"]
 """Ways to split the rows of the ranking task."""
 
-RankingMember = Literal["deep", "dcn", "deepfm", "two-stream", "cnn"]
-"""Teachers of the ranking task that are trained, and can be members of an ensemble."""
+RankingMember = Literal[
+    "bayesian-factorization-machine", "deep", "dcn", "deepfm", "two-stream", "cnn"
+]
+"""Teachers of the ranking task that can be members of an ensemble."""
 
 RankingTeacherName = Literal[RankingMember, "ensemble"]
 """All teachers of the ranking task."""

@@ -155,6 +155,21 @@ class RankingTeacherTraining(RankingTrainingSettings):
     )
 
 
+class RankingSampling(Section):
+    """How the bayesian-factorization-machine is sampled, which has no gradient descent."""
+
+    embedding_dim: PositiveInt = Field(8, description="length of the vectors")
+    sweeps: Annotated[int, Field(ge=2)] = Field(150, description="sweeps of the Gibbs sampler")
+    samples: PositiveInt = Field(
+        50, description="samples whose predictions are averaged; fewer where they would be large"
+    )
+    history: bool | None = Field(
+        None,
+        description="whether users have vectors of their items, and items of their users, as in "
+        "SVD++; default: whichever predicts validation rows better",
+    )
+
+
 class RankingTeacher(Section):
     """The large model that is distilled."""
 
@@ -162,7 +177,8 @@ class RankingTeacher(Section):
         "ensemble", description="ensemble: average of `members`, weighted on validation rows"
     )
     members: Annotated[tuple[RankingMember, ...], Field(min_length=1)] = Field(
-        ("dcn", "deepfm", "two-stream"), description="of the ensemble"
+        ("bayesian-factorization-machine", "dcn", "deepfm", "two-stream"),
+        description="of the ensemble",
     )
     embedding_dim: PositiveInt = Field(16, description="length of the embedding of a feature")
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = Field(
@@ -172,6 +188,7 @@ class RankingTeacher(Section):
         0.2, description="share of hidden units dropped in training"
     )
     training: RankingTeacherTraining = RankingTeacherTraining()
+    sampling: RankingSampling = RankingSampling()
 
 
 class RankingStudent(Section):
@@ -202,6 +219,11 @@ class RankingDistillation(Section):
     )
     weighting: WeightingName = Field(
         "constant", description="how student and distillation losses are weighted"
+    )
+    unlabelled_rows: Annotated[float, Field(ge=0)] = Field(
+        1.0,
+        description="rows drawn for each training row, the item of one beside the user and the "
+        "situation of another, that the teacher labels; none where no column is of the item",
     )
     teacher_combination: Literal["single", "average", "weighted", "confidence"] = Field(
         "single",

@@ -45,6 +45,16 @@ class RankingExamples:
             users=None if self.users is None else self.users[rows],
         )
 
+    def append(self, other: RankingExamples) -> RankingExamples:
+        """Returns these rows and then those of other examples, without their users."""
+        return RankingExamples(
+            self.layout,
+            *(
+                np.concatenate([getattr(self, name), getattr(other, name)])
+                for name in ("categorical", "numeric", "labels")
+            ),
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class RankingSplit:
@@ -61,6 +71,9 @@ class RankingSplit:
         schema: How raw rows are encoded, fitted on the training rows; None where the examples were
             not made of a table.
         columns: What each column of the table was taken for, and why.
+        user: Column of the users, or None.
+        item: Column of the items, or None.
+        item_columns: Columns that belong to the item, itself included: each item has one value.
         notes: Notes for the user, one sentence each.
     """
 
@@ -73,4 +86,7 @@ class RankingSplit:
     test: RankingExamples
     schema: FeatureSchema | None = None
     columns: tuple[ColumnSummary, ...] = ()
+    user: str | None = None
+    item: str | None = None
+    item_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ from kd_tf.data.ranking.duplicate_columns import mark_duplicates
 from kd_tf.data.ranking.encode_table import encode_table
 from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
 from kd_tf.data.ranking.fit_schema import FeatureOptions, fit_schema
-from kd_tf.data.ranking.item_columns import choose_item_rows, find_item_columns
+from kd_tf.data.ranking.item_columns import ItemColumns, choose_item_rows, find_item_columns
 from kd_tf.data.ranking.label_leaks import check_label_leaks
 from kd_tf.data.ranking.negatives import draw_negatives
 from kd_tf.data.ranking.raw_table import RawColumn, RawTable
@@ -160,9 +160,11 @@ class RankingData:
             table, labels, parts = _drop(table, labels, is_bad, summary.name, reason, parts)
         notes += list_skipped_rows(table)
         users = self._number_users(table)
+        item_columns = self._find_item_columns(table, np.flatnonzero(parts == TRAIN), rules.seed)
         if self.negatives:
+            assert item_columns is not None
             table, labels, parts, users = self._add_negatives(
-                table, parts, cast("np.ndarray", users),
+                table, parts, item_columns, cast("np.ndarray", users),
                 self._get_times(table, times_by_column), rules.seed, notes,
             )  # fmt: skip
         _check_classes(labels, parts, self.label, notes)
@@ -199,6 +201,9 @@ class RankingData:
             test=make_examples(PART_NAMES[TEST]),
             schema=schema,
             columns=tuple(summaries),
+            user=self.user,
+            item=self.item,
+            item_columns=() if item_columns is None else self._name_item_columns(item_columns),
             notes=(*notes, *_describe_columns(summaries), *fit_notes),
         )  # fmt: skip
 
@@ -285,10 +290,24 @@ class RankingData:
         first_values = collect_training_values(column, first_rows)
         return infer_column(values, first_values, self.rules.values.times)
 
+    def _find_item_columns(
+        self, table: RawTable, rows: np.ndarray, seed: int
+    ) -> ItemColumns | None:
+        """Finds what belongs to the item; None where a table has no users or no items."""
+        if self.user not in table.columns or self.item not in table.columns:
+            return None  # Columns that nothing needs are not read.
+        return find_item_columns(table.columns, self.user, self.item, rows, seed)
+
+    def _name_item_columns(self, item_columns: ItemColumns) -> tuple[str, ...]:
+        """Returns the columns that belong to the item, the joined ones included."""
+        names = dict.fromkeys((*item_columns.constant, *item_columns.changing, *self.item_columns))
+        return tuple(name for name in names if name not in (self.label_column, self.time))
+
     def _add_negatives(
         self,
         table: RawTable,
         parts: np.ndarray,
+        item_columns: ItemColumns,
         users: np.ndarray,
         times: np.ndarray | None,
         seed: int,
@@ -299,21 +318,17 @@ class RankingData:
         Args:
             table: The positives.
             parts: int8 [n], the part of each.
+            item_columns: What belongs to the item.
             users: int32 [n], the user of each.
             times: int64 [n], the time of each, or None.
             seed: Seed that draws the items.
             notes: Gets notes on them.
         """
-        assert self.user is not None
         assert self.item is not None
         items = table.columns[self.item].as_codes.codes
         assert items is not None
         rows, negatives = draw_negatives(users, items, parts, self.negatives, seed)
-        item_columns = find_item_columns(
-            table.columns, self.user, self.item, np.flatnonzero(parts == TRAIN), seed
-        )
-        names = {*item_columns.constant, *item_columns.changing, *self.item_columns}
-        names -= {self.label_column or "", self.time or ""}
+        names = set(self._name_item_columns(item_columns))
         positives = np.arange(len(table))
         item_rows = np.empty(len(rows), np.int64)
         random = np.random.default_rng(seed)

@@ -31,8 +31,9 @@ class SplitRules:
         validation_share: The same for validation; of the training rows where the files are the
             parts and none is for validation.
         seed: Seed that draws rows or users.
-        num_folds: k of k-fold cross-validation; None for one split.
-        fold: The fold that is tested, from 0; the next one is for validation.
+        num_folds: k of k-fold cross-validation; None for one split. Validation rows are drawn from
+            those of the other folds.
+        fold: The fold that is tested, from 0.
 
     Example:
         >>> SplitRules("random", test_share=0.1).validation_share
@@ -143,8 +144,10 @@ def _draw_parts(count: int, rules: SplitRules, random: np.random.Generator) -> n
     if rules.num_folds is not None:
         folds = np.empty(count, np.int64)
         folds[order] = np.arange(count) % rules.num_folds
-        parts[folds == (rules.fold + 1) % rules.num_folds] = VALIDATION
         parts[folds == rules.fold] = TEST
+        rest = order[folds[order] != rules.fold]
+        num_validation = min(round(count * rules.validation_share), len(rest) - 1)
+        parts[rest[:num_validation]] = VALIDATION
         return parts
     num_test = round(count * rules.test_share)
     num_validation = round(count * rules.validation_share)

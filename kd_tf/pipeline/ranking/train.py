@@ -13,6 +13,8 @@ import numpy as np
 from kd_tf import rng
 from kd_tf.compress import prune
 from kd_tf.config.ranking import RankingTrainingSettings
+from kd_tf.data.ranking.examples import RankingExamples
+from kd_tf.data.ranking.unlabelled_rows import draw_unlabelled_rows
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.losses.base import DistillationSetup
 from kd_tf.distill.row_teacher_targets import compute_row_targets
@@ -23,6 +25,7 @@ from kd_tf.models.ranking.teachers import RANKING_TEACHERS
 from kd_tf.models.ranking.teachers.ensemble import RankingEnsemble, choose_member_weights
 from kd_tf.pipeline.ranking.context import RankingContext
 from kd_tf.pipeline.ranking.distillation import build_row_losses, build_row_weighting
+from kd_tf.pipeline.ranking.sampled_teacher import SAMPLED_TEACHER, sample_teacher
 from kd_tf.pipeline.stages.cached_model import TrainedModel, load_or_train
 from kd_tf.pipeline.stages.training import run_training
 from kd_tf.training import checkpoint
@@ -75,6 +78,9 @@ def _load_or_train_member(context: RankingContext, architecture: str, name: str)
 
     def fit(_: Path) -> tuple[RankingModel, str, TrainingResult, list[Any]]:
         rng.set_seed(context.settings.seed)
+        if architecture == SAMPLED_TEACHER:
+            model, sampling = sample_teacher(context)
+            return model, architecture, sampling, []
         model = RANKING_TEACHERS[architecture](
             context.split.train.layout,
             label_kind=context.split.label.kind,
@@ -128,10 +134,9 @@ def load_or_train_ranking_student(
         rng.set_seed(settings.seed)
         student = build_ranking_student(context)
         student.prepare_fit(context.split.train)
-        schedule = make_row_schedule(settings.student.training, len(context.split.train))
-        batches = fitting.make_batches(
-            student, context.split.train, schedule.batch_size, settings.seed
-        )
+        rows = _add_unlabelled_rows(context, teachers[-1]) if teachers else context.split.train
+        schedule = make_row_schedule(settings.student.training, len(rows))
+        batches = fitting.make_batches(student, rows, schedule.batch_size, settings.seed)
         losses = build_row_losses(settings.distillation, lesson_teachers) if teachers else []
         models = [teacher.model for teacher in lesson_teachers]
         distiller = Distiller(
@@ -143,7 +148,7 @@ def load_or_train_ranking_student(
         if losses:
             targets = compute_row_targets(
                 models,
-                context.split.train,
+                rows,
                 teacher_outputs=sorted(
                     {output for loss in losses for output in loss.teacher_outputs}
                 ),
@@ -178,6 +183,20 @@ def load_or_train_ranking_student(
         fit,
         metric=context.metric,
     )
+
+
+def _add_unlabelled_rows(context: RankingContext, teacher: TrainedRanker) -> RankingExamples:
+    """Adds the rows that the teacher labels to the training rows."""
+    train = context.split.train
+    num_rows = round(context.settings.distillation.unlabelled_rows * len(train))
+    if not num_rows:
+        return train
+    drawn_rows = draw_unlabelled_rows(context.split, num_rows, context.settings.seed)
+    if drawn_rows is None:
+        context.progress.info("no unlabelled rows are drawn: no columns belong to the item alone")
+        return train
+    labels = teacher.model.predict_probabilities(drawn_rows)
+    return train.append(replace(drawn_rows, labels=labels))
 
 
 def build_ranking_student(context: RankingContext) -> RankingModel:

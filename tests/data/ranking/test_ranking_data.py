@@ -125,7 +125,7 @@ def test_every_row_is_tested_in_one_fold():
     tested = np.concatenate([fold.test.numeric[:, 0] for fold in folds])
     assert len(folds) == 5
     for fold in folds:
-        assert (len(fold.train), len(fold.validation), len(fold.test)) == (360, 120, 120)
+        assert (len(fold.train), len(fold.validation), len(fold.test)) == (420, 60, 120)
     # Numbers are cut to the range of training: the first and last may be another row's.
     np.testing.assert_array_equal(np.sort(tested)[10:-10], np.arange(NUM_ROWS)[10:-10])
 

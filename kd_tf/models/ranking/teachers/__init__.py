@@ -13,4 +13,4 @@ RANKING_TEACHERS = {
     "two-stream": TwoStreamTeacher,
     "cnn": FeatureCNNTeacher,
 }
-"""The teachers that are trained, by name."""
+"""The teachers that are trained by gradient descent, by name."""
