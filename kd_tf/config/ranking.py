@@ -201,6 +201,11 @@ class RankingStudent(Section):
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = Field(
         (64, 32), description="mlp: widths of the hidden layers"
     )
+    choose_l2: bool = Field(
+        True,
+        description="trains again with four times training.l2, and so on, while the validation "
+        "score grows",
+    )
     training: RankingTrainingSettings = RankingTrainingSettings()
 
 

@@ -33,6 +33,8 @@ from kd_tf.training.trainer import Schedule, TrainingResult
 
 TrainedRanker = TrainedModel[RankingModel]
 
+_L2_FACTOR, _LEAST_L2, _MAX_L2_STEPS = 4.0, 1e-5, 5
+
 MIN_BATCH_SIZE, MAX_BATCH_SIZE = 128, 4096
 
 
@@ -130,44 +132,23 @@ def load_or_train_ranking_student(
     settings = context.settings
     lesson_teachers = _select_teachers(context, teachers)
 
-    def fit(temporary: Path) -> tuple[RankingModel, str, TrainingResult, list[Any]]:
-        rng.set_seed(settings.seed)
-        student = build_ranking_student(context)
-        student.prepare_fit(context.split.train)
+    def fit(_: Path) -> tuple[RankingModel, str, TrainingResult, list[Any]]:
         rows = _add_unlabelled_rows(context, teachers[-1]) if teachers else context.split.train
-        schedule = make_row_schedule(settings.student.training, len(rows))
-        batches = fitting.make_batches(student, rows, schedule.batch_size, settings.seed)
-        losses = build_row_losses(settings.distillation, lesson_teachers) if teachers else []
-        models = [teacher.model for teacher in lesson_teachers]
-        distiller = Distiller(
-            models or None,
-            student,
-            losses,
-            weighting=build_row_weighting(settings.distillation, losses) if losses else None,
-        )
-        if losses:
-            targets = compute_row_targets(
-                models,
-                rows,
-                teacher_outputs=sorted(
-                    {output for loss in losses for output in loss.teacher_outputs}
-                ),
-                folder=context.folder / "targets",
-                progress=context.progress,
+        l2 = settings.student.training.l2
+        student, training = _train_student(context, name, rows, lesson_teachers, l2, key)
+        seconds, l2_steps = training.seconds, _MAX_L2_STEPS if settings.student.choose_l2 else 0
+        for _step in range(l2_steps):
+            l2 = max(l2, _LEAST_L2) * _L2_FACTOR
+            context.progress.info(
+                f"student/{name}: validation {context.metric} "
+                f"{training.best_score:.4f}; now with l2 {l2:g}"
             )
-            labels = {label: array[None] for label, array in targets.items()}
-            batches = replace(batches, labels={**batches.labels, **labels})
-            distiller.build_losses(
-                DistillationSetup(
-                    student=student,
-                    teachers=models,
-                    popularity=np.zeros(0, np.int64),
-                    num_steps=batches.steps_per_epoch * schedule.epochs,
-                    seed=settings.seed,
-                )
-            )
-        training = _train_distiller(context, distiller, batches, schedule, name, key)
-        return student, settings.student.architecture, training, []
+            candidate = _train_student(context, name, rows, lesson_teachers, l2, key)
+            seconds += candidate[1].seconds
+            if candidate[1].best_score <= training.best_score:
+                break
+            student, training = candidate
+        return student, settings.student.architecture, replace(training, seconds=seconds), []
 
     key = context.cache.make_key(
         student=settings.student.model_dump(mode="json"),
@@ -185,6 +166,54 @@ def load_or_train_ranking_student(
     )
 
 
+def _train_student(
+    context: RankingContext,
+    name: str,
+    rows: RankingExamples,
+    teachers: Sequence[TrainedRanker],
+    l2: float,
+    key: dict[str, Any],
+) -> tuple[RankingModel, TrainingResult]:
+    """Trains a student with one regularization, on rows that the teachers have labels for."""
+    settings = context.settings
+    rng.set_seed(settings.seed)
+    student = build_ranking_student(context, l2)
+    student.prepare_fit(context.split.train)
+    schedule = make_row_schedule(settings.student.training, len(rows))
+    batches = fitting.make_batches(student, rows, schedule.batch_size, settings.seed)
+    losses = build_row_losses(settings.distillation, teachers) if teachers else []
+    models = [teacher.model for teacher in teachers]
+    distiller = Distiller(
+        models or None,
+        student,
+        losses,
+        weighting=build_row_weighting(settings.distillation, losses) if losses else None,
+    )
+    if losses:
+        targets = compute_row_targets(
+            models,
+            rows,
+            teacher_outputs=sorted({output for loss in losses for output in loss.teacher_outputs}),
+            folder=context.folder / "targets",
+            progress=context.progress,
+        )
+        labels = {label: array[None] for label, array in targets.items()}
+        batches = replace(batches, labels={**batches.labels, **labels})
+        distiller.build_losses(
+            DistillationSetup(
+                student=student,
+                teachers=models,
+                popularity=np.zeros(0, np.int64),
+                num_steps=batches.steps_per_epoch * schedule.epochs,
+                seed=settings.seed,
+            )
+        )
+    training = _train_distiller(
+        context, distiller, batches, schedule, f"{name} l2 {l2:g}", {**key, "l2": l2}
+    )
+    return student, training
+
+
 def _add_unlabelled_rows(context: RankingContext, teacher: TrainedRanker) -> RankingExamples:
     """Adds the rows that the teacher labels to the training rows."""
     train = context.split.train
@@ -199,10 +228,10 @@ def _add_unlabelled_rows(context: RankingContext, teacher: TrainedRanker) -> Ran
     return train.append(replace(drawn_rows, labels=labels))
 
 
-def build_ranking_student(context: RankingContext) -> RankingModel:
-    """Builds the untrained student of the settings."""
+def build_ranking_student(context: RankingContext, l2: float) -> RankingModel:
+    """Builds the untrained student of the settings, with the weight of its squared embeddings."""
     settings = context.settings.student
-    arguments: dict[str, Any] = {"l2": settings.training.l2}
+    arguments: dict[str, Any] = {"l2": l2}
     if settings.architecture != "logistic-regression":
         arguments["embedding_dim"] = settings.embedding_dim
     if settings.architecture == "mlp":

@@ -156,7 +156,7 @@ class ListColumns(SparseColumns):
     """Columns of the values of a list, whose vectors are averaged, so that they do not interact."""
 
     def sum_squares(self, theta: np.ndarray) -> np.ndarray:
-        return np.square(self.sum_rows(theta))
+        return np.asarray(np.square(self.sum_rows(theta)))
 
     def sample(
         self,
