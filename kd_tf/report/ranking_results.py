@@ -122,3 +122,34 @@ class RankingResults:
     def shipped_artifact(self) -> PredictionArtifact:
         """The artifact in the bundle."""
         return next(artifact for artifact in self.artifacts if artifact.name == self.chosen)
+
+
+@dataclass(frozen=True)
+class RankingModelTable:
+    """Students with and without distillation, evaluated on the same test rows.
+
+    Attributes:
+        dataset: The table; with folds, the test rows of all of them.
+        models: The teacher; each student, and its file (role ``file``, measured by running it).
+            Metrics are means over seeds and folds.
+        comparisons: Paired differences between students, and between their files.
+        num_seeds: Number of trainings of each student on the same rows.
+        num_folds: Number of folds; 1 without cross-validation.
+        environment: Versions of Python and the libraries, and the machine.
+        task: ``ranking``.
+        version: Version of the format.
+    """
+
+    dataset: RankingDatasetResult
+    models: list[ModelResult]
+    comparisons: list[ComparisonResult]
+    num_seeds: int
+    num_folds: int
+    environment: dict[str, str] = field(default_factory=dict)
+    task: str = "ranking"
+    version: int = VERSION
+
+    def to_json(self) -> dict[str, Any]:
+        """Converts the table to a dictionary for JSON: version and task, then the fields."""
+        values = dataclasses.asdict(self)
+        return {"version": values.pop("version"), "task": values.pop("task"), **values}

@@ -10,23 +10,16 @@ import numpy as np
 
 from kd_tf import atomic
 from kd_tf.compress import prune
-from kd_tf.data.ranking.examples import RankingExamples
 from kd_tf.errors import ParityError
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.pipeline.ranking.context import RankingContext
+from kd_tf.pipeline.ranking.export_file import export_ranking_file
 from kd_tf.pipeline.stages.chosen_file import choose_file
 from kd_tf.report.ranking_results import PredictionArtifact
 from kd_tf.runtime.measure.latency import measure_prediction_latency
 from kd_tf.runtime.prediction_model import PredictionModel
 from kd_tf.tflite.quantization import Quantization
-from kd_tf.tflite.ranking.convert import convert_ranking_model
-from kd_tf.tflite.ranking.parity import PREDICTION_TOLERANCES, check_prediction_parity
-
-NUM_CALIBRATION_ROWS = 512
-"""Training rows that set the ranges of int8 activations."""
-
-MAX_PARITY_ROWS = 10_000
-"""Test rows on which a file is compared with its student."""
+from kd_tf.tflite.ranking.parity import PREDICTION_TOLERANCES
 
 NUM_TIMED_ROWS = 1000
 
@@ -80,28 +73,22 @@ def _export_artifact(
     context: RankingContext, student: RankingModel, quantization: Quantization, folder: Path
 ) -> PredictionArtifact:
     split, settings = context.split, context.settings
-    content = convert_ranking_model(
+    content, parity = export_ranking_file(
         student,
         quantization,
+        train=split.train,
+        test=split.test,
         batch_size=settings.export.batch_size,
-        calibration=_draw_rows(split.train, NUM_CALIBRATION_ROWS, settings.seed),
-    )
-    parity = check_prediction_parity(
-        content,
-        student,
-        _draw_rows(split.test, MAX_PARITY_ROWS, settings.seed),
-        quantization=quantization,
+        seed=settings.seed,
     )
     path = folder / f"{quantization.value}.tflite"
     atomic.write_bytes(path, content)
     model = PredictionModel(content)
-
-    def predict(examples: RankingExamples) -> np.ndarray:
-        return model.predict_all(examples.categorical, examples.numeric)
-
     timed_rows = split.test.take(np.arange(min(len(split.test), NUM_TIMED_ROWS)))
     latency = measure_prediction_latency(model, timed_rows.categorical, timed_rows.numeric)
-    evaluation = context.evaluate_on_test(predict)
+    evaluation = context.evaluate_on_test(
+        lambda examples: model.predict_all(examples.categorical, examples.numeric)
+    )
     tolerance = PREDICTION_TOLERANCES[quantization]
     parity_values = {
         name: value for name, value in dataclasses.asdict(parity).items() if value is not None
@@ -131,11 +118,3 @@ def _export_artifact(
         min_runtime_version=model.min_runtime_version,
         intervals=evaluation.test.intervals,
     )
-
-
-def _draw_rows(examples: RankingExamples, count: int, seed: int) -> RankingExamples:
-    """Draws rows at random, in the order of the table; all if there are no more."""
-    if len(examples) <= count:
-        return examples
-    rows = np.random.default_rng(seed).choice(len(examples), count, replace=False)
-    return examples.take(np.sort(rows))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from kd_tf.data.ranking.unlabelled_rows import draw_unlabelled_rows
 from kd_tf.distill.distiller import Distiller
 from kd_tf.distill.losses.base import DistillationSetup
 from kd_tf.distill.row_teacher_targets import compute_row_targets
+from kd_tf.errors import UserError
 from kd_tf.models.ranking import fitting
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.models.ranking.students import RANKING_STUDENTS
@@ -133,9 +134,9 @@ def load_or_train_ranking_student(
     lesson_teachers = _select_teachers(context, teachers)
 
     def fit(_: Path) -> tuple[RankingModel, str, TrainingResult, list[Any]]:
-        rows = _add_unlabelled_rows(context, teachers[-1]) if teachers else context.split.train
+        lesson = make_row_lesson(context, teachers)
         l2 = settings.student.training.l2
-        student, training = _train_student(context, name, rows, lesson_teachers, l2, key)
+        student, training = _train_student(context, name, lesson, l2, key)
         seconds, l2_steps = training.seconds, _MAX_L2_STEPS if settings.student.choose_l2 else 0
         for _step in range(l2_steps):
             l2 = max(l2, _LEAST_L2) * _L2_FACTOR
@@ -143,7 +144,7 @@ def load_or_train_ranking_student(
                 f"student/{name}: validation {context.metric} "
                 f"{training.best_score:.4f}; now with l2 {l2:g}"
             )
-            candidate = _train_student(context, name, rows, lesson_teachers, l2, key)
+            candidate = _train_student(context, name, lesson, l2, key)
             seconds += candidate[1].seconds
             if candidate[1].best_score <= training.best_score:
                 break
@@ -166,23 +167,72 @@ def load_or_train_ranking_student(
     )
 
 
+@dataclass(frozen=True)
+class RowLesson:
+    """What a student of the ranking task learns from.
+
+    Attributes:
+        rows: The training rows, and behind them those that the teacher has labelled.
+        teachers: The teachers whose outputs the losses see; none for a student alone.
+        targets: Their outputs for the rows, by the names of labels.
+    """
+
+    rows: RankingExamples
+    teachers: list[TrainedRanker]
+    targets: dict[str, np.ndarray]
+
+
+def make_row_lesson(context: RankingContext, teachers: Sequence[TrainedRanker]) -> RowLesson:
+    """Draws unlabelled rows and computes the teachers' outputs, or loads them.
+
+    Args:
+        context: The run.
+        teachers: The teachers of the run, the main one last; none for a student alone.
+    """
+    if not teachers:
+        return RowLesson(context.split.train, [], {})
+    lesson_teachers = _select_teachers(context, teachers)
+    losses = build_row_losses(context.settings.distillation, lesson_teachers)
+    outputs = sorted({output for loss in losses for output in loss.teacher_outputs})
+    rows = _add_unlabelled_rows(context, teachers[-1])
+    # A folder for each choice: students of a comparison read several at the same time.
+    parts = ["targets", *(["members"] if len(lesson_teachers) > 1 else []), *outputs]
+    targets = compute_row_targets(
+        [teacher.model for teacher in lesson_teachers],
+        rows,
+        teacher_outputs=outputs,
+        folder=context.folder / checkpoint.make_slug("-".join(parts)),
+        progress=context.progress,
+    )
+    return RowLesson(rows, lesson_teachers, targets)
+
+
+def _add_unlabelled_rows(context: RankingContext, teacher: TrainedRanker) -> RankingExamples:
+    """Adds the rows that the teacher labels to the training rows; the same for all seeds."""
+    train = context.split.train
+    num_rows = round(context.settings.distillation.unlabelled_rows * len(train))
+    if not num_rows:
+        return train
+    drawn_rows = draw_unlabelled_rows(context.split, num_rows, context.split.seed)
+    if drawn_rows is None:
+        context.progress.info("no unlabelled rows are drawn: no columns belong to the item alone")
+        return train
+    labels = teacher.model.predict_probabilities(drawn_rows)
+    return train.append(replace(drawn_rows, labels=labels))
+
+
 def _train_student(
-    context: RankingContext,
-    name: str,
-    rows: RankingExamples,
-    teachers: Sequence[TrainedRanker],
-    l2: float,
-    key: dict[str, Any],
+    context: RankingContext, name: str, lesson: RowLesson, l2: float, key: dict[str, Any]
 ) -> tuple[RankingModel, TrainingResult]:
-    """Trains a student with one regularization, on rows that the teachers have labels for."""
+    """Trains a student with one regularization."""
     settings = context.settings
     rng.set_seed(settings.seed)
     student = build_ranking_student(context, l2)
     student.prepare_fit(context.split.train)
-    schedule = make_row_schedule(settings.student.training, len(rows))
-    batches = fitting.make_batches(student, rows, schedule.batch_size, settings.seed)
-    losses = build_row_losses(settings.distillation, teachers) if teachers else []
-    models = [teacher.model for teacher in teachers]
+    schedule = make_row_schedule(settings.student.training, len(lesson.rows))
+    batches = fitting.make_batches(student, lesson.rows, schedule.batch_size, settings.seed)
+    models = [teacher.model for teacher in lesson.teachers]
+    losses = build_row_losses(settings.distillation, lesson.teachers) if models else []
     distiller = Distiller(
         models or None,
         student,
@@ -190,42 +240,27 @@ def _train_student(
         weighting=build_row_weighting(settings.distillation, losses) if losses else None,
     )
     if losses:
-        targets = compute_row_targets(
-            models,
-            rows,
-            teacher_outputs=sorted({output for loss in losses for output in loss.teacher_outputs}),
-            folder=context.folder / "targets",
-            progress=context.progress,
-        )
-        labels = {label: array[None] for label, array in targets.items()}
+        labels = {label: array[None] for label, array in lesson.targets.items()}
         batches = replace(batches, labels={**batches.labels, **labels})
-        distiller.build_losses(
-            DistillationSetup(
-                student=student,
-                teachers=models,
-                popularity=np.zeros(0, np.int64),
-                num_steps=batches.steps_per_epoch * schedule.epochs,
-                seed=settings.seed,
-            )
+        setup = DistillationSetup(
+            student=student,
+            teachers=models,
+            popularity=np.zeros(0, np.int64),
+            num_steps=batches.steps_per_epoch * schedule.epochs,
+            seed=settings.seed,
         )
+        try:
+            distiller.build_losses(setup)
+        except ValueError as error:
+            raise UserError(
+                str(error),
+                where="distillation.losses",
+                hint="Choose another loss, or another student or teacher.",
+            ) from error
     training = _train_distiller(
         context, distiller, batches, schedule, f"{name} l2 {l2:g}", {**key, "l2": l2}
     )
     return student, training
-
-
-def _add_unlabelled_rows(context: RankingContext, teacher: TrainedRanker) -> RankingExamples:
-    """Adds the rows that the teacher labels to the training rows."""
-    train = context.split.train
-    num_rows = round(context.settings.distillation.unlabelled_rows * len(train))
-    if not num_rows:
-        return train
-    drawn_rows = draw_unlabelled_rows(context.split, num_rows, context.settings.seed)
-    if drawn_rows is None:
-        context.progress.info("no unlabelled rows are drawn: no columns belong to the item alone")
-        return train
-    labels = teacher.model.predict_probabilities(drawn_rows)
-    return train.append(replace(drawn_rows, labels=labels))
 
 
 def build_ranking_student(context: RankingContext, l2: float) -> RankingModel:
