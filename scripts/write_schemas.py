@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from kd_tf.report.ranking_results import RankingResults
+from kd_tf.report.ranking_results import RankingModelTable, RankingResults
 from kd_tf.report.results import ModelTable, Results
 from kd_tf.runtime.bundle import CONTRACT_VERSION, BundleConfig
 from kd_tf.runtime.bundle_files import CONFIG_HASH_KEY
@@ -101,6 +101,18 @@ def make_ranking_results_schema() -> dict[str, Any]:
     )
 
 
+def make_ranking_comparison_schema() -> dict[str, Any]:
+    """Makes the schema of what ``kd-tf compare --task ranking --json`` writes."""
+    schema = make_object_schema(RankingModelTable)
+    schema["properties"]["version"]["const"] = RankingModelTable.version
+    schema["properties"]["task"]["const"] = RankingModelTable.task
+    return finish(
+        "kd_tf: a comparison of the ranking task",
+        "All figures that kd-tf compare --task ranking --json writes.",
+        schema,
+    )
+
+
 def finish(title: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
     """Puts what names the schema before the schema."""
     return {"$schema": DIALECT, "title": title, "description": description, **schema}
@@ -169,6 +181,7 @@ SCHEMAS = {
     "results.schema.json": make_results_schema,
     "ranking-config.schema.json": make_ranking_config_schema,
     "ranking-results.schema.json": make_ranking_results_schema,
+    "ranking-comparison.schema.json": make_ranking_comparison_schema,
 }
 
 

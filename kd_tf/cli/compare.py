@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,10 +15,21 @@ from kd_tf.cli import options
 from kd_tf.cli.completion import complete_names
 from kd_tf.cli.console import make_console
 from kd_tf.cli.output import write_json
+from kd_tf.cli.ranking import compare_ranking_methods
 from kd_tf.cli.run import prepare_training
-from kd_tf.cli.settings import collect_settings
+from kd_tf.cli.settings import collect_retrieval_settings
+from kd_tf.cli.tasks import choose_task
+
+if TYPE_CHECKING:
+    from kd_tf.pipeline.process_pool import ProcessPool
 
 LOSSES, PRESETS = list_choices(choices.LossName), list_choices(choices.PresetName)
+RANKING_LOSSES = list_choices(choices.RankingLossName)
+METHODS = tuple(dict.fromkeys([*LOSSES, *PRESETS, *RANKING_LOSSES]))
+STUDENTS = (
+    *list_choices(choices.StudentArchitecture),
+    *(name for name in list_choices(choices.RankingStudentName) if name != "mlp"),
+)
 
 
 def compare(
@@ -26,13 +38,21 @@ def compare(
         str | None,
         typer.Option(
             help="Methods, separated by commas; a + joins losses to one method. Losses: "
-            f"{', '.join(LOSSES)}. More methods: {', '.join(PRESETS)}.",
+            f"{', '.join(LOSSES)}. More methods: {', '.join(PRESETS)}. With --task ranking: losses "
+            f"{', '.join(RANKING_LOSSES)}, and the methods on several teachers and on weighting.",
             metavar="NAME,NAME,...",
-            autocompletion=complete_names([*LOSSES, *PRESETS], ",+"),
+            autocompletion=complete_names(METHODS, ",+"),
             show_default="all",
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Number of trainings per method.")] = 3,
+    seeds: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Number of trainings per method.",
+            show_default="3, of each fold of split.num_folds 1",
+        ),
+    ] = None,
     jobs: Annotated[
         int | None,
         typer.Option(
@@ -45,6 +65,7 @@ def compare(
             min=0, help="GB of memory for all trainings.", show_default="80 % of the machine's"
         ),
     ] = None,
+    task: options.Task = None,
     dataset: options.Dataset = None,
     data_dir: options.DataDir = None,
     interactions: options.Interactions = None,
@@ -65,6 +86,18 @@ def compare(
     item_table: options.ItemTable = None,
     item_table_id: options.ItemTableId = None,
     friends: options.Friends = None,
+    label: options.Label = None,
+    threshold: options.Threshold = None,
+    positive: options.Positive = None,
+    negatives: options.Negatives = None,
+    categorical: options.Categorical = None,
+    numeric: options.Numeric = None,
+    multi: options.Multi = None,
+    date: options.Date = None,
+    ignore: options.Ignore = None,
+    features: options.Features = None,
+    users: options.Users = None,
+    user_id: options.UserId = None,
     text: options.Text = None,
     encoder: options.Encoder = None,
     image: options.Image = None,
@@ -85,8 +118,13 @@ def compare(
     k: options.Cutoffs = None,
     teacher: options.Teacher = None,
     student: Annotated[
-        Literal[choices.StudentArchitecture, choices.RankingStudentName] | None,
-        options.make_student_option("mlp"),
+        str | None,
+        options.make_student_option(
+            "mlp",
+            "; several separated by commas",
+            metavar="NAME,...",
+            autocompletion=complete_names(STUDENTS),
+        ),
     ] = None,
     max_bytes: options.MaxBytes = None,
     config: options.Config = None,
@@ -106,28 +144,58 @@ def compare(
             --student matrix-factorization --teacher matrix-factorization \\
             --set student.embedding_dim=20 --set teacher.embedding_dim=200
 
+    Students of clicks and ratings, over seeds or over five folds:
+
+        kd-tf compare --task ranking --interactions clicks.csv --label clicked \\
+            --student mlp,factorization-machine --methods soft-targets,hint
+        kd-tf compare --task ranking --interactions ratings.csv --label stars \\
+            --methods soft-targets --set split.num_folds=5
+
     An interrupted comparison resumes when the same command runs again.
     """
-    values = collect_settings(context.params)
+
+    def make_pool() -> ProcessPool:
+        from kd_tf.pipeline.process_pool import ProcessPool
+
+        default_memory = 0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        return ProcessPool(
+            jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else default_memory)
+        )
+
+    COMPARISONS[choose_task(context.params)](context.params, make_pool)
+
+
+def _compare_retrieval_methods(
+    parameters: Mapping[str, Any], make_pool: Callable[[], ProcessPool]
+) -> None:
+    """Compares methods of the first task and prints their table."""
+    values = collect_retrieval_settings(parameters)
     student_settings = values.setdefault("student", {})
     if isinstance(student_settings, dict):  # otherwise the configuration reports the error
         student_settings.setdefault("architecture", "mlp")
-    configuration, folder, progress = prepare_training(values, out, "compare-", quiet)
+    configuration, folder, progress = prepare_training(
+        values, parameters["out"], "compare-", parameters["quiet"]
+    )
     from kd_tf.pipeline.compare import compare as run_comparison
-    from kd_tf.pipeline.process_pool import ProcessPool
     from kd_tf.report import console_tables, method_chart
 
-    default_memory = 0.8 * os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    pool = ProcessPool(jobs or os.cpu_count() or 1, int(memory * 1e9 if memory else default_memory))
+    methods = parameters["methods"]
     result = run_comparison(
         configuration,
         folder,
         progress,
         methods=None if methods == "all" else options.split_names(methods),
-        seeds=seeds,
-        pool=pool,
+        seeds=parameters["seeds"] or 3,
+        pool=make_pool(),
     )
     method_chart.write(result, folder / "methods.svg")
-    if not write_json(json, result.to_json()):
+    if not write_json(parameters["json"], result.to_json()):
         console_tables.print_models(result, make_console())
     progress.info(f"chart: {folder / 'methods.svg'}")
+
+
+COMPARISONS: dict[str, Callable[[Mapping[str, Any], Callable[[], ProcessPool]], None]] = {
+    "retrieval": _compare_retrieval_methods,
+    "ranking": compare_ranking_methods,
+}
+"""How each task compares methods."""

@@ -496,19 +496,21 @@ def make_out_option(default: str) -> Any:
     )
 
 
-def make_student_option(default: str) -> Any:
+def make_student_option(default: str, more: str = "", **arguments: Any) -> Any:
     """Makes the option ``--student``.
 
     Args:
         default: The default architecture.
+        more: Follows the names of the architectures of the ranking task in the help.
+        arguments: Further arguments of `typer.Option`.
     """
     return _make_option(
         MODELS,
         f"One of {join_choices(choices.StudentArchitecture)} (for kd-tf compare only). auto: the "
         "best within --max-bytes, for kd-tf run only. With --task ranking: "
-        f"{join_choices(choices.RankingStudentName)}.",
-        metavar="NAME",
+        f"{join_choices(choices.RankingStudentName)}{more}.",
         default=default,
+        **{"metavar": "NAME", **arguments},
     )
 
 

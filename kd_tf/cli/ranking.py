@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from kd_tf.cli.console import make_console
 from kd_tf.cli.options import split_names
-from kd_tf.cli.output import write_json
+from kd_tf.cli.output import make_progress, write_json
 from kd_tf.cli.settings import apply_settings, set_value
 from kd_tf.cli.tasks import check_task_options
 from kd_tf.cli.training_folder import prepare_training_folder
@@ -64,11 +64,14 @@ RANKING_OPTIONS = frozenset((*SETTING_OF_RANKING_OPTION, *_NAMES_OF_OPTION, "whe
 """Parameters of commands that the ranking task has."""
 
 
-def collect_ranking_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+def collect_ranking_settings(
+    options: Mapping[str, Any], others: Collection[str] = ()
+) -> dict[str, Any]:
     """Merges the configuration file, the options and ``--set`` into nested settings.
 
     Args:
         options: The command's parameters by name, as in ``typer.Context.params``.
+        others: Names of parameters that are no settings.
 
     Raises:
         UserError: The configuration file or an option cannot be used.
@@ -77,7 +80,7 @@ def collect_ranking_settings(options: Mapping[str, Any]) -> dict[str, Any]:
         >>> collect_ranking_settings({"label": "clicked", "categorical": "user,hour"})["features"]
         {'categorical': ['user', 'hour']}
     """
-    check_task_options(options, RANKING_OPTIONS, "ranking")
+    check_task_options(options, {*RANKING_OPTIONS, *others}, "ranking")
     values: dict[str, Any] = {}
     if options.get("config") is not None:
         from kd_tf.config import read_values
@@ -128,3 +131,65 @@ def run_ranking_command(
     console = make_console()
     ranking_tables.print_ranking_results(result.results, console)
     console.print(f"\nBundle: {result.bundle.folder}")
+
+
+def compare_ranking_methods(parameters: Mapping[str, Any], make_pool: Callable[[], Any]) -> None:
+    """Runs ``kd-tf compare --task ranking`` and prints its table.
+
+    Args:
+        parameters: The command's parameters by name, as in ``typer.Context.params``.
+        make_pool: Returns the pool of processes.
+    """
+    from kd_tf.config import RankingConfig, from_values
+
+    students = split_names(parameters.get("student"))
+    options = {**parameters, "student": students[0] if students else None}
+    values = collect_ranking_settings(options, ("methods", "seeds", "jobs", "memory"))
+    settings = from_values(values, RankingConfig)
+    folder, progress = prepare_training_folder(
+        f"compare-{settings.name}", parameters["out"], parameters["quiet"]
+    )
+    from kd_tf.pipeline.ranking.compare import compare_ranking
+    from kd_tf.report import method_chart, ranking_tables
+
+    methods = parameters["methods"]
+    result = compare_ranking(
+        settings,
+        folder,
+        progress,
+        methods=None if methods == "all" else split_names(methods),
+        students=students,
+        seeds=parameters["seeds"],
+        pool=make_pool(),
+    )
+    is_click = result.dataset.label["kind"] == "click"
+    method_chart.write(
+        result,
+        folder / "methods.svg",
+        method_chart.ChartMetric(
+            name="auc" if is_click else "rmse",
+            label="AUC" if is_click else "RMSE",
+            is_error=not is_click,
+            repeats="folds" if result.num_folds > 1 else "seeds",
+        ),
+    )
+    if not write_json(parameters["json"], result.to_json()):
+        ranking_tables.print_ranking_models(result, make_console())
+    progress.info(f"chart: {folder / 'methods.svg'}")
+
+
+def summarize_ranking_command(parameters: Mapping[str, Any]) -> None:
+    """Runs ``kd-tf data --task ranking`` and prints its tables.
+
+    Args:
+        parameters: The command's parameters by name, as in ``typer.Context.params``.
+    """
+    values = collect_ranking_settings(parameters)
+    from kd_tf.config import RankingConfig, from_values
+    from kd_tf.pipeline.ranking.summarize_data import summarize_ranking_data
+    from kd_tf.report import ranking_tables
+
+    settings = from_values(values, RankingConfig)
+    summary = summarize_ranking_data(settings, make_progress(parameters["quiet"]))
+    if not write_json(parameters["json"], summary.to_json()):
+        ranking_tables.print_ranking_data(summary, make_console())

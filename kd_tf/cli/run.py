@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,8 +13,8 @@ from kd_tf.cli import options
 from kd_tf.cli.console import make_console
 from kd_tf.cli.output import write_json
 from kd_tf.cli.ranking import collect_ranking_settings, run_ranking_command
-from kd_tf.cli.settings import apply_settings, collect_settings
-from kd_tf.cli.tasks import DEFAULT_TASK, check_task_options, choose_task
+from kd_tf.cli.settings import apply_settings, collect_retrieval_settings
+from kd_tf.cli.tasks import DEFAULT_TASK, choose_task
 from kd_tf.cli.training_folder import prepare_training_folder
 from kd_tf.native_stderr import suppress_native_stderr
 from kd_tf.progress import Progress
@@ -209,22 +209,8 @@ def _run(values: dict[str, Any], out: Path | None, json: Path | None, quiet: boo
     console.print(f"Report: {folder / 'report.html'}")
 
 
-def _collect_retrieval_settings(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Collects the settings of the first task; see `collect_settings`."""
-    check_task_options(parameters, set(parameters) - _RANKING_ONLY, "retrieval")
-    return collect_settings(parameters)
-
-
-_RANKING_ONLY = frozenset(
-    (
-        *("label", "threshold", "positive", "negatives", "categorical", "numeric", "multi"),
-        *("date", "ignore", "features", "users", "user_id"),
-    )
-)
-"""Parameters that the ranking task alone has."""
-
 TASKS: dict[str, tuple[Callable[..., dict[str, Any]], Callable[..., None]]] = {
-    "retrieval": (_collect_retrieval_settings, _run),
+    "retrieval": (collect_retrieval_settings, _run),
     "ranking": (collect_ranking_settings, run_ranking_command),
 }
 """How each task collects its settings, and runs."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kd_tf.cli.options import parse_counts, split_names
+from kd_tf.cli.tasks import RANKING_ONLY_OPTIONS, check_task_options
 from kd_tf.errors import UserError
 
 SETTING_OF_OPTION = {
@@ -114,6 +115,16 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
         options.get("name") or values.get("name") or _choose_name(values.get("data", {}))
     )
     return values
+
+
+def collect_retrieval_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Collects the settings of a command that has both tasks; see `collect_settings`.
+
+    Raises:
+        UserError: An option of the ranking task is given, or `collect_settings` raises it.
+    """
+    check_task_options(options, set(options) - RANKING_ONLY_OPTIONS, "retrieval")
+    return collect_settings(options)
 
 
 def _collect_item_tables(

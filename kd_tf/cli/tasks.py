@@ -15,6 +15,14 @@ COMMON_OPTIONS = frozenset(
 )
 """Parameters of commands that every task has."""
 
+RANKING_ONLY_OPTIONS = frozenset(
+    (
+        *("label", "threshold", "positive", "negatives", "categorical", "numeric", "multi"),
+        *("date", "ignore", "features", "users", "user_id"),
+    )
+)
+"""Parameters that the ranking task alone has."""
+
 
 def choose_task(options: Mapping[str, Any]) -> str:
     """Returns the task of ``--task``, or of the configuration file, or the default.
@@ -55,5 +63,6 @@ def check_task_options(options: Mapping[str, Any], names: Collection[str], task:
             option = f"--{name.replace('_', '-')}"
             raise UserError(
                 f"{option} has no effect with the task {task}",
-                hint=f"Leave it out. kd-tf run --help says which options are for --task {task}.",
+                hint=f"Leave it out. The help of the command says which options are for --task "
+                f"{task}.",
             )

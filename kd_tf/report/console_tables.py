@@ -40,7 +40,7 @@ def print_results(results: Results, console: Console) -> None:
     if results.has_hidden_items:
         third_heading = "new\nbooks"
         caption.append("New books: NDCG@10 of those that training did not see, ranked among all.")
-    table = _make_table(_format_title(data), " ".join(caption))
+    table = make_table(_format_title(data), " ".join(caption))
     table.add_column("")
     for heading in (
         *("NDCG\n@10", "Recall\n@20", third_heading, "bytes"),
@@ -86,7 +86,7 @@ def print_models(model_table: ModelTable, console: Console) -> None:
         "AUC": "auc",
         f"cover-\nage@{min_k}": f"coverage@{min_k}",
     }
-    table = _make_table(
+    table = make_table(
         _format_title(data),
         f"95 %: bootstrap interval of NDCG@{min_k} over users. Recall is divided by all held-out "
         "items.",
@@ -124,7 +124,7 @@ def _format_share(fraction: float) -> str:
 
 def print_data(summary: DataSummary, console: Console) -> None:
     """Prints the counts after each cleaning step, and statistics of the clean data."""
-    table = _make_table(summary.name)
+    table = make_table(summary.name)
     table.add_column("")
     for heading in ("removed", "interactions", "users", "items"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -192,8 +192,7 @@ def _print_caution(data: DatasetResult, console: Console) -> None:
 def _format_title(data: DatasetResult) -> str:
     """Says what a table was measured on."""
     candidates = "" if data.candidates == "full" else f", candidates {data.candidates}"
-    test_users = f"{data.test_users:,} test user{'' if data.test_users == 1 else 's'}"
-    return f"{data.name}: {data.protocol}{candidates}, {test_users}, seed {data.seed}"
+    return f"{data.name}: {data.protocol}{candidates}, {data.test_size}, seed {data.seed}"
 
 
 def _format_quality(results: Results, result: ModelResult | Artifact) -> list[str]:
@@ -215,7 +214,7 @@ def print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
     items = (
         f"{benchmark['num_items']:,} items" if benchmark["num_items"] else "number of items unknown"
     )
-    table = _make_table(
+    table = make_table(
         f"{items}{embedding_dim}, L={benchmark['max_length']}, seed {benchmark['seed']}",
         f"{benchmark['runs']:,} calls per model, interleaved; a fresh process for each model. "
         "Overlap: fraction of the top 10 items of the float32 student.",
@@ -241,7 +240,7 @@ def print_benchmark(benchmark: Mapping[str, Any], console: Console) -> None:
     console.print(table)
 
 
-def _make_table(
+def make_table(
     title: str, caption: str | None = None, padding: int | tuple[int, int, int, int] = 0
 ) -> Table:
     """Makes a table that is as narrow as possible."""

@@ -10,6 +10,9 @@ from typing import Any
 from kd_tf import atomic
 from kd_tf.report.results import FILE, VERSION, ComparisonResult, ModelResult
 
+FILE_ROLE = "file"
+"""Role of an exported file among models: it was measured by running it."""
+
 
 @dataclass(frozen=True)
 class RankingDatasetResult:
@@ -42,6 +45,11 @@ class RankingDatasetResult:
     columns: list[dict[str, Any]]
     features: int
     notes: list[str]
+
+    @property
+    def test_size(self) -> str:
+        """What metrics are measured on, for people."""
+        return f"{self.test_rows:,} test row{'' if self.test_rows == 1 else 's'}"
 
 
 @dataclass(frozen=True)

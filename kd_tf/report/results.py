@@ -80,6 +80,11 @@ class DatasetResult:
     candidates: str = "full"
 
     @property
+    def test_size(self) -> str:
+        """What metrics are measured on, for people."""
+        return f"{self.test_users:,} test user{'' if self.test_users == 1 else 's'}"
+
+    @property
     def caution(self) -> str | None:
         """What metrics of so few test users are worth, in a sentence; None if there are enough."""
         return describe_few_users(self.test_users)

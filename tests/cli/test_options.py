@@ -44,9 +44,10 @@ def describe(command: Any, name: str) -> tuple[Any, ...]:
         tuple(parameter.opts),
         tuple(parameter.secondary_opts),
         info.help if name != "student" else info.help.partition(".")[0],
-        info.metavar,
+        # A comparison takes several students.
+        info.metavar if name != "student" else None,
         info.rich_help_panel,
-        signature.annotation.__origin__,
+        signature.annotation.__origin__ if name != "student" else None,
         signature.default,
     )
 

@@ -96,6 +96,7 @@ SCHEMAS = (
     "results.schema.json",
     "ranking-config.schema.json",
     "ranking-results.schema.json",
+    "ranking-comparison.schema.json",
 )
 
 

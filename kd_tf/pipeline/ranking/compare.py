@@ -27,9 +27,9 @@ from kd_tf.pipeline.ranking.model_results import (
     average_results,
     compare_rankers,
     describe_ranking_dataset,
+    make_file_predict_fn,
     make_ranker_result,
     make_ranking_model_result,
-    make_file_predict_fn,
 )
 from kd_tf.pipeline.ranking.train import (
     TrainedRanker,
@@ -41,7 +41,7 @@ from kd_tf.pipeline.run_folder import check_run_folder, reserve_run_folder
 from kd_tf.pipeline.stages.cache import hash_arrays
 from kd_tf.pipeline.stages.model_results import describe_environment
 from kd_tf.progress import NullProgress, Progress
-from kd_tf.report.ranking_results import RankingModelTable
+from kd_tf.report.ranking_results import FILE_ROLE, RankingModelTable
 from kd_tf.report.results import ModelResult
 from kd_tf.stage_files import read_arrays, read_record
 from kd_tf.tflite.quantization import Quantization
@@ -51,9 +51,6 @@ STUDENT_ALONE = "student-alone"
 """Name of the student that is trained without a teacher."""
 
 TEACHER = "teacher"
-
-FILE_ROLE = "file"
-"""Role of the exported file of a student."""
 
 MODELS_FILE = "models.json"
 PREDICTIONS_FILE = "predictions.npz"

@@ -25,7 +25,10 @@ RANKING_PRESETS: dict[str, dict[str, Any]] = {
 
 def list_ranking_methods(settings: RankingConfig) -> list[str]:
     """Returns the names of all methods that these settings allow."""
-    return [*ROW_METHODS, *(name for name in RANKING_PRESETS if not _needs_members(name, settings))]
+    return [
+        *ROW_METHODS,
+        *(name for name in RANKING_PRESETS if not _has_no_members(name, settings)),
+    ]
 
 
 def configure_ranking_method(name: str, settings: RankingConfig) -> RankingConfig:
@@ -45,7 +48,7 @@ def configure_ranking_method(name: str, settings: RankingConfig) -> RankingConfi
     """
     changes: dict[str, Any] = {"losses": ("soft-targets",)}
     if name in RANKING_PRESETS:
-        if _needs_members(name, settings):
+        if _has_no_members(name, settings):
             raise UserError(
                 f"{name} needs several teachers, but there is one",
                 where="teacher.architecture",
@@ -73,7 +76,7 @@ def configure_ranking_method(name: str, settings: RankingConfig) -> RankingConfi
     return settings.model_copy(update={"distillation": distillation})
 
 
-def _needs_members(name: str, settings: RankingConfig) -> bool:
+def _has_no_members(name: str, settings: RankingConfig) -> bool:
     """Says whether a preset combines several teachers where there is only one."""
     combines = "teacher_combination" in RANKING_PRESETS[name]
     teacher = settings.teacher
