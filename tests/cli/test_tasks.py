@@ -53,6 +53,38 @@ def test_an_option_of_the_other_task_is_refused_by_its_name(
     assert not (tmp_path / "out").exists()
 
 
+RANKING = ("--task", "ranking")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["compare", *RANKING, "--min-rating", "4"], "--min-rating has no effect with the task"),
+        (["compare", *RANKING, "--dataset", "goodbooks"], "--dataset goodbooks has no effect"),
+        (["compare", *RANKING, "--student", "mlp,neighbours"], "no student 'neighbours'"),
+        (["compare", *RANKING, "--interactions", "none.csv", "--label", "x"], "none.csv"),
+        (["compare", "--label", "clicked"], "--label has no effect with the task retrieval"),
+        (["compare", "--student", "mlp,two-tower"], "mlp,two-tower"),
+        (["data", *RANKING, "--min-rating", "4"], "--min-rating has no effect with the task"),
+        (["data", *RANKING, "goodbooks"], "--dataset goodbooks has no effect"),
+        (["data", *RANKING, "--interactions", "none.csv", "--label", "x"], "none.csv"),
+        (["data", "csv", "--label", "clicked"], "--label has no effect with the task retrieval"),
+    ],
+)
+def test_other_commands_choose_by_the_task(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    result = call(*arguments, *(["--out", str(out)] if arguments[0] == "compare" else []))
+    assert result.exit_code != 0
+    assert message in say(result)
+    assert not out.exists()
+
+
+def test_data_needs_a_name_or_a_task() -> None:
+    assert "no data set is named" in say(call("data"))
+
+
 def test_ranking_has_the_options_that_the_command_has() -> None:
     assert set(PARAMETERS) >= RANKING_OPTIONS
     assert set(PARAMETERS) >= COMMON_OPTIONS - {"json", "quiet"}

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from kd_tf.report import method_chart
+from kd_tf.report.ranking_results import RankingDatasetResult, RankingModelTable
 from kd_tf.report.results import ComparisonResult, DatasetResult, ModelResult, ModelTable
 
 DATA = DatasetResult("a <shop>", 9, 9, 9, "unseen-users", 1, 5, 2, 1234, [], [])
@@ -48,6 +49,35 @@ def test_only_what_is_certain_is_filled():
     )
     filled = [one.get("fill") != "#fff" for one in all_of(svg, "circle")]
     assert filled == [True, False, True]
+
+
+def test_of_errors_the_least_is_first_and_files_are_no_rows():
+    metric = method_chart.ChartMetric("rmse", "RMSE", is_error=True, repeats="folds")
+    dataset = RankingDatasetResult(
+        "stars", {"kind": "rating"}, 9, None, "random", 1, 5, 2, 2000, [], 3, []
+    )
+    models = [
+        ModelResult(name, role, "mlp", 1, 1, {"rmse": rmse}, 1.0)
+        for name, role, rmse in (
+            ("a student-alone", "student", 0.9), ("a hint", "student", 0.7),
+            ("a hint.tflite", "file", 0.7), ("b student-alone", "student", 0.8),
+        )
+    ]  # fmt: skip
+    pairs = [
+        ComparisonResult("a hint", "a student-alone", name, 0.2, 0.1, 9, p_value)
+        for name, p_value in (("rmse", 0.3), ("mae", 0.01))
+    ]
+    svg = ElementTree.fromstring(
+        method_chart.render(RankingModelTable(dataset, models, pairs, 1, 3), metric)
+    )
+    texts = [one.text for one in all_of(svg, "text")]
+    names = [one.text for one in all_of(svg, "text") if one.get("x") == "8"][1:-1]
+    assert names == ["a hint", "b student-alone", "a student-alone"]
+    assert any("RMSE on 2,000 test rows" in text for text in texts)
+    assert any("over the folds" in text for text in texts)
+    # A line for each student alone, and nothing filled by the test of another metric.
+    assert sum(one.get("stroke-dasharray") is not None for one in all_of(svg, "line")) == 2
+    assert [one.get("fill") == "#fff" for one in all_of(svg, "circle")] == [True, False, False]
 
 
 def test_equal_figures_and_names_from_outside_make_a_drawing():

@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from kd_tf.report.ranking_results import RankingResults
+from kd_tf.report.ranking_results import RankingModelTable, RankingResults
 from kd_tf.report.results import ModelTable, Results
 from kd_tf.runtime.bundle import BundleConfig, write_bundle
 from kd_tf.runtime.features.categorical import VocabularyFeature
@@ -148,6 +148,14 @@ def test_a_bundle_of_the_ranking_task_follows_its_schema(ranking_bundle: Path) -
 def test_a_table_without_files_follows_the_schema_of_results(results: Results) -> None:
     table = ModelTable(results.dataset, results.models, results.comparisons, results.environment)
     check(table.to_json(), "results.schema.json")
+
+
+def test_a_comparison_of_the_ranking_task_follows_its_schema(
+    ranking_results: RankingResults,
+) -> None:
+    models, comparisons = ranking_results.models, ranking_results.comparisons
+    table = RankingModelTable(ranking_results.dataset, models, comparisons, 3, 1)
+    check(table.to_json(), "ranking-comparison.schema.json")
 
 
 @pytest.mark.parametrize(
