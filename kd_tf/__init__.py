@@ -47,6 +47,7 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         "run": "kd_tf.pipeline.run:run",
         "RankingConfig": "kd_tf.config:RankingConfig",
         "run_ranking": "kd_tf.pipeline.ranking.run:run_ranking",
+        "add_ranker": "kd_tf.pipeline.ranking.add_ranker:add_ranker",
         # Errors.
         "UserError": "kd_tf.errors:UserError",
         "ParityError": "kd_tf.errors:ParityError",

@@ -38,6 +38,12 @@ def make_config_schema() -> dict[str, Any]:
     schema = make_bundle_schema(BundleConfig, CONTRACT_VERSION, "catalog.json")
     for name in ("num_items", "max_length", "recommendations", "candidates"):
         schema["properties"][name]["minimum"] = 1
+    ranker_hash = schema["properties"]["ranker_sha256"]
+    schema["properties"]["ranker_sha256"] = {
+        "description": ranker_hash["description"],
+        **SHA256,
+    }
+    schema["required"].remove("ranker_sha256")
     return finish("kd_tf: config.json of a bundle", ABOUT_BUNDLES, schema)
 
 

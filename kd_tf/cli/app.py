@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from kd_tf import __version__
+from kd_tf.cli.add_ranker import add_ranker
 from kd_tf.cli.baselines import evaluate_baselines
 from kd_tf.cli.benchmark import benchmark
 from kd_tf.cli.compare import compare
@@ -42,6 +43,7 @@ _USAGE_ERROR: Any = typer.BadParameter.__bases__[0]
 _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": run_demo,
     "run": run,
+    "add-ranker": add_ranker,
     "recommend": recommend,
     "preview": preview,
     "benchmark": benchmark,

@@ -8,6 +8,7 @@ their values. Defaults are those of the configuration, so an option that is not 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -524,6 +525,30 @@ def split_names(text: str | None) -> list[str] | None:
     if text is None:
         return None
     return [name.strip() for name in text.split(",")]
+
+
+def parse_pairs(texts: Sequence[str] | None, option: str) -> dict[str, str]:
+    """Parses texts such as ``hour=21``.
+
+    Args:
+        texts: The texts.
+        option: The option, for the error.
+
+    Raises:
+        UserError: A text has no ``=``, or a name occurs twice.
+
+    Example:
+        >>> parse_pairs(["hour=21", "language=de"], "--context")
+        {'hour': '21', 'language': 'de'}
+    """
+    pairs: dict[str, str] = {}
+    for text in texts or ():
+        name, equals, value = (part.strip() for part in text.partition("="))
+        if not name or not equals or name in pairs:
+            problem = "names its column a second time" if name in pairs else "is not COLUMN=VALUE"
+            raise UserError(f"{option}: {text!r} {problem}", hint=f"Write {option} hour=21.")
+        pairs[name] = value
+    return pairs
 
 
 def parse_counts(text: str, option: str, example: str) -> list[int]:

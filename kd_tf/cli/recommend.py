@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 
 from kd_tf.cli import options
 from kd_tf.cli.console import make_console
+from kd_tf.cli.options import parse_pairs, split_names
 from kd_tf.cli.output import write_json
 from kd_tf.cli.reading_list_summary import describe_reading_list, summarize_reading_list
 from kd_tf.errors import UserError
@@ -24,7 +26,7 @@ from kd_tf.runtime.reading_lists import (
 
 if TYPE_CHECKING:
     from kd_tf.runtime.catalog import Item
-    from kd_tf.runtime.recommender import Reason
+    from kd_tf.runtime.recommender import Reason, Recommendation
     from kd_tf.runtime.titles import TitleIndex
 
 DEFAULT_K = 10
@@ -93,6 +95,21 @@ def recommend(
             min=0, max=1, help="From 0 (the best books) to 1 (books as different as possible)."
         ),
     ] = 0.0,
+    rerank: Annotated[
+        bool,
+        typer.Option(
+            "--rerank",
+            help="Sort the list by the bundle's ranker; kd-tf add-ranker adds one.",
+        ),
+    ] = False,
+    context: Annotated[
+        str | None,
+        typer.Option(
+            help="What the ranker knows of the moment, by its columns: hour=21,language=de.",
+            metavar="COLUMN=VALUE,...",
+            show_default="none",
+        ),
+    ] = None,
     explain: Annotated[
         bool,
         typer.Option(
@@ -103,7 +120,7 @@ def recommend(
 ) -> None:
     """Recommend books with a bundle: the file that an app would use."""
     # Without TensorFlow, so that the command takes well under a second.
-    from kd_tf.runtime.recommender import Recommender
+    from kd_tf.runtime.recommender import Recommender, RerankedRecommendation
 
     with suppress_native_stderr():
         recommender = Recommender.load(bundle)
@@ -131,14 +148,30 @@ def recommend(
         if not items:
             raise _make_no_history_error(reading_list, list_match)
     history_ids = [item.item_id for item in items]
-    recommendations = recommender.recommend(
-        history_ids,
-        min(DEFAULT_K, recommender.model.k) if k is None else k,
-        exclude=[item.item_id for item in excluded_items],
-        only=[item.item_id for item in only_items] if only else None,
-        min_score=min_score,
-        diversity=diversity,
-    )
+    k = min(DEFAULT_K, recommender.model.k) if k is None else k
+    excluded_ids = [item.item_id for item in excluded_items]
+    only_ids = [item.item_id for item in only_items] if only else None
+    recommendations: Sequence[Recommendation]
+    if rerank:
+        _check_rerank_options(min_score, diversity)
+        recommendations = recommender.rerank(
+            history_ids,
+            k,
+            context=parse_pairs(split_names(context), "--context"),
+            shortlist=only_ids,
+            exclude=excluded_ids,
+        )
+    elif context is not None:
+        raise UserError("--context has no effect without --rerank", hint="Add --rerank.")
+    else:
+        recommendations = recommender.recommend(
+            history_ids,
+            k,
+            exclude=excluded_ids,
+            only=only_ids,
+            min_score=min_score,
+            diversity=diversity,
+        )
     reasons = [
         recommender.explain(history_ids, recommendation.item.item_id, MAX_REASONS)
         if explain
@@ -153,6 +186,11 @@ def recommend(
                 "authors": recommendation.item.authors,
                 "new": recommendation.item.new,
                 "score": recommendation.score,
+                **(
+                    {"prediction": recommendation.prediction}
+                    if isinstance(recommendation, RerankedRecommendation)
+                    else {}
+                ),
                 **(
                     {
                         "because": [
@@ -208,11 +246,21 @@ def recommend(
     ):
         label = titles.make_label(recommendation.item)
         mark = ", new" if recommendation.item.new else ""
-        console.print(f"{rank:4d}. {label}  [{recommendation.score:.2f}{mark}]")
+        scores = f"{recommendation.score:.2f}"
+        if isinstance(recommendation, RerankedRecommendation):
+            scores += f", predicted {recommendation.prediction:.2f}"
+        console.print(f"{rank:4d}. {label}  [{scores}{mark}]")
         for number, reason in enumerate(item_reasons):
             beginning = "and" if number else "because you read"
             line = f"{beginning} {_describe_reason(reason, titles)}"
             console.print(f"      {line}", style="dim")
+
+
+def _check_rerank_options(min_score: float | None, diversity: float) -> None:
+    """Checks that no option is given that sorts or cuts the list by the first model's scores."""
+    for name, is_given in (("--min-score", min_score is not None), ("--diversity", diversity > 0)):
+        if is_given:
+            raise UserError(f"{name} has no effect with --rerank", hint="Leave one of them out.")
 
 
 def _describe_reason(reason: Reason, titles: TitleIndex) -> str:

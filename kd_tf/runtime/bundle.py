@@ -6,6 +6,9 @@ A bundle is flat::
     catalog.json    {"version": 1, "books": [{"id": 1, "item_id": "...", "title": "..."}, ...]}
     config.json     sizes, measurements and the SHA-256 of every file; see `BundleConfig`
     MODEL_CARD.md   what the model is, for people
+
+It may have a folder ``ranker`` beside these files: a bundle of the ranking task
+(`kd_tf.runtime.ranker_bundle`) that sorts what the model recommends.
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kd_tf.runtime.bundle_files import (
     CATALOG_FILE,
     CONFIG_FILE,
     MODEL_CARD_FILE,
     MODEL_FILE,
+    RANKER_FOLDER,
     ConfigReader,
     FolderFiles,
     check_bundle_folder,
@@ -35,6 +39,9 @@ from kd_tf.runtime.catalog import (
     make_catalog_row,
     parse_catalog,
 )
+
+if TYPE_CHECKING:
+    from kd_tf.runtime.ranker_bundle import RankerBundle
 
 CONTRACT_VERSION = 1
 
@@ -55,6 +62,8 @@ class BundleConfig:
         metrics: Measured metrics by name.
         dataset: Description of the training data: name, users, items and more.
         sha256: SHA-256 in hexadecimal by file name; `write_bundle` computes it.
+        ranker_sha256: SHA-256 of ranker/config.json where the bundle has a ranker;
+            `kd_tf.runtime.bundle_ranker` computes it.
         contract_version: Version of the signatures; other versions are rejected.
 
     Example:
@@ -87,11 +96,15 @@ class BundleConfig:
     metrics: Mapping[str, float]
     dataset: Mapping[str, Any]
     sha256: Mapping[str, str] = field(default_factory=dict)
+    ranker_sha256: str | None = None
     contract_version: int = CONTRACT_VERSION
 
     def to_json(self) -> dict[str, Any]:
         """Returns the content of config.json, with the contract version first."""
-        return describe_config(self)
+        content = describe_config(self)
+        if self.ranker_sha256 is None:
+            del content["ranker_sha256"]
+        return content
 
     @classmethod
     def from_json(cls, content: Any, where: str = CONFIG_FILE) -> BundleConfig:
@@ -121,6 +134,7 @@ class BundleConfig:
             metrics=reader.get_metrics("metrics"),
             dataset=reader.get_object("dataset"),
             sha256=reader.get_hashes("sha256"),
+            ranker_sha256=reader.get_text("ranker_sha256") if "ranker_sha256" in content else None,
         )
 
 
@@ -132,14 +146,16 @@ class Bundle:
         folder: The bundle's folder.
         config: The content of config.json.
         items: The catalog; the item with model id ``i`` is ``items[i - 1]``.
-        files: Content of each file by its name: the bytes whose hashes were checked. A file that is
-            replaced or cut off later changes nothing here.
+        files: Content of each file by its path in the folder: the bytes whose hashes were checked.
+            A file that is replaced or cut off later changes nothing here.
+        ranker: The bundle of the ranking task in it, if it has one.
     """
 
     folder: Path
     config: BundleConfig
     items: CatalogItems
     files: Mapping[str, bytes]
+    ranker: RankerBundle | None = None
 
     def __repr__(self) -> str:
         return f"<Bundle {str(self.folder)!r}: {len(self.items):,} items>"
@@ -169,7 +185,14 @@ class Bundle:
         items = parse_catalog(
             contents[CATALOG_FILE], config.num_items, str(files.folder / CATALOG_FILE)
         )
-        return cls(files.folder, config, items, contents)
+        if config.ranker_sha256 is None:
+            return cls(files.folder, config, items, contents)
+        # Imported here: what shows a bundle without a ranker needs no NumPy.
+        from kd_tf.runtime.bundle_ranker import open_bundle_ranker
+
+        ranker = open_bundle_ranker(files, config.ranker_sha256)
+        contents |= {f"{RANKER_FOLDER}/{name}": content for name, content in ranker.files.items()}
+        return cls(files.folder, config, items, contents, ranker)
 
     @property
     def model(self) -> bytes:

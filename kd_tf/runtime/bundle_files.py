@@ -32,8 +32,19 @@ CATALOG_FILE = "catalog.json"
 CONFIG_FILE = "config.json"
 MODEL_CARD_FILE = "MODEL_CARD.md"
 FEATURES_FILE = "features.json"
+ITEMS_FILE = "items.json"
+SOURCES_FILE = "sources.json"
 
-BUNDLE_FILES = frozenset((MODEL_FILE, CATALOG_FILE, FEATURES_FILE, CONFIG_FILE, MODEL_CARD_FILE))
+RANKER_FOLDER = "ranker"
+"""Name of the folder with a bundle of the ranking task in one that recommends."""
+
+_RANKER_FILES = (
+    MODEL_FILE, FEATURES_FILE, ITEMS_FILE, SOURCES_FILE, CONFIG_FILE, MODEL_CARD_FILE,
+)  # fmt: skip
+
+BUNDLE_FILES = frozenset(
+    (CATALOG_FILE, *_RANKER_FILES, *(f"{RANKER_FOLDER}/{name}" for name in _RANKER_FILES))
+)
 """What the folder of a bundle may have, whatever its task: a new bundle replaces them all."""
 
 
@@ -120,6 +131,7 @@ def write_verified_files(
     make_config: Callable[[dict[str, str]], dict[str, Any]],
     open_bundle: Callable[[Path], _Opened],
     check: Callable[[_Opened], object] | None,
+    folder_files: Mapping[str, bytes] | None = None,
 ) -> _Opened:
     """Writes a bundle atomically: an interrupted run leaves the folder as it was.
 
@@ -130,13 +142,14 @@ def write_verified_files(
         open_bundle: Opens and verifies a bundle.
         check: Gets the new bundle before it takes the place of an old one, and raises if it is not
             good enough.
+        folder_files: Files of folders in the bundle by their paths; the config does not list them.
 
     Returns:
         The bundle as it was opened in a temporary folder.
     """
-    hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+    hashes = hash_files(files)
     with atomic.replace_directory(folder) as temporary_folder:
-        for name, content in files.items():
+        for name, content in {**files, **(folder_files or {})}.items():
             atomic.write_bytes(temporary_folder / name, content)
         config = encode_with_own_hash(make_config(hashes))
         atomic.write_bytes(temporary_folder / CONFIG_FILE, config)
@@ -145,6 +158,11 @@ def write_verified_files(
         if check is not None:
             check(bundle)
     return bundle
+
+
+def hash_files(files: Mapping[str, bytes]) -> dict[str, str]:
+    """Returns the SHA-256 of files in hexadecimal, by their names."""
+    return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 
 class HashedConfig(Protocol):
@@ -342,20 +360,29 @@ class FolderFiles:
     Where the system can, files are opened relative to the open folder and not by their path.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, parent: FolderFiles | None = None) -> None:
         self.folder = folder
         self._handle: int | None = None
         try:
             if os.open in os.supports_dir_fd:
-                self._handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+                parent_handle = None if parent is None else parent._handle
+                path = str(folder) if parent_handle is None else folder.name
+                flags = os.O_RDONLY | os.O_DIRECTORY
+                self._handle = os.open(path, flags, dir_fd=parent_handle)
             elif not folder.is_dir():
                 raise NotADirectoryError
         except OSError as error:
             raise UserError(
                 "there is no such folder",
                 where=str(folder),
-                hint="Give the folder of a bundle, for example runs/demo/bundle.",
+                hint="Give the folder of a bundle, for example runs/demo/bundle."
+                if parent is None
+                else "Copy or export the whole bundle again.",
             ) from error
+
+    def open_folder(self, name: str) -> FolderFiles:
+        """Opens a folder in this one; raises a UserError if there is none."""
+        return FolderFiles(self.folder / name, self)
 
     def read(self, name: str) -> bytes:
         """Reads a file; raises a UserError if it cannot be read."""

@@ -4,6 +4,8 @@ A bundle is flat::
 
     model.tflite    the student with ``predict`` and ``predict_batch``
     features.json   how a row of raw values is encoded; see `kd_tf.runtime.features`
+    items.json      what the model takes of each item, if it knows items
+    sources.json    where a device finds each column, if the bundle is in one that recommends
     config.json     sizes, measurements and the SHA-256 of every file; see `RankerConfig`
     MODEL_CARD.md   what the model is, for people
 """
@@ -19,8 +21,10 @@ from typing import Any
 from kd_tf.runtime.bundle_files import (
     CONFIG_FILE,
     FEATURES_FILE,
+    ITEMS_FILE,
     MODEL_CARD_FILE,
     MODEL_FILE,
+    SOURCES_FILE,
     ConfigReader,
     FolderFiles,
     check_bundle_folder,
@@ -32,6 +36,8 @@ from kd_tf.runtime.bundle_files import (
 from kd_tf.runtime.catalog import make_damaged_error
 from kd_tf.runtime.features.features_json import encode_features, parse_features
 from kd_tf.runtime.features.schema import FeatureSchema
+from kd_tf.runtime.item_values import ItemValues, encode_items, parse_items
+from kd_tf.runtime.row_sources import RowSources, parse_sources
 
 RANKER_CONTRACT_VERSION = 2
 
@@ -125,12 +131,16 @@ class RankerBundle:
         config: The content of config.json.
         schema: How rows are encoded.
         files: Content of each file by its name: the bytes whose hashes were checked.
+        items: What the model takes of each item; None where it knows no items.
+        sources: Where a device finds each column; None but in a bundle that recommends.
     """
 
     folder: Path
     config: RankerConfig
     schema: FeatureSchema
     files: Mapping[str, bytes]
+    items: ItemValues | None = None
+    sources: RowSources | None = None
 
     def __repr__(self) -> str:
         return f"<RankerBundle {str(self.folder)!r}: {len(self.schema.columns):,} columns>"
@@ -146,11 +156,15 @@ class RankerBundle:
             UserError: The folder is neither, or a file is missing, was changed after the bundle was
                 written, has another version, or lies outside the folder.
         """
-        return open_whole_folder(Path(folder), cls._open)
+        return open_whole_folder(Path(folder), cls.open_files)
 
     @classmethod
-    def _open(cls, files: FolderFiles) -> RankerBundle:
-        """Opens a bundle whose files are read once each: what is checked is what is used."""
+    def open_files(cls, files: FolderFiles) -> RankerBundle:
+        """Opens a bundle whose files are read once each: what is checked is what is used.
+
+        Raises:
+            UserError: As for `open`.
+        """
         config, contents = read_verified_files(
             files, (MODEL_FILE, FEATURES_FILE), RankerConfig.from_json
         )
@@ -163,7 +177,15 @@ class RankerBundle:
                 f"numbers, but these features make {sizes[0]} and {sizes[1]}",
                 features_path,
             )
-        return cls(files.folder, config, schema, contents)
+        items = sources = None
+        if ITEMS_FILE in config.sha256:
+            items = parse_items(contents[ITEMS_FILE], str(files.folder / ITEMS_FILE))
+        if SOURCES_FILE in config.sha256:
+            sources_path = str(files.folder / SOURCES_FILE)
+            if items is None:
+                raise make_damaged_error(f"it needs {ITEMS_FILE}", sources_path)
+            sources = parse_sources(contents[SOURCES_FILE], schema, items, sources_path)
+        return cls(files.folder, config, schema, contents, items, sources)
 
     @property
     def model(self) -> bytes:
@@ -183,6 +205,7 @@ def write_ranker_bundle(
     schema: FeatureSchema,
     config: RankerConfig,
     model_card: str,
+    items: ItemValues | None = None,
     check: Callable[[RankerBundle], object] | None = None,
 ) -> RankerBundle:
     """Writes a bundle atomically: an interrupted run leaves the folder as it was.
@@ -193,6 +216,7 @@ def write_ranker_bundle(
         schema: How rows are encoded.
         config: The config; its hashes are computed here.
         model_card: The model card in Markdown.
+        items: What the model takes of each item, if it knows items.
         check: Gets the new bundle before it takes the place of an old one, and raises if it is not
             good enough.
 
@@ -207,6 +231,7 @@ def write_ranker_bundle(
         MODEL_FILE: model,
         FEATURES_FILE: encode_features(schema),
         MODEL_CARD_FILE: model_card.encode("utf-8"),
+        **({} if items is None else {ITEMS_FILE: encode_items(items)}),
     }
     bundle = write_verified_files(
         folder,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,10 +16,16 @@ from kd_tf.runtime.bundle_files import CONFIG_FILE
 from kd_tf.runtime.catalog import Item
 from kd_tf.runtime.diversity import rerank_mmr
 from kd_tf.runtime.isolated_model import IsolatedModel
+from kd_tf.runtime.item_values import ItemValues
 from kd_tf.runtime.model import TFLiteModel, pad_history
 from kd_tf.runtime.operator_versions import parse_version
+from kd_tf.runtime.ranker import Ranker
+from kd_tf.runtime.row_sources import RowSources
 from kd_tf.runtime.shared_traits import find_shared_authors, find_shared_words, is_same_series
 from kd_tf.runtime.titles import NearTitleWarning, TitleIndex
+
+DEFAULT_SHORTLIST = 20
+"""Number of recommendations that are re-ranked: few enough that all of them suit the user."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -35,6 +42,23 @@ class Recommendation:
 
     def __repr__(self) -> str:
         return f"<Recommendation {self.item.label!r}, score {self.score:.3f}>"
+
+
+@dataclass(frozen=True, repr=False)
+class RerankedRecommendation(Recommendation):
+    """A recommended item with its score, and what the bundle's ranker predicts for it.
+
+    Attributes:
+        prediction: The probability of a click, or the rating in the units of its table.
+    """
+
+    prediction: float
+
+    def __repr__(self) -> str:
+        return (
+            f"<RerankedRecommendation {self.item.label!r}, score {self.score:.3f}, "
+            f"prediction {self.prediction:.3f}>"
+        )
 
 
 @dataclass(frozen=True)
@@ -84,6 +108,7 @@ class Recommender:
         bundle: The bundle.
         model: The bundle's model.
         titles: Finds items by name.
+        ranker: The bundle's second model, which `rerank` asks; None if it has none.
 
     Example:
         >>> import tempfile
@@ -104,9 +129,15 @@ class Recommender:
         (('Zawadi Dlomo',), True, ('sea', 'adventure', 'faring'))
     """
 
-    def __init__(self, bundle: Bundle, model: TFLiteModel | IsolatedModel) -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        model: TFLiteModel | IsolatedModel,
+        ranker: Ranker | None = None,
+    ) -> None:
         self.bundle = bundle
         self.model = model
+        self.ranker = ranker
         self.titles = TitleIndex(bundle.items)
 
     @classmethod
@@ -118,7 +149,7 @@ class Recommender:
             threads: Number of threads for one answer.
             isolated: Whether the model runs in a process of its own, for a bundle that nobody
                 vouches for: a model that crashes or hangs is then an error here; see
-                `kd_tf.runtime.isolated_model`.
+                `kd_tf.runtime.isolated_model`. A ranker is then not loaded.
 
         Returns:
             The recommender.
@@ -163,7 +194,9 @@ class Recommender:
                 hint="Export the bundle again.",
             )
         _check_description(bundle, model)
-        return cls(bundle, model)
+        if bundle.ranker is None or isolated:
+            return cls(bundle, model)
+        return cls(bundle, model, Ranker.from_bundle(bundle.ranker, threads))
 
     def recommend(
         self,
@@ -199,9 +232,7 @@ class Recommender:
                 `diversity` is not in 0..1, `min_score` is not a number, or the model has no
                 signature ``score``.
         """
-        for name, names in (("history", history), ("exclude", exclude), ("only", only)):
-            if isinstance(names, str):
-                raise TypeError(f"{name} must be a list of ids or titles, not a string")
+        _check_lists(history=history, exclude=exclude, only=only)
         if not 0 <= diversity <= 1:
             raise UserError(
                 f"diversity must be from 0 to 1, not {diversity}",
@@ -210,17 +241,11 @@ class Recommender:
         if min_score is not None and np.isnan(min_score):
             raise UserError("min_score is nan, not a number", hint="Leave it out for all scores.")
         k = self._check_k(k)
-        history_ids, excluded_ids = self._resolve(history), self._resolve(exclude)
-        row = pad_history(history_ids, self.model.max_length)
-        if only is None:
-            ids, scores = self.model.recommend(row)
-        else:
-            ids = np.unique(np.array(self._resolve(only), np.int32))
-            scores = self.model.score(row, ids)
-            best = np.lexsort((ids, -scores))
-            ids, scores = ids[best], scores[best]
-        hidden_ids = {*history_ids, *excluded_ids}
-        recommendations = self._make_recommendations(ids, scores, hidden_ids, len(ids))
+        recommendations = self._find_candidates(
+            self._resolve(history),
+            self._resolve(exclude),
+            None if only is None else self._resolve(only),
+        )
         if min_score is not None:
             recommendations = [
                 recommendation
@@ -238,6 +263,79 @@ class Recommender:
             )
             recommendations = [recommendations[index] for index in order]
         return recommendations[:k]
+
+    def rerank(
+        self,
+        history: Sequence[str | int],
+        k: int | None = None,
+        *,
+        context: Mapping[str, Any] | None = None,
+        shortlist: Sequence[str | int] | None = None,
+        num_candidates: int | None = None,
+        exclude: Sequence[str | int] = (),
+    ) -> list[RerankedRecommendation]:
+        """Recommends items for a user, sorted by the bundle's second model.
+
+        `recommend` chooses the candidates; the ranker (`kd_tf.add_ranker`) predicts for each how
+        likely a click is, or its rating, from columns of the item, of the history and of the
+        context. Its file is called once for each batch of candidates, of 64 by default.
+
+        Args:
+            history: As for `recommend`.
+            k: Maximum number of recommendations; None for all candidates.
+            context: What is known of the moment, by the columns of the ranker: ``{"hour": 21}``.
+                A column that nothing is known of is missing, and a value that training has not
+                seen counts as unknown. ``bundle.ranker.sources.make_context`` makes what a device
+                knows.
+            shortlist: If given, the candidates are these items, any number of them, without those
+                of the history.
+            num_candidates: Number of candidates of `recommend`; None for `k`, but at least
+                `DEFAULT_SHORTLIST`, and at most the model's K.
+            exclude: Items not to recommend.
+
+        Returns:
+            Candidates, best prediction first. Those with equal predictions are in the order of
+            `recommend`.
+
+        Raises:
+            TypeError: A list of items is a string.
+            UserError: The bundle has no ranker, the context has a column that the ranker does not
+                have or a value that is not of its column, `k` is less than 1, or as for
+                `recommend`.
+        """
+        ranker, row_sources, items = self._require_ranker()
+        if k is not None and k < 1:
+            raise UserError(f"k must be at least 1, not {k}")
+        if shortlist is not None and num_candidates is not None:
+            raise UserError(
+                "num_candidates has no effect on a shortlist", hint="Leave one of them out."
+            )
+        _check_lists(history=history, exclude=exclude, shortlist=shortlist)
+        history_ids = self._resolve(history)
+        candidates = self._find_candidates(
+            history_ids,
+            self._resolve(exclude),
+            None if shortlist is None else self._resolve(shortlist),
+        )
+        if shortlist is None:
+            default = min(max(k or 0, DEFAULT_SHORTLIST), self.model.k)
+            candidates = candidates[
+                : self._check_k(default if num_candidates is None else num_candidates)
+            ]
+        rows = row_sources.make_rows(
+            items,
+            [candidate.item.item_id for candidate in candidates],
+            [self.bundle.items[item_id - 1].item_id for item_id in history_ids],
+            context or {},
+        )
+        predictions = ranker.predict_all(rows)
+        order = np.argsort(-predictions, kind="stable").tolist()
+        return [
+            RerankedRecommendation(
+                candidates[place].item, candidates[place].score, float(predictions[place])
+            )
+            for place in order[:k]
+        ]
 
     def score(
         self, history: Sequence[str | int], items: Sequence[str | int]
@@ -310,6 +408,25 @@ class Recommender:
         ids, scores = self.model.similar(item_id)
         return self._make_recommendations(ids, scores, {item_id}, k)
 
+    def _require_ranker(self) -> tuple[Ranker, RowSources, ItemValues]:
+        """Returns the ranker and what makes rows for it."""
+        if self.ranker is None:
+            if self.bundle.ranker is not None:
+                raise UserError(
+                    "the ranker is not loaded, because the model runs in a process of its own",
+                    where=str(self.bundle.folder),
+                    hint="Load the bundle without isolated.",
+                )
+            raise UserError(
+                "the bundle has no ranker, so that it cannot re-rank",
+                where=str(self.bundle.folder),
+                hint="Add one: kd-tf add-ranker BUNDLE RANKER_BUNDLE.",
+            )
+        ranker_bundle = self.ranker.bundle
+        assert ranker_bundle.sources is not None  # `Bundle.open` checks it
+        assert ranker_bundle.items is not None
+        return self.ranker, ranker_bundle.sources, ranker_bundle.items
+
     def _resolve(self, names: Sequence[str | int]) -> list[int]:
         """Finds model ids. Only public methods call it: the warning names their caller."""
         ids = []
@@ -319,6 +436,23 @@ class Recommender:
                 warnings.warn(match.note, NearTitleWarning, stacklevel=3)
             ids.append(match.item.id)
         return ids
+
+    def _find_candidates(
+        self,
+        history_ids: Sequence[int],
+        excluded_ids: Sequence[int],
+        only_ids: Sequence[int] | None,
+    ) -> list[Recommendation]:
+        """Finds what may be recommended, best first: the model's list, or all of `only_ids`."""
+        row = pad_history(history_ids, self.model.max_length)
+        if only_ids is None:
+            ids, scores = self.model.recommend(row)
+        else:
+            ids = np.unique(np.array(only_ids, np.int32))
+            scores = self.model.score(row, ids)
+            best = np.lexsort((ids, -scores))
+            ids, scores = ids[best], scores[best]
+        return self._make_recommendations(ids, scores, {*history_ids, *excluded_ids}, len(ids))
 
     def _check_k(self, k: int | None) -> int:
         if k is None:
@@ -341,6 +475,13 @@ class Recommender:
             if 1 <= item_id <= len(self.bundle.items) and item_id not in hidden_ids
         ]
         return recommendations[:k]
+
+
+def _check_lists(**lists: Sequence[str | int] | None) -> None:
+    """Checks that lists of items are not strings, which are sequences too."""
+    for name, names in lists.items():
+        if isinstance(names, str):
+            raise TypeError(f"{name} must be a list of ids or titles, not a string")
 
 
 FOREIGN_TYPES = {

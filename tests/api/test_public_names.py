@@ -24,6 +24,7 @@ NAMES = [
     "Recommender",
     "Split",
     "UserError",
+    "add_ranker",
     "baselines",
     "callbacks",
     "data",

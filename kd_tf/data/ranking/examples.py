@@ -11,6 +11,7 @@ from kd_tf.data.ranking.column_types import ColumnSummary
 from kd_tf.runtime.features.label import Label as Label
 from kd_tf.runtime.features.layout import FeatureLayout
 from kd_tf.runtime.features.schema import FeatureSchema
+from kd_tf.runtime.item_values import ItemValues
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +76,7 @@ class RankingSplit:
         item: Column of the items, or None.
         item_columns: Columns that belong to the item, itself included: each item has one value.
         notes: Notes for the user, one sentence each.
+        items: What the model takes of each item; None without a column of items.
     """
 
     name: str
@@ -90,3 +92,4 @@ class RankingSplit:
     item: str | None = None
     item_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    items: ItemValues | None = None

@@ -22,6 +22,8 @@ _LEAST_DIFFERENCES = 20
 
 _MAX_PAIRS = 200_000
 
+_LEAST_REPEATS = 2
+
 
 @dataclass(frozen=True)
 class ItemColumns:
@@ -67,7 +69,9 @@ def find_item_columns(
         if name in (user, item):
             continue
         codes = _get_codes(column)[rows]
-        if len(rows) >= 2 * num_items and _has_single_values(item_codes, codes, num_items):
+        if len(rows) >= _LEAST_REPEATS * num_items and _has_single_values(
+            item_codes, codes, num_items
+        ):
             constant.append(name)
             continue
         numbers = column.read_numbers()[rows]
@@ -80,6 +84,33 @@ def find_item_columns(
         elif share - 2 * error > DOUBTFUL_SHARE:
             doubtful[name] = share
     return ItemColumns(tuple(constant), tuple(changing), doubtful)
+
+
+def find_constant_columns(columns: Mapping[str, RawColumn], item: str) -> tuple[str, ...]:
+    """Finds the columns that have one value for each item in all rows; the item is the first.
+
+    Where items occur less than twice on average, any column would: then only the item is taken.
+
+    Args:
+        columns: The columns that may belong to it, and its own.
+        item: The column with the items.
+    """
+    item_codes = columns[item].as_codes.codes
+    assert item_codes is not None
+    row_of_item = np.full(int(item_codes.max(initial=-1)) + 2, -1, np.int64)
+    row_of_item[item_codes[::-1]] = np.arange(len(item_codes))[::-1]
+    if len(item_codes) < _LEAST_REPEATS * (row_of_item >= 0).sum():
+        return (item,)
+    first_rows = row_of_item[item_codes]
+    names = []
+    for name, column in columns.items():
+        values = column.codes if column.codes is not None else column.numbers
+        assert values is not None
+        item_values = values[first_rows]
+        is_equal = (values == item_values) | ((values != values) & (item_values != item_values))
+        if name != item and is_equal.all():
+            names.append(name)
+    return (item, *names)
 
 
 def _get_codes(column: RawColumn) -> np.ndarray:

@@ -25,6 +25,7 @@ from kd_tf.data.ranking.encode_table import encode_table
 from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
 from kd_tf.data.ranking.fit_schema import FeatureOptions, fit_schema
 from kd_tf.data.ranking.item_columns import ItemColumns, choose_item_rows, find_item_columns
+from kd_tf.data.ranking.item_values import JoinedItems, collect_item_values
 from kd_tf.data.ranking.label_leaks import check_label_leaks
 from kd_tf.data.ranking.negatives import draw_negatives
 from kd_tf.data.ranking.raw_table import RawColumn, RawTable
@@ -60,7 +61,7 @@ class RankingData:
         time: Column with the times, or None.
         roles: What these columns are, unless the caller says otherwise.
         negatives: Number of negatives that are drawn for each row.
-        item_columns: Columns of the items that were joined.
+        joined_items: The table of items that was joined, or None.
         label_column: Column of the label; None where all rows are positives.
         keeps_label: Whether the column of the label is a feature too: the caller named it, and a
             threshold makes the label of it.
@@ -80,7 +81,7 @@ class RankingData:
     time: str | None = None
     roles: Mapping[str, ColumnKind] = field(default_factory=dict)
     negatives: int = 0
-    item_columns: tuple[str, ...] = ()
+    joined_items: JoinedItems | None = None
     label_column: str | None = None
     keeps_label: bool = False
     is_published: bool = False
@@ -204,6 +205,10 @@ class RankingData:
             user=self.user,
             item=self.item,
             item_columns=() if item_columns is None else self._name_item_columns(item_columns),
+            items=collect_item_values(
+                table, schema, seconds_by_column, item=self.item,
+                others=(self.user, self.label_column), side=self.joined_items,
+            ),
             notes=(*notes, *_describe_columns(summaries), *fit_notes),
         )  # fmt: skip
 
@@ -300,7 +305,8 @@ class RankingData:
 
     def _name_item_columns(self, item_columns: ItemColumns) -> tuple[str, ...]:
         """Returns the columns that belong to the item, the joined ones included."""
-        names = dict.fromkeys((*item_columns.constant, *item_columns.changing, *self.item_columns))
+        joined_names = () if self.joined_items is None else self.joined_items.names
+        names = dict.fromkeys((*item_columns.constant, *item_columns.changing, *joined_names))
         return tuple(name for name in names if name not in (self.label_column, self.time))
 
     def _add_negatives(

@@ -16,6 +16,7 @@ from kd_tf.data.ranking.column_types import (
 )
 from kd_tf.data.ranking.examples import RankingSplit
 from kd_tf.data.ranking.fit_schema import FeatureOptions
+from kd_tf.data.ranking.item_values import JoinedItems
 from kd_tf.data.ranking.join_columns import join_columns, list_joined_names
 from kd_tf.data.ranking.labels import LabelRules, read_labels
 from kd_tf.data.ranking.ranking_data import RankingData, list_skipped_rows
@@ -39,7 +40,7 @@ POSITIVES = "interaction"
 """Name of the label of a table that has positives only."""
 
 _USER_NAMES = ("user", "user_id", "userid", "uid")
-_ITEM_NAMES = ("item", "item_id", "itemid", "iid")
+ITEM_NAMES = ("item", "item_id", "itemid", "iid")
 _TIME_NAMES = ("timestamp", "time", "datetime", "date", "ts")
 
 _PARTS = {"train": TRAIN, "validation": VALIDATION, "test": TEST}
@@ -100,9 +101,9 @@ def read_ranking_data(
     )
     tables = [open_source(source, rules.dialect, part) for part, source in sources.items()]
     all_names = list_columns(tables[0], [label] if label is not None else [])
-    user_column = _find_column(options.get("user"), all_names, _USER_NAMES)
-    item_column = _find_column(options.get("item"), all_names, _ITEM_NAMES)
-    time_column = _find_column(time, all_names, _TIME_NAMES)
+    user_column = find_column(options.get("user"), all_names, _USER_NAMES)
+    item_column = find_column(options.get("item"), all_names, ITEM_NAMES)
+    time_column = find_column(time, all_names, _TIME_NAMES)
     where = tables[0].locate(1)
     named_columns = {
         "label": label, "user": options.get("user"), "item": options.get("item"), "time": time,
@@ -153,10 +154,15 @@ def read_ranking_data(
         )
         notes += label_notes
     notes = [*list_skipped_rows(table), *notes]
+    joined_items: JoinedItems | None = None
     for what, side in sides.items():
         side_table = read_raw_table([side.table], side.names, dataclasses.replace(rules, where=()))
         notes += list_skipped_rows(side_table)
         table = join_columns(table, side.column, side_table, side.id, what, rules.min_matched_share)
+        if what == "item":
+            side_names = [name for name in side.names if name != side.id]
+            names_in_side = dict(zip(joined_names[what], side_names, strict=True))
+            joined_items = JoinedItems(side_table, side.id, names_in_side)
     notes += table.notes
     return RankingData(
         name=options.get("name") or get_source_name(next(iter(sources.values()))),
@@ -170,7 +176,7 @@ def read_ranking_data(
         time=time_column,
         roles=_list_roles(user_column, item_column, time),
         negatives=negatives,
-        item_columns=joined_names.get("item", ()),
+        joined_items=joined_items,
         label_column=label,
         keeps_label=keeps_label,
         is_published=len(sources) > 1,
@@ -208,7 +214,7 @@ def _list_sources(
     return {part: source for part, source in parts.items() if source is not None}
 
 
-def _find_column(name: str | None, names: Sequence[str], usual_names: Sequence[str]) -> str | None:
+def find_column(name: str | None, names: Sequence[str], usual_names: Sequence[str]) -> str | None:
     """Returns a column that is named, or the one with a usual name."""
     if name is not None:
         return name

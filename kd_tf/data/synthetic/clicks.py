@@ -53,7 +53,8 @@ class SyntheticLog:
             the label.
         truth: float64 [n], the probability of a click, or the expected stars. No model can predict
             better.
-        books: The catalog: item, title, authors, genre (``a|b`` for several) and year.
+        books: The catalog: item, title, authors, genre (``a|b`` for several), year and the usual
+            price.
     """
 
     frame: pl.DataFrame
@@ -228,6 +229,7 @@ class _Shop:
                 "authors": [item.author for item in items],
                 "genre": self._genre_names,
                 "year": [item.year for item in items],
+                "price": self._price,
             }
         )
 

@@ -232,5 +232,6 @@ def _write_bundle(context: RankingContext, results: RankingResults) -> RankerBun
             },
         ),
         model_card=ranking_model_card.render(results),
+        items=context.split.items,
         check=Ranker.from_bundle,
     )
