@@ -7,7 +7,9 @@ import { STRINGS, chooseLanguage, language, languageTag, setLanguage, t } from "
 import { Notice } from "./notice.js";
 import { keepForOffline } from "./offline.js";
 import { ReadingListImport } from "./reading_lists/import.js";
+import { BookRanker } from "./ranker.js";
 import { BookRecommender } from "./recommender.js";
+import { Reranking } from "./reranking.js";
 import { TitleSearch } from "./search.js";
 import { Shelf, localStorageOrNull } from "./shelf.js";
 import { aboutView } from "./views/about.js";
@@ -24,6 +26,7 @@ import { shelfView } from "./views/shelf.js";
 /** The folder of the page. Whatever it keeps is kept by this: two bookshops on a host are two. */
 const HOME = new URL("..", import.meta.url);
 const LANGUAGE_KEY = `kd_tf language ${HOME.pathname}`;
+const RERANKING_KEY = `kd_tf reranking ${HOME.pathname}`;
 
 const storage = localStorageOrNull();
 const shelf = new Shelf(storage, `kd_tf shelf ${HOME.pathname}`);
@@ -47,12 +50,15 @@ async function start() {
   speak(chosen in STRINGS ? chosen : chooseLanguage(navigator.languages));
   try {
     const bundle = await openBundle(new URL("bundle/", HOME));
-    const recommender = await BookRecommender.open(bundle, new URL("litert/", HOME));
+    const litert = new URL("litert/", HOME);
+    const recommender = await BookRecommender.open(bundle, litert);
+    const ranker = bundle.ranker && (await BookRanker.open(bundle.ranker, bundle.books, litert));
     /** @type {TitleSearch | null} Made when something is typed. */
     let search = null;
     page = {
       bundle,
       recommender,
+      reranking: ranker && new Reranking(ranker, storage, RERANKING_KEY),
       shelf,
       importer: new ReadingListImport(bundle.books, shelf),
       notice,

@@ -4,6 +4,7 @@
  * @typedef {object} Page
  * @property {import("./bundle.js").Bundle} bundle
  * @property {import("./recommender.js").BookRecommender} recommender
+ * @property {import("./reranking.js").Reranking | null} reranking Null without a ranker.
  * @property {import("./shelf.js").Shelf} shelf
  * @property {import("./reading_lists/import.js").ReadingListImport} importer
  * @property {import("./notice.js").Notice} notice

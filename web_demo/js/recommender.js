@@ -2,36 +2,23 @@
 // as `kd_tf.runtime.recommender` does in Python.
 
 import { Fault } from "./fault.js";
+import { Model } from "./model.js";
 
 /**
- * @typedef {import("@litertjs/core").CompiledModel} CompiledModel
- * @typedef {import("@litertjs/core").Tensor} Tensor
  * @typedef {import("./bundle.js").Bundle} Bundle
  * @typedef {{ id: number, score: number }} Scored A book's model id and its score.
  * @typedef {{ id: number, contribution: number }} Reason
  */
 
-/**
- * One of the four builds in the package. It asks for fixed-width SIMD alone, so every browser of
- * today runs it and every processor rounds alike; with relaxed SIMD it was no faster
- * (docs/how-to/put-it-in-a-web-page.md).
- */
-const WASM = "litert_wasm_compat_internal.js";
-
 export class BookRecommender {
-  /** @type {CompiledModel} */ #model;
-  /** @type {typeof import("@litertjs/core")} */ #litert;
-  /** Calls take turns: the model has one set of tensors. */
-  #turn = Promise.resolve();
+  /** @type {Model} */ #model;
 
   /**
-   * @param {typeof import("@litertjs/core")} litert
-   * @param {CompiledModel} model
+   * @param {Model} model
    * @param {number} numItems V.
    * @param {number} maxLength L.
    */
-  constructor(litert, model, numItems, maxLength) {
-    this.#litert = litert;
+  constructor(model, numItems, maxLength) {
     this.#model = model;
     this.numItems = numItems;
     this.maxLength = maxLength;
@@ -44,18 +31,7 @@ export class BookRecommender {
    * @throws {Fault} The runtime or the model cannot be loaded, or is not what config.json says.
    */
   static async open(bundle, folder) {
-    let litert;
-    try {
-      litert = await loadRuntime(folder);
-    } catch (error) {
-      throw new Fault("model.runtime", { why: String(error) });
-    }
-    let model;
-    try {
-      model = await litert.loadAndCompile(bundle.model, { accelerator: "wasm" });
-    } catch (error) {
-      throw new Fault("model.load", { why: String(error) });
-    }
+    const model = await Model.open(bundle.model, folder);
     const { config } = bundle;
     const said = describe(config);
     const found = describe(sizes(model));
@@ -63,7 +39,7 @@ export class BookRecommender {
       model.delete();
       throw new Fault("model.sizes", { said, found });
     }
-    const recommender = new BookRecommender(litert, model, config.num_items, config.max_length);
+    const recommender = new BookRecommender(model, config.num_items, config.max_length);
     try {
       await recommender.#try(config.recommendations, config.candidates);
     } catch (error) {
@@ -93,7 +69,7 @@ export class BookRecommender {
       ["explain", { history, book }, { contributions: this.maxLength }],
     ];
     for (const [signature, inputs, lengths] of trials) {
-      if (!(signature in this.#model.signatures)) continue;
+      if (!this.#model.signatures.includes(signature)) continue;
       const answers = await this.#run(signature, inputs);
       for (const [name, length] of Object.entries(lengths)) {
         const found = answers[name]?.length ?? 0;
@@ -106,7 +82,7 @@ export class BookRecommender {
 
   /** @param {"similar" | "score" | "explain"} signature */
   has(signature) {
-    return signature in this.#model.signatures;
+    return this.#model.signatures.includes(signature);
   }
 
   /**
@@ -202,72 +178,27 @@ export class BookRecommender {
    * @returns {Promise<Record<string, Int32Array | Float32Array>>}
    */
   #run(signature, inputs) {
-    const answer = this.#turn.then(() => this.#runNow(signature, inputs));
-    // A call that failed does not hold up the next one.
-    this.#turn = answer.then(
-      () => {},
-      () => {},
-    );
-    return answer;
+    const shaped = Object.entries(inputs).map(([name, values]) => [
+      name,
+      { values, shape: name === "book" ? [1] : [1, values.length] },
+    ]);
+    return this.#model.run(signature, Object.fromEntries(shaped));
   }
-
-  /**
-   * @param {string} signature
-   * @param {Record<string, Int32Array<ArrayBuffer>>} inputs
-   */
-  async #runNow(signature, inputs) {
-    // WebAssembly memory is not collected: every tensor, in or out, is deleted by hand.
-    /** @type {Record<string, Tensor>} */
-    const given = {};
-    /** @type {Record<string, Tensor>} */
-    let answers = {};
-    try {
-      for (const [name, values] of Object.entries(inputs)) {
-        const shape = name === "book" ? [1] : [1, values.length];
-        given[name] = new this.#litert.Tensor(values, shape);
-      }
-      answers = await this.#model.run(signature, given);
-      return Object.fromEntries(
-        // Copies: the arrays lie in the memory that is freed below.
-        Object.entries(answers).map(([name, tensor]) => [
-          name,
-          /** @type {Int32Array | Float32Array} */ (tensor.toTypedArray()).slice(),
-        ]),
-      );
-    } finally {
-      for (const tensor of [...Object.values(given), ...Object.values(answers)]) tensor.delete();
-    }
-  }
-}
-
-/**
- * @param {URL} folder
- * @returns {Promise<typeof import("@litertjs/core")>}
- */
-async function loadRuntime(folder) {
-  /** @type {typeof import("@litertjs/core")} */
-  const litert = await import(new URL("core.js", folder).href);
-  await litert.loadLiteRt(new URL(WASM, folder).href);
-  return litert;
 }
 
 /**
  * The sizes that a model has, under the names of config.json.
  *
- * @param {CompiledModel} model
+ * @param {Model} model
  */
 function sizes(model) {
-  const { signatures } = model;
-  const shape = (/** @type {string} */ signature, /** @type {string} */ tensor) => {
-    const one = signatures[signature];
-    const details = one && [...one.getInputDetails(), ...one.getOutputDetails()];
-    return details?.find(({ name }) => name === tensor)?.shape[1] ?? 0;
-  };
+  const width = (/** @type {string} */ signature, /** @type {string} */ tensor) =>
+    model.shape(signature, tensor)[1] ?? 0;
   return {
-    max_length: shape("recommend", "history"),
-    recommendations: shape("recommend", "ids"),
-    candidates: shape("score", "candidates"),
-    signatures: Object.keys(signatures),
+    max_length: width("recommend", "history"),
+    recommendations: width("recommend", "ids"),
+    candidates: width("score", "candidates"),
+    signatures: model.signatures,
   };
 }
 

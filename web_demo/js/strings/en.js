@@ -98,6 +98,12 @@ export default {
   "forYou.toShelf": "Add books to your shelf",
   "forYou.score": "Score {score}",
   "forYou.because": "Because you read {books}",
+  "forYou.chance": "chance of a click now {chance}",
+  "forYou.rating": "expected rating {rating}",
+  "forYou.reranked.one": "The {n} best book for your shelf. The sorting is made on this device.",
+  "forYou.reranked.other":
+    "The {n} best books for your shelf, sorted by what suits this moment. The sorting is made on this device.",
+  "forYou.reranked.about": "What it uses, and how to switch it off",
   "forYou.none": "There is nothing left to recommend: every book is on your shelf or hidden.",
   "forYou.hidden.one": "{n} hidden book",
   "forYou.hidden.other": "{n} hidden books",
@@ -144,6 +150,21 @@ export default {
   "about.metrics.hint": "Measured on books read that the training did not see, by running this very file.",
   "about.metric": "Measure",
   "about.metric.at": "first {n}",
+  "about.rerank": "What suits this moment",
+  "about.rerank.hint":
+    "A second model sorts the best recommendations by what this device knows. It is asked on this device; nothing of it is sent or kept.",
+  "about.rerank.switch": "Re-rank by time of day and language:",
+  "about.rerank.on": "on",
+  "about.rerank.off": "off",
+  "about.rerank.hour": "Hour of the day",
+  "about.rerank.weekday": "Day of the week",
+  "about.rerank.time": "Date and time",
+  "about.rerank.local-time": "Date and time here",
+  "about.rerank.language": "Language of this device",
+  "about.rerank.history": "Your newest books: mean of {column}",
+  "about.rerank.fixed": "Always the same: {column}",
+  "about.rerank.books": "Of each book",
+  "about.rerank.missing": "Not known here",
   "about.latency": "How fast it is here",
   "about.latency.measure": "Measure on this device",
   "about.latency.running": "Measuring…",
@@ -187,7 +208,7 @@ export default {
   "bundle.hash.do":
     "It was changed or damaged on the way, or an upload is not finished. Export or upload the whole folder again.",
   "bundle.ownHash":
-    "config.json is not the file that was written: config_sha256 is not its SHA-256.",
+    "{file} is not the file that was written: config_sha256 is not its SHA-256.",
   "bundle.ownHash.do":
     "It was changed or damaged on the way, or an upload is not finished. Export or upload the whole folder again.",
   "bundle.catalogVersion":
@@ -201,6 +222,13 @@ export default {
   "bundle.featuresVersion.do": "Export the bundle and this page with the same version of kd-tf.",
   "bundle.features": "features.json is damaged: {place} is missing or is not what it should be.",
   "bundle.features.do": "Export the page again: kd-tf preview BUNDLE --export DIR.",
+  "bundle.otherRanker": "The ranker in the bundle is not the one that was added to it.",
+  "bundle.otherRanker.do": "Add it again with kd-tf add-ranker, then export the page again.",
+  "bundle.ranker": "{file} of the ranker is damaged: {place} is missing or is not what it should be.",
+  "bundle.ranker.do": "Export the page again: kd-tf preview BUNDLE --export DIR.",
+  "bundle.rankerVersion":
+    "{file} of the ranker has version {found}; this page reads version {expected}.",
+  "bundle.rankerVersion.do": "Export the bundle and this page with the same version of kd-tf.",
   "bundle.sameItemId": "Two books of the catalogue have the id {id}.",
   "bundle.sameItemId.do": "Export the whole bundle again.",
   "model.runtime": "This browser cannot run the model: {why}",

@@ -1,5 +1,5 @@
 import { el } from "../dom.js";
-import { hasText, number, t } from "../language.js";
+import { hasText, list, number, t } from "../language.js";
 import { historyOf } from "../page.js";
 
 /** @typedef {import("../page.js").Page} Page */
@@ -10,6 +10,17 @@ const FOUR_DIGITS = { minimumFractionDigits: 4, maximumFractionDigits: 4 };
 const CAPITALS = new Set(["ndcg", "map", "mrr", "f1"]);
 /** Calls that make one run where the clock has steps of a tenth of a millisecond. */
 const CALLS_BY_A_COARSE_CLOCK = 10;
+
+/** @type {Record<string, (column: string) => string>} What a value of the ranker is, by its source. */
+const SOURCE_LABELS = {
+  hour: () => t("about.rerank.hour"),
+  weekday: () => t("about.rerank.weekday"),
+  time: () => t("about.rerank.time"),
+  "local-time": () => t("about.rerank.local-time"),
+  language: () => t("about.rerank.language"),
+  history: (column) => t("about.rerank.history", { column }),
+  fixed: (column) => t("about.rerank.fixed", { column }),
+};
 
 /** @type {import("../page.js").MakeView} */
 export function aboutView(page, left) {
@@ -33,6 +44,7 @@ export function aboutView(page, left) {
         [t("about.signatures"), config.signatures.join(", ")],
       ]),
     ]),
+    page.reranking && section("about.rerank", reranked(page, page.reranking)),
     section("about.latency", latency(page, left)),
     Object.keys(config.metrics).length > 0 &&
       section("about.metrics", [el("p", {}, t("about.metrics.hint")), metrics(config.metrics)]),
@@ -53,6 +65,75 @@ export function aboutView(page, left) {
     ),
   );
   return { title: t("about.title"), node };
+}
+
+/**
+ * The switch, and what the ranker takes here and now.
+ *
+ * @param {Page} page
+ * @param {import("../reranking.js").Reranking} reranking
+ */
+function reranked(page, reranking) {
+  const values = el("div", { id: "rerank-values" });
+  const state = el("span", { class: "switch-state" });
+  const button = el(
+    "button",
+    {
+      class: "button switch",
+      type: "button",
+      role: "switch",
+      on: {
+        click: () => {
+          reranking.isOn = !reranking.isOn;
+          fill();
+        },
+      },
+    },
+    t("about.rerank.switch"),
+    " ",
+    state,
+  );
+
+  function fill() {
+    button.setAttribute("aria-checked", String(reranking.isOn));
+    state.textContent = reranking.isOn ? t("about.rerank.on") : t("about.rerank.off");
+    values.replaceChildren(...(reranking.isOn ? [usedValues(page, reranking)] : []));
+  }
+
+  fill();
+  return [el("p", {}, t("about.rerank.hint")), el("p", {}, button), values];
+}
+
+/**
+ * @param {Page} page
+ * @param {import("../reranking.js").Reranking} reranking
+ */
+function usedValues(page, reranking) {
+  const columns = reranking.describe(historyOf(page));
+  /** @type {[string, string][]} */
+  const rows = [];
+  for (const { name, source, of, value } of columns) {
+    if (value === null) continue;
+    rows.push([SOURCE_LABELS[source](of ?? name), valueText(source, value)]);
+  }
+  const ofBooks = columns.filter(({ source }) => ["item-id", "item"].includes(source));
+  if (ofBooks.length) rows.push([t("about.rerank.books"), list(ofBooks.map(({ name }) => name))]);
+  const missing = columns.filter(
+    ({ source, value }) => value === null && !["item-id", "item"].includes(source),
+  );
+  if (missing.length) rows.push([t("about.rerank.missing"), list(missing.map(({ name }) => name))]);
+  return facts(rows);
+}
+
+/**
+ * @param {string} source
+ * @param {string | number} value
+ */
+function valueText(source, value) {
+  if (source === "local-time") return String(value).replace("T", " ");
+  if (typeof value === "string") return value;
+  if (source !== "time") return number(value, { useGrouping: false });
+  return `${new Date(value * 1000).toISOString().slice(0, 16).replace("T", " ")} UTC`;
 }
 
 /**

@@ -17,7 +17,7 @@ import { sharedTraits } from "../shared_traits.js";
 /**
  * @typedef {import("../bundle.js").Book} Book
  * @typedef {import("../page.js").Page} Page
- * @typedef {{ book: Book, score: number, because: Book[] }} Row
+ * @typedef {{ book: Book, score: number, prediction?: number, because: Book[] }} Row
  */
 
 const SOME = 10;
@@ -25,10 +25,11 @@ const SOME = 10;
 const REASONS = 3;
 /** Percent of the bar of the last book: the list's own scale, for scores have no zero. */
 const SHORTEST = 12;
+const TWO_DIGITS = { minimumFractionDigits: 2, maximumFractionDigits: 2 };
 
 /** @type {import("../page.js").MakeView} */
 export function forYouView(page, left) {
-  const { bundle, recommender, shelf } = page;
+  const { bundle, recommender, reranking, shelf } = page;
   const summary = el("p", { class: "lead" });
   const part = el("section", { "aria-labelledby": "heading" });
   let shown = SOME;
@@ -38,14 +39,16 @@ export function forYouView(page, left) {
     latest += 1;
     const turn = latest;
     const history = historyOf(page);
-    const found = await recommender.recommend(history, hiddenOf(page));
+    const recommended = await recommender.recommend(history, hiddenOf(page));
+    /** @type {import("../reranking.js").Ranked[]} */
+    const found = reranking ? await reranking.rerank(recommended, history) : recommended;
     const explains = history.length > 0 && recommender.has("explain");
     /** @type {Row[]} */
     const rows = [];
-    for (const { id, score } of found.slice(0, shown)) {
+    for (const { id, score, prediction } of found.slice(0, shown)) {
       const reasons = explains ? await recommender.explain(history, id, REASONS) : [];
       const because = reasons.map((reason) => bundle.books[reason.id - 1]);
-      rows.push({ book: bundle.books[id - 1], score, because });
+      rows.push({ book: bundle.books[id - 1], score, prediction, because });
     }
     // The shelf changed meanwhile, or the view was left.
     if (turn !== latest || left.aborted) return;
@@ -54,9 +57,18 @@ export function forYouView(page, left) {
       " ",
       el("a", { href: "#/shelf" }, t("forYou.toShelf")),
     );
-    const scores = found.map(({ score }) => score);
+    const scores = found.map(({ score, prediction }) => prediction ?? score);
     const scale = { best: scores[0], worst: scores.at(-1) ?? 0 };
     refill(part, [
+      reranking?.isOn &&
+        found.length > 0 &&
+        el(
+          "p",
+          { class: "small reranked" },
+          t("forYou.reranked", { n: found.length }),
+          " ",
+          el("a", { href: "#/about" }, t("forYou.reranked.about")),
+        ),
       ...(rows.length
         ? partOfList(
             found,
@@ -90,9 +102,9 @@ export function forYouView(page, left) {
  * @param {Row} row
  * @param {{ best: number, worst: number }} scale
  */
-function recommendation(page, { book, score, because }, { best, worst }) {
+function recommendation(page, { book, score, prediction, because }, { best, worst }) {
   const bar = el("span", { class: "bar-filled" });
-  const share = best > worst ? (score - worst) / (best - worst) : 1;
+  const share = best > worst ? ((prediction ?? score) - worst) / (best - worst) : 1;
   bar.style.width = `${SHORTEST + share * (100 - SHORTEST)}%`;
   return el(
     "li",
@@ -111,7 +123,8 @@ function recommendation(page, { book, score, because }, { best, worst }) {
         el(
           "span",
           { class: "score-number" },
-          t("forYou.score", { score: number(score, { minimumFractionDigits: 2, maximumFractionDigits: 2 }) }),
+          t("forYou.score", { score: number(score, TWO_DIGITS) }),
+          prediction !== undefined && ` · ${predictionText(page, prediction)}`,
         ),
       ),
       because.length > 0 &&
@@ -119,6 +132,19 @@ function recommendation(page, { book, score, because }, { best, worst }) {
     ),
     el("div", { class: "actions" }, addButton(page, book), hideButton(page, book)),
   );
+}
+
+/**
+ * @param {Page} page
+ * @param {number} prediction
+ */
+function predictionText(page, prediction) {
+  if (page.reranking?.kind === "rating") {
+    return t("forYou.rating", { rating: number(prediction, TWO_DIGITS) });
+  }
+  return t("forYou.chance", {
+    chance: number(prediction, { style: "percent", maximumFractionDigits: 1 }),
+  });
 }
 
 /**
