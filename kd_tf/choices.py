@@ -88,11 +88,11 @@ TaskName = Literal["retrieval", "ranking"]
 """What is learnt, in the words of TensorFlow Recommenders: lists of items for a history, or one
 probability for a row of features."""
 
-RankingProtocol = Literal["random", "temporal", "unseen-users", "published"]
+RankingProtocol = Literal["random", "temporal", "unseen-users", "cold-items", "published"]
 """Ways to split the rows of the ranking task."""
 
 RankingMember = Literal[
-    "bayesian-factorization-machine", "deep", "dcn", "deepfm", "two-stream", "cnn"
+    "bayesian-factorization-machine", "deep", "dcn", "deepfm", "two-stream", "cnn", "text"
 ]
 """Teachers of the ranking task that can be members of an ensemble."""
 

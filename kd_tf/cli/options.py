@@ -246,9 +246,9 @@ Text = Annotated[
     _make_option(
         DATA,
         "Text columns of the items that are encoded, such as title,authors,description, so that "
-        "new items can be recommended.",
+        "new items can be recommended; ranking: what the teacher text reads.",
         metavar="COLUMN,...",
-        default="none; all with --protocol cold-items and without --image",
+        default="none; all with --protocol cold-items and without --image; ranking: sentences",
     ),
 ]
 Encoder = Annotated[

@@ -98,7 +98,16 @@ class RankingFeatures(Section):
     numeric: tuple[Text, ...] = Field((), description="columns that are numbers")
     multi: tuple[Text, ...] = Field((), description="columns that are lists, such as a|b|c")
     date: tuple[Text, ...] = Field((), description="columns that are times")
-    text: tuple[Text, ...] = Field((), description="columns that are sentences: not encoded")
+    text: tuple[Text, ...] = Field(
+        (),
+        description="columns of texts, which the teacher text alone reads; default: those that "
+        "are sentences",
+    )
+    encoder: Text = Field(
+        "tfidf",
+        description="what encodes texts: tfidf, static, minilm, multilingual or the folder of a "
+        "model",
+    )
     ignore: tuple[Text, ...] = Field((), description="columns that are left out")
     only: tuple[Text, ...] | None = Field(
         None, description="the only columns that features are made of; default: all"
@@ -120,9 +129,10 @@ class RankingSplitSettings(Section):
     """How rows are split into training, validation and test."""
 
     protocol: RankingProtocol = Field(
-        "random", description="random, temporal, unseen-users, or published with train and test"
+        "random",
+        description="random, temporal, unseen-users, cold-items, or published with train and test",
     )
-    test_share: Share = Field(0.2, description="share of rows, or of users, for test")
+    test_share: Share = Field(0.2, description="share of rows, of users, or of items, for test")
     validation_share: Share = Field(0.1, description="the same for validation")
     num_folds: Annotated[int, Field(ge=3)] | None = Field(
         None, description="k of k-fold cross-validation, of which `fold` is tested"
@@ -189,6 +199,12 @@ class RankingTeacher(Section):
     )
     training: RankingTeacherTraining = RankingTeacherTraining()
     sampling: RankingSampling = RankingSampling()
+
+    @property
+    def reads_texts(self) -> bool:
+        """Whether the teacher, or a member of it, reads columns of texts."""
+        is_member = self.architecture == "ensemble" and "text" in self.members
+        return is_member or self.architecture == "text"
 
 
 class RankingStudent(Section):

@@ -18,6 +18,8 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         "read_csv": "kd_tf.data.sources.csv_files:read_csv",
         "from_dataframe": "kd_tf.data.sources.dataframe:read_dataframe",
         "read_ranking_split": "kd_tf.data.ranking.read_ranking:read_ranking_split",
+        "FeatureOptions": "kd_tf.data.ranking.fit_schema:FeatureOptions",
+        "encode_texts": "kd_tf.data.ranking.encode_texts:encode_texts",
         "bookshop": "kd_tf.data.synthetic.bookshop:make_bookshop",
         "goodbooks": "kd_tf.data.sources.goodbooks:read_goodbooks",
         "movielens": "kd_tf.data.sources.movielens:read_movielens",

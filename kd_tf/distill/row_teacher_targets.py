@@ -12,7 +12,7 @@ from kd_tf.backend import tf
 from kd_tf.data.ranking.examples import RankingExamples
 from kd_tf.distill.losses.row.hint import TEACHER_REPRESENTATIONS
 from kd_tf.keyed_folder import fill_folder
-from kd_tf.models.ranking.base import PREDICTION_BATCH_SIZE, RankingModel
+from kd_tf.models.ranking.base import PREDICTION_BATCH_SIZE, RankingModel, collect_inputs
 from kd_tf.progress import Progress
 from kd_tf.stage_files import create_array, map_array
 from kd_tf.training.checkpoint import compute_fingerprint
@@ -69,8 +69,9 @@ def compute_row_targets(
         [n, T], and each of `teacher_outputs` float16 [n, d].
     """
     extra = sorted(set(teacher_outputs))
+    inputs = collect_inputs(teachers, examples)
     key = {
-        "rows": _hash_rows(examples),
+        "rows": _hash_rows(inputs),
         "teachers": [compute_fingerprint(teacher) for teacher in teachers],
         "extra": extra,
     }
@@ -80,7 +81,6 @@ def compute_row_targets(
         def compute_outputs(inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
             return compute_teacher_rows(teachers, inputs, extra)
 
-        inputs = teachers[0].to_inputs(examples)
         arrays: dict[str, np.memmap] = {}
         with progress.task("computing teacher outputs", len(examples)) as advance:
             for begin in range(0, len(examples), PREDICTION_BATCH_SIZE):
@@ -100,9 +100,9 @@ def compute_row_targets(
     return {name: map_array(folder / f"{name}.npy") for name in (TEACHER_LOGITS, *extra)}
 
 
-def _hash_rows(examples: RankingExamples) -> str:
+def _hash_rows(inputs: dict[str, np.ndarray]) -> str:
     digest = hashlib.sha256()
-    for array in (examples.categorical, examples.numeric):
-        digest.update(str((array.shape, array.dtype)).encode())
+    for name, array in inputs.items():
+        digest.update(str((name, array.shape, array.dtype)).encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()

@@ -84,22 +84,42 @@ def evaluate_predictions(
     check_predictions(predictions, examples, label)
     users = examples.users
     num_users = None if users is None else len(np.unique(users))
+    metrics = compute_prediction_metrics(predictions, examples, label, threshold=threshold)
     if label.kind == "rating":
-        ratings = label.unscale(examples.labels.astype(np.float64))
-        predicted_ratings = label.unscale(predictions.astype(np.float64))
+        ratings, predicted_ratings = _read_ratings(predictions, examples, label)
         return PredictionEvaluation(
             num_rows=len(examples),
             num_users=num_users,
-            metrics={
-                "rmse": compute_rmse(ratings, predicted_ratings),
-                "mae": compute_mae(ratings, predicted_ratings),
-            },
+            metrics=metrics,
             intervals=bootstrap_rating_metrics(ratings, predicted_ratings, users),
             threshold=None,
             reliability=None,
         )
-    labels = examples.labels
-    reliability = compute_reliability(labels, predictions)
+    return PredictionEvaluation(
+        num_rows=len(examples),
+        num_users=num_users,
+        metrics=metrics,
+        intervals=bootstrap_click_metrics(examples.labels, predictions, threshold, users),
+        threshold=threshold,
+        reliability=compute_reliability(examples.labels, predictions),
+    )
+
+
+def compute_prediction_metrics(
+    predictions: np.ndarray,
+    examples: RankingExamples,
+    label: Label,
+    *,
+    threshold: float = DEFAULT_THRESHOLD,
+) -> dict[str, float]:
+    """Computes the metrics of `PredictionEvaluation` without intervals."""
+    if label.kind == "rating":
+        ratings, predicted_ratings = _read_ratings(predictions, examples, label)
+        return {
+            "rmse": compute_rmse(ratings, predicted_ratings),
+            "mae": compute_mae(ratings, predicted_ratings),
+        }
+    labels, users = examples.labels, examples.users
     metrics = {
         "auc": compute_click_auc(labels, predictions),
         "gauc": float("nan")
@@ -107,15 +127,18 @@ def evaluate_predictions(
         else compute_auc_per_user(labels, predictions, users).mean,
         "log_loss": float(compute_log_losses(labels, predictions).mean()),
         **compute_classification_metrics(labels, predictions, threshold),
-        "calibration_error": reliability.calibration_error,
+        "calibration_error": compute_reliability(labels, predictions).calibration_error,
     }
-    return PredictionEvaluation(
-        num_rows=len(examples),
-        num_users=num_users,
-        metrics={name: value for name, value in metrics.items() if not np.isnan(value)},
-        intervals=bootstrap_click_metrics(labels, predictions, threshold, users),
-        threshold=threshold,
-        reliability=reliability,
+    return {name: value for name, value in metrics.items() if not np.isnan(value)}
+
+
+def _read_ratings(
+    predictions: np.ndarray, examples: RankingExamples, label: Label
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns ratings and predicted ratings in their own units, float64 [n] each."""
+    return (
+        label.unscale(examples.labels.astype(np.float64)),
+        label.unscale(predictions.astype(np.float64)),
     )
 
 

@@ -47,6 +47,7 @@ def render(results: RankingResults) -> str:
         .get_template(TEMPLATE)
         .render(
             results=results,
+            num_cold_rows=results.num_cold_rows,
             charts={name: chart for name, chart in charts.items() if chart is not None},
             main_metrics=MAIN_METRICS[results.dataset.label["kind"]],
             metrics=list_metric_names([*results.models, *results.artifacts]),

@@ -12,6 +12,7 @@ PROTOCOL_DESCRIPTIONS = {
     "random": "the test rows were drawn at random",
     "temporal": "the test rows are the latest ones",
     "unseen-users": "the users of the test rows are not in the training rows",
+    "cold-items": "the items of the test rows are not in the training rows",
     "published": "the split was published with the data",
 }
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kd_tf import atomic
+from kd_tf.data.splits.cold_items import COLD_ITEMS
 from kd_tf.report.results import FILE, VERSION, ComparisonResult, ModelResult
 
 FILE_ROLE = "file"
@@ -72,6 +73,7 @@ class PredictionArtifact:
         latency_us: ``p50``, ``p90``, ``p99`` of ``predict`` in microseconds and ``threads``.
         min_runtime_version: Oldest TensorFlow Lite version that runs the file.
         intervals: 95 % bootstrap confidence intervals of the metrics.
+        slices: As in `ModelResult`, with ``num_rows``.
     """
 
     name: str
@@ -88,6 +90,7 @@ class PredictionArtifact:
     latency_us: dict[str, float]
     min_runtime_version: str
     intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    slices: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,12 @@ class RankingResults:
     def write(self, folder: Path) -> None:
         """Writes results.json into a run's folder atomically."""
         atomic.write_json(folder / FILE, self.to_json())
+
+    @property
+    def num_cold_rows(self) -> int:
+        """Number of test rows of items that training has not; 0 where all of them are."""
+        cold_slice = self.shipped_artifact.slices.get(COLD_ITEMS, {})
+        return int(cold_slice.get("num_rows", 0)) % self.dataset.test_rows
 
     @property
     def shipped_artifact(self) -> PredictionArtifact:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kd_tf.data.splits.cold_items import COLD_ITEMS
 from kd_tf.report.console_tables import NOT_MEASURED, make_table
 from kd_tf.report.ranking_results import FILE_ROLE, RankingModelTable, RankingResults
 
@@ -43,21 +44,20 @@ def print_ranking_results(results: RankingResults, console: Console) -> None:
     for heading in (*columns, "bytes", "p50\nus"):
         table.add_column(heading, justify="right", no_wrap=True)
 
-    def format_metrics(metrics: dict[str, float]) -> list[str]:
-        return [_format_metric(metrics, name) for name in columns.values()]
-
     for model in results.models:
         name = f"{model.name} ({model.kind})" if model.kind != model.name else model.name
-        table.add_row(name, *format_metrics(model.metrics), f"{model.bytes:,}", "")
+        table.add_row(name, *_format_metrics(model.metrics, columns), f"{model.bytes:,}", "")
     table.add_section()
     for artifact in results.artifacts:
         table.add_row(
             f"{artifact.name}.tflite" + (" *" if artifact.name == results.chosen else ""),
-            *format_metrics(artifact.metrics),
+            *_format_metrics(artifact.metrics, columns),
             f"{artifact.bytes:,}",
             f"{artifact.latency_us['p50']:.0f}",
         )
     console.print(table)
+    if results.num_cold_rows:
+        _print_cold_items(results, columns, console)
     _print_comparisons(results.comparisons, console)
 
 
@@ -202,3 +202,26 @@ def _print_comparisons(
             f"{comparison.standard_error:.4f}{p_value}{doubt}",
             markup=False,
         )
+
+
+def _print_cold_items(results: RankingResults, columns: dict[str, str], console: Console) -> None:
+    """Prints the metrics of test rows of items that training has not."""
+    table = Table(
+        title=f"{results.num_cold_rows:,} test rows of items that training has not",
+        box=SIMPLE_HEAD,
+        title_justify="left",
+    )
+    table.add_column("")
+    for heading in columns:
+        table.add_column(heading, justify="right", no_wrap=True)
+    slices = {model.name: model.slices for model in results.models}
+    slices[f"{results.chosen}.tflite"] = results.shipped_artifact.slices
+    for name, slices_of_model in slices.items():
+        table.add_row(name, *_format_metrics(slices_of_model[COLD_ITEMS]["metrics"], columns))
+    console.print(table)
+
+
+def _format_metrics(metrics: dict[str, float], columns: dict[str, str]) -> list[str]:
+    return [
+        f"{metrics[name]:.4f}" if name in metrics else NOT_MEASURED for name in columns.values()
+    ]

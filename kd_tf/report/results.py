@@ -123,7 +123,8 @@ class ModelResult:
         train_seconds: Wall time of training, including validation.
         intervals: 95 % bootstrap confidence intervals of those metrics that are means over users;
             none with fewer than two test users.
-        slices: By name of the slice, the number of users ``num_users`` and their ``metrics``.
+        slices: By name of the slice, the number of users ``num_users`` (in the ranking task that of
+            rows, ``num_rows``) and their ``metrics``.
         standard_deviations: Standard deviations of the metrics over several training runs; empty
             for a single run.
     """

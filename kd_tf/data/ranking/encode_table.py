@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import polars as pl
 
-from kd_tf.data.ranking.raw_table import RawColumn
+from kd_tf.data.ranking.raw_table import RawColumn, number_combinations
 from kd_tf.runtime.features.buckets import BucketFeature
 from kd_tf.runtime.features.columns import Column
 from kd_tf.runtime.features.crossed import CrossFeature
@@ -93,23 +92,9 @@ def _encode_distinct(
 
 def _encode_cross(feature: CrossFeature, columns: list[RawColumn]) -> tuple[np.ndarray, np.ndarray]:
     """Encodes the distinct combinations of columns: int32 [d, 1], and the code of each row."""
-    coded_columns = [column.as_codes for column in columns]
-    codes = np.zeros(len(columns[0]), np.int64)
-    places: list[np.ndarray] = []
-    for column in coded_columns:
-        assert column.codes is not None
-        combined_codes = codes * (len(column.texts) + 1) + column.codes + 1
-        distinct_codes, codes = np.unique(combined_codes, return_inverse=True)
-        earlier, latest = np.divmod(distinct_codes, len(column.texts) + 1)
-        places = [earlier_places[earlier] for earlier_places in places] + [latest]
-    table = np.zeros((len(places[0]), 1), np.int32)
-    texts = [
-        pl.concat([pl.Series([None], dtype=pl.String), column.texts]) for column in coded_columns
-    ]
+    combinations, codes = number_combinations(columns)
+    table = np.zeros((len(combinations[0]), 1), np.int32)
     for begin in range(0, len(table), _CHUNK):
-        values = [
-            column_texts.gather(column_places[begin : begin + _CHUNK]).to_list()
-            for column_texts, column_places in zip(texts, places, strict=True)
-        ]
+        values = [texts.slice(begin, _CHUNK).to_list() for texts in combinations]
         table[begin : begin + _CHUNK] = feature.encode(*values)
     return table, codes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,11 @@ from kd_tf.runtime.features.label import Label as Label
 from kd_tf.runtime.features.layout import FeatureLayout
 from kd_tf.runtime.features.schema import FeatureSchema
 from kd_tf.runtime.item_values import ItemValues
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from kd_tf.data.ranking.row_texts import RowTexts
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,6 +31,12 @@ class RankingExamples:
         labels: float32 [n], 0 to 1; see `Label`.
         users: int32 [n], the user of each row for metrics per user, or None where no column has
             the user. Not an input of models.
+        items: int32 [n], the item of each row, for metrics of items that training has not; None
+            where no column has the item. Not an input of models.
+        text_ids: int32 [n], the place of each row's text in `RankingSplit.texts`, -1 where it has
+            none; None without columns of texts.
+        texts: What the texts say, as vectors (`kd_tf.data.ranking.encode_texts`); for teachers
+            alone.
     """
 
     layout: FeatureLayout
@@ -32,6 +44,9 @@ class RankingExamples:
     numeric: np.ndarray
     labels: np.ndarray
     users: np.ndarray | None = None
+    items: np.ndarray | None = None
+    text_ids: np.ndarray | None = None
+    texts: RowTexts | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -43,18 +58,29 @@ class RankingExamples:
             categorical=self.categorical[rows],
             numeric=self.numeric[rows],
             labels=self.labels[rows],
-            users=None if self.users is None else self.users[rows],
+            users=take_rows(self.users, rows),
+            items=take_rows(self.items, rows),
+            text_ids=take_rows(self.text_ids, rows),
+            texts=None if self.texts is None else self.texts.take(rows),
         )
 
     def append(self, other: RankingExamples) -> RankingExamples:
-        """Returns these rows and then those of other examples, without their users."""
+        """Returns these rows and then those of other examples, without their users and items."""
+        texts = None
+        if self.texts is not None and other.texts is not None:
+            texts = self.texts.append(other.texts)
         return RankingExamples(
             self.layout,
-            *(
-                np.concatenate([getattr(self, name), getattr(other, name)])
-                for name in ("categorical", "numeric", "labels")
-            ),
+            np.concatenate([self.categorical, other.categorical]),
+            np.concatenate([self.numeric, other.numeric]),
+            np.concatenate([self.labels, other.labels]),
+            texts=texts,
         )
+
+
+def take_rows(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    """Returns some of the values of an array that may not be known."""
+    return None if values is None else values[rows]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +102,8 @@ class RankingSplit:
         item: Column of the items, or None.
         item_columns: Columns that belong to the item, itself included: each item has one value.
         notes: Notes for the user, one sentence each.
-        items: What the model takes of each item; None without a column of items.
+        item_values: What the model takes of each item; None without a column of items.
+        texts: String [d], the distinct texts of all rows; None without columns of texts.
     """
 
     name: str
@@ -92,4 +119,12 @@ class RankingSplit:
     item: str | None = None
     item_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    items: ItemValues | None = None
+    item_values: ItemValues | None = None
+    texts: pl.Series | None = None
+
+    @property
+    def is_cold(self) -> np.ndarray | None:
+        """Which test rows are of items that training has not, bool [n]; None without items."""
+        if self.test.items is None or self.train.items is None:
+            return None
+        return ~np.isin(self.test.items, self.train.items)

@@ -22,7 +22,7 @@ from kd_tf.data.ranking.column_types import (
 )
 from kd_tf.data.ranking.duplicate_columns import mark_duplicates
 from kd_tf.data.ranking.encode_table import encode_table
-from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
+from kd_tf.data.ranking.examples import RankingExamples, RankingSplit, take_rows
 from kd_tf.data.ranking.fit_schema import FeatureOptions, fit_schema
 from kd_tf.data.ranking.item_columns import ItemColumns, choose_item_rows, find_item_columns
 from kd_tf.data.ranking.item_values import JoinedItems, collect_item_values
@@ -30,6 +30,7 @@ from kd_tf.data.ranking.label_leaks import check_label_leaks
 from kd_tf.data.ranking.negatives import draw_negatives
 from kd_tf.data.ranking.raw_table import RawColumn, RawTable
 from kd_tf.data.ranking.row_splits import PART_NAMES, SplitRules, check_row_leakage, split_rows
+from kd_tf.data.ranking.text_columns import join_texts, list_text_columns
 from kd_tf.data.ranking.training_values import TrainingValues, collect_training_values
 from kd_tf.data.sources.table_options import TableRules
 from kd_tf.data.splits.published import PUBLISHED, TEST, TRAIN, VALIDATION
@@ -136,11 +137,13 @@ class RankingData:
             is_bad = (row_times == _BAD_TIME) | (row_times == NO_TIME)
             table, labels, times = _drop(table, labels, is_bad, self.time, "is no time", row_times)
             notes += [reading] if reading else []
-        users = self._number_users(table)
+        users = _number_values(table, self.user)
+        items = _number_values(table, self.item)
         parts = split_rows(
-            len(table), rules, users=users, times=times, file_parts=self._list_file_parts(table)
-        )
-        check_row_leakage(parts, rules, users=users, times=times)
+            len(table), rules, users=users, items=items, times=times,
+            file_parts=self._list_file_parts(table),
+        )  # fmt: skip
+        check_row_leakage(parts, rules, users=users, items=items, times=times)
         summaries = self._summarize_columns(table, np.flatnonzero(parts == TRAIN))
         times_by_column = {
             summary.name: self._parse_column(table, summary.name)
@@ -160,7 +163,7 @@ class RankingData:
             is_bad, reason = _find_bad_values(table.columns[summary.name], summary, distinct_times)
             table, labels, parts = _drop(table, labels, is_bad, summary.name, reason, parts)
         notes += list_skipped_rows(table)
-        users = self._number_users(table)
+        users = _number_values(table, self.user)
         item_columns = self._find_item_columns(table, np.flatnonzero(parts == TRAIN), rules.seed)
         if self.negatives:
             assert item_columns is not None
@@ -187,12 +190,18 @@ class RankingData:
         )  # fmt: skip
         rows = {name: np.flatnonzero(parts == part) for part, name in PART_NAMES.items()}
         encoded_parts = encode_table(schema, table.columns, seconds_by_column, rows)
+        items = _number_values(table, self.item)
+        text_columns = list_text_columns(summaries, table.columns, self.features.text)
+        texts, text_ids = None, None
+        if text_columns:
+            texts, text_ids = join_texts([table.columns[name] for name in text_columns])
 
         def make_examples(part: str) -> RankingExamples:
             ids, numbers = encoded_parts.pop(part)
             return RankingExamples(
                 schema.layout, ids, numbers, labels[rows[part]],
-                None if users is None else users[rows[part]],
+                users=take_rows(users, rows[part]), items=take_rows(items, rows[part]),
+                text_ids=take_rows(text_ids, rows[part]),
             )  # fmt: skip
 
         return RankingSplit(
@@ -205,11 +214,12 @@ class RankingData:
             user=self.user,
             item=self.item,
             item_columns=() if item_columns is None else self._name_item_columns(item_columns),
-            items=collect_item_values(
+            item_values=collect_item_values(
                 table, schema, seconds_by_column, item=self.item,
                 others=(self.user, self.label_column), side=self.joined_items,
             ),
             notes=(*notes, *_describe_columns(summaries), *fit_notes),
+            texts=texts,
         )  # fmt: skip
 
     def _list_file_parts(self, table: RawTable) -> np.ndarray | None:
@@ -217,12 +227,6 @@ class RankingData:
             return None
         sizes = [file.end - file.begin for file in table.files]
         return np.repeat(np.array(self.file_parts, np.int8), sizes)
-
-    def _number_users(self, table: RawTable) -> np.ndarray | None:
-        """Returns the user of each row, int32 [n], -1 where it is missing."""
-        if self.user is None:
-            return None
-        return table.columns[self.user].as_codes.codes
 
     def _parse_column(self, table: RawTable, name: str) -> tuple[np.ndarray, str]:
         """Parses the distinct texts of a column of times: int64 [d + 1], Unix microseconds.
@@ -395,6 +399,11 @@ def _describe_negatives(
     return notes
 
 
+def _number_values(table: RawTable, column: str | None) -> np.ndarray | None:
+    """Returns the user or item of each row, int32 [n], -1 where it is missing."""
+    return None if column is None else table.columns[column].as_codes.codes
+
+
 def _find_bad_values(
     column: RawColumn, summary: ColumnSummary, distinct_times: np.ndarray
 ) -> tuple[np.ndarray, str]:
@@ -458,7 +467,7 @@ def _describe_columns(summaries: Sequence[ColumnSummary]) -> list[str]:
     """Returns notes on columns that give no features for what they have."""
     words = {
         "constant": "is constant", "missing": "is empty", "identifier": "identifies rows",
-        "text": "has sentences, of which no features are made", "duplicate": "says nothing new",
+        "text": "has sentences, which only the teacher text reads", "duplicate": "says nothing new",
     }  # fmt: skip
     return [
         f"column {summary.name} is left out: it {words[summary.kind]} ({summary.reason})"

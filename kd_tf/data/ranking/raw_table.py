@@ -91,6 +91,39 @@ def format_numbers(numbers: np.ndarray) -> pl.Series:
     return pl.Series(list(map(format_number, numbers.tolist())), dtype=pl.String)
 
 
+def number_combinations(columns: Sequence[RawColumn]) -> tuple[list[pl.Series], np.ndarray]:
+    """Numbers the distinct combinations of the values of columns.
+
+    Args:
+        columns: At least one column.
+
+    Returns:
+        The texts of the combinations, String [d] per column, null where a value is missing; and the
+        combination of each row, int64 [n].
+
+    Example:
+        >>> device = RawColumn("device", np.array([0, 1, 0, -1]), pl.Series(["phone", "tablet"]))
+        >>> hour = RawColumn("hour", np.array([0, 0, 0, 0]), pl.Series(["9"]))
+        >>> texts, codes = number_combinations([device, hour])
+        >>> [column.to_list() for column in texts], codes.tolist()
+        ([[None, 'phone', 'tablet'], ['9', '9', '9']], [1, 2, 1, 0])
+    """
+    coded_columns = [column.as_codes for column in columns]
+    codes = np.zeros(len(columns[0]), np.int64)
+    places: list[np.ndarray] = []
+    for column in coded_columns:
+        assert column.codes is not None
+        combined_codes = codes * (len(column.texts) + 1) + column.codes + 1
+        distinct_codes, codes = np.unique(combined_codes, return_inverse=True)
+        earlier, latest = np.divmod(distinct_codes, len(column.texts) + 1)
+        places = [earlier_places[earlier] for earlier_places in places] + [latest]
+    texts = [
+        pl.concat([pl.Series([None], dtype=pl.String), column.texts]).gather(column_places)
+        for column, column_places in zip(coded_columns, places, strict=True)
+    ]
+    return texts, codes
+
+
 def _take(values: np.ndarray, rows: np.ndarray, missing: float) -> np.ndarray:
     if not len(values):
         return np.full(len(rows), missing, values.dtype)

@@ -130,7 +130,7 @@ def read_ranking_data(
         label,
         user_column,
         time_column,
-        item_column if negatives or items is not None else None,
+        item_column,
     }
     if features.features is None:
         names = [name for name in all_names if kinds.get(name) != "ignore" or name in roles]
@@ -141,7 +141,9 @@ def read_ranking_data(
         check_names(names, other_names, other_table.locate(1), "the first table")
     table = read_raw_table(
         tables, names, rules, progress=options.get("progress"),
-        categories=[*features.categorical, *filter(None, (user_column, item_column))],
+        kept_texts=[
+            *features.categorical, *features.text, *filter(None, (user_column, item_column)),
+        ],
     )  # fmt: skip
     list_skipped_rows(table)  # stops at a table without rows
     if negatives:
@@ -156,7 +158,10 @@ def read_ranking_data(
     notes = [*list_skipped_rows(table), *notes]
     joined_items: JoinedItems | None = None
     for what, side in sides.items():
-        side_table = read_raw_table([side.table], side.names, dataclasses.replace(rules, where=()))
+        side_table = read_raw_table(
+            [side.table], side.names, dataclasses.replace(rules, where=()),
+            kept_texts=features.text,
+        )  # fmt: skip
         notes += list_skipped_rows(side_table)
         table = join_columns(table, side.column, side_table, side.id, what, rules.min_matched_share)
         if what == "item":

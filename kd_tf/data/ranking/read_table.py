@@ -165,7 +165,7 @@ def read_raw_table(
     columns: Sequence[str],
     rules: TableRules,
     *,
-    categories: Collection[str] = (),
+    kept_texts: Collection[str] = (),
     progress: Callable[[int], None] | None = None,
 ) -> RawTable:
     """Reads tables that have the same columns, one below the other.
@@ -174,7 +174,7 @@ def read_raw_table(
         tables: The tables.
         columns: Names of the columns that are read.
         rules: How values are written and which rows are taken.
-        categories: Columns whose values are categories even if there are very many numbers.
+        kept_texts: Columns whose values are kept as texts even if there are very many.
         progress: Gets the number of rows read so far.
 
     Raises:
@@ -187,7 +187,7 @@ def read_raw_table(
             missing,
             has_comma=rules.values.decimal == ",",
             is_double=any(table.holds_fractions(name) for table in tables),
-            is_category=name in categories,
+            keeps_texts=name in kept_texts,
         )
         for name in columns
     }
@@ -231,10 +231,10 @@ class _ColumnBuilder:
 
     def __init__(
         self, name: str, missing: Sequence[str], *, has_comma: bool, is_double: bool,
-        is_category: bool,
+        keeps_texts: bool,
     ) -> None:  # fmt: skip
         self.name, self.missing = name, missing
-        self.has_comma, self.is_double, self.is_category = has_comma, is_double, is_category
+        self.has_comma, self.is_double, self.keeps_texts = has_comma, is_double, keeps_texts
         self.is_number = self.is_text = False
         self._values: DistinctValues | None = DistinctValues()
         self._chunks: list[np.ndarray] = []
@@ -286,7 +286,7 @@ class _ColumnBuilder:
         assert self._values is not None
         self._num_checked = len(self._values) * 4
         texts = self._values.join_texts()
-        if self.is_category:
+        if self.keeps_texts:
             return
         if texts.str.contains(_EXACT_NUMBER).all():
             numbers = np.append(parse_numbers(texts), np.nan)

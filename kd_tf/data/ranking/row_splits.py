@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kd_tf.data.splits.cold_items import COLD_ITEMS
 from kd_tf.data.splits.leakage import LeakageError
 from kd_tf.data.splits.published import PUBLISHED, TEST, TRAIN, VALIDATION
 from kd_tf.data.splits.random_holdout import RANDOM
@@ -13,8 +14,11 @@ from kd_tf.data.splits.temporal import TEMPORAL
 from kd_tf.data.splits.unseen_users import UNSEEN_USERS
 from kd_tf.errors import UserError
 
-ROW_PROTOCOLS = (RANDOM, TEMPORAL, UNSEEN_USERS, PUBLISHED)
+ROW_PROTOCOLS = (RANDOM, TEMPORAL, UNSEEN_USERS, COLD_ITEMS, PUBLISHED)
 """How rows can be split."""
+
+_GROUPS = {UNSEEN_USERS: "user", COLD_ITEMS: "item"}
+"""What protocols draw that do not draw rows: all rows of a user or item are in one part."""
 
 PART_NAMES = {TRAIN: "training", VALIDATION: "validation", TEST: "test"}
 
@@ -25,12 +29,12 @@ class SplitRules:
 
     Attributes:
         protocol: ``random``; ``temporal``: training before one time, test after a later one;
-            ``unseen-users``: validation and test users are not in training; ``published``: the
-            files are the parts.
-        test_share: Share of the rows, or of the users, for test.
+            ``unseen-users``: validation and test users are not in training; ``cold-items``: their
+            items are not; ``published``: the files are the parts.
+        test_share: Share of the rows, of the users, or of the items, for test.
         validation_share: The same for validation; of the training rows where the files are the
             parts and none is for validation.
-        seed: Seed that draws rows or users.
+        seed: Seed that draws rows, users or items.
         num_folds: k of k-fold cross-validation; None for one split. Validation rows are drawn from
             those of the other folds.
         fold: The fold that is tested, from 0.
@@ -59,10 +63,11 @@ class SplitRules:
                 "test_share and validation_share must be above 0, and their sum below 1, not "
                 f"{self.test_share} and {self.validation_share}"
             )
-        if self.num_folds is not None and self.protocol not in (RANDOM, UNSEEN_USERS):
+        has_folds = self.protocol in (RANDOM, UNSEEN_USERS, COLD_ITEMS)
+        if self.num_folds is not None and not has_folds:
             raise UserError(
                 f"the protocol {self.protocol} has no folds",
-                hint=f"Choose {RANDOM} or {UNSEEN_USERS}.",
+                hint=f"Choose {RANDOM}, {UNSEEN_USERS} or {COLD_ITEMS}.",
             )
         if self.num_folds is not None and not (self.num_folds >= 3 and self.fold in self.folds):
             raise UserError(
@@ -81,6 +86,7 @@ def split_rows(
     rules: SplitRules,
     *,
     users: np.ndarray | None = None,
+    items: np.ndarray | None = None,
     times: np.ndarray | None = None,
     file_parts: np.ndarray | None = None,
 ) -> np.ndarray:
@@ -90,6 +96,7 @@ def split_rows(
         num_rows: n, the number of rows.
         rules: How rows are split.
         users: int32 [n], the user of each row, for ``unseen-users``.
+        items: int32 [n], the item of each row, for ``cold-items``.
         times: int64 [n], the time of each row, for ``temporal``. Equal times are never separated:
             all of them are on the later side.
         file_parts: int8 [n], the part of each row's file, for ``published``.
@@ -112,13 +119,16 @@ def split_rows(
                 "a temporal split needs times", hint="Name the column with the times: time."
             )
         parts = _split_by_time(times, rules)
-    elif rules.protocol == UNSEEN_USERS:
-        if users is None:
+    elif rules.protocol in _GROUPS:
+        what = _GROUPS[rules.protocol]
+        groups = {"user": users, "item": items}[what]
+        if groups is None:
             raise UserError(
-                "a split by users needs users", hint="Name the column with the users: user."
+                f"a split by {what}s needs {what}s",
+                hint=f"Name the column with the {what}s: {what}.",
             )
-        distinct_users, user_rows = np.unique(users, return_inverse=True)
-        parts = _draw_parts(len(distinct_users), rules, random)[user_rows]
+        distinct_groups, group_of_row = np.unique(groups, return_inverse=True)
+        parts = _draw_parts(len(distinct_groups), rules, random)[group_of_row]
     elif rules.protocol == PUBLISHED:
         assert file_parts is not None
         parts = file_parts.copy()
@@ -138,7 +148,7 @@ def split_rows(
 
 
 def _draw_parts(count: int, rules: SplitRules, random: np.random.Generator) -> np.ndarray:
-    """Draws the parts of rows or users."""
+    """Draws the parts of rows, users or items."""
     parts = np.full(count, TRAIN, np.int8)
     order = random.permutation(count)
     if rules.num_folds is not None:
@@ -173,29 +183,33 @@ def check_row_leakage(
     rules: SplitRules,
     *,
     users: np.ndarray | None = None,
+    items: np.ndarray | None = None,
     times: np.ndarray | None = None,
 ) -> None:
     """Raises LeakageError where the parts of a split break the promise of its protocol.
 
-    - Unseen users: no user is in two parts.
+    - Unseen users, cold items: no user or item is in two parts.
     - Temporal: all training rows are older than all validation rows, and these than test rows.
 
     Args:
         parts: int8 [n], the part of each row.
         rules: How the rows were split.
         users: int32 [n], the user of each row, or None.
+        items: int32 [n], the item of each row, or None.
         times: int64 [n], the time of each row, or None.
 
     Raises:
         LeakageError: There is a leak; the message names it.
     """
+    what = _GROUPS.get(rules.protocol, "")
+    groups = {"user": users, "item": items}.get(what)
     pairs = ((TRAIN, VALIDATION), (TRAIN, TEST), (VALIDATION, TEST))
     for early, late in pairs:
         names = f"{PART_NAMES[early]} and {PART_NAMES[late]}"
-        if rules.protocol == UNSEEN_USERS and users is not None:
-            both = np.intersect1d(users[parts == early], users[parts == late])
+        if groups is not None:
+            both = np.intersect1d(groups[parts == early], groups[parts == late])
             if len(both):
-                raise LeakageError(f"{len(both)} users are in {names}; the first: {both[0]}")
+                raise LeakageError(f"{len(both)} {what}s are in {names}; the first: {both[0]}")
         if rules.protocol == TEMPORAL and times is not None:
             newest, oldest = times[parts == early].max(), times[parts == late].min()
             if newest >= oldest:

@@ -12,7 +12,7 @@ from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
 def draw_unlabelled_rows(split: RankingSplit, num_rows: int, seed: int) -> RankingExamples | None:
     """Draws rows that a teacher can label: what it knows of pairs that nobody has rated.
 
-    Each row has the features of the item of one training row, and all others of another one, both
+    Each row has the item of one training row, with its text, and all else of another one, both
     drawn at random. So items and users are as frequent as in training.
 
     Args:
@@ -43,8 +43,13 @@ def draw_unlabelled_rows(split: RankingSplit, num_rows: int, seed: int) -> Ranki
     categorical, numeric = train.categorical[rows], train.numeric[rows]
     categorical[:, is_item_place] = train.categorical[:, is_item_place][item_rows]
     numeric[:, is_item_number] = train.numeric[:, is_item_number][item_rows]
-    labels = np.full(num_rows, np.nan, np.float32)
-    return RankingExamples(train.layout, categorical, numeric, labels)
+    return RankingExamples(
+        train.layout,
+        categorical,
+        numeric,
+        labels=np.full(num_rows, np.nan, np.float32),
+        texts=None if train.texts is None else train.texts.exchange(rows, item_rows),
+    )
 
 
 def _find_item_side(split: RankingSplit) -> tuple[np.ndarray, np.ndarray] | None:

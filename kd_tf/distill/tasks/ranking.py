@@ -52,7 +52,7 @@ class RankingTask(DistillationTask):
         if num_passes is not None or num_targets is not None:
             raise ValueError("num_passes and num_targets are for histories: rows have one label")
         student.prepare_fit(data)
-        batches = fitting.make_batches(student, data, batch_size, seed or 0)
+        batches = fitting.make_batches([student, *teachers], data, batch_size, seed or 0)
         return Lesson(
             batches,
             teachers=list(teachers),

@@ -184,7 +184,7 @@ class RankingModel(TrainableModel):
         self.prepare_fit(x)
         return run_fit(
             super().fit,
-            fitting.make_batches(self, x, batch_size, seed),
+            fitting.make_batches([self], x, batch_size, seed),
             fitting.make_validation_callback(validation_data, self),
             epochs=epochs,
             callbacks=callbacks,
@@ -224,3 +224,18 @@ class RankingModel(TrainableModel):
             "layout": describe_layout(self.layout),
             "label_kind": self.label_kind,
         }
+
+
+def collect_inputs(
+    models: Sequence[RankingModel], examples: RankingExamples
+) -> dict[str, np.ndarray]:
+    """Returns the arrays of rows that any of several models takes, by name.
+
+    Example:
+        >>> from kd_tf.models.ranking.students import LogisticRegressionStudent
+        >>> layout = FeatureLayout((), ("price",))
+        >>> rows = RankingExamples(layout, np.empty([1, 0], np.int32), np.ones([1, 1]), np.ones(1))
+        >>> list(collect_inputs([LogisticRegressionStudent(layout)], rows))
+        ['numeric']
+    """
+    return {name: array for model in models for name, array in model.to_inputs(examples).items()}

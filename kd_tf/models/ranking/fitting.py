@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from kd_tf.backend import keras
 from kd_tf.data.examples.batches import Batches
 from kd_tf.data.ranking.examples import RankingExamples
-from kd_tf.models.ranking.base import RankingModel
+from kd_tf.models.ranking.base import RankingModel, collect_inputs
 from kd_tf.models.ranking.callbacks import PredictionMetrics
 
 BATCH_SIZE = 512
@@ -13,12 +15,12 @@ BATCH_SIZE = 512
 
 
 def make_batches(
-    model: RankingModel, examples: RankingExamples, batch_size: int | None, seed: int
+    models: Sequence[RankingModel], examples: RankingExamples, batch_size: int | None, seed: int
 ) -> Batches:
-    """Puts rows into batches of a model's inputs and the labels."""
+    """Puts rows into batches of the inputs that models take, and the labels."""
     # Batches have passes over different examples; rows are the same in every pass.
     return Batches(
-        {name: array[None] for name, array in model.to_inputs(examples).items()},
+        {name: array[None] for name, array in collect_inputs(models, examples).items()},
         {"targets": examples.labels[None]},
         batch_size=batch_size or BATCH_SIZE,
         seed=seed,

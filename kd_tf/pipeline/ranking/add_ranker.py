@@ -250,7 +250,7 @@ def read_item_table(
             where=where,
             hint=f"Call them alike. {HISTORY_PREFIXES[0]}pages of the ranker needs pages.",
         )
-    raw_table = read_raw_table([table], [id_column, *value_names], rules, categories=[id_column])
+    raw_table = read_raw_table([table], [id_column, *value_names], rules, kept_texts=[id_column])
     list_skipped_rows(raw_table)
     item_ids = raw_table.columns[id_column].as_codes
     assert item_ids.codes is not None

@@ -117,4 +117,5 @@ def _export_artifact(
         },
         min_runtime_version=model.min_runtime_version,
         intervals=evaluation.test.intervals,
+        slices=evaluation.slices,
     )

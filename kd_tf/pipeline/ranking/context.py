@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from kd_tf.evaluation.evaluate_predictions import (
     evaluate_predictions,
 )
 from kd_tf.evaluation.metrics.classification import DEFAULT_THRESHOLD
+from kd_tf.evaluation.prediction_slices import evaluate_cold_items
 from kd_tf.evaluation.prediction_validation import PredictionValidation
 from kd_tf.layers.feature_embedding import describe_layout
 from kd_tf.models.ranking.base import RankingModel
@@ -38,6 +40,7 @@ class RankerEvaluation:
     predictions: np.ndarray
     test: PredictionEvaluation
     validation_score: float
+    slices: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class RankingContext:
             "layout": describe_layout(split.train.layout),
             "train": _hash_examples(split.train),
             "validation": _hash_examples(split.validation),
+            "texts": [_hash_texts(examples) for examples in (split.train, split.validation)],
             "label": split.label.kind,
             "seed": settings.seed,
             "kd_tf": __version__,
@@ -109,8 +113,13 @@ class RankingContext:
             validation_score = self.validation_metric.evaluate_predictions(predictions)
         predictions = predict(split.test)
         test = evaluate_predictions(predictions, split.test, split.label, threshold=threshold)
-        return RankerEvaluation(predictions, test, validation_score)
+        slices = evaluate_cold_items(predictions, split, threshold)
+        return RankerEvaluation(predictions, test, validation_score, slices)
 
 
 def _hash_examples(examples: RankingExamples) -> str:
     return hash_arrays(examples.categorical, examples.numeric, examples.labels)
+
+
+def _hash_texts(examples: RankingExamples) -> str | None:
+    return None if examples.texts is None else examples.texts.compute_fingerprint()

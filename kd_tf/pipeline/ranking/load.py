@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from kd_tf.cache_folder import find_cache_folder
 from kd_tf.config import RankingConfig
+from kd_tf.data.ranking.encode_texts import encode_texts
 from kd_tf.data.ranking.examples import RankingSplit
 from kd_tf.data.ranking.fit_schema import FeatureOptions
 from kd_tf.data.ranking.ranking_data import RankingData
@@ -87,5 +89,26 @@ def make_split_rules(settings: RankingConfig) -> SplitRules:
 
 
 def _make_feature_options(settings: RankingConfig) -> FeatureOptions:
-    values = settings.features.model_dump()
+    values = settings.features.model_dump(exclude={"encoder"})
     return FeatureOptions(features=values.pop("only"), **values)
+
+
+def encode_needed_texts(
+    settings: RankingConfig, split: RankingSplit, progress: Progress
+) -> RankingSplit:
+    """Encodes the columns of texts if a teacher of the settings reads them.
+
+    Vectors of pretrained encoders are kept in the user's cache.
+
+    Raises:
+        UserError: There is no such column, or the encoder is unknown.
+        MissingExtraError: The extra of an encoder is not installed.
+    """
+    if not settings.teacher.reads_texts or split.train.texts is not None:
+        return split
+    return encode_texts(
+        split,
+        settings.features.encoder,
+        cache=find_cache_folder() / "vectors",
+        progress=progress,
+    )

@@ -82,6 +82,7 @@ def make_ranking_model_result(
         metrics=evaluation.test.metrics,
         train_seconds=seconds,
         intervals=evaluation.test.intervals,
+        slices=evaluation.slices,
     )
 
 
@@ -130,6 +131,7 @@ def average_results(results: Sequence[Sequence[ModelResult]]) -> ModelResult:
         standard_deviations={name: float(np.std(values, ddof=1)) for name, values in means.items()},
         train_seconds=float(np.mean([result.train_seconds for result in entries])),
         intervals={},
+        slices={},
     )
 
 

@@ -15,7 +15,7 @@ from kd_tf.evaluation.metrics.calibration import Reliability
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.pipeline.ranking.artifacts import choose_ranking_artifact, export_ranking_artifacts
 from kd_tf.pipeline.ranking.context import RankerEvaluation, RankingContext
-from kd_tf.pipeline.ranking.load import load_ranking_split
+from kd_tf.pipeline.ranking.load import encode_needed_texts, load_ranking_split
 from kd_tf.pipeline.ranking.model_results import (
     compare_rankers,
     describe_ranking_dataset,
@@ -103,6 +103,7 @@ def run_ranking(
     check_run_folder(Path(folder))
     progress = progress or NullProgress()
     split = split or load_ranking_split(settings, progress)
+    split = encode_needed_texts(settings, split, progress)
     for note in split.notes:
         progress.info(note)
     context = RankingContext.create(settings, Path(folder), progress, split)
@@ -232,6 +233,6 @@ def _write_bundle(context: RankingContext, results: RankingResults) -> RankerBun
             },
         ),
         model_card=ranking_model_card.render(results),
-        items=context.split.items,
+        items=context.split.item_values,
         check=Ranker.from_bundle,
     )

@@ -97,7 +97,7 @@ def _load_or_train_member(context: RankingContext, architecture: str, name: str)
         training = run_training(
             model,
             fitting.make_batches(
-                model, context.split.train, schedule.batch_size, context.settings.seed
+                [model], context.split.train, schedule.batch_size, context.settings.seed
             ),
             schedule,
             settings.training,
@@ -230,8 +230,11 @@ def _train_student(
     student = build_ranking_student(context, l2)
     student.prepare_fit(context.split.train)
     schedule = make_row_schedule(settings.student.training, len(lesson.rows))
-    batches = fitting.make_batches(student, lesson.rows, schedule.batch_size, settings.seed)
     models = [teacher.model for teacher in lesson.teachers]
+    # A teacher that goes on learning reads the batches too.
+    batches = fitting.make_batches(
+        [student, *models], lesson.rows, schedule.batch_size, settings.seed
+    )
     losses = build_row_losses(settings.distillation, lesson.teachers) if models else []
     distiller = Distiller(
         models or None,

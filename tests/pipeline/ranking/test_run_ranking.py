@@ -205,3 +205,54 @@ def test_rows_are_read_by_the_settings(table: Path) -> None:
     names = {feature.name for feature in split.train.layout.categorical}
     assert {"user", "item"} <= names
     assert not any("stars" in name or "always" in name for name in names)
+
+
+@pytest.mark.slow
+def test_a_teacher_of_texts_teaches_a_student_without(table: Path, tmp_path: Path) -> None:
+    """New items are measured apart, and the file has the features that it has without texts."""
+    words = ("ship storm harbour", "oven bread spice")
+    frame = pl.read_csv(table)
+    number = frame["item"].str.slice(1).cast(pl.Int64)
+    frame = frame.with_columns(title=pl.Series([words[n % 2] + f" part {n}" for n in number]))
+    # The last items are in test rows alone, beside others.
+    is_test = (np.arange(NUM_ROWS) % 4 == 0) | (number >= 35).to_numpy()
+    frame.filter(~pl.Series(is_test)).write_csv(tmp_path / "train.csv")
+    frame.filter(pl.Series(is_test)).write_csv(tmp_path / "test.csv")
+    settings = make_settings(
+        table,
+        "clicked",
+        data={
+            "train": str(tmp_path / "train.csv"),
+            "test": str(tmp_path / "test.csv"),
+            "label": "clicked",
+        },
+        features={"ignore": ["stars", "always"], "text": ["title"]},
+        teacher={
+            "architecture": "ensemble",
+            "members": ["deep", "text"],
+            "hidden": [8],
+            "training": {"epochs": 2},
+        },
+        export={"quantizations": ["float32"], "batch_size": 16},
+    )
+    result = run_ranking(settings, tmp_path / "run")
+    is_cold = result.split.is_cold
+    num_cold = int((number.filter(pl.Series(is_test)) >= 35).sum())
+    assert is_cold.sum() == num_cold > 50
+    for entry in (*result.results.models, *result.results.artifacts):
+        assert entry.slices["cold-items"]["num_rows"] == num_cold
+    cold_rows = np.flatnonzero(is_cold)
+    predictions = result.teacher.predict_probabilities(result.split.test.take(cold_rows))
+    metrics = next(model for model in result.results.models if model.name == "teacher")
+    assert metrics.slices["cold-items"]["metrics"]["auc"] == pytest.approx(
+        compute_click_auc(result.split.test.labels[cold_rows], predictions), abs=1e-6
+    )
+    columns = {column.name for column in Ranker.load(tmp_path / "run").bundle.schema.columns}
+    assert columns == {"user", "item", "hour"}
+
+
+def test_a_teacher_of_texts_without_any_is_refused(table: Path, tmp_path: Path) -> None:
+    settings = make_settings(table, "clicked", teacher={"architecture": "text"})
+    with pytest.raises(UserError, match="no column of texts"):
+        run_ranking(settings, tmp_path / "out")
+    assert not (tmp_path / "out").exists()

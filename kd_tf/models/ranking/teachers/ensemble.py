@@ -9,7 +9,7 @@ import numpy as np
 
 from kd_tf.backend import keras, tf
 from kd_tf.data.ranking.examples import RankingExamples
-from kd_tf.models.ranking.base import RankingModel
+from kd_tf.models.ranking.base import RankingModel, collect_inputs
 from kd_tf.serialization import build_model, describe_model
 
 NUM_PICKS = 20
@@ -55,6 +55,18 @@ class RankingEnsemble(RankingModel):
         # Weights of a saved ensemble stay as they are: dividing again would change the last digit.
         total = 1.0 if abs(total - 1) < 1e-9 else total
         self.member_weights = tuple(float(weight / total) for weight in weights)
+
+    def to_inputs(self, examples: RankingExamples) -> dict[str, np.ndarray]:
+        """Returns the arrays that any of the members takes."""
+        return collect_inputs(self.members, examples)
+
+    def make_empty_inputs(self) -> dict[str, tf.Tensor]:
+        """Returns one row without any value."""
+        return {
+            name: tensor
+            for member in self.members
+            for name, tensor in member.make_empty_inputs().items()
+        }
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
         logits = [
