@@ -40,7 +40,11 @@ def compute_teacher_rows(
     outputs = {TEACHER_LOGITS: tf.stack(logits, axis=1)}
     if extra:
         vectors = teachers[0].representation(inputs)
-        outputs[TEACHER_REPRESENTATIONS] = tf.cast(vectors, tf.float16)
+        # Without the limit, numbers that are too large for half precision would become infinite.
+        limit = tf.float16.max
+        outputs[TEACHER_REPRESENTATIONS] = tf.cast(
+            tf.clip_by_value(vectors, -limit, limit), tf.float16
+        )
     return outputs
 
 

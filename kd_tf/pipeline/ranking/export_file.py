@@ -12,9 +12,6 @@ from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.ranking.convert import convert_ranking_model
 from kd_tf.tflite.ranking.parity import PredictionParity, check_prediction_parity
 
-NUM_CALIBRATION_ROWS = 512
-"""Training rows that set the ranges of int8 activations."""
-
 MAX_PARITY_ROWS = 10_000
 """Test rows on which a file is compared with its student."""
 
@@ -50,12 +47,7 @@ def export_ranking_file(
             "the student was trained with other features than these rows have",
             hint="Encode them with the schema that the student was trained with, or train again.",
         )
-    content = convert_ranking_model(
-        student,
-        quantization,
-        batch_size=batch_size,
-        calibration=draw_rows(train, NUM_CALIBRATION_ROWS, seed),
-    )
+    content = convert_ranking_model(student, quantization, batch_size=batch_size, calibration=train)
     parity = check_prediction_parity(
         content, student, draw_rows(test, MAX_PARITY_ROWS, seed), quantization=quantization
     )

@@ -15,6 +15,7 @@ from kd_tf.tflite.passes.flatbuffer import strip_names
 from kd_tf.tflite.passes.share_operators import share_operators
 from kd_tf.tflite.passes.share_table import share_table
 from kd_tf.tflite.quantization import Quantization
+from kd_tf.tflite.ranking.calibration import choose_calibration_rows
 from kd_tf.tflite.ranking.signatures import PredictionSignatures
 
 BATCH_SIZE = 64
@@ -42,8 +43,8 @@ def convert_ranking_model(
         student: The trained student.
         quantization: Quantization of the file.
         batch_size: B, the number of rows of ``predict_batch``.
-        calibration: Training rows, required for int8: what exceeds the activations that they cause
-            is cut off.
+        calibration: Training rows, required for int8, of which some are chosen
+            (`choose_calibration_rows`): what exceeds the activations that they cause is cut off.
 
     Returns:
         The content of the file. Compare it with the student
@@ -81,14 +82,12 @@ def _generate_calibration_inputs(
 ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
     """Yields the signature name and inputs of each calibration sample."""
     assert calibration is not None
+    calibration = choose_calibration_rows(student, calibration)
     rows = student.to_inputs(calibration)
     for row in range(len(calibration)):
         yield "predict", {name: array[row : row + 1] for name, array in rows.items()}
-    for begin in range(0, len(calibration) - batch_size + 1, batch_size):
-        yield (
-            "predict_batch",
-            {name: array[begin : begin + batch_size] for name, array in rows.items()},
-        )
-    if len(calibration) < batch_size:
-        repeats = np.resize(np.arange(len(calibration)), batch_size)
-        yield "predict_batch", {name: array[repeats] for name, array in rows.items()}
+    # Rows are repeated to fill the last batch: without them its rows would not be calibrated.
+    num_batches = -(-len(calibration) // batch_size)
+    places = np.resize(np.arange(len(calibration)), (num_batches, batch_size))
+    for batch in places:
+        yield "predict_batch", {name: array[batch] for name, array in rows.items()}

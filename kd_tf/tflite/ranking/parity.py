@@ -9,9 +9,9 @@ import numpy as np
 from kd_tf.data.ranking.examples import RankingExamples
 from kd_tf.errors import ParityError, UserError
 from kd_tf.models.ranking.base import RankingModel
-from kd_tf.runtime.features.layout import FeatureLayout
 from kd_tf.runtime.prediction_model import PredictionModel
 from kd_tf.tflite.quantization import Quantization
+from kd_tf.tflite.ranking.edge_rows import make_edge_rows
 from kd_tf.tflite.ranking.numpy_reference import make_numpy_predict_fn
 
 MAX_REPEATED_ROWS = 50
@@ -112,39 +112,6 @@ def check_prediction_parity(
         float(errors["real rows"].mean()),
         _compare_with_numpy(model, student, examples, edge_rows, tolerance),
     )
-
-
-def make_edge_rows(layout: FeatureLayout, examples: RankingExamples) -> RankingExamples:
-    """Makes rows that real data seldom has.
-
-    Args:
-        layout: The features of the rows.
-        examples: Real rows: their first one fills the places that an edge case leaves open, and
-            their smallest and largest numbers come together.
-    """
-    sizes = np.array([layout.categorical[index].num_ids for index in layout.feature_of_place])
-    numbers = np.asarray(examples.numeric[:10_000], np.float32)
-    low, high = numbers.min(axis=0), numbers.max(axis=0)
-    zero_ids, zero_numbers = np.zeros(len(sizes), np.int64), np.zeros_like(low)
-    first_ids = np.asarray(examples.categorical[0], np.int64)
-    int32 = np.iinfo(np.int32)
-    rows = [
-        (zero_ids, zero_numbers),
-        (np.minimum(1, sizes - 1), low),
-        (sizes - 1, high),
-        (first_ids, low),
-        (first_ids, high),
-        *((np.full(len(sizes), value), zero_numbers) for value in (-1, int32.min, int32.max)),
-        (sizes, zero_numbers),
-    ]
-    for place, size in enumerate(sizes):
-        for value in (0, 1, size - 1, size, -1):
-            ids = first_ids.copy()
-            ids[place] = value
-            rows.append((ids, numbers[0]))
-    categorical = np.stack([ids for ids, _ in rows]).astype(np.int32)
-    numeric = np.stack([values for _, values in rows]).astype(np.float32)
-    return RankingExamples(layout, categorical, numeric, np.zeros(len(rows), np.float32))
 
 
 def _is_share(values: np.ndarray) -> np.ndarray:

@@ -104,3 +104,19 @@ def test_an_output_that_no_teacher_has_is_refused(rows) -> None:
         compute_teacher_rows(
             [rows.make(DeepTeacher)], {"categorical": tf.zeros([1, 6])}, ["teacher_ids"]
         )
+
+
+def test_hidden_vectors_beyond_half_precision_stay_finite(rows, tmp_path: Path) -> None:
+    teacher = rows.make(DeepTeacher)
+    examples = rows.draw(20)
+    for weight in teacher.trainable_variables:
+        weight.assign(weight * 200)
+    vectors = teacher.representation(teacher.to_inputs(examples)).numpy()
+    assert vectors.max() > 1e6
+    targets = compute_row_targets(
+        [teacher], examples, teacher_outputs=["teacher_representations"],
+        folder=tmp_path, progress=NullProgress(),
+    )["teacher_representations"]  # fmt: skip
+    assert targets.dtype == np.float16
+    limit = np.finfo(np.float16).max
+    np.testing.assert_allclose(targets, np.clip(vectors, -limit, limit), rtol=1e-3)

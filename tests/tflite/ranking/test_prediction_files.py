@@ -15,9 +15,11 @@ from kd_tf.models.ranking.students import RANKING_STUDENTS
 from kd_tf.runtime.features.layout import CategoricalFeature, FeatureLayout
 from kd_tf.runtime.prediction_model import PredictionModel, check_features
 from kd_tf.tflite.quantization import Quantization
+from kd_tf.tflite.ranking import calibration
 from kd_tf.tflite.ranking.convert import QUANTIZATIONS, convert_ranking_model
+from kd_tf.tflite.ranking.edge_rows import make_edge_rows
 from kd_tf.tflite.ranking.numpy_reference import make_numpy_predict_fn
-from kd_tf.tflite.ranking.parity import check_prediction_parity, make_edge_rows
+from kd_tf.tflite.ranking.parity import check_prediction_parity
 from kd_tf.tflite.ranking.signatures import PredictionSignatures
 
 BATCH_SIZE = 8
@@ -27,10 +29,8 @@ SCALE = {"logistic-regression": 0.25, "factorization-machine": 0.1, "mlp": 0.25}
 
 
 def convert(student: RankingModel, quantization: Quantization, rows) -> bytes:
-    calibration = rows.draw(200, seed=1)
-    return convert_ranking_model(
-        student, quantization, batch_size=BATCH_SIZE, calibration=calibration
-    )
+    examples = rows.draw(200, seed=1)
+    return convert_ranking_model(student, quantization, batch_size=BATCH_SIZE, calibration=examples)
 
 
 @pytest.fixture(scope="module")
@@ -287,3 +287,49 @@ def test_what_cannot_be_converted_is_refused_in_words(student, rows) -> None:
         check_prediction_parity(b"TFL3", model, rows.draw(1), quantization=Quantization.FLOAT32)
     with pytest.raises(ValueError, match="at least one row"):
         check_prediction_parity(b"", model, rows.draw(0), quantization=Quantization.FLOAT32)
+
+
+def give_missing_values_weight(student: RankingModel) -> None:
+    """Ids of missing values that no calibration row has become the heaviest of all."""
+    for layer in (student.embedding, student.linear):
+        table = layer.table.numpy()
+        table[[0, 16, 20]] = 0.6
+        layer.table.assign(table)
+
+
+def draw_present_rows(rows) -> RankingExamples:
+    """Rows in which user, device and hour are never missing."""
+    examples = rows.draw(300, seed=2)
+    return examples.take(np.flatnonzero((examples.categorical[:, [0, 4, 5]] > 0).all(axis=1)))
+
+
+@pytest.mark.parametrize("has_edge_rows", [True, pytest.param(False, marks=pytest.mark.slow)])
+def test_an_int8_factorization_machine_answers_rows_that_training_has_not(
+    has_edge_rows: bool, student, rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products of weights that no training row multiplies; calibrated with edge cases alone."""
+    machine, examples = student("factorization-machine"), draw_present_rows(rows)
+    give_missing_values_weight(machine)
+    if not has_edge_rows:
+        monkeypatch.setattr(calibration, "make_edge_rows", lambda layout, usual: usual)
+    content = convert_ranking_model(
+        machine, Quantization.INT8, batch_size=BATCH_SIZE, calibration=examples
+    )
+    if has_edge_rows:
+        check_prediction_parity(content, machine, examples, quantization=Quantization.INT8)
+    else:
+        with pytest.raises(ParityError, match="edge cases"):
+            check_prediction_parity(content, machine, examples, quantization=Quantization.INT8)
+
+
+def test_calibration_has_the_most_extreme_rows(student, rows) -> None:
+    machine, examples = student("factorization-machine"), rows.draw(4000)
+    chosen = calibration.choose_calibration_rows(machine, examples)
+    assert len(chosen) < 800
+    logits, chosen_logits = machine.predict_logits(examples), machine.predict_logits(chosen)
+    assert chosen_logits.max() >= logits.max() - 1e-5
+    assert chosen_logits.min() <= logits.min() + 1e-5
+    for find in (np.min, np.max):
+        np.testing.assert_array_equal(
+            find(chosen.numeric, axis=0), find(np.append(examples.numeric, [[0, 0]], 0), axis=0)
+        )
