@@ -7,13 +7,19 @@ from collections.abc import Collection
 import numpy as np
 
 from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
+from kd_tf.runtime.features.categorical import VocabularyFeature
+from kd_tf.runtime.features.schema import FeatureSchema
+
+_UNKNOWN_TEXT = ""
+"""Stands for a value that is not in a vocabulary: no canonical text is empty."""
 
 
 def draw_unlabelled_rows(split: RankingSplit, num_rows: int, seed: int) -> RankingExamples | None:
     """Draws rows that a teacher can label: what it knows of pairs that nobody has rated.
 
     Each row has the item of one training row, with its text, and all else of another one, both
-    drawn at random. So items and users are as frequent as in training.
+    drawn at random. So items and users are as frequent as in training. A cross of columns of both
+    is computed anew; rows with a value in it that training does not know are dropped.
 
     Args:
         split: The split; `RankingSplit.item_columns` says which columns belong to the item.
@@ -21,8 +27,8 @@ def draw_unlabelled_rows(split: RankingSplit, num_rows: int, seed: int) -> Ranki
         seed: Seed that draws the rows.
 
     Returns:
-        The rows, whose labels are NaN; None where no column belongs to the item, all do, or a
-        feature is made of both kinds of columns (a cross), whose ids cannot be exchanged.
+        The rows, whose labels are NaN; None where no column belongs to the item, all do, or there
+        is a cross of both kinds of columns of which one is hashed.
 
     Example:
         >>> from kd_tf.data.ranking.read_ranking import read_ranking_split
@@ -34,38 +40,53 @@ def draw_unlabelled_rows(split: RankingSplit, num_rows: int, seed: int) -> Ranki
         >>> rows.categorical.shape
         (5, 2)
     """
-    sides = _find_item_side(split)
-    if sides is None:
+    if split.schema is None or not split.item_columns:
         return None
-    is_item_place, is_item_number = sides
+    ids = [_is_of_item(feature.columns, split.item_columns) for feature in split.schema.categorical]
+    numbers = [
+        _is_of_item((feature.column,), split.item_columns) for feature in split.schema.numeric
+    ]
+    if not {True, False} <= {*ids, *numbers}:
+        return None
     train, random = split.train, np.random.default_rng(seed)
+    places = [ids[index] for index in train.layout.feature_of_place]
+    is_item_place = np.array([place is True for place in places], bool)
+    is_item_number = np.array(numbers, bool)
     rows, item_rows = random.integers(len(train), size=(2, num_rows))
     categorical, numeric = train.categorical[rows], train.numeric[rows]
     categorical[:, is_item_place] = train.categorical[:, is_item_place][item_rows]
     numeric[:, is_item_number] = train.numeric[:, is_item_number][item_rows]
-    return RankingExamples(
+    is_known = np.ones(num_rows, bool)
+    for place, is_of_item in enumerate(places):
+        if is_of_item is not None:
+            continue
+        cross = split.schema.categorical[train.layout.feature_of_place[place]]
+        texts = _decode_columns(split.schema, cross.columns, categorical)
+        if texts is None:
+            return None
+        categorical[:, place] = cross.encode(*(column.tolist() for column in texts))[:, 0]
+        is_known &= np.all([column != _UNKNOWN_TEXT for column in texts], axis=0)
+    drawn_rows = RankingExamples(
         train.layout,
         categorical,
         numeric,
         labels=np.full(num_rows, np.nan, np.float32),
         texts=None if train.texts is None else train.texts.exchange(rows, item_rows),
     )
+    return drawn_rows if is_known.all() else drawn_rows.take(np.flatnonzero(is_known))
 
 
-def _find_item_side(split: RankingSplit) -> tuple[np.ndarray, np.ndarray] | None:
-    """Says which places and which numbers of a row belong to the item."""
-    if split.schema is None or not split.item_columns:
-        return None
-    features = [
-        _is_of_item(feature.columns, split.item_columns) for feature in split.schema.categorical
-    ]
-    numbers = [
-        _is_of_item((feature.column,), split.item_columns) for feature in split.schema.numeric
-    ]
-    if None in features or len({*features, *numbers}) < 2:
-        return None
-    places = [features[index] for index in split.train.layout.feature_of_place]
-    return np.array(places, bool), np.array(numbers, bool)
+def _decode_columns(
+    schema: FeatureSchema, columns: Collection[str], ids: np.ndarray
+) -> list[np.ndarray] | None:
+    """Returns the canonical texts of columns, object [n] each; None where one has no vocabulary."""
+    texts, begin = {}, 0
+    for feature in schema.categorical:
+        if isinstance(feature, VocabularyFeature) and feature.column in columns:
+            values = np.array([None, _UNKNOWN_TEXT, *feature.values], object)
+            texts[feature.column] = values[ids[:, begin]]
+        begin += feature.num_values
+    return [texts[column] for column in columns] if texts.keys() >= set(columns) else None
 
 
 def _is_of_item(columns: Collection[str], item_columns: Collection[str]) -> bool | None:

@@ -56,13 +56,27 @@ def test_equal_seeds_draw_equal_rows():
     assert (first.categorical != other.categorical).any()
 
 
-def test_crosses_of_both_sides_and_tables_without_items_give_no_rows():
-    crosses = FeatureOptions(crosses=(("user", "genre"),))
-    assert draw_unlabelled_rows(
-        read_ranking_split(make_table(), label="label", features=crosses), 9, seed=1
-    ) is None  # fmt: skip
+def test_crosses_of_both_sides_are_computed_anew():
+    crosses = FeatureOptions(crosses=(("user", "genre"), ("item", "genre")), min_count=40)
+    split = read_ranking_split(make_table(), label="label", features=crosses)
+    rows, names = draw_unlabelled_rows(split, 1000, seed=1), [*split.schema.layout.categorical]
+    assert 0 < len(rows) < 1000  # rows of users with less than 40 rows are dropped
+    places = {feature.name: place for place, feature in enumerate(names)}
+    vocabularies = {feature.name: feature for feature in split.schema.categorical}
+    for first in ("user", "item"):
+        cross = vocabularies[f"{first}*genre"]
+        ids = rows.categorical[:, [places[name] for name in (first, "genre", cross.name)]]
+        ids = ids[(ids > 1).all(axis=1)]
+        texts = [
+            [vocabularies[name].values[value - 2] for value in column]
+            for name, column in zip((first, "genre"), ids.T, strict=False)
+        ]
+        np.testing.assert_array_equal(ids[:, 2], cross.encode(*texts)[:, 0])
+
+
+def test_hashed_crosses_and_tables_without_items_give_no_rows():
+    crosses = FeatureOptions(crosses=(("user", "genre"),), max_vocabulary=20, hash_buckets=16)
+    split = read_ranking_split(make_table(), label="label", features=crosses)
+    assert draw_unlabelled_rows(split, 9, seed=1) is None
     table = make_table().drop("item", "genre", "price")
     assert draw_unlabelled_rows(read_ranking_split(table, label="label"), 9, seed=1) is None
-    within_a_side = FeatureOptions(crosses=(("item", "genre"),))
-    split = read_ranking_split(make_table(), label="label", features=within_a_side)
-    assert len(draw_unlabelled_rows(split, 9, seed=1)) == 9
