@@ -43,6 +43,7 @@ class PredictionModel(SignatureModel):
     ) -> None:
         super().__init__(source, threads, name=name)
         self.num_places, self.num_numeric = self._read_sizes("predict", 1)
+        self._id_shape, self._number_shape = (self.num_places,), (self.num_numeric,)
         self.batch_size = 0
         if "predict_batch" in self._runners:
             details = self._runners["predict_batch"].get_input_details()
@@ -102,21 +103,19 @@ class PredictionModel(SignatureModel):
 
     def _check_rows(self, categorical: np.ndarray, numeric: np.ndarray) -> dict[str, np.ndarray]:
         """Returns the arrays that the file takes, by name."""
-        rows = {
-            "categorical": (categorical, np.int32, self.num_places),
-            "numeric": (numeric, np.float32, self.num_numeric),
-        }
-        for name, (array, dtype, width) in rows.items():
-            if array.dtype != dtype or array.ndim != 2 or array.shape[1] != width:
-                raise ValueError(
-                    f"{name} must be {np.dtype(dtype).name} [n, {width}], not {array.dtype} "
-                    f"{list(array.shape)}"
-                )
+        # Written out, because a call of a small model takes no longer than a loop over names.
+        inputs = {}
+        if categorical.dtype != np.int32 or categorical.shape[1:] != self._id_shape:
+            raise _make_shape_error("categorical", "int32", self.num_places, categorical)
+        if numeric.dtype != np.float32 or numeric.shape[1:] != self._number_shape:
+            raise _make_shape_error("numeric", "float32", self.num_numeric, numeric)
         if len(categorical) != len(numeric):
             raise ValueError(f"categorical has {len(categorical)} rows, numeric {len(numeric)}")
-        return {
-            name: np.ascontiguousarray(array) for name, (array, _, width) in rows.items() if width
-        }
+        if self.num_places:
+            inputs["categorical"] = np.ascontiguousarray(categorical)
+        if self.num_numeric:
+            inputs["numeric"] = np.ascontiguousarray(numeric)
+        return inputs
 
     def _read_sizes(self, signature: str, num_rows: int) -> tuple[int, int]:
         """Reads F and G from the inputs of a signature."""
@@ -158,6 +157,10 @@ class PredictionModel(SignatureModel):
         contract = {"probability": ("float32", [num_rows])}
         if actual != contract:
             raise self._make_contract_error(f"{signature} returns {actual}, not {contract}")
+
+
+def _make_shape_error(name: str, dtype: str, width: int, array: np.ndarray) -> ValueError:
+    return ValueError(f"{name} must be {dtype} [n, {width}], not {array.dtype} {list(array.shape)}")
 
 
 def check_features(model: PredictionModel, num_places: int, num_numeric: int, where: str) -> None:
