@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from ai_edge_litert.interpreter import Interpreter
 
 from kd_tf.errors import UserError
-from kd_tf.runtime.signature_model import SignatureModel, get_first_line
+from kd_tf.runtime.signature_model import SignatureModel, get_first_line, open_interpreter
 
 
 class PredictionModel(SignatureModel):
@@ -54,6 +55,7 @@ class PredictionModel(SignatureModel):
         for signature, rows in (("predict", 1), ("predict_batch", self.batch_size)):
             if signature in self._runners:
                 self._try_signature(signature, rows)
+        self._first_subgraph = self._open_first_subgraph(source)
 
     def predict(self, categorical: np.ndarray, numeric: np.ndarray) -> float:
         """Predicts the label of one row.
@@ -71,7 +73,17 @@ class PredictionModel(SignatureModel):
         inputs = self._check_rows(categorical, numeric)
         if len(categorical) != 1:
             raise ValueError(f"predict takes one row, not {len(categorical)}: use predict_all")
-        return float(self._call("predict", **inputs)["probability"][0])
+        if self._first_subgraph is None:
+            return float(self._call("predict", **inputs)["probability"][0])
+        interpreter, tensors, output = self._first_subgraph
+        try:
+            with self._lock:
+                for name, array in inputs.items():
+                    interpreter.set_tensor(tensors[name], array)
+                interpreter.invoke()
+                return float(interpreter.get_tensor(output)[0])
+        except RuntimeError as error:
+            raise self._make_run_error("predict", error) from error
 
     def predict_all(self, categorical: np.ndarray, numeric: np.ndarray) -> np.ndarray:
         """Predicts the labels of rows, with ``predict_batch`` where the file has it.
@@ -116,6 +128,35 @@ class PredictionModel(SignatureModel):
         if self.num_numeric:
             inputs["numeric"] = np.ascontiguousarray(numeric)
         return inputs
+
+    def _open_first_subgraph(
+        self, source: str | Path | bytes
+    ) -> tuple[Interpreter, dict[str, int], int] | None:
+        """Opens the file once more for plain calls of ``predict``, if its subgraph is the first.
+
+        A signature runner resizes and allocates all tensors in every call, which for a small model
+        takes as long as the answer. It also holds a reference that forbids plain calls of the same
+        interpreter.
+
+        Returns:
+            The interpreter, its input tensors by name and its output tensor; None if the first
+            subgraph is another one.
+        """
+        runner = self._runners["predict"]
+        inputs, outputs = runner.get_input_details(), runner.get_output_details()
+        interpreter = open_interpreter(source, self.threads)
+        interpreter.allocate_tensors()
+        for details, first_details in (
+            (inputs, interpreter.get_input_details()),
+            (outputs, interpreter.get_output_details()),
+        ):
+            sizes = [(detail["index"], *detail["shape"]) for detail in details.values()]
+            if sorted(sizes) != sorted(
+                (detail["index"], *detail["shape"]) for detail in first_details
+            ):
+                return None
+        tensors = {name: int(detail["index"]) for name, detail in inputs.items()}
+        return interpreter, tensors, int(outputs["probability"]["index"])
 
     def _read_sizes(self, signature: str, num_rows: int) -> tuple[int, int]:
         """Reads F and G from the inputs of a signature."""

@@ -60,11 +60,7 @@ class SignatureModel:
         self._lock = threading.Lock()
         self.min_runtime_version, self.weight_types = _check_structure(source, self._name)
         try:
-            if isinstance(source, bytes):
-                self._interpreter = Interpreter(model_content=source, num_threads=threads)
-            else:
-                # With a path, the file is mapped into memory and not copied.
-                self._interpreter = Interpreter(model_path=str(source), num_threads=threads)
+            self._interpreter = open_interpreter(source, threads)
             signatures = self._interpreter.get_signature_list()
         except (ValueError, RuntimeError) as error:
             raise UserError(
@@ -99,13 +95,16 @@ class SignatureModel:
         try:
             answer: dict[str, np.ndarray] = self._runners[signature](**inputs)
         except RuntimeError as error:
-            raise UserError(
-                f"the model failed in {signature}: {get_first_line(error)}",
-                where=self._name,
-                hint="The file is damaged: its own numbers point outside its tables. Copy or "
-                "export it again.",
-            ) from error
+            raise self._make_run_error(signature, error) from error
         return answer
+
+    def _make_run_error(self, signature: str, error: RuntimeError) -> UserError:
+        return UserError(
+            f"the model failed in {signature}: {get_first_line(error)}",
+            where=self._name,
+            hint="The file is damaged: its own numbers point outside its tables. Copy or "
+            "export it again.",
+        )
 
     def _make_contract_error(self, what: str) -> UserError:
         return UserError(
@@ -113,6 +112,13 @@ class SignatureModel:
             where=self._name,
             hint="Use a model.tflite that kd_tf exported.",
         )
+
+
+def open_interpreter(source: str | Path | bytes, threads: int) -> Interpreter:
+    """Opens a .tflite file; with a path, it is mapped into memory and not copied."""
+    if isinstance(source, bytes):
+        return Interpreter(model_content=source, num_threads=threads)
+    return Interpreter(model_path=str(source), num_threads=threads)
 
 
 def _check_identifier(source: str | Path | bytes, name: str) -> None:
