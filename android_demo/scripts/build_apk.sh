@@ -36,6 +36,8 @@ done
 for file in model.tflite catalog.json config.json MODEL_CARD.md; do
   [ ! -f "$bundle/$file" ] || cp "$bundle/$file" "$work/assets/bundle/"
 done
+# The ranker, where the bundle has one.
+[ ! -d "$bundle/ranker" ] || cp -r "$bundle/ranker" "$work/assets/bundle/"
 mkdir -p "$work/assets/licenses"
 cp "$work/aar/tensorflow-lite-2.16.1/LICENSE" "$work/assets/licenses/tensorflow-lite.txt"
 sed "s/<manifest /<manifest package=\"$package\" /" "$manifest" > "$work/AndroidManifest.xml"

@@ -71,13 +71,15 @@ def find_faults_inside(apk: Path, archive: zipfile.ZipFile, bundle: Path) -> lis
     libraries = [name for name in entries if name.endswith(".so")]
     if not libraries:
         faults.append("has no native library")
-    for name in BUNDLE_FILES:
+    ranker_files = [f"ranker/{path.name}" for path in sorted((bundle / "ranker").glob("*"))]
+    for name in (*BUNDLE_FILES, *ranker_files):
         source, inside = bundle / name, f"assets/bundle/{name}"
         if source.exists() and (
             inside not in entries or archive.read(inside) != source.read_bytes()
         ):
             faults.append(f"{inside} is not the bundle's {name}")
-    for name in ("assets/bundle/model.tflite", *libraries):
+    models = [name for name in entries if name.endswith(".tflite")]
+    for name in ("assets/bundle/model.tflite", *models, *libraries):
         entry = entries.get(name)
         if entry is None or entry.compress_type != zipfile.ZIP_STORED:
             faults.append(f"{name} is not stored uncompressed")

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,9 @@ from kd_tf.runtime.recommender import Recommender
 NUM_HISTORIES = 200
 NUM_SIMILAR = 8
 SEED = 0
+
+DEVICES = ((1_712_084_709, 120, "de-AT"), (1_704_067_199, 345, None), (1_709_164_800, -210, "en"))
+"""Unix time, minutes ahead of UTC and language of the devices that re-rank."""
 
 TOP = 10
 MIN_AGREEMENT = 0.98
@@ -53,6 +57,13 @@ def main(bundle: Path, out: Path) -> None:
                 answer_history(recommender, history)
                 for history in make_histories(recommender, random)
             ],
+            "reranked": [
+                rerank_for_device(recommender, size, device, random)
+                for device in DEVICES
+                for size in (0, *choose_shelf_sizes(recommender))
+            ]
+            if recommender.ranker is not None
+            else [],
         },
     )
 
@@ -105,6 +116,36 @@ def answer_for_shelf(
             ]
             for suggestion in suggestions
         ],
+    }
+
+
+def rerank_for_device(
+    recommender: Recommender,
+    size: int,
+    device: tuple[int, int, str | None],
+    random: np.random.Generator,
+) -> dict[str, Any]:
+    """Draws a shelf, as model ids, oldest first, and re-ranks what is recommended for it."""
+    assert recommender.bundle.ranker is not None
+    assert recommender.bundle.ranker.sources is not None
+    seconds, offset_minutes, language = device
+    moment = datetime.fromtimestamp(seconds, timezone(timedelta(minutes=offset_minutes)))
+    context = recommender.bundle.ranker.sources.make_context(moment, language)
+    catalog = recommender.bundle.items
+    history = (random.permutation(len(catalog))[:size] + 1).tolist()
+    items = [catalog[number - 1].item_id for number in history]
+    suggestions = recommender.rerank(items, context=context)
+    return {
+        "history": history,
+        "items": items,
+        "seconds": seconds,
+        "offset_minutes": offset_minutes,
+        "language": language,
+        "ids": [suggestion.item.id for suggestion in suggestions],
+        "titles": [
+            suggestion.item.title or f"book {suggestion.item.item_id}" for suggestion in suggestions
+        ],
+        "predictions": [suggestion.prediction for suggestion in suggestions],
     }
 
 

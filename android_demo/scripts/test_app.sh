@@ -66,6 +66,7 @@ java "${options[@]}" -Xmx3g -Dfile.encoding=UTF-8 -Djava.io.tmpdir="$run/tmp" --
   -Dbooks.shared_traits="$PWD/../tests/shared_traits" \
   -Dbooks.shared_features="$PWD/../tests/shared_features" \
   -Dbooks.drawn_features="$run/drawn_features.json" \
+  -Dbooks.shared_reranking="$PWD/../tests/shared_reranking" \
   -Dbooks.screenshots="${SCREENSHOTS:-$build/screenshots}" \
   -cp "$run/config:$run/classes:$app:$junit" io.github.kdtf.books.TestRun $tests
 rm -rf "$run/tmp"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,21 @@ from kd_tf.runtime.bundle import BundleConfig, write_bundle
 from kd_tf.tflite.convert import convert
 from kd_tf.tflite.quantization import Quantization
 
+ADD_RANKER = Path(__file__).parents[1] / "shared_reranking" / "make_bundle.py"
+
 V, L, d, K, C = 2000, 70, 32, 50, 100
 """The sizes of what `kd-tf demo` bundles."""
 
 
 @pytest.fixture(scope="session")
 def float_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """In float32, where every processor gives the same books."""
-    return make_bundle(tmp_path_factory.mktemp("float") / "bundle", Quantization.FLOAT32)
+    """In float32, where every processor gives the same books; with a ranker."""
+    folder = tmp_path_factory.mktemp("float")
+    bundle = make_bundle(folder / "alone", Quantization.FLOAT32)
+    subprocess.run(
+        [sys.executable, str(ADD_RANKER), str(bundle), str(folder / "bundle")], check=True
+    )
+    return folder / "bundle"
 
 
 @pytest.fixture(scope="session")

@@ -1,16 +1,22 @@
 package io.github.kdtf.books;
 
 import android.content.res.Resources;
+import android.text.TextUtils;
 import android.text.format.Formatter;
 import android.view.View;
 import android.widget.ListView;
 import io.github.kdtf.books.engine.BundleConfig;
 import io.github.kdtf.books.engine.BundleFiles;
 import io.github.kdtf.books.engine.Latency;
+import io.github.kdtf.books.engine.RowSources;
 import java.text.NumberFormat;
+import java.text.SimpleDateFormat;
 import java.util.ArrayList;
+import java.util.Date;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
+import java.util.TimeZone;
 import org.tensorflow.lite.TensorFlowLite;
 
 /** This model: what it is, how good it was when it was shipped, how fast it is here. */
@@ -48,6 +54,9 @@ final class AboutPage {
         }
         rows.add(Row.sheet(text(R.string.about_private_title), text(R.string.about_private)));
         if (state.phase == LibraryState.Phase.READY) {
+            if (state.rankerValues != null) {
+                addRanker(rows, state);
+            }
             addSpeed(rows);
             addMetrics(rows, state.config);
             addModel(rows, state.config);
@@ -60,6 +69,66 @@ final class AboutPage {
     String sentence(Latency latency) {
         return resources.getString(R.string.about_measured, latency.runs,
                 milliseconds(latency.p50), milliseconds(latency.p90));
+    }
+
+    /** The switch, and what the ranker takes here and now. */
+    private void addRanker(List<Row> rows, final LibraryState state) {
+        rows.add(Row.heading(text(R.string.about_rerank)));
+        rows.add(Row.text(text(R.string.about_rerank_note)));
+        Row button = Row.button(text(state.reranks ? R.string.about_rerank_on
+                : R.string.about_rerank_off), new View.OnClickListener() {
+            @Override
+            public void onClick(View view) {
+                activity.rerank(!state.reranks);
+            }
+        });
+        button.quiet = !state.reranks;
+        rows.add(button);
+        if (!state.reranks) {
+            return;
+        }
+        List<String> ofBooks = new ArrayList<>();
+        List<String> unknown = new ArrayList<>();
+        for (RowSources.Column column : state.config.ranker.sources.columns()) {
+            Object value = state.rankerValues.get(column.name);
+            if (column.source == RowSources.Source.ITEM
+                    || column.source == RowSources.Source.ITEM_ID) {
+                ofBooks.add(column.name);
+            } else if (value == null) {
+                unknown.add(column.name);
+            } else {
+                rows.add(Row.fact(label(column), value(column, value)));
+            }
+        }
+        String comma = text(R.string.between_words);
+        rows.add(fact(R.string.about_rerank_books, TextUtils.join(comma, ofBooks)));
+        if (!unknown.isEmpty()) {
+            rows.add(fact(R.string.about_rerank_unknown, TextUtils.join(comma, unknown)));
+        }
+    }
+
+    private String label(RowSources.Column column) {
+        switch (column.source) {
+            case HOUR: return text(R.string.about_rerank_hour);
+            case WEEKDAY: return text(R.string.about_rerank_weekday);
+            case TIME: return text(R.string.about_rerank_time);
+            case LOCAL_TIME: return text(R.string.about_rerank_local_time);
+            case LANGUAGE: return text(R.string.about_rerank_language);
+            case HISTORY: return resources.getString(R.string.about_rerank_history, column.of);
+            default: return resources.getString(R.string.about_rerank_fixed, column.name);
+        }
+    }
+
+    private static String value(RowSources.Column column, Object value) {
+        if (column.source == RowSources.Source.TIME) {
+            SimpleDateFormat format = new SimpleDateFormat("yyyy-MM-dd HH:mm 'UTC'", Locale.ROOT);
+            format.setTimeZone(TimeZone.getTimeZone("UTC"));
+            return format.format(new Date((Long) value * 1000));
+        }
+        if (column.source == RowSources.Source.LOCAL_TIME) {
+            return value.toString().replace('T', ' ');
+        }
+        return value instanceof Double ? decimal((Double) value) : value.toString();
     }
 
     private void addSpeed(List<Row> rows) {

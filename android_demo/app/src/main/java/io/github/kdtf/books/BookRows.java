@@ -44,7 +44,8 @@ final class BookRows {
     /** A book to read next, with its bar and an icon that hides it. */
     Row suggested(LibraryState.Suggestion suggestion) {
         final ShelfBook book = Library.shelfBook(suggestion.book);
-        Row row = scored(suggestion, R.string.fit);
+        boolean isRanked = !Double.isNaN(suggestion.prediction);
+        Row row = scored(suggestion, isRanked ? R.string.fit_now : R.string.fit);
         row.third = Words.because(resources, suggestion.book, suggestion.because);
         if (row.third != null) {
             row.spoken += ". " + row.third;

@@ -30,6 +30,10 @@ final class ForYouPage {
             } else if (state.shelf.isEmpty()) {
                 rows.add(Row.text(resources.getString(R.string.for_you_empty_shelf)));
             }
+            if (state.reranks && !state.forYou.isEmpty()) {
+                rows.add(Row.note(resources.getQuantityString(R.plurals.for_you_reranked,
+                        state.forYou.size(), state.forYou.size())));
+            }
             for (LibraryState.Suggestion one : state.forYou) {
                 rows.add(books.suggested(one));
             }

@@ -2,16 +2,20 @@ package io.github.kdtf.books;
 
 import android.content.ContentResolver;
 import android.content.Context;
+import android.content.SharedPreferences;
 import android.database.sqlite.SQLiteException;
 import android.net.Uri;
 import android.os.Handler;
 import android.os.Looper;
 import io.github.kdtf.books.engine.Book;
+import io.github.kdtf.books.engine.BookRanker;
 import io.github.kdtf.books.engine.BookRecommender;
 import io.github.kdtf.books.engine.BundleException;
 import io.github.kdtf.books.engine.BundleFiles;
 import io.github.kdtf.books.engine.Catalog;
 import io.github.kdtf.books.engine.Latency;
+import io.github.kdtf.books.engine.Moment;
+import io.github.kdtf.books.engine.RankedBook;
 import io.github.kdtf.books.engine.ScoredBook;
 import io.github.kdtf.books.readinglists.ReadingListException;
 import io.github.kdtf.books.readinglists.ReadingListImport;
@@ -50,6 +54,10 @@ final class Library implements AutoCloseable {
     private static final int LEAST_PERCENT = 10;
     private static final int CLOSING_SECONDS = 30;
 
+    /** Preferences, and whether lists are sorted by the ranker: yes, until a reader says no. */
+    static final String RERANKING = "reranking";
+    static final String ON = "on";
+
     interface Listener {
         void onLibrary(LibraryState state);
     }
@@ -86,10 +94,16 @@ final class Library implements AutoCloseable {
     private Shelf shelf;
     private Catalog catalog;
     private BookRecommender recommender;
+
+    /** Null where the bundle has none. */
+    private BookRanker ranker;
     private LibraryState made = state;
 
     /** Model ids of the shelf, oldest first. */
     private int[] history = {};
+
+    /** The same books by their item ids. */
+    private List<String> historyItemIds = Collections.emptyList();
 
     /** Counts the lists of suggestions; reasons belong to one of them. */
     private int round;
@@ -173,6 +187,28 @@ final class Library implements AutoCloseable {
         });
     }
 
+    /** Sorts the suggestions by the ranker from now on, or no longer. */
+    void rerank(final boolean on) {
+        change(new Runnable() {
+            @Override
+            public void run() {
+                preferences().edit().putBoolean(ON, on).apply();
+            }
+        });
+    }
+
+    /** Sorts the suggestions for this moment: the last one may be long ago. */
+    void updateMoment() {
+        work(new Runnable() {
+            @Override
+            public void run() {
+                if (ranker != null && made.reranks) {
+                    show();
+                }
+            }
+        });
+    }
+
     /** Books for what was typed so far; not answered when something else is asked before. */
     void search(final String typed, final int limit, final Answer<List<Book>> answer) {
         final int number = searches.incrementAndGet();
@@ -250,6 +286,9 @@ final class Library implements AutoCloseable {
                 if (recommender != null) {
                     recommender.close();
                 }
+                if (ranker != null) {
+                    ranker.close();
+                }
                 if (catalog != null) {
                     catalog.close();
                 }
@@ -269,6 +308,9 @@ final class Library implements AutoCloseable {
         show(); // the shelf is there to be seen while the bundle is read
         try {
             recommender = BookRecommender.open(files);
+            if (recommender.config().ranker != null) {
+                ranker = BookRanker.open(files, recommender.config().ranker);
+            }
             made = made.copy();
             made.config = recommender.config();
             catalog = Catalog.open(context, files, recommender.config(), new Catalog.Progress() {
@@ -286,6 +328,10 @@ final class Library implements AutoCloseable {
             if (recommender != null) {
                 recommender.close();
                 recommender = null;
+            }
+            if (ranker != null) {
+                ranker.close();
+                ranker = null;
             }
             made = made.copy();
             made.phase = LibraryState.Phase.REFUSED;
@@ -339,6 +385,7 @@ final class Library implements AutoCloseable {
         }
         if (books != null) {
             history = new int[here.size()];
+            historyItemIds = itemIds(here);
             for (int i = 0; i < history.length; i++) {
                 history[i] = books.get(here.get(i).itemId).id;
             }
@@ -354,8 +401,17 @@ final class Library implements AutoCloseable {
             for (Book one : catalog.byItemIds(itemIds(next.hidden)).values()) {
                 without.add(one.id);
             }
-            next.forYou = Collections.unmodifiableList(
-                    suggestions(recommender.recommend(history, without)));
+            List<ScoredBook> recommended = recommender.recommend(history, without);
+            next.reranks = ranker != null && preferences().getBoolean(ON, true);
+            if (ranker != null) {
+                Map<String, Object> context = ranker.config().sources.context(Moment.now());
+                next.rankerValues = Collections.unmodifiableMap(
+                        ranker.config().sources.sharedValues(historyItemIds, context));
+                next.forYou = Collections.unmodifiableList(next.reranks
+                        ? reranked(recommended, context) : suggestions(recommended));
+            } else {
+                next.forYou = Collections.unmodifiableList(suggestions(recommended));
+            }
             next.explained = history.length == 0;
         }
         made = next;
@@ -407,13 +463,36 @@ final class Library implements AutoCloseable {
         return new Details(book, suggestions(recommender.similar(book.id)), reasons);
     }
 
+    private List<LibraryState.Suggestion> reranked(List<ScoredBook> recommended,
+            Map<String, Object> context) {
+        List<String> itemIds = new ArrayList<>();
+        for (ScoredBook one : recommended) {
+            itemIds.add(catalog.book(one.id).itemId);
+        }
+        List<RankedBook> books = ranker.rerank(recommended, itemIds, historyItemIds, context);
+        double best = books.isEmpty() ? 0 : books.get(0).prediction;
+        double least = books.isEmpty() ? 0 : books.get(books.size() - 1).prediction;
+        List<LibraryState.Suggestion> suggestions = new ArrayList<>();
+        for (RankedBook one : books) {
+            suggestions.add(new LibraryState.Suggestion(catalog.book(one.id), one.score,
+                    one.prediction,
+                    percent((float) one.prediction, (float) best, (float) least),
+                    Collections.<Book>emptyList()));
+        }
+        return suggestions;
+    }
+
+    private SharedPreferences preferences() {
+        return context.getSharedPreferences(RERANKING, Context.MODE_PRIVATE);
+    }
+
     private List<LibraryState.Suggestion> suggestions(List<ScoredBook> scored) {
         List<LibraryState.Suggestion> suggestions = new ArrayList<>();
         float best = scored.isEmpty() ? 0 : scored.get(0).score;
         float least = scored.isEmpty() ? 0 : scored.get(scored.size() - 1).score;
         for (ScoredBook one : scored) {
             suggestions.add(new LibraryState.Suggestion(catalog.book(one.id), one.score,
-                    percent(one.score, best, least), Collections.<Book>emptyList()));
+                    Double.NaN, percent(one.score, best, least), Collections.<Book>emptyList()));
         }
         return suggestions;
     }

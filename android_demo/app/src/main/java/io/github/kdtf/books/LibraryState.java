@@ -9,6 +9,7 @@ import io.github.kdtf.books.shelf.ShelfBook;
 import java.util.Collections;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /** All that the screens show, as it was at one moment; never changed once it is shown. */
@@ -44,6 +45,12 @@ final class LibraryState {
 
     /** Whether every suggestion has its reasons: they take longer than the suggestions. */
     boolean explained;
+
+    /** The values that the ranker takes here and now, by column; null if the bundle has none. */
+    Map<String, Object> rankerValues;
+
+    /** Whether the suggestions are sorted by the ranker. */
+    boolean reranks;
     Change lastChange;
     ImportReport lastImport;
     boolean importing;
@@ -56,21 +63,25 @@ final class LibraryState {
         final Book book;
         final float score;
 
-        /** The score in hundredths of the best one's, at least 1. */
+        /** What the ranker predicts; NaN where it was not asked. */
+        final double prediction;
+
+        /** The score, or the prediction, in hundredths of the best one's, at least 1. */
         final int percent;
 
         /** The books that speak for it most; empty as long as they are not known. */
         final List<Book> because;
 
-        Suggestion(Book book, float score, int percent, List<Book> because) {
+        Suggestion(Book book, float score, double prediction, int percent, List<Book> because) {
             this.book = book;
             this.score = score;
+            this.prediction = prediction;
             this.percent = percent;
             this.because = because;
         }
 
         Suggestion because(List<Book> books) {
-            return new Suggestion(book, score, percent, books);
+            return new Suggestion(book, score, prediction, percent, books);
         }
     }
 
@@ -102,6 +113,8 @@ final class LibraryState {
         copy.hidden = hidden;
         copy.forYou = forYou;
         copy.explained = explained;
+        copy.rankerValues = rankerValues;
+        copy.reranks = reranks;
         copy.lastChange = lastChange;
         copy.lastImport = lastImport;
         copy.importing = importing;

@@ -79,6 +79,12 @@ public final class MainActivity extends Activity implements Library.Listener {
     }
 
     @Override
+    protected void onRestart() {
+        super.onRestart();
+        library.updateMoment();
+    }
+
+    @Override
     protected void onDestroy() {
         library.removeListener(this);
         super.onDestroy();
@@ -117,6 +123,10 @@ public final class MainActivity extends Activity implements Library.Listener {
                 aboutPage.show(state);
             }
         });
+    }
+
+    void rerank(boolean on) {
+        library.rerank(on);
     }
 
     void showCard() {

@@ -1,5 +1,7 @@
 package io.github.kdtf.books;
 
+import static org.junit.Assert.assertTrue;
+
 import io.github.kdtf.books.engine.BundleFiles;
 import io.github.kdtf.books.engine.FolderBundle;
 import java.io.File;
@@ -13,6 +15,10 @@ import org.json.JSONObject;
 
 /** A copy of a bundle that a test may change. */
 final class BundleFolder {
+    /** The files of a ranker. */
+    static final String[] RANKER = {BundleFiles.MODEL, BundleFiles.FEATURES, BundleFiles.ITEMS,
+        BundleFiles.SOURCES, BundleFiles.CONFIG, BundleFiles.MODEL_CARD};
+
     final File folder;
 
     /** A copy of the bundle under test. */
@@ -20,9 +26,19 @@ final class BundleFolder {
         folder = Files.createTempDirectory("bundle").toFile();
         for (String name : new String[] {BundleFiles.MODEL, BundleFiles.CATALOG, BundleFiles.CONFIG,
             BundleFiles.MODEL_CARD}) {
-            try (InputStream stream = from.open(name)) {
-                Files.copy(stream, new File(folder, name).toPath());
+            copy(from, name);
+        }
+        if (text(BundleFiles.CONFIG).contains("\"ranker_sha256\"")) {
+            assertTrue(new File(folder, "ranker").mkdir());
+            for (String name : RANKER) {
+                copy(from, "ranker/" + name);
             }
+        }
+    }
+
+    private void copy(BundleFiles from, String name) throws IOException {
+        try (InputStream stream = from.open(name)) {
+            Files.copy(stream, new File(folder, name).toPath());
         }
     }
 

@@ -1,7 +1,10 @@
 package io.github.kdtf.books;
 
+import io.github.kdtf.books.engine.BookRanker;
 import io.github.kdtf.books.engine.BookRecommender;
 import io.github.kdtf.books.engine.FolderBundle;
+import io.github.kdtf.books.engine.Moment;
+import io.github.kdtf.books.engine.RankedBook;
 import io.github.kdtf.books.engine.ScoredBook;
 import java.io.File;
 import java.util.ArrayList;
@@ -28,6 +31,9 @@ import org.tensorflow.lite.TensorFlowLite;
  */
 public final class ModelParity {
     private static final float TOLERANCE = 1e-4f;
+
+    /** Predictions that are so close are equal but for the order of float sums. */
+    private static final double CLOSE = 1e-6;
 
     /** Of an answer that is a step apart: the error by the largest figure of the answer. */
     private static final float STEP = 0.05f;
@@ -61,10 +67,62 @@ public final class ModelParity {
                     + " histories, 4 signatures, " + (histories.length() - steps)
                     + " have equal ids and scores within " + parity.worst + ", " + steps
                     + " are a step of the int8 input apart");
+            compareRanker(new File(arguments[0]), recommender, Expected.json(
+                    new File(arguments[1])).getJSONArray("reranked"));
             if (steps > Float.parseFloat(arguments[2]) * histories.length()) {
                 throw new AssertionError("that are too many");
             }
         }
+    }
+
+    /** Compares the lists that the ranker sorts, where the bundle has one. */
+    private static void compareRanker(File folder, BookRecommender recommender,
+            JSONArray expected) throws Exception {
+        if (expected.length() == 0) {
+            return;
+        }
+        JSONArray books = Expected.json(new File(folder, "catalog.json")).getJSONArray("books");
+        double worst = 0;
+        try (BookRanker ranker =
+                BookRanker.open(new FolderBundle(folder), recommender.config().ranker)) {
+            for (int i = 0; i < expected.length(); i++) {
+                JSONObject one = expected.getJSONObject(i);
+                int[] history = Expected.ints(one.getJSONArray("history"));
+                List<ScoredBook> recommended =
+                        recommender.recommend(history, Collections.<Integer>emptyList());
+                List<String> itemIds = new ArrayList<>();
+                for (ScoredBook book : recommended) {
+                    itemIds.add(books.getJSONObject(book.id - 1).getString("item_id"));
+                }
+                Moment moment = new Moment(one.getLong("seconds"),
+                        60 * one.getInt("offset_minutes"),
+                        one.isNull("language") ? null : one.getString("language"));
+                List<RankedBook> ranked = ranker.rerank(recommended, itemIds,
+                        Expected.texts(one.getJSONArray("items")),
+                        ranker.config().sources.context(moment));
+                worst = Math.max(worst, compareRanked(one, ranked));
+            }
+        }
+        System.out.println(System.getProperty("os.arch") + ", ranker: " + expected.length()
+                + " lists in the order of Python, predictions within " + worst);
+    }
+
+    /** The largest difference of a prediction; fails if the books are not those of Python. */
+    private static double compareRanked(JSONObject expected, List<RankedBook> ranked)
+            throws Exception {
+        int[] wanted = Expected.ints(expected.getJSONArray("ids"));
+        double worst = 0;
+        for (int i = 0; i < Math.max(wanted.length, ranked.size()); i++) {
+            double wantedPrediction = expected.getJSONArray("predictions").getDouble(i);
+            double off = Math.abs(ranked.get(i).prediction - wantedPrediction);
+            // Books whose predictions lie closer than the rounding may change places.
+            if (!(off <= TOLERANCE) || ranked.get(i).id != wanted[i] && off > CLOSE) {
+                throw new AssertionError("place " + i + ": Python gives " + expected
+                        + ", the app " + ranked);
+            }
+            worst = Math.max(worst, off);
+        }
+        return worst;
     }
 
     /** Whether an answer is Python's; fails if it is not even a step apart. */

@@ -11,8 +11,10 @@ public interface BundleFiles {
     String CONFIG = "config.json";
     String MODEL_CARD = "MODEL_CARD.md";
     String FEATURES = "features.json";
+    String ITEMS = "items.json";
+    String SOURCES = "sources.json";
 
-    /** Reads one file of the bundle from its beginning. */
+    /** Reads one file of the bundle, by its path in it, from its beginning. */
     InputStream open(String name) throws IOException;
 
     /** The content of one file, mapped into memory and not copied. */

@@ -1,10 +1,8 @@
 package io.github.kdtf.books.engine;
 
-import io.github.kdtf.books.engine.BundleException.Problem;
-import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import org.json.JSONException;
 import org.json.JSONObject;
 
 /**
@@ -51,13 +49,11 @@ public final class FeatureSchema {
      * @throws BundleException it is missing, damaged or of another version
      */
     public static FeatureSchema read(BundleFiles files) throws BundleException {
-        byte[] content = BundleConfig.readAll(files, BundleFiles.FEATURES);
-        try {
-            return of(new JSONObject(new String(content, StandardCharsets.UTF_8)));
-        } catch (JSONException error) {
-            throw new BundleException(Problem.DAMAGED_FILE, BundleFiles.FEATURES,
-                    "it is not valid JSON: " + error.getMessage());
-        }
+        return read(files, BundleFiles.FEATURES);
+    }
+
+    static FeatureSchema read(BundleFiles files, String path) throws BundleException {
+        return of(ConfigFile.readJson(files, path));
     }
 
     /**
@@ -80,6 +76,24 @@ public final class FeatureSchema {
             sum += feature.places;
         }
         places = sum;
+    }
+
+    List<String> columnNames() {
+        List<String> names = new ArrayList<>();
+        for (RawColumn column : columns) {
+            names.add(column.name);
+        }
+        return names;
+    }
+
+    /** F, the number of ids of an encoded row. */
+    int numPlaces() {
+        return places;
+    }
+
+    /** G, the number of numbers of an encoded row. */
+    int numNumeric() {
+        return numeric.size();
     }
 
     /**
