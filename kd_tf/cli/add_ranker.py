@@ -20,17 +20,19 @@ def add_ranker(
             help="Folder of a bundle of the ranking task, or of its run, e.g. runs/clicks."
         ),
     ],
-    items: Annotated[
+    item_columns: Annotated[
         Path | None,
         typer.Option(
+            "--items",
             help="Table with columns of the books, called as in the table of the ranker.",
             metavar="FILE",
             show_default="what the run of the ranker wrote",
         ),
     ] = None,
-    item_id: Annotated[
+    item_columns_id: Annotated[
         str | None,
         typer.Option(
+            "--item-id",
             help="Its column with the ids of the books.",
             metavar="COLUMN",
             show_default="as the ranker calls it",
@@ -56,8 +58,8 @@ def add_ranker(
 ) -> None:
     """Add a model of the ranking task to a bundle, so that it sorts what the bundle recommends.
 
-    `kd-tf recommend --rerank`, the page and the app then sort their lists by hour, weekday,
-    language and whatever else the model knows.
+    kd-tf recommend --rerank, the page and the app then sort their lists by hour, weekday, language
+    and whatever else the model knows.
     """
     from kd_tf.pipeline.ranking.add_ranker import add_ranker as add_ranker_to_bundle
 
@@ -65,8 +67,8 @@ def add_ranker(
         result = add_ranker_to_bundle(
             bundle,
             ranker,
-            items=items,
-            item_id=item_id,
+            items=item_columns,
+            item_id=item_columns_id,
             sources=options.parse_pairs(source, "--source"),
             values=options.parse_pairs(value, "--value"),
         )

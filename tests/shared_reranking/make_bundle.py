@@ -87,7 +87,7 @@ def write_ranker(folder: Path, item_ids: list[str], seed: int = 0) -> None:
     model = RankingMLPStudent(schema.layout, label_kind="click", embedding_dim=4, hidden=(16,))
     model.create_weights()
     for weight in model.trainable_variables:
-        weight.assign(random.normal(0, 0.7, weight.shape))
+        weight.assign(random.normal(0, 0.45, weight.shape))
     with suppress_native_stderr():
         content = convert_ranking_model(model, Quantization.FLOAT32, batch_size=BATCH_SIZE)
     num_items = len(item_ids)

@@ -95,13 +95,11 @@ def find_constant_columns(columns: Mapping[str, RawColumn], item: str) -> tuple[
         columns: The columns that may belong to it, and its own.
         item: The column with the items.
     """
-    item_codes = columns[item].as_codes.codes
-    assert item_codes is not None
-    row_of_item = np.full(int(item_codes.max(initial=-1)) + 2, -1, np.int64)
-    row_of_item[item_codes[::-1]] = np.arange(len(item_codes))[::-1]
-    if len(item_codes) < _LEAST_REPEATS * (row_of_item >= 0).sum():
+    item_column = columns[item].as_codes
+    row_of_item = find_first_rows(item_column)
+    if len(item_column) < _LEAST_REPEATS * (row_of_item >= 0).sum():
         return (item,)
-    first_rows = row_of_item[item_codes]
+    first_rows = row_of_item[item_column.codes]
     names = []
     for name, column in columns.items():
         values = column.codes if column.codes is not None else column.numbers
@@ -111,6 +109,24 @@ def find_constant_columns(columns: Mapping[str, RawColumn], item: str) -> tuple[
         if name != item and is_equal.all():
             names.append(name)
     return (item, *names)
+
+
+def find_first_rows(column: RawColumn) -> np.ndarray:
+    """Finds the first row of each code of a column: int64 [d + 1], that of missing values last.
+
+    A code that no row has is -1.
+
+    Example:
+        >>> import polars as pl
+        >>> texts = pl.Series(["a", "b", "c"])
+        >>> find_first_rows(RawColumn("item", np.array([2, 0, 2, -1]), texts)).tolist()
+        [1, -1, 0, 3]
+    """
+    assert column.codes is not None
+    first_rows = np.full(len(column.texts) + 1, -1, np.int64)
+    # Of several rows the last one is written.
+    first_rows[column.codes[::-1]] = np.arange(len(column.codes))[::-1]
+    return first_rows
 
 
 def _get_codes(column: RawColumn) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kd_tf.data.ranking.item_columns import find_constant_columns
+from kd_tf.data.ranking.item_columns import find_constant_columns, find_first_rows
 from kd_tf.data.ranking.raw_table import RawColumn, RawTable
 from kd_tf.runtime.features.schema import FeatureSchema
 from kd_tf.runtime.item_values import ItemValue, ItemValues
@@ -116,10 +116,9 @@ def list_item_column_names(columns: Iterable[str], possible: Iterable[str]) -> l
 def _find_rows(column: RawColumn) -> tuple[list[str], np.ndarray]:
     """Returns the distinct ids of a column, and the first row of each."""
     column = column.as_codes
-    assert column.codes is not None
-    codes, rows = np.unique(column.codes, return_index=True)
-    is_present = codes >= 0
-    return column.texts.gather(codes[is_present]).to_list(), rows[is_present]
+    row_of_code = find_first_rows(column)
+    codes = np.flatnonzero(row_of_code[:-1] >= 0)
+    return column.texts.gather(codes).to_list(), row_of_code[codes]
 
 
 def read_values(

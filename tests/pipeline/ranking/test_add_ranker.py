@@ -18,14 +18,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kd_tf.data.ranking.item_values import MAX_ITEMS
 from kd_tf.data.ranking.read_ranking import read_ranking_split
 from kd_tf.data.synthetic.bookshop import generate_bookshop
 from kd_tf.data.synthetic.clicks import generate_clicks
 from kd_tf.errors import UserError
 from kd_tf.pipeline.ranking.add_ranker import AddedRanker, add_ranker, read_item_table
 from kd_tf.pipeline.ranking.choose_sources import choose_sources
-from kd_tf.runtime.bundle import Bundle
+from kd_tf.runtime.bundle import Bundle, write_bundle
 from kd_tf.runtime.bundle_files import encode_with_own_hash
 from kd_tf.runtime.item_values import ItemValues
 from kd_tf.runtime.ranker import Ranker
@@ -271,6 +270,19 @@ def test_a_ranker_is_replaced_and_the_bundle_stays_what_it_was(
     assert not list(folder.parent.glob(".*"))  # nothing temporary is left behind
 
 
+def test_a_bundle_of_a_new_run_takes_the_place_of_one_with_a_ranker(folder: Path) -> None:
+    old = Bundle.open(folder)
+    new = write_bundle(
+        folder,
+        model=old.model,
+        catalog=[{"item_id": one.item_id, "title": one.title} for one in old.items],
+        config=dataclasses.replace(old.config, ranker_sha256=None),
+        model_card="# New\n",
+    )
+    assert new.ranker is None
+    assert not (folder / "ranker").exists()
+
+
 def test_a_folder_with_files_of_others_is_not_written(folder: Path, ranker_folder: Path) -> None:
     (folder / "ranker" / "notes.txt").write_text("mine")
     with pytest.raises(UserError, match=r"ranker/notes\.txt"):
@@ -377,12 +389,28 @@ def test_a_ranking_split_has_the_columns_of_its_items() -> None:
     joined = read_ranking_split(part, label="clicked", items=log.books)
     assert joined.items is not None
     assert set(joined.items.item_ids) == set(log.books["item"])
+    assert len(joined.items.item_ids) == 100
     for name in ("year", "item price"):
         column = name.removeprefix("item ")
         expected = dict(zip(log.books["item"], log.books[column], strict=True))
         values = {one: joined.items.get(name, one) for one in joined.items.item_ids}
         assert values == expected
-    assert MAX_ITEMS >= 100
+
+
+def test_columns_of_a_great_many_items_are_left_to_the_table_of_items(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    log = generate_clicks(num_impressions=2000, num_users=50, num_items=100)
+    monkeypatch.setattr("kd_tf.data.ranking.item_values.MAX_ITEMS", 99)
+    assert read_ranking_split(log.frame, label="clicked").items is None
+
+
+def test_rows_without_an_item_belong_to_no_item() -> None:
+    log = generate_clicks(num_impressions=2000, num_users=50, num_items=100)
+    items = pl.Series([None if row % 9 == 0 else one for row, one in enumerate(log.frame["item"])])
+    split = read_ranking_split(log.frame.with_columns(item=items), label="clicked")
+    assert split.items is not None
+    assert set(split.items.item_ids) == set(items.drop_nulls())
 
 
 def test_rows_without_items_have_no_values_of_items() -> None:
