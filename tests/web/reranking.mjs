@@ -1,6 +1,6 @@
 // What the page's own ranker makes of lists, what it shows of it, and what leaves the page.
 
-import { run, watched } from "./browser.mjs";
+import { axe, run, watched } from "./browser.mjs";
 
 await run(async ({ address, histories, devices, shelf, picture }, browser) => {
   const context = await browser.newContext({ locale: "de-AT", timezoneId: "Asia/Kathmandu" });
@@ -41,11 +41,26 @@ await run(async ({ address, histories, devices, shelf, picture }, browser) => {
     await page.goto(`${address}${hash}`);
     await page.locator("h1", { hasText: heading }).waitFor();
   };
+  /** Faults of the view for those who do not see it, and on the narrowest screens. */
+  const inspect = async () => {
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() => globalThis.axe.run());
+    for (const { id, impact } of violations) {
+      if (impact === "serious" || impact === "critical") wrong.push(`${page.url()}: ${id}`);
+    }
+    const size = page.viewportSize();
+    await page.setViewportSize({ width: 320, height: 640 });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    if (wide > 320) wrong.push(`${page.url()} is ${wide} wide at 320`);
+    await page.setViewportSize(size);
+  };
   await show("#/for-you", "For you");
+  await inspect();
   const sorted = await titles();
   const note = await page.locator(".reranked").count();
-  const scores = await page.locator(".score-number").allTextContents();
+  const scores = await page.locator(".prediction").allTextContents();
   await show("#/about", "About this model");
+  await inspect();
   const toggle = page.locator('[role="switch"]');
   const state = async () => [await toggle.textContent(), await toggle.getAttribute("aria-checked")];
   const before = await state();

@@ -98,7 +98,8 @@ def test_the_page_sorts_as_python_says_why_and_stops_when_told(
     assert answer["sorted"] != recommended
     assert len(answer["sorted"]) == 10
     assert (answer["note"], answer["noteOff"]) == (1, 0)
-    assert all("chance of a click now" in score for score in answer["scores"])
+    assert len(answer["scores"]) == 10
+    assert all("Chance of a click now" in score for score in answer["scores"])
     assert answer["before"] == ["Re-rank by time of day and language: on", "true"]
     assert answer["after"] == ["Re-rank by time of day and language: off", "false"]
     lines = answer["values"].splitlines()

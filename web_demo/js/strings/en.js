@@ -98,8 +98,8 @@ export default {
   "forYou.toShelf": "Add books to your shelf",
   "forYou.score": "Score {score}",
   "forYou.because": "Because you read {books}",
-  "forYou.chance": "chance of a click now {chance}",
-  "forYou.rating": "expected rating {rating}",
+  "forYou.chance": "Chance of a click now {chance}",
+  "forYou.rating": "Expected rating {rating}",
   "forYou.reranked.one": "The {n} best book for your shelf. The sorting is made on this device.",
   "forYou.reranked.other":
     "The {n} best books for your shelf, sorted by what suits this moment. The sorting is made on this device.",

@@ -124,8 +124,9 @@ function recommendation(page, { book, score, prediction, because }, { best, wors
           "span",
           { class: "score-number" },
           t("forYou.score", { score: number(score, TWO_DIGITS) }),
-          prediction !== undefined && ` · ${predictionText(page, prediction)}`,
         ),
+        prediction !== undefined &&
+          el("span", { class: "score-number prediction" }, predictionText(page, prediction)),
       ),
       because.length > 0 &&
         el("p", { class: "because" }, t("forYou.because", { books: list(because.map((one) => reason(book, one))) })),
