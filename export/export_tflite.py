@@ -3,7 +3,8 @@
     python export/export_tflite.py runs/goodbooks --out model.tflite --quantization dynamic-int8
 
 A run's folder knows its data, so the int8 ranges come from its own training users and the file
-is compared with the student on its users.
+is compared with the student on its users. Of a run of the ranking task the table is read again, as
+its config.toml says.
 """
 
 from __future__ import annotations
@@ -11,15 +12,21 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from rich.console import Console
 
 from kd_tf import atomic, config
+from kd_tf.choices import RankingQuantization, list_choices
 from kd_tf.cli.console import make_console
 from kd_tf.cli.streams import wrap_standard_streams
+from kd_tf.cli.tasks import choose_task
 from kd_tf.errors import ParityError, UserError
+
+CONFIG = "config.toml"
+"""The settings in a run's folder."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -28,12 +35,13 @@ def main(arguments: list[str] | None = None) -> int:
     wrap_standard_streams()
     errors = make_console(stderr=True, soft_wrap=True)
     try:
-        _export(options, make_console(soft_wrap=True))
+        export = EXPORTS[choose_task({"config": options.run / CONFIG})]
+        export(options, make_console(soft_wrap=True))
     except UserError as error:
         errors.print(error)
         return 2
     except ParityError as error:
-        errors.print(f"the file's recommendations differ from the student's: {error}")
+        errors.print(f"the file does not answer like the student: {error}")
         return 1
     return 0
 
@@ -52,6 +60,11 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
         choices=["distilled", "alone"],
         default="distilled",
         help="the student with or without distillation",
+    )
+    parser.add_argument(
+        "--batch-size",
+        type=int,
+        help="B, the rows of a call of predict_batch, of the ranking task (default: the run's)",
     )
     parser.add_argument(
         "--recommendations",
@@ -75,10 +88,12 @@ def _parse_options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _export(options: argparse.Namespace, console: Console) -> None:
+def _export_retrieval(options: argparse.Namespace, console: Console) -> None:
+    """Exports a student that recommends items."""
+    _refuse(options, "retrieval", ("batch_size",))
     atomic.check_file(options.out)
     # Nothing is distilled here, so that no loss of the configuration is imported.
-    settings = config.read(options.run / "config.toml", allow_code=True)
+    settings = config.read(options.run / CONFIG, allow_code=True)
     # TensorFlow is imported late, so that a wrong path is reported at once.
     from kd_tf.data.split import load as load_split
     from kd_tf.pipeline.run import SPLIT_FILE
@@ -148,6 +163,69 @@ def _export(options: argparse.Namespace, console: Console) -> None:
         f"{parity.histories:,} histories, largest score error {parity.max_score_error:.2g}"
     )
     console.print(f"requires TensorFlow Lite {compute_min_runtime_version(content)} or newer")
+
+
+def _export_ranking(options: argparse.Namespace, console: Console) -> None:
+    """Exports a student that predicts a label."""
+    _refuse(options, "ranking", ("recommendations", "candidates", "catalog_search"))
+    if options.quantization not in list_choices(RankingQuantization):
+        raise UserError(
+            f"{options.quantization} is not a quantization of this student",
+            where="--quantization",
+            hint=f"There are: {', '.join(list_choices(RankingQuantization))}.",
+        )
+    atomic.check_file(options.out)
+    path = options.run / CONFIG
+    settings = config.from_values(config.read_values(path), config.RankingConfig, where=str(path))
+    batch_size = settings.export.batch_size
+    if options.batch_size is not None:
+        batch_size = options.batch_size
+    if batch_size < 1:
+        raise UserError(f"--batch-size must be at least 1, not {batch_size}")
+    from kd_tf.pipeline.ranking.export_file import export_ranking_file
+    from kd_tf.pipeline.ranking.load import load_ranking_split
+    from kd_tf.progress import NullProgress
+    from kd_tf.tflite.checks.compatibility import check_runtime, compute_min_runtime_version
+    from kd_tf.tflite.quantization import Quantization
+    from kd_tf.training import checkpoint
+
+    student = checkpoint.load(options.run / "student" / options.student / "model")
+    split = load_ranking_split(settings, NullProgress())
+    content, parity = export_ranking_file(
+        student,
+        Quantization(options.quantization),
+        train=split.train,
+        test=split.test,
+        batch_size=batch_size,
+        seed=settings.seed,
+    )
+    if options.runtime is not None:
+        check_runtime(content, options.runtime)
+    atomic.write_bytes(options.out, content)
+    console.print(f"{options.out}: {len(content):,} bytes, {options.quantization}")
+    console.print(
+        f"differs from the student by at most {parity.max_error:.2g} on {parity.rows:,} rows, "
+        f"{parity.mean_error:.2g} on average"
+    )
+    console.print(f"requires TensorFlow Lite {compute_min_runtime_version(content)} or newer")
+
+
+def _refuse(options: argparse.Namespace, task: str, names: Sequence[str]) -> None:
+    """Refuses options of another task.
+
+    Raises:
+        UserError: One is given.
+    """
+    for name in names:
+        if getattr(options, name) is not None:
+            raise UserError(
+                f"--{name.replace('_', '-')} has no effect with the task {task}",
+                hint="Leave it out.",
+            )
+
+
+EXPORTS = {"retrieval": _export_retrieval, "ranking": _export_ranking}
+"""How the student of each task is exported."""
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         # Measuring and shipping.
         "evaluate": "kd_tf.pipeline.stages.evaluate_model:evaluate_model",
         "export": "kd_tf.pipeline.stages.export_bundle:export_bundle",
+        "export_ranking": "kd_tf.pipeline.ranking.export_bundle:export_ranking_bundle",
         "Recommender": "kd_tf.runtime.recommender:Recommender",
         "Ranker": "kd_tf.runtime.ranker:Ranker",
         # Whole runs.

@@ -31,6 +31,7 @@ NAMES = [
     "distill",
     "evaluate",
     "export",
+    "export_ranking",
     "keras",
     "models",
     "run",

@@ -13,6 +13,7 @@ from kd_tf.compress import prune
 from kd_tf.errors import ParityError
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.pipeline.ranking.context import RankingContext
+from kd_tf.pipeline.ranking.evaluate_ranker import make_file_predict_fn
 from kd_tf.pipeline.ranking.export_file import export_ranking_file
 from kd_tf.pipeline.stages.chosen_file import choose_file
 from kd_tf.report.ranking_results import PredictionArtifact
@@ -86,9 +87,7 @@ def _export_artifact(
     model = PredictionModel(content)
     timed_rows = split.test.take(np.arange(min(len(split.test), NUM_TIMED_ROWS)))
     latency = measure_prediction_latency(model, timed_rows.categorical, timed_rows.numeric)
-    evaluation = context.evaluate_on_test(
-        lambda examples: model.predict_all(examples.categorical, examples.numeric)
-    )
+    evaluation = context.evaluate_on_test(make_file_predict_fn(model))
     tolerance = PREDICTION_TOLERANCES[quantization]
     parity_values = {
         name: value for name, value in dataclasses.asdict(parity).items() if value is not None

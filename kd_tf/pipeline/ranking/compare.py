@@ -20,6 +20,7 @@ from kd_tf.npz import write_npz
 from kd_tf.pipeline.process_pool import ProcessPool
 from kd_tf.pipeline.ranking.context import RankingContext
 from kd_tf.pipeline.ranking.distillation import build_row_losses
+from kd_tf.pipeline.ranking.evaluate_ranker import make_file_predict_fn
 from kd_tf.pipeline.ranking.export_file import export_ranking_file
 from kd_tf.pipeline.ranking.load import load_ranking_data, make_split_rules
 from kd_tf.pipeline.ranking.method_presets import configure_ranking_method, list_ranking_methods
@@ -27,7 +28,6 @@ from kd_tf.pipeline.ranking.model_results import (
     average_results,
     compare_rankers,
     describe_ranking_dataset,
-    make_file_predict_fn,
     make_ranker_result,
     make_ranking_model_result,
 )
@@ -43,6 +43,7 @@ from kd_tf.pipeline.stages.model_results import describe_environment
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.report.ranking_results import FILE_ROLE, RankingModelTable
 from kd_tf.report.results import ModelResult
+from kd_tf.runtime.prediction_model import PredictionModel
 from kd_tf.stage_files import read_arrays, read_record
 from kd_tf.tflite.quantization import Quantization
 from kd_tf.training import checkpoint
@@ -383,7 +384,7 @@ def _measure(
         context.progress.warn(f"{student.name}: no {quantization.value} file: {error}")
         return _Measurement([result], [evaluation.predictions])
     atomic.write_bytes(folder / EXPORTED_FILE, content)
-    file_evaluation = context.evaluate_on_test(make_file_predict_fn(content))
+    file_evaluation = context.evaluate_on_test(make_file_predict_fn(PredictionModel(content)))
     file_result = make_ranking_model_result(
         student.name,
         FILE_ROLE,

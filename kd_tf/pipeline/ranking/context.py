@@ -5,42 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from kd_tf import __version__
 from kd_tf.config import RankingConfig
 from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
-from kd_tf.evaluation.evaluate_predictions import (
-    PredictFn,
-    PredictionEvaluation,
-    choose_click_threshold,
-    evaluate_predictions,
-)
-from kd_tf.evaluation.metrics.classification import DEFAULT_THRESHOLD
-from kd_tf.evaluation.prediction_slices import evaluate_cold_items
+from kd_tf.evaluation.evaluate_predictions import PredictFn
 from kd_tf.evaluation.prediction_validation import PredictionValidation
 from kd_tf.layers.feature_embedding import describe_layout
 from kd_tf.models.ranking.base import RankingModel
+from kd_tf.pipeline.ranking.evaluate_ranker import RankerEvaluation, evaluate_ranker
 from kd_tf.pipeline.stages.cache import Cache, hash_arrays
 from kd_tf.progress import Progress
-
-
-@dataclass(frozen=True, eq=False)
-class RankerEvaluation:
-    """What a model or file predicts, and how good that is.
-
-    Attributes:
-        predictions: float32 [n], of the test rows.
-        test: Metrics on the test rows.
-        validation_score: AUC of clicks or 1 - RMSE of scaled ratings on validation rows.
-    """
-
-    predictions: np.ndarray
-    test: PredictionEvaluation
-    validation_score: float
-    slices: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -105,16 +80,7 @@ class RankingContext:
 
     def evaluate_on_test(self, predict: PredictFn) -> RankerEvaluation:
         """Predicts the test rows and computes all metrics, at a threshold from validation rows."""
-        split, validation = self.split, self.validation_metric.examples
-        threshold, validation_score = DEFAULT_THRESHOLD, 0.0
-        if len(validation):
-            predictions = predict(validation)
-            threshold = choose_click_threshold(predictions, validation, split.label)
-            validation_score = self.validation_metric.evaluate_predictions(predictions)
-        predictions = predict(split.test)
-        test = evaluate_predictions(predictions, split.test, split.label, threshold=threshold)
-        slices = evaluate_cold_items(predictions, split, threshold)
-        return RankerEvaluation(predictions, test, validation_score, slices)
+        return evaluate_ranker(predict, self.split, self.validation_metric)
 
 
 def _hash_examples(examples: RankingExamples) -> str:

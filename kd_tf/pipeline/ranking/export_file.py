@@ -45,7 +45,8 @@ def export_ranking_file(
     if describe_layout(train.layout) != describe_layout(student.layout):
         raise UserError(
             "the student was trained with other features than these rows have",
-            hint="Encode them with the schema that the student was trained with, or train again.",
+            hint="Give the rows that it was trained with. If the table or a setting was changed, "
+            "train again.",
         )
     content = convert_ranking_model(student, quantization, batch_size=batch_size, calibration=train)
     parity = check_prediction_parity(

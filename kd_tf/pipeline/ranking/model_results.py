@@ -8,14 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from kd_tf.data.ranking.examples import Label, RankingExamples, RankingSplit
-from kd_tf.evaluation.evaluate_predictions import PredictFn
 from kd_tf.evaluation.prediction_significance import compare_folds
 from kd_tf.evaluation.significance import adjust_p_values
-from kd_tf.pipeline.ranking.context import RankerEvaluation
+from kd_tf.pipeline.ranking.evaluate_ranker import RankerEvaluation
 from kd_tf.pipeline.ranking.train import TrainedRanker
 from kd_tf.report.ranking_results import RankingDatasetResult
 from kd_tf.report.results import ComparisonResult, ModelResult
-from kd_tf.runtime.prediction_model import PredictionModel
 from kd_tf.training import checkpoint
 
 FoldPredictions = Sequence[Sequence[np.ndarray]]
@@ -177,9 +175,3 @@ def compare_rankers(
             for (model, reference, test), p_value in zip(tests, p_values, strict=True)
         ]
     return results
-
-
-def make_file_predict_fn(content: bytes) -> PredictFn:
-    """Returns a function that predicts encoded rows by running a .tflite file."""
-    model = PredictionModel(content)
-    return lambda examples: model.predict_all(examples.categorical, examples.numeric)

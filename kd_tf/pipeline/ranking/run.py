@@ -10,11 +10,12 @@ from kd_tf import config
 from kd_tf.baselines.ranking import RANKING_BASELINES, list_ranking_baselines
 from kd_tf.config import RankingConfig
 from kd_tf.data.ranking.examples import RankingSplit
-from kd_tf.errors import UserError
 from kd_tf.evaluation.metrics.calibration import Reliability
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.pipeline.ranking.artifacts import choose_ranking_artifact, export_ranking_artifacts
-from kd_tf.pipeline.ranking.context import RankerEvaluation, RankingContext
+from kd_tf.pipeline.ranking.context import RankingContext
+from kd_tf.pipeline.ranking.evaluate_ranker import RankerEvaluation
+from kd_tf.pipeline.ranking.export_bundle import make_schema_error
 from kd_tf.pipeline.ranking.load import encode_needed_texts, load_ranking_split
 from kd_tf.pipeline.ranking.model_results import (
     compare_rankers,
@@ -206,10 +207,7 @@ def _write_bundle(context: RankingContext, results: RankingResults) -> RankerBun
     model = read_measured_file(context.folder, artifact)
     schema = context.split.schema
     if schema is None:
-        raise UserError(
-            "the rows were encoded without a schema, so that no app can encode them",
-            hint="Make the split with read_ranking_split.",
-        )
+        raise make_schema_error()
     dataset = results.dataset
     return write_ranker_bundle(
         context.folder / BUNDLE_FOLDER,
