@@ -99,7 +99,7 @@ def _summarize_retrieval_data(parameters: Mapping[str, Any]) -> None:
             hint="For example kd-tf data csv --interactions loans.csv; for a table of clicks or "
             "ratings kd-tf data --task ranking --interactions clicks.csv --label clicked.",
         )
-    values = collect_retrieval_settings(parameters)
+    values = collect_retrieval_settings(parameters, without=("protocol",))
     from kd_tf.config import from_values
     from kd_tf.pipeline import summarize_data as pipeline
     from kd_tf.report import console_tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,13 +117,19 @@ def collect_settings(options: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-def collect_retrieval_settings(options: Mapping[str, Any]) -> dict[str, Any]:
+def collect_retrieval_settings(
+    options: Mapping[str, Any], without: Collection[str] = ()
+) -> dict[str, Any]:
     """Collects the settings of a command that has both tasks; see `collect_settings`.
+
+    Args:
+        options: The command's parameters by name, as in ``typer.Context.params``.
+        without: Parameters of the command that only the ranking task needs.
 
     Raises:
         UserError: An option of the ranking task is given, or `collect_settings` raises it.
     """
-    check_task_options(options, set(options) - RANKING_ONLY_OPTIONS, "retrieval")
+    check_task_options(options, {*options} - RANKING_ONLY_OPTIONS - {*without}, "retrieval")
     return collect_settings(options)
 
 

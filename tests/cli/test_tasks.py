@@ -68,6 +68,7 @@ RANKING = ("--task", "ranking")
         (["data", *RANKING, "--min-rating", "4"], "--min-rating has no effect with the task"),
         (["data", *RANKING, "goodbooks"], "--dataset goodbooks has no effect"),
         (["data", *RANKING, "--interactions", "none.csv", "--label", "x"], "none.csv"),
+        (["data", "csv", "--protocol", "random"], "--protocol has no effect with the task"),
         (["data", "csv", "--label", "clicked"], "--label has no effect with the task retrieval"),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from kd_tf import atomic
 from kd_tf.choices import RankingStudentName, list_choices
 from kd_tf.config import RankingConfig
-from kd_tf.data.ranking.examples import RankingSplit
+from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
 from kd_tf.data.ranking.ranking_data import RankingData
 from kd_tf.errors import ParityError, UserError
 from kd_tf.models.ranking.base import RankingModel
@@ -167,22 +167,8 @@ def _compare(
     pool: ProcessPool,
 ) -> RankingModelTable:
     """Trains all students in a folder that no other command uses; see `compare_ranking`."""
-    settings, progress = comparison.settings, comparison.progress
-    folds, results = [], _Results()
-    for fold in comparison.folds:
-        context, teachers = comparison.open_fold(fold)
-        folds.append(context.split)
-        if not fold:
-            for note in context.split.notes:
-                progress.info(note)
-        # Before the trainings, so that no two of them write to the same folder.
-        for name in names:
-            with contextlib.suppress(UserError, ValueError):  # its training reports the error
-                method_context = context.with_settings(configure_ranking_method(name, settings))
-                make_row_lesson(method_context, teachers)
-        evaluation = context.evaluate_on_test(teachers[-1].model.predict_probabilities)
-        result = make_ranker_result(TEACHER, teachers[-1], evaluation)
-        results.add(TEACHER, fold, _Measurement([result], [evaluation.predictions]))
+    results = _Results(names_students=len(architectures) > 1)
+    split, test_parts = _evaluate_teachers(comparison, names, results)
     trainings = [
         _Training(fold, architecture, method, seed)
         for fold in comparison.folds
@@ -190,80 +176,126 @@ def _compare(
         for method in (None, *names)
         for seed in range(seeds)
     ]
-    skip_reasons: dict[str, str] = {}
-    with progress.task("trainings", len(trainings)) as advance:
+    with comparison.progress.task("trainings", len(trainings)) as advance:
         measurements = pool.map(
             _train_and_measure,
             trainings,
             comparison,
             _Comparison,
-            (settings, comparison.folder, NullProgress(), comparison.data),
+            (comparison.settings, comparison.folder, NullProgress(), comparison.data),
         )
         for training, measurement in zip(trainings, measurements, strict=True):
             advance(1, str(training))
-            prefix = f"{training.architecture} " if len(architectures) > 1 else ""
-            name = prefix + (training.method or STUDENT_ALONE)
-            if isinstance(measurement, UserError):
-                if len(names) * len(architectures) == 1 or training.method is None:
-                    raise measurement
-                if name not in skip_reasons:
-                    progress.warn(f"{name} is skipped: {measurement.what}")
-                skip_reasons[name] = measurement.what
-                continue
-            results.add(name, training.fold, measurement)
-    references = {
-        f"{prefix}{name}": f"{prefix}{STUDENT_ALONE}"
-        for prefix in ([f"{kind} " for kind in architectures] if len(architectures) > 1 else [""])
-        for name in names
-        if f"{prefix}{name}" not in skip_reasons
-    }
-    predictions = {name: list(by_fold.values()) for name, by_fold in results.predictions.items()}
-    test_rows = [split.test for split in folds]
-    num_trainings = seeds * len(folds)
+            if not isinstance(measurement, UserError):
+                results.add(results.make_name(training), training.fold, measurement)
+            elif len(names) * len(architectures) == 1 or training.method is None:
+                raise measurement
+            else:
+                results.skip(results.make_name(training), measurement.what, comparison.progress)
     comparisons = []
     for suffix in ("", ".tflite"):
         pairs = [
-            (f"{name}{suffix}", f"{reference}{suffix}")
-            for name, reference in references.items()
-            if all(
-                results.count(f"{model}{suffix}") == num_trainings for model in (name, reference)
-            )
+            (f"{results.make_name(training)}{suffix}", f"{results.make_name(alone)}{suffix}")
+            for training in trainings
+            if training.fold == training.seed == 0 and training.method is not None
+            for alone in [replace(training, method=None)]
         ]
-        comparisons += compare_rankers(pairs, predictions, test_rows, folds[0].label)
+        complete_pairs = [
+            pair
+            for pair in pairs
+            if all(results.count(name) == seeds * len(comparison.folds) for name in pair)
+        ]
+        comparisons += compare_rankers(complete_pairs, results.predictions, test_parts, split.label)
     return RankingModelTable(
         dataset=describe_ranking_dataset(
-            folds, [f"{name} is skipped: {reason}" for name, reason in skip_reasons.items()]
+            split,
+            num_test_rows=sum(map(len, test_parts)),
+            notes=[f"{name} is skipped: {what}" for name, what in results.skip_reasons.items()],
         ),
-        models=[
-            average_results(list(by_fold.values()))
-            for name, by_fold in results.models.items()
-            if name.removesuffix(".tflite") not in skip_reasons
-        ],
+        models=results.average(),
         comparisons=comparisons,
         num_seeds=seeds,
-        num_folds=len(folds),
+        num_folds=len(comparison.folds),
         environment=describe_environment(),
     )
 
 
-class _Results:
-    """The results and predictions of all models, by name and fold."""
+def _evaluate_teachers(
+    comparison: _Comparison, names: Sequence[str], results: _Results
+) -> tuple[RankingSplit, list[RankingExamples]]:
+    """Trains and evaluates the teacher of every fold, and computes what students learn from.
 
-    def __init__(self) -> None:
-        self.models: dict[str, dict[int, list[ModelResult]]] = {}
-        self.predictions: dict[str, dict[int, list[np.ndarray]]] = {}
+    Returns:
+        The rows of the first fold, and the test rows of every fold.
+    """
+    test_parts: list[RankingExamples] = []
+    splits: list[RankingSplit] = []
+    for fold in comparison.folds:
+        context, teachers = comparison.open_fold(fold)
+        test_parts.append(context.split.test)
+        if not splits:
+            splits.append(context.split)
+            for note in context.split.notes:
+                comparison.progress.info(note)
+        # Before the trainings, so that no two of them write to the same folder.
+        for name in names:
+            with contextlib.suppress(UserError, ValueError):  # its training reports the error
+                settings = configure_ranking_method(name, comparison.settings)
+                make_row_lesson(context.with_settings(settings), teachers)
+        evaluation = context.evaluate_on_test(teachers[-1].model.predict_probabilities)
+        result = make_ranker_result(TEACHER, teachers[-1], evaluation)
+        results.add(TEACHER, fold, _Measurement([result], [evaluation.predictions]))
+    return splits[0], test_parts
+
+
+class _Results:
+    """The results and predictions of all models, by name and fold.
+
+    Args:
+        names_students: Whether the names of models say which student it is.
+    """
+
+    def __init__(self, *, names_students: bool) -> None:
+        self.names_students = names_students
+        self.models: dict[str, list[list[ModelResult]]] = {}
+        self.predictions: dict[str, list[list[np.ndarray]]] = {}
+        self.skip_reasons: dict[str, str] = {}
+
+    def make_name(self, training: _Training) -> str:
+        """Returns the name of a student in the table."""
+        prefix = f"{training.architecture} " if self.names_students else ""
+        return prefix + (training.method or STUDENT_ALONE)
 
     def add(self, name: str, fold: int, measurement: _Measurement) -> None:
         """Adds those of one training, under the name of its model and of its file."""
         for result, predictions in zip(measurement.models, measurement.predictions, strict=True):
             full_name = f"{name}.tflite" if result.role == FILE_ROLE else name
-            named_result = ModelResult(**{**vars(result), "name": full_name})
-            self.models.setdefault(full_name, {}).setdefault(fold, []).append(named_result)
-            self.predictions.setdefault(full_name, {}).setdefault(fold, []).append(predictions)
+            models = self.models.setdefault(full_name, [])
+            by_fold = self.predictions.setdefault(full_name, [])
+            while len(models) <= fold:
+                models.append([])
+                by_fold.append([])
+            models[fold].append(replace(result, name=full_name))
+            by_fold[fold].append(predictions)
+
+    def skip(self, name: str, reason: str, progress: Progress) -> None:
+        """Leaves a method out, of which a training failed."""
+        if name not in self.skip_reasons:
+            progress.warn(f"{name} is skipped: {reason}")
+        self.skip_reasons[name] = reason
 
     def count(self, name: str) -> int:
-        """Counts the trainings of a model."""
-        return sum(len(results) for results in self.models.get(name, {}).values())
+        """Counts the trainings of a model; 0 if it is left out."""
+        is_skipped = name.removesuffix(".tflite") in self.skip_reasons
+        return 0 if is_skipped else sum(map(len, self.models.get(name, [])))
+
+    def average(self) -> list[ModelResult]:
+        """Returns the mean of each model over its seeds and folds."""
+        return [
+            average_results([fold for fold in folds if fold])
+            for name, folds in self.models.items()
+            if self.count(name)
+        ]
 
 
 class _Comparison:

@@ -21,16 +21,16 @@ FoldPredictions = Sequence[Sequence[np.ndarray]]
 
 
 def describe_ranking_dataset(
-    splits: Sequence[RankingSplit], notes: Sequence[str] = ()
+    split: RankingSplit, *, num_test_rows: int | None = None, notes: Sequence[str] = ()
 ) -> RankingDatasetResult:
     """Describes the table and how it was split.
 
     Args:
-        splits: The only split, or those of all folds: test rows are counted over all of them,
-            everything else is of the first.
+        split: The only split, or that of the first fold.
+        num_test_rows: Number of test rows of all folds; by default that of the split.
         notes: Notes beside those of the split.
     """
-    split, label = splits[0], splits[0].label
+    label = split.label
     return RankingDatasetResult(
         name=split.name,
         label={"name": label.name, "kind": label.kind, "low": label.low, "high": label.high},
@@ -40,7 +40,7 @@ def describe_ranking_dataset(
         seed=split.seed,
         train_rows=len(split.train),
         validation_rows=len(split.validation),
-        test_rows=sum(len(fold.test) for fold in splits),
+        test_rows=len(split.test) if num_test_rows is None else num_test_rows,
         columns=[
             {"name": column.name, "kind": column.kind, "reason": column.reason}
             for column in split.columns

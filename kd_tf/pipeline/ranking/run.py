@@ -146,7 +146,7 @@ def _run_stages(context: RankingContext) -> RankingRunResult:
     artifacts = export_ranking_artifacts(context, distilled_student.model)
     chosen = choose_ranking_artifact(context, artifacts)
     results = RankingResults(
-        dataset=describe_ranking_dataset([context.split]),
+        dataset=describe_ranking_dataset(context.split),
         models=models,
         artifacts=artifacts,
         comparisons=_compare_models(context, models, evaluations),
