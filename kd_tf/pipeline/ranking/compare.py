@@ -22,7 +22,11 @@ from kd_tf.pipeline.ranking.context import RankingContext
 from kd_tf.pipeline.ranking.distillation import build_row_losses
 from kd_tf.pipeline.ranking.evaluate_ranker import make_file_predict_fn
 from kd_tf.pipeline.ranking.export_file import export_ranking_file
-from kd_tf.pipeline.ranking.load import load_ranking_data, make_split_rules
+from kd_tf.pipeline.ranking.load import (
+    encode_needed_texts,
+    load_ranking_data,
+    make_split_rules,
+)
 from kd_tf.pipeline.ranking.method_presets import configure_ranking_method, list_ranking_methods
 from kd_tf.pipeline.ranking.model_results import (
     average_results,
@@ -323,7 +327,7 @@ class _Comparison:
         """Splits the rows of a fold, and trains its teachers or loads them."""
         if self._fold is None or self._fold[0] != fold:
             self._fold = None  # the rows of one fold at a time
-            split = self._split(fold)
+            split = encode_needed_texts(self.settings, self._split(fold), self.progress)
             folder = self.folder / f"fold-{fold}" if len(self.folds) > 1 else self.folder
             context = RankingContext.create(self.settings, folder, self.progress, split)
             self._fold = fold, context, load_or_train_ranking_teachers(context)
