@@ -68,7 +68,7 @@ class AddedRanker:
             f"items: {self.num_covered:,} of {len(self.bundle.items):,} "
             f"({self.covered_share:.1%}) are known to the ranker"
             + (
-                f"; {self.num_other_items:,} items of the ranker are not in the bundle"
+                f"; others of the ranker, not in the bundle: {self.num_other_items:,}"
                 if self.num_other_items
                 else ""
             )

@@ -82,8 +82,8 @@ def test_sources_are_chosen_by_name_and_what_has_none_is_named(added: AddedRanke
         "position": "fixed", "user": "missing",
     }  # fmt: skip
     assert added.describe() == [
-        "items: 60 of 60 (100.0%) are known to the ranker; 1 items of the ranker are not in the "
-        "bundle",
+        "items: 60 of 60 (100.0%) are known to the ranker; others of the ranker, not in the "
+        "bundle: 1",
         "of the item: book, genre, pages",
         "of the history: history_pages",
         "of the device: shown, hour, weekday, language",
