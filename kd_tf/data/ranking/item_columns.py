@@ -90,12 +90,14 @@ def find_constant_columns(columns: Mapping[str, RawColumn], item: str) -> tuple[
     """Finds the columns that have one value for each item in all rows; the item is the first.
 
     Where items occur less than twice on average, any column would: then only the item is taken.
+    Rows without an item say nothing.
 
     Args:
         columns: The columns that may belong to it, and its own.
         item: The column with the items.
     """
     item_column = columns[item].as_codes
+    is_missing = item_column.is_missing
     row_of_item = find_first_rows(item_column)
     if len(item_column) < _LEAST_REPEATS * (row_of_item >= 0).sum():
         return (item,)
@@ -106,7 +108,7 @@ def find_constant_columns(columns: Mapping[str, RawColumn], item: str) -> tuple[
         assert values is not None
         item_values = values[first_rows]
         is_equal = (values == item_values) | ((values != values) & (item_values != item_values))
-        if name != item and is_equal.all():
+        if name != item and (is_equal | is_missing).all():
             names.append(name)
     return (item, *names)
 

@@ -75,7 +75,7 @@ def collect_item_values(
         name: read_values(table.columns[name].take(rows), types.get(name), seconds.get(name))
         for name in names
     }
-    if side is not None:
+    if side is not None and len(side.table) <= MAX_ITEMS:
         side_ids, side_rows = _find_rows(side.table.columns[side.id])
         known_ids = set(item_ids)
         is_new = np.array([item_id not in known_ids for item_id in side_ids], bool)
@@ -140,7 +140,9 @@ def read_values(
         assert column.codes is not None
         texts = [*column.texts.to_list(), None]
         return [texts[code] for code in column.codes.tolist()]
-    return [
-        None if np.isnan(number) else int(number) if number == int(number) else number
-        for number in numbers.tolist()
-    ]
+    return [None if np.isnan(number) else _shorten(number) for number in numbers.tolist()]
+
+
+def _shorten(number: float) -> int | float:
+    """Returns a whole number without its point."""
+    return int(number) if abs(number) < 2**53 and number.is_integer() else number

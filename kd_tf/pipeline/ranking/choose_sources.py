@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import get_args
 
 from kd_tf.data.ranking.item_values import HISTORY_PREFIXES
 from kd_tf.errors import UserError
@@ -13,7 +12,7 @@ from kd_tf.runtime.features.columns import Column
 from kd_tf.runtime.features.numeric import ScaledFeature
 from kd_tf.runtime.features.schema import FeatureSchema
 from kd_tf.runtime.item_values import ItemValue, ItemValues
-from kd_tf.runtime.row_sources import ColumnSource, ContextSource, RowSources
+from kd_tf.runtime.row_sources import CONTEXT_SOURCES, ColumnSource, RowSources
 
 _HOUR_NAMES = ("hour", "hourofday")
 _WEEKDAY_NAMES = ("weekday", "dayofweek", "dow")
@@ -33,8 +32,6 @@ both."""
 
 _LANGUAGE_CODE = re.compile(r"[a-z]{2,3}")
 
-CONTEXT_NAMES: tuple[ContextSource, ...] = get_args(ContextSource)
-
 
 def choose_sources(
     schema: FeatureSchema,
@@ -49,7 +46,7 @@ def choose_sources(
     Args:
         schema: The columns of the model.
         items: What is known of each item.
-        sources: Column -> what the device knows (`CONTEXT_NAMES`) or ``missing``, instead of what
+        sources: Column -> what the device knows (`CONTEXT_SOURCES`) or ``missing``, instead of what
             its name says.
         values: Column -> the value that it always has on the device.
         where: The ranker, for error messages.
@@ -104,7 +101,7 @@ def _choose_source(
                 f"column {name!r} cannot be from {source!r}: it has the type {column.type!r} and "
                 f"the values {', '.join(_list_values(column, schema)[:5]) or 'are not known'}",
                 where=where,
-                hint=f"Sources are {', '.join((*CONTEXT_NAMES, 'missing'))}.",
+                hint=f"Sources are {', '.join((*CONTEXT_SOURCES, 'missing'))}.",
             )
         return chosen_source
     if name == items.item:
@@ -123,7 +120,7 @@ def _choose_source(
             chosen_source = _make_context_source(column, schema, context_source)
             if chosen_source is not None:
                 return chosen_source
-    # A moment of the past would be of no use, but the column of a log is that of its rows.
+    # The time of a row in the log is the time of the click: on a device, now.
     if column.type == "date":
         return ColumnSource(name, "time")
     return ColumnSource(name, "missing")

@@ -411,6 +411,7 @@ def test_rows_without_an_item_belong_to_no_item() -> None:
     split = read_ranking_split(log.frame.with_columns(item=items), label="clicked")
     assert split.items is not None
     assert set(split.items.item_ids) == set(items.drop_nulls())
+    assert list(split.items.columns) == ["genre"]
 
 
 def test_rows_without_items_have_no_values_of_items() -> None:
