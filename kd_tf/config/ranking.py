@@ -207,12 +207,37 @@ class RankingTeacher(Section):
         return is_member or self.architecture == "text"
 
 
+class RankingStudentFeatures(Section):
+    """Which of the features the student keeps; others leave its file and `features.json`."""
+
+    select: Literal["all", "mutual-information", "l1"] = Field(
+        "all", description="how features are scored on training rows, of which the best are kept"
+    )
+    max_features: PositiveInt | None = Field(
+        None, description="how many are kept; default: all that say something"
+    )
+    pca: PositiveInt | None = Field(
+        None, description="principal components that replace the numbers, inside the file"
+    )
+
+    @model_validator(mode="after")
+    def _check_max_features(self) -> RankingStudentFeatures:
+        if self.max_features is not None and self.select == "all":
+            raise ValueError("max_features has no effect with select all")
+        return self
+
+
 class RankingStudent(Section):
     """The small model that is shipped."""
 
     architecture: RankingStudentName = Field("mlp", description="docs/explanation/students.md")
     embedding_dim: PositiveInt = Field(
         8, description="length of the embedding of a feature; logistic-regression has none"
+    )
+    embedding_width: Literal["equal", "by-cardinality"] = Field(
+        "equal",
+        description="mlp: by-cardinality shortens embeddings to the fourth root of the number of "
+        "values",
     )
     hidden: Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = Field(
         (64, 32), description="mlp: widths of the hidden layers"
@@ -222,7 +247,17 @@ class RankingStudent(Section):
         description="trains again with four times training.l2, and so on, while the validation "
         "score grows",
     )
+    features: RankingStudentFeatures = RankingStudentFeatures()
     training: RankingTrainingSettings = RankingTrainingSettings()
+
+    @model_validator(mode="after")
+    def _check_embedding_width(self) -> RankingStudent:
+        if self.embedding_width != "equal" and self.architecture != "mlp":
+            raise ValueError(
+                f"embedding_width is for mlp: the embeddings of a {self.architecture} are equally "
+                "long"
+            )
+        return self
 
 
 class RankingDistillation(Section):
@@ -304,3 +339,12 @@ class RankingConfig(Section):
     distillation: RankingDistillation = RankingDistillation()
     pruning: Pruning = Pruning(sparsity=0.0)
     export: RankingExport = RankingExport()
+
+    @model_validator(mode="after")
+    def _check_mutual(self) -> RankingConfig:
+        if "mutual" in self.distillation.losses and self.student.features.select != "all":
+            raise ValueError(
+                "the loss mutual trains the teacher beside the student, so that both have the same "
+                "features: leave student.features.select out"
+            )
+        return self

@@ -46,6 +46,16 @@ class FeatureEmbedding(keras.layers.Layer):
             raise ValueError(f"dim must be at least 1 and l2 0 or more, not {dim} and {l2}")
         self.layout, self.dim, self.stddev, self.l2 = layout, dim, stddev, l2
 
+    @property
+    def num_outputs(self) -> int:
+        """Number of numbers in the vectors of a row."""
+        return (len(self.layout.categorical) + self.layout.num_numeric) * self.dim
+
+    @property
+    def num_rows(self) -> int:
+        """Rows of the table of ids."""
+        return self.layout.num_ids
+
     def build(self, input_shape: Any) -> None:
         """Creates the tables."""
         if self.layout.num_places:

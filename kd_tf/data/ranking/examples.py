@@ -77,6 +77,25 @@ class RankingExamples:
             texts=texts,
         )
 
+    def select_features(self, layout: FeatureLayout) -> RankingExamples:
+        """Returns the rows with some of their features.
+
+        Args:
+            layout: The features, in any order.
+
+        Raises:
+            ValueError: The rows lack one of them.
+        """
+        if layout == self.layout:
+            return self
+        places = self.layout.find_places(layout)
+        return dataclasses.replace(
+            self,
+            layout=layout,
+            categorical=self.categorical[:, places[0]],
+            numeric=self.numeric[:, places[1]],
+        )
+
 
 def take_rows(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
     """Returns some of the values of an array that may not be known."""

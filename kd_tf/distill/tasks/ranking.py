@@ -29,9 +29,17 @@ class RankingTask(DistillationTask):
     main_output = TEACHER_LOGITS
 
     def check_pair(self, student: RankingModel, teacher: RankingModel) -> None:
-        """Raises ValueError if the models have other features."""
-        if not isinstance(teacher, RankingModel) or teacher.layout != student.layout:
+        """Raises ValueError if the teacher lacks a feature of the student, or has another label."""
+        if not isinstance(teacher, RankingModel):
             raise ValueError("student and teacher must have the same features")
+        try:
+            places = teacher.layout.find_places(student.layout)
+        except ValueError as error:
+            raise ValueError(
+                f"student and teacher must have the same features, or the student fewer: {error}"
+            ) from error
+        if any(part != sorted(part) for part in places):
+            raise ValueError("student and teacher must have the same features in the same order")
         if teacher.label_kind != student.label_kind:
             raise ValueError(
                 f"the student predicts a {student.label_kind}, the teacher a {teacher.label_kind}"
@@ -52,7 +60,7 @@ class RankingTask(DistillationTask):
         if num_passes is not None or num_targets is not None:
             raise ValueError("num_passes and num_targets are for histories: rows have one label")
         student.prepare_fit(data)
-        batches = fitting.make_batches([student, *teachers], data, batch_size, seed or 0)
+        batches = fitting.make_batches(student, data, batch_size, seed or 0, teachers)
         return Lesson(
             batches,
             teachers=list(teachers),
@@ -70,6 +78,18 @@ class RankingTask(DistillationTask):
         top_k: int,
     ) -> dict[str, tf.Tensor]:
         """Runs the teachers on a batch of rows."""
+        for teacher in teachers:
+            absent = teacher.make_empty_inputs().keys() - inputs.keys()
+            is_same = all(
+                inputs[name].shape[1] == array.shape[1]
+                for name, array in teacher.make_empty_inputs().items()
+                if name in inputs
+            )
+            if absent or not is_same:
+                raise ValueError(
+                    "the teacher has features that the student has not: its outputs must be cached "
+                    "(Distiller(..., cache_dir=...))"
+                )
         return compute_teacher_rows(teachers, inputs, extra)
 
     def load_teacher_outputs(

@@ -77,7 +77,14 @@ class RankingModel(TrainableModel):
         raise NotImplementedError
 
     def to_inputs(self, examples: RankingExamples) -> dict[str, np.ndarray]:
-        """Returns the arrays of rows that `call` takes, by name."""
+        """Returns the arrays of rows that `call` takes, by name.
+
+        Rows may have more features than the model, which takes its own by their names.
+
+        Raises:
+            ValueError: The rows lack one of them.
+        """
+        examples = examples.select_features(self.layout)
         inputs = {}
         if self.layout.num_places:
             inputs["categorical"] = examples.categorical
@@ -184,7 +191,7 @@ class RankingModel(TrainableModel):
         self.prepare_fit(x)
         return run_fit(
             super().fit,
-            fitting.make_batches([self], x, batch_size, seed),
+            fitting.make_batches(self, x, batch_size, seed),
             fitting.make_validation_callback(validation_data, self),
             epochs=epochs,
             callbacks=callbacks,

@@ -9,6 +9,7 @@ import numpy as np
 from kd_tf.backend import keras, tf
 from kd_tf.data.ranking.examples import RankingExamples
 from kd_tf.layers.feature_embedding import FeatureEmbedding
+from kd_tf.layers.mixed_feature_embedding import MixedFeatureEmbedding
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.runtime.features.layout import FeatureLayout
 
@@ -33,8 +34,12 @@ class FeatureEmbeddingModel(RankingModel):
     ) -> None:
         super().__init__(layout, **kwargs)
         self.embedding_dim, self.l2 = embedding_dim, l2
-        self.embedding = FeatureEmbedding(self.layout, embedding_dim, l2=l2, name="embedding")
+        self.embedding = self.make_embedding()
         self.bias = self.add_weight(name="bias", shape=(), initializer="zeros")
+
+    def make_embedding(self) -> FeatureEmbedding | MixedFeatureEmbedding:
+        """Makes the layer that looks up the vectors of a row."""
+        return FeatureEmbedding(self.layout, self.embedding_dim, l2=self.l2, name="embedding")
 
     def prepare_fit(self, train: RankingExamples) -> None:
         """Sets the bias of a new model so that the first prediction is the mean label."""
@@ -46,8 +51,7 @@ class FeatureEmbeddingModel(RankingModel):
 
     def flatten_features(self, inputs: dict[str, tf.Tensor], embeddings: tf.Tensor) -> tf.Tensor:
         """Joins the embeddings of a row and its numbers: float32 [B, features * d + G]."""
-        num_features = len(self.layout.categorical) + self.layout.num_numeric
-        flat = tf.reshape(embeddings, [-1, num_features * self.embedding_dim])
+        flat = tf.reshape(embeddings, [-1, self.embedding.num_outputs])
         if self.layout.num_numeric:
             return tf.concat([flat, inputs["numeric"]], axis=1)
         return flat

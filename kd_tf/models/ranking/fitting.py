@@ -15,12 +15,25 @@ BATCH_SIZE = 512
 
 
 def make_batches(
-    models: Sequence[RankingModel], examples: RankingExamples, batch_size: int | None, seed: int
+    model: RankingModel,
+    examples: RankingExamples,
+    batch_size: int | None,
+    seed: int,
+    teachers: Sequence[RankingModel] = (),
 ) -> Batches:
-    """Puts rows into batches of the inputs that models take, and the labels."""
+    """Puts rows into batches of what a model takes, and the labels.
+
+    Args:
+        model: The model that is trained.
+        examples: The rows.
+        batch_size: Rows per step; `BATCH_SIZE` by default.
+        seed: Shuffles the rows.
+        teachers: Those with the features of the model find in a batch what they take too.
+    """
+    readers = [model, *(teacher for teacher in teachers if teacher.layout == model.layout)]
     # Batches have passes over different examples; rows are the same in every pass.
     return Batches(
-        {name: array[None] for name, array in collect_inputs(models, examples).items()},
+        {name: array[None] for name, array in collect_inputs(readers, examples).items()},
         {"targets": examples.labels[None]},
         batch_size=batch_size or BATCH_SIZE,
         seed=seed,

@@ -86,8 +86,9 @@ def _export_artifact(
     atomic.write_bytes(path, content)
     model = PredictionModel(content)
     timed_rows = split.test.take(np.arange(min(len(split.test), NUM_TIMED_ROWS)))
+    timed_rows = timed_rows.select_features(student.layout)
     latency = measure_prediction_latency(model, timed_rows.categorical, timed_rows.numeric)
-    evaluation = context.evaluate_on_test(make_file_predict_fn(model))
+    evaluation = context.evaluate_on_test(make_file_predict_fn(model, student.layout))
     tolerance = PREDICTION_TOLERANCES[quantization]
     parity_values = {
         name: value for name, value in dataclasses.asdict(parity).items() if value is not None

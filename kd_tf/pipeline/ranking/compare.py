@@ -420,7 +420,8 @@ def _measure(
         context.progress.warn(f"{student.name}: no {quantization.value} file: {error}")
         return _Measurement([result], [evaluation.predictions])
     atomic.write_bytes(folder / EXPORTED_FILE, content)
-    file_evaluation = context.evaluate_on_test(make_file_predict_fn(PredictionModel(content)))
+    predict = make_file_predict_fn(PredictionModel(content), model.layout)
+    file_evaluation = context.evaluate_on_test(predict)
     file_result = make_ranking_model_result(
         student.name,
         FILE_ROLE,

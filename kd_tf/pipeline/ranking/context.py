@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from kd_tf import __version__
+from kd_tf.compress.select_features import score_features, select_features
 from kd_tf.config import RankingConfig
 from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
 from kd_tf.evaluation.evaluate_predictions import PredictFn
@@ -16,6 +18,7 @@ from kd_tf.models.ranking.base import RankingModel
 from kd_tf.pipeline.ranking.evaluate_ranker import RankerEvaluation, evaluate_ranker
 from kd_tf.pipeline.stages.cache import Cache, hash_arrays
 from kd_tf.progress import Progress
+from kd_tf.runtime.features.layout import FeatureLayout
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,22 @@ class RankingContext:
             PredictionValidation(split.validation, split.label),
             Cache(folder, key, progress),
         )
+
+    @cached_property
+    def student_layout(self) -> FeatureLayout:
+        """The features that the student keeps, selected on training rows."""
+        settings, train = self.settings.student.features, self.split.train
+        if settings.select == "all":
+            return train.layout
+        scores = score_features(train, self.split.label.kind, settings.select, self.settings.seed)
+        layout = select_features(train.layout, scores, settings.max_features)
+        names = [*(feature.name for feature in layout.categorical), *layout.numeric]
+        names.sort(key=lambda name: -scores[name])
+        self.progress.info(
+            f"student: {len(names)} of {len(scores)} features, by {settings.select}: "
+            + ", ".join(f"{name} {scores[name]:.4f}" for name in names)
+        )
+        return layout
 
     @property
     def metric(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kd_tf.data.ranking.examples import RankingSplit
+from kd_tf.data.ranking.examples import RankingExamples, RankingSplit
 from kd_tf.evaluation.evaluate_predictions import (
     PredictFn,
     PredictionEvaluation,
@@ -17,6 +17,7 @@ from kd_tf.evaluation.evaluate_predictions import (
 from kd_tf.evaluation.metrics.classification import DEFAULT_THRESHOLD
 from kd_tf.evaluation.prediction_slices import evaluate_cold_items
 from kd_tf.evaluation.prediction_validation import PredictionValidation
+from kd_tf.runtime.features.layout import FeatureLayout
 from kd_tf.runtime.prediction_model import PredictionModel
 
 
@@ -60,6 +61,16 @@ def evaluate_ranker(
     return RankerEvaluation(predictions, test, validation_score, slices)
 
 
-def make_file_predict_fn(model: PredictionModel) -> PredictFn:
-    """Returns a function that predicts encoded rows by running a .tflite file."""
-    return lambda examples: model.predict_all(examples.categorical, examples.numeric)
+def make_file_predict_fn(model: PredictionModel, layout: FeatureLayout) -> PredictFn:
+    """Returns a function that predicts encoded rows by running a .tflite file.
+
+    Args:
+        model: The file.
+        layout: The features that it takes, which may be fewer than those of the rows.
+    """
+
+    def predict(examples: RankingExamples) -> np.ndarray:
+        rows = examples.select_features(layout)
+        return model.predict_all(rows.categorical, rows.numeric)
+
+    return predict

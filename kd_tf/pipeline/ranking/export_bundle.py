@@ -88,13 +88,15 @@ def export_ranking_bundle(
     )
     model = PredictionModel(content)
     validation_metric = PredictionValidation(split.validation, split.label)
-    evaluation = evaluate_ranker(make_file_predict_fn(model), split, validation_metric)
+    evaluation = evaluate_ranker(
+        make_file_predict_fn(model, student.layout), split, validation_metric
+    )
     threshold = evaluation.test.threshold
-    layout = split.schema.layout
+    schema = split.schema.select_features(student.layout)
     config = RankerConfig(
         name=name or split.name,
-        num_places=layout.num_places,
-        num_numeric=layout.num_numeric,
+        num_places=schema.layout.num_places,
+        num_numeric=schema.layout.num_numeric,
         batch_size=batch_size,
         signatures=tuple(model.signatures),
         min_runtime_version=model.min_runtime_version,
@@ -111,7 +113,7 @@ def export_ranking_bundle(
     return write_ranker_bundle(
         Path(folder),
         model=content,
-        schema=split.schema,
+        schema=schema,
         config=config,
         model_card=_describe(config, len(content), parity, split, notes),
         check=Ranker.from_bundle,

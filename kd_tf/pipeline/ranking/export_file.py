@@ -6,7 +6,6 @@ import numpy as np
 
 from kd_tf.data.ranking.examples import RankingExamples
 from kd_tf.errors import UserError
-from kd_tf.layers.feature_embedding import describe_layout
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.ranking.convert import convert_ranking_model
@@ -42,12 +41,13 @@ def export_ranking_file(
         ParityError: The file differs from the student by more than its tolerance.
         UserError: The rows have other features than the student.
     """
-    if describe_layout(train.layout) != describe_layout(student.layout):
+    try:
+        train.layout.find_places(student.layout)
+    except ValueError as error:
         raise UserError(
-            "the student was trained with other features than these rows have",
-            hint="Give the rows that it was trained with. If the table or a setting was changed, "
-            "train again.",
-        )
+            f"the student was trained with other features than these rows have: {error}",
+            hint="Encode them with the schema that the student was trained with, or train again.",
+        ) from error
     content = convert_ranking_model(student, quantization, batch_size=batch_size, calibration=train)
     parity = check_prediction_parity(
         content, student, draw_rows(test, MAX_PARITY_ROWS, seed), quantization=quantization

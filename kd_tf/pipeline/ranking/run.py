@@ -35,6 +35,7 @@ from kd_tf.report import ranking_html, ranking_model_card
 from kd_tf.report.ranking_results import RankingResults
 from kd_tf.report.results import ComparisonResult, ModelResult
 from kd_tf.runtime.bundle_files import BUNDLE_FOLDER
+from kd_tf.runtime.features.layout import FeatureLayout
 from kd_tf.runtime.ranker import Ranker
 from kd_tf.runtime.ranker_bundle import RankerBundle, RankerConfig, write_ranker_bundle
 
@@ -158,7 +159,7 @@ def _run_stages(context: RankingContext) -> RankingRunResult:
         },
         environment=describe_environment(),
     )
-    bundle = _write_bundle(context, results)
+    bundle = _write_bundle(context, results, distilled_student.model.layout)
     results.write(context.folder)
     ranking_html.write(results, context.folder)
     return RankingRunResult(
@@ -201,13 +202,16 @@ def _describe_reliability(reliability: Reliability) -> dict[str, list[float]]:
     }
 
 
-def _write_bundle(context: RankingContext, results: RankingResults) -> RankerBundle:
+def _write_bundle(
+    context: RankingContext, results: RankingResults, layout: FeatureLayout
+) -> RankerBundle:
     """Writes the bundle with the shipped file and how rows are encoded for it."""
     artifact = results.shipped_artifact
     model = read_measured_file(context.folder, artifact)
     schema = context.split.schema
     if schema is None:
         raise make_schema_error()
+    schema = schema.select_features(layout)
     dataset = results.dataset
     return write_ranker_bundle(
         context.folder / BUNDLE_FOLDER,

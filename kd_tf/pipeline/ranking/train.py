@@ -97,7 +97,7 @@ def _load_or_train_member(context: RankingContext, architecture: str, name: str)
         training = run_training(
             model,
             fitting.make_batches(
-                [model], context.split.train, schedule.batch_size, context.settings.seed
+                model, context.split.train, schedule.batch_size, context.settings.seed
             ),
             schedule,
             settings.training,
@@ -231,10 +231,7 @@ def _train_student(
     student.prepare_fit(context.split.train)
     schedule = make_row_schedule(settings.student.training, len(lesson.rows))
     models = [teacher.model for teacher in lesson.teachers]
-    # A teacher that goes on learning reads the batches too.
-    batches = fitting.make_batches(
-        [student, *models], lesson.rows, schedule.batch_size, settings.seed
-    )
+    batches = fitting.make_batches(student, lesson.rows, schedule.batch_size, settings.seed, models)
     losses = build_row_losses(settings.distillation, lesson.teachers) if models else []
     distiller = Distiller(
         models or None,
@@ -274,8 +271,20 @@ def build_ranking_student(context: RankingContext, l2: float) -> RankingModel:
         arguments["embedding_dim"] = settings.embedding_dim
     if settings.architecture == "mlp":
         arguments["hidden"] = settings.hidden
+    if settings.embedding_width == "by-cardinality":
+        arguments["embedding_width"] = settings.embedding_width
+    num_numbers = context.student_layout.num_numeric
+    if settings.features.pca is not None and settings.features.pca >= num_numbers:
+        raise UserError(
+            f"{settings.features.pca} principal components cannot replace {num_numbers} numbers",
+            where="student.features.pca",
+            hint="Give fewer, or leave it out.",
+        )
     student: RankingModel = RANKING_STUDENTS[settings.architecture](
-        context.split.train.layout, label_kind=context.split.label.kind, **arguments
+        context.student_layout,
+        label_kind=context.split.label.kind,
+        num_components=settings.features.pca,
+        **arguments,
     )
     return student
 

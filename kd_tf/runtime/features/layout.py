@@ -73,6 +73,37 @@ class FeatureLayout:
             for _ in range(feature.num_values)
         )
 
+    def find_places(self, layout: FeatureLayout) -> tuple[list[int], list[int]]:
+        """Finds the columns of the features of another layout.
+
+        Args:
+            layout: Some of the features.
+
+        Returns:
+            Places among the F categorical and among the G numeric columns, in the order of
+            `layout`.
+
+        Raises:
+            ValueError: A feature is not among these.
+
+        Example:
+            >>> genres = CategoricalFeature("genres", 20, num_values=2)
+            >>> layout = FeatureLayout((CategoricalFeature("user", 9), genres), ("price", "age"))
+            >>> layout.find_places(FeatureLayout((genres,), ("age",)))
+            ([1, 2], [1])
+        """
+        places: dict[CategoricalFeature, list[int]] = {}
+        for place, index in enumerate(self.feature_of_place):
+            places.setdefault(self.categorical[index], []).append(place)
+        absent = [feature.name for feature in layout.categorical if feature not in places]
+        absent += [name for name in layout.numeric if name not in self.numeric]
+        if absent:
+            raise ValueError(f"the rows lack the feature {absent[0]!r}")
+        return (
+            [place for feature in layout.categorical for place in places[feature]],
+            [self.numeric.index(name) for name in layout.numeric],
+        )
+
     @property
     def id_offsets(self) -> tuple[int, ...]:
         """For each of the F columns the row of its id 0 in one common table."""

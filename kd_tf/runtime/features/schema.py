@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -69,6 +69,25 @@ class FeatureSchema:
             ),
             tuple(feature.name for feature in self.numeric),
         )
+
+    def select_features(self, layout: FeatureLayout) -> FeatureSchema:
+        """Returns the schema of some of the features, which needs only their columns.
+
+        Args:
+            layout: The features, in any order.
+
+        Raises:
+            ValueError: One is not among these.
+        """
+        self.layout.find_places(layout)
+        ids = {feature.name: feature for feature in self.categorical}
+        numbers = {feature.name: feature for feature in self.numeric}
+        categorical = tuple(ids[feature.name] for feature in layout.categorical)
+        numeric = tuple(numbers[name] for name in layout.numeric)
+        names = {name for feature in categorical for name in feature.columns}
+        names.update(feature.column for feature in numeric)
+        columns = tuple(column for column in self.columns if column.name in names)
+        return replace(self, columns=columns, categorical=categorical, numeric=numeric)
 
     @cached_property
     def missing_texts(self) -> frozenset[str]:

@@ -34,7 +34,7 @@ def choose_calibration_rows(student: RankingModel, train: RankingExamples) -> Ra
         The rows, without users, items and texts.
     """
     candidate_rows = _draw_rows(len(train), MAX_CANDIDATES)
-    candidates = train.take(candidate_rows)
+    candidates = train.take(candidate_rows).select_features(student.layout)
     order = np.argsort(student.predict_logits(candidates), kind="stable")
     places = [
         _draw_rows(len(candidates), NUM_ROWS),

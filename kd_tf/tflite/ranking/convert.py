@@ -70,7 +70,7 @@ def convert_ranking_model(
         quantization,
         lambda: _generate_calibration_inputs(student, calibration, batch_size),
     )
-    content = share_operators(strip_names(share_table(content, max(student.layout.num_ids, 2))))
+    content = share_operators(strip_names(share_table(content, max(student.embedding.num_rows, 2))))
     with suppress_native_stderr():
         # A file that cannot be loaded fails here, where LiteRT's own messages are suppressed.
         PredictionModel(content)

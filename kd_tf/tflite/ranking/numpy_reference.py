@@ -27,7 +27,14 @@ def make_numpy_predict_fn(student: RankingModel) -> PredictRowsFn | None:
         return None
 
     def predict(categorical: np.ndarray, numeric: np.ndarray) -> np.ndarray:
-        logits = compute_logits(student, categorical, numeric.astype(np.float64))
+        numbers = numeric.astype(np.float64)
+        if student.components is not None:
+            kernel, offset = (
+                weight.numpy().astype(np.float64)
+                for weight in (student.components.kernel, student.components.offset)
+            )
+            numbers = numbers @ kernel + offset
+        logits = compute_logits(student, categorical, numbers)
         probabilities: np.ndarray = 1 / (1 + np.exp(-(logits + float(student.bias))))
         return probabilities
 
@@ -71,12 +78,23 @@ def _compute_factorization(
 
 
 def _compute_mlp(student: RankingModel, categorical: np.ndarray, numeric: np.ndarray) -> np.ndarray:
-    vectors = _embed(student.embedding, categorical, numeric)
-    hidden = np.concatenate([vectors.reshape(len(vectors), -1), numeric], axis=1)
+    hidden = np.concatenate([_embed_flat(student, categorical, numeric), numeric], axis=1)
     for layer in student.core.layers:
         if hasattr(layer, "kernel"):
             hidden = np.maximum(hidden @ layer.kernel.numpy() + layer.bias.numpy(), 0)
     return np.asarray(hidden @ student.output_layer.kernel.numpy()[:, 0])
+
+
+def _embed_flat(student: RankingModel, categorical: np.ndarray, numeric: np.ndarray) -> np.ndarray:
+    """Returns the joined vectors of all features, in the order of the student's layer."""
+    layer = student.embedding
+    if isinstance(layer, FeatureEmbedding):
+        return _embed(layer, categorical, numeric).reshape(len(categorical), -1)
+    parts = [
+        _embed(part, categorical[:, places], numeric[:, :0]).reshape(len(categorical), -1)
+        for part, places in zip(layer.parts, layer.places, strict=True)
+    ]
+    return np.concatenate(parts, axis=1)
 
 
 _LOGIT_FUNCTIONS = {

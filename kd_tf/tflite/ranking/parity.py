@@ -95,6 +95,7 @@ def check_prediction_parity(
         model = PredictionModel(content)
     except UserError as error:
         raise ParityError(str(error)) from error
+    examples = examples.select_features(student.layout)
     tolerance = PREDICTION_TOLERANCES[quantization]
     edge_rows = make_edge_rows(student.layout, examples)
     errors = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -135,7 +136,7 @@ def test_rows_without_texts_are_refused(teacher, split: RankingSplit) -> None:
     with pytest.raises(UserError, match="needs texts, and none are encoded"):
         fresh.prepare_fit(bare.train)
     with pytest.raises(UserError, match="needs texts, and none are encoded"):
-        teacher.predict_logits(bare.test)
+        teacher.predict_logits(dataclasses.replace(split.test, texts=None))
 
 
 def test_unknown_ids_are_drawn_in_training_alone(split: RankingSplit) -> None:

@@ -256,3 +256,62 @@ def test_a_teacher_of_texts_without_any_is_refused(table: Path, tmp_path: Path) 
     with pytest.raises(UserError, match="no column of texts"):
         run_ranking(settings, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.slow
+def test_features_that_the_student_leaves_out_leave_its_file(table: Path, tmp_path: Path) -> None:
+    frame = pl.read_csv(table)
+    random = np.random.default_rng(1)
+    frame = frame.with_columns(noise=pl.Series(random.choice(list("abcd"), NUM_ROWS)))
+    frame.write_csv(tmp_path / "table.csv")
+    student = {
+        "hidden": [8],
+        "embedding_width": "by-cardinality",
+        "features": {"select": "mutual-information", "max_features": 1},
+        "training": {"epochs": 1},
+    }
+    settings = make_settings(
+        tmp_path / "table.csv", "clicked", student=student, distillation={"losses": ["hint"]}
+    )
+    result = run_ranking(settings, tmp_path / "run")
+    schema = Ranker.load(tmp_path / "run").bundle.schema
+    assert [column.name for column in schema.columns] == ["hour"]
+    assert schema.layout == result.student.layout
+    assert len(result.teacher.layout.categorical) == 4
+    # Raw values in, the student's probability out: of the whole rows, and of what it needs.
+    rows = {name: frame[name].to_list() for name in ("hour", "user")}
+    predictions = Ranker.load(tmp_path / "run").predict_all({"hour": rows["hour"]})
+    ids, _ = result.split.schema.encode({name: frame[name].to_list() for name in frame.columns})
+    expected = result.student.predict_probabilities(
+        {"categorical": ids[:, [result.split.train.layout.find_places(schema.layout)[0][0]]]}
+    )
+    np.testing.assert_allclose(predictions, expected, atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ({"student": {"features": {"max_features": 3}}}, "max_features has no effect"),
+        (
+            {"student": {"architecture": "factorization-machine",
+                         "embedding_width": "by-cardinality"}},
+            "embedding_width is for mlp",
+        ),
+        (
+            {"student": {"features": {"select": "l1"}}, "distillation": {"losses": ["mutual"]}},
+            "mutual trains the teacher",
+        ),
+    ],
+)  # fmt: skip
+def test_settings_of_the_student_that_contradict_are_refused(
+    section: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        from_values(section, RankingConfig)
+
+
+@pytest.mark.slow
+def test_components_need_more_numbers(table: Path, tmp_path: Path) -> None:
+    settings = make_settings(table, "clicked", student={"features": {"pca": 2}})
+    with pytest.raises(UserError, match="2 principal components cannot replace 0 numbers"):
+        run_ranking(settings, tmp_path / "run")

@@ -19,7 +19,9 @@ class RowMutualLearning(MutualLearning):
     student_classes = (RankingModel,)
 
     def check_pair(self, setup: DistillationSetup) -> None:
-        """Accepts any teacher: models of one task have the same inputs."""
+        """Accepts any teacher that reads what the student reads."""
+        if setup.teachers[0].layout != setup.student.layout:
+            raise ValueError("mutual learning needs a student with all features of the teacher")
 
     def compute_student_loss(self, batch: DistillationBatch) -> tf.Tensor:
         """Computes the divergence of the student from the peer: float32 [B]."""

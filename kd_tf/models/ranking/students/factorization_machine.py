@@ -6,16 +6,16 @@ from typing import Any
 
 from kd_tf.backend import keras, tf
 from kd_tf.models.ranking.embedding_model import (
-    FeatureEmbeddingModel,
     make_linear_term,
     sum_linear_term,
 )
 from kd_tf.models.ranking.factorization import sum_pair_products
+from kd_tf.models.ranking.students.base import RankingStudentModel
 from kd_tf.runtime.features.layout import FeatureLayout
 
 
 @keras.saving.register_keras_serializable(package="kd_tf")
-class FactorizationMachineStudent(FeatureEmbeddingModel):
+class FactorizationMachineStudent(RankingStudentModel):
     """Adds the dot products of all pairs of features to a logistic regression.
 
     Rendle, "Factorization Machines" (ICDM 2010).
@@ -23,7 +23,7 @@ class FactorizationMachineStudent(FeatureEmbeddingModel):
     Args:
         layout: The features of the rows.
         embedding_dim: Length of the vectors.
-        **kwargs: As for `FeatureEmbeddingModel`.
+        **kwargs: As for `RankingStudentModel`.
 
     Example:
         >>> from kd_tf.runtime.features.layout import CategoricalFeature
@@ -38,9 +38,10 @@ class FactorizationMachineStudent(FeatureEmbeddingModel):
         self, layout: FeatureLayout | dict[str, Any], *, embedding_dim: int = 8, **kwargs: Any
     ) -> None:
         super().__init__(layout, embedding_dim=embedding_dim, **kwargs)
-        self.linear = make_linear_term(self.layout, self.l2)
+        self.linear = make_linear_term(self.inner_layout, self.l2)
 
     def call(self, inputs: dict[str, tf.Tensor], training: bool = False) -> tf.Tensor:
+        inputs = self.reduce_numbers(inputs)
         embeddings = self.embedding(inputs, training=training)
         linear = sum_linear_term(self.linear(inputs, training=training))
         return linear + sum_pair_products(embeddings) + self.bias
