@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Literal
 
 import numpy as np
 from scipy import sparse
-from sklearn.linear_model import SGDClassifier, SGDRegressor
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import Lasso
 from sklearn.metrics import mutual_info_score
 
 from kd_tf.baselines.ranking.one_hot import encode_one_hot
@@ -25,26 +27,25 @@ NUM_NUMBER_BINS = 32
 MAX_CLASSES = 32
 """A label with more values than this is put into as many ranges."""
 
-L1_ROWS = 3.0
-"""Weight of the absolute weights in the loss: a value of a feature has a weight only if its rows
-have so many more or fewer clicks than the others say."""
+L1_ROWS = 2.0
+"""The L1 penalty: a value of a feature has a weight only if its rows have so many more or fewer
+clicks than the other features say."""
 
 
 def score_features(
-    train: RankingExamples, label_kind: str, method: SelectionMethod, seed: int = 0
+    train: RankingExamples, method: SelectionMethod, seed: int = 0
 ) -> dict[str, float]:
     """Scores how much each feature says of the label.
 
     - ``mutual-information``: of the feature and the label, in nats, without what chance adds: the
       plug-in estimate minus (values - 1) (classes - 1) / (2 rows), Miller (1955). Every feature is
       looked at alone.
-    - ``l1``: the standard deviation, over rows, of what the feature adds in a linear model with an
-      L1 penalty on one-hot ids; Tibshirani, "Regression Shrinkage and Selection via the Lasso"
-      (1996). Of two features that say the same, one gets nothing.
+    - ``l1``: the standard deviation, over rows, of what the feature adds to the label in a linear
+      model with an L1 penalty on one-hot ids; Tibshirani, "Regression Shrinkage and Selection via
+      the Lasso" (1996). Of two features that say the same, one gets little or nothing.
 
     Args:
         train: Training rows.
-        label_kind: ``click`` or ``rating``.
         method: How features are scored.
         seed: Draws rows where there are more than `MAX_ROWS`.
 
@@ -61,7 +62,7 @@ def score_features(
         ...     np.empty((1000, 0), np.float32),
         ...     (ids - 2).astype(np.float32),
         ... )
-        >>> scores = score_features(rows, "click", "mutual-information")
+        >>> scores = score_features(rows, "mutual-information")
         >>> [name for name, score in scores.items() if score > 0.01]
         ['a']
     """
@@ -70,7 +71,7 @@ def score_features(
         train = train.take(np.sort(rows))
     if method == "mutual-information":
         return _score_by_mutual_information(train)
-    return _score_by_l1(train, label_kind, seed)
+    return _score_by_l1(train)
 
 
 def select_features(
@@ -138,15 +139,12 @@ def _estimate_information(values: np.ndarray, classes: np.ndarray) -> float:
     return float(mutual_info_score(None, None, contingency=counts) - chance)
 
 
-def _score_by_l1(train: RankingExamples, label_kind: str, seed: int) -> dict[str, float]:
-    matrix = encode_one_hot(train)
-    settings = {"penalty": "l1", "alpha": L1_ROWS / len(train), "random_state": seed}
-    model = (
-        SGDClassifier(loss="log_loss", **settings)
-        if label_kind == "click"
-        else SGDRegressor(**settings)
-    )
-    weights = model.fit(matrix, train.labels).coef_.ravel()
+def _score_by_l1(train: RankingExamples) -> dict[str, float]:
+    matrix = encode_one_hot(train).tocsc()
+    with warnings.catch_warnings():
+        # Weights that have not quite settled order features as well.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        weights = Lasso(alpha=L1_ROWS / len(train)).fit(matrix, train.labels).coef_
     layout, scores, begin = train.layout, {}, 0
     for feature in layout.categorical:
         columns = slice(begin, begin + feature.num_ids)

@@ -146,4 +146,4 @@ class RankingSplit:
         """Which test rows are of items that training has not, bool [n]; None without items."""
         if self.test.items is None or self.train.items is None:
             return None
-        return ~np.isin(self.test.items, self.train.items)
+        return (self.test.items >= 0) & ~np.isin(self.test.items, self.train.items)

@@ -71,7 +71,7 @@ class RankingContext:
         settings, train = self.settings.student.features, self.split.train
         if settings.select == "all":
             return train.layout
-        scores = score_features(train, self.split.label.kind, settings.select, self.settings.seed)
+        scores = score_features(train, settings.select, self.settings.seed)
         layout = select_features(train.layout, scores, settings.max_features)
         names = [*(feature.name for feature in layout.categorical), *layout.numeric]
         names.sort(key=lambda name: -scores[name])

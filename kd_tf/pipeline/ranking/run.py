@@ -24,6 +24,7 @@ from kd_tf.pipeline.ranking.model_results import (
     make_ranking_model_result,
 )
 from kd_tf.pipeline.ranking.train import (
+    build_ranking_student,
     load_or_train_ranking_student,
     load_or_train_ranking_teachers,
 )
@@ -116,6 +117,8 @@ def run_ranking(
 def _run_stages(context: RankingContext) -> RankingRunResult:
     """Runs all stages in order and writes the results."""
     config.write(context.settings, context.folder / "config.toml")
+    # What the student cannot have is refused before teachers are trained.
+    build_ranking_student(context, context.settings.student.training.l2)
     evaluations: dict[str, RankerEvaluation] = {}
     models: list[ModelResult] = []
     for name in list_ranking_baselines(context.split):

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from kd_tf.errors import UserError
 from kd_tf.runtime.features import features_json
 from kd_tf.runtime.features.features_json import encode_features, from_json, parse_features, to_json
+from kd_tf.runtime.features.layout import FeatureLayout
 
 CASES = json.loads(
     (Path(__file__).parents[2] / "shared_features" / "cases.json").read_text("utf-8")
@@ -42,6 +43,31 @@ def test_a_schema_survives_its_file(content):
     schema = from_json(content)
     assert parse_features(encode_features(schema)) == schema
     assert from_json(json.loads(json.dumps(to_json(schema)))) == schema
+
+
+@pytest.mark.parametrize("content", SCHEMAS)
+def test_some_features_are_encoded_as_among_all(content):
+    schema = from_json(content)
+    rows = [row["values"] for case in CASES if case["schema"] == content for row in case["rows"]]
+    layout = schema.layout
+    for keep in (lambda place: place % 2 == 0, lambda place: place % 2 == 1):
+        chosen = FeatureLayout(
+            tuple(it for place, it in enumerate(layout.categorical) if keep(place)),
+            tuple(it for place, it in enumerate(layout.numeric) if keep(place)),
+        )
+        if not (chosen.categorical or chosen.numeric):
+            continue
+        small_schema = from_json(to_json(schema.select_features(chosen)))
+        assert small_schema.layout == chosen
+        ids, numbers = layout.find_places(chosen)
+        names = {column.name for column in small_schema.columns}
+        for row in rows:
+            all_ids, all_numbers = schema.encode_row(row)
+            # What no feature is made of is not asked for.
+            needed = {name: value for name, value in row.items() if name in names}
+            small_ids, small_numbers = small_schema.encode_row(needed)
+            np.testing.assert_array_equal(small_ids, all_ids[:, ids])
+            np.testing.assert_array_equal(small_numbers, all_numbers[:, numbers])
 
 
 RAW_VALUES = {
