@@ -341,6 +341,15 @@ class RankingConfig(Section):
     export: RankingExport = RankingExport()
 
     @model_validator(mode="after")
+    def _check_encoder(self) -> RankingConfig:
+        if self.features.encoder != "tfidf" and not self.teacher.reads_texts:
+            raise ValueError(
+                f"features.encoder is {self.features.encoder}, but no teacher reads texts: choose "
+                "the teacher text, or make it a member of the ensemble"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_mutual(self) -> RankingConfig:
         if "mutual" in self.distillation.losses and self.student.features.select != "all":
             raise ValueError(

@@ -297,13 +297,14 @@ def test_features_that_the_student_leaves_out_leave_its_file(table: Path, tmp_pa
                          "embedding_width": "by-cardinality"}},
             "embedding_width is for mlp",
         ),
+        ({"features": {"encoder": "static"}}, "no teacher reads texts"),
         (
             {"student": {"features": {"select": "l1"}}, "distillation": {"losses": ["mutual"]}},
             "mutual trains the teacher",
         ),
     ],
 )  # fmt: skip
-def test_settings_of_the_student_that_contradict_are_refused(
+def test_settings_that_contradict_each_other_are_refused(
     section: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(UserError, match=words):
