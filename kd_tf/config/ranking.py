@@ -277,9 +277,10 @@ class RankingDistillation(Section):
         "constant", description="how student and distillation losses are weighted"
     )
     unlabelled_rows: Annotated[float, Field(ge=0)] = Field(
-        1.0,
-        description="rows drawn for each training row, the item of one beside the user and the "
-        "situation of another, that the teacher labels; none where no column is of the item",
+        4.0,
+        description="rows drawn for each training row, up to a million in all, that the teacher "
+        "labels: the item of one beside the user and the situation of another; none where no "
+        "column is of the item",
     )
     teacher_combination: Literal["single", "average", "weighted", "confidence"] = Field(
         "single",

@@ -36,6 +36,9 @@ TrainedRanker = TrainedModel[RankingModel]
 
 _L2_FACTOR, _LEAST_L2, _MAX_L2_STEPS = 4.0, 1e-5, 5
 
+MAX_UNLABELLED_ROWS = 1_000_000
+"""Larger tables have enough rows of their own."""
+
 MIN_BATCH_SIZE, MAX_BATCH_SIZE = 128, 4096
 
 
@@ -211,6 +214,7 @@ def _add_unlabelled_rows(context: RankingContext, teacher: TrainedRanker) -> Ran
     """Adds the rows that the teacher labels to the training rows; the same for all seeds."""
     train = context.split.train
     num_rows = round(context.settings.distillation.unlabelled_rows * len(train))
+    num_rows = min(num_rows, MAX_UNLABELLED_ROWS)
     if not num_rows:
         return train
     drawn_rows = draw_unlabelled_rows(context.split, num_rows, context.split.seed)

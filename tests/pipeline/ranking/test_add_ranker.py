@@ -377,13 +377,15 @@ def test_weekdays_are_recognized_by_their_values(values: list[str], source: str)
 def test_a_ranking_split_has_the_columns_of_its_items() -> None:
     log = generate_clicks(num_impressions=2000, num_users=50, num_items=100)
     split = read_ranking_split(log.frame, label="clicked")
-    assert split.items is not None
+    assert split.item_values is not None
     genres = dict(zip(log.books["item"], log.books["genre"], strict=True))
     # The price changes from row to row: a sale.
-    assert list(split.items.columns) == ["genre"]
-    assert split.items.item == "item"
-    assert set(split.items.item_ids) == set(log.frame["item"])
-    assert all(split.items.get("genre", one) == genres[one] for one in split.items.item_ids)
+    assert list(split.item_values.columns) == ["genre"]
+    assert split.item_values.item == "item"
+    assert set(split.item_values.item_ids) == set(log.frame["item"])
+    assert all(
+        split.item_values.get("genre", one) == genres[one] for one in split.item_values.item_ids
+    )
     # A joined table has more books than the rows, and columns of other names.
     part = log.frame.filter(pl.col("item").is_in(log.books["item"][:60].to_list()))
     joined = read_ranking_split(part, label="clicked", items=log.books)
@@ -409,9 +411,9 @@ def test_rows_without_an_item_belong_to_no_item() -> None:
     log = generate_clicks(num_impressions=2000, num_users=50, num_items=100)
     items = pl.Series([None if row % 9 == 0 else one for row, one in enumerate(log.frame["item"])])
     split = read_ranking_split(log.frame.with_columns(item=items), label="clicked")
-    assert split.items is not None
-    assert set(split.items.item_ids) == set(items.drop_nulls())
-    assert list(split.items.columns) == ["genre"]
+    assert split.item_values is not None
+    assert set(split.item_values.item_ids) == set(items.drop_nulls())
+    assert list(split.item_values.columns) == ["genre"]
 
 
 def test_rows_without_items_have_no_values_of_items() -> None:
