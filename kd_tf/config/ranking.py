@@ -247,6 +247,11 @@ class RankingStudent(Section):
         description="trains again with four times training.l2, and so on, while the validation "
         "score grows",
     )
+    crosses: tuple[tuple[Text, ...], ...] = Field(
+        (),
+        description="combinations of categorical columns beside those of `features.crosses`, which "
+        "teachers do not see: for logistic-regression, which knows no other pairs",
+    )
     features: RankingStudentFeatures = RankingStudentFeatures()
     training: RankingTrainingSettings = RankingTrainingSettings()
 

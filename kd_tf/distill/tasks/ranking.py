@@ -19,6 +19,7 @@ from kd_tf.distill.tasks.base import DistillationTask, Lesson
 from kd_tf.models.ranking import fitting
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.progress import NullProgress
+from kd_tf.runtime.features.layout import CategoricalFeature
 
 
 class RankingTask(DistillationTask):
@@ -28,22 +29,31 @@ class RankingTask(DistillationTask):
     data_class = RankingExamples
     main_output = TEACHER_LOGITS
 
+    def __init__(self) -> None:
+        self._needs_cache = False
+
     def check_pair(self, student: RankingModel, teacher: RankingModel) -> None:
-        """Raises ValueError if the teacher lacks a feature of the student, or has another label."""
+        """Raises ValueError if the models share no features in the same order, or no label.
+
+        Where one has features that the other lacks, the teacher's outputs must come from the cache:
+        a batch has the student's features alone.
+        """
         if not isinstance(teacher, RankingModel):
             raise ValueError("student and teacher must have the same features")
-        try:
-            places = teacher.layout.find_places(student.layout)
-        except ValueError as error:
+        common_features, teacher_order = (
+            [feature for feature in _list_features(model) if feature in _list_features(other)]
+            for model, other in ((student, teacher), (teacher, student))
+        )
+        if not common_features or common_features != teacher_order:
             raise ValueError(
-                f"student and teacher must have the same features, or the student fewer: {error}"
-            ) from error
-        if any(part != sorted(part) for part in places):
-            raise ValueError("student and teacher must have the same features in the same order")
+                "student and teacher must have the same features in the same order; one may have "
+                "more"
+            )
         if teacher.label_kind != student.label_kind:
             raise ValueError(
                 f"the student predicts a {student.label_kind}, the teacher a {teacher.label_kind}"
             )
+        self._needs_cache |= teacher.layout != student.layout
 
     def prepare_lesson(
         self,
@@ -78,18 +88,11 @@ class RankingTask(DistillationTask):
         top_k: int,
     ) -> dict[str, tf.Tensor]:
         """Runs the teachers on a batch of rows."""
-        for teacher in teachers:
-            absent = teacher.make_empty_inputs().keys() - inputs.keys()
-            is_same = all(
-                inputs[name].shape[1] == array.shape[1]
-                for name, array in teacher.make_empty_inputs().items()
-                if name in inputs
+        if self._needs_cache:
+            raise ValueError(
+                "student and teacher have different features: the teacher's outputs must be cached "
+                "(Distiller(..., cache_dir=...))"
             )
-            if absent or not is_same:
-                raise ValueError(
-                    "the teacher has features that the student has not: its outputs must be cached "
-                    "(Distiller(..., cache_dir=...))"
-                )
         return compute_teacher_rows(teachers, inputs, extra)
 
     def load_teacher_outputs(
@@ -115,3 +118,7 @@ class RankingTask(DistillationTask):
     ) -> keras.callbacks.Callback | None:
         """Makes the callback that logs ``val_auc`` or ``val_rmse``."""
         return fitting.make_validation_callback(validation_data, student)
+
+
+def _list_features(model: RankingModel) -> list[CategoricalFeature | str]:
+    return [*model.layout.categorical, *model.layout.numeric]

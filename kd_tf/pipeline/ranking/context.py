@@ -18,6 +18,7 @@ from kd_tf.models.ranking.base import RankingModel
 from kd_tf.pipeline.ranking.evaluate_ranker import RankerEvaluation, evaluate_ranker
 from kd_tf.pipeline.stages.cache import Cache, hash_arrays
 from kd_tf.progress import Progress
+from kd_tf.runtime.features.crossed import CrossFeature
 from kd_tf.runtime.features.layout import FeatureLayout
 
 
@@ -63,6 +64,21 @@ class RankingContext:
             split,
             PredictionValidation(split.validation, split.label),
             Cache(folder, key, progress),
+        )
+
+    @cached_property
+    def teacher_layout(self) -> FeatureLayout:
+        """All features but the crosses that are for the student alone."""
+        settings, layout, schema = self.settings, self.split.train.layout, self.split.schema
+        crosses = {*settings.student.crosses} - {*settings.features.crosses}
+        names = {
+            feature.name
+            for feature in (() if schema is None else schema.categorical)
+            if isinstance(feature, CrossFeature) and feature.columns in crosses
+        }
+        return FeatureLayout(
+            tuple(feature for feature in layout.categorical if feature.name not in names),
+            layout.numeric,
         )
 
     @cached_property

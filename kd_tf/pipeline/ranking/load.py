@@ -90,6 +90,7 @@ def make_split_rules(settings: RankingConfig) -> SplitRules:
 
 def _make_feature_options(settings: RankingConfig) -> FeatureOptions:
     values = settings.features.model_dump(exclude={"encoder"})
+    values["crosses"] = tuple(dict.fromkeys((*values["crosses"], *settings.student.crosses)))
     return FeatureOptions(features=values.pop("only"), **values)
 
 

@@ -45,20 +45,21 @@ def sample_teacher(
 def _fit(
     context: RankingContext, history: tuple[str, str] | None, sweeps: int
 ) -> BayesianFactorizationMachineTeacher:
-    sampling, train = context.settings.teacher.sampling, context.split.train
+    sampling, layout = context.settings.teacher.sampling, context.teacher_layout
     model = BayesianFactorizationMachineTeacher(
-        train.layout,
+        layout,
         label_kind=context.split.label.kind,
         embedding_dim=sampling.embedding_dim,
-        num_samples=limit_samples(train.layout, sampling.embedding_dim, sampling.samples),
+        num_samples=limit_samples(layout, sampling.embedding_dim, sampling.samples),
         history=history,
     )
-    model.fit(train, epochs=sweeps, seed=context.settings.seed, progress=context.progress)
+    train, seed = context.split.train, context.settings.seed
+    model.fit(train, epochs=sweeps, seed=seed, progress=context.progress)
     return model
 
 
 def _name_history(context: RankingContext) -> tuple[str, str] | None:
     """Returns the names of the features of user and item, if rows have both."""
     user, item = context.split.user, context.split.item
-    names = [feature.name for feature in context.split.train.layout.categorical]
+    names = [feature.name for feature in context.teacher_layout.categorical]
     return (user, item) if user in names and item in names else None

@@ -88,7 +88,7 @@ def _load_or_train_member(context: RankingContext, architecture: str, name: str)
             model, sampling = sample_teacher(context)
             return model, architecture, sampling, []
         model = RANKING_TEACHERS[architecture](
-            context.split.train.layout,
+            context.teacher_layout,
             label_kind=context.split.label.kind,
             embedding_dim=settings.embedding_dim,
             hidden=settings.hidden,

@@ -316,3 +316,38 @@ def test_components_need_more_numbers(table: Path, tmp_path: Path) -> None:
     settings = make_settings(table, "clicked", student={"features": {"pca": 2}})
     with pytest.raises(UserError, match="2 principal components cannot replace 0 numbers"):
         run_ranking(settings, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_a_sampled_teacher_teaches_a_student_that_sees_crosses(table: Path, tmp_path: Path) -> None:
+    settings = make_settings(
+        table,
+        "clicked",
+        teacher={"architecture": "bayesian-factorization-machine", "sampling": {"sweeps": 40}},
+        student={
+            "architecture": "logistic-regression",
+            "crosses": [["user", "item"]],
+            "training": {"epochs": 12, "learning_rate": 0.03},
+        },
+    )
+    notes = Notes()
+    finished = run_ranking(settings, tmp_path / "run", notes)
+    names = [feature.name for feature in finished.split.train.layout.categorical]
+    assert "user*item" in names
+    assert [feature.name for feature in finished.teacher.layout.categorical] == names[:-1]
+    assert [feature.name for feature in finished.student.layout.categorical] == names
+    assert any("with the histories of users and items" in line for line in notes.lines)
+    auc = {model.name: model.metrics["auc"] for model in finished.results.models}
+    # Of the pairs of users and items, the logistic regression alone has seen half.
+    assert auc["teacher"] > auc["student-alone"] + 0.02
+    assert auc["student-distilled"] > auc["student-alone"] + 0.02
+    ranker = Ranker.load(tmp_path / "run")
+    row = {"user": "u3", "item": "i5", "hour": 9}
+    ids, numbers = finished.split.schema.encode_row(row)
+    probability = finished.student.predict_probabilities({"categorical": ids, "numeric": numbers})
+    assert ranker.predict(row) == pytest.approx(float(probability[0]), abs=0.02)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "teacher").rglob("*")}
+    run_ranking(settings, tmp_path / "run")
+    assert before == {
+        path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "teacher").rglob("*")
+    }

@@ -136,6 +136,7 @@ class BayesianFactorizationMachineTeacher(RankingModel):
             progress: Counts the sweeps.
         """
         self.create_weights()
+        x = x.select_features(self.layout)
         labels = np.asarray(x.labels, np.float64)
         is_binary = self.label_kind == "click"
         if not is_binary:
