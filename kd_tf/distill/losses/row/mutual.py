@@ -19,9 +19,13 @@ class RowMutualLearning(MutualLearning):
     student_classes = (RankingModel,)
 
     def check_pair(self, setup: DistillationSetup) -> None:
-        """Accepts any teacher that reads what the student reads."""
+        """Accepts any teacher of the same features that is trained by gradient descent."""
         if setup.teachers[0].layout != setup.student.layout:
             raise ValueError("mutual learning needs a student with all features of the teacher")
+        if not setup.teachers[0].trainable_variables:
+            raise ValueError(
+                "mutual learning needs a teacher that goes on learning, and a sampled one cannot"
+            )
 
     def compute_student_loss(self, batch: DistillationBatch) -> tf.Tensor:
         """Computes the divergence of the student from the peer: float32 [B]."""

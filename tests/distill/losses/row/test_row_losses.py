@@ -21,6 +21,9 @@ from kd_tf.distill.losses.row.teacher_cross_entropy import TeacherCrossEntropy
 from kd_tf.distill.weighting.row_confidence import RowTeacherConfidence
 from kd_tf.models.ranking.students import FactorizationMachineStudent, RankingMLPStudent
 from kd_tf.models.ranking.teachers import DeepTeacher
+from kd_tf.models.ranking.teachers.bayesian_factorization_machine import (
+    BayesianFactorizationMachineTeacher,
+)
 from kd_tf.models.students.mlp import MLPStudent
 
 LOG3 = math.log(3)
@@ -230,3 +233,10 @@ def test_the_peer_of_mutual_learning_starts_as_the_teacher_who_stays(rows) -> No
     distiller.fit(examples, epochs=1, batch_size=16, verbose=0)
     assert all(map(np.array_equal, before, (weight.numpy() for weight in teacher.weights)))
     assert not np.allclose(loss.peer.predict_logits(examples), teacher.predict_logits(examples))
+
+
+def test_a_sampled_teacher_cannot_learn_together_with_a_student(rows) -> None:
+    teacher = rows.make(BayesianFactorizationMachineTeacher, num_samples=2)
+    setup = make_setup(rows.make(RankingMLPStudent), teacher)
+    with pytest.raises(ValueError, match="a teacher that goes on learning"):
+        RowMutualLearning().build(setup)
