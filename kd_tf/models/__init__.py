@@ -22,10 +22,14 @@ __getattr__, __dir__, __all__ = make_lazy_attributes(
         # Ranking: features in, one logit out.
         "RankingModel": f"{_RANKING}.base:RankingModel",
         "RankingEnsemble": f"{_RANKING}.teachers.ensemble:RankingEnsemble",
+        "BayesianFactorizationMachineTeacher": (
+            f"{_RANKING}.teachers.bayesian_factorization_machine:BayesianFactorizationMachineTeacher"
+        ),
         "DCNTeacher": f"{_RANKING}.teachers.dcn:DCNTeacher",
         "DeepFMTeacher": f"{_RANKING}.teachers.deepfm:DeepFMTeacher",
         "DeepTeacher": f"{_RANKING}.teachers.deep:DeepTeacher",
         "FeatureCNNTeacher": f"{_RANKING}.teachers.cnn:FeatureCNNTeacher",
+        "TextTeacher": f"{_RANKING}.teachers.text:TextTeacher",
         "TwoStreamTeacher": f"{_RANKING}.teachers.two_stream:TwoStreamTeacher",
         "FactorizationMachineStudent": (
             f"{_RANKING}.students.factorization_machine:FactorizationMachineStudent"

@@ -51,10 +51,11 @@ def _fit(
         label_kind=context.split.label.kind,
         embedding_dim=sampling.embedding_dim,
         num_samples=limit_samples(layout, sampling.embedding_dim, sampling.samples),
-        history=history,
+        sweeps=sweeps,
+        history_features=history,
     )
     train, seed = context.split.train, context.settings.seed
-    model.fit(train, epochs=sweeps, seed=seed, progress=context.progress)
+    model.fit(train, seed=seed, progress=context.progress)
     return model
 
 

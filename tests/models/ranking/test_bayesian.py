@@ -178,9 +178,10 @@ def test_clicks_of_known_probabilities_are_found(history):
     clicked = np.random.default_rng(8).random(len(train)) < ndtr(scores)
     train.labels[:] = clicked
     teacher = BayesianFactorizationMachineTeacher(
-        train.layout, embedding_dim=2, num_samples=20, history=history
+        train.layout, embedding_dim=2, num_samples=20, sweeps=60, history_features=history
     )
-    teacher.fit(train, epochs=60, seed=1)
+    history_of_fit = teacher.fit(train, seed=1, validation_data=test, epochs=1, verbose=0).history
+    assert history_of_fit.keys() == {"val_auc", "val_log_loss"}
     errors = teacher.predict_probabilities(test) - ndtr(test_scores)
     assert np.sqrt(np.mean(np.square(errors))) < 0.075  # .33 without any model
     assert abs(errors.mean()) < 0.02
@@ -193,24 +194,29 @@ def test_ratings_are_predicted_and_saved(tmp_path):
     noise = np.random.default_rng(11).normal(0, 0.3, len(train))
     train.labels[:] = np.clip(0.5 + 0.1 * (scores + noise), 0, 1)
     teacher = BayesianFactorizationMachineTeacher(
-        train.layout, label_kind="rating", embedding_dim=2, num_samples=10,
-        history=("user", "item"),
+        train.layout, label_kind="rating", embedding_dim=2, num_samples=10, sweeps=40,
+        history_features=("user", "item"),
     )  # fmt: skip
-    teacher.fit(train, epochs=40, seed=1)
+    teacher.fit(train, seed=1)
     predictions = teacher.predict_probabilities(test)
     assert np.sqrt(np.mean(np.square(predictions - 0.5 - 0.1 * test_scores))) < 0.02
     checkpoint.save(teacher, tmp_path / "model")
     loaded = checkpoint.load(tmp_path / "model")
     np.testing.assert_array_equal(loaded.predict_probabilities(test), predictions)
     again = BayesianFactorizationMachineTeacher.from_config(teacher.get_config())
-    again.fit(train, epochs=40, seed=1)
+    again.fit(train, seed=1)
     np.testing.assert_array_equal(again.predict_probabilities(test), predictions)
 
 
 def test_the_histories_become_part_of_the_vectors():
     rows = make_rows(300)
     teacher = BayesianFactorizationMachineTeacher(
-        LAYOUT, label_kind="rating", embedding_dim=2, num_samples=1, history=("user", "item")
+        LAYOUT,
+        label_kind="rating",
+        embedding_dim=2,
+        num_samples=1,
+        sweeps=3,
+        history_features=("user", "item"),
     )
     samples = {}
     fold = teacher._fold_sets
@@ -220,7 +226,7 @@ def test_the_histories_become_part_of_the_vectors():
         return fold(sample, sets, num_groups)
 
     teacher._fold_sets = remember
-    teacher.fit(rows, epochs=3, seed=1)
+    teacher.fit(rows, seed=1)
     with ThreadPoolExecutor(2) as pool:
         groups = [*make_feature_columns(rows, pool), *samples["sets"].values()]
         scores = compute_predictions(groups, samples["sample"], len(rows))
@@ -238,4 +244,4 @@ def test_large_tables_keep_fewer_samples():
 
 def test_an_unknown_history_is_refused():
     with pytest.raises(ValueError, match="no categorical feature with one value is called 'genre"):
-        BayesianFactorizationMachineTeacher(LAYOUT, history=("genres", "item"))
+        BayesianFactorizationMachineTeacher(LAYOUT, history_features=("genres", "item"))

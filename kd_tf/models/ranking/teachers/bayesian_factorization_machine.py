@@ -11,14 +11,12 @@ from kd_tf.backend import keras, tf
 from kd_tf.data.ranking.examples import RankingExamples
 from kd_tf.layers.feature_embedding import FeatureEmbedding
 from kd_tf.models.closed_form.parallel import count_threads
+from kd_tf.models.ranking import fitting
 from kd_tf.models.ranking.base import RankingModel
 from kd_tf.models.ranking.bayesian.columns import SharedSets, make_feature_columns
 from kd_tf.models.ranking.bayesian.sampler import Sample, sample_posterior
 from kd_tf.progress import NullProgress, Progress
 from kd_tf.runtime.features.layout import UNKNOWN_ID, FeatureLayout
-
-NUM_SWEEPS = 150
-"""Default number of sweeps of the sampler."""
 
 _LAYER_SAMPLES = 8
 _LARGEST_TABLE, _LEAST_SAMPLES = 1 << 25, 8
@@ -35,9 +33,9 @@ class BayesianFactorizationMachineTeacher(RankingModel):
     """Averages the predictions of factorization machines that are sampled from their posterior.
 
     `fit` runs a Gibbs sampler instead of gradient descent, so there is no learning rate and no
-    regularization to choose: the priors of every feature are sampled too. With `history` it is an
-    SVD++ in both directions: a user has the vectors of the items of the user's training rows too,
-    and an item those of its users.
+    regularization to choose: the priors of every feature are sampled too. With `history_features`
+    it is an SVD++ in both directions: a user has the vectors of the items of the user's training
+    rows too, and an item those of its users.
     Sources: Rendle, "Factorization Machines with libFM" (ACM TIST 2012); Koren, "Factorization
     meets the neighborhood" (KDD 2008); Rendle, Zhang & Koren, "On the Difficulty of Evaluating
     Baselines" (2019), where it beats the deep models of its day.
@@ -45,8 +43,9 @@ class BayesianFactorizationMachineTeacher(RankingModel):
     Args:
         layout: The features of the rows.
         embedding_dim: Length of the vectors.
-        num_samples: Number of samples that are kept.
-        history: Names of the features of user and item, or None.
+        num_samples: Number of samples that are kept, from the sweeps after the burn-in.
+        sweeps: Number of sweeps of the sampler.
+        history_features: Names of the features of user and item, or None.
         **kwargs: As for `RankingModel`.
 
     Example:
@@ -62,14 +61,17 @@ class BayesianFactorizationMachineTeacher(RankingModel):
         layout: FeatureLayout | dict[str, Any],
         *,
         embedding_dim: int = 8,
-        num_samples: int = 25,
-        history: tuple[str, str] | None = None,
+        num_samples: int = 50,
+        sweeps: int = 150,
+        history_features: tuple[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(layout, **kwargs)
-        self.embedding_dim, self.num_samples = embedding_dim, num_samples
-        self.history = None if history is None else (history[0], history[1])
-        for name in self.history or ():
+        self.embedding_dim, self.num_samples, self.sweeps = embedding_dim, num_samples, sweeps
+        self.history_features = (
+            None if history_features is None else (history_features[0], history_features[1])
+        )
+        for name in self.history_features or ():
             self._find_feature(name)
         self.bias = self.add_weight(
             name="bias", shape=(num_samples,), initializer="zeros", trainable=False
@@ -119,22 +121,38 @@ class BayesianFactorizationMachineTeacher(RankingModel):
         total = tf.concat(all_totals, axis=1)
         return self.bias + total[..., dim] + tf.concat(all_pairs, axis=1), total[..., :dim]
 
-    def fit(  # type: ignore[override]
+    def fit(
         self,
-        x: RankingExamples,
+        x: Any = None,
+        y: Any = None,
         *,
-        epochs: int = NUM_SWEEPS,
+        validation_data: Any = None,
         seed: int = 0,
         progress: Progress | None = None,
-    ) -> BayesianFactorizationMachineTeacher:
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """Samples the weights, given training rows.
 
         Args:
-            x: Training rows.
-            epochs: Sweeps of the sampler. The first `BURN_IN` of them are dropped.
+            x: ``split.train``.
+            y: None: labels are part of the rows.
+            validation_data: ``split.validation``, whose metrics the history then has.
             seed: Of all draws.
             progress: Counts the sweeps.
+            **kwargs: What only training needs (`epochs`, `batch_size`, `callbacks`, `verbose`):
+                accepted, so that one program can fit teachers of both kinds.
+
+        Returns:
+            A history of one epoch, with ``val_auc`` or ``val_rmse`` if there are validation rows.
+
+        Raises:
+            TypeError: `x` are no rows, or an argument is not one of those.
         """
+        unknown = sorted(set(kwargs) - {"epochs", "batch_size", "callbacks", "verbose"})
+        if unknown:
+            raise TypeError(f"fit got an unknown argument {unknown[0]!r}")
+        if not isinstance(x, RankingExamples) or y is not None:
+            raise TypeError("a sampled teacher is fitted on rows, such as split.train")
         self.create_weights()
         x = x.select_features(self.layout)
         labels = np.asarray(x.labels, np.float64)
@@ -143,7 +161,7 @@ class BayesianFactorizationMachineTeacher(RankingModel):
             mean, stddev = float(labels.mean()), max(float(labels.std()), 1e-6)
             self.scale.assign([mean, stddev])
             labels = (labels - mean) / stddev
-        sweeps = _choose_sweeps(epochs, self.num_samples)
+        kept_sweeps = _choose_sweeps(self.sweeps, self.num_samples)
         samples = []
         with ThreadPoolExecutor(count_threads()) as pool:
             groups = list(make_feature_columns(x, pool))
@@ -152,18 +170,27 @@ class BayesianFactorizationMachineTeacher(RankingModel):
                 [*groups, *sets.values()], labels,
                 dim=self.embedding_dim, is_binary=is_binary, seed=seed,
             )  # fmt: skip
-            with (progress or NullProgress()).task("sampling", epochs) as advance:
-                for sweep, sample in zip(range(epochs), draws, strict=False):
-                    samples += [self._fold_sets(sample, sets, len(groups))] * sweeps.count(sweep)
+            with (progress or NullProgress()).task("sampling", self.sweeps) as advance:
+                for sweep, sample in zip(range(self.sweeps), draws, strict=False):
+                    num_uses = kept_sweeps.count(sweep)
+                    samples += [self._fold_sets(sample, sets, len(groups))] * num_uses
                     advance(1)
         self._assign_samples(samples)
-        return self
+        history = keras.callbacks.History()
+        history.set_model(self)
+        history.on_train_begin()
+        logs: dict[str, Any] = {}
+        validation = fitting.make_validation_callback(validation_data, self)
+        if validation is not None:
+            validation.on_epoch_end(0, logs)
+        history.on_epoch_end(0, logs)
+        return history
 
     def _make_sets(self, train: RankingExamples) -> dict[int, SharedSets]:
         """Makes the sets of users and of items, by the index of their feature."""
-        if self.history is None:
+        if self.history_features is None:
             return {}
-        indices = [self._find_feature(name) for name in self.history]
+        indices = [self._find_feature(name) for name in self.history_features]
         features = [self.layout.categorical[index] for index in indices]
         places = [self.layout.feature_of_place.index(index) for index in indices]
         ids = [np.ascontiguousarray(train.categorical[:, place]) for place in places]
@@ -219,7 +246,10 @@ class BayesianFactorizationMachineTeacher(RankingModel):
             **super().get_config(),
             "embedding_dim": self.embedding_dim,
             "num_samples": self.num_samples,
-            "history": None if self.history is None else list(self.history),
+            "sweeps": self.sweeps,
+            "history_features": None
+            if self.history_features is None
+            else list(self.history_features),
         }
 
 
