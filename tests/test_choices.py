@@ -19,6 +19,7 @@ from kd_tf.models.ranking.teachers import RANKING_TEACHERS
 from kd_tf.models.students import STUDENTS, TRAINED_STUDENTS, WARM_STARTED_STUDENTS
 from kd_tf.models.teachers import TEACHERS, TRAINED_TEACHERS
 from kd_tf.pipeline.method_presets import PRESETS
+from kd_tf.pipeline.ranking.sampled_teacher import SAMPLED_TEACHER
 from kd_tf.tflite.benchmark.benchmark import COMPETITORS
 from kd_tf.tflite.quantization import Quantization
 from kd_tf.tflite.ranking.convert import QUANTIZATIONS
@@ -50,7 +51,7 @@ def test_files() -> None:
 
 
 def test_the_ranking_task() -> None:
-    assert set(list_choices(choices.RankingMember)) == set(RANKING_TEACHERS)
+    assert set(list_choices(choices.RankingMember)) == {SAMPLED_TEACHER, *RANKING_TEACHERS}
     assert list_choices(choices.RankingStudentName) == tuple(RANKING_STUDENTS)
     assert list_choices(choices.RankingLossName) == tuple(ROW_METHODS)
     assert list_choices(choices.RankingProtocol) == ROW_PROTOCOLS

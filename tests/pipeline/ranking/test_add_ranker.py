@@ -404,7 +404,7 @@ def test_columns_of_a_great_many_items_are_left_to_the_table_of_items(
 ) -> None:
     log = generate_clicks(num_impressions=2000, num_users=50, num_items=100)
     monkeypatch.setattr("kd_tf.data.ranking.item_values.MAX_ITEMS", 99)
-    assert read_ranking_split(log.frame, label="clicked").items is None
+    assert read_ranking_split(log.frame, label="clicked").item_values is None
 
 
 def test_rows_without_an_item_belong_to_no_item() -> None:
@@ -418,7 +418,7 @@ def test_rows_without_an_item_belong_to_no_item() -> None:
 
 def test_rows_without_items_have_no_values_of_items() -> None:
     log = generate_clicks(num_impressions=2000, num_users=50, num_items=100)
-    assert read_ranking_split(log.frame.drop("item"), label="clicked").items is None
+    assert read_ranking_split(log.frame.drop("item"), label="clicked").item_values is None
 
 
 def test_the_books_of_the_click_log_are_those_of_the_bookshop() -> None:
