@@ -389,13 +389,13 @@ def test_a_ranking_split_has_the_columns_of_its_items() -> None:
     # A joined table has more books than the rows, and columns of other names.
     part = log.frame.filter(pl.col("item").is_in(log.books["item"][:60].to_list()))
     joined = read_ranking_split(part, label="clicked", items=log.books)
-    assert joined.items is not None
-    assert set(joined.items.item_ids) == set(log.books["item"])
-    assert len(joined.items.item_ids) == 100
+    assert joined.item_values is not None
+    assert set(joined.item_values.item_ids) == set(log.books["item"])
+    assert len(joined.item_values.item_ids) == 100
     for name in ("year", "item price"):
         column = name.removeprefix("item ")
         expected = dict(zip(log.books["item"], log.books[column], strict=True))
-        values = {one: joined.items.get(name, one) for one in joined.items.item_ids}
+        values = {one: joined.item_values.get(name, one) for one in joined.item_values.item_ids}
         assert values == expected
 
 
