@@ -63,7 +63,7 @@ class BundleConfig:
         dataset: Description of the training data: name, users, items and more.
         sha256: SHA-256 in hexadecimal by file name; `write_bundle` computes it.
         ranker_sha256: SHA-256 of ranker/config.json where the bundle has a ranker;
-            `kd_tf.runtime.bundle_ranker` computes it.
+            `kd_tf.runtime.write_bundle_ranker` computes it.
         contract_version: Version of the signatures; other versions are rejected.
 
     Example:

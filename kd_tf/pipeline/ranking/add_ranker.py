@@ -27,13 +27,13 @@ from kd_tf.errors import UserError
 from kd_tf.pipeline.ranking.choose_sources import choose_sources
 from kd_tf.runtime.bundle import Bundle
 from kd_tf.runtime.bundle_files import ITEMS_FILE
-from kd_tf.runtime.bundle_ranker import add_ranker_files
 from kd_tf.runtime.features.schema import FeatureSchema
 from kd_tf.runtime.features.values import make_canonical
 from kd_tf.runtime.item_values import ItemValue, ItemValues
 from kd_tf.runtime.ranker_bundle import RankerBundle
 from kd_tf.runtime.recommender import Recommender
 from kd_tf.runtime.row_sources import CONTEXT_SOURCES, RowSources, SourceName
+from kd_tf.runtime.write_bundle_ranker import write_bundle_ranker
 
 
 @dataclass(frozen=True)
@@ -179,7 +179,7 @@ def add_ranker(
             where=ranker_path,
             hint="Give a table with the columns of items (--items).",
         )
-    written_bundle = add_ranker_files(
+    written_bundle = write_bundle_ranker(
         opened_bundle, opened_ranker, item_values, row_sources, check=Recommender.from_bundle
     )
     return AddedRanker(written_bundle, num_covered, len(all_values.item_ids) - num_covered)
