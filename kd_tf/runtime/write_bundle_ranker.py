@@ -1,4 +1,4 @@
-"""Writes the ranker of a bundle into its folder: a bundle of the ranking task with two more files."""
+"""Writes the ranker of a bundle: a bundle of the ranking task with two more files."""
 
 from __future__ import annotations
 
