@@ -351,3 +351,17 @@ def test_a_sampled_teacher_teaches_a_student_that_sees_crosses(table: Path, tmp_
     assert before == {
         path: path.stat().st_mtime_ns for path in (tmp_path / "run" / "teacher").rglob("*")
     }
+
+
+def test_a_history_needs_users_and_items(table: Path, tmp_path: Path) -> None:
+    settings = make_settings(
+        table,
+        "clicked",
+        features={"ignore": ["user", "stars", "always"]},
+        teacher={
+            "architecture": "bayesian-factorization-machine",
+            "sampling": {"sweeps": 2, "history": True},
+        },
+    )
+    with pytest.raises(UserError, match="no column of users, or none of items"):
+        run_ranking(settings, tmp_path / "run")
