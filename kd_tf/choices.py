@@ -91,9 +91,7 @@ probability for a row of features."""
 RankingProtocol = Literal["random", "temporal", "unseen-users", "cold-items", "published"]
 """Ways to split the rows of the ranking task."""
 
-RankingMember = Literal[
-    "bayesian-factorization-machine", "deep", "dcn", "deepfm", "two-stream", "cnn", "text"
-]
+RankingMember = Literal["bayesian-fm", "deep", "dcn", "deepfm", "two-stream", "cnn", "text"]
 """Teachers of the ranking task that can be members of an ensemble."""
 
 RankingTeacherName = Literal[RankingMember, "ensemble"]

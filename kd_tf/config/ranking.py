@@ -166,7 +166,7 @@ class RankingTeacherTraining(RankingTrainingSettings):
 
 
 class RankingSampling(Section):
-    """How the bayesian-factorization-machine is sampled, which has no gradient descent."""
+    """How the bayesian-fm is sampled, which has no gradient descent."""
 
     embedding_dim: PositiveInt = Field(8, description="length of the vectors")
     sweeps: Annotated[int, Field(ge=2)] = Field(150, description="sweeps of the Gibbs sampler")
@@ -187,7 +187,7 @@ class RankingTeacher(Section):
         "ensemble", description="ensemble: average of `members`, weighted on validation rows"
     )
     members: Annotated[tuple[RankingMember, ...], Field(min_length=1)] = Field(
-        ("bayesian-factorization-machine", "dcn", "deepfm", "two-stream"),
+        ("bayesian-fm", "dcn", "deepfm", "two-stream"),
         description="of the ensemble",
     )
     embedding_dim: PositiveInt = Field(16, description="length of the embedding of a feature")

@@ -15,7 +15,7 @@ from kd_tf.models.ranking.teachers.bayesian_factorization_machine import (
 from kd_tf.pipeline.ranking.context import RankingContext
 from kd_tf.training.trainer import TrainingResult
 
-SAMPLED_TEACHER = "bayesian-factorization-machine"
+SAMPLED_TEACHER = "bayesian-fm"
 """The teacher that has no gradient descent."""
 
 MAX_ROW_SWEEPS = 200_000_000

@@ -323,7 +323,7 @@ def test_a_sampled_teacher_teaches_a_student_that_sees_crosses(table: Path, tmp_
     settings = make_settings(
         table,
         "clicked",
-        teacher={"architecture": "bayesian-factorization-machine", "sampling": {"sweeps": 40}},
+        teacher={"architecture": "bayesian-fm", "sampling": {"sweeps": 40}},
         student={
             "architecture": "logistic-regression",
             "crosses": [["user", "item"]],
@@ -359,7 +359,7 @@ def test_a_history_needs_users_and_items(table: Path, tmp_path: Path) -> None:
         "clicked",
         features={"ignore": ["user", "stars", "always"]},
         teacher={
-            "architecture": "bayesian-factorization-machine",
+            "architecture": "bayesian-fm",
             "sampling": {"sweeps": 2, "history": True},
         },
     )
