@@ -27,6 +27,9 @@ NUM_NUMBER_BINS = 32
 MAX_CLASSES = 32
 """A label with more values than this is put into as many ranges."""
 
+MAX_L1_ITERATIONS = 300
+"""Sweeps over all columns, after which the order of features changes little."""
+
 L1_ROWS = 2.0
 """The L1 penalty: a value of a feature has a weight only if its rows have so many more or fewer
 clicks than the other features say."""
@@ -140,11 +143,16 @@ def _estimate_information(values: np.ndarray, classes: np.ndarray) -> float:
 
 
 def _score_by_l1(train: RankingExamples) -> dict[str, float]:
-    matrix = encode_one_hot(train).tocsc()
+    # In single precision, columns that say nearly the same get ever larger opposite weights.
+    matrix = encode_one_hot(train).tocsc().astype(np.float64)
     with warnings.catch_warnings():
         # Weights that have not quite settled order features as well.
         warnings.simplefilter("ignore", ConvergenceWarning)
-        weights = Lasso(alpha=L1_ROWS / len(train)).fit(matrix, train.labels).coef_
+        weights = (
+            Lasso(L1_ROWS / len(train), max_iter=MAX_L1_ITERATIONS)
+            .fit(matrix, train.labels.astype(np.float64))
+            .coef_
+        )
     layout, scores, begin = train.layout, {}, 0
     for feature in layout.categorical:
         columns = slice(begin, begin + feature.num_ids)
