@@ -289,8 +289,8 @@ def test_wrong_settings_are_refused_in_words(options, message):
 
 
 def test_a_misspelt_option_is_refused():
-    with pytest.raises(TypeError, match="there is no option 'treshold'"):
-        read_ranking_split(make_table(), label="label", treshold=1)
+    with pytest.raises(TypeError, match="there is no option 'tresh'"):
+        read_ranking_split(make_table(), label="label", tresh=1)
 
 
 def test_split_needs_what_its_protocol_needs():

@@ -78,10 +78,10 @@ final class ConfigFile {
     }
 
     int size(String key) throws BundleException {
-        return atLeast(1, key);
+        return wholeNumber(1, key);
     }
 
-    int atLeast(int least, String key) throws BundleException {
+    int wholeNumber(int least, String key) throws BundleException {
         Object value = json.opt(key);
         if (!(value instanceof Integer) || (Integer) value < least) {
             throw damaged(key + " must be a whole number of at least " + least + ", not " + value);

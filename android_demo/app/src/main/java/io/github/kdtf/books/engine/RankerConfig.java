@@ -42,8 +42,8 @@ public final class RankerConfig {
     private RankerConfig(BundleFiles files, ConfigFile file) throws BundleException {
         bytes = file.bytes;
         name = file.text("name");
-        numPlaces = file.atLeast(0, "num_places");
-        numNumeric = file.atLeast(0, "num_numeric");
+        numPlaces = file.wholeNumber(0, "num_places");
+        numNumeric = file.wholeNumber(0, "num_numeric");
         batchSize = file.size("batch_size");
         minRuntimeVersion = file.text("min_runtime_version");
         schema = FeatureSchema.read(files, FOLDER + BundleFiles.FEATURES);
