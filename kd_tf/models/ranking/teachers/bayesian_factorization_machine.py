@@ -172,8 +172,9 @@ class BayesianFactorizationMachineTeacher(RankingModel):
             )  # fmt: skip
             with (progress or NullProgress()).task("sampling", self.sweeps) as advance:
                 for sweep, sample in zip(range(self.sweeps), draws, strict=False):
-                    num_uses = kept_sweeps.count(sweep)
-                    samples += [self._fold_sets(sample, sets, len(groups))] * num_uses
+                    if sweep in kept_sweeps:
+                        folded_sample = self._fold_sets(sample, sets, len(groups))
+                        samples += [folded_sample] * kept_sweeps.count(sweep)
                     advance(1)
         self._assign_samples(samples)
         history = keras.callbacks.History()
