@@ -50,12 +50,12 @@ def draw_unlabelled_rows(split: RankingSplit, num_rows: int, seed: int) -> Ranki
         return None
     train, random = split.train, np.random.default_rng(seed)
     places = [ids[index] for index in train.layout.feature_of_place]
-    is_item_place = np.array([place is True for place in places], bool)
-    is_item_number = np.array(numbers, bool)
+    item_places = np.flatnonzero([place is True for place in places])
+    item_numbers = np.flatnonzero(np.array(numbers, bool))
     rows, item_rows = random.integers(len(train), size=(2, num_rows))
     categorical, numeric = train.categorical[rows], train.numeric[rows]
-    categorical[:, is_item_place] = train.categorical[:, is_item_place][item_rows]
-    numeric[:, is_item_number] = train.numeric[:, is_item_number][item_rows]
+    categorical[:, item_places] = train.categorical[np.ix_(item_rows, item_places)]
+    numeric[:, item_numbers] = train.numeric[np.ix_(item_rows, item_numbers)]
     is_known = np.ones(num_rows, bool)
     for place, is_of_item in enumerate(places):
         if is_of_item is not None:
